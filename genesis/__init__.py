@@ -1,0 +1,1 @@
+"""Genesis: plan, route, check, compile and run a fleet of agents on Prefect."""

@@ -1,0 +1,70 @@
+"""What an executor gets and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import JsonValue
+
+from genesis.model import AgentProfile
+
+__all__ = ["Executor", "Result", "Work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt of one leaf, with its inputs filled in."""
+
+    run_id: str
+    correlation_id: str
+    request: str
+    """The request of the whole run."""
+    path: str
+    """Full path of the leaf."""
+    type: str
+    description: str
+    inputs: Mapping[str, JsonValue]
+    outputs: tuple[str, ...]
+    """Names of the results that the leaf promises."""
+    agent: AgentProfile
+    attempt: int = 1
+    seconds: float = 0.0
+    """Estimated duration."""
+    timeout_s: float | None = None
+    """Time left for this attempt."""
+    folder: Path = Path()
+    """Where the leaf may leave files; it is made when it is first used."""
+    upstream: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Results of the leaves that it comes after, by path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an attempt gave."""
+
+    value: JsonValue = None
+    """JSON-able; a mapping holds the promised outputs by name."""
+    state: Literal["completed", "briefed"] = "completed"
+    """`briefed`: a work order was written for a person."""
+    usd: Decimal | None = None
+    """What it cost, where the executor knows."""
+    tokens: int = 0
+    """Tokens of a language model."""
+
+
+class Executor(Protocol):
+    """Runs work of one kind."""
+
+    async def execute(self, work: Work) -> Result:
+        """Do the work.
+
+        Cancelling the coroutine (a timeout, Ctrl-C) must end what it started: child processes as a group, connections.
+
+        Raises:
+            TaskError: It failed; any other exception of the called code is let through as it is.
+        """
+        ...

@@ -1,0 +1,113 @@
+"""Turn plain values into a model, with errors that name the path in the document and a close match."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from genesis.errors import DocumentError
+
+__all__ = ["close_matches", "validated"]
+
+_M = TypeVar("_M", bound=BaseModel)
+_SHOWN = 5
+
+
+def close_matches(word: str, known: Iterable[str]) -> str:
+    """Give `did you mean 'x'?` for the known word that is closest, or an empty text."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {matches[0]!r}?" if matches else ""
+
+
+def validated(model: type[_M], value: Any, *, source: str, noun: str) -> _M:
+    """Validate plain values as a model.
+
+    Args:
+        model: The model class.
+        value: What `read` or `parse` gave.
+        source: File name or the like, for the message.
+        noun: What the document is, for example `plan`.
+
+    Raises:
+        DocumentError: Each problem with its path in the document; `data["errors"]` has all of them.
+    """
+    if not isinstance(value, dict):
+        raise DocumentError(
+            f"{source}: a {noun} is a mapping with keys, this is {_kind(value)}",
+            hint=f"run: genesis schema {noun}",
+            data={"source": source},
+        )
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = [_problem(model, detail) for detail in error.errors(include_url=False)]
+    shown = "; ".join(f"{where}: {what}" for where, what in problems[:_SHOWN])
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    raise DocumentError(
+        f"{source} is not a valid {noun}: {shown}{more}",
+        hint=f"run: genesis schema {noun}",
+        data={"source": source, "where": problems[0][0], "errors": [{"where": w, "what": t} for w, t in problems]},
+    )
+
+
+def _problem(model: type[BaseModel], detail: Any) -> tuple[str, str]:
+    location = tuple(detail["loc"])
+    where = _where(location)
+    match detail["type"]:
+        case "extra_forbidden":
+            guess = close_matches(str(location[-1]), _known_keys(model, location[:-1]))
+            return where, " ".join(filter(None, (f"unknown key {str(location[-1])!r}", guess)))
+        case "missing":
+            return where, f"the key {str(location[-1])!r} is missing"
+        case "value_error":
+            return where, str(detail["msg"]).removeprefix("Value error, ")
+        case _:
+            given = repr(detail.get("input"))
+            return where, f"{detail['msg']} (given: {given if len(given) <= 80 else given[:77] + '...'})"
+
+
+def _where(location: tuple[Any, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path or "the document"
+
+
+def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Find the keys that are allowed at a place, by walking the JSON Schema."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    nodes = [schema]
+    for part in location:
+        nodes = [step for node in nodes for step in _step(node, part, definitions)]
+    return sorted({key for node in nodes for key in _resolve(node, definitions).get("properties", {})})
+
+
+def _resolve(node: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    while isinstance(node, dict) and "$ref" in node:
+        node = definitions[node["$ref"].rsplit("/", 1)[1]]
+    return node if isinstance(node, dict) else {}
+
+
+def _step(node: Any, part: Any, definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    node = _resolve(node, definitions)
+    choices = [node, *(_resolve(c, definitions) for key in ("anyOf", "oneOf", "allOf") for c in node.get(key, ()))]
+    found: list[dict[str, Any]] = []
+    for choice in choices:
+        if isinstance(part, int):
+            found.extend([choice["items"]] if "items" in choice else [])
+        elif part in choice.get("properties", {}):
+            found.append(choice["properties"][part])
+        elif isinstance(choice.get("additionalProperties"), dict):
+            found.append(choice["additionalProperties"])
+        elif choice.get("properties", {}).get("kind", {}).get("const") == part:
+            found.append(choice)
+    return [_resolve(step, definitions) for step in found]
+
+
+def _kind(value: Any) -> str:
+    names = {type(None): "empty", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)

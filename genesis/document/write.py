@@ -1,0 +1,62 @@
+"""Write documents: YAML for people, JSON for machines, files all or nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from genesis.errors import ResourceError
+
+__all__ = ["dump_json", "dump_yaml", "write_atomic"]
+
+_Dumper: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def dump_yaml(value: Any) -> str:
+    """Give plain values as YAML, keys in their order, text as it is."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def dump_json(value: Any) -> str:
+    """Give plain values as indented JSON with a final line break."""
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Args:
+        path: Target; its folder is made.
+        content: Text (as UTF-8) or bytes.
+        durable: Wait until the content is on disk before the file gets its name.
+
+    Raises:
+        ResourceError: No permission, no space, or the folder is a file.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> ResourceError:
+    hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the folder and its permissions"
+    return ResourceError(f"{str(path)!r} cannot be written: {error.strerror}", hint=hint, data={"path": str(path)})

@@ -1,0 +1,204 @@
+"""Agents, the rules that route to them, and the registry that holds both."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from genesis.model.base import Fraction, Model, Text, TextMap, Usd
+
+__all__ = [
+    "AgentCost",
+    "AgentProfile",
+    "BriefExecutor",
+    "CommandExecutor",
+    "Condition",
+    "DeploymentExecutor",
+    "ExecutorSpec",
+    "HttpExecutor",
+    "LlmExecutor",
+    "PythonExecutor",
+    "Registry",
+    "RehearsalExecutor",
+    "RemoteAgentExecutor",
+    "Rule",
+]
+
+
+class AgentCost(Model):
+    """What an agent costs."""
+
+    usd_per_task: Usd | None = None
+    usd_per_1k_tokens: Usd | None = None
+
+
+class PythonExecutor(Model):
+    """Call a Python function, or an existing Prefect task or flow."""
+
+    kind: Literal["python"]
+    call: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
+    """`package.module:function`."""
+
+
+class CommandExecutor(Model):
+    """Run a program."""
+
+    kind: Literal["command"]
+    argv: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """The program and its arguments, never a shell string; `{input}` in an argument stands for an input."""
+    cwd: str | None = None
+    """Working folder; that of the run where it is missing."""
+    env: TextMap = {}
+    """Extra environment variables."""
+
+
+class LlmExecutor(Model):
+    """Let a language model do the work."""
+
+    kind: Literal["llm"]
+    model: str | None = None
+    """`provider:model`; the run's own where it is missing."""
+    instructions: str = ""
+    """Added to the agent's description in the system prompt."""
+    max_tokens: Annotated[int, Field(gt=0)] = 2000
+    """Bound on the answer."""
+
+
+class HttpExecutor(Model):
+    """Send the inputs to a web service and take its JSON answer."""
+
+    kind: Literal["http"]
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    headers: TextMap = {}
+    """`{secret:NAME}` in a value stands for a secret that the agent lists."""
+
+
+class RemoteAgentExecutor(Model):
+    """Hand the task to a remote agent over the A2A protocol."""
+
+    kind: Literal["a2a"]
+    url: Annotated[str, Field(pattern=r"^https?://")]
+
+
+class BriefExecutor(Model):
+    """Write a work order for a person."""
+
+    kind: Literal["brief"]
+
+
+class DeploymentExecutor(Model):
+    """Run an existing Prefect deployment."""
+
+    kind: Literal["deployment"]
+    name: Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]
+    """`flow/deployment`."""
+
+
+class RehearsalExecutor(Model):
+    """Wait for the estimated time and invent the promised outputs."""
+
+    kind: Literal["rehearsal"]
+    scale: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """Factor on the estimate."""
+
+
+ExecutorSpec = Annotated[
+    PythonExecutor
+    | CommandExecutor
+    | LlmExecutor
+    | HttpExecutor
+    | RemoteAgentExecutor
+    | BriefExecutor
+    | DeploymentExecutor
+    | RehearsalExecutor,
+    Field(discriminator="kind"),
+]
+
+
+class AgentProfile(Model):
+    """What an agent can do and how it runs."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.\-]+$", max_length=100)]
+    description: str = ""
+    task_types: tuple[Text, ...] = ()
+    """Types of task that it takes."""
+    skills: tuple[Text, ...] = ()
+    cost: AgentCost = AgentCost()
+    success_rate: Fraction = 0.8
+    """Share of its tasks that succeed."""
+    max_concurrency: Annotated[int, Field(ge=1)] = 10
+    """Tasks running at once, over everything that uses this registry."""
+    pool: str | None = None
+    """Work pool; `agent-<name without _agent>` where it is missing."""
+    executor: ExecutorSpec = BriefExecutor(kind="brief")
+    """What runs its tasks."""
+    executors: dict[str, ExecutorSpec] = {}
+    """What runs tasks of a type, where it differs."""
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Time limit of an attempt in seconds."""
+    secrets: tuple[str, ...] = ()
+    """Names of secrets that it needs: environment variables or Prefect Secret blocks."""
+    allowed_tools: tuple[str, ...] = ()
+
+    @property
+    def pool_name(self) -> str:
+        """The work pool that serves this agent."""
+        return self.pool or f"agent-{self.name.removesuffix('_agent').replace('_', '-')}"
+
+    def executor_for(self, task_type: str) -> ExecutorSpec:
+        """What runs a task of this type."""
+        return self.executors.get(task_type, self.executor)
+
+
+class OneOf(Model):
+    """A set of accepted values."""
+
+    in_: Annotated[tuple[Text, ...], Field(alias="in", min_length=1)]
+
+
+class Condition(Model):
+    """When a rule fires: exactly one key, and `any`, `all` and `not` combine conditions."""
+
+    type: Text | OneOf | None = None
+    """The task's type."""
+    skill: Text | OneOf | None = None
+    """A skill that the task requires."""
+    label: dict[str, Text | OneOf] | None = None
+    """Labels with these values."""
+    input: Text | OneOf | dict[str, JsonValue | OneOf] | None = None
+    """An input with this name, or inputs with these values."""
+    description: str | None = None
+    """A regular expression, searched without regard to case."""
+    any: Annotated[tuple[Condition, ...], Field(min_length=1)] | None = None
+    all: Annotated[tuple[Condition, ...], Field(min_length=1)] | None = None
+    not_: Annotated[Condition | None, Field(alias="not")] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_key(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) != 1:
+            keys = ", ".join(map(str, value)) or "none"
+            raise ValueError(f"a condition has exactly one key, this one has {keys}; combine several with all or any")
+        return value
+
+
+class Rule(Model):
+    """Send the tasks that meet a condition to an agent."""
+
+    id: str
+    when: Condition
+    then: str
+    """Name of the agent."""
+    priority: int = 10
+    """Higher is asked first; equal ones in document order."""
+    because: str = ""
+    """Reason shown to the reader."""
+
+
+class Registry(Model):
+    """All agents and routing rules, in document order."""
+
+    agents: tuple[AgentProfile, ...]
+    rules: tuple[Rule, ...] = ()

@@ -1,0 +1,63 @@
+"""A program: the flat, leaf-only DAG that runs. No Prefect in it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from genesis.model.agent import AgentProfile
+from genesis.model.base import Model, TextMap, Usd
+from genesis.model.plan import Budget, RoutedPlan
+from genesis.model.task import CacheTtl
+
+__all__ = ["Leaf", "Program"]
+
+
+class Leaf(Model):
+    """One task that runs."""
+
+    index: int
+    """Position in the program; dependencies are named by it."""
+    path: str
+    """Full path in the plan, for example `quality/lint`."""
+    agent: str
+    """Name of the agent that runs it."""
+    after: tuple[int, ...] = ()
+    """Leaves that must be final before this one starts."""
+    type: str
+    description: str
+    inputs: dict[str, JsonValue] = {}
+    """Arguments with variables filled in; `{task.key}` is still open."""
+    sources: dict[str, int] = {}
+    """For each open reference in `inputs`, as it is written there, the leaf that produces it."""
+    outputs: tuple[str, ...] = ()
+    fingerprint: str
+    """Hex SHA-256 over all that decides the result: task, resolved inputs, agent, upstream fingerprints, version."""
+    seconds: float
+    """Estimated duration in seconds."""
+    usd: Usd
+    """Estimated cost in US dollars."""
+    tokens: int
+    """Estimated tokens."""
+    timeout_s: float | None = None
+    retries: int = 0
+    cache: Literal["none", "run"] | CacheTtl = "run"
+    side_effects: bool = False
+    approval: bool = False
+
+
+class Program(Model):
+    """All leaves with what they need to run."""
+
+    request: str
+    leaves: tuple[Leaf, ...]
+    """In document order; a leaf may depend on a later one."""
+    agents: dict[str, AgentProfile]
+    """The agents that the leaves use, by name."""
+    vars: TextMap = {}
+    budget: Budget | None = None
+    deadline_s: float | None = None
+    correlation_id: str | None = None
+    source: RoutedPlan
+    """The routed plan that this program was compiled from."""

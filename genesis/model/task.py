@@ -1,0 +1,99 @@
+"""A task: one node of the hierarchical task DAG, composite or leaf."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+
+from genesis.model.base import Fraction, Model, Seconds, Text, TextMap, Usd
+
+__all__ = ["Alternative", "CacheTtl", "Estimate", "Route", "Task", "TaskId"]
+
+TaskId = Annotated[str, Field(pattern=r"^[\w.\-]+$", max_length=200)]
+"""Letters, digits, `_`, `-` and `.`; unique among siblings."""
+
+
+class Estimate(Model):
+    """What a task is expected to take."""
+
+    seconds: Seconds | None = None
+    """Duration in seconds."""
+    usd: Usd | None = None
+    """Cost in US dollars."""
+    tokens: Annotated[int, Field(ge=0)] | None = None
+    """Tokens of a language model, prompt and answer together."""
+
+
+class CacheTtl(Model):
+    """Reuse a result across runs for a time."""
+
+    ttl_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """How long a result may be reused, in seconds."""
+
+
+class Alternative(Model):
+    """A runner-up of the routing."""
+
+    agent: str
+    score: Fraction
+    reason: str = ""
+
+
+class Route(Model):
+    """Which agent runs a leaf, and why."""
+
+    agent: str | None
+    """The agent's name; none when no agent fits, and then `reason` says why."""
+    score: Fraction | None = None
+    """How well the agent fits."""
+    reason: str = ""
+    """One sentence for a reader."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Up to three runners-up, best first."""
+
+    @model_serializer(mode="wrap")
+    def _document(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        shape: dict[str, object] = handler(self)
+        if self.agent is None:
+            return {"agent": None, "reason": self.reason}
+        return shape
+
+
+class Task(Model):
+    """One task. It is composite when it has `subtasks`; only leaves run."""
+
+    id: TaskId
+    """Unique among siblings."""
+    type: Text = "generic"
+    """What kind of work it is; agents declare the types that they take."""
+    description: Annotated[str, Field(min_length=1)]
+    """What is to be done, for agents and people."""
+    depends_on: tuple[str, ...] = ()
+    """Siblings by id, or any task by its path (`build/api`)."""
+    subtasks: tuple[Task, ...] = ()
+    """Children of a composite task."""
+    requires: tuple[Text, ...] = ()
+    """Skills that the agent must have."""
+    labels: TextMap = {}
+    """Free labels; routing rules can ask for them."""
+    inputs: dict[str, JsonValue] = {}
+    """Arguments; `{var}` stands for a variable and `{task.key}` for an upstream result."""
+    outputs: tuple[Text, ...] = ()
+    """Names of the results that the task promises."""
+    agent: str | None = None
+    """A person's pin; routing honours or refuses it."""
+    estimate: Estimate | None = None
+    """What it is expected to take."""
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Time limit of an attempt in seconds; the agent's own where it is missing."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 0
+    """How often a failed attempt is repeated."""
+    cache: Literal["none", "run"] | CacheTtl = "run"
+    """`none`: never reuse; `run`: a resume of the run reuses it; `{ttl_s}`: other runs reuse it for a time."""
+    side_effects: bool = False
+    """Whether it changes something outside the run."""
+    approval: bool = False
+    """Whether a person must approve it before it starts."""
+    route: Route | None = None
+    """Written by routing."""

@@ -1,0 +1,40 @@
+"""What a planner is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from genesis.model import Plan, PlannerLevel
+from genesis.settings import Limits
+
+__all__ = ["Planner", "PlanningContext"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningContext:
+    """What a planner may use besides the request."""
+
+    task_types: tuple[str, ...] = ()
+    """Types that some agent of the registry takes."""
+    skills: tuple[str, ...] = ()
+    """Skills that some agent of the registry has."""
+    vars: Mapping[str, str] = field(default_factory=dict)
+    """Variables given by the person; they win over what is read from the request."""
+    limits: Limits = field(default_factory=Limits)
+
+
+class Planner(Protocol):
+    """One level of planning: LLM, heuristic or minimal."""
+
+    level: PlannerLevel
+
+    def plan(self, request: str, context: PlanningContext) -> Plan:
+        """Turn a request into a plan.
+
+        Raises:
+            PlanningError: This level has nothing to say about the request; the next one is asked.
+            ModelError: The model of this level cannot be used; the next one is asked.
+        """
+        ...

@@ -1,0 +1,105 @@
+"""The one settings tree. Environment variables start with `GENESIS_`, nested ones use `__`.
+
+`GENESIS_LLM__MODEL=openai:gpt-5-mini`, `GENESIS_LIMITS__LEAVES=2000`, `GENESIS_HOME=/var/lib/genesis`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Limits", "LlmSettings", "RunSettings", "ServerSettings", "Settings"]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Limits(_Group):
+    """Bounds on requests, documents and plans."""
+
+    request_characters: Annotated[int, Field(ge=1)] = 5_000
+    """Longest request."""
+    depth: Annotated[int, Field(ge=1)] = 5
+    """Deepest nesting that planners and expansion create; a person's plan beyond it is warned about."""
+    fan_out: Annotated[int, Field(ge=1)] = 20
+    """Most subtasks of one task that planners and expansion create."""
+    leaves: Annotated[int, Field(ge=1)] = 1_000
+    """Most leaves over a plan's whole life."""
+    document_bytes: Annotated[int, Field(ge=1)] = 10_000_000
+    """Largest plan, agents or playbook file."""
+    document_nodes: Annotated[int, Field(ge=1)] = 1_000_000
+    """Most values in a document once its aliases are expanded."""
+    document_depth: Annotated[int, Field(ge=1, le=200)] = 100
+    """Deepest nesting of a document."""
+    result_inline_bytes: Annotated[int, Field(ge=0)] = 65_536
+    """A larger result is kept beside the ledger's record and named by reference."""
+    output_bytes: Annotated[int, Field(ge=1)] = 1_000_000
+    """How much of a command's or a service's output is kept."""
+
+
+class LlmSettings(_Group):
+    """The language model that plans and that `llm` executors use."""
+
+    model: str | None = None
+    """`openai:gpt-…`, `anthropic:…`, `openai:NAME` with a base URL for any compatible server; none plans without."""
+    base_url: str | None = None
+    """Base URL of an OpenAI-compatible API, local servers included."""
+    api_key: SecretStr | None = None
+    """Key for the API; the provider's own variable (`OPENAI_API_KEY` …) is used where it is missing."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.3
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    """For one call."""
+    max_tokens: Annotated[int, Field(gt=0)] = 900
+    """Bound on one answer of the planner."""
+    token_budget: Annotated[int, Field(gt=0)] = 50_000
+    """For one plan, all calls together."""
+    max_calls: Annotated[int, Field(gt=0)] = 24
+    """For one plan, repair turns included."""
+
+
+class ServerSettings(_Group):
+    """The embedded Prefect server."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """0 takes a free port."""
+    start_timeout_s: Annotated[float, Field(gt=0)] = 90.0
+    """How long a start may take."""
+
+
+class RunSettings(_Group):
+    """How programs run."""
+
+    slots: Annotated[int, Field(ge=1, le=1000)] = 16
+    """Leaves running at once."""
+    default_seconds: Annotated[float, Field(ge=0)] = 1.0
+    """Duration of a leaf without an estimate."""
+    timeout_s: Annotated[float, Field(gt=0)] = 3600.0
+    """Time limit of an attempt where neither the task nor its agent gives one."""
+    retry_delay_s: Annotated[float, Field(ge=0)] = 1.0
+    """Pause before the first repeat; it doubles up to a minute."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GENESIS_", env_nested_delimiter="__", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".genesis")
+    """State of this machine: the embedded server, its database and logs."""
+    agents: Path | None = None
+    """Agents file; the packaged registry where it is missing."""
+    playbooks: Path | None = None
+    """Folder of the team's own playbooks, tried before the packaged ones."""
+    debug: bool = False
+    """Show tracebacks."""
+    limits: Limits = Limits()
+    llm: LlmSettings = LlmSettings()
+    server: ServerSettings = ServerSettings()
+    run: RunSettings = RunSettings()

@@ -1,0 +1,22 @@
+"""The structure of a plan: outline, order, data flow, references; shared by planning, validation and compile."""
+
+from genesis.structure.dataflow import DataFlow, Missing, dataflow
+from genesis.structure.junctions import Junctions, junctions
+from genesis.structure.outline import Node, Outline, Unresolved, outline
+from genesis.structure.references import WHOLE_RESULT, fill, references, split
+
+__all__ = [
+    "WHOLE_RESULT",
+    "DataFlow",
+    "Junctions",
+    "Missing",
+    "Node",
+    "Outline",
+    "Unresolved",
+    "dataflow",
+    "fill",
+    "junctions",
+    "outline",
+    "references",
+    "split",
+]
