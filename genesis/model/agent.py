@@ -132,8 +132,8 @@ class AgentProfile(Model):
     """Tasks running at once, over everything that uses this registry."""
     pool: str | None = None
     """Work pool; `agent-<name without _agent>` where it is missing."""
-    executor: ExecutorSpec = BriefExecutor(kind="brief")
-    """What runs its tasks."""
+    executor: ExecutorSpec | None = None
+    """What runs its tasks; where it is missing, the run's language model, and a brief for a person without one."""
     executors: dict[str, ExecutorSpec] = {}
     """What runs tasks of a type, where it differs."""
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -147,9 +147,12 @@ class AgentProfile(Model):
         """The work pool that serves this agent."""
         return self.pool or f"agent-{self.name.removesuffix('_agent').replace('_', '-')}"
 
-    def executor_for(self, task_type: str) -> ExecutorSpec:
-        """What runs a task of this type."""
-        return self.executors.get(task_type, self.executor)
+    def executor_for(self, task_type: str, *, model: str | None = None) -> ExecutorSpec:
+        """What runs a task of this type, when the run has this language model or none."""
+        spec = self.executors.get(task_type, self.executor)
+        if spec is not None:
+            return spec
+        return BriefExecutor(kind="brief") if model is None else LlmExecutor(kind="llm", model=model)
 
 
 class OneOf(Model):

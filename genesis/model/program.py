@@ -28,12 +28,12 @@ class Leaf(Model):
     type: str
     description: str
     inputs: dict[str, JsonValue] = {}
-    """Arguments with variables filled in; `{task.key}` is still open."""
+    """Arguments as they are written; references are filled in when the leaf starts, each value once."""
     sources: dict[str, int] = {}
-    """For each open reference in `inputs`, as it is written there, the leaf that produces it."""
+    """For each `{task.key}` in `inputs`, as it is written there, the leaf that produces it."""
     outputs: tuple[str, ...] = ()
     fingerprint: str
-    """Hex SHA-256 over all that decides the result: task, resolved inputs, agent, upstream fingerprints, version."""
+    """Hex SHA-256 over all that decides the result: work, inputs, agent, what it comes after, Genesis version."""
     seconds: float
     """Estimated duration in seconds."""
     usd: Usd

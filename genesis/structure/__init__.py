@@ -1,6 +1,7 @@
 """The structure of a plan: outline, order, data flow, references; shared by planning, validation and compile."""
 
 from genesis.structure.dataflow import DataFlow, Missing, dataflow
+from genesis.structure.estimates import expected_seconds, expected_tokens, expected_usd
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
 from genesis.structure.references import WHOLE_RESULT, fill, references, split
@@ -14,6 +15,9 @@ __all__ = [
     "Outline",
     "Unresolved",
     "dataflow",
+    "expected_seconds",
+    "expected_tokens",
+    "expected_usd",
     "fill",
     "junctions",
     "outline",

@@ -1,0 +1,185 @@
+"""One run's ledger: a header with the plan, then one record a leaf, written before the leaf is final.
+
+```
+genesis/<run id>/run.json             header: plan with routes, registry, options
+genesis/<run id>/leaves/00012-….json  one final leaf: its outcome and fingerprint
+genesis/<run id>/results/00012-….json a result too large for the record
+genesis/<run id>/state.json           the run's last known state
+genesis/<run id>/files/…              what agents leave: briefs, logs
+```
+A record that is missing, cut off or not of this leaf counts as not written: the leaf runs again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import JsonValue, ValidationError
+
+from genesis.errors import RunError, UsageError
+from genesis.execute.ledger.store import FolderStore, Store
+from genesis.model import FINISHED, Leaf, Model, Outcome, Registry, Run
+
+__all__ = ["Header", "Ledger", "list_runs", "new_run_id"]
+
+_ROOT = "genesis"
+_RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
+
+
+def new_run_id(now: datetime, token: str | None = None) -> str:
+    """Make a run id that sorts by time, for example `20261122-142530-3f9a1c`."""
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{token or secrets.token_hex(3)}"
+
+
+class Header(Model):
+    """What a resume needs to know."""
+
+    format: Literal[1] = 1
+    genesis_version: str
+    run_id: str
+    correlation_id: str
+    created_at: datetime
+    document: dict[str, Any]
+    """The plan document with its routes."""
+    registry: Registry
+    slots: int
+    rehearse: float | None = None
+    """Scale of a rehearsal; none for a real run."""
+    llm: str | None = None
+    """Model for `llm` executors."""
+
+
+class _Record(Model):
+    fingerprint: str
+    outcome: Outcome
+
+
+class Ledger:
+    """The ledger of one run."""
+
+    def __init__(self, store: Store, run_id: str, *, inline_bytes: int = 65_536):
+        if not _RUN_ID.match(run_id) or run_id.startswith("."):
+            raise UsageError(f"{run_id!r} is not a run id", hint="run: genesis runs")
+        self.store = store
+        self.run_id = run_id
+        self._inline_bytes = inline_bytes
+
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder on this machine; None in a remote storage."""
+        return self.store.root / _ROOT / self.run_id if isinstance(self.store, FolderStore) else None
+
+    async def begin(self, header: Header) -> None:
+        """Write the header. From then on the run exists."""
+        await self._write("run.json", header.model_dump(mode="json"))
+
+    async def header(self) -> Header:
+        """Read the header.
+
+        Raises:
+            UsageError: There is no such run.
+            RunError: The header is damaged.
+        """
+        raw = await self.store.read(self._name("run.json"))
+        if raw is None:
+            raise UsageError(
+                f"there is no run {self.run_id!r} in {self.store.url(_ROOT)}", hint="run: genesis runs", code="GEN-RUN-UNKNOWN"
+            )
+        try:
+            return Header.model_validate_json(raw)
+        except ValidationError as error:
+            raise RunError(
+                f"the ledger of run {self.run_id!r} cannot be read by this version of Genesis",
+                hint="resume it with the version that started it",
+            ) from error
+
+    async def record(self, leaf: Leaf, outcome: Outcome) -> Outcome:
+        """Write a leaf's final outcome; a large result goes beside it.
+
+        Returns:
+            The outcome as it was written: with `result_ref` in place of a large `result`.
+        """
+        result = json.dumps(outcome.result, ensure_ascii=False, separators=(",", ":"))
+        if len(result) > self._inline_bytes:
+            name = f"results/{_leaf_name(leaf)}"
+            await self.store.write(self._name(name), result.encode("utf-8", "surrogatepass"))
+            outcome = outcome.model_copy(update={"result": None, "result_ref": name})
+        record = _Record(fingerprint=leaf.fingerprint, outcome=outcome)
+        await self.store.write(self._name(f"leaves/{_leaf_name(leaf)}"), record.model_dump_json().encode())
+        return outcome
+
+    async def outcome(self, leaf: Leaf) -> Outcome | None:
+        """Read a leaf's outcome; None where no whole record of this very leaf is there."""
+        raw = await self.store.read(self._name(f"leaves/{_leaf_name(leaf)}"))
+        if raw is None:
+            return None
+        try:
+            record = _Record.model_validate_json(raw)
+        except ValidationError:
+            return None
+        return record.outcome if record.fingerprint == leaf.fingerprint else None
+
+    async def finished(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
+        """Read the outcomes of all leaves whose work is done, by index."""
+        listed = await self.store.names(self._name("leaves"))
+        known = None if listed is None else set(listed)
+        found: dict[int, Outcome] = {}
+        for leaf in leaves:
+            if known is not None and _leaf_name(leaf) not in known:
+                continue
+            outcome = await self.outcome(leaf)
+            if outcome is not None and outcome.state in FINISHED:
+                found[leaf.index] = outcome
+        return found
+
+    async def result(self, outcome: Outcome) -> JsonValue:
+        """Give a leaf's result, from beside the record where it is large.
+
+        Raises:
+            RunError: The result has gone.
+        """
+        if outcome.result_ref is None:
+            return outcome.result
+        raw = await self.store.read(self._name(outcome.result_ref))
+        if raw is None:
+            raise RunError(f"the result of {outcome.id!r} has gone from {self.store.url(self._name(''))}")
+        value: JsonValue = json.loads(raw)
+        return value
+
+    async def save(self, run: Run) -> None:
+        """Write the run's state."""
+        await self._write("state.json", run.model_dump(mode="json"))
+
+    async def load(self) -> Run | None:
+        """Read the run's last written state."""
+        raw = await self.store.read(self._name("state.json"))
+        try:
+            return Run.model_validate_json(raw) if raw is not None else None
+        except ValidationError:
+            return None
+
+    def where(self, name: str = "") -> str:
+        """Say where a part of the ledger is."""
+        return self.store.url(self._name(name))
+
+    def _name(self, name: str) -> str:
+        return f"{_ROOT}/{self.run_id}/{name}" if name else f"{_ROOT}/{self.run_id}"
+
+    async def _write(self, name: str, value: Any) -> None:
+        await self.store.write(self._name(name), json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
+
+
+def _leaf_name(leaf: Leaf) -> str:
+    slug = re.sub(r"[^A-Za-z0-9_\-]+", "-", leaf.path).strip("-")[:60]
+    return f"{leaf.index:05d}-{slug}.json"
+
+
+async def list_runs(store: Store) -> list[str] | None:
+    """List the ids of all runs, newest first; None where the storage cannot list."""
+    names = await store.names(_ROOT)
+    return None if names is None else sorted((name for name in names if _RUN_ID.match(name)), reverse=True)

@@ -1,0 +1,130 @@
+"""Where ledgers live: a folder, or any Prefect storage block that can read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Protocol
+
+from genesis.document import write_atomic
+from genesis.errors import ResourceError, ServiceError
+
+__all__ = ["BlockStore", "FolderStore", "Store", "open_store"]
+
+
+class Store(Protocol):
+    """Named bytes. A write is all or nothing; a reader never sees a part."""
+
+    async def read(self, name: str) -> bytes | None:
+        """Give the content, or None where there is none."""
+        ...
+
+    async def write(self, name: str, data: bytes) -> None:
+        """Write the content."""
+        ...
+
+    async def names(self, folder: str) -> list[str] | None:
+        """List the names directly in a folder, sorted; None where the storage cannot list."""
+        ...
+
+    def url(self, name: str) -> str:
+        """Say where the content is, for a person or another process."""
+        ...
+
+
+class FolderStore:
+    """A local folder. Its calls are short system calls, so they are made in place and not in a thread."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    async def read(self, name: str) -> bytes | None:
+        """Give the content, or None where there is none."""
+        try:
+            return (self.root / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ResourceError(
+                f"{str(self.root / name)!r} cannot be read: {error.strerror}", hint="check its permissions"
+            ) from error
+
+    async def write(self, name: str, data: bytes) -> None:
+        """Write the content atomically."""
+        write_atomic(self.root / name, data)
+
+    async def names(self, folder: str) -> list[str] | None:
+        """List the names directly in a folder, sorted, without unfinished writes."""
+        try:
+            return sorted(entry.name for entry in (self.root / folder).iterdir() if not entry.name.startswith("."))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise ResourceError(
+                f"{str(self.root / folder)!r} cannot be read: {error.strerror}", hint="check its permissions"
+            ) from error
+
+    def url(self, name: str) -> str:
+        """Give the file's path."""
+        return str(self.root / name)
+
+
+class _Block(Protocol):
+    """The part of Prefect's `WritableFileSystem` that is used."""
+
+    def read_path(self, path: str) -> Awaitable[bytes]: ...
+
+    def write_path(self, path: str, content: bytes) -> Awaitable[object]: ...
+
+
+class BlockStore:
+    """A Prefect storage block, for example a bucket. It is shared, so another host can resume a run."""
+
+    def __init__(self, block: _Block, label: str):
+        self._block = block
+        self._label = label
+
+    async def read(self, name: str) -> bytes | None:
+        """Give the content, or None where there is none."""
+        try:
+            return await self._block.read_path(name)
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
+        except OSError as error:
+            raise ServiceError(f"{self.url(name)} cannot be read: {error}", hint="check the storage block") from error
+
+    async def write(self, name: str, data: bytes) -> None:
+        """Write the content; the block decides whether that is atomic, object stores are."""
+        try:
+            await self._block.write_path(name, data)
+        except OSError as error:
+            raise ServiceError(
+                f"{self.url(name)} cannot be written: {error}", hint="check the storage block"
+            ) from error
+
+    async def names(self, folder: str) -> list[str] | None:
+        """Say that a block cannot list."""
+        return None
+
+    def url(self, name: str) -> str:
+        """Give the block's label and the name in it."""
+        return f"{self._label}/{name}"
+
+
+async def open_store() -> Store:
+    """Open Prefect's result storage as it is configured: its local folder, or the default result storage block."""
+    from prefect.filesystems import LocalFileSystem, WritableFileSystem
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    slug = settings.results.default_storage_block
+    if slug is None:
+        return FolderStore(Path(settings.results.local_storage_path).expanduser())
+    from prefect.blocks.core import Block
+
+    block = await Block.aload(slug)
+    if isinstance(block, LocalFileSystem):
+        return FolderStore(Path(block.basepath or settings.results.local_storage_path).expanduser())
+    if not isinstance(block, WritableFileSystem):
+        raise ServiceError(f"the block {slug!r} cannot store files", hint="name a file system or bucket block")
+    return BlockStore(block, slug)

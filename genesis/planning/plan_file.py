@@ -1,0 +1,61 @@
+"""The plan document: load it, and write it again with what routing and validation found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from genesis.document import read, validated
+from genesis.model import Plan, Report, Route, RoutedPlan, Task
+from genesis.settings import Limits
+
+__all__ = ["load_plan", "plan_document"]
+
+
+def load_plan(source: Path | str | Mapping[str, Any], *, limits: Limits | None = None) -> Plan:
+    """Load a plan from a YAML or JSON file, or from plain values.
+
+    Raises:
+        UsageError: There is no such file, or it cannot be read.
+        DocumentError: It is not a plan; the message has the path in the document.
+    """
+    if isinstance(source, Mapping):
+        return validated(Plan, dict(source), source="the plan", noun="plan")
+    return validated(Plan, read(source, limits), source=str(source), noun="plan")
+
+
+def plan_document(
+    plan: Plan | RoutedPlan, report: Report | None = None, *, terse: bool = False
+) -> dict[str, Any]:
+    """Give the plan document as plain values, with routes and report where there are any.
+
+    Args:
+        plan: The plan; a routed one brings its routes.
+        report: The report to put in place of the plan's own.
+        terse: Leave out what has its default value, for a file that people read.
+    """
+    routes = plan.routes if isinstance(plan, RoutedPlan) else {}
+    bare = plan.plan if isinstance(plan, RoutedPlan) else plan
+    options: dict[str, Any] = {"exclude_defaults": True} if terse else {"exclude_none": True}
+    head = bare.model_dump(mode="json", exclude={"tasks", "report"}, **options)
+    shape: dict[str, Any] = {"version": bare.version, "request": bare.request}
+    shape |= {"planner": bare.planner} | {key: value for key, value in head.items() if key not in shape}
+    shape["tasks"] = [_task(task, "", routes, options) for task in bare.tasks]
+    found = report or bare.report
+    if found is not None:
+        shape["report"] = found.model_dump(mode="json", exclude_none=True)
+    return shape
+
+
+def _task(task: Task, prefix: str, routes: Mapping[str, Route], options: dict[str, Any]) -> dict[str, Any]:
+    path = f"{prefix}{task.id}"
+    shape: dict[str, Any] = task.model_dump(mode="json", exclude={"subtasks", "route"}, **options)
+    ordered = {"id": task.id, "type": task.type, "description": task.description, **shape}
+    if task.subtasks:
+        ordered["subtasks"] = [_task(child, f"{path}/", routes, options) for child in task.subtasks]
+        return ordered
+    route = routes.get(path, task.route)
+    if route is not None:
+        ordered["route"] = route.model_dump(mode="json")
+    return ordered

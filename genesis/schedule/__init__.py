@@ -1,0 +1,25 @@
+"""Order, limit and simulate the jobs of a run, without Prefect and without I/O.
+
+The package works on plain arrays: job *i* is the *i*-th of a sequence, and knows its duration, the jobs that it comes
+after and its agent. `rank` gives the static priorities, `Scheduler` is the state machine that a driver feeds with what
+happened and asks for what to start, and `simulate_jobs` drives that same machine on virtual time.
+"""
+
+from __future__ import annotations
+
+from genesis.schedule.jobs import Job, Limits, ScheduleError
+from genesis.schedule.priorities import rank
+from genesis.schedule.scheduler import JobState, Scheduler
+from genesis.schedule.simulate import simulate_jobs
+from genesis.schedule.timeline import Timeline
+
+__all__ = [
+    "Job",
+    "JobState",
+    "Limits",
+    "ScheduleError",
+    "Scheduler",
+    "Timeline",
+    "rank",
+    "simulate_jobs",
+]

@@ -1,0 +1,255 @@
+"""The scheduler as a state machine: told what happened, it says what to start. No clock, no I/O, no Prefect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from genesis.schedule.jobs import Job, Limits, ScheduleError
+from genesis.schedule.network import Network
+from genesis.schedule.ready import ReadyQueue
+
+__all__ = ["JobState", "Scheduler"]
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    WAITING = "waiting"
+    """Some job that it comes after has not finished."""
+    READY = "ready"
+    """It starts as soon as a slot and its agent are free."""
+    HELD = "held"
+    """Kept back by `hold`; it has no slot."""
+    RUNNING = "running"
+    """It has a slot, and one of its agent's places."""
+    FINISHED = "finished"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """A job that it comes after, directly or not, failed."""
+    CANCELLED = "cancelled"
+    """It was not running when the run was cancelled."""
+
+
+_NOT_STARTED = (JobState.WAITING, JobState.READY, JobState.HELD)
+
+
+class Scheduler:
+    """Decide which jobs start when, from events alone.
+
+    A driver starts what `take` gives, reports each end by `finish` or `fail`, and takes again, until `done`. When
+    nothing runs and `take` gives nothing although the run is not `done`, only `release` or `unblock` can move it on.
+    Any sequence of calls costs O((jobs + edges) log jobs), plus O(log jobs) for each call and job in a result.
+
+    Args:
+        jobs: The jobs in document order; all methods name a job by its index here.
+        limits: Slots and per-agent limits.
+        priorities: One number a job; the larger starts first, ties by document order.
+
+    Raises:
+        ScheduleError: The jobs are not a graph without circles, or the priorities do not fit them.
+    """
+
+    __slots__ = (
+        "_agents", "_cancelled", "_counts", "_dependants", "_free", "_jobs", "_missing", "_places", "_queue", "_states",
+    )  # fmt: skip
+
+    def __init__(self, jobs: Sequence[Job], limits: Limits, priorities: Sequence[float]) -> None:
+        network = Network.of(jobs)
+        if len(priorities) != len(jobs) or any(number != number for number in priorities):  # noqa: PLR0124 (NaN)
+            raise ScheduleError(
+                f"{len(priorities)} priorities for {len(jobs)} jobs", hint="give one number a job, and no NaN"
+            )
+        self._dependants = network.dependants
+        self._missing = [len(earlier) for earlier in network.after]
+        self._states = [JobState.WAITING] * len(jobs)
+        self._counts = dict.fromkeys(JobState, 0) | {JobState.WAITING: len(jobs)}
+        self._free = limits.slots
+        self._cancelled = False
+        self._jobs = sorted(range(len(jobs)), key=lambda job: (-priorities[job], job))
+        self._places = [0] * len(jobs)
+        for place, job in enumerate(self._jobs):
+            self._places[job] = place
+        self._agents: dict[str | None, int] = {}
+        of_place = [self._agents.setdefault(jobs[job].agent, len(self._agents)) for job in self._jobs]
+        rooms = [limits.slots if name is None else limits.per_agent.get(name, limits.slots) for name in self._agents]
+        self._queue = ReadyQueue(of_place, rooms)
+        for job, count in enumerate(self._missing):
+            if not count:
+                self._make_ready(job)
+
+    @property
+    def done(self) -> bool:
+        """Whether every job is finished, failed, skipped or cancelled."""
+        return not self.running and not self.pending
+
+    @property
+    def running(self) -> int:
+        """How many jobs hold a slot."""
+        return self._counts[JobState.RUNNING]
+
+    @property
+    def held(self) -> int:
+        """How many jobs are kept back by `hold`; they count as pending too."""
+        return self._counts[JobState.HELD]
+
+    @property
+    def pending(self) -> int:
+        """How many jobs do not run and have not ended: waiting, ready or held."""
+        return sum(self._counts[state] for state in _NOT_STARTED)
+
+    def state(self, job: int) -> JobState:
+        """Give the state of a job."""
+        if not 0 <= job < len(self._states):
+            raise ScheduleError(f"there is no job {job}", hint=f"jobs have the indices 0 to {len(self._states) - 1}")
+        return self._states[job]
+
+    def take(self) -> list[int]:
+        """Start what may start now: ready jobs, best first, within the slots and their agents' limits.
+
+        Returns:
+            The jobs that are now running, in the order of their priorities; empty when nothing can start.
+        """
+        taken: list[int] = []
+        while self._free and (place := self._queue.pop()) is not None:
+            job = self._jobs[place]
+            self._move(job, JobState.RUNNING)
+            self._free -= 1
+            taken.append(job)
+        return taken
+
+    def finish(self, job: int) -> None:
+        """Say that a running job succeeded, so that what waited for it alone becomes ready.
+
+        Raises:
+            ScheduleError: The job is not running.
+        """
+        self._expect(job, "finish", JobState.RUNNING)
+        self._leave_slot(job)
+        self._settle(job)
+
+    def fail(self, job: int) -> list[int]:
+        """Say that a running or held job failed for good; everything that depends on it is skipped.
+
+        Returns:
+            The jobs that are skipped in consequence, each once over the run's whole life, in document order.
+
+        Raises:
+            ScheduleError: The job is neither running nor held.
+        """
+        self._expect(job, "fail", JobState.RUNNING, JobState.HELD)
+        if self._states[job] is JobState.RUNNING:
+            self._leave_slot(job)
+        self._move(job, JobState.FAILED)
+        skipped: list[int] = []
+        doomed = [job]
+        while doomed:
+            for later in self._dependants[doomed.pop()]:
+                if self._states[later] in _NOT_STARTED:
+                    self._move(later, JobState.SKIPPED)
+                    skipped.append(later)
+                    doomed.append(later)
+        return sorted(skipped)
+
+    def hold(self, job: int) -> None:
+        """Keep a job back, for an approval or until a retry is due; a running one gives its slot back.
+
+        Raises:
+            ScheduleError: The job is held already or has ended, or the run is cancelled.
+        """
+        self._expect(job, "hold", JobState.WAITING, JobState.READY, JobState.RUNNING)
+        if self._cancelled:
+            raise ScheduleError(
+                f"cannot hold job {job}: the run is cancelled", hint="end the job with `finish` or `fail`"
+            )
+        if self._states[job] is JobState.RUNNING:
+            self._leave_slot(job)
+        self._queue.discard(self._places[job])
+        self._move(job, JobState.HELD)
+
+    def release(self, job: int) -> None:
+        """Let a held job go on: it is ready at once if what it waits for has finished, and keeps its priority.
+
+        Raises:
+            ScheduleError: The job is not held.
+        """
+        self._expect(job, "release", JobState.HELD)
+        self._move(job, JobState.WAITING)
+        if not self._missing[job]:
+            self._make_ready(job)
+
+    def cancel(self) -> list[int]:
+        """Start nothing more. Running jobs go on until their end is reported; a second call changes nothing.
+
+        Returns:
+            The jobs that are now cancelled, held ones too, in document order.
+        """
+        self._cancelled = True
+        cancelled = [job for job, state in enumerate(self._states) if state in _NOT_STARTED]
+        for job in cancelled:
+            self._queue.discard(self._places[job])
+            self._move(job, JobState.CANCELLED)
+        return cancelled
+
+    def restore(self, finished: Iterable[int]) -> None:
+        """Take over jobs that finished in an earlier run, in any order; all of them or, on an error, none.
+
+        A job may be restored although one that it comes after was not: it keeps its result, and the other runs again.
+
+        Raises:
+            ScheduleError: One of the jobs has started or ended here.
+        """
+        jobs = sorted(set(finished))
+        for job in jobs:
+            self._expect(job, "restore", *_NOT_STARTED)
+        for job in jobs:
+            self._queue.discard(self._places[job])
+            self._settle(job)
+
+    def block(self, agent: str) -> None:
+        """Start no more jobs of an agent until it is unblocked, as when its circuit breaker is open.
+
+        Raises:
+            ScheduleError: No job has this agent.
+        """
+        self._queue.block(self._agent(agent))
+
+    def unblock(self, agent: str) -> None:
+        """Let an agent's jobs start again.
+
+        Raises:
+            ScheduleError: No job has this agent.
+        """
+        self._queue.unblock(self._agent(agent))
+
+    def _agent(self, name: str) -> int:
+        if name not in self._agents:
+            raise ScheduleError(f"no job has the agent {name!r}", hint="block only agents that this run uses")
+        return self._agents[name]
+
+    def _expect(self, job: int, verb: str, *allowed: JobState) -> None:
+        state = self.state(job)
+        if state not in allowed:
+            raise ScheduleError(
+                f"cannot {verb} job {job}: it is {state}", hint=f"only {' or '.join(allowed)} jobs can do that"
+            )
+
+    def _settle(self, job: int) -> None:
+        self._move(job, JobState.FINISHED)
+        for later in self._dependants[job]:
+            self._missing[later] -= 1
+            if not self._missing[later] and self._states[later] is JobState.WAITING:
+                self._make_ready(later)
+
+    def _make_ready(self, job: int) -> None:
+        self._move(job, JobState.READY)
+        self._queue.push(self._places[job])
+
+    def _leave_slot(self, job: int) -> None:
+        self._free += 1
+        self._queue.leave(self._places[job])
+
+    def _move(self, job: int, state: JobState) -> None:
+        self._counts[self._states[job]] -= 1
+        self._counts[state] += 1
+        self._states[job] = state
