@@ -136,6 +136,8 @@ class AgentProfile(Model):
     """What runs its tasks; where it is missing, the run's language model, and a brief for a person without one."""
     executors: dict[str, ExecutorSpec] = {}
     """What runs tasks of a type, where it differs."""
+    costs: dict[str, AgentCost] = {}
+    """What tasks of a type cost, where it differs: a tool that runs on this machine is free."""
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Time limit of an attempt in seconds."""
     secrets: tuple[str, ...] = ()
@@ -153,6 +155,10 @@ class AgentProfile(Model):
         if spec is not None:
             return spec
         return BriefExecutor(kind="brief") if model is None else LlmExecutor(kind="llm", model=model)
+
+    def cost_for(self, task_type: str) -> AgentCost:
+        """What a task of this type costs."""
+        return self.costs.get(task_type, self.cost)
 
 
 class OneOf(Model):

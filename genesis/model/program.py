@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from genesis.model.agent import AgentProfile
+from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
 from genesis.model.task import CacheTtl
@@ -55,6 +55,8 @@ class Program(Model):
     """In document order; a leaf may depend on a later one."""
     agents: dict[str, AgentProfile]
     """The agents that the leaves use, by name."""
+    registry: Registry
+    """The registry that the plan was routed with."""
     vars: TextMap = {}
     budget: Budget | None = None
     deadline_s: float | None = None

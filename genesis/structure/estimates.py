@@ -26,6 +26,7 @@ def expected_usd(task: Task, agent: AgentProfile | None) -> Decimal:
         return task.estimate.usd
     if agent is None:
         return Decimal(0)
-    if agent.cost.usd_per_task is not None:
-        return agent.cost.usd_per_task
-    return (agent.cost.usd_per_1k_tokens or Decimal(0)) * expected_tokens(task) / 1000
+    cost = agent.cost_for(task.type)
+    if cost.usd_per_task is not None:
+        return cost.usd_per_task
+    return (cost.usd_per_1k_tokens or Decimal(0)) * expected_tokens(task) / 1000

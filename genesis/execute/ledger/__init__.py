@@ -1,6 +1,6 @@
 """The ledger: what is known of a run, in Prefect's result storage. It is the truth; the UI is a view."""
 
-from genesis.execute.ledger.ledger import Header, Ledger, list_runs, new_run_id
+from genesis.execute.ledger.ledger import Header, Ledger, leaf_name, list_runs, new_run_id
 from genesis.execute.ledger.lock import RunLock
 from genesis.execute.ledger.store import BlockStore, FolderStore, Store, open_store
 
@@ -11,6 +11,7 @@ __all__ = [
     "Ledger",
     "RunLock",
     "Store",
+    "leaf_name",
     "list_runs",
     "new_run_id",
     "open_store",

@@ -25,7 +25,7 @@ from genesis.errors import RunError, UsageError
 from genesis.execute.ledger.store import FolderStore, Store
 from genesis.model import FINISHED, Leaf, Model, Outcome, Registry, Run
 
-__all__ = ["Header", "Ledger", "list_runs", "new_run_id"]
+__all__ = ["Header", "Ledger", "leaf_name", "list_runs", "new_run_id"]
 
 _ROOT = "genesis"
 _RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
@@ -106,16 +106,16 @@ class Ledger:
         """
         result = json.dumps(outcome.result, ensure_ascii=False, separators=(",", ":"))
         if len(result) > self._inline_bytes:
-            name = f"results/{_leaf_name(leaf)}"
+            name = f"results/{leaf_name(leaf)}.json"
             await self.store.write(self._name(name), result.encode("utf-8", "surrogatepass"))
             outcome = outcome.model_copy(update={"result": None, "result_ref": name})
         record = _Record(fingerprint=leaf.fingerprint, outcome=outcome)
-        await self.store.write(self._name(f"leaves/{_leaf_name(leaf)}"), record.model_dump_json().encode())
+        await self.store.write(self._name(f"leaves/{leaf_name(leaf)}.json"), record.model_dump_json().encode())
         return outcome
 
     async def outcome(self, leaf: Leaf) -> Outcome | None:
         """Read a leaf's outcome; None where no whole record of this very leaf is there."""
-        raw = await self.store.read(self._name(f"leaves/{_leaf_name(leaf)}"))
+        raw = await self.store.read(self._name(f"leaves/{leaf_name(leaf)}.json"))
         if raw is None:
             return None
         try:
@@ -130,7 +130,7 @@ class Ledger:
         known = None if listed is None else set(listed)
         found: dict[int, Outcome] = {}
         for leaf in leaves:
-            if known is not None and _leaf_name(leaf) not in known:
+            if known is not None and f"{leaf_name(leaf)}.json" not in known:
                 continue
             outcome = await self.outcome(leaf)
             if outcome is not None and outcome.state in FINISHED:
@@ -174,9 +174,10 @@ class Ledger:
         await self.store.write(self._name(name), json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
 
 
-def _leaf_name(leaf: Leaf) -> str:
+def leaf_name(leaf: Leaf) -> str:
+    """Name a leaf for the file system: its number, and as much of its path as is safe in a file name."""
     slug = re.sub(r"[^A-Za-z0-9_\-]+", "-", leaf.path).strip("-")[:60]
-    return f"{leaf.index:05d}-{slug}.json"
+    return f"{leaf.index:05d}-{slug}"
 
 
 async def list_runs(store: Store) -> list[str] | None:

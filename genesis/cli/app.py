@@ -1,0 +1,133 @@
+"""The `genesis` program: find the command, run it, turn errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from genesis.errors import GenesisError
+
+__all__ = ["main"]
+
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "plan": ("genesis.cli.plan:plan", "Plan a request: tasks, agents and checks. Runs nothing."),
+    "route": ("genesis.cli.stages:route", "Route the tasks of a plan file to agents."),
+    "validate": ("genesis.cli.stages:validate", "Check a plan file before anything runs."),
+    "simulate": ("genesis.cli.stages:simulate", "Predict the timeline of a plan file."),
+    "run": ("genesis.cli.run:run", "Plan and run a request, or run a plan file."),
+    "resume": ("genesis.cli.run:resume", "Go on with a run; finished tasks are kept."),
+    "runs": ("genesis.cli.runs:runs", "List runs, or show one."),
+    "agents": ("genesis.cli.agents:agents", "List the agents, or check an agents file."),
+    "server": ("genesis.cli.server:server", "The embedded Prefect server: up, down, status."),
+    "doctor": ("genesis.cli.doctor:doctor", "Find what is wrong on this machine, and how to mend it."),
+    "schema": ("genesis.cli.schema:schema", "Print the JSON Schema of a document."),
+}
+_EXIT_INTERRUPTED = 130
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command only when it is called, so that help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click gives it)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], _COMMANDS, n=1)
+            guess = f"Did you mean {close[0]!r}?" if close else "See: genesis --help"
+            raise click.UsageError(f"There is no command {args[0]!r}. {guess}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"genesis {version('prefect-genesis')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog='Example: genesis run "Audit the repository at ."',
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def _genesis(debug: bool) -> None:
+    """Genesis plans a request, routes each task to an agent, checks the plan, and runs it on Prefect."""
+    del debug  # read from the arguments at the boundary, where errors are shown
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and exit. This is the boundary at which every error becomes a message and an exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug, as_json = _takes(words, "--debug"), _takes(words, "--json")
+    try:
+        code = _genesis.main(args=words, prog_name="genesis", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except click.ClickException as error:
+        code = _usage(error, as_json)
+    except (KeyboardInterrupt, click.Abort):
+        code = _show(GenesisError("interrupted", code="GEN-INTERRUPTED"), as_json, debug, _EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    except GenesisError as error:
+        code = _show(error, as_json, debug, error.exit_code)
+    except MemoryError as error:
+        code = _show(GenesisError("no memory is left", hint="give a smaller plan", code="GEN-RESOURCE"), as_json, debug, 1, error)
+    except Exception as error:  # noqa: BLE001 (the named boundary of a command)
+        fault = GenesisError(
+            f"unexpected {type(error).__name__}: {error}",
+            hint="run it again with --debug, and report what it prints",
+            code="GEN-INTERNAL",
+        )
+        code = _show(fault, as_json, debug, 1, error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _takes(words: list[str], flag: str) -> bool:
+    """Whether a flag stands among the words before a `--`."""
+    return flag in (words[: words.index("--")] if "--" in words else words)
+
+
+def _usage(error: click.ClickException, as_json: bool) -> int:
+    if as_json:
+        from genesis.cli.output import print_error
+
+        print_error(GenesisError(error.format_message(), hint="see --help", code="GEN-USAGE"), as_json=True)
+    else:
+        error.show()
+    return 2
+
+
+def _show(error: GenesisError, as_json: bool, debug: bool, code: int, cause: Exception | None = None) -> int:
+    from genesis.cli.output import print_error
+
+    if debug:
+        import traceback
+
+        traceback.print_exception(cause or error)
+    print_error(error, as_json=as_json)
+    return code

@@ -1,0 +1,89 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from genesis.errors import UsageError
+from genesis.settings import Settings
+
+__all__ = [
+    "agents_option",
+    "debug_option",
+    "is_plan_file",
+    "json_option",
+    "load_settings",
+    "planning_options",
+    "slots_option",
+    "variables",
+]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+agents_option = click.option(
+    "--agents", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Agents file (default: the packaged one)."
+)
+slots_option = click.option("--slots", type=click.IntRange(1, 1000), default=None, help="Tasks running at once (default 16).")
+
+
+def planning_options(command: _F) -> _F:
+    """Add the options of planning."""
+    for option in (
+        click.option("--var", "pairs", multiple=True, metavar="K=V", help="Variable for the plan; may be repeated."),
+        click.option(
+            "--playbooks", type=click.Path(path_type=Path), default=None, metavar="DIR", help="Folder of your playbooks."
+        ),
+        agents_option,
+        click.option("--llm", default=None, metavar="MODEL", help="Model that plans and works: openai:…, anthropic:…, or off."),
+    ):
+        command = option(command)
+    return command
+
+
+def variables(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Turn `k=v` words into variables.
+
+    Raises:
+        UsageError: A word has no `=`, or no name before it.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--var {pair!r} is not of the form name=value", hint="for example: --var run_tests=yes")
+        found[name.strip()] = value
+    return found
+
+
+def is_plan_file(word: str) -> bool:
+    """Whether an argument names a file rather than a request: it ends in .yaml, .yml or .json."""
+    return word.lower().endswith((".yaml", ".yml", ".json")) and "\n" not in word
+
+
+def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settings:
+    """Read the settings, with what the command line says on top.
+
+    Raises:
+        UsageError: An environment variable has a value that cannot be used.
+    """
+    from pydantic import ValidationError
+
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "GENESIS_" + "__".join(str(part) for part in first["loc"]).upper()
+        raise UsageError(f"the setting {name} cannot be used: {first['msg']}", hint="see docs/guide/settings.md") from error
+    update: dict[str, Any] = {}
+    if llm is not None:
+        model = None if llm.lower() in ("off", "none", "no") else llm
+        update["llm"] = settings.llm.model_copy(update={"model": model})
+    if slots is not None:
+        update["run"] = settings.run.model_copy(update={"slots": slots})
+    return settings.model_copy(update=update)

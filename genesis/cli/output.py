@@ -1,0 +1,42 @@
+"""Where output goes: people get rich text, machines exactly one JSON document on stdout; all else is on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from genesis.errors import GenesisError
+
+__all__ = ["console", "notes", "print_document", "print_error"]
+
+
+def console() -> Console:
+    """Make the console for the answer itself."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def notes() -> Console:
+    """Make the console for everything besides the answer."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_document(value: Any) -> None:
+    """Print one JSON document on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_error(error: GenesisError, *, as_json: bool) -> None:
+    """Print an error: as a JSON document on stdout, or as a message on stderr."""
+    if as_json:
+        print_document({"error": error.to_dict()})
+        return
+    from rich.text import Text
+
+    out = notes()
+    out.print(Text.assemble(("Error: ", "bold red"), error.message, (f"  [{error.code}]", "dim")), soft_wrap=True)
+    if error.hint:
+        out.print(Text.assemble(("  → ", "bold"), error.hint), soft_wrap=True)

@@ -1,0 +1,79 @@
+"""`genesis route`, `genesis validate` and `genesis simulate`: one stage on a plan file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genesis.cli.options import agents_option, debug_option, json_option, load_settings, slots_option
+from genesis.cli.output import console, print_document
+
+__all__ = ["route", "simulate", "validate"]
+
+_plan_file = click.argument("plan", metavar="PLAN")
+
+
+@click.command(epilog="Example: genesis route plan.yaml --json")
+@_plan_file
+@agents_option
+@json_option
+@debug_option
+def route(plan: str, agents: Path | None, as_json: bool) -> int:
+    """Route every task of PLAN anew, and print the plan with its routes."""
+    from genesis.cli.planning import load_agents, read_plan
+    from genesis.cli.render import plan_view
+    from genesis.pipeline import prepare
+    from genesis.planning import plan_document
+
+    settings = load_settings()
+    prepared = prepare(read_plan(plan, settings), load_agents(agents, settings), settings=settings)
+    if as_json:
+        print_document(plan_document(prepared.routed))
+    else:
+        console().print(plan_view(prepared.routed, prepared.report))
+    return 0 if all(found.agent for found in prepared.routed.routes.values()) else 1
+
+
+@click.command(epilog="Example: genesis validate plan.yaml")
+@_plan_file
+@agents_option
+@json_option
+@debug_option
+def validate(plan: str, agents: Path | None, as_json: bool) -> int:
+    """Check PLAN: structure, agents, inputs, order, budget. Tasks without a route are routed first."""
+    from genesis.cli.planning import load_agents, read_plan
+    from genesis.cli.render import report_view
+    from genesis.pipeline import prepare
+    from genesis.planning import plan_document
+
+    settings = load_settings()
+    prepared = prepare(read_plan(plan, settings), load_agents(agents, settings), settings=settings, keep=True)
+    if as_json:
+        print_document(plan_document(prepared.routed, prepared.report))
+    else:
+        console().print(report_view(prepared.report))
+    return 0 if prepared.report.ok else 1
+
+
+@click.command(epilog="Example: genesis simulate plan.yaml --slots 8")
+@_plan_file
+@slots_option
+@agents_option
+@json_option
+@debug_option
+def simulate(plan: str, slots: int | None, agents: Path | None, as_json: bool) -> int:
+    """Predict the timeline, makespan, cost and critical path of PLAN; each task lasts its estimate."""
+    from genesis.cli.planning import load_agents, read_plan
+    from genesis.cli.render import simulation_view
+    from genesis.pipeline import compiled, prepare
+    from genesis.pipeline import simulate as predicted
+
+    settings = load_settings(slots=slots)
+    prepared = prepare(read_plan(plan, settings), load_agents(agents, settings), settings=settings, keep=True)
+    result = predicted(compiled(prepared, settings), slots=settings.run.slots)
+    if as_json:
+        print_document(result.model_dump(mode="json"))
+    else:
+        console().print(simulation_view(result))
+    return 0

@@ -1,0 +1,131 @@
+"""One leaf, from ready to final: fill its inputs, let its agent work, write the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from genesis.agents.contract import Result, Work
+from genesis.errors import GenesisError, TaskError
+from genesis.execute.cache import ResultCache, cache_key
+from genesis.execute.inputs import missing_outputs, resolved_inputs
+from genesis.execute.ledger import leaf_name
+from genesis.execute.session import Session
+from genesis.model import ErrorInfo, Leaf, Outcome, TaskState
+
+__all__ = ["LeafRun", "error_info"]
+
+
+def error_info(error: BaseException) -> ErrorInfo:
+    """Describe an exception as data."""
+    if isinstance(error, GenesisError):
+        return ErrorInfo(code=error.code, message=error.message, hint=error.hint)
+    if isinstance(error, TimeoutError):
+        return ErrorInfo(code="GEN-TASK-TIMEOUT", message=str(error) or "it ran longer than its timeout")
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return ErrorInfo(code="GEN-TASK", message=text[:2000])
+
+
+class LeafRun:
+    """The life of one leaf in one execution of a run. `work` may be called again for a repeat."""
+
+    def __init__(self, session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome]):
+        self._session = session
+        self._leaf = leaf
+        self._outcomes = outcomes
+        self.outcome = Outcome(id=leaf.path, agent=leaf.agent)
+
+    def start(self) -> Outcome:
+        """Say that the leaf runs."""
+        self.outcome = self.outcome.model_copy(update={"state": "running", "started_at": self._session.now()})
+        return self.outcome
+
+    async def work(self) -> Outcome:
+        """Make one attempt. On success the outcome is in the ledger before this returns.
+
+        Raises:
+            BaseException: Whatever the attempt raised; its description is kept in `outcome`.
+        """
+        self.outcome = self.outcome.model_copy(update={"attempts": self.outcome.attempts + 1})
+        try:
+            result, state = await self._result()
+        except Exception as error:
+            self.outcome = self.outcome.model_copy(update={"error": error_info(error)})
+            raise
+        return await self._finish(result, state)
+
+    async def end(self, state: TaskState, error: ErrorInfo | None = None) -> Outcome:
+        """Make the leaf final without a result, and write that down."""
+        update = {"state": state, "ended_at": self._session.now(), "error": error or self.outcome.error}
+        self.outcome = self.outcome.model_copy(update=update)
+        self.outcome = await self._session.ledger.record(self._leaf, self.outcome)
+        return self.outcome
+
+    async def _result(self) -> tuple[Result, TaskState]:
+        leaf, session = self._leaf, self._session
+        upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
+        inputs = resolved_inputs(leaf, session.program.vars, upstream)
+        by_path = {session.program.leaves[source].path: value for source, value in upstream.items()}
+        if not ResultCache.serves(leaf):
+            return await self._execute(inputs, by_path)
+        cache = ResultCache(session.ledger.store)
+        agent = session.program.agents[leaf.agent]
+        spec = agent.executor_for(leaf.type, model=session.planner_model)
+        key = await asyncio.to_thread(cache_key, leaf, spec.model_dump_json(), inputs, by_path)
+        found = await cache.get(leaf, key, session.now())
+        if found is not None:
+            return Result(value=found[0]), "cached"
+        result, state = await self._execute(inputs, by_path)
+        if state == "completed":
+            await cache.put(key, result.value, session.now())
+        return result, state
+
+    async def _execute(
+        self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]
+    ) -> tuple[Result, TaskState]:
+        leaf, session = self._leaf, self._session
+        work = Work(
+            run_id=session.run_id,
+            correlation_id=session.correlation_id,
+            request=session.program.request,
+            path=leaf.path,
+            type=leaf.type,
+            description=leaf.description,
+            inputs=inputs,
+            outputs=leaf.outputs,
+            agent=session.program.agents[leaf.agent],
+            attempt=self.outcome.attempts,
+            seconds=leaf.seconds,
+            timeout_s=leaf.timeout_s or session.settings.run.timeout_s,
+            folder=session.files / leaf_name(leaf),
+            upstream=upstream,
+        )
+        result = await session.executor(leaf).execute(work)
+        missing = missing_outputs(leaf, result.value)
+        if missing and result.state == "completed":
+            raise TaskError(
+                f"task {leaf.path!r} promised {', '.join(map(repr, missing))}, which its result does not have",
+                hint="return a mapping with the promised names, or take them out of `outputs`",
+                code="GEN-TASK-OUTPUTS",
+            )
+        return result, result.state
+
+    async def _finish(self, result: Result, state: TaskState) -> Outcome:
+        price = self._session.program.agents[self._leaf.agent].cost_for(self._leaf.type)
+        usd = result.usd
+        if usd is None:
+            usd = Decimal(0) if state != "completed" else price.usd_per_task or Decimal(0)
+        update = {
+            "state": state,
+            "ended_at": self._session.now(),
+            "result": result.value,
+            "error": None,
+            "usd": usd,
+            "tokens": result.tokens,
+        }
+        self.outcome = self.outcome.model_copy(update=update)
+        self.outcome = await self._session.ledger.record(self._leaf, self.outcome)
+        return self.outcome

@@ -1,0 +1,92 @@
+"""Use an existing Prefect deployment as an agent."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import arun_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling
+
+from genesis.agents.contract import Result, Work
+from genesis.errors import TaskError
+from genesis.model import DeploymentExecutor
+
+__all__ = ["DeploymentRunner"]
+
+_FIRST_POLL_S = 0.25
+_LONGEST_POLL_S = 5.0
+
+
+class DeploymentRunner:
+    """Creates a flow run of the deployment, waits for it, and takes its result where it was persisted.
+
+    Args:
+        spec: Which deployment.
+    """
+
+    def __init__(self, spec: DeploymentExecutor):
+        self._name = spec.name
+
+    async def execute(self, work: Work) -> Result:
+        """Run the deployment with the leaf's inputs as its parameters.
+
+        Raises:
+            TaskError: There is no such deployment, or its run did not complete.
+        """
+        key = f"{work.run_id}:{work.path}:{work.attempt}"
+        try:
+            run = await arun_deployment(
+                self._name,
+                parameters=dict(work.inputs),
+                timeout=0,
+                idempotency_key=key,
+                tags=["genesis", f"cid:{work.correlation_id}"],
+                flow_run_name=f"{work.agent.name} · {work.path}",
+            )
+        except (ObjectNotFound, ValueError) as error:
+            raise TaskError(
+                f"deployment {self._name!r} cannot be run: {error}", hint="run: prefect deployment ls"
+            ) from error
+        try:
+            done = await self._wait(run)
+        except asyncio.CancelledError:
+            await self._cancel(run)
+            raise
+        state = done.state
+        if state is None or not state.is_completed():
+            said = f"{state.name}: {state.message}" if state else "unknown"
+            raise TaskError(f"flow run {done.name!r} of deployment {self._name!r} ended {said}", hint=f"its id is {done.id}")
+        return Result(value={"flow_run_id": str(done.id), "result": await _result(done)})
+
+    async def _wait(self, run: FlowRun) -> FlowRun:
+        pause = _FIRST_POLL_S
+        async with get_client() as client:
+            while run.state is None or not run.state.is_final():
+                await asyncio.sleep(pause)
+                pause = min(_LONGEST_POLL_S, pause * 1.5)
+                run = await client.read_flow_run(run.id)
+        return run
+
+    @staticmethod
+    async def _cancel(run: FlowRun) -> None:
+        async with get_client() as client, asyncio.timeout(5):
+            await client.set_flow_run_state(run.id, Cancelling())
+
+
+async def _result(run: FlowRun) -> object:
+    """Give the flow's result where it was persisted; a flow that persists nothing has none to give."""
+    from prefect.exceptions import MissingResult, UnfinishedRun
+    from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+    try:
+        value = await run.state.aresult(raise_on_failure=False) if run.state else None
+        return to_jsonable_python(value)
+    except (MissingResult, UnfinishedRun):
+        return None
+    except PydanticSerializationError as error:
+        raise TaskError(
+            f"the result of flow run {run.name!r} is not JSON-able: {error}", hint="return plain values from the flow"
+        ) from error

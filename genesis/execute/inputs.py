@@ -1,0 +1,58 @@
+"""Fill the inputs of a leaf from variables and upstream results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue
+
+from genesis.errors import TaskError
+from genesis.model import Leaf
+from genesis.structure import WHOLE_RESULT, fill, split
+
+__all__ = ["missing_outputs", "resolved_inputs"]
+
+
+def resolved_inputs(
+    leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]
+) -> dict[str, JsonValue]:
+    """Give the inputs with every reference replaced, each value once: what it brings in is not looked at again.
+
+    Args:
+        leaf: The leaf as it was compiled.
+        variables: The plan's variables.
+        results: Results of the leaves that `leaf.sources` names.
+
+    Raises:
+        TaskError: An upstream result lacks a key that was promised.
+    """
+
+    def lookup(reference: str) -> JsonValue:
+        if reference in variables:
+            return variables[reference]
+        parts = split(reference)
+        source = leaf.sources.get(reference)
+        if parts is None or source is None:
+            raise TaskError(f"task {leaf.path!r} uses {{{reference}}}, which nothing produces")
+        return _part(leaf, reference, parts[1], results[source])
+
+    return {key: fill(value, lookup) for key, value in leaf.inputs.items()}
+
+
+def _part(leaf: Leaf, reference: str, key: str, result: JsonValue) -> JsonValue:
+    if isinstance(result, dict) and key in result:
+        return result[key]
+    if key == WHOLE_RESULT:
+        return result
+    raise TaskError(
+        f"task {leaf.path!r} uses {{{reference}}}, but that result has no {key!r}",
+        hint=f"it has {', '.join(result) or 'nothing'}" if isinstance(result, dict) else "it is not a mapping",
+    )
+
+
+def missing_outputs(leaf: Leaf, value: Any) -> list[str]:
+    """Name the promised outputs that a result lacks; a promise of `result` alone is kept by any value."""
+    if isinstance(value, dict):
+        return [name for name in leaf.outputs if name not in value and name != WHOLE_RESULT]
+    return [name for name in leaf.outputs if name != WHOLE_RESULT]

@@ -1,0 +1,45 @@
+"""Everything that one execution of a run needs, passed in at one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from genesis.agents.contract import Executor
+from genesis.execute.ledger import Ledger
+from genesis.execute.observer import Observer, Silent
+from genesis.model import Leaf, Program
+from genesis.settings import Settings
+
+__all__ = ["Session", "utc_now"]
+
+
+def utc_now() -> datetime:
+    """Give the time in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One execution of a run, first or resumed."""
+
+    program: Program
+    ledger: Ledger
+    correlation_id: str
+    settings: Settings
+    executor: Callable[[Leaf], Executor]
+    """Gives the executor of a leaf; called once an attempt, so it should keep what it made."""
+    slots: int
+    files: Path
+    """Folder for what agents leave behind."""
+    planner_model: str | None = None
+    """Language model of `llm` executors."""
+    observer: Observer = field(default_factory=Silent)
+    now: Callable[[], datetime] = utc_now
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.ledger.run_id

@@ -1,0 +1,37 @@
+"""The pre-flight: nothing runs before the plan has passed it."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.states import Completed, Failed
+
+from genesis.execute.artifacts import Publisher
+from genesis.execute.markdown import report_markdown
+from genesis.model import Program, Report
+from genesis.settings import Settings
+from genesis.validation import Probe, validate
+
+__all__ = ["run_preflight"]
+
+
+async def run_preflight(program: Program, settings: Settings, probe: Probe | None) -> Report:
+    """Check a program's plan in a flow run of its own; the report is its artifact.
+
+    Args:
+        program: What is to run.
+        settings: Limits and slots.
+        probe: Answers what needs I/O: is an executor usable, is a secret present.
+    """
+    report = validate(
+        program.source, program.registry, probe=probe, limits=settings.limits, slots=settings.run.slots
+    )
+
+    @flow(name="preflight", validate_parameters=False, persist_result=False, log_prints=False)
+    async def preflight(request: str) -> object:
+        await Publisher().markdown("genesis-report", report_markdown(report), "What the pre-flight found")
+        if report.ok:
+            return Completed(message=f"quality {report.score:.2f}, {len(report.warnings)} warnings")
+        return Failed(message=f"{len(report.errors)} errors: {report.errors[0].message}")
+
+    await preflight(program.request[:200], return_state=True)
+    return report

@@ -1,0 +1,129 @@
+"""The pure stages in their order: plan, route, validate, compile, simulate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from genesis.compile import compile_program
+from genesis.errors import PlanInvalidError
+from genesis.model import Model, Plan, Program, Registry, Report, RoutedPlan
+from genesis.model.base import Usd
+from genesis.planning import load_plan
+from genesis.routing import route
+from genesis.schedule import Job, Limits, simulate_jobs
+from genesis.settings import Settings
+from genesis.validation import Probe, validate
+
+__all__ = ["Prepared", "SimulatedTask", "Simulation", "compiled", "prepare", "program_of", "refuse_invalid", "simulate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan with its routes and its report."""
+
+    routed: RoutedPlan
+    report: Report
+    registry: Registry
+
+
+def prepare(
+    plan: Plan, registry: Registry, *, settings: Settings, keep: bool = False, probe: Probe | None = None
+) -> Prepared:
+    """Route and validate a plan.
+
+    Args:
+        plan: The plan.
+        registry: Agents and rules.
+        settings: Limits and slots.
+        keep: Keep the routes that the plan's document has, and route only the rest.
+        probe: Answers what needs I/O; without it those checks are left out.
+    """
+    routed = route(plan, registry, keep=keep)
+    report = validate(routed, registry, probe=probe, limits=settings.limits, slots=settings.run.slots)
+    return Prepared(routed, report, registry)
+
+
+def refuse_invalid(report: Report) -> None:
+    """Stop when validation found errors.
+
+    Raises:
+        PlanInvalidError: With the report in its data.
+    """
+    if report.ok:
+        return
+    first = report.errors[0]
+    count = len(report.errors)
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    raise PlanInvalidError(
+        f"the plan has {count} error{'s' if count > 1 else ''}: {first.message}{more}",
+        hint=first.hint or "run `genesis validate` on the plan to see all of them",
+        data={"report": report.model_dump(mode="json", exclude_none=True)},
+    )
+
+
+class SimulatedTask(Model):
+    """When a leaf runs in a simulation."""
+
+    task: str
+    agent: str
+    start_s: float
+    end_s: float
+
+
+class Simulation(Model):
+    """The predicted run of a program."""
+
+    makespan_s: float
+    critical_path_s: float
+    total_work_s: float
+    cost_usd: Usd
+    slots: int
+    timeline: tuple[SimulatedTask, ...]
+    """One entry a leaf, in document order."""
+
+
+def simulate(program: Program, *, slots: int = 16) -> Simulation:
+    """Predict the run of a program with the real scheduler on virtual time; a leaf lasts its estimate.
+
+    Args:
+        program: What to run.
+        slots: Leaves running at once; agents' own limits hold besides.
+    """
+    jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
+    limits = Limits(slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
+    timeline = simulate_jobs(jobs, limits)
+    return Simulation(
+        makespan_s=timeline.makespan_s,
+        critical_path_s=timeline.critical_path_s,
+        total_work_s=timeline.total_work_s,
+        cost_usd=sum((leaf.usd for leaf in program.leaves), Decimal(0)),
+        slots=slots,
+        timeline=tuple(
+            SimulatedTask(task=leaf.path, agent=leaf.agent, start_s=start, end_s=end)
+            for leaf, start, end in zip(program.leaves, timeline.start_s, timeline.end_s, strict=True)
+        ),
+    )
+
+
+def compiled(prepared: Prepared, settings: Settings) -> Program:
+    """Compile what validation let through.
+
+    Raises:
+        PlanInvalidError: Validation found errors.
+    """
+    refuse_invalid(prepared.report)
+    return compile_program(prepared.routed, prepared.registry, default_seconds=settings.run.default_seconds)
+
+
+def program_of(document: Mapping[str, Any], registry: Registry, settings: Settings) -> Program:
+    """Compile a routed plan document as it is: its routes are kept.
+
+    Raises:
+        DocumentError: It is not a plan.
+        PlanInvalidError: It cannot be compiled.
+    """
+    routed = route(load_plan(document, limits=settings.limits), registry, keep=True)
+    return compile_program(routed, registry, default_seconds=settings.run.default_seconds)
