@@ -54,6 +54,7 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         request=plan.request,
         leaves=leaves,
         agents={agent.name: agent for agent in registry.agents if agent.name in used},
+        registry=registry,
         vars=plan.vars,
         budget=plan.budget,
         deadline_s=plan.deadline_s,

@@ -83,7 +83,16 @@ def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     nodes = [schema]
     for part in location:
         nodes = [step for node in nodes for step in _step(node, part, definitions)]
-    return sorted({key for node in nodes for key in _resolve(node, definitions).get("properties", {})})
+    choices = [choice for node in nodes for choice in _choices(node, definitions)]
+    return sorted({key for choice in choices for key in choice.get("properties", {})})
+
+
+def _choices(node: Any, definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give a schema and all that it may be instead, references resolved."""
+    found = [_resolve(node, definitions)]
+    for schema in found:
+        found += [_resolve(choice, definitions) for key in ("anyOf", "oneOf", "allOf") for choice in schema.get(key, ())]
+    return found
 
 
 def _resolve(node: Any, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -93,10 +102,9 @@ def _resolve(node: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _step(node: Any, part: Any, definitions: dict[str, Any]) -> list[dict[str, Any]]:
-    node = _resolve(node, definitions)
-    choices = [node, *(_resolve(c, definitions) for key in ("anyOf", "oneOf", "allOf") for c in node.get(key, ()))]
+    """Give the schemas one step further down a path."""
     found: list[dict[str, Any]] = []
-    for choice in choices:
+    for choice in _choices(node, definitions):
         if isinstance(part, int):
             found.extend([choice["items"]] if "items" in choice else [])
         elif part in choice.get("properties", {}):
@@ -105,7 +113,7 @@ def _step(node: Any, part: Any, definitions: dict[str, Any]) -> list[dict[str, A
             found.append(choice["additionalProperties"])
         elif choice.get("properties", {}).get("kind", {}).get("const") == part:
             found.append(choice)
-    return [_resolve(step, definitions) for step in found]
+    return found
 
 
 def _kind(value: Any) -> str:

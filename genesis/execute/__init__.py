@@ -1,0 +1,1 @@
+"""Execution on Prefect: task runs, ledger, results, resume, and the embedded server."""

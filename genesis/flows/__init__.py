@@ -1,0 +1,1 @@
+"""The Prefect flows of Genesis, and what starts them."""

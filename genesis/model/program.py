@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import JsonValue
+from pydantic import JsonValue, SkipValidation
 
 from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
@@ -23,8 +23,8 @@ class Leaf(Model):
     """Full path in the plan, for example `quality/lint`."""
     agent: str
     """Name of the agent that runs it."""
-    after: tuple[int, ...] = ()
-    """Leaves that must be final before this one starts."""
+    after: Annotated[tuple[int, ...], SkipValidation] = ()
+    """Leaves that must be final before this one starts. Not copied: many leaves may share one tuple."""
     type: str
     description: str
     inputs: dict[str, JsonValue] = {}

@@ -51,5 +51,5 @@ def junctions(outline: Outline, extra: Mapping[int, tuple[int, ...]] | None = No
         if node.children:
             needed = {source for child in node.children for source in outline.before[child]}
             exits = [ends[child] for child in node.children if child not in needed]
-            before[2 * node.index + 1] = (2 * node.index, *(exits or [ends[child] for child in node.children]))
+            before[2 * node.index + 1] = tuple(exits or [ends[child] for child in node.children])
     return Junctions(tuple(before))

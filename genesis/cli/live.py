@@ -1,0 +1,110 @@
+"""Live progress of a run: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from genesis.model import FINISHED, Outcome, Program, Run
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["LiveProgress"]
+
+_MARKS = {
+    "completed": ("✓", "green"),
+    "cached": ("✓", "green"),
+    "briefed": ("✎", "cyan"),
+    "failed": ("✗", "bold red"),
+    "skipped": ("–", "yellow"),
+    "cancelled": ("–", "yellow"),
+}
+_MOST_LINES = 60
+
+
+class LiveProgress:
+    """An observer that shows each leaf as it ends, and below it what runs and how long it may still take.
+
+    Args:
+        out: Where to show it.
+        slots: Leaves running at once, for the time that is left.
+    """
+
+    def __init__(self, out: Console, slots: int):
+        self._out = out
+        self._slots = slots
+        self._running: dict[str, Outcome] = {}
+        self._seconds: dict[str, float] = {}
+        self._left = 0.0
+        self._lines = 0
+        self._bar: Progress | None = None
+        self._bar_id: TaskID | None = None
+
+    def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
+        """Show where the run can be watched, and start the bar."""
+        self._seconds = {leaf.path: leaf.seconds for leaf in program.leaves}
+        self._left = sum(leaf.seconds for leaf in program.leaves if leaf.index not in finished)
+        self._out.print(Text.assemble(("Run ", "bold"), run.run_id, (f"  {run.ui_url or ''}", "dim")), soft_wrap=True)
+        if finished:
+            self._out.print(f"{len(finished)} of {len(program.leaves)} tasks were done before and are kept.")
+        if self._out.is_terminal:
+            self._start_bar(len(program.leaves), len(finished))
+
+    def leaf_changed(self, outcome: Outcome) -> None:
+        """Show that a leaf started or ended."""
+        if outcome.state == "running":
+            self._running[outcome.id] = outcome
+        else:
+            self._running.pop(outcome.id, None)
+            self._left -= self._seconds.get(outcome.id, 0.0)
+            self._line(outcome)
+        if self._bar is not None and self._bar_id is not None:
+            self._bar.update(self._bar_id, advance=int(outcome.state != "running"), description=self._describe())
+
+    def run_ended(self, run: Run) -> None:
+        """Take the bar away."""
+        del run
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as it was; safe to call twice."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _start_bar(self, total: int, done: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._bar = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=self._out,
+            transient=True,
+        )
+        self._bar_id = self._bar.add_task(self._describe(), total=total, completed=done)
+        self._bar.start()
+
+    def _describe(self) -> str:
+        names = ", ".join(list(self._running)[:3])
+        more = f" and {len(self._running) - 3} more" if len(self._running) > 3 else ""
+        left = max(0.0, self._left) / self._slots
+        return f"about {left:.0f} s left · {names}{more}" if names else ""
+
+    def _line(self, outcome: Outcome) -> None:
+        self._lines += 1
+        if outcome.state in FINISHED and self._lines > _MOST_LINES:
+            return
+        mark, style = _MARKS.get(outcome.state, ("·", ""))
+        line = Text.assemble((f"{mark} ", style), outcome.id, (f"  {outcome.agent}", "dim"))
+        if outcome.started_at and outcome.ended_at:
+            line.append(f"  {(outcome.ended_at - outcome.started_at).total_seconds():.1f} s", style="dim")
+        if outcome.error is not None:
+            line.append(f"  {outcome.error.message.splitlines()[0][:200]}", style=style)
+        self._out.print(line, soft_wrap=True)

@@ -1,0 +1,98 @@
+"""What the ledger knows of runs. Nothing here needs a server."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from genesis.execute.ledger import Header, Ledger, RunLock, Store, list_runs, open_store
+from genesis.model import ErrorInfo, Outcome, Program, Run
+from genesis.pipeline import program_of
+from genesis.settings import Settings
+
+__all__ = ["files_folder", "find_run", "newest_runs", "open_ledger", "run_lock", "show_run"]
+
+
+def open_ledger(store: Store, run_id: str, settings: Settings) -> Ledger:
+    """Name a run's ledger in a store; nothing is read.
+
+    Raises:
+        UsageError: The run id is not one.
+    """
+    return Ledger(store, run_id, inline_bytes=settings.limits.result_inline_bytes)
+
+
+def run_lock(ledger: Ledger, settings: Settings) -> RunLock:
+    """Give the lock of a run: in its folder, or on this machine where the storage is elsewhere."""
+    path = ledger.folder / ".lock" if ledger.folder else settings.home / "locks" / ledger.run_id
+    return RunLock(path, ledger.run_id)
+
+
+def files_folder(ledger: Ledger, settings: Settings) -> Path:
+    """Give the folder on this machine for what a run's agents leave."""
+    return (ledger.folder or settings.home / "runs" / ledger.run_id) / "files"
+
+
+async def find_run(run_id: str, settings: Settings) -> tuple[Ledger, Header]:
+    """Find a run's ledger.
+
+    Raises:
+        UsageError: There is no such run.
+        RunError: Its ledger is damaged.
+    """
+    ledger = open_ledger(await open_store(), run_id, settings)
+    return ledger, await ledger.header()
+
+
+async def show_run(run_id: str, settings: Settings) -> Run:
+    """Give all that is known of a run. One whose process ended without a word is failed, and says how to go on.
+
+    Raises:
+        UsageError: There is no such run.
+        RunError: Its ledger is damaged.
+    """
+    ledger, header = await find_run(run_id, settings)
+    program = program_of(header.document, header.registry, settings)
+    run = await ledger.load() or _not_started(header, program)
+    known = {leaf.path: await ledger.outcome(leaf) for leaf in program.leaves}
+    tasks = tuple(known.get(task.id) or task for task in run.tasks)
+    cost = sum((task.usd or Decimal(0) for task in tasks), Decimal(0))
+    return _judged(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
+
+
+async def newest_runs(settings: Settings, limit: int) -> list[Run]:
+    """List runs, newest first, as they were last saved; a ledger that cannot be read is left out."""
+    store = await open_store()
+    found: list[Run] = []
+    for run_id in await list_runs(store) or []:
+        if len(found) == limit:
+            break
+        ledger = open_ledger(store, run_id, settings)
+        run = await ledger.load()
+        if run is not None:
+            found.append(_judged(run, ledger, settings))
+    return found
+
+
+def _judged(run: Run, ledger: Ledger, settings: Settings) -> Run:
+    """Tell a run that is running from one whose process has gone."""
+    if run.state not in ("running", "pending") or run_lock(ledger, settings).held_elsewhere:
+        return run
+    error = ErrorInfo(
+        code="GEN-RUN-INTERRUPTED",
+        message="its process ended before the run did",
+        hint=f"run: genesis resume {run.run_id}",
+    )
+    return run.model_copy(update={"state": "failed", "error": error})
+
+
+def _not_started(header: Header, program: Program) -> Run:
+    return Run(
+        run_id=header.run_id,
+        correlation_id=header.correlation_id,
+        state="pending",
+        planner=program.source.plan.planner,
+        started_at=header.created_at,
+        cost_usd=Decimal(0),
+        tasks=tuple(Outcome(id=leaf.path, agent=leaf.agent) for leaf in program.leaves),
+    )

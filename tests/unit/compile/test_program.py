@@ -1,0 +1,115 @@
+import pytest
+
+from genesis.compile import compile_program
+from genesis.errors import PlanInvalidError
+from genesis.model import AgentProfile, Plan, Program, Registry, Route, RoutedPlan
+from genesis.structure import outline
+
+_REGISTRY = Registry(agents=(AgentProfile.model_validate({"name": "worker", "cost": {"usd_per_1k_tokens": 2}}),))
+
+
+def _task(name: str, *children: dict, after: tuple[str, ...] = (), **more: object) -> dict:
+    return {"id": name, "description": name, "depends_on": list(after), "subtasks": list(children), **more}
+
+
+def _routed(*tasks: dict, agent: str | None = "worker", **head: object) -> RoutedPlan:
+    plan = Plan.model_validate({"version": 1, "request": "r", "tasks": list(tasks), **head})
+    return RoutedPlan(plan=plan, routes={n.path: Route(agent=agent, reason="no") for n in outline(plan).leaf_nodes()})
+
+
+def _edges(program: Program) -> dict[str, list[str]]:
+    return {leaf.path: [program.leaves[source].path for source in leaf.after] for leaf in program.leaves}
+
+
+def test_a_composite_waits_and_is_waited_for_by_its_entries_and_exits():
+    program = compile_program(
+        _routed(_task("first"), _task("c", _task("x"), _task("y", after=("x",)), after=("first",)), _task("last", after=("c",))),
+        _REGISTRY,
+    )
+    assert _edges(program) == {"first": [], "c/x": ["first"], "c/y": ["first", "c/x"], "last": ["c/y"]}
+
+
+def test_siblings_without_an_edge_have_no_barrier():
+    program = compile_program(
+        _routed(_task("a", _task("x"), _task("y")), _task("b", _task("z", after=("a/x",)), _task("w"))), _REGISTRY
+    )
+    assert _edges(program) == {"a/x": [], "a/y": [], "b/z": ["a/x"], "b/w": []}
+
+
+def test_a_wide_composite_before_another_shares_its_edges():
+    left = [_task(f"l{i}") for i in range(300)]
+    right = [_task(f"r{i}") for i in range(300)]
+    program = compile_program(_routed(_task("a", *left), _task("b", *right, after=("a",))), _REGISTRY)
+    assert program.leaves[300].after == tuple(range(300))
+    assert program.leaves[300].after is program.leaves[599].after
+
+
+def test_a_reference_makes_an_edge():
+    program = compile_program(_routed(_task("a", outputs=["k"]), _task("b", inputs={"x": "{a.k}"})), _REGISTRY)
+    assert _edges(program)["b"] == ["a"]
+    assert program.leaves[1].sources == {"a.k": 0}
+
+
+def test_estimates_fall_back_to_the_default_and_the_agents_price():
+    program = compile_program(
+        _routed(_task("a"), _task("b", estimate={"seconds": 3, "tokens": 1500}), _task("c", estimate={"usd": 0.5})),
+        _REGISTRY,
+        default_seconds=7,
+    )
+    assert [leaf.seconds for leaf in program.leaves] == [7, 3, 7]
+    assert [float(leaf.usd) for leaf in program.leaves] == [0, 3.0, 0.5]
+
+
+def test_fingerprints_follow_the_work_and_not_the_name():
+    def prints(**change: object) -> list[str]:
+        head = {"vars": {"path": ".", "unused": "x"}}
+        first = {"inputs": {"p": "{path}"}, **change}
+        routed = _routed(_task("a", **first), _task("b", after=("a",)), **head)
+        return [leaf.fingerprint for leaf in compile_program(routed, _REGISTRY).leaves]
+
+    base = prints()
+    assert prints() == base
+    assert prints(timeout_s=5, retries=3, labels={"a": "b"}, estimate={"seconds": 9}) == base
+    changed = prints(inputs={"p": "{path}/sub"})
+    assert changed[0] != base[0]
+    assert changed[1] != base[1]
+
+
+def test_a_used_variable_changes_the_fingerprint_and_an_unused_one_does_not():
+    def first(**values: str) -> str:
+        routed = _routed(_task("a", inputs={"p": "{path}"}), vars={"path": ".", **values})
+        return compile_program(routed, _REGISTRY).leaves[0].fingerprint
+
+    assert first() == first(other="x")
+    assert first() != first(path="/srv")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        ((_task("a", after=("b",)), _task("b", after=("a",))), "cycle"),
+        ((_task("a", _task("x", after=("a",))),), "cycle"),
+        ((_task("a"), _task("a")), "two tasks have the path 'a'"),
+        ((_task("a", after=("gone",)),), "depends on 'gone'"),
+        ((_task("a", inputs={"x": "{gone}"}),), "uses {gone}"),
+    ],
+)
+def test_a_broken_plan_is_refused(tasks: tuple[dict, ...], said: str):
+    with pytest.raises(PlanInvalidError) as caught:
+        compile_program(_routed(*tasks), _REGISTRY)
+    assert said in caught.value.message
+
+
+def test_a_leaf_without_an_agent_is_refused_with_the_reason():
+    with pytest.raises(PlanInvalidError, match="no agent runs task 'a': no"):
+        compile_program(_routed(_task("a"), agent=None), _REGISTRY)
+
+
+def test_a_route_to_an_unknown_agent_is_refused():
+    with pytest.raises(PlanInvalidError, match="'ghost', which the registry does not have"):
+        compile_program(_routed(_task("a"), agent="ghost"), _REGISTRY)
+
+
+def test_a_chain_of_thousands_compiles():
+    tasks = [_task(f"t{i}", after=(f"t{i - 1}",) if i else ()) for i in range(5_000)]
+    assert compile_program(_routed(*tasks), _REGISTRY).leaves[-1].after == (4_998,)

@@ -1,0 +1,46 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from genesis.document import dump_json, dump_yaml, parse, write_atomic
+from genesis.errors import ResourceError
+
+_VALUE = {"a": "yes", "b": ["1", 1, None, True, 1.5], "c": {"ключ": "значение"}, "d": "line\nbreak", "e": ""}
+
+
+def test_yaml_comes_back_as_it_went():
+    assert parse(dump_yaml(_VALUE)) == _VALUE
+
+
+def test_json_comes_back_as_it_went():
+    assert parse(dump_json(_VALUE)) == _VALUE
+
+
+def test_a_write_makes_the_folder_and_leaves_nothing_else(tmp_path: Path):
+    target = tmp_path / "new" / "file.txt"
+    write_atomic(target, "zwölf", durable=True)
+    assert target.read_text(encoding="utf-8") == "zwölf"
+    assert os.listdir(target.parent) == ["file.txt"]
+
+
+def test_a_failed_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    target = tmp_path / "file.txt"
+    target.write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ResourceError, match="No space left") as caught:
+        write_atomic(target, "new")
+    assert caught.value.hint == "free some space"
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ResourceError, match="cannot be written"):
+        write_atomic(tmp_path / "file" / "below", "x")
