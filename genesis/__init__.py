@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from genesis.agents import Work, agent
     from genesis.compile import compile_program
     from genesis.errors import GenesisError
-    from genesis.face import make_plan, resume, run
-    from genesis.model import AgentProfile, Outcome, Plan, Program, Registry, Report, RoutedPlan, Run, Task
-    from genesis.pipeline import simulate
+    from genesis.flows.programmatic import resume, run
+    from genesis.model import AgentProfile, Plan, Program, Registry, Report, RoutedPlan, Run, Task
+    from genesis.pipeline import make_plan, simulate
     from genesis.planning import load_plan
     from genesis.routing import load_registry, route
     from genesis.validation import validate
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "AgentProfile": "genesis.model",
     "GenesisError": "genesis.errors",
-    "Outcome": "genesis.model",
     "Plan": "genesis.model",
     "Program": "genesis.model",
     "Registry": "genesis.model",
@@ -42,10 +41,10 @@ _HOMES = {
     "compile_program": "genesis.compile",
     "load_plan": "genesis.planning",
     "load_registry": "genesis.routing",
-    "make_plan": "genesis.face",
-    "resume": "genesis.face",
+    "make_plan": "genesis.pipeline",
+    "resume": "genesis.flows.programmatic",
     "route": "genesis.routing",
-    "run": "genesis.face",
+    "run": "genesis.flows.programmatic",
     "simulate": "genesis.pipeline",
     "validate": "genesis.validation",
 }
@@ -53,7 +52,6 @@ _HOMES = {
 __all__ = [
     "AgentProfile",
     "GenesisError",
-    "Outcome",
     "Plan",
     "Program",
     "Registry",

@@ -5,19 +5,72 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from genesis.compile import compile_program
 from genesis.errors import PlanInvalidError
-from genesis.model import Model, Plan, Program, Registry, Report, RoutedPlan
+from genesis.llm import open_model
+from genesis.model import Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan
 from genesis.model.base import Usd
-from genesis.planning import load_plan
-from genesis.routing import route
+from genesis.planning import HeuristicPlanner, MinimalPlanner, Planner, PlanningContext, load_plan, load_playbooks
+from genesis.planning import make_plan as planned
+from genesis.routing import load_registry, route
 from genesis.schedule import Job, Limits, simulate_jobs
 from genesis.settings import Settings
 from genesis.validation import Probe, validate
 
-__all__ = ["Prepared", "SimulatedTask", "Simulation", "compiled", "prepare", "program_of", "refuse_invalid", "simulate"]
+__all__ = ["Prepared", "SimulatedTask", "Simulation", "compiled", "make_plan", "prepare", "program_of", "refuse_invalid", "simulate"]
+
+
+def make_plan(
+    request: str,
+    *,
+    planner: Planner | PlannerLevel | None = None,
+    registry: Registry | None = None,
+    settings: Settings | None = None,
+    variables: Mapping[str, str] | None = None,
+    playbooks: Path | None = None,
+) -> Plan:
+    """Plan a request with the best level that can; the plan says which one, and why the better ones did not.
+
+    Args:
+        request: What is asked for.
+        planner: A planner or the name of a level to begin with; by default the model, when one is configured.
+        registry: Its task types and skills are what plans may ask for; the packaged one where missing.
+        settings: Limits and the model; read from the environment where missing.
+        variables: Values for the plan's variables; they win over what the request says.
+        playbooks: Folder of playbooks that are tried before the packaged ones.
+
+    Raises:
+        UsageError: The request cannot be planned at all: empty, too long, or asking for nothing.
+    """
+    settings = settings or Settings()
+    registry = registry or load_registry(settings.agents)
+    context = PlanningContext(
+        task_types=tuple(dict.fromkeys(name for agent in registry.agents for name in agent.task_types)),
+        skills=tuple(dict.fromkeys(name for agent in registry.agents for name in agent.skills)),
+        vars=variables or {},
+        limits=settings.limits,
+    )
+    chosen = _planners(planner, registry, settings, playbooks or settings.playbooks)
+    return planned(request, planners=chosen, context=context)
+
+
+def _planners(
+    first: Planner | PlannerLevel | None, registry: Registry, settings: Settings, playbooks: Path | None
+) -> list[Planner]:
+    """Give the levels to try, best first; the minimal one is always the last."""
+    if first is not None and not isinstance(first, str):
+        return [first, MinimalPlanner()]
+    if first == "minimal":
+        return [MinimalPlanner()]
+    levels: list[Planner] = []
+    if first == "llm" or (first is None and settings.llm.model):
+        from genesis.planning.llm_level import LlmPlanner
+
+        levels.append(LlmPlanner(open_model(settings.llm), settings.llm, agents=registry.agents))
+    return [*levels, HeuristicPlanner(load_playbooks(playbooks)), MinimalPlanner()]
 
 
 @dataclass(frozen=True, slots=True)

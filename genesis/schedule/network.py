@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from genesis.schedule.jobs import Job, ScheduleError
 
 __all__ = ["Network"]
+
+_SHOWN = 10
+"""Jobs of a circle that its error message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,7 @@ class Network:
         return max(self.tails(), default=0.0)
 
 
-def _longest(
-    order: Sequence[int] | reversed[int], durations: list[float], following: list[list[int]]
-) -> list[float]:
+def _longest(order: Iterable[int], durations: list[float], following: list[list[int]]) -> list[float]:
     longest = [0.0] * len(durations)
     for job in order:
         rest = max([longest[later] for later in following[job]], default=0.0)
@@ -82,9 +83,6 @@ def _topological(after: list[tuple[int, ...]], dependants: list[list[int]]) -> l
             f"{len(circle) - 1} jobs wait for each other in a circle: {shown}", hint="remove one of these edges"
         )
     return order
-
-
-_SHOWN = 10
 
 
 def _circle(after: list[tuple[int, ...]], missing: list[int]) -> list[int]:

@@ -1,0 +1,191 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from genesis.errors import ResourceError, RunError, ServiceError, UsageError
+from genesis.execute.ledger import BlockStore, FolderStore, Header, Ledger, RunLock, leaf_name, list_runs, new_run_id
+from genesis.model import Outcome, Run
+from genesis.planning import plan_document
+from genesis.testing import a_program, a_task
+
+_PROGRAM = a_program(a_task("a"), a_task("b", a_task("c")))
+_LEAF = _PROGRAM.leaves[0]
+
+
+def _header(run_id: str = "r1") -> Header:
+    return Header(
+        genesis_version="0",
+        run_id=run_id,
+        correlation_id="c",
+        created_at=datetime.now(UTC),
+        document=plan_document(_PROGRAM.source),
+        registry=_PROGRAM.registry,
+        slots=4,
+    )
+
+
+def _done(**more: object) -> Outcome:
+    return Outcome(id="a", agent="worker", state="completed", **{"result": {"x": 1}, **more})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(FolderStore(tmp_path), "r1", inline_bytes=100)
+
+
+class _Bucket:
+    """A storage block as Prefect's: a bucket in memory."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+        self.down = False
+
+    async def read_path(self, path: str) -> bytes:
+        if self.down:
+            raise ConnectionError("no route")
+        if path not in self.content:
+            raise ValueError(f"Path {path} does not exist.")
+        return self.content[path]
+
+    async def write_path(self, path: str, content: bytes) -> None:
+        if self.down:
+            raise ConnectionError("no route")
+        self.content[path] = content
+
+
+async def test_a_header_comes_back_as_it_went(ledger: Ledger):
+    header = _header()
+    await ledger.begin(header)
+    assert await ledger.header() == header
+
+
+async def test_an_unknown_run_is_a_usage_error(ledger: Ledger):
+    with pytest.raises(UsageError, match="there is no run 'r1'") as caught:
+        await ledger.header()
+    assert caught.value.code == "GEN-RUN-UNKNOWN"
+
+
+async def test_a_damaged_header_is_a_run_error(ledger: Ledger, tmp_path: Path):
+    await ledger.begin(_header())
+    (tmp_path / "genesis/r1/run.json").write_text('{"format": 2}')
+    with pytest.raises(RunError, match="cannot be read by this version"):
+        await ledger.header()
+
+
+@pytest.mark.parametrize("name", ["../up", "", ".hidden", "a/b", "x" * 200, "a\nb"])
+def test_what_is_no_run_id_is_refused(tmp_path: Path, name: str):
+    with pytest.raises(UsageError, match="is not a run id"):
+        Ledger(FolderStore(tmp_path), name)
+
+
+async def test_an_outcome_comes_back_as_it_went(ledger: Ledger):
+    written = await ledger.record(_LEAF, _done())
+    assert await ledger.outcome(_LEAF) == written == _done()
+
+
+async def test_a_large_result_is_kept_beside_the_record(ledger: Ledger):
+    value = {"text": "ü" * 500, "half": "\ud800"}
+    written = await ledger.record(_LEAF, _done(result={"text": "ü" * 500}))
+    assert written.result is None
+    assert written.result_ref == f"results/{leaf_name(_LEAF)}.json"
+    assert await ledger.result(written) == {"text": value["text"]}
+
+
+async def test_a_result_that_has_gone_is_an_error(ledger: Ledger):
+    written = await ledger.record(_LEAF, _done(result="x" * 500))
+    (ledger.folder / written.result_ref).unlink()
+    with pytest.raises(RunError, match="has gone"):
+        await ledger.result(written)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"fingerprint": "x"}', "[]"])
+async def test_a_record_that_is_cut_off_counts_as_not_written(ledger: Ledger, content: str):
+    await ledger.record(_LEAF, _done())
+    (ledger.folder / f"leaves/{leaf_name(_LEAF)}.json").write_text(content)
+    assert await ledger.outcome(_LEAF) is None
+
+
+async def test_a_record_of_another_leaf_counts_as_not_written(ledger: Ledger):
+    await ledger.record(_LEAF, _done())
+    other = _LEAF.model_copy(update={"fingerprint": "else"})
+    assert await ledger.outcome(other) is None
+
+
+async def test_only_leaves_whose_work_is_done_are_finished(ledger: Ledger):
+    first, second = _PROGRAM.leaves
+    await ledger.record(first, _done())
+    await ledger.record(second, Outcome(id="b/c", agent="worker", state="failed"))
+    assert list(await ledger.finished(_PROGRAM.leaves)) == [0]
+
+
+async def test_a_state_comes_back_and_a_damaged_one_does_not(ledger: Ledger):
+    run = Run(run_id="r1", correlation_id="c", state="running", planner="file", cost_usd="0.25")
+    await ledger.save(run)
+    assert await ledger.load() == run
+    (ledger.folder / "state.json").write_text("{")
+    assert await ledger.load() is None
+
+
+async def test_money_is_a_json_number(ledger: Ledger):
+    await ledger.record(_LEAF, _done(usd="0.1"))
+    stored = json.loads((ledger.folder / f"leaves/{leaf_name(_LEAF)}.json").read_text())
+    assert stored["outcome"]["usd"] == 0.1
+
+
+def test_leaf_names_are_safe_and_differ():
+    program = a_program(a_task("..", a_task("..")), a_task("д"), a_task("x" * 150))
+    names = [leaf_name(leaf) for leaf in program.leaves]
+    assert len(set(names)) == 3
+    assert all("/" not in name and ".." not in name and len(name) < 80 for name in names)
+
+
+async def test_runs_are_listed_newest_first(tmp_path: Path):
+    store = FolderStore(tmp_path)
+    assert await list_runs(store) == []
+    for moment in ("2026-01-02", "2026-01-01"):
+        run_id = new_run_id(datetime.fromisoformat(f"{moment}T00:00:00+00:00"), "aa")
+        await Ledger(store, run_id).begin(_header(run_id))
+    assert await list_runs(store) == ["20260102-000000-aa", "20260101-000000-aa"]
+
+
+async def test_a_block_keeps_a_run_as_a_folder_does():
+    bucket = _Bucket()
+    ledger = Ledger(BlockStore(bucket, "bucket"), "r1")
+    await ledger.begin(_header())
+    await ledger.record(_LEAF, _done())
+    assert (await ledger.header()).slots == 4
+    assert list(await ledger.finished(_PROGRAM.leaves)) == [0]
+    assert ledger.folder is None
+    assert await list_runs(ledger.store) is None
+    with pytest.raises(UsageError, match="bucket"):
+        await Ledger(ledger.store, "r2").header()
+
+
+async def test_a_block_that_is_down_is_a_service_error():
+    bucket = _Bucket()
+    ledger = Ledger(BlockStore(bucket, "bucket"), "r1")
+    bucket.down = True
+    with pytest.raises(ServiceError, match="cannot be written"):
+        await ledger.begin(_header())
+    with pytest.raises(ServiceError, match="cannot be read"):
+        await ledger.header()
+
+
+async def test_a_store_below_a_file_cannot_be_written(tmp_path: Path):
+    (tmp_path / "genesis").write_text("not a folder")
+    with pytest.raises(ResourceError, match="cannot be written"):
+        await Ledger(FolderStore(tmp_path), "r1").begin(_header())
+
+
+def test_one_process_at_a_time_holds_a_run(tmp_path: Path):
+    path = tmp_path / "runs" / ".lock"
+    first, second = RunLock(path, "r1"), RunLock(path, "r1")
+    assert not first.held_elsewhere
+    with first:
+        assert second.held_elsewhere
+        with pytest.raises(RunError, match="another process"), second:
+            pass
+    with second:
+        pass

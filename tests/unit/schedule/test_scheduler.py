@@ -1,0 +1,262 @@
+import pytest
+
+from genesis.schedule import Job, JobState, Limits, ScheduleError, Scheduler
+
+DIAMOND = [Job(1), Job(1, (0,)), Job(1, (0,)), Job(1, (1, 2))]
+
+
+def scheduler_of(jobs, limits=None, priorities=None):
+    return Scheduler(jobs, limits or Limits(16), priorities or [0] * len(jobs))
+
+
+def states(scheduler, count):
+    return [scheduler.state(job).value for job in range(count)]
+
+
+def test_run_without_jobs_is_done():
+    assert scheduler_of([]).done
+
+
+def test_jobs_become_ready_when_the_last_of_what_they_wait_for_finishes():
+    scheduler = scheduler_of(DIAMOND)
+    assert scheduler.take() == [0]
+    scheduler.finish(0)
+    assert scheduler.take() == [1, 2]
+    scheduler.finish(2)
+    assert scheduler.take() == []
+    scheduler.finish(1)
+    assert scheduler.take() == [3]
+    assert not scheduler.done
+    scheduler.finish(3)
+    assert scheduler.done
+
+
+def test_larger_priority_starts_first_and_ties_go_by_document_order():
+    assert scheduler_of([Job(1)] * 4, Limits(3), [0, 5, 0, 7.5]).take() == [3, 1, 0]
+
+
+def test_slots_are_not_exceeded_and_come_back():
+    scheduler = scheduler_of([Job(1)] * 3, Limits(2))
+    assert scheduler.take() == [0, 1]
+    assert scheduler.take() == []
+    scheduler.finish(0)
+    assert scheduler.take() == [2]
+
+
+def test_agent_at_its_limit_does_not_block_another():
+    jobs = [Job(1, agent="a"), Job(1, agent="a"), Job(1, agent="b"), Job(1)]
+    scheduler = scheduler_of(jobs, Limits(4, {"a": 1}))
+    assert scheduler.take() == [0, 2, 3]
+    scheduler.finish(0)
+    assert scheduler.take() == [1]
+
+
+def test_counts_follow_the_states():
+    scheduler = scheduler_of(DIAMOND)
+    scheduler.take()
+    scheduler.hold(3)
+    assert (scheduler.running, scheduler.pending, scheduler.held) == (1, 3, 1)
+    scheduler.fail(0)
+    assert (scheduler.running, scheduler.pending, scheduler.held) == (0, 0, 0)
+
+
+def test_failure_skips_every_dependant_once_in_document_order_and_nothing_else():
+    jobs = [Job(1, (4,)), Job(1), Job(1, (4, 0)), Job(1, (1,)), Job(1)]
+    scheduler = scheduler_of(jobs)
+    assert scheduler.take() == [1, 4]
+    assert scheduler.fail(4) == [0, 2]
+    scheduler.finish(1)
+    assert scheduler.take() == [3]
+    scheduler.finish(3)
+    assert states(scheduler, 5) == ["skipped", "finished", "skipped", "finished", "failed"]
+    assert scheduler.done
+
+
+def test_dependant_of_two_failures_is_skipped_by_the_first_alone():
+    scheduler = scheduler_of([Job(1), Job(1), Job(1, (0, 1))])
+    scheduler.take()
+    assert scheduler.fail(1) == [2]
+    assert scheduler.fail(0) == []
+
+
+def test_failure_at_the_head_of_a_chain_of_50000_needs_no_recursion():
+    scheduler = scheduler_of([Job(1, (index - 1,) if index else ()) for index in range(50_000)])
+    scheduler.take()
+    assert scheduler.fail(0) == list(range(1, 50_000))
+
+
+def test_failed_job_gives_its_slot_back():
+    scheduler = scheduler_of([Job(1, agent="a")] * 2, Limits(1, {"a": 1}))
+    scheduler.fail(scheduler.take()[0])
+    assert scheduler.take() == [1]
+
+
+def test_running_job_that_is_held_gives_slot_and_agent_back_and_runs_again_after_release():
+    scheduler = scheduler_of([Job(1, agent="a"), Job(1, agent="a")], Limits(1, {"a": 1}))
+    assert scheduler.take() == [0]
+    scheduler.hold(0)
+    assert scheduler.take() == [1]
+    scheduler.release(0)
+    assert scheduler.take() == []
+    scheduler.finish(1)
+    assert scheduler.take() == [0]
+
+
+def test_ready_job_that_is_held_lets_the_next_start():
+    scheduler = scheduler_of([Job(1, agent="a")] * 2, Limits(1, {"a": 1}))
+    scheduler.hold(0)
+    assert scheduler.take() == [1]
+
+
+def test_waiting_job_that_is_held_stays_back_although_it_could_start():
+    scheduler = scheduler_of([Job(1), Job(1, (0,))])
+    scheduler.hold(1)
+    scheduler.take()
+    scheduler.finish(0)
+    assert scheduler.take() == []
+    assert not scheduler.done
+    scheduler.release(1)
+    assert scheduler.take() == [1]
+
+
+def test_released_job_still_waits_for_what_it_comes_after():
+    scheduler = scheduler_of([Job(1), Job(1, (0,))])
+    scheduler.hold(1)
+    scheduler.release(1)
+    assert scheduler.take() == [0]
+    assert scheduler.state(1) is JobState.WAITING
+
+
+def test_held_job_is_skipped_with_the_rest_and_can_fail_itself():
+    scheduler = scheduler_of([Job(1), Job(1, (0,)), Job(1), Job(1, (2,))])
+    scheduler.hold(1)
+    scheduler.hold(2)
+    assert scheduler.take() == [0]
+    assert scheduler.fail(0) == [1]
+    assert scheduler.fail(2) == [3]
+    assert scheduler.done
+
+
+def test_cancel_gives_all_that_does_not_run_and_lets_the_running_end():
+    scheduler = scheduler_of([Job(1), Job(1), Job(1, (0,)), Job(1)], Limits(1))
+    scheduler.take()
+    scheduler.hold(3)
+    assert scheduler.cancel() == [1, 2, 3]
+    assert not scheduler.done
+    scheduler.finish(0)
+    assert scheduler.take() == []
+    assert scheduler.done
+    assert states(scheduler, 4) == ["finished", "cancelled", "cancelled", "cancelled"]
+
+
+def test_second_cancel_changes_nothing_and_a_failure_after_it_skips_nothing():
+    scheduler = scheduler_of(DIAMOND)
+    scheduler.take()
+    scheduler.cancel()
+    assert scheduler.cancel() == []
+    assert scheduler.fail(0) == []
+
+
+def test_hold_after_cancel_is_refused_since_nothing_would_release_it():
+    scheduler = scheduler_of([Job(1)])
+    scheduler.take()
+    scheduler.cancel()
+    with pytest.raises(ScheduleError, match="cannot hold job 0: the run is cancelled"):
+        scheduler.hold(0)
+
+
+def test_restored_jobs_do_not_run_again_and_free_their_dependants():
+    scheduler = scheduler_of(DIAMOND)
+    scheduler.restore([2, 0, 2])
+    assert scheduler.take() == [1]
+    scheduler.finish(1)
+    assert scheduler.take() == [3]
+
+
+def test_everything_restored_is_done_at_once():
+    scheduler = scheduler_of(DIAMOND)
+    scheduler.restore(range(4))
+    assert scheduler.done
+    assert scheduler.take() == []
+
+
+def test_job_restored_before_what_it_waits_for_survives_the_failure_of_that():
+    scheduler = scheduler_of([Job(1), Job(1, (0,)), Job(1, (1,)), Job(1, (0,))])
+    scheduler.restore([1])
+    assert scheduler.take() == [0, 2]
+    assert scheduler.fail(0) == [3]
+    scheduler.finish(2)
+    assert states(scheduler, 4) == ["failed", "finished", "finished", "skipped"]
+
+
+def test_restore_takes_all_or_nothing():
+    scheduler = scheduler_of([Job(1), Job(1)], Limits(1), [1, 2])
+    assert scheduler.take() == [1]
+    with pytest.raises(ScheduleError, match="cannot restore job 1: it is running"):
+        scheduler.restore([0, 1])
+    assert scheduler.state(0) is JobState.READY
+
+
+def test_blocked_agent_starts_nothing_while_others_go_on():
+    scheduler = scheduler_of([Job(1, agent="a"), Job(1, agent="b")])
+    scheduler.block("a")
+    assert scheduler.take() == [1]
+    scheduler.unblock("a")
+    assert scheduler.take() == [0]
+
+
+def test_unknown_agent_cannot_be_blocked():
+    scheduler = scheduler_of([Job(1, agent="a")])
+    for step in (scheduler.block, scheduler.unblock):
+        with pytest.raises(ScheduleError, match="no job has the agent 'b'"):
+            step("b")
+
+
+@pytest.mark.parametrize(
+    ("verb", "message"),
+    [
+        ("finish", "cannot finish job 1: it is ready"),
+        ("fail", "cannot fail job 1: it is ready"),
+        ("release", "cannot release job 1: it is ready"),
+    ],
+)
+def test_step_that_the_state_does_not_allow_is_refused(verb, message):
+    scheduler = scheduler_of([Job(1), Job(1)], Limits(1))
+    scheduler.take()
+    with pytest.raises(ScheduleError, match=message):
+        getattr(scheduler, verb)(1)
+
+
+@pytest.mark.parametrize("verb", ["finish", "fail", "hold", "release"])
+def test_job_ends_once(verb):
+    scheduler = scheduler_of([Job(1)])
+    scheduler.take()
+    scheduler.finish(0)
+    with pytest.raises(ScheduleError, match=f"cannot {verb} job 0: it is finished"):
+        getattr(scheduler, verb)(0)
+
+
+def test_held_job_cannot_finish_or_be_held_again():
+    scheduler = scheduler_of([Job(1)])
+    scheduler.hold(0)
+    with pytest.raises(ScheduleError, match="cannot finish job 0: it is held"):
+        scheduler.finish(0)
+    with pytest.raises(ScheduleError, match="cannot hold job 0: it is held"):
+        scheduler.hold(0)
+
+
+@pytest.mark.parametrize("job", [-1, 2])
+def test_job_that_does_not_exist_is_refused(job):
+    with pytest.raises(ScheduleError, match=f"there is no job {job}"):
+        scheduler_of([Job(1), Job(1)]).finish(job)
+
+
+@pytest.mark.parametrize("priorities", [[1], [1, 2, 3], [1, float("nan")]])
+def test_priorities_must_be_one_number_a_job(priorities):
+    with pytest.raises(ScheduleError, match="priorities for 2 jobs"):
+        Scheduler([Job(1), Job(1)], Limits(1), priorities)
+
+
+def test_circle_is_refused():
+    with pytest.raises(ScheduleError, match="circle"):
+        scheduler_of([Job(1, (1,)), Job(1, (0,))])
