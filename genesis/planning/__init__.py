@@ -1,0 +1,22 @@
+"""Planning (HTDAG): from a request to a plan, level by level; and the plan file."""
+
+from genesis.planning.heuristic import HeuristicPlanner
+from genesis.planning.levels import make_plan
+from genesis.planning.minimal import MinimalPlanner
+from genesis.planning.plan_file import load_plan, plan_document
+from genesis.planning.planner import Planner, PlanningContext
+from genesis.planning.playbook import Playbook, load_playbooks
+from genesis.planning.request import check_request
+
+__all__ = [
+    "HeuristicPlanner",
+    "MinimalPlanner",
+    "Planner",
+    "PlanningContext",
+    "Playbook",
+    "check_request",
+    "load_plan",
+    "load_playbooks",
+    "make_plan",
+    "plan_document",
+]

@@ -1,0 +1,72 @@
+"""A command's arguments, with the inputs filled in and nothing smuggled in with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from genesis.agents.contract import Work
+from genesis.document import close_matches
+from genesis.errors import SecurityError, TaskError
+from genesis.structure import fill, references
+
+__all__ = ["filled_arguments", "program_problem"]
+
+
+def program_problem(program: str) -> str | None:
+    """Say why the first word of a command cannot be run as it is written, or None."""
+    if next(references(program), None) is not None:
+        return f"the program {program!r} may not come from an input; name it in the agents file"
+    return None
+
+
+def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
+    """Fill `{input}` in a command's arguments.
+
+    No shell sees the command, and a value never becomes several arguments, so blanks, quotes and `;` in a value are
+    harmless. What is left is a value that a program takes for an option: a file "named" `--output=/etc/passwd`.
+    So text at the very start of an argument must not begin with a dash, unless the command says `--` before it. Numbers
+    may be negative, and a value after `--name=` is always a value.
+
+    Raises:
+        TaskError: The task has no input of this name, or a value holds a NUL character.
+        SecurityError: A value would be read as an option.
+    """
+    problem = program_problem(argv[0])
+    if problem:
+        raise SecurityError(problem)
+    filled = [argv[0]]
+    for position, argument in enumerate(argv[1:], start=1):
+        text = _text(fill(argument, lambda name: _input(name, work)))
+        if "\0" in text:
+            raise TaskError(f"{work.path!r}: an input for argument {argument!r} holds a NUL character")
+        if text.startswith("-") and "--" not in argv[:position] and _starts_with_text_input(argument, work):
+            raise SecurityError(
+                f"{work.path!r}: the value {text[:80]!r} for argument {argument!r} would be read as an option",
+                hint="write the argument as --name={input}, or put -- before it",
+            )
+        filled.append(text)
+    return filled
+
+
+def _starts_with_text_input(argument: str, work: Work) -> bool:
+    if not argument.startswith("{") or argument.startswith("{{"):
+        return False
+    first = next(references(argument))
+    return not isinstance(work.inputs[first], int | float)
+
+
+def _input(name: str, work: Work) -> JsonValue:
+    if name not in work.inputs:
+        given = ", ".join(map(repr, work.inputs)) or "none"
+        raise TaskError(
+            f"{work.path!r}: the command uses input {name!r}, which the task does not have (its inputs: {given})",
+            hint=close_matches(name, work.inputs) or "add it to the task's inputs",
+        )
+    return work.inputs[name]
+
+
+def _text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,120 @@
+"""Write a work order for a person."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from genesis.agents.contract import Result, Work
+from genesis.agents.threads import in_thread
+from genesis.errors import ResourceError
+
+__all__ = ["BriefExecutor", "work_order"]
+
+_FILE = "brief.md"
+_ANSWER = "result.json"
+
+
+class BriefExecutor:
+    """Write what is to be done into the leaf's folder, for a person to do.
+
+    The honest default where nothing can do the work: the leaf ends `briefed`, what it promises is named as outstanding,
+    and the rest of the run goes on with that.
+    """
+
+    async def execute(self, work: Work) -> Result:
+        """Write the work order.
+
+        Raises:
+            ResourceError: The leaf's folder cannot be written.
+        """
+        path = (work.folder / _FILE).absolute()
+        await in_thread(lambda: _write(path, work_order(work)), label="brief")
+        note = f"(to be delivered by {work.agent.name}: see {path})"
+        outstanding: dict[str, JsonValue] = dict.fromkeys(work.outputs, note)
+        return Result(outstanding | {"brief": str(path)}, state="briefed")
+
+
+def work_order(work: Work) -> str:
+    """Give the work order as Markdown: what, why, with what, what to deliver and where."""
+    sections = [
+        f"# {_line(work.description)}",
+        f"For **{work.agent.name}** · task `{work.path}` ({_line(work.type)}) · run `{work.run_id}`"
+        + (f" · about {work.seconds:g} s" if work.seconds else ""),
+        f"## What to do\n\n{_quoted(work.description)}",
+        f"## Why\n\nIt is part of this request:\n\n{_quoted(work.request)}",
+    ]
+    if work.inputs:
+        sections.append(f"## What you are given\n\n{_values(work.inputs)}")
+    if work.upstream:
+        sections.append(f"## What was done before\n\n{_values(work.upstream, level=3)}")
+    return "\n\n".join([*sections, _delivery(work)]) + "\n"
+
+
+def _delivery(work: Work) -> str:
+    folder = work.folder.absolute()
+    if not work.outputs:
+        return f"## What to deliver\n\nNo named result is expected. Leave what you make in `{folder}`."
+    names = "\n".join(f"- `{name}`" for name in work.outputs)
+    example = json.dumps(dict.fromkeys(work.outputs, "…"), indent=2, ensure_ascii=False)
+    return (
+        f"## What to deliver\n\n{names}\n\n## How to hand it back\n\n"
+        f"Write the results into `{folder / _ANSWER}`, as one JSON object with the names above, and leave files beside "
+        f"it and name them there:\n\n{_fenced(example, 'json')}"
+    )
+
+
+def _values(values: Mapping[str, JsonValue], *, level: int = 0) -> str:
+    parts = []
+    for name, value in values.items():
+        title = f"{'#' * level} `{name}`" if level else f"`{name}`:"
+        is_line = isinstance(value, str | int | float | bool) and "\n" not in str(value)
+        if is_line and not level:
+            parts.append(f"- {title} {_code(str(value))}")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+            parts.append(f"{title}\n\n{_fenced(text, '' if isinstance(value, str) else 'json')}")
+    return "\n".join(parts) if all(part.startswith("- ") for part in parts) else "\n\n".join(parts)
+
+
+def _fenced(text: str, language: str) -> str:
+    fence = "`" * max(3, _longest_ticks(text) + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _code(text: str) -> str:
+    ticks = "`" * (_longest_ticks(text) + 1)
+    pad = " " if "`" in text or not text.strip() else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def _longest_ticks(text: str) -> int:
+    return max(map(len, re.findall(r"`+", text)), default=0)
+
+
+def _quoted(text: str) -> str:
+    """Show somebody's text as theirs, so that it cannot pass for a part of the work order."""
+    return "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines() or [""])
+
+
+def _line(text: str) -> str:
+    first = next(iter(text.strip().splitlines()), "")
+    return first if len(first) <= 100 else first[:99] + "…"  # noqa: PLR2004
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        os.replace(partial, path)  # noqa: PTH105  # atomic: never half a work order
+    except OSError as error:
+        raise ResourceError(
+            f"the work order {path} cannot be written: {error.strerror or error}",
+            hint="make space, or make the folder writable",
+        ) from error

@@ -1,0 +1,106 @@
+"""From an executor's spec to the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from genesis.agents import brief, command, http, python, rehearsal
+from genesis.agents.child_environment import Secrets
+from genesis.agents.contract import Executor
+from genesis.agents.functions import Functions
+from genesis.errors import TaskError
+from genesis.model import (
+    BriefExecutor,
+    CommandExecutor,
+    ExecutorSpec,
+    HttpExecutor,
+    LlmExecutor,
+    PythonExecutor,
+    RehearsalExecutor,
+)
+from genesis.settings import Settings
+
+__all__ = ["Equipment", "Maker", "build_executor"]
+
+Maker = Callable[[ExecutorSpec], Executor]
+"""Makes the executor of a kind that this layer does not know."""
+
+
+def _no_secret(name: str) -> str | None:  # noqa: ARG001  # the signature of a lookup
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What executors may use, all of it handed in."""
+
+    settings: Settings = field(default_factory=Settings)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The variables of this process; programs get them without the secrets."""
+    secrets: Secrets = _no_secret
+    """Looks a secret up by its name."""
+    functions: Functions = field(default_factory=dict)
+    """Functions of this process that cannot be imported; `functions_of` makes the table."""
+    makers: Mapping[str, Maker] = field(default_factory=dict)
+    """Executors of further kinds, such as `deployment`, or other ones for the kinds that are known."""
+
+
+def build_executor(spec: ExecutorSpec, equipment: Equipment) -> Executor:
+    """Make the executor of a spec. Nothing is imported, started or connected to before it executes.
+
+    Args:
+        spec: The spec, of the agent that runs the task: `agent.executor_for(task_type)`.
+        equipment: What it may use.
+
+    Raises:
+        TaskError: There is no executor of this kind here.
+    """
+    if spec.kind in equipment.makers:
+        return equipment.makers[spec.kind](spec)
+    executor = _processes(spec, equipment) or _services(spec, equipment) or _stand_ins(spec)
+    if executor is None:
+        raise TaskError(f"there is no {spec.kind!r} executor here", hint="give the agent another executor")
+    return executor
+
+
+def _processes(spec: ExecutorSpec, equipment: Equipment) -> Executor | None:
+    match spec:
+        case PythonExecutor():
+            return python.PythonExecutor(spec, functions=equipment.functions)
+        case CommandExecutor():
+            return command.CommandExecutor(
+                spec,
+                output_bytes=equipment.settings.limits.output_bytes,
+                environment=equipment.environment,
+                secrets=equipment.secrets,
+            )
+        case _:
+            return None
+
+
+def _services(spec: ExecutorSpec, equipment: Equipment) -> Executor | None:
+    match spec:
+        case HttpExecutor():
+            return http.HttpExecutor(
+                spec,
+                output_bytes=equipment.settings.limits.output_bytes,
+                default_timeout_s=equipment.settings.run.timeout_s,
+                secrets=equipment.secrets,
+            )
+        case LlmExecutor():
+            from genesis.agents import llm  # noqa: PLC0415  # needs an extra, which need not be installed
+
+            return llm.LlmExecutor(spec, settings=equipment.settings)
+        case _:
+            return None
+
+
+def _stand_ins(spec: ExecutorSpec) -> Executor | None:
+    match spec:
+        case BriefExecutor():
+            return brief.BriefExecutor()
+        case RehearsalExecutor():
+            return rehearsal.RehearsalExecutor(spec.scale)
+        case _:
+            return None

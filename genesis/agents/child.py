@@ -1,0 +1,145 @@
+"""A child process in a group of its own, with bounded output, that never outlives its call."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import cast
+
+__all__ = ["Ended", "run_child"]
+
+_CHUNK = 65_536
+_GRACE_S = 2.0
+_DRAIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended."""
+
+    code: int
+    """Exit code; the negated signal number where a signal ended it."""
+    stdout: bytes
+    """The first bytes."""
+    stderr: bytes
+    """The last bytes."""
+    stdout_omitted: int = 0
+    """Bytes left out after `stdout`."""
+    stderr_omitted: int = 0
+    """Bytes left out before `stderr`."""
+
+
+@dataclass
+class _Kept:
+    limit: int
+    tail: bool
+    data: bytearray = field(default_factory=bytearray)
+    total: int = 0
+
+    def add(self, chunk: bytes) -> None:
+        self.total += len(chunk)
+        if self.tail:
+            self.data += chunk
+            if len(self.data) > 2 * self.limit + _CHUNK:
+                del self.data[: -self.limit]
+        elif len(self.data) < self.limit:
+            self.data += chunk[: self.limit - len(self.data)]
+
+    def content(self) -> bytes:
+        return bytes(self.data[-self.limit :] if self.tail else self.data)
+
+    @property
+    def omitted(self) -> int:
+        return max(0, self.total - self.limit)
+
+
+class _Pipes(asyncio.SubprocessProtocol):
+    """Collect a child's output, and tell apart that it has ended from that its pipes have.
+
+    Not `asyncio.subprocess.Process`: whether its `wait` also waits for the pipes, which a grandchild can hold open,
+    differs between versions of Python.
+    """
+
+    def __init__(self, keep_bytes: int) -> None:
+        loop = asyncio.get_running_loop()
+        self.kept = {1: _Kept(keep_bytes, tail=False), 2: _Kept(keep_bytes, tail=True)}
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.drained: asyncio.Future[None] = loop.create_future()
+        self._open = {1, 2}
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self.kept[fd].add(data)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
+        self._open.discard(fd)
+        if not self._open and not self.drained.done():
+            self.drained.set_result(None)
+
+    def process_exited(self) -> None:
+        if not self.exited.done():
+            self.exited.set_result(None)
+
+
+async def run_child(
+    argv: Sequence[str], *, cwd: str | None, env: Mapping[str, str], stdin: bytes, keep_bytes: int
+) -> Ended:
+    """Run a program to its end, and end its whole process group whatever happens.
+
+    Args:
+        argv: The program and its arguments.
+        cwd: Where it runs; here, where it is None.
+        env: Its whole environment; its `PATH` is where the program is looked for.
+        stdin: What it can read; it need not.
+        keep_bytes: Bytes of each stream that are kept; all of it is read, so that the program is never held up.
+
+    Raises:
+        OSError: It cannot be started.
+        ValueError: An argument or a variable holds a NUL character.
+    """
+    transport, pipes = await asyncio.get_running_loop().subprocess_exec(
+        lambda: _Pipes(keep_bytes), *argv, cwd=cwd, env=dict(env), start_new_session=True
+    )
+    try:
+        _feed(transport, stdin)
+        await asyncio.wait([pipes.exited])
+        await asyncio.wait([pipes.drained], timeout=_DRAIN_S)  # what it left behind may hold the pipes open
+    finally:
+        await _end_group(transport, pipes)
+    out, err = pipes.kept[1], pipes.kept[2]
+    return Ended(transport.get_returncode() or 0, out.content(), err.content(), out.omitted, err.omitted)
+
+
+def _feed(transport: asyncio.SubprocessTransport, data: bytes) -> None:
+    pipe = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))
+    pipe.write(data)
+    pipe.close()  # once all is written
+
+
+async def _end_group(transport: asyncio.SubprocessTransport, pipes: _Pipes) -> None:
+    """Ask the group to end while its leader runs, and kill what is left of it."""
+    group = transport.get_pid()
+    try:
+        if transport.get_returncode() is None:
+            _signal_group(group, signal.SIGTERM)
+            await asyncio.wait([pipes.exited], timeout=_GRACE_S)
+    finally:
+        _signal_group(group, signal.SIGKILL)
+        transport.close()
+        await _reaped(pipes)
+
+
+async def _reaped(pipes: _Pipes) -> None:
+    """Wait for a killed child to be gone, also when cancelled meanwhile: a loop that closes earlier loses it."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.wait([pipes.exited], timeout=_GRACE_S)
+    if not pipes.exited.done():
+        await asyncio.wait([pipes.exited], timeout=_GRACE_S)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

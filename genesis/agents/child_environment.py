@@ -1,0 +1,81 @@
+"""The environment of a program that an agent runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from genesis.agents.contract import Work
+from genesis.errors import TaskError
+
+__all__ = ["Secrets", "child_environment", "needed_secret"]
+
+Secrets = Callable[[str], str | None]
+"""Look a secret up by its name; None where there is none."""
+
+_SECRET_NAME = re.compile(
+    r"(API|ACCESS|SECRET|PRIVATE|ACCOUNT|ENCRYPTION|SIGNING)_?KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH_STRING"
+    r"|_DSN$|CONNECTION_(URL|STRING)",
+    re.IGNORECASE,
+)
+_LOGIN_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+
+
+def child_environment(
+    environment: Mapping[str, str], extra: Mapping[str, str], secrets: Secrets, work: Work
+) -> dict[str, str]:
+    """Give a program what this process has, without its secrets, and with those that the agent lists.
+
+    A variable is held back when its name speaks of a key, token, password or the like, or when its value is a URL with
+    a login in it (a proxy's is needed and stays). Nobody has to trust a tool with the language model's key or with
+    Prefect's just because it runs beside them. What the agent lists under `secrets` is set by name, and the spec's own
+    `env` wins over all.
+
+    Args:
+        environment: This process's variables.
+        extra: The spec's `env`.
+        secrets: Where the agent's secrets are looked up.
+        work: The attempt; it tells the program which task it is.
+
+    Raises:
+        TaskError: A secret that the agent lists does not exist.
+    """
+    kept = {name: value for name, value in environment.items() if not _is_secret(name, value)}
+    about = {
+        "GENESIS_TASK_PATH": work.path,
+        "GENESIS_TASK_FOLDER": str(work.folder.absolute()),
+        "GENESIS_TASK_RUN_ID": work.run_id,
+        "GENESIS_TASK_CORRELATION_ID": work.correlation_id,
+        "GENESIS_TASK_ATTEMPT": str(work.attempt),
+    }
+    return {**kept, **about, **_given(work.agent.secrets, secrets, work), **extra}
+
+
+def needed_secret(name: str, secrets: Secrets, work: Work) -> str:
+    """Look up a secret that the agent lists.
+
+    Raises:
+        TaskError: The agent does not list it, or it does not exist.
+    """
+    if name not in work.agent.secrets:
+        raise TaskError(
+            f"the executor of agent {work.agent.name!r} asks for secret {name!r}, which the agent does not list",
+            hint=f"add {name!r} to the agent's secrets",
+        )
+    value = secrets(name)
+    if value is None:
+        raise TaskError(
+            f"agent {work.agent.name!r} needs secret {name!r}, which does not exist here",
+            hint=f"set the environment variable {name}, or make a Prefect Secret block of this name",
+        )
+    return value
+
+
+def _given(names: Iterable[str], secrets: Secrets, work: Work) -> dict[str, str]:
+    return {name: needed_secret(name, secrets, work) for name in names}
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if _SECRET_NAME.search(name):
+        return True
+    return not name.upper().endswith("_PROXY") and _LOGIN_IN_URL.search(value) is not None

@@ -1,0 +1,117 @@
+"""Run a program."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import JsonValue
+from pydantic_core import from_json, to_json
+
+from genesis.agents.arguments import filled_arguments
+from genesis.agents.child import Ended, run_child
+from genesis.agents.child_environment import Secrets, child_environment
+from genesis.agents.contract import Result, Work
+from genesis.agents.deadline import time_limit
+from genesis.agents.values import promised
+from genesis.errors import TaskError
+from genesis.model import CommandExecutor as CommandSpec
+
+__all__ = ["CommandExecutor"]
+
+_SHOWN_LINES = 5
+_SHOWN_CHARACTERS = 1_000
+
+
+class CommandExecutor:
+    """Run the program that the spec names, as an argument list and never through a shell.
+
+    The program gets the leaf's inputs twice: in its arguments where the spec says `{input}`, and all of them as one
+    JSON object on stdin. A JSON object on its stdout is the result, with the promised outputs by name, and so is a JSON
+    list; other text becomes `{"stdout": text}`. An exit code other than 0 is a failure. At most `output_bytes` of each
+    stream are kept, the first of stdout and the last of stderr; what is left out is counted in `omitted_bytes`.
+
+    The program runs in a process group of its own, which is ended whole when the attempt ends, whatever the reason:
+    first asked, two seconds later killed. A program that leaves its group (a daemon) is not found again.
+
+    Args:
+        spec: What to run.
+        output_bytes: How much of each stream is kept.
+        environment: This process's variables; see `child_environment` for what the program gets of them.
+        secrets: Where the agent's secrets are looked up.
+    """
+
+    def __init__(
+        self, spec: CommandSpec, *, output_bytes: int, environment: Mapping[str, str], secrets: Secrets
+    ) -> None:
+        self._spec = spec
+        self._output_bytes = output_bytes
+        self._environment = environment
+        self._secrets = secrets
+
+    async def execute(self, work: Work) -> Result:
+        """Run the program and take what it prints."""
+        argv = filled_arguments(self._spec.argv, work)
+        environment = child_environment(self._environment, self._spec.env, self._secrets, work)
+        _check_folder(self._spec.cwd, argv[0])
+        async with time_limit(work):
+            try:
+                ended = await run_child(
+                    argv,
+                    cwd=self._spec.cwd,
+                    env=environment,
+                    stdin=to_json(dict(work.inputs)),
+                    keep_bytes=self._output_bytes,
+                )
+            except (OSError, ValueError) as error:
+                raise _not_started(argv[0], error) from error
+        if ended.code != 0:
+            raise _failed(argv[0], ended)
+        return Result(promised(_value(ended), work.outputs))
+
+
+def _check_folder(cwd: str | None, program: str) -> None:
+    """Tell a missing folder from a missing program: starting reports both in the same way."""
+    if cwd is not None and not Path(cwd).is_dir():
+        raise TaskError(f"there is no folder {cwd!r} to run {program!r} in", hint="correct the executor's cwd")
+
+
+def _value(ended: Ended) -> JsonValue:
+    text = ended.stdout.decode("utf-8", "replace")
+    if ended.stdout_omitted:
+        return {"stdout": text, "omitted_bytes": ended.stdout_omitted}
+    if ended.stdout.lstrip()[:1] in {b"{", b"["}:  # a bare `3.10` is text, not the number 3.1
+        with suppress(ValueError):
+            value: JsonValue = from_json(ended.stdout, allow_inf_nan=False)
+            return value
+    return {"stdout": text}
+
+
+def _failed(program: str, ended: Ended) -> TaskError:
+    how = f"ended with exit code {ended.code}" if ended.code > 0 else f"was ended by {_signal_name(-ended.code)}"
+    lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()[-_SHOWN_LINES:]
+    said = "\n".join(lines)[-_SHOWN_CHARACTERS:]
+    return TaskError(
+        f"{program!r} {how}" + (f": {said}" if said else ", and wrote nothing to stderr"),
+        data={"exit_code": ended.code, "stderr": said, "omitted_bytes": ended.stdout_omitted + ended.stderr_omitted},
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _not_started(program: str, error: OSError | ValueError) -> TaskError:
+    if isinstance(error, FileNotFoundError):
+        hint = "install it or give its full path; of a script, look at the interpreter in its first line"
+        return TaskError(f"there is no program {program!r} here", hint=hint)
+    hint = "make it executable" if isinstance(error, PermissionError) else "it has to be a program for this machine"
+    if isinstance(error, OSError) and error.errno == errno.E2BIG:
+        hint = "the inputs are too long for arguments; read them from stdin, where they are as JSON"
+    return TaskError(f"cannot start {program!r}: {getattr(error, 'strerror', None) or error}", hint=hint)

@@ -1,0 +1,188 @@
+"""Send work to a web service and take its JSON answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from genesis.agents.child_environment import Secrets, needed_secret
+from genesis.agents.contract import Result, Work
+from genesis.agents.deadline import time_limit
+from genesis.agents.values import promised
+from genesis.errors import ServiceError, TaskError
+from genesis.model import HttpExecutor as HttpSpec
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["HttpExecutor", "secrets_in"]
+
+_SECRET = re.compile(r"\{secret:([^{}]+)\}")
+_MAX_REDIRECTS = 5
+_CONNECT_S = 10.0
+_TRY_AGAIN = frozenset({408, 425, 429})
+_HINTS = {
+    401: "check the secret in the executor's headers",
+    403: "check the secret in the executor's headers",
+    404: "check the executor's url",
+    405: "check the executor's method",
+}
+
+
+def secrets_in(spec: HttpSpec) -> tuple[str, ...]:
+    """Give the names of the secrets that the headers stand for, in order."""
+    return tuple(dict.fromkeys(name for value in spec.headers.values() for name in _SECRET.findall(value)))
+
+
+class HttpExecutor:
+    """Send the leaf's inputs to the service that the spec names.
+
+    The body is `{inputs, description, type, path, outputs, correlation_id}` as JSON; a GET has the inputs in its query
+    instead. `x-correlation-id` names the run's chain, and `idempotency-key` is the same for every attempt of a leaf of
+    a run, so that a service that knows it does the work once. The answer is JSON, an object giving the promised outputs
+    by name, or empty.
+
+    Redirects are followed on the same host and port only, since the body and the headers may be secret.
+
+    Args:
+        spec: Where to send it.
+        output_bytes: The longest answer that is taken.
+        default_timeout_s: Time limit of an attempt that has none.
+        secrets: Where `{secret:NAME}` in the headers is looked up.
+    """
+
+    def __init__(self, spec: HttpSpec, *, output_bytes: int, default_timeout_s: float, secrets: Secrets) -> None:
+        self._spec = spec
+        self._output_bytes = output_bytes
+        self._default_timeout_s = default_timeout_s
+        self._secrets = secrets
+
+    async def execute(self, work: Work) -> Result:
+        """Make the request and take the answer.
+
+        Raises:
+            TaskError: The service refuses the request, or its answer cannot be used.
+            ServiceError: The service cannot be reached, is too busy, or fails; trying again can help.
+        """
+        import httpx  # noqa: PLC0415  # 0.1 s, and only where it is used
+
+        headers = self._headers(work)
+        timeout = httpx.Timeout(work.timeout_s or self._default_timeout_s, connect=_CONNECT_S)
+        try:
+            async with time_limit(work), httpx.AsyncClient(timeout=timeout) as client:
+                request = self._request(client, work, headers)
+                return Result(promised(await self._answer(client, request, _MAX_REDIRECTS), work.outputs))
+        except httpx.TimeoutException as error:
+            raise ServiceError(f"{self._spec.url} did not answer in time ({type(error).__name__})") from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise TaskError(
+                f"{self._spec.url!r} cannot be asked: {error}", hint="correct the executor's url"
+            ) from error
+        except httpx.DecodingError as error:
+            raise TaskError(f"{self._spec.url} sent an answer that cannot be decoded: {error}") from error
+        except httpx.TransportError as error:
+            raise ServiceError(
+                f"{self._spec.url} cannot be reached: {error or type(error).__name__}",
+                hint="check that the service runs and that the executor's url is right",
+            ) from error
+
+    def _headers(self, work: Work) -> dict[str, str]:
+        made = {
+            "accept": "application/json",
+            "accept-encoding": "identity",  # so that a small answer cannot unpack to a huge one
+            "x-correlation-id": quote(work.correlation_id, safe=" :/+=@,;"),
+            "idempotency-key": hashlib.sha256(f"{work.run_id}\n{work.path}".encode()).hexdigest(),
+        }
+        for name, value in self._spec.headers.items():
+            text = _SECRET.sub(lambda match: needed_secret(match[1], self._secrets, work).strip(), value)
+            if not text.isprintable() or not text.isascii():
+                raise TaskError(
+                    f"header {name!r} of agent {work.agent.name!r} holds characters that a header cannot hold",
+                    hint="headers, and the secrets in them, are printable ASCII on one line",
+                )
+            made[name.lower()] = text
+        return made
+
+    def _request(self, client: httpx.AsyncClient, work: Work, headers: dict[str, str]) -> httpx.Request:
+        if self._spec.method == "GET":
+            query = {key: value if isinstance(value, str) else json.dumps(value) for key, value in work.inputs.items()}
+            return client.build_request("GET", self._spec.url, params=query or None, headers=headers)
+        body = {
+            "inputs": dict(work.inputs),
+            "description": work.description,
+            "type": work.type,
+            "path": work.path,
+            "outputs": list(work.outputs),
+            "correlation_id": work.correlation_id,
+        }
+        return client.build_request(self._spec.method, self._spec.url, json=body, headers=headers)
+
+    async def _answer(self, client: httpx.AsyncClient, request: httpx.Request, redirects: int) -> JsonValue:
+        response = await client.send(request, stream=True)
+        try:
+            following = response.next_request
+            if response.has_redirect_location and following is not None:
+                _check_redirect(request, following, response.status_code, redirects)
+            else:
+                return self._value(response, await self._body(response))
+        finally:
+            await response.aclose()
+        return await self._answer(client, following, redirects - 1)
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > self._output_bytes:
+                if response.is_success:
+                    raise TaskError(
+                        f"{self._spec.url} answered with more than {self._output_bytes} bytes",
+                        hint="let it answer with less, or raise GENESIS_LIMITS__OUTPUT_BYTES",
+                    )
+                break
+        return bytes(body)
+
+    def _value(self, response: httpx.Response, body: bytes) -> JsonValue:
+        status = response.status_code
+        kind = response.headers.get("content-type", "no content type").partition(";")[0]
+        shown = " ".join(body[:400].decode("utf-8", "replace").split())[:200]
+        if not response.is_success:
+            data: dict[str, JsonValue] = {"status": status}
+            if "retry-after" in response.headers:
+                data["retry_after"] = response.headers["retry-after"]
+            failure = ServiceError if status >= 500 or status in _TRY_AGAIN else TaskError  # noqa: PLR2004
+            raise failure(f"{self._spec.url} answered {status}: {shown}", hint=_HINTS.get(status, ""), data=data)
+        if not body.strip():
+            return None
+        try:
+            value: JsonValue = from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            raise TaskError(
+                f"{self._spec.url} answered with {kind}, which is not the JSON that is expected: {shown!r}",
+                hint="check the executor's url; the answer has to be one JSON document",
+            ) from error
+        return value
+
+
+def _check_redirect(request: httpx.Request, following: httpx.Request, status: int, left: int) -> None:
+    def origin(one: httpx.Request) -> tuple[str, str, int | None]:
+        return one.url.scheme, one.url.host, one.url.port
+
+    if origin(request) != origin(following):
+        raise TaskError(
+            f"{request.url} redirects to {following.url}, another host or port, which is not followed",
+            hint="put the address that it redirects to into the executor's url",
+        )
+    if request.method != following.method:
+        raise TaskError(
+            f"{request.url} answers a {request.method} with redirect {status}, which would drop the work it carries",
+            hint="put the address that it redirects to into the executor's url",
+        )
+    if left == 0:
+        raise TaskError(f"{request.url} redirects more than {_MAX_REDIRECTS} times")

@@ -1,0 +1,81 @@
+"""Find out, without doing any work, whether executors could be used here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from genesis.agents.arguments import program_problem
+from genesis.agents.build import Equipment
+from genesis.agents.functions import function_problem, is_module_here
+from genesis.agents.http import secrets_in
+from genesis.model import AgentProfile, CommandExecutor, ExecutorSpec, HttpExecutor, LlmExecutor, PythonExecutor
+
+__all__ = ["LocalProbe"]
+
+
+class LocalProbe:
+    """Answers for this machine what validation asks: is an executor usable, is a secret present.
+
+    Modules are found and read, never imported; programs are looked for, never run; no service is called.
+
+    Args:
+        equipment: What executors may use here.
+    """
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._equipment = equipment
+
+    def secret_present(self, name: str) -> bool:
+        """Whether a secret can be read."""
+        return self._equipment.secrets(name) is not None
+
+    def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
+        """Say why an executor cannot be used here, or None."""
+        if spec.kind in self._equipment.makers:
+            return None
+        match spec:
+            case PythonExecutor():
+                return function_problem(spec.call, self._equipment.functions)
+            case CommandExecutor():
+                return self._command_problem(spec)
+            case HttpExecutor():
+                return self._http_problem(spec, agent)
+            case LlmExecutor():
+                return self._model_problem(spec)
+            case _:
+                return _KINDS.get(spec.kind)
+
+    def _command_problem(self, spec: CommandExecutor) -> str | None:
+        program = spec.argv[0]
+        if problem := program_problem(program):
+            return problem
+        if spec.cwd is not None and not Path(spec.cwd).is_dir():
+            return f"there is no folder {spec.cwd!r} to run {program!r} in"
+        path = spec.env.get("PATH", self._equipment.environment.get("PATH"))
+        if "/" in program and not program.startswith("/"):
+            program = str(Path(spec.cwd or ".") / program)
+        if shutil.which(program, path=path) is None:
+            return f"there is no program {spec.argv[0]!r} here; install it, or give its full path"
+        return None
+
+    def _http_problem(self, spec: HttpExecutor, agent: AgentProfile) -> str | None:
+        for name in secrets_in(spec):
+            if name not in agent.secrets:
+                return f"its headers use secret {name!r}, which the agent does not list under secrets"
+            if not self.secret_present(name):
+                return f"secret {name!r} does not exist here; set the environment variable {name}"
+        return None
+
+    def _model_problem(self, spec: LlmExecutor) -> str | None:
+        if spec.model is None and self._equipment.settings.llm.model is None:
+            return "no language model is configured; set GENESIS_LLM__MODEL, or give --llm"
+        if not is_module_here("pydantic_ai"):
+            return "language models need the extra llm: pip install 'prefect-genesis[llm]'"
+        return None
+
+
+_KINDS = {
+    "a2a": "remote agents (a2a) are not available yet; give the agent another executor",
+    "deployment": "deployments are run through Prefect, which is not connected here",
+}

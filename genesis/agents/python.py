@@ -1,0 +1,114 @@
+"""Call a Python function: sync, async, an object with `__call__`, or an existing Prefect task or flow."""
+
+from __future__ import annotations
+
+import inspect
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from genesis.agents.contract import Result, Work
+from genesis.agents.deadline import time_limit
+from genesis.agents.functions import Functions, find_function
+from genesis.agents.threads import exited, in_thread
+from genesis.agents.values import plain, promised
+from genesis.errors import TaskError
+from genesis.model import PythonExecutor as PythonSpec
+
+__all__ = ["PythonExecutor"]
+
+
+class PythonExecutor:
+    """Call the function that the spec names.
+
+    The leaf's inputs go to the parameters of the same name; inputs that the function does not take are left out, unless
+    it takes `**kwargs`. A parameter annotated `Work`, or named `work` without an annotation, gets the work itself.
+
+    The call is made in a thread of its own with the caller's context variables, so that a Prefect task or flow called
+    there belongs to the flow run around it. What it returns is awaited in the event loop when it can be, which is how a
+    coroutine function runs. A thread cannot be stopped: when the time is over the attempt ends, and a function that
+    goes on does so unheard, without keeping the process alive.
+
+    What the function raises passes through as it is, so that retries can tell errors apart. `sys.exit` in a function
+    ends the attempt, not the process.
+
+    Args:
+        spec: What to call.
+        functions: Functions of this process that cannot be imported, by `module:name`.
+    """
+
+    def __init__(self, spec: PythonSpec, *, functions: Functions | None = None) -> None:
+        self._call = spec.call
+        self._functions = functions or {}
+
+    async def execute(self, work: Work) -> Result:
+        """Call the function and take what it returns; a `Result` from it is taken as it is."""
+        async with time_limit(work):
+            made = await in_thread(lambda: self._made(work), label=self._call)
+            if isinstance(made, Result):
+                return made
+            return self._result(await _settled(made, self._call), work)
+
+    def _made(self, work: Work) -> Result | Awaitable[Any]:
+        function = find_function(self._call, self._functions)
+        arguments = _arguments(function, work, self._call)
+        value = function(*arguments.args, **arguments.kwargs)
+        return value if inspect.isawaitable(value) else self._result(value, work)
+
+    def _result(self, value: object, work: Work) -> Result:
+        if isinstance(value, Result):
+            return Result(plain(value.value, source=self._call), value.state, value.usd, value.tokens)
+        return Result(promised(plain(value, source=self._call), work.outputs))
+
+
+async def _settled(awaitable: Awaitable[Any], call: str) -> Any:
+    try:
+        return await awaitable
+    except SystemExit as error:
+        raise exited(call, error) from error
+
+
+def _arguments(function: Callable[..., Any], work: Work, call: str) -> inspect.BoundArguments:
+    """Bind the leaf's inputs to the function's parameters."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # some builtins have none
+        signature = inspect.Signature([inspect.Parameter("inputs", inspect.Parameter.VAR_KEYWORD)])
+    arguments: OrderedDict[str, Any] = OrderedDict()
+    missing: list[str] = []
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments[name] = _others(work.inputs, signature)
+        elif _wants_work(parameter):
+            arguments[name] = work
+        elif name in work.inputs:
+            arguments[name] = work.inputs[name]
+        elif parameter.default is parameter.empty:
+            missing.append(name)
+        elif parameter.kind is parameter.POSITIONAL_ONLY:
+            arguments[name] = parameter.default  # args stops at a gap
+    if missing:
+        needed, given = ", ".join(map(repr, missing)), ", ".join(map(repr, work.inputs)) or "none"
+        raise TaskError(
+            f"{call!r} needs {needed}, which {work.path!r} does not give it (its inputs: {given})",
+            hint="add it to the task's inputs, or give the parameter a default",
+        )
+    return inspect.BoundArguments(signature, arguments)
+
+
+def _others(inputs: Mapping[str, Any], signature: inspect.Signature) -> dict[str, Any]:
+    keyword_only = {
+        name for name, parameter in signature.parameters.items() if parameter.kind is not parameter.POSITIONAL_ONLY
+    }
+    return {name: value for name, value in inputs.items() if name not in keyword_only}
+
+
+def _wants_work(parameter: inspect.Parameter) -> bool:
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        return parameter.name == "work"
+    if isinstance(annotation, str):
+        return annotation.strip("'\"").rpartition(".")[2] == "Work"
+    return annotation is Work

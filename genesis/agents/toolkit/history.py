@@ -1,0 +1,256 @@
+"""Who changes what: commits, contributors, the files that change most, and those that are large as well."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from genesis.agents.toolkit.files import Tree, printable, survey
+from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.git import NoRepository, Repository, find_repository
+from genesis.agents.toolkit.inputs import whole_number
+
+__all__ = ["run"]
+
+_MAX_LISTED_COMMITS = 200_000
+_NUMSTAT = re.compile(rb"(\d+|-)\t(\d+|-)\t(.+)", re.DOTALL)
+_QUIET_DAYS = 365
+_ENOUGH_COMMITS, _ONE_PERSONS_SHARE = 50, 0.8
+_BOT_MARK = "[bot]"
+_NO_CHURN = frozenset({".lock", ".sum", ".svg", ".map"})
+
+
+@dataclass
+class _Churn:
+    commits: int = 0
+    added: int = 0
+    deleted: int = 0
+
+
+@dataclass
+class _People:
+    """Authors, one for each address after .mailmap; addresses are counted by and never given away."""
+
+    commits: Counter[str] = field(default_factory=Counter)
+    names: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    times: list[int] = field(default_factory=list)
+
+
+def run(
+    path: object = ".", *, max_commits: object = 2_000, top: object = 20, time_limit_s: object = 60, now: object = None
+) -> Result:
+    """Read a repository's history with git, which is kept from running anything of the repository.
+
+    Args:
+        path: The folder; only what happened below it counts.
+        max_commits: How many of the latest commits are read for changes to files; merges are left out.
+        top: How many files and people are listed.
+        time_limit_s: When git is stopped.
+        now: The time from which ages count, as seconds since 1970; by default the clock's.
+
+    Returns:
+        `available`, `reason` (why not), `commits`, `contributors`, `top_contributors` `[{name, commits}]`,
+        `first_commit` and `last_commit` (ISO dates or null), `days_since_last_commit`, `commits_last_90_days`,
+        `shallow`, `commits_read`, `most_changed` `[{path, commits, added, deleted, exists}]`, `hotspots` `[{path,
+        commits, bytes, score}]` (commits times size, the largest 100), `truncated`, `summary`, `findings`.
+
+    Raises:
+        TaskError: The path is not a folder that can be read.
+    """
+    limit = whole_number(top, "top", least=1, most=1_000)
+    bound = whole_number(max_commits, "max_commits", least=1, most=1_000_000)
+    seconds = whole_number(time_limit_s, "time_limit_s", least=1, most=3_600)
+    moment = datetime.now(UTC).timestamp() if now is None else float(str(now))
+    tree = survey(path)
+    repository = find_repository(tree.root)
+    if isinstance(repository, NoRepository):
+        return _unavailable(repository.reason)
+    if not repository.has_commits():
+        return _unavailable("the repository has no commits")
+    people, complete = _people(repository, seconds)
+    churn, commits_read, churn_complete = _churn(repository, bound, seconds)
+    result = _facts(people, moment)
+    result["shallow"] = repository.is_shallow()
+    result["commits_read"] = commits_read
+    result["most_changed"] = _most_changed(tree, churn, limit)
+    result["hotspots"] = _hotspots(tree, churn, limit)
+    result["truncated"] = not (complete and churn_complete)
+    result["summary"] = _summary(result)
+    result["findings"] = dump(_findings(result, people))
+    return result
+
+
+def _unavailable(reason: str) -> Result:
+    finding = Finding(
+        severity="low",
+        title="There is no history to read",
+        detail=f"{reason[0].upper()}{reason[1:]}.",
+        advice="Audit a full clone to see who changes what.",
+    )
+    return {
+        "available": False,
+        "reason": reason,
+        "commits": 0,
+        "contributors": 0,
+        "top_contributors": [],
+        "first_commit": None,
+        "last_commit": None,
+        "days_since_last_commit": None,
+        "commits_last_90_days": 0,
+        "shallow": False,
+        "commits_read": 0,
+        "most_changed": [],
+        "hotspots": [],
+        "truncated": False,
+        "summary": f"No history: {reason}.",
+        "findings": dump([finding]),
+    }
+
+
+def _people(repository: Repository, seconds: int) -> tuple[_People, bool]:
+    """Read every commit's author and time; whether that is all there are."""
+    people = _People()
+    arguments = ("log", "-z", "--format=%aE%x1f%aN%x1f%ct", f"--max-count={_MAX_LISTED_COMMITS}", "HEAD")
+    done = repository.run(*arguments, *repository.pathspec(), timeout_s=seconds)
+    for record in done.stdout.decode("utf-8", "replace").split("\0"):
+        rest, _, time = record.rpartition("\x1f")
+        written, mark, name = rest.partition("\x1f")
+        if not mark or not time.strip().isdecimal():
+            continue
+        address = written.strip().lower() or name
+        people.commits[address] += 1
+        people.names[address][name.strip()] += 1
+        people.times.append(int(time))
+    return people, done.ok and len(people.times) < _MAX_LISTED_COMMITS
+
+
+def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, _Churn], int, bool]:
+    """Count the changes to each file in the latest commits; how many were read, and whether those are all asked for."""
+    arguments = (
+        "log",
+        "-z",
+        "--numstat",
+        "--relative",
+        "--no-merges",
+        "--no-renames",
+        "--no-ext-diff",
+        "--no-textconv",
+    )
+    bounds = ("--format=%x01%H", f"--max-count={bound}", "HEAD", *repository.pathspec())
+    done = repository.run(*arguments, *bounds, timeout_s=seconds)
+    churn: dict[str, _Churn] = defaultdict(_Churn)
+    commits = 0
+    for record in done.stdout.split(b"\0"):
+        text = record.lstrip(b"\n")
+        if text.startswith(b"\x01"):
+            commits += 1
+            text = text.partition(b"\n")[2].lstrip(b"\n")
+        match = _NUMSTAT.match(text)
+        if match:
+            change = churn[printable(match[3].decode("utf-8", "surrogateescape"))]
+            change.commits += 1
+            change.added += int(match[1]) if match[1].isdigit() else 0
+            change.deleted += int(match[2]) if match[2].isdigit() else 0
+    return churn, commits, done.ok
+
+
+def _facts(people: _People, now: float) -> Result:
+    ordered = sorted(people.commits.items(), key=lambda pair: (-pair[1], pair[0]))
+    last, first = max(people.times, default=0), min(people.times, default=0)
+    return {
+        "available": True,
+        "reason": "",
+        "commits": len(people.times),
+        "contributors": len(people.commits),
+        "top_contributors": [{"name": _name(people, address), "commits": count} for address, count in ordered[:10]],
+        "first_commit": _date(first),
+        "last_commit": _date(last),
+        "days_since_last_commit": max(0, int((now - last) // 86_400)) if last else None,
+        "commits_last_90_days": sum(1 for time in people.times if now - time <= 90 * 86_400),
+    }
+
+
+def _name(people: _People, address: str) -> str:
+    return people.names[address].most_common(1)[0][0][:100]
+
+
+def _date(moment: int) -> str | None:
+    try:
+        return datetime.fromtimestamp(moment, UTC).date().isoformat() if moment else None
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _most_changed(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
+    present = {file.shown for file in tree.files}
+    ordered = sorted(churn.items(), key=lambda pair: (-pair[1].commits, -pair[1].added - pair[1].deleted, pair[0]))
+    return [
+        {"path": name, "commits": each.commits, "added": each.added, "deleted": each.deleted, "exists": name in present}
+        for name, each in ordered[:limit]
+    ]
+
+
+def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
+    """Rank the files that are both large and often changed, which is where defects gather (Tornhill, 2015)."""
+    scored = [
+        (churn[file.shown].commits * file.size, file)
+        for file in tree.files
+        if file.shown in churn and file.suffix not in _NO_CHURN and churn[file.shown].commits > 1
+    ]
+    scored.sort(key=lambda pair: (-pair[0], pair[1].path))
+    highest = scored[0][0] if scored else 0
+    return [
+        {
+            "path": file.shown,
+            "commits": churn[file.shown].commits,
+            "bytes": file.size,
+            "score": round(100 * score / highest, 1) if highest else 0.0,
+        }
+        for score, file in scored[:limit]
+    ]
+
+
+def _summary(result: Result) -> str:
+    commits, people = result["commits"], result["contributors"]
+    if not isinstance(commits, int) or not isinstance(people, int):
+        return ""
+    text = f"{plural(commits, 'commit')} by {plural(people, 'contributor')}, the last on {result['last_commit']}"
+    return f"{text} (shallow clone)." if result["shallow"] else f"{text}."
+
+
+def _findings(result: Result, people: _People) -> Iterator[Finding]:
+    if result["shallow"]:
+        yield Finding(
+            severity="low",
+            title="The clone is shallow, so its history is incomplete",
+            detail=f"It holds {plural(len(people.times), 'commit')}.",
+            advice="Run `git fetch --unshallow` and audit again to see the whole history.",
+        )
+    if result["truncated"]:
+        yield Finding(
+            severity="low",
+            title="Git did not give the whole history within its bounds",
+            advice="Give a larger time_limit_s or a smaller max_commits.",
+        )
+    days = result["days_since_last_commit"]
+    if isinstance(days, int) and days > _QUIET_DAYS:
+        yield Finding(
+            severity="medium",
+            title=f"Nothing was committed for {plural(days, 'day')}",
+            detail=f"The last commit is of {result['last_commit']}.",
+            advice="Find out whether anybody maintains it before depending on it.",
+        )
+    humans = {address: count for address, count in people.commits.items() if _BOT_MARK not in address}
+    total = sum(humans.values())
+    if total >= _ENOUGH_COMMITS and not result["shallow"]:
+        address, most = max(humans.items(), key=lambda pair: (pair[1], pair[0]))
+        if most / total > _ONE_PERSONS_SHARE:
+            yield Finding(
+                severity="low",
+                title=f"One person made {100 * most / total:.0f} % of the commits",
+                detail=f"{_name(people, address)} made {most:,} of {total:,}.",
+                advice="Let a second person review and change the parts that matter most.",
+            )

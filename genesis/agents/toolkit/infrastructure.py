@@ -1,0 +1,173 @@
+"""How a project is built, tested and deployed: CI workflows, Dockerfiles, compose files, Kubernetes, prefect.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from genesis.agents.toolkit.container_checks import check_compose, check_dockerfile, check_kubernetes
+from genesis.agents.toolkit.dockerfile import base_images, instructions, is_dockerfile
+from genesis.agents.toolkit.documents import BrokenDocument, items, load_yaml, mapping, string
+from genesis.agents.toolkit.files import SourceFile, Tree, survey
+from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.inputs import whole_number
+from genesis.agents.toolkit.workflow_checks import check_workflow
+from genesis.agents.toolkit.workflows import ci_systems, github_workflows
+
+__all__ = ["run"]
+
+_COMPOSE = frozenset({"compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"})
+_MAX_YAML_BYTES = 500_000
+_SMALL_FILES = 3
+
+
+def run(path: object = ".", *, top: object = 100) -> Result:
+    """Look at a folder's continuous integration and infrastructure files.
+
+    Args:
+        path: The folder.
+        top: How many rows each list has.
+
+    Returns:
+        `ci` (systems), `workflows` `[{path, name, triggers, jobs, steps}]`, `dockerfiles` `[{path, base_images, user,
+        healthcheck}]`, `compose` `[{path, services}]`, `kubernetes` `[{path, kinds}]`, `prefect` `[{path, deployments,
+        work_pools}]`, `terraform_files`, `summary`, `findings`.
+
+    Raises:
+        TaskError: The path is not a folder that can be read.
+    """
+    limit = whole_number(top, "top", least=1, most=10_000)
+    tree = survey(path)
+    findings: list[Finding] = []
+    systems = ci_systems(tree)
+    workflows = github_workflows(tree)
+    for workflow in workflows:
+        findings += check_workflow(workflow)
+    dockerfiles = _dockerfiles(tree, findings)
+    compose, kubernetes, prefect = _yaml_files(tree, findings)
+    if not systems and len(tree.files) > _SMALL_FILES:
+        findings.append(
+            Finding(
+                severity="medium",
+                title="No continuous integration is set up",
+                advice="Run lint and tests on every push, so that a break is seen before it is merged.",
+            )
+        )
+    return {
+        "ci": systems,
+        "workflows": [
+            {
+                "path": each.file.shown,
+                "name": each.name[:120],
+                "triggers": list(each.triggers[:20]),
+                "jobs": each.jobs,
+                "steps": len(each.steps),
+            }
+            for each in workflows[:limit]
+        ],
+        "dockerfiles": dockerfiles[:limit],
+        "compose": compose[:limit],
+        "kubernetes": kubernetes[:limit],
+        "prefect": prefect[:limit],
+        "terraform_files": sum(file.suffix == ".tf" for file in tree.files),
+        "summary": _summary(systems, len(workflows), len(dockerfiles), len(compose), len(prefect)),
+        "findings": dump(findings),
+    }
+
+
+def _dockerfiles(tree: Tree, findings: list[Finding]) -> list[Result]:
+    rows: list[Result] = []
+    for file in tree.files:
+        text = tree.text_of(file) if is_dockerfile(file) else None
+        if text is None:
+            continue
+        steps = instructions(text)
+        findings += check_dockerfile(file, steps)
+        users = [step.rest for step in steps if step.word == "USER"]
+        rows.append(
+            {
+                "path": file.shown,
+                "base_images": [base.image[:200] for base in base_images(steps)[:20]],
+                "user": users[-1][:60] if users else None,
+                "healthcheck": any(step.word == "HEALTHCHECK" for step in steps),
+            }
+        )
+    return rows
+
+
+def _yaml_files(tree: Tree, findings: list[Finding]) -> tuple[list[Result], list[Result], list[Result]]:
+    """Read compose files, Kubernetes manifests and prefect.yaml; broken ones are the lint's to report."""
+    compose: list[Result] = []
+    kubernetes: list[Result] = []
+    prefect: list[Result] = []
+    for file in tree.files:
+        if file.suffix not in (".yaml", ".yml"):
+            continue
+        text = tree.text_of(file, _MAX_YAML_BYTES)
+        name = file.name.lower()
+        is_known = name in _COMPOSE or name == "prefect.yaml"
+        if text is None or not (is_known or ("apiVersion:" in text and "kind:" in text)):
+            continue
+        try:
+            documents = load_yaml(text)
+        except BrokenDocument:
+            continue
+        if name in _COMPOSE:
+            findings += check_compose(file, documents)
+            services = sorted({service for each in documents for service in mapping(each, "services")})
+            compose.append({"path": file.shown, "services": services[:50]})
+        elif name == "prefect.yaml":
+            prefect.append(_prefect_row(tree, file, documents, findings))
+        else:
+            findings += check_kubernetes(file, documents)
+            kinds = [kind for each in documents if (kind := string(mapping(each).get("kind")))]
+            kubernetes.append({"path": file.shown, "kinds": kinds[:50]})
+    return compose, kubernetes, prefect
+
+
+def _prefect_row(tree: Tree, file: SourceFile, documents: list[object], findings: list[Finding]) -> Result:
+    deployments = [mapping(item) for each in documents for item in items(mapping(each).get("deployments"))]
+    pools: set[str] = set()
+    for deployment in deployments:
+        pool = mapping(deployment, "work_pool")
+        if string(pool.get("name")):
+            pools.add(string(pool.get("name"))[:100])
+        findings += _check_deployment(tree, file, deployment)
+    return {"path": file.shown, "deployments": len(deployments), "work_pools": sorted(pools)}
+
+
+def _check_deployment(tree: Tree, file: SourceFile, deployment: dict[str, object]) -> Iterator[Finding]:
+    name = string(deployment.get("name")) or "without a name"
+    script = string(deployment.get("entrypoint")).rpartition(":")[0]
+    base = file.path.rpartition("/")[0]
+    target = f"{base}/{script}" if base else script
+    if script.endswith(".py") and tree.get(target.removeprefix("./")) is None and tree.get(script) is None:
+        yield Finding(
+            severity="high",
+            title="A Prefect deployment's entry point does not exist",
+            detail=f"Deployment {name[:80]} names {script[:120]}.",
+            where=file.shown,
+            advice="Correct the path; its flow runs cannot start.",
+        )
+    if not string(mapping(deployment, "work_pool").get("name")):
+        yield Finding(
+            severity="low",
+            title="A Prefect deployment names no work pool",
+            detail=f"Deployment {name[:80]}.",
+            where=file.shown,
+            advice="Name one, or its runs wait for a pool that somebody has to pick by hand.",
+        )
+
+
+def _summary(systems: list[str], workflows: int, dockerfiles: int, compose: int, prefect: int) -> str:
+    ci = f"CI: {', '.join(systems)}" if systems else "No CI"
+    parts = [
+        plural(count, noun)
+        for count, noun in (
+            (workflows, "workflow"),
+            (dockerfiles, "Dockerfile"),
+            (compose, "compose file"),
+            (prefect, "prefect.yaml"),
+        )
+        if count
+    ]
+    return f"{ci}; {', '.join(parts)}." if parts else f"{ci}."

@@ -1,0 +1,140 @@
+"""Find a folder's tests and, only when told to, run them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.files import survey
+from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.inputs import whole_number, yes_or_no
+from genesis.agents.toolkit.pytest_run import NESTED_MARKER, SuiteRun, is_nested, run_suite
+from genesis.agents.toolkit.static_tests import TestCensus, census
+
+__all__ = ["run"]
+
+_COUNTING_S = 60
+_MANY_SOURCES = 10
+
+
+def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300, top: object = 15) -> Result:
+    """Count a folder's tests by reading them; run them with pytest only when `run_tests` says so.
+
+    Args:
+        path: The folder.
+        run_tests: `yes`, `true` or `1` executes the folder's code; `no` is the default; other words are refused.
+        timeout_s: When a suite that runs is killed.
+        top: How many test files are listed.
+
+    Returns:
+        `test_files`, `test_functions`, `skipped_functions`, `source_files`, `frameworks`, `by_language` `{language:
+        tests}`, `largest` `[{path, tests}]`, `suite` `{verdict, passed, failed, errors, skipped, seconds, failures,
+        tail, interpreter}` with the verdicts `passed failed no_tests timeout no_pytest error refused_nested
+        not_requested`, `truncated`, `summary`, `findings`.
+
+    Raises:
+        TaskError: The path is not a folder that can be read, or `run_tests` is neither yes nor no.
+    """
+    wanted = yes_or_no(run_tests, "run_tests")
+    limit = whole_number(top, "top", least=1, most=1_000)
+    seconds = whole_number(timeout_s, "timeout_s", least=1, most=86_400)
+    tree = survey(path)
+    found = census(tree, Budget(_COUNTING_S))
+    if not wanted:
+        suite = SuiteRun("not_requested")
+    elif is_nested():
+        suite = SuiteRun("refused_nested")
+    else:
+        suite = run_suite(tree.root, timeout_s=seconds)
+    ordered = sorted(found.by_file.items(), key=lambda pair: (-pair[1], pair[0]))
+    return {
+        "test_files": len(found.by_file),
+        "test_functions": sum(found.by_file.values()),
+        "skipped_functions": found.skipped,
+        "source_files": found.source_files,
+        "frameworks": sorted(found.frameworks),
+        "by_language": dict(sorted(found.languages.items())),
+        "largest": [{"path": name, "tests": count} for name, count in ordered[:limit]],
+        "suite": {**asdict(suite), "failures": list(suite.failures)},
+        "truncated": not found.complete,
+        "summary": _summary(found, suite),
+        "findings": dump([*_census_findings(found), *_suite_findings(suite, seconds)]),
+    }
+
+
+def _summary(found: TestCensus, suite: SuiteRun) -> str:
+    functions = sum(found.by_file.values())
+    text = f"{plural(functions, 'test function')} in {plural(len(found.by_file), 'test file')}"
+    if suite.verdict == "not_requested":
+        return f"{text}; they were not run, because nothing is executed unless run_tests=yes."
+    if suite.verdict in ("passed", "failed"):
+        broken = suite.failed + suite.errors
+        return f"{text}; run: {suite.passed:,} passed, {broken:,} failed, {suite.skipped:,} skipped."
+    return f"{text}; run: {suite.verdict.replace('_', ' ')}."
+
+
+def _census_findings(found: TestCensus) -> Iterator[Finding]:
+    functions = sum(found.by_file.values())
+    if not functions and found.source_files:
+        yield Finding(
+            severity="high" if found.source_files >= _MANY_SOURCES else "medium",
+            title="No tests were found",
+            detail=f"There are {plural(found.source_files, 'source file')} and no test function that is recognised.",
+            advice="Begin with the entry points: one test each for the usual way and for the commonest failure.",
+        )
+    for name in found.unparsed[:10]:
+        yield Finding(
+            severity="medium",
+            title="A test file cannot be parsed, so its tests do not run",
+            where=name,
+            advice="Mend its syntax.",
+        )
+    if found.skipped:
+        yield Finding(
+            severity="low",
+            title=f"{plural(found.skipped, 'test')} always skipped",
+            advice="Mend or remove them: a skipped test protects nothing.",
+        )
+
+
+def _suite_findings(suite: SuiteRun, timeout_s: int) -> Iterator[Finding]:
+    if suite.verdict == "failed":
+        failing = ", ".join(suite.failures[:5])
+        more = suite.failed + suite.errors - min(5, len(suite.failures))
+        yield Finding(
+            severity="high",
+            title=f"The test suite fails: {suite.failed + suite.errors:,} of "
+            f"{suite.passed + suite.failed + suite.errors:,} tests",
+            detail=failing + (f" and {more} more" if more > 0 else ""),
+            advice="Mend them before anything else changes: a red suite hides the next mistake.",
+        )
+    known = {
+        "timeout": (
+            "medium",
+            f"The test suite did not end within {plural(timeout_s, 'second')}",
+            "Give a larger timeout_s, or mark slow tests so that they can be left out.",
+        ),
+        "no_tests": ("medium", "pytest collects no test", "Check testpaths and the names of test files and functions."),
+        "no_pytest": (
+            "low",
+            "The tests could not be run, because pytest is not installed",
+            "Install it in the repository's .venv, or beside Genesis.",
+        ),
+        "error": (
+            "medium",
+            "The test suite could not be run to its end",
+            "Run `python -m pytest` in its own .venv and mend what it says; often a requirement is not installed.",
+        ),
+        "refused_nested": (
+            "low",
+            "The tests were not run, because this audit itself runs inside a test suite",
+            f"That is what {NESTED_MARKER} guards against; run the audit outside of the tests.",
+        ),
+    }
+    if suite.verdict in known:
+        severity, title, advice = known[suite.verdict]
+        lines = [line for line in suite.tail.splitlines() if line.strip()]
+        yield Finding.model_validate(
+            {"severity": severity, "title": title, "detail": lines[-1][:300] if lines else "", "advice": advice}
+        )

@@ -1,0 +1,200 @@
+"""Find what people promised themselves in comments: TODO, FIXME, XXX, HACK, and since when."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.files import SourceFile, survey
+from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.git import Repository, find_repository
+from genesis.agents.toolkit.inputs import whole_number
+from genesis.agents.toolkit.language import Language, comment_of, language_of
+
+__all__ = ["run"]
+
+_MARKER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b[\s:([\-]?")
+_ANY = re.compile(r"TODO|FIXME|XXX|HACK")
+_BLAME_HEADER = re.compile(r"^[0-9a-f]{40,64} \d+ (\d+)")
+_YEAR_3000 = 32_503_680_000
+_BLAMED_FILES = 60
+_BLAME_S = 25
+_SHOWN_CHARACTERS = 160
+_OLD_DAYS = 365
+_MANY = 20
+
+
+@dataclass(frozen=True)
+class _Todo:
+    file: SourceFile
+    line: int
+    marker: str
+    text: str
+    source: str
+    """The whole line, to recognise it in the last commit."""
+
+
+def run(path: object = ".", *, top: object = 200, time_limit_s: object = 90, now: object = None) -> Result:
+    """Find markers in comments of source files.
+
+    Python is tokenised, so that a marker in a string does not count; other languages are read line by line. The age is
+    that of the line in the last commit, for the files with most markers and as far as time allows.
+
+    Args:
+        path: The folder.
+        top: How many are listed.
+        time_limit_s: When searching stops.
+        now: The time from which ages count, as seconds since 1970; by default the clock's.
+
+    Returns:
+        `todos` `[{path, line, marker, text, author, date, age_days}]` (the last three may be null), the oldest first,
+        `count`, `by_marker`, `by_file` `[{path, count}]`, `oldest_days`, `not_shown`, `truncated`, `summary`,
+        `findings`.
+
+    Raises:
+        TaskError: The path is not a folder that can be read.
+    """
+    limit = whole_number(top, "top", least=1, most=100_000)
+    budget = Budget(whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
+    moment = datetime.now(UTC).timestamp() if now is None else float(str(now))
+    tree = survey(path)
+    found: list[_Todo] = []
+    for file in tree.files:
+        if budget.spent:
+            break
+        language = language_of(file)
+        text = tree.text_of(file) if language is not None and _has_comments(language) else None
+        if language is not None and text is not None and _ANY.search(text):
+            found.extend(_in_file(file, text, language))
+    repository = find_repository(tree.root)
+    origins = _origins(repository, found) if isinstance(repository, Repository) else {}
+    rows = sorted((_row(todo, origins.get(todo), moment) for todo in found), key=_by_age)
+    ages = [age for row in rows if isinstance(age := row["age_days"], int)]
+    by_file = Counter(todo.file.shown for todo in found)
+    return {
+        "todos": rows[:limit],
+        "count": len(found),
+        "not_shown": max(0, len(rows) - limit),
+        "by_marker": dict(sorted(Counter(todo.marker for todo in found).items())),
+        "by_file": [{"path": name, "count": count} for name, count in _most(by_file)],
+        "oldest_days": max(ages, default=None),
+        "truncated": budget.spent or tree.truncated,
+        "summary": _summary(found, ages),
+        "findings": dump(_findings(rows, ages)),
+    }
+
+
+def _has_comments(language: Language) -> bool:
+    return bool(language.line or language.block) and (language.is_source or language.name in ("YAML", "TOML", "INI"))
+
+
+def _most(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:20]
+
+
+def _in_file(file: SourceFile, text: str, language: Language) -> Iterator[_Todo]:
+    lines = text.split("\n")
+    comments = _python_comments(text) if language.name == "Python" else None
+    if comments is None:
+        candidates = ((number, line) for number, line in enumerate(lines, start=1) if _ANY.search(line))
+        comments = ((number, part) for number, line in candidates if (part := comment_of(line, language)) is not None)
+    for number, comment in comments:
+        match = _MARKER.search(comment)
+        if match and number <= len(lines):
+            words = " ".join(comment[match.start() :].split())[:_SHOWN_CHARACTERS]
+            yield _Todo(file, number, match[1], words, lines[number - 1])
+
+
+def _python_comments(text: str) -> Iterable[tuple[int, str]] | None:
+    """Give the comments that Python's tokenizer sees, or `None` where it gives up."""
+    found: list[tuple[int, str]] = []
+    try:
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        found.extend((token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT)
+    except (tokenize.TokenError, SyntaxError, ValueError, RecursionError):
+        return None
+    return found
+
+
+def _origins(repository: Repository, found: list[_Todo]) -> dict[_Todo, tuple[str, int]]:
+    """Give each marker's author and time in the last commit, as far as files and time allow."""
+    by_file: dict[SourceFile, list[_Todo]] = defaultdict(list)
+    for todo in found:
+        by_file[todo.file].append(todo)
+    budget = Budget(_BLAME_S)
+    origins: dict[_Todo, tuple[str, int]] = {}
+    ordered = sorted(by_file, key=lambda file: (-len(by_file[file]), file.path))
+    for file in ordered[:_BLAMED_FILES]:
+        if budget.spent:
+            break
+        origins.update(_blamed(repository, file, by_file[file], budget))
+    return origins
+
+
+def _blamed(
+    repository: Repository, file: SourceFile, todos: list[_Todo], budget: Budget
+) -> Iterator[tuple[_Todo, tuple[str, int]]]:
+    """Blame the last commit, never the work tree: reading that would run the repository's filters.
+
+    So would a text conversion, which `blame` makes unless it is told not to.
+    """
+    ranges = [part for todo in todos[:100] for part in ("-L", f"{todo.line},{todo.line}")]
+    arguments = ("blame", "--no-textconv", "--no-ext-diff", "--line-porcelain", *ranges, "HEAD", "--", file.path)
+    done = repository.run(*arguments, timeout_s=max(1.0, min(10.0, budget.left)), output_limit=2_000_000)
+    if not done.ok:
+        return
+    by_line = {todo.line: todo for todo in todos}
+    number, author, moment = 0, "", 0
+    for raw in done.stdout.decode("utf-8", "replace").split("\n"):
+        if raw.startswith("\t"):
+            todo = by_line.get(number)
+            if todo is not None and raw[1:].rstrip("\r") == todo.source:
+                yield todo, (author, moment)
+        elif raw.startswith("author "):
+            author = raw[7:]
+        elif raw.startswith("author-time "):
+            moment = int(raw[12:]) if raw[12:].isdecimal() else 0
+        else:
+            match = _BLAME_HEADER.match(raw)
+            number = int(match[1]) if match else number
+
+
+def _row(todo: _Todo, origin: tuple[str, int] | None, now: float) -> Result:
+    row: Result = {"path": todo.file.shown, "line": todo.line, "marker": todo.marker, "text": todo.text}
+    if origin is None or not 0 < origin[1] < _YEAR_3000:
+        return {**row, "author": None, "date": None, "age_days": None}
+    date = datetime.fromtimestamp(origin[1], UTC).date().isoformat()
+    return {**row, "author": origin[0][:100], "date": date, "age_days": max(0, int((now - origin[1]) // 86_400))}
+
+
+def _by_age(row: Result) -> tuple[int, str, int]:
+    age, line = row["age_days"], row["line"]
+    return -age if isinstance(age, int) else 1, str(row["path"]), line if isinstance(line, int) else 0
+
+
+def _summary(found: list[_Todo], ages: list[int]) -> str:
+    files = len({todo.file for todo in found})
+    if not found:
+        return "No TODO, FIXME, XXX or HACK in comments."
+    text = f"{plural(len(found), 'marker')} in {plural(files, 'file')}"
+    return f"{text}, the oldest {plural(max(ages), 'day')} old." if ages else f"{text}."
+
+
+def _findings(rows: list[Result], ages: list[int]) -> Iterator[Finding]:
+    urgent = [row for row in rows if row["marker"] in ("FIXME", "XXX", "HACK")]
+    old = [age for age in ages if age > _OLD_DAYS]
+    if rows:
+        first = rows[0]
+        yield Finding(
+            severity="medium" if len(rows) >= _MANY else "low",
+            title=f"{plural(len(rows), 'open marker')} in comments, {len(urgent):,} of them FIXME, XXX or HACK",
+            detail=f"Older than a year: {len(old):,}." if ages else "",
+            where=f"{first['path']}:{first['line']}",
+            advice="Make issues of those that matter and delete the rest; begin with the oldest.",
+        )

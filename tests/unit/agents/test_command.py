@@ -1,0 +1,205 @@
+import asyncio
+import json
+import os
+import sys
+import time
+
+import pytest
+
+from genesis.agents.arguments import filled_arguments
+from genesis.agents.child_environment import child_environment
+from genesis.agents.command import CommandExecutor
+from genesis.agents.contract import Work
+from genesis.errors import SecurityError, TaskError, TaskTimeoutError
+from genesis.model import AgentProfile
+from genesis.model import CommandExecutor as Spec
+
+
+def work(outputs=(), timeout_s=None, secrets=(), **inputs):
+    return Work(
+        run_id="run-1",
+        correlation_id="cid-1",
+        request="q",
+        path="a/b",
+        type="t",
+        description="d",
+        inputs=inputs,
+        outputs=tuple(outputs),
+        agent=AgentProfile(name="x", secrets=tuple(secrets)),
+        timeout_s=timeout_s,
+    )
+
+
+def executor(*argv, output_bytes=10_000, secrets=None, environment=None, **spec):
+    return CommandExecutor(
+        Spec(kind="command", argv=argv, **spec),
+        output_bytes=output_bytes,
+        environment={"PATH": os.environ["PATH"], **(environment or {})},
+        secrets=(secrets or {}).get,
+    )
+
+
+def python(code, *arguments, **options):
+    return executor(sys.executable, "-c", code, *arguments, **options)
+
+
+async def value_of(made, given=None):
+    return (await made.execute(given or work())).value
+
+
+async def test_json_object_on_stdout_is_the_result():
+    assert await value_of(python("print('{\"a\": [1, 2]}')")) == {"a": [1, 2]}
+
+
+async def test_json_list_takes_the_name_of_the_only_promised_output():
+    assert await value_of(python("print([1, 2])"), work(outputs=["all"])) == {"all": [1, 2]}
+
+
+@pytest.mark.parametrize("text", ["3.10", "hello", "{not json", "[NaN]", ""])
+async def test_other_text_is_given_as_stdout(text):
+    assert await value_of(python("import sys; print(sys.argv[1], end='')", text)) == {"stdout": text}
+
+
+async def test_inputs_are_a_json_document_on_stdin():
+    code = "import json, sys; print(json.dumps({'got': json.load(sys.stdin)}))"
+    assert await value_of(python(code), work(a=1, b=["x"])) == {"got": {"a": 1, "b": ["x"]}}
+
+
+async def test_value_with_blanks_and_quotes_stays_one_argument():
+    nasty = "a b; rm -rf \"$HOME\" 'x' *\n`id`"
+    made = python("import json, sys; print(json.dumps(sys.argv[1:]))", "{text}", "--n={number}", "{{x}}")
+    assert await value_of(made, work(text=nasty, number=[1, True])) == [nasty, "--n=[1, true]", "{x}"]
+
+
+async def test_exit_code_is_a_failure_with_the_last_lines_of_stderr():
+    code = "import sys\nfor i in range(20): print('line', i, file=sys.stderr)\nsys.exit(3)"
+    with pytest.raises(TaskError, match=r"(?s)ended with exit code 3: line 15\nline 16.*line 19$") as caught:
+        await value_of(python(code))
+    assert caught.value.data["exit_code"] == 3
+
+
+async def test_silent_failure_says_that_nothing_was_written():
+    with pytest.raises(TaskError, match="exit code 1, and wrote nothing to stderr"):
+        await value_of(executor("false"))
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (40, "signal 40")])
+async def test_end_by_a_signal_names_it(number, name):
+    with pytest.raises(TaskError, match=f"was ended by {name}"):
+        await value_of(python(f"import os; os.kill(os.getpid(), {number})"))
+
+
+async def test_missing_program_and_missing_folder_are_told_apart(tmp_path):
+    with pytest.raises(TaskError, match="there is no program 'genesis-no-such' here"):
+        await value_of(executor("genesis-no-such"))
+    with pytest.raises(TaskError, match="there is no folder '/no/such'"):
+        await value_of(executor("true", cwd="/no/such"))
+    assert await value_of(python("import os; print(os.getcwd())", cwd=str(tmp_path))) == {"stdout": f"{tmp_path}\n"}
+
+
+async def test_file_that_is_no_program_cannot_be_started(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_text("\0")
+    with pytest.raises(TaskError, match=r"cannot start .*ermission denied.*executable"):
+        await value_of(executor(str(plain)))
+    plain.chmod(0o755)
+    with pytest.raises(TaskError, match=r"cannot start .*a program for this machine"):
+        await value_of(executor(str(plain)))
+
+
+async def test_too_long_arguments_hint_at_stdin():
+    with pytest.raises(TaskError, match="read them from stdin"):
+        await value_of(executor("true", "{text}"), work(text="x" * 5_000_000))
+
+
+async def test_nul_in_an_argument_or_a_variable_is_refused():
+    with pytest.raises(TaskError, match="NUL"):
+        await value_of(executor("true", "{text}"), work(text="a\0b"))
+    with pytest.raises(TaskError, match="cannot start 'true'"):
+        await value_of(executor("true", env={"A": "a\0b"}))
+
+
+async def test_output_beyond_the_cap_is_counted_and_said():
+    made = python("print('x' * 50_000)", output_bytes=10)
+    assert await value_of(made) == {"stdout": "x" * 10, "omitted_bytes": 49_991}
+
+
+async def test_hanging_program_times_out_with_what_it_started(tmp_path):
+    marker = tmp_path / "pid"
+    code = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '300'])\nopen(sys.argv[1], 'w').write(str(p.pid))\ntime.sleep(300)"
+    started = time.monotonic()
+    with pytest.raises(TaskTimeoutError, match="limit of 1 s"):
+        await value_of(python(code, str(marker)), work(timeout_s=1))
+    assert time.monotonic() - started < 10
+    for _ in range(100):
+        if not os.path.exists(f"/proc/{marker.read_text()}"):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the grandchild is alive")
+
+
+@pytest.mark.parametrize("argument", ["{text}", "{text}.txt"])
+def test_value_that_would_be_an_option_is_refused(argument):
+    with pytest.raises(SecurityError, match="would be read as an option"):
+        filled_arguments(["tool", argument], work(text="--output=/etc/passwd"))
+
+
+def test_value_after_a_double_dash_or_an_equals_sign_is_a_value():
+    given = work(text="--x", number=-5)
+    assert filled_arguments(["tool", "--", "{text}"], given) == ["tool", "--", "--x"]
+    assert filled_arguments(["tool", "--name={text}"], given) == ["tool", "--name=--x"]
+    assert filled_arguments(["tool", "-v", "{number}"], given) == ["tool", "-v", "-5"]
+    assert filled_arguments(["tool", "-{text}"], given) == ["tool", "---x"]
+
+
+def test_double_dash_that_comes_from_an_input_does_not_count():
+    with pytest.raises(SecurityError):
+        filled_arguments(["tool", "{a}", "{b}"], work(a="--", b="--x"))
+
+
+def test_program_may_not_come_from_an_input():
+    with pytest.raises(SecurityError, match="may not come from an input"):
+        filled_arguments(["{tool}"], work(tool="rm"))
+
+
+def test_unknown_input_is_named_with_a_close_match():
+    with pytest.raises(TaskError, match=r"uses input 'pth'.*its inputs: 'path'.*did you mean 'path'"):
+        filled_arguments(["tool", "{pth}"], work(path="x"))
+    with pytest.raises(TaskError, match=r"its inputs: none.*add it"):
+        filled_arguments(["tool", "{pth}"], work())
+
+
+def test_child_gets_the_environment_without_its_secrets():
+    environment = {
+        "PATH": "/bin",
+        "LANG": "C",
+        "GENESIS_LLM__API_KEY": "1",
+        "OPENAI_API_KEY": "2",
+        "GITHUB_TOKEN": "3",
+        "DB_PASSWORD": "4",
+        "AWS_SECRET_ACCESS_KEY": "5",
+        "PREFECT_API_AUTH_STRING": "6",
+        "DATABASE_URL": "postgres://me:pw@host/db",
+        "HTTPS_PROXY": "http://me:pw@proxy:1",
+        "LISTED_TOKEN": "7",
+    }
+    made = child_environment(
+        environment, {"LANG": "de", "MY_TOKEN": "given"}, environment.get, work(secrets=["LISTED_TOKEN"])
+    )
+    assert {name: value for name, value in made.items() if not name.startswith("GENESIS_TASK_")} == {
+        "PATH": "/bin",
+        "LANG": "de",
+        "HTTPS_PROXY": "http://me:pw@proxy:1",
+        "LISTED_TOKEN": "7",
+        "MY_TOKEN": "given",
+    }
+    assert made["GENESIS_TASK_PATH"] == "a/b"
+
+
+async def test_missing_secret_is_named():
+    with pytest.raises(TaskError, match=r"needs secret 'KEY', which does not exist"):
+        await value_of(executor("true"), work(secrets=["KEY"]))
+    shown = await value_of(
+        python("import json, os; print(json.dumps([os.environ['KEY']]))", secrets={"KEY": "s"}), work(secrets=["KEY"])
+    )
+    assert json.dumps(shown) == '["s"]'

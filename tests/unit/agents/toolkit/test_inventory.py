@@ -1,0 +1,79 @@
+import json
+
+import pytest
+
+from genesis.agents.toolkit import inventory
+from genesis.errors import TaskError
+
+
+def test_languages_sizes_and_largest_files(project):
+    project.write("a.py", "# c\n\nx = 1\ny = 2\n")
+    project.write("b.py", "z = 3\n")
+    project.write("c.sh", "#!/bin/sh\necho\n")
+    project.write("data.bin", b"\0" * 50)
+    project.write("LICENCE", "text\n")
+    answer = inventory.run(str(project.root), top="2")
+    assert answer["languages"][0] == {
+        "language": "Python",
+        "files": 2,
+        "bytes": 23,
+        "code": 3,
+        "comment": 1,
+        "blank": 1,
+        "lines": 5,
+        "is_source": True,
+    }
+    assert answer["main_language"] == "Python"
+    assert answer["totals"]["files"] == 5
+    assert (answer["totals"]["binary_files"], answer["totals"]["unknown_files"]) == (1, 1)
+    assert answer["largest_files"] == [
+        {"path": "data.bin", "bytes": 50, "lines": None},
+        {"path": "a.py", "bytes": 17, "lines": 4},
+    ]
+    assert "5 files, 4 lines of code in 2 languages, mostly Python." == answer["summary"]
+    json.dumps(answer)
+
+
+def test_empty_folder_is_a_finding(project, titles):
+    answer = inventory.run(project.root)
+    assert titles(answer) == ["The folder holds no files"]
+    assert answer["languages"] == []
+    assert answer["main_language"] is None
+
+
+def test_what_cannot_be_read_is_counted_and_said(project, titles):
+    project.write("large.py", b"x" * 2_000_001)
+    project.write("a.py", "x = 1\n")
+    answer = inventory.run(project.root)
+    assert answer["totals"]["not_read"] == 1
+    assert answer["truncated"] is True
+    assert "1 of 2 files were read" in titles(answer)
+
+
+def test_large_and_long_files_are_found(project, titles):
+    project.write("movie.bin", b"\0" * 5_000_001)
+    project.write("long.py", "x = 1\n" * 2_001)
+    project.write("tests/test_long.py", "x = 1\n" * 2_001)
+    answer = inventory.run(project.root)
+    assert "A source file has 2,001 lines" in titles(answer)
+    assert sum("lines" in title for title in titles(answer)) == 1
+    assert any(title.startswith("A file of 5.0 MB") for title in titles(answer))
+
+
+def test_tracked_tool_folders_are_a_finding(repository, titles):
+    repository.write("node_modules/a.js")
+    repository.write("a.py")
+    assert any("node_modules" in title for title in titles(inventory.run(repository.root)))
+
+
+def test_missing_folder_is_refused():
+    with pytest.raises(TaskError, match="no folder"):
+        inventory.run("/no/such/folder")
+
+
+def test_many_files_are_counted_in_bounded_time(project):
+    for folder in range(10):
+        for number in range(100):
+            project.write(f"{folder}/{number}.py", "x = 1\n")
+    answer = inventory.run(project.root, time_limit_s=30)
+    assert answer["totals"]["code"] == 1_000
