@@ -1,0 +1,1 @@
+"""What Genesis brings along: the registry of agents (`agents.yaml`) and the playbooks, as data."""

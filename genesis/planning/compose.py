@@ -1,0 +1,174 @@
+"""Make tasks of what a request asks for: one playbook, several, plain steps, or a mixture of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from genesis.model import Task
+from genesis.planning.enumerations import blocks
+from genesis.planning.match import Hit, best_playbook, covers
+from genesis.planning.naming import unique
+from genesis.planning.network import filled, nested, refined
+from genesis.planning.parameters import Variables
+from genesis.planning.playbook import Playbook
+from genesis.planning.planner import PlanningContext
+from genesis.planning.sentences import mask
+from genesis.planning.steps import Step, spelled_steps, step_tasks
+
+__all__ = ["Composition", "compose"]
+
+
+@dataclass(slots=True)
+class Composition:
+    """The tasks of a request and where they come from."""
+
+    tasks: tuple[Task, ...] = ()
+    """Empty when neither a playbook nor steps answer the request."""
+    variables: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Wish:
+    """One thing that a request asks for."""
+
+    step: Step
+    hit: Hit | None = None
+    more: list[str] = field(default_factory=list)
+    """Words of further wishes that its playbook covers."""
+
+    @property
+    def texts(self) -> list[str]:
+        """Where the playbook's parameters are looked for."""
+        return [self.step.text, *self.more]
+
+
+def compose(request: str, playbooks: Sequence[Playbook], context: PlanningContext) -> Composition:
+    """Make the tasks that playbooks and spelled-out steps give for a request.
+
+    Args:
+        request: A checked request.
+        playbooks: In the order in which they are tried.
+        context: Types, variables and limits.
+
+    Raises:
+        PlanningError: The request spells out more steps than fit into a plan.
+    """
+    steps = spelled_steps(request)
+    wishes = _wishes(request, steps, playbooks, context.limits.fan_out)
+    if len(wishes) == 1 and wishes[0].hit:
+        return _whole(request, wishes[0], wishes[0].hit, context)
+    if len(wishes) > 1 and any(wish.hit for wish in wishes):
+        return _mixture(wishes, context)
+    if len(steps) > 1:
+        limits = context.limits
+        tasks = step_tasks(steps, context.task_types, fan_out=limits.fan_out, depth=limits.depth)
+        return Composition(tasks, dict(context.vars), [f"{len(steps)} steps that the request spells out"])
+    return Composition()
+
+
+def _wishes(request: str, steps: list[Step], playbooks: Sequence[Playbook], fan_out: int) -> list[_Wish]:
+    """Find what each step means, and leave out what the playbook of an earlier one does anyway."""
+    if headed := _headed(request, steps, playbooks):
+        return [headed]
+    if len(steps) < 2:
+        texts = [step.text for step in steps] + [request]
+        hits = ((text, best_playbook(text, playbooks)) for text in texts)
+        return [_Wish(Step(text), hit, [request]) for text, hit in hits if hit][:1]
+    if len(steps) > fan_out:
+        return []
+    wishes: list[_Wish] = []
+    place: list[int] = []
+    for step in steps:
+        hit = None if step.children else best_playbook(step.text, playbooks)
+        host = _host(wishes, step.text, hit)
+        if host is not None:
+            wishes[host].more.append(step.text)
+            place.append(host)
+            continue
+        after = list(dict.fromkeys(place[source] for source in step.after if source < len(place)))
+        place.append(len(wishes))
+        wishes.append(_Wish(Step(step.text, after, step.children), hit))
+    if len(wishes) == 1:
+        wishes[0].more.append(request)
+    return wishes
+
+
+def _headed(request: str, steps: list[Step], playbooks: Sequence[Playbook]) -> _Wish | None:
+    """Take "Audit the repository: - licences - tests" as one wish when the list only says what the audit does."""
+    lists = [block for block in blocks(mask(request)) if block.items]
+    if len(lists) != 1 or not lists[0].header:
+        return None
+    header = lists[0].header.rstrip(" :")
+    hit = best_playbook(header, playbooks)
+    if hit is None or not all(covers(hit.playbook, step.text) for step in steps):
+        return None
+    return _Wish(Step(header), hit, [request])
+
+
+def _host(wishes: list[_Wish], text: str, hit: Hit | None) -> int | None:
+    """Find the latest wish whose playbook covers a step."""
+    for index in reversed(range(len(wishes))):
+        earlier = wishes[index].hit
+        if earlier is None or (hit and hit.playbook.name != earlier.playbook.name):
+            continue
+        if covers(earlier.playbook, text):
+            return index
+    return None
+
+
+def _network(wish: _Wish, playbook: Playbook, variables: Variables) -> tuple[tuple[Task, ...], list[str]]:
+    """Fill a playbook in for a wish; gives its tasks, or the parameters that are missing."""
+    values = variables.take(playbook, wish.texts)
+    if values.missing:
+        return (), values.missing
+    variables.keep(values)
+    return filled(refined(playbook.tasks, playbook.refine), values.values, values.names), []
+
+
+def _note(hit: Hit, variables: Mapping[str, str]) -> str:
+    said = ", ".join(f"{parameter.name}={variables[parameter.name]}" for parameter in hit.playbook.parameters
+                     if len(variables.get(parameter.name, "x" * 99)) <= 60)  # fmt: skip
+    return f"playbook {hit.playbook.name} ({hit.reason})" + (f" with {said}" if said else "")
+
+
+def _lacking(hit: Hit, missing: list[str]) -> str:
+    return f"playbook {hit.playbook.name} needs {' and '.join(missing)}, which the request does not say"
+
+
+def _whole(request: str, wish: _Wish, hit: Hit, context: PlanningContext) -> Composition:
+    """Answer a request that means one playbook with its network."""
+    variables = Variables(context.vars)
+    tasks, missing = _network(wish, hit.playbook, variables)
+    if missing:
+        return Composition(notes=[_lacking(hit, missing)])
+    values = {**variables.made, **context.vars}
+    return Composition(tasks, values, [_note(hit, values)])
+
+
+def _mixture(wishes: list[_Wish], context: PlanningContext) -> Composition:
+    """Answer several wishes: a composite for each playbook, a task for each other step, in the request's order."""
+    variables = Variables(context.vars)
+    plain = step_tasks([wish.step for wish in wishes], context.task_types, fan_out=context.limits.fan_out)
+    notes: list[str] = []
+    renamed: dict[str, str] = {}
+    made: list[Task] = []
+    for wish, task in zip(wishes, plain, strict=True):
+        name, subtasks = task.id, task.subtasks
+        if wish.hit:
+            network, missing = _network(wish, wish.hit.playbook, variables)
+            notes.append(_lacking(wish.hit, missing) if missing else f"playbook {wish.hit.playbook.name} ({wish.hit.reason})")
+            if network:
+                name = unique(wish.hit.playbook.name, {*renamed.values(), *(each.id for each in plain)})
+                subtasks = nested(network, name)
+        renamed[task.id] = name
+        update = {"id": name, "subtasks": subtasks, "type": "generic" if subtasks else task.type}
+        made.append(task.model_copy(update=update))
+    tasks = tuple(
+        task.model_copy(update={"depends_on": tuple(renamed[name] for name in task.depends_on)}) for task in made
+    )
+    steps = sum(1 for task in tasks if not task.subtasks)
+    if steps:
+        notes.append(f"{steps} further step{'s' if steps > 1 else ''} as the request words {'them' if steps > 1 else 'it'}")
+    return Composition(tasks, {**variables.made, **context.vars}, notes)

@@ -1,0 +1,49 @@
+"""The heuristic level: playbooks, and steps that the request spells out. No model, no network, no randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genesis.errors import PlanningError
+from genesis.model import Plan, PlannerLevel
+from genesis.planning.compose import compose
+from genesis.planning.planner import PlanningContext
+from genesis.planning.playbook import Playbook
+from genesis.planning.structural import structural_problems
+
+__all__ = ["HeuristicPlanner"]
+
+
+class HeuristicPlanner:
+    """Plans what it has a playbook for, or what the request spells out; and says so when it has neither.
+
+    Args:
+        playbooks: In the order in which they are tried; `load_playbooks` gives a team's own first.
+    """
+
+    level: PlannerLevel = "heuristic"
+
+    def __init__(self, playbooks: Sequence[Playbook]):
+        self._playbooks = tuple(playbooks)
+
+    def plan(self, request: str, context: PlanningContext) -> Plan:
+        """Turn a request into a plan.
+
+        Raises:
+            PlanningError: No playbook answers the request and it spells out no steps, or what they give is no sound
+                plan within the limits.
+        """
+        made = compose(request, self._playbooks, context)
+        note = "; ".join(made.notes)
+        if not made.tasks:
+            raise PlanningError(
+                note or "no playbook answers the request and it spells out no steps",
+                hint="name the steps (first …, then …), or write a playbook",
+            )
+        plan = Plan(
+            request=request, tasks=made.tasks, planner=self.level, planner_note=note, vars=made.variables
+        )  # fmt: skip
+        problems = structural_problems(plan, context.limits)
+        if problems:
+            raise PlanningError(f"{note}: not a sound plan: {'; '.join(problems)}", hint="shorten or split the request")
+        return plan

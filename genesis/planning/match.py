@@ -1,0 +1,217 @@
+"""Which playbook does a request mean?
+
+A phrase such as "audit the repository" counts only where the request's command is: its verb must lead the clause, or a
+verb without meaning of its own ("do", "run", "give me"), or the clause is a bare noun phrase ("Code audit of ./api").
+Questions, prohibitions and statements mean no playbook, and no single word does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from genesis.planning.clauses import is_prohibition
+from genesis.planning.playbook import Playbook
+from genesis.planning.sentences import mask
+from genesis.planning.words import (
+    LIGHT_VERBS,
+    STOP_WORDS,
+    content_stems,
+    is_verb,
+    same_word,
+    stem,
+    strip_polite,
+    words,
+)
+
+__all__ = ["Hit", "best_playbook", "covers"]
+
+_EXAMPLE_LIKENESS = 0.8
+_MODIFIERS = 3
+"""How many unknown words may stand before the phrase in a noun phrase: "a full, thorough security audit"."""
+_GAP = 3
+"""How many other words may stand between two words of a phrase: "audit the old Python billing repository"."""
+_SUBJECTS = frozenset("i we you he she they it there this that these those who what which".split())
+_FINITE = frozenset("is are was were has had have does did will should would must can could may might failed fails says said".split())
+_QUESTION_WORDS = frozenset(
+    """what who whom whose which when where why how is are was were do does did has have should shall may can could would
+    was wer wie wo warum wann welche ist sind qu'est quoi qui comment pourquoi quand où est que qué quién cómo cuándo por
+    """.split()
+)
+_TURNS = frozenset("not no never without rid of".split())
+"""Words before a phrase that make it something else: "get rid of the audit", "a summary of the audit"."""
+_NEUTRAL = frozenset(
+    """everything anything something finding findings result results outcome problem problems issue issues repository repo
+    code codebase project sources product topic above detail detailed details short brief final full complete markdown file
+    document report well too properly there here me us now them
+    """.split()
+)
+"""Words that add no wish of their own to a phrase: "write a short report of all findings"."""
+_BREAKS = frozenset(
+    """using with from via through by about for per against because without than like so that which who whose instead
+    after before if while unless until on into
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A playbook that a text means."""
+
+    playbook: Playbook
+    score: float
+    reason: str
+    """What in the playbook matched, for the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """A clause as the matcher sees it."""
+
+    bare: str
+    tokens: tuple[str, ...]
+    stems: tuple[str, ...]
+    breaks: tuple[bool, ...]
+    """For each token whether it, or punctuation before it, ends the reach of a phrase."""
+
+
+def best_playbook(text: str, playbooks: Iterable[Playbook]) -> Hit | None:
+    """Find the playbook that a clause means: the most words matched, and the first one among equals.
+
+    Args:
+        text: A clause or a whole request.
+        playbooks: In the order in which they are tried, a team's own first.
+    """
+    clause = _clause(text)
+    if not clause.tokens or _is_no_command(text, clause):
+        return None
+    best: Hit | None = None
+    for playbook in playbooks:
+        hit = _hit(clause, playbook)
+        if hit is not None and (best is None or hit.score > best.score):
+            best = hit
+    return best
+
+
+def covers(playbook: Playbook, text: str) -> bool:
+    """Whether a further wish is one that the playbook fulfils anyway.
+
+    "Write a report" is covered by an audit; "write a report about pricing" says more than that and is not.
+    """
+    clause = _clause(text)
+    return bool(clause.tokens) and any(_says_only(clause, phrase) for phrase in playbook.match.covers)
+
+
+def _says_only(clause: _Clause, phrase: str) -> bool:
+    places = _places(clause, _wanted(phrase))
+    if not places or not _leads(clause, places):
+        return False
+    rest = [i for i, word in enumerate(clause.tokens) if i not in places and word not in STOP_WORDS | _NEUTRAL]
+    return len(rest) <= 1 and all(i < max(places) for i in rest)
+
+
+@lru_cache(maxsize=4096)
+def _wanted(phrase: str) -> tuple[str, ...]:
+    """Give the stems that a phrase asks for."""
+    return tuple(content_stems(phrase)) or tuple(stem(word) for word in words(phrase))
+
+
+def _clause(text: str) -> _Clause:
+    bare = strip_polite(text.strip())
+    masked = mask(bare)
+    tokens: list[str] = []
+    breaks: list[bool] = []
+    end = 0
+    for match in re.finditer(r"[^\W_\ue000]+(?:['’][^\W_]+)?", masked.mask):
+        word = match[0].lower()
+        tokens.append(word)
+        breaks.append(word in _BREAKS or bool(re.search(r"[;:.!?()]", masked.mask[end : match.start()])))
+        end = match.end()
+    return _Clause(bare, tuple(tokens), tuple(stem(token) for token in tokens), tuple(breaks))
+
+
+def _is_no_command(text: str, clause: _Clause) -> bool:
+    """Whether a clause forbids, asks or tells, and so orders nothing."""
+    first = clause.tokens[0]
+    if is_prohibition(text) or first in _SUBJECTS:
+        return True
+    polite = clause.bare != text.strip()
+    asks = text.rstrip().endswith("?") and not polite and not is_verb(first)
+    return asks or first in _QUESTION_WORDS
+
+
+def _hit(clause: _Clause, playbook: Playbook) -> Hit | None:
+    best: tuple[float, str] = (0.0, "")
+    for phrase in playbook.match.phrases:
+        best = max(best, (_phrase_score(clause, phrase), f"it means {phrase!r}"), key=lambda each: each[0])
+    for pattern in playbook.match.patterns:
+        if found := re.search(pattern, clause.bare, re.IGNORECASE):
+            best = max(best, (2.0 + (found.start() == 0) / 4, f"it says {found[0]!r}"), key=lambda each: each[0])
+    for example in playbook.match.examples:
+        likeness = _likeness(clause.bare, example)
+        if likeness >= _EXAMPLE_LIKENESS:
+            best = max(best, (2.0 * likeness, f"it is like {example!r}"), key=lambda each: each[0])
+    return Hit(playbook, best[0], best[1]) if best[0] else None
+
+
+def _phrase_score(clause: _Clause, phrase: str) -> float:
+    """Give how many words of meaning of a phrase lead a clause; 0 when one is missing or is elsewhere."""
+    wanted = _wanted(phrase)
+    places = _places(clause, wanted)
+    if not places or not _leads(clause, places):
+        return 0.0
+    exact = sum(clause.stems[place] == need for place, need in zip(places, wanted, strict=True))
+    return len(wanted) + exact / (10 * len(wanted)) - min(places) / 100
+
+
+def _places(clause: _Clause, wanted: Sequence[str]) -> list[int]:
+    """Find the words of a phrase, in any order but near each other; empty when one is missing."""
+    places: list[int] = []
+    for need in wanted:
+        free = [i for i, have in enumerate(clause.stems) if i not in places and same_word(have, need)]
+        if not free:
+            return []
+        anchor = places[-1] if places else 0
+        places.append(min(free, key=lambda i: (abs(i - anchor), i)))
+    first, last = min(places), max(places)
+    inside = range(first + 1, last + 1)
+    others = [i for i in inside if i not in places and clause.tokens[i] not in STOP_WORDS]
+    if len(others) > _GAP or any(clause.breaks[i] for i in inside):
+        return []
+    return places
+
+
+def _leads(clause: _Clause, places: Sequence[int]) -> bool:
+    """Whether a phrase is what the clause commands."""
+    first, last = min(places), max(places)
+    before = clause.tokens[:first]
+    if any(clause.breaks[i] for i in range(first)) or any(token in _FINITE for token in clause.tokens[:last]):
+        return False
+    if last + 1 < len(clause.tokens) and clause.tokens[last + 1] in _FINITE:
+        return False
+    heads = _heads(clause)
+    if any(place in heads for place in places):
+        return True
+    if heads and not any(clause.tokens[head] in LIGHT_VERBS for head in heads):
+        return False
+    unknown = [word for i, word in enumerate(before) if i not in heads and word not in STOP_WORDS]
+    return len(unknown) <= _MODIFIERS and not any(word in _TURNS for word in before)
+
+
+def _heads(clause: _Clause) -> list[int]:
+    """Give the verbs that lead a clause: the first word, and others that "and" or a comma joins to it."""
+    heads: list[int] = []
+    for index, token in enumerate(clause.tokens):
+        if is_verb(token):
+            heads.append(index)
+        elif not (heads and token in {"and", "or", "then"}):
+            break
+    return heads
+
+
+def _likeness(text: str, example: str) -> float:
+    """Give the Dice coefficient of the words of meaning of two texts."""
+    left, right = set(content_stems(text)), set(content_stems(example))
+    return 2 * len(left & right) / (len(left) + len(right)) if left and right else 0.0

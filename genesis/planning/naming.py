@@ -1,0 +1,44 @@
+"""Make task ids that a person can read from the words of a step."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Container
+
+from genesis.planning.words import starts_noun_phrase
+
+__all__ = ["slug", "unique"]
+
+_LENGTH = 40
+_WORDS = 5
+
+
+def slug(text: str, fallback: str = "step") -> str:
+    """Make an id of the first words of a text: letters of any script, digits and hyphens, at most 40 characters.
+
+    Args:
+        text: The step's words.
+        fallback: The id when no letter or digit is left.
+    """
+    kept = "".join(
+        character if unicodedata.category(character) in {"Ll", "Lo", "Nd"} else "" if character in "'’" else " "
+        for character in unicodedata.normalize("NFKC", text).lower()
+    )
+    parts = [word for word in kept.split() if not starts_noun_phrase(word)] or kept.split()
+    name = ""
+    for word in parts[:_WORDS]:
+        longer = f"{name}-{word}" if name else word[:_LENGTH]
+        if len(longer) > _LENGTH:
+            break
+        name = longer
+    return name or fallback
+
+
+def unique(name: str, taken: Container[str]) -> str:
+    """Give the name, or the name with the lowest number that makes it new."""
+    if name not in taken:
+        return name
+    number = 2
+    while f"{name}-{number}" in taken:
+        number += 1
+    return f"{name}-{number}"

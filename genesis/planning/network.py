@@ -1,0 +1,148 @@
+"""Task networks of playbooks: refine them, fill them in, put them under a task, and check them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from pydantic import JsonValue
+
+from genesis.model import Plan, Task
+from genesis.planning.structural import structural_problems
+from genesis.settings import Limits
+from genesis.structure import outline, references, split
+
+__all__ = ["filled", "network_problems", "nested", "refined"]
+
+_REFERENCE = re.compile(r"\{\{|\}\}|\{([\w\-]+(?:[./\-][\w\-]+)*)\}")
+"""As in inputs: a doubled brace, or a reference."""
+
+Refinements = Mapping[str, tuple[Task, ...]]
+
+
+def refined(tasks: Iterable[Task], refine: Refinements, _inside: frozenset[str] = frozenset()) -> tuple[Task, ...]:
+    """Give each leaf whose type has a refinement its subtasks, and these theirs; a type never refines itself.
+
+    A subtask without inputs takes those of the task that it refines.
+    """
+    result: list[Task] = []
+    for task in tasks:
+        if task.subtasks:
+            result.append(task.model_copy(update={"subtasks": refined(task.subtasks, refine, _inside)}))
+        elif task.type in refine and task.type not in _inside:
+            parts = tuple(_part(part, task) for part in refine[task.type])
+            children = refined(parts, refine, _inside | {task.type})
+            result.append(task.model_copy(update={"subtasks": children, "inputs": {}, "outputs": (), "estimate": None}))
+        else:
+            result.append(task)
+    return tuple(result)
+
+
+def _part(part: Task, whole: Task) -> Task:
+    """Fit a subtask of a refinement to the task that it refines."""
+    update: dict[str, object] = {"description": part.description.replace("{description}", whole.description)}
+    if part.subtasks:
+        update["subtasks"] = tuple(_part(child, whole) for child in part.subtasks)
+    elif not part.inputs:
+        update["inputs"] = dict(whole.inputs)
+    return part.model_copy(update=update)
+
+
+def filled(tasks: Iterable[Task], values: Mapping[str, str], variables: Mapping[str, str]) -> tuple[Task, ...]:
+    """Fill parameters in: their values into descriptions and labels, the names of the plan's variables into inputs.
+
+    Args:
+        tasks: The network.
+        values: Value by parameter.
+        variables: The plan's variable by parameter, where it has another name.
+    """
+
+    def known(name: str) -> str | None:
+        return values.get(name)
+
+    def renamed(name: str) -> str | None:
+        return f"{{{variables[name]}}}" if name in variables else None
+
+    def one(task: Task) -> Task:
+        return task.model_copy(
+            update={
+                "description": _replaced(task.description, known),
+                "labels": {key: _replaced(value, known) for key, value in task.labels.items()},
+                "inputs": {key: _replaced_in(value, renamed) for key, value in task.inputs.items()},
+                "subtasks": tuple(one(child) for child in task.subtasks),
+            }
+        )
+
+    return tuple(one(task) for task in tasks)
+
+
+def nested(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
+    """Rewrite the names in a network so that they still mean the same tasks once it stands under `prefix/`."""
+    shape = outline(Plan(request="-", tasks=tuple(tasks)))
+
+    def path_of(index: int, name: str) -> str | None:
+        """Give the new path that a name needs, or None where the name goes on meaning the same task."""
+        node = shape.nodes[index]
+        if node.parent < 0 or f"{shape.nodes[node.parent].path}/{name}" in shape.by_path:
+            return None
+        target = shape.resolve(node, name)
+        return None if target is None else f"{prefix}/{shape.nodes[target].path}"
+
+    positions = iter(range(len(shape.nodes)))
+
+    def one(task: Task) -> Task:
+        index = next(positions)
+
+        def moved(reference: str) -> str | None:
+            parts = split(reference)
+            path = path_of(index, parts[0]) if parts else None
+            return f"{{{path}.{parts[1]}}}" if parts and path else None
+
+        return task.model_copy(
+            update={
+                "depends_on": tuple(path_of(index, name) or name for name in task.depends_on),
+                "inputs": {key: _replaced_in(value, moved) for key, value in task.inputs.items()},
+                "subtasks": tuple(one(child) for child in task.subtasks),
+            }
+        )
+
+    return tuple(one(task) for task in tasks)
+
+
+def network_problems(
+    tasks: tuple[Task, ...], refine: Refinements, parameters: Sequence[str], limits: Limits
+) -> list[str]:
+    """Say why a playbook's network would not give a sound plan; each message begins with the place."""
+    variables = dict.fromkeys(parameters, "-")
+    whole = refined(tasks, refine)
+    plan = Plan(request="-", tasks=whole, vars=variables)
+    found = [f"tasks: {problem}" for problem in structural_problems(plan, limits)]
+    for node in outline(plan).nodes:
+        for text in (node.task.description, *node.task.labels.values()):
+            unknown = [name for name in references(text) if name not in variables and split(name) is None]
+            found += [f"tasks: {node.path!r} says {{{name}}}, which is no parameter" for name in unknown]
+    types = {node.task.type for node in outline(Plan(request="-", tasks=tasks)).nodes if not node.children}
+    for parts in refine.values():
+        types |= {node.task.type for node in outline(Plan(request="-", tasks=parts)).nodes if not node.children}
+    found += [f"refine.{name}: no task of the playbook has this type" for name in refine if name not in types]
+    return list(dict.fromkeys(found))
+
+
+def _replaced(text: str, lookup: Callable[[str], str | None]) -> str:
+    """Replace the references that the lookup knows; everything else, doubled braces too, stays as it is written."""
+
+    def one(match: re.Match[str]) -> str:
+        found = lookup(match[1]) if match[1] else None
+        return match[0] if found is None else found
+
+    return _REFERENCE.sub(one, text) if "{" in text else text
+
+
+def _replaced_in(value: JsonValue, lookup: Callable[[str], str | None]) -> JsonValue:
+    if isinstance(value, str):
+        return _replaced(value, lookup)
+    if isinstance(value, list):
+        return [_replaced_in(item, lookup) for item in value]
+    if isinstance(value, dict):
+        return {key: _replaced_in(item, lookup) for key, item in value.items()}
+    return value

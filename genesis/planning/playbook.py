@@ -1,0 +1,177 @@
+"""Playbooks: what a kind of request means as a network of tasks.
+
+A playbook is a method of a hierarchical task network (Nau et al., SHOP2, 2003): `match` says which requests it answers,
+`parameters` what is taken from the request, `tasks` the network, and `refine` how a task of a type is done in detail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from genesis.document import close_matches, parse, read, validated
+from genesis.errors import DocumentError, UsageError
+from genesis.model import Model, Task, TaskId
+from genesis.model.base import Text
+from genesis.planning.network import network_problems
+from genesis.settings import Limits
+
+__all__ = ["Match", "Parameter", "Playbook", "load_playbook", "load_playbooks", "playbook_schema"]
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"the pattern {pattern!r} is not a regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
+"""A Python regular expression; case does not matter."""
+
+Phrase = Annotated[Text, Field(min_length=1)]
+
+
+class Match(Model):
+    """Which requests a playbook answers."""
+
+    phrases: tuple[Phrase, ...] = ()
+    """What such a request asks for, as verb and object ("audit the repository"). All words that carry meaning must be
+    in the request, near each other and where its command is; small slips of the pen are forgiven."""
+    patterns: tuple[Pattern, ...] = ()
+    """Regular expressions, searched in the request without its polite wrapping."""
+    examples: tuple[Phrase, ...] = ()
+    """Whole requests; one that has nearly the same words is answered as well."""
+    covers: tuple[Phrase, ...] = ()
+    """Phrases of further wishes that the playbook fulfils anyway, so that they make no task of their own."""
+
+
+class Parameter(Model):
+    """A value that the playbook takes from the request; it becomes a variable of the plan."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$", max_length=60)]
+    description: str = ""
+    """What it stands for."""
+    patterns: tuple[Pattern, ...] = ()
+    """Tried in order; the first that matches gives the value: its group `value`, else its first group, else all of it."""
+    default: Text | None = None
+    """Value when the request says none; `{request}` in it is the request. Without a default the request must say it."""
+    distinct: bool = False
+    """Whether two uses of the playbook in one plan need different values; a repeated one gets a number."""
+
+
+class Playbook(Model):
+    """One kind of request, and the tasks that answer it."""
+
+    version: Literal[1] = 1
+    """Version of the playbook document."""
+    name: TaskId
+    """Unique; a team's playbook replaces the packaged one of its name."""
+    description: str = ""
+    """What the playbook does, for people."""
+    match: Match
+    parameters: tuple[Parameter, ...] = ()
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    """The network: tasks as in a plan file; `{parameter}` may stand in descriptions, labels and inputs."""
+    refine: dict[str, Annotated[tuple[Task, ...], Field(min_length=1)]] = {}
+    """For a task type, the subtasks that a task of this type gets; `{description}` in them is the task's own."""
+
+
+def playbook_schema() -> dict[str, Any]:
+    """Give the JSON Schema of the playbook document."""
+    return Playbook.model_json_schema()
+
+
+def load_playbook(source: Path | str | dict[str, Any], *, limits: Limits | None = None) -> Playbook:
+    """Load one playbook from a file or from plain values, and check its network.
+
+    Raises:
+        UsageError: There is no such file, or it cannot be read.
+        DocumentError: It is not a playbook, or its network cannot work; the message says where.
+    """
+    if isinstance(source, dict):
+        return _checked(source, "the playbook", limits or Limits())
+    return _checked(read(source, limits), str(source), limits or Limits())
+
+
+def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = None) -> tuple[Playbook, ...]:
+    """Load a team's playbooks, then the packaged ones that they do not replace.
+
+    Args:
+        folder: The team's folder; its `.yaml`, `.yml` and `.json` files are read in order of their names.
+        limits: Bounds on documents and plans; the defaults where missing.
+
+    Raises:
+        UsageError: The folder does not exist or cannot be read.
+        DocumentError: A file is not a playbook, or two have one name.
+    """
+    limits = limits or Limits()
+    found: dict[str, Playbook] = {}
+    origin: dict[str, str] = {}
+    for path in _team_files(folder):
+        playbook = load_playbook(path, limits=limits)
+        if playbook.name in found:
+            raise DocumentError(
+                f"{str(path)!r} and {origin[playbook.name]!r} are both called {playbook.name!r}",
+                hint="give each playbook its own name",
+                data={"source": str(path), "where": "name"},
+            )
+        found[playbook.name], origin[playbook.name] = playbook, str(path)
+    for file in _packaged_files():
+        playbook = _checked(parse(file.read_text("utf-8"), source=file.name, limits=limits), file.name, limits)
+        found.setdefault(playbook.name, playbook)
+    return tuple(found.values())
+
+
+def _team_files(folder: Path | str | None) -> list[Path]:
+    if folder is None:
+        return []
+    place = Path(folder)
+    try:
+        entries = sorted(place.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        what = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise UsageError(f"the playbook folder {str(place)!r} {what}", hint="check --playbooks") from error
+    return [path for path in entries if path.suffix in _SUFFIXES and not path.name.startswith(".") and path.is_file()]
+
+
+def _packaged_files() -> Iterator[Traversable]:
+    folder = resources.files("genesis.defaults") / "playbooks"
+    yield from sorted((file for file in folder.iterdir() if file.name.endswith(_SUFFIXES)), key=lambda file: file.name)
+
+
+def _checked(value: Any, source: str, limits: Limits) -> Playbook:
+    playbook = validated(Playbook, value, source=source, noun="playbook")
+    names = [parameter.name for parameter in playbook.parameters]
+    problems = [f"parameters: two are called {name!r}" for name in sorted(set(names)) if names.count(name) > 1]
+    match = playbook.match
+    if not (match.phrases or match.patterns or match.examples):
+        problems.append("match: it has no phrases, patterns or examples, so no request would find it")
+    problems += network_problems(playbook.tasks, playbook.refine, names, limits)
+    if problems:
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        guess = _guess(problems, names)
+        raise DocumentError(
+            f"{source}: the playbook {playbook.name!r} cannot work: {'; '.join(problems[:5])}{more}",
+            hint=guess or "see the guide on writing a playbook",
+            data={"source": source, "where": problems[0].split(":", 1)[0], "errors": problems},
+        )
+    return playbook
+
+
+def _guess(problems: list[str], names: list[str]) -> str:
+    """Suggest the parameter that an unknown variable was meant to be."""
+    for problem in problems:
+        unknown = re.search(r"\{(\w+)\}", problem)
+        if unknown and (guess := close_matches(unknown[1], names)):
+            return guess
+    return ""

@@ -1,0 +1,85 @@
+"""Cut a text into sentences without being fooled by dots that end none.
+
+What must stay whole (quoted text, code, URLs, paths, file names, decimals, abbreviations) is masked first: each of its
+characters is replaced, so that positions stay the same and the cutting rules see no punctuation there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["Span", "mask", "sentences"]
+
+MASKED = "\ue000"
+"""A private-use character, which no rule looks for."""
+
+_WHOLE = re.compile(
+    r"""
+      ```.*?(?:```|\Z)                                         # fenced code
+    | `[^`\n]+`                                                # code
+    | "[^"\n]{1,400}" | “[^”\n]{1,400}” | «[^»\n]{1,400}» | „[^“”\n]{1,400}[“”]
+    | (?<![^\s(\[{=:,])'[^'\n]{1,200}'(?![^\W_])               # a quote, not an apostrophe
+    | (?<![^\s(\[])‘[^’\n]{1,200}’(?![^\W_])
+    | \b[a-zA-Z][a-zA-Z0-9+.\-]{1,15}://[^\s<>"']*[^\s<>"'.,;:!?)\]]
+    | [\w.+\-]{1,64}@[\w\-]+(?:\.[\w\-]+)+
+    | (?<![\w/.])(?:~|\.{1,2})?/[\w.@%+~/\-]*[\w/]             # a path
+    | (?<!\S)\.{1,2}(?=[,;:!?)]*(?:\s|$))                      # this folder, the one above
+    | \b(?:e\.g|i\.e|a\.k\.a|a\.m|p\.m|cf|vs|approx|resp|incl|excl|est|fig|no|vol|dept|dr|mr|mrs|ms|prof|inc|ltd|corp
+        |co|st|jr|sr|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|bzw|usw|d\.h|z\.b)\.(?=,|\s+[a-z0-9]|\s*[,;)])
+    | \b(?:dr|mr|mrs|ms|prof|st|e\.g|i\.e|vs)\.
+    | \betc\.(?=\s*[a-z,;)])
+    | \b(?:[A-Za-z]\.){2,}
+    | \d+(?:[.,:]\d+)+
+    | \b\w[\w\-]*(?:\.[A-Za-z0-9_]+)+\b                        # a file name, a host, a version
+    | \b(?:R&D|Q&A|M&A|A/B)\b
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+
+_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？]+|\n\s*\n")
+
+
+_SENTENCE_STARTS = re.compile(r"\s+(?=[A-Z\d])|\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a text together with its mask, both of the same length."""
+
+    text: str
+    mask: str
+
+    def cut(self, start: int, end: int) -> Span:
+        """Take a part out, without white space at its ends."""
+        while start < end and self.text[start].isspace():
+            start += 1
+        while end > start and self.text[end - 1].isspace():
+            end -= 1
+        return Span(self.text[start:end], self.mask[start:end])
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+def mask(text: str) -> Span:
+    """Mask what must stay whole; a quote that ends a sentence keeps its final mark."""
+
+    def masked(match: re.Match[str]) -> str:
+        whole = match[0]
+        if whole[-1] in "\"'”’»" and whole[-2] in ".!?" and _SENTENCE_STARTS.match(text, match.end()):
+            return MASKED * (len(whole) - 2) + whole[-2:]
+        return MASKED * len(whole)
+
+    return Span(text, _WHOLE.sub(masked, text))
+
+
+def sentences(span: Span) -> list[Span]:
+    """Cut at the ends of sentences and at blank lines; each keeps its final mark."""
+    found: list[Span] = []
+    start = 0
+    for match in _END.finditer(span.mask):
+        found.append(span.cut(start, match.end()))
+        start = match.end()
+    found.append(span.cut(start, len(span.text)))
+    return [sentence for sentence in found if any(character.isalnum() for character in sentence.text)]
