@@ -1,0 +1,186 @@
+"""The adapter to pydantic-ai: OpenAI and compatible services, and Anthropic.
+
+Each call opens its own connection and closes it, so a model can be asked from any event loop and none is left open.
+The client libraries' own retries are off; one bounded policy stands here: a service that says it is busy or broken is
+asked once more, after the pause that it names, if that fits into the call's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from genesis.errors import ModelError, UsageError
+from genesis.llm import failures
+from genesis.llm.model import Answer, Model
+from genesis.llm.name import ModelName, parse_model_name
+from genesis.llm.provider import connected, parameters, takes_temperature
+from genesis.settings import LlmSettings
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelResponse
+
+__all__ = ["open_model"]
+
+_Schema = TypeVar("_Schema", bound=BaseModel)
+
+_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 10.0
+_ASK_AGAIN = {"GEN-MODEL-RATE-LIMIT", "GEN-MODEL-SERVER"}
+
+
+def open_model(
+    settings: LlmSettings, name: str | None = None, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> Model:
+    """Make the model that the settings name. Nothing is sent and nothing is loaded until it is asked.
+
+    Args:
+        settings: Model, address, key and bounds.
+        name: `provider:model` instead of the settings' own.
+        pause: Waits before a call is repeated.
+
+    Raises:
+        UsageError: No model is named, or its name or the base URL cannot be used.
+    """
+    chosen = name or settings.model
+    if not chosen:
+        raise UsageError("no model is configured", hint="set GENESIS_LLM__MODEL=openai:NAME, or pass --llm openai:NAME")
+    if settings.base_url is not None:
+        address = urlsplit(settings.base_url)
+        if address.scheme not in {"http", "https"} or not address.hostname:
+            raise UsageError(
+                f"{settings.base_url!r} is not a base URL",
+                hint="write it as http://HOST:PORT/v1 in GENESIS_LLM__BASE_URL",
+            )
+    return _Client(parse_model_name(chosen), settings, pause)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    text: str
+    tokens_in: int
+    tokens_out: int
+
+
+class _Client:
+    """A model of a provider that pydantic-ai speaks to."""
+
+    def __init__(self, model: ModelName, settings: LlmSettings, pause: Callable[[float], Awaitable[None]]) -> None:
+        self.name = str(model)
+        self._model = model
+        self._settings = settings
+        self._pause = pause
+        self._secret = settings.api_key.get_secret_value() if settings.api_key else None
+        self._where = _shown_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
+
+    async def ask(
+        self,
+        prompt: str,
+        *,
+        schema: type[_Schema],
+        system: str = "",
+        max_tokens: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer[_Schema]:
+        reply = await self._call(prompt, system, max_tokens, timeout_s, schema)
+        text = _without_fence(reply.text)
+        try:
+            value = schema.model_validate_json(text)
+        except ValidationError as error:
+            reason = failures.unusable_schema(text, error)
+            raise failures.answer_unusable(self.name, reason, reply.tokens_in + reply.tokens_out) from error
+        return Answer(value, reply.tokens_in, reply.tokens_out)
+
+    async def write(
+        self, prompt: str, *, system: str = "", max_tokens: int | None = None, timeout_s: float | None = None
+    ) -> Answer[str]:
+        reply = await self._call(prompt, system, max_tokens, timeout_s, None)
+        if not reply.text.strip():
+            raise failures.answer_unusable(self.name, "it is empty", reply.tokens_in + reply.tokens_out)
+        return Answer(reply.text.strip(), reply.tokens_in, reply.tokens_out)
+
+    async def _call(
+        self, prompt: str, system: str, max_tokens: int | None, timeout_s: float | None, schema: type[BaseModel] | None
+    ) -> _Reply:
+        """Call the service within the time, once more where that helps."""
+        limit_s = timeout_s if timeout_s is not None else self._settings.timeout_s
+        most = max_tokens or self._settings.max_tokens
+        deadline = asyncio.get_running_loop().time() + limit_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                try:
+                    return await self._call_once(prompt, system, most, limit_s, schema)
+                except ModelError as error:
+                    wait_s = _pause_before_repeat(error)
+                    if wait_s is None or asyncio.get_running_loop().time() + wait_s >= deadline:
+                        raise
+                await self._pause(wait_s)
+                return await self._call_once(prompt, system, most, limit_s, schema)
+        except TimeoutError as error:
+            raise failures.too_slow(self.name, self._where, limit_s) from error
+
+    async def _call_once(
+        self, prompt: str, system: str, max_tokens: int, timeout_s: float, schema: type[BaseModel] | None
+    ) -> _Reply:
+        async with connected(self._model, self._settings.base_url, self._secret, timeout_s) as model:
+            from pydantic_ai.direct import model_request
+            from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError
+            from pydantic_ai.messages import ModelRequest
+            from pydantic_ai.settings import ModelSettings
+
+            options = ModelSettings(max_tokens=max_tokens, thinking=False)
+            if takes_temperature(model):
+                options["temperature"] = self._settings.temperature
+            try:
+                response = await model_request(
+                    model,
+                    [ModelRequest.user_text_prompt(prompt, instructions=system or None)],
+                    model_settings=options,
+                    model_request_parameters=parameters(self._model, schema),
+                    instrument=False,
+                )
+            except ModelAPIError as error:
+                raise failures.from_provider(error, self.name, self._where, self._secret) from error
+            except (AgentRunError, UserError) as error:
+                raise failures.not_an_api(self._where, error.message, self._secret) from error
+        return self._read(response, max_tokens)
+
+    def _read(self, response: ModelResponse, max_tokens: int) -> _Reply:
+        """Take the text or the object out of a response; refuse one that was cut or filtered."""
+        usage = response.usage
+        tokens = usage.input_tokens + usage.output_tokens
+        if response.finish_reason == "length":
+            raise failures.cut_short(self.name, max_tokens, tokens)
+        if response.finish_reason == "content_filter":
+            raise failures.answer_unusable(self.name, "the service filtered it", tokens)
+        calls = response.tool_calls
+        text = calls[0].args_as_json_str() if calls else response.text or ""
+        return _Reply(text, usage.input_tokens, usage.output_tokens)
+
+
+def _pause_before_repeat(error: ModelError) -> float | None:
+    """Give the seconds to wait before the one repeat, or None where a repeat cannot help."""
+    if error.code not in _ASK_AGAIN:
+        return None
+    wait_s = float(error.data.get("retry_after_s", _PAUSE_S))
+    return max(wait_s, 0.0) if wait_s <= _LONGEST_PAUSE_S else None
+
+
+def _without_fence(text: str) -> str:
+    """Take a Markdown fence off, which some services put around an object."""
+    bare = text.strip()
+    if bare.startswith("```") and bare.endswith("```"):
+        return bare.removesuffix("```").partition("\n")[2]
+    return bare
+
+
+def _shown_address(base_url: str) -> str:
+    """Give an address without user, password and query."""
+    address = urlsplit(base_url)
+    port = f":{address.port}" if address.port else ""
+    return f"{address.scheme}://{address.hostname}{port}{address.path}"

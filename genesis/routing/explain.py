@@ -1,0 +1,102 @@
+"""Why a leaf went where it went, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from genesis.document import close_matches
+from genesis.model import AgentProfile, Rule
+from genesis.routing.capability import Group, Team
+from genesis.routing.rules import GENERIC
+
+__all__ = ["by_capability", "by_description", "by_pin", "by_rule", "nobody", "refused_pin", "runner_up"]
+
+_NAMED = 3
+
+
+def by_pin(agent: AgentProfile) -> str:
+    """Explain a pin that was honoured."""
+    return f"the plan asks for {agent.name}"
+
+
+def by_rule(rule: Rule) -> str:
+    """Explain a rule that fired."""
+    return f"rule {rule.id!r}: {rule.because}" if rule.because else f"rule {rule.id!r} sends it to {rule.then}"
+
+
+def by_description(agent: AgentProfile) -> str:
+    """Explain a generic task whose words point at an agent."""
+    return f"the description points at {agent.name}"
+
+
+def by_capability(team: Team, group: Group, agent: int, fittest: int, *, of: int) -> str:
+    """Explain the best score.
+
+    Args:
+        team: The agents.
+        group: The task's group.
+        agent: The chosen agent.
+        fittest: The agent that would have been chosen if nobody had anything to do.
+        of: How many agents could take the task.
+    """
+    profile = team.agents[agent]
+    what = _able(profile, group)
+    if fittest != agent:
+        return f"{what}; {team.agents[fittest].name} fits better but already has more to do"
+    if of == 1:
+        return f"the only agent that {what}"
+    return f"{what}; best of {of} by description, success rate ({profile.success_rate:.2f}), cost and load"
+
+
+def runner_up(team: Team, group: Group, agent: int) -> str:
+    """Say what an alternative has to offer."""
+    profile = team.agents[agent]
+    return f"{_able(profile, group)}; success rate {profile.success_rate:.2f}"
+
+
+def nobody(team: Team, group: Group) -> str:
+    """Explain a leaf that no agent takes, and say what would help."""
+    if not team.agents:
+        return "the registry has no agent"
+    lacking = [skill for skill in group.requires if skill not in team.skills]
+    if lacking:
+        return _sentence(f"no agent has the skill {lacking[0]!r}", close_matches(lacking[0], team.skills))
+    if group.type != GENERIC and group.type not in team.by_type:
+        return _sentence(f"no agent takes the type {group.type!r}", close_matches(group.type, team.by_type))
+    if not group.requires:
+        return "no agent takes the type 'generic', and the description points at none; give the task a type"
+    if not group.skilled:
+        return f"no agent has all of the {_skills(group.requires)}"
+    able = _listed(team.agents[index].name for index in group.skilled)
+    return f"no agent that takes {group.type!r} has the {_skills(group.requires)}; not taking it, but with it: {able}"
+
+
+def refused_pin(team: Team, group: Group, name: str) -> str:
+    """Explain why a pin was not honoured."""
+    position = team.position.get(name)
+    if position is None:
+        guess = close_matches(name, team.position)
+        return _sentence(f"the plan asks for {name!r}, and there is no such agent", guess)
+    missing = [skill for skill in group.requires if skill not in team.agents[position].skills]
+    if missing:
+        return f"the plan asks for {name}, which does not have the {_skills(missing)}"
+    return f"the plan asks for {name}, which does not take the type {group.type!r}"
+
+
+def _able(agent: AgentProfile, group: Group) -> str:
+    what = f"takes {group.type!r}" if group.type in agent.task_types else f"can take {group.type!r}"
+    return f"{what} and has the {_skills(group.requires)}" if group.requires else what
+
+
+def _skills(names: Sequence[str]) -> str:
+    return f"{'skill' if len(names) == 1 else 'skills'} {_listed(map(repr, names))}"
+
+
+def _listed(words: Iterable[str]) -> str:
+    names = list(words)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _sentence(what: str, guess: str) -> str:
+    return f"{what}; {guess}" if guess else what

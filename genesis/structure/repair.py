@@ -1,0 +1,396 @@
+"""Deterministic repair: make a valid plan out of one with structural faults, losing as little as possible.
+
+What planners write, above all small language models, names tasks that do not exist, depends on itself or goes in
+circles. Each fault is mended in one fixed way and each repair is recorded. The result is always valid, a valid plan is
+left as it is, and repairing twice is repairing once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from pydantic import JsonValue
+
+from genesis.model import Plan, Task
+from genesis.settings import Limits
+from genesis.structure.dataflow import dataflow
+from genesis.structure.feedback import Edge, feedback_edges
+from genesis.structure.outline import Node, Outline, outline
+from genesis.structure.references import _TOKEN, WHOLE_RESULT, split
+
+__all__ = ["Repair", "Repaired", "repair", "slug", "unique_slugs"]
+
+_MATCH_AMONG = 64
+_MATCH_CUTOFF = 0.8
+_SLUG_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One fault and what was done about it."""
+
+    code: str
+    """`GEN-REPAIR-…`."""
+    task: str | None
+    """Path of the task; none for the plan as a whole."""
+    text: str
+    """What was done, with the ids in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """A valid plan and how it came to be one."""
+
+    plan: Plan
+    repairs: tuple[Repair, ...]
+
+
+def repair(plan: Plan, limits: Limits | None = None) -> Repaired:
+    """Mend the structure of a plan.
+
+    In this order: what is beyond the limits is left out; the later of two siblings with one id gets another;
+    dependencies and references on unknown tasks are matched to a close one or dropped; those on the task itself, on a
+    task that holds it or on one within it are dropped; cycles are cut where the fewest edges are lost, edges back in
+    document order first.
+
+    Args:
+        plan: Any plan; its hierarchy may be of any depth.
+        limits: Depth, fan-out and leaves to keep to; none are applied where it is missing.
+    """
+    repairs: list[Repair] = []
+    if limits is not None:
+        plan = _within(plan, limits, repairs)
+    plan = _with_unique_ids(plan, repairs)
+    plan = _with_known_dependencies(plan, repairs)
+    plan = _with_known_references(plan, repairs)
+    plan = _without_cycles(plan, repairs)
+    return Repaired(plan, tuple(repairs))
+
+
+def slug(text: str, fallback: str = "task") -> str:
+    """Turn any text into an id: letters, digits, `_`, `-` and `.`, at most 60 characters."""
+    words = re.sub(r"[^\w.\-]+", "-", text.strip().lower())
+    return words.strip("-.")[:_SLUG_LENGTH].strip("-.") or fallback
+
+
+def unique_slugs(names: Sequence[str]) -> tuple[list[str], list[Repair]]:
+    """Turn the names of siblings into ids that are allowed and unique; the first of several keeps its id."""
+    ids: list[str] = []
+    taken = {slug(name) for name in names}
+    seen: set[str] = set()
+    repairs: list[Repair] = []
+    for name in names:
+        wanted = slug(name)
+        chosen = wanted if wanted not in seen else _free(wanted, taken)
+        seen.add(chosen)
+        taken.add(chosen)
+        ids.append(chosen)
+        if chosen != wanted:
+            repairs.append(Repair("GEN-REPAIR-DUPLICATE", chosen, f"a second {name!r} was renamed {chosen!r}"))
+        elif chosen != name:
+            repairs.append(Repair("GEN-REPAIR-ID", chosen, f"the id {name[:80]!r} became {chosen!r}"))
+    return ids, repairs
+
+
+def _free(wanted: str, taken: Iterable[str]) -> str:
+    number = 2
+    while f"{wanted}-{number}" in taken:
+        number += 1
+    return f"{wanted}-{number}"
+
+
+@dataclass(slots=True)
+class _Changes:
+    """Changes to single tasks, by node, and nodes to leave out."""
+
+    updates: dict[int, dict[str, object]] = field(default_factory=dict)
+    dropped: set[int] = field(default_factory=set)
+
+    def set(self, node: int, **values: object) -> None:
+        self.updates.setdefault(node, {}).update(values)
+
+    def apply(self, plan: Plan, view: Outline) -> Plan:
+        """Rebuild the plan from its leaves up; untouched tasks stay the same objects."""
+        if not self.updates and not self.dropped:
+            return plan
+        made: dict[int, Task] = {}
+        for node in reversed(view.nodes):
+            if node.index in self.dropped:
+                continue
+            children = tuple(made[child] for child in node.children if child in made)
+            update = dict(self.updates.get(node.index, {}))
+            if len(children) != len(node.children) or any(
+                new is not old for new, old in zip(children, node.task.subtasks, strict=True)
+            ):
+                update["subtasks"] = children
+            made[node.index] = node.task.model_copy(update=update) if update else node.task
+        top = tuple(made[node.index] for node in view.nodes if node.parent < 0 and node.index in made)
+        return plan.model_copy(update={"tasks": top})
+
+
+def _within(plan: Plan, limits: Limits, repairs: list[Repair]) -> Plan:
+    """Leave out what is too deep, too many siblings, and leaves beyond the total."""
+    view = outline(plan)
+    changes = _Changes()
+    room = limits.leaves
+    siblings: dict[int, int] = {}
+    counts: dict[str, int] = {}
+    for node in view.nodes:
+        if node.parent in changes.dropped:
+            changes.dropped.add(node.index)
+            continue
+        siblings[node.parent] = siblings.get(node.parent, 0) + 1
+        is_leaf = not node.children or node.depth >= limits.depth
+        reason = ""
+        if node.depth > limits.depth:
+            reason = f"deeper than {limits.depth} levels"
+        elif siblings[node.parent] > limits.fan_out:
+            reason = f"more than {limits.fan_out} in one place"
+        elif is_leaf and room <= 0:
+            reason = f"more than {limits.leaves} leaves in all"
+        elif is_leaf:
+            room -= 1
+        if reason:
+            changes.dropped.add(node.index)
+            counts[reason] = counts.get(reason, 0) + 1
+    _drop_hollow(view, changes, limits.depth)
+    for reason, count in counts.items():
+        repairs.append(Repair("GEN-REPAIR-LIMIT", None, f"{count} task(s) were left out: {reason}"))
+    return changes.apply(plan, view)
+
+
+def _drop_hollow(view: Outline, changes: _Changes, depth: int) -> None:
+    """Leave out composites that lost all their subtasks to the total, so that they do not turn into leaves."""
+    for node in reversed(view.nodes):
+        hollow = bool(node.children) and all(child in changes.dropped for child in node.children)
+        if hollow and node.depth < depth:
+            changes.dropped.add(node.index)
+
+
+def _with_unique_ids(plan: Plan, repairs: list[Repair]) -> Plan:
+    """Rename the later of two siblings with one id; what refers to the id keeps meaning the first."""
+    view = outline(plan)
+    if not view.duplicates:
+        return plan
+    named = {name for node in view.nodes for name in node.task.depends_on}
+    groups: dict[int, list[Node]] = {}
+    for node in view.nodes:
+        groups.setdefault(node.parent, []).append(node)
+    changes = _Changes()
+    for group in groups.values():
+        taken = {node.task.id for node in group} | named
+        seen: set[str] = set()
+        for node in group:
+            if node.task.id in seen:
+                chosen = _free(node.task.id[:190], taken)
+                taken.add(chosen)
+                changes.set(node.index, id=chosen)
+                repairs.append(
+                    Repair("GEN-REPAIR-DUPLICATE", node.path, f"a second {node.path!r} was renamed {chosen!r}")
+                )
+            seen.add(node.task.id)
+    return changes.apply(plan, view)
+
+
+def _with_known_dependencies(plan: Plan, repairs: list[Repair]) -> Plan:
+    """Match or drop unknown names in `depends_on`, and drop those that cannot be waited for."""
+    view = outline(plan)
+    finder = _Finder(view)
+    changes = _Changes()
+    for node in view.nodes:
+        if not node.task.depends_on:
+            continue
+        kept = [_dependency(view, finder, node, name, repairs) for name in node.task.depends_on]
+        if tuple(kept) != node.task.depends_on:
+            changes.set(node.index, depends_on=tuple(dict.fromkeys(name for name in kept if name is not None)))
+    return changes.apply(plan, view)
+
+
+def _dependency(view: Outline, finder: _Finder, node: Node, name: str, repairs: list[Repair]) -> str | None:
+    """Give the name that a dependency should have, or None to drop it."""
+    target, wanted = view.resolve(node, name), name
+    if target is None:
+        target = finder.close(node, name)
+        if target is None:
+            text = f"{node.path!r} no longer waits for {name[:80]!r}, which is not there"
+            repairs.append(Repair("GEN-REPAIR-UNKNOWN", node.path, text))
+            return None
+        other = view.nodes[target]
+        wanted = other.task.id if other.parent == node.parent else other.path
+    reason = _cannot_wait(view, node.index, target)
+    if reason:
+        text = f"{node.path!r} no longer waits for {name[:80]!r}: {reason}"
+        repairs.append(Repair("GEN-REPAIR-SELF" if target == node.index else "GEN-REPAIR-NESTED", node.path, text))
+        return None
+    if wanted != name:
+        text = f"{node.path!r} waits for {wanted!r}, written {name[:80]!r}"
+        repairs.append(Repair("GEN-REPAIR-MATCHED", node.path, text))
+    return wanted
+
+
+def _cannot_wait(view: Outline, node: int, target: int) -> str:
+    """Say why a task cannot wait for another, or nothing when it can."""
+    if node == target:
+        return "a task cannot wait for itself"
+    if _holds(view, target, node):
+        return "it is a part of that task"
+    if _holds(view, node, target):
+        return "that task is a part of it"
+    return ""
+
+
+def _holds(view: Outline, outer: int, inner: int) -> bool:
+    while inner > outer:
+        inner = view.nodes[inner].parent
+    return inner == outer
+
+
+class _Finder:
+    """Finds the task that a name with a slip in it means."""
+
+    def __init__(self, view: Outline) -> None:
+        self._view = view
+        self._siblings: dict[int, list[Node]] = {}
+        for node in view.nodes:
+            self._siblings.setdefault(node.parent, []).append(node)
+        self._plain: dict[int, dict[str, int | None]] = {}
+
+    def close(self, node: Node, name: str) -> int | None:
+        """Give the one sibling that is spelled like the name, or that is alone in being close to it."""
+        siblings = self._siblings[node.parent]
+        if node.parent not in self._plain:
+            plain: dict[str, int | None] = {}
+            for sibling in siblings:
+                key = _letters(sibling.task.id)
+                plain[key] = None if key in plain else sibling.index
+            self._plain[node.parent] = plain
+        wanted = _letters(name.rpartition("/")[2])
+        if not wanted:
+            return None
+        plain = self._plain[node.parent]
+        if wanted in plain:
+            return plain[wanted]
+        if len(siblings) > _MATCH_AMONG or len(wanted) > 2 * _SLUG_LENGTH:
+            return None
+        found = get_close_matches(wanted, plain, n=2, cutoff=_MATCH_CUTOFF)
+        return plain[found[0]] if len(found) == 1 else None
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
+    """Turn references that nothing produces into plain text.
+
+    One that names a leaf but not a result that the leaf promises takes the leaf's whole result.
+    """
+    view = outline(plan)
+    faults: dict[int, dict[str, str | None]] = {}
+    for missing in dataflow(plan, view).missing:
+        node = view.nodes[missing.node]
+        better = _whole_result(view, node, missing.reference)
+        faults.setdefault(missing.node, {})[missing.reference] = better
+        if better:
+            text = f"{node.path!r} uses {{{better}}} where it asked for {{{missing.reference}}}: {missing.reason}"
+        else:
+            text = f"{{{missing.reference}}} in {node.path!r} became plain text: {missing.reason}"
+        repairs.append(Repair("GEN-REPAIR-REFERENCE", node.path, text))
+    changes = _Changes()
+    for index, names in faults.items():
+        changes.set(index, inputs=_rewritten(view.nodes[index].task.inputs, names))
+    return changes.apply(plan, view)
+
+
+def _whole_result(view: Outline, node: Node, reference: str) -> str | None:
+    """Give the reference to the whole result of the leaf that a reference names, if it names one."""
+    parts = split(reference)
+    target = view.resolve(node, parts[0]) if parts else None
+    if parts is None or target is None or target == node.index or view.nodes[target].children:
+        return None
+    return f"{parts[0]}.{WHOLE_RESULT}"
+
+
+def _rewritten(inputs: Mapping[str, JsonValue], names: Mapping[str, str | None]) -> dict[str, JsonValue]:
+    """Change references in inputs: to another reference, or with None into the same characters as plain text."""
+
+    def change(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            return match[0]
+        better = names[match[1]]
+        return f"{{{better}}}" if better else f"{{{{{match[1]}}}}}"
+
+    def walk(value: JsonValue) -> JsonValue:
+        if isinstance(value, str):
+            return _TOKEN.sub(change, value)
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if isinstance(value, dict):
+            return {key: walk(item) for key, item in value.items()}
+        return value
+
+    return {key: walk(value) for key, value in inputs.items()}
+
+
+def _without_cycles(plan: Plan, repairs: list[Repair]) -> Plan:
+    """Cut cycles at dependencies and references.
+
+    Each task has a start and an end; a composite's start comes before, and its end after, those of its subtasks.
+    """
+    view = outline(plan)
+    flow = dataflow(plan, view)
+    fixed: list[Edge] = []
+    rank = [0] * (2 * len(view.nodes))
+    for place, vertex in enumerate(_natural_order(view)):
+        rank[vertex] = place
+    for node in view.nodes:
+        fixed.append((2 * node.index, 2 * node.index + 1))
+        if node.parent >= 0:
+            fixed.append((2 * node.parent, 2 * node.index))
+            fixed.append((2 * node.index + 1, 2 * node.parent + 1))
+    waits = [(2 * source + 1, 2 * node) for node, sources in enumerate(view.before) for source in sources]
+    uses = [(2 * source + 1, 2 * node) for node, sources in flow.edges().items() for source in sources]
+    cut = feedback_edges(2 * len(view.nodes), fixed, list(dict.fromkeys((*waits, *uses))), rank)
+    changes = _Changes()
+    for source_end, target_start in cut:
+        _cut(view, flow.sources, changes, (source_end // 2, target_start // 2), repairs)
+    return changes.apply(plan, view)
+
+
+def _natural_order(view: Outline) -> list[int]:
+    """List starts and ends of all tasks in document order, as brackets."""
+    order: list[int] = []
+    still_open: list[int] = []
+    for node in view.nodes:
+        while still_open and still_open[-1] != node.parent:
+            order.append(2 * still_open.pop() + 1)
+        order.append(2 * node.index)
+        still_open.append(node.index)
+    order.extend(2 * index + 1 for index in reversed(still_open))
+    return order
+
+
+def _cut(
+    view: Outline, sources: Mapping[int, Mapping[str, int]], changes: _Changes, edge: Edge, repairs: list[Repair]
+) -> None:
+    """Take one edge out: the dependency and the references that make it."""
+    source, target = view.nodes[edge[0]], view.nodes[edge[1]]
+    earlier = changes.updates.get(target.index, {})
+    names = earlier.get("depends_on", target.task.depends_on)
+    kept = tuple(name for name in _texts(names) if view.resolve(target, name) != source.index)
+    if kept != names:
+        changes.set(target.index, depends_on=kept)
+    used = {name: None for name, producer in sources.get(target.index, {}).items() if producer == source.index}
+    if used:
+        inputs = earlier.get("inputs", target.task.inputs)
+        changes.set(target.index, inputs=_rewritten(inputs if isinstance(inputs, dict) else {}, used))
+    repairs.append(
+        Repair("GEN-REPAIR-CYCLE", target.path, f"{target.path!r} no longer waits for {source.path!r}: it was a cycle")
+    )
+
+
+def _texts(names: object) -> tuple[str, ...]:
+    return tuple(str(name) for name in names) if isinstance(names, tuple) else ()
