@@ -15,6 +15,8 @@ GenesisError                 catch this to catch all that Genesis raises on purp
 │   └── TaskTimeoutError     it ran longer than its timeout
 └── RunError                 the run as a whole cannot go on
 ```
+`genesis.schedule.ScheduleError` joins them for steps that the scheduler does not allow: a mistake in the caller.
+
 
 Each error carries a stable `code` (`GEN-…`), a `message` that says what happened and to what, a `hint` that says what
 to do next, and `data` for machines. They survive pickle and JSON.

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from genesis.cli.options import is_plan_file
 from genesis.model import Plan, Registry
-from genesis.pipeline import Prepared, prepare
+from genesis.pipeline import Prepared, make_plan, prepare
 from genesis.settings import Settings
 
-__all__ = ["Planned", "load_agents", "planned", "read_plan"]
-
-Planned = Prepared
+__all__ = ["load_agents", "planned", "read_plan"]
 
 
 def load_agents(path: Path | None, settings: Settings) -> Registry:
@@ -44,7 +42,5 @@ def planned(
     registry = load_agents(agents, settings)
     if is_plan_file(word):
         return prepare(read_plan(word, settings, variables), registry, settings=settings, keep=True)
-    from genesis.pipeline import plan_request
-
-    plan = plan_request(word, registry, settings, variables=variables, playbooks=playbooks or settings.playbooks)
+    plan = make_plan(word, registry=registry, settings=settings, variables=variables, playbooks=playbooks)
     return prepare(plan, registry, settings=settings)

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from genesis.execute.artifacts import Publisher
 from genesis.execute.control import Control
+from genesis.execute.deliverables import deliverables, short_text
 from genesis.execute.driver import Driver, Ending
 from genesis.execute.markdown import plan_markdown, routing_rows, run_markdown
 from genesis.execute.progress import ProgressArtifact
@@ -16,6 +17,8 @@ from genesis.execute.session import Session
 from genesis.model import Outcome, Run
 
 __all__ = ["RunRecord", "run_leaves"]
+
+_MOST_REPORTS = 10
 
 
 class RunRecord:
@@ -83,5 +86,13 @@ async def run_leaves(session: Session, control: Control, record: RunRecord) -> R
             await shown
     run = await record.ended(ending, driver.outcomes)
     await progress.show()
-    await publisher.markdown("genesis-result", run_markdown(run, {}), "How the run ended")
+    await publisher.markdown("genesis-result", run_markdown(run, _said(run)), "How the run ended")
+    for number, found in enumerate(deliverables(run, program.leaves)[:_MOST_REPORTS], 1):
+        text = await asyncio.to_thread(found.text)
+        if text is not None:
+            await publisher.markdown(f"genesis-report-{number}", text, f"{found.name} of {found.task}")
     return run
+
+
+def _said(run: Run) -> dict[str, str]:
+    return {task.id: short_text(task) for task in run.tasks}

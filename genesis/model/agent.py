@@ -167,6 +167,10 @@ class OneOf(Model):
     in_: Annotated[tuple[Text, ...], Field(alias="in", min_length=1)]
 
 
+_InputValue = Annotated[OneOf | JsonValue, Field(union_mode="left_to_right")]
+"""A value, or accepted ones: `{in: […]}` is asked first, because it is a JSON value too."""
+
+
 class Condition(Model):
     """When a rule fires: exactly one key, and `any`, `all` and `not` combine conditions."""
 
@@ -176,7 +180,7 @@ class Condition(Model):
     """A skill that the task requires."""
     label: dict[str, Text | OneOf] | None = None
     """Labels with these values."""
-    input: Text | OneOf | dict[str, JsonValue | OneOf] | None = None
+    input: Annotated[OneOf | dict[str, _InputValue] | Text, Field(union_mode="left_to_right")] | None = None
     """An input with this name, or inputs with these values."""
     description: str | None = None
     """A regular expression, searched without regard to case."""

@@ -1,0 +1,144 @@
+"""Time of the pure pipeline: build a plan from a dict, route it, validate it; at four sizes.
+
+    python -m bench.pipeline [--quick] [--json] [--data DIR]
+
+The plan is made here, in the shape of a delivery: services in layers, each a composite of a dozen leaves of several types
+with inputs that use upstream results, every description different. Sizes are interleaved in each repeat, so that a busy
+machine slows all of them alike; rows hold medians.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.report import Bench, Target, arguments
+
+_SIZES = (5, 100, 1_000, 5_000)
+_STEPS = (
+    ("design", "Design the {noun} {part} of the {service} service", ()),
+    ("database", "Model the tables behind the {noun} {part} of {service}", (0,)),
+    ("implement", "Implement the {noun} {part} in the {service} service", (0,)),
+    ("backend", "Expose the {noun} {part} of {service} through its interface", (1, 2)),
+    ("frontend", "Show the {noun} {part} on the pages of {service}", (0,)),
+    ("test", "Run the checks of the {noun} {part} of {service}", (2, 3)),
+    ("security", "Look for weaknesses in the {noun} {part} of {service}", (3,)),
+    ("support", "Document the {noun} {part} of the {service} service", (3, 4)),
+    ("research", "Compare ways to cache the {noun} {part} of {service}", ()),
+    ("analytics", "Measure how the {noun} {part} of {service} is used", (4,)),
+    ("deploy", "Deploy the {noun} {part} of {service}", (5, 6)),
+    ("monitor", "Watch the {noun} {part} of {service} after its release", (10,)),
+)
+_NOUNS = "login billing search upload export invoice catalogue basket profile message calendar ticket".split()
+_PARTS = "form list filter report history queue archive summary widget policy".split()
+
+
+def plan_document(leaves: int, seed: int = 7) -> dict[str, Any]:
+    """Make a plan of about this many leaves as plain values."""
+    rng = random.Random(seed)
+    services: list[dict[str, Any]] = []
+    made = 0
+    while made < leaves:
+        number = len(services)
+        size = min(len(_STEPS), leaves - made)
+        words = {
+            "noun": _NOUNS[number % len(_NOUNS)],
+            "part": _PARTS[number // len(_NOUNS) % len(_PARTS)],
+            "service": f"region {number // 120}",
+        }
+        services.append(
+            {
+                "id": f"service{number}",
+                "description": f"Deliver the {words['noun']} {words['part']} of {words['service']}",
+                "depends_on": [f"service{rng.randrange(max(0, number - 20), number)}"] if number % 4 else [],
+                "subtasks": [_leaf(step, words) for step in range(size)],
+            }
+        )
+        made += size
+    return {
+        "version": 1,
+        "request": "Deliver all services, from design to monitoring",
+        "vars": {"root": "/srv/shop"},
+        "tasks": services,
+    }
+
+
+def _leaf(step: int, words: dict[str, str]) -> dict[str, Any]:
+    kind, text, needs = _STEPS[step]
+    leaf: dict[str, Any] = {
+        "id": f"{kind}{step}",
+        "type": kind,
+        "description": text.format(**words),
+        "depends_on": [f"{_STEPS[need][0]}{need}" for need in needs],
+        "outputs": ["result"],
+        "estimate": {"seconds": 30 + 7 * step, "usd": 0.01},
+    }
+    leaf["inputs"] = {"root": "{root}"} if not needs else {"from": f"{{{_STEPS[needs[0]][0]}{needs[0]}.result}}"}
+    return leaf
+
+
+def measure(repeats: int) -> list[dict[str, Any]]:
+    """Time build, route and validate at each size; medians in milliseconds."""
+    from genesis.model import Plan
+    from genesis.routing import load_registry, route
+    from genesis.settings import Limits
+    from genesis.validation import validate
+
+    registry = load_registry()
+    limits = Limits(leaves=max(_SIZES))
+    documents = {size: plan_document(size) for size in _SIZES}
+    times: dict[int, list[tuple[float, float, float]]] = {size: [] for size in _SIZES}
+    errors = dict.fromkeys(_SIZES, 0)
+    for repeat in range(repeats + 1):
+        for size, document in documents.items():
+            gc.collect()
+            build, plan = _timed(lambda: Plan.model_validate(document))  # noqa: B023 - called at once
+            routing, routed = _timed(lambda: route(plan, registry))  # noqa: B023 - called at once
+            checking, report = _timed(lambda: validate(routed, registry, limits=limits))  # noqa: B023 - called at once
+            errors[size] = len(report.errors)
+            if repeat:
+                times[size].append((build, routing, checking))
+    return [_row(size, times[size], errors[size]) for size in _SIZES]
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    value = call()
+    return (time.perf_counter() - start) * 1e3, value
+
+
+def _row(size: int, samples: list[tuple[float, float, float]], errors: int) -> dict[str, Any]:
+    build, routing, checking = (round(statistics.median(column), 3) for column in zip(*samples, strict=True))
+    total = round(statistics.median(sum(sample) for sample in samples), 3)
+    return {
+        "tasks": size,
+        "build_ms": build,
+        "route_ms": routing,
+        "validate_ms": checking,
+        "total_ms": total,
+        "best_total_ms": round(min(sum(sample) for sample in samples), 3),
+        "us_per_task": round(total * 1e3 / size, 1),
+        "errors": errors,
+    }
+
+
+def main() -> None:
+    chosen = arguments(__doc__ or "").parse_args()
+    bench = Bench("pipeline", rows=measure(7 if chosen.quick else 25))
+    total = {row["tasks"]: row["total_ms"] for row in bench.rows}
+    checking = {row["tasks"]: row["validate_ms"] for row in bench.rows}
+    bench.targets = [
+        Target.at_most("build + route + validate at 1,000 tasks, ms", 40.0, total[1_000]),
+        Target.at_most("the same, stretch, ms", 20.0, total[1_000]),
+        Target.at_most("5,000 tasks over 1,000, times", 6.0, total[5_000] / total[1_000]),
+        Target.at_most("validate at 1,000 tasks, ms", 8.0, checking[1_000]),
+    ]
+    bench.show(as_json=chosen.as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""`genesis run` and `genesis resume`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from genesis.cli.options import (
+    debug_option,
+    json_option,
+    load_settings,
+    planning_options,
+    slots_option,
+    variables,
+)
+from genesis.cli.output import console, notes, print_document
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from genesis.execute.server import PendingApi
+    from genesis.flows.launch import Launch
+    from genesis.model import Leaf, Run
+    from genesis.settings import Settings
+
+__all__ = ["resume", "run"]
+
+_EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "cancelled": 130}
+
+
+@click.command(epilog='Example: genesis run "Audit the repository at ." --var run_tests=yes')
+@click.argument("request", metavar="REQUEST|PLAN")
+@slots_option
+@click.option(
+    "--rehearse", type=click.FloatRange(0), default=None, metavar="SCALE", help="Replace agents by timers: estimate × SCALE."
+)
+@planning_options
+@json_option
+@debug_option
+def run(
+    request: str,
+    slots: int | None,
+    rehearse: float | None,
+    pairs: tuple[str, ...],
+    playbooks: Path | None,
+    agents: Path | None,
+    llm: str | None,
+    as_json: bool,
+) -> int:
+    """Plan REQUEST, check the plan and run it; or run a PLAN file (.yaml, .yml, .json).
+
+    The run's page in the Prefect UI is printed at the start, and where the results are at the end. An interrupted run
+    goes on with `genesis resume`.
+    """
+    from genesis.cli.planning import planned
+    from genesis.cli.render import plan_view
+    from genesis.execute.server import begin_api
+    from genesis.pipeline import compiled
+
+    settings = load_settings(llm=llm, slots=slots)
+    prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
+    if not as_json:
+        notes().print(plan_view(prepared.routed, prepared.report))
+    program = compiled(prepared, settings)
+    pending = begin_api(settings)
+
+    async def start(launch: Launch) -> Run:
+        from genesis.flows.launch import start_run
+
+        return await start_run(program, launch)
+
+    done = _with_prefect(settings, pending, start, rehearse=rehearse, as_json=as_json)
+    return _show(done, program.leaves, as_json=as_json)
+
+
+@click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c")
+@click.argument("run_id", metavar="RUN")
+@json_option
+@debug_option
+def resume(run_id: str, as_json: bool) -> int:
+    """Go on with RUN: tasks that are done are kept, the rest runs."""
+    from genesis.execute.history import find_run
+    from genesis.execute.server import begin_api, keep_prefect_off_the_terminal
+    from genesis.pipeline import program_of
+
+    settings = load_settings()
+    keep_prefect_off_the_terminal()
+    _, header = asyncio.run(find_run(run_id, settings))
+    leaves = program_of(header.document, header.registry, settings).leaves
+
+    async def go_on(launch: Launch) -> Run:
+        from genesis.flows.launch import resume_run
+
+        return await resume_run(run_id, launch)
+
+    done = _with_prefect(settings, begin_api(settings), go_on, rehearse=None, as_json=as_json)
+    return _show(done, leaves, as_json=as_json)
+
+
+def _with_prefect(
+    settings: Settings,
+    pending: PendingApi,
+    start: Callable[[Launch], Awaitable[Run]],
+    *,
+    rehearse: float | None,
+    as_json: bool,
+) -> Run:
+    """Run something while the terminal shows progress; the first Ctrl-C ends it in order, the second at once.
+
+    The server starts in a process of its own while Prefect is imported here.
+    """
+    from genesis.execute.server import keep_prefect_off_the_terminal
+
+    keep_prefect_off_the_terminal()
+    from genesis.cli.live import LiveProgress
+    from genesis.execute.control import Control
+    from genesis.flows.connection import connected
+    from genesis.flows.launch import Launch
+
+    api = pending.wait()
+    if api.note and not as_json:
+        notes().print(api.note, style="yellow")
+    live = LiveProgress(notes(), settings.run.slots)
+
+    async def whole() -> Run:
+        control = Control()
+        loop = asyncio.get_running_loop()
+
+        def interrupted() -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+            notes().print("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.", style="yellow")
+            control.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupted)
+        return await start(Launch(settings, rehearse, live, control))
+
+    try:
+        with connected(api):
+            return asyncio.run(whole())
+    finally:
+        live.close()
+
+
+def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
+    from genesis.cli.render import run_view
+    from genesis.execute.deliverables import deliverables
+
+    if as_json:
+        print_document(run.model_dump(mode="json"))
+        return _EXIT_CODES.get(run.state, 1)
+    out = console()
+    out.print(run_view(run))
+    for found in deliverables(run, leaves):
+        out.print(f"{found.name} of {found.task}: {found.file}", soft_wrap=True, markup=False)
+    if run.state != "completed":
+        out.print(f"Go on with it: genesis resume {run.run_id}", soft_wrap=True)
+    if run.ui_url:
+        out.print(f"Watch it in the Prefect UI: {run.ui_url}", soft_wrap=True)
+    return _EXIT_CODES.get(run.state, 1)

@@ -1,0 +1,28 @@
+"""The embedded Prefect server, and the choice between it and a configured API. Nothing here imports Prefect."""
+
+from genesis.execute.server.api import Api, PendingApi, begin_api, ensure_api
+from genesis.execute.server.configured import (
+    ConfiguredApi,
+    configured_api,
+    keep_prefect_off_the_terminal,
+    point_prefect_at,
+)
+from genesis.execute.server.lifecycle import ServerInfo, Starting, begin_start, down, status, up, wait_ready
+
+__all__ = [
+    "Api",
+    "ConfiguredApi",
+    "PendingApi",
+    "ServerInfo",
+    "Starting",
+    "begin_api",
+    "begin_start",
+    "configured_api",
+    "down",
+    "ensure_api",
+    "keep_prefect_off_the_terminal",
+    "point_prefect_at",
+    "status",
+    "up",
+    "wait_ready",
+]

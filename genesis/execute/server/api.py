@@ -1,0 +1,91 @@
+"""The Prefect API that a run uses: the configured one as it is, else the embedded one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from genesis.errors import ServiceError
+from genesis.execute.server.configured import ConfiguredApi, configured_api
+from genesis.execute.server.lifecycle import begin_start, wait_ready
+from genesis.settings import Settings
+
+__all__ = ["Api", "PendingApi", "begin_api", "ensure_api", "unreachable"]
+
+_REACH_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A Prefect API that answers."""
+
+    api_url: str
+    ui_url: str | None
+    embedded: bool
+    """Whether Genesis started it on this machine."""
+    note: str = ""
+    """What a person should know about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingApi:
+    """An API that is being started or has yet to be asked."""
+
+    _wait: Callable[[], Api]
+
+    def wait(self) -> Api:
+        """Give the API once it answers.
+
+        Raises:
+            ServiceError: It cannot be reached, or does not start.
+        """
+        return self._wait()
+
+
+def begin_api(settings: Settings) -> PendingApi:
+    """Find the API and start what has to be started, without waiting for it.
+
+    Raises:
+        ResourceError, ServiceError, UsageError: As `begin_start` and `configured_api`.
+    """
+    configured = configured_api()
+    if configured is not None:
+        return PendingApi(lambda: _reached(configured))
+    starting = begin_start(settings)
+
+    def wait() -> Api:
+        info = wait_ready(starting)
+        assert info.api_url is not None
+        return Api(info.api_url, info.ui_url, embedded=True, note=info.note)
+
+    return PendingApi(wait)
+
+
+def ensure_api(settings: Settings) -> Api:
+    """Give an API that answers: the configured one, else the embedded one, which is started where it does not run.
+
+    Raises:
+        ResourceError, ServiceError, UsageError: As `begin_api` and `PendingApi.wait`.
+    """
+    return begin_api(settings).wait()
+
+
+def unreachable(configured: ConfiguredApi, timeout_s: float = _REACH_S) -> str | None:
+    """Say why a configured API cannot be reached, or None. Any answer will do: whether it lets us in shows later."""
+    import httpx  # noqa: PLC0415  # 0.1 s; Prefect needs it as well, but `server status` does not
+
+    try:
+        httpx.get(f"{configured.url}/health", timeout=timeout_s)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+def _reached(configured: ConfiguredApi) -> Api:
+    problem = unreachable(configured)
+    if problem is not None:
+        raise ServiceError(
+            f"the Prefect API {configured.url} (from {configured.source}) cannot be reached: {problem}",
+            hint="start it, correct the address, or unset it to use the embedded server",
+        )
+    return Api(configured.url, configured.ui_url, embedded=False)

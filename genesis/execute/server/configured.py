@@ -1,0 +1,104 @@
+"""Which Prefect API the user has configured, found without importing Prefect.
+
+The one module that reads and sets Prefect's own environment variables. Only the environment and the active profile
+count: a `prefect.toml`, `pyproject.toml` or `.env` in the current folder does not, since that folder may be a stranger's
+repository that is being audited.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genesis.errors import UsageError
+
+__all__ = ["ConfiguredApi", "configured_api", "inherited_environment", "keep_prefect_off_the_terminal", "point_prefect_at", "ui_address"]
+
+_CLOUD_API = "https://api.prefect.cloud/api"
+_CLOUD_UI = "https://app.prefect.cloud"
+_KEPT = frozenset("PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR PYTHONPATH VIRTUAL_ENV LD_LIBRARY_PATH".split())
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredApi:
+    """A Prefect API that the user named."""
+
+    url: str
+    ui_url: str | None
+    source: str
+    """Where it is configured, for messages."""
+
+
+def configured_api(environment: Mapping[str, str] | None = None) -> ConfiguredApi | None:
+    """Find the API in `PREFECT_API_URL` or in Prefect's active profile; None where neither names one.
+
+    Args:
+        environment: Variables to read instead of this process's own.
+
+    Raises:
+        UsageError: The profiles cannot be read, or `PREFECT_PROFILE` names none of them. Going on without them could
+            send a run to another server than the one that is meant.
+    """
+    variables = os.environ if environment is None else environment
+    url = variables.get("PREFECT_API_URL", "").strip()
+    profile, where = _active_profile(variables) if not url else ({}, "the environment variable PREFECT_API_URL")
+    url = (url or str(profile.get("PREFECT_API_URL", ""))).strip().rstrip("/")
+    if not url:
+        return None
+    ui_url = variables.get("PREFECT_UI_URL") or profile.get("PREFECT_UI_URL")
+    return ConfiguredApi(url, str(ui_url).rstrip("/") if ui_url else ui_address(url), where)
+
+
+def ui_address(api_url: str) -> str | None:
+    """Give the address of the pages that belong to an API, as Prefect derives it."""
+    if api_url.startswith(_CLOUD_API):
+        pages = api_url.replace(_CLOUD_API, _CLOUD_UI)
+        return pages.replace("/accounts/", "/account/").replace("/workspaces/", "/workspace/")
+    return api_url.removesuffix("/api") if api_url.endswith("/api") else None
+
+
+def point_prefect_at(api_url: str) -> None:
+    """Make Prefect use this API, in this process and its children. Call it before Prefect is imported."""
+    os.environ["PREFECT_API_URL"] = api_url
+
+
+def keep_prefect_off_the_terminal() -> None:
+    """Keep Prefect's log lines for the UI: the terminal shows progress instead. Call it before Prefect is imported."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
+def inherited_environment() -> dict[str, str]:
+    """Give what the embedded server gets of this process's variables: no settings of Prefect's, and no secrets."""
+    return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
+
+
+def _active_profile(variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    path = _profiles_path(variables)
+    wanted = variables.get("PREFECT_PROFILE")
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        document = {}
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"Prefect's profiles in {path} cannot be read: {error}", hint="mend the file, or set PREFECT_API_URL"
+        ) from error
+    profiles = document.get("profiles", {})
+    name = wanted or document.get("active")
+    if wanted and wanted not in profiles and wanted != "ephemeral":
+        raise UsageError(
+            f"PREFECT_PROFILE is {wanted!r}, which is not in {path}", hint="run: prefect profile ls, or unset it"
+        )
+    profile = profiles.get(name, {}) if isinstance(profiles, dict) else {}
+    return (profile if isinstance(profile, dict) else {}), f"profile {name!r} in {path}"
+
+
+def _profiles_path(variables: Mapping[str, str]) -> Path:
+    if named := variables.get("PREFECT_PROFILES_PATH"):
+        return Path(named).expanduser()
+    home = variables.get("PREFECT_HOME")
+    return (Path(home).expanduser() if home else Path.home() / ".prefect") / "profiles.toml"

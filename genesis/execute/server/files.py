@@ -1,0 +1,212 @@
+"""Where the embedded server keeps its things, and what is written down about it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from genesis.errors import ResourceError, ServiceError
+from genesis.model import Model
+
+__all__ = ["Record", "ServerFiles", "mending", "take_lock"]
+
+_TAIL_BYTES = 20_000
+_POLL_S = 0.02
+
+
+class Record(Model):
+    """What is written down about the server when it is started."""
+
+    pid: int | None = None
+    """None when it was stopped; the port is kept for the next start."""
+    identity: str = ""
+    """Tells this process from others with the same number."""
+    host: str
+    port: int
+    prefect: str = ""
+    """Version of Prefect that it runs."""
+    python: str = ""
+    """The interpreter that runs it."""
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFiles:
+    """The files of the embedded server, below the home of Genesis."""
+
+    home: Path
+
+    @property
+    def folder(self) -> Path:
+        """Folder of all of them; the server's own `PREFECT_HOME`, so that a person's settings do not reach it."""
+        return self.home.expanduser().absolute() / "server"
+
+    @property
+    def state(self) -> Path:
+        """The record."""
+        return self.folder / "state.json"
+
+    @property
+    def start_lock(self) -> Path:
+        """Held by who starts or stops the server."""
+        return self.folder / "start.lock"
+
+    @property
+    def owner(self) -> Path:
+        """Locked by the server as long as it lives; holds a copy of the record."""
+        return self.folder / "owner.lock"
+
+    @property
+    def served(self) -> Path:
+        """Exists once the database has been served from."""
+        return self.folder / "served"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite database."""
+        return self.folder / "prefect.db"
+
+    @property
+    def log(self) -> Path:
+        """What the server prints."""
+        return self.folder / "server.log"
+
+    def make_folder(self) -> None:
+        """Make the folder, readable by its user only: the database holds what runs worked on.
+
+        Raises:
+            ResourceError: It cannot be made or written.
+        """
+        with mending(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not os.access(self.folder, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.folder))
+
+    def read(self) -> Record | None:
+        """Read the record; None where there is none or it cannot be understood."""
+        try:
+            return Record.model_validate_json(self.state.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def is_corrupt(self) -> bool:
+        """Whether there is a record that cannot be understood."""
+        return self.state.exists() and self.read() is None
+
+    def write(self, record: Record) -> None:
+        """Write the record, whole or not at all.
+
+        Raises:
+            ResourceError: There is no space, or the folder cannot be written.
+        """
+        partial = self.state.with_suffix(f".{os.getpid()}")
+        with mending(self.folder):
+            try:
+                partial.write_text(record.model_dump_json(), encoding="utf-8")
+                os.replace(partial, self.state)  # noqa: PTH105  # atomic
+            finally:
+                partial.unlink(missing_ok=True)
+
+    def owned(self) -> Record | None:
+        """Read the copy of the record that the living server holds; None when no server lives."""
+        try:
+            descriptor = os.open(self.owner, os.O_RDWR)
+        except OSError:
+            return None
+        try:
+            if take_lock(descriptor, 0.0):
+                return None
+            with open(descriptor, "rb", closefd=False) as file:
+                return _record_of(file.read())
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def locked(self, timeout_s: float) -> Iterator[None]:
+        """Hold the lock for starting and stopping. It is freed by the system when its holder dies.
+
+        Raises:
+            ResourceError: The folder cannot be written.
+            ServiceError: Another process holds it for longer than the timeout.
+        """
+        self.make_folder()
+        with mending(self.folder):
+            descriptor = os.open(self.start_lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if not take_lock(descriptor, timeout_s):
+                raise ServiceError(
+                    f"another process has been starting or stopping the Prefect server for {timeout_s:g} s",
+                    hint=f"wait for it, or end the process that holds {self.start_lock}",
+                )
+            yield
+        finally:
+            os.close(descriptor)
+
+    def note_served(self) -> None:
+        """Note that the database is whole and in use.
+
+        Raises:
+            ResourceError: The folder cannot be written.
+        """
+        if not self.served.exists():
+            with mending(self.folder):
+                self.served.touch(mode=0o600)
+
+    def last_lines(self, count: int = 8) -> str:
+        """Give the last lines of the log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return ""
+        return "\n".join([line for line in lines if line.strip()][-count:])
+
+
+@contextmanager
+def mending(path: Path) -> Iterator[None]:
+    """Turn the machine's refusals about a path into errors that say how to mend them.
+
+    Raises:
+        ResourceError: No space, no permission, a read-only file system, or a file where a folder should be.
+    """
+    try:
+        yield
+    except OSError as error:
+        no_space = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        hint = "make space" if no_space else "make it writable"
+        raise ResourceError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint=f"{hint}, or set GENESIS_HOME to another folder",
+            data={"path": str(path)},
+        ) from error
+
+
+def _record_of(text: bytes) -> Record | None:
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def take_lock(descriptor: int, timeout_s: float) -> bool:
+    """Lock an open file for this process and who inherits it; whether that worked within the timeout."""
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_POLL_S)
+        else:
+            return True

@@ -1,0 +1,50 @@
+"""Ask the embedded server how it is. It is on this machine, so no proxy is asked and every answer has to be quick."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+
+__all__ = ["active_flow_runs", "is_healthy", "server_version", "url_host"]
+
+
+def url_host(host: str) -> str:
+    """Give the host to connect to, as it is written in a URL, for a host that is listened on."""
+    if host in {"", "0.0.0.0"}:  # noqa: S104  # compared, not bound
+        return "127.0.0.1"
+    if host == "::":
+        return "[::1]"
+    return f"[{host}]" if ":" in host else host
+
+
+def is_healthy(host: str, port: int, timeout_s: float = 1.0) -> bool:
+    """Whether the API answers that it is well."""
+    return _ask(host, port, "GET", "/api/health", timeout_s) is True
+
+
+def server_version(host: str, port: int, timeout_s: float = 2.0) -> str | None:
+    """Give the version of Prefect that serves there, or None when nothing like it does."""
+    version = _ask(host, port, "GET", "/api/admin/version", timeout_s)
+    return version if isinstance(version, str) else None
+
+
+def active_flow_runs(host: str, port: int, timeout_s: float = 5.0) -> int | None:
+    """Count the flow runs that are pending or running; None when the server does not say."""
+    query = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}}
+    count = _ask(host, port, "POST", "/api/flow_runs/count", timeout_s, query)
+    return count if isinstance(count, int) else None
+
+
+def _ask(host: str, port: int, method: str, path: str, timeout_s: float, body: object = None) -> Any:
+    """Give the JSON answer of a request, or None when there is no good one."""
+    connection = http.client.HTTPConnection(url_host(host).strip("[]"), port, timeout=timeout_s)
+    try:
+        content = None if body is None else json.dumps(body)
+        connection.request(method, path, content, {"content-type": "application/json", "connection": "close"})
+        response = connection.getresponse()
+        return json.loads(response.read(1_000_000)) if response.status == http.client.OK else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()

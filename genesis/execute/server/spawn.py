@@ -1,0 +1,206 @@
+"""Start the server's process, detached from this one."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import importlib.util
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from genesis.errors import ResourceError, ServiceError, UsageError
+from genesis.execute.server.configured import inherited_environment
+from genesis.execute.server.files import Record, ServerFiles, mending, take_lock
+from genesis.execute.server.health import url_host
+from genesis.execute.server.processes import identity
+
+__all__ = ["free_bytes", "installed_prefect", "listening_socket", "spawn"]
+
+_BACKLOG = 2_048
+_ABOVE_THE_TARGETS = 10
+_NEEDED_BYTES = 50_000_000
+_LOG_BYTES = 2_000_000
+_DYING_S = 5.0
+
+
+def installed_prefect() -> str:
+    """Give the version of Prefect that is installed here, without importing it."""
+    return version("prefect")
+
+
+def free_bytes(folder: Path) -> int:
+    """Give the space that is left where a folder is."""
+    return shutil.disk_usage(folder).free
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Bind a socket and listen on it; port 0 takes a free one.
+
+    The socket is bound here and handed to the server, so that no other process can take the port in between, and who
+    connects early waits instead of being refused.
+
+    Raises:
+        ServiceError: The port is taken.
+        UsageError: The address is not one of this machine, or the port may not be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ServiceError(
+                f"port {port} on {host} is in use by another process",
+                hint="end that process, or set GENESIS_SERVER__PORT to another port or to 0 for a free one",
+                code="GEN-SERVER-PORT",
+            ) from error
+        raise UsageError(
+            f"cannot listen on {host!r} port {port}: {error.strerror or error}",
+            hint="correct GENESIS_SERVER__HOST and GENESIS_SERVER__PORT",
+        ) from error
+    return made
+
+
+def spawn(
+    files: ServerFiles, *, host: str, port: int, wanted_port: int, free: Callable[[Path], int] = free_bytes
+) -> Record:
+    """Start the server and write down what was started. The start lock has to be held.
+
+    Args:
+        files: Where it keeps its things.
+        host: Address to listen on.
+        port: The port that it is to have; 0 when none is known yet.
+        wanted_port: The port that the settings ask for; 0 lets another one be taken when `port` is in use.
+        free: Gives the space that is left.
+
+    Raises:
+        ResourceError: There is no space, or the folder cannot be written.
+        ServiceError: The port is taken, or a server that cannot be seen from here uses the same database.
+        UsageError: The address cannot be used.
+    """
+    if (left := free(files.folder)) < _NEEDED_BYTES:
+        raise ResourceError(
+            f"{files.folder} has {left / 1e6:.0f} MB left, and the Prefect server needs {_NEEDED_BYTES / 1e6:.0f} MB",
+            hint="make space, or set GENESIS_HOME to another folder",
+        )
+    owner = _own(files)
+    try:
+        _forget_half_made(files)
+        with _listen(host, port, wanted_port) as listening:
+            actual: int = listening.getsockname()[1]
+            pid = _start(files, host, actual, listening.fileno(), owner)
+            record = Record(
+                pid=pid,
+                identity=identity(pid) or "",
+                host=host,
+                port=actual,
+                prefect=installed_prefect(),
+                python=sys.executable,
+                started_at=datetime.now(UTC),
+            )
+            os.pwrite(owner, record.model_dump_json().encode(), 0)
+            files.write(record)
+            return record
+    finally:
+        os.close(owner)
+
+
+def _own(files: ServerFiles) -> int:
+    """Take the lock that the server will hold for life, and empty its copy of the record.
+
+    A server that was killed a moment ago may hold it until the last of its threads is gone.
+    """
+    with mending(files.folder):
+        owner = os.open(files.owner, os.O_RDWR | os.O_CREAT, 0o600)
+    if not take_lock(owner, _DYING_S):
+        os.close(owner)
+        raise ServiceError(
+            f"a Prefect server that cannot be seen from here uses {files.database}",
+            hint="it may run in another container; stop it there, or set GENESIS_HOME to another folder",
+        )
+    os.ftruncate(owner, 0)
+    return owner
+
+
+def _forget_half_made(files: ServerFiles) -> None:
+    """Remove a database that no server has ever served from: its first start was cut off in the middle.
+
+    SQLite's tables are changed outside transactions, so such a database can be beyond repair, and there is nothing in
+    it yet that anybody could miss.
+    """
+    if files.served.exists():
+        return
+    with mending(files.folder):
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            Path(f"{files.database}{suffix}").unlink(missing_ok=True)
+        (files.folder / "memo_store.toml").unlink(missing_ok=True)  # says which block types the database has
+
+
+def _listen(host: str, port: int, wanted_port: int) -> socket.socket:
+    try:
+        return listening_socket(host, port)
+    except ServiceError:
+        if wanted_port:
+            raise
+        return listening_socket(host, 0)
+
+
+def _start(files: ServerFiles, host: str, port: int, listening: int, owner: int) -> int:
+    """Start the process in a session of its own, with its output in the log and two descriptors handed on."""
+    _rotate(files.log)
+    handed = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_THE_TARGETS) for fd in (listening, owner)]
+    log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        with mending(files.folder):
+            return os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-P", str(Path(__file__).with_name("host.py")), str(files.log)],
+                _environment(files, host, port),
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, str(files.log), log_flags, 0o600),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                    (os.POSIX_SPAWN_DUP2, handed[0], 3),
+                    (os.POSIX_SPAWN_DUP2, handed[1], 4),
+                ],
+                setsid=True,
+            )
+    finally:
+        for descriptor in handed:
+            os.close(descriptor)
+
+
+def _rotate(log: Path) -> None:
+    with mending(log.parent):
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_name(log.name + ".1"))
+
+
+def _environment(files: ServerFiles, host: str, port: int) -> dict[str, str]:
+    """Give the server's variables: nothing of the person's Prefect settings, and its own addresses."""
+    base = f"http://{url_host(host)}:{port}"
+    made = inherited_environment() | {
+        "PREFECT_HOME": str(files.folder),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{files.database}",
+        "PREFECT_SERVER_API_HOST": host,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_UI_API_URL": f"{base}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT__SERVER_FINAL": "1",
+        "DO_NOT_TRACK": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    found = importlib.util.find_spec("prefect")
+    if found is not None and found.origin and not os.access(Path(found.origin).parent / "server", os.W_OK):
+        made["PREFECT_UI_STATIC_DIRECTORY"] = str(files.folder / "ui")
+    return made

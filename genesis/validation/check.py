@@ -1,0 +1,59 @@
+"""What a check is: a pure function from facts to findings, with a code, a severity and a line for the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from pydantic import JsonValue
+
+from genesis.model import Severity
+
+if TYPE_CHECKING:
+    from genesis.validation.facts import Facts
+
+__all__ = ["Check", "Find", "Finding", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found."""
+
+    node: int | None
+    """The outline's node that it is about; None for the plan as a whole."""
+    message: str
+    hint: str = ""
+    """What to do about it; the check's own remedy where it is empty."""
+    evidence: dict[str, JsonValue] = field(default_factory=dict)
+
+
+class Find(Protocol):
+    """Looks for one kind of fault."""
+
+    def __call__(self, facts: Facts, /) -> Iterable[Finding]:
+        """Give the findings; never raise, whatever the plan."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One coded check."""
+
+    code: str
+    """Stable, `GEN-…`; its findings carry it."""
+    severity: Severity
+    finds: str
+    """What it finds, as one line of the reference."""
+    remedy: str
+    """What a reader can do about it."""
+    find: Find
+
+
+def check(code: str, severity: Severity, *, finds: str, remedy: str) -> Callable[[Find], Check]:
+    """Make a check of a function."""
+
+    def make(find: Find) -> Check:
+        return Check(code, severity, finds, remedy, find)
+
+    return make

@@ -1,0 +1,131 @@
+"""Whether what runs the leaves can be used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from genesis.model import HttpExecutor
+from genesis.validation.check import Finding, check
+from genesis.validation.facts import Facts
+
+__all__ = [
+    "approval_unavailable",
+    "executor_unavailable",
+    "executor_unusable",
+    "secret_missing",
+    "secret_undeclared",
+    "work_orders",
+]
+
+_UNAVAILABLE = frozenset({"a2a"})
+"""Kinds that the documents know and this version cannot run."""
+_SECRET = re.compile(r"\{secret:([^{}]+)\}")
+
+
+@check(
+    "GEN-APPROVAL-UNAVAILABLE",
+    "error",
+    finds="a task that asks for an approval, which this version cannot wait for",
+    remedy="remove `approval` and run the task on its own once you have looked at what comes before it",
+)
+def approval_unavailable(facts: Facts) -> Iterator[Finding]:
+    """Find tasks that would have to wait for a person."""
+    for node in facts.outline.nodes:
+        if node.task.approval:
+            yield Finding(node.index, f"task {node.path!r} asks for an approval; approval is not available yet")
+
+
+@check(
+    "GEN-EXECUTOR-UNAVAILABLE",
+    "error",
+    finds="an agent whose kind of executor this version cannot run",
+    remedy="give the agent an executor of another kind, for example http",
+)
+def executor_unavailable(facts: Facts) -> Iterator[Finding]:
+    """Find executor kinds that are documented and not there yet."""
+    for node, agent, spec in facts.executors:
+        if spec.kind in _UNAVAILABLE:
+            yield Finding(
+                node.index,
+                f"agent {agent.name!r}, which runs task {node.path!r}, has an executor of kind {spec.kind!r}; "
+                "that kind is not available yet",
+                evidence={"agent": agent.name, "kind": spec.kind},
+            )
+
+
+@check(
+    "GEN-EXECUTOR-UNUSABLE",
+    "error",
+    finds="an executor that cannot be used on this machine, with the reason",
+    remedy="install or configure what is missing, or route the task to another agent",
+)
+def executor_unusable(facts: Facts) -> Iterator[Finding]:
+    """Ask about each executor in use once."""
+    if facts.probe is None:
+        return
+    for node, agent, spec in facts.executors:
+        if spec.kind in _UNAVAILABLE:
+            continue
+        problem = facts.probe.executor_problem(spec, agent)
+        if problem:
+            message = f"agent {agent.name!r} cannot run task {node.path!r}: {problem}"
+            evidence = {"agent": agent.name, "kind": spec.kind, "problem": problem}
+            yield Finding(node.index, message, evidence={**evidence})
+
+
+@check(
+    "GEN-SECRET-MISSING",
+    "error",
+    finds="a secret that an agent in use needs and that cannot be read",
+    remedy="set an environment variable or a Prefect Secret block of this name",
+)
+def secret_missing(facts: Facts) -> Iterator[Finding]:
+    """Ask about each secret of each agent in use once."""
+    if facts.probe is None:
+        return
+    present: dict[str, bool] = {}
+    seen: set[str] = set()
+    for node, agent in facts.assigned:
+        if not agent.secrets or agent.name in seen:
+            continue
+        seen.add(agent.name)
+        for name in dict.fromkeys(agent.secrets):
+            if name not in present:
+                present[name] = facts.probe.secret_present(name)
+            if not present[name]:
+                message = f"agent {agent.name!r}, which runs task {node.path!r}, needs the secret {name!r}"
+                yield Finding(node.index, message, evidence={"agent": agent.name, "secret": name})
+
+
+@check(
+    "GEN-SECRET-UNDECLARED",
+    "error",
+    finds="an http executor whose headers use a secret that its agent does not list",
+    remedy="add the name to the agent's `secrets`",
+)
+def secret_undeclared(facts: Facts) -> Iterator[Finding]:
+    """Find `{secret:NAME}` without the right to it."""
+    for node, agent, spec in facts.executors:
+        if not isinstance(spec, HttpExecutor):
+            continue
+        used = dict.fromkeys(name for value in spec.headers.values() for name in _SECRET.findall(value))
+        for name in used:
+            if name not in agent.secrets:
+                message = f"the headers of agent {agent.name!r} use the secret {name!r}, which it does not list"
+                yield Finding(node.index, message, evidence={"agent": agent.name, "secret": name})
+
+
+@check(
+    "GEN-WORK-ORDERS",
+    "info",
+    finds="leaves that end as a work order for a person",
+    remedy="to have them done, configure a model or give their agents an executor",
+)
+def work_orders(facts: Facts) -> Iterator[Finding]:
+    """Count the leaves that no program does, as one finding."""
+    if all(spec.kind != "brief" for _, _, spec in facts.executors):
+        return
+    briefs = [node.path for node, agent in facts.assigned if facts.kind(node, agent) == "brief"]
+    message = f"{len(briefs)} of {len(facts.leaves)} leaves become work orders for people: {', '.join(briefs[:3])}"
+    yield Finding(None, message + (" …" if len(briefs) > 3 else ""), evidence={"tasks": [*briefs[:50]]})  # noqa: PLR2004

@@ -1,0 +1,129 @@
+"""Sizes: what a planner may make, and what a reader can still follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from genesis.validation.check import Finding, check
+from genesis.validation.facts import Facts
+
+__all__ = [
+    "deep_nesting",
+    "leaf_limit",
+    "long_description",
+    "near_leaf_limit",
+    "plan_depth",
+    "plan_fan_out",
+    "request_length",
+]
+
+_NEAR = 0.8
+
+
+@check(
+    "GEN-REQUEST-LENGTH",
+    "error",
+    finds="a request longer than the limit",
+    remedy="shorten it and put details into files that the tasks read, or raise GENESIS_LIMITS__REQUEST_CHARACTERS",
+)
+def request_length(facts: Facts) -> Iterator[Finding]:
+    """Find a request that no planner would have taken."""
+    length, limit = len(facts.plan.request), facts.limits.request_characters
+    if length > limit:
+        message = f"the request has {length:,} characters; the limit is {limit:,}"
+        yield Finding(None, message, evidence={"characters": length, "limit": limit})
+
+
+@check(
+    "GEN-LEAF-LIMIT",
+    "error",
+    finds="more leaves than a plan may have over its whole life",
+    remedy="split the plan into several, or raise GENESIS_LIMITS__LEAVES",
+)
+def leaf_limit(facts: Facts) -> Iterator[Finding]:
+    """Find a plan that is larger than the total allowed."""
+    count, limit = len(facts.outline.leaves), facts.limits.leaves
+    if count > limit:
+        message = f"the plan has {count:,} leaves; the limit is {limit:,}"
+        yield Finding(None, message, evidence={"leaves": count, "limit": limit})
+
+
+@check(
+    "GEN-LEAF-LIMIT-NEAR",
+    "info",
+    finds="a plan that uses most of the leaves that it may ever have",
+    remedy="if it is to grow while it runs, raise GENESIS_LIMITS__LEAVES",
+)
+def near_leaf_limit(facts: Facts) -> Iterator[Finding]:
+    """Find a plan that leaves little room for expansion."""
+    count, limit = len(facts.outline.leaves), facts.limits.leaves
+    if _NEAR * limit < count <= limit:
+        message = f"the plan has {count:,} of at most {limit:,} leaves"
+        yield Finding(None, message, evidence={"leaves": count, "limit": limit})
+
+
+@check(
+    "GEN-PLAN-DEPTH",
+    "error",
+    finds="a planner's plan nested deeper than the limit",
+    remedy="plan with fewer levels, or raise GENESIS_LIMITS__DEPTH",
+)
+def plan_depth(facts: Facts) -> Iterator[Finding]:
+    """Find where a planner went deeper than it may."""
+    if facts.planned:
+        yield from _too_deep(facts)
+
+
+@check(
+    "GEN-NESTING-DEEP",
+    "warning",
+    finds="a person's plan nested so deeply that it is hard to follow",
+    remedy="use fewer levels; a level that orders nothing can go",
+)
+def deep_nesting(facts: Facts) -> Iterator[Finding]:
+    """Find deep nesting in a plan file; it runs all the same."""
+    if not facts.planned:
+        yield from _too_deep(facts)
+
+
+def _too_deep(facts: Facts) -> Iterator[Finding]:
+    """Give the deepest task when it is beyond the limit."""
+    limit = facts.limits.depth
+    deepest = max(facts.outline.nodes, key=lambda node: (node.depth, -node.index), default=None)
+    if deepest is not None and deepest.depth > limit:
+        path = deepest.path if len(deepest.path) <= 120 else f"{deepest.path[:117]}..."  # noqa: PLR2004 - a line of text
+        message = f"task {path!r} is at depth {deepest.depth}; the limit is {limit}"
+        yield Finding(deepest.index, message, evidence={"depth": deepest.depth, "limit": limit})
+
+
+@check(
+    "GEN-PLAN-FAN-OUT",
+    "error",
+    finds="a composite with more subtasks than a planner may make",
+    remedy="group the subtasks, or raise GENESIS_LIMITS__FAN_OUT",
+)
+def plan_fan_out(facts: Facts) -> Iterator[Finding]:
+    """Find composites that a planner made too wide; a person's plan may be as wide as it likes."""
+    limit = facts.limits.fan_out
+    if not facts.planned:
+        return
+    for node in facts.outline.nodes:
+        if len(node.children) > limit:
+            message = f"composite {node.path!r} has {len(node.children):,} subtasks; the limit is {limit}"
+            yield Finding(node.index, message, evidence={"subtasks": len(node.children), "limit": limit})
+
+
+@check(
+    "GEN-DESCRIPTION-LONG",
+    "warning",
+    finds="a description longer than a request may be",
+    remedy="say what is to be done, and put the material into a file that an input names",
+)
+def long_description(facts: Facts) -> Iterator[Finding]:
+    """Find descriptions that hold material rather than say what is to be done."""
+    limit = facts.limits.request_characters
+    for node in facts.outline.nodes:
+        length = len(node.task.description)
+        if length > limit:
+            message = f"the description of task {node.path!r} has {length:,} characters"
+            yield Finding(node.index, message, evidence={"characters": length, "advised": limit})

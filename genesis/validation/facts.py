@@ -1,0 +1,277 @@
+"""What is known about a routed plan: worked out once, then handed to every check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from genesis.document import close_matches
+from genesis.graph import topological_order
+from genesis.model import AgentProfile, ExecutorSpec, Plan, Registry, Route, RoutedPlan
+from genesis.settings import Limits
+from genesis.structure import (
+    DataFlow,
+    Node,
+    Outline,
+    dataflow,
+    expected_seconds,
+    expected_usd,
+    junctions,
+    outline,
+)
+from genesis.validation.delivery import Delivery, deliveries
+from genesis.validation.phases import Phases
+from genesis.validation.probe import Probe
+from genesis.validation.reach import ordered_pairs
+from genesis.validation.request import Clause, clauses
+from genesis.validation.words import Vocabulary
+
+__all__ = ["Facts", "Schedule", "gather"]
+
+_CANDIDATES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When each vertex of the order can be done at the earliest, with as many slots as one likes."""
+
+    finish: list[float]
+    """Seconds from the start to the end of each vertex."""
+    level: list[int]
+    """Leaves on the longest chain that ends at each vertex; leaves of one level never wait for each other."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A routed plan, its registry, and what follows from both.
+
+    Lists named `…_of` are indexed by the outline's nodes.
+    """
+
+    plan: Plan
+    registry: Registry
+    limits: Limits
+    slots: int
+    """Leaves running at once."""
+    planned: bool
+    """Whether a planner made the plan, and not a person."""
+    default_seconds: float
+    """Duration of a leaf without an estimate."""
+    model: str | None
+    """The run's language model, for agents without an executor of their own."""
+    probe: Probe | None
+    outline: Outline
+    flow: DataFlow
+    agents: dict[str, AgentProfile]
+    """First agent of each name."""
+    routes: dict[str, Route]
+    route_of: list[Route | None]
+    agent_of: list[AgentProfile | None]
+    """The agent of each leaf; None for a composite, an unassigned leaf and an unknown agent."""
+
+    @cached_property
+    def leaves(self) -> list[Node]:
+        """The leaves in document order."""
+        return self.outline.leaf_nodes()
+
+    @cached_property
+    def assigned(self) -> list[tuple[Node, AgentProfile]]:
+        """The leaves that have an agent, with it."""
+        return [(node, agent) for node in self.leaves if (agent := self.agent_of[node.index]) is not None]
+
+    @cached_property
+    def executors(self) -> list[tuple[Node, AgentProfile, ExecutorSpec]]:
+        """Each executor in use once, with its agent and the first leaf that needs it."""
+        found: dict[tuple[str, str], tuple[Node, AgentProfile, ExecutorSpec]] = {}
+        for (name, task_type), (node, agent, spec) in self._specs.items():
+            found.setdefault((name, task_type if task_type in agent.executors else ""), (node, agent, spec))
+        return list(found.values())
+
+    def kind(self, node: Node, agent: AgentProfile) -> str:
+        """Give the kind of executor that runs an assigned leaf."""
+        return self._specs[agent.name, node.task.type][2].kind
+
+    @cached_property
+    def _specs(self) -> dict[tuple[str, str], tuple[Node, AgentProfile, ExecutorSpec]]:
+        """For each agent and type in use the first leaf and its executor."""
+        found: dict[tuple[str, str], tuple[Node, AgentProfile, ExecutorSpec]] = {}
+        for node, agent in self.assigned:
+            key = (agent.name, node.task.type)
+            if key not in found:
+                found[key] = (node, agent, agent.executor_for(node.task.type, model=self.model))
+        return found
+
+    def stated_pairs(self, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Give the pairs of vertices that `depends_on` alone puts in this order; the plan has no cycle."""
+        before = junctions(self.outline).before
+        return ordered_pairs(before, topological_order(before) or [], pairs)
+
+    @cached_property
+    def before(self) -> tuple[tuple[int, ...], ...]:
+        """The order as a graph over junctions, edges from references in inputs included."""
+        return junctions(self.outline, self.flow.edges()).before
+
+    @cached_property
+    def order(self) -> list[int] | None:
+        """The vertices of `before` in an order that respects it; None when there is a cycle."""
+        return topological_order(self.before)
+
+    @cached_property
+    def schedule(self) -> Schedule | None:
+        """The earliest times; None when there is a cycle."""
+        return None if self.order is None else self._schedule(self.order, self.seconds)
+
+    def _schedule(self, order: list[int], seconds: list[float]) -> Schedule:
+        before = self.before
+        finish = [0.0] * len(before)
+        level = [0] * len(before)
+        duration = [0.0] * len(before)
+        weight = [0] * len(before)
+        for leaf in self.outline.leaves:
+            duration[2 * leaf] = seconds[leaf]
+            weight[2 * leaf] = 1
+        for vertex in order:
+            start, depth = 0.0, 0
+            for source in before[vertex]:
+                if finish[source] > start:  # not max(): this is the innermost loop of validation
+                    start = finish[source]
+                if level[source] > depth:
+                    depth = level[source]
+            finish[vertex] = start + duration[vertex]
+            level[vertex] = depth + weight[vertex]
+        return Schedule(finish, level)
+
+    @cached_property
+    def known_schedule(self) -> Schedule | None:
+        """The earliest times by the plan's own estimates alone: what is not estimated takes no time."""
+        if self.order is None:
+            return None
+        seconds = [expected_seconds(node.task, 0.0) if not node.children else 0.0 for node in self.outline.nodes]
+        return self._schedule(self.order, seconds)
+
+    @cached_property
+    def seconds(self) -> list[float]:
+        """Expected duration of each node; 0 for a composite."""
+        default = self.default_seconds
+        return [0.0 if node.children else expected_seconds(node.task, default) for node in self.outline.nodes]
+
+    @cached_property
+    def widths(self) -> dict[str, tuple[int, int]]:
+        """For each agent in use the most of its leaves that could surely run at once, and the first of these leaves.
+
+        Leaves that end chains of the same length are never ordered among themselves, so they can run at once: a lower
+        bound on the true width, and linear.
+        """
+        if self.schedule is None:
+            return {}
+        level = self.schedule.level
+        groups: dict[tuple[str, int], list[int]] = {}
+        for node, agent in self.assigned:
+            groups.setdefault((agent.name, level[2 * node.index]), []).append(node.index)
+        widest: dict[str, tuple[int, int]] = {}
+        for (name, _), group in groups.items():
+            if name not in widest or len(group) > widest[name][0]:
+                widest[name] = (len(group), group[0])
+        return widest
+
+    @cached_property
+    def usd(self) -> dict[int, Decimal]:
+        """Expected cost of each leaf."""
+        return {leaf.index: expected_usd(leaf.task, self.agent_of[leaf.index]) for leaf in self.leaves}
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words of this plan, each stemmed once."""
+        return Vocabulary()
+
+    @cached_property
+    def words(self) -> list[tuple[str, ...]]:
+        """Content words of each node's description, stemmed, in order."""
+        content = self.vocabulary.content
+        return [content(node.task.description) for node in self.outline.nodes]
+
+    @cached_property
+    def request(self) -> list[Clause]:
+        """What the request asks for, and whether the plan speaks of it."""
+        return clauses(self.plan, self.outline, self.words, self.vocabulary)
+
+    @cached_property
+    def phases(self) -> Phases:
+        """The reader of phases."""
+        return Phases(self.vocabulary)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """The phases of the leaves and their order; nothing when there is a cycle."""
+        if self.order is None:
+            return Delivery((), [], [])
+        read, words = self.phases.read, self.words
+        found = {leaf.index: phase for leaf in self.leaves if (phase := read(leaf.task, words[leaf.index])) is not None}
+        return deliveries(self.outline, self.before, self.order, found)
+
+    def ordered(self, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Give the pairs of vertices whose first must come before the second; none when there is a cycle."""
+        return set() if self.order is None else ordered_pairs(self.before, self.order, pairs)
+
+    def path(self, node: int) -> str:
+        """Give the path of a node."""
+        return self.outline.nodes[node].path
+
+    def guess(self, word: str, *groups: Iterable[str]) -> str:
+        """Give `did you mean 'x'?` from the first candidates of these groups, or an empty text.
+
+        The work is bounded: words of a quite different length cannot be meant, and a few hundred are enough.
+        """
+        short, long = len(word) * 2 // 3, len(word) * 3 // 2 + 1
+        found: dict[str, None] = {}
+        for group in groups:
+            for candidate in group:
+                if short <= len(candidate) <= long:
+                    found[candidate] = None
+                    if len(found) >= _CANDIDATES:
+                        return close_matches(word[:200], found)
+        return close_matches(word[:200], found)
+
+
+def gather(
+    routed: RoutedPlan,
+    registry: Registry,
+    *,
+    probe: Probe | None,
+    limits: Limits,
+    slots: int,
+    planned: bool | None,
+    default_seconds: float,
+    model: str | None,
+) -> Facts:
+    """Work out the facts of a routed plan; see `genesis.validation.validate` for the arguments."""
+    plan = routed.plan
+    tree = outline(plan)
+    agents: dict[str, AgentProfile] = {}
+    for agent in registry.agents:
+        agents.setdefault(agent.name, agent)
+    route_of: list[Route | None] = [None] * len(tree.nodes)
+    agent_of: list[AgentProfile | None] = [None] * len(tree.nodes)
+    routes = dict(routed.routes)
+    for node in tree.leaf_nodes():
+        route = route_of[node.index] = routes.get(node.path)
+        if route is not None and route.agent is not None:
+            agent_of[node.index] = agents.get(route.agent)
+    return Facts(
+        plan=plan,
+        registry=registry,
+        limits=limits,
+        slots=max(1, slots),
+        planned=plan.planner != "file" if planned is None else planned,
+        default_seconds=default_seconds,
+        model=model,
+        probe=probe,
+        outline=tree,
+        flow=dataflow(plan, tree),
+        agents=agents,
+        routes=routes,
+        route_of=route_of,
+        agent_of=agent_of,
+    )

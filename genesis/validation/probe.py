@@ -1,0 +1,25 @@
+"""What only the outside world can answer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from genesis.model import AgentProfile, ExecutorSpec
+
+__all__ = ["Probe"]
+
+
+class Probe(Protocol):
+    """Answers what needs I/O, so that the checks themselves need none.
+
+    Both answers are asked once for each distinct executor and secret. An implementation does not raise: what it cannot
+    find out is a problem with a reason.
+    """
+
+    def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
+        """Say why an executor cannot be used (a module that is missing, a program that is not there), or None."""
+        ...
+
+    def secret_present(self, name: str) -> bool:
+        """Whether a secret can be read; its value is never asked for."""
+        ...

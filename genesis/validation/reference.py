@@ -1,0 +1,26 @@
+"""The reference page of the checks, made from the checks themselves."""
+
+from __future__ import annotations
+
+from genesis.validation.checks import CHECKS
+
+__all__ = ["checks_page"]
+
+_HEAD = """# Checks
+
+`genesis validate` and the pre-flight of `genesis run` check a routed plan. An **error** stops the run before anything
+executes; a **warning** is for a person to look at; an **info** is worth knowing. At most 50 findings of one code are
+listed, and a last one counts the rest. This page is generated from the checks (`genesis.validation.checks_page`).
+"""
+_TITLES = {"error": "Errors", "warning": "Warnings", "info": "Infos"}
+
+
+def checks_page() -> str:
+    """Give the reference of all checks as Markdown, one table a severity."""
+    parts = [_HEAD]
+    for severity, title in _TITLES.items():
+        rows = [
+            f"| `{check.code}` | {check.finds} | {check.remedy} |" for check in CHECKS if check.severity == severity
+        ]
+        parts.append("\n".join([f"## {title}\n", "| code | finds | what to do |", "|---|---|---|", *rows]) + "\n")
+    return "\n".join(parts)
