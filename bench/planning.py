@@ -5,12 +5,12 @@ arXiv:2405.19119), beside three trivial planners: one task, a chain of the sente
 
 **Matching.** WorFBench compares a predicted node with a gold one by the similarity of sentence embeddings, which need a
 model. Here two nodes are as similar as the sets of their stemmed content words (Dice coefficient). Pairs are taken
-greedily, the most similar first, ties by position, one to one, while the similarity is at least 0.35. Node precision,
-recall and F1 count matched nodes. An edge is right when both its ends are matched and the gold graph has it between
-their partners. Counts are pooled over the records of a source, so a planner without edges scores 0 on edges.
+greedily, the most similar first, ties by position, one to one, while the similarity is at least 0.35. Node
+precision, recall and F1 count matched nodes. An edge is right when both its ends are matched and the gold graph has it
+between their partners. Counts are pooled over the records of a source, so a planner without edges scores 0 on edges.
 
-**What cannot be found.** Many gold nodes are in no word of the request (`lumos` questions, `os` problems); every planner
-here scores low there. AsyncHow is left out: its requests are titles, and its steps are given, not said.
+**What cannot be found.** Many gold nodes are in no word of the request (`lumos` questions, `os` problems); every
+planner here scores low there. AsyncHow is left out: its requests are titles, and its steps are given, not said.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from genesis.model import Plan
 from genesis.planning.heuristic import HeuristicPlanner
 from genesis.planning.levels import make_plan
 from genesis.planning.minimal import MinimalPlanner
-from genesis.planning.planner import PlanningContext
+from genesis.planning.planner import Planner, PlanningContext
 from genesis.planning.playbook import load_playbooks
 from genesis.planning.sentences import mask, sentences
 from genesis.planning.words import content_stems
@@ -144,15 +144,12 @@ def parallel(request: str) -> Graph:
 
 def measure(bench: Bench, everything: list[Record]) -> None:
     context = PlanningContext(limits=Limits(request_characters=1_000_000))
-    planners = [HeuristicPlanner(load_playbooks()), MinimalPlanner()]
-    levels: Counter[str] = Counter()
-    playbooks: Counter[str] = Counter()
+    planners: list[Planner] = [HeuristicPlanner(load_playbooks()), MinimalPlanner()]
+    seen: dict[str, tuple[str, bool]] = {}
 
     def genesis(request: str) -> Graph:
         plan = make_plan(request, planners=planners, context=context)
-        used = "playbook " in plan.planner_note.partition("heuristic: ")[2].split(". minimal:")[0]
-        playbooks["used"] += used
-        levels[plan.planner] += 1
+        seen[request] = (plan.planner, plan.planner_note.startswith("heuristic: playbook "))
         return graph_of(plan)
 
     systems: dict[str, Callable[[str], Graph]] = {
@@ -163,8 +160,11 @@ def measure(bench: Bench, everything: list[Record]) -> None:
         chosen = [each for each in everything if each.source == source or each.source.startswith(f"{source}/")]
         for name, system in systems.items():
             _row(bench, source, name, system, chosen)
-    asked = sum(levels.values())
-    bench.add(requests=asked, by_heuristic=levels["heuristic"], by_minimal=levels["minimal"], playbook=playbooks["used"])
+    levels = Counter(level for level, _ in seen.values())
+    by_playbook = sum(is_playbook for _, is_playbook in seen.values())
+    bench.add(
+        requests=len(seen), by_heuristic=levels["heuristic"], by_minimal=levels["minimal"], by_a_playbook=by_playbook
+    )
 
 
 def _row(bench: Bench, source: str, name: str, system: Callable[[str], Graph], chosen: list[Record]) -> None:

@@ -67,7 +67,9 @@ class Bench:
             _print_table(keys, rows)
         if self.targets:
             print()
-            _print_table(("target", "bound", "value", "met"), [asdict(each) for each in self.targets], tuple(_TARGET_KEYS))
+            _print_table(
+                ("target", "bound", "value", "met"), [asdict(each) for each in self.targets], tuple(_TARGET_KEYS)
+            )
 
 
 _TARGET_KEYS = ("name", "target", "value", "met")
@@ -108,7 +110,11 @@ def _cell(value: Any) -> str:
 
 
 def _machine() -> dict[str, Any]:
-    return {"cpus": os.cpu_count(), "python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    return {
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def _commit() -> str | None:

@@ -62,6 +62,8 @@ _NOUNS = ("login", "billing", "search", "upload", "export", "invoice", "basket",
 def main() -> None:
     options = arguments(__doc__.splitlines()[0]).parse_args()
     bench = Bench("routing")
+    if not (options.data / "metatool").is_dir():
+        raise SystemExit(f"there is no data in {options.data}; name its folder with --data")
     tools, queries = metatool(options.data)
     choice(bench, tools, queries[::3] if options.quick else queries, options.data)
     refusal(bench, tools, queries[::3] if options.quick else queries, options.data)

@@ -20,7 +20,7 @@ from genesis.schedule import Job, Limits, simulate_jobs
 from genesis.settings import Settings
 from genesis.validation import Probe, validate
 
-__all__ = ["Prepared", "SimulatedTask", "Simulation", "compiled", "make_plan", "prepare", "program_of", "refuse_invalid", "simulate"]
+__all__ = ["Prepared", "SimulatedTask", "Simulation", "checked", "compiled", "make_plan", "prepare", "program_of", "refuse_invalid", "simulate"]
 
 
 def make_plan(
@@ -95,8 +95,21 @@ def prepare(
         probe: Answers what needs I/O; without it those checks are left out.
     """
     routed = route(plan, registry, keep=keep)
-    report = validate(routed, registry, probe=probe, limits=settings.limits, slots=settings.run.slots)
+    report = checked(routed, registry, settings, probe)
     return Prepared(routed, report, registry)
+
+
+def checked(routed: RoutedPlan, registry: Registry, settings: Settings, probe: Probe | None = None) -> Report:
+    """Validate a routed plan with the limits, slots and model of the settings."""
+    return validate(
+        routed,
+        registry,
+        probe=probe,
+        limits=settings.limits,
+        slots=settings.run.slots,
+        default_seconds=settings.run.default_seconds,
+        model=settings.llm.model,
+    )
 
 
 def refuse_invalid(report: Report) -> None:

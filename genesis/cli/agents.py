@@ -52,12 +52,13 @@ def agents(ctx: click.Context, agents: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
     """Check an agents file: that it can be read, and that its executors can be used here."""
-    from genesis.agents import ExecutorProbe
+    from genesis.agents import LocalProbe
     from genesis.cli.planning import load_agents
+    from genesis.execute.equipment import equipment
 
     settings = load_settings()
     registry = load_agents(agents or parent, settings)
-    probe = ExecutorProbe(settings)
+    probe = LocalProbe(equipment(settings))
     problems = []
     for agent in registry.agents:
         specs = {"": agent.executor_for("", model=settings.llm.model), **agent.executors}

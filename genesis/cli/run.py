@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -73,8 +75,7 @@ def run(
 
         return await start_run(program, launch)
 
-    done = _with_prefect(settings, pending, start, rehearse=rehearse, as_json=as_json)
-    return _show(done, program.leaves, as_json=as_json)
+    return _with_prefect(settings, pending, start, program.leaves, rehearse=rehearse, as_json=as_json)
 
 
 @click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c")
@@ -97,27 +98,28 @@ def resume(run_id: str, as_json: bool) -> int:
 
         return await resume_run(run_id, launch)
 
-    done = _with_prefect(settings, begin_api(settings), go_on, rehearse=None, as_json=as_json)
-    return _show(done, leaves, as_json=as_json)
+    return _with_prefect(settings, begin_api(settings), go_on, leaves, rehearse=None, as_json=as_json)
 
 
 def _with_prefect(
     settings: Settings,
     pending: PendingApi,
     start: Callable[[Launch], Awaitable[Run]],
+    leaves: tuple[Leaf, ...],
     *,
     rehearse: float | None,
     as_json: bool,
-) -> Run:
+) -> int:
     """Run something while the terminal shows progress; the first Ctrl-C ends it in order, the second at once.
 
     The server starts in a process of its own while Prefect is imported here.
     """
-    from genesis.execute.server import keep_prefect_off_the_terminal
+    from genesis.execute.server import ensure_api, keep_prefect_off_the_terminal
 
     keep_prefect_off_the_terminal()
     from genesis.cli.live import LiveProgress
     from genesis.execute.control import Control
+    from genesis.execute.drain import drain
     from genesis.flows.connection import connected
     from genesis.flows.launch import Launch
 
@@ -125,6 +127,9 @@ def _with_prefect(
     if api.note and not as_json:
         notes().print(api.note, style="yellow")
     live = LiveProgress(notes(), settings.run.slots)
+
+    async def mend() -> None:
+        await asyncio.to_thread(ensure_api, settings)
 
     async def whole() -> Run:
         control = Control()
@@ -138,13 +143,24 @@ def _with_prefect(
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, interrupted)
-        return await start(Launch(settings, rehearse, live, control))
+        return await start(Launch(settings, rehearse, live, control, mend=mend if api.embedded else None))
 
     try:
         with connected(api):
-            return asyncio.run(whole())
+            done = asyncio.run(whole())
     finally:
         live.close()
+    code = _show(done, leaves, as_json=as_json)
+    if not drain(api.api_url, lambda text: notes().print(text, style="dim")):
+        _leave(code)
+    return code
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: what is left to send would be waited for although nobody takes it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:

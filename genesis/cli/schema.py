@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from pydantic import BaseModel
 
 from genesis.cli.options import debug_option, json_option
 from genesis.cli.output import print_document
@@ -20,5 +21,5 @@ def schema(document: str, as_json: bool) -> None:
     from genesis.model import Plan, Registry
     from genesis.planning import Playbook
 
-    model = {"plan": Plan, "agents": Registry, "playbook": Playbook}[document]
-    print_document({"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()})
+    models: dict[str, type[BaseModel]] = {"plan": Plan, "agents": Registry, "playbook": Playbook}
+    print_document({"$schema": "https://json-schema.org/draft/2020-12/schema", **models[document].model_json_schema()})

@@ -36,7 +36,7 @@ def validated(model: type[_M], value: Any, *, source: str, noun: str) -> _M:
     """
     if not isinstance(value, dict):
         raise DocumentError(
-            f"{source}: a {noun} is a mapping with keys, this is {_kind(value)}",
+            f"{source}: the {noun} file is a mapping with keys, this is {_kind(value)}",
             hint=f"run: genesis schema {noun}",
             data={"source": source},
         )
@@ -47,7 +47,7 @@ def validated(model: type[_M], value: Any, *, source: str, noun: str) -> _M:
     shown = "; ".join(f"{where}: {what}" for where, what in problems[:_SHOWN])
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     raise DocumentError(
-        f"{source} is not a valid {noun}: {shown}{more}",
+        f"{source} is not a valid {noun} file: {shown}{more}",
         hint=f"run: genesis schema {noun}",
         data={"source": source, "where": problems[0][0], "errors": [{"where": w, "what": t} for w, t in problems]},
     )

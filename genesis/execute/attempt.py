@@ -126,6 +126,6 @@ class LeafRun:
             "usd": usd,
             "tokens": result.tokens,
         }
-        self.outcome = self.outcome.model_copy(update=update)
-        self.outcome = await self._session.ledger.record(self._leaf, self.outcome)
+        finished = self.outcome.model_copy(update=update)
+        self.outcome = await self._session.ledger.record(self._leaf, finished)
         return self.outcome

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
+from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
 from genesis.errors import TaskError
@@ -76,14 +77,15 @@ class DeploymentRunner:
             await client.set_flow_run_state(run.id, Cancelling())
 
 
-async def _result(run: FlowRun) -> object:
+async def _result(run: FlowRun) -> JsonValue:
     """Give the flow's result where it was persisted; a flow that persists nothing has none to give."""
     from prefect.exceptions import MissingResult, UnfinishedRun
     from pydantic_core import PydanticSerializationError, to_jsonable_python
 
     try:
         value = await run.state.aresult(raise_on_failure=False) if run.state else None
-        return to_jsonable_python(value)
+        jsonable: JsonValue = to_jsonable_python(value)
+        return jsonable
     except (MissingResult, UnfinishedRun):
         return None
     except PydanticSerializationError as error:

@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prefect.client.schemas.objects import State
-from prefect.states import Cancelled, Completed
+from prefect.states import Cancelled, Completed, Failed
 
 from genesis.errors import GenesisError
 from genesis.execute.attempt import LeafRun, error_info
@@ -24,6 +24,9 @@ from genesis.schedule import Job, Limits, Scheduler, rank
 __all__ = ["Driver", "Ending"]
 
 _log = logging.getLogger(__name__)
+_TIMED_OUT = "TimedOut"
+_GRACE_S = 5.0
+"""How long work that was cancelled may take to end before it is left behind."""
 _SPECIAL_NAMES = {"cached": "Cached", "briefed": "Briefed"}
 
 
@@ -57,23 +60,20 @@ class Driver:
         self._working: dict[int, asyncio.Task[None]] = {}
         self._spent_usd = sum((outcome.usd or Decimal(0) for outcome in finished.values()), Decimal(0))
         self._spent_tokens = sum(outcome.tokens for outcome in finished.values())
-        run_settings = session.settings.run
-        self._tasks = LeafTasks(
-            self._attempt, retry_delay_s=run_settings.retry_delay_s, timeout_s=run_settings.timeout_s
-        )
+        self._tasks = LeafTasks(self._attempt, retry_delay_s=session.settings.run.retry_delay_s)
         self._scheduler = self._schedule(finished)
 
     async def run(self) -> Ending:
         """Run until every leaf is final, and say how it ended."""
         watch = asyncio.create_task(self._watch())
         try:
-            async with asyncio.TaskGroup() as group:
+            async with self._tasks, asyncio.TaskGroup() as group:
                 while not self._scheduler.done:
-                    for index in self._scheduler.take():
+                    for index in self._scheduler.take() if self._stop is None else ():
                         self._start(group, index)
                     ended = await self._ended.get()
                     if ended is None:
-                        await self._halt()
+                        self._halt()
                     else:
                         await self._settle(ended)
         finally:
@@ -98,11 +98,9 @@ class Driver:
         run = self._runs[leaf.index]
         self._session.observer.leaf_changed(run.start())
         try:
-            after = (self._task_runs[source] for source in leaf.after if source in self._task_runs)
-            state = await self._tasks.run(leaf, after)
-            if state.state_details.task_run_id is not None:
-                self._task_runs[leaf.index] = state.state_details.task_run_id
-            await self._conclude(run, state)
+            after = [self._task_runs[source] for source in leaf.after if source in self._task_runs]
+            task_run = self._task_runs[leaf.index] = uuid4()
+            await self._conclude(run, await self._tasks.run(leaf, task_run, after))
         except asyncio.CancelledError:
             await self._record_end(run, "cancelled", None)
         except Exception as error:
@@ -111,16 +109,22 @@ class Driver:
         finally:
             self._ended.put_nowait(leaf.index)
 
-    async def _attempt(self, agent: str, path: str) -> Any:
-        """Do what a task run does: the work of one attempt, with a name for endings that Prefect does not know."""
-        run = self._runs[self._by_path[path].index]
+    async def _attempt(self, path: str) -> Any:
+        """Make one attempt in its time, and give its ending the name that a person looks for in the UI."""
+        if self._stop is not None and self._stop.state != "budget_exceeded":
+            return Cancelled(message="the run was stopped before this attempt")
+        leaf = self._by_path[path]
+        limit_s = leaf.timeout_s or self._session.settings.run.timeout_s
         try:
-            outcome = await run.work()
-        except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if self._stop is None or current is None:
+            async with asyncio.timeout(limit_s) as limit:
+                outcome = await self._runs[leaf.index].work()
+        except TimeoutError:
+            if not limit.expired():
                 raise
-            current.uncancel()  # taken here, so that Prefect sees a cancelled task run and not a crashed one
+            return Failed(name=_TIMED_OUT, message=f"it did not end within {limit_s:g} s")
+        except asyncio.CancelledError:
+            if self._stop is None:
+                raise
             return Cancelled(message=self._stop.error.message if self._stop.error else "the run was cancelled")
         name = _SPECIAL_NAMES.get(outcome.state)
         return Completed(name=name) if name else None
@@ -132,9 +136,10 @@ class Driver:
             await self._record_end(run, "cancelled", None)
             return
         error = run.outcome.error
-        if state.name == "TimedOut" or error is None:
-            error = ErrorInfo(code="GEN-TASK-TIMEOUT" if state.name == "TimedOut" else "GEN-TASK", message=state.message or "")
-        await self._record_end(run, "failed", error)
+        if state.name == _TIMED_OUT:
+            hint = "give it more with `timeout_s`"
+            error = ErrorInfo(code="GEN-TASK-TIMEOUT", message=state.message or "it ran out of time", hint=hint)
+        await self._record_end(run, "failed", error or ErrorInfo(code="GEN-TASK", message=state.message or "it failed"))
 
     async def _record_end(self, run: LeafRun, state: Any, error: ErrorInfo | None) -> None:
         try:
@@ -191,13 +196,18 @@ class Driver:
             self._stop = ending
             self._ended.put_nowait(None)
 
-    async def _halt(self) -> None:
+    def _halt(self) -> None:
         """Start nothing more; end what runs, except when the budget is spent: what is paid for may finish."""
         for index in self._scheduler.cancel():
             self._drop(index, "cancelled", "the run stopped before it could start")
         if self._stop is not None and self._stop.state != "budget_exceeded":
-            for work in self._working.values():
-                work.cancel()
+            self._tasks.cancel()
+            asyncio.get_running_loop().call_later(_GRACE_S, self._leave_behind)
+
+    def _leave_behind(self) -> None:
+        """Wait no longer for work that does not end: a blocking call in a thread, a pause before a repeat."""
+        for leaf in self._working.values():
+            leaf.cancel()
 
     def _drop(self, index: int, state: Any, why: str) -> None:
         leaf = self._leaves[index]

@@ -77,6 +77,7 @@ async def run_leaves(session: Session, control: Control, record: RunRecord) -> R
     await record.started(finished)
     driver = Driver(session, control, finished)
     progress = ProgressArtifact(publisher, len(program.leaves), driver.outcomes)
+    await progress.publish()
     shown = asyncio.create_task(progress.keep())
     try:
         ending = await driver.run()

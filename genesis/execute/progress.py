@@ -16,7 +16,7 @@ _EVERY_S = 3.0
 
 
 class ProgressArtifact:
-    """Publishes progress once the run has gone on for a while, then every few seconds when something changed."""
+    """Publishes progress at the start of a run, every few seconds when something changed, and at its end."""
 
     def __init__(self, publisher: Publisher, total: int, outcomes: Mapping[int, Outcome]):
         self._publisher = publisher
@@ -24,10 +24,13 @@ class ProgressArtifact:
         self._outcomes = outcomes
         self._shown = ""
 
-    async def keep(self) -> None:
-        """Publish now, then update until cancelled."""
+    async def publish(self) -> None:
+        """Publish for the first time."""
         self._shown = self._text()
         await self._publisher.markdown(_KEY, self._shown, "Progress of the run")
+
+    async def keep(self) -> None:
+        """Update now and then until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)
             await self.show()

@@ -14,6 +14,7 @@ from genesis.execute.history import files_folder, find_run, open_ledger, run_loc
 from genesis.execute.ledger import Header, Ledger, new_run_id, open_store
 from genesis.execute.observer import Observer, Silent
 from genesis.execute.session import Session, utc_now
+from genesis.execute.watch import Mend
 from genesis.flows.orchestrate import orchestrate
 from genesis.model import Program, Run
 from genesis.pipeline import program_of
@@ -34,6 +35,8 @@ class Launch:
     control: Control | None = None
     functions: Functions | None = None
     """Functions of this process that cannot be imported."""
+    mend: Mend | None = None
+    """Brings the Prefect server back when it has gone."""
 
 
 async def start_run(program: Program, launch: Launch) -> Run:
@@ -79,7 +82,7 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     }
     settings = given.model_copy(update=update)
     program = program_of(header.document, header.registry, settings)
-    again = Launch(settings, header.rehearse, launch.observer, launch.control, launch.functions)
+    again = Launch(settings, header.rehearse, launch.observer, launch.control, launch.functions, launch.mend)
     with run_lock(ledger, settings):
         return await _execute(program, header, ledger, again)
 
@@ -99,4 +102,4 @@ async def _execute(program: Program, header: Header, ledger: Ledger, launch: Lau
         observer=launch.observer,
     )
     probe = None if launch.rehearse is not None else LocalProbe(tools)
-    return await orchestrate(session, launch.control or Control(), probe)
+    return await orchestrate(session, launch.control or Control(), probe, launch.mend)

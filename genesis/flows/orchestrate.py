@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import ExitStack
+
+from typing import Any
 
 import httpx
-from prefect import flow
-from prefect.context import FlowRunContext
+from prefect import Flow, flow
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import AsyncClientContext, FlowRunContext
 from prefect.exceptions import PrefectException
+from prefect.flow_engine import run_flow_async
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.utilities.urls import url_for
 
@@ -19,6 +25,7 @@ from genesis.execute.control import Control
 from genesis.execute.driver import Ending
 from genesis.execute.lifecycle import RunRecord, run_leaves
 from genesis.execute.session import Session
+from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
 from genesis.model import Run
 from genesis.pipeline import refuse_invalid
@@ -27,10 +34,17 @@ from genesis.validation import Probe
 __all__ = ["orchestrate"]
 
 _log = logging.getLogger(__name__)
+_CREATE_TRIES = 4
 
 
-async def orchestrate(session: Session, control: Control, probe: Probe | None) -> Run:
+async def orchestrate(session: Session, control: Control, probe: Probe | None, mend: Mend | None = None) -> Run:
     """Run a session: in a flow run of its own, or inside the flow run that calls this.
+
+    Args:
+        session: What to run and with what.
+        control: Asks it to stop.
+        probe: Answers what validation asks about this machine; None to not ask.
+        mend: Brings the Prefect server back when it has gone; None where it is not ours.
 
     Raises:
         ServiceError: The Prefect API cannot be reached to begin with. Once leaves run, losing it does not stop them.
@@ -39,23 +53,22 @@ async def orchestrate(session: Session, control: Control, probe: Probe | None) -
         return await _in_flow_run(session, control, probe)
     kept: list[Run] = []
 
-    @flow(
-        name="orchestrate",
-        flow_run_name=f"{session.run_id} · {' '.join(session.program.request.split())[:80]}",
-        validate_parameters=False,
-        persist_result=False,
-        log_prints=False,
-    )
+    @flow(name="orchestrate", validate_parameters=False, persist_result=False, log_prints=False)
     async def whole_run(run_id: str, request: str) -> object:
-        run = await _in_flow_run(session, control, probe)
-        kept.append(run)
-        return _final_state(run)
+        del run_id, request  # they are there for the reader of the UI
+        async with ServerWatch(mend) as watch:
+            kept.append(await _in_flow_run(session, control, probe))
+            await watch.check()
+        if watch.gone:  # let Prefect's client give up at once: the ledger has everything
+            stack.enter_context(temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}))
+        return _final_state(kept[0])
 
+    parameters = {"run_id": session.run_id, "request": session.program.request}
     try:
-        from prefect import tags
-
-        with tags("genesis", f"cid:{session.correlation_id}"):
-            await whole_run(session.run_id, session.program.request, return_state=True)
+        with ExitStack() as stack:
+            async with AsyncClientContext.get_or_create() as context:
+                flow_run = await _created(context.client, whole_run, session, parameters)
+                await run_flow_async(whole_run, flow_run=flow_run, parameters=parameters, return_type="state")
     except (httpx.HTTPError, PrefectException, OSError) as error:
         if not kept:
             raise ServiceError(
@@ -64,6 +77,27 @@ async def orchestrate(session: Session, control: Control, probe: Probe | None) -
             ) from error
         _log.warning("the Prefect API did not take the end of the run", extra={"reason": repr(error)})
     return kept[0]
+
+
+async def _created(
+    client: PrefectClient, whole_run: Flow[Any, Any], session: Session, parameters: dict[str, str]
+) -> FlowRun:
+    """Create the flow run. Its tags stay on it: inherited by task runs, each would ask for concurrency slots.
+
+    A server whose database is busy answers that it is unavailable; that passes.
+    """
+    name = f"{session.run_id} · {' '.join(session.program.request.split())[:80]}"
+    for attempt in range(_CREATE_TRIES):
+        try:
+            return await client.create_flow_run(
+                whole_run, name=name, tags=["genesis", f"cid:{session.correlation_id}"], parameters=parameters
+            )
+        except httpx.HTTPStatusError as error:
+            busy = error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+            if not busy or attempt == _CREATE_TRIES - 1:
+                raise
+            await asyncio.sleep(2.0**attempt)
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def _in_flow_run(session: Session, control: Control, probe: Probe | None) -> Run:

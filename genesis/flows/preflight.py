@@ -8,8 +8,9 @@ from prefect.states import Completed, Failed
 from genesis.execute.artifacts import Publisher
 from genesis.execute.markdown import report_markdown
 from genesis.model import Program, Report
+from genesis.pipeline import checked
 from genesis.settings import Settings
-from genesis.validation import Probe, validate
+from genesis.validation import Probe
 
 __all__ = ["run_preflight"]
 
@@ -22,9 +23,7 @@ async def run_preflight(program: Program, settings: Settings, probe: Probe | Non
         settings: Limits and slots.
         probe: Answers what needs I/O: is an executor usable, is a secret present.
     """
-    report = validate(
-        program.source, program.registry, probe=probe, limits=settings.limits, slots=settings.run.slots
-    )
+    report = checked(program.source, program.registry, settings, probe)
 
     @flow(name="preflight", validate_parameters=False, persist_result=False, log_prints=False)
     async def preflight(request: str) -> object:

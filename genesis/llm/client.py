@@ -19,7 +19,7 @@ from genesis.errors import ModelError, UsageError
 from genesis.llm import failures
 from genesis.llm.model import Answer, Model
 from genesis.llm.name import ModelName, parse_model_name
-from genesis.llm.provider import connected, parameters, takes_temperature
+from genesis.llm.provider import connected, load, parameters, takes_temperature
 from genesis.settings import LlmSettings
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class _Client:
         """Call the service within the time, once more where that helps."""
         limit_s = timeout_s if timeout_s is not None else self._settings.timeout_s
         most = max_tokens or self._settings.max_tokens
+        await asyncio.to_thread(load, self._model.provider)
         deadline = asyncio.get_running_loop().time() + limit_s
         try:
             async with asyncio.timeout_at(deadline):
@@ -128,10 +129,10 @@ class _Client:
         self, prompt: str, system: str, max_tokens: int, timeout_s: float, schema: type[BaseModel] | None
     ) -> _Reply:
         async with connected(self._model, self._settings.base_url, self._secret, timeout_s) as model:
-            from pydantic_ai.direct import model_request
-            from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError
-            from pydantic_ai.messages import ModelRequest
-            from pydantic_ai.settings import ModelSettings
+            from pydantic_ai.direct import model_request  # noqa: PLC0415
+            from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError  # noqa: PLC0415
+            from pydantic_ai.messages import ModelRequest  # noqa: PLC0415
+            from pydantic_ai.settings import ModelSettings  # noqa: PLC0415
 
             options = ModelSettings(max_tokens=max_tokens, thinking=False)
             if takes_temperature(model):

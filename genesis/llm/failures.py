@@ -39,9 +39,6 @@ def from_provider(error: ModelAPIError, name: str, where: str, secret: str | Non
         where: The address of the service, for the reader.
         secret: The key that was used; it is struck out of what the service said.
     """
-    own = _own_cause(error)
-    if own is not None:
-        return own
     said = _said(error, secret)
     for matches, code, what, hint in _kinds(name, where):
         if isinstance(error, matches):
@@ -57,7 +54,7 @@ def from_provider(error: ModelAPIError, name: str, where: str, secret: str | Non
 
 def _kinds(name: str, where: str) -> tuple[tuple[type[Exception], str, str, str], ...]:
     """List what can go wrong: class, code, message, hint; the specific before the general."""
-    from pydantic_ai import exceptions as kinds
+    from pydantic_ai import exceptions as kinds  # noqa: PLC0415
 
     key = "check GENESIS_LLM__API_KEY, or the provider's own variable"
     later = "try again later"
@@ -194,16 +191,6 @@ def _error(code: str, message: str, hint: str, error: ModelAPIError) -> ModelErr
     if error.retry_after is not None:
         data["retry_after_s"] = error.retry_after
     return ModelError(message, hint=hint, code=code, data=data)
-
-
-def _own_cause(error: BaseException) -> ModelError | None:
-    """Find an error of ours that a client library has wrapped into its own."""
-    cause: BaseException | None = error
-    for _ in range(10):
-        cause = cause.__cause__ if cause is not None else None
-        if isinstance(cause, ModelError):
-            return cause
-    return None
 
 
 def _said(error: ModelAPIError, secret: str | None) -> str:

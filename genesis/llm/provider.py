@@ -18,17 +18,36 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model as ProviderModel
     from pydantic_ai.models import ModelRequestParameters
 
-__all__ = ["connected", "parameters", "takes_temperature"]
+__all__ = ["connected", "load", "parameters", "takes_temperature"]
 
 _CONNECT_S = 10.0
 _ANSWER_BYTES = 8_000_000
+
+
+def load(provider: str) -> None:
+    """Load the libraries of a provider, which takes a second or two the first time.
+
+    Raises:
+        ModelError: They are not installed.
+    """
+    try:
+        import httpx2  # noqa: F401, PLC0415
+        import pydantic_ai.direct  # noqa: PLC0415
+        import pydantic_ai.exceptions  # noqa: PLC0415
+
+        if provider == "anthropic":
+            import pydantic_ai.models.anthropic  # noqa: PLC0415
+        else:
+            import pydantic_ai.models.openai  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise failures.not_installed(error) from error
 
 
 @asynccontextmanager
 async def connected(
     name: ModelName, base_url: str | None, api_key: str | None, timeout_s: float
 ) -> AsyncIterator[ProviderModel]:
-    """Open a model of a provider; its connections are closed at the end.
+    """Open a model of a provider whose libraries are loaded; its connections are closed at the end.
 
     Args:
         name: Provider and model.
@@ -38,13 +57,11 @@ async def connected(
         timeout_s: Bound in seconds on each step of the exchange; connecting has a bound of its own.
 
     Raises:
-        ModelError: The libraries are not installed, or there is no key for a provider that needs one.
+        ModelError: There is no key for a provider that needs one.
     """
-    try:
-        import httpx2
-        from pydantic_ai.exceptions import UserError
-    except ImportError as error:
-        raise failures.not_installed(error) from error
+    import httpx2  # noqa: PLC0415
+    from pydantic_ai.exceptions import UserError  # noqa: PLC0415
+
     local = base_url is not None and _is_loopback(base_url)
     async with httpx2.AsyncClient(
         timeout=httpx2.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s)),
@@ -54,8 +71,6 @@ async def connected(
     ) as http:
         try:
             model = _model(name, base_url, api_key, http)
-        except ImportError as error:
-            raise failures.not_installed(error) from error
         except UserError as error:
             raise failures.no_key(str(name), name.provider) from error
         yield model
@@ -64,17 +79,17 @@ async def connected(
 def _model(name: ModelName, base_url: str | None, api_key: str | None, http: httpx2.AsyncClient) -> ProviderModel:
     """Build the provider's model on an HTTP client, with the client library's own retries off."""
     if name.provider == "anthropic":
-        from pydantic_ai.models.anthropic import AnthropicModel
-        from pydantic_ai.providers.anthropic import AnthropicProvider
+        from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415
+        from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415
 
         key = api_key or ("none" if base_url else None)
         anthropic = AnthropicProvider(api_key=key, base_url=base_url, http_client=http)
         anthropic.client.max_retries = 0
         return AnthropicModel(name.model, provider=anthropic)
-    from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.profiles.openai import OpenAIModelProfile
-    from pydantic_ai.providers.openai import OpenAIProvider
-    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+    from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415
+    from pydantic_ai.profiles.openai import OpenAIModelProfile  # noqa: PLC0415
+    from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider  # noqa: PLC0415
 
     service: OpenAIProvider | OpenAICompatibleProvider
     if base_url:
@@ -99,9 +114,9 @@ def parameters(name: ModelName, schema: type[BaseModel] | None) -> ModelRequestP
     Services that speak OpenAI's API enforce the schema while they write (llama.cpp and vLLM as well), which is what
     makes small models usable. For Anthropic the library picks what the model supports: native output or a tool call.
     """
-    from pydantic_ai.models import ModelRequestParameters
-    from pydantic_ai.output import OutputObjectDefinition
-    from pydantic_ai.tools import ToolDefinition
+    from pydantic_ai.models import ModelRequestParameters  # noqa: PLC0415
+    from pydantic_ai.output import OutputObjectDefinition  # noqa: PLC0415
+    from pydantic_ai.tools import ToolDefinition  # noqa: PLC0415
 
     if schema is None:
         return ModelRequestParameters()
@@ -135,7 +150,7 @@ def _is_loopback(base_url: str) -> bool:
 
 async def _bound(response: httpx2.Response) -> None:
     """Limit the body of a response, so that a runaway service cannot fill the memory."""
-    import httpx2
+    import httpx2  # noqa: PLC0415
 
     class Bounded(httpx2.AsyncByteStream):
         def __init__(self, stream: httpx2.AsyncByteStream) -> None:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from genesis.errors import PlanningError
 from genesis.model import Task
 from genesis.planning.enumerations import blocks
 from genesis.planning.match import Hit, best_playbook, covers
+from genesis.planning.mentions import speaks_of
 from genesis.planning.naming import unique
 from genesis.planning.network import filled, nested, refined
-from genesis.planning.parameters import Variables
-from genesis.planning.playbook import Playbook
+from genesis.planning.parameters import Variables, several
 from genesis.planning.planner import PlanningContext
+from genesis.planning.playbook import Playbook
 from genesis.planning.sentences import mask
-from genesis.planning.steps import Step, spelled_steps, step_tasks
+from genesis.planning.step_tasks import step_tasks
+from genesis.planning.steps import Step, spelled_steps
+from genesis.planning.words import stem
 
 __all__ = ["Composition", "compose"]
+
+_SHOWN = 60
+"""Characters of a value in a note."""
 
 
 @dataclass(slots=True)
@@ -37,6 +44,8 @@ class _Wish:
     hit: Hit | None = None
     more: list[str] = field(default_factory=list)
     """Words of further wishes that its playbook covers."""
+    chosen: dict[str, str] = field(default_factory=dict)
+    """Parameters that tell this use of the playbook from another one in the same words."""
 
     @property
     def texts(self) -> list[str]:
@@ -56,9 +65,14 @@ def compose(request: str, playbooks: Sequence[Playbook], context: PlanningContex
         PlanningError: The request spells out more steps than fit into a plan.
     """
     steps = spelled_steps(request)
-    wishes = _wishes(request, steps, playbooks, context.limits.fan_out)
+    if len(steps) > context.limits.leaves:
+        raise PlanningError(
+            f"the request spells out {len(steps):,} steps; the limit is {context.limits.leaves:,}",
+            hint="split the request, or raise GENESIS_LIMITS__LEAVES",
+        )
+    wishes = _after_products(_multiplied(_wishes(request, steps, playbooks, context.limits.fan_out), context))
     if len(wishes) == 1 and wishes[0].hit:
-        return _whole(request, wishes[0], wishes[0].hit, context)
+        return _whole(wishes[0], wishes[0].hit, context)
     if len(wishes) > 1 and any(wish.hit for wish in wishes):
         return _mixture(wishes, context)
     if len(steps) > 1:
@@ -72,7 +86,7 @@ def _wishes(request: str, steps: list[Step], playbooks: Sequence[Playbook], fan_
     """Find what each step means, and leave out what the playbook of an earlier one does anyway."""
     if headed := _headed(request, steps, playbooks):
         return [headed]
-    if len(steps) < 2:
+    if len(steps) <= 1:
         texts = [step.text for step in steps] + [request]
         hits = ((text, best_playbook(text, playbooks)) for text in texts)
         return [_Wish(Step(text), hit, [request]) for text, hit in hits if hit][:1]
@@ -93,6 +107,43 @@ def _wishes(request: str, steps: list[Step], playbooks: Sequence[Playbook], fan_
     if len(wishes) == 1:
         wishes[0].more.append(request)
     return wishes
+
+
+def _multiplied(wishes: list[_Wish], context: PlanningContext) -> list[_Wish]:
+    """Make one wish for each value where the words name several: "audit ./api and ./web"."""
+    result: list[_Wish] = []
+    places: list[list[int]] = []
+    for wish in wishes:
+        uses = several(wish.hit.playbook, wish.step.text, context.vars) if wish.hit else []
+        after = [place for source in wish.step.after for place in places[source]]
+        step = Step(wish.step.text, after, wish.step.children)
+        places.append(list(range(len(result), len(result) + max(1, len(uses)))))
+        result += [replace(wish, step=step, chosen=use) for use in uses or [{}]]
+    return result if len(result) <= context.limits.fan_out else wishes
+
+
+def _after_products(wishes: list[_Wish]) -> list[_Wish]:
+    """Let a plain step that speaks of what a playbook's tasks promise ("send me the report") come after it."""
+    result: list[_Wish] = []
+    for index, wish in enumerate(wishes):
+        after = list(wish.step.after)
+        if wish.hit is None:
+            after += [i for i in range(index) if i not in after and speaks_of(wish.step.text, _products(wishes[i].hit))]
+        result.append(replace(wish, step=Step(wish.step.text, after, wish.step.children)))
+    return result
+
+
+def _products(hit: Hit | None) -> set[str]:
+    """Give the stems of the results that a playbook's tasks promise."""
+    if hit is None:
+        return set()
+    found: set[str] = set()
+    waiting = list(hit.playbook.tasks)
+    while waiting:
+        task = waiting.pop()
+        waiting.extend(task.subtasks)
+        found.update(stem(word) for output in task.outputs for word in output.split("_"))
+    return found
 
 
 def _headed(request: str, steps: list[Step], playbooks: Sequence[Playbook]) -> _Wish | None:
@@ -120,7 +171,7 @@ def _host(wishes: list[_Wish], text: str, hit: Hit | None) -> int | None:
 
 def _network(wish: _Wish, playbook: Playbook, variables: Variables) -> tuple[tuple[Task, ...], list[str]]:
     """Fill a playbook in for a wish; gives its tasks, or the parameters that are missing."""
-    values = variables.take(playbook, wish.texts)
+    values = variables.take(playbook, wish.texts, wish.chosen)
     if values.missing:
         return (), values.missing
     variables.keep(values)
@@ -128,16 +179,20 @@ def _network(wish: _Wish, playbook: Playbook, variables: Variables) -> tuple[tup
 
 
 def _note(hit: Hit, variables: Mapping[str, str]) -> str:
-    said = ", ".join(f"{parameter.name}={variables[parameter.name]}" for parameter in hit.playbook.parameters
-                     if len(variables.get(parameter.name, "x" * 99)) <= 60)  # fmt: skip
+    names = (parameter.name for parameter in hit.playbook.parameters)
+    said = ", ".join(f"{name}={_shortened(variables[name])}" for name in names)
     return f"playbook {hit.playbook.name} ({hit.reason})" + (f" with {said}" if said else "")
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _SHOWN else f"{value[: _SHOWN - 1]}…"
 
 
 def _lacking(hit: Hit, missing: list[str]) -> str:
     return f"playbook {hit.playbook.name} needs {' and '.join(missing)}, which the request does not say"
 
 
-def _whole(request: str, wish: _Wish, hit: Hit, context: PlanningContext) -> Composition:
+def _whole(wish: _Wish, hit: Hit, context: PlanningContext) -> Composition:
     """Answer a request that means one playbook with its network."""
     variables = Variables(context.vars)
     tasks, missing = _network(wish, hit.playbook, variables)
@@ -158,7 +213,9 @@ def _mixture(wishes: list[_Wish], context: PlanningContext) -> Composition:
         name, subtasks = task.id, task.subtasks
         if wish.hit:
             network, missing = _network(wish, wish.hit.playbook, variables)
-            notes.append(_lacking(wish.hit, missing) if missing else f"playbook {wish.hit.playbook.name} ({wish.hit.reason})")
+            notes.append(
+                _lacking(wish.hit, missing) if missing else f"playbook {wish.hit.playbook.name} ({wish.hit.reason})"
+            )
             if network:
                 name = unique(wish.hit.playbook.name, {*renamed.values(), *(each.id for each in plain)})
                 subtasks = nested(network, name)
@@ -170,5 +227,7 @@ def _mixture(wishes: list[_Wish], context: PlanningContext) -> Composition:
     )
     steps = sum(1 for task in tasks if not task.subtasks)
     if steps:
-        notes.append(f"{steps} further step{'s' if steps > 1 else ''} as the request words {'them' if steps > 1 else 'it'}")
+        notes.append(
+            f"{steps} further step{'s' if steps > 1 else ''} as the request words {'them' if steps > 1 else 'it'}"
+        )
     return Composition(tasks, {**variables.made, **context.vars}, notes)

@@ -12,13 +12,14 @@ __all__ = ["Block", "Item", "blocks"]
 
 _ITEM = re.compile(
     r"""^(?P<indent>[ \t]*)
-    (?: \(?(?P<number>\d{1,3})[.):](?=\s) | (?:\*\*)?(?:step|task|phase|schritt|étape|paso)\ ?(?P<step>\d{1,3})(?:\*\*)?\s*[:.)\-–]
-      | \(?(?P<letter>[a-zA-Z])\)(?=\s) | (?P<bullet>[-*•‣–—·+])(?=\s) )
+    (?: \(?(?P<number>\d{1,3})[.):](?=\s)
+      | (?:\*\*)?(?:step|task|phase|schritt|étape|paso)\ ?(?P<step>\d{1,3})(?:\*\*)?\s*[:.)\-\u2013]
+      | \(?(?P<letter>[a-zA-Z])\)(?=\s) | (?P<bullet>[-*•‣\u2013\u2014·+])(?=\s) )
     \s*(?:\[[ xX]?\]\s+)?(?P<text>\S.*)$""",
     re.VERBOSE | re.IGNORECASE,
 )
 
-_INLINE = re.compile(r"(?<!\S)(?:\((\d{1,2})\)|(\d{1,2})[.)]|step\s+(\d{1,2})\s*[:.)\-–])\s+", re.IGNORECASE)
+_INLINE = re.compile(r"(?<!\S)(?:\((\d{1,2})\)|(\d{1,2})[.)]|step\s+(\d{1,2})\s*[:.)\-\u2013])\s+", re.IGNORECASE)
 
 _UNFINISHED = re.compile(r"(?:,|\b(?:and|or|the|a|to|of|for|with))$", re.IGNORECASE)
 
@@ -73,9 +74,7 @@ def _lines(span: Span) -> list[Block]:
         elif found and found[-1].items and line.strip() and (line[0].isspace() or not _blank_before(span, start)):
             last = found[-1].items[-1]
             last.span = Span(f"{last.span.text} {line.strip()}", f"{last.span.mask} {span.cut(start, end).mask}")
-        elif line.strip():
-            _extend_prose(found, span, start, end)
-        elif found and found[-1].prose is not None:
+        elif line.strip() or (found and found[-1].prose is not None):
             _extend_prose(found, span, start, end)
         start = end
     for block in found:
@@ -134,11 +133,11 @@ def _with_headers(found: list[Block]) -> list[Block]:
 
 def _inline(span: Span) -> list[Block]:
     """Find steps numbered 1, 2, 3 … within a line."""
-    marks = []
+    marks: list[re.Match[str]] = []
     for match in _INLINE.finditer(span.mask):
         if int(match[1] or match[2] or match[3]) == len(marks) + 1:
             marks.append(match)
-    if len(marks) < 2:
+    if len(marks) <= 1:
         return []
     ends = [match.start() for match in marks[1:]] + [len(span.text)]
     items = [

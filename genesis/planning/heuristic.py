@@ -23,7 +23,7 @@ class HeuristicPlanner:
 
     level: PlannerLevel = "heuristic"
 
-    def __init__(self, playbooks: Sequence[Playbook]):
+    def __init__(self, playbooks: Sequence[Playbook]) -> None:
         self._playbooks = tuple(playbooks)
 
     def plan(self, request: str, context: PlanningContext) -> Plan:
@@ -40,9 +40,7 @@ class HeuristicPlanner:
                 note or "no playbook answers the request and it spells out no steps",
                 hint="name the steps (first …, then …), or write a playbook",
             )
-        plan = Plan(
-            request=request, tasks=made.tasks, planner=self.level, planner_note=note, vars=made.variables
-        )  # fmt: skip
+        plan = Plan(request=request, tasks=made.tasks, planner=self.level, planner_note=note, vars=made.variables)
         problems = structural_problems(plan, context.limits)
         if problems:
             raise PlanningError(f"{note}: not a sound plan: {'; '.join(problems)}", hint="shorten or split the request")

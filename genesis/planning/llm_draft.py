@@ -16,19 +16,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandle
 from pydantic_core import CoreSchema
 
 from genesis.model import Task
-from genesis.planning.llm_vocabulary import Vocabulary
+from genesis.planning.llm_vocabulary import MOST_CHOICES, Vocabulary
 from genesis.structure.repair import Repair, slug, unique_slugs
 
 __all__ = ["Draft", "PlanDraft", "TaskDraft", "draft_schema", "letters", "read_drafts"]
 
 _ID = 40
-_DESCRIPTION = 300
-_NAMES = 8
-_SKILLS = 3
-_PAIRS = 3
-_VALUE = 200
+_DESCRIPTION = 200
+_NAMES = 5
+_SKILLS = 2
+_PAIRS = 2
+_VALUE = 120
+_LONGEST = 500
 _MOST_READ = 2_000
-_MOST_CHOICES = 100
 _CHANGE_OUTSIDE = frozenset({"api_call", "deploy", "devops", "file_write", "infrastructure", "outreach"})
 
 
@@ -135,7 +135,7 @@ def _string(longest: int) -> dict[str, Any]:
 
 
 def _choice(values: tuple[str, ...]) -> dict[str, Any]:
-    if 0 < len(values) <= _MOST_CHOICES:
+    if 0 < len(values) <= MOST_CHOICES:
         return {"type": "string", "enum": list(values)}
     return _string(_ID)
 
@@ -234,7 +234,7 @@ def _draft(
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= 2 * _DESCRIPTION else f"{text[: 2 * _DESCRIPTION].rstrip()}…"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()}…"
 
 
 def _first_words(text: str) -> str:

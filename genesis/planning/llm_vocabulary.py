@@ -9,7 +9,10 @@ from difflib import get_close_matches
 
 from genesis.model import AgentProfile
 
-__all__ = ["Vocabulary"]
+__all__ = ["MOST_CHOICES", "Vocabulary"]
+
+MOST_CHOICES = 100
+"""Most words of a kind that are offered as a closed choice; above it they are mapped to the closest one afterwards."""
 
 _CUTOFF = 0.8
 _GENERIC = "generic"

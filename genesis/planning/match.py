@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from genesis.planning.clauses import is_prohibition
+from genesis.planning.asking import is_prohibition, without_wish
 from genesis.planning.playbook import Playbook
 from genesis.planning.sentences import mask
 from genesis.planning.words import (
@@ -23,6 +23,7 @@ from genesis.planning.words import (
     same_word,
     stem,
     strip_polite,
+    word_set,
     words,
 )
 
@@ -33,26 +34,41 @@ _MODIFIERS = 3
 """How many unknown words may stand before the phrase in a noun phrase: "a full, thorough security audit"."""
 _GAP = 3
 """How many other words may stand between two words of a phrase: "audit the old Python billing repository"."""
-_SUBJECTS = frozenset("i we you he she they it there this that these those who what which".split())
-_FINITE = frozenset("is are was were has had have does did will should would must can could may might failed fails says said".split())
-_QUESTION_WORDS = frozenset(
-    """what who whom whose which when where why how is are was were do does did has have should shall may can could would
-    was wer wie wo warum wann welche ist sind qu'est quoi qui comment pourquoi quand où est que qué quién cómo cuándo por
-    """.split()
+_SUBJECTS = word_set(
+    """
+    i we you he she they it there this that these those who what which
+    """
 )
-_TURNS = frozenset("not no never without rid of".split())
+_FINITE = word_set(
+    """
+    is are was were has had have does did will should would must can could may might failed fails says said
+    """
+)
+_QUESTION_WORDS = word_set(
+    """
+    what who whom whose which when where why how is are was were do does did has have should shall may can could
+    would was wer wie wo warum wann welche ist sind qu'est quoi qui comment pourquoi quand où est que qué quién
+    cómo cuándo por
+    """
+)
+_NEGATIONS = frozenset({"no", "not", "never", "don't", "without"})
+_TURNS = word_set("not no never without rid of")
 """Words before a phrase that make it something else: "get rid of the audit", "a summary of the audit"."""
-_NEUTRAL = frozenset(
-    """everything anything something finding findings result results outcome problem problems issue issues repository repo
-    code codebase project sources product topic above detail detailed details short brief final full complete markdown file
-    document report well too properly there here me us now them
-    """.split()
+_INNER = frozenset({"on", "for"})
+"""Prepositions that may stand within a phrase: "an audit on the repository"."""
+_NEUTRAL = word_set(
+    """
+    everything anything something finding findings result results outcome problem problems issue issues repository
+    repo code codebase project sources product topic above detail detailed details short brief final full complete
+    markdown file document report well too properly there here me us now them page pages
+    """
 )
 """Words that add no wish of their own to a phrase: "write a short report of all findings"."""
-_BREAKS = frozenset(
-    """using with from via through by about for per against because without than like so that which who whose instead
+_BREAKS = word_set(
+    """
+    using with from via through by about for per against because without than like so that which who whose instead
     after before if while unless until on into
-    """.split()
+    """
 )
 
 
@@ -108,7 +124,8 @@ def _says_only(clause: _Clause, phrase: str) -> bool:
     places = _places(clause, _wanted(phrase))
     if not places or not _leads(clause, places):
         return False
-    rest = [i for i, word in enumerate(clause.tokens) if i not in places and word not in STOP_WORDS | _NEUTRAL]
+    neutral = STOP_WORDS | _NEUTRAL
+    rest = [i for i, word in enumerate(clause.tokens) if i not in places and word not in neutral and not word.isdigit()]
     return len(rest) <= 1 and all(i < max(places) for i in rest)
 
 
@@ -119,12 +136,12 @@ def _wanted(phrase: str) -> tuple[str, ...]:
 
 
 def _clause(text: str) -> _Clause:
-    bare = strip_polite(text.strip())
+    bare = strip_polite(without_wish(strip_polite(text.strip())))
     masked = mask(bare)
     tokens: list[str] = []
     breaks: list[bool] = []
     end = 0
-    for match in re.finditer(r"[^\W_\ue000]+(?:['’][^\W_]+)?", masked.mask):
+    for match in re.finditer(r"[^\W_\ue000]+(?:['\u2019][^\W_]+)?", masked.mask):
         word = match[0].lower()
         tokens.append(word)
         breaks.append(word in _BREAKS or bool(re.search(r"[;:.!?()]", masked.mask[end : match.start()])))
@@ -139,6 +156,8 @@ def _is_no_command(text: str, clause: _Clause) -> bool:
         return True
     polite = clause.bare != text.strip()
     asks = text.rstrip().endswith("?") and not polite and not is_verb(first)
+    if first == "do":
+        return asks or clause.tokens[1:2] == () or clause.tokens[1] in _SUBJECTS
     return asks or first in _QUESTION_WORDS
 
 
@@ -150,7 +169,7 @@ def _hit(clause: _Clause, playbook: Playbook) -> Hit | None:
         if found := re.search(pattern, clause.bare, re.IGNORECASE):
             best = max(best, (2.0 + (found.start() == 0) / 4, f"it says {found[0]!r}"), key=lambda each: each[0])
     for example in playbook.match.examples:
-        likeness = _likeness(clause.bare, example)
+        likeness = _likeness(clause, example)
         if likeness >= _EXAMPLE_LIKENESS:
             best = max(best, (2.0 * likeness, f"it is like {example!r}"), key=lambda each: each[0])
     return Hit(playbook, best[0], best[1]) if best[0] else None
@@ -178,7 +197,7 @@ def _places(clause: _Clause, wanted: Sequence[str]) -> list[int]:
     first, last = min(places), max(places)
     inside = range(first + 1, last + 1)
     others = [i for i in inside if i not in places and clause.tokens[i] not in STOP_WORDS]
-    if len(others) > _GAP or any(clause.breaks[i] for i in inside):
+    if len(others) > _GAP or any(clause.breaks[i] and clause.tokens[i] not in _INNER for i in inside):
         return []
     return places
 
@@ -194,6 +213,8 @@ def _leads(clause: _Clause, places: Sequence[int]) -> bool:
     heads = _heads(clause)
     if any(place in heads for place in places):
         return True
+    if not heads and any(token in _FINITE for token in clause.tokens):
+        return False
     if heads and not any(clause.tokens[head] in LIGHT_VERBS for head in heads):
         return False
     unknown = [word for i, word in enumerate(before) if i not in heads and word not in STOP_WORDS]
@@ -211,7 +232,10 @@ def _heads(clause: _Clause) -> list[int]:
     return heads
 
 
-def _likeness(text: str, example: str) -> float:
-    """Give the Dice coefficient of the words of meaning of two texts."""
-    left, right = set(content_stems(text)), set(content_stems(example))
+def _likeness(clause: _Clause, example: str) -> float:
+    """Give the Dice coefficient of the words of meaning of two texts that begin alike."""
+    start = words(strip_polite(example))[:1]
+    if not start or not same_word(clause.stems[0], stem(start[0])) or _NEGATIONS & set(clause.tokens):
+        return 0.0
+    left, right = set(content_stems(clause.bare)), set(content_stems(example))
     return 2 * len(left & right) / (len(left) + len(right)) if left and right else 0.0

@@ -12,8 +12,8 @@ from genesis.planning.sentences import mask, sentences
 __all__ = ["MinimalPlanner"]
 
 _TELLS = re.compile(
-    r"""^(?:i|i['’](?:m|ve|d|ll)|we|we['’](?:re|ve)|my|our|you|he|she|they|it|it['’]s|there|this|that|these|those|the|a|an
-    |as|since|because|if|when|given|ich|wir|mein\w*|unser\w*|es|das|der|die|je|j['’]ai|nous|mon|ma|notre|il|elle|yo|mi|mis
+    r"""^(?:i|i['\u2019](?:m|ve|d|ll)|we|we['\u2019](?:re|ve)|my|our|you|he|she|they|it|it['\u2019]s|there|this|that|these|those|the|a|an
+    |as|since|because|if|when|given|ich|wir|mein\w*|unser\w*|es|das|der|die|je|j['\u2019]ai|nous|mon|ma|notre|il|elle|yo|mi|mis
     |nosotros|nuestr\w*|tengo|el|la|io|mio|noi|abbiamo|ho)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -32,8 +32,8 @@ class MinimalPlanner:
     def plan(self, request: str, context: PlanningContext) -> Plan:
         """Make a plan of one task, or of one a sentence."""
         parts = [sentence.text for sentence in sentences(mask(request))]
-        whole = len(parts) < 2 or len(parts) > min(context.limits.fan_out, context.limits.leaves)
-        if whole or any(_TELLS.match(part) or part.endswith(("?", "？", ":")) for part in parts):
+        whole = not 1 < len(parts) <= min(context.limits.fan_out, context.limits.leaves)
+        if whole or any(_TELLS.match(part) or part.endswith(("?", "\uff1f", ":")) for part in parts):
             parts = [request]
         names: list[str] = []
         for part in parts:

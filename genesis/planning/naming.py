@@ -11,6 +11,8 @@ __all__ = ["slug", "unique"]
 
 _LENGTH = 40
 _WORDS = 5
+_KEPT = frozenset({"Ll", "Lm", "Lo", "Nd"})
+"""Unicode categories of letters and digits, which both Python and the plan's schema take in an id."""
 
 
 def slug(text: str, fallback: str = "step") -> str:
@@ -20,10 +22,8 @@ def slug(text: str, fallback: str = "step") -> str:
         text: The step's words.
         fallback: The id when no letter or digit is left.
     """
-    kept = "".join(
-        character if unicodedata.category(character) in {"Ll", "Lo", "Nd"} else "" if character in "'’" else " "
-        for character in unicodedata.normalize("NFKC", text).lower()
-    )
+    normal = unicodedata.normalize("NFKC", text).lower().replace("'", "").replace("\u2019", "")
+    kept = "".join(character if unicodedata.category(character) in _KEPT else " " for character in normal)
     parts = [word for word in kept.split() if not starts_noun_phrase(word)] or kept.split()
     name = ""
     for word in parts[:_WORDS]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -12,7 +12,7 @@ from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
 from genesis.structure import outline, references, split
 
-__all__ = ["filled", "network_problems", "nested", "refined"]
+__all__ = ["filled", "nested", "network_problems", "refined"]
 
 _REFERENCE = re.compile(r"\{\{|\}\}|\{([\w\-]+(?:[./\-][\w\-]+)*)\}")
 """As in inputs: a doubled brace, or a reference."""
@@ -20,22 +20,41 @@ _REFERENCE = re.compile(r"\{\{|\}\}|\{([\w\-]+(?:[./\-][\w\-]+)*)\}")
 Refinements = Mapping[str, tuple[Task, ...]]
 
 
-def refined(tasks: Iterable[Task], refine: Refinements, _inside: frozenset[str] = frozenset()) -> tuple[Task, ...]:
+def refined(tasks: Sequence[Task], refine: Refinements) -> tuple[Task, ...]:
     """Give each leaf whose type has a refinement its subtasks, and these theirs; a type never refines itself.
 
-    A subtask without inputs takes those of the task that it refines.
+    A subtask without inputs takes those of the task that it refines, whose references then name tasks by their paths.
     """
+    return _refined(tasks, refine, "", frozenset())
+
+
+def _refined(tasks: Sequence[Task], refine: Refinements, prefix: str, inside: frozenset[str]) -> tuple[Task, ...]:
+    """Refine the tasks that stand side by side under `prefix`; `inside` are the types that are being refined."""
+    siblings = {task.id for task in tasks}
     result: list[Task] = []
     for task in tasks:
+        below = f"{prefix}{task.id}/"
         if task.subtasks:
-            result.append(task.model_copy(update={"subtasks": refined(task.subtasks, refine, _inside)}))
-        elif task.type in refine and task.type not in _inside:
-            parts = tuple(_part(part, task) for part in refine[task.type])
-            children = refined(parts, refine, _inside | {task.type})
+            result.append(task.model_copy(update={"subtasks": _refined(task.subtasks, refine, below, inside)}))
+        elif task.type in refine and task.type not in inside:
+            whole = task.model_copy(update={"inputs": _by_path(task.inputs, siblings, prefix)})
+            parts = tuple(_part(part, whole) for part in refine[task.type])
+            children = _refined(parts, refine, below, inside | {task.type})
             result.append(task.model_copy(update={"subtasks": children, "inputs": {}, "outputs": (), "estimate": None}))
         else:
             result.append(task)
     return tuple(result)
+
+
+def _by_path(inputs: Mapping[str, JsonValue], siblings: Container[str], prefix: str) -> dict[str, JsonValue]:
+    """Write references to siblings as paths from the top, so that they hold one level deeper."""
+
+    def absolute(reference: str) -> str | None:
+        parts = split(reference)
+        is_sibling = parts is not None and parts[0].split("/")[0] in siblings
+        return f"{{{prefix}{reference}}}" if is_sibling else None
+
+    return {key: _replaced_in(value, absolute) for key, value in inputs.items()}
 
 
 def _part(part: Task, whole: Task) -> Task:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from genesis.planning.playbook import Parameter, Playbook
 from genesis.planning.words import strip_polite
 
-__all__ = ["Values", "Variables"]
+__all__ = ["Values", "Variables", "several"]
 
 _CLOSERS = ".,;:!?"
 _LONGEST = 1_000
+_RULED_OUT = re.compile(
+    r"\b(?:except|excluding|but\s+not|not|without|ignoring|ignore|skip|skipping)\s+(?:for\s+)?$", re.IGNORECASE
+)
+"""Words before a value that say that it is not meant."""
 
 
 @dataclass(slots=True)
@@ -36,12 +40,13 @@ class Variables:
     """Variables that the person gave; they win."""
     made: dict[str, str] = field(default_factory=dict)
 
-    def take(self, playbook: Playbook, texts: Sequence[str]) -> Values:
+    def take(self, playbook: Playbook, texts: Sequence[str], chosen: Mapping[str, str]) -> Values:
         """Find the parameters of a use of a playbook and give each a variable of its own where uses differ.
 
         Args:
             playbook: The playbook.
             texts: Where to look, the most telling text first.
+            chosen: Values that are known already.
         """
         result = Values()
         for parameter in playbook.parameters:
@@ -49,7 +54,7 @@ class Variables:
             if name in self.given:
                 result.values[name], result.names[name] = self.given[name], name
                 continue
-            found = _said(parameter, texts)
+            found = chosen.get(name) or _said(parameter, texts)
             value = _default(parameter, texts) if found is None else found
             if value is None:
                 result.missing.append(name)
@@ -72,13 +77,35 @@ class Variables:
         return value, name
 
 
+def several(playbook: Playbook, text: str, given: Container[str]) -> list[dict[str, str]]:
+    """Find the values of a parameter that asks for one use of the playbook each; empty when there are not several."""
+    for parameter in playbook.parameters:
+        if parameter.each and parameter.name not in given:
+            values = next(filter(None, (_all_said(pattern, text) for pattern in parameter.patterns)), [])
+            if len(values) > 1:
+                return [{parameter.name: value} for value in values]
+    return []
+
+
 def _said(parameter: Parameter, texts: Sequence[str]) -> str | None:
     for text in texts:
         for pattern in parameter.patterns:
-            for match in re.finditer(pattern, text, re.IGNORECASE):
-                if value := _clean(_group(match)):
-                    return value
+            if values := _all_said(pattern, text):
+                return values[0]
     return None
+
+
+def _all_said(pattern: str, text: str) -> list[str]:
+    """Give the values that a pattern finds, without those that the words before it rule out."""
+    matches = re.finditer(pattern, text, re.IGNORECASE)
+    found = (_clean(_group(match)) for match in matches if not _RULED_OUT.search(text[: _place(match)]))
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _place(match: re.Match[str]) -> int:
+    if "value" in match.re.groupindex:
+        return max(0, match.start("value"))
+    return max(0, match.start(1)) if match.re.groups else match.start()
 
 
 def _group(match: re.Match[str]) -> str:
@@ -92,8 +119,8 @@ def _clean(value: str) -> str:
     value = " ".join(value.split())[:_LONGEST]
     while len(value) > 1 and value[-1] in _CLOSERS and value not in {".", ".."} and not value.endswith("/.."):
         value = value[:-1].rstrip()
-    for opening, closing in ('""', "''", "``", "“”", "‘’", "«»"):
-        if len(value) > 2 and value[0] == opening and value[-1] == closing:
+    for opening, closing in ('""', "''", "``", "“”", "\u2018\u2019", "«»"):
+        if value[1:-1] and value[0] == opening and value[-1] == closing:
             return value[1:-1].strip()
     return value
 

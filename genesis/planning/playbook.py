@@ -20,10 +20,12 @@ from genesis.errors import DocumentError, UsageError
 from genesis.model import Model, Task, TaskId
 from genesis.model.base import Text
 from genesis.planning.network import network_problems
+from genesis.planning.words import content_stems
 from genesis.settings import Limits
 
 __all__ = ["Match", "Parameter", "Playbook", "load_playbook", "load_playbooks", "playbook_schema"]
 
+_SHOWN = 5
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -62,9 +64,11 @@ class Parameter(Model):
     description: str = ""
     """What it stands for."""
     patterns: tuple[Pattern, ...] = ()
-    """Tried in order; the first that matches gives the value: its group `value`, else its first group, else all of it."""
+    """Tried in order; the first that matches gives the value: its group `value`, its first group, or all of it."""
     default: Text | None = None
     """Value when the request says none; `{request}` in it is the request. Without a default the request must say it."""
+    each: bool = False
+    """Whether several values in one wish mean several uses of the playbook: "audit ./api and ./web"."""
     distinct: bool = False
     """Whether two uses of the playbook in one plan need different values; a repeated one gets a number."""
 
@@ -156,12 +160,17 @@ def _checked(value: Any, source: str, limits: Limits) -> Playbook:
     match = playbook.match
     if not (match.phrases or match.patterns or match.examples):
         problems.append("match: it has no phrases, patterns or examples, so no request would find it")
+    problems += [
+        f"match.phrases: {phrase!r} is one word of meaning, which would match too much; add its object or use a pattern"
+        for phrase in match.phrases
+        if len(content_stems(phrase)) <= 1
+    ]
     problems += network_problems(playbook.tasks, playbook.refine, names, limits)
     if problems:
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         guess = _guess(problems, names)
         raise DocumentError(
-            f"{source}: the playbook {playbook.name!r} cannot work: {'; '.join(problems[:5])}{more}",
+            f"{source}: the playbook {playbook.name!r} cannot work: {'; '.join(problems[:_SHOWN])}{more}",
             hint=guess or "see the guide on writing a playbook",
             data={"source": source, "where": problems[0].split(":", 1)[0], "errors": problems},
         )

@@ -10,6 +10,7 @@ from genesis.settings import Limits
 
 __all__ = ["check_request"]
 
+_SHOWN = 60
 _EXAMPLE = 'say what is to be done, for example: genesis plan "Audit the repository at ."'
 
 _GREETINGS = frozenset(
@@ -20,7 +21,9 @@ _GREETINGS = frozenset(
     |guten abend|moin|servus|danke|vielen dank|bitte|tschüss|bonjour|salut|bonsoir|merci|coucou|au revoir|hola
     |buenos días|buenos dias|buenas tardes|buenas noches|gracias|adiós|adios|ciao|buongiorno|grazie|olá|ola|obrigado
     |你好|您好|谢谢|こんにちは|ありがとう|안녕하세요|привет|здравствуйте|спасибо|مرحبا|नमस्ते
-    """.replace("\n", "").replace("    ", "").split("|")
+    """.replace("\n", "")
+    .replace("    ", "")
+    .split("|")
 )
 
 _NOTHING = re.compile(
@@ -32,7 +35,8 @@ _NOTHING = re.compile(
     | (?:please\ )? (?:do\ not|dont|never) \ \w+ (?:\ \w+)? \ (?:anything|a\ thing|nothing|any\ thing)
           (?:\ at\ all|\ please|\ for\ now|\ today|\ else|\ yet)*
     | (?:please\ )? (?:do\ not|dont) \ (?:do|bother|move|act)
-    | never\ ?mind | forget\ (?:it|about\ it) | (?:tue|mach)\ (?:bitte\ )?nichts | nichts(?:\ tun)? | ne\ (?:fais|faites)\ rien
+    | never\ ?mind | forget\ (?:it|about\ it)
+    | (?:tue|mach)\ (?:bitte\ )?nichts | nichts(?:\ tun)? | ne\ (?:fais|faites)\ rien
     | rien(?:\ à\ faire)? | nada(?:\ que\ hacer)? | no\ hagas\ nada | no\ haga\ nada | niente
     """,
     re.VERBOSE,
@@ -63,8 +67,10 @@ def check_request(text: str, limits: Limits | None = None) -> str:
         )
     _check_characters(text)
     if _asks_nothing(stripped):
-        shown = stripped if len(stripped) <= 60 else stripped[:57] + "..."
-        raise UsageError(f"the request {shown!r} asks for nothing to be done", hint=_EXAMPLE, code="GEN-REQUEST-NOTHING")
+        shown = stripped if len(stripped) <= _SHOWN else f"{stripped[: _SHOWN - 1]}…"
+        raise UsageError(
+            f"the request {shown!r} asks for nothing to be done", hint=_EXAMPLE, code="GEN-REQUEST-NOTHING"
+        )
     return stripped
 
 
@@ -84,6 +90,6 @@ def _check_characters(text: str) -> None:
 
 def _asks_nothing(text: str) -> bool:
     """Whether a text is only a greeting, only punctuation, or says that nothing is to be done."""
-    kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in text.lower() if c not in "'’")
+    kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in text.lower() if c not in "'\u2019")
     plain = " ".join("".join(kept).split())
     return not plain or plain in _GREETINGS or _NOTHING.fullmatch(plain) is not None

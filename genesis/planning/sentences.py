@@ -20,24 +20,25 @@ _WHOLE = re.compile(
     | `[^`\n]+`                                                # code
     | "[^"\n]{1,400}" | “[^”\n]{1,400}” | «[^»\n]{1,400}» | „[^“”\n]{1,400}[“”]
     | (?<![^\s(\[{=:,])'[^'\n]{1,200}'(?![^\W_])               # a quote, not an apostrophe
-    | (?<![^\s(\[])‘[^’\n]{1,200}’(?![^\W_])
+    | (?<![^\s(\[])\u2018[^\u2019\n]{1,200}\u2019(?![^\W_])
     | \b[a-zA-Z][a-zA-Z0-9+.\-]{1,15}://[^\s<>"']*[^\s<>"'.,;:!?)\]]
     | [\w.+\-]{1,64}@[\w\-]+(?:\.[\w\-]+)+
+    | (?<![\w/.\-])(?:[\w\-]+/)+[\w\-]+(?:\.[A-Za-z0-9_]+)+    # a path to a file
     | (?<![\w/.])(?:~|\.{1,2})?/[\w.@%+~/\-]*[\w/]             # a path
     | (?<!\S)\.{1,2}(?=[,;:!?)]*(?:\s|$))                      # this folder, the one above
     | \b(?:e\.g|i\.e|a\.k\.a|a\.m|p\.m|cf|vs|approx|resp|incl|excl|est|fig|no|vol|dept|dr|mr|mrs|ms|prof|inc|ltd|corp
         |co|st|jr|sr|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|bzw|usw|d\.h|z\.b)\.(?=,|\s+[a-z0-9]|\s*[,;)])
     | \b(?:dr|mr|mrs|ms|prof|st|e\.g|i\.e|vs)\.
     | \betc\.(?=\s*[a-z,;)])
-    | \b(?:[A-Za-z]\.){2,}
-    | \d+(?:[.,:]\d+)+
-    | \b\w[\w\-]*(?:\.[A-Za-z0-9_]+)+\b                        # a file name, a host, a version
+    | \b(?:[A-Za-z]\.){2,} | (?-i:\b(?:[A-Z]\.\s){2,}(?=[A-Z]))
+    | (?<!\d)\d+(?:[.,:]\d+)+
+    | (?<![\w\-])\w[\w\-]*(?:\.[A-Za-z0-9_]+)+\b                        # a file name, a host, a version
     | \b(?:R&D|Q&A|M&A|A/B)\b
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 
-_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？]+|\n\s*\n")
+_END = re.compile(r"[.!?…]+[\"'”\u2019)\]]*(?=\s|$)|[。\uff01\uff1f]+|\n\s*\n")
 
 
 _SENTENCE_STARTS = re.compile(r"\s+(?=[A-Z\d])|\s*$")
@@ -58,6 +59,16 @@ class Span:
             end -= 1
         return Span(self.text[start:end], self.mask[start:end])
 
+    def collapsed(self) -> Span:
+        """Make each run of white space outside of what is masked one space."""
+        kept = [
+            index
+            for index, character in enumerate(self.mask)
+            if not (character.isspace() and index and self.mask[index - 1].isspace())
+        ]
+        text = "".join(" " if self.mask[index].isspace() else self.text[index] for index in kept)
+        return Span(text, "".join(" " if self.mask[index].isspace() else self.mask[index] for index in kept))
+
     def __bool__(self) -> bool:
         return bool(self.text)
 
@@ -67,7 +78,7 @@ def mask(text: str) -> Span:
 
     def masked(match: re.Match[str]) -> str:
         whole = match[0]
-        if whole[-1] in "\"'”’»" and whole[-2] in ".!?" and _SENTENCE_STARTS.match(text, match.end()):
+        if whole[-1] in "\"'”\u2019»" and whole[-2] in ".!?" and _SENTENCE_STARTS.match(text, match.end()):
             return MASKED * (len(whole) - 2) + whole[-2:]
         return MASKED * len(whole)
 

@@ -9,19 +9,19 @@ with three exceptions that the words imply as well: numbered lists are in order;
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from genesis.errors import PlanningError
-from genesis.model import Task
-from genesis.planning.clauses import Clause, Join, clauses, is_introduction, is_prohibition, leading_join, restrains
+from genesis.planning.asking import is_introduction, is_prohibition, restrains
+from genesis.planning.clauses import Clause, clauses
 from genesis.planning.enumerations import Block, Item, blocks
-from genesis.planning.naming import slug, unique
+from genesis.planning.joins import Join, leading_join
+from genesis.planning.mentions import antecedent
 from genesis.planning.sentences import Span, mask, sentences
 from genesis.planning.task_types import guess_type
-from genesis.planning.words import content_stems, is_verb, strip_polite, words
+from genesis.planning.words import content_stems, is_verb, strip_polite, word_set, words
 
-__all__ = ["Step", "spelled_steps", "step_tasks"]
+__all__ = ["Step", "spelled_steps"]
 
 
 @dataclass(slots=True)
@@ -36,22 +36,23 @@ class Step:
     """Steps that a nested list puts under it."""
 
 
-_BACK = re.compile(
-    r"""\b(?:it|them|its\ (?:results?|output)|the\ (?:results?|outcomes?|outputs?|findings)|these\ (?:results?|findings)
-    |this\ (?:information|data|list)|that\ (?:information|data|list)|their\ \w+|both\ of\ them|the\ (?:former|latter|above))\b""",
-    re.IGNORECASE | re.VERBOSE,
+_ORDERED_HEADER = re.compile(
+    r"\b(?:in (?:this |that |the following )?(?:order|sequence)|step by step|one after|in turn)\b", re.IGNORECASE
 )
-_ORDERED_HEADER = re.compile(r"\b(?:in (?:this |that |the following )?(?:order|sequence)|step by step|one after|in turn)\b", re.I)
-_FREE_HEADER = re.compile(r"\b(?:in parallel|any order|simultaneously|independent(?:ly)?|at (?:the same time|once))\b", re.I)
+_FREE_HEADER = re.compile(
+    r"\b(?:in parallel|any order|simultaneously|independent(?:ly)?|at (?:the same time|once))\b", re.IGNORECASE
+)
 _LABELS = re.compile(
     r"(?:\(\s*|\b)(?:after|depends\s+on|needs|requires|following|once)\s+(?P<word>(?:steps?|tasks?|items?)\s+)?"
-    r"(?P<labels>#?\d{1,3}(?:\s*(?:,|and|&|\+)\s*(?:(?:steps?|tasks?|items?)\s+)?#?\d{1,3})*)(?P<close>\s*\)|\s*$|\s+(?:is|are)\b)?",
+    r"(?P<labels>#?\d{1,3}(?:\s*(?:,|and|&|\+)\s*(?:(?:steps?|tasks?|items?)\s+)?#?\d{1,3})*)"
+    r"(?P<close>\s*\)|\s*$|\s+(?:is|are)\b)?",
     re.IGNORECASE,
 )
 _LOOK_BACK = 50
-_ANTECEDENTS = 3
-_MAKING = frozenset("implement code build develop frontend ui backend api database bug_fix refactor".split())
-_TESTING = frozenset("test test_run validation quality_assurance review".split())
+_MEMORY = 8
+"""How many steps back a step's words can point."""
+_MAKING = word_set("implement code build develop frontend ui backend api database bug_fix refactor")
+_TESTING = word_set("test test_run validation quality_assurance review")
 
 
 @dataclass(slots=True)
@@ -73,20 +74,17 @@ class _Network:
             self.base, self.stage = self._exits(range(len(self.steps))), []
         index = len(self.steps)
         before = list(after) if after is not None else list(self.base)
-        if join == "and" and after is None and index and (back := _BACK.search(text)):
-            before = self._with_antecedent(before, back[0].lower())
+        if join == "and" and after is None:
+            first = max(0, index - _MEMORY)
+            found = antecedent([step.text for step in self.steps[first:]], text)
+            earlier = None if found is None else first + found
+            if earlier is not None and earlier not in _ancestors(self.steps, before):
+                before = [*(i for i in before if i not in self.steps[earlier].after), earlier]
         if join == "parallel":
             self.parallel.add(index)
         self.steps.append(Step(text, before))
         self.stage.append(index)
         return index
-
-    def _with_antecedent(self, before: list[int], pronoun: str) -> list[int]:
-        """Add the step that a pronoun speaks of: for "it" the latest with a singular object, else the latest."""
-        recent = list(range(len(self.steps)))[-_ANTECEDENTS:][::-1]
-        chosen = next((i for i in recent if pronoun != "it" or not _plural_object(self.steps[i].text)), recent[0])
-        reached = _ancestors(self.steps, before)
-        return before if chosen in reached else [*(i for i in before if i not in self.steps[chosen].after), chosen]
 
     def resume_after(self, indexes: list[int]) -> None:
         """Let what follows come after steps that are already there."""
@@ -96,13 +94,6 @@ class _Network:
         chosen = list(among)
         needed = {source for index in chosen for source in self.steps[index].after}
         return [index for index in chosen if index not in needed]
-
-
-def _plural_object(text: str) -> bool:
-    """Whether the first noun phrase after the verb ends in a plural: "write the docs for it"."""
-    head = re.split(r"\s(?:of|for|to|in|on|at|with|from|by|about|and)\s|[,.;:(]", text, maxsplit=1)[0]
-    last = words(head)[-1:]
-    return bool(last) and last[0].endswith("s") and not last[0].endswith(("ss", "us", "is"))
 
 
 def spelled_steps(request: str) -> list[Step]:
@@ -133,7 +124,7 @@ def _add_prose(network: _Network, prose: Span) -> None:
 
 
 def _with_conditions(network: _Network, found: list[Clause]) -> Iterator[Clause]:
-    """Resolve conditions that ask for nothing ("once the tests pass, …") to an earlier step, or keep them in the words."""
+    """Resolve conditions that ask for nothing ("once the tests pass, …") to an earlier step, or keep their words."""
     words_before = ""
     for clause in found:
         if clause.condition and not clause.asks:
@@ -213,7 +204,15 @@ def _without_mark(span: Span) -> str:
 
 def _without_label(text: str) -> str:
     """Take "(after 1 and 2)" off, which the edges say already."""
-    return re.sub(rf"\s*\({_LABELS.pattern}", lambda match: "" if match["close"] else match[0], text, flags=re.I) or text
+    return (
+        re.sub(
+            rf"\s*\({_LABELS.pattern}",
+            lambda match: "" if match["close"] else match[0],
+            text,
+            flags=re.IGNORECASE,
+        )
+        or text
+    )
 
 
 def _named_labels(text: str, labels: dict[str, int]) -> list[int] | None:
@@ -229,7 +228,7 @@ def _named_labels(text: str, labels: dict[str, int]) -> list[int] | None:
 
 
 def _children(item: Item) -> list[Step]:
-    if len(item.children) < 2:
+    if len(item.children) <= 1:
         return []
     network = _Network()
     _add_list(network, Block(items=item.children, ordered=bool(item.children[0].label)))
@@ -246,8 +245,9 @@ def _add_life_cycle(network: _Network) -> None:
         reached = _ancestors(network.steps, step.after)
         for earlier in reversed(range(index)):
             if types[earlier] in needs and earlier not in reached:
-                step.after.append(earlier)
-                reached |= {earlier} | _ancestors(network.steps, [earlier])
+                behind = _ancestors(network.steps, [earlier])
+                step.after = [*(source for source in step.after if source not in behind), earlier]
+                reached |= behind
 
 
 def _ancestors(steps: list[Step], start: list[int]) -> set[int]:
@@ -260,91 +260,3 @@ def _ancestors(steps: list[Step], start: list[int]) -> set[int]:
             found.add(source)
             stack.extend(steps[source].after)
     return found
-
-
-def step_tasks(
-    steps: list[Step], known_types: Collection[str] = (), *, fan_out: int = 20, depth: int = 5, prefix: str = ""
-) -> tuple[Task, ...]:
-    """Turn steps into tasks with readable ids, in groups where there are more than may stand side by side.
-
-    Args:
-        steps: What `spelled_steps` found.
-        known_types: Types that some agent takes; empty means that all are.
-        fan_out: Most tasks side by side.
-        depth: Levels that the tasks may take; what a nested list puts below them becomes part of a description.
-        prefix: Path of the task that will hold these, with a final slash.
-
-    Raises:
-        PlanningError: There are more steps than fit into the bounds.
-    """
-    levels = _levels(len(steps), fan_out)
-    if levels > depth:
-        raise PlanningError(
-            f"the request has {len(steps):,} steps; {fan_out} side by side in {depth} levels do not hold them",
-            hint="split the request, or write a plan file",
-        )
-    names: list[str] = []
-    taken: set[str] = set()
-    for step in steps:
-        names.append(unique(slug(step.text), taken))
-        taken.add(names[-1])
-    groups = [_group_path(index, fan_out, levels) for index in range(len(steps))]
-    paths = [f"{prefix}{group}{name}" for group, name in zip(groups, names, strict=True)]
-    tasks: list[Task] = []
-    for index, step in enumerate(steps):
-        after = [names[i] if groups[i] == groups[index] else paths[i] for i in sorted(set(step.after))]
-        tasks.append(_task(step, names[index], after, known_types, fan_out, depth - levels, f"{paths[index]}/"))
-    return _grouped(tasks, fan_out, levels)
-
-
-def _levels(count: int, fan_out: int) -> int:
-    """How many levels hold so many tasks."""
-    levels, room = 1, fan_out
-    while room < count and levels < 64 and fan_out > 1:
-        levels, room = levels + 1, room * fan_out
-    return levels if room >= count else 64
-
-
-def _group_path(index: int, fan_out: int, levels: int) -> str:
-    parts = [f"part-{index // fan_out**level % fan_out + 1}/" for level in range(levels - 1, 0, -1)]
-    return "".join(parts)
-
-
-def _grouped(tasks: list[Task], fan_out: int, levels: int) -> tuple[Task, ...]:
-    """Put tasks into groups until no more than `fan_out` are side by side."""
-    for _ in range(levels - 1):
-        chunks = [tasks[start : start + fan_out] for start in range(0, len(tasks), fan_out)]
-        tasks = [
-            Task(
-                id=f"part-{number % fan_out + 1}",
-                description=f"{_first_leaf(chunk[0]).description} … {_last_leaf(chunk[-1]).description}",
-                subtasks=tuple(chunk),
-            )
-            for number, chunk in enumerate(chunks)
-        ]
-    return tuple(tasks)
-
-
-def _first_leaf(task: Task) -> Task:
-    return _first_leaf(task.subtasks[0]) if task.subtasks else task
-
-
-def _last_leaf(task: Task) -> Task:
-    return _last_leaf(task.subtasks[-1]) if task.subtasks else task
-
-
-def _task(
-    step: Step, name: str, after: list[str], known_types: Collection[str], fan_out: int, depth: int, prefix: str
-) -> Task:
-    """Make the task of a step; a nested list becomes its subtasks where there is room for them."""
-    if not step.children:
-        return Task(id=name, type=guess_type(step.text, known_types), description=step.text, depends_on=tuple(after))
-    if depth < _levels(len(step.children), fan_out):
-        words_of_all = "; ".join([step.text.rstrip(":"), *_all_texts(step.children)])
-        return Task(id=name, type=guess_type(step.text, known_types), description=words_of_all, depends_on=tuple(after))
-    inner = step_tasks(step.children, known_types, fan_out=fan_out, depth=depth, prefix=prefix)
-    return Task(id=name, description=step.text.rstrip(":"), depends_on=tuple(after), subtasks=inner)
-
-
-def _all_texts(steps: list[Step]) -> list[str]:
-    return [text for step in steps for text in (step.text, *_all_texts(step.children))]

@@ -28,7 +28,9 @@ def structural_problems(plan: Plan, limits: Limits) -> list[str]:
     shape = outline(plan)
     flow = dataflow(plan, shape)
     found = [f"two tasks are called {shape.nodes[index].path!r}" for index in shape.duplicates]
-    found += [f"{shape.nodes[each.node].path!r} depends on {each.name!r}, which is no task" for each in shape.unresolved]
+    found += [
+        f"{shape.nodes[each.node].path!r} depends on {each.name!r}, which is no task" for each in shape.unresolved
+    ]
     found += [f"{shape.nodes[each.node].path!r} needs {{{each.reference}}}: {each.reason}" for each in flow.missing]
     found += _cycle(shape, junctions(shape, flow.edges()))
     return (found + _beyond_limits(shape, limits))[:_SHOWN]

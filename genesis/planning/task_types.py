@@ -32,7 +32,11 @@ def _clue(types: str, verbs: str = "", nouns: str = "") -> _Clue:
 @lru_cache(maxsize=1)
 def _clues() -> Sequence[_Clue]:
     """Give the clues, the more specific ones first."""
-    make = "add build code create design develop draw extend implement improve make prototype redesign set setup update write fix"
+    make = (
+        "add build code create design develop draw extend implement improve make prototype redesign set "
+        "setup update"
+        " write fix"
+    )
     look = "analyse analyze check assess audit find inspect investigate review scan test"
     return (
         _clue("test_run test", "run execute rerun repeat", "test tests suite pytest unittest benchmark"),
@@ -42,24 +46,42 @@ def _clues() -> Sequence[_Clue]:
         _clue("security", "secure harden encrypt protect", ""),
         _clue("security", look, "security secrets credentials threats"),
         _clue("deploy", "deploy release ship roll rollout", ""),
-        _clue("deploy", "publish push launch", "production staging server app application site website service package"),
-        _clue("infrastructure devops deploy", "", "kubernetes terraform cluster infrastructure docker helm pipeline ci"),
+        _clue(
+            "deploy", "publish push launch", "production staging server app application site website service package"
+        ),
+        _clue(
+            "infrastructure devops deploy", "", "kubernetes terraform cluster infrastructure docker helm pipeline ci"
+        ),
         _clue("monitor observability", "monitor observe watch", ""),
-        _clue("monitor observability metrics", make + " configure install", "alerts alerting dashboards monitoring telemetry"),
+        _clue(
+            "monitor observability metrics",
+            make + " configure install",
+            "alerts alerting dashboards monitoring telemetry",
+        ),
         _clue("requirements specification", "", "requirements requirement stories criteria"),
         _clue("specification technical_spec design", make + " draft", "specification spec"),
         _clue("architecture system_design design", make, "architecture"),
         _clue("database backend", make + " migrate", "database schema sql table migration index postgres mysql sqlite"),
-        _clue("ui frontend design", "design sketch draw wireframe prototype", "page ui mockup wireframe interface screen layout"),
+        _clue(
+            "ui frontend design",
+            "design sketch draw wireframe prototype",
+            "page ui mockup wireframe interface screen layout",
+        ),
         _clue("frontend ui", make, "frontend ui page website button form css react component interface screen layout"),
         _clue("api backend", make, "api endpoint endpoints rest graphql webhook"),
         _clue("backend", make, "backend server microservice"),
-        _clue("documentation content", make + " document draft", "documentation docs readme manual guide tutorial docstrings"),
+        _clue(
+            "documentation content",
+            make + " document draft",
+            "documentation docs readme manual guide tutorial docstrings",
+        ),
         _clue("documentation content", "document", ""),
         _clue("bug_fix implement", "fix debug repair correct troubleshoot", ""),
-        _clue("refactor implement", "refactor restructure streamline rewrite", "code module function class service app"),
+        _clue(
+            "refactor implement", "refactor restructure streamline rewrite", "code module function class service app"
+        ),
         _clue("marketing promotion", "promote advertise market", ""),
-        _clue("marketing promotion", "", "campaign marketing seo ads newsletter advertising"),
+        _clue("marketing promotion", "", "campaign seo ads newsletter advertising"),
         _clue("lead_generation sales", "", "leads prospects"),
         _clue("sales outreach", "sell pitch negotiate", ""),
         _clue("pricing finance", make + " define calculate determine choose", "pricing prices price"),
@@ -68,22 +90,40 @@ def _clues() -> Sequence[_Clue]:
         _clue("support customer_service", "help answer reply respond", "customer customers user users ticket tickets"),
         _clue("reporting analytics", "summarise summarize report", ""),
         _clue("reporting analytics", make + " draft prepare generate compile produce", "report summary overview"),
-        _clue("content marketing", "write draft compose create prepare produce edit", "article post blog copy story email text essay"),
-        _clue("data_analysis analytics", "analyse analyze calculate compute compare measure plot visualise visualize forecast"
-              " predict estimate aggregate count evaluate rank sort", ""),
+        _clue(
+            "content marketing",
+            "write draft compose create prepare produce edit",
+            "article post blog copy story email text essay",
+        ),
+        _clue(
+            "data_analysis analytics",
+            "analyse analyze calculate compute compare measure plot visualise visualize forecast"
+            " predict estimate aggregate count evaluate rank sort",
+            "",
+        ),
         _clue("validation test", "validate verify check lint confirm", ""),
         _clue("test validation", "test benchmark", ""),
         _clue("review validation", "review audit inspect assess", ""),
-        _clue("research discovery", "research find search investigate explore discover study browse look gather collect"
-              " retrieve fetch get identify survey recommend suggest list show locate query read determine learn", ""),
+        _clue(
+            "research discovery",
+            "research find search investigate explore discover study browse look gather collect "
+            "retrieve fetch get identify survey recommend suggest list show locate query read determine "
+            "learn",
+            "",
+        ),
         _clue("design", "design sketch prototype draw", ""),
         _clue("planning", "plan schedule organise organize prioritise prioritize coordinate brainstorm outline", ""),
         _clue("implement code", "implement code develop program refactor integrate automate", ""),
-        _clue("implement code", "add build create extend make set setup migrate", "app application feature function module code"
-              " script service library login authentication cli command class component plugin integration search cache"),
+        _clue(
+            "implement code",
+            "add build create extend make set setup migrate",
+            "app application feature function module code "
+            "script service library login authentication cli command class component plugin integration "
+            "search cache",
+        ),
         _clue("build implement", "build compile", ""),
         _clue("content", "write compose draft translate", ""),
-    )  # fmt: skip
+    )
 
 
 def guess_type(text: str, known: Collection[str] = ()) -> str:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
+
+import Stemmer  # type: ignore[import-not-found]  # it has no type hints
 
 __all__ = [
     "LIGHT_VERBS",
@@ -22,105 +25,108 @@ __all__ = [
     "starts_noun_phrase",
     "stem",
     "strip_polite",
+    "word_set",
     "words",
 ]
 
-_VERBS = frozenset(
+
+def word_set(text: str) -> frozenset[str]:
+    """Make a set of the words of a text."""
+    return frozenset(text.split())
+
+
+_VERBS = word_set(
     """
-    accept achieve acquire activate adapt add adjust advertise advise allocate analyse analyze announce answer apply
-    arrange ask assemble assess assign attach audit automate bake become begin book bring brainstorm browse build buy
-    calculate cancel carry categorise categorize celebrate check choose classify clean clear click clone close code
-    collect combine compare compile complete compose compress compute conduct configure confirm connect consider
-    consolidate construct contact convert cook coordinate copy correct count crawl create crop customise customize cut
-    debug decide decode decorate decrypt define delete deliver deploy describe design detect determine develop diagnose
-    disable discover discuss display distribute document download draft draw drive edit eliminate email embed emphasise
-    enable encode encrypt enhance ensure enter establish estimate evaluate examine execute expand explain explore export
-    extend extract fetch figure file fill filter finalise finalize find finish fix follow forecast format formulate
-    forward gather generate get give go grade grant group handle harden help highlight hire host identify illustrate
-    implement import improve include incorporate inform initialise initialize insert inspect install integrate interview
-    introduce inventory investigate invite issue join keep label launch learn let link list load locate log look make
-    manage map mark measure merge migrate minimise minimize mix modify monitor move name negotiate normalise normalize
-    notify obtain offer open optimise optimize order organise organize outline package paint parse pay perform pick pin
-    place plan play polish post predict prepare present preserve price prioritise prioritize print process procure
-    produce profile program promote propose protect prototype prove provide provision publish purchase push put query
-    rank read recommend reconcile record recover recruit redesign reduce refactor refine register release remind remove
-    rename render repair replace reply report request research reserve reset resolve respond restart restore restructure
-    retrieve return revert review revise rewrite roll rotate run sanitise sanitize save scale scan schedule scrape search
-    secure seed select sell send separate set setup share ship show sign simulate simplify sketch sort specify split
-    stage start stop store streamline study submit subscribe suggest summarise summarize survey switch sync synthesise
-    synthesize tag take teach tell test tidy track train transcribe transfer transform translate trim troubleshoot tune
-    turn tweet undertake uninstall unify update upgrade upload use validate verify view visit visualise visualize warn
-    wash watch weigh wire work wrap write archive back bump commit containerise containerize crop dockerise dockerize eat fork
-    hire invest invoke lint mock rebase resize rotate scaffold solve stub talk unzip zip abort append apologise apologize
-    call claim complain consult deposit enquire exchange greet hear ignore inquire know leave mail message modify pack
-    pause rebook renew rent resume see skip stream swap text understand unpack wait withdraw plot sum fold feed water paint ping bundle mint vote eat seek ensure
-    restock relocate reorder reply resend retry rerun reopen repeat
-    """.split()
+    abort accept achieve acquire activate adapt add adjust advertise advise allocate analyse analyze announce
+    answer apologise apologize append apply archive arrange ask assemble assess assign attach automate bake become
+    begin brainstorm bring browse bump buy calculate cancel carry categorise categorize celebrate choose classify
+    clean clear click close collect combine commit compare compile complain complete compose compress compute
+    conduct configure confirm connect consider consolidate construct consult contact containerise containerize
+    convert cook coordinate correct count crawl create customise customize debug decide decode decorate decrypt
+    define delete deliver deploy describe detect determine develop diagnose disable discover discuss display
+    distribute do dockerise dockerize download draw drive eat edit eliminate embed emphasise enable encode encrypt
+    enhance enquire ensure enter establish evaluate examine execute expand explain explore extend extract fetch
+    figure fill finalise finalize find fix follow formulate forward gather generate get give go grant greet handle
+    harden hear highlight identify ignore illustrate implement improve include incorporate inform initialise
+    initialize inquire insert inspect install integrate interview introduce invest investigate invite invoke join
+    keep know learn leave let lint locate make manage merge migrate minimise minimize mock modify move negotiate
+    normalise normalize notify obtain open optimise optimize organise organize parse perform pick ping polish
+    predict prepare preserve prioritise prioritize procure promote propose protect prove provide provision publish
+    purchase push put rebase rebook recommend reconcile recover recruit redesign reduce refactor refine register
+    relocate remind remove rename render renew rent reopen reorder repeat replace rerun resend reserve resize
+    resolve respond restart restock restore restructure resume retrieve retry revert revise rewrite rotate sanitise
+    sanitize scaffold scrape secure see seek select sell send separate simplify simulate skip solve specify
+    streamline stub submit subscribe suggest summarise summarize synthesise synthesize teach tell tidy transcribe
+    transform translate trim troubleshoot tune tweet understand undertake unify uninstall unpack unzip upload
+    validate verify visualise visualize warn weigh wire withdraw write
+    """
 )
 
-_NOUNS_TOO = frozenset(
+_NOUNS_TOO = word_set(
     """
-    address audit benchmark book build campaign change check clone code copy cut design document draft email estimate
-    export file filter finish forecast format grade group help host import inventory issue label launch link list load
-    log look map mark measure mix monitor name offer order outline package pay pin place plan play post present price
-    print process produce profile program prototype query rank read record release repair reply report request research
-    reset return review roll run sample sample save scale scan schedule search seed set setup share ship show sign sketch
-    sort split stage start stop store study survey switch sync tag take test track train transfer turn update upgrade use
-    view visit wash watch work wrap
-    """.split()
+    address audit back benchmark book build bundle call campaign change check claim clone code copy crop cut
+    deposit design document draft email estimate exchange export feed file filter finish fold forecast fork format
+    grade group help hire host import inventory issue label launch link list load log look mail map mark measure
+    message mint mix monitor name offer order outline pack package paint pause pay pin place plan play plot post
+    present price print process produce profile program prototype query rank read record release repair reply
+    report request research reset return review roll run sample save scale scan schedule search seed set setup
+    share ship show sign sketch sort split stage start stop store stream study sum survey swap switch sync tag take
+    talk test text track train transfer turn update upgrade use view visit vote wait wash watch water work wrap zip
+    """
 )
 
-LIGHT_VERBS = frozenset(
+LIGHT_VERBS = word_set(
     """
-    begin carry complete conduct create deliver do execute get give have kick make need perform prepare produce provide
-    run start undertake want
-    """.split()
+    begin carry complete conduct create deliver do execute get give have kick make need perform prepare produce
+    provide run start undertake want
+    """
 )
 """Verbs that leave the meaning to their object: "do an audit", "give me a report"."""
 
-SOFT_VERBS = frozenset("assume avoid become consider ensure follow include keep let note use".split())
+SOFT_VERBS = word_set("assume avoid become consider ensure follow include keep let note use")
 """Verbs that restrain other work rather than ask for some: "ensure that …", "keep it short"."""
 
-STOP_WORDS = frozenset(
+STOP_WORDS = word_set(
     """
-    a about all also an and any are as at be been but by can could do does each for from had has have he her his how i if
-    in into is it its just me my of on or our please she should so some such that the their them then there these they
-    this those to up us was we were what when where which while who will with would you your
-    """.split()
+    a about all also an and any are as at be been but by can could do does each for from had has have he her his
+    how i if in into is it its just me my of on or our please she should so some such that the their them then
+    there these they this those to up us was we were what when where which while who will with would you your
+    """
 )
 
-_FIXED_DETERMINERS = frozenset("a an the this that these those my our your his her its their each every all any".split())
+_DETERMINERS = word_set("a all an any each every her his its my our that the their these this those your")
 
 POLITE = re.compile(
     r"""^(?:
-      \s+ | [,:!.…–—-]+
-      | (?:hello|hi|hey|dear)(?:\s+(?:there|all|team|genesis|everyone|assistant))? (?=[\s,.!]|$)
+      \s+ | [,:!.…\u2013\u2014-]+
+      | (?:hello|hi|hey|dear)(?:\s+(?:there|all|team|genesis|everyone|assistant))? (?=[\s,.!]|$)(?!\ world)
       | (?:please|pls|plz|kindly|ok(?:ay)?|well|so|now|alright|thanks|thank\ you|good\ (?:morning|afternoon|evening)) \b
       | (?:(?:can|could|would|will|might)\ (?:you|u|we|someone|somebody))
-          (?:\ (?:please|kindly|maybe|perhaps|possibly|also|then|help\ me(?:\ to)?|help\ us(?:\ to)?|just|be\ so\ kind\ as\ to))* \b
-      | (?:i|we)\ (?:need|want|would\ like|wish|expect|'d\ like|would\ love|require|have)(?:\ (?:you|u|someone|us))?\ to \b
-      | (?:i|we)['’]d\ (?:like|love)(?:\ (?:you|someone|us))?\ to \b
+          (?:\ (?:please|kindly|maybe|perhaps|possibly|also|then|just|help\ (?:me|us)(?:\ to)?
+              |be\ so\ kind\ as\ to))* \b
+      | (?:i|we)\ (?:need|want|wish|expect|require|have|would\ (?:like|love))(?:\ (?:you|u|someone|us))?\ to \b
+      | (?:i|we)['\u2019]d\ (?:like|love)(?:\ (?:you|someone|us))?\ to \b
       | (?:i'm|i\ am|we're|we\ are)\ (?:going|asking\ you|trying|hoping)\ to \b
       | (?:i|we)\ (?:would\ )?(?:like|need|want)\ your\ (?:help|assistance)\ (?:to|in|with) \b
       | (?:you\ (?:should|must|need\ to|have\ to|will|can|could|are\ to)) \b
       | (?:your\ (?:task|job|goal|mission)\ is\ to) \b
       | (?:the\ (?:task|job|goal|aim)\ is\ to) \b
       | (?:help\ (?:me|us)(?:\ to)?) \b (?!\s+(?:with|in|on)\b)
-      | (?:let['’]?s|let\ us) \b
-      | (?:go\ ahead\ and|be\ sure\ to|make\ sure\ (?:you|to)|do\ not\ forget\ to|don['’]t\ forget\ to|remember\ to|try\ to
-          |proceed\ to|feel\ free\ to|do\ me\ a\ favou?r\ and|would\ you\ mind) \b
+      | (?:let['\u2019]?s|let\ us) \b
+      | (?:go\ ahead\ and|be\ sure\ to|make\ sure\ (?:you|to)|do(?:\ not|n['\u2019]t)\ forget\ to|remember\ to
+          |try\ to|proceed\ to|feel\ free\ to|do\ me\ a\ favou?r\ and|would\ you\ mind) \b
       | (?:quickly|carefully|thoroughly|simply|kindly|briefly|fully|properly|also|just|maybe|perhaps) \b
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
 """One piece of polite wrapping at the beginning of a clause."""
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 
 
 def words(text: str) -> list[str]:
     """Give the words of a text in lower case."""
-    return [match[0].lower().replace("’", "'") for match in _WORD.finditer(text)]
+    return [match[0].lower().replace("\u2019", "'") for match in _WORD.finditer(text)]
 
 
 def strip_polite(text: str) -> str:
@@ -142,7 +148,7 @@ def is_noun_too(word: str) -> bool:
 
 def starts_noun_phrase(word: str) -> bool:
     """Whether a word is an article or another determiner."""
-    return word.lower() in _FIXED_DETERMINERS
+    return word.lower() in _DETERMINERS
 
 
 def base_verb(word: str) -> str | None:
@@ -186,21 +192,23 @@ def _base_forms(word: str) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _stemmer() -> object:
-    import Stemmer
-
+def _stemmer() -> Any:
     return Stemmer.Stemmer("english")
 
 
 @lru_cache(maxsize=4096)
 def stem(word: str) -> str:
     """Give the Snowball stem of an English word (Porter 2001)."""
-    return str(_stemmer().stemWord(word.lower()))  # type: ignore[attr-defined]  # the package has no type hints
+    return str(_stemmer().stemWord(word.lower()))
 
 
 def content_stems(text: str) -> list[str]:
     """Give the stems of the words that carry meaning, in order, repeats included."""
     return [stem(word) for word in words(text) if word not in STOP_WORDS]
+
+
+_FORGIVING = 5
+"""Length from which a slip in a word is forgiven."""
 
 
 def same_word(left: str, right: str) -> bool:
@@ -210,7 +218,7 @@ def same_word(left: str, right: str) -> bool:
     """
     if left == right:
         return True
-    if min(len(left), len(right)) < 5 or left[0] != right[0] or abs(len(left) - len(right)) > 1:
+    if min(len(left), len(right)) < _FORGIVING or left[0] != right[0] or abs(len(left) - len(right)) > 1:
         return False
     return _one_edit_apart(left, right)
 

@@ -18,8 +18,8 @@ _CLEAR = 0.2
 """Least similarity at which a description points at an agent."""
 _AHEAD = 1.25
 """Least ratio between the best similarity and the second for the description to be clear."""
-_STEPS = 1000
-"""Scores are shown in thousandths."""
+_STEPS = 100
+"""Scores are shown in hundredths; they are compared as they are."""
 
 _Near = Mapping[int, float]
 """Similarity by the agent's position."""
@@ -73,7 +73,7 @@ class Router:
         for path, task in _leaves(plan.tasks):
             leaves.setdefault(path, task)
         assignment = _Assignment(self._team, load or {})
-        kept = {path: task.route for path, task in leaves.items() if keep and task.route and task.route.agent}
+        kept = {path: task.route for path, task in leaves.items() if task.route and task.route.agent} if keep else {}
         for known in kept.values():
             assignment.count(known.agent)
         routes = {path: kept.get(path) or assignment.assign(task) for path, task in leaves.items()}
@@ -102,6 +102,7 @@ class _Assignment:
         self._room = [1.0 / agent.max_concurrency for agent in team.agents]
         self._pressure = [max(0, load.get(agent.name, 0)) / agent.max_concurrency for agent in team.agents]
         self._groups: dict[object, Group] = {}
+        self._pieces = team.pieces()
 
     def count(self, name: str | None) -> None:
         """Count a leaf that an agent already has."""
@@ -127,12 +128,12 @@ class _Assignment:
         key = (task.type, task.requires, tokens)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = self._team.group(*key)
+            group = self._groups[key] = self._team.group(*key, self._pieces)
         return group
 
     def _pinned(self, task: Task, name: str, group: Group, near: _Near) -> Route:
         agent = self._team.position.get(name, -1)
-        granted = any(rule.rule.then == name and (not rule.test or rule.test(task)) for rule in group.rules)
+        granted = any(rule.agent == agent and (not rule.test or rule.test(task)) for rule in group.rules)
         if agent in group.skilled and (agent in group.takers or granted or group.type == GENERIC):
             return self._to(agent, group, near, explain.by_pin(self._team.agents[agent]))
         reason = group.texts.get(name)
@@ -141,7 +142,7 @@ class _Assignment:
         return Route(agent=None, reason=reason)
 
     def _ruled(self, rule: TypedRule, group: Group, near: _Near) -> Route:
-        return self._to(self._team.position[rule.rule.then], group, near, explain.by_rule(rule.rule))
+        return self._to(rule.agent, group, near, rule.reason)
 
     def _generic(self, group: Group, near: _Near) -> Route:
         """Route a task of no particular kind: by its words where they are clear, else to whoever takes such tasks."""
@@ -168,9 +169,13 @@ class _Assignment:
 
     def _to(self, agent: int, group: Group, near: _Near, reason: str) -> Route:
         """Route to an agent that is decided already, with the others that could take the task as alternatives."""
-        others = near if group.type == GENERIC else ()
-        ranked, _ = self._ranked(sorted({agent, *group.takers, *others}), group, near)
-        return self._route(ranked, next(at for at, row in enumerate(ranked) if row[1] == agent), group, reason)
+        able = group.beside.get(agent)
+        if able is None:
+            able = group.beside[agent] = tuple(sorted({agent, *group.takers}))
+        if group.type == GENERIC:
+            able = tuple(sorted({*able, *near}))
+        ranked, _ = self._ranked(able, group, near)
+        return self._route(ranked, [row[1] for row in ranked].index(agent), group, reason)
 
     def _ranked(self, able: Sequence[int], group: Group, near: _Near) -> tuple[list[_Row], int]:
         """Score agents against each other.
@@ -210,16 +215,18 @@ class _Assignment:
         return made
 
     def _written(self, group: Group, reason: str, shown: Sequence[_Shown]) -> Route:
-        chosen, *others = shown
-        alternatives = [
-            Alternative(
-                agent=self._names[agent], score=score / _STEPS, reason=explain.runner_up(self._team, group, agent)
-            )
-            for agent, score in others
-        ]
-        return Route(
-            agent=self._names[chosen[0]], score=chosen[1] / _STEPS, reason=reason, alternatives=tuple(alternatives)
-        )
+        agent, score = shown[0]
+        alternatives = tuple([self._alternative(group, row) for row in shown[1:]])
+        return Route(agent=self._names[agent], score=score / _STEPS, reason=reason, alternatives=alternatives)
+
+    def _alternative(self, group: Group, shown: _Shown) -> Alternative:
+        made = group.alternatives.get(shown)
+        if made is None:
+            agent, score = shown
+            reason = explain.runner_up(self._team, group, agent)
+            made = Alternative(agent=self._names[agent], score=score / _STEPS, reason=reason)
+            group.alternatives[shown] = made
+        return made
 
 
 def _clear(near: _Near) -> int | None:

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from genesis.model import AgentCost, AgentProfile, Registry, Route
+from genesis.model import AgentCost, AgentProfile, Alternative, Registry, Route
 from genesis.routing.rules import GENERIC, RuleBook, TypedRule
-from genesis.routing.similarity import Reader, Similarity
+from genesis.routing.similarity import Pieces, Reader, Similarity
 
 __all__ = ["DESCRIPTION_WEIGHT", "LOAD_WEIGHT", "Group", "Team"]
 
@@ -55,8 +55,12 @@ class Group:
     """Compares descriptions with the agents that can come into question."""
     texts: dict[object, str] = field(default_factory=dict)
     """Sentences already made."""
+    beside: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """For an agent that a rule or a pin decided on: it and the takers."""
     nobody: Route | None = None
     """The route of its tasks when no agent takes them."""
+    alternatives: dict[tuple[int, int], Alternative] = field(default_factory=dict)
+    """Runners-up already written, by position and score as it is shown."""
     routes: dict[object, Route] = field(default_factory=dict)
     """Routes already written."""
 
@@ -75,7 +79,7 @@ class Team:
             cost.usd_per_1k_tokens for agent in registry.agents for cost in (agent.cost, *agent.costs.values())
         )
         self._prices: dict[int, float] = {}
-        self._rules = RuleBook(registry.rules)
+        self._rules = RuleBook(registry.rules, self.position)
         self._similarity = Similarity(registry.agents)
 
     @cached_property
@@ -87,20 +91,24 @@ class Team:
                 found.setdefault(skill, []).append(index)
         return found
 
-    def group(self, task_type: str, requires: tuple[str, ...], tokens: int | None) -> Group:
+    def pieces(self) -> Pieces:
+        """Give an empty memory of descriptions for the groups of one routing to share."""
+        return self._similarity.pieces()
+
+    def group(self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces) -> Group:
         """Work out who can take the tasks of a type that require these skills.
 
         Args:
             task_type: The tasks' type.
             requires: Skills that the agent must have, all of them.
             tokens: Estimated tokens of each task, for agents that are paid for tokens.
+            pieces: Memory of the descriptions read so far.
         """
         skilled = self._skilled(requires)
         able = frozenset(skilled)
-        rules = tuple(rule for rule in self._rules.for_type(task_type) if self.position[rule.rule.then] in able)
+        rules = tuple(rule for rule in self._rules.for_type(task_type) if rule.agent in able)
         takers = tuple(index for index in self.by_type.get(task_type, ()) if index in able)
-        granted = (self.position[rule.rule.then] for rule in rules)
-        asked = skilled if task_type == GENERIC else tuple(sorted({*takers, *granted}))
+        asked = skilled if task_type == GENERIC else tuple(sorted({*takers, *(rule.agent for rule in rules)}))
         return Group(
             type=task_type,
             requires=requires,
@@ -109,7 +117,7 @@ class Team:
             skilled=skilled,
             rules=tuple(rule for rule in rules if not rule.default),
             default=next((rule for rule in rules if rule.default), None),
-            reader=self._similarity.reader(asked),
+            reader=self._similarity.reader(asked, pieces),
         )
 
     def _skilled(self, requires: tuple[str, ...]) -> tuple[int, ...]:

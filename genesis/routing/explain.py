@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from genesis.document import close_matches
-from genesis.model import AgentProfile, Rule
+from genesis.model import AgentProfile
 from genesis.routing.capability import Group, Team
 from genesis.routing.rules import GENERIC
 
-__all__ = ["by_capability", "by_description", "by_pin", "by_rule", "nobody", "refused_pin", "runner_up"]
+__all__ = ["by_capability", "by_description", "by_pin", "nobody", "refused_pin", "runner_up"]
 
 _NAMED = 3
 
@@ -17,11 +17,6 @@ _NAMED = 3
 def by_pin(agent: AgentProfile) -> str:
     """Explain a pin that was honoured."""
     return f"the plan asks for {agent.name}"
-
-
-def by_rule(rule: Rule) -> str:
-    """Explain a rule that fired."""
-    return f"rule {rule.id!r}: {rule.because}" if rule.because else f"rule {rule.id!r} sends it to {rule.then}"
 
 
 def by_description(agent: AgentProfile) -> str:
@@ -39,19 +34,16 @@ def by_capability(team: Team, group: Group, agent: int, fittest: int, *, of: int
         fittest: The agent that would have been chosen if nobody had anything to do.
         of: How many agents could take the task.
     """
-    profile = team.agents[agent]
-    what = _able(profile, group)
     if fittest != agent:
-        return f"{what}; {team.agents[fittest].name} fits better but already has more to do"
+        return f"{_able('takes', group)}; {team.agents[fittest].name} fits better but already has more to do"
     if of == 1:
-        return f"the only agent that {what}"
-    return f"{what}; best of {of} by description, success rate ({profile.success_rate:.2f}), cost and load"
+        return f"the only agent that {_able('takes', group)}"
+    return f"best of {of} that {_able('take', group)} (success rate {team.agents[agent].success_rate:.2f})"
 
 
 def runner_up(team: Team, group: Group, agent: int) -> str:
     """Say what an alternative has to offer."""
-    profile = team.agents[agent]
-    return f"{_able(profile, group)}; success rate {profile.success_rate:.2f}"
+    return f"{_able('takes', group)}; success rate {team.agents[agent].success_rate:.2f}"
 
 
 def nobody(team: Team, group: Group) -> str:
@@ -83,9 +75,12 @@ def refused_pin(team: Team, group: Group, name: str) -> str:
     return f"the plan asks for {name}, which does not take the type {group.type!r}"
 
 
-def _able(agent: AgentProfile, group: Group) -> str:
-    what = f"takes {group.type!r}" if group.type in agent.task_types else f"can take {group.type!r}"
-    return f"{what} and has the {_skills(group.requires)}" if group.requires else what
+def _able(takes: str, group: Group) -> str:
+    """Say what the agents of a group can do, for one (`takes`) or for several (`take`)."""
+    what = f"{takes} {group.type!r}"
+    return (
+        f"{what} and {'has' if takes == 'takes' else 'have'} the {_skills(group.requires)}" if group.requires else what
+    )
 
 
 def _skills(names: Sequence[str]) -> str:

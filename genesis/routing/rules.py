@@ -8,7 +8,7 @@ says nothing about types is among them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from genesis.model import Condition, Rule, Task
@@ -30,6 +30,10 @@ class TypedRule:
     """A rule as it stands for the tasks of one type."""
 
     rule: Rule
+    agent: int
+    """Position of the agent that gets the task."""
+    reason: str
+    """What the reader is told."""
     test: _Predicate | None
     """What is left to ask of a task; none when the type alone decides."""
     default: bool
@@ -39,8 +43,9 @@ class TypedRule:
 class RuleBook:
     """All rules of a registry, by priority and then in document order."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], position: Mapping[str, int]) -> None:
         self._rules = sorted(rules, key=lambda rule: -rule.priority)
+        self._position = position
 
     def for_type(self, task_type: str) -> tuple[TypedRule, ...]:
         """Give the rules that can fire for a type, in the order in which they are asked."""
@@ -50,8 +55,12 @@ class RuleBook:
             if verdict is not False:
                 test = None if verdict is True else verdict
                 default = task_type == GENERIC and rule.when.type is not None
-                found.append(TypedRule(rule, test, default=default))
+                found.append(TypedRule(rule, self._position[rule.then], _reason(rule), test, default))
         return tuple(found)
+
+
+def _reason(rule: Rule) -> str:
+    return f"rule {rule.id!r}: {rule.because}" if rule.because else f"rule {rule.id!r} sends it to {rule.then}"
 
 
 def _verdict(condition: Condition, task_type: str) -> _Verdict:

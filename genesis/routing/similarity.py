@@ -1,8 +1,11 @@
 """How close a task's description is to what an agent says of itself.
 
-BM25 (Robertson and Zaragoza, 2009) over stemmed words, from bm25s: an agent's name, description, types and skills are
-its document, the task's description is the query. The weights are taken out of the index into one dictionary, so that
-a look-up costs a microsecond or two and no array library is on the path of a single task.
+BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009) over the stems of Snowball's English
+stemmer: an agent's name, description, types and skills are its document, the task's description is the query. The index
+is one dictionary from a term to its weights, so that a look-up costs a microsecond or two.
+
+The weights are those of the bm25s library, which a test compares them with. It is not used itself: an index of a few
+hundred terms is made faster than numpy is imported, and it starts a thread for progress bars.
 
 Stemming, stop words and names split at their capitals are what helped when this was measured (`python -m
 bench.routing`); n-grams of letters, pairs of words, repeated names and other BM25 parameters changed nothing that
@@ -11,12 +14,14 @@ counts. Words of another language match where an agent's own text has them.
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from genesis.model import AgentProfile
 
-__all__ = ["Reader", "Similarity"]
+__all__ = ["Pieces", "Reader", "Similarity"]
 
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -28,6 +33,10 @@ _STOP = frozenset(
         "these they this to up us ve was we were what when where which who will with would you your",
     )
 )
+_K1 = 1.5
+"""How soon more occurrences of a term stop counting; the usual value."""
+_B = 0.75
+"""How much a long document is held against it; the usual value."""
 _DIGITS = 6
 """Weights are rounded, so that a platform's last bit decides nothing."""
 
@@ -44,9 +53,18 @@ class Similarity:
         self._terms = _index([self._split(_document(agent)) for agent in agents])
         self._unknown = max((worth for worth, _ in self._terms.values()), default=1.0), ()
 
-    def reader(self, only: Collection[int] | None = None) -> Reader:
-        """Give a reader that compares texts with these agents, by position, or with all."""
-        return Reader(self, only)
+    def reader(self, only: Collection[int] | None = None, pieces: Pieces | None = None) -> Reader:
+        """Give a reader that compares texts with these agents, by position, or with all.
+
+        Args:
+            only: The agents.
+            pieces: Shared by readers of the same texts, so that each piece is taken apart once.
+        """
+        return Reader(Pieces(self) if pieces is None else pieces, only)
+
+    def pieces(self) -> Pieces:
+        """Give an empty memory for readers to share."""
+        return Pieces(self)
 
     def look_up(self, word: str) -> _Entry:
         """Look a lower-case word up.
@@ -65,8 +83,8 @@ class Similarity:
 class Reader:
     """Compares texts with agents, and remembers the words it has seen; make one for each piece of work."""
 
-    def __init__(self, index: Similarity, only: Collection[int] | None) -> None:
-        self._seen = _Seen(index, only)
+    def __init__(self, pieces: Pieces, only: Collection[int] | None) -> None:
+        self._seen = pieces if only is None else _Some(pieces, only)
 
     def read(self, text: str) -> Mapping[int, float]:
         """Compare a text.
@@ -86,21 +104,36 @@ class Reader:
         return near
 
 
-class _Seen(dict[str, _Entry]):
+class Pieces(dict[str, _Entry]):
     """Pieces of text between blanks, with what look-up gave for the words in them; taking them apart costs the most."""
 
-    def __init__(self, index: Similarity, only: Collection[int] | None) -> None:
+    def __init__(self, index: Similarity) -> None:
         super().__init__()
-        self._index = index
-        self._only = None if only is None else frozenset(only)
+        self._look_up = index.look_up
 
     def __missing__(self, piece: str) -> _Entry:
-        if piece.isdigit():
-            return _NOTHING
         words = (piece.lower(),) if piece.isalnum() else _WORD.findall(piece.lower())
-        found = [self._index.look_up(word) for word in words]
-        hits = [hit for _, hits in found for hit in hits if self._only is None or hit[0] in self._only]
-        self[piece] = entry = (sum(worth for worth, _ in found), tuple(hits))
+        found = [self._look_up(word) for word in words]
+        entry = (
+            found[0] if len(found) == 1 else (sum([worth for worth, _ in found]), sum([hits for _, hits in found], ()))
+        )
+        self[piece] = entry
+        return entry
+
+
+class _Some(dict[str, _Entry]):
+    """The same for some of the agents."""
+
+    def __init__(self, pieces: Pieces, only: Collection[int]) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._only = frozenset(only)
+
+    def __missing__(self, piece: str) -> _Entry:
+        entry = self._pieces[piece]
+        if entry[1]:
+            entry = entry[0], tuple([hit for hit in entry[1] if hit[0] in self._only])
+        self[piece] = entry
         return entry
 
 
@@ -116,19 +149,17 @@ def _stemmer() -> Callable[[str], str]:
     return stem
 
 
-def _index(documents: list[list[str]]) -> dict[str, _Entry]:
-    """Index documents, and take the weight of each term in each document out of the index."""
-    if not any(documents):
-        return {}
-    import bm25s  # type: ignore[import-untyped]  # noqa: PLC0415 - it imports numpy, the slowest thing here
-
-    model = bm25s.BM25(method="lucene")
-    model.index(documents, show_progress=False)
-    weights = [round(weight, _DIGITS) for weight in model.scores["data"].tolist()]
-    owners, starts = model.scores["indices"].tolist(), model.scores["indptr"].tolist()
+def _index(documents: Sequence[Sequence[str]]) -> dict[str, _Entry]:
+    """Weigh each term in each document with BM25 in the form that Lucene has."""
+    average = sum(map(len, documents)) / max(1, len(documents))
+    lengths = [_K1 * (1.0 - _B + _B * len(document) / average) for document in documents if average]
+    owners: dict[str, list[tuple[int, int]]] = {}
+    for position, document in enumerate(documents):
+        for term, count in Counter(document).items():
+            owners.setdefault(term, []).append((position, count))
     found: dict[str, _Entry] = {}
-    for term, column in model.vocab_dict.items():
-        start, end = (*starts[column : column + 2], 0)[:2]
-        if start < end:
-            found[term] = max(weights[start:end]), tuple(zip(owners[start:end], weights[start:end], strict=True))
+    for term, rows in owners.items():
+        rarity = math.log(1.0 + (len(documents) - len(rows) + 0.5) / (len(rows) + 0.5))
+        hits = tuple([(owner, round(rarity * count / (count + lengths[owner]), _DIGITS)) for owner, count in rows])
+        found[term] = max([weight for _, weight in hits]), hits
     return found

@@ -154,7 +154,7 @@ class FakeLlmServer:
     def settings(self, *, api_key: str | None = None, **changes: Any) -> LlmSettings:
         """Give settings that lead to this server."""
         key = SecretStr(api_key) if api_key else None
-        defaults: dict[str, Any] = {"model": "openai:fake", "base_url": self.base_url, "timeout_s": 10.0}
+        defaults: dict[str, Any] = {"model": "openai:fake", "base_url": self.base_url, "timeout_s": 30.0}
         return LlmSettings(**{**defaults, "api_key": key, **changes})
 
     def _step(self, body: dict[str, Any], headers: dict[str, str]) -> Step:

@@ -27,11 +27,11 @@ class Delivery:
 
     def comes_after(self, leaf: int, phase: Phase) -> bool:
         """Whether a leaf comes after some leaf of a phase."""
-        return self.earlier[2 * leaf] & phase.value > 0
+        return bool(self.earlier[2 * leaf] & phase)
 
     def comes_before(self, leaf: int, phase: Phase) -> bool:
         """Whether a leaf comes before some leaf of a phase."""
-        return self.later[2 * leaf] & phase.value > 0
+        return bool(self.later[2 * leaf] & phase)
 
 
 def deliveries(
@@ -49,7 +49,7 @@ def deliveries(
         return Delivery((), [], [])
     own = [0] * len(before)
     for leaf, phase in phases.items():
-        own[2 * leaf] = phase.value
+        own[2 * leaf] = phase
     earlier, later = [0] * len(before), [0] * len(before)
     for vertex in order:
         mark = 0

@@ -8,7 +8,7 @@ them is ever out of order.
 from __future__ import annotations
 
 import re
-from enum import Enum
+from enum import IntEnum
 
 from genesis.model import Task
 from genesis.validation.words import Vocabulary, listed
@@ -16,7 +16,7 @@ from genesis.validation.words import Vocabulary, listed
 __all__ = ["Phase", "Phases"]
 
 
-class Phase(Enum):
+class Phase(IntEnum):
     """A phase of a delivery; the values add up to sets of phases."""
 
     DESIGN = 1
@@ -68,6 +68,7 @@ class Phases:
         stems = vocabulary.stems
         self._prepare, self._look = stems(_PREPARE), stems(_LOOK)
         self._deploy, self._build = stems(_DEPLOY), stems(_BUILD)
+        self._no_build = self._prepare | self._look | self._deploy
         self._run, self._words_of_tests = stems(_RUN), stems(_TESTS)
         self._no_tests, self._no_deploy = stems(_NO_TESTS), stems(_NO_DEPLOY)
 
@@ -88,25 +89,25 @@ class Phases:
         return None
 
     def _deploys(self, kind: str, verb: str, words: tuple[str, ...]) -> bool:
-        if not self._no_deploy.isdisjoint(words[1:]):
-            return False
         if kind in _DEPLOY_TYPES:
-            return verb not in self._prepare and verb not in self._build and verb not in self._look
-        return kind in _OPEN_TYPES and verb in self._deploy
+            clear = verb not in self._prepare and verb not in self._build and verb not in self._look
+        else:
+            clear = verb in self._deploy and kind in _OPEN_TYPES
+        return clear and self._no_deploy.isdisjoint(words[1:])
 
     def _tests(self, kind: str, verb: str, words: tuple[str, ...]) -> bool:
-        if not self._no_tests.isdisjoint(words):
-            return False
         if kind in _TEST_TYPES:
-            return verb not in self._prepare and verb not in self._build
-        return kind in _OPEN_TYPES and verb in self._run and not self._words_of_tests.isdisjoint(words)
+            clear = verb not in self._prepare and verb not in self._build
+        else:
+            clear = verb in self._run and kind in _OPEN_TYPES and not self._words_of_tests.isdisjoint(words)
+        return clear and self._no_tests.isdisjoint(words)
 
     def _builds(self, kind: str, verb: str, words: tuple[str, ...]) -> bool:
-        if not self._words_of_tests.isdisjoint(words):
-            return False
         if kind in _BUILD_TYPES:
-            return verb in self._build or verb not in (self._prepare | self._look | self._deploy)
-        return kind in _OPEN_TYPES and verb in self._build and self._no_deploy.isdisjoint(words)
+            clear = verb in self._build or verb not in self._no_build
+        else:
+            clear = verb in self._build and kind in _OPEN_TYPES and self._no_deploy.isdisjoint(words)
+        return clear and self._words_of_tests.isdisjoint(words)
 
     @staticmethod
     def is_baseline(description: str) -> bool:

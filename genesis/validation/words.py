@@ -8,6 +8,9 @@ file names, addresses, `C++`, and the words that turn a meaning around (`not`, `
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
+from itertools import chain
 
 __all__ = ["Vocabulary", "listed"]
 
@@ -47,37 +50,73 @@ _FILLERS = """
 _MIN_WORDS = 2
 
 
+@cache
+def _stemmer() -> Callable[[str], str]:
+    import Stemmer  # type: ignore[import-not-found]  # noqa: PLC0415 - compiled, has no types, only needed here
+
+    stem: Callable[[str], str] = Stemmer.Stemmer("english").stemWord
+    return stem
+
+
+def _stem(word: str) -> str:
+    return _stemmer()(_SAME.get(word, word))
+
+
+@cache
+def _stems(words: str) -> frozenset[str]:
+    """Stem a list of the source code; each is worked out once a process."""
+    return frozenset(_stem(word) for word in words.split())
+
+
+@cache
+def _folds() -> dict[str, str]:
+    return {_stem(word): group for group, words in _FOLDED.items() for word in words.split()}
+
+
+class _Chunks(dict[str, tuple[str, ...]]):
+    """The content words of what stands between two spaces, worked out when it is first met."""
+
+    def __missing__(self, chunk: str) -> tuple[str, ...]:
+        words = self[chunk] = _split(chunk)
+        return words
+
+
+def _split(chunk: str) -> tuple[str, ...]:
+    """Split what stands between two spaces into content words."""
+    if chunk == "A":
+        return ("A",)  # the name of something, as in `module A`
+    found: list[str] = []
+    for token in _TOKEN.findall(chunk.casefold().replace("\u2019", "'")):
+        word = token.removesuffix("'s")
+        if word in _SAME:
+            found.append(_stem(word))
+        elif _DISTINCT.search(word):
+            found.append(word)
+        else:
+            found.extend(_stem(part) for part in re.split(r"['\-]", word) if part not in _STOP and part != "a")
+    return tuple(found)
+
+
 class Vocabulary:
-    """Turns text into content words; each distinct word is worked out once."""
+    """Turns text into content words; each distinct word of a plan is worked out once."""
 
     def __init__(self) -> None:
-        import Stemmer  # type: ignore[import-not-found]  # noqa: PLC0415 - compiled, has no types, only needed here
-
-        self._stem = Stemmer.Stemmer("english").stemWord
-        self._chunks: dict[str, tuple[str, ...]] = {}
-        self._folds = {self.stem(word): group for group, words in _FOLDED.items() for word in words.split()}
-        self._fillers = self.stems(_FILLERS)
+        self._chunks = _Chunks()
+        self._folds = _folds()
+        self._fillers = _stems(_FILLERS)
         self._changed = self._fillers | self._folds.keys()
 
     def stem(self, word: str) -> str:
         """Give the stem of one lower-case word."""
-        stem: str = self._stem(_SAME.get(word, word))
-        return stem
+        return _stem(word)
 
     def stems(self, words: str) -> frozenset[str]:
-        """Give the stems of words that are written with spaces between them."""
-        return frozenset(self.stem(word) for word in words.split())
+        """Give the stems of words that are written with spaces between them; meant for lists in the source code."""
+        return _stems(words)
 
     def content(self, text: str) -> tuple[str, ...]:
         """Give the content words of a text in order: lower case, stemmed, without articles and the like."""
-        chunks = self._chunks
-        found: list[str] = []
-        for chunk in text.split():
-            words = chunks.get(chunk)
-            if words is None:
-                words = chunks[chunk] = self._words(chunk)
-            found += words
-        return tuple(found)
+        return tuple(chain.from_iterable(map(self._chunks.__getitem__, text.split())))
 
     def folded(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """Fold verbs of one meaning (write, create, build) into one, and drop fillers where enough is left."""
@@ -86,18 +125,3 @@ class Vocabulary:
             return words
         kept = [folds.get(word, word) for word in words if word not in self._fillers]
         return tuple(kept) if len(kept) >= _MIN_WORDS else tuple(folds.get(word, word) for word in words)
-
-    def _words(self, chunk: str) -> tuple[str, ...]:
-        """Split what stands between two spaces."""
-        if chunk == "A":
-            return ("A",)  # the name of something, as in `module A`
-        found: list[str] = []
-        for token in _TOKEN.findall(chunk.casefold().replace("\u2019", "'")):
-            word = token.removesuffix("'s")
-            if word in _SAME:
-                found.append(self.stem(word))
-            elif _DISTINCT.search(word):
-                found.append(word)
-            else:
-                found.extend(self.stem(part) for part in re.split(r"['\-]", word) if part not in _STOP and part != "a")
-        return tuple(found)

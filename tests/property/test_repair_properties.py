@@ -17,7 +17,17 @@ from genesis.structure.repair import repair
 IDS = st.sampled_from(["a", "b", "c", "d", "a.b", "A", "build-api"])
 NAMES = st.sampled_from(["a", "b", "c", "d", "a/b", "b/c", "c/a/b", "a.b", "Build API", "nowhere", "", "d/d"])
 TEXTS = st.sampled_from(
-    ["plain", "{a.result}", "{b.x}", "{{a.b}}", "{a{b.x}}", "{who}", "{a/b.result} and {c.x}", "{a.b.result}", "{{{c.x}"]
+    [
+        "plain",
+        "{a.result}",
+        "{b.x}",
+        "{{a.b}}",
+        "{a{b.x}}",
+        "{who}",
+        "{a/b.result} and {c.x}",
+        "{a.b.result}",
+        "{{{c.x}",
+    ]
 )
 
 
@@ -104,7 +114,9 @@ def test_every_task_survives_without_limits(plan):
 
 
 GRAPHS = st.integers(2, 6).flatmap(
-    lambda n: st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=10).map(lambda edges: (n, edges))
+    lambda n: st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=10).map(
+        lambda edges: (n, edges)
+    )
 )
 
 

@@ -15,8 +15,10 @@ __all__ = ["check_compose", "check_dockerfile", "check_kubernetes"]
 
 _PIPED_SHELL = re.compile(r"(?:curl|wget)[^\n|]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b")
 _SECRET_NAME = re.compile(
-    r"(?i)(?:password|passwd|secret|token|api_?key|private_?key)(?!\w*(?:file|path|url|name|dir)\b)\w*(?:=|\s+)[\"']?[^\s$\"'<{]"
+    r"(?i)(?:password|passwd|secret|token|api_?key|private_?key)(?!\w*(?:file|path|url|name|dir|type|id)$)\w*$"
 )
+_ASSIGNMENT = re.compile(r"(\w+)=(\"[^\"]*\"|'[^']*'|\S*)")
+_NO_VALUE = ("$", "{", "<")
 _ROOT = frozenset({"root", "0", "0:0", "root:root"})
 _PODS = ("Pod", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
 _MAX_DEPTH = 12
@@ -50,10 +52,21 @@ def _check_instruction(file: SourceFile, step: Instruction) -> Iterator[Finding]
     elif step.word == "ADD" and re.match(r"https?://", step.rest):
         title = "A Dockerfile adds a file from the network"
         yield _dockerfile_finding(file, "low", title, step.line, "Check its hash with `ADD --checksum`.")
-    elif step.word in ("ENV", "ARG") and _SECRET_NAME.search(step.rest):
+    elif any(_SECRET_NAME.search(name) and not value.startswith(_NO_VALUE) for name, value in _variables(step)):
         title = "A Dockerfile has a secret in its environment or arguments"
         advice = "Use a build secret (`RUN --mount=type=secret`) or give it at run time; layers keep it for ever."
         yield _dockerfile_finding(file, "high", title, step.line, advice)
+
+
+def _variables(step: Instruction) -> list[tuple[str, str]]:
+    """Give the names and non-empty values that an instruction sets in the environment or as arguments."""
+    if step.word not in ("ENV", "ARG"):
+        return []
+    found = [(match[1], match[2].strip("\"'")) for match in _ASSIGNMENT.finditer(step.rest)]
+    if step.word == "ENV" and not found:
+        name, _, value = step.rest.partition(" ")
+        found = [(name, value.strip())]
+    return [(name, value) for name, value in found if value]
 
 
 def _dockerfile_finding(file: SourceFile, severity: Severity, title: str, line: int, advice: str) -> Finding:

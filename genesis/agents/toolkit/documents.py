@@ -105,16 +105,20 @@ def yaml_problem(text: str) -> BrokenDocument | None:
             elif isinstance(event, yaml.AliasEvent):
                 aliases += 1
                 if event.anchor not in anchors:
-                    return BrokenDocument(f"unknown alias {event.anchor[:40]!r}", event.start_mark.line + 1)
+                    return BrokenDocument(f"unknown alias {str(event.anchor)[:40]!r}", _line_of(event.start_mark))
             anchors.add(getattr(event, "anchor", None) or "")
             if depth > _MAX_DEPTH or aliases > _MAX_ALIASES:
                 return BrokenDocument("nested too deeply" if depth > _MAX_DEPTH else "too many aliases")
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        return BrokenDocument(error.problem or "not YAML", line)
+        return BrokenDocument(error.problem or "not YAML", _line_of(error.problem_mark))
     except (yaml.YAMLError, ValueError) as error:
         return BrokenDocument(" ".join(str(error).split())[:120])
     return None
+
+
+def _line_of(mark: object) -> int:
+    line = getattr(mark, "line", None)
+    return line + 1 if isinstance(line, int) else 0
 
 
 def read(parse: Callable[[str], object], text: str | None) -> object:

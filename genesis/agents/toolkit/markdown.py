@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 __all__ = ["bullets", "code", "table", "text"]
 
-_SPECIAL = re.compile(r"([\\`*\[\]|~<>&$]|(?<!\w)_|_(?!\w)|^[#+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)]|(?<=:)/(?=/))")
+_SPECIAL = re.compile(r"([\\`*\[\]|~<>&$]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)]|(?<=:)/(?=/))")
 _LONGEST = 300
 _ASCII = 0x7F
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")

@@ -21,16 +21,18 @@ class KnownForm:
     pattern: re.Pattern[str]
     """Its group `secret` is the secret."""
     marks: tuple[str, ...]
-    """Texts without one of which the pattern cannot match. Looking for them first makes scanning fast."""
+    """Texts with one of which the pattern begins. Looking for them first makes scanning fast."""
     is_public: bool = False
     """Whether it is a test key, or expires by itself."""
-    reach: int = 400
-    """How far behind a mark the pattern is tried."""
+    lead: int = 0
+    """How far before a mark the pattern may begin."""
+    then: str = ""
+    """What must follow a mark within 200 characters, for marks that are common."""
 
 
-def _form(kind: str, marks: str, pattern: str, *, public: bool = False, reach: int = 400) -> KnownForm:
+def _form(kind: str, marks: str, pattern: str, *, public: bool = False, lead: int = 0, then: str = "") -> KnownForm:
     bounded = pattern if "(?P<secret>" in pattern else rf"(?<![A-Za-z0-9_-])(?P<secret>{pattern})(?![A-Za-z0-9_-])"
-    return KnownForm(kind, re.compile(bounded), tuple(marks.split()), public, reach)
+    return KnownForm(kind, re.compile(bounded), tuple(marks.split()), public, lead, then)
 
 
 KNOWN: tuple[KnownForm, ...] = (
@@ -56,20 +58,20 @@ KNOWN: tuple[KnownForm, ...] = (
         r"hooks\.slack\.com/(?P<secret>services/T[A-Z0-9]{8,12}/B[A-Z0-9]{8,12}/[A-Za-z0-9]{20,40})",
     ),
     _form("Discord webhook", "/api/webhooks/", r"/api/webhooks/(?P<secret>\d{17,20}/[\w-]{60,90})"),
-    _form("Stripe key", "_live_", r"(?:sk|rk)_live_[A-Za-z0-9]{20,120}"),
-    _form("Stripe test key", "_test_", r"(?:sk|rk)_test_[A-Za-z0-9]{20,120}", public=True),
+    _form("Stripe key", "sk_live_ rk_live_", r"(?:sk|rk)_live_[A-Za-z0-9]{20,120}"),
+    _form("Stripe test key", "sk_test_ rk_test_", r"(?:sk|rk)_test_[A-Za-z0-9]{20,120}", public=True),
     _form("Google API key", "AIza", r"AIza[A-Za-z0-9_-]{35}"),
     _form("Google OAuth secret", "GOCSPX-", r"GOCSPX-[A-Za-z0-9_-]{28}"),
     _form("Anthropic key", "sk-ant-", r"sk-ant-[A-Za-z0-9_-]{40,200}"),
-    _form("OpenAI key", "T3BlbkFJ", r"sk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,100}T3BlbkFJ[A-Za-z0-9_-]{20,100}"),
+    _form("OpenAI key", "sk-", r"sk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,100}T3BlbkFJ[A-Za-z0-9_-]{20,100}"),
     _form("Hugging Face token", "hf_", r"hf_[A-Za-z]{34}"),
     _form("npm token", "npm_", r"npm_[A-Za-z0-9]{36}"),
     _form("PyPI token", "pypi-AgEIcHlwaS5vcmc", r"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,250}"),
     _form("Prefect key", "pnu_ pnb_", r"pn[ub]_[A-Za-z0-9]{36}"),
     _form("SendGrid key", "SG.", r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"),
     _form("Twilio key", "SK", r"SK[0-9a-f]{32}"),
-    _form("Telegram token", ":AA", r"\d{8,10}:AA[A-Za-z0-9_-]{33}"),
-    _form("DigitalOcean token", "_v1_", r"do[opr]_v1_[a-f0-9]{64}"),
+    _form("Telegram token", ":AA", r"\d{8,10}:AA[A-Za-z0-9_-]{33}", lead=10),
+    _form("DigitalOcean token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[a-f0-9]{64}"),
     _form("Databricks token", "dapi", r"dapi[a-f0-9]{32}"),
     _form("Docker token", "dckr_pat_", r"dckr_pat_[A-Za-z0-9_-]{27}"),
     _form("Grafana token", "glc_ glsa_", r"gl(?:c_[A-Za-z0-9+/]{32,200}={0,2}|sa_[A-Za-z0-9]{32}_[a-f0-9]{8})"),
@@ -83,18 +85,18 @@ KNOWN: tuple[KnownForm, ...] = (
         "eyJ",
         r"eyJ[A-Za-z0-9_-]{17,1000}\.eyJ[A-Za-z0-9_-]{17,1000}\.[A-Za-z0-9_-]{20,500}",
         public=True,
-        reach=2_600,
     ),
     _form(
         PASSWORD_IN_ADDRESS,
         "://",
         r"(?i)[a-z][a-z0-9+.-]{1,15}://[^\s:/@\"'<>`{}$]{1,80}:(?P<secret>[^\s:/@\"'<>`{}$%(\[]{3,80})@[\w.-]{1,80}",
-        reach=260,
+        lead=17,
+        then="@",
     ),
 )
 
-_BEFORE = 120
-"""How far before a mark its pattern is tried."""
+_NEAR = 200
+"""How far behind a mark a form's `then` is looked for."""
 
 _NAME = (
     r"passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key"
@@ -147,12 +149,20 @@ def known_secrets(text: str) -> Iterator[tuple[KnownForm, re.Match[str]]]:
         for mark in form.marks:
             place, done = text.find(mark), 0
             while place >= 0:
-                for match in form.pattern.finditer(text, max(done, place - _BEFORE), place + form.reach):
+                match = _match_near(form, text, place, done)
+                if match:
                     done = match.end()
                     if form.kind == "private key" or not is_placeholder(match["secret"]):
                         yield form, match
-                    break
                 place = text.find(mark, max(place + len(mark), done))
+
+
+def _match_near(form: KnownForm, text: str, place: int, done: int) -> re.Match[str] | None:
+    if form.then and text.find(form.then, place, place + _NEAR) < 0:
+        return None
+    if not form.lead:
+        return form.pattern.match(text, place)
+    return form.pattern.search(text, max(done, place - form.lead), place + _NEAR)
 
 
 def assigned_secrets(text: str, *, bare: bool) -> Iterator[re.Match[str]]:

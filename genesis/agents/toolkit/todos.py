@@ -24,7 +24,9 @@ _ANY = re.compile(r"TODO|FIXME|XXX|HACK")
 _BLAME_HEADER = re.compile(r"^[0-9a-f]{40,64} \d+ (\d+)")
 _YEAR_3000 = 32_503_680_000
 _BLAMED_FILES = 60
+_BLAMED_LINES = 100
 _BLAME_S = 25
+_BLAME_ONE_S = 10.0
 _SHOWN_CHARACTERS = 160
 _OLD_DAYS = 365
 _MANY = 20
@@ -144,18 +146,18 @@ def _blamed(
 
     So would a text conversion, which `blame` makes unless it is told not to.
     """
-    ranges = [part for todo in todos[:100] for part in ("-L", f"{todo.line},{todo.line}")]
-    arguments = ("blame", "--no-textconv", "--no-ext-diff", "--line-porcelain", *ranges, "HEAD", "--", file.path)
-    done = repository.run(*arguments, timeout_s=max(1.0, min(10.0, budget.left)), output_limit=2_000_000)
-    if not done.ok:
+    by_line = _lines_in_commit(repository, file, todos[:_BLAMED_LINES])
+    if not by_line:
         return
-    by_line = {todo.line: todo for todo in todos}
+    ranges = [part for line in sorted(by_line) for part in ("-L", f"{line},{line}")]
+    options = ("--no-textconv", "--no-ext-diff", "--line-porcelain", *ranges)
+    seconds = max(1.0, min(_BLAME_ONE_S, budget.left))
+    done = repository.run("blame", *options, "HEAD", "--", file.path, timeout_s=seconds, output_limit=2_000_000)
     number, author, moment = 0, "", 0
-    for raw in done.stdout.decode("utf-8", "replace").split("\n"):
+    for raw in done.stdout.decode("utf-8", "replace").split("\n") if done.ok else ():
         if raw.startswith("\t"):
-            todo = by_line.get(number)
-            if todo is not None and raw[1:].rstrip("\r") == todo.source:
-                yield todo, (author, moment)
+            if number in by_line:
+                yield by_line[number], (author, moment)
         elif raw.startswith("author "):
             author = raw[7:]
         elif raw.startswith("author-time "):
@@ -163,6 +165,21 @@ def _blamed(
         else:
             match = _BLAME_HEADER.match(raw)
             number = int(match[1]) if match else number
+
+
+def _lines_in_commit(repository: Repository, file: SourceFile, todos: list[_Todo]) -> dict[int, _Todo]:
+    """Find the markers' lines in the last commit: at the same place, or once elsewhere where they have moved."""
+    done = repository.run("cat-file", "blob", f"HEAD:./{file.path}", timeout_s=_BLAME_ONE_S, output_limit=2_000_000)
+    if not done.ok:
+        return {}
+    lines = [line.rstrip("\r") for line in done.stdout.decode("utf-8", "replace").split("\n")]
+    found: dict[int, _Todo] = {}
+    for todo in todos:
+        if lines[todo.line - 1 : todo.line] == [todo.source]:
+            found[todo.line] = todo
+        elif lines.count(todo.source) == 1:
+            found.setdefault(lines.index(todo.source) + 1, todo)
+    return found
 
 
 def _row(todo: _Todo, origin: tuple[str, int] | None, now: float) -> Result:

@@ -122,7 +122,7 @@ async def open_store() -> Store:
         return FolderStore(Path(settings.results.local_storage_path).expanduser())
     from prefect.blocks.core import Block
 
-    block = await Block.aload(slug)
+    block: Block = await Block.aload(slug)
     if isinstance(block, LocalFileSystem):
         return FolderStore(Path(block.basepath or settings.results.local_storage_path).expanduser())
     if not isinstance(block, WritableFileSystem):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from genesis.errors import ServiceError
 from genesis.execute.server.configured import ConfiguredApi, configured_api
 from genesis.execute.server.lifecycle import begin_start, wait_ready
 from genesis.settings import Settings
 
-__all__ = ["Api", "PendingApi", "begin_api", "ensure_api", "unreachable"]
+__all__ = ["Api", "PendingApi", "begin_api", "ensure_api", "server_answer"]
 
 _REACH_S = 10.0
 
@@ -55,8 +57,7 @@ def begin_api(settings: Settings) -> PendingApi:
 
     def wait() -> Api:
         info = wait_ready(starting)
-        assert info.api_url is not None
-        return Api(info.api_url, info.ui_url, embedded=True, note=info.note)
+        return Api(info.api_url or "", info.ui_url, embedded=True, note=info.note)
 
     return PendingApi(wait)
 
@@ -70,22 +71,31 @@ def ensure_api(settings: Settings) -> Api:
     return begin_api(settings).wait()
 
 
-def unreachable(configured: ConfiguredApi, timeout_s: float = _REACH_S) -> str | None:
-    """Say why a configured API cannot be reached, or None. Any answer will do: whether it lets us in shows later."""
+def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = _REACH_S) -> JsonValue:
+    """Ask a configured API without a key. Any answer shows that it is there; whether it lets us in shows later.
+
+    Returns:
+        The JSON answer, or None when there is an answer but no good one.
+
+    Raises:
+        ServiceError: It cannot be reached.
+    """
     import httpx  # noqa: PLC0415  # 0.1 s; Prefect needs it as well, but `server status` does not
 
     try:
-        httpx.get(f"{configured.url}/health", timeout=timeout_s)
+        response = httpx.get(f"{configured.url}{path}", timeout=timeout_s)
+        answer: JsonValue = response.json() if response.is_success else None
+    except ValueError:
+        return None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return str(error) or type(error).__name__
-    return None
+        raise ServiceError(
+            f"the Prefect API {configured.url} (from {configured.source}) cannot be reached: "
+            f"{error or type(error).__name__}",
+            hint="start it, correct the address, or unset it to use the embedded server",
+        ) from error
+    return answer
 
 
 def _reached(configured: ConfiguredApi) -> Api:
-    problem = unreachable(configured)
-    if problem is not None:
-        raise ServiceError(
-            f"the Prefect API {configured.url} (from {configured.source}) cannot be reached: {problem}",
-            hint="start it, correct the address, or unset it to use the embedded server",
-        )
+    server_answer(configured, "/health")
     return Api(configured.url, configured.ui_url, embedded=False)

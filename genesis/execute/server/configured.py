@@ -1,8 +1,8 @@
 """Which Prefect API the user has configured, found without importing Prefect.
 
 The one module that reads and sets Prefect's own environment variables. Only the environment and the active profile
-count: a `prefect.toml`, `pyproject.toml` or `.env` in the current folder does not, since that folder may be a stranger's
-repository that is being audited.
+count: a `prefect.toml`, `pyproject.toml` or `.env` in the current folder does not, since that folder may be a
+stranger's repository that is being audited.
 """
 
 from __future__ import annotations
@@ -16,11 +16,18 @@ from typing import Any
 
 from genesis.errors import UsageError
 
-__all__ = ["ConfiguredApi", "configured_api", "inherited_environment", "keep_prefect_off_the_terminal", "point_prefect_at", "ui_address"]
+__all__ = [
+    "ConfiguredApi",
+    "configured_api",
+    "inherited_environment",
+    "keep_prefect_off_the_terminal",
+    "point_prefect_at",
+    "ui_address",
+]
 
 _CLOUD_API = "https://api.prefect.cloud/api"
 _CLOUD_UI = "https://app.prefect.cloud"
-_KEPT = frozenset("PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR PYTHONPATH VIRTUAL_ENV LD_LIBRARY_PATH".split())
+_KEPT = frozenset({"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "VIRTUAL_ENV"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,8 @@ def point_prefect_at(api_url: str) -> None:
 
 def keep_prefect_off_the_terminal() -> None:
     """Keep Prefect's log lines for the UI: the terminal shows progress instead. Call it before Prefect is imported."""
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    for handler in ("CONSOLE", "DEBUG"):
+        os.environ.setdefault(f"PREFECT_LOGGING_HANDLERS_{handler}_LEVEL", "CRITICAL")
 
 
 def inherited_environment() -> dict[str, str]:

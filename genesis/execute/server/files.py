@@ -66,11 +66,6 @@ class ServerFiles:
         return self.folder / "owner.lock"
 
     @property
-    def served(self) -> Path:
-        """Exists once the database has been served from."""
-        return self.folder / "served"
-
-    @property
     def database(self) -> Path:
         """The SQLite database."""
         return self.folder / "prefect.db"
@@ -92,15 +87,15 @@ class ServerFiles:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.folder))
 
     def read(self) -> Record | None:
-        """Read the record; None where there is none or it cannot be understood."""
-        try:
-            return Record.model_validate_json(self.state.read_bytes())
-        except (OSError, ValidationError):
-            return None
+        """Read the record, or the server's copy where the record is lost; None where neither can be understood.
+
+        The copy may be of a server that is long gone; whether it lives is told by its identity.
+        """
+        return _read(self.state) or _read(self.owner)
 
     def is_corrupt(self) -> bool:
         """Whether there is a record that cannot be understood."""
-        return self.state.exists() and self.read() is None
+        return self.state.exists() and _read(self.state) is None
 
     def write(self, record: Record) -> None:
         """Write the record, whole or not at all.
@@ -115,20 +110,6 @@ class ServerFiles:
                 os.replace(partial, self.state)  # noqa: PTH105  # atomic
             finally:
                 partial.unlink(missing_ok=True)
-
-    def owned(self) -> Record | None:
-        """Read the copy of the record that the living server holds; None when no server lives."""
-        try:
-            descriptor = os.open(self.owner, os.O_RDWR)
-        except OSError:
-            return None
-        try:
-            if take_lock(descriptor, 0.0):
-                return None
-            with open(descriptor, "rb", closefd=False) as file:
-                return _record_of(file.read())
-        finally:
-            os.close(descriptor)
 
     @contextmanager
     def locked(self, timeout_s: float) -> Iterator[None]:
@@ -150,16 +131,6 @@ class ServerFiles:
             yield
         finally:
             os.close(descriptor)
-
-    def note_served(self) -> None:
-        """Note that the database is whole and in use.
-
-        Raises:
-            ResourceError: The folder cannot be written.
-        """
-        if not self.served.exists():
-            with mending(self.folder):
-                self.served.touch(mode=0o600)
 
     def last_lines(self, count: int = 8) -> str:
         """Give the last lines of the log."""
@@ -191,10 +162,10 @@ def mending(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _record_of(text: bytes) -> Record | None:
+def _read(path: Path) -> Record | None:
     try:
-        return Record.model_validate_json(text)
-    except ValidationError:
+        return Record.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
         return None
 
 

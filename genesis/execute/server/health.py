@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from typing import Any
 
 __all__ = ["active_flow_runs", "is_healthy", "server_version", "url_host"]
@@ -20,27 +21,34 @@ def url_host(host: str) -> str:
 
 def is_healthy(host: str, port: int, timeout_s: float = 1.0) -> bool:
     """Whether the API answers that it is well."""
-    return _ask(host, port, "GET", "/api/health", timeout_s) is True
+    return _ask(host, port, "/api/health", timeout_s) is True
 
 
 def server_version(host: str, port: int, timeout_s: float = 2.0) -> str | None:
     """Give the version of Prefect that serves there, or None when nothing like it does."""
-    version = _ask(host, port, "GET", "/api/admin/version", timeout_s)
+    version = _ask(host, port, "/api/admin/version", timeout_s)
     return version if isinstance(version, str) else None
 
 
 def active_flow_runs(host: str, port: int, timeout_s: float = 5.0) -> int | None:
-    """Count the flow runs that are pending or running; None when the server does not say."""
+    """Count the flow runs that are pending or running; None when the server does not say.
+
+    It is asked a few times: while its own services write, SQLite makes it answer that it is unavailable.
+    """
     query = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}}
-    count = _ask(host, port, "POST", "/api/flow_runs/count", timeout_s, query)
-    return count if isinstance(count, int) else None
+    for pause_s in (0.2, 0.4, 0.8, 0.0):
+        count = _ask(host, port, "/api/flow_runs/count", timeout_s, query)
+        if isinstance(count, int):
+            return count
+        time.sleep(pause_s)
+    return None
 
 
-def _ask(host: str, port: int, method: str, path: str, timeout_s: float, body: object = None) -> Any:
-    """Give the JSON answer of a request, or None when there is no good one."""
+def _ask(host: str, port: int, path: str, timeout_s: float, body: object = None) -> Any:
+    """Give the JSON answer to a GET, or to a POST where there is a body; None when there is no good one."""
     connection = http.client.HTTPConnection(url_host(host).strip("[]"), port, timeout=timeout_s)
     try:
-        content = None if body is None else json.dumps(body)
+        method, content = ("GET", None) if body is None else ("POST", json.dumps(body))
         connection.request(method, path, content, {"content-type": "application/json", "connection": "close"})
         response = connection.getresponse()
         return json.loads(response.read(1_000_000)) if response.status == http.client.OK else None

@@ -6,6 +6,7 @@ Descriptor 3 is the listening socket and 4 the lock that is held for life.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import sys
@@ -46,11 +47,11 @@ def _keep_short(log: str) -> None:
             sys.stderr.write(f"the log cannot be shortened: {error}\n")
 
 
-def main(log: str) -> None:
+def main(log: str, listening_fd: int = _SOCKET, owner_fd: int = _OWNER_LOCK) -> None:
     """Serve until told to stop."""
-    listening = socket.socket(fileno=_SOCKET)
-    os.set_inheritable(_SOCKET, False)
-    os.set_inheritable(_OWNER_LOCK, False)
+    listening = socket.socket(fileno=listening_fd)
+    for descriptor in (listening_fd, owner_fd):  # not for what the server might start
+        fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     threading.Thread(target=_keep_short, args=(log,), name="log", daemon=True).start()
     import uvicorn  # noqa: PLC0415
 

@@ -1,8 +1,9 @@
 """Start, find, look at and stop the embedded Prefect server.
 
-There is one server a home. Whoever needs it starts it, and everyone after that finds it: `state.json` says which process
-it is and on which port, a lock lets only one process start or stop it at a time, and a second lock, held by the server
-as long as it lives, tells a living server from what is written about a dead one.
+There is one server a home. Whoever needs it starts it, and everyone after that finds it: `state.json` says which
+process it is and on which port, and a lock lets only one process start or stop it at a time. The server itself holds a
+second lock as long as it lives, with a copy of what is written about it: that keeps a second one off its database even
+where the first cannot be seen, as from another container.
 """
 
 from __future__ import annotations
@@ -82,11 +83,9 @@ def begin_start(settings: Settings) -> Starting:
         return Starting(settings, found, _other_address(found, settings))
     with files.locked(_LOCK_S):
         before = files.read()
-        found, note = _living(files), ""
-        if found is not None:
-            note = _replace(files, found)
-            if note:
-                return Starting(settings, found, note)
+        found = _living(files)
+        if found is not None and not _makes_way(files, found):
+            return Starting(settings, found, _version_note(found))
         wanted = settings.server.port
         port = wanted or (before.port if before else 0)
         record = spawn(files, host=settings.server.host, port=port, wanted_port=wanted)
@@ -97,7 +96,6 @@ def wait_ready(starting: Starting) -> ServerInfo:
     """Wait until the server answers, however long that takes within the timeout.
 
     Raises:
-        ResourceError: The home cannot be written.
         ServiceError: It ended, or does not answer in time; the message has the last lines of its log.
     """
     files, timeout_s = starting.files, starting.settings.server.start_timeout_s
@@ -105,7 +103,6 @@ def wait_ready(starting: Starting) -> ServerInfo:
     while True:
         record = starting.record
         if is_healthy(record.host, record.port):
-            files.note_served()
             return _info(files, record, "running", starting.note)
         if not _runs(record):
             if starting.spawned:
@@ -166,32 +163,25 @@ def down(settings: Settings) -> ServerInfo:
 
 
 def _living(files: ServerFiles) -> Record | None:
-    """Give the record of the server that lives, also when the written one was lost."""
     record = files.read()
-    if record is not None and _runs(record):
-        return record
-    owned = files.owned()
-    return owned if owned is not None and _runs(owned) else None
+    return record if record is not None and _runs(record) else None
 
 
 def _runs(record: Record) -> bool:
     return record.pid is not None and is_running(record.pid, record.identity)
 
 
-def _replace(files: ServerFiles, found: Record) -> str:
-    """Make way for a server of the installed version, unless the old one is at work; then say so."""
-    if found.prefect == installed_prefect():
-        return "it had just been started"
-    if active_flow_runs(found.host, found.port) == 0:
-        _end(files, found)
-        return ""
-    return _version_note(found)
+def _makes_way(files: ServerFiles, found: Record) -> bool:
+    """End a server of another version than the installed one, unless flow runs are active on it; whether it ended."""
+    if found.prefect == installed_prefect() or active_flow_runs(found.host, found.port) != 0:
+        return False
+    _end(files, found)
+    return True
 
 
 def _end(files: ServerFiles, record: Record) -> None:
-    assert record.pid is not None
     try:
-        end(record.pid, record.identity, grace_s=_GRACE_S)
+        end(record.pid or 0, record.identity, grace_s=_GRACE_S)
     except PermissionError as error:
         raise ResourceError(
             f"the Prefect server (process {record.pid}) belongs to another user", hint="stop it as that user"
@@ -247,8 +237,8 @@ def _version_note(record: Record) -> str:
     if record.prefect == installed:
         return ""
     return (
-        f"it runs Prefect {record.prefect} while {installed} is installed, and is kept because flow runs are active; "
-        "when they are done, run: genesis server down"
+        f"it runs Prefect {record.prefect} while {installed} is installed, and is kept because flow runs are active on "
+        "it; when they are done, run: genesis server down"
     )
 
 

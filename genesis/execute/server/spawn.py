@@ -22,6 +22,7 @@ from genesis.execute.server.processes import identity
 
 __all__ = ["free_bytes", "installed_prefect", "listening_socket", "spawn"]
 
+_HOST = Path(__file__).with_name("host.py")
 _BACKLOG = 2_048
 _ABOVE_THE_TARGETS = 10
 _NEEDED_BYTES = 50_000_000
@@ -94,7 +95,6 @@ def spawn(
         )
     owner = _own(files)
     try:
-        _forget_half_made(files)
         with _listen(host, port, wanted_port) as listening:
             actual: int = listening.getsockname()[1]
             pid = _start(files, host, actual, listening.fileno(), owner)
@@ -131,20 +131,6 @@ def _own(files: ServerFiles) -> int:
     return owner
 
 
-def _forget_half_made(files: ServerFiles) -> None:
-    """Remove a database that no server has ever served from: its first start was cut off in the middle.
-
-    SQLite's tables are changed outside transactions, so such a database can be beyond repair, and there is nothing in
-    it yet that anybody could miss.
-    """
-    if files.served.exists():
-        return
-    with mending(files.folder):
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            Path(f"{files.database}{suffix}").unlink(missing_ok=True)
-        (files.folder / "memo_store.toml").unlink(missing_ok=True)  # says which block types the database has
-
-
 def _listen(host: str, port: int, wanted_port: int) -> socket.socket:
     try:
         return listening_socket(host, port)
@@ -163,7 +149,7 @@ def _start(files: ServerFiles, host: str, port: int, listening: int, owner: int)
         with mending(files.folder):
             return os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-P", str(Path(__file__).with_name("host.py")), str(files.log)],
+                [sys.executable, "-P", str(_HOST), str(files.log)],
                 _environment(files, host, port),
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -196,6 +182,10 @@ def _environment(files: ServerFiles, host: str, port: int) -> dict[str, str]:
         "PREFECT_SERVER_UI_API_URL": f"{base}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # The default takes one event at a time: measured, 200 task runs then cost the server 7.0 s instead of 2.3 s.
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "PREFECT__SERVER_FINAL": "1",
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",

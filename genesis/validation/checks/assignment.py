@@ -77,6 +77,8 @@ def type_not_covered(facts: Facts) -> Iterator[Finding]:
     """
     covered: dict[tuple[str, str], bool] = {}
     for node, agent in facts.assigned:
+        if node.task.type in agent.task_types:
+            continue
         key = (agent.name, node.task.type)
         if key not in covered:
             covered[key] = _covers(facts.registry, agent, node.task.type)
@@ -84,15 +86,15 @@ def type_not_covered(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 node.index,
                 f"task {node.path!r} has the type {node.task.type!r}, which {agent.name!r} does not take",
-                hint=facts.guess(node.task.type, agent.task_types) if node.task.type not in agent.task_types else "",
+                hint=facts.guess(node.task.type, agent.task_types),
                 evidence={"type": node.task.type, "agent": agent.name, "takes": [*agent.task_types]},
             )
 
 
 def _covers(registry: Registry, agent: AgentProfile, task_type: str) -> bool:
-    if task_type == _GENERIC or task_type in agent.task_types:
-        return True
-    return any(rule.then == agent.name and _can_hold(rule.when, task_type) for rule in registry.rules)
+    return task_type == _GENERIC or any(
+        rule.then == agent.name and _can_hold(rule.when, task_type) for rule in registry.rules
+    )
 
 
 def _can_hold(condition: Condition, task_type: str) -> bool:
@@ -125,6 +127,8 @@ def _verdict(condition: Condition, task_type: str) -> bool | None:
 )
 def skill_not_covered(facts: Facts) -> Iterator[Finding]:
     """Find leaves whose agent lacks a skill that they require."""
+    if "requires" not in facts.given:
+        return
     for node, agent in facts.assigned:
         if not node.task.requires:
             continue
@@ -150,11 +154,9 @@ def skill_not_covered(facts: Facts) -> Iterator[Finding]:
 )
 def stale_route(facts: Facts) -> Iterator[Finding]:
     """Find routes that were made for an earlier form of the plan."""
-    if len(facts.routes) == len(facts.outline.leaves) and not facts.outline.duplicates:
-        paths = {node.path for node in facts.leaves}
-        if paths == facts.routes.keys():
-            return
     paths = {node.path for node in facts.leaves}
+    if paths >= facts.routes.keys():
+        return
     for path in facts.routes:
         if path not in paths:
             yield Finding(None, f"there is a route for {path!r}, which is no leaf of the plan", evidence={"path": path})
@@ -168,6 +170,8 @@ def stale_route(facts: Facts) -> Iterator[Finding]:
 )
 def pin_changed(facts: Facts) -> Iterator[Finding]:
     """Find pins that the route does not follow."""
+    if "agent" not in facts.given:
+        return
     for node in facts.leaves:
         route, pin = facts.route_of[node.index], node.task.agent
         if pin is not None and route is not None and route.agent not in (None, pin):

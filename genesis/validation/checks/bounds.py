@@ -223,6 +223,8 @@ def _critical_path(facts: Facts, schedule: Schedule) -> list[str]:
 )
 def timeout_short(facts: Facts) -> Iterator[Finding]:
     """Compare each leaf's time limit, or its agent's, with its estimate."""
+    if "estimate" not in facts.given:
+        return
     for node in facts.leaves:
         estimate = node.task.estimate
         if estimate is None or not estimate.seconds:

@@ -31,8 +31,8 @@ _REPEATABLE = """
 """
 _OWN_WORDS = 5
 """Content words that make a description stand on its own; a shorter one takes its object from the task above it."""
-_PER_GROUP = 64
-"""Tasks of one signature that are kept apart by their details before the rest count as repeats of the first."""
+_PER_GROUP = 16
+"""Tasks of one signature that their details tell apart, and that a further one is compared with."""
 
 
 @check(

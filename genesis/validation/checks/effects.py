@@ -30,6 +30,8 @@ _SHORT = 20
 )
 def side_effect_unapproved(facts: Facts) -> Iterator[Finding]:
     """Find side effects that start without a person's word; an approval around the leaf counts."""
+    if "side_effects" not in facts.given:
+        return
     nodes = facts.outline.nodes
     for node in facts.leaves:
         if not node.task.side_effects:
@@ -49,6 +51,8 @@ def side_effect_unapproved(facts: Facts) -> Iterator[Finding]:
 )
 def side_effect_cached(facts: Facts) -> Iterator[Finding]:
     """Find side effects that a cache would leave out."""
+    if "side_effects" not in facts.given:
+        return
     for node in facts.leaves:
         if node.task.side_effects and isinstance(node.task.cache, CacheTtl):
             message = f"task {node.path!r} has side effects and asks to be cached for {node.task.cache.ttl_s:g} s"
@@ -63,6 +67,8 @@ def side_effect_cached(facts: Facts) -> Iterator[Finding]:
 )
 def side_effect_retried(facts: Facts) -> Iterator[Finding]:
     """Find side effects that a retry could repeat."""
+    if "side_effects" not in facts.given:
+        return
     for node in facts.leaves:
         if node.task.side_effects and node.task.retries:
             message = f"task {node.path!r} has side effects and {node.task.retries} retries"
@@ -98,6 +104,8 @@ def vague_description(facts: Facts) -> Iterator[Finding]:
     """Find blank descriptions and placeholders."""
     for node in facts.outline.nodes:
         text = node.task.description
-        if not _WORD.search(text) or (len(text) <= _SHORT and text.strip(" .:!-_*").casefold() in _BLANK):
+        if len(text) > _SHORT and facts.words[node.index]:
+            continue
+        if not _WORD.search(text) or text.strip(" .:!-_*").casefold() in _BLANK:
             message = f"the description of task {node.path!r} says nothing: {text[:40]!r}"
             yield Finding(node.index, message, evidence={"description": text[:200]})

@@ -144,6 +144,8 @@ def _is_result(facts: Facts, node: int, name: str) -> bool:
 )
 def output_repeated(facts: Facts) -> Iterator[Finding]:
     """Find output names that a task lists more than once."""
+    if "outputs" not in facts.given:
+        return
     for node in facts.outline.nodes:
         outputs = node.task.outputs
         if len(outputs) > 1 and len(set(outputs)) < len(outputs):

@@ -8,10 +8,11 @@ words that many leaves share are left out, so the check stays near-linear.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from genesis.validation.check import Finding, check
 from genesis.validation.facts import Facts
+from genesis.validation.phases import Phases
 from genesis.validation.words import Vocabulary
 
 __all__ = ["steps_inverted"]
@@ -34,16 +35,16 @@ _SEQUENCES = (
     ("buy purchase order", "assemble install mount"),
     ("book reserve", "confirm", "attend"),
 )
-_COMMON = 12
+_LAST = 3
+_COMMON = 8
 """Leaves that may share a word before it tells nothing any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     leaf: int
     sequence: int
     stage: int
-    object: frozenset[str]
+    about: frozenset[str]
 
 
 @check(
@@ -55,7 +56,7 @@ class _Step:
 def steps_inverted(facts: Facts) -> Iterator[Finding]:
     """Find leaves that come after a leaf which needs what they make."""
     steps = _steps(facts)
-    pairs = _candidates(steps)
+    pairs = [(early, late) for early, late in _candidates(steps) if not _on_trial(facts, early, late)]
     if not pairs:
         return
     forth = facts.ordered([(2 * early.leaf, 2 * late.leaf) for early, late in pairs])
@@ -69,19 +70,32 @@ def steps_inverted(facts: Facts) -> Iterator[Finding]:
         seen.add(late.leaf)
         own, other = facts.path(late.leaf), facts.path(early.leaf)
         message = f"task {own!r} comes before {other!r}, which looks like an earlier step of the same work"
-        shared = sorted(early.object & late.object)
+        shared = sorted(early.about & late.about)
         yield Finding(late.leaf, message, evidence={"task": own, "earlier_step": other, "about": [*shared]})
+
+
+def _on_trial(facts: Facts, early: _Step, late: _Step) -> bool:
+    """Whether something is put where it is tried, or tried where it was put; that order is meant."""
+    nodes = facts.outline.nodes
+    tried = late.stage == _LAST and Phases.is_trial(nodes[late.leaf].task.description)
+    return tried or Phases.is_aftercare(nodes[early.leaf].task.description)
 
 
 def _steps(facts: Facts) -> list[_Step]:
     """Place the leaves on the sequences by their first word."""
     places = _places(facts.vocabulary)
+    words = facts.words
+    placed = [
+        (leaf, places[words[leaf][0]]) for leaf in facts.outline.leaves if words[leaf][:1] and words[leaf][0] in places
+    ]
+    stages: dict[int, set[int]] = {}
+    for _, spots in placed:
+        for sequence, stage in spots:
+            stages.setdefault(sequence, set()).add(stage)
     found: list[_Step] = []
-    for node in facts.leaves:
-        words = facts.words[node.index]
-        if len(words) > 1 and words[0] in places:
-            about = frozenset(facts.vocabulary.folded(words[1:]))
-            found += [_Step(node.index, sequence, stage, about) for sequence, stage in places[words[0]]]
+    for leaf, spots in placed:
+        about = frozenset(words[leaf][1:])
+        found += [_Step(leaf, *spot, about) for spot in spots if about and len(stages[spot[0]]) > 1]
     return found
 
 
@@ -98,7 +112,7 @@ def _candidates(steps: list[_Step]) -> list[tuple[_Step, _Step]]:
     """Give pairs about one thing, the step that belongs earlier first, in document order of the later one."""
     index: dict[tuple[int, str], list[_Step]] = {}
     for step in steps:
-        for word in step.object:
+        for word in step.about:
             index.setdefault((step.sequence, word), []).append(step)
     found: dict[tuple[int, int], tuple[_Step, _Step]] = {}
     for group in index.values():
@@ -112,4 +126,4 @@ def _candidates(steps: list[_Step]) -> list[tuple[_Step, _Step]]:
 
 
 def _one_thing(first: _Step, second: _Step) -> bool:
-    return first.object <= second.object or second.object <= first.object
+    return first.about <= second.about or second.about <= first.about

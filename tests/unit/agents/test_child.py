@@ -4,6 +4,7 @@ import resource
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +19,7 @@ def run(code, *, stdin=b"", keep_bytes=1000, argv=None):
 
 def alive(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
@@ -87,7 +87,9 @@ async def test_cancelling_ends_grandchildren_that_ignore_being_asked(tmp_path):
 
 
 async def test_second_cancel_does_not_wait_for_the_grace_and_still_kills():
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(300)"
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(300)"
+    )
     task = asyncio.create_task(run(code))
     await asyncio.sleep(0.5)
     task.cancel()

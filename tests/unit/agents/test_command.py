@@ -3,6 +3,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -126,13 +127,17 @@ async def test_output_beyond_the_cap_is_counted_and_said():
 
 async def test_hanging_program_times_out_with_what_it_started(tmp_path):
     marker = tmp_path / "pid"
-    code = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '300'])\nopen(sys.argv[1], 'w').write(str(p.pid))\ntime.sleep(300)"
+    code = (
+        "import subprocess, sys, time; p = subprocess.Popen(['sleep', '300'])\n"
+        "open(sys.argv[1], 'w').write(str(p.pid))\n"
+        "time.sleep(300)"
+    )
     started = time.monotonic()
     with pytest.raises(TaskTimeoutError, match="limit of 1 s"):
         await value_of(python(code, str(marker)), work(timeout_s=1))
     assert time.monotonic() - started < 10
     for _ in range(100):
-        if not os.path.exists(f"/proc/{marker.read_text()}"):
+        if not Path(f"/proc/{marker.read_text()}").exists():
             return
         await asyncio.sleep(0.02)
     raise AssertionError("the grandchild is alive")

@@ -58,7 +58,9 @@ async def test_closures_and_lambdas_run_from_the_table():
     agents = [make("good"), make("bad"), agent(task_types=["x"])(lambda name: name)]
     table = functions_of(agents)
     assert len(table) == 3
-    results = [await PythonExecutor(profile_of(a).executor, functions=table).execute(run(a, name="Ada")) for a in agents]
+    results = [
+        await PythonExecutor(profile_of(a).executor, functions=table).execute(run(a, name="Ada")) for a in agents
+    ]
     assert [result.value for result in results] == ["good Ada", "bad Ada", "Ada"]
 
 

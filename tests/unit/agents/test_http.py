@@ -160,7 +160,7 @@ async def test_answer_that_is_not_json_is_a_failure_that_shows_it(service, body)
 )
 async def test_refusals_fail_the_task_and_troubles_are_the_services(service, status, kind, hint):
     service.answer = lambda path: (status, {"retry-after": "7"}, b"no <b>way</b>")
-    with pytest.raises(kind, match=f"answered {status}: no <b>way</b>") as caught:
+    with pytest.raises(kind, match=rf"answered {status}: no <b>way</b>") as caught:
         await value_of(executor(service.url))
     assert caught.value.data == {"status": status, "retry_after": "7"}
     assert hint in caught.value.hint
@@ -171,7 +171,7 @@ async def test_too_long_answer_is_refused_and_a_long_error_is_cut(service):
     with pytest.raises(TaskError, match="more than 10000 bytes"):
         await value_of(executor(service.url))
     service.answer = lambda path: (500, {}, b"x" * 200_000)
-    with pytest.raises(ServiceError, match="answered 500: x{200}$"):
+    with pytest.raises(ServiceError, match=r"answered 500: x{200}$"):
         await value_of(executor(service.url))
 
 
@@ -236,9 +236,7 @@ async def test_slow_service_ends_at_the_limit_of_the_attempt(service):
 
 async def test_service_slower_than_the_default_limit_is_the_services_trouble(service):
     service.answer = lambda path: (service.release.wait(20), {}, b"")[1:] and (200, {}, b"{}")
-    made = HttpExecutor(
-        Spec(kind="http", url=service.url), output_bytes=10, default_timeout_s=0.2, secrets={}.get
-    )
+    made = HttpExecutor(Spec(kind="http", url=service.url), output_bytes=10, default_timeout_s=0.2, secrets={}.get)
     with pytest.raises(ServiceError, match=r"did not answer in time \(ReadTimeout\)"):
         await value_of(made, work(timeout_s=None))
     service.release.set()

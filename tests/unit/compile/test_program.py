@@ -23,7 +23,11 @@ def _edges(program: Program) -> dict[str, list[str]]:
 
 def test_a_composite_waits_and_is_waited_for_by_its_entries_and_exits():
     program = compile_program(
-        _routed(_task("first"), _task("c", _task("x"), _task("y", after=("x",)), after=("first",)), _task("last", after=("c",))),
+        _routed(
+            _task("first"),
+            _task("c", _task("x"), _task("y", after=("x",)), after=("first",)),
+            _task("last", after=("c",)),
+        ),
         _REGISTRY,
     )
     assert _edges(program) == {"first": [], "c/x": ["first"], "c/y": ["first", "c/x"], "last": ["c/y"]}

@@ -19,7 +19,9 @@ def test_an_unknown_key_gets_its_path_and_a_close_match():
 def test_a_key_inside_a_nested_task_is_found():
     leaf = {"id": "b", "description": "d", "estimate": {"second": 1}}
     value = {"version": 1, "request": "x", "tasks": [{"id": "a", "description": "d", "subtasks": [leaf]}]}
-    assert "tasks[0].subtasks[0].estimate.second: unknown key 'second' did you mean 'seconds'?" in _problems(Plan, value)
+    assert "tasks[0].subtasks[0].estimate.second: unknown key 'second' did you mean 'seconds'?" in _problems(
+        Plan, value
+    )
 
 
 def test_a_key_of_an_executor_is_found():
@@ -49,7 +51,7 @@ def test_many_problems_are_counted_and_all_are_in_the_data():
 
 @pytest.mark.parametrize("value", [None, [], "text", 3, True])
 def test_what_is_not_a_mapping_is_said_to_be_so(value: object):
-    assert "a plan is a mapping with keys" in _problems(Plan, value)
+    assert "the plan file is a mapping with keys" in _problems(Plan, value)
 
 
 def test_no_guess_is_made_for_a_far_word():

@@ -40,7 +40,12 @@ async def test_a_damaged_entry_counts_as_none(cache: ResultCache, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("more", "serves"),
-    [({"cache": {"ttl_s": 1}}, True), ({}, False), ({"cache": "none"}, False), ({"cache": {"ttl_s": 1}, "side_effects": True}, False)],
+    [
+        ({"cache": {"ttl_s": 1}}, True),
+        ({}, False),
+        ({"cache": "none"}, False),
+        ({"cache": {"ttl_s": 1}, "side_effects": True}, False),
+    ],
 )
 def test_reuse_is_opt_in_and_never_with_side_effects(more: dict, serves: bool):
     assert ResultCache.serves(a_program(a_task("a", **more)).leaves[0]) is serves

@@ -92,7 +92,7 @@ class TestCapability:
     def test_best_fit_takes_the_task_and_the_others_are_alternatives(self):
         found = routed({"type": "test", "description": "Tests of software"}, TEAM)
         assert found.agent == "qa"
-        assert "best of 2" in found.reason
+        assert found.reason == "best of 2 that take 'test' (success rate 0.90)"
         assert [other.agent for other in found.alternatives] == ["dev"]
         assert 0 <= found.alternatives[0].score < found.score <= 1
 

@@ -68,6 +68,12 @@ def test_file_in_yaml_and_in_json_gives_the_same_registry(tmp_path):
     assert load_registry(tmp_path / "a.yaml") == load_registry(str(tmp_path / "a.json")) == load_registry(document)
 
 
+def test_packaged_registry_survives_being_written_as_a_file(tmp_path):
+    registry = load_registry()
+    (tmp_path / "agents.json").write_text(registry.model_dump_json(exclude_none=True, by_alias=True))
+    assert load_registry(tmp_path / "agents.json") == registry
+
+
 def test_missing_file_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="there is no file"):
         load_registry(tmp_path / "agents.yaml")

@@ -9,7 +9,7 @@ from genesis.routing.rules import RuleBook
 def fires(when, **task):
     """Whether a rule with this condition fires for a task, asked the way routing asks."""
     given = Task.model_validate({"id": "t", "description": "Do it", **task})
-    book = RuleBook([Rule(id="r", when=Condition.model_validate(when), then="a")])
+    book = RuleBook([Rule(id="r", when=Condition.model_validate(when), then="a")], {"a": 0})
     return any(rule.test is None or rule.test(given) for rule in book.for_type(given.type))
 
 
@@ -53,7 +53,7 @@ def test_condition_fires_for_what_meets_it_and_for_nothing_else(when, meeting, m
 
 
 def book(*rules):
-    return RuleBook([Rule.model_validate({"then": "a", **rule}) for rule in rules])
+    return RuleBook([Rule.model_validate({"then": "a", **rule}) for rule in rules], {"a": 0})
 
 
 def test_rules_are_asked_by_priority_and_then_in_document_order():

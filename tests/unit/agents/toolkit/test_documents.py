@@ -46,7 +46,9 @@ def test_hostile_yaml_is_refused_fast():
 
 
 def test_yaml_makes_no_objects_and_does_not_merge():
-    documents = load_yaml("a: !!python/object/apply:os.system ['false']\nb: !Ref x\nc: &c {k: 1}\nd: {<<: *c}\n---\n2\n")
+    documents = load_yaml(
+        "a: !!python/object/apply:os.system ['false']\nb: !Ref x\nc: &c {k: 1}\nd: {<<: *c}\n---\n2\n"
+    )
     assert documents[0]["a"] is None
     assert documents[0]["b"] is None
     assert "k" not in documents[0]["d"]

@@ -10,10 +10,13 @@ def _found(project):
 
 def test_python_entry_points(project):
     project.write(
-        "pyproject.toml", "[project.scripts]\na = 'p.cli:main'\n[tool.poetry.scripts]\nb = 'p:b'\n[project.gui-scripts]\nc='p:c'\n"
+        "pyproject.toml",
+        "[project.scripts]\na = 'p.cli:main'\n[tool.poetry.scripts]\nb = 'p:b'\n[project.gui-scripts]\nc='p:c'\n",
     )
     project.write("setup.cfg", "[options.entry_points]\nconsole_scripts =\n    d = p:d\n")
-    project.write("old/setup.py", "from setuptools import setup\nsetup(entry_points={'console_scripts': ['e = p:e']})\n")
+    project.write(
+        "old/setup.py", "from setuptools import setup\nsetup(entry_points={'console_scripts': ['e = p:e']})\n"
+    )
     project.write("src/p/__main__.py", "print()\n")
     project.write("tool.py", "x = 1\nif __name__ == '__main__':\n    pass\n")
     project.write("not.py", "print('__main__')\n")
@@ -74,7 +77,9 @@ def test_broken_and_oddly_shaped_files_give_nothing(project):
 
 
 def test_setup_py_is_never_run(project):
-    project.write("setup.py", f"open({str(project.root / 'ran')!r}, 'w').close()\nfrom setuptools import setup\nsetup()\n")
+    project.write(
+        "setup.py", f"open({str(project.root / 'ran')!r}, 'w').close()\nfrom setuptools import setup\nsetup()\n"
+    )
     find_entry_points(survey(project.root))
     assert not (project.root / "ran").exists()
 

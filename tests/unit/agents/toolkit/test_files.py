@@ -1,5 +1,6 @@
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -42,7 +43,15 @@ def test_files_deleted_from_the_work_tree_are_left_out(repository):
 
 
 def test_without_git_what_tools_make_is_left_out(project):
-    for path in ("a.py", "node_modules/x.js", ".venv/y.py", "build/z.py", "env2/pyvenv.cfg", "env2/w.py", "p.egg-info/P"):
+    for path in (
+        "a.py",
+        "node_modules/x.js",
+        ".venv/y.py",
+        "build/z.py",
+        "env2/pyvenv.cfg",
+        "env2/w.py",
+        "p.egg-info/P",
+    ):
         project.write(path)
     tree = survey(project.root)
     assert (tree.listed_by, _paths(tree)) == ("walk", ["a.py"])
@@ -96,9 +105,7 @@ def test_strange_names_survive(project, in_git):
     names = ["new\nline.py", "pi|pe.py", "back`tick`.py", "-rf.py", " lead.py", "ünï.py", "tab\t.py"]
     for name in names:
         project.write(name)
-    raw = os.path.join(os.fsencode(project.root), b"bad\xff.py")
-    with open(raw, "wb") as stream:
-        stream.write(b"x = 1\n")
+    (project.root / os.fsdecode(b"bad\xff.py")).write_bytes(b"x = 1\n")
     if in_git:
         project.init()
     tree = survey(project.root)
@@ -167,8 +174,7 @@ def test_empty_folder(project):
 
 
 def test_deep_folders_do_not_exhaust_the_stack(project):
-    deep = project.root
-    descriptor = os.open(deep, os.O_RDONLY)
+    descriptor = os.open(project.root, os.O_RDONLY)
     try:
         for _ in range(1_200):
             os.mkdir("d", dir_fd=descriptor)
@@ -176,9 +182,10 @@ def test_deep_folders_do_not_exhaust_the_stack(project):
             os.close(descriptor)
             descriptor = inner
         os.close(os.open("a.py", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
+        assert [file.name for file in survey(project.root).files] == ["a.py"]
     finally:
         os.close(descriptor)
-    assert [file.name for file in survey(project.root).files] == ["a.py"]
+        subprocess.run(["rm", "-rf", str(project.root / "d")], check=True)  # pytest's own removal is recursive
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

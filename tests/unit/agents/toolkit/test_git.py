@@ -1,4 +1,3 @@
-import os
 import shutil
 import subprocess
 
@@ -13,7 +12,7 @@ def trap(tmp_path):
     """A program that leaves a mark when it runs, and the mark."""
     mark = tmp_path / "ran"
     program = tmp_path / "trap.sh"
-    program.write_text(f"#!/bin/sh\necho \"$0 $@\" >> {mark}\nexit 0\n")
+    program.write_text(f'#!/bin/sh\necho "$0 $@" >> {mark}\nexit 0\n')
     program.chmod(0o755)
     return str(program), mark
 
@@ -125,4 +124,4 @@ def test_a_subfolder_is_read_with_its_own_path(repository):
 def test_bare_repository_in_the_folder_is_no_work_tree(project):
     project.git("init", "-q", "--bare", ".")
     assert isinstance(find_repository(project.root), NoRepository)
-    assert os.path.exists(project.root / "HEAD")
+    assert (project.root / "HEAD").exists()

@@ -30,7 +30,7 @@ def test_languages_sizes_and_largest_files(project):
         {"path": "data.bin", "bytes": 50, "lines": None},
         {"path": "a.py", "bytes": 17, "lines": 4},
     ]
-    assert "5 files, 4 lines of code in 2 languages, mostly Python." == answer["summary"]
+    assert answer["summary"] == "5 files, 4 lines of code in 2 languages, mostly Python."
     json.dumps(answer)
 
 

@@ -1,0 +1,157 @@
+"""How soon the commands answer, and how soon a run ends when its server is up already.
+
+    python -m bench.startup [--quick] [--json] [--data DIR]
+
+Every command is a fresh process, in turns, with the files it reads cached by the system. The run is five tasks that do
+nothing: by `genesis run` on the embedded server that an earlier `genesis run` left up, and, as the side to beat, the
+same program in a process that has Prefect start its ephemeral server. Both use a database that exists. Everything
+lives in temporary folders, and the server is taken down at the end.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.noop import dag, document, registry_document
+from bench.report import Bench, Target, arguments
+from bench.server import private_environment
+
+__all__ = ["run_on_ephemeral_server"]
+
+REQUEST = "Audit the repository at ."
+HELP_S = 0.3
+PLAN_S = 1.2
+TIMES_FASTER = 3.0
+_ROOT = Path(__file__).parent.parent
+_LEAVES = 5
+_TIMEOUT_S = 300
+_MODULES = "import sys; from genesis.cli.app import main\ntry: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
+
+
+def genesis(*words: str) -> list[str]:
+    """Give the command line of the program that is installed beside this Python."""
+    script = Path(sys.executable).with_name("genesis")
+    if script.exists():
+        return [str(script), *words]
+    return [sys.executable, "-c", "from genesis.cli.app import main; main()", *words]
+
+
+def timed(argv: list[str], environment: dict[str, str], folder: Path = _ROOT) -> float:
+    """Run a command to its end and give its seconds.
+
+    Raises:
+        SystemExit: It failed.
+    """
+    start = time.perf_counter()
+    done = subprocess.run(
+        argv, env=environment, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+    )
+    spent = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(f"{' '.join(argv)!r} ended with {done.returncode}\n{done.stderr[-3000:]}{done.stdout[-1000:]}")
+    return spent
+
+
+def commands(bench: Bench, repeats: int) -> None:
+    """Time the commands that need no server."""
+    with tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:
+        environment = private_environment(Path(folder))
+        sides = {
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "python -c 'import prefect'": [sys.executable, "-c", "import prefect"],
+            "genesis --help": genesis("--help"),
+            f'genesis plan "{REQUEST}"': genesis("plan", REQUEST),
+        }
+        spent: dict[str, list[float]] = {name: [] for name in sides}
+        for turn in range(repeats + 1):
+            for name, argv in sides.items():
+                seconds = timed(argv, environment)
+                if turn:
+                    spent[name].append(seconds)
+        imported = prefect_modules(environment)
+    middle = {name: statistics.median(values) for name, values in spent.items()}
+    for name, values in spent.items():
+        bench.add(command=name, runs=repeats, median_s=round(middle[name], 3), best_s=round(min(values), 3))
+    bench.targets += [
+        Target.at_most("genesis --help, s", HELP_S, middle["genesis --help"]),
+        Target.at_most("genesis plan, s", PLAN_S, middle[f'genesis plan "{REQUEST}"']),
+        Target.at_most("modules of Prefect that genesis plan imports", 0, imported),
+    ]
+
+
+def prefect_modules(environment: dict[str, str]) -> int:
+    """Count the modules of Prefect that planning imports."""
+    argv = [sys.executable, "-c", _MODULES, "plan", REQUEST]
+    done = subprocess.run(
+        argv, env=environment, cwd=_ROOT, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+    )
+    names = done.stderr.split()
+    if done.returncode or "genesis.cli.app" not in names:
+        raise SystemExit(f"genesis plan failed\n{done.stderr[-3000:]}")
+    return sum(name.partition(".")[0] == "prefect" for name in names)
+
+
+def runs(bench: Bench, repeats: int) -> None:
+    """Time a run on the embedded server beside the same program on an ephemeral one."""
+    with tempfile.TemporaryDirectory(prefix="genesis-bench-") as name:
+        folder = Path(name)
+        plan, agents = folder / "plan.json", folder / "agents.json"
+        plan.write_text(json.dumps(document(dag(_LEAVES))), "utf-8")
+        agents.write_text(json.dumps(registry_document()), "utf-8")
+        environment = private_environment(folder)
+        second = genesis("run", str(plan), "--agents", str(agents), "--rehearse", "0", "--json")
+        code = "import sys; from bench.startup import run_on_ephemeral_server as run; run(*sys.argv[1:])"
+        ephemeral = [sys.executable, "-c", code, str(plan), str(agents)]
+        alone = private_environment(folder / "alone") | {"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true"}
+        (folder / "alone").mkdir()
+        try:
+            first_s = timed(second, environment, folder)
+            first_ephemeral_s = timed(ephemeral, alone)
+            pairs = [(timed(second, environment, folder), timed(ephemeral, alone)) for _ in range(repeats)]
+        finally:
+            subprocess.run(genesis("server", "down"), env=environment, cwd=folder, capture_output=True, check=False)
+    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(other / own for own, other in pairs)
+    for side, first, later in (
+        ("genesis run, embedded server", first_s, ours),
+        ("ephemeral server", first_ephemeral_s, theirs),
+    ):
+        bench.add(run_of=_LEAVES, side=side, runs=repeats, first_s=round(first, 2), later_median_s=round(later, 2))
+    bench.targets.append(Target.at_least("second run, times faster than on an ephemeral server", TIMES_FASTER, ratio))
+
+
+def run_on_ephemeral_server(plan: str, agents: str) -> None:
+    """Run a plan file in this process, with whatever server Prefect starts for it."""
+    import asyncio
+
+    from genesis.flows.launch import Launch, start_run
+    from genesis.model import Registry
+    from genesis.pipeline import compiled, prepare
+    from genesis.planning import load_plan
+    from genesis.settings import Settings
+
+    settings = Settings()
+    registry = Registry.model_validate_json(Path(agents).read_bytes())
+    prepared = prepare(load_plan(Path(plan), limits=settings.limits), registry, settings=settings)
+    run = asyncio.run(start_run(compiled(prepared, settings), Launch(settings, rehearse=0.0)))
+    sys.exit(run.state != "completed")
+
+
+def main() -> None:
+    options = arguments((__doc__ or "").splitlines()[0]).parse_args()
+    bench = Bench("startup")
+    commands(bench, 5 if options.quick else 15)
+    runs(bench, 2 if options.quick else 5)
+    bench.show(as_json=options.as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Notice while a run goes on that the Prefect server has gone, and bring an embedded one back.
+
+Leaves do not need the server while they run, and the ledger is the truth. But Prefect's client waits for a server that
+has gone: a minute and more at the end of a flow, and seconds for each event. So it is looked after from the side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+import httpx
+from prefect.context import FlowRunContext
+
+from genesis.errors import GenesisError
+
+__all__ = ["Mend", "ServerWatch"]
+
+_log = logging.getLogger(__name__)
+_EVERY_S = 2.0
+_TIMEOUT_S = 2.0
+_STRIKES = 3
+
+Mend = Callable[[], Awaitable[None]]
+"""Brings the server back; raises a `GenesisError` when it cannot."""
+
+
+class ServerWatch:
+    """Asks the API of the current flow run every two seconds. Enter it inside the flow run.
+
+    Args:
+        mend: Brings the server back; None where it is not ours.
+    """
+
+    def __init__(self, mend: Mend | None):
+        self.gone = False
+        """Whether the server did not answer several times running and could not be brought back."""
+        self._mend = mend
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> ServerWatch:
+        context = FlowRunContext.get()
+        if context is not None and context.client is not None:
+            self._task = asyncio.create_task(self._look(str(context.client.api_url)))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def check(self) -> None:
+        """Look once more, now: before the end of a flow, which waits long for a server that has gone."""
+        context = FlowRunContext.get()
+        if context is None or context.client is None:
+            return
+        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
+            for _ in range(_STRIKES):
+                if await _answers(client, str(context.client.api_url)):
+                    self.gone = False
+                    return
+        await self._lost()
+
+    async def _look(self, url: str) -> None:
+        strikes = 0
+        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
+            while True:
+                await asyncio.sleep(_EVERY_S)
+                if await _answers(client, url):
+                    strikes, self.gone = 0, False
+                    continue
+                strikes += 1
+                if strikes == _STRIKES:
+                    await self._lost()
+                    strikes = 0
+
+    async def _lost(self) -> None:
+        if self._mend is None:
+            self.gone = True
+            return
+        try:
+            await self._mend()
+            self.gone = False
+            _log.warning("the Prefect server had gone and was started again")
+        except GenesisError as error:
+            self.gone = True
+            _log.warning("the Prefect server has gone and does not start again", extra={"reason": error.message})
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    """Whether anything answers; a busy server that says so is there."""
+    try:
+        await client.get(f"{url.rstrip('/')}/health")
+    except httpx.ConnectError:
+        return False
+    except httpx.HTTPError:
+        return True
+    return True

@@ -1,0 +1,88 @@
+"""A real Prefect server for tests: private, on a free port, stopped at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from genesis.agents import Executor, LocalProbe
+from genesis.execute.control import Control
+from genesis.execute.history import files_folder
+from genesis.execute.ledger import FolderStore, Header, Ledger, new_run_id
+from genesis.execute.observer import Observer, Silent
+from genesis.execute.server import Api, down, ensure_api
+from genesis.execute.session import Session, utc_now
+from genesis.flows.connection import connected
+from genesis.flows.orchestrate import orchestrate
+from genesis.model import Leaf, Program, Run
+from genesis.planning import plan_document
+from genesis.settings import Settings
+
+__all__ = ["Workbench", "prefect_server"]
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[Api]:
+    """Start a server whose state is in a folder, and stop it at the end."""
+    settings = Settings(home=home)
+    try:
+        api = ensure_api(settings)
+        with connected(api):
+            yield api
+    finally:
+        down(settings)
+
+
+class Workbench:
+    """Runs programs with executors of the test's own, on a ledger in a folder.
+
+    Args:
+        folder: For the ledger and what agents leave.
+        settings: Settings of the run.
+    """
+
+    def __init__(self, folder: Path, settings: Settings | None = None):
+        self.store = FolderStore(folder)
+        self.settings = settings or Settings(home=folder / "home")
+        self.control: Control | None = None
+
+    async def run(
+        self,
+        program: Program,
+        executor: Executor | Callable[[Leaf], Executor],
+        *,
+        run_id: str | None = None,
+        slots: int = 16,
+        observer: Observer | None = None,
+        probe: LocalProbe | None = None,
+        **more: Any,
+    ) -> Run:
+        """Run a program; with the run id of an earlier call it goes on from its ledger."""
+        run_id = run_id or new_run_id(utc_now())
+        ledger = Ledger(self.store, run_id, inline_bytes=self.settings.limits.result_inline_bytes)
+        await ledger.begin(
+            Header(
+                genesis_version="test",
+                run_id=run_id,
+                correlation_id="test",
+                created_at=utc_now(),
+                document=plan_document(program.source),
+                registry=program.registry,
+                slots=slots,
+            )
+        )
+        self.control = Control()
+        session = Session(
+            program=program,
+            ledger=ledger,
+            correlation_id="test",
+            settings=self.settings,
+            executor=executor if callable(executor) else lambda _leaf: executor,
+            slots=slots,
+            files=files_folder(ledger, self.settings),
+            observer=observer or Silent(),
+            **more,
+        )
+        return await orchestrate(session, self.control, probe)

@@ -1,0 +1,54 @@
+"""One private Prefect server for the whole test session, shared by all of its processes."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(os.environ.setdefault("GENESIS_TEST_ROOT", tempfile.mkdtemp(prefix="genesis-tests-")))
+
+# Before Prefect is imported anywhere: nothing of the person who runs the tests is read or written.
+for _name in [name for name in os.environ if name.startswith(("PREFECT_", "GENESIS_")) and "TEST" not in name]:
+    del os.environ[_name]
+os.environ |= {
+    "PREFECT_HOME": str(_ROOT / "prefect"),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "GENESIS_HOME": str(_ROOT / "genesis"),
+    "DO_NOT_TRACK": "1",
+}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the shared server, once, in the process that started the others."""
+    if hasattr(session.config, "workerinput"):
+        return
+    import shutil
+
+    from genesis.execute.server import down
+    from genesis.settings import Settings
+
+    down(Settings())
+    shutil.rmtree(_ROOT, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[object]:
+    """The shared server, started by whoever needs it first."""
+    from genesis.execute.server import ensure_api
+    from genesis.flows.connection import connected
+    from genesis.settings import Settings
+
+    api = ensure_api(Settings())
+    with connected(api):
+        yield api
+
+
+@pytest.fixture
+def workbench(prefect_api: object, tmp_path: Path) -> Iterator[object]:
+    """Runs programs on the shared server, with a ledger of the test's own."""
+    from genesis.testing.prefect import Workbench
+
+    return Workbench(tmp_path)

@@ -1,0 +1,297 @@
+"""Programs on a real Prefect server, with agents that do what the test wrote down."""
+
+import asyncio
+import json
+from decimal import Decimal
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+
+from genesis.agents import LocalProbe, Result
+from genesis.errors import TaskError
+from genesis.execute.equipment import equipment
+from genesis.execute.ledger import Ledger
+from genesis.testing import ScriptedAgent, a_program, a_task, an_agent
+from genesis.testing.prefect import Workbench
+
+pytestmark = [
+    pytest.mark.server,
+    # Prefect leaves HTTP connections of its own to the garbage collector (it asks for the default result storage).
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+class Recorder:
+    """An observer that remembers."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+        self.kept: list[int] = []
+        self.ended = None
+
+    def run_started(self, program, run, finished) -> None:
+        self.kept = list(finished)
+
+    def leaf_changed(self, outcome) -> None:
+        self.seen.append((outcome.id, outcome.state))
+
+    def run_ended(self, run) -> None:
+        self.ended = run
+
+
+def _states(run) -> dict[str, str]:
+    return {task.id: task.state for task in run.tasks}
+
+
+async def _flow_run(run_id: str):
+    async with get_client() as client:
+        (found,) = await client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(like_=run_id)))
+        return found
+
+
+async def _eventually(ask, good, seconds: float = 20.0):
+    """Ask until the answer is good: events and logs reach the server a little after the run."""
+    async with asyncio.timeout(seconds):
+        while not good(answer := await ask()):
+            await asyncio.sleep(0.2)
+    return answer
+
+
+async def test_results_flow_along_the_edges_in_order(workbench: Workbench):
+    program = a_program(
+        a_task("a", outputs=["n"]),
+        a_task("c", a_task("x", inputs={"n": "{a.n}"}), a_task("y"), after=("a",)),
+        a_task("z", after=("c",)),
+    )
+    agent = ScriptedAgent({"a": [{"n": 7}], "c/x": [lambda work: {"got": work.inputs["n"]}]})
+    recorder = Recorder()
+    run = await workbench.run(program, agent, observer=recorder)
+    assert run.state == "completed"
+    assert set(_states(run).values()) == {"completed"}
+    assert agent.paths[0] == "a"
+    assert agent.paths[-1] == "z"
+    assert run.tasks[1].result == {"got": 7}
+    assert agent.work[-1].upstream == {"c/x": {"got": 7}, "c/y": {}}
+    assert recorder.ended == run
+    assert recorder.seen.count(("a", "running")) == recorder.seen.count(("a", "completed")) == 1
+
+
+async def test_a_failed_task_skips_its_dependants_and_the_rest_goes_on(workbench: Workbench):
+    program = a_program(a_task("bad"), a_task("after", after=("bad",)), a_task("last", after=("after",)), a_task("other"))
+    run = await workbench.run(program, ScriptedAgent({"bad": [TaskError("no", hint="mend it")]}))
+    assert run.state == "failed"
+    assert _states(run) == {"bad": "failed", "after": "skipped", "last": "skipped", "other": "completed"}
+    assert run.tasks[0].error.message == "no"
+    assert run.tasks[0].error.hint == "mend it"
+    assert "'bad'" in run.tasks[1].error.message
+    assert run.error.code == "GEN-RUN-FAILED"
+    assert (await _flow_run(run.run_id)).state.is_failed()
+
+
+async def test_a_repeat_succeeds_and_is_counted(workbench: Workbench):
+    workbench.settings = workbench.settings.model_copy(
+        update={"run": workbench.settings.run.model_copy(update={"retry_delay_s": 0.01})}
+    )
+    agent = ScriptedAgent({"a": [ValueError("first"), RuntimeError("second"), {"ok": True}]})
+    run = await workbench.run(a_program(a_task("a", retries=2)), agent)
+    assert run.state == "completed"
+    assert run.tasks[0].attempts == 3
+    assert run.tasks[0].error is None
+    assert [work.attempt for work in agent.work] == [1, 2, 3]
+
+
+async def test_a_task_over_its_time_fails_and_its_work_is_cancelled(workbench: Workbench):
+    agent = ScriptedAgent(seconds=30)
+    run = await workbench.run(a_program(a_task("slow", timeout_s=0.3)), agent)
+    assert _states(run) == {"slow": "failed"}
+    assert run.tasks[0].error.code == "GEN-TASK-TIMEOUT"
+    assert agent.cancelled == ["slow"]
+
+
+async def test_promised_outputs_that_are_missing_fail_the_task(workbench: Workbench):
+    run = await workbench.run(a_program(a_task("a", outputs=["x"])), ScriptedAgent({"a": [{"y": 1}]}))
+    assert run.tasks[0].error.code == "GEN-TASK-OUTPUTS"
+
+
+async def test_an_agents_limit_and_the_slots_hold(workbench: Workbench):
+    agents = (an_agent("few", max_concurrency=2), an_agent("many", max_concurrency=50))
+    tasks = [a_task(f"f{i}", agent="few") for i in range(6)] + [a_task(f"m{i}", agent="many") for i in range(12)]
+    few, many = ScriptedAgent(seconds=0.05), ScriptedAgent(seconds=0.05)
+    run = await workbench.run(
+        a_program(*tasks, agents=agents), lambda leaf: few if leaf.agent == "few" else many, slots=5
+    )
+    assert run.state == "completed"
+    assert few.most_at_once == 2
+    assert 3 <= many.most_at_once <= 5
+
+
+async def test_a_resume_repeats_no_finished_leaf(workbench: Workbench):
+    program = a_program(a_task("a", side_effects=True), a_task("b", after=("a",)), a_task("c", after=("b",)))
+    first = await workbench.run(program, ScriptedAgent({"b": [ValueError("once")]}))
+    assert _states(first) == {"a": "completed", "b": "failed", "c": "skipped"}
+    again, recorder = ScriptedAgent({"a": [ValueError("must not run")]}), Recorder()
+    second = await workbench.run(program, again, run_id=first.run_id, observer=recorder)
+    assert second.state == "completed"
+    assert second.run_id == first.run_id
+    assert again.paths == ["b", "c"]
+    assert again.work[0].upstream == {"a": {}}
+    assert recorder.kept == [0]
+
+
+async def test_a_record_is_written_before_the_leaf_is_final(workbench: Workbench):
+    program = a_program(a_task("a"), a_task("b", after=("a",)))
+    seen: list[bool] = []
+
+    def look(work):
+        ledger = workbench.store.root / "genesis" / work.run_id / "leaves"
+        seen.append((ledger / "00000-a.json").exists())
+        return {}
+
+    await workbench.run(program, ScriptedAgent({"b": [look]}))
+    assert seen == [True]
+
+
+async def test_a_large_result_is_passed_on_by_reference(workbench: Workbench):
+    program = a_program(a_task("a", outputs=["text"]), a_task("b", inputs={"x": "{a.text}"}))
+    big = "x" * 200_000
+    agent = ScriptedAgent({"a": [{"text": big}], "b": [lambda work: {"length": len(work.inputs["x"])}]})
+    run = await workbench.run(program, agent)
+    assert run.tasks[0].result is None
+    assert run.tasks[0].result_ref == "results/00000-a.json"
+    assert run.tasks[1].result == {"length": 200_000}
+    assert await Ledger(workbench.store, run.run_id).result(run.tasks[0]) == {"text": big}
+
+
+async def test_a_cached_result_is_taken_by_another_run(workbench: Workbench):
+    program = a_program(a_task("a", cache={"ttl_s": 600}, outputs=["n"]), a_task("b", inputs={"n": "{a.n}"}))
+    await workbench.run(program, ScriptedAgent({"a": [{"n": 1}]}))
+    agent = ScriptedAgent()
+    run = await workbench.run(program, agent)
+    assert _states(run) == {"a": "cached", "b": "completed"}
+    assert agent.paths == ["b"]
+    assert agent.work[0].inputs == {"n": 1}
+
+
+async def test_cancelling_ends_what_runs_and_starts_nothing_more(workbench: Workbench):
+    agent = ScriptedAgent(seconds=30)
+    program = a_program(a_task("a"), a_task("b", after=("a",)))
+    running = asyncio.create_task(workbench.run(program, agent))
+    async with asyncio.timeout(30):
+        while not agent.work:
+            await asyncio.sleep(0.05)
+    workbench.control.cancel()
+    run = await running
+    assert run.state == "cancelled"
+    assert _states(run) == {"a": "cancelled", "b": "cancelled"}
+    assert agent.cancelled == ["a"]
+    found = await _flow_run(run.run_id)
+    assert found.state.is_cancelled()
+    async with get_client() as client:
+        runs = await _eventually(client.read_task_runs, lambda runs: all(r.state.is_final() for r in runs) and runs)
+    leaves = [r for r in runs if r.flow_run_id == found.id and r.name == "worker · a"]
+    assert [r.state.name for r in leaves] == ["Cancelled"]
+
+
+async def test_the_deadline_ends_the_run(workbench: Workbench):
+    agent = ScriptedAgent(seconds=30)
+    run = await workbench.run(a_program(a_task("a"), deadline_s=1.5), agent)
+    assert run.state == "failed"
+    assert run.error.code == "GEN-DEADLINE"
+    assert agent.cancelled == ["a"]
+
+
+async def test_a_spent_budget_stops_what_has_not_started(workbench: Workbench):
+    program = a_program(a_task("a"), a_task("b", after=("a",)), a_task("c", after=("b",)), budget={"usd": 1})
+    costs = ScriptedAgent({path: [Result(value={}, usd=Decimal("0.75"), tokens=10)] for path in "abc"})
+    run = await workbench.run(program, costs)
+    assert run.state == "budget_exceeded"
+    assert _states(run) == {"a": "completed", "b": "completed", "c": "cancelled"}
+    assert float(run.cost_usd) == 1.5
+
+
+async def test_a_brief_lets_its_dependants_go_on(workbench: Workbench):
+    program = a_program(a_task("a"), a_task("b", after=("a",)))
+    run = await workbench.run(program, ScriptedAgent({"a": [Result(value={"brief": "x.md"}, state="briefed")]}))
+    assert run.state == "completed"
+    assert _states(run) == {"a": "briefed", "b": "completed"}
+
+
+async def test_a_preflight_error_stops_everything_before_the_first_task(workbench: Workbench):
+    agent = an_agent(executor={"kind": "command", "argv": ["no-such-program-here"]}, secrets=["NO_SUCH_SECRET"])
+    scripted = ScriptedAgent()
+    probe = LocalProbe(equipment(workbench.settings))
+    run = await workbench.run(a_program(a_task("a"), agents=(agent,)), scripted, probe=probe)
+    assert run.state == "failed"
+    assert run.error.code == "GEN-PLAN-INVALID"
+    assert scripted.work == []
+    assert _states(run) == {"a": "pending"}
+
+
+async def test_the_ui_has_names_edges_artifacts_and_no_tags(workbench: Workbench):
+    program = a_program(a_task("a"), a_task("b", after=("a",)), a_task("c", after=("a",)), a_task("d", after=("b", "c")))
+    run = await workbench.run(program, ScriptedAgent())
+    found = await _flow_run(run.run_id)
+    assert run.ui_url.endswith(str(found.id))
+    assert {"genesis", "cid:test"} <= set(found.tags)
+    async with get_client() as client:
+
+        async def graph():
+            return (await client._client.get(f"/flow_runs/{found.id}/graph-v2")).json()["nodes"]
+
+        nodes = dict(await _eventually(graph, lambda nodes: len(nodes) >= 5))
+        labels = {key: node["label"] for key, node in nodes.items() if node["kind"] == "task-run"}
+        assert sorted(labels.values()) == ["worker · a", "worker · b", "worker · c", "worker · d"]
+        edges = {(labels[p["id"]], label) for key, label in labels.items() for p in nodes[key]["parents"]}
+        assert edges == {
+            ("worker · a", "worker · b"),
+            ("worker · a", "worker · c"),
+            ("worker · b", "worker · d"),
+            ("worker · c", "worker · d"),
+        }
+        tasks = [task for task in await client.read_task_runs() if str(task.id) in labels]
+        assert {tuple(task.tags) for task in tasks} == {()}
+        artifacts = await client.read_artifacts()
+    keys = {artifact.key: artifact for artifact in artifacts if artifact.flow_run_id == found.id}
+    assert {"genesis-plan", "genesis-routing", "genesis-progress", "genesis-result"} <= set(keys)
+    assert "4 of 4 done" in keys["genesis-progress"].data
+    assert json.loads(keys["genesis-routing"].data)[0]["agent"] == "worker"
+    assert any(artifact.key == "genesis-report" for artifact in artifacts)
+
+
+async def test_inside_a_flow_the_leaves_are_task_runs_of_that_flow(workbench: Workbench):
+    @flow(name="mine")
+    async def mine():
+        return await workbench.run(a_program(a_task("a")), ScriptedAgent())
+
+    run = await mine()
+    assert run.state == "completed"
+    async with get_client() as client:
+        found = await client.read_flow_run(run.ui_url.rsplit("/", 1)[1])
+        tasks = await _eventually(
+            client.read_task_runs, lambda tasks: any(task.flow_run_id == found.id for task in tasks)
+        )
+    assert found.name != run.run_id
+    assert "worker · a" in [task.name for task in tasks if task.flow_run_id == found.id]
+
+
+async def test_a_ledger_that_cannot_be_written_fails_the_run_and_keeps_what_is_there(workbench: Workbench):
+    def break_ledger(work):
+        folder = workbench.store.root / "genesis" / work.run_id / "leaves"
+        folder.rename(folder.with_name("moved"))
+        folder.write_text("in the way")
+        return {}
+
+    program = a_program(a_task("a"), a_task("b", after=("a",)), a_task("c", after=("b",)))
+    run = await workbench.run(program, ScriptedAgent({"b": [break_ledger]}))
+    assert run.state == "failed"
+    assert "cannot be written" in run.error.message
+    assert _states(run)["c"] != "completed"
+    folder = workbench.store.root / "genesis" / run.run_id
+    (folder / "leaves").unlink()
+    (folder / "moved").rename(folder / "leaves")
+    again = ScriptedAgent()
+    assert (await workbench.run(program, again, run_id=run.run_id)).state == "completed"
+    assert again.paths == ["b", "c"]

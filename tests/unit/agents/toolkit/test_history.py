@@ -1,0 +1,105 @@
+import json
+
+from genesis.agents.toolkit import history
+from tests.unit.agents.toolkit.conftest import DAY, NOW, Project
+
+
+def test_commits_people_and_changes(repository):
+    repository.write("a.py", "1\n2\n")
+    repository.write("b.py", "1\n")
+    repository.commit(when=NOW - 100 * DAY)
+    repository.write("a.py", "1\n3\n4\n")
+    repository.commit(when=NOW - 10 * DAY, author="Bob <BOB@example.org>")
+    repository.write("a.py", "1\n")
+    (repository.root / "b.py").unlink()
+    repository.commit(when=NOW - DAY, author="Robert <bob@example.org>")
+    answer = history.run(repository.root, now=NOW)
+    assert answer["commits"] == 3
+    assert answer["contributors"] == 2
+    assert [row["commits"] for row in answer["top_contributors"]] == [2, 1]
+    assert answer["days_since_last_commit"] == 1
+    assert answer["commits_last_90_days"] == 2
+    assert answer["most_changed"] == [
+        {"path": "a.py", "commits": 3, "added": 4, "deleted": 3, "exists": True},
+        {"path": "b.py", "commits": 2, "added": 1, "deleted": 1, "exists": False},
+    ]
+    assert answer["hotspots"] == [{"path": "a.py", "commits": 3, "bytes": 2, "score": 100.0}]
+    assert "example.org" not in json.dumps(answer)
+
+
+def test_numbers_agree_with_git_itself(repository):
+    for number in range(7):
+        repository.write(f"{number % 3}.py", "x\n" * number)
+        repository.commit(when=NOW + number)
+    repository.git("checkout", "-q", "-b", "side", "HEAD~2")
+    repository.write("side.py", "x\n")
+    repository.commit(when=NOW + 50)
+    repository.git("merge", "-q", "--no-ff", "-m", "merge", "main", when=NOW + 60)
+    answer = history.run(repository.root)
+    assert answer["commits"] == int(repository.git("rev-list", "--count", "HEAD"))
+    assert answer["commits_read"] == int(repository.git("rev-list", "--count", "--no-merges", "HEAD"))
+    for row in answer["most_changed"]:
+        named = repository.git("log", "--no-merges", "--format=%h", "--", row["path"]).split()
+        assert row["commits"] == len(named), row
+
+
+def test_bounded_number_of_commits(repository):
+    for number in range(5):
+        repository.write("a.py", str(number))
+        repository.commit(when=NOW + number)
+    assert history.run(repository.root, max_commits="2")["commits_read"] == 2
+
+
+def test_strange_names_in_the_history(repository):
+    names = ["new\nline", "tab\tname", "pi|pe", "\x01odd", "ünï"]
+    for name in names:
+        repository.write(name, "x\n")
+    repository.write("bin", b"\0\1")
+    repository.commit(author="E\u202evil | `x` <e@x>")
+    answer = history.run(repository.root)
+    assert {row["path"] for row in answer["most_changed"]} == {*names, "bin"}
+    json.dumps(answer)
+
+
+def test_only_what_is_below_the_folder_counts(repository):
+    repository.write("sub/a.py", "1\n")
+    repository.commit()
+    repository.write("b.py", "1\n")
+    repository.commit()
+    answer = history.run(repository.root / "sub")
+    assert (answer["commits"], [row["path"] for row in answer["most_changed"]]) == (1, ["a.py"])
+
+
+def test_shallow_clone_is_a_finding(repository, tmp_path, titles):
+    for number in range(3):
+        repository.write("a.py", str(number))
+        repository.commit()
+    clone = Project(tmp_path / "clone")
+    clone.git("clone", "-q", "--depth", "1", f"file://{repository.root}", ".")
+    answer = history.run(clone.root)
+    assert (answer["commits"], answer["shallow"]) == (1, True)
+    assert "The clone is shallow, so its history is incomplete" in titles(answer)
+
+
+def test_no_history_is_a_finding(project, titles):
+    answer = history.run(project.root)
+    assert (answer["available"], answer["reason"]) == (False, "the folder is not in a git work tree")
+    assert titles(answer) == ["There is no history to read"]
+    project.init()
+    assert history.run(project.root)["reason"] == "the repository has no commits"
+
+
+def test_quiet_and_one_person_projects(repository, titles):
+    for number in range(50):
+        repository.git("commit", "-q", "--allow-empty", "-m", str(number), when=NOW - 500 * DAY)
+    assert titles(history.run(repository.root, now=NOW)) == [
+        "Nothing was committed for 500 days",
+        "One person made 100 % of the commits",
+    ]
+
+
+def test_a_corrupt_repository_is_no_exception(repository):
+    repository.write("a.py", "x")
+    repository.commit()
+    (repository.root / ".git" / "HEAD").write_text("nonsense")
+    assert history.run(repository.root)["available"] is False

@@ -1,0 +1,198 @@
+import pytest
+
+from genesis.errors import PlanningError
+from genesis.model import Plan
+from genesis.planning.step_tasks import step_tasks
+from genesis.planning.steps import Step, spelled_steps
+from genesis.planning.structural import structural_problems
+from genesis.settings import Limits
+from genesis.structure import outline
+
+
+def graph(request):
+    """Give each step with the steps that it comes after."""
+    steps = spelled_steps(request)
+    return {step.text: [steps[index].text for index in step.after] for step in steps}
+
+
+def test_first_then_finally_is_a_sequence():
+    assert graph(
+        "First design the schema, then implement the API and write the docs, and finally deploy to staging."
+    ) == {
+        "Design the schema": [],
+        "Implement the API": ["Design the schema"],
+        "Write the docs": ["Design the schema"],
+        "Deploy to staging": ["Implement the API", "Write the docs"],
+    }
+
+
+def test_numbered_list_is_in_order_and_a_bulleted_one_is_not():
+    assert graph("1. Buy milk\n2. Feed the cat") == {"Buy milk": [], "Feed the cat": ["Buy milk"]}
+    assert graph("- Buy milk\n- Feed the cat") == {"Buy milk": [], "Feed the cat": []}
+
+
+def test_header_can_change_the_order_of_a_list():
+    assert graph("Do these in parallel:\n1. Buy milk\n2. Feed the cat") == {"Buy milk": [], "Feed the cat": []}
+    assert graph("In this order:\n- Buy milk\n- Feed the cat") == {"Buy milk": [], "Feed the cat": ["Buy milk"]}
+
+
+def test_items_can_name_what_they_come_after():
+    assert graph("1. Set up\n2. Paint (after 1)\n3. Sing (depends on step 1)\n4. Close\n5. Rest (after 2, 3)") == {
+        "Set up": [],
+        "Paint": ["Set up"],
+        "Sing": ["Set up"],
+        "Close": ["Sing"],
+        "Rest": ["Paint", "Sing"],
+    }
+
+
+def test_items_may_begin_with_joining_words():
+    assert graph("- Buy milk\n- Feed the cat\n- Finally, sleep well\n- Meanwhile, hum a song") == {
+        "Buy milk": [],
+        "Feed the cat": [],
+        "sleep well": ["Buy milk", "Feed the cat"],
+        "hum a song": ["Buy milk", "Feed the cat"],
+    }
+
+
+def test_prose_around_a_list_keeps_its_place():
+    found = graph("Clone the repo. Then do this:\n- lint the code\n- count the files\n\nFinally, write a summary.")
+    assert found == {
+        "Clone the repo": [],
+        "Lint the code": ["Clone the repo"],
+        "Count the files": ["Clone the repo"],
+        "Write a summary": ["Lint the code", "Count the files"],
+    }
+
+
+def test_once_makes_what_follows_wait():
+    assert graph("Once the API is built, write the docs and record a demo") == {
+        "Build the API": [],
+        "Write the docs": ["Build the API"],
+        "Record a demo": ["Build the API"],
+    }
+
+
+def test_condition_refers_to_an_earlier_step():
+    assert graph("Build the app. Run the checks. Once the checks pass, announce a party.") == {
+        "Build the app": [],
+        "Run the checks": [],
+        "Announce a party": ["Run the checks"],
+    }
+    assert graph("Run the checks. If the checks fail, open an issue.") == {
+        "Run the checks": [],
+        "If the checks fail, open an issue": ["Run the checks"],
+    }
+
+
+def test_condition_that_no_step_meets_stays_in_the_words():
+    assert graph("Once the customer replies, send the invoice and close the ticket") == {
+        "Once the customer replies, send the invoice": [],
+        "Close the ticket": [],
+    }
+
+
+def test_meanwhile_runs_beside():
+    assert graph("Wash the car, then clean the roof. Meanwhile, cook dinner.") == {
+        "Wash the car": [],
+        "Clean the roof": ["Wash the car"],
+        "Cook dinner": ["Wash the car"],
+    }
+
+
+def test_semicolons_separate_without_order():
+    assert graph("Fix the roof; buy milk; feed the cat") == {"Fix the roof": [], "Buy milk": [], "Feed the cat": []}
+
+
+def test_pronoun_makes_an_edge():
+    assert graph("Collect stamps. Sort them. Buy milk.") == {
+        "Collect stamps": [],
+        "Sort them": ["Collect stamps"],
+        "Buy milk": [],
+    }
+
+
+def test_deployment_comes_after_build_and_test_even_without_order_words():
+    found = graph("Build the backend; run the tests; deploy to production; buy milk")
+    assert found["Run the tests"] == ["Build the backend"]
+    assert found["Deploy to production"] == ["Run the tests"]
+    assert found["Buy milk"] == []
+
+
+def test_explicit_parallel_is_not_overruled():
+    assert graph("Build the backend. In parallel, test the frontend.")["Test the frontend"] == []
+
+
+def test_what_must_not_be_done_stays_with_its_step():
+    [first, second] = spelled_steps("Clean the attic. Do not wake the dog. Then cook dinner.")
+    assert first.text == "Clean the attic. Do not wake the dog"
+    assert second.after == [0]
+
+
+def test_what_is_told_stays_with_its_step():
+    [first, second] = spelled_steps("Check my order. The number is 42. Then cancel the flight.")
+    assert first.text == "Check my order. The number is 42"
+    assert second.text == "Cancel the flight"
+
+
+def test_introduction_is_no_step():
+    assert list(graph("I need your help with a party. Find a room. Invite Bob.")) == ["Find a room", "Invite Bob"]
+
+
+@pytest.mark.parametrize(
+    "request_", ["Audit the repository", "What is an audit?", "", "Hello", "Do not audit", "Der Hund bellt. Es regnet."]
+)
+def test_request_without_steps_has_fewer_than_two(request_):
+    assert len(spelled_steps(request_)) < 2
+
+
+def test_bullets_that_forbid_restrain_the_item_before():
+    [step, other] = spelled_steps("- paint the wall\n- do not paint the door\n- clean the floor")
+    assert step.text == "Paint the wall. do not paint the door"
+    assert other.text == "Clean the floor"
+
+
+def test_tasks_have_readable_unique_ids_types_and_edges():
+    tasks = step_tasks(spelled_steps("1. Run the tests\n2. Run the tests\n3. Deploy the app"))
+    assert [(task.id, task.type, task.depends_on) for task in tasks] == [
+        ("run-tests", "test_run", ()),
+        ("run-tests-2", "test_run", ("run-tests",)),
+        ("deploy-app", "deploy", ("run-tests-2",)),
+    ]
+
+
+def test_nested_list_becomes_subtasks():
+    tasks = step_tasks(spelled_steps("1. Set up:\n   1. Clone it\n   2. Build it\n2. Play chess"))
+    assert [task.id for task in tasks[0].subtasks] == ["clone-it", "build-it"]
+    assert tasks[0].subtasks[1].depends_on == ("clone-it",)
+    assert tasks[0].description == "Set up"
+    assert tasks[1].depends_on == (tasks[0].id,)
+
+
+def test_nested_list_below_the_depth_becomes_words():
+    [task, _] = step_tasks([Step("top", children=[Step("a"), Step("b")]), Step("other")], depth=1)
+    assert task.subtasks == ()
+    assert task.description == "top; a; b"
+
+
+def test_more_steps_than_fan_out_are_grouped_and_keep_their_order():
+    steps = spelled_steps("\n".join(f"{number}. step number {number}" for number in range(1, 51)))
+    plan = Plan(request="-", tasks=step_tasks(steps))
+    assert structural_problems(plan, Limits()) == []
+    assert [len(task.subtasks) for task in plan.tasks] == [20, 20, 10]
+    shape = outline(plan)
+    leaves = shape.leaf_nodes()
+    assert [shape.before[leaf.index] for leaf in leaves] == [(), *((leaf.index,) for leaf in leaves[:-1])]
+    assert plan.tasks[0].description.endswith("step number 20")
+
+
+def test_groups_within_groups_hold_thousands_of_steps():
+    steps = [Step(f"s {index}", [index - 1] if index else []) for index in range(900)]
+    plan = Plan(request="-", tasks=step_tasks(steps, fan_out=10))
+    assert structural_problems(plan, Limits(fan_out=10)) == []
+
+
+@pytest.mark.parametrize(("fan_out", "depth"), [(2, 3), (1, 5)])
+def test_more_steps_than_fit_are_an_error(fan_out, depth):
+    with pytest.raises(PlanningError, match="9 steps"):
+        step_tasks([Step(f"s{index}") for index in range(9)], fan_out=fan_out, depth=depth)
