@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -51,8 +52,7 @@ def private_environment(home: Path) -> dict[str, str]:
 @contextmanager
 def private_server() -> Iterator[Server]:
     """Start a server with a SQLite database in a temporary folder, and end it afterwards, however the block ends."""
-    signal.signal(signal.SIGTERM, _stop)
-    with tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:
+    with _orderly_end(), tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:
         home, port = Path(folder), _free_port()
         api = f"http://127.0.0.1:{port}/api"
         environment = private_environment(home) | {"PREFECT_API_URL": api}
@@ -87,6 +87,19 @@ def _start(home: Path, port: int, environment: dict[str, str]) -> subprocess.Pop
 def _end_with_parent() -> None:
     """Let the system end this process when the bench is killed in a way that it cannot handle."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Let a request to end this process run what cleans up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _stop(number: int, _frame: object) -> None:

@@ -33,7 +33,14 @@ TIMES_FASTER = 3.0
 _ROOT = Path(__file__).parent.parent
 _LEAVES = 5
 _TIMEOUT_S = 300
-_MODULES = "import sys; from genesis.cli.app import main\ntry: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
+_MODULES = """
+import sys
+from genesis.cli.app import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
 
 
 def genesis(*words: str) -> list[str]:

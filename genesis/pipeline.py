@@ -20,7 +20,18 @@ from genesis.schedule import Job, Limits, simulate_jobs
 from genesis.settings import Settings
 from genesis.validation import Probe, validate
 
-__all__ = ["Prepared", "SimulatedTask", "Simulation", "checked", "compiled", "make_plan", "prepare", "program_of", "refuse_invalid", "simulate"]
+__all__ = [
+    "Prepared",
+    "SimulatedTask",
+    "Simulation",
+    "checked",
+    "compiled",
+    "make_plan",
+    "prepare",
+    "program_of",
+    "refuse_invalid",
+    "simulate",
+]
 
 
 def make_plan(
@@ -67,7 +78,7 @@ def _planners(
         return [MinimalPlanner()]
     levels: list[Planner] = []
     if first == "llm" or (first is None and settings.llm.model):
-        from genesis.planning.llm_level import LlmPlanner
+        from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
 
         levels.append(LlmPlanner(open_model(settings.llm), settings.llm, agents=registry.agents))
     return [*levels, HeuristicPlanner(load_playbooks(playbooks)), MinimalPlanner()]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+_KEPT = ("GENESIS_TEST_ROOT", "GENESIS_TEST_CACHE", "GENESIS_AUDIT_NESTED")
 _ROOT = Path(os.environ.setdefault("GENESIS_TEST_ROOT", tempfile.mkdtemp(prefix="genesis-tests-")))
 
 # Before Prefect is imported anywhere: nothing of the person who runs the tests is read or written.
-for _name in [name for name in os.environ if name.startswith(("PREFECT_", "GENESIS_")) and "TEST" not in name]:
+for _name in [name for name in os.environ if name.startswith(("PREFECT_", "GENESIS_")) and name not in _KEPT]:
     del os.environ[_name]
 os.environ |= {
     "PREFECT_HOME": str(_ROOT / "prefect"),
@@ -37,6 +38,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[object]:
     """The shared server, started by whoever needs it first."""
+    from genesis.execute.drain import drain
     from genesis.execute.server import ensure_api
     from genesis.flows.connection import connected
     from genesis.settings import Settings
@@ -44,6 +46,7 @@ def prefect_api() -> Iterator[object]:
     api = ensure_api(Settings())
     with connected(api):
         yield api
+    drain(api.api_url, print)
 
 
 @pytest.fixture

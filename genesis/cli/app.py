@@ -71,7 +71,9 @@ def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog='Example: genesis run "Audit the repository at ."',
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def _genesis(debug: bool) -> None:
     """Genesis plans a request, routes each task to an agent, checks the plan, and runs it on Prefect."""
@@ -96,7 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except GenesisError as error:
         code = _show(error, as_json, debug, error.exit_code)
     except MemoryError as error:
-        code = _show(GenesisError("no memory is left", hint="give a smaller plan", code="GEN-RESOURCE"), as_json, debug, 1, error)
+        code = _show(
+            GenesisError("no memory is left", hint="give a smaller plan", code="GEN-RESOURCE"), as_json, debug, 1, error
+        )
     except Exception as error:  # noqa: BLE001 (the named boundary of a command)
         fault = GenesisError(
             f"unexpected {type(error).__name__}: {error}",

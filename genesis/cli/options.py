@@ -27,9 +27,15 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
 agents_option = click.option(
-    "--agents", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Agents file (default: the packaged one)."
+    "--agents",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Agents file (default: the packaged one).",
 )
-slots_option = click.option("--slots", type=click.IntRange(1, 1000), default=None, help="Tasks running at once (default 16).")
+slots_option = click.option(
+    "--slots", type=click.IntRange(1, 1000), default=None, help="Tasks running at once (default 16)."
+)
 
 
 def planning_options(command: _F) -> _F:
@@ -37,10 +43,16 @@ def planning_options(command: _F) -> _F:
     for option in (
         click.option("--var", "pairs", multiple=True, metavar="K=V", help="Variable for the plan; may be repeated."),
         click.option(
-            "--playbooks", type=click.Path(path_type=Path), default=None, metavar="DIR", help="Folder of your playbooks."
+            "--playbooks",
+            type=click.Path(path_type=Path),
+            default=None,
+            metavar="DIR",
+            help="Folder of your playbooks.",
         ),
         agents_option,
-        click.option("--llm", default=None, metavar="MODEL", help="Model that plans and works: openai:…, anthropic:…, or off."),
+        click.option(
+            "--llm", default=None, metavar="MODEL", help="Model that plans and works: openai:…, anthropic:…, or off."
+        ),
     ):
         command = option(command)
     return command
@@ -79,7 +91,9 @@ def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settin
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "GENESIS_" + "__".join(str(part) for part in first["loc"]).upper()
-        raise UsageError(f"the setting {name} cannot be used: {first['msg']}", hint="see docs/guide/settings.md") from error
+        raise UsageError(
+            f"the setting {name} cannot be used: {first['msg']}", hint="see docs/guide/settings.md"
+        ) from error
     update: dict[str, Any] = {}
     if llm is not None:
         model = None if llm.lower() in ("off", "none", "no") else llm

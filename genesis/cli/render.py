@@ -74,7 +74,10 @@ def report_view(report: Report) -> RenderableType:
     line = Text.assemble(
         verdict,
         f" · quality {report.score:.2f}",
-        (f" (success {parts.success:.2f}, quality {parts.quality:.2f}, cost {parts.cost:.2f}, time {parts.time:.2f})", "dim"),
+        (
+            f" (success {parts.success:.2f}, quality {parts.quality:.2f}, cost {parts.cost:.2f}, time {parts.time:.2f})",
+            "dim",
+        ),
     )
     if not report.diagnostics:
         return line
@@ -127,10 +130,10 @@ def run_view(run: Run) -> RenderableType:
         said = task.error.message if task.error else ""
         state = Text(task.state, style=_STATE_STYLES.get(task.state, ""))
         table.add_row(task.id, task.agent, state, seconds, said)
-    line = Text.assemble((run.state, _STATE_STYLES.get(run.state, "")), f" in {run.duration_s:.1f} s · ${run.cost_usd:.2f}")
+    line = Text.assemble(
+        (run.state, _STATE_STYLES.get(run.state, "")), f" in {run.duration_s:.1f} s · ${run.cost_usd:.2f}"
+    )
     parts: list[RenderableType] = [table, line]
     if run.error is not None:
         parts.append(Text.assemble((run.error.message, "red"), (f"  {run.error.hint}", "dim")))
     return Group(*parts)
-
-

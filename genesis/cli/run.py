@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -38,7 +39,11 @@ _EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "cancelled"
 @click.argument("request", metavar="REQUEST|PLAN")
 @slots_option
 @click.option(
-    "--rehearse", type=click.FloatRange(0), default=None, metavar="SCALE", help="Replace agents by timers: estimate × SCALE."
+    "--rehearse",
+    type=click.FloatRange(0),
+    default=None,
+    metavar="SCALE",
+    help="Replace agents by timers: estimate × SCALE.",
 )
 @planning_options
 @json_option
@@ -75,7 +80,9 @@ def run(
 
         return await start_run(program, launch)
 
-    return _with_prefect(settings, pending, start, program.leaves, rehearse=rehearse, as_json=as_json)
+    folders = (str(agents.resolve().parent),) if agents is not None else ()
+    how = _How(settings, rehearse, folders, as_json)
+    return _with_prefect(how, pending, start, program.leaves)
 
 
 @click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c")
@@ -98,17 +105,21 @@ def resume(run_id: str, as_json: bool) -> int:
 
         return await resume_run(run_id, launch)
 
-    return _with_prefect(settings, begin_api(settings), go_on, leaves, rehearse=None, as_json=as_json)
+    return _with_prefect(_How(settings, None, (), as_json), begin_api(settings), go_on, leaves)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What the words of a call say about running."""
+
+    settings: Settings
+    rehearse: float | None
+    python_path: tuple[str, ...]
+    as_json: bool
 
 
 def _with_prefect(
-    settings: Settings,
-    pending: PendingApi,
-    start: Callable[[Launch], Awaitable[Run]],
-    leaves: tuple[Leaf, ...],
-    *,
-    rehearse: float | None,
-    as_json: bool,
+    how: _How, pending: PendingApi, start: Callable[[Launch], Awaitable[Run]], leaves: tuple[Leaf, ...]
 ) -> int:
     """Run something while the terminal shows progress; the first Ctrl-C ends it in order, the second at once.
 
@@ -124,12 +135,12 @@ def _with_prefect(
     from genesis.flows.launch import Launch
 
     api = pending.wait()
-    if api.note and not as_json:
+    if api.note and not how.as_json:
         notes().print(api.note, style="yellow")
-    live = LiveProgress(notes(), settings.run.slots)
+    live = LiveProgress(notes(), how.settings.run.slots)
 
     async def mend() -> None:
-        await asyncio.to_thread(ensure_api, settings)
+        await asyncio.to_thread(ensure_api, how.settings)
 
     async def whole() -> Run:
         control = Control()
@@ -143,14 +154,22 @@ def _with_prefect(
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, interrupted)
-        return await start(Launch(settings, rehearse, live, control, mend=mend if api.embedded else None))
+        launch = Launch(
+            how.settings,
+            how.rehearse,
+            live,
+            control,
+            python_path=how.python_path,
+            mend=mend if api.embedded else None,
+        )
+        return await start(launch)
 
     try:
         with connected(api):
             done = asyncio.run(whole())
     finally:
         live.close()
-    code = _show(done, leaves, as_json=as_json)
+    code = _show(done, leaves, as_json=how.as_json)
     if not drain(api.api_url, lambda text: notes().print(text, style="dim")):
         _leave(code)
     return code

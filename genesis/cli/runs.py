@@ -34,8 +34,10 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
         table.add_column(column, justify="right" if column in ("seconds", "tasks", "cost") else "left")
     for run in found:
         started = f"{run.started_at:%Y-%m-%d %H:%M:%S}" if run.started_at else ""
-        table.add_row(run.run_id, run.state, started, f"{run.duration_s:.1f}", str(len(run.tasks)), f"${run.cost_usd:.2f}")
-    console().print(table if found else "No runs yet. Start one: genesis run \"Audit the repository at .\"")
+        table.add_row(
+            run.run_id, run.state, started, f"{run.duration_s:.1f}", str(len(run.tasks)), f"${run.cost_usd:.2f}"
+        )
+    console().print(table if found else 'No runs yet. Start one: genesis run "Audit the repository at ."')
 
 
 @runs.command(epilog="Example: genesis runs show 20261122-142530-3f9a1c --json")

@@ -9,6 +9,7 @@ from genesis.graph import topological_order
 from genesis.model import AgentProfile, Leaf, Program, Registry, RoutedPlan
 from genesis.structure import (
     DataFlow,
+    Node,
     Outline,
     dataflow,
     expected_seconds,
@@ -45,9 +46,14 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     links = _numbered(after, number)
     agents = _agents(routed, registry, tree)
     prints = _fingerprints(routed, tree, links, agents)
+    sources = {
+        node: {reference: number[source] for reference, source in found.items()} for node, found in flow.sources.items()
+    }
     leaves = tuple(
-        _leaf(tree, flow, leaf, number, links[index], agents, prints[index], default_seconds)
-        for index, leaf in enumerate(tree.leaves)
+        _leaf(index, tree.nodes[node], agent, default_seconds).model_copy(
+            update={"after": links[index], "sources": sources.get(node, {}), "fingerprint": prints[index]}
+        )
+        for index, (node, agent) in enumerate(zip(tree.leaves, agents, strict=True))
     )
     used = {leaf.agent for leaf in leaves}
     return Program(
@@ -110,29 +116,17 @@ def _fingerprints(
     return prints
 
 
-def _leaf(
-    tree: Outline,
-    flow: DataFlow,
-    node: int,
-    number: dict[int, int],
-    after: tuple[int, ...],
-    agents: list[AgentProfile],
-    fingerprint: str,
-    default_seconds: float,
-) -> Leaf:
-    task, index = tree.nodes[node].task, number[node]
-    agent = agents[index]
+def _leaf(index: int, node: Node, agent: AgentProfile, default_seconds: float) -> Leaf:
+    task = node.task
     return Leaf(
         index=index,
-        path=tree.nodes[node].path,
+        path=node.path,
         agent=agent.name,
-        after=after,
         type=task.type,
         description=task.description,
         inputs=task.inputs,
-        sources={reference: number[source] for reference, source in flow.sources.get(node, {}).items()},
         outputs=task.outputs,
-        fingerprint=fingerprint,
+        fingerprint="",
         seconds=expected_seconds(task, default_seconds),
         usd=expected_usd(task, agent),
         tokens=expected_tokens(task),

@@ -71,7 +71,7 @@ class Composer:
                 self._keep(frame.anchor, frame.value, frame.size)
                 self._place(frame.value, frame.size)
             case yaml.AliasEvent():
-                self._alias(event.anchor)
+                self._alias(event.anchor or "")
             case yaml.DocumentStartEvent():
                 self.documents += 1
                 if self.documents > 1:

@@ -58,9 +58,7 @@ def read(path: Path | str, limits: Limits | None = None) -> Any:
     return parse(text, source=str(source), limits=limits, as_json=source.suffix.lower() == ".json")
 
 
-def parse(
-    text: str, *, source: str = "the document", limits: Limits | None = None, as_json: bool = False
-) -> Any:
+def parse(text: str, *, source: str = "the document", limits: Limits | None = None, as_json: bool = False) -> Any:
     """Parse a YAML or JSON text into dicts, lists, text, numbers, truth values and None.
 
     Args:
@@ -120,7 +118,9 @@ def _parse_json(text: str, source: str) -> Any:
 
 
 def _empty(source: str) -> DocumentError:
-    return DocumentError(f"{source} is empty", hint="see docs/guide/plan-file.md for an example", data={"source": source})
+    return DocumentError(
+        f"{source} is empty", hint="see docs/guide/plan-file.md for an example", data={"source": source}
+    )
 
 
 def _fault(problem: str, mark: Any, source: str) -> DocumentError:

@@ -14,6 +14,7 @@ __all__ = ["close_matches", "validated"]
 
 _M = TypeVar("_M", bound=BaseModel)
 _SHOWN = 5
+_LONGEST = 80
 
 
 def close_matches(word: str, known: Iterable[str]) -> str:
@@ -66,7 +67,10 @@ def _problem(model: type[BaseModel], detail: Any) -> tuple[str, str]:
             return where, str(detail["msg"]).removeprefix("Value error, ")
         case _:
             given = repr(detail.get("input"))
-            return where, f"{detail['msg']} (given: {given if len(given) <= 80 else given[:77] + '...'})"
+            return (
+                where,
+                f"{detail['msg']} (given: {given if len(given) <= _LONGEST else given[: _LONGEST - 3] + '...'})",
+            )
 
 
 def _where(location: tuple[Any, ...]) -> str:
@@ -91,7 +95,9 @@ def _choices(node: Any, definitions: dict[str, Any]) -> list[dict[str, Any]]:
     """Give a schema and all that it may be instead, references resolved."""
     found = [_resolve(node, definitions)]
     for schema in found:
-        found += [_resolve(choice, definitions) for key in ("anyOf", "oneOf", "allOf") for choice in schema.get(key, ())]
+        found += [
+            _resolve(choice, definitions) for key in ("anyOf", "oneOf", "allOf") for choice in schema.get(key, ())
+        ]
     return found
 
 
@@ -117,5 +123,12 @@ def _step(node: Any, part: Any, definitions: dict[str, Any]) -> list[dict[str, A
 
 
 def _kind(value: Any) -> str:
-    names = {type(None): "empty", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
+    names = {
+        type(None): "empty",
+        list: "a list",
+        str: "text",
+        bool: "a truth value",
+        int: "a number",
+        float: "a number",
+    }
     return names.get(type(value), type(value).__name__)

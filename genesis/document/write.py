@@ -50,7 +50,7 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> 
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, path)  # noqa: PTH105  # a name, not a Path
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

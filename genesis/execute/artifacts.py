@@ -47,9 +47,7 @@ class Publisher:
             await self._send(key, self._client.update_artifact(self._updatable[key], ArtifactUpdate(data=text)))
 
     async def _create(self, kind: str, key: str, data: str, description: str) -> None:
-        request = ArtifactCreate(
-            type=kind, key=key, description=description, data=data, flow_run_id=self._flow_run_id
-        )
+        request = ArtifactCreate(type=kind, key=key, description=description, data=data, flow_run_id=self._flow_run_id)
         created = await self._send(key, self._client.create_artifact(request))
         if created is not None:
             self._updatable[key] = created.id

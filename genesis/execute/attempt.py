@@ -83,9 +83,7 @@ class LeafRun:
             await cache.put(key, result.value, session.now())
         return result, state
 
-    async def _execute(
-        self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]
-    ) -> tuple[Result, TaskState]:
+    async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:
         leaf, session = self._leaf, self._session
         work = Work(
             run_id=session.run_id,

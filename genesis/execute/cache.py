@@ -48,9 +48,7 @@ class ResultCache:
         await self._store.write(_name(key), _Entry(written_at=now, result=result).model_dump_json().encode())
 
 
-def cache_key(
-    leaf: Leaf, executor: str, inputs: Mapping[str, JsonValue], upstream: Mapping[str, JsonValue]
-) -> str:
+def cache_key(leaf: Leaf, executor: str, inputs: Mapping[str, JsonValue], upstream: Mapping[str, JsonValue]) -> str:
     """Hash all that an attempt would see: the fingerprint, who does it, its filled inputs and upstream results."""
     parts = [leaf.fingerprint, executor, dict(inputs), dict(upstream)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -12,6 +12,7 @@ __all__ = ["Deliverable", "deliverables", "short_text"]
 
 _READABLE = (".md", ".markdown", ".txt")
 _MOST_CHARACTERS = 200_000
+_LONGEST_NAME = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,11 @@ class Deliverable:
             return None
         with self.file.open(encoding="utf-8", errors="replace") as file:
             content = file.read(_MOST_CHARACTERS + 1)
-        return content if len(content) <= _MOST_CHARACTERS else f"{content[:_MOST_CHARACTERS]}\n\n… it goes on in the file."
+        return (
+            content
+            if len(content) <= _MOST_CHARACTERS
+            else f"{content[:_MOST_CHARACTERS]}\n\n… it goes on in the file."
+        )
 
 
 def deliverables(run: Run, leaves: tuple[Leaf, ...]) -> list[Deliverable]:
@@ -52,7 +57,12 @@ def _files(outcome: Outcome) -> Iterator[tuple[str, Path]]:
     if not isinstance(outcome.result, dict):
         return
     for name, value in outcome.result.items():
-        if isinstance(value, str) and 1 < len(value) < 1024 and "\n" not in value and ("/" in value or "." in value):
+        if (
+            isinstance(value, str)
+            and 1 < len(value) < _LONGEST_NAME
+            and "\n" not in value
+            and ("/" in value or "." in value)
+        ):
             path = Path(value)
             try:
                 if path.is_file():

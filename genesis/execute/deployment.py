@@ -7,9 +7,10 @@ import asyncio
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import MissingResult, ObjectNotFound, UnfinishedRun
 from prefect.states import Cancelling
 from pydantic import JsonValue
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from genesis.agents.contract import Result, Work
 from genesis.errors import TaskError
@@ -59,7 +60,9 @@ class DeploymentRunner:
         state = done.state
         if state is None or not state.is_completed():
             said = f"{state.name}: {state.message}" if state else "unknown"
-            raise TaskError(f"flow run {done.name!r} of deployment {self._name!r} ended {said}", hint=f"its id is {done.id}")
+            raise TaskError(
+                f"flow run {done.name!r} of deployment {self._name!r} ended {said}", hint=f"its id is {done.id}"
+            )
         return Result(value={"flow_run_id": str(done.id), "result": await _result(done)})
 
     async def _wait(self, run: FlowRun) -> FlowRun:
@@ -79,16 +82,13 @@ class DeploymentRunner:
 
 async def _result(run: FlowRun) -> JsonValue:
     """Give the flow's result where it was persisted; a flow that persists nothing has none to give."""
-    from prefect.exceptions import MissingResult, UnfinishedRun
-    from pydantic_core import PydanticSerializationError, to_jsonable_python
-
     try:
         value = await run.state.aresult(raise_on_failure=False) if run.state else None
         jsonable: JsonValue = to_jsonable_python(value)
-        return jsonable
     except (MissingResult, UnfinishedRun):
         return None
     except PydanticSerializationError as error:
         raise TaskError(
             f"the result of flow run {run.name!r} is not JSON-able: {error}", hint="return plain values from the flow"
         ) from error
+    return jsonable

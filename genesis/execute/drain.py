@@ -11,6 +11,8 @@ from concurrent.futures import wait
 from typing import Any
 
 import httpx
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 
 __all__ = ["drain"]
 
@@ -28,9 +30,6 @@ def drain(api_url: str, say: Callable[[str], None]) -> bool:
     Returns:
         Whether everything was sent. If not, the interpreter would still try when it exits: leave by `os._exit`.
     """
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
     waiting: set[Any] = set()
     for worker in (EventsWorker, APILogWorker):
         _, pending = worker.drain_all(timeout=_QUIET_S)  # type: ignore[misc]  # a pair, outside of a running loop

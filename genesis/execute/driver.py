@@ -24,6 +24,7 @@ from genesis.schedule import Job, Limits, Scheduler, rank
 __all__ = ["Driver", "Ending"]
 
 _log = logging.getLogger(__name__)
+_NAMED = 3
 _TIMED_OUT = "TimedOut"
 _GRACE_S = 5.0
 """How long work that was cancelled may take to end before it is left behind."""
@@ -103,7 +104,7 @@ class Driver:
             await self._conclude(run, await self._tasks.run(leaf, task_run, after))
         except asyncio.CancelledError:
             await self._record_end(run, "cancelled", None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the named boundary of a leaf
             _log.exception("leaf failed outside its own work", extra={"leaf": leaf.path})
             await self._record_end(run, "failed", error_info(error))
         finally:
@@ -173,7 +174,9 @@ class Driver:
         else:
             return
         message = f"the budget is spent: {spent}"
-        self._abort(Ending("budget_exceeded", ErrorInfo(code="GEN-BUDGET", message=message, hint="raise the budget and resume")))
+        self._abort(
+            Ending("budget_exceeded", ErrorInfo(code="GEN-BUDGET", message=message, hint="raise the budget and resume"))
+        )
 
     async def _watch(self) -> None:
         """Wait for a request to stop, or for the deadline."""
@@ -220,6 +223,8 @@ class Driver:
         failed = [outcome.id for outcome in self.outcomes.values() if outcome.state == "failed"]
         if not failed:
             return Ending("completed")
-        names = ", ".join(repr(path) for path in failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
+        names = ", ".join(map(repr, failed[:_NAMED]))
+        if len(failed) > _NAMED:
+            names += f" and {len(failed) - _NAMED} more"
         message = f"{len(failed)} task{'s' if len(failed) > 1 else ''} failed: {names}"
         return Ending("failed", ErrorInfo(code="GEN-RUN-FAILED", message=message, hint="mend the cause and resume"))

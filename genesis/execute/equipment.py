@@ -14,7 +14,7 @@ __all__ = ["equipment", "executors"]
 
 
 def _deployment(spec: ExecutorSpec) -> Executor:
-    from genesis.execute.deployment import DeploymentRunner
+    from genesis.execute.deployment import DeploymentRunner  # noqa: PLC0415  # Prefect, which `agents check` does without
 
     if not isinstance(spec, DeploymentExecutor):
         raise TypeError(f"a deployment is made from its own spec, not from {spec.kind!r}")

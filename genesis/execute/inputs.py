@@ -14,9 +14,7 @@ from genesis.structure import WHOLE_RESULT, fill, split
 __all__ = ["missing_outputs", "resolved_inputs"]
 
 
-def resolved_inputs(
-    leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]
-) -> dict[str, JsonValue]:
+def resolved_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]) -> dict[str, JsonValue]:
     """Give the inputs with every reference replaced, each value once: what it brings in is not looked at again.
 
     Args:

@@ -45,9 +45,7 @@ class RunRecord:
     def _run(self, ending: Ending, outcomes: dict[int, Outcome], ended_at: datetime | None) -> Run:
         session = self._session
         leaves = session.program.leaves
-        tasks = tuple(
-            outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent) for leaf in leaves
-        )
+        tasks = tuple(outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent) for leaf in leaves)
         until = ended_at or self._started_at
         return Run(
             run_id=session.run_id,

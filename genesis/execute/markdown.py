@@ -22,8 +22,20 @@ def escaped(text: str) -> str:
 def plan_markdown(program: Program) -> str:
     """Show the plan: the request, its tree, and its DAG as a table of what each leaf comes after."""
     plan = program.source.plan
-    lines = [f"**Request:** {escaped(plan.request)}", "", f"Planned by **{plan.planner}**. {escaped(plan.planner_note)}", ""]
-    lines += ["```text", *_tree(plan.tasks), "```", "", "| task | agent | comes after | estimate |", "|---|---|---|---|"]
+    lines = [
+        f"**Request:** {escaped(plan.request)}",
+        "",
+        f"Planned by **{plan.planner}**. {escaped(plan.planner_note)}",
+        "",
+    ]
+    lines += [
+        "```text",
+        *_tree(plan.tasks),
+        "```",
+        "",
+        "| task | agent | comes after | estimate |",
+        "|---|---|---|---|",
+    ]
     for leaf in program.leaves[:_MOST_ROWS]:
         after = ", ".join(escaped(program.leaves[source].path) for source in leaf.after[:8])
         after += f" and {len(leaf.after) - 8} more" if len(leaf.after) > 8 else ""
@@ -67,7 +79,10 @@ def progress_markdown(total: int, outcomes: Iterable[Outcome]) -> str:
     counts = Counter(outcome.state for outcome in known)
     counts["pending"] += total - len(known)
     done = sum(counts[state] for state in ("completed", "cached", "briefed"))
-    lines = [f"**{done} of {total} done.** " + ", ".join(f"{count} {state}" for state, count in counts.items() if count), ""]
+    lines = [
+        f"**{done} of {total} done.** " + ", ".join(f"{count} {state}" for state, count in counts.items() if count),
+        "",
+    ]
     for state in ("running", "failed"):
         some = [outcome for outcome in known if outcome.state == state][:20]
         lines += [f"- {state}: {escaped(outcome.id)} ({escaped(outcome.agent)})" for outcome in some]
@@ -93,7 +108,9 @@ def run_markdown(run: Run, results: Mapping[str, str]) -> str:
 
 
 def _cut(count: int) -> list[str]:
-    return ["", f"… and {count - _MOST_ROWS} more; the whole list is in the run's ledger."] if count > _MOST_ROWS else []
+    return (
+        ["", f"… and {count - _MOST_ROWS} more; the whole list is in the run's ledger."] if count > _MOST_ROWS else []
+    )
 
 
 def _tree(tasks: Iterable[Task]) -> list[str]:

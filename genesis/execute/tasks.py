@@ -1,4 +1,4 @@
-"""Prefect tasks, generated for the leaves of one run: one for each agent and number of repeats, used for all its leaves.
+"""Prefect tasks, generated for the leaves of one run: one for each agent and number of repeats.
 
 Each leaf's task run is made by Prefect's synchronous engine in a thread of its own, inside one client context, and told
 which task runs it comes after. Its work runs on the loop. Against the usual `submit(..., wait_for=futures)` this takes
@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from prefect import Task
@@ -54,7 +54,7 @@ class LeafTasks:
         self._working: dict[str, asyncio.Task[Any]] = {}
         self._stack = ExitStack()
 
-    async def __aenter__(self) -> LeafTasks:
+    async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._stack.enter_context(SyncClientContext.get_or_create())
         return self

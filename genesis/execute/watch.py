@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import Self
 
 import httpx
 from prefect.context import FlowRunContext
@@ -40,7 +41,7 @@ class ServerWatch:
         self._mend = mend
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> ServerWatch:
+    async def __aenter__(self) -> Self:
         context = FlowRunContext.get()
         if context is not None and context.client is not None:
             self._task = asyncio.create_task(self._look(str(context.client.api_url)))

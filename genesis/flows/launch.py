@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from genesis.agents import LocalProbe
@@ -35,6 +36,8 @@ class Launch:
     control: Control | None = None
     functions: Functions | None = None
     """Functions of this process that cannot be imported."""
+    python_path: tuple[str, ...] = ()
+    """Folders where `python` executors find the team's own modules, after all others."""
     mend: Mend | None = None
     """Brings the Prefect server back when it has gone."""
 
@@ -59,6 +62,7 @@ async def start_run(program: Program, launch: Launch) -> Run:
         slots=launch.settings.run.slots,
         rehearse=launch.rehearse,
         llm=launch.settings.llm.model,
+        python_path=launch.python_path,
     )
     with run_lock(ledger, launch.settings):
         await ledger.begin(header)
@@ -82,13 +86,14 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     }
     settings = given.model_copy(update=update)
     program = program_of(header.document, header.registry, settings)
-    again = Launch(settings, header.rehearse, launch.observer, launch.control, launch.functions, launch.mend)
+    again = replace(launch, settings=settings, rehearse=header.rehearse)
     with run_lock(ledger, settings):
         return await _execute(program, header, ledger, again)
 
 
 async def _execute(program: Program, header: Header, ledger: Ledger, launch: Launch) -> Run:
     settings = launch.settings
+    sys.path += [folder for folder in header.python_path if folder not in sys.path]
     tools = equipment(settings, launch.functions)
     session = Session(
         program=program,

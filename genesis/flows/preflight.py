@@ -27,6 +27,7 @@ async def run_preflight(program: Program, settings: Settings, probe: Probe | Non
 
     @flow(name="preflight", validate_parameters=False, persist_result=False, log_prints=False)
     async def preflight(request: str) -> object:
+        del request  # it is there for the reader of the UI
         await Publisher().markdown("genesis-report", report_markdown(report), "What the pre-flight found")
         if report.ok:
             return Completed(message=f"quality {report.score:.2f}, {len(report.warnings)} warnings")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from prefect.context import FlowRunContext
@@ -74,14 +74,12 @@ def _launch(
     settings = settings or Settings()
     if slots is not None:
         settings = settings.model_copy(update={"run": settings.run.model_copy(update={"slots": slots})})
-    return Launch(settings, rehearse, observer or Silent(), None, functions_of(functions))
+    return Launch(settings, rehearse, observer or Silent(), functions=functions_of(functions))
 
 
-async def _anywhere(settings: Settings, start: Callable[[], Any]) -> Run:
+async def _anywhere(settings: Settings, start: Callable[[], Awaitable[Run]]) -> Run:
     if FlowRunContext.get() is not None:
-        result: Run = await start()
-        return result
+        return await start()
     api = await asyncio.to_thread(ensure_api, settings)
     with connected(api):
-        result = await start()
-        return result
+        return await start()

@@ -23,6 +23,8 @@ __all__ = ["Clause", "clauses"]
 
 _NO_SEQUENCE_AFTER = word_set("now every since until by back")
 """Words after which "then" says when, not what is next: "now and then", "until then"."""
+_AHEAD = 200
+"""How many characters behind a joint say whether a clause begins there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def _pieces(span: Span) -> list[tuple[Join, bool, Span]]:
     marked = False
     for joint in joints(span):
         left = _without_conjunction(span.cut(start, joint.start))
-        if not _may_cut(left, span.text[joint.end :], joint, asking=asking):
+        if not _may_cut(left, span.text[joint.end : joint.end + _AHEAD], joint, asking=asking):
             continue
         pieces.append((join, marked, left))
         start, join, marked = joint.end, joint.join, joint.join != "and" or joint.is_semicolon

@@ -23,7 +23,7 @@ from genesis.planning.network import network_problems
 from genesis.planning.words import content_stems
 from genesis.settings import Limits
 
-__all__ = ["Match", "Parameter", "Playbook", "load_playbook", "load_playbooks", "playbook_schema"]
+__all__ = ["Match", "Parameter", "Playbook", "load_playbook", "load_playbooks"]
 
 _SHOWN = 5
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -88,11 +88,6 @@ class Playbook(Model):
     """The network: tasks as in a plan file; `{parameter}` may stand in descriptions, labels and inputs."""
     refine: dict[str, Annotated[tuple[Task, ...], Field(min_length=1)]] = {}
     """For a task type, the subtasks that a task of this type gets; `{description}` in them is the task's own."""
-
-
-def playbook_schema() -> dict[str, Any]:
-    """Give the JSON Schema of the playbook document."""
-    return Playbook.model_json_schema()
 
 
 def load_playbook(source: Path | str | dict[str, Any], *, limits: Limits | None = None) -> Playbook:

@@ -21,7 +21,7 @@ def expected_tokens(task: Task) -> int:
 
 
 def expected_usd(task: Task, agent: AgentProfile | None) -> Decimal:
-    """Give the estimated cost of a leaf in US dollars: its own estimate, else the agent's price a task or for tokens."""
+    """Give the estimated cost of a leaf in US dollars: its own estimate, else the agent's price for it."""
     if task.estimate is not None and task.estimate.usd is not None:
         return task.estimate.usd
     if agent is None:

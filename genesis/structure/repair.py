@@ -9,35 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from pydantic import JsonValue
 
-from genesis.model import Plan, Task
+from genesis.model import Plan
 from genesis.settings import Limits
+from genesis.structure.changes import Changes, Repair
 from genesis.structure.dataflow import dataflow
 from genesis.structure.feedback import Edge, feedback_edges
 from genesis.structure.outline import Node, Outline, outline
 from genesis.structure.references import _TOKEN, WHOLE_RESULT, split
+from genesis.structure.trim import within_limits
 
 __all__ = ["Repair", "Repaired", "repair", "slug", "unique_slugs"]
 
 _MATCH_AMONG = 64
 _MATCH_CUTOFF = 0.8
 _SLUG_LENGTH = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """One fault and what was done about it."""
-
-    code: str
-    """`GEN-REPAIR-…`."""
-    task: str | None
-    """Path of the task; none for the plan as a whole."""
-    text: str
-    """What was done, with the ids in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +52,7 @@ def repair(plan: Plan, limits: Limits | None = None) -> Repaired:
     """
     repairs: list[Repair] = []
     if limits is not None:
-        plan = _within(plan, limits, repairs)
+        plan = within_limits(plan, limits, repairs)
     plan = _with_unique_ids(plan, repairs)
     plan = _with_known_dependencies(plan, repairs)
     plan = _with_known_references(plan, repairs)
@@ -102,74 +92,6 @@ def _free(wanted: str, taken: Iterable[str]) -> str:
     return f"{wanted}-{number}"
 
 
-@dataclass(slots=True)
-class _Changes:
-    """Changes to single tasks, by node, and nodes to leave out."""
-
-    updates: dict[int, dict[str, object]] = field(default_factory=dict)
-    dropped: set[int] = field(default_factory=set)
-
-    def set(self, node: int, **values: object) -> None:
-        self.updates.setdefault(node, {}).update(values)
-
-    def apply(self, plan: Plan, view: Outline) -> Plan:
-        """Rebuild the plan from its leaves up; untouched tasks stay the same objects."""
-        if not self.updates and not self.dropped:
-            return plan
-        made: dict[int, Task] = {}
-        for node in reversed(view.nodes):
-            if node.index in self.dropped:
-                continue
-            children = tuple(made[child] for child in node.children if child in made)
-            update = dict(self.updates.get(node.index, {}))
-            if len(children) != len(node.children) or any(
-                new is not old for new, old in zip(children, node.task.subtasks, strict=True)
-            ):
-                update["subtasks"] = children
-            made[node.index] = node.task.model_copy(update=update) if update else node.task
-        top = tuple(made[node.index] for node in view.nodes if node.parent < 0 and node.index in made)
-        return plan.model_copy(update={"tasks": top})
-
-
-def _within(plan: Plan, limits: Limits, repairs: list[Repair]) -> Plan:
-    """Leave out what is too deep, too many siblings, and leaves beyond the total."""
-    view = outline(plan)
-    changes = _Changes()
-    room = limits.leaves
-    siblings: dict[int, int] = {}
-    counts: dict[str, int] = {}
-    for node in view.nodes:
-        if node.parent in changes.dropped:
-            changes.dropped.add(node.index)
-            continue
-        siblings[node.parent] = siblings.get(node.parent, 0) + 1
-        is_leaf = not node.children or node.depth >= limits.depth
-        reason = ""
-        if node.depth > limits.depth:
-            reason = f"deeper than {limits.depth} levels"
-        elif siblings[node.parent] > limits.fan_out:
-            reason = f"more than {limits.fan_out} in one place"
-        elif is_leaf and room <= 0:
-            reason = f"more than {limits.leaves} leaves in all"
-        elif is_leaf:
-            room -= 1
-        if reason:
-            changes.dropped.add(node.index)
-            counts[reason] = counts.get(reason, 0) + 1
-    _drop_hollow(view, changes, limits.depth)
-    for reason, count in counts.items():
-        repairs.append(Repair("GEN-REPAIR-LIMIT", None, f"{count} task(s) were left out: {reason}"))
-    return changes.apply(plan, view)
-
-
-def _drop_hollow(view: Outline, changes: _Changes, depth: int) -> None:
-    """Leave out composites that lost all their subtasks to the total, so that they do not turn into leaves."""
-    for node in reversed(view.nodes):
-        hollow = bool(node.children) and all(child in changes.dropped for child in node.children)
-        if hollow and node.depth < depth:
-            changes.dropped.add(node.index)
-
-
 def _with_unique_ids(plan: Plan, repairs: list[Repair]) -> Plan:
     """Rename the later of two siblings with one id; what refers to the id keeps meaning the first."""
     view = outline(plan)
@@ -179,7 +101,7 @@ def _with_unique_ids(plan: Plan, repairs: list[Repair]) -> Plan:
     groups: dict[int, list[Node]] = {}
     for node in view.nodes:
         groups.setdefault(node.parent, []).append(node)
-    changes = _Changes()
+    changes = Changes()
     for group in groups.values():
         taken = {node.task.id for node in group} | named
         seen: set[str] = set()
@@ -199,7 +121,7 @@ def _with_known_dependencies(plan: Plan, repairs: list[Repair]) -> Plan:
     """Match or drop unknown names in `depends_on`, and drop those that cannot be waited for."""
     view = outline(plan)
     finder = _Finder(view)
-    changes = _Changes()
+    changes = Changes()
     for node in view.nodes:
         if not node.task.depends_on:
             continue
@@ -299,7 +221,7 @@ def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
         else:
             text = f"{{{missing.reference}}} in {node.path!r} became plain text: {missing.reason}"
         repairs.append(Repair("GEN-REPAIR-REFERENCE", node.path, text))
-    changes = _Changes()
+    changes = Changes()
     for index, names in faults.items():
         changes.set(index, inputs=_rewritten(view.nodes[index].task.inputs, names))
     return changes.apply(plan, view)
@@ -354,7 +276,7 @@ def _without_cycles(plan: Plan, repairs: list[Repair]) -> Plan:
     waits = [(2 * source + 1, 2 * node) for node, sources in enumerate(view.before) for source in sources]
     uses = [(2 * source + 1, 2 * node) for node, sources in flow.edges().items() for source in sources]
     cut = feedback_edges(2 * len(view.nodes), fixed, list(dict.fromkeys((*waits, *uses))), rank)
-    changes = _Changes()
+    changes = Changes()
     for source_end, target_start in cut:
         _cut(view, flow.sources, changes, (source_end // 2, target_start // 2), repairs)
     return changes.apply(plan, view)
@@ -374,7 +296,7 @@ def _natural_order(view: Outline) -> list[int]:
 
 
 def _cut(
-    view: Outline, sources: Mapping[int, Mapping[str, int]], changes: _Changes, edge: Edge, repairs: list[Repair]
+    view: Outline, sources: Mapping[int, Mapping[str, int]], changes: Changes, edge: Edge, repairs: list[Repair]
 ) -> None:
     """Take one edge out: the dependency and the references that make it."""
     source, target = view.nodes[edge[0]], view.nodes[edge[1]]

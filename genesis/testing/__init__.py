@@ -4,7 +4,7 @@ from genesis.testing.agents import ScriptedAgent
 from genesis.testing.clock import FakeClock
 from genesis.testing.llm_server import FakeLlmServer
 from genesis.testing.planner import ScriptedPlanner
-from genesis.testing.plans import an_agent, a_plan, a_program, a_task, routed_to
+from genesis.testing.plans import a_plan, a_program, a_task, an_agent, routed_to
 
 __all__ = [
     "FakeClock",

@@ -14,6 +14,7 @@ class FakeClock:
         self._now = start
 
     def __call__(self) -> datetime:
+        """Give the time."""
         return self._now
 
     def advance(self, seconds: float) -> None:

@@ -52,6 +52,8 @@ class Header(Model):
     """Scale of a rehearsal; none for a real run."""
     llm: str | None = None
     """Model for `llm` executors."""
+    python_path: tuple[str, ...] = ()
+    """Folders of the team's own modules."""
 
 
 class _Record(Model):
@@ -88,7 +90,9 @@ class Ledger:
         raw = await self.store.read(self._name("run.json"))
         if raw is None:
             raise UsageError(
-                f"there is no run {self.run_id!r} in {self.store.url(_ROOT)}", hint="run: genesis runs", code="GEN-RUN-UNKNOWN"
+                f"there is no run {self.run_id!r} in {self.store.url(_ROOT)}",
+                hint="run: genesis runs",
+                code="GEN-RUN-UNKNOWN",
             )
         try:
             return Header.model_validate_json(raw)

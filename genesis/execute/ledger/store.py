@@ -6,6 +6,10 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Protocol
 
+from prefect.blocks.core import Block
+from prefect.filesystems import LocalFileSystem, WritableFileSystem
+from prefect.settings import get_current_settings
+
 from genesis.document import write_atomic
 from genesis.errors import ResourceError, ServiceError
 
@@ -102,7 +106,7 @@ class BlockStore:
                 f"{self.url(name)} cannot be written: {error}", hint="check the storage block"
             ) from error
 
-    async def names(self, folder: str) -> list[str] | None:
+    async def names(self, folder: str) -> list[str] | None:  # noqa: ARG002  # the protocol gives it
         """Say that a block cannot list."""
         return None
 
@@ -113,18 +117,18 @@ class BlockStore:
 
 async def open_store() -> Store:
     """Open Prefect's result storage as it is configured: its local folder, or the default result storage block."""
-    from prefect.filesystems import LocalFileSystem, WritableFileSystem
-    from prefect.settings import get_current_settings
-
     settings = get_current_settings()
+    local = settings.results.local_storage_path
     slug = settings.results.default_storage_block
     if slug is None:
-        return FolderStore(Path(settings.results.local_storage_path).expanduser())
-    from prefect.blocks.core import Block
-
+        return _folder(local)
     block: Block = await Block.aload(slug)
     if isinstance(block, LocalFileSystem):
-        return FolderStore(Path(block.basepath or settings.results.local_storage_path).expanduser())
+        return _folder(block.basepath or local)
     if not isinstance(block, WritableFileSystem):
         raise ServiceError(f"the block {slug!r} cannot store files", hint="name a file system or bucket block")
     return BlockStore(block, slug)
+
+
+def _folder(path: Path | str) -> FolderStore:
+    return FolderStore(Path(path).expanduser())

@@ -22,7 +22,7 @@ def test_a_write_makes_the_folder_and_leaves_nothing_else(tmp_path: Path):
     target = tmp_path / "new" / "file.txt"
     write_atomic(target, "zwölf", durable=True)
     assert target.read_text(encoding="utf-8") == "zwölf"
-    assert os.listdir(target.parent) == ["file.txt"]
+    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
 
 
 def test_a_failed_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -37,7 +37,7 @@ def test_a_failed_write_keeps_the_old_content(tmp_path: Path, monkeypatch: pytes
         write_atomic(target, "new")
     assert caught.value.hint == "free some space"
     assert target.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
 
 
 def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path):

@@ -1,0 +1,19 @@
+import sys
+
+import pytest
+
+from bench.server import private_environment
+from bench.startup import genesis, prefect_modules, timed
+
+
+def test_planning_imports_nothing_of_prefect(tmp_path):
+    assert prefect_modules(private_environment(tmp_path)) == 0
+
+
+def test_help_runs_to_its_end(tmp_path):
+    assert 0 < timed(genesis("--help"), private_environment(tmp_path)) < 60
+
+
+def test_command_that_fails_ends_the_bench_with_its_words(tmp_path):
+    with pytest.raises(SystemExit, match="ended with 3"):
+        timed([sys.executable, "-c", "raise SystemExit(3)"], private_environment(tmp_path))
