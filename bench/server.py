@@ -1,29 +1,24 @@
-"""A Prefect server of a bench's own: private home, free port, ended with the bench."""
+"""The background server of a bench: the one that Genesis starts, in a home of the bench's own, ended with the bench."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from genesis.execute.server import down, up
+from genesis.settings import Settings
+
 __all__ = ["Server", "cpu_s", "private_environment", "private_server", "wait_until_quiet"]
 
-_READY_S = 120.0
-_GRACE_S = 10.0
 _QUIET_S = 0.5
 _QUIET_PART = 0.12
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -31,8 +26,6 @@ class Server:
     """A server that runs."""
 
     pid: int
-    home: Path
-    """Folder of its database; its clients may keep theirs under it."""
     environment: dict[str, str]
     """For processes that use it."""
 
@@ -51,42 +44,17 @@ def private_environment(home: Path) -> dict[str, str]:
 
 @contextmanager
 def private_server() -> Iterator[Server]:
-    """Start a server with a SQLite database in a temporary folder, and end it afterwards, however the block ends."""
+    """Start a server with a database in a temporary folder, and end it afterwards, however the block ends."""
     with _orderly_end(), tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:
-        home, port = Path(folder), _free_port()
-        api = f"http://127.0.0.1:{port}/api"
-        environment = private_environment(home) | {"PREFECT_API_URL": api}
-        process = _start(home, port, environment)
+        settings = Settings(home=Path(folder) / "genesis")
         try:
-            _wait_ready(process, api, home)
-            yield Server(process.pid, home, environment)
+            found = up(settings)
+            yield Server(
+                pid=found.pid or 0,
+                environment=private_environment(Path(folder)) | {"PREFECT_API_URL": found.api_url or ""},
+            )
         finally:
-            process.terminate()
-            try:
-                process.wait(_GRACE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _start(home: Path, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    factory = "prefect.server.api.server:create_app"
-    argv = [sys.executable, "-m", "uvicorn", "--factory", factory, "--host", "127.0.0.1", "--port", str(port)]
-    with (home / "server.log").open("wb") as log:
-        return subprocess.Popen(
-            [*argv, "--log-level", "warning"],
-            env=environment | {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING"},
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 (no threads yet)
-        )
-
-
-def _end_with_parent() -> None:
-    """Let the system end this process when the bench is killed in a way that it cannot handle."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            down(settings)
 
 
 @contextmanager
@@ -104,25 +72,6 @@ def _orderly_end() -> Iterator[None]:
 
 def _stop(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
-
-
-def _wait_ready(process: subprocess.Popen[bytes], api: str, home: Path) -> None:
-    until = time.monotonic() + _READY_S
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{api}/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.1)
-    log = (home / "server.log").read_text("utf-8", "replace")[-2000:]
-    raise SystemExit(f"the Prefect server did not start\n{log}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def cpu_s(pid: int) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 
-__all__ = ["Before", "ancestors", "find_cycle", "longest_from", "successors", "topological_order"]
+__all__ = ["Before", "ancestors", "any_order", "find_cycle", "longest_from", "successors", "topological_order"]
 
 Before = Sequence[Sequence[int]]
 
@@ -40,6 +40,23 @@ def topological_order(before: Before) -> list[int] | None:
             waiting[target] -= 1
             if waiting[target] == 0:
                 heappush(ready, target)
+    return order if len(order) == len(before) else None
+
+
+def any_order(before: Before) -> list[int] | None:
+    """Order the vertices so that each comes after its predecessors; in half the time, where ties do not matter.
+
+    Returns:
+        The order, always the same for a graph, or None when there is a cycle.
+    """
+    waiting = [len(sources) for sources in before]
+    after = successors(before)
+    order = [vertex for vertex, count in enumerate(waiting) if count == 0]
+    for vertex in order:  # it grows meanwhile
+        for target in after[vertex]:
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                order.append(target)
     return order if len(order) == len(before) else None
 
 

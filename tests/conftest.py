@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-_KEPT = ("GENESIS_TEST_ROOT", "GENESIS_TEST_CACHE", "GENESIS_AUDIT_NESTED")
+_KEPT = ("GENESIS_TEST_ROOT", "GENESIS_TEST_MODELS", "GENESIS_AUDIT_NESTED")
 _ROOT = Path(os.environ.setdefault("GENESIS_TEST_ROOT", tempfile.mkdtemp(prefix="genesis-tests-")))
 
 # Before Prefect is imported anywhere: nothing of the person who runs the tests is read or written.

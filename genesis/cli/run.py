@@ -21,6 +21,7 @@ from genesis.cli.options import (
     variables,
 )
 from genesis.cli.output import console, notes, print_document
+from genesis.cli.prefect import before_prefect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -91,12 +92,12 @@ def run(
 @debug_option
 def resume(run_id: str, as_json: bool) -> int:
     """Go on with RUN: tasks that are done are kept, the rest runs."""
+    before_prefect()
     from genesis.execute.history import find_run
-    from genesis.execute.server import begin_api, keep_prefect_off_the_terminal
+    from genesis.execute.server import begin_api
     from genesis.pipeline import program_of
 
     settings = load_settings()
-    keep_prefect_off_the_terminal()
     _, header = asyncio.run(find_run(run_id, settings))
     leaves = program_of(header.document, header.registry, settings).leaves
 
@@ -125,12 +126,11 @@ def _with_prefect(
 
     The server starts in a process of its own while Prefect is imported here.
     """
-    from genesis.execute.server import ensure_api, keep_prefect_off_the_terminal
-
-    keep_prefect_off_the_terminal()
+    before_prefect()
     from genesis.cli.live import LiveProgress
     from genesis.execute.control import Control
     from genesis.execute.drain import drain
+    from genesis.execute.server import ensure_api
     from genesis.flows.connection import connected
     from genesis.flows.launch import Launch
 

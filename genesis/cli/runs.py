@@ -8,6 +8,7 @@ import click
 
 from genesis.cli.options import debug_option, json_option, load_settings
 from genesis.cli.output import console, print_document
+from genesis.cli.prefect import before_prefect
 
 __all__ = ["runs"]
 
@@ -23,6 +24,7 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
         return
     from rich.table import Table
 
+    before_prefect()
     from genesis.execute.history import newest_runs
 
     found = asyncio.run(newest_runs(load_settings(), limit))
@@ -47,6 +49,8 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
 def show(run: str, as_json: bool) -> None:
     """Show what is known of RUN: every task with its agent, state, result and error."""
     from genesis.cli.render import run_view
+
+    before_prefect()
     from genesis.execute.history import show_run
 
     found = asyncio.run(show_run(run, load_settings()))

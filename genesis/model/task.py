@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
-from genesis.model.base import Fraction, Model, Seconds, Text, TextMap, Usd
+from genesis.model.base import Fraction, Model, Seconds, Text, TextMap, Usd, empty_map
 
 __all__ = ["Alternative", "CacheTtl", "Estimate", "Route", "Task", "TaskId"]
 
@@ -75,9 +75,9 @@ class Task(Model):
     """Children of a composite task."""
     requires: tuple[Text, ...] = ()
     """Skills that the agent must have."""
-    labels: TextMap = {}
+    labels: TextMap = empty_map()
     """Free labels; routing rules can ask for them."""
-    inputs: dict[str, JsonValue] = {}
+    inputs: dict[str, JsonValue] = empty_map()
     """Arguments; `{var}` stands for a variable and `{task.key}` for an upstream result."""
     outputs: tuple[Text, ...] = ()
     """Names of the results that the task promises."""

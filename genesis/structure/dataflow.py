@@ -40,7 +40,7 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
     for node in outline.leaf_nodes():
         if not node.task.inputs:
             continue
-        for reference in dict.fromkeys(references(dict(node.task.inputs))):
+        for reference in dict.fromkeys(references(node.task.inputs)):
             if reference in plan.vars:
                 continue
             producer = _producer(outline, node, reference)
@@ -62,7 +62,16 @@ def _producer(outline: Outline, node: Node, reference: str) -> int | str:
         return f"there is no task {name!r} and no variable {reference!r}"
     if target == node.index:
         return "a task cannot use its own result"
-    leaves = _leaves_under(outline, target)
+    found = outline.nodes[target]
+    if found.children:
+        return _producer_inside(outline, found, name, key)
+    promised = key == WHOLE_RESULT or key in found.task.outputs
+    return target if promised else f"task {name!r} does not promise {key!r}"
+
+
+def _producer_inside(outline: Outline, composite: Node, name: str, key: str) -> int | str:
+    """Find the one leaf in a composite that promises a result, or say why there is none."""
+    leaves = _leaves_under(outline, composite.index)
     promising = [leaf for leaf in leaves if key in outline.nodes[leaf].task.outputs]
     if len(promising) == 1:
         return promising[0]

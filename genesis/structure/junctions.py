@@ -40,16 +40,16 @@ def junctions(outline: Outline, extra: Mapping[int, tuple[int, ...]] | None = No
     nodes = outline.nodes
     ends = [2 * node.index + 1 if node.children else 2 * node.index for node in nodes]
     before: list[tuple[int, ...]] = [()] * (2 * len(nodes))
-    for node in nodes:
-        own = outline.before[node.index]
-        if extra and node.index in extra:
-            own = tuple(dict.fromkeys((*own, *extra[node.index])))
+    for index, node in enumerate(nodes):
+        own = outline.before[index]
+        if extra and index in extra:
+            own = tuple(dict.fromkeys((*own, *extra[index])))
         sources = [ends[source] for source in own]
         if node.parent >= 0:
             sources.append(2 * node.parent)
-        before[2 * node.index] = tuple(sources)
+        before[2 * index] = tuple(sources)
         if node.children:
             needed = {source for child in node.children for source in outline.before[child]}
             exits = [ends[child] for child in node.children if child not in needed]
-            before[2 * node.index + 1] = tuple(exits or [ends[child] for child in node.children])
+            before[2 * index + 1] = tuple(exits or [ends[child] for child in node.children])
     return Junctions(tuple(before))

@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from pydantic import JsonValue
 
-__all__ = ["WHOLE_RESULT", "fill", "references", "split"]
+__all__ = ["TOKEN", "WHOLE_RESULT", "fill", "references", "split"]
 
 WHOLE_RESULT = "result"
 """The key that stands for all that a task returned."""
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{([\w\-]+(?:[./\-][\w\-]+)*)\}")
+TOKEN = re.compile(r"\{\{|\}\}|\{([\w\-]+(?:[./\-][\w\-]+)*)\}")
+"""A doubled brace, or a reference with its name as the group."""
 
 
-def references(value: JsonValue) -> Iterator[str]:
+def references(value: JsonValue) -> list[str]:
     """Give the references in a value as they are written between the braces, in order, repeats included."""
+    found: list[str] = []
     stack: list[JsonValue] = [value]
     while stack:
         item = stack.pop()
         if isinstance(item, str):
             if "{" in item:
-                yield from (match[1] for match in _TOKEN.finditer(item) if match[1])
+                found += filter(None, TOKEN.findall(item))
         elif isinstance(item, list):
             stack.extend(reversed(item))
         elif isinstance(item, dict):
             stack.extend(reversed(item.values()))
+    return found
 
 
 def split(reference: str) -> tuple[str, str] | None:
@@ -57,7 +60,7 @@ def fill(value: JsonValue, lookup: Callable[[str], JsonValue]) -> JsonValue:
 
 
 def _fill_text(text: str, lookup: Callable[[str], JsonValue]) -> JsonValue:
-    whole = _TOKEN.fullmatch(text)
+    whole = TOKEN.fullmatch(text)
     if whole and whole[1]:
         return lookup(whole[1])
 
@@ -67,4 +70,4 @@ def _fill_text(text: str, lookup: Callable[[str], JsonValue]) -> JsonValue:
         found = lookup(match[1])
         return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
-    return _TOKEN.sub(replace, text)
+    return TOKEN.sub(replace, text)

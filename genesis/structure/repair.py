@@ -20,7 +20,7 @@ from genesis.structure.changes import Changes, Repair
 from genesis.structure.dataflow import dataflow
 from genesis.structure.feedback import Edge, feedback_edges
 from genesis.structure.outline import Node, Outline, outline
-from genesis.structure.references import _TOKEN, WHOLE_RESULT, split
+from genesis.structure.references import TOKEN, WHOLE_RESULT, split
 from genesis.structure.trim import within_limits
 
 __all__ = ["Repair", "Repaired", "repair", "slug", "unique_slugs"]
@@ -247,7 +247,7 @@ def _rewritten(inputs: Mapping[str, JsonValue], names: Mapping[str, str | None])
 
     def walk(value: JsonValue) -> JsonValue:
         if isinstance(value, str):
-            return _TOKEN.sub(change, value)
+            return TOKEN.sub(change, value)
         if isinstance(value, list):
             return [walk(item) for item in value]
         if isinstance(value, dict):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from itertools import chain
 
 __all__ = ["Vocabulary", "listed"]
 
@@ -116,7 +115,11 @@ class Vocabulary:
 
     def content(self, text: str) -> tuple[str, ...]:
         """Give the content words of a text in order: lower case, stemmed, without articles and the like."""
-        return tuple(chain.from_iterable(map(self._chunks.__getitem__, text.split())))
+        chunks = self._chunks
+        found: list[str] = []
+        for chunk in text.split():
+            found += chunks[chunk]
+        return tuple(found)
 
     def folded(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """Fold verbs of one meaning (write, create, build) into one, and drop fillers where enough is left."""

@@ -4,6 +4,7 @@ from genesis.execute.server.api import Api, PendingApi, begin_api, ensure_api
 from genesis.execute.server.configured import (
     ConfiguredApi,
     configured_api,
+    fix_prefect_paths,
     keep_prefect_off_the_terminal,
     point_prefect_at,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "configured_api",
     "down",
     "ensure_api",
+    "fix_prefect_paths",
     "keep_prefect_off_the_terminal",
     "point_prefect_at",
     "status",

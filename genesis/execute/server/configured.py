@@ -19,6 +19,7 @@ from genesis.errors import UsageError
 __all__ = [
     "ConfiguredApi",
     "configured_api",
+    "fix_prefect_paths",
     "inherited_environment",
     "keep_prefect_off_the_terminal",
     "point_prefect_at",
@@ -77,6 +78,13 @@ def keep_prefect_off_the_terminal() -> None:
     """Keep Prefect's log lines for the UI: the terminal shows progress instead. Call it before Prefect is imported."""
     for handler in ("CONSOLE", "DEBUG"):
         os.environ.setdefault(f"PREFECT_LOGGING_HANDLERS_{handler}_LEVEL", "CRITICAL")
+
+
+def fix_prefect_paths() -> None:
+    """Name Prefect's home and profiles file in full, so that no file of the current folder can name others."""
+    if home := os.environ.get("PREFECT_HOME"):
+        os.environ["PREFECT_HOME"] = str(Path(home).expanduser().absolute())
+    os.environ["PREFECT_PROFILES_PATH"] = str(_profiles_path(os.environ).absolute())
 
 
 def inherited_environment() -> dict[str, str]:

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 import time
@@ -39,8 +38,7 @@ def test_processor_time_of_a_process_that_is_gone_is_nothing():
 
 
 @pytest.mark.server
-def test_server_answers_in_a_home_of_its_own_and_is_gone_afterwards(bench_server):
+def test_server_answers_and_its_processor_time_is_read(bench_server):
     with urllib.request.urlopen(bench_server.environment["PREFECT_API_URL"] + "/health", timeout=5) as answer:
         assert answer.read() == b"true"
-    assert (bench_server.home / "prefect" / "prefect.db").exists()
-    assert os.getpgid(bench_server.pid)
+    assert cpu_s(bench_server.pid) > 0

@@ -4,7 +4,7 @@ import pytest
 
 from genesis.document import dump_yaml
 from genesis.errors import DocumentError, UsageError
-from genesis.planning.playbook import load_playbook, load_playbooks, playbook_schema
+from genesis.planning.playbook import Playbook, load_playbook, load_playbooks
 from genesis.settings import Limits
 
 GOOD = {
@@ -97,6 +97,6 @@ def test_files_are_bounded(tmp_path):
 
 
 def test_schema_names_the_keys():
-    schema = playbook_schema()
+    schema = Playbook.model_json_schema()
     assert set(schema["required"]) == {"name", "match", "tasks"}
     assert {"parameters", "refine"} < set(schema["properties"])

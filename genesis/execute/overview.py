@@ -1,0 +1,136 @@
+"""What a picture of a program shows: its leaves as boxes, or fewer boxes that stand for many leaves each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from genesis.graph import topological_order
+from genesis.model import Leaf, Program
+
+__all__ = ["Box", "Overview", "depths", "overview"]
+
+_MOST_BOXES = 60
+"""More than that cannot be read on a screen."""
+_MOST_ACROSS = 10
+"""A picture grows along its longer side; that many boxes still fit along the other one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box: a leaf, or leaves that belong together."""
+
+    label: str
+    note: str
+    leaves: tuple[int, ...]
+    """Indexes of the leaves that it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The boxes of a picture and their order."""
+
+    boxes: tuple[Box, ...]
+    before: tuple[tuple[int, ...], ...]
+    """For each box the boxes that it comes right after: those that another one implies are left out."""
+    depth: tuple[int, ...]
+    """For each box the number of boxes on the longest way to it."""
+
+
+def overview(program: Program) -> Overview | None:
+    """Choose the boxes: the leaves where they fit on a screen, else composites, else the steps of the program.
+
+    Args:
+        program: Its leaves may be any number; the time is linear in leaves and edges.
+
+    Returns:
+        The boxes, or None where nothing readable would come out.
+    """
+    for boxes in _groupings(program.leaves):
+        if 1 <= len(boxes) <= _MOST_BOXES:
+            found = _ordered(program.leaves, boxes)
+            if found is not None:
+                return found
+    return None
+
+
+def depths(before: Sequence[Sequence[int]]) -> list[int] | None:
+    """Give for each vertex the length in edges of the longest way to it, or None when there is a cycle."""
+    order = topological_order(before)
+    if order is None:
+        return None
+    depth = [0] * len(before)
+    for vertex in order:
+        depth[vertex] = max((depth[source] + 1 for source in before[vertex]), default=0)
+    return depth
+
+
+def _groupings(leaves: tuple[Leaf, ...]) -> Iterator[list[Box]]:
+    """Give ways to put leaves into boxes, the one with the most detail first."""
+    if len(leaves) <= _MOST_BOXES:
+        yield [Box(leaf.path, leaf.agent, (leaf.index,)) for leaf in leaves]
+    parts = [leaf.path.split("/") for leaf in leaves]
+    for level in range(max(map(len, parts), default=1) - 1, 0, -1):
+        yield _grouped(leaves, [("/".join(part[:level]), "") for part in parts])
+    step = depths([leaf.after for leaf in leaves])
+    if step is not None:
+        yield _grouped(leaves, [(f"step {step[leaf.index] + 1}", leaf.agent) for leaf in leaves])
+        yield _grouped(leaves, [(f"step {step[leaf.index] + 1}", "") for leaf in leaves])
+
+
+def _grouped(leaves: tuple[Leaf, ...], keys: list[tuple[str, str]]) -> list[Box]:
+    """Put leaves with the same key into one box; the first part of the key is its label."""
+    groups: dict[tuple[str, str], list[Leaf]] = {}
+    for leaf, key in zip(leaves, keys, strict=True):
+        groups.setdefault(key, []).append(leaf)
+    if len(groups) == 1:
+        return []
+    return [Box(key[0], _note(members), tuple(leaf.index for leaf in members)) for key, members in groups.items()]
+
+
+def _note(members: list[Leaf]) -> str:
+    agents = {leaf.agent for leaf in members}
+    if len(members) == 1:
+        return members[0].agent
+    return f"{len(members)} × {agents.pop()}" if len(agents) == 1 else f"{len(members)} tasks · {len(agents)} agents"
+
+
+def _ordered(leaves: tuple[Leaf, ...], boxes: list[Box]) -> Overview | None:
+    """Find the order of boxes; None when they wait for each other in a circle, or would be too small to read."""
+    before = _quotient(leaves, boxes)
+    depth = depths(before)
+    if depth is None:
+        return None
+    widest = max(depth.count(level) for level in set(depth))
+    if min(widest, max(depth) + 1) > _MOST_ACROSS:
+        return None
+    return Overview(tuple(boxes), _reduced(before, depth), tuple(depth))
+
+
+def _quotient(leaves: tuple[Leaf, ...], boxes: list[Box]) -> list[tuple[int, ...]]:
+    """Give for each box the boxes that its leaves come after. Leaves often share one tuple: each is read once."""
+    box_of = [0] * len(leaves)
+    for number, box in enumerate(boxes):
+        for leaf in box.leaves:
+            box_of[leaf] = number
+    read: dict[int, frozenset[int]] = {}
+    before: list[set[int]] = [set() for _ in boxes]
+    for leaf in leaves:
+        if id(leaf.after) not in read:
+            read[id(leaf.after)] = frozenset(box_of[source] for source in leaf.after)
+        before[box_of[leaf.index]] |= read[id(leaf.after)]
+    return [tuple(sorted(sources - {number})) for number, sources in enumerate(before)]
+
+
+def _reduced(before: list[tuple[int, ...]], depth: list[int]) -> tuple[tuple[int, ...], ...]:
+    """Leave out what follows from other edges (the transitive reduction; Aho, Garey and Ullman 1972)."""
+    behind = [0] * len(before)
+    """For each box, as bits, all boxes that come before it."""
+    kept: list[tuple[int, ...]] = [()] * len(before)
+    for box in sorted(range(len(before)), key=depth.__getitem__):
+        implied = 0
+        for source in before[box]:
+            implied |= behind[source]
+        kept[box] = tuple(source for source in before[box] if not implied >> source & 1)
+        behind[box] = implied | sum(1 << source for source in before[box])
+    return tuple(kept)

@@ -1,0 +1,181 @@
+"""The command line as a user has it: each call is a process of its own, on the shared server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_COMMAND = (sys.executable, "-P", "-m", "genesis.cli")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a call ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout; a second one, or anything else there, is an error."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error of a call with `--json`: exactly its three keys, and details for machines where there are any."""
+        document = self.document
+        assert set(document) == {"error"}
+        assert {"code", "message", "hint"} <= set(document["error"]) <= {"code", "message", "hint", "data"}
+        return document["error"]
+
+
+@dataclass
+class Genesis:
+    """Calls the command line in a folder of its own.
+
+    Attributes:
+        folder: Where calls run.
+        environment: Variables on top of those of the tests.
+    """
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def __call__(
+        self, *words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 100
+    ) -> Ran:
+        """Call it and wait. Whatever goes wrong, a traceback is only for those who ask for one."""
+        begun = time.monotonic()
+        process = self.start(*words, cwd=cwd, env=env)
+        ran = self.wait(process, timeout, begun)
+        if "--debug" not in words:
+            assert "Traceback" not in ran.err + ran.out, ran
+        return ran
+
+    def start(self, *words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
+        """Start a call in a process group of its own."""
+        process = subprocess.Popen(
+            [*_COMMAND, *map(str, words)],
+            cwd=cwd or self.folder,
+            env={**os.environ, **self.environment, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def wait(self, process: Any, timeout: float, begun: float | None = None) -> Ran:
+        """Wait for a call that was started."""
+        begun = time.monotonic() if begun is None else begun
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+            pytest.fail(f"{process.args[4:]} did not end within {timeout} s\n{out[-2000:]}\n{err[-4000:]}")
+        return Ran(process.returncode, out, err, time.monotonic() - begun)
+
+    def write(self, name: str, content: object) -> Path:
+        """Write a file into the folder: text as it is, anything else as JSON."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    def close(self) -> None:
+        """End what a test left running."""
+        for process in self.started:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+
+
+@pytest.fixture
+def genesis(tmp_path: Path) -> Iterator[Genesis]:
+    """Call the command line; nothing that it needs is a server."""
+    caller = Genesis(tmp_path)
+    yield caller
+    caller.close()
+
+
+@pytest.fixture(scope="session")
+def shared_server() -> None:
+    """The shared server, started by whoever needs it first. Prefect is not imported here."""
+    from genesis.execute.server import up
+    from genesis.settings import Settings
+
+    up(Settings())
+
+
+@pytest.fixture
+def running(genesis: Genesis, shared_server: None) -> Genesis:
+    """Call the command line for runs on the shared server."""
+    return genesis
+
+
+@pytest.fixture
+def own_home(genesis: Genesis, tmp_path: Path) -> Iterator[Genesis]:
+    """Call the command line with a home and a server of its own, which is stopped at the end."""
+    genesis.environment |= {"GENESIS_HOME": str(tmp_path / "home"), "PREFECT_HOME": str(tmp_path / "prefect")}
+    yield genesis
+    genesis.close()
+    from genesis.execute.server import down
+    from genesis.settings import Settings
+
+    down(Settings(home=tmp_path / "home"))
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Ask again and again until the answer is true, and give it."""
+
+    def ask(question: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
+        until = time.monotonic() + seconds
+        while True:
+            if answer := question():
+                return answer
+            if time.monotonic() > until:
+                pytest.fail(f"not within {seconds} s: {what or question}")
+            time.sleep(0.02)
+
+    return ask
+
+
+EXAMPLE_PLAN = """\
+version: 1
+request: Audit the repository at .
+vars: {path: .}
+tasks:
+  - {id: inventory, type: research, description: "List languages, sizes and entry points", inputs: {path: "{path}"}, outputs: [languages]}
+  - id: quality
+    description: Judge the code
+    depends_on: [inventory]
+    subtasks:
+      - {id: lint, type: test, description: Lint the sources, requires: [testing]}
+      - {id: tests, type: test_run, description: Run the test suite, timeout_s: 600, retries: 1}
+  - {id: report, type: reporting, description: Write the audit report, depends_on: [inventory, quality]}
+"""
+
+
+@pytest.fixture
+def example_plan(genesis: Genesis) -> Path:
+    """The example plan of the design's section 3."""
+    return genesis.write("example.yaml", EXAMPLE_PLAN)

@@ -1,0 +1,85 @@
+import pytest
+
+from genesis.errors import ModelError, PlanInvalidError, UsageError
+from genesis.model import Registry
+from genesis.pipeline import compiled, make_plan, prepare, program_of, refuse_invalid, simulate
+from genesis.planning import plan_document
+from genesis.routing import load_registry
+from genesis.settings import LlmSettings, Settings
+from genesis.testing import ScriptedPlanner, a_plan, a_program, a_task, an_agent
+
+_SETTINGS = Settings()
+
+
+def test_a_request_is_planned_by_a_playbook_where_no_model_is_configured():
+    plan = make_plan("Audit the repository at ./api", settings=_SETTINGS)
+    assert plan.planner == "heuristic"
+    assert plan.vars["path"] == "./api"
+
+
+def test_a_planner_of_ones_own_is_asked_first():
+    own = a_plan(a_task("a"), request="whatever it is")
+    plan = make_plan("whatever it is", planner=ScriptedPlanner(own), settings=_SETTINGS)
+    assert (plan.planner, plan.tasks) == ("llm", own.tasks)
+
+
+def test_a_planner_that_fails_is_passed_over_and_the_plan_says_so():
+    plan = make_plan("Repaint the bike shed", planner=ScriptedPlanner(ModelError("no answer")), settings=_SETTINGS)
+    assert plan.planner == "minimal"
+    assert "no answer" in plan.planner_note
+
+
+def test_a_level_can_be_chosen():
+    plan = make_plan("Audit the repository at .", planner="minimal", settings=_SETTINGS)
+    assert plan.planner == "minimal"
+
+
+def test_an_unreachable_model_leaves_the_plan_to_the_next_level():
+    llm = LlmSettings(model="openai:none", base_url="http://127.0.0.1:9", timeout_s=2)
+    settings = _SETTINGS.model_copy(update={"llm": llm})
+    plan = make_plan("Audit the repository at .", settings=settings)
+    assert plan.planner == "heuristic"
+    assert plan.planner_note.startswith("llm: ")
+
+
+def test_a_request_without_words_is_refused():
+    with pytest.raises(UsageError):
+        make_plan("   ", settings=_SETTINGS)
+
+
+def test_an_invalid_plan_is_refused_with_its_report():
+    prepared = prepare(a_plan(a_task("a", after=("a",))), load_registry(), settings=_SETTINGS)
+    with pytest.raises(PlanInvalidError) as caught:
+        compiled(prepared, _SETTINGS)
+    assert caught.value.data["report"]["ok"] is False
+    assert caught.value.hint
+
+
+def test_a_valid_report_is_let_through():
+    refuse_invalid(prepare(a_plan(a_task("a", type="test")), load_registry(), settings=_SETTINGS).report)
+
+
+def test_a_document_compiles_to_the_same_program():
+    prepared = prepare(make_plan("Audit the repository at .", settings=_SETTINGS), load_registry(), settings=_SETTINGS)
+    program = compiled(prepared, _SETTINGS)
+    again = program_of(plan_document(program.source), prepared.registry, _SETTINGS)
+    assert again.leaves == program.leaves
+
+
+def test_a_simulation_holds_agents_limits_and_adds_up():
+    program = a_program(
+        *[a_task(f"t{i}", estimate={"seconds": 2, "usd": 0.5}) for i in range(4)], agents=(an_agent(max_concurrency=2),)
+    )
+    predicted = simulate(program, slots=8)
+    assert predicted.makespan_s == 4
+    assert predicted.critical_path_s == 2
+    assert predicted.total_work_s == 8
+    assert float(predicted.cost_usd) == 2.0
+    assert [row.task for row in predicted.timeline] == ["t0", "t1", "t2", "t3"]
+    assert predicted.model_dump(mode="json")["cost_usd"] == 2.0
+
+
+def test_nothing_to_run_takes_no_time():
+    empty = a_program()
+    assert simulate(empty).makespan_s == 0
+    assert prepare(a_plan(), Registry(agents=()), settings=_SETTINGS).report.ok is False
