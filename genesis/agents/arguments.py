@@ -17,7 +17,7 @@ __all__ = ["filled_arguments", "program_problem"]
 
 def program_problem(program: str) -> str | None:
     """Say why the first word of a command cannot be run as it is written, or None."""
-    if next(references(program), None) is not None:
+    if references(program):
         return f"the program {program!r} may not come from an input; name it in the agents file"
     return None
 
@@ -54,7 +54,7 @@ def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
 def _starts_with_text_input(argument: str, work: Work) -> bool:
     if not argument.startswith("{") or argument.startswith("{{"):
         return False
-    first = next(references(argument))
+    first = references(argument)[0]
     return not isinstance(work.inputs[first], int | float)
 
 

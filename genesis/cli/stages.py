@@ -27,7 +27,8 @@ def route(plan: str, agents: Path | None, as_json: bool) -> int:
     from genesis.planning import plan_document
 
     settings = load_settings()
-    prepared = prepare(read_plan(plan, settings), load_agents(agents, settings), settings=settings)
+    unrouted = read_plan(plan, settings).model_copy(update={"report": None})  # it was about the old routes
+    prepared = prepare(unrouted, load_agents(agents, settings), settings=settings)
     if as_json:
         print_document(plan_document(prepared.routed))
     else:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from genesis.model import FINISHED, Leaf, Outcome, Run
 
-__all__ = ["Deliverable", "deliverables", "short_text"]
+__all__ = ["Deliverable", "deliverables", "short_text", "work_orders"]
 
 _READABLE = (".md", ".markdown", ".txt")
 _MOST_CHARACTERS = 200_000
-_LONGEST_NAME = 1024
+_MOST_ORDERS = 50
+_LONGEST_PATH = 1024
+_CLOCK_SLACK_S = 2.0
+"""File systems may keep times in steps of up to two seconds."""
+_HEADING = re.compile(r"#{1,5} ")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +29,18 @@ class Deliverable:
     name: str
     """The key of the result that names it."""
     file: Path
+    briefed: bool = False
+    """Whether it is a work order."""
 
     def text(self) -> str | None:
-        """Give its content, shortened when it is very long; None when it is not a text for people."""
+        """Give its content, shortened when it is very long; None when it is not a text for people or cannot be read."""
         if self.file.suffix.lower() not in _READABLE:
             return None
-        with self.file.open(encoding="utf-8", errors="replace") as file:
-            content = file.read(_MOST_CHARACTERS + 1)
+        try:
+            with self.file.open(encoding="utf-8", errors="replace") as file:
+                content = file.read(_MOST_CHARACTERS + 1)
+        except OSError:
+            return None
         return (
             content
             if len(content) <= _MOST_CHARACTERS
@@ -38,34 +49,81 @@ class Deliverable:
 
 
 def deliverables(run: Run, leaves: tuple[Leaf, ...]) -> list[Deliverable]:
-    """Find the files that the run's last leaves name, and the briefs of all leaves, in document order."""
+    """Find the files that the run's last leaves name, and the work orders of all leaves, in document order.
+
+    Only what was written since the run began counts: a result may name any file of this machine, and what the run did
+    not make is not its own to show. A result from the cache names a file that an earlier run made.
+    """
     inner = {source for leaf in leaves for source in leaf.after}
-    found: list[Deliverable] = []
+    began = min((task.started_at.timestamp() for task in run.tasks if task.started_at), default=0.0) - _CLOCK_SLACK_S
+    found: dict[Path, Deliverable] = {}
     for leaf, outcome in zip(leaves, run.tasks, strict=True):
-        if outcome.state in FINISHED and (leaf.index not in inner or outcome.state == "briefed"):
-            found += [Deliverable(leaf.path, name, file) for name, file in _files(outcome)]
-    return found
+        is_briefed = outcome.state == "briefed"
+        if outcome.state not in FINISHED or (leaf.index in inner and not is_briefed):
+            continue
+        since = 0.0 if outcome.state == "cached" else began
+        for name, file in _files(outcome, since):
+            found.setdefault(file.absolute(), Deliverable(leaf.path, name, file, is_briefed))
+    return list(found.values())
 
 
 def short_text(outcome: Outcome) -> str:
     """Give one line about what a leaf found, where its result has a `summary`."""
+    if outcome.state == "briefed":
+        return "a work order for a person was written"
     summary = outcome.result.get("summary") if isinstance(outcome.result, dict) else None
     return " ".join(summary.split())[:300] if isinstance(summary, str) else ""
 
 
-def _files(outcome: Outcome) -> Iterator[tuple[str, Path]]:
+def work_orders(orders: list[Deliverable]) -> str:
+    """Put work orders one below the other, their headings one level down.
+
+    Args:
+        orders: Work orders; their files are read.
+    """
+    parts: list[str] = []
+    room = _MOST_CHARACTERS
+    for order in orders[:_MOST_ORDERS]:
+        text = _lowered(order.text() or "").strip()
+        if len(text) > room:
+            break
+        room -= len(text)
+        parts.append(text)
+    title = f"# {len(orders)} work order{'' if len(orders) == 1 else 's'} for people"
+    left_out = len(orders) - len(parts)
+    more = [f"… and {left_out} more, in the folder of the run."] if left_out else []
+    return "\n\n".join([title, "\n\n---\n\n".join(parts), *more])
+
+
+def _lowered(text: str) -> str:
+    """Make each heading one level smaller; what is inside of a fence stays."""
+    lines: list[str] = []
+    fence = ""
+    for line in text.splitlines():
+        found = _FENCE.match(line)
+        if fence:
+            fence = "" if found and found[1].startswith(fence) and not line.strip().strip(fence[0]) else fence
+        elif found:
+            fence = found[1]
+        elif _HEADING.match(line):
+            line = f"#{line}"  # noqa: PLW2901
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _files(outcome: Outcome, since: float) -> Iterator[tuple[str, Path]]:
     if not isinstance(outcome.result, dict):
         return
     for name, value in outcome.result.items():
         if (
             isinstance(value, str)
-            and 1 < len(value) < _LONGEST_NAME
+            and 1 < len(value) < _LONGEST_PATH
             and "\n" not in value
             and ("/" in value or "." in value)
         ):
             path = Path(value)
             try:
-                if path.is_file():
+                if path.is_file() and path.stat().st_mtime >= since:
                     yield name, path
             except (OSError, ValueError):
                 continue

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 __all__ = ["BOX_HEIGHT", "BOX_WIDTH", "Layout", "Point", "layout"]
 
-BOX_WIDTH, BOX_HEIGHT = 152.0, 40.0
+BOX_WIDTH, BOX_HEIGHT = 164.0, 40.0
 _GAP_ACROSS, _GAP_ALONG_WIDE, _GAP_ALONG_HIGH = 12.0, 52.0, 36.0
 _STAND_IN = 8.0
 """Room across that a passing edge takes."""
@@ -75,7 +76,7 @@ def layout(before: Sequence[tuple[int, ...]], depth: Sequence[int]) -> Layout:
     _order(layers, neighbours)
     breadth = BOX_WIDTH if downwards else BOX_HEIGHT
     across = _places(layers, neighbours, breadth)
-    return _placed(layers, across, downwards)
+    return _placed(layers, across, downwards=downwards)
 
 
 def _with_stand_ins(before: Sequence[tuple[int, ...]], depth: Sequence[int]) -> _Layers:
@@ -112,7 +113,7 @@ def _chain(layers: _Layers, source: int, last: int) -> list[int]:
 def _neighbours(layers: _Layers) -> list[tuple[list[int], list[int]]]:
     """Give for each vertex those in the layer before and in the layer behind that it is joined with."""
     found: list[tuple[list[int], list[int]]] = [([], []) for _ in layers.layer]
-    pairs = [pair for chain in layers.chains for pair in zip(chain.vertices, chain.vertices[1:], strict=False)]
+    pairs = [pair for chain in layers.chains for pair in pairwise(chain.vertices)]
     ends: dict[int, list[int]] = {}
     for chain in layers.chains:
         if chain.to_joint is not None:
@@ -140,7 +141,9 @@ def _order(layers: _Layers, neighbours: list[tuple[list[int], list[int]]]) -> No
         side = sweep % 2
         levels = range(len(layers.members))
         for level in reversed(levels) if side else levels:
-            layers.members[level].sort(key=lambda vertex: _mean([place[n] for n in neighbours[vertex][side]], place[vertex]))
+            layers.members[level].sort(
+                key=lambda vertex: _mean([place[n] for n in neighbours[vertex][side]], place[vertex])
+            )
             number(level)
 
 
@@ -159,8 +162,21 @@ def _places(layers: _Layers, neighbours: list[tuple[list[int], list[int]]], brea
         for members in reversed(layers.members) if side else layers.members:
             wanted = [_mean([across[n] for n in neighbours[vertex][side]], across[vertex]) for vertex in members]
             _set_apart(members, wanted, sizes, across)
-    lowest = min((place - size / 2 for place, size in zip(across, sizes, strict=True)), default=0.0)
-    return [place - lowest for place in across]
+    return _closed_up(across, sizes)
+
+
+def _closed_up(across: list[float], sizes: list[float]) -> list[float]:
+    """Begin at 0, and take out room that no layer uses: parts of a graph without an edge between them drift apart."""
+    moved = list(across)
+    end = -_GAP_ACROSS
+    shift = 0.0
+    for vertex in sorted(range(len(across)), key=lambda vertex: across[vertex] - sizes[vertex] / 2):
+        start = across[vertex] - sizes[vertex] / 2
+        if end == -_GAP_ACROSS or start - shift > end + _GAP_ACROSS:
+            shift = start - end - _GAP_ACROSS
+        moved[vertex] = across[vertex] - shift
+        end = max(end, start - shift + sizes[vertex])
+    return moved
 
 
 def _set_apart(members: list[int], wanted: list[float], sizes: list[float], across: list[float]) -> None:
@@ -177,7 +193,7 @@ def _set_apart(members: list[int], wanted: list[float], sizes: list[float], acro
         across[vertex] = place + shift
 
 
-def _placed(layers: _Layers, across: list[float], downwards: bool) -> Layout:  # noqa: FBT001  # two ways to lay it out
+def _placed(layers: _Layers, across: list[float], *, downwards: bool) -> Layout:
     deep, broad = (BOX_HEIGHT, BOX_WIDTH) if downwards else (BOX_WIDTH, BOX_HEIGHT)
     gap = _GAP_ALONG_HIGH if downwards else _GAP_ALONG_WIDE
     start = [level * (deep + gap) for level in layers.layer]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from genesis.execute.artifacts import Publisher
 from genesis.execute.control import Control
-from genesis.execute.deliverables import deliverables, short_text
+from genesis.execute.deliverables import deliverables, short_text, work_orders
 from genesis.execute.driver import Driver, Ending
-from genesis.execute.markdown import plan_markdown, routing_rows, run_markdown
+from genesis.execute.markdown import escaped, plan_markdown, routing_rows, run_markdown
+from genesis.execute.observer import Observers
+from genesis.execute.picture import Picture
 from genesis.execute.progress import ProgressArtifact
 from genesis.execute.session import Session
-from genesis.model import Outcome, Run
+from genesis.model import Outcome, Program, Run
 
 __all__ = ["RunRecord", "run_leaves"]
 
@@ -69,13 +72,12 @@ async def run_leaves(session: Session, control: Control, record: RunRecord) -> R
     """
     program = session.program
     finished = await session.ledger.finished(program.leaves)
-    publisher = Publisher()
-    await publisher.markdown("genesis-plan", plan_markdown(program), "The plan and its DAG")
-    await publisher.table("genesis-routing", routing_rows(program), "Which agent runs which task, and why")
+    publisher, picture = Publisher(), Picture(program)
+    progress = ProgressArtifact(publisher, program, picture, finished)
+    await asyncio.gather(_publish_plan(publisher, program, picture), progress.publish())
     await record.started(finished)
-    driver = Driver(session, control, finished)
-    progress = ProgressArtifact(publisher, len(program.leaves), driver.outcomes)
-    await progress.publish()
+    watched = replace(session, observer=Observers(session.observer, progress))
+    driver = Driver(watched, control, finished)
     shown = asyncio.create_task(progress.keep())
     try:
         ending = await driver.run()
@@ -84,14 +86,36 @@ async def run_leaves(session: Session, control: Control, record: RunRecord) -> R
         with suppress(asyncio.CancelledError):
             await shown
     run = await record.ended(ending, driver.outcomes)
-    await progress.show()
-    await publisher.markdown("genesis-result", run_markdown(run, _said(run)), "How the run ended")
-    for number, found in enumerate(deliverables(run, program.leaves)[:_MOST_REPORTS], 1):
-        text = await asyncio.to_thread(found.text)
-        if text is not None:
-            await publisher.markdown(f"genesis-report-{number}", text, f"{found.name} of {found.task}")
+    await asyncio.gather(progress.show(), _publish_end(publisher, run, program, picture))
     return run
 
 
-def _said(run: Run) -> dict[str, str]:
-    return {task.id: short_text(task) for task in run.tasks}
+async def _publish_plan(publisher: Publisher, program: Program, picture: Picture) -> None:
+    """Publish the plan and its routing side by side: a server that hangs is waited for once."""
+    await asyncio.gather(
+        publisher.markdown("genesis-plan", plan_markdown(program, picture), "Plan: its DAG, its tree and its tasks"),
+        publisher.table("genesis-routing", routing_rows(program), "Routing: which agent runs which task, and why"),
+    )
+
+
+async def _publish_end(publisher: Publisher, run: Run, program: Program, picture: Picture) -> None:
+    """Publish how the run ended, and what it left for people to read."""
+    left = await asyncio.to_thread(deliverables, run, program.leaves)
+    said = {outcome.id: short_text(outcome) for outcome in run.tasks}
+    files = [(f"{found.name} of {found.task}", str(found.file)) for found in left]
+    orders = [found for found in left if found.briefed]
+    reports = [found for found in left if not found.briefed][:_MOST_REPORTS]
+    texts = await asyncio.gather(*(asyncio.to_thread(found.text) for found in reports))
+    named = [
+        (escaped(f"{found.file.name}, from {found.task}"), text) for found, text in zip(reports, texts, strict=True)
+    ]
+    publications = [
+        publisher.markdown(f"genesis-report-{number}", text, f"Report: {name}")
+        for number, (name, text) in enumerate(named, 1)
+        if text is not None
+    ]
+    if orders:
+        text = await asyncio.to_thread(work_orders, orders)
+        publications.append(publisher.markdown("genesis-work-orders", text, "Work orders: what people are to do"))
+    result = run_markdown(run, picture, said=said, files=files)
+    await asyncio.gather(publisher.markdown("genesis-result", result, "Result: how the run ended"), *publications)

@@ -111,8 +111,8 @@ def _quotient(leaves: tuple[Leaf, ...], boxes: list[Box]) -> list[tuple[int, ...
     """Give for each box the boxes that its leaves come after. Leaves often share one tuple: each is read once."""
     box_of = [0] * len(leaves)
     for number, box in enumerate(boxes):
-        for leaf in box.leaves:
-            box_of[leaf] = number
+        for index in box.leaves:
+            box_of[index] = number
     read: dict[int, frozenset[int]] = {}
     before: list[set[int]] = [set() for _ in boxes]
     for leaf in leaves:

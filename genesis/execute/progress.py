@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from genesis.execute.artifacts import Publisher
 from genesis.execute.markdown import progress_markdown
-from genesis.model import Outcome
+from genesis.execute.picture import Picture
+from genesis.model import Outcome, Program, Run
 
 __all__ = ["ProgressArtifact"]
 
@@ -16,18 +17,39 @@ _EVERY_S = 3.0
 
 
 class ProgressArtifact:
-    """Publishes progress at the start of a run, every few seconds when something changed, and at its end."""
+    """Publishes progress at the start of a run, every few seconds when something changed, and at its end.
 
-    def __init__(self, publisher: Publisher, total: int, outcomes: Mapping[int, Outcome]):
+    It is an observer of the run: what it hears costs it a note; what it publishes is sent apart from the leaves' loop.
+
+    Args:
+        publisher: Takes the artifact.
+        program: What runs.
+        picture: Its picture.
+        finished: Outcomes of an earlier execution that are kept, by leaf index.
+    """
+
+    def __init__(self, publisher: Publisher, program: Program, picture: Picture, finished: Mapping[int, Outcome]):
         self._publisher = publisher
-        self._total = total
-        self._outcomes = outcomes
-        self._shown = ""
+        self._program = program
+        self._picture = picture
+        self._outcomes = dict(finished)
+        self._index = {leaf.path: leaf.index for leaf in program.leaves}
+        self._changed = False
+
+    def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
+        """Do nothing: what is finished is known from the beginning."""
+
+    def leaf_changed(self, outcome: Outcome) -> None:
+        """Note what happened."""
+        self._outcomes[self._index[outcome.id]] = outcome
+        self._changed = True
+
+    def run_ended(self, run: Run) -> None:
+        """Do nothing: the last leaf has said it."""
 
     async def publish(self) -> None:
         """Publish for the first time."""
-        self._shown = self._text()
-        await self._publisher.markdown(_KEY, self._shown, "Progress of the run")
+        await self._publisher.markdown(_KEY, self._text(), "Progress: how far the run is")
 
     async def keep(self) -> None:
         """Update now and then until cancelled."""
@@ -37,10 +59,9 @@ class ProgressArtifact:
 
     async def show(self) -> None:
         """Update if something changed."""
-        text = self._text()
-        if text != self._shown:
-            self._shown = text
-            await self._publisher.update(_KEY, text)
+        if self._changed:
+            self._changed = False
+            await self._publisher.update(_KEY, self._text())
 
     def _text(self) -> str:
-        return progress_markdown(self._total, self._outcomes.values())
+        return progress_markdown(self._program, self._outcomes, self._picture)

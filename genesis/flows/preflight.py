@@ -7,6 +7,7 @@ from prefect.states import Completed, Failed
 
 from genesis.execute.artifacts import Publisher
 from genesis.execute.markdown import report_markdown
+from genesis.execute.plain import one_line
 from genesis.model import Program, Report
 from genesis.pipeline import checked
 from genesis.settings import Settings
@@ -25,10 +26,15 @@ async def run_preflight(program: Program, settings: Settings, probe: Probe | Non
     """
     report = checked(program.source, program.registry, settings, probe)
 
-    @flow(name="preflight", validate_parameters=False, persist_result=False, log_prints=False)
+    def name() -> str:
+        return f"plan check · {one_line(program.request, 80)}"
+
+    @flow(name="preflight", flow_run_name=name, validate_parameters=False, persist_result=False, log_prints=False)
     async def preflight(request: str) -> object:
         del request  # it is there for the reader of the UI
-        await Publisher().markdown("genesis-report", report_markdown(report), "What the pre-flight found")
+        await Publisher().markdown(
+            "genesis-report", report_markdown(report), "Pre-flight: what the checks of the plan found"
+        )
         if report.ok:
             return Completed(message=f"quality {report.score:.2f}, {len(report.warnings)} warnings")
         return Failed(message=f"{len(report.errors)} errors: {report.errors[0].message}")

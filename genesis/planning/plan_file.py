@@ -44,7 +44,7 @@ def plan_document(
     shape["tasks"] = [_task(task, "", routes, options) for task in bare.tasks]
     found = report or bare.report
     if found is not None:
-        shape["report"] = found.model_dump(mode="json", exclude_none=True)
+        shape["report"] = found.model_dump(mode="json")
     return shape
 
 

@@ -2,6 +2,7 @@
 
 from genesis.testing.agents import ScriptedAgent
 from genesis.testing.clock import FakeClock
+from genesis.testing.effort import calls_made_by
 from genesis.testing.llm_server import FakeLlmServer
 from genesis.testing.planner import ScriptedPlanner
 from genesis.testing.plans import a_plan, a_program, a_task, an_agent, routed_to
@@ -15,5 +16,6 @@ __all__ = [
     "a_program",
     "a_task",
     "an_agent",
+    "calls_made_by",
     "routed_to",
 ]

@@ -78,7 +78,7 @@ class Ledger:
 
     async def begin(self, header: Header) -> None:
         """Write the header. From then on the run exists."""
-        await self._write("run.json", header.model_dump(mode="json"))
+        await self._write("run.json", header.model_dump(mode="json", by_alias=True, exclude_none=True))
 
     async def header(self) -> Header:
         """Read the header.

@@ -1,0 +1,81 @@
+"""The examples of the documentation run, each as its text says."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+_EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+pytestmark = [
+    pytest.mark.server,
+    # Prefect leaves HTTP connections of its own to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+def _example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", _EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_plan_and_agents_run_by_the_command_line(prefect_api: object, tmp_path: Path):
+    folder = tmp_path / "measured"
+    folder.mkdir()
+    (folder / "a.txt").write_text("12345", encoding="utf-8")
+    (folder / "b.txt").write_text("678", encoding="utf-8")
+    command = ["run", "plan.yaml", "--agents", "agents.yaml", "--var", f"folder={folder}"]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from genesis.cli.app import main; main()",
+            *command,
+            "--var",
+            f"note={tmp_path}/size.md",
+        ],
+        cwd=_EXAMPLES,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([".", str(_EXAMPLES.parents[1])]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 files with 8 bytes" in (tmp_path / "size.md").read_text(encoding="utf-8")
+    assert str(tmp_path / "size.md") in done.stdout
+
+
+async def test_decorated_functions_of_a_script_run_as_agents(prefect_api: object, capsys):
+    run = await _example("decorated_agent").main()
+    assert run.state == "completed"
+    assert {task.id: task.result for task in run.tasks} == {
+        "ada": {"greeting": "Hello, Ada!"},
+        "grace": {"greeting": "Hello, Grace!"},
+        "count": {"count": 2},
+    }
+    assert "count: attempt 1" in capsys.readouterr().out
+
+
+async def test_a_program_runs_inside_a_flow_as_task_runs_of_that_flow(
+    prefect_api: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("docs", "genesis"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = await _example("inside_a_flow").disk_report()
+    assert set(found) == {"docs", "genesis"}
+    assert all(said.split()[0].isdigit() for said in found.values())
