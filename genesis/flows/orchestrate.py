@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import httpx
@@ -65,7 +65,8 @@ async def orchestrate(session: Session, control: Control, probe: Probe | None, m
     parameters = {"run_id": session.run_id, "request": session.program.request}
     try:
         with ExitStack() as stack:
-            async with AsyncClientContext.get_or_create() as context:
+            async with AsyncExitStack() as clients:
+                context = await _connected(clients)
                 flow_run = await _created(context.client, whole_run, session, parameters)
                 await run_flow_async(whole_run, flow_run=flow_run, parameters=parameters, return_type="state")
     except (httpx.HTTPError, PrefectException, OSError) as error:
@@ -76,6 +77,16 @@ async def orchestrate(session: Session, control: Control, probe: Probe | None, m
             ) from error
         _log.warning("the Prefect API did not take the end of the run", extra={"reason": repr(error)})
     return kept[0]
+
+
+async def _connected(clients: AsyncExitStack) -> AsyncClientContext:
+    """Connect. Prefect's client says by a bare `RuntimeError` that what answers is no Prefect, or another version."""
+    try:
+        return await clients.enter_async_context(AsyncClientContext.get_or_create())
+    except RuntimeError as error:
+        raise ServiceError(
+            f"the Prefect API cannot be used: {error}", hint="correct PREFECT_API_URL, and run: genesis doctor"
+        ) from error
 
 
 async def _created(

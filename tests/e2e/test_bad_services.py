@@ -1,12 +1,7 @@
 """What Genesis needs is missing, broken or hostile: programs, models, the home, the Prefect API."""
 
-import os
-import signal
 import socket
-import subprocess
 import sys
-import threading
-import time
 
 import pytest
 import yaml
@@ -47,7 +42,8 @@ def a_task(name, **more):
 FLOOD = "import sys\nfor _ in range(1000): sys.stdout.write('x' * 1_000_000)\n"
 STUBBORN = (
     "import os, signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-    "child = subprocess.Popen(['sleep', '1000']); open(sys.argv[1], 'w').write(f'{os.getpid()} {child.pid}'); "
+    "child = subprocess.Popen(['sleep', '1000']); print(os.getpid(), child.pid, file=open(sys.argv[1], 'w')); "
+    ""
     "time.sleep(1000)"
 )
 
