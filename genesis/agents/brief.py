@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
-from genesis.agents.threads import in_thread
+from genesis.agents.threads import Threads
 from genesis.errors import ResourceError
 
 __all__ = ["BriefExecutor", "work_order"]
@@ -34,7 +34,7 @@ class BriefExecutor:
             ResourceError: The leaf's folder cannot be written.
         """
         path = (work.folder / _FILE).absolute()
-        await in_thread(lambda: _write(path, work_order(work)), label="brief")
+        await Threads().run(lambda: _write(path, work_order(work)), label="brief")
         note = f"(to be delivered by {work.agent.name}: see {path})"
         outstanding: dict[str, JsonValue] = dict.fromkeys(work.outputs, note)
         return Result(outstanding | {"brief": str(path)}, state="briefed")

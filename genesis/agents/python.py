@@ -10,7 +10,7 @@ from typing import Any
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.functions import Functions, find_function
-from genesis.agents.threads import exited, in_thread
+from genesis.agents.threads import Threads, exited
 from genesis.agents.values import plain, promised
 from genesis.errors import TaskError
 from genesis.model import PythonExecutor as PythonSpec
@@ -40,11 +40,12 @@ class PythonExecutor:
     def __init__(self, spec: PythonSpec, *, functions: Functions | None = None) -> None:
         self._call = spec.call
         self._functions = functions or {}
+        self._threads = Threads()
 
     async def execute(self, work: Work) -> Result:
         """Call the function and take what it returns; a `Result` from it is taken as it is."""
         async with time_limit(work):
-            made = await in_thread(lambda: self._made(work), label=self._call)
+            made = await self._threads.run(lambda: self._made(work), label=self._call)
             if isinstance(made, Result):
                 return made
             return self._result(await _settled(made, self._call), work)

@@ -21,14 +21,17 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import RunInput, State, TaskRunResult
 from prefect.context import SyncClientContext
+from prefect.results import ResultRecord, ResultRecordMetadata  # type: ignore[attr-defined]  # public, not listed
 from prefect.task_engine import run_task_sync
 
-from genesis.agents.threads import in_thread
+from genesis.agents.threads import Threads
 from genesis.errors import RunError
 from genesis.model import Leaf
 
 __all__ = ["LeafTasks", "retry_delays"]
 
+_NO_RESULT: ResultRecord[None] = ResultRecord(result=None, metadata=ResultRecordMetadata(storage_key="genesis"))
+"""What an attempt hands to the engine, since the result is in the ledger: for a value it would resolve a path."""
 _LONGEST_DELAY_S = 60.0
 
 Body = Callable[[str], Coroutine[Any, Any, Any]]
@@ -53,6 +56,7 @@ class LeafTasks:
         self._tasks: dict[tuple[str, int], Task[..., Any]] = {}
         self._working: dict[str, asyncio.Task[Any]] = {}
         self._stack = ExitStack()
+        self._threads = Threads()
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -87,7 +91,7 @@ class LeafTasks:
                 raise RunError(f"Prefect gave no state for task {path!r}")
             return state
 
-        return await in_thread(in_engine, label=path)
+        return await self._threads.run(in_engine, label=path)
 
     def cancel(self) -> None:
         """Cancel the work of all attempts that are going on."""
@@ -99,7 +103,8 @@ class LeafTasks:
         if key not in self._tasks:
 
             def attempt(path: str) -> Any:
-                return self._on_loop(path).result()
+                value = self._on_loop(path).result()
+                return _NO_RESULT if value is None else value
 
             self._tasks[key] = Task(
                 attempt,

@@ -219,14 +219,16 @@ def trees(draw: st.DrawFn) -> Plan:
         return found
 
     every = paths("", 2)
+    loose = draw(st.booleans())  # then a task may depend on itself, on what it is in, on what is in it, on later ones
 
     def tasks(prefix: str) -> tuple[Task, ...]:
         made: list[Task] = []
         for path in every:
             name = path.removeprefix(prefix)
             if path.startswith(prefix) and "/" not in name:
-                siblings = [f"t{number}" for number in range(len(made))]
-                needs = draw(st.lists(st.sampled_from([*siblings, *every[: every.index(path) + 2]]), max_size=2))
+                earlier = [other for other in every[: every.index(path)] if not path.startswith(f"{other}/")]
+                names = every if loose else [*earlier, *(task.id for task in made)]
+                needs = draw(st.lists(st.sampled_from(names), max_size=2)) if names else []
                 made.append(Task(id=name, description=path, depends_on=tuple(needs), subtasks=tasks(f"{path}/")))
         return tuple(made)
 
