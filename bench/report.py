@@ -106,7 +106,7 @@ def _print_table(titles: tuple[str, ...], rows: Sequence[Mapping[str, Any]], key
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,.5g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _machine() -> dict[str, Any]:

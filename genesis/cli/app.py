@@ -116,6 +116,18 @@ def _takes(words: list[str], flag: str) -> bool:
     return flag in (words[: words.index("--")] if "--" in words else words)
 
 
+def _is_set_to_debug() -> bool:
+    """Whether `GENESIS_DEBUG` asks for tracebacks; settings that cannot be read do not."""
+    from pydantic import ValidationError
+
+    from genesis.settings import Settings
+
+    try:
+        return Settings().debug
+    except ValidationError:
+        return False
+
+
 def _usage(error: click.ClickException, as_json: bool) -> int:
     if as_json:
         from genesis.cli.output import print_error
@@ -129,7 +141,7 @@ def _usage(error: click.ClickException, as_json: bool) -> int:
 def _show(error: GenesisError, as_json: bool, debug: bool, code: int, cause: Exception | None = None) -> int:
     from genesis.cli.output import print_error
 
-    if debug:
+    if debug or _is_set_to_debug():
         import traceback
 
         traceback.print_exception(cause or error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from genesis.execute.deliverables import short_text
 from genesis.model import FINISHED, Outcome, Program, Run
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _MARKS = {
     "cancelled": ("–", "yellow"),
 }
 _MOST_LINES = 60
+_MOST_NAMES = 3
+_WIDEST = 40
 
 
 class LiveProgress:
@@ -41,6 +44,7 @@ class LiveProgress:
         self._seconds: dict[str, float] = {}
         self._left = 0.0
         self._lines = 0
+        self._widths = [0, 0]
         self._bar: Progress | None = None
         self._bar_id: TaskID | None = None
 
@@ -48,7 +52,13 @@ class LiveProgress:
         """Show where the run can be watched, and start the bar."""
         self._seconds = {leaf.path: leaf.seconds for leaf in program.leaves}
         self._left = sum(leaf.seconds for leaf in program.leaves if leaf.index not in finished)
-        self._out.print(Text.assemble(("Run ", "bold"), run.run_id, (f"  {run.ui_url or ''}", "dim")), soft_wrap=True)
+        self._widths = [
+            min(_WIDEST, max((len(word) for word in words), default=0))
+            for words in ((leaf.path for leaf in program.leaves), (leaf.agent for leaf in program.leaves))
+        ]
+        self._out.print(Text.assemble("\n", ("Run ", "bold"), run.run_id), soft_wrap=True)
+        if run.ui_url:
+            self._out.print(Text(run.ui_url, style="dim"), soft_wrap=True)
         if finished:
             self._out.print(f"{len(finished)} of {len(program.leaves)} tasks were done before and are kept.")
         if self._out.is_terminal:
@@ -92,8 +102,8 @@ class LiveProgress:
         self._bar.start()
 
     def _describe(self) -> str:
-        names = ", ".join(list(self._running)[:3])
-        more = f" and {len(self._running) - 3} more" if len(self._running) > 3 else ""
+        names = ", ".join(list(self._running)[:_MOST_NAMES])
+        more = f" and {len(self._running) - _MOST_NAMES} more" if len(self._running) > _MOST_NAMES else ""
         left = max(0.0, self._left) / self._slots
         return f"about {left:.0f} s left · {names}{more}" if names else ""
 
@@ -102,9 +112,15 @@ class LiveProgress:
         if outcome.state in FINISHED and self._lines > _MOST_LINES:
             return
         mark, style = _MARKS.get(outcome.state, ("·", ""))
-        line = Text.assemble((f"{mark} ", style), outcome.id, (f"  {outcome.agent}", "dim"))
+        path, agent = self._widths
+        line = Text.assemble((f"{mark} ", style), f"{outcome.id:<{path}}", (f"  {outcome.agent:<{agent}}", "dim"))
         if outcome.started_at and outcome.ended_at:
-            line.append(f"  {(outcome.ended_at - outcome.started_at).total_seconds():.1f} s", style="dim")
+            seconds = (outcome.ended_at - outcome.started_at).total_seconds()
+            line.append(f"  {seconds:5.1f} s", style="dim")
         if outcome.error is not None:
-            line.append(f"  {outcome.error.message.splitlines()[0][:200]}", style=style)
+            line.append(f"  {(outcome.error.message.splitlines() or [''])[0]}", style=style)
+        elif said := short_text(outcome):
+            line.append(f"  {said}", style="dim")
+        if self._out.is_terminal:
+            line.truncate(self._out.width, overflow="ellipsis")
         self._out.print(line, soft_wrap=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 
 from genesis.errors import GenesisError
 
-__all__ = ["console", "notes", "print_document", "print_error"]
+__all__ = ["console", "notes", "print_document", "print_error", "shown_warnings"]
 
 
 def console() -> Console:
@@ -40,3 +43,30 @@ def print_error(error: GenesisError, *, as_json: bool) -> None:
     out.print(Text.assemble(("Error: ", "bold red"), error.message, (f"  [{error.code}]", "dim")), soft_wrap=True)
     if error.hint:
         out.print(Text.assemble(("  → ", "bold"), error.hint), soft_wrap=True)
+
+
+@contextmanager
+def shown_warnings() -> Iterator[None]:
+    """Show what Genesis warns about in its log, each sentence once."""
+    log, handler = logging.getLogger("genesis"), _Notes(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+class _Notes(logging.Handler):
+    def __init__(self, level: int):
+        super().__init__(level)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = record.getMessage()
+        if said in self._said:
+            return
+        self._said.add(said)
+        reason = getattr(record, "reason", "")
+        notes().print(
+            f"Note: {said}{f': {reason}' if reason else ''}"[:400], style="yellow", markup=False, soft_wrap=True
+        )

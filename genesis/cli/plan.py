@@ -31,7 +31,7 @@ def plan(
 
     REQUEST is a text, or a plan file (.yaml, .yml, .json) to route and check again.
     """
-    from genesis.cli.planning import planned
+    from genesis.cli.planning import forecast, planned
     from genesis.cli.render import plan_view
     from genesis.document import dump_json, dump_yaml, write_atomic
     from genesis.planning import plan_document
@@ -45,5 +45,5 @@ def plan(
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))
     else:
-        console().print(plan_view(prepared.routed, prepared.report))
+        console().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
     return 0 if prepared.report.ok else 1

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from genesis.cli.options import is_plan_file
 from genesis.model import Plan, Registry
-from genesis.pipeline import Prepared, make_plan, prepare
+from genesis.pipeline import Prepared, Simulation, compiled, make_plan, prepare, simulate
 from genesis.settings import Settings
 
-__all__ = ["load_agents", "planned", "read_plan"]
+__all__ = ["forecast", "load_agents", "planned", "read_plan"]
 
 
 def load_agents(path: Path | None, settings: Settings) -> Registry:
@@ -44,3 +44,10 @@ def planned(
         return prepare(read_plan(word, settings, variables), registry, settings=settings, keep=True)
     plan = make_plan(word, registry=registry, settings=settings, variables=variables, playbooks=playbooks)
     return prepare(plan, registry, settings=settings)
+
+
+def forecast(prepared: Prepared, settings: Settings) -> Simulation | None:
+    """Predict how long a plan takes and what it costs, for the totals; None when it cannot run."""
+    if not prepared.report.ok:
+        return None
+    return simulate(compiled(prepared, settings), slots=settings.run.slots)

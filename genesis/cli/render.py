@@ -9,12 +9,15 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from genesis.model import Diagnostic, Report, RoutedPlan, Run, Task
+from genesis.execute.deliverables import short_text
+from genesis.model import FINISHED, Diagnostic, Outcome, Report, RoutedPlan, Run, Task
 from genesis.pipeline import Simulation
 
 __all__ = ["diagnostics_table", "plan_view", "report_view", "run_view", "simulation_view"]
 
 _MOST_ROWS = 60
+_MOST_FAILURES = 10
+_BAR_WIDTH = 30
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 _STATE_STYLES = {
     "completed": "green",
@@ -29,8 +32,14 @@ _STATE_STYLES = {
 }
 
 
-def plan_view(routed: RoutedPlan, report: Report) -> RenderableType:
-    """Show a plan: its tree with agents, reasons and estimates, then what validation found."""
+def plan_view(routed: RoutedPlan, report: Report, forecast: Simulation | None = None) -> RenderableType:
+    """Show a plan: its tree with agents, reasons and estimates, then what validation found.
+
+    Args:
+        routed: The plan.
+        report: What validation found.
+        forecast: Its simulation, for the totals; none where the plan cannot run.
+    """
     plan = routed.plan
     head = Text.assemble((" ".join(plan.request.split()), "bold"), (f"  planned by {plan.planner}", "dim"))
     tree = Tree(head, guide_style="dim")
@@ -44,6 +53,8 @@ def plan_view(routed: RoutedPlan, report: Report) -> RenderableType:
     parts: list[RenderableType] = [tree]
     if stack:
         parts.append(Text("… the rest is in the plan file (-o FILE) or in --json", style="dim"))
+    if forecast is not None:
+        parts.append(_totals(forecast))
     if plan.planner_note:
         parts.append(Text(plan.planner_note, style="dim"))
     parts.append(report_view(report))
@@ -51,7 +62,9 @@ def plan_view(routed: RoutedPlan, report: Report) -> RenderableType:
 
 
 def _task_line(task: Task, path: str, routed: RoutedPlan) -> Text:
-    line = Text.assemble((task.id, "bold"), " ", task.description)
+    line = Text.assemble((task.id, "bold"), ("  ", ""), task.description)
+    if task.depends_on and task.subtasks:
+        line.append(f"  after {', '.join(task.depends_on)}", style="dim")
     if task.subtasks:
         return line
     route = routed.routes.get(path)
@@ -63,77 +76,139 @@ def _task_line(task: Task, path: str, routed: RoutedPlan) -> Text:
         line.append(f" · {task.estimate.seconds:g} s", style="dim")
     if task.depends_on:
         line.append(f" · after {', '.join(task.depends_on)}", style="dim")
-    line.append(f" · {route.reason}", style="dim")
+    # Of the many tasks that are routed by their type alone, each says only what differs.
+    line.append(f" · {route.reason.replace(f' that take {task.type!r} (', ' (')}", style="dim")
     return line
+
+
+def _totals(forecast: Simulation) -> Text:
+    leaves, agents = len(forecast.timeline), len({row.agent for row in forecast.timeline})
+    return Text(
+        f"{_count(leaves, 'task')} on {_count(agents, 'agent')} · about {_duration(forecast.makespan_s)} on "
+        f"{_count(forecast.slots, 'slot')} · about ${forecast.cost_usd:.2f}",
+        style="bold",
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 10:  # noqa: PLR2004  # tenths of a second matter below ten
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 s"
 
 
 def report_view(report: Report) -> RenderableType:
     """Show a validation report."""
     verdict = ("the plan can run", "green") if report.ok else ("the plan cannot run", "bold red")
-    parts = report.parts
-    line = Text.assemble(
-        verdict,
-        f" · quality {report.score:.2f}",
-        (
-            f" (success {parts.success:.2f}, quality {parts.quality:.2f}, cost {parts.cost:.2f}, time {parts.time:.2f})",
-            "dim",
-        ),
-    )
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in report.parts.model_dump().items())
+    line = Text.assemble(verdict, f" · quality {report.score:.2f}", (f" ({shown})", "dim"))
     if not report.diagnostics:
         return line
     return Group(line, diagnostics_table(report.diagnostics))
 
 
 def diagnostics_table(diagnostics: Iterable[Diagnostic]) -> RenderableType:
-    """Show findings, one row each."""
+    """Show findings: what was found, and below it what to do."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    for column in ("code", "task", "finding"):
-        table.add_column(column, overflow="fold")
+    table.add_column("code", no_wrap=True)
+    table.add_column("finding", overflow="fold")
     rows = list(diagnostics)
     for found in rows[:_MOST_ROWS]:
         said = Text(found.message)
+        if found.task and found.task not in found.message:
+            said = Text.assemble((f"{found.task}: ", "bold"), said)
         if found.hint:
-            said.append(f"  {found.hint}", style="dim")
-        table.add_row(Text(found.code, style=_STYLES[found.severity]), found.task or "", said)
+            said.append(f"\n→ {found.hint}", style="dim")
+        table.add_row(Text(found.code, style=_STYLES[found.severity]), said)
     if len(rows) > _MOST_ROWS:
-        table.add_row("", "", Text(f"… and {len(rows) - _MOST_ROWS} more in --json", style="dim"))
+        table.add_row("", Text(f"… and {len(rows) - _MOST_ROWS} more in --json", style="dim"))
     return table
 
 
 def simulation_view(simulation: Simulation) -> RenderableType:
     """Show a predicted timeline as bars."""
-    width, span = 40, simulation.makespan_s or 1.0
+    span = simulation.makespan_s or 1.0
     table = Table(box=None, pad_edge=False)
-    for column in ("task", "agent", "start", "end", ""):
-        table.add_column(column, justify="right" if column in ("start", "end") else "left")
+    table.add_column("task", overflow="ellipsis", no_wrap=True)
+    table.add_column("agent", overflow="ellipsis", no_wrap=True)
+    for column in ("start", "end"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", min_width=_BAR_WIDTH, no_wrap=True)
     for row in simulation.timeline[:_MOST_ROWS]:
-        before = int(width * row.start_s / span)
-        length = max(1, int(width * (row.end_s - row.start_s) / span))
-        bar = " " * min(before, width - 1) + "█" * length
-        table.add_row(row.task, row.agent, f"{row.start_s:.1f}", f"{row.end_s:.1f}", Text(bar, style="cyan"))
+        length = min(_BAR_WIDTH, max(1, round(_BAR_WIDTH * (row.end_s - row.start_s) / span)))
+        before = min(round(_BAR_WIDTH * row.start_s / span), _BAR_WIDTH - length)
+        bar = Text(" " * before + "█" * length, style="cyan")
+        table.add_row(row.task, row.agent, f"{row.start_s:.1f}", f"{row.end_s:.1f}", bar)
+    parts: list[RenderableType] = [table]
+    if len(simulation.timeline) > _MOST_ROWS:
+        parts.append(Text(f"… and {len(simulation.timeline) - _MOST_ROWS:,} more in --json", style="dim"))
     total = (
-        f"{simulation.makespan_s:.1f} s on {simulation.slots} slots · critical path {simulation.critical_path_s:.1f} s · "
-        f"work {simulation.total_work_s:.1f} s · ${simulation.cost_usd:.2f}"
+        f"{_duration(simulation.makespan_s)} on {_count(simulation.slots, 'slot')} · "
+        f"critical path {_duration(simulation.critical_path_s)} · "
+        f"work {_duration(simulation.total_work_s)} · ${simulation.cost_usd:.2f}"
     )
-    return Group(table, Text(total, style="bold"))
-
-
-def run_view(run: Run) -> RenderableType:
-    """Show how a run ended, leaf by leaf."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("task", "agent", "state", "seconds", "what happened"):
-        table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
-    for task in run.tasks[:_MOST_ROWS]:
-        seconds = (
-            f"{(task.ended_at - task.started_at).total_seconds():.1f}" if task.started_at and task.ended_at else ""
-        )
-        said = task.error.message if task.error else ""
-        state = Text(task.state, style=_STATE_STYLES.get(task.state, ""))
-        table.add_row(task.id, task.agent, state, seconds, said)
-    line = Text.assemble(
-        (run.state, _STATE_STYLES.get(run.state, "")), f" in {run.duration_s:.1f} s · ${run.cost_usd:.2f}"
-    )
-    parts: list[RenderableType] = [table, line]
-    if run.error is not None:
-        parts.append(Text.assemble((run.error.message, "red"), (f"  {run.error.hint}", "dim")))
+    parts.append(Text(total, style="bold"))
     return Group(*parts)
+
+
+def run_view(run: Run, *, with_tasks: bool = True) -> RenderableType:
+    """Show how a run ended: a line for each leaf, then what went wrong in full.
+
+    Args:
+        run: The run.
+        with_tasks: Whether the lines are wanted; not where the reader has just seen each leaf end.
+    """
+    parts: list[RenderableType] = []
+    if with_tasks:
+        parts.append(_tasks_table(run))
+    failures = [task for task in run.tasks if task.state == "failed" and task.error is not None]
+    parts += [_failure(task) for task in failures[:_MOST_FAILURES]]
+    if len(failures) > _MOST_FAILURES:
+        parts.append(Text(f"… and {len(failures) - _MOST_FAILURES} more in --json", style="dim"))
+    done = sum(task.state in FINISHED for task in run.tasks)
+    parts.append(
+        Text.assemble(
+            (run.state.replace("_", " "), f"bold {_STATE_STYLES.get(run.state, '')}".strip()),
+            f" · {done} of {_count(len(run.tasks), 'task')} done in {_duration(run.duration_s)} · ${run.cost_usd:.2f}",
+        )
+    )
+    if run.error is not None:
+        parts.append(
+            Text.assemble((run.error.message, "red"), (f"\n→ {run.error.hint}" if run.error.hint else "", "dim"))
+        )
+    return Group(*parts)
+
+
+def _tasks_table(run: Run) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("task", overflow="ellipsis", no_wrap=True, max_width=40)
+    table.add_column("agent", overflow="ellipsis", no_wrap=True, max_width=24)
+    table.add_column("state", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("what happened", overflow="ellipsis", no_wrap=True, ratio=1)
+    for task in run.tasks[:_MOST_ROWS]:
+        state = Text(task.state, style=_STATE_STYLES.get(task.state, ""))
+        said = task.error.message.splitlines()[0] if task.error and task.error.message else short_text(task)
+        table.add_row(Text(task.id), task.agent, state, _seconds(task), Text(said))
+    if len(run.tasks) > _MOST_ROWS:
+        table.add_row(Text(f"… and {len(run.tasks) - _MOST_ROWS:,} more in --json", style="dim"))
+    return table
+
+
+def _failure(task: Outcome) -> Text:
+    if task.error is None:
+        return Text()
+    text = Text.assemble((f"✗ {task.id}: ", "bold red"), task.error.message)
+    if task.error.hint:
+        text.append(f"\n  → {task.error.hint}", style="dim")
+    return text
+
+
+def _seconds(task: Outcome) -> str:
+    return f"{(task.ended_at - task.started_at).total_seconds():.1f}" if task.started_at and task.ended_at else ""

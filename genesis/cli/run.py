@@ -20,19 +20,25 @@ from genesis.cli.options import (
     slots_option,
     variables,
 )
-from genesis.cli.output import console, notes, print_document
+from genesis.cli.output import console, notes, print_document, shown_warnings
 from genesis.cli.prefect import before_prefect
+from genesis.execute.control import Control
+from genesis.execute.observer import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from genesis.execute.server import PendingApi
     from genesis.flows.launch import Launch
-    from genesis.model import Leaf, Run
+    from genesis.model import Leaf, Outcome, Program, Run
     from genesis.settings import Settings
 
 __all__ = ["resume", "run"]
 
+_MOST_FILES = 10
+_MOST_SEEN = 60
+"""The terminal has shown each leaf of a run of this size as it ended."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "cancelled": 130}
 
 
@@ -64,7 +70,7 @@ def run(
     The run's page in the Prefect UI is printed at the start, and where the results are at the end. An interrupted run
     goes on with `genesis resume`.
     """
-    from genesis.cli.planning import planned
+    from genesis.cli.planning import forecast, planned
     from genesis.cli.render import plan_view
     from genesis.execute.server import begin_api
     from genesis.pipeline import compiled
@@ -72,7 +78,7 @@ def run(
     settings = load_settings(llm=llm, slots=slots)
     prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
     if not as_json:
-        notes().print(plan_view(prepared.routed, prepared.report))
+        notes().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
     program = compiled(prepared, settings)
     pending = begin_api(settings)
 
@@ -128,10 +134,10 @@ def _with_prefect(
     """
     before_prefect()
     from genesis.cli.live import LiveProgress
-    from genesis.execute.control import Control
     from genesis.execute.drain import drain
+    from genesis.execute.observer import Observers
     from genesis.execute.server import ensure_api
-    from genesis.flows.connection import connected
+    from genesis.flows.connection import connected, interruptible
     from genesis.flows.launch import Launch
 
     api = pending.wait()
@@ -143,29 +149,20 @@ def _with_prefect(
         await asyncio.to_thread(ensure_api, how.settings)
 
     async def whole() -> Run:
-        control = Control()
-        loop = asyncio.get_running_loop()
-
-        def interrupted() -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
-            notes().print("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.", style="yellow")
-            control.cancel()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted)
+        stop = _Signals(Control())
+        stop.listen()
         launch = Launch(
             how.settings,
             how.rehearse,
-            live,
-            control,
+            Observers(live, stop),
+            stop.control,
             python_path=how.python_path,
             mend=mend if api.embedded else None,
         )
         return await start(launch)
 
     try:
-        with connected(api):
+        with interruptible(), connected(api), shown_warnings():
             done = asyncio.run(whole())
     finally:
         live.close()
@@ -173,6 +170,34 @@ def _with_prefect(
     if not drain(api.api_url, lambda text: notes().print(text, style="dim")):
         _leave(code)
     return code
+
+
+class _Signals(Silent):
+    """Ctrl-C and SIGTERM: the first ends the run in order, the second the process at once.
+
+    It listens again when leaves start to run: Prefect's engine puts its own handler for SIGTERM in place, which drops
+    everything where it stands.
+    """
+
+    def __init__(self, control: Control):
+        self.control = control
+
+    def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
+        """Listen again."""
+        del program, run, finished
+        if not self.control.cancelled:
+            self.listen()
+
+    def listen(self) -> None:
+        """Take the signals, on the loop that runs."""
+        for number in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._interrupted)
+
+    def _interrupted(self) -> None:
+        for number in _SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+        notes().print("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.", style="yellow")
+        self.control.cancel()
 
 
 def _leave(code: int) -> NoReturn:
@@ -190,9 +215,14 @@ def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
         print_document(run.model_dump(mode="json"))
         return _EXIT_CODES.get(run.state, 1)
     out = console()
-    out.print(run_view(run))
-    for found in deliverables(run, leaves):
-        out.print(f"{found.name} of {found.task}: {found.file}", soft_wrap=True, markup=False)
+    seen = out.is_terminal and notes().is_terminal and len(run.tasks) <= _MOST_SEEN
+    out.print(run_view(run, with_tasks=not seen))
+    left = deliverables(run, leaves)
+    for found in left[:_MOST_FILES]:
+        what = "Work order for" if found.briefed else f"{found.name.capitalize()} by"
+        out.print(f"{what} {found.task!r}: {found.file}", soft_wrap=True, markup=False)
+    if len(left) > _MOST_FILES:
+        out.print(f"… and {len(left) - _MOST_FILES:,} more files, which --json names", soft_wrap=True)
     if run.state != "completed":
         out.print(f"Go on with it: genesis resume {run.run_id}", soft_wrap=True)
     if run.ui_url:

@@ -21,7 +21,7 @@ _plan_file = click.argument("plan", metavar="PLAN")
 @debug_option
 def route(plan: str, agents: Path | None, as_json: bool) -> int:
     """Route every task of PLAN anew, and print the plan with its routes."""
-    from genesis.cli.planning import load_agents, read_plan
+    from genesis.cli.planning import forecast, load_agents, read_plan
     from genesis.cli.render import plan_view
     from genesis.pipeline import prepare
     from genesis.planning import plan_document
@@ -32,7 +32,7 @@ def route(plan: str, agents: Path | None, as_json: bool) -> int:
     if as_json:
         print_document(plan_document(prepared.routed))
     else:
-        console().print(plan_view(prepared.routed, prepared.report))
+        console().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
     return 0 if all(found.agent for found in prepared.routed.routes.values()) else 1
 
 

@@ -25,15 +25,19 @@ def shut_out_current_folder() -> None:
     """
     fix_prefect_paths()
     with chdir(Path(__file__).parent):
-        from prefect.settings.base import PrefectBaseSettings
-        from prefect.settings.sources import FilteredDotEnvSettingsSource, TomlConfigSettingsSourceBase
-    listed = PrefectBaseSettings.settings_customise_sources
-    if hasattr(listed, "__wrapped__"):
+        from prefect.settings.base import PrefectBaseSettings  # noqa: PLC0415  # here and not elsewhere
+        from prefect.settings.sources import (  # noqa: PLC0415
+            FilteredDotEnvSettingsSource,
+            TomlConfigSettingsSourceBase,
+        )
+    method = PrefectBaseSettings.__dict__["settings_customise_sources"]
+    if hasattr(method, "__wrapped__") and hasattr(method.__wrapped__, "__wrapped__"):
         return
+    listed = method.__func__
 
-    @wraps(listed.__func__)
+    @wraps(listed)
     def trusted(cls: type[PrefectBaseSettings], *arguments: Any, **named: Any) -> tuple[Any, ...]:
-        sources = listed.__func__(cls, *arguments, **named)
+        sources: tuple[Any, ...] = listed(cls, *arguments, **named)
         for source in sources:
             if isinstance(source, TomlConfigSettingsSourceBase):
                 source.toml_data = {}

@@ -105,7 +105,9 @@ class Genesis:
             if process.poll() is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
+                process.wait()
+            for pipe in (process.stdout, process.stderr):
+                pipe.close()
 
 
 @pytest.fixture
@@ -144,6 +146,12 @@ def own_home(genesis: Genesis, tmp_path: Path) -> Iterator[Genesis]:
 
 
 @pytest.fixture
+def names() -> Callable[[Path], list[str]]:
+    """Give the names in a folder, sorted."""
+    return lambda folder: sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
 def eventually() -> Callable[..., Any]:
     """Ask again and again until the answer is true, and give it."""
 
@@ -172,7 +180,7 @@ tasks:
       - {id: lint, type: test, description: Lint the sources, requires: [testing]}
       - {id: tests, type: test_run, description: Run the test suite, timeout_s: 600, retries: 1}
   - {id: report, type: reporting, description: Write the audit report, depends_on: [inventory, quality]}
-"""
+"""  # noqa: E501  # as the design has it
 
 
 @pytest.fixture

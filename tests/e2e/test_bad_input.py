@@ -1,7 +1,5 @@
 """Bad input: each gives a clear message and the right exit code, and leaves nothing half-written behind."""
 
-import os
-
 import pytest
 import yaml
 
@@ -42,19 +40,19 @@ def ring(size, *, closed):
     ],
     ids=["empty", "blank", "long", "bell", "escape", "nothing", "marks"],
 )
-def test_request_that_cannot_be_planned_is_a_usage_error(genesis, request_text, code, said):
+def test_request_that_cannot_be_planned_is_a_usage_error(genesis, request_text, code, said, names):
     ran = genesis("plan", request_text, "-o", "plan.yaml", "--json")
     assert ran.code == 2
     assert ran.error["code"] == code
     assert said in ran.error["message"]
     assert ran.error["hint"]
-    assert os.listdir(genesis.folder) == []
+    assert names(genesis.folder) == []
 
 
-def test_request_refused_by_run_starts_no_server(own_home):
+def test_request_refused_by_run_starts_no_server(own_home, names):
     ran = own_home("run", "  ", "--json")
     assert (ran.code, ran.error["code"]) == (2, "GEN-REQUEST-EMPTY")
-    assert os.listdir(own_home.folder) == []
+    assert names(own_home.folder) == []
 
 
 @pytest.mark.parametrize(
@@ -99,13 +97,13 @@ def test_other_languages_are_planned_and_the_plan_says_how(genesis, text, planne
 def test_plan_file_that_cannot_be_read_says_what_and_where(genesis, name, content, exit_code, said):
     if content is not None:
         (genesis.folder / name).write_bytes(content)
-    before = os.listdir(genesis.folder)
+    before = set(genesis.folder.iterdir())
     ran = genesis("validate", name, "--json", timeout=30)
     assert ran.code == exit_code
     assert name in ran.error["message"]
     assert said in ran.error["message"] + ran.error["hint"]
     assert ran.error["hint"]
-    assert os.listdir(genesis.folder) == before
+    assert set(genesis.folder.iterdir()) == before
 
 
 def test_plan_file_of_50_megabytes_is_refused_before_it_is_read(genesis):
@@ -172,13 +170,10 @@ WORKER = {"name": "worker", "description": "Works", "task_types": ["test"]}
 )
 def test_agents_file_with_a_mistake_names_its_place(genesis, content, said):
     genesis.write("agents.yaml", content)
-    for words in (("agents", "check"), ("plan", "Audit the repository at .")):
-        ran = genesis(*words, "--agents", "agents.yaml", "--json")
-        if words[0] == "plan" and ran.code == 0:
-            pytest.fail("the plan was made with a broken agents file")
-        if "error" in ran.document:
-            assert said in ran.error["message"] + ran.error["hint"]
-            assert ran.code == 1
+    ran = genesis("plan", "Audit the repository at .", "--agents", "agents.yaml", "--json")
+    assert ran.code == 1
+    assert "agents.yaml" in ran.error["message"]
+    assert said in ran.error["message"]
 
 
 def test_playbook_with_a_mistake_names_its_place(genesis):
@@ -193,7 +188,7 @@ def test_debug_shows_the_traceback_that_is_hidden_otherwise(genesis):
     assert "Traceback" not in genesis("validate", "slash.yaml").err
     for words in (("--debug", "validate", "slash.yaml"), ("validate", "slash.yaml", "--debug")):
         assert "Traceback" in genesis(*words).err
-    assert "Traceback" in genesis("validate", "slash.yaml", env={"GENESIS_DEBUG": "true"}).err or True
+    assert "Traceback" in genesis("validate", "slash.yaml", env={"GENESIS_DEBUG": "true"}).err
 
 
 def test_task_that_waits_for_an_approval_is_refused_for_now(genesis):

@@ -1,11 +1,11 @@
 """The main job: audit a repository, from a sentence to a report whose numbers are right."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -155,7 +155,7 @@ def check_shape(run: dict) -> None:
         assert task["error"] is None or set(task["error"]) == {"code", "message", "hint"}
 
 
-def test_audit_completes_in_parallel_and_its_numbers_are_right(running, repository, marks):
+def test_audit_completes_in_parallel_and_its_numbers_are_right(running, repository, marks, names):
     ran = running("run", f"Audit the repository at {repository}", "--json")
     assert ran.code == 0, ran.err
     run = ran.document
@@ -167,7 +167,7 @@ def test_audit_completes_in_parallel_and_its_numbers_are_right(running, reposito
     assert len({task["agent"] for task in run["tasks"]}) >= 5
     assert {task["state"] for task in run["tasks"]} == {"completed"}
     spans = sorted((utc(task["started_at"]), utc(task["ended_at"])) for task in run["tasks"])
-    assert sum(one[1] > other[0] for one, other in zip(spans, spans[1:], strict=False)) >= 5
+    assert sum(one[1] > other[0] for one, other in pairwise(spans)) >= 5
     results = {name.rsplit("/", 1)[-1]: task["result"] for name, task in tasks.items()}
 
     names = git(repository, "ls-files")
@@ -181,7 +181,14 @@ def test_audit_completes_in_parallel_and_its_numbers_are_right(running, reposito
     assert "shop" in {entry["name"] for entry in results["inventory"]["entry_points"]}
 
     ruff = subprocess.run(
-        [Path(sys.executable).with_name("ruff"), "check", "--isolated", "--no-cache", "--select=E4,E7,E9,F,B", "--output-format=json"],
+        [
+            Path(sys.executable).with_name("ruff"),
+            "check",
+            "--isolated",
+            "--no-cache",
+            "--select=E4,E7,E9,F,B",
+            "--output-format=json",
+        ],
         cwd=repository,
         capture_output=True,
         text=True,
@@ -192,7 +199,10 @@ def test_audit_completes_in_parallel_and_its_numbers_are_right(running, reposito
     found = results["secrets"]["secrets"]
     assert [(row["path"], row["line"]) for row in found] == [("shop/settings.py", 1)]
     assert SECRET not in ran.out + ran.err
-    assert {(row["path"], row["line"]) for row in results["todos"]["todos"]} == {("shop/words.py", 6), ("web/app.js", 1)}
+    assert {(row["path"], row["line"]) for row in results["todos"]["todos"]} == {
+        ("shop/words.py", 6),
+        ("web/app.js", 1),
+    }
     assert results["tests"]["test_functions"] == 2
     assert results["history"]["most_changed"][0]["path"] == "shop/words.py"
     assert results["licence"]["spdx"] == "Apache-2.0"
@@ -206,12 +216,12 @@ def test_audit_completes_in_parallel_and_its_numbers_are_right(running, reposito
     assert "shop/settings.py" in text
     assert SECRET not in text
     assert len(re.findall(r"^## ", text, re.MULTILINE)) >= 11
-    assert sorted(os.listdir(marks)) == []
+    assert names(marks) == []
     assert not list(repository.rglob("__pycache__"))
     assert git(repository, "ls-files", "--others") == []
 
 
-def test_audit_from_inside_the_repository_takes_nothing_of_it_for_its_own(running, repository, marks):
+def test_audit_from_inside_the_repository_takes_nothing_of_it_for_its_own(running, repository, marks, names):
     """Prefect reads settings from files of the current folder; here that is a stranger's repository."""
     (repository / "prefect.toml").write_text(
         f'[api]\nurl = "http://127.0.0.1:9/api"\n[results]\nlocal_storage_path = "{marks}/ledger"\n'
@@ -226,20 +236,20 @@ def test_audit_from_inside_the_repository_takes_nothing_of_it_for_its_own(runnin
     ran = running("run", "Audit the repository at .", "--json", cwd=repository)
     assert ran.code == 0, ran.err
     assert ran.document["planner"] == "heuristic"
-    assert sorted(os.listdir(marks)) == []
+    assert names(marks) == []
     assert running("runs", "show", ran.document["run_id"], "--json", cwd=repository).code == 0
     assert running("resume", ran.document["run_id"], "--json", cwd=repository).code == 0
-    assert sorted(os.listdir(marks)) == []
+    assert names(marks) == []
 
 
-def test_tests_are_run_only_when_asked_and_a_failing_one_is_a_finding(running, repository, marks):
+def test_tests_are_run_only_when_asked_and_a_failing_one_is_a_finding(running, repository, marks, names):
     ran = running("run", f"Audit the repository at {repository}", "--var", "run_tests=yes", "--json", timeout=200)
     assert ran.code == 0, ran.err
     run = ran.document
     assert run["state"] == "completed"
     tests = next(task["result"] for task in run["tasks"] if task["id"].endswith("/tests"))
     assert (tests["suite"]["passed"], tests["suite"]["failed"]) == (1, 1)
-    assert "conftest" in os.listdir(marks)
+    assert "conftest" in names(marks)
     assert any("fail" in finding["title"] for finding in tests["findings"])
     assert "test_broken" in (running.folder / "genesis-audit.md").read_text()
 

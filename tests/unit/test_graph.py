@@ -1,14 +1,25 @@
 import pytest
 
-from genesis.graph import ancestors, find_cycle, longest_from, successors, topological_order
+from genesis.graph import ancestors, any_order, find_cycle, longest_from, successors, topological_order
 
 
 def test_order_puts_predecessors_first_and_ties_by_number():
     assert topological_order([(2,), (), (1,), ()]) == [1, 2, 0, 3]
 
 
+def test_any_order_puts_predecessors_first_and_is_always_the_same():
+    before = [(2,), (), (1,), ()]
+    assert any_order(before) == any_order(before) == [1, 3, 2, 0]
+
+
+def test_a_chain_of_thousands_has_an_order():
+    before = [(vertex + 1,) for vertex in range(4_999)] + [()]
+    assert any_order(before) == topological_order(before) == list(range(4_999, -1, -1))
+
+
 def test_a_cycle_has_no_order():
     assert topological_order([(1,), (0,)]) is None
+    assert any_order([(1,), (0,), ()]) is None
 
 
 def test_a_cycle_is_given_in_the_order_of_its_edges():

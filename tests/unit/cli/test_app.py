@@ -1,0 +1,127 @@
+"""The boundary of the program, in this process."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+
+from genesis.cli import app
+from genesis.cli.app import main
+from genesis.cli.options import is_plan_file, load_settings, variables
+from genesis.cli.output import shown_warnings
+from genesis.errors import SecurityError, UsageError
+
+AUDIT = "Audit the repository at ."
+
+
+def call(*words):
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    return ended.value.code
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Make the program raise."""
+
+    def fail(error):
+        def raise_it(**_):
+            raise error
+
+        monkeypatch.setattr(app._genesis, "main", raise_it)
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (SecurityError("no", hint="ask"), 3, "GEN-SECURITY"),
+        (MemoryError(), 1, "GEN-RESOURCE"),
+        (ZeroDivisionError("by zero"), 1, "GEN-INTERNAL"),
+        (KeyboardInterrupt(), 130, "GEN-INTERRUPTED"),
+    ],
+)
+def test_every_error_is_a_message_and_an_exit_code(failing, capsys, error, code, said):
+    failing(error)
+    assert call("plan", "x", "--json") == code
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == said
+    assert call("plan", "x") == code
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert said in seen.err
+    assert "Traceback" not in seen.err
+
+
+@pytest.mark.parametrize("asked", ["flag", "setting"])
+def test_traceback_is_for_who_asks(failing, capsys, monkeypatch, asked):
+    failing(ZeroDivisionError("by zero"))
+    words = ["--debug"] if asked == "flag" else []
+    if asked == "setting":
+        monkeypatch.setenv("GENESIS_DEBUG", "true")
+    call("plan", "x", *words)
+    assert "ZeroDivisionError: by zero" in capsys.readouterr().err
+
+
+def test_settings_that_cannot_be_read_hide_no_error(failing, capsys, monkeypatch):
+    monkeypatch.setenv("GENESIS_DEBUG", "maybe")
+    failing(SecurityError("no"))
+    assert call("plan", "x", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "no"
+
+
+def test_stages_in_this_process(tmp_path, capsys):
+    path = tmp_path / "plan.yaml"
+    assert call("plan", AUDIT, "-o", str(path)) == 0
+    capsys.readouterr()
+    for words in (["validate"], ["route"], ["simulate", "--slots", "2"], ["plan"]):
+        assert call(*words, str(path)) == 0
+        assert capsys.readouterr().out
+        assert call(*words, str(path), "--json") == 0
+        json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["plan", AUDIT, "--json"], ["agents"], ["schema", "plan"]])
+def test_commands_that_run_nothing_do_not_import_prefect(words):
+    code = (
+        "import sys\nfrom genesis.cli.app import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "sys.exit('prefect' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False, env=os.environ)
+    assert done.returncode == 0
+
+
+def test_variables_are_names_and_values():
+    assert variables(("a=1", "b = x=y")) == {"a": "1", "b": " x=y"}
+    for wrong in ("a", "=1", " =1"):
+        with pytest.raises(UsageError, match="name=value"):
+            variables((wrong,))
+
+
+def test_plan_file_is_told_from_a_request_by_its_ending():
+    assert is_plan_file("a/b.YAML")
+    assert is_plan_file("x.json")
+    assert not is_plan_file("Write a.txt")
+    assert not is_plan_file("Do this\nand x.yaml")
+
+
+def test_options_win_over_settings(monkeypatch):
+    monkeypatch.setenv("GENESIS_LLM__MODEL", "openai:one")
+    assert load_settings().llm.model == "openai:one"
+    assert load_settings(llm="openai:two").llm.model == "openai:two"
+    assert load_settings(llm="OFF", slots=3).llm.model is None
+    assert load_settings(slots=3).run.slots == 3
+
+
+def test_warnings_of_the_log_are_shown_once_with_their_reason(capsys):
+    log = logging.getLogger("genesis.somewhere")
+    with shown_warnings():
+        log.info("nothing to see")
+        log.warning("the server has gone", extra={"reason": "refused [bold]"})
+        log.warning("the server has gone", extra={"reason": "refused again"})
+    log.warning("not any more")
+    assert capsys.readouterr().err == "Note: the server has gone: refused [bold]\n"

@@ -1,0 +1,64 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from genesis.cli.live import LiveProgress
+from genesis.testing import a_program, a_task
+
+
+@pytest.fixture
+def program():
+    return a_program(a_task("first"), a_task("second", after=("first",)), a_task("x"))
+
+
+def watching(terminal):
+    out = Console(file=io.StringIO(), width=100, force_terminal=terminal, highlight=False, color_system=None)
+    return LiveProgress(out, 2), out.file
+
+
+def test_each_leaf_is_a_line_when_it_ends(program, a_run, an_outcome):
+    live, text = watching(terminal=False)
+    live.run_started(program, a_run(), {})
+    live.leaf_changed(an_outcome("first", "running"))
+    live.leaf_changed(an_outcome("first", result={"summary": "seven found"}))
+    live.leaf_changed(an_outcome("second", "failed", error="it broke\nbadly"))
+    live.leaf_changed(an_outcome("x", "skipped"))
+    live.run_ended(a_run())
+    lines = text.getvalue().splitlines()
+    assert lines[1] == "Run 20260101-120000-abcdef"
+    assert lines[2].startswith("http://")
+    assert lines[3:] == [
+        "✓ first   worker    2.0 s  seven found",
+        "✗ second  worker    2.0 s  it broke",
+        "– x       worker",
+    ]
+
+
+def test_kept_leaves_are_counted(program, a_run, an_outcome):
+    live, text = watching(terminal=False)
+    live.run_started(program, a_run(), {0: an_outcome("first")})
+    assert "1 of 3 tasks were done before and are kept." in text.getvalue()
+
+
+def test_terminal_gets_a_bar_that_goes_away_and_lines_that_fit(program, a_run, an_outcome):
+    live, text = watching(terminal=True)
+    live.run_started(program, a_run(), {})
+    live.leaf_changed(an_outcome("first", "running"))
+    live.leaf_changed(an_outcome("first", result={"summary": "found " * 50}))
+    live.close()
+    live.close()
+    assert "0/3" in text.getvalue()
+    line = next(line for line in text.getvalue().splitlines() if "✓ first" in line)
+    assert line.rstrip().endswith("…")
+
+
+def test_many_leaves_show_only_those_that_did_not_finish(a_run, an_outcome):
+    program = a_program(*(a_task(f"t{n}") for n in range(100)))
+    live, text = watching(terminal=False)
+    live.run_started(program, a_run(), {})
+    for n in range(99):
+        live.leaf_changed(an_outcome(f"t{n}"))
+    live.leaf_changed(an_outcome("t99", "failed", error="it broke"))
+    assert text.getvalue().count("✓") == 60
+    assert "it broke" in text.getvalue()

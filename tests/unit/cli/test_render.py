@@ -1,0 +1,118 @@
+import pytest
+
+from genesis.cli.render import diagnostics_table, plan_view, report_view, run_view, simulation_view
+from genesis.compile import compile_program
+from genesis.model import Alternative, Diagnostic, ErrorInfo, Report, Route, RoutedPlan, ScoreParts
+from genesis.pipeline import simulate
+from genesis.testing import a_plan, a_program, a_task, routed_to
+
+PARTS = ScoreParts(success=0.9, quality=0.8, cost=1, time=0.5)
+GOOD = Report(ok=True, score=0.85, parts=PARTS)
+
+
+def test_plan_shows_tree_agents_estimates_order_and_totals(shown):
+    plan = a_plan(
+        a_task("build", a_task("api", estimate={"seconds": 90, "usd": 2}), a_task("ui", after=("api",))),
+        a_task("ship", after=("build",)),
+        request="Make  it\nwork",
+    )
+    routed, registry = routed_to(plan)
+    forecast = simulate(compile_program(routed, registry), slots=4)
+    text = shown(plan_view(routed, GOOD, forecast))
+    assert text.startswith("Make it work  planned by file")
+    assert "→ worker · 90 s · the test says so" in text
+    assert "→ worker · after api" in text
+    assert "3 tasks on 1 agent · about 1 min 32 s on 4 slots · about $2.00" in text
+    assert "the plan can run · quality 0.85 (success 0.90, quality 0.80, cost 1.00, time 0.50)" in text
+
+
+def test_reason_that_only_repeats_the_type_is_shortened_and_others_are_not(shown):
+    plan = a_plan(a_task("a", type="test"), a_task("b", type="test"))
+    routes = {
+        "a": Route(agent="qa", score=1, reason="best of 2 that take 'test' (success rate 0.87)"),
+        "b": Route(agent="qa", score=1, reason="rule 'x': so", alternatives=(Alternative(agent="dev", score=0.5),)),
+    }
+    text = shown(plan_view(RoutedPlan(plan=plan, routes=routes), GOOD))
+    assert "→ qa · best of 2 (success rate 0.87)" in text
+    assert "→ qa · rule 'x': so" in text
+
+
+def test_task_without_an_agent_says_why(shown):
+    routed = RoutedPlan(plan=a_plan(a_task("a"), a_task("b")), routes={"a": Route(agent=None, reason="nobody can")})
+    text = shown(plan_view(routed, GOOD))
+    assert "→ nobody: nobody can" in text
+    assert "→ nobody: not routed" in text
+
+
+def test_long_plan_is_cut_and_says_so(shown):
+    routed, _ = routed_to(a_plan(*(a_task(f"t{n}") for n in range(200))))
+    text = shown(plan_view(routed, GOOD))
+    assert "t59" in text
+    assert "t60" not in text
+    assert "the rest is in the plan file" in text
+
+
+def test_description_with_brackets_is_text_and_no_markup(shown):
+    routed, _ = routed_to(a_plan(a_task("a", description="Use [red]brackets[/] and [link=x]y[/link]")))
+    assert "[red]brackets[/] and [link=x]y[/link]" in shown(plan_view(routed, GOOD))
+
+
+def test_findings_have_their_task_and_what_to_do(shown):
+    found = [
+        Diagnostic(code="GEN-A", severity="error", task="a/b", message="it is wrong", hint="right it"),
+        Diagnostic(code="GEN-B", severity="warning", task="x", message="'x' is odd"),
+    ]
+    lines = shown(diagnostics_table(found)).splitlines()
+    assert [line.split() for line in lines] == [
+        ["GEN-A", "a/b:", "it", "is", "wrong"],
+        ["→", "right", "it"],
+        ["GEN-B", "'x'", "is", "odd"],
+    ]
+    report = Report(ok=False, score=0.5, parts=PARTS, diagnostics=found)
+    assert "the plan cannot run" in shown(report_view(report))
+    assert "… and 40 more" in shown(diagnostics_table(found * 50))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_timeline_fits_any_terminal(shown, width):
+    program = a_program(a_task("a", estimate={"seconds": 4000}), a_task("b", after=("a",), estimate={"seconds": 1}))
+    text = shown(simulation_view(simulate(program, slots=1)), width)
+    assert "█" * 30 in text
+    assert "█…" not in text
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "1 h 6 min 41 s on 1 slot" in text.replace("\n", " ")
+
+
+def test_timeline_of_nothing_and_of_much(shown):
+    nothing = simulate(a_program(a_task("a", estimate={"seconds": 0})), slots=2)
+    assert "0.0 s on 2 slots" in shown(simulation_view(nothing))
+    much = simulate(a_program(*(a_task(f"t{n}") for n in range(100))), slots=2)
+    assert "… and 40 more" in shown(simulation_view(much))
+
+
+def test_run_shows_each_leaf_on_a_line_and_failures_in_full(shown, a_run, an_outcome):
+    tasks = (
+        an_outcome("a", result={"summary": "seven  things\nfound"}),
+        an_outcome("b", "failed", error="it broke " * 30),
+        an_outcome("c", "skipped"),
+    )
+    error = ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed: 'b'", hint="mend the cause and resume")
+    text = shown(run_view(a_run(*tasks, state="failed", error=error)))
+    lines = text.splitlines()
+    assert "seven things found" in lines[1]
+    assert lines[2].rstrip().endswith("…")
+    assert "✗ b: it broke" in lines[4]
+    assert "  → mend it" in text
+    assert "failed · 1 of 3 tasks done in 1 min 35 s · $1.50" in text
+    assert "→ mend the cause and resume" in text
+
+
+def test_run_whose_leaves_were_seen_shows_the_rest(shown, a_run, an_outcome):
+    text = shown(run_view(a_run(an_outcome("a")), with_tasks=False))
+    assert text == "completed · 1 of 1 task done in 1 min 35 s · $1.50\n"
+
+
+def test_long_run_is_cut_and_says_so(shown, a_run, an_outcome):
+    text = shown(run_view(a_run(*(an_outcome(f"t{n}", "failed", error="no") for n in range(100)), state="failed")))
+    assert "… and 40 more in --json" in text
+    assert "… and 90 more in --json" in text
