@@ -25,9 +25,7 @@ def load_plan(source: Path | str | Mapping[str, Any], *, limits: Limits | None =
     return validated(Plan, read(source, limits), source=str(source), noun="plan")
 
 
-def plan_document(
-    plan: Plan | RoutedPlan, report: Report | None = None, *, terse: bool = False
-) -> dict[str, Any]:
+def plan_document(plan: Plan | RoutedPlan, report: Report | None = None, *, terse: bool = False) -> dict[str, Any]:
     """Give the plan document as plain values, with routes and report where there are any.
 
     Args:

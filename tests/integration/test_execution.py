@@ -53,7 +53,7 @@ async def _flow_run(run_id: str):
 
 
 async def _eventually(ask, good, seconds: float = 20.0):
-    """Ask until the answer is good: events and logs reach the server a little after the run."""
+    """Ask until the answer is good: events reach the server a little after the run."""
     async with asyncio.timeout(seconds):
         while not good(answer := await ask()):
             await asyncio.sleep(0.2)
@@ -64,7 +64,9 @@ async def _leaf_run(flow_run_id: str, name: str):
     """Give a task run of a flow run once it is final."""
 
     def found(runs):
-        return [run for run in runs if str(run.flow_run_id) == flow_run_id and run.name == name and run.state.is_final()]
+        return [
+            run for run in runs if str(run.flow_run_id) == flow_run_id and run.name == name and run.state.is_final()
+        ]
 
     async with get_client() as client:
         return found(await _eventually(client.read_task_runs, found))[0]
