@@ -45,7 +45,7 @@ def test_another_id_is_refused(name: object):
         {"estimate": {"usd": float("nan")}},
         {"estimate": {"tokens": 0.5}},
         {"estimate": {"hours": 1}},
-        {"inputs": {"x": object()}},
+        {"inputs": {"x": {1, 2}}},
         {"inputs": {1: "x"}},
         {"agents": "x"},
     ],
