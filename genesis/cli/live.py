@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from genesis.cli.render import duration
 from genesis.execute.deliverables import short_text
 from genesis.model import FINISHED, Outcome, Program, Run
+from genesis.schedule import Job, Limits, simulate_jobs
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -34,15 +36,16 @@ class LiveProgress:
 
     Args:
         out: Where to show it.
-        slots: Leaves running at once, for the time that is left.
+        slots: Leaves running at once, for the time that it will take.
+        scale: What a second of an estimate lasts, in a rehearsal.
     """
 
-    def __init__(self, out: Console, slots: int):
+    def __init__(self, out: Console, slots: int, scale: float = 1.0):
         self._out = out
         self._slots = slots
+        self._scale = scale
         self._running: dict[str, Outcome] = {}
-        self._seconds: dict[str, float] = {}
-        self._left = 0.0
+        self._expected = ""
         self._lines = 0
         self._widths = [0, 0]
         self._bar: Progress | None = None
@@ -50,8 +53,8 @@ class LiveProgress:
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Show where the run can be watched, and start the bar."""
-        self._seconds = {leaf.path: leaf.seconds for leaf in program.leaves}
-        self._left = sum(leaf.seconds for leaf in program.leaves if leaf.index not in finished)
+        if self._out.is_terminal:
+            self._expected = f"of about {duration(_expected(program, finished, self._slots) * self._scale)}"
         self._widths = [
             min(_WIDEST, max((len(word) for word in words), default=0))
             for words in ((leaf.path for leaf in program.leaves), (leaf.agent for leaf in program.leaves))
@@ -70,7 +73,6 @@ class LiveProgress:
             self._running[outcome.id] = outcome
         else:
             self._running.pop(outcome.id, None)
-            self._left -= self._seconds.get(outcome.id, 0.0)
             self._line(outcome)
         if self._bar is not None and self._bar_id is not None:
             self._bar.update(self._bar_id, advance=int(outcome.state != "running"), description=self._describe())
@@ -79,6 +81,10 @@ class LiveProgress:
         """Take the bar away."""
         del run
         self.close()
+
+    def say(self, text: str) -> None:
+        """Show a sentence above the bar."""
+        self._out.print(text, style="yellow", markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leave the terminal as it was; safe to call twice."""
@@ -104,8 +110,7 @@ class LiveProgress:
     def _describe(self) -> str:
         names = ", ".join(list(self._running)[:_MOST_NAMES])
         more = f" and {len(self._running) - _MOST_NAMES} more" if len(self._running) > _MOST_NAMES else ""
-        left = max(0.0, self._left) / self._slots
-        return f"about {left:.0f} s left · {names}{more}" if names else ""
+        return f"{self._expected} · {names}{more}" if names else self._expected
 
     def _line(self, outcome: Outcome) -> None:
         self._lines += 1
@@ -124,3 +129,10 @@ class LiveProgress:
         if self._out.is_terminal:
             line.truncate(self._out.width, overflow="ellipsis")
         self._out.print(line, soft_wrap=True)
+
+
+def _expected(program: Program, finished: Mapping[int, Outcome], slots: int) -> float:
+    """Predict how long what is left takes, in seconds by its estimates."""
+    jobs = [Job(0.0 if leaf.index in finished else leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
+    limits = Limits(slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
+    return simulate_jobs(jobs, limits).makespan_s

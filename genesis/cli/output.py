@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,9 +46,13 @@ def print_error(error: GenesisError, *, as_json: bool) -> None:
 
 
 @contextmanager
-def shown_warnings() -> Iterator[None]:
-    """Show what Genesis warns about in its log, each sentence once."""
-    log, handler = logging.getLogger("genesis"), _Notes(logging.WARNING)
+def shown_warnings(say: Callable[[str], None]) -> Iterator[None]:
+    """Show what Genesis warns about in its log, each sentence once.
+
+    Args:
+        say: Is given a sentence.
+    """
+    log, handler = logging.getLogger("genesis"), _Notes(say)
     log.addHandler(handler)
     try:
         yield
@@ -57,8 +61,9 @@ def shown_warnings() -> Iterator[None]:
 
 
 class _Notes(logging.Handler):
-    def __init__(self, level: int):
-        super().__init__(level)
+    def __init__(self, say: Callable[[str], None]):
+        super().__init__(logging.WARNING)
+        self._say = say
         self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -67,6 +72,4 @@ class _Notes(logging.Handler):
             return
         self._said.add(said)
         reason = getattr(record, "reason", "")
-        notes().print(
-            f"Note: {said}{f': {reason}' if reason else ''}"[:400], style="yellow", markup=False, soft_wrap=True
-        )
+        self._say(f"Note: {said}{f': {reason}' if reason else ''}"[:400])

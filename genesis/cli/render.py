@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -13,11 +14,13 @@ from genesis.execute.deliverables import short_text
 from genesis.model import FINISHED, Diagnostic, Outcome, Report, RoutedPlan, Run, Task
 from genesis.pipeline import Simulation
 
-__all__ = ["diagnostics_table", "plan_view", "report_view", "run_view", "simulation_view"]
+__all__ = ["diagnostics_table", "duration", "plan_view", "report_view", "run_view", "simulation_view"]
 
 _MOST_ROWS = 60
 _MOST_FAILURES = 10
 _BAR_WIDTH = 30
+_WIDEST_CELL = 32
+_NARROWEST_CELL = 8
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 _STATE_STYLES = {
     "completed": "green",
@@ -84,7 +87,7 @@ def _task_line(task: Task, path: str, routed: RoutedPlan) -> Text:
 def _totals(forecast: Simulation) -> Text:
     leaves, agents = len(forecast.timeline), len({row.agent for row in forecast.timeline})
     return Text(
-        f"{_count(leaves, 'task')} on {_count(agents, 'agent')} · about {_duration(forecast.makespan_s)} on "
+        f"{_count(leaves, 'task')} on {_count(agents, 'agent')} · about {duration(forecast.makespan_s)} on "
         f"{_count(forecast.slots, 'slot')} · about ${forecast.cost_usd:.2f}",
         style="bold",
     )
@@ -94,7 +97,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Say a duration as people do, for example `1 min 35 s`."""
     if seconds < 10:  # noqa: PLR2004  # tenths of a second matter below ten
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -149,9 +153,9 @@ def simulation_view(simulation: Simulation) -> RenderableType:
     if len(simulation.timeline) > _MOST_ROWS:
         parts.append(Text(f"… and {len(simulation.timeline) - _MOST_ROWS:,} more in --json", style="dim"))
     total = (
-        f"{_duration(simulation.makespan_s)} on {_count(simulation.slots, 'slot')} · "
-        f"critical path {_duration(simulation.critical_path_s)} · "
-        f"work {_duration(simulation.total_work_s)} · ${simulation.cost_usd:.2f}"
+        f"{duration(simulation.makespan_s)} on {_count(simulation.slots, 'slot')} · "
+        f"critical path {duration(simulation.critical_path_s)} · "
+        f"work {duration(simulation.total_work_s)} · ${simulation.cost_usd:.2f}"
     )
     parts.append(Text(total, style="bold"))
     return Group(*parts)
@@ -167,6 +171,8 @@ def run_view(run: Run, *, with_tasks: bool = True) -> RenderableType:
     parts: list[RenderableType] = []
     if with_tasks:
         parts.append(_tasks_table(run))
+        if len(run.tasks) > _MOST_ROWS:
+            parts.append(Text(f"… and {len(run.tasks) - _MOST_ROWS:,} more in --json", style="dim"))
     failures = [task for task in run.tasks if task.state == "failed" and task.error is not None]
     parts += [_failure(task) for task in failures[:_MOST_FAILURES]]
     if len(failures) > _MOST_FAILURES:
@@ -175,7 +181,7 @@ def run_view(run: Run, *, with_tasks: bool = True) -> RenderableType:
     parts.append(
         Text.assemble(
             (run.state.replace("_", " "), f"bold {_STATE_STYLES.get(run.state, '')}".strip()),
-            f" · {done} of {_count(len(run.tasks), 'task')} done in {_duration(run.duration_s)} · ${run.cost_usd:.2f}",
+            f" · {done} of {_count(len(run.tasks), 'task')} done in {duration(run.duration_s)} · ${run.cost_usd:.2f}",
         )
     )
     if run.error is not None:
@@ -186,19 +192,36 @@ def run_view(run: Run, *, with_tasks: bool = True) -> RenderableType:
 
 
 def _tasks_table(run: Run) -> Table:
+    shown = run.tasks[:_MOST_ROWS]
     table = Table(box=None, pad_edge=False)
-    table.add_column("task", overflow="ellipsis", no_wrap=True, max_width=40)
-    table.add_column("agent", overflow="ellipsis", no_wrap=True, max_width=24)
-    table.add_column("state", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
-    table.add_column("what happened", overflow="ellipsis", no_wrap=True, ratio=1)
-    for task in run.tasks[:_MOST_ROWS]:
+    columns = {"task": [task.id for task in shown], "agent": [task.agent for task in shown]}
+    columns |= {"state": [task.state for task in shown], "seconds": [_seconds(task) for task in shown]}
+    for name, cells in columns.items():  # only the last column gives way to a narrow terminal
+        width = min(_WIDEST_CELL, max(map(len, (name, *cells))))
+        table.add_column(
+            name, width=width, no_wrap=True, overflow="ellipsis", justify="right" if name == "seconds" else "left"
+        )
+    table.add_column("what happened")
+    for task in shown:
         state = Text(task.state, style=_STATE_STYLES.get(task.state, ""))
         said = task.error.message.splitlines()[0] if task.error and task.error.message else short_text(task)
-        table.add_row(Text(task.id), task.agent, state, _seconds(task), Text(said))
-    if len(run.tasks) > _MOST_ROWS:
-        table.add_row(Text(f"… and {len(run.tasks) - _MOST_ROWS:,} more in --json", style="dim"))
+        table.add_row(Text(task.id), task.agent, state, _seconds(task), _OneLine(said))
     return table
+
+
+class _OneLine:
+    """Text that takes the room that is left, and is cut there. Rich lets only what may wrap give way to the rest."""
+
+    def __init__(self, text: str):
+        self._text = Text(text)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(min(_NARROWEST_CELL, self._text.cell_len), self._text.cell_len)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text = self._text.copy()
+        text.truncate(options.max_width, overflow="ellipsis")
+        yield text
 
 
 def _failure(task: Outcome) -> Text:

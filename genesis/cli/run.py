@@ -112,7 +112,7 @@ def resume(run_id: str, as_json: bool) -> int:
 
         return await resume_run(run_id, launch)
 
-    return _with_prefect(_How(settings, None, (), as_json), begin_api(settings), go_on, leaves)
+    return _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on, leaves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +143,14 @@ def _with_prefect(
     api = pending.wait()
     if api.note and not how.as_json:
         notes().print(api.note, style="yellow")
-    live = LiveProgress(notes(), how.settings.run.slots)
+    scale = 1.0 if how.rehearse is None else how.rehearse
+    live = LiveProgress(notes(), how.settings.run.slots, scale)
 
     async def mend() -> None:
         await asyncio.to_thread(ensure_api, how.settings)
 
     async def whole() -> Run:
-        stop = _Signals(Control())
+        stop = _Signals(Control(), live.say)
         stop.listen()
         launch = Launch(
             how.settings,
@@ -162,7 +163,7 @@ def _with_prefect(
         return await start(launch)
 
     try:
-        with interruptible(), connected(api), shown_warnings():
+        with interruptible(), connected(api), shown_warnings(live.say):
             done = asyncio.run(whole())
     finally:
         live.close()
@@ -179,8 +180,9 @@ class _Signals(Silent):
     everything where it stands.
     """
 
-    def __init__(self, control: Control):
+    def __init__(self, control: Control, say: Callable[[str], None]):
         self.control = control
+        self._say = say
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Listen again."""
@@ -196,7 +198,7 @@ class _Signals(Silent):
     def _interrupted(self) -> None:
         for number in _SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
-        notes().print("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.", style="yellow")
+        self._say("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.")
         self.control.cancel()
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from genesis.execute.plain import visible
 from genesis.model import FINISHED, Leaf, Outcome, Run
 
-__all__ = ["Deliverable", "deliverables", "short_text", "work_orders"]
+__all__ = ["Deliverable", "deliverables", "harmless", "short_text", "work_orders"]
 
 _READABLE = (".md", ".markdown", ".txt")
 _MOST_CHARACTERS = 200_000
@@ -18,7 +19,10 @@ _LONGEST_PATH = 1024
 _CLOCK_SLACK_S = 2.0
 """File systems may keep times in steps of up to two seconds."""
 _HEADING = re.compile(r"#{1,5} ")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_OPENING = re.compile(r"(`{3,})[^`]*$|(~{3,})")
+_CLOSING = re.compile(r" {0,3}[`~]")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_PICTURE = re.compile(r"!\[(?![^\]]*\]\(data:image/)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def work_orders(orders: list[Deliverable]) -> str:
     parts: list[str] = []
     room = _MOST_CHARACTERS
     for order in orders[:_MOST_ORDERS]:
-        text = _lowered(order.text() or "").strip()
+        text = _lowered(harmless(order.text() or "")).strip()
         if len(text) > room:
             break
         room -= len(text)
@@ -95,19 +99,38 @@ def work_orders(orders: list[Deliverable]) -> str:
     return "\n\n".join([title, "\n\n---\n\n".join(parts), *more])
 
 
+def harmless(text: str) -> str:
+    """Keep Markdown that an agent wrote from fetching anything, or passing for a part of the page, when it is opened.
+
+    HTML is shown as text, and a picture from elsewhere as its address: opening the page would tell that server so.
+    What stands in a fence at the left edge stays as it is.
+    """
+    return _outside_fences(visible(text), lambda line: _PICTURE.sub(r"!\\[", _TAG.sub("&lt;", line)))
+
+
 def _lowered(text: str) -> str:
-    """Make each heading one level smaller; what is inside of a fence stays."""
+    """Make each heading one level smaller."""
+    return _outside_fences(text, lambda line: f"#{line}" if _HEADING.match(line) else line)
+
+
+def _outside_fences(text: str, change: Callable[[str], str]) -> str:
+    """Change the lines that are not code.
+
+    Only fences at the left edge count: an indented one can belong to a list, and end with it.
+    """
     lines: list[str] = []
     fence = ""
-    for line in text.splitlines():
-        found = _FENCE.match(line)
+    for line in text.split("\n"):
         if fence:
-            fence = "" if found and found[1].startswith(fence) and not line.strip().strip(fence[0]) else fence
-        elif found:
-            fence = found[1]
-        elif _HEADING.match(line):
-            line = f"#{line}"  # noqa: PLW2901
-        lines.append(line)
+            closing = line.strip(" \t")
+            is_closed = closing.startswith(fence) and not closing.strip(fence[0]) and _CLOSING.match(line)
+            fence = "" if is_closed else fence
+            lines.append(line)
+        elif opening := _OPENING.match(line):
+            fence = opening[1] or opening[2]
+            lines.append(line)
+        else:
+            lines.append(change(line))
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from genesis.execute.artifacts import Publisher
 from genesis.execute.control import Control
-from genesis.execute.deliverables import deliverables, short_text, work_orders
+from genesis.execute.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.execute.driver import Driver, Ending
 from genesis.execute.markdown import escaped, plan_markdown, routing_rows, run_markdown
 from genesis.execute.observer import Observers
@@ -102,7 +102,7 @@ async def _publish_end(publisher: Publisher, run: Run, program: Program, picture
     """Publish how the run ended, and what it left for people to read."""
     left = await asyncio.to_thread(deliverables, run, program.leaves)
     said = {outcome.id: short_text(outcome) for outcome in run.tasks}
-    files = [(f"{found.name} of {found.task}", str(found.file)) for found in left]
+    files = [(f"{'Work order for' if found.briefed else 'From'} {found.task}", str(found.file)) for found in left]
     orders = [found for found in left if found.briefed]
     reports = [found for found in left if not found.briefed][:_MOST_REPORTS]
     texts = await asyncio.gather(*(asyncio.to_thread(found.text) for found in reports))
@@ -110,7 +110,7 @@ async def _publish_end(publisher: Publisher, run: Run, program: Program, picture
         (escaped(f"{found.file.name}, from {found.task}"), text) for found, text in zip(reports, texts, strict=True)
     ]
     publications = [
-        publisher.markdown(f"genesis-report-{number}", text, f"Report: {name}")
+        publisher.markdown(f"genesis-report-{number}", harmless(text), f"Report: {name}")
         for number, (name, text) in enumerate(named, 1)
         if text is not None
     ]

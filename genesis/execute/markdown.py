@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from genesis.execute.picture import Picture, as_image
 from genesis.execute.plain import fitted, one_line
-from genesis.model import FINISHED, ErrorInfo, Outcome, Program, Report, Run, Severity, Task
+from genesis.model import FINISHED, ErrorInfo, Outcome, PlannerLevel, Program, Report, Run, Severity, Task
 
 __all__ = ["escaped", "plan_markdown", "progress_markdown", "report_markdown", "routing_rows", "run_markdown"]
 
@@ -20,10 +20,16 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&!])")
 _CELL = 300
 _MOST_ROWS = 500
 _MOST_CHARACTERS = 120_000
-_TREE_CELLS = 84
+_TREE_CELLS = 72
 _MOST_NAMES = 3
 _MOST_LISTED = 20
-_MINUTE_S, _HOUR_S = 60, 3600
+_LEAST_S, _FEW_S, _MINUTE_S = 0.1, 10, 60
+_LEVELS: dict[PlannerLevel, str] = {
+    "llm": "Planned by a **language model**",
+    "heuristic": "Planned by the **heuristics**",
+    "minimal": "Planned **minimally**",
+    "file": "Planned by a person: it comes from a **plan file**",
+}
 _SHOWN_SEVERITIES: dict[Severity, str] = {"error": "Errors", "warning": "Warnings", "info": "Notes"}
 
 
@@ -49,7 +55,7 @@ def plan_markdown(program: Program, picture: Picture) -> str:
             "",
             f"{counts} · {_duration(seconds)} of work and ${usd:.2f} as estimated",
             "",
-            f"Planned by the **{plan.planner}** level{': ' if note else ''}{escaped(note, 2000)}",
+            f"{_LEVELS[plan.planner]}{': ' if note else '.'}{escaped(note, 2000)}",
             "",
             *_pictured(picture, picture.by_agent(), "the tasks and what each comes after"),
             "## Tree",
@@ -237,7 +243,7 @@ def _sentence(text: str) -> str:
     """Begin a clause with a capital and end it with a full stop, unless it is a command or a quotation."""
     line = text.strip()
     first = line[:1].upper() if line[:1].islower() and not line.startswith("run: ") else line[:1]
-    return f"{first}{line[1:]}{'' if line.endswith(('.', '!', '?', ')', ':')) or 'run: ' in line else '.'}"
+    return f"{first}{line[1:]}{'' if line.endswith(('.', '!', '?', ')', ':', '…')) or 'run: ' in line else '.'}"
 
 
 def _took(outcome: Outcome) -> str:
@@ -248,13 +254,15 @@ def _took(outcome: Outcome) -> str:
 
 def _duration(seconds: float) -> str:
     """Say a duration as people do, to about two figures."""
+    if 0 < seconds < _LEAST_S:
+        return f"< {_LEAST_S} s"
     if seconds < _MINUTE_S:
-        return f"{seconds:.3g} s"
+        return f"{f'{seconds:.1f}'.removesuffix('.0') if seconds < _FEW_S else f'{seconds:.0f}'} s"
     minutes = round(seconds / _MINUTE_S)
-    if seconds < _HOUR_S and minutes < _MINUTE_S:
+    if minutes < _MINUTE_S:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
 def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -22,7 +22,7 @@ from genesis.model import FINISHED, Program, TaskState
 __all__ = ["Picture", "as_image"]
 
 _MARGIN = 16.0
-_LABEL_CELLS, _NOTE_CELLS = 22, 26
+_LABEL_CELLS, _NOTE_CELLS = 21, 26
 _LEGEND_LINE, _CELL = 20.0, 6.6
 _LEAST_WIDTH = 320.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["cells", "fitted", "one_line"]
+__all__ = ["cells", "fitted", "one_line", "visible"]
 
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls
@@ -13,6 +13,7 @@ _UNSEEN = re.compile(
     "\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # have no width, and can hide text
     "\ud800-\udfff\ufffe\uffff]"  # are not characters, and no XML may hold them
 )
+_BREAK = re.compile("\r\n|\r|\n")
 _WIDE = frozenset("WF")
 
 
@@ -20,6 +21,11 @@ def one_line(text: str, most: int = 1000) -> str:
     """Put a text in one line without characters that cannot be seen, at most so many characters long."""
     line = _UNSEEN.sub("", " ".join(text[: 4 * most].split()))
     return line if len(line) <= most and len(text) <= 4 * most else f"{line[: most - 1]}…"
+
+
+def visible(text: str) -> str:
+    """Take out of a text of many lines what cannot be seen, or turns the text around it."""
+    return "\n".join("\t".join(_UNSEEN.sub("", part) for part in line.split("\t")) for line in _BREAK.split(text))
 
 
 def cells(text: str) -> int:

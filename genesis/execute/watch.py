@@ -81,11 +81,12 @@ class ServerWatch:
     async def _lost(self) -> None:
         if self._mend is None:
             self.gone = True
+            _log.warning("the Prefect server has gone; the run goes on without it")
             return
+        _log.warning("the Prefect server has gone and is started again")
         try:
             await self._mend()
             self.gone = False
-            _log.warning("the Prefect server had gone and was started again")
         except GenesisError as error:
             self.gone = True
             _log.warning("the Prefect server has gone and does not start again", extra={"reason": error.message})

@@ -188,7 +188,8 @@ def test_debug_shows_the_traceback_that_is_hidden_otherwise(genesis):
     assert "Traceback" not in genesis("validate", "slash.yaml").err
     for words in (("--debug", "validate", "slash.yaml"), ("validate", "slash.yaml", "--debug")):
         assert "Traceback" in genesis(*words).err
-    assert "Traceback" in genesis("validate", "slash.yaml", env={"GENESIS_DEBUG": "true"}).err
+    started = genesis.start("validate", "slash.yaml", env={"GENESIS_DEBUG": "true"})
+    assert "Traceback" in genesis.wait(started, 60).err
 
 
 def test_task_that_waits_for_an_approval_is_refused_for_now(genesis):

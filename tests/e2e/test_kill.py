@@ -26,6 +26,7 @@ LEAF = (
 @pytest.fixture
 def plan(genesis, tmp_path):
     """A plan of 20 commands in five layers, each of which says in a file that it ran."""
+    genesis.environment["PREFECT_HOME"] = str(tmp_path / "prefect")  # where the ledger is, for this test alone
     argv = [sys.executable, "-S", "-c", LEAF, str(tmp_path / "ran"), "{me}", "{seconds}", "{gate}"]
     agent = {"name": "w", "description": "Works", "task_types": ["work"], "max_concurrency": 3}
     genesis.write("agents.yaml", yaml.safe_dump({"agents": [{**agent, "executor": {"kind": "command", "argv": argv}}]}))
@@ -48,14 +49,11 @@ class Watched:
 
     def __init__(self, ran: Path):
         self._ran = ran
-        storage = Path(os.environ["PREFECT_HOME"]) / "storage" / "genesis"
-        self._storage = storage
-        self._before = {path.name for path in storage.glob("*")}
+        self._storage = ran.parent / "prefect" / "storage" / "genesis"
 
     @property
     def run_id(self) -> str | None:
-        new = (path.parent.name for path in self._storage.glob("*/run.json"))
-        return next((name for name in new if name not in self._before), None)
+        return next((path.parent.name for path in self._storage.glob("*/run.json")), None)
 
     def recorded(self) -> set[str]:
         """The leaves that have a record of being completed."""

@@ -170,11 +170,11 @@ def test_audit_completes_in_parallel_and_its_numbers_are_right(running, reposito
     assert sum(one[1] > other[0] for one, other in pairwise(spans)) >= 5
     results = {name.rsplit("/", 1)[-1]: task["result"] for name, task in tasks.items()}
 
-    names = git(repository, "ls-files")
-    assert results["inventory"]["totals"]["files"] == len(names)
-    assert results["inventory"]["totals"]["bytes"] == sum((repository / name).stat().st_size for name in names)
+    files = git(repository, "ls-files")
+    assert results["inventory"]["totals"]["files"] == len(files)
+    assert results["inventory"]["totals"]["bytes"] == sum((repository / name).stat().st_size for name in files)
     languages = {row["language"]: row for row in results["inventory"]["languages"]}
-    pythons = [name for name in names if name.endswith(".py")]
+    pythons = [name for name in files if name.endswith(".py")]
     assert languages["Python"]["files"] == len(pythons)
     assert languages["Python"]["lines"] == sum(len((repository / name).read_text().splitlines()) for name in pythons)
     assert languages["JavaScript"]["files"] == languages["Shell"]["files"] == 1
@@ -212,7 +212,7 @@ def test_audit_completes_in_parallel_and_its_numbers_are_right(running, reposito
     report = running.folder / "genesis-audit.md"
     assert results["report"]["report"] == str(report)
     text = report.read_text()
-    assert f"{len(names)} files" in text
+    assert f"{len(files)} files" in text
     assert "shop/settings.py" in text
     assert SECRET not in text
     assert len(re.findall(r"^## ", text, re.MULTILINE)) >= 11

@@ -33,22 +33,11 @@ def test_plan_and_agents_run_by_the_command_line(prefect_api: object, tmp_path: 
     folder.mkdir()
     (folder / "a.txt").write_text("12345", encoding="utf-8")
     (folder / "b.txt").write_text("678", encoding="utf-8")
-    command = ["run", "plan.yaml", "--agents", "agents.yaml", "--var", f"folder={folder}"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from genesis.cli.app import main; main()",
-            *command,
-            "--var",
-            f"note={tmp_path}/size.md",
-        ],
+    variables = ["--var", f"folder={folder}", "--var", f"note={tmp_path}/size.md"]
+    done = subprocess.run(  # -P: Python itself does not look into the current folder, as with the installed command
+        [sys.executable, "-P", "-m", "genesis.cli", "run", "plan.yaml", "--agents", "agents.yaml", *variables],
         cwd=_EXAMPLES,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([".", str(_EXAMPLES.parents[1])]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        },
+        env={**os.environ, "PYTHONPATH": str(_EXAMPLES.parents[1]), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=100,

@@ -18,6 +18,8 @@ from genesis.model import AgentProfile, Plan, Registry, Route, RoutedPlan, Task
 from genesis.planning import load_plan, plan_document
 from genesis.structure import dataflow, junctions, outline
 
+PROFILE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 # --- graphs ---------------------------------------------------------------------------------------------------------
 
 
@@ -59,6 +61,7 @@ def _respects(order: list[int], before: Sequence[Sequence[int]]) -> bool:
     return all(place[source] < place[vertex] for vertex, sources in enumerate(before) for source in sources)
 
 
+@PROFILE
 @given(graphs(cyclic=False) | graphs())
 def test_order_is_there_exactly_when_there_is_no_cycle(before: list[tuple[int, ...]]):
     cyclic = any(a == b for a, b in _reaches(before))
@@ -69,6 +72,7 @@ def test_order_is_there_exactly_when_there_is_no_cycle(before: list[tuple[int, .
             assert _respects(order, before)
 
 
+@PROFILE
 @given(graphs(cyclic=False))
 def test_order_is_the_first_of_all_orders(before: list[tuple[int, ...]]):
     assume(len(before) <= 6)
@@ -76,6 +80,7 @@ def test_order_is_the_first_of_all_orders(before: list[tuple[int, ...]]):
     assert topological_order(before) == min(order for order in every if _respects(order, before))
 
 
+@PROFILE
 @given(graphs(cyclic=False) | graphs())
 def test_a_cycle_that_is_found_is_one(before: list[tuple[int, ...]]):
     found = find_cycle(before)
@@ -87,6 +92,7 @@ def test_a_cycle_that_is_found_is_one(before: list[tuple[int, ...]]):
     assert all(early in before[late] for early, late in zip(found, [*found[1:], found[0]], strict=True))
 
 
+@PROFILE
 @given(graphs(cyclic=False), st.lists(st.integers(0, 9), min_size=7, max_size=7))
 def test_longest_path_is_the_longest_of_all_paths(before: list[tuple[int, ...]], weights: list[int]):
     after = successors(before)
@@ -97,6 +103,7 @@ def test_longest_path_is_the_longest_of_all_paths(before: list[tuple[int, ...]],
     assert longest_from(before, weights[: len(before)]) == [max(paths(vertex)) for vertex in range(len(before))]
 
 
+@PROFILE
 @given(graphs())
 def test_successors_and_ancestors_are_those_that_the_edges_give(before: list[tuple[int, ...]]):
     reaches = _reaches(before)
@@ -197,7 +204,9 @@ def plans(draw: st.DrawFn) -> Plan:
     return Plan.model_validate({**shape, "request": draw(WORDS.filter(bool)), "tasks": tasks})
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(plan=plans(), terse=st.booleans(), form=st.sampled_from(["yaml", "json"]))
 def test_a_plan_is_the_same_after_it_was_written_and_read(tmp_path: Path, plan: Plan, terse: bool, form: str):
     document = plan_document(plan, terse=terse)
@@ -275,6 +284,7 @@ def _registry(**more: Any) -> Registry:
     return Registry(agents=tuple(AgentProfile.model_validate({"name": name, **more}) for name in names))
 
 
+@PROFILE
 @given(trees())
 def test_compiled_leaves_wait_for_exactly_what_the_hierarchy_implies(plan: Plan):
     implied = _implied(plan)
@@ -284,6 +294,7 @@ def test_compiled_leaves_wait_for_exactly_what_the_hierarchy_implies(plan: Plan)
     assert {(leaves[early].path, leaves[late].path) for early, late in reaches} == implied
 
 
+@PROFILE
 @given(trees())
 def test_a_plan_that_would_wait_for_itself_has_a_cycle_in_its_order(plan: Plan):
     tree = outline(plan)
@@ -311,6 +322,7 @@ WORK = _optional(type=WORDS, description=WORDS.filter(bool), outputs=st.lists(WO
 )
 
 
+@PROFILE
 @given(WORK, WORK, st.integers(0, 5), st.floats(1, 9))
 def test_equal_work_has_equal_fingerprints_whatever_is_around_it(
     work: dict[str, Any], other: dict[str, Any], retries: int, seconds: float
@@ -323,6 +335,7 @@ def test_equal_work_has_equal_fingerprints_whatever_is_around_it(
     assert _prints({**renamed, "labels": {"k": "v"}}, request="another")["z"] == alone
 
 
+@PROFILE
 @given(WORK, WORK)
 def test_fingerprints_are_equal_exactly_when_the_work_is(first: dict[str, Any], second: dict[str, Any]):
     one, two = (Task.model_validate({"description": "work", **work}) for work in (first, second))

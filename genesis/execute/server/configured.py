@@ -78,6 +78,7 @@ def keep_prefect_off_the_terminal() -> None:
     """Keep Prefect's log lines for the UI: the terminal shows progress instead. Call it before Prefect is imported."""
     for handler in ("CONSOLE", "DEBUG"):
         os.environ.setdefault(f"PREFECT_LOGGING_HANDLERS_{handler}_LEVEL", "CRITICAL")
+    os.environ.setdefault("DO_NOT_TRACK", "1")  # or it asks for leave to send usage data, on a terminal
 
 
 def fix_prefect_paths() -> None:

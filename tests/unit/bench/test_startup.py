@@ -11,7 +11,9 @@ def test_planning_imports_nothing_of_prefect(tmp_path):
 
 
 def test_help_runs_to_its_end(tmp_path):
-    assert 0 < timed(genesis("--help"), private_environment(tmp_path)) < 60
+    wall, cpu = timed(genesis("--help"), private_environment(tmp_path))
+    assert 0 < cpu < 60
+    assert 0 < wall < 60
 
 
 def test_command_that_fails_ends_the_bench_with_its_words(tmp_path):

@@ -49,8 +49,17 @@ def test_terminal_gets_a_bar_that_goes_away_and_lines_that_fit(program, a_run, a
     live.close()
     live.close()
     assert "0/3" in text.getvalue()
+    assert "of about 2.0 s" in text.getvalue()
     line = next(line for line in text.getvalue().splitlines() if "✓ first" in line)
     assert line.rstrip().endswith("…")
+
+
+def test_sentence_is_shown_as_it_is(program, a_run):
+    live, text = watching(terminal=True)
+    live.run_started(program, a_run(), {})
+    live.say("Note: [red]gone[/]")
+    live.close()
+    assert "Note: [red]gone[/]" in text.getvalue()
 
 
 def test_many_leaves_show_only_those_that_did_not_finish(a_run, an_outcome):

@@ -99,7 +99,8 @@ def test_run_shows_each_leaf_on_a_line_and_failures_in_full(shown, a_run, an_out
     error = ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed: 'b'", hint="mend the cause and resume")
     text = shown(run_view(a_run(*tasks, state="failed", error=error)))
     lines = text.splitlines()
-    assert "seven things found" in lines[1]
+    assert lines[1].split() == ["a", "worker", "completed", "2.0", "seven", "things", "found"]
+    assert lines[2].split()[:4] == ["b", "worker", "failed", "2.0"]
     assert lines[2].rstrip().endswith("…")
     assert "✗ b: it broke" in lines[4]
     assert "  → mend it" in text

@@ -1,0 +1,249 @@
+"""What a person sees of a run in the Prefect UI, in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the browser test needs Playwright")
+
+pytestmark = [pytest.mark.browser, pytest.mark.server, pytest.mark.timeout(180)]
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_PATIENCE_S = 45.0
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--disable-extensions"]
+
+PLAN = {
+    "version": 1,
+    "request": "Look around and tell",
+    "tasks": [
+        {
+            "id": "look",
+            "description": "Look around",
+            "subtasks": [
+                {"id": "left", "type": "walk", "description": "Look to the left <b>now</b> | `here`"},
+                {"id": "right", "type": "walk", "description": "Look to the right"},
+            ],
+        },
+        {"id": "ask", "type": "question", "description": "Ask somebody", "depends_on": ["look"]},
+        {"id": "tell", "type": "walk", "description": "Tell", "depends_on": ["look", "ask"]},
+    ],
+}
+AGENTS = {
+    "agents": [
+        {"name": "walker", "task_types": ["walk"], "executor": {"kind": "command", "argv": ["sleep", "0.5"]}},
+        {"name": "asker", "task_types": ["question"], "executor": {"kind": "brief"}},
+    ]
+}
+NAMES = {"walker · look/left", "walker · look/right", "asker · ask", "walker · tell"}
+
+# Where a canvas shows a colour: the middle of each patch, with its size.
+_PATCHES = """async ([data, [red, green, blue], near]) => {
+  const image = await createImageBitmap(await (await fetch('data:image/png;base64,' + data)).blob());
+  const {width, height} = image, canvas = new OffscreenCanvas(width, height), pen = canvas.getContext('2d');
+  pen.drawImage(image, 0, 0);
+  const raw = pen.getImageData(0, 0, width, height).data, seen = new Uint8Array(width * height), found = [];
+  const fits = at => !seen[at] && Math.abs(raw[4 * at] - red) <= near && Math.abs(raw[4 * at + 1] - green) <= near
+    && Math.abs(raw[4 * at + 2] - blue) <= near;
+  for (let start = 0; start < seen.length; start++) {
+    if (!fits(start)) continue;
+    const stack = [start], box = [width, height, 0, 0];
+    seen[start] = 1;
+    while (stack.length) {
+      const at = stack.pop(), x = at % width, y = (at - x) / width;
+      box[0] = Math.min(box[0], x); box[1] = Math.min(box[1], y);
+      box[2] = Math.max(box[2], x); box[3] = Math.max(box[3], y);
+      for (const next of [x ? at - 1 : at, x < width - 1 ? at + 1 : at, at - width, at + width])
+        if (next >= 0 && next < seen.length && fits(next)) { seen[next] = 1; stack.push(next); }
+    }
+    found.push([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, box[2] - box[0] + 1, box[3] - box[1] + 1]);
+  }
+  return found;
+}"""
+_DIFFERENCES = """async ([one, other]) => {
+  const pixels = await Promise.all([one, other].map(async data => {
+    const image = await createImageBitmap(await (await fetch('data:image/png;base64,' + data)).blob());
+    const pen = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    pen.drawImage(image, 0, 0);
+    return pen.getImageData(0, 0, image.width, image.height).data;
+  }));
+  let count = 0;
+  for (let at = 0; at < pixels[0].length; at += 4)
+    if (Math.abs(pixels[0][at] - pixels[1][at]) + Math.abs(pixels[0][at + 1] - pixels[1][at + 1]) > 40) count++;
+  return count;
+}"""
+_COMPLETED = (33, 157, 75)
+"""The green of a finished task in the graph."""
+_LEAST_BAR = 8
+_STRIP = 30
+"""At the bottom the graph has a strip for the run as a whole."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, which is gone at the end."""
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no Chromium is installed: none of {', '.join(_BROWSERS)} is on the PATH")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        try:
+            yield opened
+        finally:
+            opened.close()
+            assert not opened.is_connected()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that reaches this machine alone."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1100}, service_workers="block")
+    context.set_default_timeout(1000 * _PATIENCE_S)
+    context.route("**/*", lambda route: route.continue_() if _is_here(route.request.url) else route.abort())
+    yield context.new_page()
+    context.close()
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme in ("data", "blob"):
+        return True
+    host = parts.hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _until(ask: Callable[[], Any], what: str) -> Any:
+    end = time.monotonic() + _PATIENCE_S
+    while not (answer := ask()):
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+    return answer
+
+
+def _shot(locator: Any) -> str:
+    return base64.b64encode(locator.screenshot()).decode()
+
+
+def _steady(canvas: Any) -> str:
+    """Give the canvas once it no longer moves."""
+    last = ""
+
+    def again() -> str:
+        nonlocal last
+        before, last = last, _shot(canvas)
+        return last if last == before else ""
+
+    return _until(again, "the graph came to rest")
+
+
+def _bars(page: Any, canvas: Any) -> list[tuple[float, float]]:
+    """Give the middle of each task's bar on the page, once all are drawn and nothing moves."""
+    box = canvas.bounding_box()
+
+    def drawn() -> list[tuple[float, float]]:
+        patches = page.evaluate(_PATCHES, [_steady(canvas), _COMPLETED, 10])
+        bars = [
+            (box["x"] + x, box["y"] + y)
+            for x, y, wide, high in patches
+            if min(wide, high) >= _LEAST_BAR and y < box["height"] - _STRIP
+        ]
+        return bars if len(bars) > len(NAMES) else []
+
+    return _until(drawn, "the graph shows a bar for each task and for the pre-flight")
+
+
+def _told_about(page: Any, place: tuple[float, float]) -> str:
+    """Click on a place in the graph and read what the page tells about it, until the graph takes the click."""
+    panel = page.locator(".flow-run-graph-selection-panel")
+
+    def told() -> str:
+        page.mouse.click(*place)
+        try:
+            panel.wait_for(timeout=2000)
+        except playwright.TimeoutError:  # the click ended an earlier choice
+            return ""
+        return panel.inner_text()
+
+    text = _until(told, f"the graph told about what is at {place}")
+    panel.locator("button").first.click()
+    panel.wait_for(state="hidden")
+    return text
+
+
+def _open_tab(page: Any, name: str) -> None:
+    page.get_by_role("tab", name=name).or_(page.get_by_text(name, exact=True)).first.click()
+
+
+def _picture(page: Any, what: str) -> dict[str, float]:
+    """Give the size of a picture once it is displayed."""
+    image = page.get_by_alt_text(what)
+    image.wait_for()
+    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
+    return image.evaluate("image => ({wide: image.naturalWidth, shown: image.getBoundingClientRect().width})")
+
+
+def test_the_runs_page_shows_its_graph_its_tasks_and_its_artifacts(running: Any, page: Any) -> None:
+    plan, agents = running.write("plan.json", PLAN), running.write("agents.json", AGENTS)
+    ran = running("run", plan, "--agents", agents, "--json")
+    assert ran.code == 0, ran.err
+    run = ran.document
+    graphs: list[Any] = []
+    page.on("response", lambda answer: graphs.append(answer) if "/graph-v2" in answer.url else None)
+
+    # The server draws what it has heard: the last states reach it a moment after the run.
+    page.goto(run["ui_url"])
+    canvas = page.locator("canvas").first
+    canvas.wait_for()
+    bars = _bars(page, canvas)
+    told = [_told_about(page, bar) for bar in bars]
+    for name in (*NAMES, "plan check · Look around and tell"):
+        assert any(name in text for text in told), (name, told)
+
+    # The graph was drawn from these nodes and edges, and its arrows are there: without them it looks different.
+    nodes = dict(_until(lambda: graphs and graphs[-1].json()["nodes"], "the page asked for the graph"))
+    labels = {key: node["label"] for key, node in nodes.items()}
+    edges = {(labels[parent["id"]], labels[key]) for key, node in nodes.items() for parent in node["parents"]}
+    assert edges == {
+        ("walker · look/left", "asker · ask"),
+        ("walker · look/right", "asker · ask"),
+        ("walker · look/left", "walker · tell"),
+        ("walker · look/right", "walker · tell"),
+        ("asker · ask", "walker · tell"),
+    }
+    page.get_by_label("Run Graph Options").click()
+    option = page.get_by_text("Hide dependency arrows")
+    option.wait_for()
+    with_arrows = _steady(canvas)
+    option.click()
+    assert page.evaluate(_DIFFERENCES, [with_arrows, _steady(canvas)]) > 100
+    page.keyboard.press("Escape")
+
+    _open_tab(page, "Task Runs")
+    for name in NAMES:
+        page.get_by_role("link", name=name, exact=True).first.wait_for()
+    page.get_by_text("Briefed", exact=True).first.wait_for()
+
+    _open_tab(page, "Artifacts")
+    for key in ("genesis-plan", "genesis-routing", "genesis-progress", "genesis-result", "genesis-work-orders"):
+        page.get_by_text(key, exact=True).first.wait_for()
+
+    page.get_by_text("genesis-plan", exact=True).first.click()
+    size = _picture(page, "Picture: the tasks and what each comes after")
+    assert size["wide"] > 300
+    assert size["shown"] > 300
+    page.get_by_role("cell", name="look/left", exact=True).first.wait_for()
+    assert "Look to the left <b>now</b> | `here`" in page.locator("code, pre").first.inner_text()
+
+    # The new face of the UI shows the same artifact.
+    page.goto(page.url.replace("/artifacts/", "/v2/artifacts/"))
+    assert _picture(page, "Picture: the tasks and what each comes after")["wide"] == size["wide"]
