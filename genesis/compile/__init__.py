@@ -1,6 +1,5 @@
 """Compile: from a routed plan to the flat program that runs."""
 
-from genesis.compile.fingerprint import leaf_fingerprint
 from genesis.compile.program import compile_program
 
-__all__ = ["compile_program", "leaf_fingerprint"]
+__all__ = ["compile_program"]

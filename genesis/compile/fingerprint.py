@@ -4,40 +4,59 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+
+from pydantic import JsonValue
 
 from genesis.model import AgentProfile, Task
 from genesis.structure import references
 
-__all__ = ["SCHEME", "leaf_fingerprint"]
+__all__ = ["SCHEME", "Fingerprints"]
 
 SCHEME = "1"
 """Changes when the meaning of a fingerprint changes, so that old results are not taken for new ones."""
 
 
-def leaf_fingerprint(task: Task, agent: AgentProfile, variables: Mapping[str, str], upstream: Sequence[str]) -> str:
-    """Fingerprint a leaf.
+class Fingerprints:
+    """Fingerprints the leaves of one plan; what leaves share is worked out once."""
 
-    Args:
-        task: The leaf as it is written.
-        agent: The agent that runs it; its executor counts, its price and success rate do not.
-        variables: Variables of the plan; those that the inputs use count.
-        upstream: Fingerprints of the leaves that it comes after, in document order.
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        """Start a plan.
 
-    Returns:
-        SHA-256 in hex. A leaf's name, limits and estimates do not change it.
-    """
-    used = {name: variables[name] for name in references(dict(task.inputs)) if name in variables}
-    parts = [
-        SCHEME,
-        task.type,
-        task.description,
-        task.inputs,
-        used,
-        task.outputs,
-        agent.name,
-        agent.executor_for(task.type).model_dump(mode="json"),
-        list(upstream),
-    ]
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        Args:
+            variables: Variables of the plan; those that a leaf's inputs use count.
+        """
+        self._variables = variables
+        self._encode = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
+        self._executors: dict[tuple[str, str], dict[str, JsonValue]] = {}
+
+    def leaf(self, task: Task, agent: AgentProfile, upstream: str) -> str:
+        """Fingerprint a leaf.
+
+        Args:
+            task: The leaf as it is written.
+            agent: The agent that runs it; its executor counts, its price and success rate do not.
+            upstream: What `joint` gives for the leaves that it comes after.
+
+        Returns:
+            SHA-256 in hex. A leaf's name, limits and estimates do not change it.
+        """
+        variables = self._variables
+        used = {name: variables[name] for name in references(task.inputs) if name in variables}
+        executor = self._executor(agent, task.type)
+        work = [task.type, task.description, task.inputs, used, task.outputs, agent.name, executor]
+        return _digest(self._encode([SCHEME, *work, upstream]))
+
+    def joint(self, prints: Iterable[str]) -> str:
+        """Join the fingerprints of the leaves that others come after, in document order."""
+        return _digest(self._encode([*prints]))
+
+    def _executor(self, agent: AgentProfile, task_type: str) -> dict[str, JsonValue]:
+        key = (agent.name, task_type)
+        if key not in self._executors:
+            self._executors[key] = agent.executor_for(task_type).model_dump(mode="json")
+        return self._executors[key]
+
+
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()

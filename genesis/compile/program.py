@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from genesis.compile.fingerprint import leaf_fingerprint
-from genesis.compile.flatten import leaf_order
+from dataclasses import dataclass
+
+from genesis.compile.fingerprint import Fingerprints
+from genesis.compile.flatten import Flat, flatten
 from genesis.errors import PlanInvalidError
-from genesis.graph import topological_order
-from genesis.model import AgentProfile, Leaf, Program, Registry, RoutedPlan
+from genesis.model import AgentProfile, Leaf, Plan, Program, Registry, RoutedPlan
 from genesis.structure import (
     DataFlow,
     Node,
@@ -39,26 +40,22 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     flow = dataflow(plan, tree)
     _refuse_broken(tree, flow)
     try:
-        after = leaf_order(tree, junctions(tree, flow.edges()))
+        flat = flatten(tree, junctions(tree, flow.edges()))
     except ValueError as error:
         raise _invalid("the plan has a cycle") from error
     number = {leaf: index for index, leaf in enumerate(tree.leaves)}
-    links = _numbered(after, number)
     agents = _agents(routed, registry, tree)
-    prints = _fingerprints(routed, tree, links, agents)
-    sources = {
-        node: {reference: number[source] for reference, source in found.items()} for node, found in flow.sources.items()
-    }
-    leaves = tuple(
-        _leaf(index, tree.nodes[node], agent, default_seconds).model_copy(
-            update={"after": links[index], "sources": sources.get(node, {}), "fingerprint": prints[index]}
-        )
-        for index, (node, agent) in enumerate(zip(tree.leaves, agents, strict=True))
-    )
+    prints = _fingerprints(plan, tree, flat, agents)
+    groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
+    leaves = []
+    for index, (leaf, agent) in enumerate(zip(tree.leaves, agents, strict=True)):
+        sources = {reference: number[source] for reference, source in flow.sources.get(leaf, {}).items()}
+        place = _Place(index, groups[flat.after[leaf]], sources, prints[leaf])
+        leaves.append(_leaf(place, tree.nodes[leaf], agent, default_seconds))
     used = {leaf.agent for leaf in leaves}
     return Program(
         request=plan.request,
-        leaves=leaves,
+        leaves=tuple(leaves),
         agents={agent.name: agent for agent in registry.agents if agent.name in used},
         registry=registry,
         vars=plan.vars,
@@ -85,12 +82,6 @@ def _refuse_broken(tree: Outline, flow: DataFlow) -> None:
         raise _invalid(f"task {path!r} uses {{{missing.reference}}}, but {missing.reason}")
 
 
-def _numbered(after: dict[int, tuple[int, ...]], number: dict[int, int]) -> list[tuple[int, ...]]:
-    """Name leaves by their position among the leaves; equal tuples stay shared."""
-    shared: dict[tuple[int, ...], tuple[int, ...]] = {}
-    return [shared.setdefault(nodes, tuple(number[node] for node in nodes)) for nodes in after.values()]
-
-
 def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> list[AgentProfile]:
     known = {agent.name: agent for agent in registry.agents}
     found: list[AgentProfile] = []
@@ -105,28 +96,43 @@ def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> list[Agent
     return found
 
 
-def _fingerprints(
-    routed: RoutedPlan, tree: Outline, links: list[tuple[int, ...]], agents: list[AgentProfile]
-) -> list[str]:
-    prints = [""] * len(links)
-    for index in topological_order(links) or ():
-        task = tree.nodes[tree.leaves[index]].task
-        upstream = [prints[source] for source in links[index]]
-        prints[index] = leaf_fingerprint(task, agents[index], routed.plan.vars, upstream)
+def _fingerprints(plan: Plan, tree: Outline, flat: Flat, agents: list[AgentProfile]) -> dict[int, str]:
+    """Fingerprint each leaf, after those that it comes after."""
+    fingerprints = Fingerprints(plan.vars)
+    agent_of = dict(zip(tree.leaves, agents, strict=True))
+    prints: dict[int, str] = {}
+    joint: dict[int, str] = {}
+    for leaf in flat.order:
+        group = flat.after[leaf]
+        if group not in joint:
+            joint[group] = fingerprints.joint(prints[source] for source in flat.groups[group])
+        prints[leaf] = fingerprints.leaf(tree.nodes[leaf].task, agent_of[leaf], joint[group])
     return prints
 
 
-def _leaf(index: int, node: Node, agent: AgentProfile, default_seconds: float) -> Leaf:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a leaf stands among the others."""
+
+    index: int
+    after: tuple[int, ...]
+    sources: dict[str, int]
+    fingerprint: str
+
+
+def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float) -> Leaf:
     task = node.task
     return Leaf(
-        index=index,
+        index=place.index,
         path=node.path,
         agent=agent.name,
+        after=place.after,
         type=task.type,
         description=task.description,
         inputs=task.inputs,
+        sources=place.sources,
         outputs=task.outputs,
-        fingerprint="",
+        fingerprint=place.fingerprint,
         seconds=expected_seconds(task, default_seconds),
         usd=expected_usd(task, agent),
         tokens=expected_tokens(task),

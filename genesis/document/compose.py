@@ -11,12 +11,13 @@ from typing import Any
 
 import yaml
 
-__all__ = ["Composer", "NotPlainError"]
+__all__ = ["NUMBER", "Composer", "NotPlainError"]
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?[0-9]{1,400}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+"""A plain scalar that is read as a number."""
 _NOTHING = object()
 
 
@@ -88,7 +89,7 @@ class Composer:
             return _TRUTH[text]
         if _INT.fullmatch(text):
             return int(text)
-        return float(text) if _FLOAT.fullmatch(text) else text
+        return float(text) if NUMBER.fullmatch(text) else text
 
     def _expects_key(self) -> bool:
         frame = self._frames[-1] if self._frames else None

@@ -11,11 +11,14 @@ from typing import Any
 
 import yaml
 
+from genesis.document.compose import NUMBER
 from genesis.errors import ResourceError
 
 __all__ = ["dump_json", "dump_yaml", "write_atomic"]
 
-_Dumper: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Dumper: type[Any] = type("_Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
+"""Quotes every text that `read` takes for a number; by YAML 1.1, the library's own, `08` and `1e5` are text."""
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, [*"-+.0123456789"])
 
 
 def dump_yaml(value: Any) -> str:

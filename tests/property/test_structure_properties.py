@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -115,11 +114,10 @@ def test_successors_and_ancestors_are_those_that_the_edges_give(before: list[tup
 # --- plans ----------------------------------------------------------------------------------------------------------
 
 IDS = st.text("abyzAZ019é日_-.", min_size=1, max_size=6)
-_NUMBER = re.compile(r"[-+.\d]+([eE][-+]?\d+)?", re.ASCII)
-TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12).filter(
-    lambda text: not _NUMBER.fullmatch(text)  # the YAML writer leaves out the quotes of `08` and `1e5`
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
+WORDS = TEXTS | st.sampled_from(
+    ["yes", "null", "1.0", "0x1f", "2024-01-01", "~", "08", "1e5", "{x}", "- a", "a: b", "#"]
 )
-WORDS = TEXTS | st.sampled_from(["yes", "null", "1.0", "0x1f", "2024-01-01", "~", "{x}", "- a", "a: b", "#"])
 SECONDS = st.floats(0, 1e6)
 MONEY = st.decimals(0, 1000, places=4)
 VALUES = st.recursive(

@@ -14,6 +14,13 @@ def test_yaml_comes_back_as_it_went():
     assert parse(dump_yaml(_VALUE)) == _VALUE
 
 
+@pytest.mark.parametrize(
+    "text", ["08", "0E0", "1e5", "+.5", "-1", "1.", "0x1f", "1_000", "1:30", "no", "~", ".inf", "1\n"]
+)
+def test_text_that_looks_like_something_else_stays_text(text: str):
+    assert parse(dump_yaml({"k": [text]})) == {"k": [text]}
+
+
 def test_json_comes_back_as_it_went():
     assert parse(dump_json(_VALUE)) == _VALUE
 

@@ -2,23 +2,23 @@
 
 import base64
 import re
-from xml.etree import ElementTree
+import xml.etree.ElementTree as ET
 
 import pytest
 
 from genesis.execute.picture import Picture, as_image
 from genesis.testing import a_program, a_task, an_agent
 
-HOSTILE = 'x"</text><script>alert(1)</script>&\x00\u202e\ud800'
+HOSTILE = 'x"><script>a&b\x00\u202e\ud800'
 
 
 def _texts(svg: str) -> list[str]:
-    return ["".join(text.itertext()) for text in ElementTree.fromstring(svg).iter() if text.tag.endswith("}text")]
+    return ["".join(text.itertext()) for text in ET.fromstring(svg).iter() if text.tag.endswith("}text")]
 
 
 def _fills(svg: str) -> list[str]:
     """Give the colour of each box, without the ground and the legend."""
-    group = next(part for part in ElementTree.fromstring(svg) if part.tag.endswith("}g"))
+    group = next(part for part in ET.fromstring(svg) if part.tag.endswith("}g"))
     return [part.get("fill") for part in group if part.tag.endswith("}rect")]
 
 
@@ -74,8 +74,7 @@ def test_hostile_names_are_text():
     leaf = program.leaves[0].model_copy(update={"path": HOSTILE, "agent": HOSTILE})
     svg = Picture(program.model_copy(update={"leaves": (leaf,)})).by_agent()
     assert "<script" not in svg
-    assert _texts(svg)[0].startswith('x"</text>')
-    assert "\u202e" not in svg
+    assert _texts(svg)[:2] == ['x"><script>a&b'] * 2
     as_image(svg, "x").encode()
 
 
@@ -90,7 +89,7 @@ def test_long_paths_keep_their_end():
 def test_more_agents_than_colours_are_drawn():
     agents = tuple(an_agent(f"agent_{i}") for i in range(40))
     svg = Picture(a_program(*(a_task(f"t{i}", agent=f"agent_{i}") for i in range(40)), agents=agents)).by_agent()
-    root = ElementTree.fromstring(svg)
+    root = ET.fromstring(svg)
     width, height = float(root.get("width")), float(root.get("height"))
     for rect in root.iter("{http://www.w3.org/2000/svg}rect"):
         assert float(rect.get("x")) + float(rect.get("width")) <= width
@@ -119,5 +118,5 @@ def test_a_picture_is_embedded_as_data():
 
 def test_the_picture_brings_its_own_ground():
     svg = Picture(a_program(a_task("a"))).by_agent()
-    ground = next(ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}rect"))
+    ground = next(ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}rect"))
     assert ground.get("fill") == "#fff"
