@@ -51,6 +51,7 @@ class LlmSettings(_Group):
     api_key: SecretStr | None = None
     """Key for the API; the provider's own variable (`OPENAI_API_KEY` …) is used where it is missing."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.3
+    """Of the planner and of `llm` executors; left out for models that refuse it."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """For one call."""
     max_tokens: Annotated[int, Field(gt=0)] = 900
@@ -65,6 +66,7 @@ class ServerSettings(_Group):
     """The embedded Prefect server."""
 
     host: str = "127.0.0.1"
+    """Address that it listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     """0 takes a free port."""
     start_timeout_s: Annotated[float, Field(gt=0)] = 90.0

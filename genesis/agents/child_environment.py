@@ -66,7 +66,7 @@ def needed_secret(name: str, secrets: Secrets, work: Work) -> str:
     if value is None:
         raise TaskError(
             f"agent {work.agent.name!r} needs secret {name!r}, which does not exist here",
-            hint=f"set the environment variable {name}, or make a Prefect Secret block of this name",
+            hint=f"set the environment variable {name}",
         )
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -52,12 +53,16 @@ def agents(ctx: click.Context, agents: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
     """Check an agents file: that it can be read, and that its executors can be used here."""
+    from rich.text import Text
+
     from genesis.agents import LocalProbe
     from genesis.cli.planning import load_agents
     from genesis.execute.equipment import equipment
 
     settings = load_settings()
     registry = load_agents(agents or parent, settings)
+    if agents or parent:  # where a run finds the team's own modules too
+        sys.path.append(str((agents or parent or Path()).resolve().parent))
     probe = LocalProbe(equipment(settings))
     problems = []
     for agent in registry.agents:
@@ -76,6 +81,6 @@ def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
         return 1 if problems else 0
     for found in problems:
         place = f" for {found['task_type']!r}" if found["task_type"] else ""
-        console().print(f"[red]{found['agent']}[/]{place}: {found['problem']}")
+        console().print(Text.assemble((str(found["agent"]), "red"), f"{place}: {found['problem']}"))
     console().print(f"{len(registry.agents)} agents, {len(registry.rules)} rules, {len(problems)} problems")
     return 1 if problems else 0

@@ -15,6 +15,7 @@ __all__ = ["doctor"]
 @debug_option
 def doctor(as_json: bool) -> int:
     """Look for what is wrong on this machine, and say how to mend it."""
+    from rich.markup import escape
     from rich.table import Table
 
     from genesis.execute.doctor import diagnose
@@ -26,8 +27,10 @@ def doctor(as_json: bool) -> int:
         return 0 if ok else 1
     table = Table(box=None, pad_edge=False, show_header=False)
     for found in findings:
-        table.add_row("[green]✓[/]" if found.ok else "[bold red]✗[/]", found.name, found.detail)
+        table.add_row("[green]✓[/]" if found.ok else "[bold red]✗[/]", escape(found.name), escape(found.detail))
         if found.mend:
-            table.add_row("", "", f"[yellow]{found.mend}[/]" if not found.ok else f"[dim]{found.mend}[/]")
+            table.add_row(
+                "", "", f"[yellow]{escape(found.mend)}[/]" if not found.ok else f"[dim]{escape(found.mend)}[/]"
+            )
     console().print(table)
     return 0 if ok else 1

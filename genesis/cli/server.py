@@ -60,5 +60,5 @@ def _show(info: ServerInfo, as_json: bool) -> int:
             line += f"  UI {info.ui_url}  API {info.api_url}  process {info.pid}  Prefect {info.version}"
         console().print(line, soft_wrap=True)
         if info.note:
-            console().print(info.note, style="yellow", soft_wrap=True)
+            console().print(info.note, style="yellow", soft_wrap=True, markup=False)
     return 0 if info.state == "running" else 4

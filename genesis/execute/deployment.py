@@ -38,13 +38,11 @@ class DeploymentRunner:
         Raises:
             TaskError: There is no such deployment, or its run did not complete.
         """
-        key = f"{work.run_id}:{work.path}:{work.attempt}"
         try:
             run = await arun_deployment(
                 self._name,
                 parameters=dict(work.inputs),
                 timeout=0,
-                idempotency_key=key,
                 tags=["genesis", f"cid:{work.correlation_id}"],
                 flow_run_name=f"{work.agent.name} · {work.path}",
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from prefect.context import FlowRunContext
@@ -43,7 +44,7 @@ async def run(
         ResourceError: The ledger cannot be written.
     """
     launch = _launch(settings, slots, rehearse, functions, observer)
-    return await _anywhere(launch.settings, lambda: start_run(program, launch))
+    return await _anywhere(launch, lambda how: start_run(program, how))
 
 
 async def resume(
@@ -61,7 +62,7 @@ async def resume(
         ServiceError: The Prefect API cannot be reached.
     """
     launch = _launch(settings, None, None, functions, observer)
-    return await _anywhere(launch.settings, lambda: resume_run(run_id, launch))
+    return await _anywhere(launch, lambda how: resume_run(run_id, how))
 
 
 def _launch(
@@ -77,9 +78,13 @@ def _launch(
     return Launch(settings, rehearse, observer or Silent(), functions=functions_of(functions))
 
 
-async def _anywhere(settings: Settings, start: Callable[[], Awaitable[Run]]) -> Run:
+async def _anywhere(launch: Launch, start: Callable[[Launch], Awaitable[Run]]) -> Run:
     if FlowRunContext.get() is not None:
-        return await start()
-    api = await asyncio.to_thread(ensure_api, settings)
+        return await start(launch)
+
+    async def mend() -> None:
+        await asyncio.to_thread(ensure_api, launch.settings)
+
+    api = await asyncio.to_thread(ensure_api, launch.settings)
     with connected(api):
-        return await start()
+        return await start(replace(launch, mend=mend) if api.embedded else launch)

@@ -141,7 +141,7 @@ class AgentProfile(Model):
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Time limit of an attempt in seconds."""
     secrets: tuple[str, ...] = ()
-    """Names of secrets that it needs: environment variables or Prefect Secret blocks."""
+    """Names of secrets that it needs: environment variables."""
     allowed_tools: tuple[str, ...] = ()
 
     @property

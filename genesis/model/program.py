@@ -33,7 +33,7 @@ class Leaf(Model):
     """For each `{task.key}` in `inputs`, as it is written there, the leaf that produces it."""
     outputs: tuple[str, ...] = ()
     fingerprint: str
-    """Hex SHA-256 over all that decides the result: work, inputs, agent, what it comes after, Genesis version."""
+    """Hex SHA-256 over all that decides the result: work, inputs, agent, what it comes after."""
     seconds: float
     """Estimated duration in seconds."""
     usd: Usd

@@ -180,6 +180,25 @@ def _told_about(page: Any, place: tuple[float, float]) -> str:
     return text
 
 
+def _opened(page: Any, url: str) -> dict[str, Any]:
+    """Open a run's page when the server knows all of it, and give the nodes that the page draws.
+
+    The last states reach the server a moment after the run has ended.
+    """
+    answers: list[Any] = []
+    page.on("response", lambda answer: answers.append(answer) if "/graph-v2" in answer.url else None)
+
+    def whole() -> dict[str, Any]:
+        answers.clear()
+        page.goto(url)
+        _until(lambda: answers or page.wait_for_timeout(50), "the page asked for the graph")
+        nodes = dict(answers[-1].json()["nodes"])
+        known = {node["label"] for node in nodes.values() if node["state_type"] == "COMPLETED"}
+        return nodes if known >= NAMES else {}
+
+    return _until(whole, "the server knows the whole graph")
+
+
 def _open_tab(page: Any, name: str) -> None:
     page.get_by_role("tab", name=name).or_(page.get_by_text(name, exact=True)).first.click()
 
@@ -197,20 +216,7 @@ def test_the_runs_page_shows_its_graph_its_tasks_and_its_artifacts(running: Any,
     ran = running("run", plan, "--agents", agents, "--json")
     assert ran.code == 0, ran.err
     run = ran.document
-    graphs: list[Any] = []
-    page.on("response", lambda answer: graphs.append(answer) if "/graph-v2" in answer.url else None)
-
-    # The server draws what it has heard: the last states reach it a moment after the run.
-    page.goto(run["ui_url"])
-    canvas = page.locator("canvas").first
-    canvas.wait_for()
-    bars = _bars(page, canvas)
-    told = [_told_about(page, bar) for bar in bars]
-    for name in (*NAMES, "plan check · Look around and tell"):
-        assert any(name in text for text in told), (name, told)
-
-    # The graph was drawn from these nodes and edges, and its arrows are there: without them it looks different.
-    nodes = dict(_until(lambda: graphs and graphs[-1].json()["nodes"], "the page asked for the graph"))
+    nodes = _opened(page, run["ui_url"])
     labels = {key: node["label"] for key, node in nodes.items()}
     edges = {(labels[parent["id"]], labels[key]) for key, node in nodes.items() for parent in node["parents"]}
     assert edges == {
@@ -220,13 +226,24 @@ def test_the_runs_page_shows_its_graph_its_tasks_and_its_artifacts(running: Any,
         ("walker · look/right", "walker · tell"),
         ("asker · ask", "walker · tell"),
     }
+
+    # The arrows are drawn: without them the graph looks different. Without them no bar is in two parts, either.
+    canvas = page.locator("canvas").first
+    canvas.wait_for()
+    _bars(page, canvas)
     page.get_by_label("Run Graph Options").click()
     option = page.get_by_text("Hide dependency arrows")
     option.wait_for()
     with_arrows = _steady(canvas)
     option.click()
-    assert page.evaluate(_DIFFERENCES, [with_arrows, _steady(canvas)]) > 100
+    without_arrows = _until(lambda: (shot := _steady(canvas)) != with_arrows and shot, "the arrows went away")
+    assert page.evaluate(_DIFFERENCES, [with_arrows, without_arrows]) > 100
     page.keyboard.press("Escape")
+    option.wait_for(state="hidden")
+
+    told = [_told_about(page, bar) for bar in _bars(page, canvas)]
+    for name in (*NAMES, "plan check · Look around and tell"):
+        assert any(name in text for text in told), (name, told)
 
     _open_tab(page, "Task Runs")
     for name in NAMES:

@@ -155,6 +155,14 @@ async def test_a_resume_repeats_no_finished_leaf(workbench: Workbench):
     assert recorder.kept == [0]
 
 
+async def test_a_leaf_that_is_never_to_be_reused_runs_again_on_a_resume(workbench: Workbench):
+    program = a_program(a_task("a", cache="none"), a_task("b", after=("a",)), a_task("c", after=("b",)))
+    first = await workbench.run(program, ScriptedAgent({"c": [ValueError("once")]}))
+    again = ScriptedAgent()
+    assert (await workbench.run(program, again, run_id=first.run_id)).state == "completed"
+    assert again.paths == ["a", "c"]
+
+
 async def test_a_record_is_written_before_the_leaf_is_final(workbench: Workbench):
     program = a_program(a_task("a"), a_task("b", after=("a",)))
     seen: list[bool] = []

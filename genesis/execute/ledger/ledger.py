@@ -137,7 +137,7 @@ class Ledger:
             if known is not None and f"{leaf_name(leaf)}.json" not in known:
                 continue
             outcome = await self.outcome(leaf)
-            if outcome is not None and outcome.state in FINISHED:
+            if outcome is not None and outcome.state in FINISHED and leaf.cache != "none":
                 found[leaf.index] = outcome
         return found
 

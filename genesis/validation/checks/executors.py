@@ -80,7 +80,7 @@ def executor_unusable(facts: Facts) -> Iterator[Finding]:
     "GEN-SECRET-MISSING",
     "error",
     finds="a secret that an agent in use needs and that cannot be read",
-    remedy="set an environment variable or a Prefect Secret block of this name",
+    remedy="set an environment variable of this name",
 )
 def secret_missing(facts: Facts) -> Iterator[Finding]:
     """Ask about each secret of each agent in use once."""

@@ -160,7 +160,7 @@ def test_many_and_long_work_orders_are_counted(files, tmp_path):
         ("``` a`b\n<i>", "``` a`b\n&lt;i>"),
         ("- ```\n  ```\n<i>", "- ```\n  ```\n&lt;i>"),
         ("> ```\n> <i>\n", "> ```\n> &lt;i>\n"),
-        ("x\u2028```\n<i>", "x```\n&lt;i>"),
+        ("x\u2028```\n<i>", "x\u2028```\n&lt;i>"),
         ("```\n<b>\n```  \t\n<i>", "```\n<b>\n```  \t\n&lt;i>"),
         ("```\n<b>\n``` x\n<b>", "```\n<b>\n``` x\n<b>"),
         ("a\r\nb\u202ec", "a\nbc"),
