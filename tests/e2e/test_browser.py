@@ -169,7 +169,7 @@ def _told_about(page: Any, place: tuple[float, float]) -> str:
     def told() -> str:
         page.mouse.click(*place)
         try:
-            panel.wait_for(timeout=2000)
+            panel.wait_for(timeout=1200)
         except playwright.TimeoutError:  # the click ended an earlier choice
             return ""
         return panel.inner_text()
@@ -230,15 +230,15 @@ def test_the_runs_page_shows_its_graph_its_tasks_and_its_artifacts(running: Any,
     # The arrows are drawn: without them the graph looks different. Without them no bar is in two parts, either.
     canvas = page.locator("canvas").first
     canvas.wait_for()
-    _bars(page, canvas)
     page.get_by_label("Run Graph Options").click()
     option = page.get_by_text("Hide dependency arrows")
     option.wait_for()
-    with_arrows = _steady(canvas)
+    _bars(page, canvas)
+    with_arrows = _shot(canvas)
     option.click()
     without_arrows = _until(lambda: (shot := _steady(canvas)) != with_arrows and shot, "the arrows went away")
     assert page.evaluate(_DIFFERENCES, [with_arrows, without_arrows]) > 100
-    page.keyboard.press("Escape")
+    page.get_by_label("Run Graph Options").click()
     option.wait_for(state="hidden")
 
     told = [_told_about(page, bar) for bar in _bars(page, canvas)]

@@ -33,8 +33,13 @@ async def test_reports_and_work_orders_are_published(workbench: Workbench, tmp_p
         path.write_text("# Found\n\n<img src=http://192.0.2.1/x>")
         return {"report": str(path)}
 
+    def brief(work):
+        path = tmp_path / "brief.md"
+        path.write_text("# Order")
+        return Result(value={"brief": str(path)}, state="briefed")
+
     program = a_program(a_task("ask"), a_task("tell", after=("ask",)))
-    agent = ScriptedAgent({"ask": [Result(value={"brief": _order(tmp_path)}, state="briefed")], "tell": [report]})
+    agent = ScriptedAgent({"ask": [brief], "tell": [report]})
     run = await workbench.run(program, agent)
     assert run.state == "completed"
     _, found = await _artifacts(run)
@@ -43,12 +48,6 @@ async def test_reports_and_work_orders_are_published(workbench: Workbench, tmp_p
     assert found["genesis-work-orders"].data == "# 1 work order for people\n\n## Order"
     assert str(tmp_path / "brief.md").replace("_", "\\_") in found["genesis-result"].data
     assert "**2 of 2 done**" in found["genesis-progress"].data
-
-
-def _order(folder) -> str:
-    path = folder / "brief.md"
-    path.write_text("# Order")
-    return str(path)
 
 
 async def test_the_preflight_has_a_name_that_a_reader_knows(workbench: Workbench):
