@@ -147,13 +147,16 @@ def _steady(canvas: Any) -> str:
 
 
 def _bars(page: Any, canvas: Any) -> list[tuple[float, float]]:
-    """Give the middle of each task's bar on the page, once all are drawn and nothing moves."""
+    """Give the beginning of each task's bar on the page, once all are drawn and nothing moves.
+
+    Clicks further on can go to the bar behind it in the same row.
+    """
     box = canvas.bounding_box()
 
     def drawn() -> list[tuple[float, float]]:
         patches = page.evaluate(_PATCHES, [_steady(canvas), _COMPLETED, 10])
         bars = [
-            (box["x"] + x, box["y"] + y)
+            (box["x"] + x - wide / 2 + min(wide / 2, _LEAST_BAR), box["y"] + y)
             for x, y, wide, high in patches
             if min(wide, high) >= _LEAST_BAR and y < box["height"] - _STRIP
         ]
