@@ -5,26 +5,28 @@ import asyncio
 import httpx
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId, LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterParentFlowRunId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
 
 from genesis.agents import Result
 from genesis.errors import TaskError
 from genesis.testing import ScriptedAgent, a_program, a_task
 from genesis.testing.prefect import Workbench
 
-pytestmark = [
-    pytest.mark.server,
-    # Prefect leaves HTTP connections of its own to the garbage collector (it asks for the default result storage).
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.server
 
 
 async def _artifacts(run):
     async with get_client() as client:
         flow_run = await client.read_flow_run(run.ui_url.rsplit("/", 1)[1])
-        found = await client.read_artifacts()
-    return flow_run, {artifact.key: artifact for artifact in found if artifact.flow_run_id == flow_run.id}
+        this_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
+        found = await client.read_artifacts(flow_run_filter=this_run)
+    return flow_run, {artifact.key: artifact for artifact in found}
 
 
 async def test_reports_and_work_orders_are_published(workbench: Workbench, tmp_path):

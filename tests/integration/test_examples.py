@@ -11,12 +11,7 @@ import pytest
 
 _EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
-pytestmark = [
-    pytest.mark.server,
-    # Prefect leaves HTTP connections of its own to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.server
 
 
 def _example(name: str) -> ModuleType:

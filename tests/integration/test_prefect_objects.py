@@ -19,11 +19,7 @@ from genesis.model import Program, Registry
 from genesis.testing import a_plan, a_program, a_task, an_agent, routed_to
 from genesis.testing.prefect import Workbench
 
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.server
 
 
 @task
