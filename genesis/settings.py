@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["Limits", "LlmSettings", "RunSettings", "ServerSettings", "Settings"]
+__all__ = ["Limits", "LlmSettings", "PoolSettings", "RunSettings", "ServerSettings", "Settings"]
 
 
 class _Group(BaseModel):
@@ -86,6 +86,29 @@ class RunSettings(_Group):
     """Pause before the first repeat; it doubles up to a minute."""
 
 
+class PoolSettings(_Group):
+    """How leaves run on the work pools of their agents."""
+
+    heartbeat_s: Annotated[float, Field(gt=0)] = 5.0
+    """How often a worker says that it is alive."""
+    lost_after_s: Annotated[float, Field(gt=0)] = 20.0
+    """How long a worker may say nothing, while the API answers, before its work is given to another."""
+    no_worker: Literal["wait", "fail"] = "wait"
+    """What to do when no worker serves a pool: wait for one, or fail the leaf."""
+    dispatch_timeout_s: Annotated[float, Field(gt=0)] | None = None
+    """How long a leaf may wait for a worker; without it as long as it takes."""
+    batch_seconds: Annotated[float, Field(ge=0)] = 0.5
+    """Ready leaves of one agent share a flow run while the work ahead in it is expected to take less than this."""
+    batch_leaves: Annotated[int, Field(ge=1, le=100)] = 8
+    """Most leaves in one flow run."""
+    busy_poll_s: Annotated[float, Field(gt=0)] = 0.2
+    """Pause between two polls of a pool that has work."""
+    idle_poll_s: Annotated[float, Field(gt=0)] = 10.0
+    """Pause between two polls of a quiet pool; an event wakes it earlier."""
+    orchestrators: Annotated[int, Field(ge=1)] = 10
+    """Runs that are orchestrated at once on the pool `genesis`, apart from the agents' slots."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its defaults."""
 
@@ -105,3 +128,4 @@ class Settings(BaseSettings):
     llm: LlmSettings = LlmSettings()
     server: ServerSettings = ServerSettings()
     run: RunSettings = RunSettings()
+    pools: PoolSettings = PoolSettings()

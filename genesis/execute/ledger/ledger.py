@@ -4,6 +4,8 @@
 genesis/<run id>/run.json             header: plan with routes, registry, options
 genesis/<run id>/leaves/00012-….json  one final leaf: its outcome and fingerprint
 genesis/<run id>/results/00012-….json a result too large for the record
+genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came to, until the orchestrator adopts it
+genesis/<run id>/owner.json           which flow run orchestrates
 genesis/<run id>/state.json           the run's last known state
 genesis/<run id>/files/…              what agents leave: briefs, logs
 ```
@@ -108,18 +110,52 @@ class Ledger:
         Returns:
             The outcome as it was written: with `result_ref` in place of a large `result`.
         """
-        result = json.dumps(outcome.result, ensure_ascii=False, separators=(",", ":"))
-        if len(result) > self._inline_bytes:
-            name = f"results/{leaf_name(leaf)}.json"
-            await self.store.write(self._name(name), result.encode("utf-8", "surrogatepass"))
-            outcome = outcome.model_copy(update={"result": None, "result_ref": name})
-        record = _Record(fingerprint=leaf.fingerprint, outcome=outcome)
-        await self.store.write(self._name(f"leaves/{leaf_name(leaf)}.json"), record.model_dump_json().encode())
+        outcome = await self._large_result_aside(leaf_name(leaf), outcome)
+        await self._write_record(f"leaves/{leaf_name(leaf)}.json", leaf, outcome)
+        return outcome
+
+    async def record_attempt(self, leaf: Leaf, outcome: Outcome, token: str) -> Outcome:
+        """Write what a worker's attempt came to. It counts once the orchestrator adopts it.
+
+        Args:
+            leaf: The leaf.
+            outcome: What the attempt came to, final.
+            token: Tells this attempt from all others: the id of its flow run.
+
+        Returns:
+            The outcome as it was written: with `result_ref` in place of a large `result`.
+        """
+        outcome = await self._large_result_aside(f"{leaf_name(leaf)}.{token}", outcome)
+        await self._write_record(_attempt_name(leaf, token), leaf, outcome)
+        return outcome
+
+    async def attempt(self, leaf: Leaf, token: str) -> Outcome | None:
+        """Read what an attempt came to; None where no whole record of it is there."""
+        return await self._read_record(_attempt_name(leaf, token), leaf)
+
+    async def adopt(self, leaf: Leaf, outcome: Outcome) -> Outcome:
+        """Make the outcome of an attempt the leaf's own. Only who orchestrates the run may."""
+        await self._write_record(f"leaves/{leaf_name(leaf)}.json", leaf, outcome)
         return outcome
 
     async def outcome(self, leaf: Leaf) -> Outcome | None:
         """Read a leaf's outcome; None where no whole record of this very leaf is there."""
-        raw = await self.store.read(self._name(f"leaves/{leaf_name(leaf)}.json"))
+        return await self._read_record(f"leaves/{leaf_name(leaf)}.json", leaf)
+
+    async def _large_result_aside(self, name: str, outcome: Outcome) -> Outcome:
+        result = json.dumps(outcome.result, ensure_ascii=False, separators=(",", ":"))
+        if len(result) <= self._inline_bytes:
+            return outcome
+        reference = f"results/{name}.json"
+        await self.store.write(self._name(reference), result.encode("utf-8", "surrogatepass"))
+        return outcome.model_copy(update={"result": None, "result_ref": reference})
+
+    async def _write_record(self, name: str, leaf: Leaf, outcome: Outcome) -> None:
+        record = _Record(fingerprint=leaf.fingerprint, outcome=outcome)
+        await self.store.write(self._name(name), record.model_dump_json().encode())
+
+    async def _read_record(self, name: str, leaf: Leaf) -> Outcome | None:
+        raw = await self.store.read(self._name(name))
         if raw is None:
             return None
         try:
@@ -155,6 +191,18 @@ class Ledger:
         value: JsonValue = json.loads(raw)
         return value
 
+    async def take_over(self, owner: str) -> None:
+        """Note who orchestrates the run from now on."""
+        await self._write("owner.json", {"owner": owner})
+
+    async def owner(self) -> str | None:
+        """Say who orchestrates the run; None where nobody has said so, or the note cannot be read."""
+        raw = await self.store.read(self._name("owner.json"))
+        try:
+            return str(json.loads(raw)["owner"]) if raw is not None else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
     async def save(self, run: Run) -> None:
         """Write the run's state."""
         await self._write("state.json", run.model_dump(mode="json"))
@@ -176,6 +224,10 @@ class Ledger:
 
     async def _write(self, name: str, value: Any) -> None:
         await self.store.write(self._name(name), json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
+
+
+def _attempt_name(leaf: Leaf, token: str) -> str:
+    return f"attempts/{leaf_name(leaf)}/{token}.json"
 
 
 def leaf_name(leaf: Leaf) -> str:
