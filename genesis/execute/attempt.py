@@ -32,11 +32,11 @@ def error_info(error: BaseException) -> ErrorInfo:
 class LeafRun:
     """The life of one leaf in one execution of a run. `work` may be called again for a repeat."""
 
-    def __init__(self, session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome]):
+    def __init__(self, session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome], *, attempts: int = 0):
+        self.leaf = leaf
         self._session = session
-        self._leaf = leaf
         self._outcomes = outcomes
-        self.outcome = Outcome(id=leaf.path, agent=leaf.agent)
+        self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts)
 
     def start(self) -> Outcome:
         """Say that the leaf runs."""
@@ -61,11 +61,11 @@ class LeafRun:
         """Make the leaf final without a result, and write that down."""
         update = {"state": state, "ended_at": self._session.now(), "error": error or self.outcome.error}
         self.outcome = self.outcome.model_copy(update=update)
-        self.outcome = await self._session.ledger.record(self._leaf, self.outcome)
+        self.outcome = await self._session.record(self.leaf, self.outcome)
         return self.outcome
 
     async def _result(self) -> tuple[Result, TaskState]:
-        leaf, session = self._leaf, self._session
+        leaf, session = self.leaf, self._session
         upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
         inputs = resolved_inputs(leaf, session.program.vars, upstream)
         by_path = {session.program.leaves[source].path: value for source, value in upstream.items()}
@@ -84,7 +84,7 @@ class LeafRun:
         return result, state
 
     async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:
-        leaf, session = self._leaf, self._session
+        leaf, session = self.leaf, self._session
         work = Work(
             run_id=session.run_id,
             correlation_id=session.correlation_id,
@@ -112,7 +112,7 @@ class LeafRun:
         return result, result.state
 
     async def _finish(self, result: Result, state: TaskState) -> Outcome:
-        price = self._session.program.agents[self._leaf.agent].cost_for(self._leaf.type)
+        price = self._session.program.agents[self.leaf.agent].cost_for(self.leaf.type)
         usd = result.usd
         if usd is None:
             usd = Decimal(0) if state != "completed" else price.usd_per_task or Decimal(0)
@@ -125,5 +125,5 @@ class LeafRun:
             "tokens": result.tokens,
         }
         finished = self.outcome.model_copy(update=update)
-        self.outcome = await self._session.ledger.record(self._leaf, finished)
+        self.outcome = await self._session.record(self.leaf, finished)
         return self.outcome

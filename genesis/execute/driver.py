@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
-
-from prefect.client.schemas.objects import State
-from prefect.states import Cancelled, Completed, Failed
 
 from genesis.errors import GenesisError
-from genesis.execute.attempt import LeafRun, error_info
+from genesis.execute.attempt import error_info
 from genesis.execute.control import Control
+from genesis.execute.place import Place
 from genesis.execute.session import Session
-from genesis.execute.tasks import LeafTasks
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, RunState
 from genesis.schedule import Job, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
 
-_log = logging.getLogger(__name__)
 _NAMED = 3
-_TIMED_OUT = "TimedOut"
-_GRACE_S = 5.0
-"""How long work that was cancelled may take to end before it is left behind."""
-_SPECIAL_NAMES = {"cached": "Cached", "briefed": "Briefed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +36,43 @@ class Driver:
     Args:
         session: What to run and with what.
         control: Asks it to stop.
-        finished: Outcomes of an earlier execution that are kept, by leaf index.
+        place: Where the leaves run.
+        outcomes: Outcomes of an earlier execution that are kept, by leaf index. It is added to.
     """
 
-    def __init__(self, session: Session, control: Control, finished: dict[int, Outcome]):
-        self.outcomes: dict[int, Outcome] = dict(finished)
+    def __init__(self, session: Session, control: Control, place: Place, outcomes: dict[int, Outcome]):
+        self.outcomes = outcomes
         self._session = session
         self._control = control
+        self._place = place
         self._leaves = session.program.leaves
-        self._by_path = {leaf.path: leaf for leaf in self._leaves}
-        self._runs: dict[int, LeafRun] = {}
-        self._task_runs: dict[int, UUID] = {}
-        self._ended: asyncio.Queue[int | None] = asyncio.Queue()
+        self._ended: asyncio.Queue[tuple[Leaf, Outcome] | None] = asyncio.Queue()
         self._stop: Ending | None = None
-        self._working: dict[int, asyncio.Task[None]] = {}
-        self._spent_usd = sum((outcome.usd or Decimal(0) for outcome in finished.values()), Decimal(0))
-        self._spent_tokens = sum(outcome.tokens for outcome in finished.values())
-        self._tasks = LeafTasks(self._attempt, retry_delay_s=session.settings.run.retry_delay_s)
-        self._scheduler = self._schedule(finished)
+        self._working: set[asyncio.Task[None]] = set()
+        self._spent_usd = sum((outcome.usd or Decimal(0) for outcome in outcomes.values()), Decimal(0))
+        self._spent_tokens = sum(outcome.tokens for outcome in outcomes.values())
+        self._scheduler = self._schedule(outcomes)
 
     async def run(self) -> Ending:
         """Run until every leaf is final, and say how it ended."""
         watch = asyncio.create_task(self._watch())
         try:
-            async with self._tasks, asyncio.TaskGroup() as group:
+            async with self._place, asyncio.TaskGroup() as group:
                 while not self._scheduler.done:
                     for index in self._scheduler.take() if self._stop is None else ():
-                        self._start(group, index)
+                        work = group.create_task(self._run_leaf(self._leaves[index]))
+                        self._working.add(work)
+                        work.add_done_callback(self._working.discard)
                     ended = await self._ended.get()
                     if ended is None:
                         self._halt()
                     else:
-                        await self._settle(ended)
+                        self._settle(*ended)
         finally:
             watch.cancel()
         return self._stop or self._ending()
 
-    def _schedule(self, finished: dict[int, Outcome]) -> Scheduler:
+    def _schedule(self, finished: Mapping[int, Outcome]) -> Scheduler:
         jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in self._leaves]
         per_agent = {name: agent.max_concurrency for name, agent in self._session.program.agents.items()}
         limits = Limits(self._session.slots, per_agent)
@@ -89,69 +80,22 @@ class Driver:
         scheduler.restore(finished)
         return scheduler
 
-    def _start(self, group: asyncio.TaskGroup, index: int) -> None:
-        leaf = self._leaves[index]
-        self._runs[index] = LeafRun(self._session, leaf, self.outcomes)
-        self._working[index] = group.create_task(self._run_leaf(leaf))
-
     async def _run_leaf(self, leaf: Leaf) -> None:
-        """Run one leaf. This is the boundary for what no one else handles: a leaf's fault never ends the loop."""
-        run = self._runs[leaf.index]
-        self._session.observer.leaf_changed(run.start())
+        """Run one leaf; a ledger that cannot be written ends the run."""
+        outcome = Outcome(id=leaf.path, agent=leaf.agent, state="failed")
         try:
-            after = [self._task_runs[source] for source in leaf.after if source in self._task_runs]
-            task_run = self._task_runs[leaf.index] = uuid4()
-            await self._conclude(run, await self._tasks.run(leaf, task_run, after))
+            outcome = await self._place.run(leaf)
         except asyncio.CancelledError:
-            await self._record_end(run, "cancelled", None)
-        except Exception as error:  # noqa: BLE001  # the named boundary of a leaf
-            _log.exception("leaf failed outside its own work", extra={"leaf": leaf.path})
-            await self._record_end(run, "failed", error_info(error))
-        finally:
-            self._ended.put_nowait(leaf.index)
-
-    async def _attempt(self, path: str) -> Any:
-        """Make one attempt in its time, and give its ending the name that a person looks for in the UI."""
-        if self._stop is not None and self._stop.state != "budget_exceeded":
-            return Cancelled(message="the run was stopped before this attempt")
-        leaf = self._by_path[path]
-        limit_s = leaf.timeout_s or self._session.settings.run.timeout_s
-        try:
-            async with asyncio.timeout(limit_s) as limit:
-                outcome = await self._runs[leaf.index].work()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return Failed(name=_TIMED_OUT, message=f"it did not end within {limit_s:g} s")
-        except asyncio.CancelledError:
-            if self._stop is None:
-                raise
-            return Cancelled(message=self._stop.error.message if self._stop.error else "the run was cancelled")
-        name = _SPECIAL_NAMES.get(outcome.state)
-        return Completed(name=name) if name else None
-
-    async def _conclude(self, run: LeafRun, state: State[Any]) -> None:
-        if run.outcome.state in FINISHED:
-            return
-        if state.is_cancelled():
-            await self._record_end(run, "cancelled", None)
-            return
-        error = run.outcome.error
-        if state.name == _TIMED_OUT:
-            hint = "give it more with `timeout_s`"
-            error = ErrorInfo(code="GEN-TASK-TIMEOUT", message=state.message or "it ran out of time", hint=hint)
-        await self._record_end(run, "failed", error or ErrorInfo(code="GEN-TASK", message=state.message or "it failed"))
-
-    async def _record_end(self, run: LeafRun, state: Any, error: ErrorInfo | None) -> None:
-        try:
-            await run.end(state, error)
+            outcome = outcome.model_copy(update={"state": "cancelled"})
         except GenesisError as fault:
+            outcome = outcome.model_copy(update={"error": error_info(fault)})
             self._abort(Ending("failed", error_info(fault)))
+        finally:
+            self._ended.put_nowait((leaf, outcome))
 
-    async def _settle(self, index: int) -> None:
+    def _settle(self, leaf: Leaf, outcome: Outcome) -> None:
         """Tell the scheduler that a leaf is final."""
-        outcome = self._runs.pop(index).outcome
-        self._working.pop(index, None)
+        index = leaf.index
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)
         if outcome.state in FINISHED:
@@ -204,12 +148,12 @@ class Driver:
         for index in self._scheduler.cancel():
             self._drop(index, "cancelled", "the run stopped before it could start")
         if self._stop is not None and self._stop.state != "budget_exceeded":
-            self._tasks.cancel()
-            asyncio.get_running_loop().call_later(_GRACE_S, self._leave_behind)
+            self._place.cancel(self._stop.error.message if self._stop.error else "the run was cancelled")
+            asyncio.get_running_loop().call_later(self._place.grace_s, self._leave_behind)
 
     def _leave_behind(self) -> None:
         """Wait no longer for work that does not end: a blocking call in a thread, a pause before a repeat."""
-        for leaf in self._working.values():
+        for leaf in self._working:
             leaf.cancel()
 
     def _drop(self, index: int, state: Any, why: str) -> None:

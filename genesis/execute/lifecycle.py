@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -12,16 +13,21 @@ from genesis.execute.artifacts import Publisher
 from genesis.execute.control import Control
 from genesis.execute.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.execute.driver import Driver, Ending
+from genesis.execute.local_place import LocalPlace
 from genesis.execute.markdown import escaped, plan_markdown, routing_rows, run_markdown
 from genesis.execute.observer import Observers
 from genesis.execute.picture import Picture
+from genesis.execute.place import Place
 from genesis.execute.progress import ProgressArtifact
 from genesis.execute.session import Session
 from genesis.model import Outcome, Program, Run
 
-__all__ = ["RunRecord", "run_leaves"]
+__all__ = ["MakePlace", "RunRecord", "run_leaves"]
 
 _MOST_REPORTS = 10
+
+MakePlace = Callable[[Session, dict[int, Outcome]], Place]
+"""Makes the place where the leaves of a session run; it sees the outcomes as they come in."""
 
 
 class RunRecord:
@@ -65,10 +71,16 @@ class RunRecord:
         )
 
 
-async def run_leaves(session: Session, control: Control, record: RunRecord) -> Run:
+async def run_leaves(session: Session, control: Control, record: RunRecord, place: MakePlace = LocalPlace) -> Run:
     """Run the leaves of a session inside the current flow run, with its artifacts.
 
     Leaves that the ledger has as done are kept and not run again.
+
+    Args:
+        session: What to run and with what.
+        control: Asks it to stop.
+        record: Keeps the run's state.
+        place: Makes the place where the leaves run, for the session and the outcomes so far.
     """
     program = session.program
     finished = await session.ledger.finished(program.leaves)
@@ -77,7 +89,7 @@ async def run_leaves(session: Session, control: Control, record: RunRecord) -> R
     await asyncio.gather(_publish_plan(publisher, program, picture), progress.publish())
     await record.started(finished)
     watched = replace(session, observer=Observers(session.observer, progress))
-    driver = Driver(watched, control, finished)
+    driver = Driver(watched, control, place(watched, finished), finished)
     shown = asyncio.create_task(progress.keep())
     try:
         ending = await driver.run()

@@ -10,7 +10,7 @@ from pathlib import Path
 from genesis.agents.contract import Executor
 from genesis.execute.ledger import Ledger
 from genesis.execute.observer import Observer, Silent
-from genesis.model import Leaf, Program
+from genesis.model import Leaf, Outcome, Program
 from genesis.settings import Settings
 
 __all__ = ["Session", "utc_now"]
@@ -38,8 +38,16 @@ class Session:
     """Language model of `llm` executors."""
     observer: Observer = field(default_factory=Silent)
     now: Callable[[], datetime] = utc_now
+    token: str | None = None
+    """Of a worker: the id of its flow run, under which its outcomes wait for being adopted."""
 
     @property
     def run_id(self) -> str:
         """The run's id."""
         return self.ledger.run_id
+
+    async def record(self, leaf: Leaf, outcome: Outcome) -> Outcome:
+        """Write a final outcome: as the leaf's own, or as that of a worker's attempt."""
+        if self.token is None:
+            return await self.ledger.record(leaf, outcome)
+        return await self.ledger.record_attempt(leaf, outcome, self.token)

@@ -1,0 +1,117 @@
+"""Run leaves in this process, each as a task run of the current flow run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+
+from genesis.execute.attempt import LeafRun, error_info
+from genesis.execute.session import Session
+from genesis.execute.tasks import LeafTasks
+from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
+
+__all__ = ["LocalPlace"]
+
+_log = logging.getLogger(__name__)
+_TIMED_OUT = "TimedOut"
+_SPECIAL_NAMES = {"cached": "Cached", "briefed": "Briefed"}
+
+
+class LocalPlace:
+    """Runs the leaves of one session here.
+
+    Args:
+        session: What to run and with what.
+        outcomes: Outcomes of the leaves that are final, by index; the caller adds to it.
+        attempts: How many attempts earlier executions made of each leaf.
+    """
+
+    grace_s = 5.0
+
+    def __init__(self, session: Session, outcomes: Mapping[int, Outcome], *, attempts: int = 0):
+        self._session = session
+        self._outcomes = outcomes
+        self._earlier = attempts
+        self._runs: dict[str, LeafRun] = {}
+        self._task_runs: dict[int, UUID] = {}
+        self._stopped: str | None = None
+        self._tasks = LeafTasks(self._attempt, retry_delay_s=session.settings.run.retry_delay_s)
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._tasks.__aexit__(kind, error, trace)
+
+    async def run(self, leaf: Leaf) -> Outcome:
+        """Run a leaf until it is final. This is the boundary for what no one else handles.
+
+        Raises:
+            GenesisError: The ledger cannot be written.
+        """
+        run = self._runs[leaf.path] = LeafRun(self._session, leaf, self._outcomes, attempts=self._earlier)
+        self._session.observer.leaf_changed(run.start())
+        try:
+            after = [self._task_runs[source] for source in leaf.after if source in self._task_runs]
+            task_run = self._task_runs[leaf.index] = uuid4()
+            state = await self._tasks.run(leaf, task_run, after)
+        except asyncio.CancelledError:
+            return await run.end("cancelled")
+        except Exception as error:  # noqa: BLE001  # the named boundary of a leaf
+            _log.exception("leaf failed outside its own work", extra={"leaf": leaf.path})
+            return await run.end("failed", error_info(error))
+        finally:
+            self._runs.pop(leaf.path, None)
+        return await _concluded(run, state)
+
+    def cancel(self, why: str) -> None:
+        """End all attempts, and make no other."""
+        self._stopped = why
+        self._tasks.cancel()
+
+    def _why(self) -> str | None:
+        """Say why the work was stopped; asked again after a wait, since it can change meanwhile."""
+        return self._stopped
+
+    async def _attempt(self, path: str) -> Any:
+        """Make one attempt in its time, and give its ending the name that a person looks for in the UI."""
+        if self._why() is not None:
+            return Cancelled(message="the run was stopped before this attempt")
+        run = self._runs[path]
+        limit_s = run.leaf.timeout_s or self._session.settings.run.timeout_s
+        try:
+            async with asyncio.timeout(limit_s) as limit:
+                outcome = await run.work()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return Failed(name=_TIMED_OUT, message=f"it did not end within {limit_s:g} s")
+        except asyncio.CancelledError:
+            if (why := self._why()) is None:
+                raise
+            return Cancelled(message=why)
+        name = _SPECIAL_NAMES.get(outcome.state)
+        return Completed(name=name) if name else None
+
+
+async def _concluded(run: LeafRun, state: State[Any]) -> Outcome:
+    """Make the leaf final by the last state of its task run; work that succeeded is in the ledger already."""
+    if run.outcome.state in FINISHED:
+        return run.outcome
+    if state.is_cancelled():
+        return await run.end("cancelled")
+    error = run.outcome.error
+    if state.name == _TIMED_OUT:
+        hint = "give it more with `timeout_s`"
+        error = ErrorInfo(code="GEN-TASK-TIMEOUT", message=state.message or "it ran out of time", hint=hint)
+    return await run.end("failed", error or ErrorInfo(code="GEN-TASK", message=state.message or "it failed"))
