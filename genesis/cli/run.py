@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +22,13 @@ from genesis.cli.options import (
 from genesis.cli.output import console, notes, print_document, shown_warnings
 from genesis.cli.prefect import before_prefect
 from genesis.execute.control import Control
-from genesis.execute.observer import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from genesis.execute.server import PendingApi
     from genesis.flows.launch import Launch
-    from genesis.model import Leaf, Outcome, Program, Run
+    from genesis.model import Leaf, Run
     from genesis.settings import Settings
 
 __all__ = ["resume", "run"]
@@ -38,7 +36,6 @@ __all__ = ["resume", "run"]
 _MOST_FILES = 10
 _MOST_SEEN = 60
 """The terminal has shown each leaf of a run of this size as it ended."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "cancelled": 130}
 
 
@@ -139,6 +136,7 @@ def _with_prefect(
     from genesis.execute.server import ensure_api
     from genesis.flows.connection import connected, interruptible
     from genesis.flows.launch import Launch
+    from genesis.flows.signals import StopSignals
 
     api = pending.wait()
     if api.note and not how.as_json:
@@ -150,7 +148,7 @@ def _with_prefect(
         await asyncio.to_thread(ensure_api, how.settings)
 
     async def whole() -> Run:
-        stop = _Signals(Control(), live.say)
+        stop = StopSignals(Control(), live.say)
         stop.listen()
         launch = Launch(
             how.settings,
@@ -171,35 +169,6 @@ def _with_prefect(
     if not drain(api.api_url, lambda text: notes().print(text, style="dim")):
         _leave(code)
     return code
-
-
-class _Signals(Silent):
-    """Ctrl-C and SIGTERM: the first ends the run in order, the second the process at once.
-
-    It listens again when leaves start to run: Prefect's engine puts its own handler for SIGTERM in place, which drops
-    everything where it stands.
-    """
-
-    def __init__(self, control: Control, say: Callable[[str], None]):
-        self.control = control
-        self._say = say
-
-    def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
-        """Listen again."""
-        del program, run, finished
-        if not self.control.cancelled:
-            self.listen()
-
-    def listen(self) -> None:
-        """Take the signals, on the loop that runs."""
-        for number in _SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._interrupted)
-
-    def _interrupted(self) -> None:
-        for number in _SIGNALS:
-            asyncio.get_running_loop().remove_signal_handler(number)
-        self._say("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.")
-        self.control.cancel()
 
 
 def _leave(code: int) -> NoReturn:

@@ -36,7 +36,7 @@ class Driver:
     Args:
         session: What to run and with what.
         control: Asks it to stop.
-        place: Where the leaves run.
+        place: Where the leaves run; it has been entered.
         outcomes: Outcomes of an earlier execution that are kept, by leaf index. It is added to.
     """
 
@@ -57,7 +57,7 @@ class Driver:
         """Run until every leaf is final, and say how it ended."""
         watch = asyncio.create_task(self._watch())
         try:
-            async with self._place, asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as group:
                 while not self._scheduler.done:
                     for index in self._scheduler.take() if self._stop is None else ():
                         work = group.create_task(self._run_leaf(self._leaves[index]))

@@ -86,17 +86,22 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
     finished = await session.ledger.finished(program.leaves)
     publisher, picture = Publisher(), Picture(program)
     progress = ProgressArtifact(publisher, program, picture, finished)
-    await asyncio.gather(_publish_plan(publisher, program, picture), progress.publish())
-    await record.started(finished)
     watched = replace(session, observer=Observers(session.observer, progress))
-    driver = Driver(watched, control, place(watched, finished), finished)
-    shown = asyncio.create_task(progress.keep())
-    try:
-        ending = await driver.run()
-    finally:
-        shown.cancel()
-        with suppress(asyncio.CancelledError):
-            await shown
+    async with place(watched, finished) as where:
+        attached = await where.attach()
+        finished.update(attached)
+        for outcome in attached.values():
+            progress.leaf_changed(outcome)
+        await asyncio.gather(_publish_plan(publisher, program, picture), progress.publish())
+        await record.started(finished)
+        driver = Driver(watched, control, where, finished)
+        shown = asyncio.create_task(progress.keep())
+        try:
+            ending = await driver.run()
+        finally:
+            shown.cancel()
+            with suppress(asyncio.CancelledError):
+                await shown
     run = await record.ended(ending, driver.outcomes)
     await asyncio.gather(progress.show(), _publish_end(publisher, run, program, picture))
     return run

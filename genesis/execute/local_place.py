@@ -53,6 +53,10 @@ class LocalPlace:
     ) -> None:
         await self._tasks.__aexit__(kind, error, trace)
 
+    async def attach(self) -> dict[int, Outcome]:
+        """Find nothing: work of this process ends with it."""
+        return {}
+
     async def run(self, leaf: Leaf) -> Outcome:
         """Run a leaf until it is final. This is the boundary for what no one else handles.
 

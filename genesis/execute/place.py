@@ -22,6 +22,14 @@ class Place(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    async def attach(self) -> dict[int, Outcome]:
+        """Find what an earlier execution of the run left going or done outside of the ledger's leaves.
+
+        Returns:
+            Outcomes of leaves that turn out to be final, by index; they are in the ledger.
+        """
+        ...
+
     async def run(self, leaf: Leaf) -> Outcome:
         """Run a leaf, whose upstream leaves are done, until it is final. What is returned is in the ledger.
 

@@ -38,6 +38,8 @@ class Session:
     """Language model of `llm` executors."""
     observer: Observer = field(default_factory=Silent)
     now: Callable[[], datetime] = utc_now
+    deployed: bool = False
+    """Whether another worker may take over the run when this process dies."""
     token: str | None = None
     """Of a worker: the id of its flow run, under which its outcomes wait for being adopted."""
 

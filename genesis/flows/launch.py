@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
+from prefect.context import FlowRunContext
+
 from genesis.agents import LocalProbe
 from genesis.agents.functions import Functions
+from genesis.errors import RunError
 from genesis.execute.control import Control
 from genesis.execute.equipment import equipment, executors
 from genesis.execute.history import files_folder, find_run, open_ledger, run_lock
 from genesis.execute.ledger import Header, Ledger, new_run_id, open_store
+from genesis.execute.lifecycle import MakePlace
+from genesis.execute.local_place import LocalPlace
 from genesis.execute.observer import Observer, Silent
+from genesis.execute.place import Place
 from genesis.execute.session import Session, utc_now
 from genesis.execute.watch import Mend
 from genesis.flows.orchestrate import orchestrate
-from genesis.model import Program, Run
+from genesis.model import Outcome, Program, Run
 from genesis.pipeline import program_of
 from genesis.planning import plan_document
 from genesis.settings import Settings
 
 __all__ = ["Launch", "resume_run", "start_run"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +50,28 @@ class Launch:
     """Folders where `python` executors find the team's own modules, after all others."""
     mend: Mend | None = None
     """Brings the Prefect server back when it has gone."""
+    pools: bool = False
+    """Dispatch the leaves to the work pools of their agents."""
+    deployed: bool = False
+    """Whether another worker may take over the run when this process dies."""
+    say: Callable[[str], None] = _log.warning
+    """Tells a person what the run waits for."""
 
 
-async def start_run(program: Program, launch: Launch) -> Run:
+async def start_run(program: Program, launch: Launch, run_id: str | None = None) -> Run:
     """Run a program under a new run id.
+
+    Args:
+        program: What to run.
+        launch: How.
+        run_id: The new id, where it is given from outside.
 
     Raises:
         ServiceError: The Prefect API cannot be reached.
         ResourceError: The ledger cannot be written.
     """
     now = utc_now()
-    run_id = new_run_id(now)
+    run_id = run_id or new_run_id(now)
     ledger = open_ledger(await open_store(), run_id, launch.settings)
     header = Header(
         genesis_version=version("prefect-genesis"),
@@ -63,6 +84,7 @@ async def start_run(program: Program, launch: Launch) -> Run:
         rehearse=launch.rehearse,
         llm=launch.settings.llm.model,
         python_path=launch.python_path,
+        pools=launch.pools,
     )
     with run_lock(ledger, launch.settings):
         await ledger.begin(header)
@@ -72,7 +94,7 @@ async def start_run(program: Program, launch: Launch) -> Run:
 async def resume_run(run_id: str, launch: Launch) -> Run:
     """Go on with a run: what is done stays done, the rest runs.
 
-    The plan, the registry, the slots, the model and the rehearsal are those that it was started with.
+    The plan, the registry, the slots, the model, the rehearsal and the pools are those that it was started with.
 
     Raises:
         UsageError: There is no such run.
@@ -86,7 +108,7 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     }
     settings = given.model_copy(update=update)
     program = program_of(header.document, header.registry, settings)
-    again = replace(launch, settings=settings, rehearse=header.rehearse)
+    again = replace(launch, settings=settings, rehearse=header.rehearse, pools=header.pools)
     with run_lock(ledger, settings):
         return await _execute(program, header, ledger, again)
 
@@ -105,6 +127,22 @@ async def _execute(program: Program, header: Header, ledger: Ledger, launch: Lau
         files=files_folder(ledger, settings),
         planner_model=settings.llm.model,
         observer=launch.observer,
+        deployed=launch.deployed,
     )
-    probe = None if launch.rehearse is not None else LocalProbe(tools)
-    return await orchestrate(session, launch.control or Control(), probe, launch.mend)
+    elsewhere = launch.rehearse is not None or launch.pools
+    probe = None if elsewhere else LocalProbe(tools)
+    place = _pools(launch.say) if launch.pools else LocalPlace
+    return await orchestrate(session, launch.control or Control(), probe, launch.mend, place)
+
+
+def _pools(say: Callable[[str], None]) -> MakePlace:
+    """Make the place on the pools, inside the flow run that orchestrates."""
+    from genesis.execute.dispatch import PoolPlace  # noqa: PLC0415  # only where there are pools
+
+    def place(session: Session, outcomes: dict[int, Outcome]) -> Place:
+        context = FlowRunContext.get()
+        if context is None or context.flow_run is None:
+            raise RunError("leaves are dispatched to pools from a flow run only")
+        return PoolPlace(session, context.flow_run.id, outcomes, say=say)
+
+    return place

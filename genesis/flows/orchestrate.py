@@ -21,8 +21,10 @@ from prefect.utilities.urls import url_for
 from genesis.errors import PlanInvalidError, ServiceError
 from genesis.execute.attempt import error_info
 from genesis.execute.control import Control
+from genesis.execute.custody import Custody
 from genesis.execute.driver import Ending
-from genesis.execute.lifecycle import RunRecord, run_leaves
+from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
+from genesis.execute.local_place import LocalPlace
 from genesis.execute.session import Session
 from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
@@ -30,13 +32,15 @@ from genesis.model import Run
 from genesis.pipeline import refuse_invalid
 from genesis.validation import Probe
 
-__all__ = ["orchestrate"]
+__all__ = ["final_state", "orchestrate"]
 
 _log = logging.getLogger(__name__)
 _CREATE_TRIES = 4
 
 
-async def orchestrate(session: Session, control: Control, probe: Probe | None, mend: Mend | None = None) -> Run:
+async def orchestrate(
+    session: Session, control: Control, probe: Probe | None, mend: Mend | None = None, place: MakePlace = LocalPlace
+) -> Run:
     """Run a session: in a flow run of its own, or inside the flow run that calls this.
 
     Args:
@@ -44,23 +48,24 @@ async def orchestrate(session: Session, control: Control, probe: Probe | None, m
         control: Asks it to stop.
         probe: Answers what validation asks about this machine; None to not ask.
         mend: Brings the Prefect server back when it has gone; None where it is not ours.
+        place: Makes the place where the leaves run.
 
     Raises:
         ServiceError: The Prefect API cannot be reached to begin with. Once leaves run, losing it does not stop them.
     """
     if FlowRunContext.get() is not None:
-        return await _in_flow_run(session, control, probe)
+        return await _in_flow_run(session, control, probe, place)
     kept: list[Run] = []
 
     @flow(name="orchestrate", validate_parameters=False, persist_result=False, log_prints=False)
     async def whole_run(run_id: str, request: str) -> object:
         del run_id, request  # they are there for the reader of the UI
         async with ServerWatch(mend) as watch:
-            kept.append(await _in_flow_run(session, control, probe))
+            kept.append(await _in_flow_run(session, control, probe, place))
             await watch.check()
         if watch.gone:  # let Prefect's client give up at once: the ledger has everything
             stack.enter_context(temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}))
-        return _final_state(kept[0])
+        return final_state(kept[0])
 
     parameters = {"run_id": session.run_id, "request": session.program.request}
     try:
@@ -110,7 +115,7 @@ async def _created(
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _in_flow_run(session: Session, control: Control, probe: Probe | None) -> Run:
+async def _in_flow_run(session: Session, control: Control, probe: Probe | None, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
     record = RunRecord(session, url)
@@ -119,10 +124,12 @@ async def _in_flow_run(session: Session, control: Control, probe: Probe | None) 
         refuse_invalid(report)
     except PlanInvalidError as error:
         return await record.ended(Ending("failed", error_info(error)), {})
-    return await run_leaves(session, control, record)
+    async with Custody(session.ledger, control, alive=session.deployed):
+        return await run_leaves(session, control, record, place)
 
 
-def _final_state(run: Run) -> object:
+def final_state(run: Run) -> object:
+    """Give the Prefect state that a run ends in."""
     message = run.error.message if run.error else f"{len(run.tasks)} tasks"
     if run.state == "completed":
         return Completed(message=message)

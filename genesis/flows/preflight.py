@@ -13,7 +13,14 @@ from genesis.pipeline import checked
 from genesis.settings import Settings
 from genesis.validation import Probe
 
-__all__ = ["run_preflight"]
+__all__ = ["publish_report", "run_preflight"]
+
+
+async def publish_report(report: Report) -> None:
+    """Publish a report as an artifact of the current flow run."""
+    await Publisher().markdown(
+        "genesis-report", report_markdown(report), "Pre-flight: what the checks of the plan found"
+    )
 
 
 async def run_preflight(program: Program, settings: Settings, probe: Probe | None) -> Report:
@@ -32,9 +39,7 @@ async def run_preflight(program: Program, settings: Settings, probe: Probe | Non
     @flow(name="preflight", flow_run_name=name, validate_parameters=False, persist_result=False, log_prints=False)
     async def preflight(request: str) -> object:
         del request  # it is there for the reader of the UI
-        await Publisher().markdown(
-            "genesis-report", report_markdown(report), "Pre-flight: what the checks of the plan found"
-        )
+        await publish_report(report)
         if report.ok:
             return Completed(message=f"quality {report.score:.2f}, {len(report.warnings)} warnings")
         return Failed(message=f"{len(report.errors)} errors: {report.errors[0].message}")

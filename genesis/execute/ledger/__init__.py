@@ -1,6 +1,6 @@
 """The ledger: what is known of a run, in Prefect's result storage. It is the truth; the UI is a view."""
 
-from genesis.execute.ledger.ledger import Header, Ledger, leaf_name, list_runs, new_run_id
+from genesis.execute.ledger.ledger import Header, Ledger, leaf_name, list_runs, new_run_id, parse_header
 from genesis.execute.ledger.lock import RunLock
 from genesis.execute.ledger.store import BlockStore, FolderStore, Store, open_store
 
@@ -15,4 +15,5 @@ __all__ = [
     "list_runs",
     "new_run_id",
     "open_store",
+    "parse_header",
 ]

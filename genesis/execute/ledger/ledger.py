@@ -27,7 +27,7 @@ from genesis.errors import RunError, UsageError
 from genesis.execute.ledger.store import FolderStore, Store
 from genesis.model import FINISHED, Leaf, Model, Outcome, Registry, Run
 
-__all__ = ["Header", "Ledger", "leaf_name", "list_runs", "new_run_id"]
+__all__ = ["Header", "Ledger", "leaf_name", "list_runs", "new_run_id", "parse_header"]
 
 _ROOT = "genesis"
 _RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
@@ -56,6 +56,8 @@ class Header(Model):
     """Model for `llm` executors."""
     python_path: tuple[str, ...] = ()
     """Folders of the team's own modules."""
+    pools: bool = False
+    """Whether leaves run on the work pools of their agents."""
 
 
 class _Record(Model):
@@ -82,12 +84,24 @@ class Ledger:
         """Write the header. From then on the run exists."""
         await self._write("run.json", header.model_dump(mode="json", by_alias=True, exclude_none=True))
 
+    async def exists(self) -> bool:
+        """Whether the run has begun."""
+        return await self.store.read(self._name("run.json")) is not None
+
     async def header(self) -> Header:
         """Read the header.
 
         Raises:
             UsageError: There is no such run.
             RunError: The header is damaged.
+        """
+        return parse_header(self.run_id, await self.header_bytes())
+
+    async def header_bytes(self) -> bytes:
+        """Read the header as it is stored.
+
+        Raises:
+            UsageError: There is no such run.
         """
         raw = await self.store.read(self._name("run.json"))
         if raw is None:
@@ -96,13 +110,7 @@ class Ledger:
                 hint="run: genesis runs",
                 code="GEN-RUN-UNKNOWN",
             )
-        try:
-            return Header.model_validate_json(raw)
-        except ValidationError as error:
-            raise RunError(
-                f"the ledger of run {self.run_id!r} cannot be read by this version of Genesis",
-                hint="resume it with the version that started it",
-            ) from error
+        return raw
 
     async def record(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Write a leaf's final outcome; a large result goes beside it.
@@ -224,6 +232,21 @@ class Ledger:
 
     async def _write(self, name: str, value: Any) -> None:
         await self.store.write(self._name(name), json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
+
+
+def parse_header(run_id: str, raw: bytes) -> Header:
+    """Understand a stored header.
+
+    Raises:
+        RunError: It is damaged, or was written by another version of Genesis.
+    """
+    try:
+        return Header.model_validate_json(raw)
+    except ValidationError as error:
+        raise RunError(
+            f"the ledger of run {run_id!r} cannot be read by this version of Genesis",
+            hint="resume it with the version that started it",
+        ) from error
 
 
 def _attempt_name(leaf: Leaf, token: str) -> str:

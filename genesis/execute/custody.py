@@ -1,0 +1,114 @@
+"""Who orchestrates a run: say so, stay alive in public, give way to a successor, and hear a request to cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import NoReturn, Self
+
+import httpx
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.exceptions import PrefectException
+
+from genesis.errors import GenesisError
+from genesis.execute.control import Control
+from genesis.execute.ledger import Ledger
+
+__all__ = ["ALIVE", "SUPERSEDED", "Custody"]
+
+_log = logging.getLogger(__name__)
+_LOOK_S = 5.0
+_LOOKS_AN_EVENT = 2
+_ASK_S = 10.0
+
+ALIVE = "genesis.orchestrator.alive"
+"""The event of a deployed orchestrator, every ten seconds. When it stops, an automation has the run taken over."""
+SUPERSEDED = 75
+"""Exit code of a process that gave way to another one on the same run: nobody has to do anything about it."""
+
+
+def _leave() -> NoReturn:
+    os._exit(SUPERSEDED)
+
+
+class Custody:
+    """Holds a run for as long as its leaves run. Enter it inside the flow run that orchestrates.
+
+    Two processes can come to orchestrate one run when the first was taken for dead. The last one to begin has it: the
+    other one finds its note in the ledger replaced and ends at once, without a word to the server, and leaves the work
+    that it had dispatched to its successor.
+
+    Args:
+        ledger: The run's ledger.
+        control: Is asked to stop when someone cancels the flow run.
+        alive: Send the event of a deployed orchestrator.
+        give_way: Ends this process.
+    """
+
+    def __init__(self, ledger: Ledger, control: Control, *, alive: bool, give_way: Callable[[], NoReturn] = _leave):
+        self._ledger = ledger
+        self._control = control
+        self._alive = alive
+        self._give_way = give_way
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        context = FlowRunContext.get()
+        if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
+            return self
+        self._owner = f"{context.flow_run.id}:{context.flow_run.run_count}:{os.getpid()}"
+        await self._ledger.take_over(self._owner)
+        self._task = asyncio.create_task(self._keep(context.client, context.flow_run))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _keep(self, client: PrefectClient, flow_run: FlowRun) -> None:
+        looks = 0
+        while True:
+            if self._alive and looks % _LOOKS_AN_EVENT == 0:
+                _tell_alive(flow_run)
+            looks += 1
+            await asyncio.sleep(_LOOK_S)
+            await self._look_at_owner()
+            await self._look_at_state(client, flow_run)
+
+    async def _look_at_owner(self) -> None:
+        try:
+            owner = await self._ledger.owner()
+        except GenesisError as error:
+            _log.warning("the ledger does not say who orchestrates", extra={"reason": error.message})
+            return
+        if owner is not None and owner != self._owner:
+            _log.warning("another process has taken over this run", extra={"run_id": self._ledger.run_id})
+            self._give_way()
+
+    async def _look_at_state(self, client: PrefectClient, flow_run: FlowRun) -> None:
+        try:
+            async with asyncio.timeout(_ASK_S):
+                state = (await client.read_flow_run(flow_run.id)).state
+        except (httpx.HTTPError, PrefectException, OSError) as error:  # TimeoutError is an OSError
+            _log.debug("the server does not say whether the run is cancelled", extra={"reason": repr(error)})
+            return
+        if state is not None and (state.is_cancelling() or state.is_cancelled()):
+            self._control.cancel()
+
+
+def _tell_alive(flow_run: FlowRun) -> None:
+    emit_event(
+        ALIVE,
+        resource={"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.name": flow_run.name},
+    )

@@ -1,0 +1,151 @@
+"""What a worker does for an orchestrator: run some leaves of its program, and leave their outcomes in the ledger."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+
+from prefect.events import emit_event
+
+from genesis.errors import RunError, UsageError
+from genesis.execute.equipment import equipment, executors
+from genesis.execute.history import files_folder, open_ledger
+from genesis.execute.ledger import Header, Ledger, open_store, parse_header
+from genesis.execute.local_place import LocalPlace
+from genesis.execute.session import Session
+from genesis.model import FINISHED, Leaf, Outcome, Program
+from genesis.pipeline import program_of
+from genesis.settings import Settings
+
+__all__ = ["Order", "work_on"]
+
+_KEPT_PROGRAMS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which leaves of which run a worker is to run, one after the other."""
+
+    run_id: str
+    tasks: Sequence[str]
+    """Paths of the leaves."""
+    fingerprints: Sequence[str]
+    """What each leaf was when it was dispatched."""
+    attempt: int
+    """Number of this attempt, from 1."""
+    token: str
+    """The id of this flow run."""
+
+
+async def work_on(order: Order, settings: Settings) -> list[Outcome]:
+    """Run leaves, and leave each outcome as an attempt in the ledger before the next one starts.
+
+    A leaf that comes after one that failed here is left out.
+
+    Returns:
+        The outcomes in order, without those left out.
+
+    Raises:
+        RunError: The ledger is not to be found from here, or the leaves are others than those that were dispatched.
+    """
+    ledger = open_ledger(await open_store(), order.run_id, settings)
+    try:
+        raw = await ledger.header_bytes()
+    except UsageError as error:
+        raise _not_shared(ledger) from error
+    header, program = _prepared(order.run_id, raw, settings)
+    leaves = _dispatched(program, order, header)
+    outcomes = await _upstream(ledger, program, leaves)
+    ended: list[Outcome] = []
+    session = _session(program, header, ledger, order, settings)
+    async with LocalPlace(session, outcomes, attempts=order.attempt - 1) as place:
+        for leaf in leaves:
+            if not all(source in outcomes for source in leaf.after):
+                continue
+            outcome = await place.run(leaf)
+            ended.append(outcome)
+            _tell(order, outcome)
+            if outcome.state in FINISHED:
+                outcomes[leaf.index] = outcome
+    return ended
+
+
+@lru_cache(maxsize=_KEPT_PROGRAMS)
+def _prepared(run_id: str, raw: bytes, settings: Settings) -> tuple[Header, Program]:
+    """Compile a run's program. Kept, because a warm worker gets many leaves of one run."""
+    header = parse_header(run_id, raw)
+    return header, program_of(header.document, header.registry, settings)
+
+
+def _not_shared(ledger: Ledger) -> RunError:
+    return RunError(
+        f"this worker does not find run {ledger.run_id!r} in {ledger.where()}",
+        hint="give orchestrators and workers one result storage: a block as PREFECT_DEFAULT_RESULT_STORAGE_BLOCK, or a "
+        "shared folder as PREFECT_LOCAL_STORAGE_PATH",
+        code="GEN-RUN-STORAGE",
+    )
+
+
+def _dispatched(program: Program, order: Order, header: Header) -> list[Leaf]:
+    """Find the leaves, and make sure that they are what the orchestrator means by these names."""
+    by_path = {leaf.path: leaf for leaf in program.leaves}
+    found = [by_path.get(path) for path in order.tasks]
+    for path, leaf, fingerprint in zip(order.tasks, found, order.fingerprints, strict=True):
+        if leaf is None or leaf.fingerprint != fingerprint:
+            raise RunError(
+                f"this worker (Genesis {version('prefect-genesis')}) understands task {path!r} of run {order.run_id!r} "
+                f"otherwise than Genesis {header.genesis_version}, which orchestrates it",
+                hint="run one version of Genesis, with the same settings, on all hosts; then: genesis resume "
+                f"{order.run_id}",
+                code="GEN-RUN-VERSION",
+            )
+    return [leaf for leaf in found if leaf is not None]
+
+
+async def _upstream(ledger: Ledger, program: Program, leaves: Sequence[Leaf]) -> dict[int, Outcome]:
+    """Read the outcomes that the leaves need from outside of this order."""
+    own = {leaf.index for leaf in leaves}
+    needed = sorted({source for leaf in leaves for source in leaf.after} - own)
+    read = {source: await ledger.outcome(program.leaves[source]) for source in needed}
+    missing = [program.leaves[source].path for source, outcome in read.items() if outcome is None]
+    if missing:
+        raise RunError(
+            f"the results of {', '.join(map(repr, missing))} are not in {ledger.where()}",
+            hint="the result storage lags behind or is not shared; the task is dispatched again on resume",
+            code="GEN-RUN-STORAGE",
+        )
+    return {source: outcome for source, outcome in read.items() if outcome is not None}
+
+
+def _session(program: Program, header: Header, ledger: Ledger, order: Order, settings: Settings) -> Session:
+    """Equip the work as the run was started: with its model, its rehearsal and its modules."""
+    llm = settings.llm.model_copy(update={"model": header.llm})
+    settings = settings.model_copy(update={"llm": llm})
+    sys.path += [folder for folder in header.python_path if folder not in sys.path]
+    return Session(
+        program=program,
+        ledger=ledger,
+        correlation_id=header.correlation_id,
+        settings=settings,
+        executor=executors(program, equipment(settings), rehearse=header.rehearse, model=header.llm),
+        slots=1,
+        files=files_folder(ledger, settings),
+        planner_model=header.llm,
+        token=order.token,
+    )
+
+
+def _tell(order: Order, outcome: Outcome) -> None:
+    """Tell the orchestrator that an outcome is in the ledger; it finds out by itself too, a little later."""
+    emit_event(
+        "genesis.leaf.ended",
+        resource={
+            "prefect.resource.id": f"genesis.leaf.{order.run_id}/{outcome.id}",
+            "prefect.resource.name": outcome.id,
+        },
+        related=[{"prefect.resource.id": f"prefect.tag.run:{order.run_id}", "prefect.resource.role": "tag"}],
+        payload={"path": outcome.id, "state": outcome.state, "flow_run_id": order.token},
+    )

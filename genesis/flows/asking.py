@@ -1,0 +1,93 @@
+"""What the parameters of a deployed run ask for, turned into a prepared plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from genesis.document import parse
+from genesis.errors import UsageError
+from genesis.model import Budget, Plan
+from genesis.pipeline import Prepared, make_plan, prepare
+from genesis.planning import load_plan
+from genesis.routing import load_registry
+from genesis.settings import RunSettings, Settings
+
+__all__ = ["Asked"]
+
+_AGENTS = Path("deployments/agents.yaml")
+_PLAYBOOKS = Path("deployments/playbooks")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The parameters of `orchestrate`; their meaning is told there."""
+
+    request: str | None
+    plan: str | Mapping[str, Any] | None
+    vars: Mapping[str, str]
+    llm: str | None
+    budget: Mapping[str, float] | None
+    slots: int | None
+    correlation_id: str | None
+
+    def settings(self, settings: Settings) -> Settings:
+        """Put what is asked for on top of the settings; a project's own agents and playbooks are found in its folder.
+
+        Raises:
+            UsageError: The slots are not a number of slots.
+        """
+        update: dict[str, Any] = {}
+        if self.llm:
+            model = None if self.llm.lower() in ("off", "none", "no") else self.llm
+            update["llm"] = settings.llm.model_copy(update={"model": model})
+        if self.slots is not None:
+            try:
+                update["run"] = RunSettings(**{**settings.run.model_dump(), "slots": self.slots})
+            except ValidationError as error:
+                raise UsageError(f"slots is {self.slots!r}", hint="give a number from 1 to 1,000") from error
+        if settings.agents is None and _AGENTS.is_file():
+            update["agents"] = _AGENTS
+        if settings.playbooks is None and _PLAYBOOKS.is_dir():
+            update["playbooks"] = _PLAYBOOKS
+        return settings.model_copy(update=update)
+
+    def prepared(self, settings: Settings) -> Prepared:
+        """Plan, route and validate. This may take as long as a model takes.
+
+        Raises:
+            UsageError: Neither or both of request and plan are given, or they cannot be used.
+            DocumentError: The plan is none.
+        """
+        if (self.request is None) == (self.plan is None):
+            raise UsageError("give either a request or a plan", hint="both are parameters of orchestrate")
+        registry = load_registry(settings.agents)
+        if self.plan is not None:
+            return prepare(self._with_budget(self._given_plan(settings)), registry, settings=settings, keep=True)
+        plan = make_plan(self.request or "", registry=registry, settings=settings, variables=self.vars)
+        return prepare(self._with_budget(plan), registry, settings=settings)
+
+    def _given_plan(self, settings: Settings) -> Plan:
+        given = self.plan
+        if isinstance(given, str) and "\n" in given.strip():
+            given = parse(given, source="the parameter plan", limits=settings.limits)
+        plan = load_plan(given or {}, limits=settings.limits)
+        return plan.model_copy(update={"vars": {**plan.vars, **self.vars}}) if self.vars else plan
+
+    def _with_budget(self, plan: Plan) -> Plan:
+        update: dict[str, Any] = {}
+        if self.budget:
+            try:
+                update["budget"] = Budget.model_validate(dict(self.budget))
+            except ValidationError as error:
+                raise UsageError(
+                    f"the budget cannot be used: {error.errors(include_url=False)[0]['msg']}",
+                    hint='for example {"usd": 2.5, "tokens": 100000}',
+                ) from error
+        if self.correlation_id:
+            update["correlation_id"] = self.correlation_id
+        return plan.model_copy(update=update)

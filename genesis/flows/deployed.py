@@ -1,0 +1,96 @@
+"""The flows that `prefect deploy` deploys: thin, since a worker imports them once and runs them often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.context import FlowRunContext
+
+from genesis.errors import RunError
+from genesis.flows.agent_work import Order, work_on
+from genesis.flows.asking import Asked
+from genesis.flows.deployed_run import check_asked, ended_state, run_asked
+from genesis.flows.retention import purge
+from genesis.settings import Settings
+
+__all__ = ["agent_task", "housekeeping", "orchestrate", "preflight"]
+
+
+@flow(name="orchestrate", persist_result=False, log_prints=False)
+async def orchestrate(
+    *,
+    request: str | None = None,
+    plan: str | dict[str, Any] | None = None,
+    vars: dict[str, str] | None = None,  # noqa: A002  # its name in the plan file and on the command line
+    llm: str | None = None,
+    budget: dict[str, float] | None = None,
+    slots: int | None = None,
+    correlation_id: str | None = None,
+) -> object:
+    """Plan a request, or take a plan, check it, and run its tasks on the work pools of their agents.
+
+    Retry resumes: tasks that are done are kept.
+
+    Args:
+        request: What is asked for, in a sentence or more. Give this or a plan.
+        plan: A plan document, as a mapping, as YAML text, or as the name of a file that the worker can read.
+        vars: Variables for the plan, such as path.
+        llm: Model that plans and works (openai:…, anthropic:…), or off.
+        budget: Hard limits on what the run may spend: usd, tokens.
+        slots: Tasks at once over all agents; 16 where it is missing.
+        correlation_id: Id that ties this run to what asked for it; a new one where it is missing.
+    """
+    asked = Asked(request, plan, vars or {}, llm, budget, slots, correlation_id)
+    return await run_asked(asked)
+
+
+@flow(name="preflight", persist_result=False, log_prints=False)
+async def preflight(
+    *,
+    request: str | None = None,
+    plan: str | dict[str, Any] | None = None,
+    vars: dict[str, str] | None = None,  # noqa: A002  # its name in the plan file and on the command line
+    llm: str | None = None,
+    budget: dict[str, float] | None = None,
+    slots: int | None = None,
+) -> object:
+    """Plan a request, or take a plan, and check it. Nothing runs; the report is an artifact.
+
+    Args:
+        request: What is asked for. Give this or a plan.
+        plan: A plan document, as a mapping, as YAML text, or as the name of a file that the worker can read.
+        vars: Variables for the plan.
+        llm: Model that plans (openai:…, anthropic:…), or off.
+        budget: Hard limits on what a run may spend: usd, tokens.
+        slots: Tasks at once over all agents.
+    """
+    return await check_asked(Asked(request, plan, vars or {}, llm, budget, slots, None))
+
+
+@flow(name="agent_task", validate_parameters=False, persist_result=False, log_prints=False)
+async def agent_task(run_id: str, tasks: list[str], fingerprints: list[str], attempt: int = 1) -> object:
+    """Run some tasks of a run on this agent's pool. Orchestrators dispatch this; it is of no use by hand.
+
+    Args:
+        run_id: The run.
+        tasks: Paths of the tasks, in the order in which they run.
+        fingerprints: What each task was when it was dispatched.
+        attempt: Number of the attempt, from 1.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RunError("agent_task runs as a flow run of its own only")
+    order = Order(run_id, tasks, fingerprints, attempt, str(context.flow_run.id))
+    return ended_state(await work_on(order, Settings()), len(tasks))
+
+
+@flow(name="housekeeping", persist_result=False, log_prints=False)
+async def housekeeping(keep_days: int = 30, dry_run: bool = True) -> object:
+    """Remove the ledgers of runs that ended long ago.
+
+    Args:
+        keep_days: Runs that ended fewer days ago are kept.
+        dry_run: Only say what would be removed.
+    """
+    return await purge(keep_days, dry_run=dry_run)

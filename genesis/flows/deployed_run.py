@@ -1,0 +1,90 @@
+"""The work behind the deployed flows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+from prefect.states import Completed, Failed
+
+from genesis.errors import RunError
+from genesis.execute.control import Control
+from genesis.execute.history import open_ledger
+from genesis.execute.ledger import new_run_id, open_store
+from genesis.flows.asking import Asked
+from genesis.flows.launch import Launch, resume_run, start_run
+from genesis.flows.orchestrate import final_state
+from genesis.flows.preflight import publish_report
+from genesis.flows.signals import StopSignals
+from genesis.model import FINISHED, Outcome, Run
+from genesis.pipeline import compiled
+from genesis.settings import Settings
+
+__all__ = ["check_asked", "ended_state", "run_asked", "run_id_of"]
+
+_log = logging.getLogger(__name__)
+_TOKEN_CHARACTERS = 12
+
+
+def run_id_of(flow_run: FlowRun) -> str:
+    """Derive the run's id from its flow run, so that a retry of it finds the ledger and goes on."""
+    if flow_run.created is None:
+        raise RunError(f"flow run {flow_run.id} has no time of creation")
+    return new_run_id(flow_run.created, flow_run.id.hex[:_TOKEN_CHARACTERS])
+
+
+async def run_asked(asked: Asked) -> object:
+    """Run what is asked for on the pools, inside the current flow run; a retry goes on where the last try was.
+
+    Returns:
+        The Prefect state in which the flow run ends.
+    """
+    settings = asked.settings(Settings())
+    signals = StopSignals(Control(), _log.warning)
+    signals.listen()
+    launch = Launch(settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True)
+    return final_state(await _started_or_resumed(asked, launch, run_id_of(_flow_run())))
+
+
+async def _started_or_resumed(asked: Asked, launch: Launch, run_id: str) -> Run:
+    ledger = open_ledger(await open_store(), run_id, launch.settings)
+    if await ledger.exists():
+        return await resume_run(run_id, launch)
+    prepared = await asyncio.to_thread(asked.prepared, launch.settings)
+    if not prepared.report.ok:
+        await publish_report(prepared.report)
+    return await start_run(compiled(prepared, launch.settings), launch, run_id)
+
+
+async def check_asked(asked: Asked) -> object:
+    """Plan and check what is asked for; nothing runs.
+
+    Returns:
+        Completed where the plan can run, else Failed with its first error.
+    """
+    prepared = await asyncio.to_thread(asked.prepared, asked.settings(Settings()))
+    report = prepared.report
+    await publish_report(report)
+    if report.ok:
+        return Completed(message=f"quality {report.score:.2f}, {len(report.warnings)} warnings")
+    return Failed(message=f"{len(report.errors)} errors: {report.errors[0].message}")
+
+
+def ended_state(ended: Sequence[Outcome], wanted: int) -> object:
+    """Give the state of a flow run of `agent_task`: what its tasks came to."""
+    failed = [outcome for outcome in ended if outcome.state not in FINISHED]
+    if not failed and len(ended) == wanted:
+        return Completed(message=f"{wanted} task{'s' if wanted > 1 else ''}")
+    names = ", ".join(repr(outcome.id) for outcome in failed)
+    first = failed[0].error if failed else None
+    return Failed(message=f"{names} {failed[0].state if failed else 'left out'}{': ' + first.message if first else ''}")
+
+
+def _flow_run() -> FlowRun:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RunError("this runs as a flow run of its own only")
+    return context.flow_run

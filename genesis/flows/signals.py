@@ -1,0 +1,47 @@
+"""Take signals as a request to end a run in order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Mapping
+
+from genesis.execute.control import Control
+from genesis.execute.observer import Silent
+from genesis.model import Outcome, Program, Run
+
+__all__ = ["StopSignals"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals(Silent):
+    """Ctrl-C and SIGTERM: the first ends the run in order, the second the process at once.
+
+    It listens again when leaves start to run: Prefect's engine puts its own handler for SIGTERM in place, which drops
+    everything where it stands.
+    """
+
+    def __init__(self, control: Control, say: Callable[[str], None]):
+        self.control = control
+        self._say = say
+
+    def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
+        """Listen again."""
+        del program, run, finished
+        if not self.control.cancelled:
+            self.listen()
+
+    def listen(self) -> None:
+        """Take the signals, on the loop that runs. Outside of the main thread they cannot be taken."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._interrupted)
+
+    def _interrupted(self) -> None:
+        for number in _SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+        self._say("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.")
+        self.control.cancel()
