@@ -49,6 +49,7 @@ _EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "cancelled"
     metavar="SCALE",
     help="Replace agents by timers: estimate × SCALE.",
 )
+@click.option("--pools", is_flag=True, help="Run each task on its agent's work pool, where workers serve it.")
 @planning_options
 @json_option
 @debug_option
@@ -56,6 +57,7 @@ def run(
     request: str,
     slots: int | None,
     rehearse: float | None,
+    pools: bool,
     pairs: tuple[str, ...],
     playbooks: Path | None,
     agents: Path | None,
@@ -85,7 +87,7 @@ def run(
         return await start_run(program, launch)
 
     folders = (str(agents.resolve().parent),) if agents is not None else ()
-    how = _How(settings, rehearse, folders, as_json)
+    how = _How(settings, rehearse, folders, as_json, pools)
     return _with_prefect(how, pending, start, program.leaves)
 
 
@@ -120,6 +122,7 @@ class _How:
     rehearse: float | None
     python_path: tuple[str, ...]
     as_json: bool
+    pools: bool = False
 
 
 def _with_prefect(
@@ -157,6 +160,8 @@ def _with_prefect(
             stop.control,
             python_path=how.python_path,
             mend=mend if api.embedded else None,
+            pools=how.pools,
+            say=live.say,
         )
         return await start(launch)
 

@@ -10,24 +10,41 @@ from genesis.cli.options import debug_option, json_option, load_settings
 from genesis.cli.output import console, print_document
 
 if TYPE_CHECKING:
-    from genesis.execute.server import ServerInfo
+    from genesis.execute.server import Backends, ServerInfo
 
 __all__ = ["server"]
 
 
 @click.group(epilog="Example: genesis server up")
 def server() -> None:
-    """The embedded Prefect server: SQLite, on this machine only, in the background, with its UI."""
+    """The embedded Prefect server: on this machine only, in the background, with its UI."""
 
 
-@server.command(epilog="Example: genesis server up")
+@server.command(epilog="Example: genesis server up --postgres postgresql://prefect@localhost/prefect")
+@click.option(
+    "--postgres",
+    metavar="URL",
+    envvar="GENESIS_POSTGRES",
+    help="Keep runs in a PostgreSQL database; remembered for later starts. [env: GENESIS_POSTGRES]",
+)
+@click.option(
+    "--redis",
+    metavar="URL",
+    envvar="GENESIS_REDIS",
+    help="Send events through a Redis server as well; needs --postgres. [env: GENESIS_REDIS]",
+)
+@click.option("--sqlite", is_flag=True, help="Go back to SQLite and the server's own memory.")
 @json_option
 @debug_option
-def up(as_json: bool) -> int:
-    """Start the server, or find that it runs."""
+def up(postgres: str | None, redis: str | None, sqlite: bool, as_json: bool) -> int:
+    """Start the server, or find that it runs.
+
+    It stands on SQLite, or on what the last start with options said. The password of a database may also be in
+    PGPASSWORD or in ~/.pgpass.
+    """
     from genesis.execute.server import up as started
 
-    return _show(started(load_settings()), as_json)
+    return _show(started(load_settings(), _backends(postgres, redis, sqlite)), as_json)
 
 
 @server.command(epilog="Example: genesis server down")
@@ -45,10 +62,27 @@ def down(as_json: bool) -> int:
 @json_option
 @debug_option
 def status(as_json: bool) -> int:
-    """Say whether the server runs, and where; exit code 4 when it does not."""
+    """Say whether the server runs, where, and on what; exit code 4 when it does not, or cannot work."""
     from genesis.execute.server import status as looked
 
     return _show(looked(load_settings()), as_json)
+
+
+def _backends(postgres: str | None, redis: str | None, sqlite: bool) -> Backends | None:
+    """Read what the call says that the server is to stand on; None where it says nothing."""
+    from genesis.errors import UsageError
+    from genesis.execute.environment import secret
+    from genesis.execute.server import Backends, hide_on_command_line
+
+    for address in (postgres, redis):
+        hide_on_command_line(address)
+    if sqlite:
+        if postgres is not None or redis is not None:
+            raise UsageError("--sqlite was given with --postgres or --redis", hint="give one or the other")
+        return Backends()
+    if postgres is None and redis is None:
+        return None
+    return Backends.of(postgres=postgres, redis=redis, password=secret("PGPASSWORD"))
 
 
 def _show(info: ServerInfo, as_json: bool) -> int:
@@ -59,6 +93,14 @@ def _show(info: ServerInfo, as_json: bool) -> int:
         if info.state == "running":
             line += f"  UI {info.ui_url}  API {info.api_url}  process {info.pid}  Prefect {info.version}"
         console().print(line, soft_wrap=True)
+        for name, address, detail in (
+            ("database", info.database, info.database_detail),
+            ("redis", info.redis, info.redis_detail),
+        ):
+            if address and (detail or "://" in address):
+                console().print(
+                    f"{name} {address}" + (f": {detail}" if detail else ""), soft_wrap=True, markup=False, highlight=False
+                )
         if info.note:
             console().print(info.note, style="yellow", soft_wrap=True, markup=False)
     return 0 if info.state == "running" else 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -19,9 +20,9 @@ from prefect.exceptions import PrefectException
 
 from genesis.errors import GenesisError
 from genesis.execute.control import Control
-from genesis.execute.ledger import Ledger
+from genesis.execute.ledger import Ledger, Owner
 
-__all__ = ["ALIVE", "SUPERSEDED", "Custody"]
+__all__ = ["ALIVE", "SUPERSEDED", "Custody", "owner_here"]
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 5.0
@@ -63,7 +64,7 @@ class Custody:
         context = FlowRunContext.get()
         if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
             return self
-        self._owner = f"{context.flow_run.id}:{context.flow_run.run_count}:{os.getpid()}"
+        self._owner = owner_here(str(context.flow_run.id), context.flow_run.run_count)
         await self._ledger.take_over(self._owner)
         self._task = asyncio.create_task(self._keep(context.client, context.flow_run))
         return self
@@ -105,6 +106,11 @@ class Custody:
             return
         if state is not None and (state.is_cancelling() or state.is_cancelled()):
             self._control.cancel()
+
+
+def owner_here(flow_run_id: str, run_count: int = 0) -> Owner:
+    """Describe this process as the owner of a run."""
+    return Owner(flow_run_id=flow_run_id, run_count=run_count, host=socket.gethostname(), pid=os.getpid())
 
 
 def _tell_alive(flow_run: FlowRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from decimal import Decimal
 from pathlib import Path
 
@@ -57,7 +58,7 @@ async def show_run(run_id: str, settings: Settings) -> Run:
     known = {leaf.path: await ledger.outcome(leaf) for leaf in program.leaves}
     tasks = tuple(known.get(task.id) or task for task in run.tasks)
     cost = sum((task.usd or Decimal(0) for task in tasks), Decimal(0))
-    return _judged(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
+    return await _judged(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
 
 
 async def newest_runs(settings: Settings, limit: int) -> list[Run]:
@@ -70,13 +71,16 @@ async def newest_runs(settings: Settings, limit: int) -> list[Run]:
         ledger = open_ledger(store, run_id, settings)
         run = await ledger.load()
         if run is not None:
-            found.append(_judged(run, ledger, settings))
+            found.append(await _judged(run, ledger, settings))
     return found
 
 
-def _judged(run: Run, ledger: Ledger, settings: Settings) -> Run:
-    """Tell a run that is running from one whose process has gone."""
+async def _judged(run: Run, ledger: Ledger, settings: Settings) -> Run:
+    """Tell a run that is running from one whose process has gone. Of another host's processes nothing is known here."""
     if run.state not in ("running", "pending") or run_lock(ledger, settings).held_elsewhere:
+        return run
+    owner = await ledger.owner()
+    if owner is not None and owner.host != socket.gethostname():
         return run
     error = ErrorInfo(
         code="GEN-RUN-INTERRUPTED",

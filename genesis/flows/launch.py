@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import sys
@@ -15,6 +16,7 @@ from genesis.agents import LocalProbe
 from genesis.agents.functions import Functions
 from genesis.errors import RunError
 from genesis.execute.control import Control
+from genesis.execute.custody import owner_here
 from genesis.execute.equipment import equipment, executors
 from genesis.execute.history import files_folder, find_run, open_ledger, run_lock
 from genesis.execute.ledger import Header, Ledger, new_run_id, open_store
@@ -33,6 +35,8 @@ from genesis.settings import Settings
 __all__ = ["Launch", "resume_run", "start_run"]
 
 _log = logging.getLogger(__name__)
+_LOOK_S = 0.2
+_GIVE_WAY_LOOKS = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,19 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     settings = given.model_copy(update=update)
     program = program_of(header.document, header.registry, settings)
     again = replace(launch, settings=settings, rehearse=header.rehearse, pools=header.pools)
+    if launch.deployed:
+        await _asked_for(ledger, settings)
     with run_lock(ledger, settings):
         return await _execute(program, header, ledger, again)
+
+
+async def _asked_for(ledger: Ledger, settings: Settings) -> None:
+    """Ask another process on this host that still works on the run to give way, and wait for it."""
+    await ledger.take_over(owner_here("successor"))
+    for _ in range(_GIVE_WAY_LOOKS):
+        if not run_lock(ledger, settings).held_elsewhere:
+            return
+        await asyncio.sleep(_LOOK_S)
 
 
 async def _execute(program: Program, header: Header, ledger: Ledger, launch: Launch) -> Run:

@@ -27,7 +27,7 @@ from genesis.errors import RunError, UsageError
 from genesis.execute.ledger.store import FolderStore, Store
 from genesis.model import FINISHED, Leaf, Model, Outcome, Registry, Run
 
-__all__ = ["Header", "Ledger", "leaf_name", "list_runs", "new_run_id", "parse_header"]
+__all__ = ["Header", "Ledger", "Owner", "leaf_name", "list_runs", "new_run_id", "parse_header"]
 
 _ROOT = "genesis"
 _RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
@@ -58,6 +58,16 @@ class Header(Model):
     """Folders of the team's own modules."""
     pools: bool = False
     """Whether leaves run on the work pools of their agents."""
+
+
+class Owner(Model):
+    """Who orchestrates a run."""
+
+    flow_run_id: str
+    run_count: int = 0
+    """How often that flow run has been started."""
+    host: str
+    pid: int
 
 
 class _Record(Model):
@@ -199,16 +209,16 @@ class Ledger:
         value: JsonValue = json.loads(raw)
         return value
 
-    async def take_over(self, owner: str) -> None:
+    async def take_over(self, owner: Owner) -> None:
         """Note who orchestrates the run from now on."""
-        await self._write("owner.json", {"owner": owner})
+        await self._write("owner.json", owner.model_dump(mode="json"))
 
-    async def owner(self) -> str | None:
+    async def owner(self) -> Owner | None:
         """Say who orchestrates the run; None where nobody has said so, or the note cannot be read."""
         raw = await self.store.read(self._name("owner.json"))
         try:
-            return str(json.loads(raw)["owner"]) if raw is not None else None
-        except (ValueError, KeyError, TypeError):
+            return Owner.model_validate_json(raw) if raw is not None else None
+        except ValidationError:
             return None
 
     async def save(self, run: Run) -> None:

@@ -1,0 +1,47 @@
+"""`genesis cancel`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import click
+
+from genesis.cli.options import debug_option, json_option, load_settings
+from genesis.cli.output import console, notes, print_document
+from genesis.cli.prefect import before_prefect
+
+__all__ = ["cancel"]
+
+
+@click.command(epilog="Example: genesis cancel 20261122-142530-3f9a1c")
+@click.argument("run_id", metavar="RUN")
+@json_option
+@debug_option
+def cancel(run_id: str, as_json: bool) -> int:
+    """End RUN: its running tasks are ended, on whichever host they are, and no other starts.
+
+    What is done stays done; `genesis resume` goes on from there.
+    """
+    before_prefect()
+    from genesis.execute.cancel import cancel_run
+    from genesis.execute.history import find_run
+    from genesis.execute.server import ensure_api
+    from genesis.flows.connection import connected
+
+    settings = load_settings()
+    asyncio.run(find_run(run_id, settings))  # an unknown run starts no server
+    api = ensure_api(settings)
+    with connected(api):
+        stopped = asyncio.run(cancel_run(run_id, settings, lambda text: notes().print(text, style="dim")))
+    if as_json:
+        print_document(dataclasses.asdict(stopped))
+        return 1 if stopped.alive else 0
+    out = console()
+    out.print(f"run {run_id}: {stopped.flow_run.lower()}", soft_wrap=True, markup=False)
+    for name in stopped.children:
+        out.print(f"  ended    {name}", soft_wrap=True, markup=False)
+    for name in stopped.alive:
+        out.print(f"  ending   {name} (its worker has not said yet that it has ended)", soft_wrap=True, markup=False)
+    out.print(f"Go on with it: genesis resume {run_id}", soft_wrap=True)
+    return 1 if stopped.alive else 0

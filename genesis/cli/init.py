@@ -1,0 +1,108 @@
+"""`genesis init`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from genesis.cli.options import debug_option, json_option, load_settings
+from genesis.cli.output import console, print_document
+
+if TYPE_CHECKING:
+    from genesis.execute.fleet.project import Project
+
+__all__ = ["init"]
+
+_SAID = {"write": "[green]written[/]", "replace": "[yellow]replaced[/]", "keep": "[dim]kept[/]"}
+
+
+@click.command(epilog="Example: genesis init && genesis pools sync")
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 and a diff when a file is not in step.")
+@click.option(
+    "--agents",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Agents file to begin with (default: the packaged one).",
+)
+@click.option("--force", is_flag=True, help="Replace the files that are yours, too; each is kept as NAME.bak.")
+@json_option
+@debug_option
+def init(folder: Path, check: bool, agents: Path | None, force: bool, as_json: bool) -> int:
+    """Write the files of a fleet into DIR: agents, playbooks, flows and prefect.yaml; later keep them in step."""
+    from genesis.execute.fleet.project import plan_project, write_project
+
+    project = plan_project(folder, agents=agents, force=force, check=check, limits=load_settings().limits)
+    if not check:
+        write_project(project)
+    if as_json:
+        print_document(_document(project, check))
+    elif check:
+        _show_check(project)
+    else:
+        _show(project)
+    return 1 if check and not project.in_step else 0
+
+
+def _document(project: Project, check: bool) -> dict[str, object]:
+    files = [
+        {
+            "path": step.path,
+            "action": step.action,
+            "note": step.note,
+            **({"diff": step.diff()} if check and step.changes else {}),
+        }
+        for step in project.steps
+    ]
+    return {
+        "folder": str(project.root.resolve()),
+        "in_step": project.in_step,
+        "written": not check and not project.in_step,
+        "agents": project.agents,
+        "files": files,
+        "next": [] if check else _next(project),
+    }
+
+
+def _show_check(project: Project) -> None:
+    out = console()
+    for step in project.steps:
+        if step.changes:
+            out.print(step.diff(), end="", soft_wrap=True, markup=False)
+    wrong = sum(step.changes for step in project.steps)
+    out.print("In step." if not wrong else f"{wrong} files are not in step; to write them: genesis init")
+
+
+def _show(project: Project) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for step in project.steps:
+        table.add_row(_SAID[step.action], escape(step.path), escape(step.note))
+    out = console()
+    out.print(table)
+    if project.in_step:
+        out.print("Everything was in step.")
+    out.print("Next:")
+    for line in _next(project):
+        out.print(f"  {line}", soft_wrap=True, markup=False)
+
+
+def _next(project: Project) -> list[str]:
+    """Give the commands that lead on from here."""
+    from genesis.execute.fleet.project import AGENTS_FILE
+
+    root = project.root.resolve()
+    there = [] if root == Path.cwd() else [f"cd {shlex.quote(str(root))}"]
+    return [
+        *there,
+        f"export GENESIS_AGENTS={shlex.quote(str(root / AGENTS_FILE))}   # so that runs and workers use these agents",
+        "genesis pools sync",
+        "prefect deploy --all",
+        "genesis worker --all",
+    ]

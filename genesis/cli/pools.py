@@ -1,0 +1,151 @@
+"""`genesis pools`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genesis.cli.options import debug_option, json_option, load_settings
+from genesis.cli.output import console, notes, print_document
+from genesis.cli.prefect import before_prefect
+
+if TYPE_CHECKING:
+    from genesis.execute.fleet.desired import Fleet
+    from genesis.execute.fleet.diff import Change, Difference
+    from genesis.execute.server import Api
+    from genesis.settings import Settings
+
+__all__ = ["pools"]
+
+_SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]"}
+_LONGEST_VALUE = 60
+
+
+@click.group(epilog="Example: genesis pools sync --check")
+def pools() -> None:
+    """The work pools of the fleet on the Prefect server."""
+
+
+@pools.command(epilog="Example: genesis pools sync --yes")
+@click.option("--check", is_flag=True, help="Change nothing; exit with 1 when something differs.")
+@click.option(
+    "--agents",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or the packaged one).",
+)
+@click.option("--prune", is_flag=True, help="Remove pools of agents that are gone; only those made by this command.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@json_option
+@debug_option
+def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool) -> int:
+    """Make the pools, limits and automations that the agents need, or bring them up to date."""
+    from genesis.cli.planning import load_agents
+    from genesis.execute.fleet.desired import fleet_of
+
+    settings = load_settings()
+    source = _source(agents, settings)
+    fleet = fleet_of(load_agents(source, settings), orchestrators=settings.pools.orchestrators)
+    before_prefect()
+    from genesis.execute.server import ensure_api
+    from genesis.flows.connection import connected
+
+    api = ensure_api(settings)
+    with connected(api):
+        found = asyncio.run(_compared(fleet, prune))
+        wanted = bool(found.changes) and not check
+        if not as_json:
+            _show(found, fleet, api, source)
+        if wanted and not (yes or as_json) and not _agreed():
+            console().print("Nothing was changed.")
+            return 1
+        left = asyncio.run(_applied(found, fleet, prune)) if wanted else found
+    if as_json:
+        print_document(_document(found, left, api, source, wanted))
+    else:
+        _show_end(found, left, api, wanted)
+    return 1 if left.changes else 0
+
+
+def _source(agents: Path | None, settings: Settings) -> Path | None:
+    """Find the agents file. That of the current folder only makes pools here; a run never takes it by itself."""
+    from genesis.execute.fleet.project import AGENTS_FILE
+
+    return agents or settings.agents or (AGENTS_FILE if AGENTS_FILE.is_file() else None)
+
+
+def _agreed() -> bool:
+    """Ask where somebody can answer; a script has agreed by calling."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return True
+    return click.confirm("Make these changes?", default=True)
+
+
+async def _compared(fleet: Fleet, prune: bool) -> Difference:
+    from genesis.execute.fleet.automations import takeover
+    from genesis.execute.fleet.diff import compare
+    from genesis.execute.fleet.server import look_at_server
+
+    return compare(fleet, takeover(), await look_at_server(fleet), prune=prune)
+
+
+async def _applied(found: Difference, fleet: Fleet, prune: bool) -> Difference:
+    """Make the changes and look again, so that what is said is what is there."""
+    from genesis.execute.fleet.server import change_server
+
+    await change_server(found.changes)
+    return await _compared(fleet, prune)
+
+
+def _show(found: Difference, fleet: Fleet, api: Api, source: Path | None) -> None:
+    from rich.markup import escape
+
+    out = console()
+    out.print(f"{len(fleet.pools)} pools for {source or 'the packaged agents'}, on {api.api_url}", soft_wrap=True)
+    for change in found.changes:
+        out.print(
+            f"{_SIGNS[change.action]} {change.kind} {escape(change.name)}{escape(_fields(change))}", soft_wrap=True
+        )
+
+
+def _fields(change: Change) -> str:
+    if not change.fields:
+        return ""
+    if change.action == "create":
+        return "  " + ", ".join(f"{field.name} {field.after}" for field in change.fields)
+    return "  " + ", ".join(f"{field.name}: {_short(field.before)} → {_short(field.after)}" for field in change.fields)
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def _show_end(found: Difference, left: Difference, api: Api, applied: bool) -> None:
+    missing = len(left.changes)
+    if not applied:
+        said = "Pools, limits and automations are in step." if not missing else f"{missing} things are not in step."
+    else:
+        said = f"{len(found.changes)} changes made." if not missing else f"{missing} things are still not in step."
+    console().print(said)
+    out = notes()
+    for text in left.notes:
+        out.print(f"Note: {text}", style="yellow", soft_wrap=True, markup=False)
+    if api.embedded and left.notes:
+        out.print(f"For Prefect's own commands: export PREFECT_API_URL={api.api_url}", soft_wrap=True, markup=False)
+
+
+def _document(found: Difference, left: Difference, api: Api, source: Path | None, applied: bool) -> dict[str, object]:
+    return {
+        "in_step": not left.changes,
+        "applied": applied,
+        "api_url": api.api_url,
+        "agents": str(source) if source else None,
+        "changes": [change.model_dump(mode="json", exclude={"values", "id"}) for change in found.changes],
+        "notes": list(left.notes),
+    }

@@ -1,0 +1,137 @@
+"""The flows that are deployed, on a real Prefect server: what a worker does with a piece of a run."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import get_client
+
+from genesis.execute.history import open_ledger
+from genesis.execute.ledger import Header, Ledger, open_store
+from genesis.flows.deployed import agent_task, housekeeping, preflight
+from genesis.model import Outcome, Run
+from genesis.planning import plan_document
+from genesis.settings import Settings
+from genesis.testing import a_program, a_task, an_agent
+
+pytestmark = pytest.mark.server
+
+
+async def _begun(program, **more) -> Ledger:
+    ledger = open_ledger(await open_store(), f"test-{uuid4().hex[:8]}", Settings())
+    header = Header(
+        genesis_version="9.9.9",
+        run_id=ledger.run_id,
+        correlation_id="c",
+        created_at=datetime.now(UTC),
+        document=plan_document(program.source),
+        registry=program.registry,
+        slots=4,
+        **{"rehearse": 0.0, **more},
+    )
+    await ledger.begin(header)
+    return ledger
+
+
+def _order(ledger, program, *indexes, attempt=1):
+    leaves = [program.leaves[index] for index in indexes]
+    return {
+        "run_id": ledger.run_id,
+        "tasks": [leaf.path for leaf in leaves],
+        "fingerprints": [leaf.fingerprint for leaf in leaves],
+        "attempt": attempt,
+    }
+
+
+async def _worked(order):
+    state = await agent_task(**order, return_state=True)
+    return state, str(state.state_details.flow_run_id)
+
+
+async def test_a_chain_is_worked_on_and_waits_to_be_adopted(prefect_api):
+    program = a_program(a_task("a", outputs=["n"]), a_task("b", after=("a",), inputs={"n": "{a.n}"}))
+    ledger = await _begun(program)
+    state, token = await _worked(_order(ledger, program, 0, 1, attempt=3))
+    assert state.is_completed()
+    found = [await ledger.attempt(leaf, token) for leaf in program.leaves]
+    assert [(outcome.state, outcome.attempts) for outcome in found] == [("completed", 3), ("completed", 3)]
+    assert await ledger.finished(program.leaves) == {}
+
+
+async def test_results_of_other_agents_come_from_the_ledger(prefect_api):
+    program = a_program(a_task("a", outputs=["n"]), a_task("b", after=("a",), inputs={"n": "{a.n}"}))
+    ledger = await _begun(program)
+    order = _order(ledger, program, 1)
+    state, _ = await _worked(order)
+    assert state.is_failed()
+    assert "'a'" in state.message
+    await ledger.record(program.leaves[0], Outcome(id="a", agent="worker", state="completed", result={"n": 7}))
+    state, token = await _worked(order)
+    assert state.is_completed(), state.message
+    assert (await ledger.attempt(program.leaves[1], token)).state == "completed"
+
+
+async def test_what_comes_after_a_failure_is_left_out_and_the_rest_is_done(prefect_api):
+    executors = {"bad": {"kind": "command", "argv": ["false"]}}
+    worker = an_agent(executor={"kind": "command", "argv": ["true"]}, executors=executors)
+    program = a_program(a_task("a", type="bad"), a_task("b", after=("a",)), a_task("c"), agents=(worker,))
+    ledger = await _begun(program, rehearse=None)
+    state, token = await _worked(_order(ledger, program, 0, 1, 2))
+    assert state.is_failed()
+    assert "'a' failed" in state.message
+    outcomes = [await ledger.attempt(leaf, token) for leaf in program.leaves]
+    assert [outcome and outcome.state for outcome in outcomes] == ["failed", None, "completed"]
+
+
+async def test_storage_that_is_not_shared_is_told(prefect_api):
+    state = await agent_task(run_id="nowhere", tasks=["a"], fingerprints=["x"], return_state=True)
+    assert state.is_failed()
+    assert "does not find run 'nowhere'" in state.message
+
+
+async def test_a_leaf_that_is_understood_otherwise_is_refused(prefect_api):
+    program = a_program(a_task("a"))
+    ledger = await _begun(program)
+    order = {**_order(ledger, program, 0), "fingerprints": ["0" * 64]}
+    state, token = await _worked(order)
+    assert state.is_failed()
+    assert "Genesis 9.9.9" in state.message
+    assert await ledger.attempt(program.leaves[0], token) is None
+
+
+async def test_preflight_checks_and_publishes(prefect_api):
+    plan = {"version": 1, "request": "do it", "tasks": [{"id": "a", "type": "no-such-type", "description": "x"}]}
+    state = await preflight(plan=plan, return_state=True)
+    assert state.is_failed()
+    state = await preflight(request="Audit the repository at .", return_state=True)
+    assert state.is_completed(), state.message
+    async with get_client() as client:
+        assert await client.read_flow_run(state.state_details.flow_run_id)
+
+
+async def test_housekeeping_says_first_and_removes_then(prefect_api):
+    program = a_program(a_task("a"))
+    ledger = await _begun(program)
+    old = datetime.now(UTC) - timedelta(days=90)
+    tasks = (Outcome(id="a", agent="worker", state="completed"),)
+    run = Run(
+        run_id=ledger.run_id,
+        correlation_id="c",
+        state="completed",
+        planner="file",
+        started_at=old,
+        ended_at=old,
+        cost_usd=0,
+        tasks=tasks,
+    )
+    await ledger.save(run)
+    young = await _begun(program)
+    state = await housekeeping(return_state=True)
+    assert "would be removed" in state.message
+    assert ledger.folder.is_dir()
+    state = await housekeeping(dry_run=False, return_state=True)
+    assert " removed" in state.message
+    assert not ledger.folder.exists()
+    assert young.folder.is_dir()
+    state = await housekeeping(keep_days=-1, return_state=True)
+    assert state.is_failed()
