@@ -1,0 +1,131 @@
+"""Who orchestrates a run, on a real Prefect server."""
+
+import asyncio
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.states import Cancelling
+
+from genesis.agents import Result
+from genesis.errors import RunError
+from genesis.execute import custody
+from genesis.execute.cancel import cancel_run
+from genesis.execute.control import Control
+from genesis.execute.custody import Custody, owner_here
+from genesis.execute.ledger import FolderStore, Ledger
+from genesis.testing import a_program, a_task
+from genesis.testing.prefect import Workbench
+
+pytestmark = pytest.mark.server
+
+
+class Endless:
+    """An agent that works until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+
+    async def execute(self, work) -> Result:
+        self.started.set()
+        await asyncio.Event().wait()
+        return Result()
+
+
+class GaveWayError(Exception):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(custody, "_LOOK_S", 0.2)
+
+
+async def test_a_run_whose_flow_run_is_cancelled_in_the_ui_ends(workbench: Workbench):
+    agent = Endless()
+    run_id = "cancelled-in-the-ui"
+    running = asyncio.create_task(workbench.run(a_program(a_task("a")), agent, run_id=run_id))
+    await agent.started.wait()
+    owner = await Ledger(workbench.store, run_id).owner()
+    async with get_client() as client:
+        await client.set_flow_run_state(owner.flow_run_id, Cancelling())
+        async with asyncio.timeout(30):
+            run = await running
+        flow_run = await client.read_flow_run(owner.flow_run_id)
+    assert run.state == "cancelled"
+    assert [task.state for task in run.tasks] == ["cancelled"]
+    assert flow_run.state.is_cancelled()
+
+
+async def test_who_is_succeeded_gives_way(prefect_api, tmp_path):
+    ledger = Ledger(FolderStore(tmp_path), "taken-over")
+    gave_way = asyncio.Event()
+
+    def give_way():
+        gave_way.set()
+        raise GaveWayError
+
+    @flow(name="mine")
+    async def mine() -> None:
+        held = Custody(ledger, Control(), alive=True, give_way=give_way)
+        await held.__aenter__()
+        assert (await ledger.owner()).pid > 0
+        await asyncio.sleep(0.5)
+        assert not gave_way.is_set()
+        await ledger.take_over(owner_here("someone-else"))
+        async with asyncio.timeout(10):
+            await gave_way.wait()
+        with pytest.raises(GaveWayError):
+            await held.__aexit__(None, None, None)
+
+    await mine()
+
+
+async def test_outside_of_a_flow_run_there_is_nothing_to_hold(tmp_path):
+    ledger = Ledger(FolderStore(tmp_path), "nobody")
+    async with Custody(ledger, Control(), alive=True):
+        assert await ledger.owner() is None
+
+
+async def test_a_note_that_is_cut_off_names_nobody(tmp_path):
+    ledger = Ledger(FolderStore(tmp_path), "half")
+    await ledger.store.write("genesis/half/owner.json", b'{"flow_run_id": "')
+    assert await ledger.owner() is None
+
+
+async def test_a_run_that_has_ended_cannot_be_cancelled(workbench: Workbench, monkeypatch):
+    run_id = "over-and-done"
+    await workbench.run(a_program(a_task("a")), _Quick(), run_id=run_id)
+    ledger = Ledger(workbench.store, run_id)
+
+    async def found(_run_id, _settings):
+        return ledger, await ledger.header()
+
+    monkeypatch.setattr("genesis.execute.cancel.find_run", found)
+    with pytest.raises(RunError, match="has ended already"):
+        await cancel_run(run_id, workbench.settings, print)
+
+
+async def test_a_running_run_is_cancelled_from_outside(workbench: Workbench, monkeypatch):
+    run_id, agent, said = "ended-from-outside", Endless(), []
+    ledger = Ledger(workbench.store, run_id)
+
+    async def found(_run_id, _settings):
+        return ledger, await ledger.header()
+
+    monkeypatch.setattr("genesis.execute.cancel.find_run", found)
+    running = asyncio.create_task(workbench.run(a_program(a_task("a")), agent, run_id=run_id))
+    await agent.started.wait()
+    async with asyncio.timeout(40):
+        stopped = await cancel_run(run_id, workbench.settings, said.append)
+        run = await running
+    assert run.state == "cancelled"
+    assert stopped.flow_run == "Cancelled"
+    assert stopped.orchestrator_answered
+    assert stopped.alive == ()
+    assert said == ["asking who orchestrates the run to end it"]
+
+
+class _Quick:
+    async def execute(self, work) -> Result:
+        return Result()
