@@ -37,6 +37,8 @@ class Limits(_Group):
     """Deepest nesting of a document."""
     result_inline_bytes: Annotated[int, Field(ge=0)] = 65_536
     """A larger result is kept beside the ledger's record and named by reference."""
+    result_bytes: Annotated[int, Field(ge=1)] = 50_000_000
+    """Largest result of one leaf, as JSON."""
     output_bytes: Annotated[int, Field(ge=1)] = 1_000_000
     """How much of a command's or a service's output is kept."""
 
@@ -95,7 +97,7 @@ class PoolSettings(_Group):
     """How long a worker may say nothing, while the API answers, before its work is given to another."""
     no_worker: Literal["wait", "fail"] = "wait"
     """What to do when no worker serves a pool: wait for one, or fail the leaf."""
-    dispatch_timeout_s: Annotated[float, Field(gt=0)] | None = None
+    dispatch_timeout_s: Annotated[float | None, Field(gt=0)] = None
     """How long a leaf may wait for a worker; without it as long as it takes."""
     batch_seconds: Annotated[float, Field(ge=0)] = 0.5
     """Ready leaves of one agent share a flow run while the work ahead in it is expected to take less than this."""

@@ -10,7 +10,7 @@ import re
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -84,6 +84,8 @@ def _type(field: FieldInfo) -> str:
     kind: Any = field.annotation
     if get_origin(kind) in (Union, types.UnionType):
         kind = next(part for part in get_args(kind) if part is not type(None))
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(kind))
     marks = [(mark, name) for mark in field.metadata for name in _SIGNS if hasattr(mark, name)]
     return ", ".join([_TYPES[kind], *(f"{_SIGNS[name]} {getattr(mark, name):,}" for mark, name in marks)])
 

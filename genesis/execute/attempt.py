@@ -52,10 +52,10 @@ class LeafRun:
         self.outcome = self.outcome.model_copy(update={"attempts": self.outcome.attempts + 1})
         try:
             result, state = await self._result()
+            return await self._finish(result, state)
         except Exception as error:
             self.outcome = self.outcome.model_copy(update={"error": error_info(error)})
             raise
-        return await self._finish(result, state)
 
     async def end(self, state: TaskState, error: ErrorInfo | None = None) -> Outcome:
         """Make the leaf final without a result, and write that down."""

@@ -21,6 +21,7 @@ from genesis.execute.server import ServerInfo, configured_api, status
 from genesis.execute.server.api import server_answer
 from genesis.execute.server.files import ServerFiles
 from genesis.execute.server.health import server_version
+from genesis.execute.server.reach import look
 from genesis.execute.server.spawn import free_bytes, installed_prefect, listening_socket
 from genesis.llm import parse_model_name
 from genesis.model import Model
@@ -55,7 +56,7 @@ def diagnose(settings: Settings) -> list[Finding]:
     Returns:
         One finding for each thing, in a fixed order; none of the looks raises, starts a server or calls a model.
     """
-    server = status(settings)
+    server = status(settings, ask=False)
     return [
         *_versions(),
         _home(settings.home),
@@ -117,7 +118,7 @@ def _api(settings: Settings, server: ServerInfo) -> Iterator[Finding]:
         return
     if configured is None:
         yield Finding(name="api", ok=True, detail="none is configured, so the embedded server is used")
-        yield from (_server(server), _port(settings, server), _database(settings, server))
+        yield from (_server(server), _port(settings, server), *_databases(settings, server))
         if server.state == "running" and server.port is not None:
             yield _skew(server_version(settings.server.host, server.port), _EMBEDDED)
         return
@@ -163,9 +164,25 @@ def _port(settings: Settings, server: ServerInfo) -> Finding:
     return Finding(name="port", ok=True, detail=f"{wanted} is free" if wanted else "a free one will be taken")
 
 
-def _database(settings: Settings, server: ServerInfo) -> Finding:
+def _databases(settings: Settings, server: ServerInfo) -> Iterator[Finding]:
+    """Look at what the server stands on."""
+    files = ServerFiles(settings.home)
+    try:
+        backends = files.backends()
+    except ServiceError as error:
+        yield Finding(name="database", ok=False, detail=error.message, mend=error.hint)
+        return
+    if backends.postgres is None:
+        yield _sqlite(files.database, server)
+        return
+    for name, found in zip(("database", "redis"), look(backends, files.application), strict=True):
+        if found is not None:
+            detail = found.problem or f"{found.address}: {found.said}"
+            yield Finding(name=name, ok=not found.problem, detail=detail, mend=found.mend or "; ".join(found.notes))
+
+
+def _sqlite(path: Path, server: ServerInfo) -> Finding:
     """Try to begin to write, as the server would."""
-    path = ServerFiles(settings.home).database
     if not path.exists():
         return Finding(name="database", ok=True, detail="there is none yet")
     try:

@@ -20,7 +20,8 @@ def open_ledger(store: Store, run_id: str, settings: Settings) -> Ledger:
     Raises:
         UsageError: The run id is not one.
     """
-    return Ledger(store, run_id, inline_bytes=settings.limits.result_inline_bytes)
+    limits = settings.limits
+    return Ledger(store, run_id, inline_bytes=limits.result_inline_bytes, most_bytes=limits.result_bytes)
 
 
 def run_lock(ledger: Ledger, settings: Settings) -> RunLock:

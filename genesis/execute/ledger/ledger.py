@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue, ValidationError
 
-from genesis.errors import RunError, UsageError
+from genesis.errors import RunError, TaskError, UsageError
 from genesis.execute.ledger.store import FolderStore, Store
 from genesis.model import FINISHED, Leaf, Model, Outcome, Registry, Run
 
@@ -78,12 +78,13 @@ class _Record(Model):
 class Ledger:
     """The ledger of one run."""
 
-    def __init__(self, store: Store, run_id: str, *, inline_bytes: int = 65_536):
+    def __init__(self, store: Store, run_id: str, *, inline_bytes: int = 65_536, most_bytes: int = 50_000_000):
         if not _RUN_ID.match(run_id) or run_id.startswith("."):
             raise UsageError(f"{run_id!r} is not a run id", hint="run: genesis runs")
         self.store = store
         self.run_id = run_id
         self._inline_bytes = inline_bytes
+        self._most_bytes = most_bytes
 
     @property
     def folder(self) -> Path | None:
@@ -127,6 +128,9 @@ class Ledger:
 
         Returns:
             The outcome as it was written: with `result_ref` in place of a large `result`.
+
+        Raises:
+            TaskError: The result is too large to be kept.
         """
         outcome = await self._large_result_aside(leaf_name(leaf), outcome)
         await self._write_record(f"leaves/{leaf_name(leaf)}.json", leaf, outcome)
@@ -164,6 +168,13 @@ class Ledger:
         result = json.dumps(outcome.result, ensure_ascii=False, separators=(",", ":"))
         if len(result) <= self._inline_bytes:
             return outcome
+        if len(result) > self._most_bytes:
+            size = f"{len(result):,} characters, and at most {self._most_bytes:,} are kept"
+            raise TaskError(
+                f"the result of {outcome.id!r} has {size}",
+                hint="leave it in a file and return the path, or raise GENESIS_LIMITS__RESULT_BYTES",
+                code="GEN-TASK-RESULT-SIZE",
+            )
         reference = f"results/{name}.json"
         await self.store.write(self._name(reference), result.encode("utf-8", "surrogatepass"))
         return outcome.model_copy(update={"result": None, "result_ref": reference})

@@ -4,8 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from genesis.errors import ResourceError, RunError, ServiceError, UsageError
-from genesis.execute.ledger import BlockStore, FolderStore, Header, Ledger, RunLock, leaf_name, list_runs, new_run_id
+from genesis.errors import ResourceError, RunError, ServiceError, TaskError, UsageError
+from genesis.execute.ledger import (
+    BlockStore,
+    FolderStore,
+    Header,
+    Ledger,
+    Owner,
+    RunLock,
+    leaf_name,
+    list_runs,
+    new_run_id,
+)
 from genesis.model import Outcome, Run
 from genesis.planning import plan_document
 from genesis.testing import a_program, a_task
@@ -91,6 +101,38 @@ async def test_a_large_result_is_kept_beside_the_record(ledger: Ledger):
     assert written.result is None
     assert written.result_ref == f"results/{leaf_name(_LEAF)}.json"
     assert await ledger.result(written) == {"text": value["text"]}
+
+
+async def test_a_result_that_is_too_large_is_refused_and_nothing_is_written(tmp_path: Path):
+    ledger = Ledger(FolderStore(tmp_path), "r1", inline_bytes=10, most_bytes=100)
+    with pytest.raises(TaskError, match=r"102 characters.*at most 100"):
+        await ledger.record(_LEAF, _done(result="x" * 100))
+    assert await ledger.outcome(_LEAF) is None
+
+
+async def test_an_attempt_counts_once_it_is_adopted(ledger: Ledger):
+    written = await ledger.record_attempt(_LEAF, _done(result="x" * 200), "one")
+    assert await ledger.finished(_PROGRAM.leaves) == {}
+    assert await ledger.attempt(_LEAF, "two") is None
+    found = await ledger.attempt(_LEAF, "one")
+    assert found == written
+    await ledger.adopt(_LEAF, found)
+    assert await ledger.finished(_PROGRAM.leaves) == {0: written}
+    assert await ledger.result(found) == "x" * 200
+
+
+async def test_attempts_of_one_leaf_do_not_touch_each_other(ledger: Ledger):
+    one = await ledger.record_attempt(_LEAF, _done(result="1" * 200), "one")
+    two = await ledger.record_attempt(_LEAF, _done(result="2" * 200), "two")
+    assert [await ledger.result(outcome) for outcome in (one, two)] == ["1" * 200, "2" * 200]
+
+
+async def test_the_last_owner_has_the_run(ledger: Ledger):
+    assert await ledger.owner() is None
+    owner = Owner(flow_run_id="f", run_count=2, host="h", pid=3)
+    await ledger.take_over(Owner(flow_run_id="e", host="h", pid=3))
+    await ledger.take_over(owner)
+    assert await ledger.owner() == owner
 
 
 async def test_a_result_that_has_gone_is_an_error(ledger: Ledger):
