@@ -6,8 +6,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+import httpx
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 
 from genesis.errors import RunError
@@ -27,6 +30,7 @@ __all__ = ["check_asked", "ended_state", "run_asked", "run_id_of"]
 
 _log = logging.getLogger(__name__)
 _TOKEN_CHARACTERS = 12
+_ASK_S = 5.0
 
 
 def run_id_of(flow_run: FlowRun) -> str:
@@ -46,7 +50,28 @@ async def run_asked(asked: Asked) -> object:
     signals = StopSignals(Control(), _log.warning)
     signals.listen()
     launch = Launch(settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True)
-    return final_state(await _started_or_resumed(asked, launch, run_id_of(_flow_run())))
+    flow_run = _flow_run()
+    work = asyncio.create_task(_started_or_resumed(asked, launch, run_id_of(flow_run)))
+    try:
+        run = await asyncio.shield(work)
+    except asyncio.CancelledError:
+        if not await _is_cancelled(flow_run):  # it goes on in another process, with all that it has dispatched
+            work.cancel()
+            raise
+        signals.control.cancel()
+        run = await work
+    return final_state(run)
+
+
+async def _is_cancelled(flow_run: FlowRun) -> bool:
+    """Whether a person has cancelled a flow run; a server that does not say so has not heard of it."""
+    try:
+        async with asyncio.timeout(_ASK_S), get_client() as client:
+            state = (await client.read_flow_run(flow_run.id)).state
+    except (httpx.HTTPError, PrefectException, OSError) as error:  # TimeoutError is an OSError
+        _log.warning("the server does not say whether the run is cancelled", extra={"reason": repr(error)})
+        return False
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
 async def _started_or_resumed(asked: Asked, launch: Launch, run_id: str) -> Run:
