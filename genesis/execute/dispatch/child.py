@@ -1,0 +1,112 @@
+"""A child: one flow run on an agent's pool, and the leaves that it does one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from prefect.client.schemas.objects import StateType
+
+from genesis.execute.tasks import retry_delays
+from genesis.model import Leaf
+from genesis.settings import Settings
+
+__all__ = ["Child", "allowance_s", "batch_name", "idempotency_key", "parameters", "run_tag", "short_pool"]
+
+_MARGIN_S = 30.0
+"""What a leaf may take beyond the time of its attempts: reading its inputs, writing its record, a busy machine."""
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """What is known of a child flow run."""
+
+    id: UUID
+    pool: str
+    leaves: tuple[Leaf, ...]
+    attempt: int
+    heard_at: float
+    """Monotonic time of the last news of it."""
+    link: UUID | None = None
+    """The task run that stands for it in the orchestrating flow run."""
+    state: StateType = StateType.SCHEDULED
+    state_at: float = 0.0
+    """Monotonic time at which its state was seen to change, or one of its leaves to end."""
+    inherited: bool = False
+    """Whether an earlier execution of the run dispatched it."""
+    began: bool = False
+    """Whether it was seen running."""
+    claimed_by: str | None = None
+    """Name of the worker that took it, once asked for."""
+    done: set[int] = field(default_factory=set)
+    """Leaves whose record was found."""
+    ended: bool = False
+    """Whether it was dealt with; what comes later is not listened to."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def name(self) -> str:
+        """What people see."""
+        return batch_name(self.leaves)
+
+    @property
+    def current(self) -> Leaf | None:
+        """The leaf that it does now, or would do first."""
+        return next((leaf for leaf in self.leaves if leaf.index not in self.done), None)
+
+    def leaf(self, path: str) -> Leaf | None:
+        """Find one of its leaves."""
+        return next((leaf for leaf in self.leaves if leaf.path == path), None)
+
+    def heard(self, now: float, state: StateType | None = None) -> None:
+        """Note news: a state, or without one that a leaf ended."""
+        self.heard_at = now
+        if state != self.state:
+            self.state_at = now
+        if state is not None and state != self.state:
+            self.state = state
+            self.began |= state is StateType.RUNNING
+            if state is not StateType.RUNNING:
+                self.claimed_by = None
+
+
+def batch_name(leaves: Sequence[Leaf]) -> str:
+    """Name a batch for people: its agent, its first leaf and how many more there are."""
+    more = f" and {len(leaves) - 1} more" if len(leaves) > 1 else ""
+    return f"{leaves[0].agent} · {leaves[0].path}{more}"
+
+
+def run_tag(run_id: str) -> str:
+    """Give the tag that all children of a run have."""
+    return f"run:{run_id}"
+
+
+def short_pool(pool: str) -> str:
+    """Give the pool's name as deployments and the command line use it."""
+    return pool.removeprefix("agent-")
+
+
+def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int) -> dict[str, Any]:
+    """Give the parameters of the child's flow. Nothing of the work itself: that is in the ledger."""
+    return {
+        "run_id": run_id,
+        "tasks": [leaf.path for leaf in leaves],
+        "fingerprints": [leaf.fingerprint for leaf in leaves],
+        "attempt": attempt,
+    }
+
+
+def idempotency_key(run_id: str, leaves: Sequence[Leaf], attempt: int) -> str:
+    """Name an attempt at a batch, so that asking twice makes one flow run."""
+    digest = hashlib.sha256("\n".join(leaf.fingerprint for leaf in leaves).encode()).hexdigest()
+    return f"{run_id}:{digest[:16]}:{attempt}"
+
+
+def allowance_s(leaf: Leaf, settings: Settings) -> float:
+    """Say how long a leaf may take in a child that runs: all its attempts and the pauses between them."""
+    limit_s = leaf.timeout_s or settings.run.timeout_s
+    return (leaf.retries + 1) * limit_s + sum(retry_delays(leaf.retries, settings.run.retry_delay_s)) + _MARGIN_S

@@ -1,0 +1,216 @@
+"""The living children of a run: what is heard of them, and what becomes of their leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from prefect.client.schemas.objects import StateType
+
+from genesis.errors import GenesisError
+from genesis.execute.attempt import error_info
+from genesis.execute.dispatch.child import Child
+from genesis.execute.dispatch.desk import Desk
+from genesis.execute.dispatch.errands import Errands
+from genesis.execute.dispatch.pace import Pace
+from genesis.execute.dispatch.verdict import End, Verdict, judge
+from genesis.execute.session import Session
+from genesis.model import FINISHED, Leaf
+
+__all__ = ["FINAL", "Children"]
+
+_log = logging.getLogger(__name__)
+FINAL = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED})
+_LAGS = (0.1, 0.4, 1.0, 2.0)
+"""Pauses before a record that should be there is looked for again: shared storage may show it late."""
+_SHORT_LAGS = (0.2,)
+_FAULT_PAUSE_S = 3.0
+_MOST_FAULTS = 20
+"""A storage that cannot be read is asked for about a minute."""
+_REMEMBERED = 512
+"""News of children that are not known yet: they can be faster than the answer that tells their id."""
+
+
+class Children:
+    """Holds the living children, takes in their leaves' records, and judges what is left when one ends.
+
+    Args:
+        session: The run.
+        desk: Where outcomes are handed over.
+        errands: Runs what has to be waited for.
+        again: Dispatches a leaf again.
+        ever_ran: Reads in the API whether a child ever ran.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        desk: Desk,
+        errands: Errands,
+        *,
+        again: Callable[[Leaf], None],
+        ever_ran: Callable[[Child], Awaitable[bool]],
+        clock: Callable[[], float],
+    ):
+        self.pace = Pace()
+        self.living: dict[UUID, Child] = {}
+        self.taken: set[int] = set()
+        """Leaves that were dispatched and need not be again."""
+        self.links: dict[int, UUID] = {}
+        """The task run that stands for a leaf in the UI."""
+        self._session = session
+        self._desk = desk
+        self._errands = errands
+        self._again = again
+        self._ever_ran = ever_ran
+        self._clock = clock
+        self._crashes: Counter[int] = Counter()
+        self._unknown: OrderedDict[UUID, list[Callable[[], object]]] = OrderedDict()
+
+    def add(self, child: Child) -> None:
+        """Take in a child; what was heard of it before is taken in too."""
+        self.living[child.id] = child
+        for leaf in child.leaves:
+            self.taken.add(leaf.index)
+            if child.link is not None:
+                self.links[leaf.index] = child.link
+        self._show(child)
+        for news in self._unknown.pop(child.id, ()):
+            news()
+
+    def show(self, leaf: Leaf) -> None:
+        """Show a leaf as running that is asked for now, if a child is at it already."""
+        for child in self.living.values():
+            if child.current is leaf:
+                self._show(child)
+
+    def leaf_ended(self, child: UUID, path: str) -> None:
+        """Hear that a leaf's record is written."""
+        known = self.living.get(child)
+        if known is None:
+            self._remember(child, lambda: self.leaf_ended(child, path))
+            return
+        leaf = known.leaf(path)
+        if leaf is not None and leaf.index not in known.done:
+            self._errand(known, self.collect(known, leaf))
+
+    def child_changed(self, child: UUID, state: StateType, message: str) -> bool:
+        """Hear of a child's state; says whether that was new and of weight."""
+        known = self.living.get(child)
+        if known is None:
+            self._remember(child, lambda: self.child_changed(child, state, message))
+            return False
+        new = state is not known.state
+        if new:
+            known.heard(self._clock(), state)
+            self._show(known)
+        if state in FINAL:
+            self._errand(known, self.finish(known, End(state, message)))
+        elif not new and len(known.leaves) - len(known.done) > 1 and state is StateType.RUNNING:
+            self._errand(known, self.collect(known))
+        return new and state in FINAL
+
+    def child_missing(self, child: UUID) -> None:
+        """Hear that someone deleted a child."""
+        self.child_changed(child, StateType.CRASHED, "it was deleted")
+
+    async def collect(self, child: Child, leaf: Leaf | None = None) -> None:
+        """Take in the records that a child has written, or that of one of its leaves."""
+        async with child.lock:
+            if child.ended:
+                return
+            try:
+                await self._collect(child, [leaf] if leaf is not None else list(child.leaves))
+            except GenesisError as error:  # looked for again, at the latest when the child ends
+                _log.warning("the ledger cannot be read", extra={"reason": error.message})
+
+    async def finish(self, child: Child, end: End) -> None:
+        """Deal with a child that is over: take in its last records, and judge the leaves that have none."""
+        async with child.lock:
+            if child.ended:
+                return
+            missing = await self._last_records(child, end)
+            if missing and end.state is StateType.CRASHED and not end.lost and not child.began:
+                end = replace(end, began=await self._ever_ran(child))
+            child.ended = True
+            self.living.pop(child.id, None)
+        for place, leaf in enumerate(missing):
+            first = place == 0
+            self._crashes[leaf.index] += end.counts(first=first)
+            verdict = judge(leaf, child, end, first=first, crashes=self._crashes[leaf.index])
+            await self._carry_out(leaf, verdict, end)
+
+    async def _carry_out(self, leaf: Leaf, verdict: Verdict, end: End) -> None:
+        self.taken.discard(leaf.index)
+        asked = self._desk.waits(leaf)
+        if verdict.action == "again":
+            if asked:
+                _log.warning("a leaf is dispatched again", extra={"leaf": leaf.path, "reason": end.message})
+                self._again(leaf)
+            return
+        if asked or end.state is StateType.CRASHED or verdict.action == "cancelled":
+            self.taken.add(leaf.index)
+            await self._desk.conclude(leaf, verdict.action, verdict.error)
+
+    async def _last_records(self, child: Child, end: End) -> list[Leaf]:
+        """Take in what the storage has, with patience for a storage that shows it late or fails for a while.
+
+        Returns:
+            The leaves without a record, in the order of the work.
+        """
+        lags = iter(_LAGS if end.state in {StateType.COMPLETED, StateType.FAILED} else _SHORT_LAGS)
+        faults = 0
+        while True:
+            try:
+                await self._collect(child, list(child.leaves), only_done=end.stale)
+            except GenesisError as error:
+                faults += 1
+                if faults == _MOST_FAULTS:
+                    raise
+                _log.warning("the ledger cannot be read", extra={"reason": error.message})
+                await asyncio.sleep(_FAULT_PAUSE_S)
+                continue
+            missing = [leaf for leaf in child.leaves if leaf.index not in child.done]
+            lag = next(lags, None)
+            if lag is None or end.stale or not any(self._desk.waits(leaf) for leaf in missing):
+                return missing
+            await asyncio.sleep(lag)
+
+    async def _collect(self, child: Child, leaves: list[Leaf], *, only_done: bool = False) -> None:
+        for leaf in leaves:
+            if leaf.index in child.done:
+                continue
+            outcome = await self._session.ledger.attempt(leaf, str(child.id))
+            if outcome is None or (only_done and outcome.state not in FINISHED):
+                continue
+            child.done.add(leaf.index)
+            child.heard(self._clock())
+            self.pace.learn(leaf, outcome)
+            await self._desk.deliver(leaf, outcome)
+            self._show(child)
+
+    def _show(self, child: Child) -> None:
+        """Show the leaf that a running child is at."""
+        if child.state is StateType.RUNNING and child.current is not None:
+            self._desk.tell_running(child.current)
+
+    def _errand(self, child: Child, work: Coroutine[Any, Any, None]) -> None:
+        async def failed(error: Exception) -> None:
+            child.ended = True
+            self.living.pop(child.id, None)
+            for leaf in child.leaves:
+                if leaf.index not in child.done and self._desk.waits(leaf):
+                    await self._desk.conclude(leaf, "failed", error_info(error))
+
+        self._errands.run(work, failed)
+
+    def _remember(self, child: UUID, news: Callable[[], object]) -> None:
+        self._unknown.setdefault(child, []).append(news)
+        while len(self._unknown) > _REMEMBERED:
+            self._unknown.popitem(last=False)

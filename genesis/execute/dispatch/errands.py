@@ -1,0 +1,57 @@
+"""Work beside the caller's: short errands, and loops that are kept going."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+__all__ = ["Errands"]
+
+_log = logging.getLogger(__name__)
+_AGAIN_S = 1.0
+
+
+class Errands:
+    """Tasks of one place. They end with it."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, work: Coroutine[Any, Any, None], failed: Callable[[Exception], Awaitable[None]]) -> None:
+        """Run something once. This is the boundary for what no one else handles: `failed` is told of it."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception as error:  # noqa: BLE001  # the named boundary of an errand
+                _log.exception("an errand of the dispatch failed")
+                await failed(error)
+
+        self._add(guarded())
+
+    def keep(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a loop for as long as the place is open; a fault in it is logged, and it goes on."""
+
+        async def kept() -> None:
+            while True:
+                try:
+                    await loop()
+                except Exception:  # noqa: BLE001  # the named boundary of a loop
+                    _log.exception("a loop of the dispatch failed and goes on")
+                await asyncio.sleep(_AGAIN_S)
+
+        self._add(kept())
+
+    async def close(self) -> None:
+        """End everything."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _add(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,127 @@
+"""Calls to the Prefect API that outlast its absence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+
+__all__ = ["Away", "Line", "connect"]
+
+_log = logging.getLogger(__name__)
+_CALL_S = 15.0
+"""One call's deadline. Prefect's client repeats within it, with pauses of 2 s, 4 s and so on."""
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 3.0
+_MOST_FAULTS = 20
+"""How often a server may answer one call with a fault of its own: with these pauses about a minute."""
+_TOLD_AFTER_S = 5.0
+_BUSY = frozenset({408, 429, 502, 503, 504})
+
+T = TypeVar("T")
+
+
+class Away(Exception):  # noqa: N818  # not an error: it is waited for
+    """The API did not answer, or answered that it cannot now."""
+
+    def __init__(self, reason: BaseException, *, fault: bool):
+        super().__init__(repr(reason))
+        self.fault = fault
+
+
+class Line:
+    """The way to the API.
+
+    Args:
+        client: Prefect's client.
+        say: Is told when the API has been away for some seconds, and when it is back.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, client: PrefectClient, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic):
+        self.client = client
+        self.clock = clock
+        self.calls: Counter[str] = Counter()
+        """How often each kind of call was made."""
+        self.failures = 0
+        """How often a call failed. Who measures time by the API's answers starts anew when this changes."""
+        self.away_since: float | None = None
+        """When the calls began to fail; None while they are answered."""
+        self._say = say
+        self._told = False
+
+    async def once(self, kind: str, make: Callable[[PrefectClient], Awaitable[T]]) -> T:
+        """Make one call.
+
+        Args:
+            kind: Name of the call, for the counts.
+            make: Makes it.
+
+        Raises:
+            Away: The API does not answer now.
+            Exception: What the API refused: `httpx.HTTPStatusError`, or what Prefect's client makes of it.
+        """
+        self.calls[kind] += 1
+        try:
+            async with asyncio.timeout(_CALL_S):
+                value = await make(self.client)
+        except (TimeoutError, httpx.TransportError) as error:
+            self._failed(error)
+            raise Away(error, fault=False) from error
+        except httpx.HTTPStatusError as error:
+            code = error.response.status_code
+            if code not in _BUSY and code < httpx.codes.INTERNAL_SERVER_ERROR:
+                raise
+            self._failed(error)
+            raise Away(error, fault=code not in _BUSY) from error
+        self._answered()
+        return value
+
+    async def call(self, kind: str, make: Callable[[PrefectClient], Awaitable[T]]) -> T:
+        """Make a call that may be made twice, again and again until it is answered.
+
+        Raises:
+            Away: The server answered many times running that it has a fault.
+            Exception: What the API refused.
+        """
+        pause, faults = _FIRST_PAUSE_S, 0
+        while True:
+            try:
+                return await self.once(kind, make)
+            except Away as away:
+                faults += away.fault
+                if faults == _MOST_FAULTS:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE_S, pause * 2)
+
+    def _failed(self, error: BaseException) -> None:
+        self.failures += 1
+        now = self.clock()
+        if self.away_since is None:
+            self.away_since = now
+        if not self._told and now - self.away_since >= _TOLD_AFTER_S:
+            self._told = True
+            _log.warning("the Prefect API does not answer", extra={"reason": repr(error)})
+            self._say("the Prefect API does not answer; work goes on, and is looked at when it is back")
+
+    def _answered(self) -> None:
+        self.away_since = None
+        if self._told:
+            self._told = False
+            _log.warning("the Prefect API answers again")
+            self._say("the Prefect API answers again")
+
+
+@asynccontextmanager
+async def connect(say: Callable[[str], None]) -> AsyncIterator[Line]:
+    """Reach the API that Prefect is configured for; inside a flow run its client is shared."""
+    async with get_client() as client:
+        yield Line(client, say)

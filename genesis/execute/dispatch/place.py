@@ -1,0 +1,266 @@
+"""The agents' pools as a place where leaves run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from prefect.client.schemas.objects import StateType
+
+from genesis.errors import RunError
+from genesis.execute.attempt import error_info
+from genesis.execute.dispatch.child import Child
+from genesis.execute.dispatch.children import FINAL, Children
+from genesis.execute.dispatch.desk import Desk
+from genesis.execute.dispatch.dispatcher import Dispatcher
+from genesis.execute.dispatch.earlier import earlier_children
+from genesis.execute.dispatch.errands import Errands
+from genesis.execute.dispatch.line import Away, Line, connect
+from genesis.execute.dispatch.oversight import Oversight, stop_child
+from genesis.execute.dispatch.pools import Pools
+from genesis.execute.dispatch.verdict import End
+from genesis.execute.dispatch.waiter import Waiter
+from genesis.execute.session import Session
+from genesis.model import FINISHED, Leaf, Outcome
+from genesis.schedule import Job
+from genesis.schedule.batches import Batches, BatchRules
+
+__all__ = ["PoolPlace"]
+
+_log = logging.getLogger(__name__)
+_TOGETHER_S = 0.005
+"""Leaves that are handed in within this time are ready together."""
+_STOPPED_S = 8.0
+"""How long children that were told to stop are waited for: their workers end them within 3 s, then by force."""
+
+
+def _nothing(text: str) -> None:
+    """Say nothing."""
+    del text
+
+
+class _Finished:
+    """The leaves whose work is done."""
+
+    def __init__(self, outcomes: Mapping[int, Outcome]):
+        self._outcomes = outcomes
+
+    def __contains__(self, index: object) -> bool:
+        outcome = self._outcomes.get(index) if isinstance(index, int) else None
+        return outcome is not None and outcome.state in FINISHED
+
+
+class PoolPlace:
+    """Runs each leaf in a child flow run on the work pool of its agent. Enter it inside the orchestrating flow run.
+
+    Args:
+        session: What to run and with what.
+        flow_run_id: The orchestrating flow run.
+        outcomes: Outcomes of the leaves that are final, by index; the caller adds to it.
+        say: Is told what a person should know or do: a pool without workers, an API that is away.
+    """
+
+    grace_s = _STOPPED_S + 2.0
+
+    def __init__(
+        self,
+        session: Session,
+        flow_run_id: UUID,
+        outcomes: Mapping[int, Outcome],
+        *,
+        say: Callable[[str], None] = _nothing,
+    ):
+        self.stopped: list[str] = []
+        """Names of the children that were told to stop."""
+        self._session = session
+        self._flow_run_id = flow_run_id
+        self._outcomes = outcomes
+        self._say = say
+        self._leaves = session.program.leaves
+        self._why: str | None = None
+        self._ready: list[Leaf] = []
+        self._attempts: dict[int, int] = {}
+        self._stack = AsyncExitStack()
+        self._line: Line | None = None
+        self._errands = Errands()
+        self._desk = Desk(session)
+        self._children = Children(
+            session, self._desk, self._errands, again=self._hand_in, ever_ran=self._ever_ran, clock=time.monotonic
+        )
+        how = session.settings.pools
+        jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in self._leaves]
+        self._batches = Batches(jobs, BatchRules(leaves=how.batch_leaves, ahead_s=how.batch_seconds))
+
+    async def __aenter__(self) -> Self:
+        self._line = line = await self._stack.enter_async_context(connect(self._say))
+        self._pools = Pools(line, self._say)
+        self._dispatcher = Dispatcher(line, self._pools, self._session, self._flow_run_id)
+        self._waiter = Waiter(line, self._session.run_id, self._children, lambda: list(self._children.living.values()))
+        self._oversight = Oversight(line, self._pools, self._children, self._session)
+        for loop in (self._waiter.listen, self._waiter.poll, self._oversight.watch):
+            self._errands.keep(loop)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what is not needed any more. After a fault children are left to the next execution, which finds them."""
+        if error is None:
+            await asyncio.gather(*(self._stop(child) for child in self._children.living.values()))
+        await self._errands.close()
+        await self._stack.aclose()
+        self._line = None
+
+    async def run(self, leaf: Leaf) -> Outcome:
+        """Run a leaf, whose upstream leaves are done, until it is final. What is returned is in the ledger.
+
+        Raises:
+            GenesisError: The ledger cannot be written.
+        """
+        outcome = self._desk.ask(leaf)
+        try:
+            if self._desk.has(leaf.index):
+                await self._desk.take_early(leaf)
+            elif self._why is not None and leaf.index not in self._children.taken:
+                await self._desk.conclude(leaf, "cancelled")
+            elif leaf.index in self._children.taken:
+                self._children.show(leaf)
+            else:
+                self._hand_in(leaf)
+            return await outcome
+        except asyncio.CancelledError:
+            return await self._session.ledger.adopt(leaf, self._desk.without_record(leaf, "cancelled"))
+        finally:
+            self._desk.leave(leaf)
+
+    def cancel(self, why: str) -> None:
+        """Stop all children, and dispatch no more. `run` then returns what came of its leaf: as a rule, cancelled."""
+        if self._why is not None:
+            return
+        self._why = why
+        _log.info("the children are stopped", extra={"reason": why})
+        for child in self._children.living.values():
+            self._errand(self._stop(child), child.leaves)
+        self._errand(self._conclude_all(), ())
+
+    async def attach(self) -> dict[int, Outcome]:
+        """Find what earlier executions of the run dispatched, before anything is run.
+
+        Children that ended have their finished leaves adopted. Those that live are waited for by `run`.
+
+        Returns:
+            The outcomes that were adopted, by leaf index.
+        """
+        adopted: dict[int, Outcome] = {}
+        found = await earlier_children(self._reached, self._session.run_id, self._session.program)
+        for earlier in found:
+            for leaf in earlier.child.leaves:
+                self._attempts[leaf.index] = max(self._attempts.get(leaf.index, 0), earlier.child.attempt)
+            adopted |= await self._adopted(earlier.child, adopted)
+        for earlier in found:
+            needed = [leaf for leaf in earlier.child.leaves if not self._is_settled(leaf, adopted)]
+            if not earlier.final and needed and self._children.taken.isdisjoint(leaf.index for leaf in needed):
+                self._children.add(earlier.child)
+        return adopted
+
+    async def _adopted(self, child: Child, adopted: Mapping[int, Outcome]) -> dict[int, Outcome]:
+        new: dict[int, Outcome] = {}
+        for leaf in child.leaves:
+            outcome = await self._session.ledger.attempt(leaf, str(child.id))
+            if outcome is None:
+                continue
+            child.done.add(leaf.index)
+            if outcome.state in FINISHED and leaf.cache != "none" and not self._is_settled(leaf, adopted):
+                new[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
+        return new
+
+    def _is_settled(self, leaf: Leaf, adopted: Mapping[int, Outcome]) -> bool:
+        return leaf.index in adopted or leaf.index in _Finished(self._outcomes)
+
+    @property
+    def _reached(self) -> Line:
+        if self._line is None:
+            raise RunError("leaves are run while the place is open")
+        return self._line
+
+    def _hand_in(self, leaf: Leaf) -> None:
+        """Put a leaf to those that are dispatched in a moment."""
+        self._ready.append(leaf)
+        if len(self._ready) == 1:
+            asyncio.get_running_loop().call_later(_TOGETHER_S, self._send_ready)
+
+    def _send_ready(self) -> None:
+        ready, self._ready = [leaf for leaf in self._ready if self._desk.waits(leaf)], []
+        if self._why is not None:
+            return
+        planned = self._batches.plan(
+            [leaf.index for leaf in ready],
+            final=_Finished(self._outcomes),
+            free=self._is_free,
+            expected_s=lambda index: self._children.pace.expected_s(self._leaves[index]),
+        )
+        for batch in planned:
+            leaves = [self._leaves[index] for index in batch]
+            self._children.taken.update(batch)
+            self._errand(self._send(leaves), leaves)
+
+    def _is_free(self, index: int) -> bool:
+        """Whether a leaf may share a child: it is in none, was in none that went wrong, and waits for no approval."""
+        return (
+            index not in self._children.taken
+            and index not in self._attempts
+            and index not in self._outcomes
+            and not self._leaves[index].approval
+        )
+
+    async def _send(self, leaves: Sequence[Leaf]) -> None:
+        own = {leaf.index for leaf in leaves}
+        links = self._children.links
+        after = dict.fromkeys(links[s] for leaf in leaves for s in leaf.after if s in links and s not in own)
+        attempt = self._attempts.get(leaves[0].index, 0) + 1
+        for leaf in leaves:
+            self._attempts[leaf.index] = attempt
+        child = await self._dispatcher.dispatch(leaves, attempt, after)
+        self._children.add(child)
+        self._waiter.wake()
+        self._oversight.wake()
+        if child.state in FINAL:  # made by an earlier execution that `attach` did not see
+            await self._children.finish(child, End(child.state, stale=True))
+        elif self._why is not None:
+            await self._stop(child)
+
+    async def _stop(self, child: Child) -> None:
+        if await stop_child(self._reached, child):
+            self.stopped.append(child.name)
+
+    async def _conclude_all(self) -> None:
+        """Wait for what was told to stop, then for nothing more."""
+        for leaf in self._desk.asked:
+            if leaf.index not in self._children.taken:
+                await self._desk.conclude(leaf, "cancelled")
+        await asyncio.sleep(_STOPPED_S)
+        for leaf in self._desk.asked:
+            await self._desk.conclude(leaf, "cancelled")
+
+    async def _ever_ran(self, child: Child) -> bool:
+        """Read whether a child ever ran; where that cannot be known it may have."""
+        try:
+            states = await self._reached.once("read_states", lambda client: client.read_flow_run_states(child.id))
+        except Away:
+            return True
+        return any(state.type is StateType.RUNNING for state in states)
+
+    def _errand(self, work: Coroutine[Any, Any, None], leaves: Sequence[Leaf]) -> None:
+        async def failed(error: Exception) -> None:
+            for leaf in leaves:
+                self._children.taken.discard(leaf.index)
+                if self._desk.waits(leaf):
+                    await self._desk.conclude(leaf, "failed", error_info(error))
+
+        self._errands.run(work, failed)
