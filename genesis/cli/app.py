@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("genesis.cli.init:init", "Write the files of a fleet, and keep them in step."),
     "agents": ("genesis.cli.agents:agents", "List the agents, or check an agents file."),
     "pools": ("genesis.cli.pools:pools", "The agents' work pools: sync."),
+    "worker": ("genesis.cli.worker:worker", "Serve work pools: run agents in warm processes."),
     "server": ("genesis.cli.server:server", "The embedded Prefect server: up, down, status."),
     "doctor": ("genesis.cli.doctor:doctor", "Find what is wrong on this machine, and how to mend it."),
     "schema": ("genesis.cli.schema:schema", "Print the JSON Schema of a document."),

@@ -1,0 +1,140 @@
+"""`genesis worker`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from genesis.cli.options import debug_option, load_settings
+from genesis.cli.output import notes
+from genesis.cli.prefect import before_prefect
+from genesis.errors import UsageError
+
+if TYPE_CHECKING:
+    from genesis.model import Registry
+    from genesis.settings import Settings
+
+__all__ = ["worker"]
+
+_LOOPBACK = "127.0.0.1"
+_ORCHESTRATORS = "genesis"
+_OWN_CODE = "genesis."
+
+
+@click.command(epilog="Example: genesis worker --all --health-port 8080")
+@click.option("--all", "everything", is_flag=True, help="Serve the pool of the orchestrators and every agent's.")
+@click.option("--agents", "agents", default=None, metavar="A,B", help="Serve the pools of these agents.")
+@click.option("--pool", "pools", multiple=True, metavar="NAME", help="Serve this pool; may be repeated.")
+@click.option(
+    "--agents-file",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Agents file (default: the packaged one).",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=None,
+    help="Flow runs of agents at once (default 16 in processes, 200 that share one).",
+)
+@click.option("--name", default=None, help="Name of the worker (default: host, process and a random part).")
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, 65_535),
+    default=None,
+    metavar="PORT",
+    help="Serve /health on this port; 0 takes a free one.",
+)
+@click.option("--health-host", default=_LOOPBACK, metavar="HOST", help="Address of /health (default 127.0.0.1).")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=60.0,
+    metavar="SECONDS",
+    help="How long flow runs may go on after SIGTERM or the first Ctrl-C (default 60).",
+)
+@debug_option
+def worker(
+    everything: bool,
+    agents: str | None,
+    pools: tuple[str, ...],
+    agents_file: Path | None,
+    limit: int | None,
+    name: str | None,
+    health_port: int | None,
+    health_host: str,
+    grace: float,
+) -> int:
+    """Serve work pools of type `genesis` from one process, in warm children.
+
+    SIGTERM or Ctrl-C lets flow runs end; a second one ends them at once.
+    """
+    settings = load_settings()
+    registry = _registry(agents_file, settings)
+    served = _served(registry, everything=everything, agents=agents, pools=pools)
+    before_prefect()
+    from genesis.execute.server import ensure_api
+    from genesis.flows.connection import connected
+    from genesis.workers import ServiceOptions, serve
+    from genesis.workers.options import default_name
+
+    api = ensure_api(settings)
+    options = ServiceOptions(
+        pools=served,
+        name=name or default_name(),
+        limit=limit,
+        settings=settings.pools,
+        health=None if health_port is None else (health_host, health_port),
+        preload=_code(registry),
+        grace_s=grace,
+    )
+    with connected(api):
+        asyncio.run(serve(options, say=_say))
+    return 0
+
+
+def _registry(path: Path | None, settings: Settings) -> Registry:
+    from genesis.routing import load_registry
+
+    return load_registry(path or settings.agents, limits=settings.limits)
+
+
+def _served(registry: Registry, *, everything: bool, agents: str | None, pools: Sequence[str]) -> list[str]:
+    """Give the pools to serve, each once."""
+    known = {agent.name: agent.pool_name for agent in registry.agents}
+    chosen = [_ORCHESTRATORS, *known.values()] if everything else []
+    for word in (agents or "").split(","):
+        wanted = word.strip()
+        if not wanted:
+            continue
+        name = wanted if wanted in known else f"{wanted}_agent"
+        if name not in known:
+            from genesis.document import close_matches
+
+            guess = close_matches(wanted, known) or f"there are {', '.join(known)}"
+            raise UsageError(f"there is no agent {wanted!r}", hint=guess)
+        chosen.append(known[name])
+    chosen += pools
+    if not chosen:
+        raise UsageError("say what to serve", hint="for example: genesis worker --all")
+    return list(dict.fromkeys(chosen))
+
+
+def _code(registry: Registry) -> list[str]:
+    """Give the packaged modules that the registry's executors call; a team's own are imported when they are used."""
+    calls = []
+    for agent in registry.agents:
+        specs = [agent.executor, *agent.executors.values()]
+        calls += [spec.call for spec in specs if spec is not None and spec.kind == "python"]
+    modules = sorted({call.partition(":")[0] for call in calls})
+    return [module for module in modules if module.startswith(_OWN_CODE)]
+
+
+def _say(text: str) -> None:
+    notes().print(f"{datetime.now().astimezone():%H:%M:%S}  {text}", soft_wrap=True, markup=False)

@@ -1,0 +1,203 @@
+"""A warm child: a forked process that runs flow runs when it is told to, one at a time or many on one loop.
+
+Its main thread does nothing but listen to the supervisor, so that it ends at once when the supervisor does, even while
+the loop is blocked. The loop has a thread of its own; Prefect's engine then leaves the process's signals alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from typing import Any, NoReturn
+
+import httpx
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import AsyncClientContext, SyncClientContext, refresh_global_settings_context
+from prefect.events.worker import EventsWorker
+from prefect.exceptions import Abort, Pause
+from prefect.logging.handlers import APILogWorker
+
+from genesis.agents.threads import Threads
+from genesis.workers.engine import Stop, run, run_hooks
+from genesis.workers.environment import apply_environment
+from genesis.workers.loading import Flows, back_home, is_module
+from genesis.workers.processes import kill_all
+from genesis.workers.wire import Message, Wire
+
+__all__ = ["work"]
+
+_log = logging.getLogger(__name__)
+_BEAT_S = 1.0
+_DRAIN_S = 10.0
+_LONGEST_PAUSE_S = 5.0
+_TEXT = 2_000
+
+
+def work(end: socket.socket, env: Mapping[str, str]) -> None:
+    """Work for the supervisor at the other end until it says stop, or is gone.
+
+    Args:
+        end: Socket to the supervisor.
+        env: Variables to add to the environment.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which the programs it starts would inherit
+    if env:
+        apply_environment(dict(env))
+        if any(name.startswith("PREFECT_") for name in env):
+            refresh_global_settings_context()
+    wire = Wire(end)
+    loop = asyncio.new_event_loop()
+    child = _Child(wire, loop)
+    threading.Thread(target=child.live, name="flow runs", daemon=True).start()
+    for message in wire:
+        loop.call_soon_threadsafe(child.inbox.put_nowait, message)
+    _die()
+
+
+def _die() -> NoReturn:
+    """End now, and take everything along that was started from here."""
+    kill_all(os.getpid())
+    os._exit(1)
+
+
+class _Child:
+    """The child's loop.
+
+    Args:
+        wire: To the supervisor.
+        loop: What it lives on.
+    """
+
+    def __init__(self, wire: Wire, loop: asyncio.AbstractEventLoop):
+        self.inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._wire = wire
+        self._loop = loop
+        self._flows = Flows()
+        self._threads = Threads()
+        self._working: dict[str, tuple[asyncio.Task[None], Stop]] = {}
+
+    def live(self) -> None:
+        """Run the loop to its end, which is the process's."""
+        code = 0
+        try:
+            self._loop.run_until_complete(self._main())
+        except BaseException:  # noqa: BLE001  # the boundary of the process: the supervisor sees its code
+            threading.excepthook(threading.ExceptHookArgs((*_exc_info(), threading.current_thread())))
+            code = 1
+        os._exit(code)
+
+    async def _main(self) -> None:
+        beat = asyncio.create_task(self._beat())
+        async with AsyncExitStack() as stack:
+            await self._connect(stack)
+            self._wire.send({"op": "ready"})
+            while (message := await self.inbox.get())["op"] != "stop":
+                self._obey(message)
+        beat.cancel()
+        await _drain()
+
+    async def _connect(self, stack: AsyncExitStack) -> None:
+        """Connect once for all flow runs; an API that is away is waited for."""
+        pause_s = 0.2
+        while True:
+            try:
+                context = await stack.enter_async_context(AsyncClientContext.get_or_create())
+                stack.enter_context(SyncClientContext.get_or_create())
+                # Only after a first answer does the client try again when a connection is refused.
+                if (failure := await context.client.api_healthcheck()) is None:
+                    return
+                _log.debug("the API is not healthy", extra={"reason": repr(failure)})
+            except (httpx.HTTPError, OSError, RuntimeError) as error:  # the last is how it says "not a Prefect API"
+                _log.debug("the API cannot be reached", extra={"reason": repr(error)})
+            await asyncio.sleep(pause_s)
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+
+    async def _beat(self) -> None:
+        while True:
+            self._wire.send({"op": "beat"})
+            await asyncio.sleep(_BEAT_S)
+
+    def _obey(self, message: Message) -> None:
+        if message["op"] == "end":
+            found = self._working.get(message["id"])
+            if found is not None:
+                task, stop = found
+                stop.why = message["why"]
+                task.cancel()
+            return
+        stop = Stop()
+        one = self._hooks(message) if message["op"] == "hooks" else self._one(message, stop)
+        task = asyncio.create_task(one)
+        self._working[message["id"]] = (task, stop)
+        task.add_done_callback(lambda _: self._working.pop(message["id"], None))
+
+    async def _one(self, message: Message, stop: Stop) -> None:
+        """Run one flow run and report its end. This is the boundary for everything that it raises."""
+        report: Message = {"op": "ended", "id": message["id"], "state": None, "error": None, "refused": None}
+        try:
+            report |= await self._run(message, stop)
+        except (Abort, Pause) as error:
+            report["aborted"] = str(error)[:_TEXT]
+        except asyncio.CancelledError:
+            report["error"] = None if stop.why else "its task was cancelled"
+        except BaseException as error:  # noqa: BLE001  # the named boundary of a flow run
+            report["error"] = f"{type(error).__name__}: {error}"[:_TEXT]
+        with suppress(OSError):
+            self._wire.send(report)
+
+    async def _run(self, message: Message, stop: Stop) -> Message:
+        flow_run = FlowRun.model_validate(message["flow_run"])
+        entrypoint, pulls, shared = message["entrypoint"], message["pulls"], message["shared"]
+        if shared:
+            if not is_module(entrypoint, pulls=pulls):
+                return {"refused": "its code is no module, and loading it would change the working directory of others"}
+            return await self._load_and_run(message, flow_run, stop)
+        with back_home(message["working_dir"]):
+            return await self._load_and_run(message, flow_run, stop)
+
+    async def _load_and_run(self, message: Message, flow_run: FlowRun, stop: Stop) -> Message:
+        entrypoint = message["entrypoint"]
+        try:
+            flow = await self._flows.find(flow_run, entrypoint, pulls=message["pulls"])
+        except Exception as error:  # noqa: BLE001  # importing a team's code can raise anything
+            return {"error": f"its flow {entrypoint!r} cannot be loaded here: {type(error).__name__}: {error}"[:_TEXT]}
+        if message["shared"] and not flow.isasync:
+            return {"refused": "it is not async, and a thread cannot be stopped"}
+        return {"state": _shape(await run(flow, flow_run, stop, self._threads))}
+
+    async def _hooks(self, message: Message) -> None:
+        """Fire the hooks of a run that could not itself."""
+        report: Message = {"op": "ended", "id": message["id"], "state": None, "error": None, "refused": None}
+        try:
+            flow_run = FlowRun.model_validate(message["flow_run"])
+            flow = await self._flows.find(flow_run, message["entrypoint"], pulls=message["pulls"])
+            await run_hooks(flow, flow_run, message["why"])
+        except Exception as error:  # noqa: BLE001  # the named boundary of a user's hooks
+            report["error"] = f"{type(error).__name__}: {error}"[:_TEXT]
+        with suppress(OSError):
+            self._wire.send(report)
+
+
+def _shape(state: State[Any] | None) -> Message | None:
+    if state is None:
+        return None
+    return {"type": state.type.value, "name": state.name, "message": (state.message or "")[:_TEXT]}
+
+
+def _exc_info() -> tuple[Any, Any, Any]:
+    import sys  # noqa: PLC0415  # only when all is lost
+
+    return sys.exc_info()
+
+
+async def _drain() -> None:
+    """Send what is left for the UI, within reason."""
+    for worker in (EventsWorker, APILogWorker):
+        await worker.drain_all(timeout=_DRAIN_S, at_exit=False)  # type: ignore[misc]  # a coroutine, on a loop

@@ -1,0 +1,121 @@
+"""Claim a flow run, so that one worker alone runs it, and find how it is to run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRun, WorkPool
+from prefect.client.schemas.responses import DeploymentResponse, SetStateStatus
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Pending
+
+from genesis.workers.api import Api, is_passing
+from genesis.workers.configuration import GenesisJobConfiguration
+
+__all__ = ["Claims", "Job", "claim_message"]
+
+_KNOWN_S = 10.0
+"""How long a deployment is taken to be as it was read; a new version of it is run after this at the latest."""
+_MOST_KNOWN = 500
+
+
+def claim_message(worker: str) -> str:
+    """Give the message of the Pending state that names who took a flow run."""
+    return f"claimed by {worker}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a flow run is to run."""
+
+    entrypoint: str
+    pulls: bool
+    """Whether its code is fetched by pull steps."""
+    configuration: GenesisJobConfiguration
+
+    @property
+    def orchestrates(self) -> bool:
+        """Whether it can be taken over by another child, because it goes on from a ledger."""
+        return self.entrypoint.replace(":", ".").rpartition(".")[2] == "orchestrate"
+
+
+class Claims:
+    """Claims flow runs for one worker.
+
+    Args:
+        api: The API.
+        worker: The worker's name.
+    """
+
+    def __init__(self, api: Api, worker: str):
+        self._api = api
+        self._worker = worker
+        self._deployments: dict[UUID, tuple[float, DeploymentResponse]] = {}
+
+    async def claim(self, flow_run: FlowRun) -> bool:
+        """Try to become the one that runs a flow run. If so, its state is that of the claim.
+
+        An answer that was lost on its way is asked for: otherwise a run that is ours would wait for ever.
+        """
+        wanted: Any = Pending(message=claim_message(self._worker))
+        try:
+            answer = await self._api.once(lambda: self._api.client.set_flow_run_state(flow_run.id, wanted))
+        except ObjectNotFound:
+            return False
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            return await self._is_ours(flow_run)
+        if answer.status != SetStateStatus.ACCEPT:
+            return False
+        flow_run.state = answer.state
+        return answer.state is not None and answer.state.is_pending()
+
+    async def job(self, flow_run: FlowRun, pool: WorkPool) -> Job:
+        """Find how a flow run is to run.
+
+        Raises:
+            ValueError: It has no deployment or no entrypoint, or its variables do not fit.
+        """
+        if flow_run.deployment_id is None:
+            raise ValueError("it has no deployment, so that its code cannot be found")
+        deployment = await self._deployment(flow_run.deployment_id)
+        if not deployment.entrypoint:
+            raise ValueError(f"its deployment {deployment.name!r} has no entrypoint; deploy it again")
+        own: dict[str, Any] = dict(flow_run.job_variables or {})
+        values: dict[str, Any] = dict(deployment.job_variables or {})
+        if isinstance(values.get("env"), dict):
+            values["env"] = values["env"] | (own.pop("env", None) or {})
+        template = pool.base_job_template or _default_template()
+        configuration = await GenesisJobConfiguration.from_template_and_values(
+            template, values | own, client=self._api.client
+        )
+        return Job(deployment.entrypoint, bool(deployment.pull_steps), configuration)
+
+    async def _is_ours(self, flow_run: FlowRun) -> bool:
+        current = await self._api.patiently(lambda: self._api.client.read_flow_run(flow_run.id))
+        state = current.state
+        flow_run.state = state
+        return state is not None and state.is_pending() and state.message == claim_message(self._worker)
+
+    async def _deployment(self, identity: UUID) -> DeploymentResponse:
+        known = self._deployments.get(identity)
+        if known is not None and time.monotonic() - known[0] < _KNOWN_S:
+            return known[1]
+        try:
+            found = await self._api.patiently(lambda: self._api.client.read_deployment(identity))
+        except ObjectNotFound as error:
+            raise ValueError(f"its deployment {identity} does not exist any more") from error
+        if len(self._deployments) >= _MOST_KNOWN:
+            self._deployments.clear()
+        self._deployments[identity] = (time.monotonic(), found)
+        return found
+
+
+def _default_template() -> dict[str, Any]:
+    from genesis.workers.worker import GenesisWorker  # noqa: PLC0415  # it imports what imports this
+
+    return GenesisWorker.get_default_base_job_template()

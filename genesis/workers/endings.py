@@ -1,0 +1,80 @@
+"""Tell the API how a flow run ended that did not say so itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ObjectNotFound
+from prefect.states import AwaitingRetry, Cancelled, Crashed
+
+from genesis.workers.api import Api, is_passing
+
+__all__ = ["Endings"]
+
+_log = logging.getLogger(__name__)
+_TAKEOVERS = 3
+"""How often a run that orchestrates is given to another child."""
+
+
+class Endings:
+    """Sets final states, and gives flow runs back.
+
+    Args:
+        api: The API.
+        say: Is given a sentence when that does not succeed.
+    """
+
+    def __init__(self, api: Api, say: Callable[[str], None]):
+        self._api = api
+        self._say = say
+        self.give_up_s: float | None = None
+        """How long to wait for an API that is away; for ever while the worker serves."""
+
+    async def cancelled(self, flow_run: FlowRun, what: str) -> None:
+        """Say that a run was cancelled, and what was done to it."""
+        await self._end(flow_run, Cancelled(message=f"cancelled: {what}"))
+
+    async def crashed(self, flow_run: FlowRun, why: str) -> bool:
+        """Say that a run crashed; one that was being cancelled is cancelled by that.
+
+        Returns:
+            Whether it is crashed now.
+        """
+        return await self._end(flow_run, Crashed(message=why), Cancelled(message=f"cancelled: {why}"))
+
+    async def given_back(self, flow_run: FlowRun, why: str) -> None:
+        """Give a run that orchestrates to whichever worker takes it; after a few times it is crashed instead."""
+        if flow_run.run_count >= _TAKEOVERS:
+            await self.crashed(flow_run, f"{why}; it was taken over {_TAKEOVERS} times before")
+            return
+        again: State[Any] = AwaitingRetry(message=f"{why}; it goes on in another process")
+        await self._end(flow_run, again, Cancelled(message=f"cancelled: {why}"))
+
+    async def _end(self, flow_run: FlowRun, state: State[Any], when_cancelling: State[Any] | None = None) -> bool:
+        """Set a state, unless the run has ended meanwhile.
+
+        Returns:
+            Whether it has that state now.
+        """
+
+        async def set_it() -> bool:
+            current = await self._api.client.read_flow_run(flow_run.id)
+            if current.state is None or current.state.is_final():
+                return False
+            cancelling = current.state.is_cancelling() and when_cancelling is not None
+            chosen = when_cancelling if cancelling and when_cancelling is not None else state
+            answer = await self._api.client.set_flow_run_state(flow_run.id, chosen)
+            return answer.state is not None and answer.state.type == state.type
+
+        try:
+            return await self._api.patiently(set_it, give_up_s=self.give_up_s)
+        except ObjectNotFound:
+            return False
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            self._say(f"the end of flow run {flow_run.name!r} could not be told to the API: {state.message}")
+            return False

@@ -1,0 +1,110 @@
+"""Run a flow by Prefect's own engine, in a way that can be told to stop from outside."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from types import GeneratorType
+from typing import Any, Literal, cast
+
+from anyio import CancelScope
+from prefect import Flow
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flow_engine import AsyncFlowRunEngine, run_flow
+from prefect.states import Cancelling, Crashed
+from prefect.utilities.callables import get_call_parameters, parameters_to_args_kwargs
+
+from genesis.agents.threads import Threads
+
+__all__ = ["Stop", "Why", "has_hooks", "run", "run_hooks"]
+
+Why = Literal["cancelled", "crashed", "moved"]
+"""How a run ends that is told to stop: its hooks for that state fire; moved to another worker, none do."""
+
+
+@dataclass(slots=True)
+class Stop:
+    """Is set before a run's task is cancelled on purpose."""
+
+    why: Why | None = None
+
+
+class _Engine(AsyncFlowRunEngine[Any, Any]):
+    """Prefect's engine, except that stopping on purpose is no crash: the supervisor then sets the state.
+
+    It has to: only it knows when everything that the run started is gone.
+    """
+
+    stop: Stop
+
+    async def handle_crash(self, exc: BaseException) -> None:
+        if self.stop.why is None:
+            await super().handle_crash(exc)
+            return
+        with CancelScope(shield=True):
+            state = _hook_state(self.stop.why)
+            if state is not None:
+                await self.call_hooks(state)
+
+
+async def run(flow: Flow[Any, Any], flow_run: FlowRun, stop: Stop, threads: Threads) -> State[Any] | None:
+    """Run a flow to its end: an async one on this loop, any other in a thread.
+
+    Args:
+        flow: What to run.
+        flow_run: Its run, which has been claimed.
+        stop: Set it, then cancel this call, to end an async flow.
+        threads: For flows that block. Cancelling leaves their thread behind.
+
+    Returns:
+        The state as the API has it.
+    """
+    if inspect.iscoroutinefunction(flow.fn):
+        return await _run_async(flow, flow_run, stop)
+    if flow.isasync:
+        generator = cast("Any", run_flow)(flow, flow_run=flow_run, return_type="state")
+        async for _ in generator:
+            pass
+        return None
+
+    def in_thread() -> State[Any] | None:
+        value = cast("Any", run_flow)(flow, flow_run=flow_run, return_type="state")
+        if isinstance(value, GeneratorType):
+            for _ in value:
+                pass
+            return None
+        return cast("State[Any] | None", value)
+
+    return await threads.run(in_thread, label=flow.name)
+
+
+def has_hooks(flow: Flow[Any, Any], why: Why) -> bool:
+    """Whether anything of the user's wants to hear of this ending."""
+    hooks = {"cancelled": flow.on_cancellation_hooks, "crashed": flow.on_crashed_hooks, "moved": None}
+    return bool(hooks[why])
+
+
+async def run_hooks(flow: Flow[Any, Any], flow_run: FlowRun, why: Why) -> None:
+    """Fire the hooks of a run whose own process could not."""
+    state = _hook_state(why)
+    if state is not None and has_hooks(flow, why):
+        await AsyncFlowRunEngine[Any, Any](flow=flow, flow_run=flow_run, parameters={}).call_hooks(state)
+
+
+def _hook_state(why: Why) -> State[Any] | None:
+    if why == "cancelled":
+        return Cancelling(message="the flow run was cancelled")
+    if why == "crashed":
+        return Crashed(message="the flow run was ended")
+    return None
+
+
+async def _run_async(flow: Flow[Any, Any], flow_run: FlowRun, stop: Stop) -> State[Any]:
+    args, kwargs = parameters_to_args_kwargs(flow.fn, flow_run.parameters)
+    engine = _Engine(flow=flow, flow_run=flow_run, parameters=get_call_parameters(flow.fn, args, kwargs))
+    engine.stop = stop
+    async with engine.start():
+        while engine.is_running():
+            async with engine.run_context():
+                _ = await engine.call_flow_fn()
+    return engine.state

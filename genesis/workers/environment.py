@@ -1,0 +1,26 @@
+"""The one place that reads this process's environment: what the fork server and its children inherit."""
+
+from __future__ import annotations
+
+import os
+
+from prefect.settings import get_current_settings
+
+__all__ = ["apply_environment", "inherited_environment"]
+
+_PATIENCE = {"PREFECT_CLIENT_MAX_RETRIES": "7"}
+"""A child waits four minutes for an API that went away, where Prefect's default gives up after one."""
+
+
+def inherited_environment() -> dict[str, str]:
+    """Give this process's variables, and the Prefect settings that are in force here as variables.
+
+    What is in force here wins, since a setting can be changed for a part of a program only.
+    """
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    return _PATIENCE | dict(os.environ) | settings
+
+
+def apply_environment(variables: dict[str, str]) -> None:
+    """Add variables to this process's own."""
+    os.environ.update(variables)

@@ -1,0 +1,210 @@
+"""One flow run that this worker has claimed, from then until its end is known to the API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRun, WorkPool
+from pydantic import ValidationError
+
+from genesis.errors import GenesisError
+from genesis.workers.children import Child, ChildGoneError
+from genesis.workers.claims import Claims, Job
+from genesis.workers.endings import Endings
+from genesis.workers.engine import Why
+from genesis.workers.stable import Stable
+from genesis.workers.wire import Message
+
+__all__ = ["Execution", "Reason", "Reasons"]
+
+Reasons = Literal["cancelled", "ended elsewhere", "time limit", "worker stops"]
+_WHY: dict[Reasons, Why] = {
+    "cancelled": "cancelled",
+    "ended elsewhere": "moved",
+    "time limit": "crashed",
+    "worker stops": "moved",
+}
+_HOOKS_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a flow run is ended from here."""
+
+    kind: Reasons
+    text: str = ""
+
+
+class Execution:
+    """Runs one claimed flow run.
+
+    Args:
+        flow_run: The flow run, in the state of the claim.
+        pool: Its pool.
+        claims: Finds how it is to run.
+        stable: Lends children.
+        endings: Tells the API.
+        threads_refused: Deployments that turned out not to be fit for a shared child; shared by all executions.
+        say: Is given a sentence when something is wrong that an operator should know.
+    """
+
+    def __init__(
+        self,
+        flow_run: FlowRun,
+        pool: WorkPool,
+        *,
+        claims: Claims,
+        stable: Stable,
+        endings: Endings,
+        threads_refused: set[UUID],
+        say: Callable[[str], None],
+    ):
+        self.flow_run = flow_run
+        self._pool = pool
+        self._claims = claims
+        self._stable = stable
+        self._endings = endings
+        self._threads_refused = threads_refused
+        self._say = say
+        self._reason: Reason | None = None
+        self._ending: asyncio.Task[str] | None = None
+        self._child: Child | None = None
+        self._over = False
+
+    @property
+    def child(self) -> Child | None:
+        """What runs it."""
+        return self._child
+
+    def end(self, reason: Reason) -> None:
+        """End it. The first reason counts, except that a cancellation is always one."""
+        if self._over or (self._reason is not None and self._reason.kind != "worker stops"):
+            return
+        self._reason = reason
+        if self._child is not None and self._ending is None:
+            self._ending = asyncio.create_task(self._child.end_run(str(self.flow_run.id), _WHY[reason.kind]))
+
+    async def run(self) -> None:
+        """Run it, and see that its end is known."""
+        try:
+            job = await self._claims.job(self.flow_run, self._pool)
+        except (ValueError, ValidationError) as error:
+            await self._endings.crashed(self.flow_run, f"it cannot be run: {error}")
+            return
+        try:
+            report = await self._in_child(job)
+        except ChildGoneError as gone:
+            self._over = True
+            if self._ending is not None:
+                await self._ending
+            await self._lost(job, str(gone))
+            return
+        except GenesisError as error:
+            self._over = True
+            await self._lost(job, str(error))
+            return
+        self._over = True
+        await self._settle(job, report)
+
+    async def _in_child(self, job: Job) -> Message:
+        shared = job.configuration.isolation == "thread" and self.flow_run.deployment_id not in self._threads_refused
+        report = await self._in_one(job, shared=shared)
+        if report["refused"] is None:
+            return report
+        self._say(f"flow run {self.flow_run.name!r} has a process of its own: {report['refused']}")
+        if self.flow_run.deployment_id is not None:
+            self._threads_refused.add(self.flow_run.deployment_id)
+        return await self._in_one(job, shared=False)
+
+    async def _in_one(self, job: Job, *, shared: bool) -> Message:
+        child = await self._stable.take(job.configuration, shared=shared)
+        timer = None
+        try:
+            if self._reason is not None:  # it was cancelled before it had begun
+                return _nothing(self.flow_run)
+            self._child = child
+            timer = self._limit(job.configuration.time_limit_s)
+            return await child.run(self._message("run", job, shared=shared))
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if self._ending is not None:
+                await asyncio.wait({self._ending})
+            self._child = None
+            self._stable.release(child, job.configuration)
+
+    def _limit(self, seconds: float | None) -> asyncio.TimerHandle | None:
+        if seconds is None:
+            return None
+        reason = Reason("time limit", f"it ran longer than its time limit of {seconds:g} s")
+        return asyncio.get_running_loop().call_later(seconds, self.end, reason)
+
+    def _message(self, operation: str, job: Job, *, shared: bool = False, why: Why | None = None) -> Message:
+        folder = job.configuration.working_dir
+        return {
+            "op": operation,
+            "id": str(self.flow_run.id),
+            "flow_run": self.flow_run.model_dump(mode="json"),
+            "entrypoint": job.entrypoint,
+            "pulls": job.pulls,
+            "shared": shared,
+            "working_dir": None if folder is None else str(folder),
+            "why": why,
+        }
+
+    async def _settle(self, job: Job, report: Message) -> None:
+        """See to a run whose child has reported."""
+        reported = report["state"] is not None or "aborted" in report
+        if reported:
+            return
+        if self._reason is not None:
+            await self._say_ended(job, self._ending.result() if self._ending is not None else "it had not begun")
+        elif report["error"] is not None:
+            await self._endings.crashed(self.flow_run, report["error"])
+
+    async def _say_ended(self, job: Job, what: str) -> None:
+        reason = self._reason
+        if reason is None or reason.kind == "ended elsewhere":
+            return
+        if reason.kind == "cancelled":
+            await self._endings.cancelled(self.flow_run, what)
+        elif reason.kind == "worker stops" and job.orchestrates:
+            await self._endings.given_back(self.flow_run, reason.text)
+        else:
+            await self._endings.crashed(self.flow_run, f"{reason.text}; {what}")
+
+    async def _lost(self, job: Job, why: str) -> None:
+        """See to a run whose child is gone."""
+        if self._reason is not None:
+            what = self._ending.result() if self._ending is not None else why
+            await self._say_ended(job, what)
+            if self._reason.kind in {"cancelled", "time limit"}:
+                await self._hooks(job, _WHY[self._reason.kind])
+            return
+        if job.orchestrates:
+            await self._endings.given_back(self.flow_run, why)
+        elif await self._endings.crashed(self.flow_run, why):
+            await self._hooks(job, "crashed")
+
+    async def _hooks(self, job: Job, why: Why) -> None:
+        """Have another child fire the user's hooks for an ending that the run's own child did not live to see."""
+        try:
+            child = await self._stable.take(job.configuration, shared=False)
+        except GenesisError:
+            return
+        try:
+            async with asyncio.timeout(_HOOKS_S):
+                await child.run(self._message("hooks", job, why=why))
+        except (TimeoutError, ChildGoneError):
+            self._say(f"the hooks of flow run {self.flow_run.name!r} did not end within {_HOOKS_S:g} s")
+            await child.kill("its hooks did not end")
+        finally:
+            self._stable.release(child, job.configuration)
+
+
+def _nothing(flow_run: FlowRun) -> Message:
+    return {"op": "ended", "id": str(flow_run.id), "state": None, "error": None, "refused": None}

@@ -1,0 +1,159 @@
+"""Poll one work pool: at once when something is new, fast while it is busy, seldom while it is quiet.
+
+It always asks for what may run now, so that limits of pools and queues, priorities and pauses are the server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
+
+from genesis.workers.api import Api, is_passing
+from genesis.workers.pools import Pool
+
+__all__ = ["Pace", "Poller"]
+
+_AHEAD = timedelta(seconds=60)
+"""How far into the future is looked: a run that is due later is then started to the moment."""
+_DEAF_S = 2.0
+"""A run that waited this long without an event shows that events do not arrive."""
+_BUSY_FOR_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Pauses between two polls, in seconds."""
+
+    busy_s: float = 0.2
+    """Just after something was found."""
+    idle_s: float = 10.0
+    """While events tell when to poll."""
+    deaf_s: float = 1.0
+    """While events do not arrive, or limits may hold back what waits."""
+
+
+class Poller:
+    """Polls one pool and starts what is due.
+
+    Args:
+        pool: The pool.
+        queues: Work queues to take from; all where there are none.
+        api: The API.
+        pace: Pauses between polls.
+        hears: Whether events arrive at present.
+        start: Claims and runs flow runs; it takes as many as there are slots for.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        queues: Sequence[str],
+        api: Api,
+        pace: Pace,
+        *,
+        hears: Callable[[], bool],
+        start: Callable[[Pool, list[FlowRun]], Awaitable[None]],
+    ):
+        self.pool = pool
+        self._queues = list(queues)
+        self._api = api
+        self._pace = pace
+        self._hears = hears
+        self._start = start
+        self._wake = asyncio.Event()
+        self._found_at = float("-inf")
+        self._due: datetime | None = None
+        self._deaf = False
+        self._told = False
+
+    def wake(self, *, by_event: bool = False) -> None:
+        """Poll now."""
+        if by_event:
+            self._told, self._deaf = True, False
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Poll for ever."""
+        while True:
+            await self._pause()
+            await self.poll()
+
+    async def poll(self) -> None:
+        """Poll once, where there is something to poll for."""
+        self._wake.clear()
+        if not self.pool.open:
+            self.pool.polled = time.monotonic()
+            return
+        if self.pool.bank.free == 0:
+            self.pool.polled = time.monotonic()
+            return
+        told, self._told = self._told, False
+        try:
+            found = await self._ask()
+        except ObjectNotFound:
+            return  # it was deleted; the next refresh says so
+        except (httpx.HTTPError, OSError) as error:
+            if not is_passing(error):
+                raise
+            return
+        self.pool.polled = time.monotonic()
+        due = self._sort_out(found, told=told)
+        if due:
+            self._found_at = time.monotonic()
+            await self._start(self.pool, due)
+
+    async def _ask(self) -> list[FlowRun]:
+        client, until = self._api.client, datetime.now(UTC) + _AHEAD
+        answer = await self._api.once(
+            lambda: client.get_scheduled_flow_runs_for_work_pool(
+                self.pool.name, work_queue_names=self._queues, scheduled_before=until
+            )
+        )
+        return [entry.flow_run for entry in answer]
+
+    def _sort_out(self, found: list[FlowRun], *, told: bool) -> list[FlowRun]:
+        """Give what is due now, and remember when the next one is.
+
+        A run that was to start no later than it was created is due whatever this machine's clock says.
+        """
+        now = datetime.now(UTC)
+        due, self._due = [], None
+        for flow_run in found:
+            start = flow_run.next_scheduled_start_time or flow_run.expected_start_time
+            created = flow_run.created
+            if start is None or start <= now or (created is not None and start <= created):
+                due.append(flow_run)
+                waited = (now - max(start, created)).total_seconds() if start and created else 0.0
+                self._deaf = self._deaf or (waited > _DEAF_S and not told and self.pool.running == 0)
+            elif self._due is None or start < self._due:
+                self._due = start
+        return due
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._pause_s()):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _pause_s(self) -> float:
+        if time.monotonic() - self._found_at < _BUSY_FOR_S:
+            pause = self._pace.busy_s
+        elif not self._hears() or self._deaf or self._api.away_s or self._held_back():
+            pause = self._pace.deaf_s
+        else:
+            pause = self._pace.idle_s
+        if self._due is not None:
+            pause = min(pause, max(0.0, (self._due - datetime.now(UTC)).total_seconds()))
+        return pause
+
+    def _held_back(self) -> bool:
+        """Whether runs may wait for a limit: nobody sends an event when another worker's run makes room."""
+        return self.pool.running > 0 and self.pool.limit is not None

@@ -1,0 +1,173 @@
+"""The work pools that a worker serves: what the API says of them, and heartbeats to them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import httpx
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+from prefect.client.schemas.objects import WorkPool
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+
+from genesis.workers.api import Api, is_passing
+from genesis.workers.slots import Bank, Slots
+
+__all__ = ["ORCHESTRATORS", "TYPE", "Pool", "Pools"]
+
+TYPE = "genesis"
+"""The worker type, and that of the pools that it serves."""
+ORCHESTRATORS = "genesis"
+"""The pool of the flow runs that orchestrate."""
+_PAGE = 200
+
+
+@dataclass(eq=False)
+class Pool:
+    """A pool that is served, or waited for."""
+
+    name: str
+    bank: Bank
+    record: WorkPool | None = None
+    problem: str | None = "it was not looked up yet"
+    """Why nothing is taken from it at present."""
+    running: int = 0
+    """Flow runs of it here."""
+    polled: float | None = None
+    """When it was last polled, or found not to need it, on the monotonic clock."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether its flow runs share a process, unless their deployment says otherwise."""
+        return self.record is not None and _default_isolation(self.record) == "thread"
+
+    @property
+    def limit(self) -> int | None:
+        """Flow runs at once, over all workers."""
+        return self.record.concurrency_limit if self.record is not None else None
+
+    @property
+    def open(self) -> bool:
+        """Whether flow runs may be taken from it."""
+        return self.problem is None
+
+
+class Pools:
+    """Keeps what is known of the pools in step with the API.
+
+    Args:
+        names: Work pools to serve.
+        api: The API.
+        slots: What their flow runs take.
+        worker: The worker's name.
+        say: Is given a sentence when a pool cannot be served, and when it can again.
+        template: Base job template of pools to be created; None to wait for them instead.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        api: Api,
+        slots: Slots,
+        *,
+        worker: str,
+        heartbeat_s: float,
+        say: Callable[[str], None],
+        template: dict[str, Any] | None = None,
+    ):
+        self._api = api
+        self._slots = slots
+        self._worker = worker
+        self._heartbeat_s = heartbeat_s
+        self._say = say
+        self._template = template
+        self.all = {
+            name: Pool(name, slots.of(orchestrates=name == ORCHESTRATORS, shared=False))
+            for name in dict.fromkeys(names)
+        }
+
+    async def refresh(self) -> bool:
+        """Ask what the pools are like now.
+
+        Returns:
+            Whether something has changed that subscriptions and polls depend on.
+        """
+        chosen = WorkPoolFilter(name=WorkPoolFilterName(any_=list(self.all)))
+        found: dict[str, WorkPool] = {}
+        for offset in range(0, len(self.all), _PAGE):
+            read = partial(self._api.client.read_work_pools, limit=_PAGE, offset=offset, work_pool_filter=chosen)
+            found |= {pool.name: pool for pool in await self._api.once(read)}
+        changed = [self._learn(pool, found.get(pool.name)) for pool in self.all.values()]
+        return any(changed)
+
+    async def heartbeat(self, pool: Pool) -> None:
+        """Say that this worker is alive. An API that is away hears it the next time."""
+        if pool.record is None or pool.record.type != TYPE:
+            return
+        try:
+            await self._api.once(
+                lambda: self._api.client.send_worker_heartbeat(
+                    pool.name, self._worker, heartbeat_interval_seconds=self._heartbeat_s
+                )
+            )
+        except ObjectNotFound:
+            self._learn(pool, None)
+        except (httpx.HTTPError, OSError) as error:
+            if not is_passing(error):
+                self._say(f"the heartbeat for work pool {pool.name!r} was refused: {error!r:.200}")
+
+    async def create_missing(self) -> None:
+        """Create the pools that do not exist."""
+        for pool in self.all.values():
+            if pool.record is None and self._template is not None:
+                await self._create(pool, self._template)
+
+    async def _create(self, pool: Pool, template: dict[str, Any]) -> None:
+        wanted = WorkPoolCreate(name=pool.name, type=TYPE, base_job_template=template)
+        try:
+            self._learn(pool, await self._api.once(lambda: self._api.client.create_work_pool(wanted)))
+            self._say(f"created the work pool {pool.name!r}")
+        except ObjectAlreadyExists:
+            pass  # another worker was faster; the next refresh reads it
+
+    def _learn(self, pool: Pool, record: WorkPool | None) -> bool:
+        before = (pool.record.id if pool.record is not None else None, pool.problem)
+        pool.record = record
+        pool.bank = self._slots.of(orchestrates=pool.name == ORCHESTRATORS, shared=pool.shared)
+        problem = _problem(pool.name, record)
+        if problem != pool.problem:
+            self._tell(pool, problem)
+        pool.problem = problem
+        if problem is not None:
+            pool.polled = time.monotonic()  # it is looked at: that there is nothing to poll is no fault of the worker's
+        return before != (record.id if record is not None else None, problem)
+
+    def _tell(self, pool: Pool, problem: str | None) -> None:
+        if problem is not None:
+            self._say(problem)
+        elif pool.polled is not None:
+            self._say(f"work pool {pool.name!r} can be served now")
+
+
+def _problem(name: str, record: WorkPool | None) -> str | None:
+    if record is None:
+        return f"work pool {name!r} does not exist; waiting for it. Create it: genesis pools sync"
+    if record.type != TYPE:
+        return (
+            f"work pool {name!r} is of type {record.type!r}, which this worker does not serve; waiting. "
+            f"Serve it: prefect worker start --pool {name!r}"
+        )
+    if record.is_paused:
+        return f"work pool {name!r} is paused; waiting. Resume it: prefect work-pool resume {name!r}"
+    if record.concurrency_limit == 0:
+        return f"work pool {name!r} has a concurrency limit of 0; waiting. Raise it: genesis pools sync"
+    return None
+
+
+def _default_isolation(record: WorkPool) -> str:
+    properties = (record.base_job_template or {}).get("variables", {}).get("properties", {})
+    return str(properties.get("isolation", {}).get("default") or "process")

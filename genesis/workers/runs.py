@@ -1,0 +1,187 @@
+"""The flow runs that a worker has at present: claim them, run them, keep in step with what the API says of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun
+
+from genesis.workers.api import Api, is_passing
+from genesis.workers.claims import Claims
+from genesis.workers.endings import Endings
+from genesis.workers.execution import Execution, Reason
+from genesis.workers.pools import Pool
+from genesis.workers.stable import Stable
+
+__all__ = ["Runs"]
+
+_PAGE = 100
+_TELL_S = 10.0
+"""How long a worker that stops tries to tell the API how its flow runs ended."""
+_END_S = 8.0
+"""How long flow runs that are ended may take before their processes are killed."""
+_LOST_TWICE_S = 3.0
+"""A flow run that is final is seen twice, this far apart, before it is taken to have been ended by somebody else."""
+
+
+class Runs:
+    """The flow runs of one worker.
+
+    Args:
+        api: The API.
+        stable: Lends children.
+        worker: The worker's name.
+        say: Is given a sentence when something is wrong that an operator should know.
+        freed: Is told of a pool in which a flow run has ended.
+    """
+
+    def __init__(
+        self, api: Api, stable: Stable, worker: str, *, say: Callable[[str], None], freed: Callable[[Pool], None]
+    ):
+        self._api = api
+        self._stable = stable
+        self._say = say
+        self._freed = freed
+        self._claims = Claims(api, worker)
+        self._endings = Endings(api, say)
+        self._stopping = Reason("worker stops", f"its worker {worker!r} was stopped before it ended")
+        self._closed = False
+        self._ending = False
+        self._executions: dict[UUID, Execution] = {}
+        self._claiming: set[UUID] = set()
+        self._ended_elsewhere: dict[UUID, float] = {}
+        self._threads_refused: set[UUID] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """Count the flow runs that are claimed and not over."""
+        return len(self._executions)
+
+    async def take(self, pool: Pool, found: list[FlowRun]) -> None:
+        """Claim as many flow runs as there are slots for, and run those that are ours now.
+
+        Returns when the claims are decided.
+        """
+        chosen = [run for run in found if run.id not in self._executions and run.id not in self._claiming]
+        claims: list[asyncio.Future[None]] = []
+        for flow_run in chosen[: 0 if self._closed else pool.bank.free]:
+            pool.bank.taken += 1
+            pool.running += 1
+            self._claiming.add(flow_run.id)
+            claims.append(asyncio.get_running_loop().create_future())
+            self._background(self._one(pool, flow_run, claims[-1]))
+        if claims:
+            await asyncio.wait(claims)
+
+    def cancel(self, identity: UUID) -> None:
+        """End a flow run that somebody wants cancelled, if it is here."""
+        if (execution := self._executions.get(identity)) is not None:
+            execution.end(Reason("cancelled"))
+
+    def compare_soon(self) -> None:
+        """Look at the states of the own flow runs."""
+        if self._executions:
+            self._background(self.compare())
+
+    async def compare(self) -> None:
+        """End own flow runs that are to be cancelled, or that somebody else has ended."""
+        mine = list(self._executions)
+        try:
+            for start in range(0, len(mine), _PAGE):
+                chosen = FlowRunFilter(id=FlowRunFilterId(any_=mine[start : start + _PAGE]))
+                read = partial(self._api.client.read_flow_runs, flow_run_filter=chosen, limit=_PAGE)
+                for flow_run in await self._api.once(read):
+                    self._compare_one(flow_run)
+        except (httpx.HTTPError, OSError) as error:
+            if not is_passing(error):
+                raise
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._closed = True
+
+    async def quiet(self) -> None:
+        """Wait until every flow run is over."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def end_all(self) -> None:
+        """End what is left, and tell the API; nothing goes on after this."""
+        self._closed = self._ending = True
+        self._endings.give_up_s = _TELL_S
+        for execution in tuple(self._executions.values()):
+            execution.end(self._stopping)
+        await self._quiet_within(_END_S)
+        await self._stable.kill_all("its worker was stopped, and it did not end")
+        await self._quiet_within(2 * _TELL_S)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _quiet_within(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.quiet()
+        except TimeoutError:
+            return
+
+    async def _one(self, pool: Pool, flow_run: FlowRun, claimed: asyncio.Future[None]) -> None:
+        """Claim a flow run and run it. This is the boundary for everything that goes wrong with one."""
+        try:
+            if pool.record is not None and await self._claims.claim(flow_run):
+                await self._run(pool, flow_run, claimed)
+        except Exception as error:  # noqa: BLE001  # the named boundary of a flow run: the worker goes on
+            self._say(f"flow run {flow_run.name!r}: {type(error).__name__}: {error}")
+        finally:
+            self._claiming.discard(flow_run.id)
+            self._executions.pop(flow_run.id, None)
+            self._ended_elsewhere.pop(flow_run.id, None)
+            pool.bank.taken -= 1
+            pool.running -= 1
+            if not claimed.done():
+                claimed.set_result(None)
+            self._freed(pool)
+
+    async def _run(self, pool: Pool, flow_run: FlowRun, claimed: asyncio.Future[None]) -> None:
+        assert pool.record is not None  # noqa: S101  # for the type checker: its caller has looked
+        execution = self._executions[flow_run.id] = Execution(
+            flow_run,
+            pool.record,
+            claims=self._claims,
+            stable=self._stable,
+            endings=self._endings,
+            threads_refused=self._threads_refused,
+            say=self._say,
+        )
+        self._claiming.discard(flow_run.id)
+        claimed.set_result(None)
+        if self._ending:
+            execution.end(self._stopping)
+        await execution.run()
+
+    def _compare_one(self, current: FlowRun) -> None:
+        execution = self._executions.get(current.id)
+        if execution is None or current.state is None:
+            return
+        if current.state.is_cancelling():
+            execution.end(Reason("cancelled"))
+        elif current.state.is_final():
+            # Its own engine may have said so a moment ago; if it is still there later, it was somebody else.
+            since = self._ended_elsewhere.setdefault(current.id, time.monotonic())
+            if time.monotonic() - since >= _LOST_TWICE_S:
+                self._say(f"flow run {current.name!r} was ended elsewhere ({current.state.name}); its work is stopped")
+                execution.end(Reason("ended elsewhere"))
+            else:
+                asyncio.get_running_loop().call_later(_LOST_TWICE_S + 0.1, self.compare_soon)
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

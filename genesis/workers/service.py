@@ -1,0 +1,304 @@
+"""The worker itself: it serves many work pools from one process until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+
+from genesis.workers.api import Api, impatient, is_passing
+from genesis.workers.environment import inherited_environment
+from genesis.workers.health import HealthPage
+from genesis.workers.options import ServiceOptions
+from genesis.workers.polling import Pace, Poller
+from genesis.workers.pools import Pool, Pools
+from genesis.workers.runs import Runs
+from genesis.workers.stable import Stable
+from genesis.workers.wake import Wake
+
+__all__ = ["Service", "serve"]
+
+_PRELOADED = ("genesis.flows.deployed", "genesis.agents", "prefect.flow_engine", "prefect.workers.base")
+"""By name: flows are a higher layer than workers."""
+_STALE_S = 60.0
+"""How long a pool may go without a poll before the health page says that something is wrong."""
+_DEAF_S = 2.0
+"""Pause between two looks at the own flow runs while no event would tell that one is cancelled."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+async def serve(options: ServiceOptions, *, say: Callable[[str], None] = print) -> None:
+    """Serve work pools until SIGTERM or Ctrl-C: the first lets flow runs end, the second ends them.
+
+    Args:
+        options: What to serve, and how.
+        say: Is given a sentence for whoever operates the worker.
+
+    Raises:
+        UsageError: There is no pool to serve, or this system cannot fork.
+        ServiceError: The address of the health page is taken.
+        ResourceError: No process could be had.
+    """
+    await Service(options, say=say).run()
+
+
+class Service:
+    """A worker of type `genesis`.
+
+    Args:
+        options: What to serve, and how.
+        say: Is given a sentence for whoever operates the worker.
+    """
+
+    def __init__(self, options: ServiceOptions, *, say: Callable[[str], None] = print):
+        self.options = options
+        self.ready = asyncio.Event()
+        """Set once it takes flow runs."""
+        self.health_port: int | None = None
+        """Where the health page is."""
+        self._say = say
+        self._stop = asyncio.Event()
+        self._stop_now = asyncio.Event()
+        self._started = time.monotonic()
+        self._pollers: dict[str, Poller] = {}
+        self._api: Api
+        self._pools: Pools
+        self._runs: Runs
+        self._stable: Stable
+        self._wake: Wake
+
+    def stop(self) -> None:
+        """Take nothing more; flow runs may end. Called again, they are ended."""
+        if self._stop.is_set():
+            self._stop_now.set()
+        self._stop.set()
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Give whether it polls as it should, and what it does."""
+        now = time.monotonic()
+        if not self.ready.is_set():
+            starting = now - self._started
+            document = {"name": self.options.name, "status": "starting", "last_poll_s": round(starting, 3)}
+            return starting < self._stale_s, document
+        pools = [
+            {"name": pool.name, "running": pool.running, "last_poll_s": self._age_s(pool, now), "problem": pool.problem}
+            for pool in self._pools.all.values()
+        ]
+        oldest = max(self._age_s(pool, now) for pool in self._pools.all.values())
+        well = self._stop.is_set() or oldest < self._stale_s
+        document = {
+            "name": self.options.name,
+            "status": "stale" if not well else "draining" if self._stop.is_set() else "ok",
+            "last_poll_s": oldest,
+            "running": len(self._runs),
+            "children": len(self._stable.children),
+            "events": self._wake.healthy,
+            "api_away_s": round(self._api.away_s, 3),
+            "pools": pools,
+        }
+        return well, document
+
+    async def run(self) -> None:
+        """Serve until it is stopped, and leave nothing running."""
+        self.options.check()
+        environment = inherited_environment()
+        with impatient(), self._signals():
+            async with get_client() as client:
+                self._api = Api(client, self._say)
+                self._stable = Stable(
+                    [*_PRELOADED, *self.options.preload], environment, self._say, blocked_s=self.options.blocked_s
+                )
+                await self._serve()
+
+    async def _serve(self) -> None:
+        options = self.options
+        page = HealthPage(self.health)
+        if options.health is not None:
+            self.health_port = await page.open(*options.health)
+        self._runs = Runs(self._api, self._stable, options.name, say=self._say, freed=self._poll_for_slot)
+        self._wake = Wake(self._new_in, self._runs.cancel)
+        self._pools = Pools(
+            options.pools,
+            self._api,
+            options.slots(),
+            worker=options.name,
+            heartbeat_s=options.settings.heartbeat_s,
+            say=self._say,
+            template=options.template,
+        )
+        background: list[asyncio.Task[None]] = []
+        try:
+            await self._unless_stopped(self._begin())
+            if self.ready.is_set():
+                self._say(f"worker {options.name!r} serves {', '.join(self._pools.all)}")
+                background = [asyncio.create_task(work) for work in self._parts()]
+                await self._until_stopped(background)
+                await self._drain()
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await self._runs.end_all()
+            await self._stable.close()
+            await page.close()
+        self._say(f"worker {options.name!r} has stopped")
+
+    async def _begin(self) -> None:
+        """Start the children and learn what the pools are like; the API is waited for."""
+        await self._stable.start()
+        await self._api.patiently(self._pools.refresh)
+        await self._api.patiently(self._pools.create_missing)
+        self._listen()
+        self._pollers = {name: self._poller(pool) for name, pool in self._pools.all.items()}
+        self._api.when_back(self._poll_all)
+        self._api.when_back(self._runs.compare_soon)
+        self.ready.set()
+
+    def _poller(self, pool: Pool) -> Poller:
+        settings = self.options.settings
+        pace = Pace(busy_s=settings.busy_poll_s, idle_s=settings.idle_poll_s)
+
+        def hears() -> bool:
+            return self._wake.healthy
+
+        return Poller(pool, self.options.queues, self._api, pace, hears=hears, start=self._runs.take)
+
+    def _parts(self) -> list[Coroutine[Any, Any, None]]:
+        """Give what goes on side by side while it serves."""
+        if self.options.run_once:
+            return [self._once()]
+        pools = tuple(self._pools.all.values())
+        parts = [self._wake.run(), self._keep_knowing(), self._keep_in_step()]
+        parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
+        return parts + [poller.run() for poller in self._pollers.values()]
+
+    async def _once(self) -> None:
+        for poller in self._pollers.values():
+            await poller.poll()
+        await self._runs.quiet()
+        self.stop()
+
+    async def _beat(self, pool: Pool, offset: float) -> None:
+        """Send heartbeats to one pool."""
+        interval_s = self.options.settings.heartbeat_s
+        await asyncio.sleep(offset * min(1.0, interval_s))
+        while True:
+            begun = time.monotonic()
+            await self._pools.heartbeat(pool)
+            await asyncio.sleep(max(0.0, begun + interval_s - time.monotonic()))
+
+    async def _keep_knowing(self) -> None:
+        """Look at the pools now and then: they are paused, changed, created and deleted while this goes on."""
+        while True:
+            await asyncio.sleep(self.options.settings.heartbeat_s)
+            try:
+                changed = await self._pools.refresh()
+                await self._pools.create_missing()
+            except (httpx.HTTPError, OSError) as error:
+                if not is_passing(error):
+                    raise
+                continue
+            if changed:
+                self._listen()
+                self._poll_all()
+
+    async def _keep_in_step(self) -> None:
+        """Look at the states of the own flow runs now and then, since an event can be missed."""
+        usual_s = self.options.settings.idle_poll_s
+        while True:
+            await asyncio.sleep(usual_s if self._wake.healthy else min(_DEAF_S, usual_s))
+            await self._runs.compare()
+
+    def _listen(self) -> None:
+        self._wake.listen_to(pool.record.id for pool in self._pools.all.values() if pool.record is not None)
+
+    def _new_in(self, identity: UUID) -> None:
+        for poller in self._pollers.values():
+            if poller.pool.record is not None and poller.pool.record.id == identity:
+                poller.wake(by_event=True)
+
+    def _poll_all(self) -> None:
+        for poller in self._pollers.values():
+            poller.wake()
+
+    def _poll_for_slot(self, pool: Pool) -> None:
+        """Poll again where something may have waited for the slot that is free now."""
+        for poller in self._pollers.values():
+            same_bank = poller.pool.bank is pool.bank and pool.bank.free == 1
+            at_limit = poller.pool is pool and pool.limit is not None and pool.running + 1 >= pool.limit
+            if same_bank or at_limit:
+                poller.wake()
+
+    async def _until_stopped(self, background: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for the signal to stop. A part of the worker that fails ends the worker."""
+        stopping = asyncio.create_task(_set(self._stop))
+        try:
+            await asyncio.wait({stopping, *background}, return_when=asyncio.FIRST_COMPLETED)
+            for task in background:
+                if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
+            await stopping
+        finally:
+            stopping.cancel()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something, unless the worker is told to stop meanwhile."""
+        doing, stopping = asyncio.create_task(work), asyncio.create_task(_set(self._stop))
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                await doing
+        finally:
+            doing.cancel()
+            stopping.cancel()
+            await asyncio.gather(doing, stopping, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        """Let flow runs end for a while."""
+        self._runs.close()
+        if len(self._runs) == 0:
+            return
+        grace_s = self.options.grace_s
+        self._say(f"stopping: {len(self._runs)} flow runs may go on for {grace_s:g} s; once more ends them now")
+        waits = {asyncio.create_task(self._runs.quiet()), asyncio.create_task(_set(self._stop_now))}
+        await asyncio.wait(waits, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    @property
+    def _stale_s(self) -> float:
+        return max(_STALE_S, 3 * self.options.settings.idle_poll_s)
+
+    def _age_s(self, pool: Pool, now: float) -> float:
+        return round(now - (pool.polled if pool.polled is not None else self._started), 3)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Take SIGTERM and Ctrl-C, where this is the main thread, and give them back afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+                with suppress(TypeError, ValueError):
+                    signal.signal(number, before[number])
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()

@@ -1,0 +1,43 @@
+"""How many flow runs a worker has at once, orchestrators apart from agents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Bank", "Slots"]
+
+
+@dataclass
+class Bank:
+    """Slots of one kind."""
+
+    size: int
+    taken: int = 0
+
+    @property
+    def free(self) -> int:
+        """How many are free."""
+        return max(0, self.size - self.taken)
+
+
+class Slots:
+    """The slots of a worker.
+
+    An orchestrator waits for the agents that it dispatched to: if it could take their slots, all would wait for ever.
+
+    Args:
+        agents: Flow runs of agents in processes at once.
+        threads: Flow runs of agents that share a process; None to count them among the former.
+        orchestrators: Flow runs of the pool of orchestrators at once.
+    """
+
+    def __init__(self, *, agents: int, threads: int | None, orchestrators: int):
+        self.agents = Bank(agents)
+        self.threads = Bank(threads) if threads is not None else self.agents
+        self.orchestrators = Bank(orchestrators)
+
+    def of(self, *, orchestrates: bool, shared: bool) -> Bank:
+        """Give the slots that a pool's flow runs take."""
+        if orchestrates:
+            return self.orchestrators
+        return self.threads if shared else self.agents

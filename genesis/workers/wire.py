@@ -1,0 +1,60 @@
+"""Messages between the supervisor, the fork server and the children: JSON lines over Unix sockets."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["Lines", "Message", "Wire", "encode"]
+
+Message = dict[str, Any]
+_CHUNK = 65_536
+
+
+def encode(message: Message) -> bytes:
+    """Give the line of a message."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+class Lines:
+    """Puts messages together from what arrives."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Give the messages that are whole now."""
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        return [json.loads(line) for line in whole if line]
+
+
+class Wire:
+    """One end of a socket, for a process that reads it in one thread and writes from any."""
+
+    def __init__(self, end: socket.socket):
+        self._end = end
+        self._lock = threading.Lock()
+
+    def send(self, message: Message) -> None:
+        """Send a message.
+
+        Raises:
+            OSError: The other end is gone.
+        """
+        with self._lock:
+            self._end.sendall(encode(message))
+
+    def __iter__(self) -> Iterator[Message]:
+        """Give messages until the other end is closed."""
+        lines = Lines()
+        while True:
+            try:
+                data = self._end.recv(_CHUNK)
+            except OSError:
+                return
+            if not data:
+                return
+            yield from lines.feed(data)
