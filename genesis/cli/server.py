@@ -72,13 +72,18 @@ def _backends(postgres: str | None, redis: str | None, sqlite: bool) -> Backends
     """Read what the call says that the server is to stand on; None where it says nothing."""
     from genesis.errors import UsageError
     from genesis.execute.environment import secret
-    from genesis.execute.server import Backends, hide_on_command_line
+    from genesis.execute.server import Backends
+    from genesis.execute.server.backends import password_in
+    from genesis.execute.server.processes import hide_on_command_line
 
-    for address in (postgres, redis):
-        hide_on_command_line(address)
+    for address in filter(None, (postgres, redis)):
+        hide_on_command_line(password_in(address) or "")
     if sqlite:
         if postgres is not None or redis is not None:
-            raise UsageError("--sqlite was given with --postgres or --redis", hint="give one or the other")
+            raise UsageError(
+                "--sqlite was given with an address of PostgreSQL or Redis",
+                hint="give one or the other, and unset GENESIS_POSTGRES and GENESIS_REDIS",
+            )
         return Backends()
     if postgres is None and redis is None:
         return None
@@ -99,7 +104,10 @@ def _show(info: ServerInfo, as_json: bool) -> int:
         ):
             if address and (detail or "://" in address):
                 console().print(
-                    f"{name} {address}" + (f": {detail}" if detail else ""), soft_wrap=True, markup=False, highlight=False
+                    f"{name} {address}" + (f": {detail}" if detail else ""),
+                    soft_wrap=True,
+                    markup=False,
+                    highlight=False,
                 )
         if info.note:
             console().print(info.note, style="yellow", soft_wrap=True, markup=False)

@@ -1,0 +1,214 @@
+"""A fleet on a real server: pools, automations and deployments."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import StateType
+from prefect.events.schemas.automations import AutomationCore
+from prefect.states import State
+
+from genesis.errors import ServiceError
+from genesis.execute.fleet.automations import takeover
+from genesis.execute.fleet.desired import Fleet, fleet_of
+from genesis.execute.fleet.diff import Change, compare
+from genesis.execute.fleet.server import change_server, look_at_server
+from genesis.flows.connection import connected
+from genesis.model import Registry
+from genesis.testing import an_agent
+from genesis.testing.prefect import prefect_server
+
+pytestmark = pytest.mark.server
+
+_AGENTS = (
+    "agents:\n  - {name: qa_agent, task_types: [test], max_concurrency: 3}\n  - {name: ops_agent, task_types: [x]}\n"
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("fleet")
+
+
+@pytest.fixture(scope="module")
+def api(home) -> Iterator[object]:
+    """A server of its own: the automations here look at every flow run of a server."""
+    with prefect_server(home) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _on_it(api):
+    with connected(api):
+        yield
+
+
+def a_fleet(*names: str, **values) -> Fleet:
+    agents = tuple(an_agent(f"{name}_agent", **values) for name in names)
+    return fleet_of(Registry(agents=agents), orchestrators=5)
+
+
+async def synced(fleet: Fleet, **options) -> tuple[Change, ...]:
+    """Bring the server in step, and see that a second look finds nothing to do."""
+    changes = compare(fleet, takeover(), await look_at_server(fleet), **options).changes
+    await change_server(changes)
+    assert compare(fleet, takeover(), await look_at_server(fleet), **options).changes == ()
+    return changes
+
+
+async def test_fleet_is_made_once(api):
+    fleet = a_fleet("once")
+    made = await synced(fleet)
+    assert {"agent-once"} <= {change.name for change in made}
+    async with get_client() as client:
+        pool = await client.read_work_pool("agent-once")
+        (queue,) = await client.read_work_queues(work_pool_name="agent-once")
+    assert (pool.type, pool.concurrency_limit, pool.is_paused) == ("genesis", 10, False)
+    assert queue.name == "default"
+
+
+async def test_two_at_once_end_in_step():
+    fleet = a_fleet("raced", "racing")
+    changes = compare(fleet, (), await look_at_server(fleet)).changes
+    await asyncio.gather(change_server(changes), change_server(changes))
+    await synced(fleet)
+
+
+async def test_changes_of_the_registry_arrive_and_those_of_the_team_stay():
+    await synced(a_fleet("kept", executor={"kind": "llm"}))
+    async with get_client() as client:
+        pool = await client.read_work_pool("agent-kept")
+        pool.base_job_template["variables"]["properties"]["memory_mb"]["default"] = 512
+        await client.update_work_pool(
+            "agent-kept", WorkPoolUpdate(is_paused=True, base_job_template=pool.base_job_template)
+        )
+        await client.create_work_queue("urgent", work_pool_name="agent-kept", priority=1)
+        changed = a_fleet("kept", executor={"kind": "command", "argv": ["true"]}, max_concurrency=4)
+        (change,) = await synced(changed)
+        assert {field.name for field in change.fields} == {"isolation", "concurrency_limit"}
+        pool = await client.read_work_pool("agent-kept")
+        queues = await client.read_work_queues(work_pool_name="agent-kept")
+    assert pool.is_paused
+    assert pool.concurrency_limit == 4
+    assert pool.base_job_template["variables"]["properties"]["memory_mb"]["default"] == 512
+    assert {queue.name for queue in queues} == {"default", "urgent"}
+
+
+async def test_pool_of_another_type_with_the_same_name_is_left_alone():
+    async with get_client() as client:
+        await client.create_work_pool(WorkPoolCreate(name="agent-boxed", type="process", concurrency_limit=1))
+        fleet = a_fleet("boxed")
+        notes = compare(fleet, takeover(), await look_at_server(fleet)).notes
+        await synced(fleet)
+        pool = await client.read_work_pool("agent-boxed")
+    assert (pool.type, pool.concurrency_limit, pool.base_job_template) == ("process", 1, {})
+    assert any("'agent-boxed' is of type 'process'" in note for note in notes)
+
+
+async def test_prune_removes_what_is_gone_once_its_work_is_done():
+    @flow(name="agent_task")
+    def agent_task() -> None: ...
+
+    await synced(a_fleet("old", "new"))
+    async with get_client() as client:
+        flow_id = await client.create_flow(agent_task)
+        deployment = await client.create_deployment(flow_id, "old", work_pool_name="agent-old")
+        run = await client.create_flow_run_from_deployment(deployment)
+        now = a_fleet("new")
+        seen = await look_at_server(now)
+        assert seen.busy["agent-old"] == 1
+        assert not [change for change in compare(now, (), seen, prune=True).changes if change.name == "agent-old"]
+        await client.set_flow_run_state(run.id, State(type=StateType.CANCELLED), force=True)
+        gone = [change.name for change in await synced(now, prune=True)]
+        assert {"agent_task/old", "agent-old"} <= set(gone)
+        names = {pool.name for pool in await client.read_work_pools()}
+    assert "agent-old" not in names
+    assert "agent-new" in names
+
+
+async def test_automation_that_a_person_changed_is_set_again_and_stays_switched_off():
+    fleet = a_fleet("set")
+    await synced(fleet)
+    async with get_client() as client:
+        found = next(each for each in await client.read_automations() if "notice" in each.name)
+        found.trigger.within = timedelta(seconds=300)
+        values = found.model_dump(exclude={"id", "owner_resource"}) | {"enabled": False, "tags": ["ops"]}
+        await client.update_automation(found.id, AutomationCore(**values))
+        (change,) = await synced(fleet)
+        again = await client.read_automation(found.id)
+        assert (change.action, again.enabled, again.tags) == ("update", False, ["ops"])
+        assert again.trigger.within.total_seconds() == 30
+        await client.resume_automation(found.id)
+
+
+async def test_server_that_refuses_is_an_error_that_says_so(monkeypatch):
+    bad = Change(action="create", kind="pool", name="Prefect-mine", values={"type": "genesis"})
+    with pytest.raises(ServiceError, match="refuses POST /api/work_pools/: 403") as caught:
+        await change_server([bad])
+    assert "PREFECT_API_KEY" in caught.value.hint
+
+
+async def test_what_another_removed_meanwhile_is_no_error():
+    await change_server([Change(action="delete", kind="pool", name="never-there")])
+    await change_server([Change(action="delete", kind="deployment", name="agent_task/never-there")])
+
+
+@pytest.fixture
+def command(home, api, tmp_path):
+    """Run a command in a folder of its own, on the server of this module."""
+    environment = {**os.environ, "GENESIS_HOME": str(home), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment["PREFECT_HOME"] = str(home / "prefect")
+
+    def call(*words, **more):
+        words = ("-m", "genesis.cli", *words) if words[0] != "-m" else words
+        return subprocess.run(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.mark.timeout(200)
+def test_from_nothing_to_deployments(command, tmp_path, api):
+    (tmp_path / "mine.yaml").write_text(_AGENTS)
+    assert command("init", "--agents", "mine.yaml").returncode == 0
+    checked = command("pools", "sync", "--check")
+    assert checked.returncode == 1, checked
+    assert "+ pool agent-ops" in checked.stdout
+    done = json.loads(command("pools", "sync", "--json").stdout)
+    assert (done["in_step"], done["agents"]) == (True, "deployments/agents.yaml")
+    assert any("missing deployments" in note for note in done["notes"])
+    deployed = command("-m", "prefect", "deploy", "--all", PREFECT_API_URL=api.api_url)
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    again = json.loads(command("pools", "sync", "--check", "--json").stdout)
+    assert (again["in_step"], again["changes"]) == (True, [])
+    assert not any("missing deployments" in note for note in again["notes"])
+    asyncio.run(_see_deployments())
+
+
+async def _see_deployments() -> None:
+    async with get_client() as client:
+        whole = await client.read_deployment_by_name("orchestrate/default")
+        agent = await client.read_deployment_by_name("agent_task/qa")
+    assert (whole.work_pool_name, whole.enforce_parameter_schema, whole.pull_steps) == ("genesis", True, [])
+    described = (whole.parameter_openapi_schema or {})["properties"]
+    assert {"request", "plan", "vars", "llm", "budget", "slots", "correlation_id"} == set(described)
+    assert all(found.get("description") for found in described.values())
+    assert {schedule.active for schedule in whole.schedules} == {False}
+    assert (agent.work_pool_name, agent.enforce_parameter_schema) == ("agent-qa", False)
