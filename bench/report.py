@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Bench", "Target", "arguments"]
+__all__ = ["Bench", "Target", "arguments", "percentile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,17 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     return parser
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Give the smallest of some values that at least so many percent of them do not exceed.
+
+    Args:
+        values: At least one, in any order.
+        percent: Between 0 and 100.
+    """
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
 
 def _tables(rows: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[str, ...], list[Mapping[str, Any]]]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from genesis.execute.server import down, up
 from genesis.settings import Settings
 
-__all__ = ["Server", "cpu_s", "private_environment", "private_server", "wait_until_quiet"]
+__all__ = ["Server", "cpu_s", "orderly_end", "private_environment", "private_server", "wait_until_quiet"]
 
 _QUIET_S = 0.5
 _QUIET_PART = 0.12
@@ -45,7 +45,7 @@ def private_environment(home: Path) -> dict[str, str]:
 @contextmanager
 def private_server() -> Iterator[Server]:
     """Start a server with a database in a temporary folder, and end it afterwards, however the block ends."""
-    with _orderly_end(), tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:
+    with orderly_end(), tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:
         settings = Settings(home=Path(folder) / "genesis")
         try:
             found = up(settings)
@@ -58,7 +58,7 @@ def private_server() -> Iterator[Server]:
 
 
 @contextmanager
-def _orderly_end() -> Iterator[None]:
+def orderly_end() -> Iterator[None]:
     """Let a request to end this process run what cleans up."""
     if threading.current_thread() is not threading.main_thread():
         yield

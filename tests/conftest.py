@@ -55,3 +55,27 @@ def workbench(prefect_api: object, tmp_path: Path) -> Iterator[object]:
     from genesis.testing.prefect import Workbench
 
     return Workbench(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """A real PostgreSQL for this process, started by whoever needs it first; a test makes its own database in it."""
+    from genesis.testing.services import ServiceMissingError, postgres
+
+    try:
+        with postgres(tmp_path_factory.mktemp("postgres")) as service:
+            yield service
+    except ServiceMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """A real Redis server for this process, started by whoever needs it first."""
+    from genesis.testing.services import ServiceMissingError, redis
+
+    try:
+        with redis(tmp_path_factory.mktemp("redis")) as service:
+            yield service
+    except ServiceMissingError as error:
+        pytest.skip(str(error))

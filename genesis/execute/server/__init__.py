@@ -1,6 +1,7 @@
 """The embedded Prefect server, and the choice between it and a configured API. Nothing here imports Prefect."""
 
 from genesis.execute.server.api import Api, PendingApi, begin_api, ensure_api
+from genesis.execute.server.backends import Backends
 from genesis.execute.server.configured import (
     ConfiguredApi,
     configured_api,
@@ -12,6 +13,7 @@ from genesis.execute.server.lifecycle import ServerInfo, Starting, begin_start, 
 
 __all__ = [
     "Api",
+    "Backends",
     "ConfiguredApi",
     "PendingApi",
     "ServerInfo",

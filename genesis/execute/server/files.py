@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from genesis.errors import ResourceError, ServiceError
+from genesis.errors import ResourceError, ServiceError, UsageError
+from genesis.execute.server.backends import Backends
 from genesis.model import Model
 
 __all__ = ["Record", "ServerFiles", "mending", "take_lock"]
@@ -37,6 +41,10 @@ class Record(Model):
     python: str = ""
     """The interpreter that runs it."""
     started_at: datetime | None = None
+    database: str = ""
+    """Address of its PostgreSQL database, without the password; empty for SQLite."""
+    redis: str = ""
+    """Address of its Redis server, without the password; empty where its events stay in its own memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,16 @@ class ServerFiles:
         return self.folder / "prefect.db"
 
     @property
+    def addresses(self) -> Path:
+        """Addresses of PostgreSQL and Redis, with their passwords; missing for SQLite."""
+        return self.folder / "addresses.json"
+
+    @property
+    def application(self) -> str:
+        """What the server calls itself to PostgreSQL, which shows it beside each connection."""
+        return f"genesis {socket.gethostname()[:40]} {sha256(str(self.folder).encode()).hexdigest()[:8]}"
+
+    @property
     def log(self) -> Path:
         """What the server prints."""
         return self.folder / "server.log"
@@ -103,11 +121,55 @@ class ServerFiles:
         Raises:
             ResourceError: There is no space, or the folder cannot be written.
         """
-        partial = self.state.with_suffix(f".{os.getpid()}")
+        self._put(self.state, record.model_dump_json())
+
+    def backends(self) -> Backends:
+        """Read what the server stands on: what was remembered by the last start that said it.
+
+        Raises:
+            ServiceError: It was PostgreSQL, and the address is lost. SQLite instead would hide what is there.
+        """
+        record = self.read()
+        try:
+            text = self.addresses.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if record is None or not record.database:
+                return Backends()
+            raise self._lost(record.database) from None
+        except OSError as error:
+            raise self._lost(f"what {self.addresses} names ({error.strerror})") from error
+        try:
+            return Backends.from_document(json.loads(text))
+        except (ValueError, TypeError, AttributeError, UsageError):
+            raise self._lost(record.database if record else "") from None
+
+    def remember(self, backends: Backends) -> None:
+        """Write down what the server stands on, whole or not at all, readable by its user only.
+
+        Raises:
+            ResourceError: There is no space, or the folder cannot be written.
+        """
+        if backends.postgres is not None:
+            self._put(self.addresses, json.dumps(backends.document()))
+            return
+        with mending(self.folder):
+            self.addresses.unlink(missing_ok=True)
+
+    def _lost(self, what: str) -> ServiceError:
+        return ServiceError(
+            f"the Prefect server of this home used {what or 'PostgreSQL'}, and {self.addresses} cannot be understood",
+            hint="run: genesis server up --postgres URL, or: genesis server up --sqlite",
+        )
+
+    def _put(self, path: Path, text: str) -> None:
+        """Write a file that only its user can read, whole or not at all."""
+        partial = path.with_suffix(f".{os.getpid()}")
         with mending(self.folder):
             try:
-                partial.write_text(record.model_dump_json(), encoding="utf-8")
-                os.replace(partial, self.state)  # noqa: PTH105  # atomic
+                descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  # a descriptor
+                    file.write(text)
+                os.replace(partial, path)  # noqa: PTH105  # atomic
             finally:
                 partial.unlink(missing_ok=True)
 

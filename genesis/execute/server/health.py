@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-__all__ = ["active_flow_runs", "is_healthy", "server_version", "url_host"]
+__all__ = ["active_flow_runs", "has_database", "is_healthy", "server_version", "url_host"]
 
 
 def url_host(host: str) -> str:
@@ -22,6 +22,18 @@ def url_host(host: str) -> str:
 def is_healthy(host: str, port: int, timeout_s: float = 1.0) -> bool:
     """Whether the API answers that it is well."""
     return _ask(host, port, "/api/health", timeout_s) is True
+
+
+def has_database(host: str, port: int, timeout_s: float = 3.0) -> bool | None:
+    """Whether the server reaches its database; None when it does not say in time, for it may only be busy."""
+    connection = http.client.HTTPConnection(url_host(host).strip("[]"), port, timeout=timeout_s)
+    try:
+        connection.request("GET", "/api/ready", headers={"connection": "close"})
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 def server_version(host: str, port: int, timeout_s: float = 2.0) -> str | None:

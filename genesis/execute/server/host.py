@@ -1,19 +1,21 @@
 """The server's own process: serve Prefect on a socket that is already bound, and keep the log short.
 
 It is run by path, not imported, so that nothing but Prefect has to be found; it has no part in the package's layers.
-Descriptor 3 is the listening socket and 4 the lock that is held for life.
+Descriptor 3 is the listening socket and 4 the lock that is held for life. Standard input has settings with passwords.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import socket
 import sys
 import threading
 import time
+from typing import Any
 
-__all__ = ["main", "shorten"]
+__all__ = ["forgiving_app", "main", "shorten", "take_settings"]
 
 _SOCKET = 3
 _OWNER_LOCK = 4
@@ -47,6 +49,53 @@ def _keep_short(log: str) -> None:
             sys.stderr.write(f"the log cannot be shortened: {error}\n")
 
 
+def take_settings() -> None:
+    """Take the settings from standard input into the environment; `ps` does not see what is added to it later."""
+    os.environ.update(json.loads(sys.stdin.read() or "{}"))
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+
+
+def forgiving_app() -> Any:
+    """Make Prefect's server answer 503 while its database is away, which makes its clients ask again.
+
+    Prefect does so for a connection that breaks, and answers 500 where none can be made: a restart of PostgreSQL then
+    leaves runs as running for ever. Where the database is SQLite nothing changes.
+    """
+    from prefect.server.api.server import create_app  # noqa: PLC0415
+    from starlette.responses import JSONResponse  # noqa: PLC0415
+
+    async def unavailable(_request: object, error: Exception) -> JSONResponse:
+        sys.stderr.write(f"PostgreSQL or Redis does not answer: {type(error).__name__}: {error}\n")
+        return JSONResponse({"exception_message": "Service Unavailable"}, status_code=503)
+
+    app: Any = create_app()  # Prefect hangs its API on it as `api_app`
+    for kind in _losses():
+        app.api_app.add_exception_handler(kind, unavailable)
+    return app
+
+
+def _losses() -> list[type[Exception]]:
+    """Give the errors by which PostgreSQL and Redis say that they are away, where the server stands on them."""
+    if not os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "").startswith("postgresql"):
+        return []
+    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    found = [
+        OSError,
+        asyncpg.InterfaceError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.TooManyConnectionsError,
+    ]
+    if os.environ.get("PREFECT_REDIS_MESSAGING_URL"):
+        import redis  # noqa: PLC0415
+
+        found += [redis.ConnectionError, redis.TimeoutError]
+    return found
+
+
 def main(log: str, listening_fd: int = _SOCKET, owner_fd: int = _OWNER_LOCK) -> None:
     """Serve until told to stop."""
     listening = socket.socket(fileno=listening_fd)
@@ -56,7 +105,7 @@ def main(log: str, listening_fd: int = _SOCKET, owner_fd: int = _OWNER_LOCK) -> 
     import uvicorn  # noqa: PLC0415
 
     config = uvicorn.Config(
-        "prefect.server.api.server:create_app",
+        forgiving_app,
         factory=True,
         log_level="warning",
         timeout_keep_alive=5,
@@ -67,4 +116,5 @@ def main(log: str, listening_fd: int = _SOCKET, owner_fd: int = _OWNER_LOCK) -> 
 
 if __name__ == "__main__":
     os.chdir(os.path.dirname(sys.argv[1]))  # noqa: PTH120
+    take_settings()
     main(sys.argv[1])

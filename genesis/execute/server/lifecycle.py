@@ -14,10 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from genesis.errors import ResourceError, ServiceError
+from genesis.errors import GenesisError, ResourceError, ServiceError, UsageError
+from genesis.execute.server.backends import Backends
 from genesis.execute.server.files import Record, ServerFiles
-from genesis.execute.server.health import active_flow_runs, is_healthy, url_host
-from genesis.execute.server.processes import end, identity, is_running
+from genesis.execute.server.health import active_flow_runs, has_database, is_healthy, url_host
+from genesis.execute.server.notes import backends_note, death_note, other_address, start_note, version_note
+from genesis.execute.server.processes import end, is_running
+from genesis.execute.server.reach import look, require
 from genesis.execute.server.spawn import installed_prefect, spawn
 from genesis.model import Model
 from genesis.settings import Settings
@@ -27,6 +30,7 @@ __all__ = ["ServerInfo", "Starting", "begin_start", "down", "status", "up", "wai
 _POLL_S = 0.03
 _GRACE_S = 8.0
 _LOCK_S = 60.0
+_DATABASE_S = 3.0
 
 ServerState = Literal["running", "starting", "unresponsive", "stopped"]
 
@@ -45,7 +49,14 @@ class ServerInfo(Model):
     version: str | None = None
     """Version of Prefect that it runs."""
     started_at: datetime | None = None
-    database: Path
+    database: str
+    """Path of the SQLite database, or address of the PostgreSQL one without its password."""
+    database_detail: str = ""
+    """What PostgreSQL says about itself, where it was asked."""
+    redis: str | None = None
+    """Address of the Redis server that carries its events, without the password."""
+    redis_detail: str = ""
+    """What Redis says about itself, where it was asked."""
     log_path: Path
     note: str = ""
     """What a person should know: it was found dead, it runs another version, its port changed."""
@@ -60,6 +71,8 @@ class Starting:
     note: str = ""
     spawned: bool = False
     """Whether this process has just started it."""
+    before: Backends | None = None
+    """What it stood on before, where this start has changed that: it is remembered again if the start fails."""
 
     @property
     def files(self) -> ServerFiles:
@@ -67,29 +80,46 @@ class Starting:
         return ServerFiles(self.settings.home)
 
 
-def begin_start(settings: Settings) -> Starting:
+def begin_start(settings: Settings, backends: Backends | None = None) -> Starting:
     """Find the living server or start one, without waiting until it answers.
 
     Starting takes seconds, importing Prefect as well: call this first and `wait_ready` after the import.
 
+    Args:
+        settings: Where and how.
+        backends: What it is to stand on; what it stood on last where missing. It is remembered for later starts.
+
     Raises:
         ResourceError: The home cannot be written, or there is no space.
-        ServiceError: The port that the settings ask for is taken.
-        UsageError: The address that the settings ask for cannot be used.
+        ServiceError: The port that the settings ask for is taken, or PostgreSQL or Redis cannot be used.
+        UsageError: The address that the settings ask for cannot be used, or a living server stands on something else.
     """
     files = ServerFiles(settings.home)
     found = _living(files)
     if found is not None and found.prefect == installed_prefect():
-        return Starting(settings, found, _other_address(found, settings))
+        _refuse_change(files, backends)
+        return Starting(settings, found, other_address(found, settings))
     with files.locked(_LOCK_S):
         before = files.read()
         found = _living(files)
         if found is not None and not _makes_way(files, found):
-            return Starting(settings, found, _version_note(found))
+            _refuse_change(files, backends)
+            return Starting(settings, found, version_note(found))
+        known = _remembered(files, backends)
+        chosen = backends if backends is not None else known
+        notes = [backends_note(files, before, known, backends), *require(chosen, files.application)]
         wanted = settings.server.port
         port = wanted or (before.port if before else 0)
-        record = spawn(files, host=settings.server.host, port=port, wanted_port=wanted)
-        return Starting(settings, record, _start_note(before, found, record, port), spawned=True)
+        files.remember(chosen)
+        try:
+            record = spawn(files, host=settings.server.host, port=port, wanted_port=wanted, backends=chosen)
+        except GenesisError:
+            files.remember(known)
+            raise
+        notes.insert(0, start_note(before, found, record, port))
+        return Starting(
+            settings, record, "; ".join(filter(None, notes)), spawned=True, before=known if known != chosen else None
+        )
 
 
 def wait_ready(starting: Starting) -> ServerInfo:
@@ -103,10 +133,12 @@ def wait_ready(starting: Starting) -> ServerInfo:
     while True:
         record = starting.record
         if is_healthy(record.host, record.port):
+            if record.database and not starting.spawned:
+                _wait_for_database(files, record)
             return _info(files, record, "running", starting.note)
         if not _runs(record):
             if starting.spawned:
-                raise _ended(files)
+                raise _failed(starting)
             starting = begin_start(starting.settings)  # the one that was found was just ending
         elif time.monotonic() >= until:
             raise ServiceError(
@@ -117,24 +149,49 @@ def wait_ready(starting: Starting) -> ServerInfo:
         time.sleep(_POLL_S)
 
 
-def up(settings: Settings) -> ServerInfo:
+def up(settings: Settings, backends: Backends | None = None) -> ServerInfo:
     """Give the running server, starting it where there is none.
+
+    Args:
+        settings: Where and how.
+        backends: As for `begin_start`.
 
     Raises:
         ResourceError, ServiceError, UsageError: As `begin_start` and `wait_ready`.
     """
-    return wait_ready(begin_start(settings))
+    return wait_ready(begin_start(settings, backends))
 
 
-def status(settings: Settings) -> ServerInfo:
-    """Look at the server without changing anything; a home that cannot be written is no obstacle."""
+def status(settings: Settings, *, ask: bool = True) -> ServerInfo:
+    """Look at the server without changing anything; a home that cannot be written is no obstacle.
+
+    Args:
+        settings: Where it is.
+        ask: Whether to ask PostgreSQL and Redis, where it stands on them.
+    """
     files = ServerFiles(settings.home)
+    info = _looked_at(files, settings)
+    try:
+        found = look(files.backends(), files.application) if ask else ()
+    except ServiceError as error:
+        return info.model_copy(update={"note": "; ".join(filter(None, (info.note, str(error))))})
+    looks = [one for one in found if one is not None]
+    problems = [f"{one.problem} ({one.mend})" for one in looks if one.problem]
+    notes = dict.fromkeys(filter(None, (info.note, *problems, *(note for one in looks for note in one.notes))))
+    details = dict(zip(("database_detail", "redis_detail"), (one.said if one else "" for one in found), strict=False))
+    state = "unresponsive" if problems and info.state == "running" else info.state
+    return info.model_copy(update={**details, "state": state, "note": "; ".join(notes)})
+
+
+def _looked_at(files: ServerFiles, settings: Settings) -> ServerInfo:
     record = _living(files)
     if record is None:
         written = files.read()
-        return _info(files, written, "stopped", _death_note(files, written))
+        return _info(files, written, "stopped", death_note(files, written))
     if is_healthy(record.host, record.port, timeout_s=3.0):
-        return _info(files, record, "running", _version_note(record))
+        if record.database and has_database(record.host, record.port) is False:
+            return _info(files, record, "unresponsive", "its database does not answer; it goes on when that is back")
+        return _info(files, record, "running", version_note(record))
     age = (datetime.now(UTC) - record.started_at).total_seconds() if record.started_at else 0.0
     young = age < settings.server.start_timeout_s
     note = "" if young else "it runs but does not answer; run: genesis server down"
@@ -195,6 +252,65 @@ def _stopped(record: Record) -> Record:
     return record.model_copy(update={"pid": None, "identity": ""})
 
 
+def _refuse_change(files: ServerFiles, backends: Backends | None) -> None:
+    """Refuse to give a living server another database.
+
+    Raises:
+        ServiceError: What it stands on is lost.
+        UsageError: It stands on something else.
+    """
+    if backends is None or backends == (known := files.backends()):
+        return
+    same = " with another password" if backends.shown == known.shown else ""
+    raise UsageError(
+        f"the Prefect server runs on {known.shown}, not on {backends.shown}{same}",
+        hint="run: genesis server down, and then this again; what is in the old database stays there",
+    )
+
+
+def _remembered(files: ServerFiles, backends: Backends | None) -> Backends:
+    """Give what the server stood on; what is lost does not matter where it is said anew."""
+    try:
+        return files.backends()
+    except ServiceError:
+        if backends is None:
+            raise
+        return Backends()
+
+
+def _wait_for_database(files: ServerFiles, record: Record) -> None:
+    """Give the database of a living server a moment, and say why it does not answer.
+
+    Raises:
+        ServiceError: It does not.
+    """
+    until = time.monotonic() + _DATABASE_S
+    while not has_database(record.host, record.port):
+        if time.monotonic() >= until:
+            require(files.backends(), files.application)
+            return  # it answers us; the server finds it again by itself
+        time.sleep(10 * _POLL_S)
+
+
+def _failed(starting: Starting) -> ServiceError:
+    """Forget what was to be remembered, and say why the server ended."""
+    files = starting.files
+    error = _ended(files)
+    if starting.before is not None:
+        with files.locked(_LOCK_S):
+            files.remember(starting.before)
+            files.write(_stopped(starting.record).model_copy(update=_addresses(starting.before)))
+    return error
+
+
+def _addresses(backends: Backends) -> dict[str, str]:
+    """Give the fields of a record that say what the server stands on."""
+    return {
+        "database": backends.postgres.shown if backends.postgres else "",
+        "redis": backends.redis.shown if backends.redis else "",
+    }
+
+
 def _ended(files: ServerFiles) -> ServiceError:
     return ServiceError(
         f"the Prefect server ended while it was starting{_said(files)}",
@@ -203,7 +319,7 @@ def _ended(files: ServerFiles) -> ServiceError:
 
 
 def _said(files: ServerFiles) -> str:
-    lines = files.last_lines()
+    lines = files.backends().hidden(files.last_lines())
     return f"; its log ends with:\n{lines}" if lines else "; its log is empty"
 
 
@@ -219,46 +335,8 @@ def _info(files: ServerFiles, record: Record | None, state: ServerState, note: s
         port=record.port if record is not None else None,
         version=record.prefect or None if record is not None else None,
         started_at=record.started_at if record is not None and known else None,
-        database=files.database,
+        database=(record.database if record is not None else "") or str(files.database),
+        redis=record.redis or None if record is not None else None,
         log_path=files.log,
         note=note,
-    )
-
-
-def _other_address(record: Record, settings: Settings) -> str:
-    wanted = settings.server
-    if record.host == wanted.host and wanted.port in {0, record.port}:
-        return ""
-    return f"it listens on {record.host}:{record.port}; to move it, run: genesis server down, then up"
-
-
-def _version_note(record: Record) -> str:
-    installed = installed_prefect()
-    if record.prefect == installed:
-        return ""
-    return (
-        f"it runs Prefect {record.prefect} while {installed} is installed, and is kept because flow runs are active on "
-        "it; when they are done, run: genesis server down"
-    )
-
-
-def _start_note(before: Record | None, replaced: Record | None, record: Record, port: int) -> str:
-    notes = []
-    if replaced is not None:
-        notes.append(f"it was restarted because it ran Prefect {replaced.prefect}")
-    elif before is not None and before.pid is not None:
-        notes.append(f"it was found dead (process {before.pid}) and started again")
-    if port and record.port != port:
-        notes.append(f"port {port} is taken by another process, so it has port {record.port} now")
-    return "; ".join(notes)
-
-
-def _death_note(files: ServerFiles, written: Record | None) -> str:
-    if files.is_corrupt():
-        return f"{files.state} cannot be understood and will be written anew"
-    if written is None or written.pid is None:
-        return ""
-    other = identity(written.pid) is not None
-    return f"process {written.pid} ended by itself" + (
-        ", and its number belongs to another process now" if other else ""
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,9 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["end", "identity", "is_running"]
+__all__ = ["end", "hide_on_command_line", "identity", "is_running"]
 
 _POLL_S = 0.02
+_ARGUMENTS_OF = Path("/proc/self")
+_ARGUMENTS_START = 45
+"""Where `arg_start` is behind the name in `/proc/self/stat`: the 48th field, where the name is the 2nd; see proc(5)."""
 
 
 def identity(pid: int) -> str | None:
@@ -42,6 +46,21 @@ def _identity_from_ps(pid: int) -> str | None:
 def is_running(pid: int, known: str) -> bool:
     """Whether the process with this identity still runs."""
     return identity(pid) == known
+
+
+def hide_on_command_line(secret: str) -> None:
+    """Overwrite a part of this process's arguments where `ps` reads them; harmless on other systems."""
+    word = secret.encode()
+    try:
+        fields = (_ARGUMENTS_OF / "stat").read_text().rpartition(")")[2].split()
+        line = (_ARGUMENTS_OF / "cmdline").read_bytes()
+    except OSError:
+        return
+    start = int(fields[_ARGUMENTS_START])
+    at = line.find(word) if word and start else -1
+    while at >= 0:
+        ctypes.memset(start + at, ord("*"), len(word))
+        at = line.find(word, at + len(word))
 
 
 def end(pid: int, known: str, *, grace_s: float, clock: Callable[[], float] = time.monotonic) -> None:

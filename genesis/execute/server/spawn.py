@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from genesis.errors import ResourceError, ServiceError, UsageError
+from genesis.execute.server.backends import Backends
 from genesis.execute.server.configured import inherited_environment
 from genesis.execute.server.files import Record, ServerFiles, mending, take_lock
 from genesis.execute.server.health import url_host
@@ -28,6 +30,14 @@ _ABOVE_THE_TARGETS = 10
 _NEEDED_BYTES = 50_000_000
 _LOG_BYTES = 2_000_000
 _DYING_S = 5.0
+_SQLITE = Backends()
+_REDIS = {
+    "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": "prefect_redis.messaging",
+    "PREFECT_SERVER_EVENTS_MESSAGING_CACHE": "prefect_redis.messaging",
+    "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect_redis.lease_storage",
+    "PREFECT_SERVER_WORKER_CHANNEL_CLEANUP_QUEUE_STORAGE": "prefect_redis.cleanup_queue",
+}
 
 
 def installed_prefect() -> str:
@@ -72,7 +82,13 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def spawn(
-    files: ServerFiles, *, host: str, port: int, wanted_port: int, free: Callable[[Path], int] = free_bytes
+    files: ServerFiles,
+    *,
+    host: str,
+    port: int,
+    wanted_port: int,
+    backends: Backends = _SQLITE,
+    free: Callable[[Path], int] = free_bytes,
 ) -> Record:
     """Start the server and write down what was started. The start lock has to be held.
 
@@ -81,6 +97,7 @@ def spawn(
         host: Address to listen on.
         port: The port that it is to have; 0 when none is known yet.
         wanted_port: The port that the settings ask for; 0 lets another one be taken when `port` is in use.
+        backends: What it stands on.
         free: Gives the space that is left.
 
     Raises:
@@ -97,7 +114,8 @@ def spawn(
     try:
         with _listen(host, port, wanted_port) as listening:
             actual: int = listening.getsockname()[1]
-            pid = _start(files, host, actual, listening.fileno(), owner)
+            environment = _environment(files, host, actual, backends)
+            pid = _start(files, environment, json.dumps(_secrets(files, backends)), listening.fileno(), owner)
             record = Record(
                 pid=pid,
                 identity=identity(pid) or "",
@@ -106,6 +124,8 @@ def spawn(
                 prefect=installed_prefect(),
                 python=sys.executable,
                 started_at=datetime.now(UTC),
+                database=backends.postgres.shown if backends.postgres else "",
+                redis=backends.redis.shown if backends.redis else "",
             )
             os.pwrite(owner, record.model_dump_json().encode(), 0)
             files.write(record)
@@ -140,19 +160,25 @@ def _listen(host: str, port: int, wanted_port: int) -> socket.socket:
         return listening_socket(host, 0)
 
 
-def _start(files: ServerFiles, host: str, port: int, listening: int, owner: int) -> int:
-    """Start the process in a session of its own, with its output in the log and two descriptors handed on."""
+def _start(files: ServerFiles, environment: dict[str, str], secrets: str, listening: int, owner: int) -> int:
+    """Start the process in a session of its own, with its output in the log and two descriptors handed on.
+
+    What has a password comes by its standard input: a process's variables can be read by `ps`.
+    """
     _rotate(files.log)
-    handed = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_THE_TARGETS) for fd in (listening, owner)]
+    reading, writing = os.pipe()
+    os.write(writing, secrets.encode())  # far less than a pipe holds
+    os.close(writing)
+    handed = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_THE_TARGETS) for fd in (listening, owner, reading)]
     log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
         with mending(files.folder):
             return os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-P", str(_HOST), str(files.log)],
-                _environment(files, host, port),
+                environment,
                 file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, handed[2], 0),
                     (os.POSIX_SPAWN_OPEN, 1, str(files.log), log_flags, 0o600),
                     (os.POSIX_SPAWN_DUP2, 1, 2),
                     (os.POSIX_SPAWN_DUP2, handed[0], 3),
@@ -161,7 +187,7 @@ def _start(files: ServerFiles, host: str, port: int, listening: int, owner: int)
                 setsid=True,
             )
     finally:
-        for descriptor in handed:
+        for descriptor in (*handed, reading):
             os.close(descriptor)
 
 
@@ -171,12 +197,11 @@ def _rotate(log: Path) -> None:
             log.replace(log.with_name(log.name + ".1"))
 
 
-def _environment(files: ServerFiles, host: str, port: int) -> dict[str, str]:
+def _environment(files: ServerFiles, host: str, port: int, backends: Backends = _SQLITE) -> dict[str, str]:
     """Give the server's variables: nothing of the person's Prefect settings, and its own addresses."""
     base = f"http://{url_host(host)}:{port}"
     made = inherited_environment() | {
         "PREFECT_HOME": str(files.folder),
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{files.database}",
         "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_UI_API_URL": f"{base}/api",
@@ -193,4 +218,18 @@ def _environment(files: ServerFiles, host: str, port: int) -> dict[str, str]:
     found = importlib.util.find_spec("prefect")
     if found is not None and found.origin and not os.access(Path(found.origin).parent / "server", os.W_OK):
         made["PREFECT_UI_STATIC_DIRECTORY"] = str(files.folder / "ui")
+    if backends.postgres is not None:
+        made["PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_APPLICATION_NAME"] = files.application
+    return made | (_REDIS if backends.redis is not None else {})
+
+
+def _secrets(files: ServerFiles, backends: Backends) -> dict[str, str]:
+    """Give the settings that hold passwords. The queue of worker clean-ups has an address of its own in Prefect."""
+    if backends.postgres is None:
+        return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{files.database}"}
+    made = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": backends.postgres.sqlalchemy_url}
+    if backends.redis is not None:
+        made |= dict.fromkeys(
+            ("PREFECT_REDIS_MESSAGING_URL", "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL"), backends.redis.url
+        )
     return made
