@@ -61,7 +61,7 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
         wanted = bool(found.changes) and not check
         if not as_json:
             _show(found, fleet, api, source)
-        if wanted and not (yes or as_json) and not _agreed():
+        if wanted and not (yes or as_json) and not _agreed(found):
             console().print("Nothing was changed.")
             return 1
         left = asyncio.run(_applied(found, fleet, prune)) if wanted else found
@@ -79,19 +79,22 @@ def _source(agents: Path | None, settings: Settings) -> Path | None:
     return agents or settings.agents or (AGENTS_FILE if AGENTS_FILE.is_file() else None)
 
 
-def _agreed() -> bool:
-    """Ask where somebody can answer; a script has agreed by calling."""
+def _agreed(found: Difference) -> bool:
+    """Ask where somebody can answer; a script has agreed by calling. To remove something takes a yes."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return True
-    return click.confirm("Make these changes?", default=True)
+    removes = any(change.action == "delete" for change in found.changes)
+    return click.confirm("Make these changes?", default=not removes)
 
 
 async def _compared(fleet: Fleet, prune: bool) -> Difference:
     from genesis.execute.fleet.automations import takeover
     from genesis.execute.fleet.diff import compare
     from genesis.execute.fleet.server import look_at_server
+    from genesis.workers import GenesisWorker
 
-    return compare(fleet, takeover(), await look_at_server(fleet), prune=prune)
+    base = GenesisWorker.get_default_base_job_template()
+    return compare(fleet, takeover(), await look_at_server(fleet), base=base, prune=prune)
 
 
 async def _applied(found: Difference, fleet: Fleet, prune: bool) -> Difference:

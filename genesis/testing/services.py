@@ -47,8 +47,6 @@ _DEBIAN = Path("/usr/lib/postgresql")
 class ServiceMissingError(ServiceError):
     """A part that a real service needs cannot be had here. Tests skip with its text."""
 
-    code = "GEN-TESTING-MISSING"
-
 
 def free_port() -> int:
     """Give a port above 20,000 that nobody listens on."""

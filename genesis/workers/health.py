@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -37,7 +38,7 @@ class HealthPage:
             self._server = await asyncio.start_server(self._answer, host, port, limit=_LONGEST_HEAD)
         except OSError as error:
             raise ServiceError(
-                f"the health page cannot listen on {host!r} port {port}: {error.strerror or error}",
+                f"the health page cannot listen on {host!r} port {port}: {os.strerror(error.errno or 0)}",
                 hint="give another --health-port",
             ) from error
         return int(self._server.sockets[0].getsockname()[1])

@@ -26,8 +26,11 @@ from genesis.flows.connection import connected
 from genesis.model import Registry
 from genesis.testing import an_agent
 from genesis.testing.prefect import prefect_server
+from genesis.workers import GenesisWorker
 
 pytestmark = pytest.mark.server
+
+_BASE = GenesisWorker.get_default_base_job_template()
 
 _AGENTS = (
     "agents:\n  - {name: qa_agent, task_types: [test], max_concurrency: 3}\n  - {name: ops_agent, task_types: [x]}\n"
@@ -59,9 +62,9 @@ def a_fleet(*names: str, **values) -> Fleet:
 
 async def synced(fleet: Fleet, **options) -> tuple[Change, ...]:
     """Bring the server in step, and see that a second look finds nothing to do."""
-    changes = compare(fleet, takeover(), await look_at_server(fleet), **options).changes
+    changes = compare(fleet, takeover(), await look_at_server(fleet), base=_BASE, **options).changes
     await change_server(changes)
-    assert compare(fleet, takeover(), await look_at_server(fleet), **options).changes == ()
+    assert compare(fleet, takeover(), await look_at_server(fleet), base=_BASE, **options).changes == ()
     return changes
 
 
@@ -78,7 +81,7 @@ async def test_fleet_is_made_once(api):
 
 async def test_two_at_once_end_in_step():
     fleet = a_fleet("raced", "racing")
-    changes = compare(fleet, (), await look_at_server(fleet)).changes
+    changes = compare(fleet, (), await look_at_server(fleet), base=_BASE).changes
     await asyncio.gather(change_server(changes), change_server(changes))
     await synced(fleet)
 
@@ -107,7 +110,7 @@ async def test_pool_of_another_type_with_the_same_name_is_left_alone():
     async with get_client() as client:
         await client.create_work_pool(WorkPoolCreate(name="agent-boxed", type="process", concurrency_limit=1))
         fleet = a_fleet("boxed")
-        notes = compare(fleet, takeover(), await look_at_server(fleet)).notes
+        notes = compare(fleet, takeover(), await look_at_server(fleet), base=_BASE).notes
         await synced(fleet)
         pool = await client.read_work_pool("agent-boxed")
     assert (pool.type, pool.concurrency_limit, pool.base_job_template) == ("process", 1, {})
@@ -126,7 +129,9 @@ async def test_prune_removes_what_is_gone_once_its_work_is_done():
         now = a_fleet("new")
         seen = await look_at_server(now)
         assert seen.busy["agent-old"] == 1
-        assert not [change for change in compare(now, (), seen, prune=True).changes if change.name == "agent-old"]
+        assert not [
+            change for change in compare(now, (), seen, base=_BASE, prune=True).changes if change.name == "agent-old"
+        ]
         await client.set_flow_run_state(run.id, State(type=StateType.CANCELLED), force=True)
         gone = [change.name for change in await synced(now, prune=True)]
         assert {"agent_task/old", "agent-old"} <= set(gone)

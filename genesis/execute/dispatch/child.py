@@ -101,8 +101,11 @@ def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int) -> dict[str, A
 
 
 def idempotency_key(run_id: str, leaves: Sequence[Leaf], attempt: int) -> str:
-    """Name an attempt at a batch, so that asking twice makes one flow run."""
-    digest = hashlib.sha256("\n".join(leaf.fingerprint for leaf in leaves).encode()).hexdigest()
+    """Name an attempt at a batch, so that asking twice makes one flow run.
+
+    Two leaves with other names can do the same work, and then have the same fingerprint.
+    """
+    digest = hashlib.sha256("\n".join(f"{leaf.path} {leaf.fingerprint}" for leaf in leaves).encode()).hexdigest()
     return f"{run_id}:{digest[:16]}:{attempt}"
 
 

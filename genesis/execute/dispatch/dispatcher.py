@@ -22,8 +22,6 @@ from genesis.model import Leaf
 
 __all__ = ["Dispatcher"]
 
-_AT_ONCE = 8
-"""Dispatches that are made at the same time; more only queue up in the server."""
 _LOOK_S = 2.0
 """Pause before a deployment that is missing is looked for again."""
 
@@ -43,7 +41,6 @@ class Dispatcher:
         self._pools = pools
         self._session = session
         self._flow_run_id = flow_run_id
-        self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def dispatch(self, leaves: Sequence[Leaf], attempt: int, after: Iterable[UUID]) -> Child:
         """Dispatch leaves of one agent as one child, which does them in this order.
@@ -64,9 +61,8 @@ class Dispatcher:
             deployment = await self._deployment(pool)
             link = uuid4()
             try:
-                async with self._gate:
-                    await self._link(link, leaves, after)
-                    flow_run = await self._flow_run(deployment, link, leaves, attempt)
+                await self._link(link, leaves, after)
+                flow_run = await self._flow_run(deployment, link, leaves, attempt)
             except ObjectNotFound:  # deleted since it was read
                 self._pools.forget(pool)
                 await self._unlink(link)

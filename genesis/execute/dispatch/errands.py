@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from typing import Any
 
 __all__ = ["Errands"]
@@ -14,9 +15,14 @@ _AGAIN_S = 1.0
 
 
 class Errands:
-    """Tasks of one place. They end with it."""
+    """Tasks of one place. They end with it.
 
-    def __init__(self) -> None:
+    Args:
+        context: Each runs in a copy of it.
+    """
+
+    def __init__(self, context: Context):
+        self._context = context
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self, work: Coroutine[Any, Any, None], failed: Callable[[Exception], Awaitable[None]]) -> None:
@@ -52,6 +58,6 @@ class Errands:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _add(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=self._context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

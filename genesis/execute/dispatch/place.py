@@ -21,7 +21,7 @@ from genesis.execute.dispatch.desk import Desk
 from genesis.execute.dispatch.dispatcher import Dispatcher
 from genesis.execute.dispatch.earlier import earlier_children
 from genesis.execute.dispatch.errands import Errands
-from genesis.execute.dispatch.line import Away, Line, connect
+from genesis.execute.dispatch.line import Away, Line, connect, impatient
 from genesis.execute.dispatch.oversight import Oversight, stop_child
 from genesis.execute.dispatch.pools import Pools
 from genesis.execute.dispatch.verdict import End
@@ -88,7 +88,7 @@ class PoolPlace:
         self._attempts: dict[int, int] = {}
         self._stack = AsyncExitStack()
         self._line: Line | None = None
-        self._errands = Errands()
+        self._errands = Errands(impatient())
         self._desk = Desk(session)
         self._children = Children(
             session, self._desk, self._errands, again=self._hand_in, ever_ran=self._ever_ran, clock=time.monotonic
@@ -120,6 +120,8 @@ class PoolPlace:
     async def run(self, leaf: Leaf) -> Outcome:
         """Run a leaf, whose upstream leaves are done, until it is final. What is returned is in the ledger.
 
+        After `cancel` a cancelled call records the leaf as cancelled. Before, it leaves everything as it is.
+
         Raises:
             GenesisError: The ledger cannot be written.
         """
@@ -135,6 +137,8 @@ class PoolPlace:
                 self._hand_in(leaf)
             return await outcome
         except asyncio.CancelledError:
+            if self._why is None:  # this execution ends, and not the run: whoever takes it over finds the child
+                raise
             return await self._session.ledger.adopt(leaf, self._desk.without_record(leaf, "cancelled"))
         finally:
             self._desk.leave(leaf)

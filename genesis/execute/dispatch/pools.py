@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from uuid import UUID
@@ -34,14 +35,16 @@ class Pools:
         self._say = say
         self._deployments: dict[str, UUID] = {}
         self._said: dict[str, str] = {}
+        self._reading = asyncio.Lock()
 
     async def deployment(self, pool: str) -> UUID | None:
         """Give the id of a pool's deployment, read once; None where there is none."""
-        if pool not in self._deployments:
-            found = await self._read_deployment(pool)
-            if found is None:
-                return None
-            self._deployments[pool] = found.id
+        async with self._reading:
+            if pool not in self._deployments:
+                found = await self._read_deployment(pool)
+                if found is None:
+                    return None
+                self._deployments[pool] = found.id
         return self._deployments[pool]
 
     def forget(self, pool: str) -> None:

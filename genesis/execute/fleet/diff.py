@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from genesis.execute.fleet.automations import AutomationSpec
 from genesis.execute.fleet.desired import MARK, WORKER_TYPE, Fleet, Pool
-from genesis.execute.fleet.template import DEFAULT_TEMPLATE, Template, merged, template_for
+from genesis.execute.fleet.template import Template, merged, template_for
 from genesis.model.base import Model
 
 __all__ = ["Change", "Difference", "Field", "SeenAutomation", "SeenPool", "SeenServer", "compare"]
@@ -92,8 +92,8 @@ def compare(
     specs: tuple[AutomationSpec, ...],
     seen: SeenServer,
     *,
+    base: Template,
     prune: bool = False,
-    base: Template = DEFAULT_TEMPLATE,
 ) -> Difference:
     """Find what has to change.
 
@@ -101,8 +101,8 @@ def compare(
         fleet: Wanted pools.
         specs: Wanted automations.
         seen: What the server has.
-        prune: Remove pools of agents that are gone, with their deployments.
         base: Base job template of the worker type.
+        prune: Remove pools of agents that are gone, with their deployments.
     """
     pools = {pool.name: pool for pool in seen.pools}
     changes: list[Change] = []

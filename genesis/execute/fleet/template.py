@@ -7,66 +7,13 @@ from typing import Any
 
 from genesis.execute.fleet.desired import Isolation
 
-__all__ = ["DEFAULT_TEMPLATE", "Template", "merged", "template_for"]
+__all__ = ["Template", "merged", "template_for"]
 
 Template = dict[str, Any]
 """`{"job_configuration": {name: "{{ name }}"}, "variables": {a JSON Schema}}`, as Prefect has it."""
 
 _RECORD = "x-genesis"
 """Keyword in a variable's schema: the default that was last written here. Another default is the team's own."""
-
-
-def _text(title: str, description: str) -> dict[str, Any]:
-    return {
-        "anyOf": [{"type": "string"}, {"type": "null"}],
-        "default": None,
-        "title": title,
-        "description": description,
-    }
-
-
-def _texts(title: str, description: str) -> dict[str, Any]:
-    values = {"anyOf": [{"type": "string"}, {"type": "null"}]}
-    return {"additionalProperties": values, "type": "object", "title": title, "description": description}
-
-
-def _number(kind: str, title: str, description: str) -> dict[str, Any]:
-    some = {"type": kind, "exclusiveMinimum": 0}
-    return {"anyOf": [some, {"type": "null"}], "default": None, "title": title, "description": description}
-
-
-_VARIABLES: dict[str, Any] = {
-    "name": _text("Name", "Name given to infrastructure created by a worker."),
-    "env": _texts("Environment Variables", "Environment variables to set when starting a flow run."),
-    "labels": _texts("Labels", "Labels applied to infrastructure created by a worker."),
-    "command": _text("Command", "Left out by warm workers; other workers generate it."),
-    "isolation": {
-        "enum": ["process", "thread"],
-        "type": "string",
-        "default": "process",
-        "title": "Isolation",
-        "description": "process: each run in a warm child process, which can be killed. thread: many runs in one event "
-        "loop, for agents that only wait on the network.",
-    },
-    "recycle_after": {
-        "type": "integer",
-        "minimum": 1,
-        "default": 200,
-        "title": "Recycle after",
-        "description": "Runs after which a warm child is replaced by a new one.",
-    },
-    "memory_mb": _number("integer", "Memory limit (MB)", "Most memory of a warm child with all that it starts."),
-    "time_limit_s": _number("number", "Time limit (seconds)", "Most seconds of a flow run."),
-    "working_dir": _text(
-        "Working directory", "Folder in which a flow run works; the worker's own where it is missing."
-    ),
-}
-
-DEFAULT_TEMPLATE: Template = {
-    "job_configuration": {name: f"{{{{ {name} }}}}" for name in _VARIABLES},
-    "variables": {"type": "object", "properties": _VARIABLES},
-}
-"""For a pool of type `genesis` where no worker's own template is given."""
 
 
 def template_for(isolation: Isolation, base: Template) -> Template:

@@ -101,17 +101,17 @@ def test_dead_server_is_named(settings):
 
 def test_hanging_server_is_named(settings, monkeypatch):
     info = ServerInfo(
-        state="unresponsive", url="http://127.0.0.1:1", pid=1, port=1, database=Path("d"), log_path=Path("l"), note="n"
+        state="unresponsive", url="http://127.0.0.1:1", pid=1, port=1, database="d", log_path=Path("l"), note="n"
     )
-    monkeypatch.setattr(doctor, "status", lambda settings: info)
+    monkeypatch.setattr(doctor, "status", lambda *_, **__: info)
     found = findings(settings)
     assert found["server"].mend == "run: genesis server down"
     assert found["port"].detail == "1 is the server's own"
 
 
 def test_running_servers_version_is_compared(settings, monkeypatch):
-    info = ServerInfo(state="running", url="http://127.0.0.1:1", pid=1, port=1, database=Path("d"), log_path=Path("l"))
-    monkeypatch.setattr(doctor, "status", lambda settings: info)
+    info = ServerInfo(state="running", url="http://127.0.0.1:1", pid=1, port=1, database="d", log_path=Path("l"))
+    monkeypatch.setattr(doctor, "status", lambda *_, **__: info)
     monkeypatch.setattr(doctor, "server_version", lambda host, port: "3.1.0")
     found = findings(settings)
     assert not found["versions"].ok

@@ -366,7 +366,7 @@ def test_process_serves_on_the_socket_it_was_handed_and_keeps_its_descriptors(tm
         assert not os.get_inheritable(handed[1])
         os.close(handed[1])
     app, options = served["config"]
-    assert (app, options["factory"]) == ("prefect.server.api.server:create_app", True)
+    assert (app, options["factory"]) == (host.forgiving_app, True)
 
 
 def test_log_is_looked_at_again_and_again_also_after_a_failure(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +96,31 @@ def test_process_that_goes_while_it_is_looked_at_has_no_identity(monkeypatch):
 
     monkeypatch.setattr(processes.Path, "read_text", gone)
     assert identity(os.getpid()) is None
+
+
+HIDES = """
+import sys
+from pathlib import Path
+from genesis.execute.server.processes import hide_on_command_line
+for word in sys.argv[2:]:
+    hide_on_command_line(word)
+print(Path("/proc/self/cmdline").read_text().replace(chr(0), " "), sys.argv[1])
+"""
+
+
+def test_secret_is_taken_out_of_the_list_of_processes():
+    ran = subprocess.run(
+        [sys.executable, "-c", HIDES, "postgresql://me:hüsh@h/hüsh", "hüsh", "not-there", ""],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    listed, kept = ran.stdout.strip().rsplit(" ", 1)
+    assert "hüsh" not in listed
+    assert "postgresql://me:*****@h/*****" in listed
+    assert kept == "postgresql://me:hüsh@h/hüsh"
+
+
+def test_secret_on_a_system_without_such_a_list_is_no_error(monkeypatch):
+    monkeypatch.setattr(processes, "_ARGUMENTS_OF", Path("/nonexistent"))
+    processes.hide_on_command_line("secret")

@@ -5,9 +5,12 @@ import pytest
 from genesis.execute.fleet.automations import takeover
 from genesis.execute.fleet.desired import MARK, fleet_of
 from genesis.execute.fleet.diff import SeenAutomation, SeenPool, SeenServer, compare
-from genesis.execute.fleet.template import DEFAULT_TEMPLATE, template_for
+from genesis.execute.fleet.template import template_for
 from genesis.model import Registry
 from genesis.testing import an_agent
+from genesis.workers import GenesisWorker
+
+BASE = GenesisWorker.get_default_base_job_template()
 
 FLEET = fleet_of(
     Registry(
@@ -28,7 +31,7 @@ def seen_pool(pool, **values):
         "description": pool.description,
         "concurrency_limit": pool.concurrency_limit,
         "has_workers": True,
-        "template": template_for(pool.isolation, DEFAULT_TEMPLATE),
+        "template": template_for(pool.isolation, BASE),
     }
     return SeenPool(**(whole | values))
 
@@ -55,7 +58,7 @@ def server(*, replace=(), more=(), automations=None, deployments=DEPLOYMENTS, bu
 
 
 def difference(seen, **options):
-    return compare(FLEET, takeover(), seen, **options)
+    return compare(FLEET, takeover(), seen, base=BASE, **options)
 
 
 def test_server_in_step_needs_nothing():
@@ -84,7 +87,7 @@ def test_empty_server_tells_what_is_still_to_do():
 
 def test_long_lists_in_notes_are_cut():
     many = fleet_of(Registry(agents=tuple(an_agent(f"a{n}_agent") for n in range(9))), orchestrators=1)
-    notes = compare(many, (), SeenServer()).notes
+    notes = compare(many, (), SeenServer(), base=BASE).notes
     assert any("agent-a3 and 5 more; to start" in note for note in notes)
 
 
@@ -95,28 +98,28 @@ def test_changed_limit_is_shown_and_set():
 
 
 def test_changed_isolation_is_shown_by_its_name():
-    before = template_for("process", DEFAULT_TEMPLATE)
+    before = template_for("process", BASE)
     (change,) = difference(server(replace=[seen_pool(FLEET.pools[2], template=before)])).changes
     assert [(field.name, field.before, field.after) for field in change.fields] == [("isolation", "process", "thread")]
     assert set(change.values) == {"base_job_template"}
 
 
 def test_template_of_another_version_is_brought_up_to_date():
-    before = template_for("process", DEFAULT_TEMPLATE)
+    before = template_for("process", BASE)
     before["variables"]["properties"]["isolation"]["description"] = "as it was"
     (change,) = difference(server(replace=[seen_pool(FLEET.pools[1], template=before)])).changes
     assert [field.name for field in change.fields] == ["base_job_template"]
 
 
 def test_pool_made_by_a_workers_start_becomes_ours():
-    plain = seen_pool(FLEET.pools[1], description=None, concurrency_limit=None, template=DEFAULT_TEMPLATE)
+    plain = seen_pool(FLEET.pools[1], description=None, concurrency_limit=None, template=BASE)
     (change,) = difference(server(replace=[plain])).changes
     assert change.values["description"].endswith(MARK)
     assert change.values["concurrency_limit"] == 3
 
 
 def test_settings_of_the_team_in_the_template_are_kept_and_said():
-    template = template_for("process", DEFAULT_TEMPLATE)
+    template = template_for("process", BASE)
     template["variables"]["properties"]["memory_mb"]["default"] = 512
     found = difference(server(replace=[seen_pool(FLEET.pools[1], template=template)]))
     assert found.changes == ()

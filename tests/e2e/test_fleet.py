@@ -1,0 +1,234 @@
+"""A fleet from nothing, as its user has it: a server on PostgreSQL and Redis, pools, deployments, a worker, runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(400), pytest.mark.xdist_group("fleet")]
+
+_AGENTS = {
+    "agents": [
+        {
+            "name": "walker_agent",
+            "task_types": ["walk"],
+            "max_concurrency": 4,
+            "executor": {"kind": "command", "argv": ["sh", "-c", "sleep {seconds}"]},
+        },
+        {"name": "asker_agent", "task_types": ["ask"], "executor": {"kind": "brief"}},
+    ]
+}
+_PATIENCE_S = 90.0
+
+
+def _plan(seconds: float, width: int = 3) -> dict[str, Any]:
+    inputs = {"seconds": str(seconds)}
+    walks = [
+        {"id": f"walk{number}", "type": "walk", "description": "Walk", "inputs": inputs} for number in range(width)
+    ]
+    tell = {"id": "tell", "type": "ask", "description": "Ask", "depends_on": [walk["id"] for walk in walks]}
+    return {"version": 1, "request": "Walk and ask", "tasks": [*walks, tell]}
+
+
+class Fleet:
+    """A project folder with its fleet."""
+
+    def __init__(self, genesis: Any, api_url: str):
+        self.genesis = genesis
+        self.folder: Path = genesis.folder
+        self.api_url = api_url
+        self.worker: Any = None
+
+    def prefect(self, *words: str, timeout: float = 180) -> str:
+        """Call Prefect's own command line in the project folder."""
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *words],
+            cwd=self.folder,
+            env={**os.environ, **self.genesis.environment, "PREFECT_API_URL": self.api_url},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def ask(self, path: str, **body: Any) -> Any:
+        """Ask the API."""
+        answer = httpx.post(f"{self.api_url}{path}", json=body, timeout=20)
+        answer.raise_for_status()
+        return answer.json()
+
+    def children(self, run_id: str) -> list[dict[str, Any]]:
+        """Give the flow runs that a run has dispatched."""
+        return self.ask("/flow_runs/filter", flow_runs={"tags": {"all_": [f"run:{run_id}"]}})
+
+    def serve(self) -> Any:
+        """Start a worker for everything, and wait until it serves."""
+        process = self.genesis.start("worker", "--all", "--agents-file", "deployments/agents.yaml")
+        self.worker = process
+        until(lambda: self._online() >= 3, "all pools have a worker online")
+        return process
+
+    def _online(self) -> int:
+        pools = self.ask("/work_pools/filter")
+        online = 0
+        for pool in pools:
+            workers = self.ask(f"/work_pools/{pool['name']}/workers/filter")
+            online += any(worker["status"] == "ONLINE" for worker in workers)
+        return online
+
+
+def until(ask: Callable[[], Any], what: str, seconds: float = _PATIENCE_S) -> Any:
+    """Ask until the answer is good."""
+    end = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < end, what
+        time.sleep(0.2)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """The block of the README, command by command."""
+    from genesis.testing.services import ServiceMissingError, postgres, redis
+
+    from .conftest import Genesis  # type: ignore[import-not-found]
+
+    folder = tmp_path_factory.mktemp("fleet")
+    project = folder / "project"
+    project.mkdir()
+    genesis = Genesis(project)
+    genesis.environment |= {
+        "GENESIS_HOME": str(folder / "home"),
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_LOCAL_STORAGE_PATH": str(folder / "results"),
+    }
+    try:
+        with postgres(_made(folder / "postgres")) as database, redis(_made(folder / "redis")) as broker:
+            try:
+                up = genesis("server", "up", "--postgres", database.url, "--redis", broker.url, "--json")
+                assert up.code == 0, up.err
+                made = Fleet(genesis, up.document["api_url"])
+                genesis.write("deployments/agents.yaml", json.dumps(_AGENTS))
+                for words in (["init"], ["pools", "sync", "--yes"]):
+                    ran = genesis(*words)
+                    assert ran.code == 0, ran.err + ran.out
+                made.prefect("deploy", "--all")
+                made.serve()
+                yield made
+            finally:
+                if genesis.started:
+                    for process in genesis.started:
+                        if process.poll() is None:
+                            process.send_signal(signal.SIGTERM)
+                            process.wait(timeout=30)
+                genesis("server", "down")
+                genesis.close()
+    except ServiceMissingError as error:
+        pytest.skip(str(error))
+
+
+def test_a_plan_runs_on_the_pools_of_its_agents(fleet: Fleet) -> None:
+    plan = fleet.genesis.write("plan.json", _plan(0.1))
+    ran = fleet.genesis("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
+    assert ran.code == 0, ran.err
+    run = ran.document
+    assert run["state"] == "completed"
+    assert {task["state"] for task in run["tasks"]} == {"completed", "briefed"}
+    children = fleet.children(run["run_id"])
+    assert {child["work_pool_name"] for child in children} == {"agent-walker", "agent-asker"}
+    assert all(child["state_type"] == "COMPLETED" for child in children)
+    assert all(child["parent_task_run_id"] for child in children)
+
+
+def test_a_deployed_run_audits_a_repository(fleet: Fleet) -> None:
+    repository = fleet.folder / "repository"
+    repository.mkdir()
+    (repository / "hello.py").write_text("print('hello')\n")
+    said = fleet.prefect(
+        "deployment", "run", "orchestrate/default", "-p", f"plan={json.dumps(_plan(0.1))}", "--watch"
+    )
+    assert "Completed" in said or "success" in said.lower(), said
+    runs = fleet.genesis("runs", "--json").document
+    assert runs[0]["state"] == "completed"
+
+
+def test_a_cancelled_run_ends_its_tasks_where_they_are(fleet: Fleet) -> None:
+    plan = fleet.genesis.write("long.json", _plan(60, width=2))
+    before = {run["run_id"] for run in fleet.genesis("runs", "--json").document}
+    process = fleet.genesis.start("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
+
+    def begun() -> str | None:
+        new = [run["run_id"] for run in fleet.genesis("runs", "--json").document if run["run_id"] not in before]
+        running = new and [child for child in fleet.children(new[0]) if child["state_type"] == "RUNNING"]
+        return new[0] if running else None
+
+    run_id = until(begun, "the tasks run")
+    ended = fleet.genesis("cancel", run_id, "--json")
+    assert ended.code == 0, ended.err
+    assert len(ended.document["children"]) == 2
+    assert fleet.genesis.wait(process, 60).document["state"] == "cancelled"
+    assert {child["state_type"] for child in fleet.children(run_id)} == {"CANCELLED"}
+    assert not _sleepers()
+
+
+def test_an_orchestrator_that_dies_is_resumed_and_its_tasks_are_taken_over(fleet: Fleet) -> None:
+    plan = fleet.genesis.write("resumed.json", _plan(8, width=2))
+    before = {run["run_id"] for run in fleet.genesis("runs", "--json").document}
+    process = fleet.genesis.start("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
+
+    def begun() -> str | None:
+        new = [run["run_id"] for run in fleet.genesis("runs", "--json").document if run["run_id"] not in before]
+        running = new and [child for child in fleet.children(new[0]) if child["state_type"] == "RUNNING"]
+        return new[0] if running and len(running) == 2 else None
+
+    run_id = until(begun, "the tasks run")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    resumed = fleet.genesis("resume", run_id, "--json")
+    assert resumed.code == 0, resumed.err
+    assert resumed.document["state"] == "completed"
+    walks = [child for child in fleet.children(run_id) if child["work_pool_name"] == "agent-walker"]
+    assert len(walks) == 2, "what ran was attached to, not dispatched again"
+
+
+def test_a_worker_that_dies_leaves_its_tasks_to_another(fleet: Fleet) -> None:
+    plan = fleet.genesis.write("lost.json", _plan(5, width=2))
+    before = {run["run_id"] for run in fleet.genesis("runs", "--json").document}
+    process = fleet.genesis.start("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
+
+    def begun() -> str | None:
+        new = [run["run_id"] for run in fleet.genesis("runs", "--json").document if run["run_id"] not in before]
+        running = new and [child for child in fleet.children(new[0]) if child["state_type"] == "RUNNING"]
+        return new[0] if running and len(running) == 2 else None
+
+    run_id = until(begun, "the tasks run")
+    fleet.worker.send_signal(signal.SIGKILL)
+    fleet.worker.wait()
+    fleet.serve()
+    ran = fleet.genesis.wait(process, 120)
+    assert ran.document["state"] == "completed", ran.err
+    states = sorted(child["state_type"] for child in fleet.children(run_id) if child["work_pool_name"] == "agent-walker")
+    assert states == ["COMPLETED", "COMPLETED", "CRASHED", "CRASHED"]
+
+
+def _sleepers() -> list[str]:
+    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in found.splitlines() if line.strip() == "sleep 60"]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

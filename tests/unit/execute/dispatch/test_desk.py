@@ -1,0 +1,92 @@
+import asyncio
+
+import pytest
+
+from genesis.errors import ResourceError, RunError
+from genesis.model import Outcome
+
+
+def outcome(leaf, state="completed", **more):
+    return Outcome(id=leaf.path, agent=leaf.agent, state=state, **more)
+
+
+async def test_what_is_delivered_is_in_the_ledger_and_the_observer_saw_it_run(make):
+    run = make()
+    leaf = run.program.leaves[0]
+    waiting = run.desk.ask(leaf)
+    await run.desk.deliver(leaf, outcome(leaf, result=7))
+    assert (await waiting).result == 7
+    assert (await run.session.ledger.outcome(leaf)).result == 7
+    assert run.session.observer.seen == [("a", "running")]
+
+
+async def test_what_comes_before_it_is_asked_for_waits_and_is_not_adopted(make):
+    run = make()
+    leaf = run.program.leaves[0]
+    await run.desk.deliver(leaf, outcome(leaf))
+    assert run.desk.has(leaf.index)
+    assert await run.session.ledger.outcome(leaf) is None
+    waiting = run.desk.ask(leaf)
+    await run.desk.take_early(leaf)
+    assert (await waiting).state == "completed"
+    assert not run.desk.has(leaf.index)
+
+
+async def test_a_second_outcome_changes_nothing(make):
+    run = make()
+    leaf = run.program.leaves[0]
+    waiting = run.desk.ask(leaf)
+    await run.desk.deliver(leaf, outcome(leaf))
+    await run.desk.conclude(leaf, "cancelled")
+    assert (await waiting).state == "completed"
+    assert (await run.session.ledger.outcome(leaf)).state == "completed"
+
+
+async def test_a_leaf_is_waited_for_once_at_a_time(make):
+    run = make()
+    leaf = run.program.leaves[0]
+    run.desk.ask(leaf)
+    assert run.desk.asked == [leaf]
+    with pytest.raises(RunError, match="'a'"):
+        run.desk.ask(leaf)
+    run.desk.leave(leaf)
+    assert not run.desk.waits(leaf)
+
+
+async def test_a_ledger_that_cannot_be_written_is_told_to_who_waits(make, monkeypatch):
+    run = make()
+    leaf = run.program.leaves[0]
+
+    async def full(*_):
+        raise ResourceError("no space")
+
+    monkeypatch.setattr(run.session.ledger, "adopt", full)
+    waiting = run.desk.ask(leaf)
+    await run.desk.deliver(leaf, outcome(leaf))
+    with pytest.raises(ResourceError):
+        await waiting
+
+
+async def test_an_adoption_that_ends_too_late_is_left(make, monkeypatch):
+    run = make()
+    leaf = run.program.leaves[0]
+    waiting = run.desk.ask(leaf)
+
+    async def slow(_leaf, given):
+        waiting.cancel()
+        await asyncio.sleep(0)
+        return given
+
+    monkeypatch.setattr(run.session.ledger, "adopt", slow)
+    await run.desk.deliver(leaf, outcome(leaf))
+    assert waiting.cancelled()
+
+    async def failing(_leaf, _given):
+        again.cancel()
+        raise ResourceError("no space")
+
+    run.desk.leave(leaf)
+    again = run.desk.ask(leaf)
+    monkeypatch.setattr(run.session.ledger, "adopt", failing)
+    await run.desk.deliver(leaf, outcome(leaf))
+    assert again.cancelled()
