@@ -70,6 +70,9 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
         if ended_before:
             say("nobody orchestrates the run; what it dispatched is ended directly")
             await _end_directly(client, flow_run, going)
+        elif going:
+            say("waiting for the workers to end what runs")
+            await _ends(client, [child.id for child in going])
         alive = await _children(client, run_id)
         left = {child.id: child for child in alive if not _is_final(child)}
         now = await _read(client, flow_run.id) if flow_run else None

@@ -70,6 +70,7 @@ class LocalPlace:
             task_run = self._task_runs[leaf.index] = uuid4()
             state = await self._tasks.run(leaf, task_run, after)
         except asyncio.CancelledError:
+            self._tasks.cancel(leaf.path)
             return await run.end("cancelled")
         except Exception as error:  # noqa: BLE001  # the named boundary of a leaf
             _log.exception("leaf failed outside its own work", extra={"leaf": leaf.path})

@@ -93,10 +93,11 @@ class LeafTasks:
 
         return await self._threads.run(in_engine, label=path)
 
-    def cancel(self) -> None:
-        """Cancel the work of all attempts that are going on."""
-        for work in self._working.values():
-            work.cancel()
+    def cancel(self, path: str | None = None) -> None:
+        """Cancel the work of the attempts that are going on: that of one leaf, or of all."""
+        for name, work in self._working.items():
+            if path in (None, name):
+                work.cancel()
 
     def _task(self, leaf: Leaf) -> Task[..., Any]:
         key = (leaf.agent, leaf.retries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,11 +67,23 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
             if not all(source in outcomes for source in leaf.after):
                 continue
             outcome = await place.run(leaf)
+            _stop_if_cancelled()
             ended.append(outcome)
             _tell(order, outcome)
             if outcome.state in FINISHED:
                 outcomes[leaf.index] = outcome
     return ended
+
+
+def _stop_if_cancelled() -> None:
+    """Go on with a cancellation: the leaf that it met has ended, and none follows.
+
+    Raises:
+        CancelledError: This flow run is being ended.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 @lru_cache(maxsize=_KEPT_PROGRAMS)

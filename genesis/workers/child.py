@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any, NoReturn
@@ -34,6 +35,7 @@ __all__ = ["work"]
 
 _log = logging.getLogger(__name__)
 _BEAT_S = 1.0
+_FORK_SERVER_S = 3.0
 _DRAIN_S = 10.0
 _LONGEST_PAUSE_S = 5.0
 _TEXT = 2_000
@@ -62,7 +64,12 @@ def work(end: socket.socket, env: Mapping[str, str]) -> None:
 
 
 def _die() -> NoReturn:
-    """End now, and take everything along that was started from here."""
+    """End now, and take everything along that was started from here.
+
+    The fork server has lost the supervisor too. It stops this process before it ends what was started from here, so
+    that the work does not take that for its result and write it down; done from here, that could not be helped.
+    """
+    time.sleep(_FORK_SERVER_S)
     kill_all(os.getpid())
     os._exit(1)
 

@@ -16,10 +16,10 @@ from genesis.workers.forks import Forked
 from genesis.workers.processes import Process, below, kill_all, memory_bytes, signal_all, snapshot
 from genesis.workers.wire import Lines, Message, encode
 
-__all__ = ["Child", "ChildGoneError"]
+__all__ = ["ASK_S", "Child", "ChildGoneError"]
 
 _CHUNK = 65_536
-_ASK_S = 1.0
+ASK_S = 1.0
 """How long work that was asked to end has before the programs it started are sent SIGTERM."""
 _TERM_S = 3.0
 """How long it has before it is killed."""
@@ -92,10 +92,15 @@ class Child:
             self._waiting.pop(identity, None)
             self.idle_since = time.monotonic()
 
-    async def end_run(self, identity: str, why: Why) -> str:
+    async def end_run(self, identity: str, why: Why, patience_s: float = ASK_S) -> str:
         """End one flow run: ask, then end the programs that it started, then kill the process.
 
         A process that is shared is not killed for one of its flow runs: there a task that does not end is waited for.
+
+        Args:
+            identity: The flow run.
+            why: How it ends.
+            patience_s: How long it may take once it is asked.
 
         Returns:
             What was done, for people.
@@ -106,14 +111,14 @@ class Child:
             return "it had ended already"
         self.doomed = not self.shared
         self._send({"op": "end", "id": identity, "why": why})
-        if await self._over(report, _ASK_S):
+        if await self._over(report, patience_s):
             how = "it ended"
         elif self.shared:
             await self._over(report, None)
             how = "its task ended"
         else:
             signal_all(below(self.pid, snapshot()), SIGTERM)
-            how = "it ended" if await self._over(report, _TERM_S - _ASK_S) else "it was killed"
+            how = "it ended" if await self._over(report, _TERM_S - ASK_S) else "it was killed"
         if self.shared:
             return f"{how} after {time.monotonic() - begun:.1f} s"
         await self.leave()

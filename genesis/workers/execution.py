@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from prefect.client.schemas.objects import FlowRun, WorkPool
+from prefect.client.schemas.objects import FlowRun, StateType, WorkPool
 from pydantic import ValidationError
 
 from genesis.errors import GenesisError
-from genesis.workers.children import Child, ChildGoneError
+from genesis.workers.children import ASK_S, Child, ChildGoneError
 from genesis.workers.claims import Claims, Job
 from genesis.workers.endings import Endings
 from genesis.workers.engine import Why
+from genesis.workers.processes import exit_text
 from genesis.workers.stable import Stable
 from genesis.workers.wire import Message
 
@@ -29,6 +30,10 @@ _WHY: dict[Reasons, Why] = {
     "worker stops": "moved",
 }
 _HOOKS_S = 30.0
+_GAVE_WAY = exit_text(75 << 8)
+"""How a process ends that finds its run taken over: `genesis.execute.custody.SUPERSEDED`."""
+_ORCHESTRATOR_S = 60.0
+"""How long a run that orchestrates may take to end what it has dispatched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Execution:
         self._reason: Reason | None = None
         self._ending: asyncio.Task[str] | None = None
         self._child: Child | None = None
+        self._patience_s = ASK_S
         self._over = False
 
     @property
@@ -86,7 +92,8 @@ class Execution:
             return
         self._reason = reason
         if self._child is not None and self._ending is None:
-            self._ending = asyncio.create_task(self._child.end_run(str(self.flow_run.id), _WHY[reason.kind]))
+            ended = self._child.end_run(str(self.flow_run.id), _WHY[reason.kind], self._patience_s)
+            self._ending = asyncio.create_task(ended)
 
     async def run(self) -> None:
         """Run it, and see that its end is known."""
@@ -127,6 +134,7 @@ class Execution:
             if self._reason is not None:  # it was cancelled before it had begun
                 return _nothing(self.flow_run)
             self._child = child
+            self._patience_s = _ORCHESTRATOR_S if job.orchestrates else ASK_S
             timer = self._limit(job.configuration.time_limit_s)
             return await child.run(self._message("run", job, shared=shared))
         finally:
@@ -158,8 +166,8 @@ class Execution:
 
     async def _settle(self, job: Job, report: Message) -> None:
         """See to a run whose child has reported."""
-        reported = report["state"] is not None or "aborted" in report
-        if reported:
+        state = report["state"]
+        if "aborted" in report or (state is not None and state["type"] != StateType.CANCELLING.value):
             return
         if self._reason is not None:
             await self._say_ended(job, self._ending.result() if self._ending is not None else "it had not begun")
@@ -179,6 +187,8 @@ class Execution:
 
     async def _lost(self, job: Job, why: str) -> None:
         """See to a run whose child is gone."""
+        if why.endswith(_GAVE_WAY):
+            return  # another process has the run and its flow run
         if self._reason is not None:
             what = self._ending.result() if self._ending is not None else why
             await self._say_ended(job, what)

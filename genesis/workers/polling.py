@@ -24,7 +24,6 @@ _AHEAD = timedelta(seconds=60)
 """How far into the future is looked: a run that is due later is then started to the moment."""
 _DEAF_S = 2.0
 """A run that waited this long without an event shows that events do not arrive."""
-_BUSY_FOR_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,11 @@ class Pace:
     """Pauses between two polls, in seconds."""
 
     busy_s: float = 0.2
-    """Just after something was found."""
+    """After something was found while no event tells of more; after an event that came before what it tells of."""
     idle_s: float = 10.0
     """While events tell when to poll."""
     deaf_s: float = 1.0
-    """While events do not arrive, or limits may hold back what waits."""
+    """While events do not arrive, limits may hold back what waits, or something was found."""
 
 
 class Poller:
@@ -68,7 +67,8 @@ class Poller:
         self._hears = hears
         self._start = start
         self._wake = asyncio.Event()
-        self._found_at = float("-inf")
+        self._found = False
+        self._expected = False
         self._due: datetime | None = None
         self._deaf = False
         self._told = False
@@ -105,8 +105,8 @@ class Poller:
             return
         self.pool.polled = time.monotonic()
         due = self._sort_out(found, told=told)
+        self._found, self._expected = bool(due), told and not due
         if due:
-            self._found_at = time.monotonic()
             await self._start(self.pool, due)
 
     async def _ask(self) -> list[FlowRun]:
@@ -144,9 +144,10 @@ class Poller:
             return
 
     def _pause_s(self) -> float:
-        if time.monotonic() - self._found_at < _BUSY_FOR_S:
+        hears = self._hears() and not self._deaf and not self._api.away_s
+        if self._expected or (self._found and not hears):
             pause = self._pace.busy_s
-        elif not self._hears() or self._deaf or self._api.away_s or self._held_back():
+        elif not hears or self._found or self._held_back():
             pause = self._pace.deaf_s
         else:
             pause = self._pace.idle_s

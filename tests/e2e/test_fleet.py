@@ -74,6 +74,18 @@ class Fleet:
         """Give the flow runs that a run has dispatched."""
         return self.ask("/flow_runs/filter", flow_runs={"tags": {"all_": [f"run:{run_id}"]}})
 
+    def begin(self, plan: Path, *, running: int) -> tuple[Any, str]:
+        """Start a run, and wait until this many of its flow runs run; gives the process and the run's id."""
+        before = {run["run_id"] for run in self.genesis("runs", "--json").document}
+        process = self.genesis.start("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
+
+        def begun() -> str | None:
+            new = [run["run_id"] for run in self.genesis("runs", "--json").document if run["run_id"] not in before]
+            children = self.children(new[0]) if new else []
+            return new[0] if sum(child["state_type"] == "RUNNING" for child in children) == running else None
+
+        return process, until(begun, "the tasks run")
+
     def serve(self) -> Any:
         """Start a worker for everything, and wait until it serves."""
         process = self.genesis.start("worker", "--all", "--agents-file", "deployments/agents.yaml")
@@ -157,9 +169,7 @@ def test_a_deployed_run_audits_a_repository(fleet: Fleet) -> None:
     repository = fleet.folder / "repository"
     repository.mkdir()
     (repository / "hello.py").write_text("print('hello')\n")
-    said = fleet.prefect(
-        "deployment", "run", "orchestrate/default", "-p", f"plan={json.dumps(_plan(0.1))}", "--watch"
-    )
+    said = fleet.prefect("deployment", "run", "orchestrate/default", "-p", f"plan={json.dumps(_plan(0.1))}", "--watch")
     assert "Completed" in said or "success" in said.lower(), said
     runs = fleet.genesis("runs", "--json").document
     assert runs[0]["state"] == "completed"
@@ -167,15 +177,7 @@ def test_a_deployed_run_audits_a_repository(fleet: Fleet) -> None:
 
 def test_a_cancelled_run_ends_its_tasks_where_they_are(fleet: Fleet) -> None:
     plan = fleet.genesis.write("long.json", _plan(60, width=2))
-    before = {run["run_id"] for run in fleet.genesis("runs", "--json").document}
-    process = fleet.genesis.start("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
-
-    def begun() -> str | None:
-        new = [run["run_id"] for run in fleet.genesis("runs", "--json").document if run["run_id"] not in before]
-        running = new and [child for child in fleet.children(new[0]) if child["state_type"] == "RUNNING"]
-        return new[0] if running else None
-
-    run_id = until(begun, "the tasks run")
+    process, run_id = fleet.begin(plan, running=2)
     ended = fleet.genesis("cancel", run_id, "--json")
     assert ended.code == 0, ended.err
     assert len(ended.document["children"]) == 2
@@ -186,15 +188,7 @@ def test_a_cancelled_run_ends_its_tasks_where_they_are(fleet: Fleet) -> None:
 
 def test_an_orchestrator_that_dies_is_resumed_and_its_tasks_are_taken_over(fleet: Fleet) -> None:
     plan = fleet.genesis.write("resumed.json", _plan(8, width=2))
-    before = {run["run_id"] for run in fleet.genesis("runs", "--json").document}
-    process = fleet.genesis.start("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
-
-    def begun() -> str | None:
-        new = [run["run_id"] for run in fleet.genesis("runs", "--json").document if run["run_id"] not in before]
-        running = new and [child for child in fleet.children(new[0]) if child["state_type"] == "RUNNING"]
-        return new[0] if running and len(running) == 2 else None
-
-    run_id = until(begun, "the tasks run")
+    process, run_id = fleet.begin(plan, running=2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     resumed = fleet.genesis("resume", run_id, "--json")
@@ -206,21 +200,15 @@ def test_an_orchestrator_that_dies_is_resumed_and_its_tasks_are_taken_over(fleet
 
 def test_a_worker_that_dies_leaves_its_tasks_to_another(fleet: Fleet) -> None:
     plan = fleet.genesis.write("lost.json", _plan(5, width=2))
-    before = {run["run_id"] for run in fleet.genesis("runs", "--json").document}
-    process = fleet.genesis.start("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
-
-    def begun() -> str | None:
-        new = [run["run_id"] for run in fleet.genesis("runs", "--json").document if run["run_id"] not in before]
-        running = new and [child for child in fleet.children(new[0]) if child["state_type"] == "RUNNING"]
-        return new[0] if running and len(running) == 2 else None
-
-    run_id = until(begun, "the tasks run")
+    process, run_id = fleet.begin(plan, running=2)
     fleet.worker.send_signal(signal.SIGKILL)
     fleet.worker.wait()
     fleet.serve()
     ran = fleet.genesis.wait(process, 120)
     assert ran.document["state"] == "completed", ran.err
-    states = sorted(child["state_type"] for child in fleet.children(run_id) if child["work_pool_name"] == "agent-walker")
+    states = sorted(
+        child["state_type"] for child in fleet.children(run_id) if child["work_pool_name"] == "agent-walker"
+    )
     assert states == ["COMPLETED", "COMPLETED", "CRASHED", "CRASHED"]
 
 

@@ -84,6 +84,11 @@ class Children:
         for news in self._unknown.pop(child.id, ()):
             news()
 
+    async def take_over(self, child: Child) -> None:
+        """Take in what a child left that had ended before this execution of the run began: only what succeeded."""
+        self._unknown.pop(child.id, None)  # what is heard of it is older than this execution
+        await self.finish(child, End(child.state, stale=True))
+
     def show(self, leaf: Leaf) -> None:
         """Show a leaf as running that is asked for now, if a child is at it already."""
         for child in self.living.values():

@@ -135,15 +135,25 @@ class Dispatcher:
         await self._line.call("delete_task_run", delete)
 
     async def _flow_run(self, deployment: UUID, link: UUID, leaves: Sequence[Leaf], attempt: int) -> FlowRun:
+        """Make the child; asking twice makes one.
+
+        Raises:
+            ObjectNotFound: There is no such deployment.
+        """
         run_id = self._session.run_id
-        return await self._line.call(
-            "create_flow_run",
-            lambda client: client.create_flow_run_from_deployment(
-                deployment,
-                parameters=parameters(run_id, leaves, attempt),
-                name=batch_name(leaves),
-                tags=["genesis", f"cid:{self._session.correlation_id}", run_tag(run_id)],
-                idempotency_key=idempotency_key(run_id, leaves, attempt),
-                parent_task_run_id=link,
-            ),
-        )
+        try:
+            return await self._line.call(
+                "create_flow_run",
+                lambda client: client.create_flow_run_from_deployment(
+                    deployment,
+                    parameters=parameters(run_id, leaves, attempt),
+                    name=batch_name(leaves),
+                    tags=["genesis", f"cid:{self._session.correlation_id}", run_tag(run_id)],
+                    idempotency_key=idempotency_key(run_id, leaves, attempt),
+                    parent_task_run_id=link,
+                ),
+            )
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.NOT_FOUND:
+                raise ObjectNotFound(error) from error
+            raise

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
+from genesis.errors import GenesisError
+
 __all__ = ["Errands"]
 
 _log = logging.getLogger(__name__)
@@ -31,11 +33,13 @@ class Errands:
         async def guarded() -> None:
             try:
                 await work
+            except GenesisError as error:
+                await failed(error)
             except Exception as error:  # noqa: BLE001  # the named boundary of an errand
                 _log.exception("an errand of the dispatch failed")
                 await failed(error)
 
-        self._add(guarded())
+        self._add(guarded(), work)
 
     def keep(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a loop for as long as the place is open; a fault in it is logged, and it goes on."""
@@ -57,7 +61,13 @@ class Errands:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _add(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, context=self._context.copy())
+    def _add(self, task_of: Coroutine[Any, Any, None], *inner: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(task_of, context=self._context.copy())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            for work in inner:  # one that was cancelled before it began
+                work.close()
+
+        task.add_done_callback(ended)

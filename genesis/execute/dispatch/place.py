@@ -24,7 +24,6 @@ from genesis.execute.dispatch.errands import Errands
 from genesis.execute.dispatch.line import Away, Line, connect, impatient
 from genesis.execute.dispatch.oversight import Oversight, stop_child
 from genesis.execute.dispatch.pools import Pools
-from genesis.execute.dispatch.verdict import End
 from genesis.execute.dispatch.waiter import Waiter
 from genesis.execute.session import Session
 from genesis.model import FINISHED, Leaf, Outcome
@@ -231,12 +230,13 @@ class PoolPlace:
         for leaf in leaves:
             self._attempts[leaf.index] = attempt
         child = await self._dispatcher.dispatch(leaves, attempt, after)
+        if child.state in FINAL:  # made by an earlier execution that `attach` did not see
+            await self._children.take_over(child)
+            return
         self._children.add(child)
         self._waiter.wake()
         self._oversight.wake()
-        if child.state in FINAL:  # made by an earlier execution that `attach` did not see
-            await self._children.finish(child, End(child.state, stale=True))
-        elif self._why is not None:
+        if self._why is not None:
             await self._stop(child)
 
     async def _stop(self, child: Child) -> None:
