@@ -18,6 +18,7 @@ __all__ = [
     "json_option",
     "load_settings",
     "planning_options",
+    "project_agents",
     "slots_option",
     "variables",
 ]
@@ -76,6 +77,16 @@ def variables(pairs: tuple[str, ...]) -> dict[str, str]:
 def is_plan_file(word: str) -> bool:
     """Whether an argument names a file rather than a request: it ends in .yaml, .yml or .json."""
     return word.lower().endswith((".yaml", ".yml", ".json")) and "\n" not in word
+
+
+def project_agents(given: Path | None, settings: Settings) -> Path | None:
+    """Find the agents file of a fleet: the one that the call or the settings name, else that of the current folder.
+
+    Only what is about pools looks into the current folder. Any other run may be in somebody else's repository.
+    """
+    from genesis.execute.fleet.project import AGENTS_FILE
+
+    return given or settings.agents or (AGENTS_FILE if AGENTS_FILE.is_file() else None)
 
 
 def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settings:

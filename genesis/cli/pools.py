@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genesis.cli.options import debug_option, json_option, load_settings
+from genesis.cli.options import debug_option, json_option, load_settings, project_agents
 from genesis.cli.output import console, notes, print_document
 from genesis.cli.prefect import before_prefect
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from genesis.execute.fleet.desired import Fleet
     from genesis.execute.fleet.diff import Change, Difference
     from genesis.execute.server import Api
-    from genesis.settings import Settings
 
 __all__ = ["pools"]
 
@@ -49,9 +48,10 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
     from genesis.execute.fleet.desired import fleet_of
 
     settings = load_settings()
-    source = _source(agents, settings)
+    source = project_agents(agents, settings)
     fleet = fleet_of(load_agents(source, settings), orchestrators=settings.pools.orchestrators)
     before_prefect()
+    from genesis.execute.fleet.prefect_toml import point_prefect_here
     from genesis.execute.server import ensure_api
     from genesis.flows.connection import connected
 
@@ -65,18 +65,13 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
             console().print("Nothing was changed.")
             return 1
         left = asyncio.run(_applied(found, fleet, prune)) if wanted else found
+    pointed = api.embedded and not check and point_prefect_here(api.api_url, Path.cwd())
     if as_json:
         print_document(_document(found, left, api, source, wanted))
     else:
-        _show_end(found, left, api, wanted)
+        _show_end(found, left, wanted)
+        _show_address(api, pointed)
     return 1 if left.changes else 0
-
-
-def _source(agents: Path | None, settings: Settings) -> Path | None:
-    """Find the agents file. That of the current folder only makes pools here; a run never takes it by itself."""
-    from genesis.execute.fleet.project import AGENTS_FILE
-
-    return agents or settings.agents or (AGENTS_FILE if AGENTS_FILE.is_file() else None)
 
 
 def _agreed(found: Difference) -> bool:
@@ -129,7 +124,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
 
 
-def _show_end(found: Difference, left: Difference, api: Api, applied: bool) -> None:
+def _show_end(found: Difference, left: Difference, applied: bool) -> None:
     missing = len(left.changes)
     if not applied:
         said = "Pools, limits and automations are in step." if not missing else f"{missing} things are not in step."
@@ -139,8 +134,14 @@ def _show_end(found: Difference, left: Difference, api: Api, applied: bool) -> N
     out = notes()
     for text in left.notes:
         out.print(f"Note: {text}", style="yellow", soft_wrap=True, markup=False)
-    if api.embedded and left.notes:
-        out.print(f"For Prefect's own commands: export PREFECT_API_URL={api.api_url}", soft_wrap=True, markup=False)
+
+
+def _show_address(api: Api, pointed: bool) -> None:
+    """Say how Prefect's own commands find a server that they do not know of."""
+    if pointed:
+        notes().print(f"Prefect's own commands in this folder use {api.api_url}, by prefect.toml.", soft_wrap=True)
+    elif api.embedded:
+        notes().print(f"For Prefect's own commands: export PREFECT_API_URL={api.api_url}", soft_wrap=True, markup=False)
 
 
 def _document(found: Difference, left: Difference, api: Api, source: Path | None, applied: bool) -> dict[str, object]:

@@ -16,6 +16,7 @@ from genesis.cli.options import (
     json_option,
     load_settings,
     planning_options,
+    project_agents,
     slots_option,
     variables,
 )
@@ -75,6 +76,8 @@ def run(
     from genesis.pipeline import compiled
 
     settings = load_settings(llm=llm, slots=slots)
+    if pools:
+        agents = project_agents(agents, settings)
     prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
     if not as_json:
         notes().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genesis.cli.options import debug_option, load_settings
+from genesis.cli.options import debug_option, load_settings, project_agents
 from genesis.cli.output import notes
 from genesis.cli.prefect import before_prefect
 from genesis.errors import UsageError
@@ -28,14 +28,14 @@ _OWN_CODE = "genesis."
 
 @click.command(epilog="Example: genesis worker --all --health-port 8080")
 @click.option("--all", "everything", is_flag=True, help="Serve the pool of the orchestrators and every agent's.")
-@click.option("--agents", "agents", default=None, metavar="A,B", help="Serve the pools of these agents.")
+@click.option("--agents", "agents", default=None, metavar="A,B", help="Serve the pools of these agents; all for every agent's.")
 @click.option("--pool", "pools", multiple=True, metavar="NAME", help="Serve this pool; may be repeated.")
 @click.option(
     "--agents-file",
     type=click.Path(path_type=Path),
     default=None,
     metavar="FILE",
-    help="Agents file (default: the packaged one).",
+    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or the packaged one).",
 )
 @click.option(
     "--limit",
@@ -102,7 +102,7 @@ def worker(
 def _registry(path: Path | None, settings: Settings) -> Registry:
     from genesis.routing import load_registry
 
-    return load_registry(path or settings.agents, limits=settings.limits)
+    return load_registry(project_agents(path, settings), limits=settings.limits)
 
 
 def _served(registry: Registry, *, everything: bool, agents: str | None, pools: Sequence[str]) -> list[str]:
@@ -112,6 +112,9 @@ def _served(registry: Registry, *, everything: bool, agents: str | None, pools: 
     for word in (agents or "").split(","):
         wanted = word.strip()
         if not wanted:
+            continue
+        if wanted == "all" and wanted not in known:
+            chosen += known.values()
             continue
         name = wanted if wanted in known else f"{wanted}_agent"
         if name not in known:

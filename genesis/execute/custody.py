@@ -20,17 +20,16 @@ from prefect.exceptions import PrefectException
 
 from genesis.errors import GenesisError
 from genesis.execute.control import Control
+from genesis.execute.fleet.automations import ALIVE_EVENT
 from genesis.execute.ledger import Ledger, Owner
 
-__all__ = ["ALIVE", "SUPERSEDED", "Custody", "owner_here"]
+__all__ = ["SUPERSEDED", "Custody", "owner_here"]
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 5.0
 _LOOKS_AN_EVENT = 2
 _ASK_S = 10.0
 
-ALIVE = "genesis.orchestrator.alive"
-"""The event of a deployed orchestrator, every ten seconds. When it stops, an automation has the run taken over."""
 SUPERSEDED = 75
 """Exit code of a process that gave way to another one on the same run: nobody has to do anything about it."""
 
@@ -43,8 +42,8 @@ class Custody:
     """Holds a run for as long as its leaves run. Enter it inside the flow run that orchestrates.
 
     Two processes can come to orchestrate one run when the first was taken for dead. The last one to begin has it: the
-    other one finds its note in the ledger replaced and ends at once, without a word to the server, and leaves the work
-    that it had dispatched to its successor.
+    other one finds its note in the ledger replaced, or its flow run taken from it, and ends at once, without a word to
+    the server, and leaves the work that it had dispatched to its successor.
 
     Args:
         ledger: The run's ledger.
@@ -104,8 +103,13 @@ class Custody:
         except (httpx.HTTPError, PrefectException, OSError) as error:  # TimeoutError is an OSError
             _log.debug("the server does not say whether the run is cancelled", extra={"reason": repr(error)})
             return
-        if state is not None and (state.is_cancelling() or state.is_cancelled()):
+        if state is None:
+            return
+        if state.is_cancelling() or state.is_cancelled():
             self._control.cancel()
+        elif self._alive and (state.is_crashed() or state.is_scheduled()):
+            _log.warning("this run was taken for lost", extra={"run_id": self._ledger.run_id, "state": state.name})
+            self._give_way()
 
 
 def owner_here(flow_run_id: str, run_count: int = 0) -> Owner:
@@ -115,6 +119,6 @@ def owner_here(flow_run_id: str, run_count: int = 0) -> Owner:
 
 def _tell_alive(flow_run: FlowRun) -> None:
     emit_event(
-        ALIVE,
+        ALIVE_EVENT,
         resource={"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.name": flow_run.name},
     )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from genesis.document import parse
 from genesis.errors import UsageError
+from genesis.execute.fleet.project import AGENTS_FILE
 from genesis.model import Budget, Plan
 from genesis.pipeline import Prepared, make_plan, prepare
 from genesis.planning import load_plan
@@ -19,7 +20,6 @@ from genesis.settings import RunSettings, Settings
 
 __all__ = ["Asked"]
 
-_AGENTS = Path("deployments/agents.yaml")
 _PLAYBOOKS = Path("deployments/playbooks")
 
 
@@ -50,8 +50,8 @@ class Asked:
                 update["run"] = RunSettings(**{**settings.run.model_dump(), "slots": self.slots})
             except ValidationError as error:
                 raise UsageError(f"slots is {self.slots!r}", hint="give a number from 1 to 1,000") from error
-        if settings.agents is None and _AGENTS.is_file():
-            update["agents"] = _AGENTS
+        if settings.agents is None and AGENTS_FILE.is_file():
+            update["agents"] = AGENTS_FILE
         if settings.playbooks is None and _PLAYBOOKS.is_dir():
             update["playbooks"] = _PLAYBOOKS
         return settings.model_copy(update=update)

@@ -31,6 +31,8 @@ __all__ = ["check_asked", "ended_state", "run_asked", "run_id_of"]
 _log = logging.getLogger(__name__)
 _TOKEN_CHARACTERS = 12
 _ASK_S = 5.0
+_MOST_STARTS = 20
+"""A run that is taken over this often ends its process by itself."""
 
 
 def run_id_of(flow_run: FlowRun) -> str:
@@ -46,11 +48,17 @@ async def run_asked(asked: Asked) -> object:
     Returns:
         The Prefect state in which the flow run ends.
     """
+    flow_run = _flow_run()
+    if flow_run.run_count > _MOST_STARTS:
+        raise RunError(
+            f"flow run {flow_run.name!r} was started {flow_run.run_count} times",
+            hint="what it does ends its process each time: look at the workers' logs; then: genesis resume "
+            f"{run_id_of(flow_run)}",
+        )
     settings = asked.settings(Settings())
     signals = StopSignals(Control(), _log.warning)
     signals.listen()
     launch = Launch(settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True)
-    flow_run = _flow_run()
     work = asyncio.create_task(_started_or_resumed(asked, launch, run_id_of(flow_run)))
     try:
         run = await asyncio.shield(work)

@@ -91,6 +91,9 @@ class ForkServer:
         except OSError as error:  # a timeout is one, too
             ours.close()
             raise ResourceError(f"no process can be started: {error}", hint="look at the worker's machine") from error
+        except asyncio.CancelledError:
+            ours.close()  # a child that comes yet finds nobody, and ends
+            raise
         finally:
             self._forking.pop(token, None)
             self._ends.pop(token, None)
@@ -164,11 +167,16 @@ class ForkServer:
                 self._say(f"{module} cannot be imported: {reason}")
             self._ready.set()
         elif message["op"] == "forked":
-            child = Forked(message["pid"], self._ends[message["token"]])
-            self._alive[child.pid] = child
-            self._forking[message["token"]].set_result(child)
+            self._forked(message["token"], message["pid"])
         elif (gone := self._alive.pop(message["pid"], None)) is not None and not gone.exit.done():
             gone.exit.set_result(message["text"])
+
+    def _forked(self, token: int, pid: int) -> None:
+        future = self._forking.get(token)
+        if future is None or future.done():
+            return  # nobody waits for it any more: it finds its socket closed, and ends
+        child = self._alive[pid] = Forked(pid, self._ends[token])
+        future.set_result(child)
 
     def _lost(self) -> None:
         """Tell everyone that waits that the fork server and its children are gone."""

@@ -54,7 +54,7 @@ class Fleet:
         done = subprocess.run(
             [sys.executable, "-m", "prefect", *words],
             cwd=self.folder,
-            env={**os.environ, **self.genesis.environment, "PREFECT_API_URL": self.api_url},
+            env={**os.environ, **self.genesis.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -44,6 +44,7 @@ class Children:
         desk: Where outcomes are handed over.
         errands: Runs what has to be waited for.
         again: Dispatches a leaf again.
+        moved: Is told that a child began or ended.
         ever_ran: Reads in the API whether a child ever ran.
         clock: Monotonic seconds.
     """
@@ -55,6 +56,7 @@ class Children:
         errands: Errands,
         *,
         again: Callable[[Leaf], None],
+        moved: Callable[[], None],
         ever_ran: Callable[[Child], Awaitable[bool]],
         clock: Callable[[], float],
     ):
@@ -68,6 +70,7 @@ class Children:
         self._desk = desk
         self._errands = errands
         self._again = again
+        self._moved = moved
         self._ever_ran = ever_ran
         self._clock = clock
         self._crashes: Counter[int] = Counter()
@@ -83,6 +86,10 @@ class Children:
         self._show(child)
         for news in self._unknown.pop(child.id, ()):
             news()
+
+    def not_begun(self) -> list[Child]:
+        """Give the children that have not begun to run."""
+        return [child for child in self.living.values() if not child.began and child.state not in FINAL]
 
     async def take_over(self, child: Child) -> None:
         """Take in what a child left that had ended before this execution of the run began: only what succeeded."""
@@ -115,6 +122,7 @@ class Children:
         if new:
             known.heard(self._clock(), state)
             self._show(known)
+            self._moved()
         if state in FINAL:
             self._errand(known, self.finish(known, End(state, message)))
         elif not new and len(known.leaves) - len(known.done) > 1 and state is StateType.RUNNING:

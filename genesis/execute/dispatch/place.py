@@ -22,19 +22,16 @@ from genesis.execute.dispatch.dispatcher import Dispatcher
 from genesis.execute.dispatch.earlier import earlier_children
 from genesis.execute.dispatch.errands import Errands
 from genesis.execute.dispatch.line import Away, Line, connect, impatient
+from genesis.execute.dispatch.outbox import Outbox
 from genesis.execute.dispatch.oversight import Oversight, stop_child
 from genesis.execute.dispatch.pools import Pools
 from genesis.execute.dispatch.waiter import Waiter
 from genesis.execute.session import Session
 from genesis.model import FINISHED, Leaf, Outcome
-from genesis.schedule import Job
-from genesis.schedule.batches import Batches, BatchRules
 
 __all__ = ["PoolPlace"]
 
 _log = logging.getLogger(__name__)
-_TOGETHER_S = 0.005
-"""Leaves that are handed in within this time are ready together."""
 _STOPPED_S = 8.0
 """How long children that were told to stop are waited for: their workers end them within 3 s, then by force."""
 
@@ -83,18 +80,30 @@ class PoolPlace:
         self._say = say
         self._leaves = session.program.leaves
         self._why: str | None = None
-        self._ready: list[Leaf] = []
         self._attempts: dict[int, int] = {}
         self._stack = AsyncExitStack()
         self._line: Line | None = None
         self._errands = Errands(impatient())
         self._desk = Desk(session)
         self._children = Children(
-            session, self._desk, self._errands, again=self._hand_in, ever_ran=self._ever_ran, clock=time.monotonic
+            session,
+            self._desk,
+            self._errands,
+            again=lambda leaf: self._outbox.put(leaf),
+            moved=lambda: self._outbox.moved(),
+            ever_ran=self._ever_ran,
+            clock=time.monotonic,
         )
-        how = session.settings.pools
-        jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in self._leaves]
-        self._batches = Batches(jobs, BatchRules(leaves=how.batch_leaves, ahead_s=how.batch_seconds))
+        self._outbox = Outbox(
+            session.program,
+            session.settings.pools,
+            self._children.pace,
+            final=_Finished(outcomes),
+            free=self._is_free,
+            waiting=self._children.not_begun,
+            send=self._send,
+            clock=time.monotonic,
+        )
 
     async def __aenter__(self) -> Self:
         self._line = line = await self._stack.enter_async_context(connect(self._say))
@@ -112,6 +121,7 @@ class PoolPlace:
         """Stop what is not needed any more. After a fault children are left to the next execution, which finds them."""
         if error is None:
             await asyncio.gather(*(self._stop(child) for child in self._children.living.values()))
+        self._outbox.close()
         await self._errands.close()
         await self._stack.aclose()
         self._line = None
@@ -133,13 +143,14 @@ class PoolPlace:
             elif leaf.index in self._children.taken:
                 self._children.show(leaf)
             else:
-                self._hand_in(leaf)
+                self._outbox.put(leaf)
             return await outcome
         except asyncio.CancelledError:
             if self._why is None:  # this execution ends, and not the run: whoever takes it over finds the child
                 raise
             return await self._session.ledger.adopt(leaf, self._desk.without_record(leaf, "cancelled"))
         finally:
+            self._outbox.drop(leaf)
             self._desk.leave(leaf)
 
     def cancel(self, why: str) -> None:
@@ -147,6 +158,7 @@ class PoolPlace:
         if self._why is not None:
             return
         self._why = why
+        self._outbox.close()
         _log.info("the children are stopped", extra={"reason": why})
         for child in self._children.living.values():
             self._errand(self._stop(child), child.leaves)
@@ -192,27 +204,6 @@ class PoolPlace:
             raise RunError("leaves are run while the place is open")
         return self._line
 
-    def _hand_in(self, leaf: Leaf) -> None:
-        """Put a leaf to those that are dispatched in a moment."""
-        self._ready.append(leaf)
-        if len(self._ready) == 1:
-            asyncio.get_running_loop().call_later(_TOGETHER_S, self._send_ready)
-
-    def _send_ready(self) -> None:
-        ready, self._ready = [leaf for leaf in self._ready if self._desk.waits(leaf)], []
-        if self._why is not None:
-            return
-        planned = self._batches.plan(
-            [leaf.index for leaf in ready],
-            final=_Finished(self._outcomes),
-            free=self._is_free,
-            expected_s=lambda index: self._children.pace.expected_s(self._leaves[index]),
-        )
-        for batch in planned:
-            leaves = [self._leaves[index] for index in batch]
-            self._children.taken.update(batch)
-            self._errand(self._send(leaves), leaves)
-
     def _is_free(self, index: int) -> bool:
         """Whether a leaf may share a child: it is in none, was in none that went wrong, and waits for no approval."""
         return (
@@ -222,14 +213,15 @@ class PoolPlace:
             and not self._leaves[index].approval
         )
 
-    async def _send(self, leaves: Sequence[Leaf]) -> None:
-        own = {leaf.index for leaf in leaves}
-        links = self._children.links
-        after = dict.fromkeys(links[s] for leaf in leaves for s in leaf.after if s in links and s not in own)
-        attempt = self._attempts.get(leaves[0].index, 0) + 1
-        for leaf in leaves:
-            self._attempts[leaf.index] = attempt
-        child = await self._dispatcher.dispatch(leaves, attempt, after)
+    def _send(self, leaves: Sequence[Leaf]) -> None:
+        self._children.taken.update(leaf.index for leaf in leaves)
+        self._errand(self._dispatch(leaves), leaves)
+
+    async def _dispatch(self, leaves: Sequence[Leaf]) -> None:
+        try:
+            child = await self._dispatched(leaves)
+        finally:
+            self._outbox.sent(leaves[0].agent)
         if child.state in FINAL:  # made by an earlier execution that `attach` did not see
             await self._children.take_over(child)
             return
@@ -238,6 +230,15 @@ class PoolPlace:
         self._oversight.wake()
         if self._why is not None:
             await self._stop(child)
+
+    async def _dispatched(self, leaves: Sequence[Leaf]) -> Child:
+        own = {leaf.index for leaf in leaves}
+        links = self._children.links
+        after = dict.fromkeys(links[s] for leaf in leaves for s in leaf.after if s in links and s not in own)
+        attempt = self._attempts.get(leaves[0].index, 0) + 1
+        for leaf in leaves:
+            self._attempts[leaf.index] = attempt
+        return await self._dispatcher.dispatch(leaves, attempt, after)
 
     async def _stop(self, child: Child) -> None:
         if await stop_child(self._reached, child):

@@ -59,6 +59,8 @@ async def test_a_quiet_pool_is_polled_seldom_and_a_busy_one_often(made):
     made.client.answers = [[flow_run()]]
     await made.poller.poll()
     assert len(made.started) == 1
+    assert made.poller._pause_s() == 1.0
+    made.hearing.now = False
     assert made.poller._pause_s() == 0.2
     assert made.client.asked[0] == ("agent-qa", ["high"])
 
@@ -71,9 +73,17 @@ async def test_without_events_it_is_polled_each_second(made):
 async def test_a_run_that_waited_without_an_event_shows_that_events_do_not_arrive(made):
     made.client.answers = [[flow_run(start_in=-30, created_ago=30)], []]
     await made.poller.poll()
-    made.poller._found_at = float("-inf")
+    await made.poller.poll()
     assert made.poller._pause_s() == 1.0
     made.poller.wake(by_event=True)
+    assert made.poller._pause_s() == 10.0
+
+
+async def test_an_event_that_comes_before_its_flow_run_is_followed_up(made):
+    made.poller.wake(by_event=True)
+    await made.poller.poll()
+    assert made.poller._pause_s() == 0.2
+    await made.poller.poll()
     assert made.poller._pause_s() == 10.0
 
 

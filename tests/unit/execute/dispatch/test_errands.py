@@ -49,3 +49,27 @@ async def test_a_loop_goes_on_after_a_fault_and_ends_with_the_place(monkeypatch,
     seen = len(rounds)
     await asyncio.sleep(0.02)
     assert len(rounds) == seen
+
+
+async def test_an_expected_fault_is_told_and_not_logged(caplog):
+    from genesis.errors import ServiceError
+
+    errands, told = Errands(copy_context()), []
+
+    async def refused():
+        raise ServiceError("no")
+
+    async def failed(error):
+        told.append(error.message)
+
+    errands.run(refused(), failed)
+    await asyncio.sleep(0.01)
+    assert told == ["no"]
+    assert caplog.text == ""
+
+
+async def test_an_errand_that_never_began_ends_without_a_word(recwarn):
+    errands = Errands(copy_context())
+    errands.run(asyncio.sleep(0), None)
+    await errands.close()
+    assert errands._tasks == set()

@@ -87,7 +87,7 @@ async def test_refusals_let_fewer_through_and_calm_lets_more(api, clock, said):
     api.answers("hello", [status(503), status(429), status(503), "hi"])
     await line.call("hello", lambda client: client.hello())
     assert await at_once(line, 20) == 1
-    await at_once(line, 40)
+    await at_once(line, 20)
     assert await at_once(line, 10) == 2
 
 

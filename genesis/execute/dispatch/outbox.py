@@ -1,0 +1,129 @@
+"""Leaves that are ready and not yet dispatched, and which of them go when and together.
+
+A server takes a few flow runs a second. While it is behind, a short leaf is better held for a moment: others of its
+agent become ready meanwhile and share its flow run, and it would only have waited there instead of here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
+
+from genesis.execute.dispatch.child import Child
+from genesis.execute.dispatch.pace import Pace
+from genesis.model import Leaf, Program
+from genesis.schedule import Job
+from genesis.schedule.batches import Batches, BatchRules
+from genesis.settings import PoolSettings
+
+__all__ = ["Outbox"]
+
+_TOGETHER_S = 0.005
+"""Leaves that are handed in within this time are ready together."""
+_BEHIND = 4
+"""So many children that have not begun mean that the server or the workers are behind."""
+
+
+class Outbox:
+    """Groups leaves of one agent, and sends each group once.
+
+    Args:
+        program: All leaves.
+        how: Bounds on groups.
+        pace: How long leaves take.
+        final: The leaves whose work is done.
+        free: Whether a leaf may share a child.
+        waiting: Gives the children that have not begun.
+        send: Sends a group; `sent` is to be called once it is out.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        how: PoolSettings,
+        pace: Pace,
+        *,
+        final: Container[int],
+        free: Callable[[int], bool],
+        waiting: Callable[[], Sequence[Child]],
+        send: Callable[[Sequence[Leaf]], None],
+        clock: Callable[[], float],
+    ):
+        self._leaves = program.leaves
+        self._how = how
+        self._pace = pace
+        self._final = final
+        self._free = free
+        self._waiting = waiting
+        self._send = send
+        self._clock = clock
+        self._ready: dict[int, float] = {}
+        self._under_way: Counter[str] = Counter()
+        self._timer: asyncio.TimerHandle | None = None
+        jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
+        self._batches = Batches(jobs, BatchRules(leaves=how.batch_leaves, ahead_s=how.batch_seconds))
+
+    def put(self, leaf: Leaf) -> None:
+        """Take in a leaf that is ready."""
+        self._ready[leaf.index] = self._clock()
+        self._look_in(_TOGETHER_S)
+
+    def drop(self, leaf: Leaf) -> None:
+        """Send a leaf no more, if it is still here."""
+        self._ready.pop(leaf.index, None)
+
+    def sent(self, agent: str) -> None:
+        """Note that a group of an agent is out, or was given up."""
+        self._under_way[agent] -= 1
+        self.moved()
+
+    def moved(self) -> None:
+        """Note that a child began or ended, so that what is held may go."""
+        if self._ready:
+            self._look_in(_TOGETHER_S)
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self._ready.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """Send what is to go now, and hold the rest."""
+        self._timer = None
+        planned = self._batches.plan(list(self._ready), final=self._final, free=self._free, expected_s=self._expected_s)
+        late = [child.leaves[0].agent for child in self._waiting()]
+        for batch in planned:
+            if self._is_better_held(batch, late):
+                continue
+            leaves = [self._leaves[index] for index in batch]
+            for index in batch:
+                self._ready.pop(index, None)
+            self._under_way[leaves[0].agent] += 1
+            self._send(leaves)
+        if self._ready:
+            oldest = min(self._ready.values())
+            self._look_in(max(_TOGETHER_S, oldest + self._how.batch_seconds - self._clock()))
+
+    def _is_better_held(self, batch: Sequence[int], late: Sequence[str]) -> bool:
+        """Whether a short group waits for company: its agent has one on its way, or all are behind and it is too."""
+        head, agent = batch[0], self._leaves[batch[0]].agent
+        room = len(batch) < self._how.batch_leaves and self._free(head)
+        short = sum(map(self._expected_s, batch)) < self._how.batch_seconds
+        patient = self._clock() - min(self._ready[index] for index in batch if index in self._ready)
+        if not (room and short and patient < self._how.batch_seconds):
+            return False
+        return self._under_way[agent] > 0 or (len(late) >= _BEHIND and agent in late)
+
+    def _expected_s(self, index: int) -> float:
+        return self._pace.expected_s(self._leaves[index])

@@ -1,0 +1,43 @@
+"""Tell Prefect's own commands in a project where the server is that Genesis started."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from genesis.document import write_atomic
+
+__all__ = ["PREFECT_FILE", "point_prefect_here"]
+
+PREFECT_FILE = Path("prefect.toml")
+_PROJECT_FILE = Path("prefect.yaml")
+_MARK = (
+    "# Written by `genesis pools sync` for Prefect's own commands in this folder. Of this machine: do not commit it.\n"
+)
+
+
+def point_prefect_here(api_url: str, folder: Path) -> bool:
+    """Write `prefect.toml` into a project's folder, unless the project has one of its own.
+
+    Args:
+        api_url: The API of the server that Genesis started on this machine.
+        folder: The project's folder.
+
+    Returns:
+        Whether Prefect's own commands in this folder use that server now.
+
+    Raises:
+        ResourceError: The file cannot be written.
+    """
+    file = folder / PREFECT_FILE
+    if not (folder / _PROJECT_FILE).is_file():
+        return False
+    content = f"{_MARK}[api]\nurl = {json.dumps(api_url)}\n"
+    if file.exists():
+        old = file.read_text(encoding="utf-8", errors="replace")
+        if not old.startswith(_MARK):
+            return False
+        if old == content:
+            return True
+    write_atomic(file, content)
+    return True

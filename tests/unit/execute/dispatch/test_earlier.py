@@ -1,0 +1,57 @@
+from types import SimpleNamespace
+from uuid import uuid4
+
+from prefect.client.schemas.objects import StateType
+from prefect.states import Completed, Running
+
+from genesis.execute.dispatch.child import parameters
+from genesis.execute.dispatch.earlier import earlier_children
+from genesis.testing.plans import a_task
+
+
+def flow_run(given, state=None):
+    state = state or Completed()
+    return SimpleNamespace(id=uuid4(), parameters=given, state=state, state_type=state.type, parent_task_run_id=None)
+
+
+async def test_children_of_this_run_and_plan_are_found_the_latest_attempt_first(make, line, api):
+    run = make(a_task("a"), a_task("b", after=("a",)))
+    leaves = run.program.leaves
+    first = flow_run(parameters("r1", leaves, 1))
+    second = flow_run(parameters("r1", leaves[1:], 2), Running())
+    api.answers("read_flow_runs", lambda **_: [first, second])
+    found = await earlier_children(line, "r1", run.program)
+    assert [earlier.child.id for earlier in found] == [second.id, first.id]
+    assert [earlier.final for earlier in found] == [False, True]
+    assert found[0].child.leaves == leaves[1:]
+    assert (found[0].child.state, found[0].child.pool, found[0].child.inherited) == (
+        StateType.RUNNING,
+        "agent-qa",
+        True,
+    )
+
+
+async def test_flow_runs_that_are_no_children_of_this_plan_are_left_out(make, line, api):
+    run = make(a_task("a"))
+    good = parameters("r1", run.program.leaves, 1)
+    strange = [
+        {},
+        good | {"run_id": "r2"},
+        good | {"tasks": "a"},
+        good | {"tasks": ["z"]},
+        good | {"fingerprints": ["other"]},
+        good | {"fingerprints": None},
+    ]
+    api.answers("read_flow_runs", lambda **_: [flow_run(given) for given in strange])
+    assert await earlier_children(line, "r1", run.program) == []
+
+
+async def test_all_pages_are_read_and_an_attempt_without_a_number_is_the_first(make, line, api):
+    run = make(a_task("a"))
+    given = parameters("r1", run.program.leaves, 1) | {"attempt": "?"}
+    pages = iter([[flow_run(given) for _ in range(200)], [flow_run(given)]])
+    api.answers("read_flow_runs", lambda **_: next(pages))
+    found = await earlier_children(line, "r1", run.program)
+    assert len(found) == 201
+    assert {earlier.child.attempt for earlier in found} == {1}
+    assert [more["offset"] for _, _, more in api.asked] == [0, 200]

@@ -1,0 +1,143 @@
+"""What a worker knows of its pools."""
+
+from types import SimpleNamespace
+from uuid import uuid4
+
+import httpx
+import pytest
+from prefect.client.schemas.objects import WorkPool
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+
+from genesis.workers.api import Api
+from genesis.workers.pools import Pools
+from genesis.workers.slots import Slots
+
+
+def record(name, **more):
+    return WorkPool(id=uuid4(), name=name, type=more.pop("type", "genesis"), **more)
+
+
+class Client:
+    def __init__(self, *records):
+        self.records = list(records)
+        self.beats = []
+        self.created = []
+        self.fault = None
+
+    async def read_work_pools(self, limit, offset, work_pool_filter):
+        return [one for one in self.records if one.name in work_pool_filter.name.any_]
+
+    async def send_worker_heartbeat(self, pool, worker, heartbeat_interval_seconds):
+        if self.fault:
+            raise self.fault
+        self.beats.append((pool, worker, heartbeat_interval_seconds))
+
+    async def create_work_pool(self, wanted):
+        self.created.append(wanted)
+        if self.fault:
+            raise self.fault
+        return record(wanted.name)
+
+
+@pytest.fixture
+def made():
+    client, said = Client(), []
+    slots = Slots(agents=4, threads=9, orchestrators=2)
+
+    def pools(*names, template=None):
+        return Pools(
+            names, Api(client, said.append), slots, worker="w", heartbeat_s=5, say=said.append, template=template
+        )
+
+    return SimpleNamespace(client=client, said=said, slots=slots, pools=pools)
+
+
+def refused(code):
+    request = httpx.Request("POST", "http://127.0.0.1/api")
+    return httpx.HTTPStatusError("no", request=request, response=httpx.Response(code, request=request))
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (None, "does not exist; waiting for it. Create it: genesis pools sync"),
+        (record("a", type="process"), "is of type 'process'"),
+        (record("a", is_paused=True), "is paused; waiting. Resume it: prefect work-pool resume 'a'"),
+        (record("a", concurrency_limit=0), "has a concurrency limit of 0"),
+    ],
+)
+async def test_what_keeps_a_pool_from_being_served_is_said_once(made, found, text):
+    made.client.records = [found] if found else []
+    pools = made.pools("a")
+    await pools.refresh()
+    await pools.refresh()
+    assert len(made.said) == 1
+    assert text in made.said[0]
+    assert not pools.all["a"].open
+    made.client.records = [record("a")]
+    assert await pools.refresh()
+    assert made.said[1] == "work pool 'a' can be served now"
+    assert pools.all["a"].open
+
+
+async def test_a_pool_that_is_as_before_is_no_change(made):
+    made.client.records = [record("a")]
+    pools = made.pools("a", "a")
+    assert await pools.refresh()
+    assert not await pools.refresh()
+    assert list(pools.all) == ["a"]
+    assert made.said == []
+
+
+async def test_slots_go_by_what_a_pool_is_for(made):
+    template = {"variables": {"properties": {"isolation": {"default": "thread"}}}}
+    made.client.records = [record("genesis"), record("a"), record("b", base_job_template=template)]
+    pools = made.pools("genesis", "a", "b")
+    await pools.refresh()
+    banks = [pools.all[name].bank for name in ("genesis", "a", "b")]
+    assert banks == [made.slots.orchestrators, made.slots.agents, made.slots.threads]
+    assert [pools.all[name].shared for name in ("a", "b")] == [False, True]
+
+
+async def test_only_pools_of_this_type_get_a_heartbeat(made):
+    made.client.records = [record("a"), record("b", type="docker")]
+    pools = made.pools("a", "b", "c")
+    await pools.refresh()
+    for pool in pools.all.values():
+        await pools.heartbeat(pool)
+    assert made.client.beats == [("a", "w", 5)]
+
+
+async def test_a_heartbeat_that_fails_is_no_end(made):
+    made.client.records = [record("a")]
+    pools = made.pools("a")
+    await pools.refresh()
+    pool = pools.all["a"]
+    made.client.fault = refused(503)
+    await pools.heartbeat(pool)
+    made.client.fault = refused(422)
+    await pools.heartbeat(pool)
+    assert "was refused" in made.said[-1]
+    made.client.fault = ObjectNotFound(http_exc=refused(404))
+    await pools.heartbeat(pool)
+    assert not pool.open
+
+
+async def test_missing_pools_are_created_where_that_is_wanted(made):
+    pools = made.pools("a", template={"variables": {}, "job_configuration": {}})
+    await pools.refresh()
+    await pools.create_missing()
+    assert [wanted.type for wanted in made.client.created] == ["genesis"]
+    assert pools.all["a"].open
+    waiting = made.pools("b")
+    await waiting.refresh()
+    await waiting.create_missing()
+    assert len(made.client.created) == 1
+
+
+async def test_another_worker_may_be_faster_to_create_a_pool(made):
+    pools = made.pools("a", template={"variables": {}, "job_configuration": {}})
+    made.client.fault = ObjectAlreadyExists(http_exc=refused(409))
+    await pools.refresh()
+    await pools.create_missing()
+    assert not pools.all["a"].open
