@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_chains_have_four_leaves_of_one_agent_one_after_the_other():
     for start in range(0, 80, 4):
         chain = leaves[start : start + 4]
         assert len({leaf.agent for leaf in chain}) == 1
-        assert all(leaf.after == (before.index,) for before, leaf in zip(chain, chain[1:], strict=False))
+        assert all(leaf.after == (before.index,) for before, leaf in pairwise(chain))
 
 
 def test_small_plans_differ_and_have_three_leaves():

@@ -1,4 +1,5 @@
 import asyncio
+import subprocess
 import sys
 
 import pytest
@@ -41,8 +42,6 @@ async def _pool_type(name):
 
 
 def test_worker_that_does_not_end_is_killed_with_what_it_started(tmp_path, monkeypatch):
-    import subprocess
-
     monkeypatch.setattr("bench.stack._END_S", 0.2)
     stubborn = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"

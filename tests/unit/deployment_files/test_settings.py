@@ -89,6 +89,8 @@ def test_prefect_reads_what_the_files_say(environments, monkeypatch):
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, set):
+        return ",".join(map(str, sorted(value)))
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     return str(value).lower() if isinstance(value, bool) else str(value)

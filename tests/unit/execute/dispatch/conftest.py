@@ -106,7 +106,9 @@ def make(tmp_path, clock):
             return ever_ran
 
         desk, errands = Desk(session), Errands(copy_context())
-        children = Children(session, desk, errands, again=again.append, moved=lambda: None, ever_ran=asked_whether_it_ran, clock=clock)
+        children = Children(
+            session, desk, errands, again=again.append, moved=lambda: None, ever_ran=asked_whether_it_ran, clock=clock
+        )
 
         def child(*paths, **more):
             leaves = tuple(leaf for leaf in program.leaves if not paths or leaf.path in paths)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genesis.execute.fleet.automations import takeover
+from genesis.execute.fleet.automations import QUIET_S, takeover
 from genesis.execute.fleet.desired import MARK, fleet_of
 from genesis.execute.fleet.diff import SeenAutomation, SeenPool, SeenServer, compare
 from genesis.execute.fleet.template import template_for
@@ -183,7 +183,7 @@ def test_automation_that_differs_is_set_again_and_keeps_what_is_the_teams():
     assert (change.action, change.id, [field.name for field in change.fields]) == ("update", "7", ["trigger"])
     assert change.values["enabled"] is False
     assert change.values["tags"] == ["ops"]
-    assert change.values["trigger"]["within"] == 30
+    assert change.values["trigger"]["within"] == QUIET_S
     assert any("switched off" in note for note in found.notes)
 
 
