@@ -95,13 +95,10 @@ def _show(project: Project) -> None:
 
 def _next(project: Project) -> list[str]:
     """Give the commands that lead on from here."""
-    from genesis.execute.fleet.project import AGENTS_FILE
-
     root = project.root.resolve()
     there = [] if root == Path.cwd() else [f"cd {shlex.quote(str(root))}"]
     return [
         *there,
-        f"export GENESIS_AGENTS={shlex.quote(str(root / AGENTS_FILE))}   # so that runs and workers use these agents",
         "genesis pools sync",
         "prefect deploy --all",
         "genesis worker --all",

@@ -28,7 +28,7 @@ _OWN_CODE = "genesis."
 
 @click.command(epilog="Example: genesis worker --all --health-port 8080")
 @click.option("--all", "everything", is_flag=True, help="Serve the pool of the orchestrators and every agent's.")
-@click.option("--agents", "agents", default=None, metavar="A,B", help="Serve the pools of these agents; all for every agent's.")
+@click.option("--agents", default=None, metavar="A,B", help="Serve the pools of these agents; all: of every agent.")
 @click.option("--pool", "pools", multiple=True, metavar="NAME", help="Serve this pool; may be repeated.")
 @click.option(
     "--agents-file",

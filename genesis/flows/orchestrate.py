@@ -101,11 +101,10 @@ async def _created(
 
     A server whose database is busy answers that it is unavailable; that passes.
     """
-    name = f"{session.run_id} · {' '.join(session.program.request.split())[:80]}"
     for attempt in range(_CREATE_TRIES):
         try:
             return await client.create_flow_run(
-                whole_run, name=name, tags=["genesis", f"cid:{session.correlation_id}"], parameters=parameters
+                whole_run, name=_name(session), tags=_tags(session), parameters=parameters
             )
         except httpx.HTTPStatusError as error:
             busy = error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
@@ -115,9 +114,27 @@ async def _created(
     raise AssertionError("the last attempt returns or raises")
 
 
+def _name(session: Session) -> str:
+    return f"{session.run_id} · {' '.join(session.program.request.split())[:80]}"
+
+
+def _tags(session: Session) -> list[str]:
+    return ["genesis", f"cid:{session.correlation_id}"]
+
+
+async def _marked(context: FlowRunContext, session: Session) -> None:
+    """Give a flow run that someone else has made the name and the tags of its run."""
+    if context.flow_run is None or not isinstance(context.client, PrefectClient):
+        return
+    tags = {*context.flow_run.tags, *_tags(session)}
+    await context.client.update_flow_run(context.flow_run.id, name=_name(session), tags=sorted(tags))
+
+
 async def _in_flow_run(session: Session, control: Control, probe: Probe | None, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
+    if context is not None and session.deployed:
+        await _marked(context, session)
     record = RunRecord(session, url)
     report = await run_preflight(session.program, session.settings, probe)
     try:

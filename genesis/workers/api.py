@@ -21,6 +21,8 @@ _T = TypeVar("_T")
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 _CALL_S = 30.0
+_SAY_AFTER_S = 2.0
+"""Shorter gaps are no news: a connection that was closed while it was idle makes one."""
 
 
 @contextmanager
@@ -53,6 +55,7 @@ class Api:
         self.client = client
         self._say = say
         self._away_since: float | None = None
+        self._said = False
         self._back: list[Callable[[], None]] = []
 
     @property
@@ -98,11 +101,14 @@ class Api:
     def _failed(self, error: Exception) -> None:
         if self._away_since is None:
             self._away_since = time.monotonic()
+        if not self._said and self.away_s >= _SAY_AFTER_S:
+            self._said = True
             self._say(f"the Prefect API does not answer ({error!r:.200}); flow runs go on, and it is asked again")
 
     def _answered(self) -> None:
         if self._away_since is not None:
-            self._say(f"the Prefect API answers again, after {self.away_s:.0f} s")
-            self._away_since = None
+            if self._said:
+                self._say(f"the Prefect API answers again, after {self.away_s:.0f} s")
+            self._away_since, self._said = None, False
             for call in self._back:
                 call()

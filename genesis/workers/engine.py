@@ -11,6 +11,7 @@ from anyio import CancelScope
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flow_engine import AsyncFlowRunEngine, run_flow
+from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Crashed
 from prefect.utilities.callables import get_call_parameters, parameters_to_args_kwargs
 
@@ -36,6 +37,17 @@ class _Engine(AsyncFlowRunEngine[Any, Any]):
     """
 
     stop: Stop
+
+    @property
+    def heartbeat_seconds(self) -> int | None:
+        """Send no heartbeats for a flow run, unless the setting asks for them.
+
+        The supervisor sees a process die, and is watched by its own heartbeats. The first would be sent at once, so
+        that even the shortest run would cost the server an event.
+        """
+        if "heartbeat_frequency" in get_current_settings().flows.model_fields_set:
+            return super().heartbeat_seconds
+        return None
 
     async def handle_crash(self, exc: BaseException) -> None:
         if self.stop.why is None:

@@ -65,7 +65,7 @@ class Children:
         self.taken: set[int] = set()
         """Leaves that were dispatched and need not be again."""
         self.links: dict[int, UUID] = {}
-        """The task run that stands for a leaf in the UI."""
+        """The flow run that stands for a leaf in the UI's graph: it takes the place of the task run that links it."""
         self._session = session
         self._desk = desk
         self._errands = errands
@@ -82,7 +82,7 @@ class Children:
         for leaf in child.leaves:
             self.taken.add(leaf.index)
             if child.link is not None:
-                self.links[leaf.index] = child.link
+                self.links[leaf.index] = child.id
         self._show(child)
         for news in self._unknown.pop(child.id, ()):
             news()

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import TaskRunCreate
-from prefect.client.schemas.objects import FlowRun, StateType, TaskRunResult
+from prefect.client.schemas.objects import FlowRun, FlowRunResult, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, to_state_create
 
@@ -119,7 +119,7 @@ class Dispatcher:
             task_key=leaves[0].agent,
             dynamic_key=str(link),
             state=to_state_create(Pending()),
-            task_inputs={"after": [TaskRunResult(id=source) for source in after]},
+            task_inputs={"after": [FlowRunResult(input_type="flow_run", id=source) for source in after]},
         ).model_dump(mode="json", exclude_unset=True)
         await self._line.call("create_task_run", lambda client: client.request("POST", "/task_runs/", json=body))
 

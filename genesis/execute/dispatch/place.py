@@ -89,8 +89,8 @@ class PoolPlace:
             session,
             self._desk,
             self._errands,
-            again=lambda leaf: self._outbox.put(leaf),
-            moved=lambda: self._outbox.moved(),
+            again=self._send_again,
+            moved=self._send_held,
             ever_ran=self._ever_ran,
             clock=time.monotonic,
         )
@@ -212,6 +212,12 @@ class PoolPlace:
             and index not in self._outcomes
             and not self._leaves[index].approval
         )
+
+    def _send_again(self, leaf: Leaf) -> None:
+        self._outbox.put(leaf)
+
+    def _send_held(self) -> None:
+        self._outbox.moved()
 
     def _send(self, leaves: Sequence[Leaf]) -> None:
         self._children.taken.update(leaf.index for leaf in leaves)

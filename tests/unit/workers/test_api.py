@@ -29,7 +29,16 @@ def failing(*errors):
     return call
 
 
-async def test_an_outage_is_said_once_and_its_end_too():
+async def test_a_moment_without_an_answer_is_no_news():
+    said, back = [], []
+    api = Api(None, said.append)
+    api.when_back(lambda: back.append(1))
+    assert await api.patiently(failing(httpx.ReadError("closed"))) == "answer"
+    assert (said, back) == ([], [1])
+
+
+async def test_an_outage_is_said_once_and_its_end_too(monkeypatch):
+    monkeypatch.setattr("genesis.workers.api._SAY_AFTER_S", 0.0)
     said, back = [], []
     api = Api(None, said.append)
     api.when_back(lambda: back.append(1))
