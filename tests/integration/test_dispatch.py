@@ -19,12 +19,12 @@ class Death(BaseException):
 class Hands:
     """A worker: takes flow runs from pools, does their leaves by a function and writes the records."""
 
-    def __init__(self, client, ledger, program, work, *, places=8, beat_s=0.5, events=True):
+    def __init__(self, client, ledger, program, work, *, pools=None, places=8, beat_s=0.5, events=True):
         self.name = f"hands-{uuid4().hex[:8]}"
         self.done = []
         self._client, self._ledger, self._work = client, ledger, work
         self._by_path = {leaf.path: leaf for leaf in program.leaves}
-        self._pools = sorted({agent.pool_name for agent in program.agents.values()})
+        self._pools = pools or sorted({agent.pool_name for agent in program.agents.values()})
         self._places, self._beat_s, self._events = asyncio.Semaphore(places), beat_s, events
         self._running = {}
 
@@ -55,11 +55,11 @@ class Hands:
         from prefect.client.schemas.objects import StateType
 
         tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"run:{self._ledger.run_id}"]))
-        tagged.state = FlowRunFilterState(
-            type=FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.CANCELLING])
-        )
+        tagged.state = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.CANCELLING]))
         while True:
             for flow_run in await self._client.read_flow_runs(flow_run_filter=tagged):
+                if flow_run.work_pool_name not in self._pools:
+                    continue
                 if flow_run.state.type is StateType.CANCELLING:
                     await self.stop(flow_run)
                 else:
@@ -117,3 +117,357 @@ class Hands:
             related=[{"prefect.resource.id": f"prefect.tag.run:{run}", "prefect.resource.role": "tag"}],
             payload={"path": leaf.path, "state": outcome.state, "flow_run_id": str(flow_run.id)},
         )
+
+
+def ended(leaf, state="completed", result=None):
+    from genesis.execute.session import utc_now
+    from genesis.model import Outcome
+
+    now = utc_now()
+    return Outcome(id=leaf.path, agent=leaf.agent, state=state, attempts=1, started_at=now, ended_at=now, result=result)
+
+
+async def at_once(leaf, flow_run):
+    return ended(leaf, result=f"{leaf.path} of {flow_run.name}")
+
+
+class Bench:
+    """A program with pools and deployments of its own on the shared server, and what is needed to run it."""
+
+    def __init__(self, client, program, folder, **pools):
+        from genesis.execute.ledger import FolderStore, Ledger, new_run_id
+        from genesis.execute.session import Session, utc_now
+        from genesis.settings import Settings
+
+        settings = Settings()
+        self.client, self.program, self.said = client, program, []
+        self.session = Session(
+            program=program,
+            ledger=Ledger(FolderStore(folder), new_run_id(utc_now())),
+            correlation_id="c1",
+            settings=settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)}),
+            executor=None,
+            slots=16,
+            files=folder,
+        )
+        self.ledger = self.session.ledger
+        self.pools = sorted({agent.pool_name for agent in program.agents.values()})
+        self.flow_run_id = None
+
+    async def deploy(self):
+        from prefect import flow
+        from prefect.client.schemas.actions import WorkPoolCreate
+
+        @flow(name="agent_task")
+        def agent_task(run_id: str, tasks: list[str], fingerprints: list[str], attempt: int):
+            """Stand for the real flow."""
+
+        flow_id = await self.client.create_flow(agent_task)
+        for pool in self.pools:
+            await self.client.create_work_pool(WorkPoolCreate(name=pool, type="genesis", base_job_template={}))
+            await self.client.create_deployment(
+                flow_id, pool.removeprefix("agent-"), work_pool_name=pool, enforce_parameter_schema=False
+            )
+
+    async def orchestrate(self):
+        from prefect import flow
+
+        @flow(name="orchestrate")
+        def orchestrate():
+            """Stand for the real flow."""
+
+        self.flow_run_id = (await self.client.create_flow_run(orchestrate, name="dispatch test")).id
+
+    def place(self, outcomes=None):
+        from genesis.execute.dispatch import PoolPlace
+
+        return PoolPlace(self.session, self.flow_run_id, {} if outcomes is None else outcomes, say=self.said.append)
+
+    def hands(self, work=at_once, **more):
+        return Hands(self.client, self.ledger, self.program, work, **more)
+
+    async def drive(self, place, outcomes):
+        from genesis.execute.control import Control
+        from genesis.execute.driver import Driver
+
+        return await Driver(self.session, Control(), place, outcomes).run()
+
+    async def children(self):
+        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+
+        tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"run:{self.session.run_id}"]))
+        return await self.client.read_flow_runs(flow_run_filter=tagged)
+
+    async def wait_for_child(self, state):
+        for _ in range(400):
+            found = [child for child in await self.children() if child.state.type.value == state]
+            if found:
+                return found[0]
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"no child became {state}")
+
+
+@pytest.fixture
+async def bench(prefect_api, tmp_path):
+    """Make programs and their surroundings; agents get names of their own, since all tests share one server."""
+    from prefect.client.orchestration import get_client
+
+    async with get_client() as client:
+
+        async def made(*tasks, agents=("qa",), deploy=True, **pools):
+            token = uuid4().hex[:6]
+            named = {name: f"{name}-{token}" for name in agents}
+            tasks = tuple(task.model_copy(update={"agent": named[task.agent or agents[0]]}) for task in tasks)
+            program = a_program(*tasks, agents=tuple(an_agent(name) for name in named.values()))
+            bench = Bench(client, program, tmp_path, **pools)
+            if deploy:
+                await bench.deploy()
+            await bench.orchestrate()
+            return bench
+
+        yield made
+
+
+async def test_leaves_run_on_pools_chains_share_a_flow_run_and_the_ui_has_links_both_ways(bench):
+    run = await bench(
+        a_task("a"),
+        a_task("b", after=("a",)),
+        a_task("c", after=("b",), agent="dev"),
+        a_task("d", after=("b",)),
+        agents=("qa", "dev"),
+    )
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands().at_work():
+        assert await place.attach() == {}
+        ending = await run.drive(place, outcomes)
+    assert ending.state == "completed"
+    assert [outcomes[n].state for n in range(4)] == ["completed"] * 4
+    assert (await run.ledger.outcome(run.program.leaves[3])).result.startswith("d of ")
+    children = {child.name.split(" · ")[1]: child for child in await run.children()}
+    assert set(children) == {"a and 2 more", "c"}
+    fused = children["a and 2 more"]
+    assert fused.parameters["tasks"] == ["a", "b", "d"]
+    assert {"genesis", "cid:c1", f"run:{run.session.run_id}"} <= set(fused.tags)
+    links = {child.parent_task_run_id: child for child in children.values()}
+    links = {link: (await run.client.read_task_run(link), child) for link, child in links.items()}
+    for task_run, child in links.values():
+        assert task_run.flow_run_id == run.flow_run_id
+        assert task_run.name == child.name
+        assert task_run.tags == []
+    sources = links[children["c"].parent_task_run_id][0].task_inputs["after"]
+    assert [source.id for source in sources] == [fused.id]
+
+
+async def test_short_ready_leaves_share_flow_runs_and_long_ones_do_not(bench):
+    short = [a_task(f"s{n}", estimate={"seconds": 0.05}) for n in range(5)]
+    long = [a_task(f"l{n}", estimate={"seconds": 5}, agent="dev") for n in range(2)]
+    run = await bench(*short, *long, agents=("qa", "dev"))
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands().at_work():
+        await run.drive(place, outcomes)
+    assert sorted(len(child.parameters["tasks"]) for child in await run.children()) == [1, 1, 5]
+
+
+async def test_without_events_the_poll_finds_everything(bench):
+    run = await bench(a_task("a"), a_task("b", after=("a",)))
+    outcomes = {}
+    place = run.place(outcomes)
+    async with place, run.hands(events=False).at_work():
+        place._waiter._hear = lambda _event: None
+        started = time.monotonic()
+        assert (await run.drive(place, outcomes)).state == "completed"
+    assert time.monotonic() - started < 30
+
+
+async def test_a_failed_leaf_keeps_its_error_and_its_child_leaves_out_what_depends_on_it(bench):
+    run = await bench(a_task("a"), a_task("b", after=("a",)))
+
+    async def work(leaf, _flow_run):
+        return ended(leaf, "failed") if leaf.path == "a" else None
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        ending = await run.drive(place, outcomes)
+    assert ending.state == "failed"
+    assert [outcomes[n].state for n in range(2)] == ["failed", "skipped"]
+
+
+async def test_a_process_that_dies_has_its_leaf_done_again_and_not_those_that_ended(bench):
+    run = await bench(a_task("a"), a_task("b", after=("a",)))
+    attempts = []
+
+    async def work(leaf, flow_run):
+        attempts.append((leaf.path, flow_run.parameters["attempt"]))
+        if leaf.path == "b" and flow_run.parameters["attempt"] == 1:
+            raise Death("killed by the test")
+        return ended(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        assert (await run.drive(place, outcomes)).state == "completed"
+    assert attempts == [("a", 1), ("b", 1), ("b", 2)]
+
+
+async def test_a_worker_that_goes_silent_is_noticed_fenced_and_replaced(bench):
+    run = await bench(a_task("a", side_effects=False), lost_after_s=2.0, heartbeat_s=0.5)
+    outcomes, begun = {}, asyncio.Event()
+
+    async def never(leaf, _flow_run):
+        begun.set()
+        await asyncio.sleep(1000)
+
+    async with run.place(outcomes) as place:
+        driving = asyncio.create_task(run.drive(place, outcomes))
+        async with run.hands(never).at_work():
+            await asyncio.wait_for(begun.wait(), 60)
+        async with run.hands().at_work():
+            assert (await asyncio.wait_for(driving, 60)).state == "completed"
+    states = sorted(child.state.type.value for child in await run.children())
+    assert states == ["COMPLETED", "CRASHED"]
+    crashed = next(child for child in await run.children() if child.state.is_crashed())
+    assert "was lost" in crashed.state.message
+
+
+async def test_cancelling_stops_children_that_run_and_those_that_nobody_took(bench):
+    run = await bench(a_task("a"), a_task("b", agent="dev"), agents=("qa", "dev"))
+    begun = asyncio.Event()
+
+    async def never(leaf, _flow_run):
+        begun.set()
+        await asyncio.sleep(1000)
+
+    async with run.place() as place:
+        first, second = (asyncio.create_task(place.run(leaf)) for leaf in run.program.leaves)
+        async with run.hands(never, pools=[run.pools[1]]).at_work():
+            await asyncio.wait_for(begun.wait(), 60)
+            await run.wait_for_child("SCHEDULED")
+            place.cancel("the test says so")
+            place.cancel("twice")
+            assert {(await first).state, (await second).state} == {"cancelled"}
+            assert (await place.run(run.program.leaves[0])).state == "cancelled"
+    assert len(place.stopped) == 2
+    assert {child.state.type.value for child in await run.children()} == {"CANCELLED"}
+
+
+async def test_an_execution_that_dies_leaves_its_children_to_the_next_which_repeats_nothing(bench):
+    run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c"), batch_leaves=1)
+    go, done = asyncio.Event(), []
+
+    async def work(leaf, _flow_run):
+        if leaf.path == "b":
+            await go.wait()
+        done.append(leaf.path)
+        return ended(leaf)
+
+    async with run.hands(work).at_work():
+        with suppress(KeyError):
+            async with run.place({}) as place:
+                await asyncio.gather(*(place.run(run.program.leaves[n]) for n in (0, 2)))
+                lost = asyncio.create_task(place.run(run.program.leaves[1]))
+                await run.wait_for_child("RUNNING")
+                lost.cancel()
+                raise KeyError("a fault, as when the process is killed")
+        for n in (0, 2):  # its last writes were lost
+            folder = run.ledger.folder / "leaves"
+            next(folder.glob(f"{n:05d}-*")).unlink()
+        await run.orchestrate()
+        outcomes = {}
+        async with run.place(outcomes) as place:
+            attached = await place.attach()
+            assert {n: outcome.state for n, outcome in attached.items()} == {0: "completed", 2: "completed"}
+            outcomes.update(attached)
+            driving = asyncio.create_task(run.drive(place, outcomes))
+            await asyncio.sleep(0.2)
+            go.set()
+            assert (await asyncio.wait_for(driving, 60)).state == "completed"
+    assert sorted(done) == ["a", "b", "c"]
+    assert len(await run.children()) == 3
+
+
+async def test_what_failed_in_an_earlier_execution_is_dispatched_anew_even_if_it_was_not_seen(bench):
+    run = await bench(a_task("a"))
+    states = iter(["failed", "completed"])
+
+    async def work(leaf, _flow_run):
+        return ended(leaf, next(states))
+
+    async with run.hands(work).at_work():
+        outcomes = {}
+        async with run.place(outcomes) as place:
+            assert (await run.drive(place, outcomes)).state == "failed"
+        await run.orchestrate()
+        outcomes = {}
+        async with run.place(outcomes) as place:  # without `attach`
+            assert (await run.drive(place, outcomes)).state == "completed"
+    assert sorted(child.parameters["attempt"] for child in await run.children()) == [1, 2]
+
+
+async def test_a_pool_without_a_worker_is_said_within_five_seconds_and_waited_for(bench):
+    run = await bench(a_task("a"))
+    async with run.place() as place:
+        running = asyncio.create_task(place.run(run.program.leaves[0]))
+        await run.wait_for_child("SCHEDULED")
+        started = time.monotonic()
+        while not run.said and time.monotonic() - started < 15:
+            await asyncio.sleep(0.1)
+        assert run.said == [
+            f"no worker serves work pool {run.pools[0]!r}; run: genesis worker --agents {run.pools[0][6:]}"
+        ]
+        async with run.hands().at_work():
+            assert (await running).state == "completed"
+
+
+async def test_a_missing_deployment_fails_at_once_where_nobody_waits(bench):
+    run = await bench(a_task("a"), deploy=False, no_worker="fail")
+    async with run.place() as place:
+        outcome = await place.run(run.program.leaves[0])
+    assert outcome.state == "failed"
+    assert outcome.error.code == "GEN-DISPATCH-NO-WORKER"
+    assert "prefect deploy --all" in outcome.error.hint
+
+
+async def test_a_missing_deployment_is_waited_for(bench, monkeypatch):
+    monkeypatch.setattr("genesis.execute.dispatch.dispatcher._LOOK_S", 0.1)
+    run = await bench(a_task("a"), deploy=False)
+    async with run.place() as place, run.hands().at_work():
+        running = asyncio.create_task(place.run(run.program.leaves[0]))
+        while not run.said:
+            await asyncio.sleep(0.05)
+        await run.deploy()
+        assert (await running).state == "completed"
+    assert "there is no deployment" in run.said[0]
+
+
+async def test_a_deployment_that_was_made_anew_is_read_again(bench):
+    run = await bench(a_task("a"), a_task("b", after=("a",)), batch_leaves=1)
+    async with run.place() as place, run.hands().at_work():
+        await place.run(run.program.leaves[0])
+        old = await run.client.read_deployment_by_name(f"agent_task/{run.pools[0][6:]}")
+        await run.client.delete_deployment(old.id)
+        await run.client.create_deployment(
+            old.flow_id, old.name, work_pool_name=run.pools[0], enforce_parameter_schema=False
+        )
+        assert (await place.run(run.program.leaves[1])).state == "completed"
+
+
+async def test_a_child_with_leaves_that_nobody_wants_any_more_is_stopped_at_the_end(bench):
+    run = await bench(a_task("a"), a_task("b", after=("a",)))
+
+    async def work(leaf, _flow_run):
+        if leaf.path == "b":
+            await asyncio.sleep(1000)
+        return ended(leaf)
+
+    async with run.hands(work).at_work():
+        async with run.place() as place:
+            assert (await place.run(run.program.leaves[0])).state == "completed"
+        (child,) = await run.children()
+        assert child.state.type.value in {"CANCELLING", "CANCELLED"}
+
+
+async def test_a_place_is_open_while_leaves_run(bench):
+    from genesis.errors import RunError
+
+    run = await bench(a_task("a"), deploy=False)
+    with pytest.raises(RunError, match="open"):
+        await run.place().attach()

@@ -28,7 +28,6 @@ def test_new_project_says_what_was_written_and_what_comes_next(call, tmp_path):
     assert "prefect.yaml" in out
     for step in (
         f"cd {tmp_path}/fleet",
-        "GENESIS_AGENTS=",
         "genesis pools sync",
         "prefect deploy --all",
         "genesis worker",

@@ -271,6 +271,6 @@ async def test_a_storage_that_stays_broken_fails_the_leaf(make, monkeypatch):
 
 async def test_links_of_leaves_are_kept_for_the_edges_of_the_ui(make):
     run = make(agents=(an_agent("qa_agent"),))
-    link = uuid4()
-    run.children.add(run.child(link=link))
-    assert run.children.links == {0: link}
+    child = run.child(link=uuid4())
+    run.children.add(child)
+    assert run.children.links == {0: child.id}

@@ -1,0 +1,159 @@
+"""The server goes away while children are out: nothing fails, nothing is judged from what is stale."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from genesis.testing.plans import a_program, a_task, an_agent
+
+pytestmark = pytest.mark.server
+
+
+class Wire:
+    """A connection to the server that can be cut: what is open breaks, what is new is refused."""
+
+    def __init__(self, port):
+        self._target, self._server, self._open, self.port = port, None, set(), None
+
+    async def join(self):
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port or 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self):
+        self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+        self._open.clear()
+        await asyncio.sleep(0)
+
+    async def _carry(self, reader, writer):
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        self._open |= {writer, back}
+        with suppress(OSError):
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        self._open -= {writer, back}
+
+    async def _pump(self, source, sink):
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        finally:
+            sink.close()
+
+
+@asynccontextmanager
+async def wired():
+    """Make Prefect's clients of this test go through a wire."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    wire = Wire(urlsplit(PREFECT_API_URL.value()).port)
+    await wire.join()
+    try:
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{wire.port}/api"}):
+            yield wire
+    finally:
+        await wire.cut()
+
+
+class Run:
+    """A run whose children are done by hand, over a connection that is not cut."""
+
+    def __init__(self, direct, folder):
+        from genesis.execute.ledger import FolderStore, Ledger
+        from genesis.execute.session import Session
+        from genesis.settings import Settings
+
+        self.direct, self.agent, self.said = direct, f"qa-{uuid4().hex[:6]}", []
+        program = a_program(a_task("a"), a_task("b"), a_task("c"), agents=(an_agent(self.agent),))
+        self.leaves, self.pool = program.leaves, program.agents[self.agent].pool_name
+        pools = {"lost_after_s": 1.0, "heartbeat_s": 0.3, "no_worker": "fail"}
+        settings = Settings()
+        settings = settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)})
+        self.ledger = Ledger(FolderStore(folder), f"r-{self.agent}")
+        self.session = Session(program, self.ledger, "c1", settings, executor=None, slots=4, files=folder)
+
+    async def place(self):
+        from prefect import flow
+        from prefect.client.schemas.actions import WorkPoolCreate
+
+        from genesis.execute.dispatch import PoolPlace
+
+        @flow(name="agent_task")
+        def agent_task(run_id: str, tasks: list[str], fingerprints: list[str], attempt: int):
+            """Stand for the real flow."""
+
+        await self.direct.create_work_pool(WorkPoolCreate(name=self.pool, type="genesis", base_job_template={}))
+        await self.direct.create_deployment(
+            await self.direct.create_flow(agent_task), self.agent, work_pool_name=self.pool
+        )
+        flow_run = await self.direct.create_flow_run(agent_task, parameters={})
+        return PoolPlace(self.session, flow_run.id, {}, say=self.said.append)
+
+    async def child_of(self, leaf):
+        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+
+        tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"run:{self.ledger.run_id}"]))
+        for _ in range(600):
+            for child in await self.direct.read_flow_runs(flow_run_filter=tagged):
+                if child.parameters["tasks"] == [leaf.path]:
+                    return child
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"nobody dispatched {leaf.path}")
+
+    async def begin(self, leaf):
+        from prefect.states import Running
+
+        child = await self.child_of(leaf)
+        await self.direct.send_worker_heartbeat(self.pool, "w1", heartbeat_interval_seconds=60)
+        await self.direct.set_flow_run_state(child.id, Running(message="claimed by w1"))
+        return child
+
+    async def record(self, leaf, child):
+        from genesis.execute.session import utc_now
+        from genesis.model import Outcome
+
+        outcome = Outcome(id=leaf.path, agent=self.agent, state="completed", attempts=1, ended_at=utc_now())
+        await self.ledger.record_attempt(leaf, outcome, str(child.id))
+
+    async def end(self, leaf, child):
+        from prefect.states import Completed
+
+        await self.record(leaf, child)
+        await self.direct.set_flow_run_state(child.id, Completed())
+
+
+async def test_an_outage_fails_nothing_and_records_are_found_meanwhile(prefect_api, tmp_path, monkeypatch):
+    from prefect.client.orchestration import get_client
+
+    monkeypatch.setattr("genesis.execute.dispatch.line._TOLD_AFTER_S", 0.5)
+    async with get_client() as direct:
+        run = Run(direct, tmp_path)
+        first, second, third = run.leaves
+        async with wired() as wire, await run.place() as place:
+            running = [asyncio.create_task(place.run(leaf)) for leaf in (first, second)]
+            children = [await run.begin(leaf) for leaf in (first, second)]
+            await asyncio.sleep(0.5)
+            await wire.cut()
+            late = asyncio.create_task(place.run(third))
+            await run.record(first, children[0])
+            assert (await asyncio.wait_for(running[0], 30)).state == "completed"
+            await asyncio.sleep(4.0)
+            assert place._line.away_since is not None
+            assert not running[1].done()
+            assert not late.done()
+            await wire.join()
+            await run.end(second, children[1])
+            started = time.monotonic()
+            assert (await running[1]).state == "completed"
+            assert time.monotonic() - started < 20
+            await run.end(third, await run.child_of(third))
+            assert (await late).state == "completed"
+    assert [text for text in run.said if "API" in text] == [
+        "the Prefect API does not answer; work goes on, and is looked at when it is back",
+        "the Prefect API answers again",
+    ]
