@@ -1,4 +1,4 @@
-"""From a flow run that is ready to one that is done: Prefect's own process worker beside warm workers of type `genesis`.
+"""From a flow run that is ready to one that is done: Prefect's process worker beside warm workers of type `genesis`.
 
     python -m bench.dispatch [--quick] [--json] [--data DIR]
 

@@ -42,7 +42,7 @@ class _Watch:
         self.cpu: list[float] = [_cpu_s()]
         self._started = False
 
-    def run_started(self, program: Program, run: Run, finished: object) -> None:
+    def run_started(self, program: Program, run: Run, finished: object) -> None:  # noqa: ARG002
         self.dispatch = time.perf_counter()
         self.cpu[0] = _cpu_s()
 
@@ -63,7 +63,7 @@ def _cpu_s() -> float:
     return times.user + times.system
 
 
-async def _whole(plan: Path, rehearse: float | None, watch: _Watch) -> dict[str, Any]:
+async def _whole(plan: dict[str, Any], rehearse: float | None, watch: _Watch) -> dict[str, Any]:
     from genesis.flows.launch import Launch, start_run
     from genesis.pipeline import compiled, prepare
     from genesis.planning import load_plan
@@ -71,7 +71,7 @@ async def _whole(plan: Path, rehearse: float | None, watch: _Watch) -> dict[str,
     from genesis.settings import Settings
 
     settings = Settings()
-    document = load_plan(json.loads(plan.read_text("utf-8")), limits=settings.limits)
+    document = load_plan(plan, limits=settings.limits)
     registry = load_registry(settings.agents)
     program = compiled(prepare(document, registry, settings=settings, keep=True), settings)
     said: list[str] = []
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--rehearse", type=float)
     chosen = parser.parse_args()
     watch = _Watch()
-    found = asyncio.run(_whole(chosen.plan, chosen.rehearse, watch))
+    found = asyncio.run(_whole(json.loads(chosen.plan.read_text("utf-8")), chosen.rehearse, watch))
     print(json.dumps(found | {"peak_mb": peak_mb()}), flush=True)
 
 

@@ -51,7 +51,7 @@ def layered_plan(leaves: int, seed: int = 7) -> dict[str, Any]:
 
 
 def chains_plan(leaves: int, seed: int = 7) -> dict[str, Any]:
-    """Make a plan whose agents come in runs of four: the layered plan, each node a chain of four leaves of one agent."""
+    """Make a plan whose agents come in runs of four: each node of the layered plan is a chain of four of one agent."""
     rng = random.Random(seed)
     nodes = dag(-(-leaves // _RUN_OF), seed)
     given: list[tuple[str, str, list[str]]] = []

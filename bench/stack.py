@@ -36,13 +36,6 @@ ROOT = Path(__file__).resolve().parent.parent
 _READY_S = 90.0
 _END_S = 20.0
 _POLL_S = 0.1
-_SERVE = """
-import asyncio, sys
-from genesis.settings import Settings
-from genesis.workers import ServiceOptions, serve
-name, *pools = sys.argv[1:]
-asyncio.run(serve(ServiceOptions(pools=pools, name=name, settings=Settings().pools), say=lambda t: print(t, flush=True)))
-"""
 
 
 @dataclass(frozen=True)
@@ -125,7 +118,8 @@ class Stack:
 
     def genesis_worker(self, name: str, pools: Sequence[str], **variables: str) -> Worker:
         """Start one process that serves pools of type `genesis`; `wait_for_workers` waits for it."""
-        return self._worker(name, [sys.executable, "-c", _SERVE, name, *pools], variables)
+        served = [word for pool in pools for word in ("--pool", pool)]
+        return self._worker(name, [sys.executable, "-m", "genesis.cli", "worker", "--name", name, *served], variables)
 
     def stock_worker(self, name: str, pool: str, **variables: str) -> Worker:
         """Start Prefect's own process worker, as its documentation says."""
@@ -171,9 +165,11 @@ class Stack:
             )
             for entry in entries
         ]  # fmt: skip
-        with use(self):
-            asyncio.run(_synced(fleet))
-            self.deploy(wanted)
+        argv = [sys.executable, "-m", "genesis.cli", "pools", "sync", "--yes", "--json"]
+        done = subprocess.run(argv, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"the pools could not be made: {done.stdout[-1_000:]} {done.stderr[-1_000:]}")
+        self.deploy(wanted)
         return fleet
 
     def deploy(self, deployments: Iterable[Deployment]) -> None:
@@ -248,14 +244,6 @@ def use(stack: Stack) -> Iterator[None]:
         yield
 
 
-async def _synced(fleet: Fleet) -> None:
-    from genesis.execute.fleet.automations import takeover
-    from genesis.execute.fleet.diff import compare
-    from genesis.execute.fleet.server import change_server, look_at_server
-
-    await change_server(compare(fleet, takeover(), await look_at_server(fleet)).changes)
-
-
 async def _deployed(deployments: list[Deployment]) -> None:
     from prefect import Flow
     from prefect.client.orchestration import get_client
@@ -301,4 +289,3 @@ async def _served(wanted: Mapping[str, str], timeout_s: float) -> list[str]:
             if left:
                 await asyncio.sleep(_POLL_S)
     return list(left)
-

@@ -26,10 +26,21 @@ NO_API = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_LOGGING_LEVEL": 
 @pytest.fixture
 async def server():
     said = []
-    made = ForkServer(["genesis.errors", "no_such_module"], dict(os.environ) | NO_API, said.append)
-    made.said = said
+    made = Kept(["genesis.errors", "no_such_module"], dict(os.environ) | NO_API, said.append)
+    made.said, made.ends = said, []
     yield made
     await made.close()
+    for end in made.ends:
+        end.close()
+
+
+class Kept(ForkServer):
+    """Remembers the sockets, which belong to whoever asks for a child."""
+
+    async def fork(self, env):
+        forked = await super().fork(env)
+        self.ends.append(forked.end)
+        return forked
 
 
 def runs(pid):
