@@ -17,9 +17,10 @@ from prefect.client.orchestration import get_client
 from genesis.workers.api import Api, impatient, is_passing
 from genesis.workers.environment import inherited_environment
 from genesis.workers.health import HealthPage
+from genesis.workers.lost import LostRuns
 from genesis.workers.options import ServiceOptions
 from genesis.workers.polling import Pace, Poller
-from genesis.workers.pools import Pool, Pools
+from genesis.workers.pools import ORCHESTRATORS, Pool, Pools
 from genesis.workers.runs import Runs
 from genesis.workers.stable import Stable
 from genesis.workers.wake import Wake
@@ -177,6 +178,9 @@ class Service:
             return [self._once()]
         pools = tuple(self._pools.all.values())
         parts = [self._wake.run(), self._keep_knowing(), self._keep_in_step()]
+        if ORCHESTRATORS in self._pools.all:
+            every_s = self.options.settings.idle_poll_s
+            parts.append(LostRuns(self._api, ORCHESTRATORS, every_s=every_s, say=self._say).watch())
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
         return parts + [poller.run() for poller in self._pollers.values()]
 
