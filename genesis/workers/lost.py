@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -18,7 +19,7 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import AwaitingRetry
 
 from genesis.workers.api import Api, is_passing
@@ -71,6 +72,6 @@ class LostRuns:
         self._seen = {flow_run.id for flow_run in found}
 
     async def _schedule(self, flow_run: FlowRun) -> None:
-        again = AwaitingRetry(message="its orchestrator was lost; it goes on in another process")
+        again: State[Any] = AwaitingRetry(message="its orchestrator was lost; it goes on in another process")
         await self._api.once(lambda: self._api.client.set_flow_run_state(flow_run.id, again))
         self._say(f"flow run {flow_run.name!r} was lost, and is scheduled again")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -49,11 +54,11 @@ class Fleet:
         self.api_url = api_url
         self.worker: Any = None
 
-    def prefect(self, *words: str, timeout: float = 180) -> str:
+    def prefect(self, *words: str, timeout: float = 180, cwd: Path | None = None) -> str:
         """Call Prefect's own command line in the project folder."""
         done = subprocess.run(
             [sys.executable, "-m", "prefect", *words],
-            cwd=self.folder,
+            cwd=cwd or self.folder,
             env={**os.environ, **self.genesis.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -69,6 +74,15 @@ class Fleet:
         answer = httpx.post(f"{self.api_url}{path}", json=body, timeout=20)
         answer.raise_for_status()
         return answer.json()
+
+    def save_block(self, name: str, folder: Path) -> None:
+        """Make a storage block on the server, for a folder that several hosts have mounted."""
+        code = (
+            "from prefect.filesystems import LocalFileSystem\n"
+            f"LocalFileSystem(basepath={str(folder)!r}).save({name!r}, overwrite=True)\n"
+        )
+        environment = {**os.environ, **self.genesis.environment, "PREFECT_API_URL": self.api_url}
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=90, capture_output=True)
 
     def children(self, run_id: str) -> list[dict[str, Any]]:
         """Give the flow runs that a run has dispatched."""
@@ -220,3 +234,117 @@ def _sleepers() -> list[str]:
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+class Cable:
+    """A connection between two hosts that can be cut and healed. It runs in a thread of its own."""
+
+    def __init__(self, port: int):
+        self._target = port
+        self._loop = asyncio.new_event_loop()
+        self._open: set[asyncio.StreamWriter] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.port = 0
+        self._server = self._do(self._listen())
+
+    def cut(self) -> None:
+        """Break what is open, and refuse what is new."""
+        self._do(self._break())
+
+    def heal(self) -> None:
+        """Let everything through again."""
+        self._server = self._do(self._listen())
+
+    def close(self) -> None:
+        """End it."""
+        self.cut()
+        self._do(asyncio.sleep(0.5))  # what was cut ends
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    async def _listen(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _break(self) -> None:
+        self._server.close()
+        for writer in tuple(self._open):
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        ends = (writer, far_writer)
+        self._open.update(ends)
+        await asyncio.gather(_pass_on(reader, far_writer), _pass_on(far_reader, writer), return_exceptions=True)
+        self._open.difference_update(ends)
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.transport.abort()
+
+
+@pytest.fixture
+def far_host(fleet: Fleet, tmp_path: Path) -> Iterator[tuple[Any, Cable, dict[str, str]]]:
+    """Another host: homes of its own, a connection of its own to the API, and results in a shared storage block."""
+    cable = Cable(urlsplit(fleet.api_url).port or 0)
+    fleet.save_block("shared", tmp_path / "shared")
+    storage = {"PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": "local-file-system/shared"}
+    host = type(fleet.genesis)(tmp_path)
+    host.environment |= {
+        "GENESIS_HOME": str(tmp_path / "home"),
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{cable.port}/api",
+        **storage,
+    }
+    yield host, cable, storage
+    host.close()
+    cable.close()
+
+
+def test_results_of_another_host_come_through_shared_storage_and_a_cut_heals(
+    fleet: Fleet, far_host: tuple[Any, Cable, dict[str, str]]
+) -> None:
+    host, cable, storage = far_host
+    done = host.folder / "done.txt"
+    argv = ["sh", "-c", f"sleep 1; echo {{word}} >> {done}"]
+    agent = {"name": "far_agent", "task_types": ["far"], "executor": {"kind": "command", "argv": argv}}
+    host.write("deployments/agents.json", {"agents": [agent]})
+    agents = fleet.genesis.write("far/deployments/agents.yaml", json.dumps({"agents": [agent]}))
+    for words in (["init"], ["pools", "sync", "--yes"]):
+        ran = fleet.genesis(*words, cwd=agents.parents[1])
+        assert ran.code == 0, ran.err + ran.out
+    fleet.prefect("deploy", "-n", "far", cwd=agents.parents[1])
+    host.start("worker", "--pool", "agent-far")
+    words = ["one", "two", "three"]
+    tasks = [{"id": word, "type": "far", "description": f"Say {word}", "inputs": {"word": word}} for word in words]
+    for earlier, later in pairwise(tasks):
+        later["depends_on"] = [earlier["id"]]
+    plan = fleet.genesis.write("far.json", {"version": 1, "request": "Say three words", "tasks": tasks})
+    process = fleet.genesis.start("run", plan, "--agents", agents, "--pools", "--json", env=storage)
+    until(done.exists, "the first task is done")
+    cable.cut()
+    time.sleep(6)
+    cable.heal()
+    run = fleet.genesis.wait(process, 120).document
+    assert run["state"] == "completed", run
+    assert done.read_text().split() == words
+
+
+def test_a_worker_that_does_not_share_the_results_says_so(fleet: Fleet) -> None:
+    plan = fleet.genesis.write("apart.json", _plan(0.1, width=1))
+    apart = {"PREFECT_LOCAL_STORAGE_PATH": str(fleet.folder / "elsewhere")}
+    ran = fleet.genesis("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json", env=apart)
+    assert ran.code == 1
+    error = next(task["error"] for task in ran.document["tasks"] if task["state"] == "failed")
+    assert "result storage" in error["hint"]
+    assert "does not find run" in error["message"]

@@ -148,14 +148,14 @@ class Line:
             self.away_since = now
         if not self._told and now - self.away_since >= _TOLD_AFTER_S:
             self._told = True
-            _log.warning("the Prefect API does not answer", extra={"reason": repr(error)})
+            _log.info("the Prefect API does not answer", extra={"reason": repr(error)})
             self._say("the Prefect API does not answer; work goes on, and is looked at when it is back")
 
     def _answered(self) -> None:
         self.away_since = None
         if self._told:
             self._told = False
-            _log.warning("the Prefect API answers again")
+            _log.info("the Prefect API answers again")
             self._say("the Prefect API answers again")
 
 

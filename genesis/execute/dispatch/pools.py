@@ -62,7 +62,7 @@ class Pools:
             self.clear(pool)
         elif self._said.get(pool) != found:
             self._said[pool] = found
-            _log.warning("a pool does not work", extra={"pool": pool, "reason": found})
+            _log.info("a pool does not work", extra={"pool": pool, "reason": found})
             self._say(found)
         return found
 
