@@ -16,7 +16,8 @@ On PostgreSQL, in one run, with all workers up and idle. In turns:
 which the worker's side sets with the clock of this machine. *Done* is when the dispatcher hears that it is final, by
 one subscription to events for all sides and a poll each half second beside it, and *ended* the time of that state.
 A pause of random length, up to the interval at which a side polls, keeps dispatches from falling into step with polls.
-Eight at once are created together; *last done* is when the last of them is done. Each side has been dispatched to
+Eight at once are created together; *last done* is when the last of them is done. `of_turns` is the median of the ratios
+of the turns, the other ratios are of the medians. Each side has been dispatched to
 before, eight at once, so that nothing is started for the first time; the machine is waited for to be quiet.
 """
 
@@ -25,6 +26,7 @@ before, eight at once, so that nothing is started for the first time; the machin
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import statistics
 import time
@@ -109,6 +111,8 @@ class Sample:
     started_ms: float
     ended_ms: float
     done_ms: float
+    load: float = 0.0
+    """Of the machine, as `uptime` says it."""
 
 
 @dataclass
@@ -215,6 +219,7 @@ class _Dispatcher:
             started_ms=(ended.start_time - ready_at).total_seconds() * 1e3,
             ended_ms=(ended.end_time - ready_at).total_seconds() * 1e3,
             done_ms=(done - ready) * 1e3,
+            load=os.getloadavg()[0],
         )
 
     async def at_once(self, side: Side, count: int) -> list[Sample]:
@@ -301,6 +306,7 @@ def report(bench: Bench, single: Found, together: Found) -> None:
             bench.add(
                 stock_over=name,
                 one_at_a_time=round(one["stock"] / one[name], 2),
+                of_turns=round(_of_turns(single["stock"], single[name]), 2),
                 eight_at_once=round(all_eight["stock"] / all_eight[name], 2),
                 last_of_eight=round(last["stock"] / last[name], 2),
                 each_second_over_it=round(one["stock, polling each second"] / one[name], 2),
@@ -339,7 +345,14 @@ def _row(count: int, name: str, turns: list[list[Sample]]) -> dict[str, Any]:
         "done_p50_ms": round(percentile(done, 50), 1),
         "done_p95_ms": round(percentile(done, 95), 1),
         "last_done_ms": round(statistics.median(max(sample.done_ms for sample in turn) for turn in turns), 1),
+        "load": round(statistics.median(sample.load for sample in samples), 1),
     }
+
+
+def _of_turns(over: list[list[Sample]], under: list[list[Sample]]) -> float:
+    """Give the median of the ratios of the turns: what else the machine did is then on both sides."""
+    pairs = zip(over, under, strict=True)
+    return statistics.median(_done([above]) / _done([below]) for above, below in pairs)
 
 
 def _done(turns: list[list[Sample]]) -> float:

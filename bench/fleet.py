@@ -25,7 +25,7 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -225,7 +225,7 @@ def _simulated_s(workflow: Recorded) -> float:
 
 
 @contextmanager
-def _warm_fleet(executor: Mapping[str, Any], max_concurrency: int) -> Any:
+def _warm_fleet(executor: Mapping[str, Any], max_concurrency: int) -> Iterator[Stack]:
     """Start a stack whose five agents have one executor, with one worker for all pools."""
     with private_stack() as stack:
         pools = [pool.name for pool in stack.sync(registry(executor, max_concurrency)).pools]

@@ -48,7 +48,7 @@ class Dispatcher:
         Args:
             leaves: The leaves; what they come after from outside is final.
             attempt: Which attempt at the first of them this is, over the run's whole life.
-            after: Task runs that the UI shows as upstream.
+            after: Flow runs that the UI shows as upstream.
 
         Returns:
             The child. If an earlier execution of the run made the very same one, it is that: it can have ended.
