@@ -108,9 +108,15 @@ class Stack:
         return found | {worker.name: family_cpu_s(worker.pid) for worker in self.workers}
 
     def kill_server(self) -> None:
-        """Kill the server's process, and what it has started."""
-        for one in family(self.server_pid):
+        """Kill the server's process, and what it has started; all of it is gone then."""
+        left = family(self.server_pid)
+        for one in left:
             one.kill()
+        until = time.monotonic() + _END_S
+        while left := [one for one in left if one.lives()]:
+            if time.monotonic() > until:
+                raise SystemExit(f"a killed server is still there after {_END_S:g} s: {left[0].command}")
+            time.sleep(_POLL_S)
 
     def start_server(self) -> None:
         """Start the server again, on its port and its database."""

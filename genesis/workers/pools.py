@@ -105,14 +105,19 @@ class Pools:
         return any(changed)
 
     async def heartbeat(self, pool: Pool) -> None:
-        """Say that this worker is alive. An API that is away hears it the next time."""
+        """Say that this worker is alive: until it is heard, or it is time for the next heartbeat.
+
+        Prefect answers 503 when a database in a file is written by somebody else just then. Heartbeats that keep step
+        with each other would hear that each time.
+        """
         if pool.record is None or pool.record.type != TYPE:
             return
         try:
-            await self._api.once(
+            await self._api.patiently(
                 lambda: self._api.client.send_worker_heartbeat(
                     pool.name, self._worker, heartbeat_interval_seconds=self._heartbeat_s
-                )
+                ),
+                give_up_s=self._heartbeat_s,
             )
         except ObjectNotFound:
             self._learn(pool, None)
