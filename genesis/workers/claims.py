@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from prefect.client.schemas.objects import FlowRun, WorkPool
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType, WorkPool
 from prefect.client.schemas.responses import DeploymentResponse, SetStateStatus
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Pending
+from prefect.states import Pending, Scheduled
 
 from genesis.workers.api import Api, is_passing
 from genesis.workers.configuration import GenesisJobConfiguration
@@ -20,11 +27,19 @@ __all__ = ["Claims", "Job", "claim_message"]
 _KNOWN_S = 10.0
 """How long a deployment is taken to be as it was read; a new version of it is run after this at the latest."""
 _MOST_KNOWN = 500
+_PAGE = 200
+_CLAIMED_BY = "claimed by "
+_HELD = FlowRunFilter(
+    state=FlowRunFilterState(
+        type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
+    )
+)
+"""Flow runs that hold a slot of their pool."""
 
 
 def claim_message(worker: str) -> str:
     """Give the message of the Pending state that names who took a flow run."""
-    return f"claimed by {worker}"
+    return f"{_CLAIMED_BY}{worker}"
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,36 @@ class Claims:
         flow_run.state = answer.state
         return answer.state is not None and answer.state.is_pending()
 
+    async def keep(self, flow_run: FlowRun, pool: WorkPool) -> bool:
+        """Give a claim back if it exceeds the pool's limit, and say whether it was kept.
+
+        The server looks at a limit when it tells what may run, not when it is claimed: two workers that poll at the
+        same moment are told of different runs for one slot. Of the claims that have not begun the latest give way, by
+        the server's clock, so that workers that look at the same time agree.
+        """
+        limit = pool.concurrency_limit
+        if limit is None:
+            return True
+        named = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool.name]))
+        held = await self._api.patiently(
+            lambda: self._api.client.count_flow_runs(flow_run_filter=_HELD, work_pool_filter=named)
+        )
+        if held <= limit:
+            return True
+        found = await self._api.patiently(
+            lambda: self._api.client.read_flow_runs(flow_run_filter=_HELD, work_pool_filter=named, limit=_PAGE)
+        )
+        claims = sorted((run for run in found if _is_claim(run.state)), key=_claimed_at)
+        if flow_run.id not in {run.id for run in claims[: max(0, len(claims) - (len(found) - limit))]}:
+            await self._give_back(flow_run)
+            return False
+        return True
+
+    async def _give_back(self, flow_run: FlowRun) -> None:
+        again: State[Any] = Scheduled(message="its pool's limit was reached meanwhile")
+        await self._api.patiently(lambda: self._api.client.set_flow_run_state(flow_run.id, again))
+        flow_run.state = again
+
     async def job(self, flow_run: FlowRun, pool: WorkPool) -> Job:
         """Find how a flow run is to run.
 
@@ -113,6 +158,14 @@ class Claims:
             self._deployments.clear()
         self._deployments[identity] = (time.monotonic(), found)
         return found
+
+
+def _is_claim(state: State[Any] | None) -> bool:
+    return state is not None and state.is_pending() and (state.message or "").startswith(_CLAIMED_BY)
+
+
+def _claimed_at(flow_run: FlowRun) -> tuple[float, str]:
+    return flow_run.state.timestamp.timestamp() if flow_run.state else 0.0, str(flow_run.id)
 
 
 def _default_template() -> dict[str, Any]:

@@ -135,7 +135,8 @@ class Runs:
     async def _one(self, pool: Pool, flow_run: FlowRun, claimed: asyncio.Future[None]) -> None:
         """Claim a flow run and run it. This is the boundary for everything that goes wrong with one."""
         try:
-            if pool.record is not None and await self._claims.claim(flow_run):
+            record = pool.record
+            if record is not None and await self._claims.claim(flow_run) and await self._claims.keep(flow_run, record):
                 await self._run(pool, flow_run, claimed)
         except Exception as error:  # noqa: BLE001  # the named boundary of a flow run: the worker goes on
             self._say(f"flow run {flow_run.name!r}: {type(error).__name__}: {error}")

@@ -231,8 +231,8 @@ def test_run_completes_although_what_is_behind_the_server_is_killed(
             return {found["name"]: found["state_type"] for found in ask(port, "POST", f"/api/{kind}/filter", {})}
 
         assert set(states("flow_runs").values()) == {"COMPLETED"}
-        # States of task runs are events: Redis loses those that it held, and Prefect drops those that PostgreSQL did not
-        # take after a few tries.
+        # States of task runs are events: Redis loses those that it held, and Prefect drops those that PostgreSQL did
+        # not take after a few tries.
         assert [task.state for task in run.tasks] == ["completed"] * 4
 
 

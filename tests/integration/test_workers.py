@@ -250,11 +250,12 @@ async def test_pools_of_another_type_and_paused_ones_are_said(fleet):
     await fleet.reach(run, "Completed")
 
 
-async def test_the_pools_limit_holds(fleet):
+async def test_the_pools_limit_holds_over_workers(fleet):
     pool = await fleet.pool(limit=1)
     deployment = await fleet.deploy("agent_task", pool)
-    await fleet.serve(pool)
-    runs = [await fleet.start(deployment, seconds=0.3) for _ in range(3)]
+    await fleet.serve(pool, name="one")
+    await fleet.serve(pool, name="two")
+    runs = await asyncio.gather(*(fleet.start(deployment, seconds=0.2) for _ in range(6)))
     done = [await fleet.reach(run, "Completed") for run in runs]
     times = sorted((run.start_time, run.end_time) for run in done)
     assert all(earlier[1] <= later[0] for earlier, later in pairwise(times))

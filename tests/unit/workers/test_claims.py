@@ -1,5 +1,6 @@
 """Claiming flow runs, and finding how they are to run."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -19,12 +20,21 @@ class Client:
     def __init__(self):
         self.status, self.fault, self.current = SetStateStatus.ACCEPT, None, None
         self.deployments = {}
+        self.held = []
+        self.set = []
         self.reads = 0
 
     async def set_flow_run_state(self, identity, state):
         if self.fault:
             raise self.fault
+        self.set.append(state)
         return SimpleNamespace(status=self.status, state=state)
+
+    async def count_flow_runs(self, **_):
+        return len(self.held)
+
+    async def read_flow_runs(self, **_):
+        return self.held
 
     async def read_flow_run(self, identity):
         return SimpleNamespace(state=self.current)
@@ -124,3 +134,33 @@ async def test_what_cannot_be_run_says_why(made):
 )
 def test_a_run_that_goes_on_from_a_ledger_is_known_by_its_flow(entrypoint, orchestrates):
     assert Job(entrypoint, pulls=False, configuration=GenesisJobConfiguration()).orchestrates is orchestrates
+
+
+def held(state, second):
+    state.timestamp = datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
+    return FlowRun(id=uuid4(), flow_id=uuid4(), name="x", state=state)
+
+
+@pytest.mark.parametrize(
+    ("limit", "others", "kept"),
+    [
+        (None, [Running()] * 9, True),
+        (2, [Running()], True),
+        (1, [Running()], False),
+        (1, [Pending(message="claimed by w0")], False),
+        (1, [Pending(message="claimed by w9")], True),
+        (2, [Running(), Pending(message="claimed by w9")], True),
+        (2, [Running(), Running(), Pending(message="claimed by w9")], False),
+        (1, [Pending(message="by a stock worker")], False),
+    ],
+)
+async def test_the_latest_claims_over_the_limit_are_given_back(made, limit, others, kept):
+    """The others' claims are older or younger than ours, as their workers' names say."""
+    pool = WorkPool(id=uuid4(), name="a", type="genesis", concurrency_limit=limit)
+    assert await made.claims.claim(made.run)
+    made.run.state.timestamp = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
+    older = [held(state.model_copy(), 9 if (state.message or "").endswith("w9") else 1) for state in others]
+    made.client.held = [*older, made.run]
+    assert await made.claims.keep(made.run, pool) is kept
+    assert made.run.state.is_scheduled() is not kept
+    assert [state.is_scheduled() for state in made.client.set] == [False] + [True] * (not kept)
