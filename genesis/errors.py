@@ -9,7 +9,8 @@ GenesisError                 catch this to catch all that Genesis raises on purp
 ├── PlanInvalidError         validation found errors; carries the report
 ├── SecurityError            refused by a security rule, never retried and never fallen back from
 ├── ServiceError             something over a network or a socket cannot be reached
-│   └── ModelError           the language model: unreachable, slow, or an answer that cannot be used
+│   ├── ModelError           the language model: unreachable, slow, or an answer that cannot be used
+│   └── BreakerOpenError     not even tried: it failed too often a moment ago
 ├── ResourceError            no space, no memory, no permission: the machine has to be mended
 ├── TaskError                an agent's work failed
 │   └── TaskTimeoutError     it ran longer than its timeout
@@ -27,6 +28,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 __all__ = [
+    "BreakerOpenError",
     "DocumentError",
     "GenesisError",
     "ModelError",
@@ -130,6 +132,12 @@ class ModelError(ServiceError):
     """The language model cannot be reached, is too slow, or its answer cannot be used."""
 
     code = "GEN-MODEL"
+
+
+class BreakerOpenError(ServiceError):
+    """A circuit breaker let the call not through. `data["retry_after_s"]` says when to ask again."""
+
+    code = "GEN-BREAKER-OPEN"
 
 
 class ResourceError(GenesisError):
