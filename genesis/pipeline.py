@@ -10,7 +10,6 @@ from typing import Any
 
 from genesis.compile import compile_program
 from genesis.errors import PlanInvalidError
-from genesis.llm import open_model
 from genesis.model import Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan
 from genesis.model.base import Usd
 from genesis.planning import HeuristicPlanner, MinimalPlanner, Planner, PlanningContext, load_plan, load_playbooks
@@ -79,8 +78,9 @@ def _planners(
     levels: list[Planner] = []
     if first == "llm" or (first is None and settings.llm.model):
         from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
+        from genesis.resilience.breakers import guarded_model  # noqa: PLC0415
 
-        levels.append(LlmPlanner(open_model(settings.llm), settings.llm, agents=registry.agents))
+        levels.append(LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents))
     return [*levels, HeuristicPlanner(load_playbooks(playbooks)), MinimalPlanner()]
 
 

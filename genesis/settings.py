@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["Limits", "LlmSettings", "PoolSettings", "RunSettings", "ServerSettings", "Settings"]
+__all__ = ["Limits", "LlmSettings", "PoolSettings", "ResilienceSettings", "RunSettings", "ServerSettings", "Settings"]
 
 
 class _Group(BaseModel):
@@ -111,6 +111,33 @@ class PoolSettings(_Group):
     """Runs that are orchestrated at once on the pool `genesis`, apart from the agents' slots."""
 
 
+class ResilienceSettings(_Group):
+    """What keeps a fault from spreading."""
+
+    share: Literal["memory", "machine", "redis"] = "machine"
+    """Who shares the state of circuit breakers and quotas: one process, the processes of this machine, all hosts."""
+    redis_url: SecretStr | None = None
+    """`redis://…` of the database that all hosts share; needed for `redis`."""
+    failures: Annotated[int, Field(ge=1)] = 5
+    """So many failures in a row open a breaker."""
+    failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """So does this share of failures in the window."""
+    slow_s: Annotated[float | None, Field(gt=0)] = None
+    """From when on a call counts as slow; none does where it is missing."""
+    slow_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """This share of slow calls opens a breaker, too."""
+    minimum_calls: Annotated[int, Field(ge=1)] = 10
+    """With fewer calls in the window, shares mean nothing."""
+    window_s: Annotated[float, Field(gt=0)] = 60.0
+    """How long a call counts."""
+    cooling_s: Annotated[float, Field(gt=0)] = 60.0
+    """How long an open breaker lets nothing through; doubles with each probe that fails."""
+    longest_cooling_s: Annotated[float, Field(gt=0)] = 600.0
+    """Never longer than this."""
+    successes: Annotated[int, Field(ge=1)] = 2
+    """So many probes in a row that succeed close it."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its defaults."""
 
@@ -131,3 +158,4 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     run: RunSettings = RunSettings()
     pools: PoolSettings = PoolSettings()
+    resilience: ResilienceSettings = ResilienceSettings()

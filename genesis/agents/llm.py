@@ -13,9 +13,10 @@ from pydantic_core import CoreSchema
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.errors import ModelError, TaskError, UsageError
-from genesis.llm import Answer, Model, open_model
+from genesis.llm import Answer, Model
 from genesis.model import AgentProfile
 from genesis.model import LlmExecutor as LlmSpec
+from genesis.resilience.breakers import guarded_model
 from genesis.settings import Settings
 
 __all__ = ["LlmExecutor", "work_prompt"]
@@ -70,7 +71,7 @@ class LlmExecutor:
 
     def _open(self, work: Work) -> Model:
         try:
-            return open_model(self._settings.llm, self._spec.model)
+            return guarded_model(self._settings, self._spec.model)
         except UsageError as error:
             raise TaskError(
                 f"{work.agent.name!r} works with a language model, but {error.message}", hint=error.hint

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from genesis.settings import LlmSettings
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
 
-__all__ = ["open_model"]
+__all__ = ["Guard", "open_model"]
 
 _Schema = TypeVar("_Schema", bound=BaseModel)
 
@@ -33,15 +34,27 @@ _PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 10.0
 _ASK_AGAIN = {"GEN-MODEL-RATE-LIMIT", "GEN-MODEL-SERVER"}
 
+Guard = Callable[[str], AbstractAsyncContextManager[None]]
+"""Lets a call to an address through or raises, and learns how it ended."""
+
+
+def _unguarded(_where: str) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
+
 
 def open_model(
-    settings: LlmSettings, name: str | None = None, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    settings: LlmSettings,
+    name: str | None = None,
+    *,
+    guard: Guard = _unguarded,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Model:
     """Make the model that the settings name. Nothing is sent and nothing is loaded until it is asked.
 
     Args:
         settings: Model, address, key and bounds.
         name: `provider:model` instead of the settings' own.
+        guard: Stands before each single call, repeats included.
         pause: Waits before a call is repeated.
 
     Raises:
@@ -57,7 +70,7 @@ def open_model(
                 f"{settings.base_url!r} is not a base URL",
                 hint="write it as http://HOST:PORT/v1 in GENESIS_LLM__BASE_URL",
             )
-    return _Client(parse_model_name(chosen), settings, pause)
+    return _Client(parse_model_name(chosen), settings, guard, pause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +83,13 @@ class _Reply:
 class _Client:
     """A model of a provider that pydantic-ai speaks to."""
 
-    def __init__(self, model: ModelName, settings: LlmSettings, pause: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(
+        self, model: ModelName, settings: LlmSettings, guard: Guard, pause: Callable[[float], Awaitable[None]]
+    ) -> None:
         self.name = str(model)
         self._model = model
         self._settings = settings
+        self._guard = guard
         self._pause = pause
         self._secret = settings.api_key.get_secret_value() if settings.api_key else None
         self._where = _shown_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
@@ -112,18 +128,24 @@ class _Client:
         most = max_tokens or self._settings.max_tokens
         await asyncio.to_thread(load, self._model.provider)
         deadline = asyncio.get_running_loop().time() + limit_s
-        try:
-            async with asyncio.timeout_at(deadline):
+
+        async def call() -> _Reply:
+            """Make one call behind the guard, which learns of one that is too slow as well."""
+            async with self._guard(self._where):
                 try:
-                    return await self._call_once(prompt, system, most, limit_s, schema)
-                except ModelError as error:
-                    wait_s = _pause_before_repeat(error)
-                    if wait_s is None or asyncio.get_running_loop().time() + wait_s >= deadline:
-                        raise
-                await self._pause(wait_s)
-                return await self._call_once(prompt, system, most, limit_s, schema)
-        except TimeoutError as error:
-            raise failures.too_slow(self.name, self._where, limit_s) from error
+                    async with asyncio.timeout_at(deadline):
+                        return await self._call_once(prompt, system, most, limit_s, schema)
+                except TimeoutError as error:
+                    raise failures.too_slow(self.name, self._where, limit_s) from error
+
+        try:
+            return await call()
+        except ModelError as error:
+            wait_s = _pause_before_repeat(error)
+            if wait_s is None or asyncio.get_running_loop().time() + wait_s >= deadline:
+                raise
+        await self._pause(wait_s)
+        return await call()
 
     async def _call_once(
         self, prompt: str, system: str, max_tokens: int, timeout_s: float, schema: type[BaseModel] | None

@@ -9,6 +9,7 @@ say nothing about the state after it, and are dropped.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -100,7 +101,7 @@ class Machine:
         "_index",
         "_opened_at",
         "_probe",
-        "_probe_until",
+        "_probe_at",
         "_probes",
         "_rules",
         "_slow",
@@ -131,7 +132,7 @@ class Machine:
         self._until = 0.0
         self._probes = 0
         self._probe = 0
-        self._probe_until = 0.0
+        self._probe_at = 0.0
         self._index = -1
         self._forget()
 
@@ -156,7 +157,7 @@ class Machine:
         if left_s > 0:
             return Refusal(min(_PROBE_AGAIN_S, left_s), f"{self.reason}; a probe is under way"), change
         self._probes += 1
-        self._probe, self._probe_until = self._probes, now + self._rules.probe_s
+        self._probe, self._probe_at = self._probes, now
         return Permit(self.epoch, self._probe), change
 
     def retry_after_s(self, now: float) -> float:
@@ -210,9 +211,9 @@ class Machine:
     # ── steps ──
 
     def _probe_left_s(self, now: float) -> float:
-        """How long the probe under way may still take; a lease of another clock counts as over."""
-        left_s = self._probe_until - now if self._probe else 0.0
-        return left_s if 0 < left_s <= self._rules.probe_s else 0.0
+        """How long the probe under way may still take; one of another clock counts as over."""
+        since_s = now - self._probe_at if self._probe else math.inf
+        return self._rules.probe_s - since_s if 0 <= since_s < self._rules.probe_s else 0.0
 
     def _report_probe(self, verdict: Verdict, took_s: float, now: float) -> Transition | None:
         self._probe = 0
@@ -298,7 +299,7 @@ class Machine:
         kept = {
             "state": self.state, "epoch": self.epoch, "in_a_row": self.in_a_row, "openings": self.openings,
             "closing": self.closing, "reason": self.reason, "opened_at": self._opened_at, "until": self._until,
-            "probe": self._probe, "probes": self._probes, "probe_until": self._probe_until, "index": self._index,
+            "probe": self._probe, "probes": self._probes, "probe_at": self._probe_at, "index": self._index,
             "calls": self._calls, "failed": self._failed, "slow": self._slow,
         }  # fmt: skip
         return json.dumps(kept, separators=(",", ":"))
@@ -318,7 +319,7 @@ class Machine:
             made.openings, made.closing = int(kept["openings"]), int(kept["closing"])
             made._opened_at, made._until = float(kept["opened_at"]), float(kept["until"])
             made._probe, made._probes = int(kept["probe"]), int(kept["probes"])
-            made._probe_until, made._index = float(kept["probe_until"]), int(kept["index"])
+            made._probe_at, made._index = float(kept["probe_at"]), int(kept["index"])
             made._calls, made._failed, made._slow = (_buckets(kept[name]) for name in ("calls", "failed", "slow"))
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no state of a breaker: {error}") from error

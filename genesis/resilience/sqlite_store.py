@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -36,6 +37,7 @@ class SqliteStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._opened_by = 0
 
     def now(self) -> float:
         """Give the time of this machine."""
@@ -77,8 +79,9 @@ class SqliteStore:
     def _using(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
-                if self._connection is None:
-                    self._connection = self._open()
+                if self._connection is None or self._opened_by != os.getpid():
+                    # A connection of the parent must not be used after a fork, and not be closed here either.
+                    self._connection, self._opened_by = self._open(), os.getpid()
                 yield self._connection
             except (sqlite3.Error, OSError) as error:
                 self._drop()

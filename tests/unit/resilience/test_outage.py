@@ -1,0 +1,119 @@
+"""A model that is down: what twenty requests cost, all at once in one process and one after another in twenty."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from genesis.errors import BreakerOpenError
+from genesis.pipeline import make_plan
+from genesis.resilience.breakers import breakers_of
+from genesis.settings import ResilienceSettings, Settings
+from genesis.testing.llm_server import FakeLlmServer, answers, status
+
+REQUESTS = 20
+MOST_CALLS = 24
+PLAN = {"tasks": [{"id": "first", "description": "Do the first thing"}]}
+
+
+@pytest.fixture
+def settings(tmp_path):
+    def made(server, **more):
+        return Settings(home=tmp_path, llm=server.settings(), resilience=ResilienceSettings(**more))
+
+    return made
+
+
+def plan(number, settings):
+    return make_plan(f"Water plant number {number}", settings=settings)
+
+
+@pytest.mark.parametrize("share", ["memory", "machine"])
+def test_twenty_requests_at_once_make_few_calls_and_then_none(settings, share):
+    with FakeLlmServer([status(500)]) as server:
+        made = settings(server, share=share)
+        with ThreadPoolExecutor(REQUESTS) as pool:
+            plans = list(pool.map(lambda number: plan(number, made), range(REQUESTS)))
+        assert all(found.tasks and found.planner != "llm" for found in plans)
+        calls = len(server.requests)
+        assert calls <= MOST_CALLS
+        for number in range(REQUESTS):
+            assert "is not called" in plan(number, made).planner_note
+        assert len(server.requests) == calls
+
+
+def test_twenty_processes_one_after_another_make_few_calls_and_then_none(settings, tmp_path):
+    code = """\
+import sys
+from genesis.pipeline import make_plan
+for number in range(int(sys.argv[1])):
+    print(make_plan(f"Water plant number {number}").planner)
+"""
+    with FakeLlmServer([status(500)]) as server:
+        llm = settings(server).llm
+        environment = os.environ | {
+            "GENESIS_HOME": str(tmp_path),
+            "GENESIS_LLM__MODEL": llm.model,
+            "GENESIS_LLM__BASE_URL": llm.base_url,
+            "GENESIS_LLM__API_KEY": "none",
+        }
+
+        def request():
+            ran = subprocess.run(
+                [sys.executable, "-c", code, "1"], env=environment, capture_output=True, text=True, check=True
+            )
+            return ran.stdout.split()
+
+        counts = []
+        for _ in range(REQUESTS):
+            assert request() == ["minimal"]
+            counts.append(len(server.requests))
+        assert counts[-1] <= MOST_CALLS
+        assert counts[-1] == counts[5]
+
+
+def test_once_the_cooling_time_is_over_one_probe_is_made_and_a_model_that_is_back_plans_again(settings):
+    steps = [status(500)] * 4 + [answers(PLAN)]
+    with FakeLlmServer(steps) as server:
+        made = settings(server, share="machine", failures=2, cooling_s=0.5)
+        while "is not called" not in plan(0, made).planner_note:
+            assert len(server.requests) <= 3
+        for waited in (0.6, 1.2, 2.4):  # probes fail until the script is at its end
+            time.sleep(waited)
+            if plan(1, made).planner == "llm":
+                break
+        assert plan(2, made).planner == "llm"
+
+
+def test_too_many_requests_is_no_sign_of_an_outage(settings):
+    with FakeLlmServer([status(429)]) as server:
+        made = settings(server, failures=1)
+        plan(0, made)
+        before = len(server.requests)
+        plan(1, made)
+        assert len(server.requests) > before
+
+
+def test_an_answer_that_cannot_be_used_is_no_outage_either(settings):
+    with FakeLlmServer([answers({"no": "tasks"})]) as server:
+        made = settings(server, failures=1)
+        plan(0, made)
+        before = len(server.requests)
+        plan(1, made)
+        assert len(server.requests) > before
+
+
+def test_each_endpoint_has_a_breaker_of_its_own(settings, tmp_path):
+    with FakeLlmServer([status(500)]) as dead, FakeLlmServer([answers(PLAN)]) as well:
+        first, second = settings(dead, failures=1), settings(well, failures=1)
+        plan(0, first)
+        assert plan(1, first).planner != "llm"
+        assert plan(1, second).planner == "llm"
+        breaker = breakers_of(first.resilience, tmp_path).of("model", dead.settings().base_url)
+        with pytest.raises(BreakerOpenError) as caught:
+            breaker.admit()
+        assert json.dumps(caught.value.to_dict())

@@ -1,0 +1,63 @@
+"""Pauses before repeats, and what a run may spend on them."""
+
+import httpx
+import pytest
+
+from genesis.errors import SecurityError, ServiceError
+from genesis.resilience.retry import RetryBudget, RetryPolicy
+
+POLICY = RetryPolicy(retries=4, first_s=1.0, longest_s=5.0)
+
+
+def busy(seconds):
+    return ServiceError("busy", data={"retry_after_s": seconds})
+
+
+def test_the_bound_doubles_up_to_the_longest_and_the_pause_is_drawn_from_zero():
+    full = [POLICY.pause_s(httpx.ConnectError("x"), repeat, draw=lambda: 1.0) for repeat in (1, 2, 3, 4)]
+    assert full == [1.0, 2.0, 4.0, 5.0]
+    assert POLICY.pause_s(httpx.ConnectError("x"), 3, draw=lambda: 0.0) == 0.0
+    drawn = {POLICY.pause_s(httpx.ConnectError("x"), 3) for _ in range(50)}
+    assert len(drawn) > 40
+    assert all(0 <= pause <= 4.0 for pause in drawn)
+
+
+def test_repeats_end():
+    assert POLICY.pause_s(httpx.ConnectError("x"), 5) is None
+
+
+@pytest.mark.parametrize("error", [SecurityError("x"), TypeError("x"), httpx.InvalidURL("x")])
+def test_what_cannot_succeed_is_not_tried_again(error):
+    assert POLICY.pause_s(error, 1) is None
+
+
+def test_what_the_other_side_asks_for_is_kept_to():
+    assert POLICY.pause_s(busy(3), 1, draw=lambda: 0.5) == 3
+    assert POLICY.pause_s(busy(0.1), 1, draw=lambda: 0.5) == 0.5
+
+
+def test_a_wait_that_is_asked_for_and_too_long_is_not_made():
+    assert POLICY.pause_s(busy(6), 1) is None
+
+
+def test_a_pause_beyond_the_deadline_is_not_made():
+    assert POLICY.pause_s(busy(3), 1, left_s=3.0) is None
+    assert POLICY.pause_s(busy(3), 1, left_s=3.1, draw=lambda: 0.0) == 3
+
+
+@pytest.mark.parametrize(("leaves", "repeats"), [(0, 3), (1, 3), (15, 3), (100, 20), (1000, 200)])
+def test_under_a_full_outage_a_run_makes_a_fifth_more_tries_at_most(leaves, repeats):
+    budget = RetryBudget(leaves)
+    made = sum(budget.take() for _ in range(10 * leaves + 10))
+    assert made == repeats
+    assert budget.refused == 10 * leaves + 10 - repeats
+
+
+def test_successes_give_repeats_back_up_to_where_it_began():
+    budget = RetryBudget(5)
+    assert [budget.take() for _ in range(4)] == [True, True, True, False]
+    budget.succeeded()
+    assert (budget.left, budget.take(), budget.take()) == (1, True, False)
+    for _ in range(10):
+        budget.succeeded()
+    assert budget.left == 3
