@@ -196,14 +196,20 @@ class _Circuitbreaker(Side):
         super().__init__(cooling_s)
         import circuitbreaker  # noqa: PLC0415
 
-        self._breaker = circuitbreaker.CircuitBreaker(failure_threshold=_FAILURES, recovery_timeout=cooling_s)
+        made = circuitbreaker.CircuitBreaker(failure_threshold=_FAILURES, recovery_timeout=cooling_s)
+
+        async def call(work: Work) -> None:
+            await work.slow()
+
+        self._call = made(call)
+        self._nothing = made(lambda: None)
 
     async def call(self, work: Work) -> None:
-        await self._breaker.call_async(work.slow)
+        await self._call(work)
 
     def healthy(self) -> Callable[[], Any]:
-        breaker = self._breaker
-        return lambda: breaker.call(_nothing)
+        call: Callable[[], Any] = self._nothing
+        return call
 
 
 SIDES: tuple[type[Side], ...] = (_Genesis, _Pybreaker, _Purgatory, _Aiobreaker, _Circuitbreaker)

@@ -137,7 +137,11 @@ class Breaker:
             verdict: How it ended.
             took_s: How long it took.
         """
-        if not self._counted_here(permit, verdict, took_s):
+        if self._store is None:  # the usual way of one process, without a detour
+            with self._lock:
+                change = self._known.machine.report(permit, verdict, took_s, self._clock())
+            self._tell(change)
+        elif not self._counted_here(permit, verdict, took_s):
             self._tell(self._apply(lambda machine, now: machine.report(permit, verdict, took_s, now)))
 
     @contextmanager
