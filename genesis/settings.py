@@ -136,6 +136,8 @@ class ResilienceSettings(_Group):
     """Never longer than this."""
     successes: Annotated[int, Field(ge=1)] = 2
     """So many probes in a row that succeed close it."""
+    wait_s: Annotated[float, Field(ge=0)] = 90.0
+    """How long a task may wait for an agent whose breaker is open, where no other agent can take it."""
 
 
 class Settings(BaseSettings):

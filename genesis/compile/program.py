@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from genesis.compile.fingerprint import Fingerprints
 from genesis.compile.flatten import Flat, flatten
 from genesis.errors import PlanInvalidError
-from genesis.model import AgentProfile, Leaf, Plan, Program, Registry, RoutedPlan
+from genesis.model import AgentProfile, Leaf, Plan, Program, Registry, RoutedPlan, Task
 from genesis.structure import (
     DataFlow,
     Node,
@@ -51,7 +51,8 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     for index, (leaf, agent) in enumerate(zip(tree.leaves, agents, strict=True)):
         sources = {reference: number[source] for reference, source in flow.sources.get(leaf, {}).items()}
         place = _Place(index, groups[flat.after[leaf]], sources, prints[leaf])
-        leaves.append(_leaf(place, tree.nodes[leaf], agent, default_seconds))
+        node = tree.nodes[leaf]
+        leaves.append(_leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path)))
     used = {leaf.agent for leaf in leaves}
     return Program(
         request=plan.request,
@@ -120,12 +121,21 @@ class _Place:
     fingerprint: str
 
 
-def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float) -> Leaf:
+def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
+    """Give who else may do it: nobody, where a person chose the agent, or where doing it twice would do harm."""
+    route = routed.routes.get(path)
+    if route is None or task.agent is not None or task.side_effects:
+        return ()
+    return tuple(other.agent for other in route.alternatives)
+
+
+def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float, fallbacks: tuple[str, ...]) -> Leaf:
     task = node.task
     return Leaf(
         index=place.index,
         path=node.path,
         agent=agent.name,
+        fallbacks=fallbacks,
         after=place.after,
         type=task.type,
         description=task.description,

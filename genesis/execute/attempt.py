@@ -9,7 +9,7 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
-from genesis.errors import GenesisError, TaskError
+from genesis.errors import BreakerOpenError, GenesisError, TaskError
 from genesis.execute.cache import ResultCache, cache_key
 from genesis.execute.inputs import missing_outputs, resolved_inputs
 from genesis.execute.ledger import leaf_name
@@ -36,7 +36,7 @@ class LeafRun:
         self.leaf = leaf
         self._session = session
         self._outcomes = outcomes
-        self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts)
+        self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note)
 
     def start(self) -> Outcome:
         """Say that the leaf runs."""
@@ -49,10 +49,14 @@ class LeafRun:
         Raises:
             BaseException: Whatever the attempt raised; its description is kept in `outcome`.
         """
-        self.outcome = self.outcome.model_copy(update={"attempts": self.outcome.attempts + 1})
+        attempts = self.outcome.attempts
+        self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
             result, state = await self._result()
             return await self._finish(result, state)
+        except BreakerOpenError as error:  # nothing was tried
+            self.outcome = self.outcome.model_copy(update={"attempts": attempts, "error": error_info(error)})
+            raise
         except Exception as error:
             self.outcome = self.outcome.model_copy(update={"error": error_info(error)})
             raise
@@ -72,7 +76,7 @@ class LeafRun:
         if not ResultCache.serves(leaf):
             return await self._execute(inputs, by_path)
         cache = ResultCache(session.ledger.store)
-        agent = session.program.agents[leaf.agent]
+        agent = session.program.profile(leaf.agent)
         spec = agent.executor_for(leaf.type, model=session.planner_model)
         key = await asyncio.to_thread(cache_key, leaf, spec.model_dump_json(), inputs, by_path)
         found = await cache.get(leaf, key, session.now())
@@ -94,14 +98,20 @@ class LeafRun:
             description=leaf.description,
             inputs=inputs,
             outputs=leaf.outputs,
-            agent=session.program.agents[leaf.agent],
+            agent=session.program.profile(leaf.agent),
             attempt=self.outcome.attempts,
             seconds=leaf.seconds,
             timeout_s=leaf.timeout_s or session.settings.run.timeout_s,
             folder=session.files / leaf_name(leaf),
             upstream=upstream,
         )
-        result = await session.executor(leaf).execute(work)
+        executor = session.executor(leaf)
+        breaker = session.breaker(leaf.agent)
+        if breaker is None:
+            result = await executor.execute(work)
+        else:
+            async with breaker.guarding():
+                result = await executor.execute(work)
         missing = missing_outputs(leaf, result.value)
         if missing and result.state == "completed":
             raise TaskError(
@@ -112,7 +122,7 @@ class LeafRun:
         return result, result.state
 
     async def _finish(self, result: Result, state: TaskState) -> Outcome:
-        price = self._session.program.agents[self.leaf.agent].cost_for(self.leaf.type)
+        price = self._session.program.profile(self.leaf.agent).cost_for(self.leaf.type)
         usd = result.usd
         if usd is None:
             usd = Decimal(0) if state != "completed" else price.usd_per_task or Decimal(0)

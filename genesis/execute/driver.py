@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from genesis.errors import GenesisError
 from genesis.execute.attempt import error_info
 from genesis.execute.control import Control
+from genesis.execute.detours import OPEN, Detours, Turn
 from genesis.execute.place import Place
 from genesis.execute.session import Session
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, RunState
@@ -19,6 +21,7 @@ from genesis.schedule import Job, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
 
+_log = logging.getLogger(__name__)
 _NAMED = 3
 
 
@@ -46,30 +49,39 @@ class Driver:
         self._control = control
         self._place = place
         self._leaves = session.program.leaves
+        self._now: dict[int, Leaf] = {}
+        """Leaves that another agent has now."""
         self._ended: asyncio.Queue[tuple[Leaf, Outcome] | None] = asyncio.Queue()
         self._stop: Ending | None = None
+        self._halted = False
+        self._blocked: set[str] = set()
         self._working: set[asyncio.Task[None]] = set()
         self._spent_usd = sum((outcome.usd or Decimal(0) for outcome in outcomes.values()), Decimal(0))
         self._spent_tokens = sum(outcome.tokens for outcome in outcomes.values())
         self._scheduler = self._schedule(outcomes)
+        self._detours = Detours(session, self._look_again)
 
     async def run(self) -> Ending:
         """Run until every leaf is final, and say how it ended."""
-        watch = asyncio.create_task(self._watch())
+        await self._detours.look()
+        watches = [asyncio.create_task(self._watch()), asyncio.create_task(self._detours.watch())]
         try:
             async with asyncio.TaskGroup() as group:
                 while not self._scheduler.done:
-                    for index in self._scheduler.take() if self._stop is None else ():
-                        work = group.create_task(self._run_leaf(self._leaves[index]))
-                        self._working.add(work)
-                        work.add_done_callback(self._working.discard)
+                    if self._stop is None:
+                        self._steer()
+                        for index in self._scheduler.take():
+                            work = group.create_task(self._run_leaf(self._leaf(index)))
+                            self._working.add(work)
+                            work.add_done_callback(self._working.discard)
                     ended = await self._ended.get()
-                    if ended is None:
-                        self._halt()
-                    else:
+                    if ended is not None:
                         self._settle(*ended)
+                    elif self._stop is not None and not self._halted:
+                        self._halt()
         finally:
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
         return self._stop or self._ending()
 
     def _schedule(self, finished: Mapping[int, Outcome]) -> Scheduler:
@@ -96,6 +108,11 @@ class Driver:
     def _settle(self, leaf: Leaf, outcome: Outcome) -> None:
         """Tell the scheduler that a leaf is final."""
         index = leaf.index
+        if outcome.state == "failed" and self._stop is None:
+            turn = self._detours.after(leaf, outcome)
+            if turn.kind != "end":
+                self._put_back(turn)
+                return
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)
         if outcome.state in FINISHED:
@@ -104,6 +121,54 @@ class Driver:
         else:
             for skipped in self._scheduler.fail(index):
                 self._drop(skipped, "skipped", f"{outcome.id!r} did not finish")
+
+    def _leaf(self, index: int) -> Leaf:
+        return self._now.get(index) or self._leaves[index]
+
+    def _steer(self) -> None:
+        """Start nothing with agents whose circuit breakers are open: their leaves go to others, or wait."""
+        shut = self._detours.open_agents()
+        for agent in self._blocked - shut:
+            self._scheduler.unblock(agent)
+        self._blocked &= shut
+        for agent in shut:
+            waiting = [self._leaf(index) for index in self._scheduler.ready(agent)]
+            for leaf in waiting:
+                turn = self._detours.around(leaf)
+                if turn is not None:
+                    self._put_back(turn)
+            left = [leaf for leaf in waiting if leaf.index not in self._now or self._now[leaf.index].agent == agent]
+            for leaf in self._detours.given_up(left):
+                self._scheduler.hold(leaf.index)
+                self._give_up(leaf)
+            if agent not in self._blocked:
+                self._scheduler.block(agent)
+                self._blocked.add(agent)
+
+    def _put_back(self, turn: Turn) -> None:
+        """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
+        index = turn.leaf.index
+        self._scheduler.hold(index)
+        if turn.kind == "other":
+            self._now[index] = turn.leaf
+            _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note)
+            at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
+            self._scheduler.reassign(index, turn.leaf.agent, at_once)
+        self._scheduler.release(index)
+
+    def _give_up(self, leaf: Leaf) -> None:
+        """End a leaf that has waited for its agent for as long as it may."""
+        error = ErrorInfo(
+            code=OPEN,
+            message=f"{leaf.agent} has failed too often, and was waited for in vain",
+            hint=f"mend what {leaf.agent} needs, and resume; GENESIS_RESILIENCE__WAIT_S is how long a task waits",
+        )
+        self._ended.put_nowait((leaf, Outcome(id=leaf.path, agent=leaf.agent, state="failed", error=error)))
+
+    def _look_again(self) -> None:
+        """Wake the loop: an agent can be used again, or no more."""
+        if self._stop is None:
+            self._ended.put_nowait(None)
 
     def _spend(self, outcome: Outcome) -> None:
         budget = self._session.program.budget
@@ -145,6 +210,7 @@ class Driver:
 
     def _halt(self) -> None:
         """Start nothing more; end what runs, except when the budget is spent: what is paid for may finish."""
+        self._halted = True
         for index in self._scheduler.cancel():
             self._drop(index, "cancelled", "the run stopped before it could start")
         if self._stop is not None and self._stop.state != "budget_exceeded":

@@ -49,7 +49,7 @@ def executors(
     def executor(leaf: Leaf) -> Executor:
         key = (leaf.agent, leaf.type)
         if key not in made:
-            spec = program.agents[leaf.agent].executor_for(leaf.type, model=model)
+            spec = program.profile(leaf.agent).executor_for(leaf.type, model=model)
             if rehearse is not None:
                 spec = RehearsalExecutor(kind="rehearsal", scale=rehearse)
             made[key] = build_executor(spec, tools)

@@ -16,6 +16,8 @@ from genesis.execute.attempt import LeafRun, error_info
 from genesis.execute.session import Session
 from genesis.execute.tasks import LeafTasks
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
+from genesis.resilience.retry import RetryBudget
+from genesis.resilience.taxonomy import classify
 
 __all__ = ["LocalPlace"]
 
@@ -39,10 +41,13 @@ class LocalPlace:
         self._session = session
         self._outcomes = outcomes
         self._earlier = attempts
+        self._made: dict[int, int] = {}
+        """Attempts at leaves that were run before, by another agent or in vain."""
         self._runs: dict[str, LeafRun] = {}
         self._task_runs: dict[int, UUID] = {}
         self._stopped: str | None = None
-        self._tasks = LeafTasks(self._attempt, retry_delay_s=session.settings.run.retry_delay_s)
+        self._budget = RetryBudget(len(session.program.leaves))
+        self._tasks = LeafTasks(self._attempt, retry_delay_s=session.settings.run.retry_delay_s, again=self._may_repeat)
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -63,7 +68,9 @@ class LocalPlace:
         Raises:
             GenesisError: The ledger cannot be written.
         """
-        run = self._runs[leaf.path] = LeafRun(self._session, leaf, self._outcomes, attempts=self._earlier)
+        run = self._runs[leaf.path] = LeafRun(
+            self._session, leaf, self._outcomes, attempts=self._made.get(leaf.index, self._earlier)
+        )
         self._session.observer.leaf_changed(run.start())
         try:
             after = [self._task_runs[source] for source in leaf.after if source in self._task_runs]
@@ -77,6 +84,7 @@ class LocalPlace:
             return await run.end("failed", error_info(error))
         finally:
             self._runs.pop(leaf.path, None)
+            self._made[leaf.index] = run.outcome.attempts
         return await _concluded(run, state)
 
     def cancel(self, why: str) -> None:
@@ -88,6 +96,10 @@ class LocalPlace:
         """Say why the work was stopped; asked again after a wait, since it can change meanwhile."""
         return self._stopped
 
+    def _may_repeat(self, error: BaseException) -> bool:
+        """Whether an attempt that raised this may be repeated: where that can help, and the run can afford it."""
+        return classify(error).retryable and self._budget.take()
+
     async def _attempt(self, path: str) -> Any:
         """Make one attempt in its time, and give its ending the name that a person looks for in the UI."""
         if self._why() is not None:
@@ -97,6 +109,7 @@ class LocalPlace:
         try:
             async with asyncio.timeout(limit_s) as limit:
                 outcome = await run.work()
+            self._budget.succeeded()
         except TimeoutError:
             if not limit.expired():
                 raise

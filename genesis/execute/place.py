@@ -33,6 +33,8 @@ class Place(Protocol):
     async def run(self, leaf: Leaf) -> Outcome:
         """Run a leaf, whose upstream leaves are done, until it is final. What is returned is in the ledger.
 
+        Its agent can be another one than the program's, and it can be run again after it failed.
+
         A cancelled call records the leaf as cancelled and returns that.
 
         Raises:

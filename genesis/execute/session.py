@@ -11,6 +11,8 @@ from genesis.agents.contract import Executor
 from genesis.execute.ledger import Ledger
 from genesis.execute.observer import Observer, Silent
 from genesis.model import Leaf, Outcome, Program
+from genesis.resilience.breaker import Breaker
+from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
 
 __all__ = ["Session", "utc_now"]
@@ -40,6 +42,8 @@ class Session:
     now: Callable[[], datetime] = utc_now
     deployed: bool = False
     """Whether another worker may take over the run when this process dies."""
+    breakers: Breakers | None = None
+    """Circuit breakers of the agents; without them every call is made."""
     token: str | None = None
     """Of a worker: the id of its flow run, under which its outcomes wait for being adopted."""
 
@@ -47,6 +51,10 @@ class Session:
     def run_id(self) -> str:
         """The run's id."""
         return self.ledger.run_id
+
+    def breaker(self, agent: str) -> Breaker | None:
+        """Give the circuit breaker of an agent, where there are any."""
+        return self.breakers.of("agent", agent) if self.breakers is not None else None
 
     async def record(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Write a final outcome: as the leaf's own, or as that of a worker's attempt."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import threading
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from contextvars import copy_context
@@ -28,13 +29,20 @@ from genesis.agents.threads import Threads
 from genesis.errors import RunError
 from genesis.model import Leaf
 
-__all__ = ["LeafTasks", "retry_delays"]
+__all__ = ["JITTER", "LeafTasks", "retry_delays"]
 
 _NO_RESULT: ResultRecord[None] = ResultRecord(result=None, metadata=ResultRecordMetadata(storage_key="genesis"))
 """What an attempt hands to the engine, since the result is in the ledger: for a value it would resolve a path."""
 _LONGEST_DELAY_S = 60.0
 
+JITTER = 0.5
+"""Pauses vary by this share, so that tasks that failed together do not come back together."""
+
 Body = Callable[[str], Coroutine[Any, Any, Any]]
+
+
+def _always(_error: BaseException) -> bool:
+    return True
 
 
 def retry_delays(retries: int, first_s: float) -> list[float]:
@@ -48,10 +56,13 @@ class LeafTasks:
     Args:
         body: One attempt of the leaf with this path; it may return a Prefect state.
         retry_delay_s: Pause before the first repeat.
+        again: Whether an attempt that raised this may be repeated, where the leaf has repeats left.
     """
 
-    def __init__(self, body: Body, *, retry_delay_s: float):
+    def __init__(self, body: Body, *, retry_delay_s: float, again: Callable[[BaseException], bool] = _always):
         self._body = body
+        self._again = again
+        self._raised = threading.local()
         self._retry_delay_s = retry_delay_s
         self._tasks: dict[tuple[str, int], Task[..., Any]] = {}
         self._working: dict[str, asyncio.Task[Any]] = {}
@@ -104,7 +115,12 @@ class LeafTasks:
         if key not in self._tasks:
 
             def attempt(path: str) -> Any:
-                value = self._on_loop(path).result()
+                self._raised.error = None
+                try:
+                    value = self._on_loop(path).result()
+                except BaseException as error:
+                    self._raised.error = error
+                    raise
                 return _NO_RESULT if value is None else value
 
             self._tasks[key] = Task(
@@ -114,6 +130,9 @@ class LeafTasks:
                 task_run_name=f"{leaf.agent} · {{path}}",
                 retries=leaf.retries,
                 retry_delay_seconds=retry_delays(leaf.retries, self._retry_delay_s) or None,
+                retry_jitter_factor=JITTER if leaf.retries else None,
+                # Without an exception the attempt has returned a failed state: it ran out of time.
+                retry_condition_fn=lambda *_: self._again(self._raised.error or TimeoutError()),
                 persist_result=False,
                 cache_policy=NO_CACHE,
                 log_prints=False,

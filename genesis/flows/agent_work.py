@@ -19,6 +19,7 @@ from genesis.execute.local_place import LocalPlace
 from genesis.execute.session import Session
 from genesis.model import FINISHED, Leaf, Outcome, Program
 from genesis.pipeline import program_of
+from genesis.resilience.breakers import breakers_of
 from genesis.settings import Settings
 
 __all__ = ["Order", "work_on"]
@@ -39,6 +40,8 @@ class Order:
     """Number of this attempt, from 1."""
     token: str
     """The id of this flow run."""
+    agent: str | None = None
+    """Who does them instead of the agent that the plan has."""
 
 
 async def work_on(order: Order, settings: Settings) -> list[Outcome]:
@@ -115,7 +118,12 @@ def _dispatched(program: Program, order: Order, header: Header) -> list[Leaf]:
                 f"{order.run_id}",
                 code="GEN-RUN-VERSION",
             )
-    return [leaf for leaf in found if leaf is not None]
+    leaves = [leaf for leaf in found if leaf is not None]
+    if order.agent is None:
+        return leaves
+    if any(order.agent not in (leaf.agent, *leaf.fallbacks) for leaf in leaves):
+        raise RunError(f"agent {order.agent!r} is none that run {order.run_id!r} has for {', '.join(order.tasks)}")
+    return [leaf.model_copy(update={"agent": order.agent}) for leaf in leaves]
 
 
 async def _upstream(ledger: Ledger, program: Program, leaves: Sequence[Leaf]) -> dict[int, Outcome]:
@@ -148,6 +156,7 @@ def _session(program: Program, header: Header, ledger: Ledger, order: Order, set
         files=files_folder(ledger, settings),
         planner_model=header.llm,
         token=order.token,
+        breakers=None if header.rehearse is not None else breakers_of(settings.resilience, settings.home),
     )
 
 

@@ -45,6 +45,10 @@ class Leaf(Model):
     cache: Literal["none", "run"] | CacheTtl = "run"
     side_effects: bool = False
     approval: bool = False
+    fallbacks: tuple[str, ...] = ()
+    """Agents that may take it when its own cannot, best first."""
+    note: str = ""
+    """Why another agent has it than the plan says."""
 
 
 class Program(Model):
@@ -63,3 +67,12 @@ class Program(Model):
     correlation_id: str | None = None
     source: RoutedPlan
     """The routed plan that this program was compiled from."""
+
+    def profile(self, agent: str) -> AgentProfile:
+        """Give the profile of an agent that a leaf uses, or may fall back to.
+
+        Raises:
+            KeyError: The registry has no such agent.
+        """
+        found = self.agents.get(agent)
+        return found if found is not None else {each.name: each for each in self.registry.agents}[agent]

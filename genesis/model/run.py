@@ -62,6 +62,8 @@ class Outcome(Model):
     result_ref: str | None = None
     """Where the result is, when it is large."""
     error: ErrorInfo | None = None
+    note: str = ""
+    """What else a reader should know: that another agent took it over, and why."""
     usd: Usd | None = None
     """What it cost."""
     tokens: int = 0

@@ -26,6 +26,7 @@ __all__ = [
     "Severity",
     "classify",
     "health_of",
+    "meaning_of",
     "retry_after_s",
 ]
 
@@ -214,6 +215,15 @@ def classify(error: BaseException, *, now: Callable[[], datetime] = lambda: date
             if known in _FOREIGN:
                 return replace(_FOREIGN[known], code=type(error).__name__)
     raise AssertionError("every exception is a BaseException")
+
+
+def meaning_of(code: str) -> Meaning:
+    """Say what an error means of which only the code is left, as in a ledger's record."""
+    if code in BY_CODE:
+        return replace(BY_CODE[code], code=code)
+    known = [(kind.code, meaning) for kind, meaning in BY_CLASS.items() if code.startswith(kind.code)]
+    longest = max(known, key=lambda each: len(each[0]), default=("", BY_CLASS[errors.GenesisError]))
+    return replace(longest[1], code=code)
 
 
 def health_of(error: BaseException) -> Verdict:

@@ -73,6 +73,30 @@ class ReadyQueue:
         self._rooms[agent] += 1
         self._offer(agent)
 
+    def add_agent(self, room: int) -> int:
+        """Add an agent, and give its number."""
+        self._rooms.append(room)
+        self._heaps.append([])
+        self._blocked.append(0)
+        self._offered.append(_NO_OFFER)
+        return len(self._rooms) - 1
+
+    def assign(self, place: int, agent: int) -> None:
+        """Give a place that is not in the queue to another agent.
+
+        It may still lie in the heap of the agent before, where it is passed over: as one that is not queued, or, once
+        it is queued for the other, as a stranger.
+        """
+        before = self._agents[place]
+        self._agents[place] = agent
+        if self._offered[before] == place:
+            self._offered[before] = _NO_OFFER
+            self._offer(before)
+
+    def queued(self, agent: int) -> list[int]:
+        """Give the places of an agent that are in the queue, best first."""
+        return sorted({place for place in self._heaps[agent] if self._waits(place, agent)})
+
     def block(self, agent: int) -> None:
         """Keep all of an agent's jobs in the queue until it is unblocked."""
         self._blocked[agent] = True
@@ -85,11 +109,14 @@ class ReadyQueue:
     def _open(self, agent: int) -> bool:
         return self._rooms[agent] > 0 and not self._blocked[agent]
 
+    def _waits(self, place: int, agent: int) -> bool:
+        return bool(self._queued[place]) and self._agents[place] == agent
+
     def _offer(self, agent: int) -> None:
         if not self._open(agent):
             return
         heap = self._heaps[agent]
-        while heap and not self._queued[heap[0]]:
+        while heap and not self._waits(heap[0], agent):
             heappop(heap)
         if heap and (self._offered[agent] == _NO_OFFER or heap[0] < self._offered[agent]):
             self._offered[agent] = heap[0]

@@ -167,6 +167,31 @@ class Scheduler:
         self._queue.discard(self._places[job])
         self._move(job, JobState.HELD)
 
+    def reassign(self, job: int, agent: str, at_once: int) -> None:
+        """Give a held job to another agent.
+
+        Args:
+            job: The job.
+            agent: The agent's name.
+            at_once: How many jobs the agent may run at once; counts where no job of this run had it so far.
+
+        Raises:
+            ScheduleError: The job is not held.
+        """
+        self._expect(job, "reassign", JobState.HELD)
+        number = self._agents.get(agent)
+        if number is None:
+            number = self._agents[agent] = self._queue.add_agent(max(1, at_once))
+        self._queue.assign(self._places[job], number)
+
+    def ready(self, agent: str) -> list[int]:
+        """Give the jobs of an agent that would start if they could, best first.
+
+        Raises:
+            ScheduleError: No job has this agent.
+        """
+        return [self._jobs[place] for place in self._queue.queued(self._agent(agent))]
+
     def release(self, job: int) -> None:
         """Let a held job go on: it is ready at once if what it waits for has finished, and keeps its priority.
 

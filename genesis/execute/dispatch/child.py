@@ -11,7 +11,7 @@ from uuid import UUID
 
 from prefect.client.schemas.objects import StateType
 
-from genesis.execute.tasks import retry_delays
+from genesis.execute.tasks import JITTER, retry_delays
 from genesis.model import Leaf
 from genesis.settings import Settings
 
@@ -92,12 +92,13 @@ def short_pool(pool: str) -> str:
 
 def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int) -> dict[str, Any]:
     """Give the parameters of the child's flow. Nothing of the work itself: that is in the ledger."""
-    return {
+    given: dict[str, Any] = {
         "run_id": run_id,
         "tasks": [leaf.path for leaf in leaves],
         "fingerprints": [leaf.fingerprint for leaf in leaves],
         "attempt": attempt,
     }
+    return given | ({"agent": leaves[0].agent} if leaves[0].note else {})
 
 
 def idempotency_key(run_id: str, leaves: Sequence[Leaf], attempt: int) -> str:
@@ -112,4 +113,5 @@ def idempotency_key(run_id: str, leaves: Sequence[Leaf], attempt: int) -> str:
 def allowance_s(leaf: Leaf, settings: Settings) -> float:
     """Say how long a leaf may take in a child that runs: all its attempts and the pauses between them."""
     limit_s = leaf.timeout_s or settings.run.timeout_s
-    return (leaf.retries + 1) * limit_s + sum(retry_delays(leaf.retries, settings.run.retry_delay_s)) + _MARGIN_S
+    pauses_s = sum(retry_delays(leaf.retries, settings.run.retry_delay_s)) * (1 + JITTER)
+    return (leaf.retries + 1) * limit_s + pauses_s + _MARGIN_S

@@ -56,7 +56,7 @@ class Dispatcher:
         Raises:
             ServiceError: There is no deployment for the agent, or the API refuses the flow run.
         """
-        pool = self._session.program.agents[leaves[0].agent].pool_name
+        pool = self._session.program.profile(leaves[0].agent).pool_name
         while True:
             deployment = await self._deployment(pool)
             link = uuid4()

@@ -76,7 +76,7 @@ def _matching(paths: Sequence[Any], fingerprints: Sequence[Any], by_path: dict[s
 
 
 def _pool(program: Program, leaves: Sequence[Leaf]) -> str:
-    return program.agents[leaves[0].agent].pool_name
+    return program.profile(leaves[0].agent).pool_name
 
 
 def _child(flow_run: FlowRun, leaves: tuple[Leaf, ...], state: StateType, pool: str, now: float) -> Child:

@@ -81,6 +81,7 @@ class PoolPlace:
         self._leaves = session.program.leaves
         self._why: str | None = None
         self._attempts: dict[int, int] = {}
+        self._ran: set[int] = set()
         self._stack = AsyncExitStack()
         self._line: Line | None = None
         self._errands = Errands(impatient())
@@ -135,6 +136,8 @@ class PoolPlace:
             GenesisError: The ledger cannot be written.
         """
         outcome = self._desk.ask(leaf)
+        if leaf.index in self._ran:  # it failed, and is to be done once more
+            self._children.taken.discard(leaf.index)
         try:
             if self._desk.has(leaf.index):
                 await self._desk.take_early(leaf)
@@ -142,6 +145,8 @@ class PoolPlace:
                 await self._desk.conclude(leaf, "cancelled")
             elif leaf.index in self._children.taken:
                 self._children.show(leaf)
+            elif leaf.agent != self._leaves[leaf.index].agent:
+                self._send([leaf])  # alone: what travels together has the agents of the program
             else:
                 self._outbox.put(leaf)
             return await outcome
@@ -150,6 +155,7 @@ class PoolPlace:
                 raise
             return await self._session.ledger.adopt(leaf, self._desk.without_record(leaf, "cancelled"))
         finally:
+            self._ran.add(leaf.index)
             self._outbox.drop(leaf)
             self._desk.leave(leaf)
 

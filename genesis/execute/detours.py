@@ -1,0 +1,133 @@
+"""Who does a leaf when its agent cannot: the next capable agent, or the same one later."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from genesis.execute.session import Session
+from genesis.model import ErrorInfo, Leaf, Outcome
+from genesis.resilience.taxonomy import meaning_of
+
+__all__ = ["OPEN", "Detours", "Turn"]
+
+OPEN = "GEN-BREAKER-OPEN"
+_LOOK_S = 0.5
+"""How often shared breakers are looked at while leaves run."""
+_ELSEWHERE = ("reroute", "wait")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What becomes of a leaf that could not be done."""
+
+    kind: Literal["other", "later", "end"]
+    leaf: Leaf
+
+
+@dataclass(slots=True)
+class _Way:
+    """What one leaf has been through."""
+
+    tried: set[str] = field(default_factory=set)
+    waits_since: float | None = None
+
+
+class Detours:
+    """Chooses, and watches the agents' circuit breakers.
+
+    A leaf goes to another agent where a runner-up of its routing can take it: not where a person chose the agent, and
+    not where it changes something outside of the run. It keeps its fingerprint: what is to be done is the same, and the
+    record says who did it.
+
+    Args:
+        session: The run.
+        changed: Called when an agent's breaker has opened or closed.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, session: Session, changed: Callable[[], None], *, clock: Callable[[], float] = time.monotonic):
+        self._session = session
+        self._changed = changed
+        self._clock = clock
+        self._ways: dict[int, _Way] = {}
+        self._closed_for: dict[str, float] = {}
+        self.agents = {leaf.agent for leaf in session.program.leaves}
+        """Agents whose breakers matter: those that leaves have now, and those that they were given."""
+
+    def open_agents(self) -> set[str]:
+        """Give the agents that nothing is to be given to now."""
+        return {agent for agent, seconds in self._closed_for.items() if seconds > 0}
+
+    def given_up(self, waiting: Iterable[Leaf]) -> list[Leaf]:
+        """Give those of some leaves that have waited for their agents for as long as they may."""
+        now, longest = self._clock(), self._session.settings.resilience.wait_s
+        late = []
+        for leaf in waiting:
+            way = self._way(leaf)
+            if way.waits_since is None:
+                way.waits_since = now
+            elif now - way.waits_since >= longest:
+                late.append(leaf)
+        return late
+
+    def around(self, leaf: Leaf) -> Turn | None:
+        """Give a leaf whose agent's breaker is open to another agent, if there is one."""
+        reason = f"{leaf.agent} is not called at present"
+        return self._other(leaf, reason)
+
+    def after(self, leaf: Leaf, outcome: Outcome) -> Turn:
+        """Say what becomes of a leaf that failed."""
+        error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
+        if error.code == OPEN:
+            self._closed_for[leaf.agent] = max(
+                _LOOK_S, self._closed_for.get(leaf.agent, 0.0)
+            )  # until it is looked at anew
+            turn = self.around(leaf)
+            if turn is None and not self.given_up([leaf]):
+                turn = Turn("later", leaf)
+            return turn or Turn("end", leaf)
+        self._way(leaf).tried.add(leaf.agent)
+        if meaning_of(error.code).recovery not in _ELSEWHERE:
+            return Turn("end", leaf)
+        return self._other(leaf, f"{leaf.agent} failed: {error.code}: {error.message}"[:500]) or Turn("end", leaf)
+
+    async def watch(self) -> None:
+        """Look at the breakers again and again; those that are shared are read off the event loop."""
+        while self._session.breakers is not None:
+            await self.look()
+            await asyncio.sleep(_LOOK_S)
+
+    async def look(self) -> None:
+        """Look once."""
+        if self._session.breakers is None:
+            return
+        before = self.open_agents()
+        self._closed_for = await asyncio.to_thread(self._read)
+        if self.open_agents() != before or before:
+            self._changed()
+
+    def _read(self) -> dict[str, float]:
+        found = {agent: self._session.breaker(agent) for agent in sorted(self.agents)}
+        return {agent: breaker.retry_after_s() for agent, breaker in found.items() if breaker is not None}
+
+    def _other(self, leaf: Leaf, reason: str) -> Turn | None:
+        way, shut = self._way(leaf), self.open_agents()
+        for agent in leaf.fallbacks:
+            if agent in way.tried or agent in shut or agent == leaf.agent or not self._admits(agent):
+                continue
+            self.agents.add(agent)
+            way.waits_since = None
+            return Turn("other", leaf.model_copy(update={"agent": agent, "note": f"{reason}; {agent} took it over"}))
+        return None
+
+    def _admits(self, agent: str) -> bool:
+        """Whether a breaker that was not watched so far lets calls through, as far as is known here."""
+        breaker = self._session.breaker(agent)
+        return breaker is None or breaker.state == "closed"
+
+    def _way(self, leaf: Leaf) -> _Way:
+        return self._ways.setdefault(leaf.index, _Way())
