@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from genesis import errors
+from genesis.resilience.taxonomy import BY_CLASS, BY_CODE
 from genesis.settings import Settings
 
 __all__ = ["PARTS", "regenerated", "write"]
@@ -48,7 +49,19 @@ def error_tree() -> str:
     return "\n".join(rows) + "\n"
 
 
-PARTS: dict[str, Callable[[], str]] = {"settings": settings, "errors": error_tree}
+def meanings() -> str:
+    """One row a class of the error tree, and one a code that means something else than its class."""
+    rows = ["| class or code | category | severity | again | then | counts |", "|---|---|---|---|---|---|"]
+    named = {f"`{kind.__name__}`": meaning for kind, meaning in BY_CLASS.items()}
+    named |= {f"`{code}`": meaning for code, meaning in sorted(BY_CODE.items())}
+    for name, meaning in named.items():
+        again, blames = ("yes" if each else "no" for each in (meaning.retryable, meaning.blames))
+        then = meaning.recovery.replace("_", " ")
+        rows.append(f"| {name} | {meaning.category} | {meaning.severity} | {again} | {then} | {blames} |")
+    return "\n".join(rows) + "\n"
+
+
+PARTS: dict[str, Callable[[], str]] = {"settings": settings, "errors": error_tree, "meanings": meanings}
 
 
 def regenerated(text: str) -> str:

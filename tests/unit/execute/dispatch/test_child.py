@@ -47,7 +47,7 @@ def test_an_idempotency_key_tells_runs_batches_and_attempts_apart():
 
 
 def test_a_leaf_may_take_all_its_attempts_and_the_pauses_between():
-    assert allowance_s(LEAVES[1], Settings()) == pytest.approx(3 * 10 + 1 + 2 + 30)
+    assert allowance_s(LEAVES[1], Settings()) == pytest.approx(3 * 10 + 1.5 * (1 + 2) + 30)
     assert allowance_s(LEAVES[0], Settings()) == pytest.approx(3600 + 30)
 
 
