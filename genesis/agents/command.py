@@ -96,6 +96,7 @@ def _failed(program: str, ended: Ended) -> TaskError:
     said = "\n".join(lines)[-_SHOWN_CHARACTERS:]
     return TaskError(
         f"{program!r} {how}" + (f": {said}" if said else ", and wrote nothing to stderr"),
+        code="GEN-TASK-EXIT",
         data={"exit_code": ended.code, "stderr": said, "omitted_bytes": ended.stdout_omitted + ended.stderr_omitted},
     )
 

@@ -39,8 +39,9 @@ class _Way:
 class Detours:
     """Chooses, and watches the agents' circuit breakers.
 
-    A leaf goes to another agent where a runner-up of its routing can take it: not where a person chose the agent, and
-    not where it changes something outside of the run. It keeps its fingerprint: what is to be done is the same, and the
+    A leaf goes to another agent where a runner-up of its routing can take it: not where a person chose the agent, not
+    where it changes something outside of the run, and not where the other one would only write a work order, so that a
+    run ends as completed whose work was not done. It keeps its fingerprint: what is to be done is the same, and the
     record says who did it.
 
     Args:
@@ -117,7 +118,9 @@ class Detours:
     def _other(self, leaf: Leaf, reason: str) -> Turn | None:
         way, shut = self._way(leaf), self.open_agents()
         for agent in leaf.fallbacks:
-            if agent in way.tried or agent in shut or agent == leaf.agent or not self._admits(agent):
+            if agent in way.tried or agent in shut or agent == leaf.agent:
+                continue
+            if not self._admits(agent) or self._only_writes_it_down(leaf, agent):
                 continue
             self.agents.add(agent)
             way.waits_since = None
@@ -128,6 +131,12 @@ class Detours:
         """Whether a breaker that was not watched so far lets calls through, as far as is known here."""
         breaker = self._session.breaker(agent)
         return breaker is None or breaker.state == "closed"
+
+    def _only_writes_it_down(self, leaf: Leaf, agent: str) -> bool:
+        """Whether an agent would write a work order for what the leaf's own agent was to do."""
+        profile, model = self._session.program.profile, self._session.planner_model
+        own, other = (profile(name).executor_for(leaf.type, model=model).kind for name in (leaf.agent, agent))
+        return other == "brief" != own
 
     def _way(self, leaf: Leaf) -> _Way:
         return self._ways.setdefault(leaf.index, _Way())

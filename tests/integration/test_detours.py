@@ -8,7 +8,7 @@ import pytest
 from genesis.agents.contract import Result
 from genesis.compile import compile_program
 from genesis.errors import SecurityError
-from genesis.model import Alternative, Route
+from genesis.model import Alternative, CommandExecutor, Route
 from genesis.resilience import BreakerRules
 from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
@@ -92,6 +92,15 @@ async def test_what_another_agent_cannot_mend_is_not_given_to_one(bench):
     fleet.error = SecurityError("refused")
     run = await bench().run(program(a_task("x", retries=2)), fleet)
     assert (run.state, run.tasks[0].attempts) == ("failed", 1)
+
+
+async def test_a_work_order_is_no_way_around_work_that_failed(bench):
+    fleet = Fleet(first=1e9)
+    made = program(a_task("x"))
+    first = made.profile("first").model_copy(update={"executor": CommandExecutor(kind="command", argv=("true",))})
+    made = made.model_copy(update={"agents": made.agents | {"first": first}})
+    run = await bench().run(made, fleet)
+    assert (run.state, [name for name, _ in fleet.calls]) == ("failed", ["first"])
 
 
 async def test_once_its_breaker_is_open_an_agent_gets_no_more_tasks(bench):
