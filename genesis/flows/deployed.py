@@ -13,6 +13,7 @@ from genesis.flows.asking import Asked
 from genesis.flows.deployed_run import check_asked, ended_state, run_asked
 from genesis.flows.retention import purge
 from genesis.settings import Settings
+from genesis.workers.engine import never_suspended
 
 __all__ = ["agent_task", "housekeeping", "orchestrate", "preflight"]
 
@@ -69,6 +70,7 @@ async def preflight(
 
 
 @flow(name="agent_task", validate_parameters=False, persist_result=False, log_prints=False)
+@never_suspended
 async def agent_task(
     run_id: str, tasks: list[str], fingerprints: list[str], attempt: int = 1, agent: str | None = None
 ) -> object:
