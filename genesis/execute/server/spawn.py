@@ -220,6 +220,9 @@ def _environment(files: ServerFiles, host: str, port: int, backends: Backends = 
         made["PREFECT_UI_STATIC_DIRECTORY"] = str(files.folder / "ui")
     if backends.postgres is not None:
         made["PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_APPLICATION_NAME"] = files.application
+        # Prefect has several hundred statements. The drivers keep 100, so that most are parsed and planned every time.
+        for kept in ("STATEMENT_CACHE_SIZE", "PREPARED_STATEMENT_CACHE_SIZE"):
+            made[f"PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_{kept}"] = "2000"
     return made | (_REDIS if backends.redis is not None else {})
 
 

@@ -428,3 +428,31 @@ def test_port_that_serves_something_else_tells_neither_health_nor_runs(monkeypat
 def test_version_of_a_server_is_asked(settings):
     info = up(settings)
     assert health.server_version("127.0.0.1", info.port) == "3.8.8"
+
+
+def test_a_schema_is_checked_once_and_a_broken_one_each_time(monkeypatch):
+    from prefect.utilities.schema_tools import validation
+
+    from genesis.execute.server.host import check_schemas_once
+
+    class Kind:
+        checked = []
+
+        @classmethod
+        def check_schema(cls, schema, *_more, **_named):
+            cls.checked.append(schema)
+            if schema.get("type") == "nonsense":
+                raise ValueError("no such type")
+
+    monkeypatch.setattr(validation, "_VALIDATOR", Kind)
+    monkeypatch.setattr("genesis.execute.server.host._MOST_SCHEMAS", 2)
+    check_schemas_once()
+    for _ in range(3):
+        Kind.check_schema({"type": "object"}, format_checker=None)
+        with pytest.raises(ValueError, match="no such type"):
+            Kind.check_schema({"type": "nonsense"})
+    assert Kind.checked == [{"type": "object"}] + [{"type": "nonsense"}] * 3
+    for name in "abc":
+        Kind.check_schema({"title": name})
+    Kind.check_schema({"title": "c"})
+    assert Kind.checked[4:] == [{"title": name} for name in "abc"]
