@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -56,12 +56,23 @@ class Detours:
         self._clock = clock
         self._ways: dict[int, _Way] = {}
         self._closed_for: dict[str, float] = {}
+        self._trial: set[str] = set()
+        """Agents whose breakers let one call through, to see how it goes."""
         self.agents = {leaf.agent for leaf in session.program.leaves}
         """Agents whose breakers matter: those that leaves have now, and those that they were given."""
 
     def open_agents(self) -> set[str]:
         """Give the agents that nothing is to be given to now."""
         return {agent for agent, seconds in self._closed_for.items() if seconds > 0}
+
+    def may_start(self, agent: str) -> bool:
+        """Whether one more leaf may be given to an agent now. While it is on trial it gets one."""
+        if self._closed_for.get(agent, 0.0) > 0:
+            return False
+        if agent in self._trial:
+            self._trial.discard(agent)
+            self._shut(agent)
+        return True
 
     def given_up(self, waiting: Iterable[Leaf]) -> list[Leaf]:
         """Give those of some leaves that have waited for their agents for as long as they may."""
@@ -83,10 +94,9 @@ class Detours:
     def after(self, leaf: Leaf, outcome: Outcome) -> Turn:
         """Say what becomes of a leaf that failed."""
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
+        if error.code == OPEN or not self._admits(leaf.agent):
+            self._shut(leaf.agent)
         if error.code == OPEN:
-            self._closed_for[leaf.agent] = max(
-                _LOOK_S, self._closed_for.get(leaf.agent, 0.0)
-            )  # until it is looked at anew
             turn = self.around(leaf)
             if turn is None and not self.given_up([leaf]):
                 turn = Turn("later", leaf)
@@ -107,13 +117,16 @@ class Detours:
         if self._session.breakers is None:
             return
         before = self.open_agents()
-        self._closed_for = await asyncio.to_thread(self._read)
+        self._closed_for, self._trial = await asyncio.to_thread(self._read, sorted(self.agents))
         if self.open_agents() != before or before:
             self._changed()
 
-    def _read(self) -> dict[str, float]:
-        found = {agent: self._session.breaker(agent) for agent in sorted(self.agents)}
-        return {agent: breaker.retry_after_s() for agent, breaker in found.items() if breaker is not None}
+    def _read(self, agents: Sequence[str]) -> tuple[dict[str, float], set[str]]:
+        found = {agent: self._session.breaker(agent) for agent in agents}
+        known = {agent: breaker for agent, breaker in found.items() if breaker is not None}
+        closed_for = {agent: breaker.retry_after_s() for agent, breaker in known.items()}
+        trial = {agent for agent, breaker in known.items() if breaker.state != "closed" and closed_for[agent] <= 0}
+        return closed_for, trial
 
     def _other(self, leaf: Leaf, reason: str) -> Turn | None:
         way, shut = self._way(leaf), self.open_agents()
@@ -127,8 +140,12 @@ class Detours:
             return Turn("other", leaf.model_copy(update={"agent": agent, "note": f"{reason}; {agent} took it over"}))
         return None
 
+    def _shut(self, agent: str) -> None:
+        """Give nothing to an agent before its breaker was looked at anew."""
+        self._closed_for[agent] = max(_LOOK_S, self._closed_for.get(agent, 0.0))
+
     def _admits(self, agent: str) -> bool:
-        """Whether a breaker that was not watched so far lets calls through, as far as is known here."""
+        """Whether an agent's breaker is closed, as far as is known here."""
         breaker = self._session.breaker(agent)
         return breaker is None or breaker.state == "closed"
 

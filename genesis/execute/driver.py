@@ -70,8 +70,8 @@ class Driver:
                 while not self._scheduler.done:
                     if self._stop is None:
                         self._steer()
-                        for index in self._scheduler.take():
-                            work = group.create_task(self._run_leaf(self._leaf(index)))
+                        for leaf in self._start():
+                            work = group.create_task(self._run_leaf(leaf))
                             self._working.add(work)
                             work.add_done_callback(self._working.discard)
                     ended = await self._ended.get()
@@ -124,6 +124,17 @@ class Driver:
 
     def _leaf(self, index: int) -> Leaf:
         return self._now.get(index) or self._leaves[index]
+
+    def _start(self) -> list[Leaf]:
+        """Take what starts now. An agent that is on trial gets one leaf, and what was taken beyond that goes back."""
+        taken = [self._leaf(index) for index in self._scheduler.take()]
+        started = [leaf for leaf in taken if self._detours.may_start(leaf.agent)]
+        going = {leaf.index for leaf in started}
+        for leaf in taken:
+            if leaf.index not in going:
+                self._scheduler.hold(leaf.index)
+                self._scheduler.release(leaf.index)
+        return started
 
     def _steer(self) -> None:
         """Start nothing with agents whose circuit breakers are open: their leaves go to others, or wait."""

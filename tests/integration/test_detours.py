@@ -8,6 +8,7 @@ import pytest
 from genesis.agents.contract import Result
 from genesis.compile import compile_program
 from genesis.errors import SecurityError
+from genesis.execute.observer import Silent
 from genesis.model import Alternative, CommandExecutor, Route
 from genesis.resilience import BreakerRules
 from genesis.resilience.breakers import Breakers
@@ -19,10 +20,10 @@ pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_api")]
 
 
 class Fleet:
-    """Agents of which some are down, each for as long as the test says."""
+    """Agents of which some are down, each for as long after the first call as the test says."""
 
     def __init__(self, **down_until):
-        self.down_until, self.calls, self.began = down_until, [], time.monotonic()
+        self.down_until, self.calls, self.began = down_until, [], None
         self.error = ConnectionError("nobody answers")
 
     def calls_of(self, agent):
@@ -30,10 +31,20 @@ class Fleet:
 
     async def execute(self, work):
         self.calls.append((work.agent.name, work.path))
+        self.began = self.began or time.monotonic()
         await asyncio.sleep(0.01)
         if time.monotonic() - self.began < self.down_until.get(work.agent.name, 0):
             raise self.error
         return Result(value=dict.fromkeys(work.outputs, work.agent.name))
+
+
+class Shown(Silent):
+    """Counts what was started."""
+
+    started = 0
+
+    def leaf_changed(self, outcome):
+        self.started += outcome.state == "running"
 
 
 def program(*tasks, others=("second",), at_once=4):
@@ -115,7 +126,11 @@ async def test_once_its_breaker_is_open_an_agent_gets_no_more_tasks(bench):
 async def test_without_another_agent_tasks_wait_until_it_is_well_again(bench):
     fleet = Fleet(first=1.5)
     tasks = [a_task(f"t{n}") for n in range(8)]
-    run = await bench().run(program(*tasks, others=()), fleet, breakers=breakers(cooling_s=0.5))
+    shown = Shown()
+    run = await bench().run(
+        program(*tasks, others=(), at_once=3), fleet, breakers=breakers(cooling_s=0.5), observer=shown
+    )
+    assert shown.started <= len(fleet.calls) + 2  # nothing is started only to be refused
     failed = [task for task in run.tasks if task.state == "failed"]
     assert len(failed) <= 5  # those that were tried before it opened, and probes
     assert len([task for task in run.tasks if task.state == "completed"]) == 8 - len(failed)
