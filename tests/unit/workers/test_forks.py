@@ -51,8 +51,17 @@ def runs(pid):
 
 
 async def gone(*pids):
-    for _ in range(200):
+    for _ in range(600):
         if not any(map(runs, pids)):
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+async def leads_a_session(pid):
+    """Wait for what a child does first."""
+    for _ in range(200):
+        if os.getsid(pid) == pid:
             return True
         await asyncio.sleep(0.05)
     return False
@@ -68,7 +77,7 @@ async def test_children_are_forked_and_their_ends_are_told(server):
     one, other = await asyncio.gather(server.fork({}), server.fork({"COLOUR": "red"}))
     assert one.pid != other.pid
     assert snapshot()[one.pid].parent == server.pid
-    assert os.getsid(one.pid) == one.pid
+    assert await leads_a_session(one.pid)
     os.kill(one.pid, signal.SIGKILL)
     assert await asyncio.wait_for(one.exit, 10) == "was ended by signal SIGKILL"
     assert not other.exit.done()
