@@ -134,19 +134,25 @@ async def test_one_probe_at_a_time_whatever_the_crowd(make, clock, store, caller
         fail(breaker, 3)
         clock.now += 10
         inside, most, refused = 0, 0, 0
+        all_others_refused = asyncio.Event()
 
-        async def call(breaker=breaker):
+        async def call(breaker=breaker, all_others_refused=all_others_refused):
             nonlocal inside, most, refused
             try:
                 async with breaker.guarding():
                     inside += 1
                     most = max(most, inside)
-                    await asyncio.sleep(0.02)
+                    await all_others_refused.wait()
                     inside -= 1
             except BreakerOpenError:
                 refused += 1
+            if refused == callers - 1:
+                all_others_refused.set()
 
-        await asyncio.gather(*(call() for _ in range(callers)))
+        if callers == 1:
+            all_others_refused.set()
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(call() for _ in range(callers)))
         assert (most, refused) == (1, callers - 1)
 
 
