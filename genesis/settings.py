@@ -138,6 +138,8 @@ class ResilienceSettings(_Group):
     """So many probes in a row that succeed close it."""
     wait_s: Annotated[float, Field(ge=0)] = 90.0
     """How long a task may wait for an agent whose breaker is open, where no other agent can take it."""
+    replans: Annotated[int, Field(ge=0)] = 3
+    """So many tasks of a run that failed for good may be planned again, over the run's whole life."""
 
 
 class Settings(BaseSettings):

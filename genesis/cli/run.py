@@ -91,7 +91,7 @@ def run(
 
     folders = (str(agents.resolve().parent),) if agents is not None else ()
     how = _How(settings, rehearse, folders, as_json, pools)
-    return _with_prefect(how, pending, start, program.leaves)
+    return _with_prefect(how, pending, start)
 
 
 @click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c")
@@ -103,18 +103,16 @@ def resume(run_id: str, as_json: bool) -> int:
     before_prefect()
     from genesis.execute.history import find_run
     from genesis.execute.server import begin_api
-    from genesis.pipeline import program_of
 
     settings = load_settings()
     _, header = asyncio.run(find_run(run_id, settings))
-    leaves = program_of(header.document, header.registry, settings).leaves
 
     async def go_on(launch: Launch) -> Run:
         from genesis.flows.launch import resume_run
 
         return await resume_run(run_id, launch)
 
-    return _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on, leaves)
+    return _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +126,7 @@ class _How:
     pools: bool = False
 
 
-def _with_prefect(
-    how: _How, pending: PendingApi, start: Callable[[Launch], Awaitable[Run]], leaves: tuple[Leaf, ...]
-) -> int:
+def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awaitable[Run]]) -> int:
     """Run something while the terminal shows progress; the first Ctrl-C ends it in order, the second at once.
 
     The server starts in a process of its own while Prefect is imported here.
@@ -173,7 +169,7 @@ def _with_prefect(
             done = asyncio.run(whole())
     finally:
         live.close()
-    code = _show(done, leaves, as_json=how.as_json)
+    code = _show(done, live.leaves, as_json=how.as_json)
     if not drain(api.api_url, lambda text: notes().print(text, style="dim")):
         _leave(code)
     return code

@@ -106,6 +106,10 @@ class Detours:
             return Turn("end", leaf)
         return self._other(leaf, f"{leaf.agent} failed: {error.code}: {error.message}"[:500]) or Turn("end", leaf)
 
+    def tried(self, leaf: Leaf) -> frozenset[str]:
+        """Give the agents that have tried a leaf in vain."""
+        return frozenset(self._way(leaf).tried)
+
     async def watch(self) -> None:
         """Look at the breakers again and again; those that are shared are read off the event loop."""
         while self._session.breakers is not None:

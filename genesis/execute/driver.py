@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,10 +14,11 @@ from genesis.errors import GenesisError
 from genesis.execute.attempt import error_info
 from genesis.execute.control import Control
 from genesis.execute.detours import OPEN, Detours, Turn
+from genesis.execute.growth import Answer, Growth
 from genesis.execute.place import Place
 from genesis.execute.session import Session
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, RunState
-from genesis.schedule import Job, Limits, Scheduler, rank
+from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
 
@@ -31,6 +32,15 @@ class Ending:
 
     state: RunState
     error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """A leaf has ended, or it is known whether it changes the plan."""
+
+    leaf: Leaf
+    outcome: Outcome
+    answer: Answer | None = None
 
 
 class Driver:
@@ -51,14 +61,18 @@ class Driver:
         self._leaves = session.program.leaves
         self._now: dict[int, Leaf] = {}
         """Leaves that another agent has now."""
-        self._ended: asyncio.Queue[tuple[Leaf, Outcome] | None] = asyncio.Queue()
+        self._news: asyncio.Queue[_News | None] = asyncio.Queue()
         self._stop: Ending | None = None
         self._halted = False
         self._blocked: set[str] = set()
         self._working: set[asyncio.Task[None]] = set()
+        self._considering: set[asyncio.Task[None]] = set()
         self._spent_usd = sum((outcome.usd or Decimal(0) for outcome in outcomes.values()), Decimal(0))
         self._spent_tokens = sum(outcome.tokens for outcome in outcomes.values())
-        self._scheduler = self._schedule(outcomes)
+        self._growth = Growth(session)
+        self._undecided = {index: outcomes.pop(index) for index in self._growth.undecided(outcomes)}
+        self._scheduler = self._schedule()
+        self._scheduler.restore(outcomes)
         self._detours = Detours(session, self._look_again)
 
     async def run(self) -> Ending:
@@ -67,16 +81,16 @@ class Driver:
         watches = [asyncio.create_task(self._watch()), asyncio.create_task(self._detours.watch())]
         try:
             async with asyncio.TaskGroup() as group:
+                for index, outcome in self._undecided.items():
+                    self._consider(self._leaves[index], outcome, group)
                 while not self._scheduler.done:
                     if self._stop is None:
                         self._steer()
                         for leaf in self._start():
-                            work = group.create_task(self._run_leaf(leaf))
-                            self._working.add(work)
-                            work.add_done_callback(self._working.discard)
-                    ended = await self._ended.get()
-                    if ended is not None:
-                        self._settle(*ended)
+                            self._work(self._ended(leaf), group, self._working)
+                    news = await self._news.get()
+                    if news is not None:
+                        self._hear(news, group)
                     elif self._stop is not None and not self._halted:
                         self._halt()
         finally:
@@ -84,37 +98,63 @@ class Driver:
                 watch.cancel()
         return self._stop or self._ending()
 
-    def _schedule(self, finished: Mapping[int, Outcome]) -> Scheduler:
-        jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in self._leaves]
-        per_agent = {name: agent.max_concurrency for name, agent in self._session.program.agents.items()}
+    def _schedule(self) -> Scheduler:
+        joins = self._growth.joins
+        jobs = [
+            Job(0.0, leaf.after) if leaf.index in joins else Job(leaf.seconds, leaf.after, self._leaf(leaf.index).agent)
+            for leaf in self._leaves
+        ]
+        per_agent = {agent.name: agent.max_concurrency for agent in self._session.program.registry.agents}
         limits = Limits(self._session.slots, per_agent)
-        scheduler = Scheduler(jobs, limits, rank(jobs, limits))
-        scheduler.restore(finished)
-        return scheduler
+        return Scheduler(jobs, limits, rank(jobs, limits))
 
-    async def _run_leaf(self, leaf: Leaf) -> None:
-        """Run one leaf; a ledger that cannot be written ends the run."""
+    @staticmethod
+    def _work(work: Coroutine[Any, Any, None], group: asyncio.TaskGroup, running: set[asyncio.Task[None]]) -> None:
+        task = group.create_task(work)
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    async def _ended(self, leaf: Leaf) -> None:
+        """Run one leaf, or gather its result; a ledger that cannot be written ends the run."""
         outcome = Outcome(id=leaf.path, agent=leaf.agent, state="failed")
         try:
-            outcome = await self._place.run(leaf)
+            if leaf.index in self._growth.joins:
+                outcome = await self._growth.gathered(leaf, self.outcomes)
+            else:
+                outcome = await self._place.run(leaf)
         except asyncio.CancelledError:
             outcome = outcome.model_copy(update={"state": "cancelled"})
         except GenesisError as fault:
             outcome = outcome.model_copy(update={"error": error_info(fault)})
             self._abort(Ending("failed", error_info(fault)))
         finally:
-            self._ended.put_nowait((leaf, outcome))
+            self._news.put_nowait(_News(leaf, outcome))
 
-    def _settle(self, leaf: Leaf, outcome: Outcome) -> None:
-        """Tell the scheduler that a leaf is final."""
-        index = leaf.index
-        if outcome.state == "failed" and self._stop is None:
-            turn = self._detours.after(leaf, outcome)
-            if turn.kind != "end":
+    def _hear(self, news: _News, group: asyncio.TaskGroup) -> None:
+        """Decide what becomes of a leaf that has ended: another agent, another plan, or nothing more."""
+        leaf, outcome = news.leaf, news.outcome
+        if news.answer is not None:
+            if news.answer.changed:
+                self._grow(leaf)
+            else:
+                self._conclude(leaf, self._growth.unchanged(outcome, news.answer))
+            return
+        if self._stop is None and leaf.index not in self._growth.joins:
+            if outcome.state == "failed" and (turn := self._detours.after(leaf, outcome)).kind != "end":
                 self._put_back(turn)
                 return
+            if self._growth.considers(leaf, outcome):
+                self._consider(leaf, outcome, group)
+                return
+        self._conclude(leaf, outcome)
+
+    def _conclude(self, leaf: Leaf, outcome: Outcome) -> None:
+        """Tell the scheduler that a leaf is final."""
+        index = leaf.index
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)
+        if self._scheduler.state(index) is JobState.CANCELLED:  # the run was stopped while its plan was considered
+            return
         if outcome.state in FINISHED:
             self._scheduler.finish(index)
             self._spend(outcome)
@@ -122,13 +162,46 @@ class Driver:
             for skipped in self._scheduler.fail(index):
                 self._drop(skipped, "skipped", f"{outcome.id!r} did not finish")
 
+    def _consider(self, leaf: Leaf, outcome: Outcome, group: asyncio.TaskGroup) -> None:
+        """Let a leaf wait, without its slot, until it is known whether it changes the plan."""
+        if self._scheduler.state(leaf.index) is not JobState.HELD:
+            self._scheduler.hold(leaf.index)
+        self._work(self._considered(leaf, outcome), group, self._considering)
+
+    async def _considered(self, leaf: Leaf, outcome: Outcome) -> None:
+        answer = Answer(changed=False)
+        try:
+            answer = await self._growth.consider(leaf, outcome, self._detours.tried(leaf))
+        except GenesisError as fault:
+            self._abort(Ending("failed", error_info(fault)))
+        finally:
+            self._news.put_nowait(_News(leaf, outcome, answer))
+
+    def _grow(self, leaf: Leaf) -> None:
+        """Go on with the plan as it is now: the leaf waits for what was added."""
+        program = self._session.program
+        new = program.leaves[len(self._leaves) :]
+        self._leaves = program.leaves
+        self._now.pop(leaf.index, None)
+        if self._scheduler.state(leaf.index) is JobState.CANCELLED:  # the run was stopped meanwhile
+            for each in new:
+                self._drop(each.index, "cancelled", "the run stopped before it could start")
+            return
+        scheduler = self._schedule()
+        scheduler.take_over(self._scheduler)
+        scheduler.release(leaf.index)
+        self._scheduler = scheduler
+        self._detours.agents |= {each.agent for each in new}
+        self._session.observer.plan_changed(program)
+
     def _leaf(self, index: int) -> Leaf:
         return self._now.get(index) or self._leaves[index]
 
     def _start(self) -> list[Leaf]:
         """Take what starts now. An agent that is on trial gets one leaf, and what was taken beyond that goes back."""
         taken = [self._leaf(index) for index in self._scheduler.take()]
-        started = [leaf for leaf in taken if self._detours.may_start(leaf.agent)]
+        joins = self._growth.joins
+        started = [leaf for leaf in taken if leaf.index in joins or self._detours.may_start(leaf.agent)]
         going = {leaf.index for leaf in started}
         for leaf in taken:
             if leaf.index not in going:
@@ -174,12 +247,12 @@ class Driver:
             message=f"{leaf.agent} has failed too often, and was waited for in vain",
             hint=f"mend what {leaf.agent} needs, and resume; GENESIS_RESILIENCE__WAIT_S is how long a task waits",
         )
-        self._ended.put_nowait((leaf, Outcome(id=leaf.path, agent=leaf.agent, state="failed", error=error)))
+        self._news.put_nowait(_News(leaf, Outcome(id=leaf.path, agent=leaf.agent, state="failed", error=error)))
 
     def _look_again(self) -> None:
         """Wake the loop: an agent can be used again, or no more."""
         if self._stop is None:
-            self._ended.put_nowait(None)
+            self._news.put_nowait(None)
 
     def _spend(self, outcome: Outcome) -> None:
         budget = self._session.program.budget
@@ -217,11 +290,13 @@ class Driver:
     def _abort(self, ending: Ending) -> None:
         if self._stop is None:
             self._stop = ending
-            self._ended.put_nowait(None)
+            self._news.put_nowait(None)
 
     def _halt(self) -> None:
         """Start nothing more; end what runs, except when the budget is spent: what is paid for may finish."""
         self._halted = True
+        for thought in self._considering:
+            thought.cancel()
         for index in self._scheduler.cancel():
             self._drop(index, "cancelled", "the run stopped before it could start")
         if self._stop is not None and self._stop.state != "budget_exceeded":
@@ -236,7 +311,8 @@ class Driver:
     def _drop(self, index: int, state: Any, why: str) -> None:
         leaf = self._leaves[index]
         error = ErrorInfo(code="GEN-SKIPPED", message=why) if state == "skipped" else None
-        outcome = Outcome(id=leaf.path, agent=leaf.agent, state=state, error=error)
+        lost = self._growth.lost(leaf, why) if state == "skipped" else None
+        outcome = lost or Outcome(id=leaf.path, agent=leaf.agent, state=state, error=error)
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)
 

@@ -7,11 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from genesis.execute.ledger import Header, Ledger, RunLock, Store, list_runs, open_store
+from genesis.execute.session import Course
 from genesis.model import ErrorInfo, Outcome, Program, Run
 from genesis.pipeline import program_of
 from genesis.settings import Settings
 
-__all__ = ["files_folder", "find_run", "newest_runs", "open_ledger", "run_lock", "show_run"]
+__all__ = ["course_of", "files_folder", "find_run", "newest_runs", "open_ledger", "run_lock", "show_run"]
 
 
 def open_ledger(store: Store, run_id: str, settings: Settings) -> Ledger:
@@ -46,6 +47,16 @@ async def find_run(run_id: str, settings: Settings) -> tuple[Ledger, Header]:
     return ledger, await ledger.header()
 
 
+async def course_of(ledger: Ledger, header: Header, settings: Settings) -> Course:
+    """Give what a run does, as it stands: its program with all that was added while it ran.
+
+    Raises:
+        RunError: Its ledger is damaged.
+    """
+    amendments = await ledger.amendments()
+    return Course(program_of(header.document, header.registry, settings, amendments), amendments)
+
+
 async def show_run(run_id: str, settings: Settings) -> Run:
     """Give all that is known of a run. One whose process ended without a word is failed, and says how to go on.
 
@@ -54,7 +65,7 @@ async def show_run(run_id: str, settings: Settings) -> Run:
         RunError: Its ledger is damaged.
     """
     ledger, header = await find_run(run_id, settings)
-    program = program_of(header.document, header.registry, settings)
+    program = (await course_of(ledger, header, settings)).program
     run = await ledger.load() or _not_started(header, program)
     known = {leaf.path: await ledger.outcome(leaf) for leaf in program.leaves}
     tasks = tuple(known.get(task.id) or task for task in run.tasks)

@@ -103,7 +103,7 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
             with suppress(asyncio.CancelledError):
                 await shown
     run = await record.ended(ending, driver.outcomes)
-    await asyncio.gather(progress.show(), _publish_end(publisher, run, program, picture))
+    await asyncio.gather(progress.show(), _publish_end(publisher, run, session.program, progress.picture))
     return run
 
 

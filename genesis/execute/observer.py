@@ -19,6 +19,9 @@ class Observer(Protocol):
     def leaf_changed(self, outcome: Outcome) -> None:
         """Say that a leaf started or became final."""
 
+    def plan_changed(self, program: Program) -> None:
+        """Say that leaves were added: `program` is what runs from now on, the new ones at its end."""
+
     def run_ended(self, run: Run) -> None:
         """Say that the run ended."""
 
@@ -30,6 +33,9 @@ class Silent:
         """Do nothing."""
 
     def leaf_changed(self, outcome: Outcome) -> None:
+        """Do nothing."""
+
+    def plan_changed(self, program: Program) -> None:
         """Do nothing."""
 
     def run_ended(self, run: Run) -> None:
@@ -51,6 +57,11 @@ class Observers:
         """Tell all."""
         for observer in self._observers:
             observer.leaf_changed(outcome)
+
+    def plan_changed(self, program: Program) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.plan_changed(program)
 
     def run_ended(self, run: Run) -> None:
         """Tell all."""

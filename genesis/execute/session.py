@@ -10,12 +10,13 @@ from pathlib import Path
 from genesis.agents.contract import Executor
 from genesis.execute.ledger import Ledger
 from genesis.execute.observer import Observer, Silent
-from genesis.model import Leaf, Outcome, Program
+from genesis.model import Amendment, Leaf, Outcome, Program
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
+from genesis.validation import Probe
 
-__all__ = ["Session", "utc_now"]
+__all__ = ["Course", "Session", "utc_now"]
 
 
 def utc_now() -> datetime:
@@ -23,11 +24,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(slots=True)
+class Course:
+    """What a run does, as it stands: the program, and the changes that made it what it is."""
+
+    program: Program
+    amendments: tuple[Amendment, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One execution of a run, first or resumed."""
 
-    program: Program
+    course: Course
+    """Shared by all who work on the run; `Growth` alone changes it."""
     ledger: Ledger
     correlation_id: str
     settings: Settings
@@ -44,8 +54,15 @@ class Session:
     """Whether another worker may take over the run when this process dies."""
     breakers: Breakers | None = None
     """Circuit breakers of the agents; without them every call is made."""
+    probe: Probe | None = None
+    """Answers what validation asks about this machine; None where leaves run elsewhere."""
     token: str | None = None
     """Of a worker: the id of its flow run, under which its outcomes wait for being adopted."""
+
+    @property
+    def program(self) -> Program:
+        """What runs, with all that was added so far."""
+        return self.course.program
 
     @property
     def run_id(self) -> str:

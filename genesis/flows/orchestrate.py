@@ -30,7 +30,6 @@ from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
 from genesis.model import Run
 from genesis.pipeline import refuse_invalid
-from genesis.validation import Probe
 
 __all__ = ["final_state", "orchestrate"]
 
@@ -39,14 +38,13 @@ _CREATE_TRIES = 4
 
 
 async def orchestrate(
-    session: Session, control: Control, probe: Probe | None, mend: Mend | None = None, place: MakePlace = LocalPlace
+    session: Session, control: Control, mend: Mend | None = None, place: MakePlace = LocalPlace
 ) -> Run:
     """Run a session: in a flow run of its own, or inside the flow run that calls this.
 
     Args:
         session: What to run and with what.
         control: Asks it to stop.
-        probe: Answers what validation asks about this machine; None to not ask.
         mend: Brings the Prefect server back when it has gone; None where it is not ours.
         place: Makes the place where the leaves run.
 
@@ -54,14 +52,14 @@ async def orchestrate(
         ServiceError: The Prefect API cannot be reached to begin with. Once leaves run, losing it does not stop them.
     """
     if FlowRunContext.get() is not None:
-        return await _in_flow_run(session, control, probe, place)
+        return await _in_flow_run(session, control, place)
     kept: list[Run] = []
 
     @flow(name="orchestrate", validate_parameters=False, persist_result=False, log_prints=False)
     async def whole_run(run_id: str, request: str) -> object:
         del run_id, request  # they are there for the reader of the UI
         async with ServerWatch(mend) as watch:
-            kept.append(await _in_flow_run(session, control, probe, place))
+            kept.append(await _in_flow_run(session, control, place))
             await watch.check()
         if watch.gone:  # let Prefect's client give up at once: the ledger has everything
             stack.enter_context(temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}))
@@ -130,13 +128,13 @@ async def _marked(context: FlowRunContext, session: Session) -> None:
     await context.client.update_flow_run(context.flow_run.id, name=_name(session), tags=sorted(tags))
 
 
-async def _in_flow_run(session: Session, control: Control, probe: Probe | None, place: MakePlace) -> Run:
+async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
     if context is not None and session.deployed:
         await _marked(context, session)
     record = RunRecord(session, url)
-    report = await run_preflight(session.program, session.settings, probe)
+    report = await run_preflight(session.program, session.settings, session.probe)
     try:
         refuse_invalid(report)
     except PlanInvalidError as error:

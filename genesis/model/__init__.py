@@ -16,6 +16,7 @@ from genesis.model.agent import (
     RemoteAgentExecutor,
     Rule,
 )
+from genesis.model.amendment import Amendment
 from genesis.model.base import Model
 from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan
 from genesis.model.program import Leaf, Program
@@ -28,6 +29,7 @@ __all__ = [
     "AgentCost",
     "AgentProfile",
     "Alternative",
+    "Amendment",
     "BriefExecutor",
     "Budget",
     "CacheTtl",

@@ -143,6 +143,8 @@ class AgentProfile(Model):
     secrets: tuple[str, ...] = ()
     """Names of secrets that it needs: environment variables."""
     allowed_tools: tuple[str, ...] = ()
+    expands: bool = False
+    """Whether its results may add tasks to the plan: `subtasks` of a result is a proposal then."""
 
     @property
     def pool_name(self) -> str:

@@ -1,6 +1,15 @@
 """The ledger: what is known of a run, in Prefect's result storage. It is the truth; the UI is a view."""
 
-from genesis.execute.ledger.ledger import Header, Ledger, Owner, leaf_name, list_runs, new_run_id, parse_header
+from genesis.execute.ledger.ledger import (
+    Header,
+    Ledger,
+    Owner,
+    leaf_name,
+    list_runs,
+    new_run_id,
+    parse_amendments,
+    parse_header,
+)
 from genesis.execute.ledger.lock import RunLock
 from genesis.execute.ledger.store import BlockStore, FolderStore, Store, open_store
 
@@ -16,5 +25,6 @@ __all__ = [
     "list_runs",
     "new_run_id",
     "open_store",
+    "parse_amendments",
     "parse_header",
 ]

@@ -5,6 +5,7 @@ genesis/<run id>/run.json             header: plan with routes, registry, option
 genesis/<run id>/leaves/00012-….json  one final leaf: its outcome and fingerprint
 genesis/<run id>/results/00012-….json a result too large for the record
 genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came to, until the orchestrator adopts it
+genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/owner.json           which flow run orchestrates
 genesis/<run id>/state.json           the run's last known state
 genesis/<run id>/files/…              what agents leave: briefs, logs
@@ -25,9 +26,9 @@ from pydantic import JsonValue, ValidationError
 
 from genesis.errors import RunError, TaskError, UsageError
 from genesis.execute.ledger.store import FolderStore, Store
-from genesis.model import FINISHED, Leaf, Model, Outcome, Registry, Run
+from genesis.model import FINISHED, Amendment, Leaf, Model, Outcome, Registry, Run
 
-__all__ = ["Header", "Ledger", "Owner", "leaf_name", "list_runs", "new_run_id", "parse_header"]
+__all__ = ["Header", "Ledger", "Owner", "leaf_name", "list_runs", "new_run_id", "parse_amendments", "parse_header"]
 
 _ROOT = "genesis"
 _RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
@@ -122,6 +123,25 @@ class Ledger:
                 code="GEN-RUN-UNKNOWN",
             )
         return raw
+
+    async def amend(self, amendment: Amendment) -> None:
+        """Write a change of the plan. From then on the run has it, whole."""
+        await self._write(_amendment_name(amendment.number), amendment.model_dump(mode="json", exclude_none=True))
+
+    async def amendments(self) -> tuple[Amendment, ...]:
+        """Read all changes of the plan, in their order.
+
+        Raises:
+            RunError: One is damaged, or was written by another version of Genesis.
+        """
+        return parse_amendments(self.run_id, await self.amendments_bytes())
+
+    async def amendments_bytes(self) -> tuple[bytes, ...]:
+        """Read all changes of the plan as they are stored."""
+        found: list[bytes] = []
+        while (raw := await self.store.read(self._name(_amendment_name(len(found) + 1)))) is not None:
+            found.append(raw)
+        return tuple(found)
 
     async def record(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Write a leaf's final outcome; a large result goes beside it.
@@ -264,10 +284,30 @@ def parse_header(run_id: str, raw: bytes) -> Header:
     try:
         return Header.model_validate_json(raw)
     except ValidationError as error:
-        raise RunError(
-            f"the ledger of run {run_id!r} cannot be read by this version of Genesis",
-            hint="resume it with the version that started it",
-        ) from error
+        raise _unreadable(run_id) from error
+
+
+def parse_amendments(run_id: str, stored: tuple[bytes, ...]) -> tuple[Amendment, ...]:
+    """Understand stored amendments.
+
+    Raises:
+        RunError: One is damaged, or was written by another version of Genesis.
+    """
+    try:
+        return tuple(Amendment.model_validate_json(raw) for raw in stored)
+    except ValidationError as error:
+        raise _unreadable(run_id) from error
+
+
+def _unreadable(run_id: str) -> RunError:
+    return RunError(
+        f"the ledger of run {run_id!r} cannot be read by this version of Genesis",
+        hint="resume it with the version that started it",
+    )
+
+
+def _amendment_name(number: int) -> str:
+    return f"amendments/{number:04d}.json"
 
 
 def _attempt_name(leaf: Leaf, token: str) -> str:
