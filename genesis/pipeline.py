@@ -289,7 +289,9 @@ def grown(program: Program, amendment: Amendment, settings: Settings, probe: Pro
     report = checked(routed, program.registry, settings, probe, planned=False)
     inside = f"{amendment.group.id}/"
     new = tuple(
-        each for each in report.diagnostics if not each.task or each.task == amendment.task or each.task.startswith(inside)
+        each
+        for each in report.diagnostics
+        if not each.task or each.task == amendment.task or each.task.startswith(inside)
     )
     refuse_invalid(report.model_copy(update={"diagnostics": new, "ok": all(each.severity != "error" for each in new)}))
     return compile_program(routed, program.registry, default_seconds=settings.run.default_seconds)

@@ -133,20 +133,32 @@ class Driver:
     def _hear(self, news: _News, group: asyncio.TaskGroup) -> None:
         """Decide what becomes of a leaf that has ended: another agent, another plan, or nothing more."""
         leaf, outcome = news.leaf, news.outcome
-        if news.answer is not None:
-            if news.answer.changed:
-                self._grow(leaf)
-            else:
-                self._conclude(leaf, self._growth.unchanged(outcome, news.answer))
+        if news.answer is not None and news.answer.changed:
+            self._grow(leaf)
             return
-        if self._stop is None and leaf.index not in self._growth.joins:
+        if news.answer is not None:
+            outcome = self._growth.unchanged(outcome, news.answer)
+        elif self._stop is None and leaf.index not in self._growth.joins:
             if outcome.state == "failed" and (turn := self._detours.after(leaf, outcome)).kind != "end":
                 self._put_back(turn)
                 return
             if self._growth.considers(leaf, outcome):
                 self._consider(leaf, outcome, group)
                 return
+        if outcome.state == "failed" and self._stop is None and self._growth.may_be_written_down(leaf):
+            self._work(self._written_down(leaf, outcome), group, self._working)
+            return
         self._conclude(leaf, outcome)
+
+    async def _written_down(self, leaf: Leaf, failed: Outcome) -> None:
+        """Leave a leaf that no agent could do to a person."""
+        outcome = failed
+        try:
+            outcome = await self._growth.written_down(leaf, failed, self.outcomes)
+        except GenesisError as fault:
+            _log.warning("no work order could be written for %r: %s", leaf.path, fault)
+        finally:
+            self._news.put_nowait(_News(leaf, outcome))
 
     def _conclude(self, leaf: Leaf, outcome: Outcome) -> None:
         """Tell the scheduler that a leaf is final."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
+from genesis.agents.brief import BriefExecutor
 from genesis.agents.threads import Threads
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
+from genesis.execute.attempt import LeafRun
 from genesis.execute.session import Session
 from genesis.model import Amendment, ErrorInfo, Leaf, Outcome, Plan, Task
 from genesis.pipeline import grown, plan_within, room_left, routed_group
@@ -52,6 +54,7 @@ class Growth:
         self._session = session
         self._threads = Threads()
         self._one_at_a_time = asyncio.Lock()
+        self._written: set[int] = set()
         self.joins = self._read_joins()
         """By leaf index, the amendment whose group gives a leaf its result."""
 
@@ -134,6 +137,26 @@ class Growth:
             return await session.record(leaf, own.model_copy(update={**update, "state": "failed", "error": error}))
         state = "briefed" if any(outcomes[source].state == "briefed" for source in last) else "completed"
         return await session.record(leaf, own.model_copy(update={**update, "state": state, "result": value}))
+
+    def may_be_written_down(self, leaf: Leaf) -> bool:
+        """Whether a leaf that failed for good may become a work order for a person, once: where its plan says so."""
+        if leaf.index in self._written or leaf.index in self.joins:
+            return False
+        return _task(self._session.program.source.plan, leaf).labels.get("on_failure") == "brief"
+
+    async def written_down(self, leaf: Leaf, failed: Outcome, outcomes: Mapping[int, Outcome]) -> Outcome:
+        """Write a work order for a leaf that failed for good, and the outcome into the ledger.
+
+        Raises:
+            GenesisError: The folder or the ledger cannot be written.
+        """
+        self._written.add(leaf.index)
+        error = failed.error or ErrorInfo(code="GEN-TASK", message="it failed")
+        note = f"{failed.agent} failed: {error.code}: {error.message}"[:500] + "; a work order was written instead"
+        session = replace(self._session, executor=lambda _leaf: BriefExecutor(), breakers=None)
+        run = LeafRun(session, leaf.model_copy(update={"note": note}), outcomes, attempts=failed.attempts)
+        run.start()
+        return await run.work()
 
     def lost(self, leaf: Leaf, why: str) -> Outcome | None:
         """Give the end of a leaf whose group did not finish; None where it has no group."""

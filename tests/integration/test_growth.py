@@ -170,6 +170,20 @@ async def test_when_the_new_tasks_fail_too_the_task_fails_with_what_it_failed_of
     assert found["tell"].state == "skipped"
 
 
+async def test_a_task_may_be_left_to_a_person_where_its_plan_says_so(bench, tmp_path):
+    tasks = (
+        a_task("call", labels={"on_failure": "brief"}, outputs=["answer"], agent="worker"),
+        a_task("tell", inputs={"it": "{call.answer}"}, after=("call",)),
+    )
+    run = await bench().run(program(*tasks), Agents(call=TOO_MUCH))
+    assert run.state == "completed"
+    call = by_id(run)["call"]
+    assert call.state == "briefed"
+    assert "to be delivered by worker" in call.result["answer"]
+    assert "too much at once; a work order was written instead" in call.note
+    assert (await bench().run(program(*tasks), Agents(), run_id=run.run_id)).state == "completed"
+
+
 def proposal(*ids, **more):
     return {"found": 3, "subtasks": [{"id": name, "description": f"Look at {name}", **more} for name in ids]}
 

@@ -66,6 +66,8 @@ class Desk:
         if waiting.done():
             return
         self.tell_running(leaf, outcome)
+        if leaf.note and not outcome.note:  # a worker is told who does it, and not why
+            outcome = outcome.model_copy(update={"note": leaf.note})
         try:
             adopted = await self._session.ledger.adopt(leaf, outcome)
         except GenesisError as error:
