@@ -108,6 +108,7 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-MODEL-UNREACHABLE": _MODEL_GONE,
     "GEN-TASK-EXIT": _means("network", "high", "fail", again=True, blames=False),
     "GEN-TASK-OUTPUTS": _means("validation", "high", "reroute", again=True, blames=False),
+    "GEN-TASK-SUBTASK": _means("decomposition", "high", "fail", blames=False),
     "GEN-TASK-RESULT-SIZE": _means("resource", "high", "replan"),
     "GEN-DISPATCH-NO-WORKER": _means("network", "high", "reroute"),
     "GEN-DISPATCH-NOT-BEGUN": _AGENT,
