@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from pydantic import JsonValue
@@ -35,18 +35,27 @@ class ChaosExecutor:
     Args:
         inner: Does the work.
         faults: Decides.
+        kinds: What can happen here, of the kinds that the faults have; all but jumps of clocks make sense.
         key: Names a call.
     """
 
-    def __init__(self, inner: Executor, faults: Faults, *, key: Callable[[Work], str] = call_key):
+    def __init__(
+        self,
+        inner: Executor,
+        faults: Faults,
+        *,
+        kinds: Iterable[FaultKind] = _KINDS,
+        key: Callable[[Work], str] = call_key,
+    ):
         self._inner = inner
         self._faults = faults
+        self._kinds = tuple(kind for kind in _KINDS if kind in set(kinds))
         self._key = key
         self._answered = asyncio.Event()
 
     async def execute(self, work: Work) -> Result:
         """Do the work, or go wrong."""
-        fault = self._faults.draw("agent", self._key(work), _KINDS)
+        fault = self._faults.draw("agent", self._key(work), self._kinds)
         result = await self._inner.execute(work) if fault is None else await self._wrong(work, fault)
         self._answered.set()
         self._answered = asyncio.Event()
