@@ -43,6 +43,8 @@ _TIMEOUT_S = 0.5
 _RETRY_DELAY_S = 0.05
 _DELAY_S = 0.05
 _HARMLESS: tuple[FaultKind, ...] = ("delay", "reorder")
+_ONCE = tuple(kind for kind in KINDS if kind != "duplicate")
+"""For side effects: a duplicate would be a second one that is not of Genesis' making."""
 _DEADLINE_S = 120.0
 _COMPLETE = 0.95
 _KIND_OF = ("code", "check", "write")
@@ -207,10 +209,11 @@ class Scene:
 
     def _executor(self, agent: Executor, witness: Witness, faults: Faults) -> Any:
         usual = witness.around(ChaosExecutor(agent, faults))
-        spared = witness.around(ChaosExecutor(agent, faults, kinds=_HARMLESS))
+        kinds = _HARMLESS if self.spare_effects else _ONCE
+        careful = witness.around(ChaosExecutor(agent, faults, kinds=kinds))
 
         def executor(leaf: Leaf) -> Executor:
-            return spared if self.spare_effects and leaf.side_effects else usual
+            return careful if leaf.side_effects else usual
 
         return executor
 
