@@ -1,4 +1,4 @@
-"""Routing that gives way instead of breaking: rules, capability, the registry's order, a generalist, and then nobody.
+"""Routing that gives way instead of breaking: rules, capability, plain profiles, a generalist, and then nobody.
 
 A leaf is routed the usual way. Where that raises what nobody expected (a rule's test, the index of descriptions, a
 score), the leaf is routed again with each layer asked on its own: one that fails gives way to the next, and the route
@@ -9,7 +9,7 @@ always an answer:
 |---|---|
 | rules | the agent of the first rule that holds |
 | capability | the best score among those that take its type and have its skills |
-| registry's order | the first of them in the registry |
+| profiles | of these, the one that lists the type foremost; no price, no load, no description |
 | generalist | the first agent that takes `generic` tasks and has the leaf's skills |
 | unassigned | nobody, and says why |
 
@@ -44,10 +44,10 @@ _SAID: dict[_Failing, str] = {
     "scores": "the agents could not be compared",
 }
 _GIVES_WAY: dict[_Failing, _Step] = {
-    "team": ("rules", "registry's order"),
+    "team": ("rules", "profiles"),
     "rules": ("rules", "capability"),
     "descriptions": ("descriptions", "capability"),
-    "scores": ("capability", "registry's order"),
+    "scores": ("capability", "profiles"),
 }
 
 
@@ -120,7 +120,7 @@ class StepByStep:
     def _by_layers(self, task: Task, trouble: _Trouble) -> Route:
         asked = self._asked(task, trouble)
         if asked is None:
-            return self._in_order(task) or self._last(task, trouble)
+            return self._by_types(task) or self._last(task, trouble)
         usual, group, near = asked
         rule = self._rule(group, task, trouble)
         if rule is not None:
@@ -132,7 +132,7 @@ class StepByStep:
                 self._step(trouble, "scores", error)
             else:
                 return route if route.agent else self._last(task, trouble, route)
-        return self._in_order(task) or self._last(task, trouble)
+        return self._by_types(task) or self._last(task, trouble)
 
     def _asked(self, task: Task, trouble: _Trouble) -> _Asked | None:
         """Give the leaf's group and what its description is near to, as far as they can be had."""
@@ -204,12 +204,13 @@ class StepByStep:
             return Route(agent=None, reason=f"the plan asks for {agent.name}, which does not take {task.type!r}")
         return self._plainly(agent, explain.by_pin(agent))
 
-    def _in_order(self, task: Task) -> Route | None:
-        """Give a leaf to the first agent that can take it."""
-        for agent in self._agents:
-            if task.type in agent.task_types and set(task.requires) <= set(agent.skills):
-                return self._plainly(agent, f"{agent.name} is the first of the registry that takes {task.type!r}")
-        return None
+    def _by_types(self, task: Task) -> Route | None:
+        """Give a leaf to the agent that lists its type foremost; ties go by the order of the registry."""
+        able = [a for a in self._agents if task.type in a.task_types and set(task.requires) <= set(a.skills)]
+        if not able:
+            return None
+        agent = min(able, key=lambda agent: agent.task_types.index(task.type))
+        return self._plainly(agent, f"of the agents that take {task.type!r}, {agent.name} lists it foremost")
 
     def _last(self, task: Task, trouble: _Trouble, nobody: Route | None = None) -> Route:
         """Give a leaf that nobody takes to a generalist where a rule might have; else to nobody."""
