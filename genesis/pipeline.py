@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from genesis.compile import compile_program
-from genesis.errors import PlanInvalidError
+from genesis.errors import GenesisError, PlanInvalidError
 from genesis.model import Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan
 from genesis.model.base import Usd
-from genesis.planning import HeuristicPlanner, MinimalPlanner, Planner, PlanningContext, load_plan, load_playbooks
+from genesis.planning import (
+    HeuristicPlanner,
+    MinimalPlanner,
+    Planner,
+    PlanningContext,
+    Unusable,
+    load_plan,
+    load_playbooks,
+)
 from genesis.planning import make_plan as planned
 from genesis.routing import load_registry, route
 from genesis.schedule import Job, Limits, simulate_jobs
@@ -77,11 +85,26 @@ def _planners(
         return [MinimalPlanner()]
     levels: list[Planner] = []
     if first == "llm" or (first is None and settings.llm.model):
-        from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
-        from genesis.resilience.breakers import guarded_model  # noqa: PLC0415
+        levels.append(_level("llm", lambda: _llm_planner(registry, settings)))
+    heuristic = _level("heuristic", lambda: HeuristicPlanner(load_playbooks(playbooks)))
+    return [*levels, heuristic, MinimalPlanner()]
 
-        levels.append(LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents))
-    return [*levels, HeuristicPlanner(load_playbooks(playbooks)), MinimalPlanner()]
+
+def _llm_planner(registry: Registry, settings: Settings) -> Planner:
+    from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
+    from genesis.resilience.breakers import guarded_model  # noqa: PLC0415
+
+    return LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents)
+
+
+def _level(name: PlannerLevel, make: Callable[[], Planner]) -> Planner:
+    """Make a planner level; one that cannot be made for a reason that no person can mend is passed over."""
+    try:
+        return make()
+    except GenesisError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the boundary of a level: the next one plans
+        return Unusable(name, error)
 
 
 @dataclass(frozen=True, slots=True)
