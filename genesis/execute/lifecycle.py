@@ -75,7 +75,7 @@ class RunRecord:
         try:
             kept = await self._session.ledger.finished(self._session.program.leaves)
             return await self.ended(Ending("failed", info), kept | self.outcomes)
-        except GenesisError as unsaved:
+        except Exception as unsaved:  # what ended the run is what its caller has to know
             raise error from unsaved
 
     def _run(self, ending: Ending, outcomes: dict[int, Outcome], ended_at: datetime | None) -> Run:

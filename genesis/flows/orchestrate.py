@@ -89,8 +89,10 @@ async def orchestrate(
         _log.warning("the Prefect API did not take the end of the run", extra={"reason": repr(error)})
     if kept:
         return kept[0]
-    error = raised[0] if raised else RunError("Prefect did not start the flow run", hint="run: genesis doctor")
-    raise (_lost(error, session) if isinstance(error, _OF_THE_API) else error) from error.__cause__
+    cause = raised[0] if raised else RunError("Prefect did not start the flow run", hint="run: genesis doctor")
+    if isinstance(cause, _OF_THE_API):
+        raise _lost(cause, session) from cause
+    raise cause
 
 
 def _lost(error: Exception, session: Session) -> ServiceError:
