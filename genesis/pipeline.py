@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from genesis.compile import amended, compile_program
-from genesis.errors import PlanInvalidError, PlanningError
+from genesis.errors import GenesisError, PlanInvalidError, PlanningError
 from genesis.model import Amendment, ErrorInfo, Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan, Task
 from genesis.model.base import Usd
-from genesis.planning import HeuristicPlanner, MinimalPlanner, Planner, PlanningContext, load_plan, load_playbooks
+from genesis.planning import (
+    HeuristicPlanner,
+    MinimalPlanner,
+    Planner,
+    PlanningContext,
+    Unusable,
+    load_plan,
+    load_playbooks,
+)
 from genesis.planning import make_plan as planned
 from genesis.planning.again import PlannedAgain, plan_again
 from genesis.routing import load_registry, route
@@ -87,8 +95,19 @@ def _planners(
         return [MinimalPlanner()]
     levels: list[Planner] = []
     if first == "llm" or (first is None and settings.llm.model):
-        levels.append(_model_level(registry, settings))
-    return [*levels, HeuristicPlanner(load_playbooks(playbooks)), MinimalPlanner()]
+        levels.append(_level("llm", lambda: _model_level(registry, settings)))
+    heuristic = _level("heuristic", lambda: HeuristicPlanner(load_playbooks(playbooks)))
+    return [*levels, heuristic, MinimalPlanner()]
+
+
+def _level(name: PlannerLevel, make: Callable[[], Planner]) -> Planner:
+    """Make a planner level; one that cannot be made for a reason that no person can mend is passed over."""
+    try:
+        return make()
+    except GenesisError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the boundary of a level: the next one plans
+        return Unusable(name, error)
 
 
 def _model_level(registry: Registry, settings: Settings) -> Planner:

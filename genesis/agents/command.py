@@ -22,6 +22,8 @@ from genesis.model import CommandExecutor as CommandSpec
 
 __all__ = ["CommandExecutor"]
 
+_SHORT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
+"""What a program cannot be started for now, and perhaps in a moment."""
 _SHOWN_LINES = 5
 _SHOWN_CHARACTERS = 1_000
 
@@ -111,8 +113,10 @@ def _signal_name(number: int) -> str:
 def _not_started(program: str, error: OSError | ValueError) -> TaskError:
     if isinstance(error, FileNotFoundError):
         hint = "install it or give its full path; of a script, look at the interpreter in its first line"
-        return TaskError(f"there is no program {program!r} here", hint=hint)
+        return TaskError(f"there is no program {program!r} here", hint=hint, data={"retry": False})
     hint = "make it executable" if isinstance(error, PermissionError) else "it has to be a program for this machine"
     if isinstance(error, OSError) and error.errno == errno.E2BIG:
         hint = "the inputs are too long for arguments; read them from stdin, where they are as JSON"
-    return TaskError(f"cannot start {program!r}: {getattr(error, 'strerror', None) or error}", hint=hint)
+    why = getattr(error, "strerror", None) or error
+    short = isinstance(error, OSError) and error.errno in _SHORT
+    return TaskError(f"cannot start {program!r}: {why}", hint=hint, data={"retry": short})

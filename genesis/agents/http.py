@@ -153,10 +153,11 @@ class HttpExecutor:
         kind = response.headers.get("content-type", "no content type").partition(";")[0]
         shown = " ".join(body[:400].decode("utf-8", "replace").split())[:200]
         if not response.is_success:
-            data: dict[str, JsonValue] = {"status": status}
+            again = status >= 500 or status in _TRY_AGAIN  # noqa: PLR2004
+            data: dict[str, JsonValue] = {"status": status} if again else {"status": status, "retry": False}
             if "retry-after" in response.headers:
                 data["retry_after"] = response.headers["retry-after"]
-            failure = ServiceError if status >= 500 or status in _TRY_AGAIN else TaskError  # noqa: PLR2004
+            failure = ServiceError if again else TaskError
             raise failure(f"{self._spec.url} answered {status}: {shown}", hint=_HINTS.get(status, ""), data=data)
         if not body.strip():
             return None

@@ -17,7 +17,8 @@ __all__ = ["OPEN", "Detours", "Turn"]
 OPEN = "GEN-BREAKER-OPEN"
 _LOOK_S = 0.5
 """How often shared breakers are looked at while leaves run."""
-_ELSEWHERE = ("reroute", "wait")
+_ELSEWHERE = ("reroute", "fall_back", "wait")
+"""What is done about errors that another agent may not meet."""
 
 
 @dataclass(frozen=True, slots=True)

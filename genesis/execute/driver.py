@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from genesis.errors import GenesisError
+from genesis.errors import GenesisError, RunError
 from genesis.execute.attempt import error_info
 from genesis.execute.control import Control
 from genesis.execute.detours import OPEN, Detours, Turn
@@ -18,6 +18,7 @@ from genesis.execute.growth import Answer, Growth
 from genesis.execute.place import Place
 from genesis.execute.session import Session
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, RunState
+from genesis.resilience.steps_down import described
 from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
@@ -79,6 +80,8 @@ class Driver:
         """Run until every leaf is final, and say how it ended."""
         await self._detours.look()
         watches = [asyncio.create_task(self._watch()), asyncio.create_task(self._detours.watch())]
+        for watch in watches:
+            watch.add_done_callback(self._watched)
         try:
             async with asyncio.TaskGroup() as group:
                 for index, outcome in self._undecided.items():
@@ -298,6 +301,14 @@ class Driver:
                 hint="raise `deadline_s` and resume",
             )
             self._abort(Ending("failed", error))
+
+    def _watched(self, watch: asyncio.Task[None]) -> None:
+        """End the run when what watches it fails by itself: without it, leaves could wait for ever."""
+        error = None if watch.cancelled() else watch.exception()
+        if error is not None:
+            hint = f"finished tasks are kept: genesis resume {self._session.run_id}"
+            message = f"Genesis itself failed: {described(error)}"
+            self._abort(Ending("failed", ErrorInfo(code=RunError.code, message=message, hint=hint)))
 
     def _abort(self, ending: Ending) -> None:
         if self._stop is None:

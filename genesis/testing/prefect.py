@@ -61,7 +61,8 @@ class Workbench:
     ) -> Run:
         """Run a program; with the run id of an earlier call it goes on from its ledger."""
         run_id = run_id or new_run_id(utc_now())
-        ledger = Ledger(self.store, run_id, inline_bytes=self.settings.limits.result_inline_bytes)
+        limits = self.settings.limits
+        ledger = Ledger(self.store, run_id, inline_bytes=limits.result_inline_bytes, most_bytes=limits.result_bytes)
         header = Header(
             genesis_version="test",
             run_id=run_id,
