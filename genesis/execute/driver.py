@@ -16,7 +16,7 @@ from genesis.execute.control import Control
 from genesis.execute.detours import OPEN, Detours, Turn
 from genesis.execute.place import Place
 from genesis.execute.session import Session
-from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, RunState
+from genesis.model import FINISHED, Diagnostic, ErrorInfo, Leaf, Outcome, RunState
 from genesis.schedule import Job, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
@@ -31,6 +31,8 @@ class Ending:
 
     state: RunState
     error: ErrorInfo | None = None
+    findings: tuple[Diagnostic, ...] = ()
+    """What kept it from starting."""
 
 
 class Driver:
@@ -51,6 +53,8 @@ class Driver:
         self._leaves = session.program.leaves
         self._now: dict[int, Leaf] = {}
         """Leaves that another agent has now."""
+        self._past: dict[int, Outcome] = {}
+        """What became of leaves that were put back."""
         self._ended: asyncio.Queue[tuple[Leaf, Outcome] | None] = asyncio.Queue()
         self._stop: Ending | None = None
         self._halted = False
@@ -111,6 +115,7 @@ class Driver:
         if outcome.state == "failed" and self._stop is None:
             turn = self._detours.after(leaf, outcome)
             if turn.kind != "end":
+                self._past[index] = outcome
                 self._put_back(turn)
                 return
         self.outcomes[index] = outcome
@@ -174,7 +179,15 @@ class Driver:
             message=f"{leaf.agent} has failed too often, and was waited for in vain",
             hint=f"mend what {leaf.agent} needs, and resume; GENESIS_RESILIENCE__WAIT_S is how long a task waits",
         )
-        self._ended.put_nowait((leaf, Outcome(id=leaf.path, agent=leaf.agent, state="failed", error=error)))
+        past = self._past.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent)
+        ended = {
+            "agent": leaf.agent,
+            "state": "failed",
+            "error": error,
+            "note": leaf.note,
+            "ended_at": self._session.now(),
+        }
+        self._ended.put_nowait((leaf, past.model_copy(update=ended)))
 
     def _look_again(self) -> None:
         """Wake the loop: an agent can be used again, or no more."""

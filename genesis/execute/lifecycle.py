@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from genesis.errors import ResourceError
 from genesis.execute.artifacts import Publisher
 from genesis.execute.control import Control
 from genesis.execute.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.execute.driver import Driver, Ending
+from genesis.execute.ledger import is_done
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.markdown import escaped, plan_markdown, routing_rows, run_markdown
 from genesis.execute.observer import Observers
@@ -24,6 +27,7 @@ from genesis.model import Outcome, Program, Run
 
 __all__ = ["MakePlace", "RunRecord", "run_leaves"]
 
+_log = logging.getLogger(__name__)
 _MOST_REPORTS = 10
 
 MakePlace = Callable[[Session, dict[int, Outcome]], Place]
@@ -47,9 +51,22 @@ class RunRecord:
     async def ended(self, ending: Ending, outcomes: dict[int, Outcome]) -> Run:
         """Note how the run ended."""
         run = self._run(ending, outcomes, self._session.now())
-        await self._session.ledger.save(run)
+        await self._save_end(run)
         self._session.observer.run_ended(run)
         return run
+
+    async def _save_end(self, run: Run) -> None:
+        """Save how the run ended; on a disk that is full, as little as says it, and else nothing.
+
+        The results are in the leaves' own records, too, which are read before the state.
+        """
+        try:
+            await self._session.ledger.save(run)
+        except ResourceError as error:
+            _log.warning("how the run ended cannot be written down", extra={"reason": error.message})
+            brief = tuple(task.model_copy(update={"result": None}) for task in run.tasks)
+            with suppress(ResourceError):
+                await self._session.ledger.save(run.model_copy(update={"tasks": brief}))
 
     def _run(self, ending: Ending, outcomes: dict[int, Outcome], ended_at: datetime | None) -> Run:
         session = self._session
@@ -68,6 +85,7 @@ class RunRecord:
             tasks=tasks,
             ui_url=self._ui_url,
             error=ending.error,
+            findings=ending.findings,
         )
 
 
@@ -83,10 +101,14 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
         place: Makes the place where the leaves run, for the session and the outcomes so far.
     """
     program = session.program
-    finished = await session.ledger.finished(program.leaves)
+    known = await session.ledger.known(program.leaves)
+    finished = {
+        leaf.index: known[leaf.index] for leaf in program.leaves if leaf.index in known and is_done(leaf, known)
+    }
+    tried = {index: outcome.history for index, outcome in known.items() if index not in finished}
     publisher, picture = Publisher(), Picture(program)
     progress = ProgressArtifact(publisher, program, picture, finished)
-    watched = replace(session, observer=Observers(session.observer, progress))
+    watched = replace(session, observer=Observers(session.observer, progress), tried=tried)
     async with place(watched, finished) as where:
         attached = await where.attach()
         finished.update(attached)

@@ -140,7 +140,7 @@ async def _in_flow_run(session: Session, control: Control, probe: Probe | None, 
     try:
         refuse_invalid(report)
     except PlanInvalidError as error:
-        return await record.ended(Ending("failed", error_info(error)), {})
+        return await record.ended(Ending("failed", error_info(error), report.errors), {})
     async with Custody(session.ledger, control, alive=session.deployed):
         return await run_leaves(session, control, record, place)
 

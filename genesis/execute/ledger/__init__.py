@@ -1,6 +1,15 @@
 """The ledger: what is known of a run, in Prefect's result storage. It is the truth; the UI is a view."""
 
-from genesis.execute.ledger.ledger import Header, Ledger, Owner, leaf_name, list_runs, new_run_id, parse_header
+from genesis.execute.ledger.ledger import (
+    Header,
+    Ledger,
+    Owner,
+    is_done,
+    leaf_name,
+    list_runs,
+    new_run_id,
+    parse_header,
+)
 from genesis.execute.ledger.lock import RunLock
 from genesis.execute.ledger.store import BlockStore, FolderStore, Store, open_store
 
@@ -12,6 +21,7 @@ __all__ = [
     "Owner",
     "RunLock",
     "Store",
+    "is_done",
     "leaf_name",
     "list_runs",
     "new_run_id",

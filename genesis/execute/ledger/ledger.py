@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +28,7 @@ from genesis.errors import RunError, TaskError, UsageError
 from genesis.execute.ledger.store import FolderStore, Store
 from genesis.model import FINISHED, Leaf, Model, Outcome, Registry, Run
 
-__all__ = ["Header", "Ledger", "Owner", "leaf_name", "list_runs", "new_run_id", "parse_header"]
+__all__ = ["Header", "Ledger", "Owner", "is_done", "leaf_name", "list_runs", "new_run_id", "parse_header"]
 
 _ROOT = "genesis"
 _RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
@@ -195,14 +196,19 @@ class Ledger:
 
     async def finished(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
         """Read the outcomes of all leaves whose work is done, by index."""
+        known = await self.known(leaves)
+        return {leaf.index: known[leaf.index] for leaf in leaves if leaf.index in known and is_done(leaf, known)}
+
+    async def known(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
+        """Read the outcomes of all leaves that have one, failed ones as well, by index."""
         listed = await self.store.names(self._name("leaves"))
-        known = None if listed is None else set(listed)
+        names = None if listed is None else set(listed)
         found: dict[int, Outcome] = {}
         for leaf in leaves:
-            if known is not None and f"{leaf_name(leaf)}.json" not in known:
+            if names is not None and f"{leaf_name(leaf)}.json" not in names:
                 continue
             outcome = await self.outcome(leaf)
-            if outcome is not None and outcome.state in FINISHED and leaf.cache != "none":
+            if outcome is not None:
                 found[leaf.index] = outcome
         return found
 
@@ -278,6 +284,11 @@ def leaf_name(leaf: Leaf) -> str:
     """Name a leaf for the file system: its number, and as much of its path as is safe in a file name."""
     slug = re.sub(r"[^A-Za-z0-9_\-]+", "-", leaf.path).strip("-")[:60]
     return f"{leaf.index:05d}-{slug}"
+
+
+def is_done(leaf: Leaf, known: Mapping[int, Outcome]) -> bool:
+    """Whether a leaf's work is done, so that a resume keeps it."""
+    return known[leaf.index].state in FINISHED and leaf.cache != "none"
 
 
 async def list_runs(store: Store) -> list[str] | None:
