@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import groupby
 
 from rich.console import Group, RenderableType
@@ -48,7 +47,7 @@ def explanation_view(explanation: Explanation, *, short: bool = False) -> Render
         parts.append(Text(f"– {sum(group.count for group in rest):,} more skipped, because of others that failed"))
     if explanation.cancelled:
         parts.append(Text(f"– {_tasks(explanation.cancelled)} ended or not started, because the run stopped"))
-    parts.append(_next(explanation.next_steps))
+    parts.append(_go_on(explanation))
     return Group(*parts)
 
 
@@ -61,42 +60,38 @@ def _about(root: Root, *, short: bool) -> Iterator[RenderableType]:
     cause = next((each for each in root.causes if each.message and each.message not in root.message), None)
     if cause is not None:
         yield Text(f"from {cause.type.removeprefix('builtins.')}: {_cut(cause.message)}", style="dim")
-    if root.history and not short:
-        yield _attempts(root)
-    elif root.attempts:
-        by = list(dict.fromkeys([tried.agent for tried in root.history] or [root.agent]))
-        yield Text(f"{root.attempts} attempt{'s' if root.attempts > 1 else ''} by {_named(by)}", style="dim")
+    if root.attempts:
+        yield from _attempts(root, short=short)
     for sentence in root.tried:
         yield Text(sentence, style="dim")
     if root.files is not None and not short:
         yield Text.assemble(("its files: ", "dim"), root.files, overflow="fold")
 
 
-def _attempts(root: Root) -> RenderableType:
-    """Show the attempts, those in a row that went the same way in one line."""
+def _attempts(root: Root, *, short: bool) -> Iterator[RenderableType]:
+    """Show the attempts: in a sentence where all went the same way, else those in a row that did in a line each."""
+    rows = [list(group) for _, group in groupby(root.history, lambda each: (each.agent, each.code, each.message))]
+    agents = list(dict.fromkeys([tried.agent for tried in root.history] or [root.agent]))
+    line = f"{root.attempts} attempt{'' if root.attempts == 1 else 's'} by {_named(agents)}"
+    if len(rows) == 1:
+        line += f", {_when(rows[0])}" + ("; each ended so" if root.attempts > 1 else "")
+    yield Text(line, style="dim")
+    if short or len(rows) < 2:  # noqa: PLR2004  # one row is the sentence
+        return
     table = Table.grid(padding=(0, 2))
     for style in ("dim", "dim", "cyan"):
         table.add_column(style=style, no_wrap=True)
     table.add_column(overflow="fold")
-    for (agent, _, message), group in groupby(root.history, lambda each: (each.agent, each.code, each.message)):
-        tried = list(group)
-        said = "as above" if message and root.message.startswith(message) else message
-        table.add_row(f"{len(tried)}×", _when(tried), agent, _cut(said.splitlines()[0] if said else ""))
-    earlier = root.attempts - len(root.history)
-    if earlier > 0:
-        table.add_row("", "", "", Text(f"and {earlier} before", style="dim"))
-    return table
+    for tried in rows:
+        said = tried[-1].message.splitlines() or [tried[-1].code]
+        table.add_row(f"{len(tried)}×", _when(tried), tried[-1].agent, _cut(said[0]))
+    yield table
 
 
 def _when(tried: Sequence[Attempt]) -> str:
     first, last = tried[0], tried[-1]
     began = first.started_at or first.ended_at
-    took = (last.ended_at - began).total_seconds()
-    return f"{_clock(began)}, {duration(took)}"
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment:%H:%M:%S}"
+    return f"{began:%H:%M:%S} UTC ({duration((last.ended_at - began).total_seconds())})"
 
 
 def _skipped(group: Skipped) -> Text:
@@ -107,18 +102,22 @@ def _skipped(group: Skipped) -> Text:
     return text
 
 
-def _next(steps: Sequence[str]) -> RenderableType:
+def _go_on(explanation: Explanation) -> RenderableType:
+    """Give the steps as a list, and the command in a line of its own that can be copied."""
+    steps = [Text(step) for step in explanation.next_steps]
+    if explanation.command:
+        steps.append(Text(explanation.command, style="bold"))
     table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
-    for place, step in enumerate(steps):
-        last = place == len(steps) - 1
-        table.add_row(Text("→" if place else "To go on →", style="bold"), Text(step, style="bold" if last else ""))
-    return table
+    for number, step in enumerate(steps, 1):
+        table.add_row(f"  {number}." if len(steps) > 1 else " ", step)
+    kept = f" ({_tasks(explanation.kept)} done before {'is' if explanation.kept == 1 else 'are'} kept)"
+    return Group(Text.assemble(("To go on:", "bold"), (kept if explanation.kept else "", "dim")), table)
 
 
 def _under(line: RenderableType) -> RenderableType:
-    return Padding(line, (0, 0, 0, _INDENT))
+    return Padding(line, (0, 0, 0, _INDENT), expand=False)
 
 
 def _named(names: Sequence[str], count: int | None = None) -> str:

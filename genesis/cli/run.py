@@ -139,7 +139,7 @@ def _with_prefect(
     from genesis.cli.live import LiveProgress
     from genesis.execute.drain import drain
     from genesis.execute.observer import Observers
-    from genesis.execute.server import ensure_api
+    from genesis.execute.server import ensure_api, space_note
     from genesis.flows.connection import connected, interruptible
     from genesis.flows.launch import Launch
     from genesis.flows.signals import StopSignals
@@ -173,6 +173,8 @@ def _with_prefect(
             done = asyncio.run(whole())
     finally:
         live.close()
+    if api.embedded and not how.as_json and (note := space_note(how.settings.home)) and note not in api.note:
+        notes().print(note, style="yellow")
     code = _show(done, leaves, as_json=how.as_json)
     if not drain(api.api_url, lambda text: notes().print(text, style="dim")):
         _leave(code)

@@ -33,6 +33,8 @@ class Ending:
     error: ErrorInfo | None = None
     findings: tuple[Diagnostic, ...] = ()
     """What kept it from starting."""
+    lets_end: bool = False
+    """Whether what runs may end: it is paid for, and can be written down."""
 
 
 class Driver:
@@ -126,6 +128,8 @@ class Driver:
         else:
             for skipped in self._scheduler.fail(index):
                 self._drop(skipped, "skipped", f"{outcome.id!r} did not finish")
+        if (full := self._session.ledger.full) is not None and not self._scheduler.done:
+            self._abort(Ending("failed", error_info(full), lets_end=True))
 
     def _leaf(self, index: int) -> Leaf:
         return self._now.get(index) or self._leaves[index]
@@ -208,7 +212,11 @@ class Driver:
             return
         message = f"the budget is spent: {spent}"
         self._abort(
-            Ending("budget_exceeded", ErrorInfo(code="GEN-BUDGET", message=message, hint="raise the budget and resume"))
+            Ending(
+                "budget_exceeded",
+                ErrorInfo(code="GEN-BUDGET", message=message, hint="raise the budget and resume"),
+                lets_end=True,
+            )
         )
 
     async def _watch(self) -> None:
@@ -233,11 +241,11 @@ class Driver:
             self._ended.put_nowait(None)
 
     def _halt(self) -> None:
-        """Start nothing more; end what runs, except when the budget is spent: what is paid for may finish."""
+        """Start nothing more; end what runs, unless it may finish."""
         self._halted = True
         for index in self._scheduler.cancel():
             self._drop(index, "cancelled", "the run stopped before it could start")
-        if self._stop is not None and self._stop.state != "budget_exceeded":
+        if self._stop is not None and not self._stop.lets_end:
             self._place.cancel(self._stop.error.message if self._stop.error else "the run was cancelled")
             asyncio.get_running_loop().call_later(self._place.grace_s, self._leave_behind)
 

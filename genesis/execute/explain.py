@@ -17,6 +17,8 @@ Reason = Literal["failed", "invalid", "interrupted", "cancelled", "budget", "dea
 _MOST_ROOTS = 20
 _MOST_GROUPS = 20
 _MOST_NAMES = 10
+_IN_PLAN = frozenset({"GEN-TASK-TIMEOUT", "GEN-TASK-OUTPUTS"})
+"""What is mended in the plan."""
 _OPEN = "GEN-BREAKER-OPEN"
 _BY_CODE: Mapping[str, Reason] = {
     "GEN-PLAN-INVALID": "invalid",
@@ -37,8 +39,8 @@ _MENDS: Mapping[Recovery, str] = {
     "reroute": "mend what the agent needs, or its code",
     "replan": "make the task smaller in the plan",
     "wait": "wait until what it needs answers again",
-    "ask": "mend what the message names",
-    "fail": "mend what the message names",
+    "ask": "mend what the message says",
+    "fail": "mend what the message says",
 }
 
 
@@ -89,8 +91,12 @@ class Explanation(Model):
     """Tasks that were ended, or not started, because the run stopped."""
     findings: tuple[Diagnostic, ...] = ()
     """What the check before the start found."""
-    next_steps: tuple[str, ...]
-    """What to do, in this order."""
+    kept: int = 0
+    """Tasks that are done, which a resume keeps."""
+    next_steps: tuple[str, ...] = ()
+    """What to do first, in this order."""
+    command: str = ""
+    """What to run then; nothing where that would not help."""
 
 
 def explain(
@@ -121,7 +127,9 @@ def explain(
         skipped=_skipped(run, leaves),
         cancelled=sum(task.state == "cancelled" for task in run.tasks),
         findings=run.findings,
+        kept=sum(task.state in FINISHED for task in run.tasks),
         next_steps=_next_steps(run, reason, roots, ledger),
+        command="" if reason == "refused" else f"genesis resume {run.run_id}",
     )
 
 
@@ -173,10 +181,12 @@ def _tried(task: Outcome, error: ErrorInfo, leaf: Leaf | None) -> list[str]:
         return said
     agents = {tried.agent for tried in task.history} | {task.agent}
     left = [agent for agent in leaf.fallbacks if agent not in agents]
+    if meaning_of(error.code).recovery not in ("reroute", "wait"):
+        return said  # another agent would not have helped
     if not leaf.fallbacks:
-        said.append("no other agent may take it")
-    elif left and meaning_of(error.code).recovery in ("reroute", "wait"):
-        said.append(f"could not take it over: {', '.join(left)}")
+        said.append("no other agent may take it over")
+    elif left:
+        said.append(f"not asked, since they could not take it over: {', '.join(left)}")
     return said
 
 
@@ -216,19 +226,19 @@ def _because(run: Run, leaves: Sequence[Leaf]) -> dict[str, tuple[str, ...]]:
 
 
 def _next_steps(run: Run, reason: Reason, roots: Sequence[Root], ledger: str) -> tuple[str, ...]:
-    resume = f"genesis resume {run.run_id}"
     hint = run.error.hint if run.error is not None else ""
     steps = list(dict.fromkeys(root.mend for root in roots)) if reason in ("failed", "deadline", "budget") else []
+    plan = f"{ledger}/run.json" if ledger else "the run's run.json"
     if reason == "budget":
-        steps.append(f"raise `budget` in {ledger or 'the ledger'}/run.json, since a resume keeps to it")
+        steps.append(f"raise `budget` in {plan}, since a resume keeps to it")
     elif reason == "deadline":
         steps.append("a resume has the whole deadline again; `deadline_s` in the plan of a new run gives more")
     elif reason == "invalid":
         steps += [found.hint for found in run.findings if found.hint] or ([hint] if hint else [])
+    elif reason == "refused":
+        steps.append("change what was refused, and start a new run")
     elif reason == "stopped" and hint:
         steps.append(hint)
-    kept = sum(task.state in FINISHED for task in run.tasks)
-    done = f"; {kept} of {len(run.tasks)} tasks are done and are kept" if kept else ""
-    if reason == "refused":
-        return (*dict.fromkeys(steps), "change what was refused, and start a new run")
-    return (*dict.fromkeys(steps), f"run: {resume}{done}")
+    if any(root.code in _IN_PLAN or meaning_of(root.code).recovery == "replan" for root in roots):
+        steps.append(f"what the plan says, a resume reads from {plan}")
+    return tuple(dict.fromkeys(steps))

@@ -149,7 +149,11 @@ async def _execute(program: Program, header: Header, ledger: Ledger, launch: Lau
     elsewhere = launch.rehearse is not None or launch.pools
     probe = None if elsewhere else LocalProbe(tools)
     place = _pools(launch.say) if launch.pools else LocalPlace
-    return await orchestrate(session, launch.control or Control(), probe, launch.mend, place)
+    ledger.reserve.hold(len(program.leaves))
+    try:
+        return await orchestrate(session, launch.control or Control(), probe, launch.mend, place)
+    finally:
+        ledger.reserve.drop()
 
 
 def _pools(say: Callable[[str], None]) -> MakePlace:

@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.utilities.urls import url_for
 
-from genesis.errors import PlanInvalidError, ServiceError
+from genesis.errors import GenesisError, PlanInvalidError, ResourceError, RunError, ServiceError
 from genesis.execute.attempt import error_info
 from genesis.execute.control import Control
 from genesis.execute.custody import Custody
@@ -30,6 +30,7 @@ from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
 from genesis.model import Run
 from genesis.pipeline import refuse_invalid
+from genesis.resilience.taxonomy import classify
 from genesis.validation import Probe
 
 __all__ = ["final_state", "orchestrate"]
@@ -56,13 +57,18 @@ async def orchestrate(
     if FlowRunContext.get() is not None:
         return await _in_flow_run(session, control, probe, place)
     kept: list[Run] = []
+    raised: list[BaseException] = []
 
     @flow(name="orchestrate", validate_parameters=False, persist_result=False, log_prints=False)
     async def whole_run(run_id: str, request: str) -> object:
         del run_id, request  # they are there for the reader of the UI
-        async with ServerWatch(mend) as watch:
-            kept.append(await _in_flow_run(session, control, probe, place))
-            await watch.check()
+        try:
+            async with ServerWatch(mend) as watch:
+                kept.append(await _in_flow_run(session, control, probe, place))
+                await watch.check()
+        except BaseException as error:  # the engine makes a state of it
+            raised.append(error)
+            raise
         if watch.gone:  # let Prefect's client give up at once: the ledger has everything
             stack.enter_context(temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}))
         return final_state(kept[0])
@@ -74,14 +80,24 @@ async def orchestrate(
                 context = await _connected(clients)
                 flow_run = await _created(context.client, whole_run, session, parameters)
                 await run_flow_async(whole_run, flow_run=flow_run, parameters=parameters, return_type="state")
+        if not kept:
+            raise raised[0] if raised else RunError("Prefect did not begin the flow run")
     except (httpx.HTTPError, PrefectException, OSError) as error:
         if not kept:
-            raise ServiceError(
-                f"the Prefect API stopped answering: {error!r}"[:400],
-                hint=f"run: genesis doctor, then: genesis resume {session.run_id}",
-            ) from error
+            raise _gone(error, session.run_id) from error
         _log.warning("the Prefect API did not take the end of the run", extra={"reason": repr(error)})
     return kept[0]
+
+
+def _gone(error: BaseException, run_id: str) -> GenesisError:
+    """Say why the API cannot be reached: it does not answer, or this process may not open a connection to it."""
+    said = f"the Prefect API stopped answering: {error!r}"[:400]
+    source: BaseException | None = error
+    while source is not None:
+        if isinstance(source, OSError) and classify(source).category == "resource":
+            return ResourceError.of(source, said, hint=f"then run: genesis resume {run_id}")
+        source = source.__cause__ or source.__context__
+    return ServiceError(said, hint=f"run: genesis doctor, then: genesis resume {run_id}")
 
 
 async def _connected(clients: AsyncExitStack) -> AsyncClientContext:

@@ -38,7 +38,7 @@ class Ran:
         """The error of a call with `--json`: exactly its three keys, and details for machines where there are any."""
         document = self.document
         assert set(document) == {"error"}
-        assert {"code", "message", "hint"} <= set(document["error"]) <= {"code", "message", "hint", "data"}
+        assert {"code", "message", "hint"} <= set(document["error"]) <= {"code", "message", "hint", "data", "causes", "type"}
         return document["error"]
 
 

@@ -8,12 +8,14 @@ genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came t
 genesis/<run id>/owner.json           which flow run orchestrates
 genesis/<run id>/state.json           the run's last known state
 genesis/<run id>/files/…              what agents leave: briefs, logs
+genesis/<run id>/.reserve             space for the last records of a run whose disk is full
 ```
 A record that is missing, cut off or not of this leaf counts as not written: the leaf runs again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
@@ -24,13 +26,17 @@ from typing import Any, Literal
 
 from pydantic import JsonValue, ValidationError
 
-from genesis.errors import RunError, TaskError, UsageError
+from genesis.errors import ResourceError, RunError, TaskError, UsageError
+from genesis.execute.ledger.reserve import Reserve
 from genesis.execute.ledger.store import FolderStore, Store
 from genesis.model import FINISHED, Leaf, Model, Outcome, Registry, Run
 
 __all__ = ["Header", "Ledger", "Owner", "is_done", "leaf_name", "list_runs", "new_run_id", "parse_header"]
 
 _ROOT = "genesis"
+_NO_SPACE = ("ENOSPC", "EDQUOT")
+_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Between tries to write while the machine is short of open files or memory."""
 _RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
 
 
@@ -86,6 +92,9 @@ class Ledger:
         self.run_id = run_id
         self._inline_bytes = inline_bytes
         self._most_bytes = most_bytes
+        self.reserve = Reserve(self.folder)
+        self.full: ResourceError | None = None
+        """What a write has said that found no space, where giving up the reserve has helped."""
 
     @property
     def folder(self) -> Path | None:
@@ -177,12 +186,12 @@ class Ledger:
                 code="GEN-TASK-RESULT-SIZE",
             )
         reference = f"results/{name}.json"
-        await self.store.write(self._name(reference), result.encode("utf-8", "surrogatepass"))
+        await self._put(reference, result.encode("utf-8", "surrogatepass"))
         return outcome.model_copy(update={"result": None, "result_ref": reference})
 
     async def _write_record(self, name: str, leaf: Leaf, outcome: Outcome) -> None:
         record = _Record(fingerprint=leaf.fingerprint, outcome=outcome)
-        await self.store.write(self._name(name), record.model_dump_json().encode())
+        await self._put(name, record.model_dump_json().encode())
 
     async def _read_record(self, name: str, leaf: Leaf) -> Outcome | None:
         raw = await self.store.read(self._name(name))
@@ -258,7 +267,27 @@ class Ledger:
         return f"{_ROOT}/{self.run_id}/{name}" if name else f"{_ROOT}/{self.run_id}"
 
     async def _write(self, name: str, value: Any) -> None:
-        await self.store.write(self._name(name), json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
+        await self._put(name, json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
+
+    async def _put(self, name: str, data: bytes) -> None:
+        """Write, if need be in the place of the reserve, or once others have given back what is short.
+
+        Raises:
+            ResourceError: It cannot be written. It is not to be repeated: the work would be done twice.
+        """
+        for pause_s in (*_PAUSES_S, None):
+            try:
+                await self.store.write(self._name(name), data)
+            except ResourceError as error:
+                error.data["retry"] = False
+                if error.data.get("errno") in _NO_SPACE and self.reserve.drop():
+                    self.full = error
+                elif error.code == "GEN-RESOURCE-SHORT" and pause_s is not None:
+                    await asyncio.sleep(pause_s)
+                else:
+                    raise
+            else:
+                return
 
 
 def parse_header(run_id: str, raw: bytes) -> Header:
