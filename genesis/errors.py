@@ -31,7 +31,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeGuard
 
 __all__ = [
     "BreakerOpenError",
@@ -186,6 +186,11 @@ class ResourceError(GenesisError):
     """The machine has no space, memory or permission left for what was asked."""
 
     code = "GEN-RESOURCE"
+
+    @staticmethod
+    def is_meant_by(error: BaseException) -> TypeGuard[OSError | MemoryError]:
+        """Whether an exception says that the machine refuses space, memory, files or permission."""
+        return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MENDS)
 
     @classmethod
     def of(cls, error: OSError | MemoryError, what: str, *, hint: str = "", path: object = None) -> Self:

@@ -108,12 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _fault(error: Exception) -> GenesisError:
     """Say what an error means that nobody expected: the machine refuses something, or we are wrong."""
-    from genesis.resilience.taxonomy import classify
-
     if isinstance(error, MemoryError):
-        return ResourceError.of(error, "it cannot go on", hint="or give a smaller plan")
-    if isinstance(error, OSError) and error.errno is not None and classify(error).category == "resource":
-        where = f": {error.filename!r}" if error.filename else ""
+        return ResourceError("no memory is left", hint="give it more memory, or a smaller plan")
+    if ResourceError.is_meant_by(error):
+        where = f": {error.filename!r}" if isinstance(error, OSError) and error.filename else ""
         return ResourceError.of(error, f"it cannot go on{where}")
     return GenesisError(
         f"unexpected {type(error).__name__}: {error}",

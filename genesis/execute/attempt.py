@@ -44,7 +44,7 @@ def _own(error: BaseException) -> GenesisError:
     text = f"{type(error).__name__}: {error}"[:_LONGEST] if str(error) else type(error).__name__
     if isinstance(error, TimeoutError):
         return TaskError(str(error) or "it ran longer than its timeout", code="GEN-TASK-TIMEOUT")
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and classify(error).category == "resource"):
+    if ResourceError.is_meant_by(error):
         where = f" ({error.filename!r})" if isinstance(error, OSError) and error.filename else ""
         return ResourceError.of(error, f"{type(error).__name__}{where}")
     return TaskError(text)

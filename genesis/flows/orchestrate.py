@@ -30,7 +30,6 @@ from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
 from genesis.model import Run
 from genesis.pipeline import refuse_invalid
-from genesis.resilience.taxonomy import classify
 from genesis.validation import Probe
 
 __all__ = ["final_state", "orchestrate"]
@@ -94,7 +93,7 @@ def _gone(error: BaseException, run_id: str) -> GenesisError:
     said = f"the Prefect API stopped answering: {error!r}"[:400]
     source: BaseException | None = error
     while source is not None:
-        if isinstance(source, OSError) and classify(source).category == "resource":
+        if ResourceError.is_meant_by(source):
             return ResourceError.of(source, said, hint=f"then run: genesis resume {run_id}")
         source = source.__cause__ or source.__context__
     return ServiceError(said, hint=f"run: genesis doctor, then: genesis resume {run_id}")
