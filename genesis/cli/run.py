@@ -135,7 +135,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
     from genesis.cli.live import LiveProgress
     from genesis.execute.drain import drain
     from genesis.execute.observer import Observers
-    from genesis.execute.server import ensure_api
+    from genesis.execute.server import ensure_api, space_note
     from genesis.flows.connection import connected, interruptible
     from genesis.flows.launch import Launch
     from genesis.flows.signals import StopSignals
@@ -169,6 +169,8 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
             done = asyncio.run(whole())
     finally:
         live.close()
+    if api.embedded and not how.as_json and (note := space_note(how.settings.home)) and note not in api.note:
+        notes().print(note, style="yellow")
     code = _show(done, live.leaves, as_json=how.as_json)
     if not drain(api.api_url, lambda text: notes().print(text, style="dim")):
         _leave(code)
@@ -183,23 +185,27 @@ def _leave(code: int) -> NoReturn:
 
 
 def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
+    from genesis.cli.explained import explanation_view
     from genesis.cli.render import run_view
     from genesis.execute.deliverables import deliverables
+    from genesis.execute.explain import explain
 
     if as_json:
         print_document(run.model_dump(mode="json"))
         return _EXIT_CODES.get(run.state, 1)
     out = console()
     seen = out.is_terminal and notes().is_terminal and len(run.tasks) <= _MOST_SEEN
-    out.print(run_view(run, with_tasks=not seen))
+    explanation = explain(run, leaves)
+    explained = None if explanation is None else explanation_view(explanation, short=True)
+    out.print(run_view(run, with_tasks=not seen, explained=explained))
     left = deliverables(run, leaves)
     for found in left[:_MOST_FILES]:
         what = "Work order for" if found.briefed else f"{found.name.capitalize()} by"
         out.print(f"{what} {found.task!r}: {found.file}", soft_wrap=True, markup=False)
     if len(left) > _MOST_FILES:
         out.print(f"… and {len(left) - _MOST_FILES:,} more files, which --json names", soft_wrap=True)
-    if run.state != "completed":
-        out.print(f"Go on with it: genesis resume {run.run_id}", soft_wrap=True)
+    if explanation is not None:
+        out.print(f"All about it: genesis runs show {run.run_id}", soft_wrap=True)
     if run.ui_url:
         out.print(f"Watch it in the Prefect UI: {run.ui_url}", soft_wrap=True)
     return _EXIT_CODES.get(run.state, 1)

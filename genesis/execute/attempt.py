@@ -3,40 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
-from genesis.errors import BreakerOpenError, GenesisError, TaskError
+from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
 from genesis.execute.cache import ResultCache, cache_key
 from genesis.execute.inputs import missing_outputs, resolved_inputs
 from genesis.execute.ledger import leaf_name
 from genesis.execute.session import Session
-from genesis.model import ErrorInfo, Leaf, Outcome, TaskState
+from genesis.model import Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
+from genesis.resilience.taxonomy import classify
 
-__all__ = ["LeafRun", "error_info"]
+__all__ = ["MOST_KEPT", "LeafRun", "error_info"]
+
+_LONGEST = 2000
+_LONGEST_KEPT = 300
+MOST_KEPT = 20
+"""Attempts that a leaf's history keeps."""
 
 
 def error_info(error: BaseException) -> ErrorInfo:
-    """Describe an exception as data."""
-    if isinstance(error, GenesisError):
-        return ErrorInfo(code=error.code, message=error.message, hint=error.hint)
+    """Describe an exception as data, with its category and what it came from."""
+    own = error if isinstance(error, GenesisError) else _own(error)
+    shape = ForeignError.of(error).to_dict()
+    causes = tuple(
+        Cause(type=each["type"], message=each["message"], code=each["code"], how=each["how"])
+        for each in shape.get("causes", ())
+    )
+    category = classify(error).category
+    return ErrorInfo(code=own.code, message=own.message, hint=own.hint, category=category, causes=causes)
+
+
+def _own(error: BaseException) -> GenesisError:
+    """Say in our words what anyone's exception says: the machine's refusals have a code of their own."""
+    text = f"{type(error).__name__}: {error}"[:_LONGEST] if str(error) else type(error).__name__
     if isinstance(error, TimeoutError):
-        return ErrorInfo(code="GEN-TASK-TIMEOUT", message=str(error) or "it ran longer than its timeout")
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return ErrorInfo(code="GEN-TASK", message=text[:2000])
+        return TaskError(str(error) or "it ran longer than its timeout", code="GEN-TASK-TIMEOUT")
+    if ResourceError.is_meant_by(error):
+        where = f" ({error.filename!r})" if isinstance(error, OSError) and error.filename else ""
+        return ResourceError.of(error, f"{type(error).__name__}{where}")
+    return TaskError(text)
 
 
 class LeafRun:
     """The life of one leaf in one execution of a run. `work` may be called again for a repeat."""
 
-    def __init__(self, session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome], *, attempts: int = 0):
+    def __init__(
+        self,
+        session: Session,
+        leaf: Leaf,
+        outcomes: Mapping[int, Outcome],
+        *,
+        attempts: int = 0,
+        history: tuple[Attempt, ...] = (),
+    ):
         self.leaf = leaf
         self._session = session
         self._outcomes = outcomes
-        self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note)
+        self._begun: datetime | None = None
+        """When the attempt began that goes on."""
+        self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
 
     def start(self) -> Outcome:
         """Say that the leaf runs."""
@@ -50,6 +81,7 @@ class LeafRun:
             BaseException: Whatever the attempt raised; its description is kept in `outcome`.
         """
         attempts = self.outcome.attempts
+        self._begun = self._session.now()
         self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
             result, state = await self._result()
@@ -58,8 +90,24 @@ class LeafRun:
             self.outcome = self.outcome.model_copy(update={"attempts": attempts, "error": error_info(error)})
             raise
         except Exception as error:
-            self.outcome = self.outcome.model_copy(update={"error": error_info(error)})
+            self.failed(error_info(error))
+            if isinstance(error, MemoryError):  # whoever keeps the error would keep all that was being made
+                traceback.clear_frames(error.__traceback__)
             raise
+
+    def failed(self, error: ErrorInfo) -> None:
+        """Note what the attempt that goes on has ended with."""
+        begun, now, outcome = self._begun, self._session.now(), self.outcome
+        tried = Attempt(
+            number=outcome.attempts,
+            agent=outcome.agent,
+            started_at=begun or now,
+            ended_at=now,
+            code=error.code,
+            message=error.message[:_LONGEST_KEPT],
+        )
+        history = (*outcome.history, tried)[-MOST_KEPT:]
+        self.outcome = outcome.model_copy(update={"error": error, "history": history})
 
     async def end(self, state: TaskState, error: ErrorInfo | None = None) -> Outcome:
         """Make the leaf final without a result, and write that down."""

@@ -17,7 +17,7 @@ from genesis.execute.detours import OPEN, Detours, Turn
 from genesis.execute.growth import Answer, Growth
 from genesis.execute.place import Place
 from genesis.execute.session import Session
-from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, RunState
+from genesis.model import FINISHED, Diagnostic, ErrorInfo, Leaf, Outcome, RunState
 from genesis.resilience.steps_down import described
 from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
@@ -33,6 +33,10 @@ class Ending:
 
     state: RunState
     error: ErrorInfo | None = None
+    findings: tuple[Diagnostic, ...] = ()
+    """What kept it from starting."""
+    lets_end: bool = False
+    """Whether what runs may end: it is paid for, and can be written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Driver:
         self._now: dict[int, Leaf] = {}
         """Leaves that another agent has now."""
         self._news: asyncio.Queue[_News | None] = asyncio.Queue()
+        self._past: dict[int, Outcome] = {}
+        """What became of leaves that were put back."""
         self._stop: Ending | None = None
         self._halted = False
         self._blocked: set[str] = set()
@@ -143,6 +149,7 @@ class Driver:
             outcome = self._growth.unchanged(outcome, news.answer)
         elif self._stop is None and leaf.index not in self._growth.joins:
             if outcome.state == "failed" and (turn := self._detours.after(leaf, outcome)).kind != "end":
+                self._past[leaf.index] = outcome
                 self._put_back(turn)
                 return
             if self._growth.considers(leaf, outcome):
@@ -176,6 +183,8 @@ class Driver:
         else:
             for skipped in self._scheduler.fail(index):
                 self._drop(skipped, "skipped", f"{outcome.id!r} did not finish")
+        if (full := self._session.ledger.full) is not None and not self._scheduler.done:
+            self._abort(Ending("failed", error_info(full), lets_end=True))
 
     def _consider(self, leaf: Leaf, outcome: Outcome, group: asyncio.TaskGroup) -> None:
         """Let a leaf wait, without its slot, until it is known whether it changes the plan."""
@@ -262,7 +271,15 @@ class Driver:
             message=f"{leaf.agent} has failed too often, and was waited for in vain",
             hint=f"mend what {leaf.agent} needs, and resume; GENESIS_RESILIENCE__WAIT_S is how long a task waits",
         )
-        self._news.put_nowait(_News(leaf, Outcome(id=leaf.path, agent=leaf.agent, state="failed", error=error)))
+        past = self._past.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent)
+        ended = {
+            "agent": leaf.agent,
+            "state": "failed",
+            "error": error,
+            "note": leaf.note,
+            "ended_at": self._session.now(),
+        }
+        self._news.put_nowait(_News(leaf, past.model_copy(update=ended)))
 
     def _look_again(self) -> None:
         """Wake the loop: an agent can be used again, or no more."""
@@ -283,7 +300,11 @@ class Driver:
             return
         message = f"the budget is spent: {spent}"
         self._abort(
-            Ending("budget_exceeded", ErrorInfo(code="GEN-BUDGET", message=message, hint="raise the budget and resume"))
+            Ending(
+                "budget_exceeded",
+                ErrorInfo(code="GEN-BUDGET", message=message, hint="raise the budget and resume"),
+                lets_end=True,
+            )
         )
 
     async def _watch(self) -> None:
@@ -316,13 +337,13 @@ class Driver:
             self._news.put_nowait(None)
 
     def _halt(self) -> None:
-        """Start nothing more; end what runs, except when the budget is spent: what is paid for may finish."""
+        """Start nothing more; end what runs, unless it may finish."""
         self._halted = True
         for thought in self._considering:
             thought.cancel()
         for index in self._scheduler.cancel():
             self._drop(index, "cancelled", "the run stopped before it could start")
-        if self._stop is not None and self._stop.state != "budget_exceeded":
+        if self._stop is not None and not self._stop.lets_end:
             self._place.cancel(self._stop.error.message if self._stop.error else "the run was cancelled")
             asyncio.get_running_loop().call_later(self._place.grace_s, self._leave_behind)
 

@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from genesis.errors import GenesisError, RunError
+from genesis.errors import GenesisError, ResourceError, RunError
 from genesis.execute.artifacts import Publisher, shown
 from genesis.execute.control import Control
 from genesis.execute.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.execute.driver import Driver, Ending
+from genesis.execute.ledger import is_done
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.markdown import escaped, plan_markdown, routing_rows, run_markdown
 from genesis.execute.observer import Observers
@@ -53,7 +54,7 @@ class RunRecord:
     async def ended(self, ending: Ending, outcomes: dict[int, Outcome]) -> Run:
         """Note how the run ended."""
         run = self._run(ending, outcomes, self._session.now())
-        await self._session.ledger.save(run)
+        await self._save_end(run)
         self._session.observer.run_ended(run)
         return run
 
@@ -78,6 +79,19 @@ class RunRecord:
         except Exception as unsaved:  # what ended the run is what its caller has to know
             raise error from unsaved
 
+    async def _save_end(self, run: Run) -> None:
+        """Save how the run ended; on a disk that is full, as little as says it, and else nothing.
+
+        The results are in the leaves' own records, too, which are read before the state.
+        """
+        try:
+            await self._session.ledger.save(run)
+        except ResourceError as error:
+            _log.warning("how the run ended cannot be written down", extra={"reason": error.message})
+            brief = tuple(task.model_copy(update={"result": None}) for task in run.tasks)
+            with suppress(ResourceError):
+                await self._session.ledger.save(run.model_copy(update={"tasks": brief}))
+
     def _run(self, ending: Ending, outcomes: dict[int, Outcome], ended_at: datetime | None) -> Run:
         session = self._session
         leaves = session.program.leaves
@@ -95,6 +109,7 @@ class RunRecord:
             tasks=tasks,
             ui_url=self._ui_url,
             error=ending.error,
+            findings=ending.findings,
         )
 
 
@@ -110,10 +125,14 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
         place: Makes the place where the leaves run, for the session and the outcomes so far.
     """
     program = session.program
-    finished = record.outcomes = await session.ledger.finished(program.leaves)
+    known = await session.ledger.known(program.leaves)
+    finished = record.outcomes = {
+        leaf.index: known[leaf.index] for leaf in program.leaves if leaf.index in known and is_done(leaf, known)
+    }
+    tried = {index: outcome.history for index, outcome in known.items() if index not in finished}
     publisher, picture = Publisher(), Picture(program)
     progress = ProgressArtifact(publisher, program, picture, finished)
-    watched = replace(session, observer=Observers(session.observer, progress))
+    watched = replace(session, observer=Observers(session.observer, progress), tried=tried)
     async with place(watched, finished) as where:
         attached = await where.attach()
         finished.update(attached)

@@ -41,8 +41,8 @@ class LocalPlace:
         self._session = session
         self._outcomes = outcomes
         self._earlier = attempts
-        self._made: dict[int, int] = {}
-        """Attempts at leaves that were run before, by another agent or in vain."""
+        self._made: dict[int, Outcome] = {}
+        """What became of leaves that were run before, by another agent or in vain."""
         self._runs: dict[str, LeafRun] = {}
         self._task_runs: dict[int, UUID] = {}
         self._stopped: str | None = None
@@ -68,9 +68,11 @@ class LocalPlace:
         Raises:
             GenesisError: The ledger cannot be written.
         """
-        run = self._runs[leaf.path] = LeafRun(
-            self._session, leaf, self._outcomes, attempts=self._made.get(leaf.index, self._earlier)
-        )
+        made = self._made.get(leaf.index)
+        history = made.history if made is not None else self._session.tried.get(leaf.index, ())
+        before = max(self._earlier, history[-1].number) if history else self._earlier
+        attempts = made.attempts if made is not None else before
+        run = self._runs[leaf.path] = LeafRun(self._session, leaf, self._outcomes, attempts=attempts, history=history)
         self._session.observer.leaf_changed(run.start())
         try:
             after = [self._task_runs[source] for source in leaf.after if source in self._task_runs]
@@ -84,7 +86,7 @@ class LocalPlace:
             return await run.end("failed", error_info(error))
         finally:
             self._runs.pop(leaf.path, None)
-            self._made[leaf.index] = run.outcome.attempts
+            self._made[leaf.index] = run.outcome
         return await _concluded(run, state)
 
     def cancel(self, why: str) -> None:
@@ -113,7 +115,14 @@ class LocalPlace:
         except TimeoutError:
             if not limit.expired():
                 raise
-            return Failed(name=_TIMED_OUT, message=f"it did not end within {limit_s:g} s")
+            error = ErrorInfo(
+                code="GEN-TASK-TIMEOUT",
+                message=f"it did not end within {limit_s:g} s",
+                hint="give it more with `timeout_s`",
+                category="network",
+            )
+            run.failed(error)
+            return Failed(name=_TIMED_OUT, message=error.message)
         except asyncio.CancelledError:
             if (why := self._why()) is None:
                 raise
@@ -128,8 +137,5 @@ async def _concluded(run: LeafRun, state: State[Any]) -> Outcome:
         return run.outcome
     if state.is_cancelled():
         return await run.end("cancelled")
-    error = run.outcome.error
-    if state.name == _TIMED_OUT:
-        hint = "give it more with `timeout_s`"
-        error = ErrorInfo(code="GEN-TASK-TIMEOUT", message=state.message or "it ran out of time", hint=hint)
-    return await run.end("failed", error or ErrorInfo(code="GEN-TASK", message=state.message or "it failed"))
+    error = run.outcome.error or ErrorInfo(code="GEN-TASK", message=state.message or "it failed")
+    return await run.end("failed", error)

@@ -62,8 +62,7 @@ class Observers:
 
     def plan_changed(self, program: Program) -> None:
         """Tell all."""
-        for observer in self._observers:
-            observer.plan_changed(program)
+        self._tell(lambda observer: observer.plan_changed(program))
 
     def run_ended(self, run: Run) -> None:
         """Tell all."""

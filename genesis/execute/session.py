@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from genesis.agents.contract import Executor
 from genesis.execute.ledger import Ledger
 from genesis.execute.observer import Observer, Silent
-from genesis.model import Amendment, Leaf, Outcome, Program
+from genesis.model import Amendment, Attempt, Leaf, Outcome, Program
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
@@ -56,6 +56,8 @@ class Session:
     """Circuit breakers of the agents; without them every call is made."""
     probe: Probe | None = None
     """Answers what validation asks about this machine; None where leaves run elsewhere."""
+    tried: Mapping[int, tuple[Attempt, ...]] = field(default_factory=dict)
+    """Attempts of earlier executions at leaves that are not done, by index."""
     token: str | None = None
     """Of a worker: the id of its flow run, under which its outcomes wait for being adopted."""
 

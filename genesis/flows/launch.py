@@ -147,7 +147,11 @@ async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launc
         probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),
     )
     place = _pools(launch.say) if launch.pools else LocalPlace
-    return await orchestrate(session, launch.control or Control(), launch.mend, place)
+    ledger.reserve.hold(len(course.program.leaves))
+    try:
+        return await orchestrate(session, launch.control or Control(), launch.mend, place)
+    finally:
+        ledger.reserve.drop()
 
 
 def _pools(say: Callable[[str], None]) -> MakePlace:

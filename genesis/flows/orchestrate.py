@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.utilities.urls import url_for
 
-from genesis.errors import PlanInvalidError, RunError, ServiceError
+from genesis.errors import GenesisError, PlanInvalidError, ResourceError, RunError, ServiceError
 from genesis.execute.attempt import error_info
 from genesis.execute.control import Control
 from genesis.execute.custody import Custody
@@ -58,7 +58,7 @@ async def orchestrate(
     if FlowRunContext.get() is not None:
         return await _in_flow_run(session, control, place)
     kept: list[Run] = []
-    raised: list[Exception] = []
+    raised: list[BaseException] = []
 
     @flow(name="orchestrate", validate_parameters=False, persist_result=False, log_prints=False)
     async def whole_run(run_id: str, request: str) -> object:
@@ -67,7 +67,7 @@ async def orchestrate(
             async with ServerWatch(mend) as watch:
                 kept.append(await _in_flow_run(session, control, place))
                 await watch.check()
-        except Exception as error:  # Prefect keeps what a flow raises to itself
+        except BaseException as error:  # Prefect keeps what a flow raises to itself
             raised.append(error)
             raise
         if watch.gone:  # let Prefect's client give up at once: the ledger has everything
@@ -83,21 +83,25 @@ async def orchestrate(
                 await run_flow_async(whole_run, flow_run=flow_run, parameters=parameters, return_type="state")
     except (*_OF_THE_API, OSError) as error:
         if not kept and not raised:
-            raise _lost(error, session) from error
+            raise _gone(error, session.run_id) from error
         _log.warning("the Prefect API did not take the end of the run", extra={"reason": repr(error)})
     if kept:
         return kept[0]
     cause = raised[0] if raised else RunError("Prefect did not start the flow run", hint="run: genesis doctor")
-    if isinstance(cause, _OF_THE_API):
-        raise _lost(cause, session) from cause
+    if isinstance(cause, (*_OF_THE_API, OSError)):
+        raise _gone(cause, session.run_id) from cause
     raise cause
 
 
-def _lost(error: Exception, session: Session) -> ServiceError:
-    return ServiceError(
-        f"the Prefect API stopped answering: {error!r}"[:400],
-        hint=f"run: genesis doctor, then: genesis resume {session.run_id}",
-    )
+def _gone(error: BaseException, run_id: str) -> GenesisError:
+    """Say why the API cannot be reached: it does not answer, or this process may not open a connection to it."""
+    said = f"the Prefect API stopped answering: {error!r}"[:400]
+    source: BaseException | None = error
+    while source is not None:
+        if ResourceError.is_meant_by(source):
+            return ResourceError.of(source, said, hint=f"then run: genesis resume {run_id}")
+        source = source.__cause__ or source.__context__
+    return ServiceError(said, hint=f"run: genesis doctor, then: genesis resume {run_id}")
 
 
 async def _connected(clients: AsyncExitStack) -> AsyncClientContext:
@@ -156,7 +160,7 @@ async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> 
     try:
         return await _checked_and_run(session, control, place, record)
     except _OF_THE_API as error:
-        await record.broken(_lost(error, session))
+        await record.broken(_gone(error, session.run_id))
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a run: whatever ends it, its state is saved
         return await record.broken(error)
@@ -167,7 +171,7 @@ async def _checked_and_run(session: Session, control: Control, place: MakePlace,
     try:
         refuse_invalid(report)
     except PlanInvalidError as error:
-        return await record.ended(Ending("failed", error_info(error)), {})
+        return await record.ended(Ending("failed", error_info(error), report.errors), {})
     async with Custody(session.ledger, control, alive=session.deployed):
         return await run_leaves(session, control, record, place)
 

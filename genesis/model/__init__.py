@@ -21,7 +21,7 @@ from genesis.model.base import Model
 from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan
 from genesis.model.program import Leaf, Program
 from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
-from genesis.model.run import FINISHED, ErrorInfo, Outcome, Run, RunState, TaskState
+from genesis.model.run import FINISHED, Attempt, Cause, ErrorInfo, Outcome, Run, RunState, TaskState
 from genesis.model.task import Alternative, CacheTtl, Estimate, Route, Task, TaskId
 
 __all__ = [
@@ -30,9 +30,11 @@ __all__ = [
     "AgentProfile",
     "Alternative",
     "Amendment",
+    "Attempt",
     "BriefExecutor",
     "Budget",
     "CacheTtl",
+    "Cause",
     "CommandExecutor",
     "Condition",
     "DeploymentExecutor",

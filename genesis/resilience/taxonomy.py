@@ -88,6 +88,7 @@ BY_CLASS: Mapping[type[errors.GenesisError], Meaning] = {
     errors.TaskError: _AGENT,
     errors.TaskTimeoutError: _AGENT,
     errors.RunError: _LEDGER,
+    errors.ForeignError: _AGENT,
 }
 """By class, for codes that are not listed."""
 
@@ -116,6 +117,7 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-DISPATCH-NO-RECORD": _AGENT,
     "GEN-DISPATCH-CRASHED": _AGENT,
     "GEN-DISPATCH-MAYBE-DONE": _means("network", "high", "ask"),
+    "GEN-RESOURCE-SHORT": _SHORT,
     "GEN-RUN-VERSION": _means("resource", "high", "ask"),
     "GEN-RUN-STORAGE": _means("resource", "high", "ask"),
     "GEN-INTERRUPTED": _PERSON,
@@ -181,7 +183,9 @@ _FOREIGN: Mapping[str, Meaning] = {
 """By module and name of the class."""
 
 _BY_ERRNO: Mapping[int, Meaning] = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO), _MACHINE),
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO), _MACHINE
+    ),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN), _SHORT),
     **dict.fromkeys(
         (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET,

@@ -262,7 +262,7 @@ def test_no_space_is_said_before_anything_is_started(settings, tmp_path):
         spawn.spawn(files, host="127.0.0.1", port=0, wanted_port=0, free=lambda folder: 1_000_000)
     with pytest.raises(ResourceError) as caught, mending(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
-    assert caught.value.hint.startswith("make space")
+    assert caught.value.hint.startswith("free some space")
 
 
 def test_server_that_cannot_be_seen_keeps_a_second_one_off_its_database(settings, monkeypatch):
