@@ -1,4 +1,8 @@
-"""A change of a plan while it runs: a task is planned again, or an agent's result adds subtasks to its task."""
+"""A change of a plan while it runs: a task is planned again, or an agent's result adds subtasks to its task.
+
+The task stays in the plan with its place in the order. It comes after the added group, and what the group's tasks give
+becomes its own result; so nothing that depends on it has to change.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,7 @@ __all__ = ["Amendment"]
 
 
 class Amendment(Model):
-    """One change, whole: what is added, and for which leaf.
-
-    The leaf stays in the plan with its place in the order. It comes after the added group, and what the group's tasks
-    give becomes its own result; so nothing that depends on it has to change.
-    """
+    """One change, whole: what is added, and for which leaf."""
 
     number: Annotated[int, Field(ge=1)]
     """Which change of the run this is, from 1."""

@@ -13,7 +13,7 @@ from genesis.execute.history import course_of, files_folder
 from genesis.execute.ledger import FolderStore, Header, Ledger, new_run_id
 from genesis.execute.observer import Observer, Silent
 from genesis.execute.server import Api, down, ensure_api
-from genesis.execute.session import Session, utc_now
+from genesis.execute.session import Course, Session, utc_now
 from genesis.flows.connection import connected
 from genesis.flows.orchestrate import orchestrate
 from genesis.model import Leaf, Program, Run
@@ -75,7 +75,7 @@ class Workbench:
         await ledger.begin(header)
         self.control = Control()
         session = Session(
-            course=await course_of(ledger, header, self.settings),
+            course=await course_of(ledger, header, self.settings) if await ledger.amendments() else Course(program),
             ledger=ledger,
             correlation_id="test",
             settings=self.settings,
