@@ -78,7 +78,7 @@ def _planners(
     levels: list[Planner] = []
     if first == "llm" or (first is None and settings.llm.model):
         from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
-        from genesis.resilience.breakers import guarded_model  # noqa: PLC0415
+        from genesis.resilience.guards import guarded_model  # noqa: PLC0415
 
         levels.append(LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents))
     return [*levels, HeuristicPlanner(load_playbooks(playbooks)), MinimalPlanner()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -86,7 +88,8 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
     finished = await session.ledger.finished(program.leaves)
     publisher, picture = Publisher(), Picture(program)
     progress = ProgressArtifact(publisher, program, picture, finished)
-    watched = replace(session, observer=Observers(session.observer, progress))
+    until = math.inf if program.deadline_s is None else time.monotonic() + program.deadline_s
+    watched = replace(session, observer=Observers(session.observer, progress), until=until)
     async with place(watched, finished) as where:
         attached = await where.attach()
         finished.update(attached)

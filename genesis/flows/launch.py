@@ -31,6 +31,7 @@ from genesis.model import Outcome, Program, Run
 from genesis.pipeline import program_of
 from genesis.planning import plan_document
 from genesis.resilience.breakers import breakers_of
+from genesis.resilience.quotas import quotas_of
 from genesis.settings import Settings
 
 __all__ = ["Launch", "resume_run", "start_run"]
@@ -144,7 +145,8 @@ async def _execute(program: Program, header: Header, ledger: Ledger, launch: Lau
         planner_model=settings.llm.model,
         observer=launch.observer,
         deployed=launch.deployed,
-        breakers=None if launch.rehearse is not None else breakers_of(settings.resilience, settings.home),
+        breakers=breakers_of(settings.resilience, settings.home) if launch.rehearse is None else None,
+        quotas=quotas_of(settings.resilience, settings.home) if launch.rehearse is None else None,
     )
     elsewhere = launch.rehearse is not None or launch.pools
     probe = None if elsewhere else LocalProbe(tools)

@@ -20,6 +20,7 @@ from prefect.utilities.urls import url_for
 
 from genesis.errors import PlanInvalidError, ServiceError
 from genesis.execute.attempt import error_info
+from genesis.execute.breaker_events import announced
 from genesis.execute.control import Control
 from genesis.execute.custody import Custody
 from genesis.execute.driver import Ending
@@ -141,7 +142,7 @@ async def _in_flow_run(session: Session, control: Control, probe: Probe | None, 
         refuse_invalid(report)
     except PlanInvalidError as error:
         return await record.ended(Ending("failed", error_info(error)), {})
-    async with Custody(session.ledger, control, alive=session.deployed):
+    async with announced(session), Custody(session.ledger, control, alive=session.deployed):
         return await run_leaves(session, control, record, place)
 
 

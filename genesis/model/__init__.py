@@ -3,6 +3,7 @@
 from genesis.model.agent import (
     AgentCost,
     AgentProfile,
+    AgentRate,
     BriefExecutor,
     CommandExecutor,
     Condition,
@@ -27,6 +28,7 @@ __all__ = [
     "FINISHED",
     "AgentCost",
     "AgentProfile",
+    "AgentRate",
     "Alternative",
     "BriefExecutor",
     "Budget",

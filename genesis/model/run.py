@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from genesis.model.base import Model, Seconds, Usd
 from genesis.model.plan import PlannerLevel
@@ -45,6 +45,8 @@ class ErrorInfo(Model):
     code: str
     message: str
     hint: str = ""
+    retry_after_s: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
+    """When the other side wants to be asked again, in seconds, where it says so."""
 
 
 class Outcome(Model):
