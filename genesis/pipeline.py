@@ -112,7 +112,7 @@ def _level(name: PlannerLevel, make: Callable[[], Planner]) -> Planner:
 
 def _model_level(registry: Registry, settings: Settings) -> Planner:
     from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
-    from genesis.resilience.breakers import guarded_model  # noqa: PLC0415
+    from genesis.resilience.guards import guarded_model  # noqa: PLC0415
 
     return LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents)
 

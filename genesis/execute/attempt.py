@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 
 from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
+from genesis.agents.deadline import RUN_IS_OVER, time_limit
 from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
 from genesis.execute.cache import ResultCache, cache_key
 from genesis.execute.inputs import missing_outputs, resolved_inputs
 from genesis.execute.ledger import leaf_name
 from genesis.execute.session import Session
-from genesis.model import Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
+from genesis.model import AgentProfile, Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
+from genesis.resilience.guards import is_open
+from genesis.resilience.quota import QuotaError
+from genesis.resilience.retry import RetryBudget
 from genesis.resilience.taxonomy import classify
 
 __all__ = ["MOST_KEPT", "LeafRun", "error_info"]
@@ -25,6 +31,8 @@ _LONGEST = 2000
 _LONGEST_KEPT = 300
 MOST_KEPT = 20
 """Attempts that a leaf's history keeps."""
+
+_WORTH_NOTING_S = 1.0
 
 
 def error_info(error: BaseException) -> ErrorInfo:
@@ -35,8 +43,15 @@ def error_info(error: BaseException) -> ErrorInfo:
         Cause(type=each["type"], message=each["message"], code=each["code"], how=each["how"])
         for each in shape.get("causes", ())
     )
-    category = classify(error).category
-    return ErrorInfo(code=own.code, message=own.message, hint=own.hint, category=category, causes=causes)
+    meaning = classify(error)
+    return ErrorInfo(
+        code=own.code,
+        message=own.message,
+        hint=own.hint,
+        category=meaning.category,
+        causes=causes,
+        retry_after_s=meaning.retry_after_s,
+    )
 
 
 def _own(error: BaseException) -> GenesisError:
@@ -51,7 +66,16 @@ def _own(error: BaseException) -> GenesisError:
 
 
 class LeafRun:
-    """The life of one leaf in one execution of a run. `work` may be called again for a repeat."""
+    """The life of one leaf in one execution of a run. `work` may be called again for a repeat.
+
+    Args:
+        session: The run.
+        leaf: The leaf.
+        outcomes: Outcomes of the leaves that it comes after, by index.
+        attempts: How many attempts were made before.
+        history: Those of them that are known.
+        repeats: What the run may spend on repeats inside an attempt.
+    """
 
     def __init__(
         self,
@@ -61,8 +85,12 @@ class LeafRun:
         *,
         attempts: int = 0,
         history: tuple[Attempt, ...] = (),
+        repeats: RetryBudget | None = None,
     ):
         self.leaf = leaf
+        self.limit_s = leaf.timeout_s or session.settings.run.timeout_s
+        self._repeats = repeats
+        self._until = 0.0
         self._session = session
         self._outcomes = outcomes
         self._begun: datetime | None = None
@@ -82,15 +110,17 @@ class LeafRun:
         """
         attempts = self.outcome.attempts
         self._begun = self._session.now()
+        self._until = min(time.monotonic() + self.limit_s, self._session.until)
         self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
             result, state = await self._result()
             return await self._finish(result, state)
-        except BreakerOpenError as error:  # nothing was tried
+        except (BreakerOpenError, QuotaError) as error:  # nothing was tried
             self.outcome = self.outcome.model_copy(update={"attempts": attempts, "error": error_info(error)})
             raise
         except Exception as error:
-            self.failed(error_info(error))
+            if getattr(error, "code", None) != RUN_IS_OVER:  # that is no failure of the leaf
+                self.failed(error_info(error))
             if isinstance(error, MemoryError):  # whoever keeps the error would keep all that was being made
                 traceback.clear_frames(error.__traceback__)
             raise
@@ -137,6 +167,7 @@ class LeafRun:
 
     async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
+        agent = session.program.profile(leaf.agent)
         work = Work(
             run_id=session.run_id,
             correlation_id=session.correlation_id,
@@ -146,20 +177,19 @@ class LeafRun:
             description=leaf.description,
             inputs=inputs,
             outputs=leaf.outputs,
-            agent=session.program.profile(leaf.agent),
+            agent=agent,
             attempt=self.outcome.attempts,
             seconds=leaf.seconds,
-            timeout_s=leaf.timeout_s or session.settings.run.timeout_s,
+            timeout_s=self.limit_s,
             folder=session.files / leaf_name(leaf),
             upstream=upstream,
+            until=self._until,
+            run_until=session.until,
+            repeats=self._repeats,
         )
         executor = session.executor(leaf)
-        breaker = session.breaker(leaf.agent)
-        if breaker is None:
+        async with self._guarded(agent), time_limit(work):
             result = await executor.execute(work)
-        else:
-            async with breaker.guarding():
-                result = await executor.execute(work)
         missing = missing_outputs(leaf, result.value)
         if missing and result.state == "completed":
             raise TaskError(
@@ -168,6 +198,30 @@ class LeafRun:
                 code="GEN-TASK-OUTPUTS",
             )
         return result, result.state
+
+    @asynccontextmanager
+    async def _guarded(self, agent: AgentProfile) -> AsyncIterator[None]:
+        """Wait for the agent's turn, then let the attempt through its breaker, which is not held while it waits.
+
+        Raises:
+            QuotaError: The turn comes only when the attempt's time is over.
+            BreakerOpenError: The breaker is open.
+        """
+        breaker, quotas = self._session.breaker(agent.name), self._session.quotas
+        refused = breaker is not None and await is_open(breaker)
+        if quotas is not None and agent.rate is not None and not refused:
+            self._note_wait(await quotas.of_agent(agent.name, agent.rate, left_s=self._until - time.monotonic()))
+        if breaker is None:
+            yield
+        else:
+            async with breaker.guarding():
+                yield
+
+    def _note_wait(self, waited_s: float) -> None:
+        if waited_s >= _WORTH_NOTING_S:
+            said = f"waited {waited_s:.0f} s for a turn of {self.leaf.agent}"
+            note = "; ".join(filter(None, (self.outcome.note, said)))
+            self.outcome = self.outcome.model_copy(update={"note": note})
 
     async def _finish(self, result: Result, state: TaskState) -> Outcome:
         price = self._session.program.profile(self.leaf.agent).cost_for(self.leaf.type)

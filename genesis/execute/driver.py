@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+import math
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from genesis.agents.deadline import RUN_IS_OVER
 from genesis.errors import GenesisError, RunError
 from genesis.execute.attempt import error_info
 from genesis.execute.control import Control
@@ -72,6 +73,8 @@ class Driver:
         self._stop: Ending | None = None
         self._halted = False
         self._blocked: set[str] = set()
+        self._resting: dict[int, asyncio.TimerHandle] = {}
+        """Leaves that wait, without a slot, for the time at which they may be tried again."""
         self._working: set[asyncio.Task[None]] = set()
         self._considering: set[asyncio.Task[None]] = set()
         self._spent_usd = sum((outcome.usd or Decimal(0) for outcome in outcomes.values()), Decimal(0))
@@ -105,6 +108,8 @@ class Driver:
         finally:
             for watch in watches:
                 watch.cancel()
+            for timer in self._resting.values():
+                timer.cancel()
         return self._stop or self._ending()
 
     def _schedule(self) -> Scheduler:
@@ -142,6 +147,9 @@ class Driver:
     def _hear(self, news: _News, group: asyncio.TaskGroup) -> None:
         """Decide what becomes of a leaf that has ended: another agent, another plan, or nothing more."""
         leaf, outcome = news.leaf, news.outcome
+        if self._stop is None and self._session.left_s <= 0:  # the leaf's own clock was first
+            self._abort(self._too_late())
+            self._halt()
         if news.answer is not None and news.answer.changed:
             self._grow(leaf)
             return
@@ -257,12 +265,23 @@ class Driver:
         """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
         index = turn.leaf.index
         self._scheduler.hold(index)
+        if turn.after_s > 0:
+            timer = asyncio.get_running_loop().call_later(turn.after_s, self._wake, index)
+            self._resting[index] = timer
+            return
         if turn.kind == "other":
             self._now[index] = turn.leaf
             _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note)
             at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
             self._scheduler.reassign(index, turn.leaf.agent, at_once)
         self._scheduler.release(index)
+
+    def _wake(self, index: int) -> None:
+        """Let a leaf that rested wait for its turn again."""
+        del self._resting[index]
+        if not self._halted:
+            self._scheduler.release(index)
+            self._news.put_nowait(None)
 
     def _give_up(self, leaf: Leaf) -> None:
         """End a leaf that has waited for its agent for as long as it may."""
@@ -309,19 +328,18 @@ class Driver:
 
     async def _watch(self) -> None:
         """Wait for a request to stop, or for the deadline."""
-        deadline_s = self._session.program.deadline_s
-        started = time.monotonic()
+        left_s = self._session.left_s
         try:
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout(None if left_s == math.inf else max(0.0, left_s)):
                 await self._control.wait()
             self._abort(Ending("cancelled"))
         except TimeoutError:
-            error = ErrorInfo(
-                code="GEN-DEADLINE",
-                message=f"the deadline of {deadline_s:g} s has passed after {time.monotonic() - started:.1f} s",
-                hint="raise `deadline_s` and resume",
-            )
-            self._abort(Ending("failed", error))
+            self._abort(self._too_late())
+
+    def _too_late(self) -> Ending:
+        deadline_s = self._session.program.deadline_s or 0
+        message = f"the deadline of {deadline_s:g} s has passed"
+        return Ending("failed", ErrorInfo(code=RUN_IS_OVER, message=message, hint="raise `deadline_s` and resume"))
 
     def _watched(self, watch: asyncio.Task[None]) -> None:
         """End the run when what watches it fails by itself: without it, leaves could wait for ever."""

@@ -153,8 +153,9 @@ class Growth:
         self._written.add(leaf.index)
         error = failed.error or ErrorInfo(code="GEN-TASK", message="it failed")
         note = f"{failed.agent} failed: {error.code}: {error.message}"[:500] + "; a work order was written instead"
-        session = replace(self._session, executor=lambda _leaf: BriefExecutor(), breakers=None)
-        run = LeafRun(session, leaf.model_copy(update={"note": note}), outcomes, attempts=failed.attempts)
+        session = replace(self._session, executor=lambda _leaf: BriefExecutor(), breakers=None, quotas=None)
+        noted = leaf.model_copy(update={"note": note})
+        run = LeafRun(session, noted, outcomes, attempts=failed.attempts, history=failed.history)
         run.start()
         return await run.work()
 

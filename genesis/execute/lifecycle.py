@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -132,7 +134,8 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
     tried = {index: outcome.history for index, outcome in known.items() if index not in finished}
     publisher, picture = Publisher(), Picture(program)
     progress = ProgressArtifact(publisher, program, picture, finished)
-    watched = replace(session, observer=Observers(session.observer, progress), tried=tried)
+    until = math.inf if program.deadline_s is None else time.monotonic() + program.deadline_s
+    watched = replace(session, observer=Observers(session.observer, progress), tried=tried, until=until)
     async with place(watched, finished) as where:
         attached = await where.attach()
         finished.update(attached)

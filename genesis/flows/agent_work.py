@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
 
 from prefect.events import emit_event
 
 from genesis.errors import RunError, UsageError
+from genesis.execute.breaker_events import announced
 from genesis.execute.equipment import equipment, executors
 from genesis.execute.history import files_folder, open_ledger
 from genesis.execute.ledger import Header, Ledger, open_store, parse_amendments, parse_header
 from genesis.execute.local_place import LocalPlace
-from genesis.execute.session import Course, Session
+from genesis.execute.session import Course, Session, utc_now
 from genesis.model import FINISHED, Leaf, Outcome, Program
 from genesis.pipeline import program_of
-from genesis.resilience.breakers import breakers_of
+from genesis.resilience.breakers import breakers_of, store_of
+from genesis.resilience.quotas import quotas_of
+from genesis.resilience.retry import RetryBudget
 from genesis.settings import Settings
 
 __all__ = ["Order", "work_on"]
@@ -42,6 +48,15 @@ class Order:
     """The id of this flow run."""
     agent: str | None = None
     """Who does them instead of the agent that the plan has."""
+    until: str | None = None
+    """The run's deadline in UTC, ISO 8601."""
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline, by this host's clock."""
+        if self.until is None:
+            return math.inf
+        return (datetime.fromisoformat(self.until) - utc_now()).total_seconds()
 
 
 async def work_on(order: Order, settings: Settings) -> list[Outcome]:
@@ -66,7 +81,9 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
     outcomes = await _upstream(ledger, program, leaves)
     ended: list[Outcome] = []
     session = _session(course, header, ledger, order, settings)
-    async with LocalPlace(session, outcomes, attempts=order.attempt - 1) as place:
+    store = store_of(settings.resilience, settings.home)
+    budget = RetryBudget(len(program.leaves), store=store, name=order.run_id)
+    async with announced(session), LocalPlace(session, outcomes, attempts=order.attempt - 1, budget=budget) as place:
         for leaf in leaves:
             if not all(source in outcomes for source in leaf.after):
                 continue
@@ -147,6 +164,7 @@ def _session(course: Course, header: Header, ledger: Ledger, order: Order, setti
     llm = settings.llm.model_copy(update={"model": header.llm})
     settings = settings.model_copy(update={"llm": llm})
     sys.path += [folder for folder in header.python_path if folder not in sys.path]
+    works = header.rehearse is None
     return Session(
         course=course,
         ledger=ledger,
@@ -157,7 +175,9 @@ def _session(course: Course, header: Header, ledger: Ledger, order: Order, setti
         files=files_folder(ledger, settings),
         planner_model=header.llm,
         token=order.token,
-        breakers=None if header.rehearse is not None else breakers_of(settings.resilience, settings.home),
+        until=time.monotonic() + order.left_s,
+        breakers=breakers_of(settings.resilience, settings.home) if works else None,
+        quotas=quotas_of(settings.resilience, settings.home) if works else None,
     )
 
 

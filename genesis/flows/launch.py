@@ -30,6 +30,7 @@ from genesis.flows.orchestrate import orchestrate
 from genesis.model import Outcome, Program, Run
 from genesis.planning import plan_document
 from genesis.resilience.breakers import breakers_of
+from genesis.resilience.quotas import quotas_of
 from genesis.settings import Settings
 
 __all__ = ["Launch", "resume_run", "start_run"]
@@ -143,7 +144,8 @@ async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launc
         planner_model=settings.llm.model,
         observer=launch.observer,
         deployed=launch.deployed,
-        breakers=None if launch.rehearse is not None else breakers_of(settings.resilience, settings.home),
+        breakers=breakers_of(settings.resilience, settings.home) if launch.rehearse is None else None,
+        quotas=quotas_of(settings.resilience, settings.home) if launch.rehearse is None else None,
         probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),
     )
     place = _pools(launch.say) if launch.pools else LocalPlace

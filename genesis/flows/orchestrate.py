@@ -21,6 +21,7 @@ from prefect.utilities.urls import url_for
 
 from genesis.errors import GenesisError, PlanInvalidError, ResourceError, RunError, ServiceError
 from genesis.execute.attempt import error_info
+from genesis.execute.breaker_events import announced
 from genesis.execute.control import Control
 from genesis.execute.custody import Custody
 from genesis.execute.driver import Ending
@@ -172,7 +173,7 @@ async def _checked_and_run(session: Session, control: Control, place: MakePlace,
         refuse_invalid(report)
     except PlanInvalidError as error:
         return await record.ended(Ending("failed", error_info(error), report.errors), {})
-    async with Custody(session.ledger, control, alive=session.deployed):
+    async with announced(session), Custody(session.ledger, control, alive=session.deployed):
         return await run_leaves(session, control, record, place)
 
 

@@ -3,6 +3,7 @@
 from genesis.model.agent import (
     AgentCost,
     AgentProfile,
+    AgentRate,
     BriefExecutor,
     CommandExecutor,
     Condition,
@@ -28,6 +29,7 @@ __all__ = [
     "FINISHED",
     "AgentCost",
     "AgentProfile",
+    "AgentRate",
     "Alternative",
     "Amendment",
     "Attempt",

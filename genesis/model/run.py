@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -62,6 +62,8 @@ class ErrorInfo(Model):
     """One of the seven of `genesis.resilience.taxonomy`, where it was known when the error was met."""
     causes: tuple[Cause, ...] = Field(default=(), exclude_if=lambda value: not value)
     """What it came from, nearest first."""
+    retry_after_s: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
+    """When the other side wants to be asked again, in seconds, where it says so."""
 
 
 class Attempt(Model):
