@@ -56,9 +56,9 @@ def after(times, then):
 
 
 BREAKS = {
-    "settling a task": (Driver, "_settle", after(1, boom), ["a"]),
+    "settling a task": (Driver, "_hear", after(1, boom), ["a"]),
     "starting tasks": (Driver, "_start", after(1, boom), ["a"]),
-    "running a task": (Driver, "_run_leaf", after(1, aboom), ["a"]),
+    "running a task": (Driver, "_ended", after(1, aboom), ["a"]),
     "saying how it ended": (Driver, "_ending", lambda _: boom, ["a", "b", "c"]),
     "looking at breakers": (Detours, "open_agents", after(2, boom), []),
     "the scheduler's books": (Scheduler, "finish", after(1, boom), ["a"]),
@@ -98,7 +98,7 @@ async def test_what_runs_when_the_run_breaks_is_ended(bench, monkeypatch):
     slow = ScriptedAgent(seconds=60.0)
     program = a_program(a_task("quick"), a_task("slow"), a_task("last", after=("quick",)))
     with monkeypatch.context() as broken:
-        broken.setattr(Driver, "_settle", boom)
+        broken.setattr(Driver, "_hear", boom)
         async with asyncio.timeout(30):
             run = await bench.run(program, lambda leaf: slow if leaf.path == "slow" else agent)
     assert slow.cancelled == ["slow"]
@@ -199,7 +199,7 @@ async def test_what_cannot_be_shown_is_a_line_in_the_log_and_no_more(bench, monk
 async def test_a_run_inside_ones_own_flow_ends_failed_too_and_not_with_an_exception(bench, monkeypatch):
     from prefect import flow
 
-    monkeypatch.setattr(Driver, "_settle", boom)
+    monkeypatch.setattr(Driver, "_hear", boom)
     runs = []
 
     @flow

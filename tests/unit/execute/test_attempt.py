@@ -12,6 +12,7 @@ from genesis.errors import ResourceError, TaskError
 from genesis.execute.attempt import MOST_KEPT, LeafRun, error_info
 from genesis.execute.session import utc_now
 from genesis.model import ErrorInfo
+from genesis.settings import Settings
 from genesis.testing.plans import a_plan, a_task, routed_to
 
 
@@ -58,7 +59,7 @@ def test_what_an_exception_came_from_is_kept():
 
 def test_a_history_keeps_the_last_attempts_and_no_long_texts():
     (leaf,) = compile_program(*routed_to(a_plan(a_task("x")))).leaves
-    run = LeafRun(SimpleNamespace(now=utc_now), leaf, {})
+    run = LeafRun(SimpleNamespace(now=utc_now, settings=Settings()), leaf, {})
     for number in range(1, 51):
         run.outcome = run.outcome.model_copy(update={"attempts": number})
         run.failed(ErrorInfo(code="GEN-TASK", message="x" * 5000))
