@@ -15,8 +15,9 @@ from genesis.execute.inputs import missing_outputs, resolved_inputs
 from genesis.execute.ledger import leaf_name
 from genesis.execute.session import Session
 from genesis.model import ErrorInfo, Leaf, Outcome, TaskState
+from genesis.resilience.steps_down import described
 
-__all__ = ["LeafRun", "error_info"]
+__all__ = ["LeafRun", "error_info", "fault_info"]
 
 
 def error_info(error: BaseException) -> ErrorInfo:
@@ -27,6 +28,14 @@ def error_info(error: BaseException) -> ErrorInfo:
         return ErrorInfo(code="GEN-TASK-TIMEOUT", message=str(error) or "it ran longer than its timeout")
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return ErrorInfo(code="GEN-TASK", message=text[:2000])
+
+
+def fault_info(error: BaseException, run_id: str) -> ErrorInfo:
+    """Describe what ended a whole run: an error on purpose as it is, anything else as a fault of Genesis itself."""
+    hint = f"finished tasks are kept: genesis resume {run_id}"
+    if isinstance(error, GenesisError):
+        return ErrorInfo(code=error.code, message=error.message, hint=error.hint or hint)
+    return ErrorInfo(code="GEN-INTERNAL", message=f"Genesis itself failed: {described(error)}", hint=hint)
 
 
 class LeafRun:

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from genesis.errors import GenesisError, RunError
-from genesis.execute.attempt import error_info
+from genesis.errors import GenesisError
+from genesis.execute.attempt import error_info, fault_info
 from genesis.execute.control import Control
 from genesis.execute.detours import OPEN, Detours, Turn
 from genesis.execute.place import Place
 from genesis.execute.session import Session
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, RunState
-from genesis.resilience.steps_down import described
 from genesis.schedule import Job, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
@@ -221,9 +220,7 @@ class Driver:
         """End the run when what watches it fails by itself: without it, leaves could wait for ever."""
         error = None if watch.cancelled() else watch.exception()
         if error is not None:
-            hint = f"finished tasks are kept: genesis resume {self._session.run_id}"
-            message = f"Genesis itself failed: {described(error)}"
-            self._abort(Ending("failed", ErrorInfo(code=RunError.code, message=message, hint=hint)))
+            self._abort(Ending("failed", fault_info(error, self._session.run_id)))
 
     def _abort(self, ending: Ending) -> None:
         if self._stop is None:

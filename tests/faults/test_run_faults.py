@@ -82,10 +82,10 @@ async def test_a_bug_of_what_runs_the_plan_ends_the_run_with_its_state_saved(ben
         broken.setattr(owner, name, wrap(getattr(owner, name)))
         run = await bench.run(chain(), agent, slots=1)
     assert run.state == "failed"
-    assert (run.error.code, run.error.message) == ("GEN-RUN", f"Genesis itself failed: {BUG}")
+    assert (run.error.code, run.error.message) == ("GEN-INTERNAL", f"Genesis itself failed: {BUG}")
     assert run.error.hint == f"finished tasks are kept: genesis resume {run.run_id}"
     assert saved(bench, run)["state"] == "failed"
-    assert saved(bench, run)["error"]["code"] == "GEN-RUN"
+    assert saved(bench, run)["error"]["code"] == "GEN-INTERNAL"
     done = [task.id for task in run.tasks if task.state == "completed"]
     assert done[: len(least)] == least
     again = await bench.run(chain(), agent, run_id=run.run_id)
@@ -207,4 +207,4 @@ async def test_a_run_inside_ones_own_flow_ends_failed_too_and_not_with_an_except
         runs.append(await bench.run(chain(), ScriptedAgent()))
 
     await mine()
-    assert (runs[0].state, runs[0].error.code) == ("failed", "GEN-RUN")
+    assert (runs[0].state, runs[0].error.code) == ("failed", "GEN-INTERNAL")
