@@ -1,12 +1,14 @@
 """A part of what runs a plan fails by itself: the run ends with a saved state, or goes on without what it can spare."""
 
 import asyncio
+import importlib
 import json
 import logging
 
+import httpx
 import pytest
 
-from genesis.errors import ResourceError
+from genesis.errors import ResourceError, ServiceError
 from genesis.execute import artifacts, lifecycle, picture
 from genesis.execute.custody import Custody
 from genesis.execute.detours import Detours
@@ -141,6 +143,20 @@ async def test_where_the_state_cannot_be_saved_what_ended_the_run_is_raised(benc
     monkeypatch.setattr(Driver, "_start", boom)
     with pytest.raises(ResourceError, match="no space left"):
         await bench.run(chain(), ScriptedAgent())
+
+
+async def test_without_the_prefect_api_the_call_fails_as_a_service_does_and_the_state_is_saved(bench, monkeypatch):
+    async def gone(*_):
+        raise httpx.ConnectError("connection refused")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(importlib.import_module("genesis.flows.orchestrate"), "run_preflight", gone)
+        with pytest.raises(ServiceError, match="the Prefect API stopped answering") as caught:
+            await bench.run(chain(), ScriptedAgent(), run_id="r1")
+    assert caught.value.hint.endswith("genesis resume r1")
+    state = json.loads((bench.store.root / "genesis" / "r1" / "state.json").read_text())
+    assert (state["state"], state["error"]["code"]) == ("failed", "GEN-SERVICE")
+    assert (await bench.run(chain(), ScriptedAgent(), run_id="r1")).state == "completed"
 
 
 class Blind(Silent):
