@@ -1,6 +1,12 @@
-"""Kill a part of the fleet in the middle of a run, and see that nothing is lost, doubled, held or left running.
+"""Let things go wrong in the middle of runs, and see that nothing is lost, doubled, held or left running.
 
-    python -m bench.chaos [--quick] [--json] [--data DIR] [--runs N] [--seed N] [--sqlite]
+    python -m bench.chaos [kills] [--quick] [--json] [--data DIR] [--runs N] [--seed N] [--sqlite]
+    python -m bench.chaos faults [--quick] [--json] [--data DIR] [--runs N] [--seed N]
+    python -m bench.chaos dead-agent [--quick] [--json] [--data DIR] [--seed N]
+
+`faults` lets calls of agents go wrong by a seed, each run beside the same plan without faults; `dead-agent` takes an
+agent down for a minute. Both run in one process against a server of their own; see `bench.chaos_faults` and
+`bench.chaos_dead`. The rest is about `kills`, which is what happens without a word.
 
 Each run has a dozen leaves of 0.2 to 0.5 s, half of them Python functions and half programs, and each leaves a row in a
 database of its own. At a seeded moment, given as a number of rows and a pause after it, one part is killed with
@@ -40,6 +46,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.chaos_dead import dead_agent_case
+from bench.chaos_faults import faults_case
 from bench.chaos_runs import AGENTS, Case, Fleet
 from bench.report import Bench, Target, arguments
 from bench.stack import private_stack
@@ -52,6 +60,8 @@ _SECOND = 0.2
 """Part of the runs in which a second part is killed."""
 _RUNS = 60
 _QUICK_RUNS = 5
+_FAULTS = 300
+_QUICK_FAULTS = 20
 
 
 @dataclass(frozen=True)
@@ -149,17 +159,20 @@ def _summary(bench: Bench, found: list[tuple[Drawn, Case]]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--runs", type=int, help=f"how many runs (default {_RUNS}, {_QUICK_RUNS} with --quick)")
+    parser.add_argument("what", nargs="?", choices=("kills", "faults", "dead-agent"), default="kills")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        help=f"how many runs (kills: {_RUNS}, {_QUICK_RUNS} with --quick; faults: {_FAULTS}, {_QUICK_FAULTS})",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the moments and plans")
     parser.add_argument("--sqlite", action="store_true", help="put the server on SQLite")
     parser.add_argument("--only", type=int, help="run this one of the drawn runs alone")
     return parser
 
 
-def main() -> None:
-    chosen = _parser().parse_args()
+def _kills(bench: Bench, chosen: argparse.Namespace) -> None:
     runs = chosen.runs or (_QUICK_RUNS if chosen.quick else _RUNS)
-    bench = Bench("chaos")
     found: list[tuple[Drawn, Case]] = []
     with fleet(chosen.seed, sqlite=chosen.sqlite) as disturbed:
         kinds = KINDS if disturbed.stack.database is not None else KINDS[:-1]
@@ -177,6 +190,18 @@ def main() -> None:
     bench.add(pools_filled_after_all=filled, seed=chosen.seed, database=database)
     _targets(bench, found, len(found) if chosen.quick or chosen.only is not None else 50)
     bench.targets.append(Target.at_least("pools that run at their limit afterwards, part of all", 1.0, filled))
+
+
+def main() -> None:
+    chosen = _parser().parse_args()
+    bench = Bench("chaos")
+    if chosen.what == "faults":
+        runs = chosen.runs or (_QUICK_FAULTS if chosen.quick else _FAULTS)
+        faults_case(bench, runs=runs, seed=chosen.seed, quick=chosen.quick)
+    elif chosen.what == "dead-agent":
+        dead_agent_case(bench, seed=chosen.seed, quick=chosen.quick)
+    else:
+        _kills(bench, chosen)
     bench.show(as_json=chosen.as_json)
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from genesis.errors import ResourceError
 from genesis.execute.artifacts import Publisher, shown
 from genesis.execute.attempt import fault_info
 from genesis.execute.control import Control
 from genesis.execute.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.execute.driver import Driver, Ending
+from genesis.execute.ledger import is_done
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.markdown import escaped, plan_markdown, routing_rows, run_markdown
 from genesis.execute.observer import Observers
@@ -23,7 +27,7 @@ from genesis.execute.place import Place
 from genesis.execute.progress import ProgressArtifact
 from genesis.execute.session import Session
 from genesis.model import Outcome, Program, Run
-from genesis.resilience.steps_down import StepDown, step_down
+from genesis.resilience.steps_down import StepDown, innermost, step_down
 
 __all__ = ["MakePlace", "RunRecord", "run_leaves"]
 
@@ -53,7 +57,7 @@ class RunRecord:
     async def ended(self, ending: Ending, outcomes: dict[int, Outcome]) -> Run:
         """Note how the run ended."""
         run = self._run(ending, outcomes, self._session.now())
-        await self._session.ledger.save(run)
+        await self._save_end(run)
         self._session.observer.run_ended(run)
         return run
 
@@ -66,6 +70,7 @@ class RunRecord:
         Raises:
             Exception: `error` itself, where the ledger does not take the run's state.
         """
+        error = innermost(error)
         info = fault_info(error, self._session.run_id)
         _log.error("the run ended by a fault that nobody expected", extra={"reason": info.message}, exc_info=error)
         step_down(StepDown("execution", "the run", "a saved state", info.message))
@@ -74,6 +79,19 @@ class RunRecord:
             return await self.ended(Ending("failed", info), kept | self.outcomes)
         except Exception as unsaved:  # what ended the run is what its caller has to know
             raise error from unsaved
+
+    async def _save_end(self, run: Run) -> None:
+        """Save how the run ended; on a disk that is full, as little as says it, and else nothing.
+
+        The results are in the leaves' own records, too, which are read before the state.
+        """
+        try:
+            await self._session.ledger.save(run)
+        except ResourceError as error:
+            _log.warning("how the run ended cannot be written down", extra={"reason": error.message})
+            brief = tuple(task.model_copy(update={"result": None}) for task in run.tasks)
+            with suppress(ResourceError):
+                await self._session.ledger.save(run.model_copy(update={"tasks": brief}))
 
     def _run(self, ending: Ending, outcomes: dict[int, Outcome], ended_at: datetime | None) -> Run:
         session = self._session
@@ -92,6 +110,7 @@ class RunRecord:
             tasks=tasks,
             ui_url=self._ui_url,
             error=ending.error,
+            findings=ending.findings,
         )
 
 
@@ -107,10 +126,15 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
         place: Makes the place where the leaves run, for the session and the outcomes so far.
     """
     program = session.program
-    finished = record.outcomes = await session.ledger.finished(program.leaves)
+    known = await session.ledger.known(program.leaves)
+    finished = record.outcomes = {
+        leaf.index: known[leaf.index] for leaf in program.leaves if leaf.index in known and is_done(leaf, known)
+    }
+    tried = {index: outcome.history for index, outcome in known.items() if index not in finished}
     publisher, picture = Publisher(), Picture(program)
     progress = ProgressArtifact(publisher, program, picture, finished)
-    watched = replace(session, observer=Observers(session.observer, progress))
+    until = math.inf if program.deadline_s is None else time.monotonic() + program.deadline_s
+    watched = replace(session, observer=Observers(session.observer, progress), tried=tried, until=until)
     async with place(watched, finished) as where:
         attached = await where.attach()
         finished.update(attached)
@@ -130,7 +154,8 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
                 await kept_up
     run = await record.ended(ending, driver.outcomes)
     await asyncio.gather(
-        shown("progress", progress.show()), shown("the result", _publish_end(publisher, run, program, picture))
+        shown("progress", progress.show()),
+        shown("the result", _publish_end(publisher, run, session.program, progress.picture)),
     )
     return run
 

@@ -23,6 +23,9 @@ class Observer(Protocol):
     def leaf_changed(self, outcome: Outcome) -> None:
         """Say that a leaf started or became final."""
 
+    def plan_changed(self, program: Program) -> None:
+        """Say that leaves were added: `program` is what runs from now on, the new ones at its end."""
+
     def run_ended(self, run: Run) -> None:
         """Say that the run ended."""
 
@@ -34,6 +37,9 @@ class Silent:
         """Do nothing."""
 
     def leaf_changed(self, outcome: Outcome) -> None:
+        """Do nothing."""
+
+    def plan_changed(self, program: Program) -> None:
         """Do nothing."""
 
     def run_ended(self, run: Run) -> None:
@@ -53,6 +59,10 @@ class Observers:
     def leaf_changed(self, outcome: Outcome) -> None:
         """Tell all."""
         self._tell(lambda observer: observer.leaf_changed(outcome))
+
+    def plan_changed(self, program: Program) -> None:
+        """Tell all."""
+        self._tell(lambda observer: observer.plan_changed(program))
 
     def run_ended(self, run: Run) -> None:
         """Tell all."""

@@ -5,7 +5,7 @@ from genesis.structure.estimates import expected_seconds, expected_tokens, expec
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
 from genesis.structure.problems import PARTS, Part, Problem, Shape
-from genesis.structure.references import WHOLE_RESULT, fill, references, split
+from genesis.structure.references import WHOLE_RESULT, fill, literal, references, rewritten, split
 
 __all__ = [
     "PARTS",
@@ -25,7 +25,9 @@ __all__ = [
     "expected_usd",
     "fill",
     "junctions",
+    "literal",
     "outline",
     "references",
+    "rewritten",
     "split",
 ]

@@ -31,6 +31,7 @@ __all__ = [
     "cycle",
     "echo",
     "html",
+    "hung_up",
     "says",
     "slow",
     "status",
@@ -56,6 +57,8 @@ class Step:
     """`length`: the answer was cut."""
     tokens: tuple[int, int] = (100, 50)
     """Tokens of prompt and answer that the server reports."""
+    hangs_up: bool = False
+    """Close the connection without an answer."""
 
 
 def says(text: str) -> Step:
@@ -76,6 +79,11 @@ def slow(seconds: float, then: Step | None = None) -> Step:
 def html() -> Step:
     """Something that is no API answers: status 200 and a page."""
     return Step(raw="<!DOCTYPE html><html><body>Welcome</body></html>", content_type="text/html")
+
+
+def hung_up() -> Step:
+    """The connection is closed without an answer."""
+    return Step(hangs_up=True)
 
 
 def truncated() -> Step:
@@ -187,6 +195,9 @@ def _handler_for(server: FakeLlmServer) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
             step = server._step(body, {name.lower(): value for name, value in self.headers.items()})  # noqa: SLF001
             server._wait(step.delay_s)  # noqa: SLF001
+            if step.hangs_up:
+                self.close_connection = True
+                return
             content = _content(step, body, anthropic=self.path.endswith("/messages")).encode()
             self.send_response(step.status)
             self.send_header("content-type", step.content_type)

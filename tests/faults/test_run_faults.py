@@ -58,9 +58,9 @@ def after(times, then):
 
 
 BREAKS = {
-    "settling a task": (Driver, "_settle", after(1, boom), ["a"]),
+    "settling a task": (Driver, "_conclude", after(1, boom), ["a"]),
     "starting tasks": (Driver, "_start", after(1, boom), ["a"]),
-    "running a task": (Driver, "_run_leaf", after(1, aboom), ["a"]),
+    "running a task": (Driver, "_ended", after(1, aboom), ["a"]),
     "saying how it ended": (Driver, "_ending", lambda _: boom, ["a", "b", "c"]),
     "looking at breakers": (Detours, "open_agents", after(2, boom), []),
     "the scheduler's books": (Scheduler, "finish", after(1, boom), ["a"]),
@@ -100,7 +100,7 @@ async def test_what_runs_when_the_run_breaks_is_ended(bench, monkeypatch):
     slow = ScriptedAgent(seconds=60.0)
     program = a_program(a_task("quick"), a_task("slow"), a_task("last", after=("quick",)))
     with monkeypatch.context() as broken:
-        broken.setattr(Driver, "_settle", boom)
+        broken.setattr(Driver, "_conclude", boom)
         async with asyncio.timeout(30):
             run = await bench.run(program, lambda leaf: slow if leaf.path == "slow" else agent)
     assert slow.cancelled == ["slow"]
@@ -133,15 +133,29 @@ async def test_a_bug_while_a_run_is_resumed_keeps_what_was_done_before(bench, mo
     assert (third.state, agent.paths) == ("completed", ["b", "c"])
 
 
-async def test_where_the_state_cannot_be_saved_what_ended_the_run_is_raised(bench, monkeypatch):
+async def test_where_the_disk_is_full_too_the_run_still_says_what_ended_it(bench, monkeypatch):
     async def full(*_):
         raise ResourceError("no space left for the ledger", hint="make space")
 
-    monkeypatch.setattr(Ledger, "save", full)
-    with pytest.raises(ResourceError, match="no space left"):
-        await bench.run(chain(), ScriptedAgent())
+    monkeypatch.setattr(Ledger, "save", after(1, full)(Ledger.save))
     monkeypatch.setattr(Driver, "_start", boom)
-    with pytest.raises(ResourceError, match="no space left"):
+    run = await bench.run(chain(), ScriptedAgent())
+    assert (run.state, run.error.code, run.error.message) == (
+        "failed",
+        "GEN-INTERNAL",
+        f"Genesis itself failed: {BUG}",
+    )
+    monkeypatch.undo()
+    assert (await bench.run(chain(), ScriptedAgent(), run_id=run.run_id)).state == "completed"
+
+
+async def test_where_saving_is_what_is_broken_what_ended_the_run_is_raised(bench, monkeypatch):
+    async def broken(*_):
+        raise ZeroDivisionError("in the ledger")
+
+    monkeypatch.setattr(Ledger, "save", after(1, broken)(Ledger.save))
+    monkeypatch.setattr(Driver, "_start", boom)
+    with pytest.raises(TypeError, match="a bug"):
         await bench.run(chain(), ScriptedAgent())
 
 
@@ -215,7 +229,7 @@ async def test_what_cannot_be_shown_is_a_line_in_the_log_and_no_more(bench, monk
 async def test_a_run_inside_ones_own_flow_ends_failed_too_and_not_with_an_exception(bench, monkeypatch):
     from prefect import flow
 
-    monkeypatch.setattr(Driver, "_settle", boom)
+    monkeypatch.setattr(Driver, "_conclude", boom)
     runs = []
 
     @flow

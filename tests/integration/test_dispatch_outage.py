@@ -2,62 +2,28 @@
 
 import asyncio
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
+from genesis.testing import Wire
 from genesis.testing.plans import a_program, a_task, an_agent
 
 pytestmark = pytest.mark.server
 
 
-class Wire:
-    """A connection to the server that can be cut: what is open breaks, what is new is refused."""
-
-    def __init__(self, port):
-        self._target, self._server, self._open, self.port = port, None, set(), None
-
-    async def join(self):
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port or 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self):
-        self._server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
-        self._open.clear()
-        await asyncio.sleep(0)
-
-    async def _carry(self, reader, writer):
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        self._open |= {writer, back}
-        with suppress(OSError):
-            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
-        self._open -= {writer, back}
-
-    async def _pump(self, source, sink):
-        try:
-            while data := await source.read(65536):
-                sink.write(data)
-                await sink.drain()
-        finally:
-            sink.close()
-
-
-@asynccontextmanager
-async def wired():
+@contextmanager
+def wired():
     """Make Prefect's clients of this test go through a wire."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    wire = Wire(urlsplit(PREFECT_API_URL.value()).port)
-    await wire.join()
-    try:
-        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{wire.port}/api"}):
-            yield wire
-    finally:
-        await wire.cut()
+    with (
+        Wire(urlsplit(PREFECT_API_URL.value()).port) as wire,
+        temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{wire.port}/api"}),
+    ):
+        yield wire
 
 
 class Run:
@@ -65,7 +31,7 @@ class Run:
 
     def __init__(self, direct, folder):
         from genesis.execute.ledger import FolderStore, Ledger
-        from genesis.execute.session import Session
+        from genesis.execute.session import Course, Session
         from genesis.settings import Settings
 
         self.direct, self.agent, self.said = direct, f"qa-{uuid4().hex[:6]}", []
@@ -75,7 +41,7 @@ class Run:
         settings = Settings()
         settings = settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)})
         self.ledger = Ledger(FolderStore(folder), f"r-{self.agent}")
-        self.session = Session(program, self.ledger, "c1", settings, executor=None, slots=4, files=folder)
+        self.session = Session(Course(program), self.ledger, "c1", settings, executor=None, slots=4, files=folder)
 
     async def place(self):
         from prefect import flow
@@ -134,11 +100,13 @@ async def test_an_outage_fails_nothing_and_records_are_found_meanwhile(prefect_a
     async with get_client() as direct:
         run = Run(direct, tmp_path)
         first, second, third = run.leaves
-        async with wired() as wire, await run.place() as place:
+        async with AsyncExitStack() as opened:
+            wire = opened.enter_context(wired())
+            place = await opened.enter_async_context(await run.place())
             running = [asyncio.create_task(place.run(leaf)) for leaf in (first, second)]
             children = [await run.begin(leaf) for leaf in (first, second)]
             await asyncio.sleep(0.5)
-            await wire.cut()
+            wire.cut()
             late = asyncio.create_task(place.run(third))
             await run.record(first, children[0])
             assert (await asyncio.wait_for(running[0], 30)).state == "completed"
@@ -146,7 +114,7 @@ async def test_an_outage_fails_nothing_and_records_are_found_meanwhile(prefect_a
             assert place._line.away_since is not None
             assert not running[1].done()
             assert not late.done()
-            await wire.join()
+            wire.join()
             await run.end(second, children[1])
             started = time.monotonic()
             assert (await running[1]).state == "completed"

@@ -17,13 +17,16 @@ from genesis.testing.llm_server import FakeLlmServer, answers, status
 
 REQUESTS = 20
 MOST_CALLS = 24
+LONG_S = 3600.0
+"""A cooling time that is not over before the test is, however busy the machine."""
 PLAN = {"tasks": [{"id": "first", "description": "Do the first thing"}]}
 
 
 @pytest.fixture
 def settings(tmp_path):
     def made(server, **more):
-        return Settings(home=tmp_path, llm=server.settings(), resilience=ResilienceSettings(**more))
+        how = {"cooling_s": LONG_S, "longest_cooling_s": LONG_S, **more}
+        return Settings(home=tmp_path, llm=server.settings(), resilience=ResilienceSettings(**how))
 
     return made
 
@@ -60,6 +63,8 @@ for number in range(int(sys.argv[1])):
             "GENESIS_LLM__MODEL": llm.model,
             "GENESIS_LLM__BASE_URL": llm.base_url,
             "GENESIS_LLM__API_KEY": "none",
+            "GENESIS_RESILIENCE__COOLING_S": str(LONG_S),
+            "GENESIS_RESILIENCE__LONGEST_COOLING_S": str(LONG_S),
         }
 
         def request():
