@@ -23,9 +23,10 @@ from genesis.model import AgentProfile, Attempt, Cause, ErrorInfo, Leaf, Outcome
 from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget
+from genesis.resilience.steps_down import described
 from genesis.resilience.taxonomy import classify
 
-__all__ = ["MOST_KEPT", "LeafRun", "error_info"]
+__all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info"]
 
 _LONGEST = 2000
 _LONGEST_KEPT = 300
@@ -63,6 +64,16 @@ def _own(error: BaseException) -> GenesisError:
         where = f" ({error.filename!r})" if isinstance(error, OSError) and error.filename else ""
         return ResourceError.of(error, f"{type(error).__name__}{where}")
     return TaskError(text)
+
+
+def fault_info(error: BaseException, run_id: str) -> ErrorInfo:
+    """Describe what ended a whole run: an error on purpose as it is, anything else as a fault of Genesis itself."""
+    hint = f"finished tasks are kept: genesis resume {run_id}"
+    info = error_info(error)
+    if isinstance(error, GenesisError) or info.code.startswith(ResourceError.code):
+        return info.model_copy(update={"hint": info.hint or hint})
+    failed = f"Genesis itself failed: {described(error)}"
+    return info.model_copy(update={"code": "GEN-INTERNAL", "message": failed, "hint": hint})
 
 
 class LeafRun:

@@ -56,6 +56,7 @@ class Custody:
         self._control = control
         self._alive = alive
         self._give_way = give_way
+        self._gives_way = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -76,7 +77,10 @@ class Custody:
                 await self._task
             except asyncio.CancelledError:
                 pass
-            except Exception as fault:  # noqa: BLE001  # the run has ended, and nothing is to be kept any more
+            except Exception as fault:
+                if self._gives_way:
+                    raise
+                # The run has ended, and nothing is to be kept any more.
                 _log.warning("nobody watched who orchestrates this run", extra={"reason": repr(fault)})
 
     async def _keep(self, client: PrefectClient, flow_run: FlowRun) -> None:
@@ -97,7 +101,11 @@ class Custody:
             return
         if owner is not None and owner != self._owner:
             _log.warning("another process has taken over this run", extra={"run_id": self._ledger.run_id})
-            self._give_way()
+            self._succeeded()
+
+    def _succeeded(self) -> NoReturn:
+        self._gives_way = True
+        self._give_way()
 
     async def _look_at_state(self, client: PrefectClient, flow_run: FlowRun) -> None:
         try:
@@ -112,7 +120,7 @@ class Custody:
             self._control.cancel()
         elif self._alive and (state.is_crashed() or state.is_scheduled()):
             _log.warning("this run was taken for lost", extra={"run_id": self._ledger.run_id, "state": state.name})
-            self._give_way()
+            self._succeeded()
 
 
 def owner_here(flow_run_id: str, run_count: int = 0) -> Owner:

@@ -11,15 +11,14 @@ from decimal import Decimal
 from typing import Any
 
 from genesis.agents.deadline import RUN_IS_OVER
-from genesis.errors import GenesisError, RunError
-from genesis.execute.attempt import error_info
+from genesis.errors import GenesisError
+from genesis.execute.attempt import error_info, fault_info
 from genesis.execute.control import Control
 from genesis.execute.detours import OPEN, Detours, Turn
 from genesis.execute.growth import Answer, Growth
 from genesis.execute.place import Place
 from genesis.execute.session import Session
 from genesis.model import FINISHED, Diagnostic, ErrorInfo, Leaf, Outcome, RunState
-from genesis.resilience.steps_down import described
 from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
@@ -345,9 +344,7 @@ class Driver:
         """End the run when what watches it fails by itself: without it, leaves could wait for ever."""
         error = None if watch.cancelled() else watch.exception()
         if error is not None:
-            hint = f"finished tasks are kept: genesis resume {self._session.run_id}"
-            message = f"Genesis itself failed: {described(error)}"
-            self._abort(Ending("failed", ErrorInfo(code=RunError.code, message=message, hint=hint)))
+            self._abort(Ending("failed", fault_info(error, self._session.run_id)))
 
     def _abort(self, ending: Ending) -> None:
         if self._stop is None:

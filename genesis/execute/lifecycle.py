@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from genesis.errors import GenesisError, ResourceError, RunError
+from genesis.errors import ResourceError
 from genesis.execute.artifacts import Publisher, shown
+from genesis.execute.attempt import fault_info
 from genesis.execute.control import Control
 from genesis.execute.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.execute.driver import Driver, Ending
@@ -25,8 +26,8 @@ from genesis.execute.picture import Picture
 from genesis.execute.place import Place
 from genesis.execute.progress import ProgressArtifact
 from genesis.execute.session import Session
-from genesis.model import ErrorInfo, Outcome, Program, Run
-from genesis.resilience.steps_down import StepDown, described, step_down
+from genesis.model import Outcome, Program, Run
+from genesis.resilience.steps_down import StepDown, innermost, step_down
 
 __all__ = ["MakePlace", "RunRecord", "run_leaves"]
 
@@ -69,10 +70,8 @@ class RunRecord:
         Raises:
             Exception: `error` itself, where the ledger does not take the run's state.
         """
-        hint = f"finished tasks are kept: genesis resume {self._session.run_id}"
-        info = ErrorInfo(code=RunError.code, message=f"Genesis itself failed: {described(error)}", hint=hint)
-        if isinstance(error, GenesisError):
-            info = ErrorInfo(code=error.code, message=error.message, hint=error.hint or hint)
+        error = innermost(error)
+        info = fault_info(error, self._session.run_id)
         _log.error("the run ended by a fault that nobody expected", extra={"reason": info.message}, exc_info=error)
         step_down(StepDown("execution", "the run", "a saved state", info.message))
         try:

@@ -154,11 +154,11 @@ async def _marked(context: FlowRunContext, session: Session) -> None:
 async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
-    if context is not None and session.deployed:
-        await _marked(context, session)
     session = replace(session, observer=Observers(session.observer))
     record = RunRecord(session, url)
     try:
+        if context is not None and session.deployed:
+            await _marked(context, session)
         return await _checked_and_run(session, control, place, record)
     except _OF_THE_API as error:
         await record.broken(_gone(error, session.run_id))

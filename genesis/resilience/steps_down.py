@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-__all__ = ["Layer", "StepDown", "StepsDown", "described", "step_down", "steps_down"]
+__all__ = ["Layer", "StepDown", "StepsDown", "described", "innermost", "step_down", "steps_down"]
 
 Layer = Literal["planning", "routing", "validation", "execution", "observing"]
 
@@ -71,10 +71,16 @@ def step_down(step: StepDown, *, times: int = 1, error: BaseException | None = N
         _log.debug("what %s raised", step.from_, exc_info=error)
 
 
+def innermost(error: Exception) -> Exception:
+    """Give the first of what a group of exceptions holds, as task groups raise them; any other error as it is."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def described(error: BaseException) -> str:
     """Say on one short line what was raised, for a sentence that a person reads."""
-    while isinstance(error, BaseExceptionGroup) and error.exceptions:
-        error = error.exceptions[0]
+    error = innermost(error) if isinstance(error, Exception) else error
     text = " ".join(str(error).split())
     text = text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

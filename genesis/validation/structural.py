@@ -20,8 +20,8 @@ __all__ = ["CHECK_FAILED", "NOTICES", "UNCHECKED", "Structural"]
 CHECK_FAILED = Notice(
     "GEN-CHECK-FAILED",
     "warning",
-    finds="a check that failed by itself and was left out, with what it raised",
-    remedy="report the fault; until it is mended, look yourself at what the check is for",
+    finds="a check that failed by itself, with what it raised and what was done instead",
+    remedy="report the fault; where the check was left out, look yourself at what it is for",
 )
 UNCHECKED = Notice(
     "GEN-UNCHECKED",
@@ -70,7 +70,8 @@ class Structural:
             structural = any(check.code in part.codes for part in (*PARTS, _ROUTES))
             codes |= {check.code} if structural else set()
             why = _told(error)
-            message = f"the check {check.code} ({check.finds}) was left out: it failed by itself ({why})"
+            instead = "what it is for was looked for in a plainer way" if structural else "it was left out"
+            message = f"the check {check.code} ({check.finds}) failed by itself ({why}); {instead}"
             found.append(_diagnostic(CHECK_FAILED, message, check=check.code, raised=why))
             _step("all checks", "structural checks" if structural else "fewer checks", error)
         return [*self._established(codes), *found] if codes else found

@@ -1,12 +1,14 @@
 """A part of what runs a plan fails by itself: the run ends with a saved state, or goes on without what it can spare."""
 
 import asyncio
+import importlib
 import json
 import logging
 
+import httpx
 import pytest
 
-from genesis.errors import ResourceError
+from genesis.errors import ResourceError, ServiceError
 from genesis.execute import artifacts, lifecycle, picture
 from genesis.execute.custody import Custody
 from genesis.execute.detours import Detours
@@ -56,7 +58,7 @@ def after(times, then):
 
 
 BREAKS = {
-    "settling a task": (Driver, "_hear", after(1, boom), ["a"]),
+    "settling a task": (Driver, "_conclude", after(1, boom), ["a"]),
     "starting tasks": (Driver, "_start", after(1, boom), ["a"]),
     "running a task": (Driver, "_ended", after(1, aboom), ["a"]),
     "saying how it ended": (Driver, "_ending", lambda _: boom, ["a", "b", "c"]),
@@ -82,10 +84,10 @@ async def test_a_bug_of_what_runs_the_plan_ends_the_run_with_its_state_saved(ben
         broken.setattr(owner, name, wrap(getattr(owner, name)))
         run = await bench.run(chain(), agent, slots=1)
     assert run.state == "failed"
-    assert (run.error.code, run.error.message) == ("GEN-RUN", f"Genesis itself failed: {BUG}")
+    assert (run.error.code, run.error.message) == ("GEN-INTERNAL", f"Genesis itself failed: {BUG}")
     assert run.error.hint == f"finished tasks are kept: genesis resume {run.run_id}"
     assert saved(bench, run)["state"] == "failed"
-    assert saved(bench, run)["error"]["code"] == "GEN-RUN"
+    assert saved(bench, run)["error"]["code"] == "GEN-INTERNAL"
     done = [task.id for task in run.tasks if task.state == "completed"]
     assert done[: len(least)] == least
     again = await bench.run(chain(), agent, run_id=run.run_id)
@@ -98,7 +100,7 @@ async def test_what_runs_when_the_run_breaks_is_ended(bench, monkeypatch):
     slow = ScriptedAgent(seconds=60.0)
     program = a_program(a_task("quick"), a_task("slow"), a_task("last", after=("quick",)))
     with monkeypatch.context() as broken:
-        broken.setattr(Driver, "_hear", boom)
+        broken.setattr(Driver, "_conclude", boom)
         async with asyncio.timeout(30):
             run = await bench.run(program, lambda leaf: slow if leaf.path == "slow" else agent)
     assert slow.cancelled == ["slow"]
@@ -131,16 +133,44 @@ async def test_a_bug_while_a_run_is_resumed_keeps_what_was_done_before(bench, mo
     assert (third.state, agent.paths) == ("completed", ["b", "c"])
 
 
-async def test_where_the_state_cannot_be_saved_what_ended_the_run_is_raised(bench, monkeypatch):
+async def test_where_the_disk_is_full_too_the_run_still_says_what_ended_it(bench, monkeypatch):
     async def full(*_):
         raise ResourceError("no space left for the ledger", hint="make space")
 
-    monkeypatch.setattr(Ledger, "save", full)
-    with pytest.raises(ResourceError, match="no space left"):
-        await bench.run(chain(), ScriptedAgent())
+    monkeypatch.setattr(Ledger, "save", after(1, full)(Ledger.save))
     monkeypatch.setattr(Driver, "_start", boom)
-    with pytest.raises(ResourceError, match="no space left"):
+    run = await bench.run(chain(), ScriptedAgent())
+    assert (run.state, run.error.code, run.error.message) == (
+        "failed",
+        "GEN-INTERNAL",
+        f"Genesis itself failed: {BUG}",
+    )
+    monkeypatch.undo()
+    assert (await bench.run(chain(), ScriptedAgent(), run_id=run.run_id)).state == "completed"
+
+
+async def test_where_saving_is_what_is_broken_what_ended_the_run_is_raised(bench, monkeypatch):
+    async def broken(*_):
+        raise ZeroDivisionError("in the ledger")
+
+    monkeypatch.setattr(Ledger, "save", after(1, broken)(Ledger.save))
+    monkeypatch.setattr(Driver, "_start", boom)
+    with pytest.raises(TypeError, match="a bug"):
         await bench.run(chain(), ScriptedAgent())
+
+
+async def test_without_the_prefect_api_the_call_fails_as_a_service_does_and_the_state_is_saved(bench, monkeypatch):
+    async def gone(*_):
+        raise httpx.ConnectError("connection refused")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(importlib.import_module("genesis.flows.orchestrate"), "run_preflight", gone)
+        with pytest.raises(ServiceError, match="the Prefect API stopped answering") as caught:
+            await bench.run(chain(), ScriptedAgent(), run_id="r1")
+    assert caught.value.hint.endswith("genesis resume r1")
+    state = json.loads((bench.store.root / "genesis" / "r1" / "state.json").read_text())
+    assert (state["state"], state["error"]["code"]) == ("failed", "GEN-SERVICE")
+    assert (await bench.run(chain(), ScriptedAgent(), run_id="r1")).state == "completed"
 
 
 class Blind(Silent):
@@ -199,7 +229,7 @@ async def test_what_cannot_be_shown_is_a_line_in_the_log_and_no_more(bench, monk
 async def test_a_run_inside_ones_own_flow_ends_failed_too_and_not_with_an_exception(bench, monkeypatch):
     from prefect import flow
 
-    monkeypatch.setattr(Driver, "_hear", boom)
+    monkeypatch.setattr(Driver, "_conclude", boom)
     runs = []
 
     @flow
@@ -207,4 +237,4 @@ async def test_a_run_inside_ones_own_flow_ends_failed_too_and_not_with_an_except
         runs.append(await bench.run(chain(), ScriptedAgent()))
 
     await mine()
-    assert (runs[0].state, runs[0].error.code) == ("failed", "GEN-RUN")
+    assert (runs[0].state, runs[0].error.code) == ("failed", "GEN-INTERNAL")
