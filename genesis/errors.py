@@ -99,7 +99,7 @@ class GenesisError(Exception):
         return _rebuilt, (type(self), own | {"causes": list(_causes(self))})
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON shape of the command line: `{code, message, hint}`, and more where there is more to say.
+        """Give its JSON shape: `{code, message, hint}`, and more where there is more to say.
 
         Returns:
             `data` where there is any; `causes`, nearest first, each `{type, code, message, hint, data, how}`, where
@@ -191,6 +191,11 @@ class ResourceError(GenesisError):
     def is_meant_by(error: BaseException) -> TypeGuard[OSError | MemoryError]:
         """Whether an exception says that the machine refuses space, memory, files or permission."""
         return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MENDS)
+
+    @staticmethod
+    def is_short(error: BaseException) -> TypeGuard[OSError | MemoryError]:
+        """Whether an exception says so of what can be had again a moment later: open files, memory, processes."""
+        return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORT)
 
     @classmethod
     def of(cls, error: OSError | MemoryError, what: str, *, hint: str = "", path: object = None) -> Self:

@@ -26,7 +26,6 @@ _SHORT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errn
 """What a program cannot be started for now, and perhaps in a moment."""
 _SHOWN_LINES = 5
 _SHOWN_CHARACTERS = 1_000
-_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 
 
 class CommandExecutor:
@@ -112,7 +111,7 @@ def _signal_name(number: int) -> str:
 
 
 def _not_started(program: str, error: OSError | ValueError) -> GenesisError:
-    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+    if ResourceError.is_short(error):
         return ResourceError.of(error, f"cannot start {program!r}")
     if isinstance(error, FileNotFoundError):
         hint = "install it or give its full path; of a script, look at the interpreter in its first line"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from pydantic import JsonValue
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -12,9 +13,9 @@ from rich.text import Text
 
 from genesis.cli.render import diagnostics_table, duration
 from genesis.execute.explain import Explanation, Root, Skipped
-from genesis.model import Attempt
+from genesis.model import Attempt, Run
 
-__all__ = ["explanation_view"]
+__all__ = ["explanation_view", "run_document"]
 
 _MOST_ROOTS = 10
 _MOST_IN_SHORT = 3
@@ -49,6 +50,12 @@ def explanation_view(explanation: Explanation, *, short: bool = False) -> Render
         parts.append(Text(f"– {_tasks(explanation.cancelled)} ended or not started, because the run stopped"))
     parts.append(_go_on(explanation))
     return Group(*parts)
+
+
+def run_document(run: Run, explanation: Explanation | None) -> dict[str, JsonValue]:
+    """Give the JSON document of a run, with its explanation where there is one."""
+    document: dict[str, JsonValue] = run.model_dump(mode="json")
+    return document if explanation is None else document | {"explanation": explanation.model_dump(mode="json")}
 
 
 def _root(root: Root, *, short: bool) -> Iterator[RenderableType]:

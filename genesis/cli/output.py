@@ -15,6 +15,9 @@ from genesis.errors import GenesisError
 
 __all__ = ["console", "notes", "print_document", "print_error", "shown_warnings"]
 
+_SHOWN = ("code", "message", "hint", "data")
+"""Of an error; what it came from is for the processes that hand errors on."""
+
 
 def console() -> Console:
     """Make the console for the answer itself."""
@@ -35,7 +38,8 @@ def print_document(value: Any) -> None:
 def print_error(error: GenesisError, *, as_json: bool) -> None:
     """Print an error: as a JSON document on stdout, or as a message on stderr."""
     if as_json:
-        print_document({"error": error.to_dict()})
+        shape = error.to_dict()
+        print_document({"error": {key: shape[key] for key in _SHOWN if key in shape}})
         return
     from rich.text import Text
 

@@ -185,17 +185,17 @@ def _leave(code: int) -> NoReturn:
 
 
 def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
-    from genesis.cli.explained import explanation_view
+    from genesis.cli.explained import explanation_view, run_document
     from genesis.cli.render import run_view
     from genesis.execute.deliverables import deliverables
     from genesis.execute.explain import explain
 
+    explanation = explain(run, leaves)
     if as_json:
-        print_document(run.model_dump(mode="json"))
+        print_document(run_document(run, explanation))
         return _EXIT_CODES.get(run.state, 1)
     out = console()
     seen = out.is_terminal and notes().is_terminal and len(run.tasks) <= _MOST_SEEN
-    explanation = explain(run, leaves)
     explained = None if explanation is None else explanation_view(explanation, short=True)
     out.print(run_view(run, with_tasks=not seen, explained=explained))
     left = deliverables(run, leaves)

@@ -52,7 +52,7 @@ def show(run: str, as_json: bool) -> None:
     Of a run that did not complete it says what failed for its own reason, what was tried, what was left out because of
     it, and how to go on.
     """
-    from genesis.cli.explained import explanation_view
+    from genesis.cli.explained import explanation_view, run_document
     from genesis.cli.render import run_view
 
     before_prefect()
@@ -60,8 +60,7 @@ def show(run: str, as_json: bool) -> None:
 
     found, explanation = asyncio.run(explained_run(run, load_settings()))
     if as_json:
-        why = {} if explanation is None else {"explanation": explanation.model_dump(mode="json")}
-        print_document(found.model_dump(mode="json") | why)
+        print_document(run_document(found, explanation))
         return
     console().print(f"[bold]{found.run_id}[/]  {found.correlation_id}  {found.ui_url or ''}", soft_wrap=True)
     explained = None if explanation is None else explanation_view(explanation)

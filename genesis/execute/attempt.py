@@ -28,7 +28,6 @@ from genesis.resilience.taxonomy import classify
 
 __all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info"]
 
-_LONGEST = 2000
 _LONGEST_KEPT = 300
 MOST_KEPT = 20
 """Attempts that a leaf's history keeps."""
@@ -57,13 +56,13 @@ def error_info(error: BaseException) -> ErrorInfo:
 
 def _own(error: BaseException) -> GenesisError:
     """Say in our words what anyone's exception says: the machine's refusals have a code of their own."""
-    text = f"{type(error).__name__}: {error}"[:_LONGEST] if str(error) else type(error).__name__
+    said = ForeignError.of(error).message  # its own text is anyone's code, and can be very long
     if isinstance(error, TimeoutError):
-        return TaskError(str(error) or "it ran longer than its timeout", code="GEN-TASK-TIMEOUT")
+        return TaskError(said or "it ran longer than its timeout", code="GEN-TASK-TIMEOUT")
     if ResourceError.is_meant_by(error):
         where = f" ({error.filename!r})" if isinstance(error, OSError) and error.filename else ""
         return ResourceError.of(error, f"{type(error).__name__}{where}")
-    return TaskError(text)
+    return TaskError(f"{type(error).__name__}: {said}" if said else type(error).__name__)
 
 
 def fault_info(error: BaseException, run_id: str) -> ErrorInfo:

@@ -84,6 +84,15 @@ def test_commands_that_hang_flood_or_fail_fail_alone(running, tmp_path):
     assert person.code == 1
     assert "✗ three: 'sh' ended with exit code 3: it is broken" in person.out
     assert f"genesis resume {run['run_id']}" in person.out
+    shown = running("runs", "show", run["run_id"])
+    lines = [line.rstrip() for line in shown.out.splitlines()]
+    assert lines[-1].endswith(f"genesis resume {run['run_id']}")
+    assert "– 1 task skipped that comes after three: after" in lines
+    roots = running("runs", "show", run["run_id"], "--json").document["explanation"]["roots"]
+    assert [(root["task"], root["attempts"], len(root["history"])) for root in roots] == [
+        ("hang", 2, 2),
+        ("three", 2, 2),
+    ]
 
 
 def is_gone(pid):

@@ -94,6 +94,8 @@ def test_ten_kills_repeat_no_leaf_that_was_recorded(running, plan, tmp_path, eve
             shown = running("runs", "show", watched.run_id, "--json").document
             assert shown["state"] == "failed"
             assert shown["error"]["code"] == "GEN-RUN-INTERRUPTED"
+            assert shown["explanation"]["reason"] == "interrupted"
+            assert shown["explanation"]["command"] == f"genesis resume {watched.run_id}"
             assert {task["id"] for task in shown["tasks"] if task["state"] == "completed"} >= before
         kept = before
         assert not kept & set(watched.executed()[executed_before:])

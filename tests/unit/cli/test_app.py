@@ -1,5 +1,6 @@
 """The boundary of the program, in this process."""
 
+import errno
 import json
 import logging
 import os
@@ -34,6 +35,31 @@ def failing(monkeypatch):
         monkeypatch.setattr(app._genesis, "main", raise_it)
 
     return fail
+
+
+def test_an_error_on_the_command_line_has_its_three_keys_and_what_machines_need(failing, capsys):
+    error = SecurityError("no", hint="ask", code="GEN-USAGE", data={"a": 1})
+    error.__cause__ = OSError("from here")
+    failing(error)
+    call("plan", "x", "--json")
+    said = {"code": "GEN-USAGE", "message": "no", "hint": "ask", "data": {"a": 1}}
+    assert json.loads(capsys.readouterr().out) == {"error": said}
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "hint"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), "GEN-RESOURCE", "free some space"),
+        (OSError(errno.EMFILE, "Too many open files"), "GEN-RESOURCE-SHORT", "ulimit -n"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"), "GEN-INTERNAL", "report"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_fault_of_ours(failing, capsys, error, code, hint):
+    failing(error)
+    assert call("plan", "x") == 1
+    seen = capsys.readouterr().err
+    assert code in seen
+    assert hint in seen
 
 
 @pytest.mark.parametrize(
