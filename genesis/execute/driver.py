@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from genesis.agents.deadline import RUN_IS_OVER
@@ -18,6 +17,7 @@ from genesis.execute.detours import OPEN, Detours, Turn
 from genesis.execute.growth import Answer, Growth
 from genesis.execute.place import Place
 from genesis.execute.session import Session
+from genesis.execute.spending import Spending
 from genesis.model import FINISHED, Diagnostic, ErrorInfo, Leaf, Outcome, RunState
 from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
@@ -76,8 +76,7 @@ class Driver:
         """Leaves that wait, without a slot, for the time at which they may be tried again."""
         self._working: set[asyncio.Task[None]] = set()
         self._considering: set[asyncio.Task[None]] = set()
-        self._spent_usd = sum((outcome.usd or Decimal(0) for outcome in outcomes.values()), Decimal(0))
-        self._spent_tokens = sum(outcome.tokens for outcome in outcomes.values())
+        self._spending = Spending(session.program.budget, outcomes.values())
         self._growth = Growth(session)
         self._undecided = {index: outcomes.pop(index) for index in self._growth.undecided(outcomes)}
         self._scheduler = self._schedule()
@@ -305,25 +304,14 @@ class Driver:
             self._news.put_nowait(None)
 
     def _spend(self, outcome: Outcome) -> None:
-        budget = self._session.program.budget
-        self._spent_usd += outcome.usd or Decimal(0)
-        self._spent_tokens += outcome.tokens
-        if budget is None or self._stop is not None or self._scheduler.done:
+        self._spending.add(outcome)
+        spent = self._spending.over()
+        if spent is None or self._stop is not None or self._scheduler.done:
             return
-        if budget.usd is not None and self._spent_usd > budget.usd:
-            spent = f"${self._spent_usd:.2f} of ${budget.usd:.2f}"
-        elif budget.tokens is not None and self._spent_tokens > budget.tokens:
-            spent = f"{self._spent_tokens:,} of {budget.tokens:,} tokens"
-        else:
-            return
-        message = f"the budget is spent: {spent}"
-        self._abort(
-            Ending(
-                "budget_exceeded",
-                ErrorInfo(code="GEN-BUDGET", message=message, hint="raise the budget and resume"),
-                lets_end=True,
-            )
+        error = ErrorInfo(
+            code="GEN-BUDGET", message=f"the budget is spent: {spent}", hint="raise the budget and resume"
         )
+        self._abort(Ending("budget_exceeded", error, lets_end=True))
 
     async def _watch(self) -> None:
         """Wait for a request to stop, or for the deadline."""

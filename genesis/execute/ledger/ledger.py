@@ -19,78 +19,25 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from genesis.errors import ResourceError, RunError, TaskError, UsageError
+from genesis.execute.ledger.records import Header, Owner, Record, leaf_name, parse_amendments, parse_header
 from genesis.execute.ledger.reserve import Reserve
 from genesis.execute.ledger.store import FolderStore, Store
-from genesis.model import FINISHED, Amendment, Leaf, Model, Outcome, Registry, Run
+from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
 
-__all__ = [
-    "Header",
-    "Ledger",
-    "Owner",
-    "is_done",
-    "leaf_name",
-    "list_runs",
-    "new_run_id",
-    "parse_amendments",
-    "parse_header",
-]
+__all__ = ["Ledger", "is_done", "list_runs"]
 
 _ROOT = "genesis"
 _NO_SPACE = ("ENOSPC", "EDQUOT")
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Between tries to write while the machine is short of open files or memory."""
 _RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
-
-
-def new_run_id(now: datetime, token: str | None = None) -> str:
-    """Make a run id that sorts by time, for example `20261122-142530-3f9a1c`."""
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{token or secrets.token_hex(3)}"
-
-
-class Header(Model):
-    """What a resume needs to know."""
-
-    format: Literal[1] = 1
-    genesis_version: str
-    run_id: str
-    correlation_id: str
-    created_at: datetime
-    document: dict[str, Any]
-    """The plan document with its routes."""
-    registry: Registry
-    slots: int
-    rehearse: float | None = None
-    """Scale of a rehearsal; none for a real run."""
-    llm: str | None = None
-    """Model for `llm` executors."""
-    python_path: tuple[str, ...] = ()
-    """Folders of the team's own modules."""
-    pools: bool = False
-    """Whether leaves run on the work pools of their agents."""
-
-
-class Owner(Model):
-    """Who orchestrates a run."""
-
-    flow_run_id: str
-    run_count: int = 0
-    """How often that flow run has been started."""
-    host: str
-    pid: int
-
-
-class _Record(Model):
-    fingerprint: str
-    outcome: Outcome
 
 
 class Ledger:
@@ -220,7 +167,7 @@ class Ledger:
         return outcome.model_copy(update={"result": None, "result_ref": reference})
 
     async def _write_record(self, name: str, leaf: Leaf, outcome: Outcome) -> None:
-        record = _Record(fingerprint=leaf.fingerprint, outcome=outcome)
+        record = Record(fingerprint=leaf.fingerprint, outcome=outcome)
         await self._put(name, record.model_dump_json().encode())
 
     async def _read_record(self, name: str, leaf: Leaf) -> Outcome | None:
@@ -228,7 +175,7 @@ class Ledger:
         if raw is None:
             return None
         try:
-            record = _Record.model_validate_json(raw)
+            record = Record.model_validate_json(raw)
         except ValidationError:
             return None
         return record.outcome if record.fingerprint == leaf.fingerprint else None
@@ -320,49 +267,12 @@ class Ledger:
                 return
 
 
-def parse_header(run_id: str, raw: bytes) -> Header:
-    """Understand a stored header.
-
-    Raises:
-        RunError: It is damaged, or was written by another version of Genesis.
-    """
-    try:
-        return Header.model_validate_json(raw)
-    except ValidationError as error:
-        raise _unreadable(run_id) from error
-
-
-def parse_amendments(run_id: str, stored: tuple[bytes, ...]) -> tuple[Amendment, ...]:
-    """Understand stored amendments.
-
-    Raises:
-        RunError: One is damaged, or was written by another version of Genesis.
-    """
-    try:
-        return tuple(Amendment.model_validate_json(raw) for raw in stored)
-    except ValidationError as error:
-        raise _unreadable(run_id) from error
-
-
-def _unreadable(run_id: str) -> RunError:
-    return RunError(
-        f"the ledger of run {run_id!r} cannot be read by this version of Genesis",
-        hint="resume it with the version that started it",
-    )
-
-
 def _amendment_name(number: int) -> str:
     return f"amendments/{number:04d}.json"
 
 
 def _attempt_name(leaf: Leaf, token: str) -> str:
     return f"attempts/{leaf_name(leaf)}/{token}.json"
-
-
-def leaf_name(leaf: Leaf) -> str:
-    """Name a leaf for the file system: its number, and as much of its path as is safe in a file name."""
-    slug = re.sub(r"[^A-Za-z0-9_\-]+", "-", leaf.path).strip("-")[:60]
-    return f"{leaf.index:05d}-{slug}"
 
 
 def is_done(leaf: Leaf, known: Mapping[int, Outcome]) -> bool:

@@ -1,0 +1,96 @@
+"""What a ledger keeps, as models, and what it is called."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from genesis.errors import RunError
+from genesis.model import Amendment, Leaf, Model, Outcome, Registry
+
+__all__ = ["Header", "Owner", "Record", "leaf_name", "new_run_id", "parse_amendments", "parse_header"]
+
+
+def new_run_id(now: datetime, token: str | None = None) -> str:
+    """Make a run id that sorts by time, for example `20261122-142530-3f9a1c`."""
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{token or secrets.token_hex(3)}"
+
+
+class Header(Model):
+    """What a resume needs to know."""
+
+    format: Literal[1] = 1
+    genesis_version: str
+    run_id: str
+    correlation_id: str
+    created_at: datetime
+    document: dict[str, Any]
+    """The plan document with its routes."""
+    registry: Registry
+    slots: int
+    rehearse: float | None = None
+    """Scale of a rehearsal; none for a real run."""
+    llm: str | None = None
+    """Model for `llm` executors."""
+    python_path: tuple[str, ...] = ()
+    """Folders of the team's own modules."""
+    pools: bool = False
+    """Whether leaves run on the work pools of their agents."""
+
+
+class Owner(Model):
+    """Who orchestrates a run."""
+
+    flow_run_id: str
+    run_count: int = 0
+    """How often that flow run has been started."""
+    host: str
+    pid: int
+
+
+class Record(Model):
+    """What a leaf came to, and which leaf it was."""
+
+    fingerprint: str
+    outcome: Outcome
+
+
+def parse_header(run_id: str, raw: bytes) -> Header:
+    """Understand a stored header.
+
+    Raises:
+        RunError: It is damaged, or was written by another version of Genesis.
+    """
+    try:
+        return Header.model_validate_json(raw)
+    except ValidationError as error:
+        raise _unreadable(run_id) from error
+
+
+def parse_amendments(run_id: str, stored: tuple[bytes, ...]) -> tuple[Amendment, ...]:
+    """Understand stored amendments.
+
+    Raises:
+        RunError: One is damaged, or was written by another version of Genesis.
+    """
+    try:
+        return tuple(Amendment.model_validate_json(raw) for raw in stored)
+    except ValidationError as error:
+        raise _unreadable(run_id) from error
+
+
+def _unreadable(run_id: str) -> RunError:
+    return RunError(
+        f"the ledger of run {run_id!r} cannot be read by this version of Genesis",
+        hint="resume it with the version that started it",
+    )
+
+
+def leaf_name(leaf: Leaf) -> str:
+    """Name a leaf for the file system: its number, and as much of its path as is safe in a file name."""
+    slug = re.sub(r"[^A-Za-z0-9_\-]+", "-", leaf.path).strip("-")[:60]
+    return f"{leaf.index:05d}-{slug}"

@@ -1,0 +1,42 @@
+"""What a run has spent, beside what it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from genesis.model import Budget, Outcome
+
+__all__ = ["Spending"]
+
+
+class Spending:
+    """Adds up what leaves cost.
+
+    Args:
+        budget: What the run may spend; None for no bound.
+        outcomes: What earlier executions of the run have spent.
+    """
+
+    def __init__(self, budget: Budget | None, outcomes: Iterable[Outcome]):
+        self._budget = budget
+        self._usd = Decimal(0)
+        self._tokens = 0
+        for outcome in outcomes:
+            self.add(outcome)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count what a leaf cost."""
+        self._usd += outcome.usd or Decimal(0)
+        self._tokens += outcome.tokens
+
+    def over(self) -> str | None:
+        """Say by what the budget is exceeded, where it is."""
+        budget = self._budget
+        if budget is None:
+            return None
+        if budget.usd is not None and self._usd > budget.usd:
+            return f"${self._usd:.2f} of ${budget.usd:.2f}"
+        if budget.tokens is not None and self._tokens > budget.tokens:
+            return f"{self._tokens:,} of {budget.tokens:,} tokens"
+        return None
