@@ -10,8 +10,14 @@ from bench.chaos_faults import AGENTS, Disturbed, plan, program_of
 from bench.report import Bench
 from genesis.agents.contract import Work
 from genesis.model import Outcome, Run
+from genesis.resilience import BreakerRules
+from genesis.settings import ResilienceSettings
 from genesis.testing import Effects, Faults, Witness, an_agent
 
+_RULES = (
+    "failures", "failure_rate", "slow_rate", "slow_s", "minimum_calls", "window_s", "cooling_s", "longest_cooling_s",
+    "successes",
+)  # fmt: skip
 PROGRAM = program_of(plan(1), AGENTS)
 
 
@@ -103,6 +109,11 @@ def test_each_leaf_of_the_hundred_can_go_to_the_other_agent():
     assert len(program.leaves) == 100
     assert all(len(leaf.fallbacks) == 1 for leaf in program.leaves)
     assert sum(leaf.agent == "first_agent" for leaf in program.leaves) > 30
+
+
+def test_the_breakers_of_the_dead_agent_have_the_rules_that_are_the_default():
+    rules, default = BreakerRules(), ResilienceSettings()
+    assert {name: getattr(rules, name) for name in _RULES} == {name: getattr(default, name) for name in _RULES}
 
 
 @pytest.mark.parametrize(
