@@ -148,7 +148,7 @@ async def _one(bench: Bench, folder: Path, program: Program, dead: Down) -> None
     bench.add(
         agent=how, down_s=dead.for_s, leaves=len(program.leaves), state=run.state, seconds=round(run.duration_s, 1),
         attempts=attempts, on_the_dead=len(witness.calls(_DEAD)),
-        failed_before_opening=sum(dead.is_down(each.at) for each in witness.calls(_DEAD)) - len(late),
+        begun_while_down=sum(dead.is_down(each.at) for each in witness.calls(_DEAD)) - len(late),
         wasted_after_opening=len(late), part_wasted=round(wasted, 4), openings=len(opened),
         by_the_other=sum(task.agent != _DEAD for task in run.tasks), invariants_broken=len(broken),
     )  # fmt: skip
