@@ -14,22 +14,29 @@ GenesisError                 catch this to catch all that Genesis raises on purp
 ├── ResourceError            no space, no memory, no permission: the machine has to be mended
 ├── TaskError                an agent's work failed
 │   └── TaskTimeoutError     it ran longer than its timeout
-└── RunError                 the run as a whole cannot go on
+├── RunError                 the run as a whole cannot go on
+└── ForeignError             what another one came from, as data: raised by a library, perhaps in another process
 ```
 `genesis.schedule.ScheduleError` joins them for steps that the scheduler does not allow: a mistake in the caller.
 
 
 Each error carries a stable `code` (`GEN-…`), a `message` that says what happened and to what, a `hint` that says what
-to do next, and `data` for machines. They survive pickle and JSON.
+to do next, and `data` for machines. They survive pickle and JSON together with what they came from: their causes, and
+what was being handled when they were raised. Of those the type, the code and the message are kept, and never a
+traceback, whose frames can hold secrets.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import errno
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, Self, TypeGuard
 
 __all__ = [
     "BreakerOpenError",
     "DocumentError",
+    "ForeignError",
     "GenesisError",
     "ModelError",
     "PlanInvalidError",
@@ -43,6 +50,25 @@ __all__ = [
     "TaskTimeoutError",
     "UsageError",
 ]
+
+_MOST_CAUSES = 5
+_LONGEST = 1000
+"""Characters that are kept of a cause's message, and of its data as JSON."""
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""What the machine is short of and can have again a moment later."""
+_MENDS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or have the quota raised",
+    errno.EFBIG: "have the limit on the size of files raised (ulimit -f)",
+    errno.EROFS: "the file system is read-only: make it writable",
+    errno.EACCES: "check the folder and its permissions",
+    errno.EPERM: "check the folder and its permissions",
+    errno.EIO: "look at the disk",
+    errno.EMFILE: "have the limit on open files raised (ulimit -n), or run less at once (--slots)",
+    errno.ENFILE: "end what else has many files open, or run less at once (--slots)",
+    errno.ENOMEM: "give it more memory, or run less at once (--slots)",
+    errno.EAGAIN: "have the limit on processes raised (ulimit -u), or run less at once (--slots)",
+}
 
 
 class GenesisError(Exception):
@@ -69,18 +95,34 @@ class GenesisError(Exception):
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.hint, self.code, self.data)
+        own = {"code": self.code, "message": self.message, "hint": self.hint, "data": self.data}
+        return _rebuilt, (type(self), own | {"causes": list(_causes(self))})
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON shape of the command line: `{code, message, hint}`, with `data` where there is any."""
+        """Give the JSON shape of the command line: `{code, message, hint}`, and more where there is more to say.
+
+        Returns:
+            `data` where there is any; `causes`, nearest first, each `{type, code, message, hint, data, how}`, where
+            `how` is `cause` or `context`; `type` where the code does not tell the class.
+        """
         shape: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
+        if _class_of(self.code) is not type(self):
+            shape["type"] = _name(type(self))
         if self.data:
             shape["data"] = self.data
+        if causes := list(_causes(self)):
+            shape["causes"] = causes
         return shape
 
+    @classmethod
+    def from_dict(cls, shape: Mapping[str, Any]) -> GenesisError:
+        """Make an error of the shape that `to_dict` gives; what it came from hangs on it as it did.
 
-def _rebuild(cls: type[GenesisError], message: str, hint: str, code: str, data: dict[str, Any]) -> GenesisError:
-    return cls(message, hint=hint, code=code, data=data)
+        A class that is not known here is replaced by the nearest one that the code names.
+        """
+        named = {_name(kind): kind for kind in _all_classes(GenesisError)}
+        kind = named.get(shape.get("type", "")) or _class_of(shape["code"])
+        return _rebuilt(kind, shape)
 
 
 class UsageError(GenesisError):
@@ -145,6 +187,34 @@ class ResourceError(GenesisError):
 
     code = "GEN-RESOURCE"
 
+    @staticmethod
+    def is_meant_by(error: BaseException) -> TypeGuard[OSError | MemoryError]:
+        """Whether an exception says that the machine refuses space, memory, files or permission."""
+        return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MENDS)
+
+    @classmethod
+    def of(cls, error: OSError | MemoryError, what: str, *, hint: str = "", path: object = None) -> Self:
+        """Say what a refusal of the operating system is about, and what mends it.
+
+        What can pass by itself, such as too many open files, has the code `GEN-RESOURCE-SHORT`.
+
+        Args:
+            error: What the system said.
+            what: What could not be done, for example `'/x/y' cannot be written`.
+            hint: Where else to go, besides mending it.
+            path: The file or folder.
+        """
+        number = errno.ENOMEM if isinstance(error, MemoryError) else error.errno or 0
+        said = (error.strerror if isinstance(error, OSError) else "no memory is left") or str(error)
+        data = {"errno": errno.errorcode[number]} if number in errno.errorcode else {}
+        mend = _MENDS.get(number, "check the folder and its permissions")
+        return cls(
+            f"{what}: {said}",
+            hint=f"{mend}, {hint}" if hint else mend,
+            code="GEN-RESOURCE-SHORT" if number in _SHORT else None,
+            data=data | ({"path": str(path)} if path is not None else {}),
+        )
+
 
 class TaskError(GenesisError):
     """An agent's work failed. Catch it around a single task, never around a run."""
@@ -162,3 +232,104 @@ class RunError(GenesisError):
     """The run as a whole cannot go on. Finished leaves are kept; a resume goes on from them."""
 
     code = "GEN-RUN"
+
+
+class ForeignError(GenesisError):
+    """What another error came from, as data: `data["type"]` is its class, `data["code"]` its errno or status."""
+
+    code = "GEN-FOREIGN"
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """Describe any exception, and what it came from, as data."""
+        made = cls(_text(error), data={"type": _name(type(error))} | _number(error))
+        _hang(made, list(_causes(error)))
+        return made
+
+
+def _rebuilt(kind: type[GenesisError], shape: Mapping[str, Any]) -> GenesisError:
+    data = dict(shape.get("data", {}))
+    error = kind(shape["message"], hint=shape.get("hint", ""), code=shape["code"], data=data)
+    _hang(error, shape.get("causes", ()))
+    return error
+
+
+def _hang(error: BaseException, causes: Any) -> None:
+    """Hang on an error what it came from, nearest first."""
+    for shape in causes:
+        own = shape.get("code", "").startswith("GEN-")
+        known = {"type": shape["type"], **({"code": shape["code"]} if shape.get("code") else {})}
+        source = GenesisError.from_dict(shape) if own else ForeignError(shape["message"], data=known)
+        if shape.get("how") == "context":
+            error.__context__ = source
+        else:
+            error.__cause__ = source
+        error = source
+
+
+def _causes(error: BaseException) -> Iterator[dict[str, Any]]:
+    """Describe what an error came from, nearest first, as far as Python's own tracebacks would show it."""
+    for _ in range(_MOST_CAUSES):
+        how: Literal["cause", "context"] = "cause"
+        source = error.__cause__
+        if source is None and not error.__suppress_context__:
+            how, source = "context", error.__context__
+        if source is None:
+            return
+        yield _shape(source) | {"how": how}
+        error = source
+
+
+def _shape(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, ForeignError):
+        return {"type": error.data.get("type", ""), "code": error.data.get("code", ""), "message": error.message}
+    shape: dict[str, Any] = {"type": _name(type(error)), "code": "", "message": _text(error), **_number(error)}
+    if isinstance(error, GenesisError):
+        shape |= {"code": error.code, "message": _cut(error.message), "hint": _cut(error.hint)}
+        if error.data and _is_small(error.data):
+            shape["data"] = error.data
+    return shape
+
+
+def _number(error: BaseException) -> dict[str, str]:
+    """Read the errno of the system, or the status of an answer, from where exceptions keep them."""
+    if isinstance(error, OSError) and (known := errno.errorcode.get(error.errno or 0)):
+        return {"code": known}
+    kept = vars(error)
+    found = (kept.get("status_code"), getattr(kept.get("response"), "status_code", None), kept.get("sqlite_errorname"))
+    code = next((value for value in found if isinstance(value, int | str)), None)
+    return {} if code is None else {"code": str(code)[:_LONGEST]}
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return _cut(str(error))
+    except Exception:  # noqa: BLE001  # an exception's own text is anyone's code
+        return ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _is_small(data: Mapping[str, Any]) -> bool:
+    try:
+        return len(json.dumps(data)) <= _LONGEST
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def _name(kind: type[BaseException]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _all_classes(kind: type[GenesisError]) -> Iterator[type[GenesisError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _all_classes(below)
+
+
+def _class_of(code: str) -> type[GenesisError]:
+    """Give the class whose code a code begins with, the most specific one that is known here."""
+    fits = [kind for kind in _all_classes(GenesisError) if code == kind.code or code.startswith(f"{kind.code}-")]
+    return max(fits, key=lambda kind: len(kind.code), default=GenesisError)

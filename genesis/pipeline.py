@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from genesis.compile import compile_program
-from genesis.errors import PlanInvalidError
-from genesis.model import Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan
+from genesis.compile import amended, compile_program
+from genesis.errors import GenesisError, PlanInvalidError, PlanningError
+from genesis.model import Amendment, ErrorInfo, Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan, Task
 from genesis.model.base import Usd
-from genesis.planning import HeuristicPlanner, MinimalPlanner, Planner, PlanningContext, load_plan, load_playbooks
+from genesis.planning import (
+    HeuristicPlanner,
+    MinimalPlanner,
+    Planner,
+    PlanningContext,
+    Unusable,
+    load_plan,
+    load_playbooks,
+)
 from genesis.planning import make_plan as planned
+from genesis.planning.again import PlannedAgain, plan_again
 from genesis.routing import load_registry, route
 from genesis.schedule import Job, Limits, simulate_jobs
+from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
 from genesis.validation import Probe, validate
 
@@ -25,10 +35,14 @@ __all__ = [
     "Simulation",
     "checked",
     "compiled",
+    "grown",
     "make_plan",
+    "plan_within",
     "prepare",
     "program_of",
     "refuse_invalid",
+    "room_left",
+    "routed_group",
     "simulate",
 ]
 
@@ -57,14 +71,18 @@ def make_plan(
     """
     settings = settings or Settings()
     registry = registry or load_registry(settings.agents)
-    context = PlanningContext(
-        task_types=tuple(dict.fromkeys(name for agent in registry.agents for name in agent.task_types)),
-        skills=tuple(dict.fromkeys(name for agent in registry.agents for name in agent.skills)),
-        vars=variables or {},
-        limits=settings.limits,
-    )
+    context = _context(registry, settings.limits, variables or {})
     chosen = _planners(planner, registry, settings, playbooks or settings.playbooks)
     return planned(request, planners=chosen, context=context)
+
+
+def _context(registry: Registry, limits: Bounds, variables: Mapping[str, str]) -> PlanningContext:
+    return PlanningContext(
+        task_types=tuple(dict.fromkeys(name for agent in registry.agents for name in agent.task_types)),
+        skills=tuple(dict.fromkeys(name for agent in registry.agents for name in agent.skills)),
+        vars=variables,
+        limits=limits,
+    )
 
 
 def _planners(
@@ -77,11 +95,26 @@ def _planners(
         return [MinimalPlanner()]
     levels: list[Planner] = []
     if first == "llm" or (first is None and settings.llm.model):
-        from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
-        from genesis.resilience.breakers import guarded_model  # noqa: PLC0415
+        levels.append(_level("llm", lambda: _model_level(registry, settings)))
+    heuristic = _level("heuristic", lambda: HeuristicPlanner(load_playbooks(playbooks)))
+    return [*levels, heuristic, MinimalPlanner()]
 
-        levels.append(LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents))
-    return [*levels, HeuristicPlanner(load_playbooks(playbooks)), MinimalPlanner()]
+
+def _level(name: PlannerLevel, make: Callable[[], Planner]) -> Planner:
+    """Make a planner level; one that cannot be made for a reason that no person can mend is passed over."""
+    try:
+        return make()
+    except GenesisError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the boundary of a level: the next one plans
+        return Unusable(name, error)
+
+
+def _model_level(registry: Registry, settings: Settings) -> Planner:
+    from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
+    from genesis.resilience.guards import guarded_model  # noqa: PLC0415
+
+    return LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +143,22 @@ def prepare(
     return Prepared(routed, report, registry)
 
 
-def checked(routed: RoutedPlan, registry: Registry, settings: Settings, probe: Probe | None = None) -> Report:
-    """Validate a routed plan with the limits, slots and model of the settings."""
+def checked(
+    routed: RoutedPlan,
+    registry: Registry,
+    settings: Settings,
+    probe: Probe | None = None,
+    *,
+    planned: bool | None = None,
+) -> Report:
+    """Validate a routed plan with the limits, slots and model of the settings; see `validate`."""
     return validate(
         routed,
         registry,
         probe=probe,
         limits=settings.limits,
         slots=settings.run.slots,
+        planned=planned,
         default_seconds=settings.run.default_seconds,
         model=settings.llm.model,
     )
@@ -195,12 +236,81 @@ def compiled(prepared: Prepared, settings: Settings) -> Program:
     return compile_program(prepared.routed, prepared.registry, default_seconds=settings.run.default_seconds)
 
 
-def program_of(document: Mapping[str, Any], registry: Registry, settings: Settings) -> Program:
-    """Compile a routed plan document as it is: its routes are kept.
+def program_of(
+    document: Mapping[str, Any], registry: Registry, settings: Settings, amendments: Sequence[Amendment] = ()
+) -> Program:
+    """Compile a routed plan document as it is, with what was added while it ran: its routes are kept.
 
     Raises:
         DocumentError: It is not a plan.
         PlanInvalidError: It cannot be compiled.
     """
     routed = route(load_plan(document, limits=settings.limits), registry, keep=True)
-    return compile_program(routed, registry, default_seconds=settings.run.default_seconds)
+    return compile_program(amended(routed, amendments), registry, default_seconds=settings.run.default_seconds)
+
+
+def plan_within(
+    task: Task, error: ErrorInfo, program: Program, settings: Settings, *, depth: int, references: Mapping[str, str]
+) -> PlannedAgain:
+    """Plan a task of a program again that failed for good; see `plan_again`.
+
+    Args:
+        task: The leaf.
+        error: What its last attempt ended with.
+        program: What it is a part of, as it is now.
+        settings: The model, and the limits over the plan's whole life.
+        depth: How deep the leaf lies; 1 is the top.
+        references: What each reference of its inputs is called from anywhere in the plan.
+
+    Raises:
+        PlanningError: No level has another way, or the limits leave no room for one.
+    """
+    registry = program.registry
+    context = _context(registry, room_left(program, settings.limits, depth), {})
+    model = _model_level(registry, settings) if settings.llm.model else None
+    return plan_again(task, error, references=references, model=model, context=context)
+
+
+def room_left(program: Program, limits: Bounds, depth: int) -> Bounds:
+    """Give the limits on what may be added below a task at this depth.
+
+    Raises:
+        PlanningError: There is no room.
+    """
+    leaves, levels = limits.leaves - len(program.leaves), limits.depth - depth
+    if leaves < 1 or levels < 1:
+        what = f"{limits.leaves:,} leaves" if leaves < 1 else f"{limits.depth} levels"
+        raise PlanningError(f"the plan has {what} already, which is its limit over its whole life")
+    return limits.model_copy(update={"leaves": leaves, "depth": levels})
+
+
+def routed_group(program: Program, group: Task) -> Task:
+    """Route the leaves of a group that is to be added to a program; the routes stand in its tasks."""
+    alone = group.model_copy(update={"depends_on": ()})
+    routes = route(Plan(request=program.request, tasks=(alone,)), program.registry).routes
+
+    def with_routes(task: Task, prefix: str) -> Task:
+        path = f"{prefix}{task.id}"
+        if not task.subtasks:
+            return task.model_copy(update={"route": routes[path]})
+        return task.model_copy(update={"subtasks": tuple(with_routes(child, f"{path}/") for child in task.subtasks)})
+
+    return with_routes(group, "")
+
+
+def grown(program: Program, amendment: Amendment, settings: Settings, probe: Probe | None = None) -> Program:
+    """Give a program with one more amendment, validated like any plan.
+
+    Raises:
+        PlanInvalidError: Validation found an error in what is added, or in the whole.
+    """
+    routed = amended(program.source, (amendment,))
+    report = checked(routed, program.registry, settings, probe, planned=False)
+    inside = f"{amendment.group.id}/"
+    new = tuple(
+        each
+        for each in report.diagnostics
+        if not each.task or each.task == amendment.task or each.task.startswith(inside)
+    )
+    refuse_invalid(report.model_copy(update={"diagnostics": new, "ok": all(each.severity != "error" for each in new)}))
+    return compile_program(routed, program.registry, default_seconds=settings.run.default_seconds)

@@ -85,7 +85,7 @@ class RunSettings(_Group):
     timeout_s: Annotated[float, Field(gt=0)] = 3600.0
     """Time limit of an attempt where neither the task nor its agent gives one."""
     retry_delay_s: Annotated[float, Field(ge=0)] = 1.0
-    """Pause before the first repeat; it doubles up to a minute."""
+    """Longest pause before the first repeat; it doubles up to a minute, and each pause is drawn from zero up to it."""
 
 
 class PoolSettings(_Group):
@@ -138,6 +138,13 @@ class ResilienceSettings(_Group):
     """So many probes in a row that succeed close it."""
     wait_s: Annotated[float, Field(ge=0)] = 90.0
     """How long a task may wait for an agent whose breaker is open, where no other agent can take it."""
+    replans: Annotated[int, Field(ge=0)] = 3
+    """So many tasks of a run that failed for good may be planned again, over the run's whole life."""
+    host_calls: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """Calls a minute by remote host, as JSON: `{"api.example.com": 60, "openai": 500}`. Who comes too early waits."""
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
 
 
 class Settings(BaseSettings):

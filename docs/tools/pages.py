@@ -99,6 +99,8 @@ def _type(field: FieldInfo) -> str:
         kind = next(part for part in get_args(kind) if part is not type(None))
     if get_origin(kind) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(kind))
+    if get_origin(kind) is dict:
+        return "JSON object"
     marks = [(mark, name) for mark in field.metadata for name in _SIGNS if hasattr(mark, name)]
     return ", ".join([_TYPES[kind], *(f"{_SIGNS[name]} {getattr(mark, name):,}" for mark, name in marks)])
 

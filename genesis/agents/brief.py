@@ -114,7 +114,4 @@ def _write(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(partial, path)  # noqa: PTH105  # atomic: never half a work order
     except OSError as error:
-        raise ResourceError(
-            f"the work order {path} cannot be written: {error.strerror or error}",
-            hint="make space, or make the folder writable",
-        ) from error
+        raise ResourceError.of(error, f"the work order {path} cannot be written", path=path) from error

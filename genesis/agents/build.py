@@ -19,6 +19,7 @@ from genesis.model import (
     PythonExecutor,
     RehearsalExecutor,
 )
+from genesis.resilience.guards import host_guard
 from genesis.settings import Settings
 
 __all__ = ["Equipment", "Maker", "build_executor"]
@@ -87,6 +88,7 @@ def _services(spec: ExecutorSpec, equipment: Equipment) -> Executor | None:
                 output_bytes=equipment.settings.limits.output_bytes,
                 default_timeout_s=equipment.settings.run.timeout_s,
                 secrets=equipment.secrets,
+                guard=host_guard(equipment.settings),
             )
         case LlmExecutor():
             from genesis.agents import llm  # noqa: PLC0415  # needs an extra, which need not be installed

@@ -17,13 +17,16 @@ from genesis.agents.child_environment import Secrets, child_environment
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.values import promised
-from genesis.errors import TaskError
+from genesis.errors import GenesisError, ResourceError, TaskError
 from genesis.model import CommandExecutor as CommandSpec
 
 __all__ = ["CommandExecutor"]
 
+_SHORT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
+"""What a program cannot be started for now, and perhaps in a moment."""
 _SHOWN_LINES = 5
 _SHOWN_CHARACTERS = 1_000
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 
 
 class CommandExecutor:
@@ -108,11 +111,15 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _not_started(program: str, error: OSError | ValueError) -> TaskError:
+def _not_started(program: str, error: OSError | ValueError) -> GenesisError:
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        return ResourceError.of(error, f"cannot start {program!r}")
     if isinstance(error, FileNotFoundError):
         hint = "install it or give its full path; of a script, look at the interpreter in its first line"
-        return TaskError(f"there is no program {program!r} here", hint=hint)
+        return TaskError(f"there is no program {program!r} here", hint=hint, data={"retry": False})
     hint = "make it executable" if isinstance(error, PermissionError) else "it has to be a program for this machine"
     if isinstance(error, OSError) and error.errno == errno.E2BIG:
         hint = "the inputs are too long for arguments; read them from stdin, where they are as JSON"
-    return TaskError(f"cannot start {program!r}: {getattr(error, 'strerror', None) or error}", hint=hint)
+    why = getattr(error, "strerror", None) or error
+    short = isinstance(error, OSError) and error.errno in _SHORT
+    return TaskError(f"cannot start {program!r}: {why}", hint=hint, data={"retry": short})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,6 +13,7 @@ from typing import Literal, Protocol
 from pydantic import JsonValue
 
 from genesis.model import AgentProfile
+from genesis.resilience.retry import RetryBudget
 
 __all__ = ["Executor", "Result", "Work"]
 
@@ -35,11 +38,23 @@ class Work:
     seconds: float = 0.0
     """Estimated duration."""
     timeout_s: float | None = None
-    """Time left for this attempt."""
+    """Time limit of an attempt."""
     folder: Path = Path()
     """Where the leaf may leave files; it is made when it is first used."""
     upstream: Mapping[str, JsonValue] = field(default_factory=dict)
     """Results of the leaves that it comes after, by path."""
+    until: float = math.inf
+    """When this attempt has to end, by `time.monotonic()`: its limit is over, or the run's deadline has come."""
+    run_until: float = math.inf
+    """The run's deadline, by `time.monotonic()`."""
+    repeats: RetryBudget | None = field(default=None, repr=False, compare=False)
+    """What the run may still spend on repeats, those of single calls inside an attempt included."""
+
+    @property
+    def left_s(self) -> float:
+        """Time left for this attempt, in seconds."""
+        left_s = self.until - time.monotonic()
+        return left_s if self.timeout_s is None else min(self.timeout_s, left_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from genesis.agents.functions import Functions
 from genesis.errors import UsageError
-from genesis.model import AgentCost, AgentProfile, PythonExecutor, Registry
+from genesis.model import AgentCost, AgentProfile, AgentRate, PythonExecutor, Registry
 
 __all__ = ["agent", "functions_of", "profile_of", "with_agents"]
 
@@ -40,6 +40,7 @@ def agent(
     cost: AgentCost | Mapping[str, float | Decimal] | None = None,
     success_rate: float = 0.8,
     max_concurrency: int = 10,
+    rate: AgentRate | Mapping[str, float] | None = None,
     pool: str | None = None,
     timeout_s: float | None = None,
     secrets: Iterable[str] = (),
@@ -54,6 +55,7 @@ def agent(
         cost: What it costs: `usd_per_task` or `usd_per_1k_tokens`, in US dollars.
         success_rate: Share of its tasks that succeed, 0 to 1.
         max_concurrency: Most tasks running at once.
+        rate: How often it may be called: `calls` in `per_s` seconds, and `burst` at once.
         pool: Its work pool, where it is not the one named after it.
         timeout_s: Time limit of an attempt in seconds.
         secrets: Names of the secrets that it needs.
@@ -79,6 +81,7 @@ def agent(
                     "cost": AgentCost() if cost is None else cost,
                     "success_rate": success_rate,
                     "max_concurrency": max_concurrency,
+                    "rate": rate,
                     "pool": pool,
                     "timeout_s": timeout_s,
                     "secrets": needed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,8 +16,11 @@ from genesis.agents.child_environment import Secrets, needed_secret
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.values import promised
-from genesis.errors import ServiceError, TaskError
+from genesis.errors import GenesisError, ServiceError, TaskError
 from genesis.model import HttpExecutor as HttpSpec
+from genesis.resilience.calls import repeated
+from genesis.resilience.guards import HostGuard, host_of
+from genesis.resilience.taxonomy import meaning_of_status, pause_asked_for
 
 if TYPE_CHECKING:
     import httpx
@@ -26,13 +30,18 @@ __all__ = ["HttpExecutor", "secrets_in"]
 _SECRET = re.compile(r"\{secret:([^{}]+)\}")
 _MAX_REDIRECTS = 5
 _CONNECT_S = 10.0
-_TRY_AGAIN = frozenset({408, 425, 429})
+_REFUSED = "GEN-TASK-REFUSED"
+"""Code of a refusal that is about the request: the service is well."""
 _HINTS = {
     401: "check the secret in the executor's headers",
     403: "check the secret in the executor's headers",
     404: "check the executor's url",
     405: "check the executor's method",
 }
+
+
+def _unguarded(_host: str, _left_s: float) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
 
 
 def secrets_in(spec: HttpSpec) -> tuple[str, ...]:
@@ -48,6 +57,10 @@ class HttpExecutor:
     a run, so that a service that knows it does the work once. The answer is JSON, an object giving the promised outputs
     by name, or empty.
 
+    Each call passes what guards its host. One that fails is made once more in the same attempt, where that cannot do
+    the work twice: a GET, or a connection that did not come about. `x-timeout-ms` says how long an answer is waited
+    for, so that the service need not work on what nobody hears any more.
+
     Redirects are followed on the same host and port only, since the body and the headers may be secret.
 
     Args:
@@ -55,10 +68,21 @@ class HttpExecutor:
         output_bytes: The longest answer that is taken.
         default_timeout_s: Time limit of an attempt that has none.
         secrets: Where `{secret:NAME}` in the headers is looked up.
+        guard: Stands before each call.
     """
 
-    def __init__(self, spec: HttpSpec, *, output_bytes: int, default_timeout_s: float, secrets: Secrets) -> None:
+    def __init__(
+        self,
+        spec: HttpSpec,
+        *,
+        output_bytes: int,
+        default_timeout_s: float,
+        secrets: Secrets,
+        guard: HostGuard = _unguarded,
+    ) -> None:
         self._spec = spec
+        self._host = host_of(spec.url)
+        self._guard = guard
         self._output_bytes = output_bytes
         self._default_timeout_s = default_timeout_s
         self._secrets = secrets
@@ -68,21 +92,35 @@ class HttpExecutor:
 
         Raises:
             TaskError: The service refuses the request, or its answer cannot be used.
+            TaskTimeoutError: The attempt's time is over.
             ServiceError: The service cannot be reached, is too busy, or fails; trying again can help.
+            BreakerOpenError: It failed too often a moment ago, and is not asked.
+            QuotaError: Its turn comes only after the attempt's time.
         """
+        headers = self._headers(work)
+        value = await repeated(
+            lambda: self._call(work, headers), left_s=work.left_s, budget=work.repeats, safe=self._is_safe_again
+        )
+        return Result(promised(value, work.outputs))
+
+    async def _call(self, work: Work, headers: dict[str, str]) -> JsonValue:
+        """Make one call. The time limit is inside of the guard: a host that lets the time run out is not well."""
+        async with self._guard(self._host, work.left_s), time_limit(work):
+            return await self._exchange(work, headers)
+
+    async def _exchange(self, work: Work, headers: dict[str, str]) -> JsonValue:
         import httpx  # noqa: PLC0415  # 0.1 s, and only where it is used
 
-        headers = self._headers(work)
-        timeout = httpx.Timeout(work.timeout_s or self._default_timeout_s, connect=_CONNECT_S)
+        limit_s = work.timeout_s or self._default_timeout_s
+        timed = {**headers, "x-timeout-ms": str(int(1000 * max(0.0, min(work.left_s, limit_s))))}
         try:
-            async with time_limit(work), httpx.AsyncClient(timeout=timeout) as client:
-                request = self._request(client, work, headers)
-                return Result(promised(await self._answer(client, request, _MAX_REDIRECTS), work.outputs))
+            async with httpx.AsyncClient(timeout=httpx.Timeout(limit_s, connect=_CONNECT_S)) as client:
+                return await self._answer(client, self._request(client, work, timed), _MAX_REDIRECTS)
         except httpx.TimeoutException as error:
             raise ServiceError(f"{self._spec.url} did not answer in time ({type(error).__name__})") from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise TaskError(
-                f"{self._spec.url!r} cannot be asked: {error}", hint="correct the executor's url"
+                f"{self._spec.url!r} cannot be asked: {error}", hint="correct the executor's url", code=_REFUSED
             ) from error
         except httpx.DecodingError as error:
             raise TaskError(f"{self._spec.url} sent an answer that cannot be decoded: {error}") from error
@@ -91,6 +129,12 @@ class HttpExecutor:
                 f"{self._spec.url} cannot be reached: {error or type(error).__name__}",
                 hint="check that the service runs and that the executor's url is right",
             ) from error
+
+    def _is_safe_again(self, error: Exception) -> bool:
+        import httpx  # noqa: PLC0415
+
+        unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+        return self._spec.method == "GET" or isinstance(error.__cause__, unsent)
 
     def _headers(self, work: Work) -> dict[str, str]:
         made = {
@@ -144,20 +188,16 @@ class HttpExecutor:
                     raise TaskError(
                         f"{self._spec.url} answered with more than {self._output_bytes} bytes",
                         hint="let it answer with less, or raise GENESIS_LIMITS__OUTPUT_BYTES",
+                        code="GEN-TASK-RESULT-SIZE",
                     )
                 break
         return bytes(body)
 
     def _value(self, response: httpx.Response, body: bytes) -> JsonValue:
-        status = response.status_code
         kind = response.headers.get("content-type", "no content type").partition(";")[0]
         shown = " ".join(body[:400].decode("utf-8", "replace").split())[:200]
         if not response.is_success:
-            data: dict[str, JsonValue] = {"status": status}
-            if "retry-after" in response.headers:
-                data["retry_after"] = response.headers["retry-after"]
-            failure = ServiceError if status >= 500 or status in _TRY_AGAIN else TaskError  # noqa: PLR2004
-            raise failure(f"{self._spec.url} answered {status}: {shown}", hint=_HINTS.get(status, ""), data=data)
+            raise self._failure(response, shown)
         if not body.strip():
             return None
         try:
@@ -169,6 +209,17 @@ class HttpExecutor:
             ) from error
         return value
 
+    def _failure(self, response: httpx.Response, shown: str) -> GenesisError:
+        status = response.status_code
+        meaning = meaning_of_status(status)
+        data: dict[str, JsonValue] = {"status": status}
+        if (pause_s := pause_asked_for(response.headers.get("retry-after", ""))) is not None:
+            data["retry_after_s"] = pause_s
+        message, hint = f"{self._spec.url} answered {status}: {shown}", _HINTS.get(status, "")
+        if not meaning.retryable:
+            return TaskError(message, hint=hint, code=_REFUSED, data=data)
+        return ServiceError(message, hint=hint, code=None if meaning.blames else "GEN-SERVICE-BUSY", data=data)
+
 
 def _check_redirect(request: httpx.Request, following: httpx.Request, status: int, left: int) -> None:
     def origin(one: httpx.Request) -> tuple[str, str, int | None]:
@@ -178,11 +229,13 @@ def _check_redirect(request: httpx.Request, following: httpx.Request, status: in
         raise TaskError(
             f"{request.url} redirects to {following.url}, another host or port, which is not followed",
             hint="put the address that it redirects to into the executor's url",
+            code=_REFUSED,
         )
     if request.method != following.method:
         raise TaskError(
             f"{request.url} answers a {request.method} with redirect {status}, which would drop the work it carries",
             hint="put the address that it redirects to into the executor's url",
+            code=_REFUSED,
         )
     if left == 0:
-        raise TaskError(f"{request.url} redirects more than {_MAX_REDIRECTS} times")
+        raise TaskError(f"{request.url} redirects more than {_MAX_REDIRECTS} times", code=_REFUSED)

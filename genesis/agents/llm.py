@@ -16,7 +16,7 @@ from genesis.errors import ModelError, TaskError, UsageError
 from genesis.llm import Answer, Model
 from genesis.model import AgentProfile
 from genesis.model import LlmExecutor as LlmSpec
-from genesis.resilience.breakers import guarded_model
+from genesis.resilience.guards import guarded_model
 from genesis.settings import Settings
 
 __all__ = ["LlmExecutor", "work_prompt"]
@@ -71,7 +71,7 @@ class LlmExecutor:
 
     def _open(self, work: Work) -> Model:
         try:
-            return guarded_model(self._settings, self._spec.model)
+            return guarded_model(self._settings, self._spec.model, budget=work.repeats, left_s=work.left_s)
         except UsageError as error:
             raise TaskError(
                 f"{work.agent.name!r} works with a language model, but {error.message}", hint=error.hint

@@ -40,7 +40,8 @@ class Threads:
             label: What it is, for messages.
 
         Raises:
-            TaskError: The function called `sys.exit`, or let a `StopIteration` out, which no coroutine can carry.
+            TaskError: The function called `sys.exit`, or let a `KeyboardInterrupt` or a `StopIteration` out, which no
+                coroutine can carry.
         """
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[_T] = loop.create_future()
@@ -93,6 +94,8 @@ def exited(label: str, error: SystemExit) -> TaskError:
 def _carriable(error: BaseException, label: str) -> BaseException:
     if isinstance(error, SystemExit):
         wrapped = exited(label, error)
+    elif isinstance(error, KeyboardInterrupt):  # nobody pressed Ctrl-C: that reaches the main thread alone
+        wrapped = TaskError(f"{label!r} raised KeyboardInterrupt", hint="raise an exception, or return a value")
     elif isinstance(error, StopIteration):
         wrapped = TaskError(f"{label!r} let a StopIteration out", hint="give next() a default, or return")
     else:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from genesis.errors import GenesisError
+from genesis.errors import GenesisError, ResourceError
 
 __all__ = ["main"]
 
@@ -101,18 +101,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 1
     except GenesisError as error:
         code = _show(error, as_json, debug, error.exit_code)
-    except MemoryError as error:
-        code = _show(
-            GenesisError("no memory is left", hint="give a smaller plan", code="GEN-RESOURCE"), as_json, debug, 1, error
-        )
     except Exception as error:  # noqa: BLE001 (the named boundary of a command)
-        fault = GenesisError(
-            f"unexpected {type(error).__name__}: {error}",
-            hint="run it again with --debug, and report what it prints",
-            code="GEN-INTERNAL",
-        )
-        code = _show(fault, as_json, debug, 1, error)
+        code = _show(_fault(error), as_json, debug, 1, error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fault(error: Exception) -> GenesisError:
+    """Say what an error means that nobody expected: the machine refuses something, or we are wrong."""
+    if isinstance(error, MemoryError):
+        return ResourceError("no memory is left", hint="give it more memory, or a smaller plan")
+    if ResourceError.is_meant_by(error):
+        where = f": {error.filename!r}" if isinstance(error, OSError) and error.filename else ""
+        return ResourceError.of(error, f"it cannot go on{where}")
+    return GenesisError(
+        f"unexpected {type(error).__name__}: {error}",
+        hint="run it again with --debug, and report what it prints",
+        code="GEN-INTERNAL",
+    )
 
 
 def _takes(words: list[str], flag: str) -> bool:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from genesis.cli.render import duration
 from genesis.execute.deliverables import short_text
-from genesis.model import FINISHED, Outcome, Program, Run
+from genesis.model import FINISHED, Leaf, Outcome, Program, Run
 from genesis.schedule import Job, Limits, simulate_jobs
 
 if TYPE_CHECKING:
@@ -47,18 +47,17 @@ class LiveProgress:
         self._running: dict[str, Outcome] = {}
         self._expected = ""
         self._lines = 0
+        self.leaves: tuple[Leaf, ...] = ()
+        """The leaves of the program as it is now."""
         self._widths = [0, 0]
         self._bar: Progress | None = None
         self._bar_id: TaskID | None = None
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Show where the run can be watched, and start the bar."""
+        self._take_in(program)
         if self._out.is_terminal:
             self._expected = f"of about {duration(_expected(program, finished, self._slots) * self._scale)}"
-        self._widths = [
-            min(_WIDEST, max((len(word) for word in words), default=0))
-            for words in ((leaf.path for leaf in program.leaves), (leaf.agent for leaf in program.leaves))
-        ]
         self._out.print(Text.assemble("\n", ("Run ", "bold"), run.run_id), soft_wrap=True)
         if run.ui_url:
             self._out.print(Text(run.ui_url, style="dim"), soft_wrap=True)
@@ -77,6 +76,14 @@ class LiveProgress:
         if self._bar is not None and self._bar_id is not None:
             self._bar.update(self._bar_id, advance=int(outcome.state != "running"), description=self._describe())
 
+    def plan_changed(self, program: Program) -> None:
+        """Say that tasks were added, and count them in."""
+        added = len(program.leaves) - len(self.leaves)
+        self._take_in(program)
+        self._out.print(Text(f"The plan has {added} more task{'s' if added > 1 else ''}.", style="yellow"))
+        if self._bar is not None and self._bar_id is not None:
+            self._bar.update(self._bar_id, total=len(program.leaves))
+
     def run_ended(self, run: Run) -> None:
         """Take the bar away."""
         del run
@@ -91,6 +98,13 @@ class LiveProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+    def _take_in(self, program: Program) -> None:
+        self.leaves = program.leaves
+        self._widths = [
+            min(_WIDEST, max((len(word) for word in words), default=0))
+            for words in ((leaf.path for leaf in program.leaves), (leaf.agent for leaf in program.leaves))
+        ]
 
     def _start_bar(self, total: int, done: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

@@ -40,6 +40,10 @@ def planned(
         variables: Variables of the call.
     """
     registry = load_agents(agents, settings)
+    if settings.llm.model:
+        from genesis.resilience.calls import unheard
+
+        unheard()
     if is_plan_file(word):
         return prepare(read_plan(word, settings, variables), registry, settings=settings, keep=True)
     plan = make_plan(word, registry=registry, settings=settings, variables=variables, playbooks=playbooks)

@@ -6,7 +6,10 @@ __all__ = ["before_prefect"]
 
 
 def before_prefect() -> None:
-    """Keep Prefect's log lines off the terminal, and the files of the current folder out of its settings."""
+    """Keep log lines of Prefect and of repeated calls off the terminal, and this folder's files out of its settings."""
+    from genesis.resilience.calls import unheard
+
+    unheard()
     from genesis.execute.server import keep_prefect_off_the_terminal
 
     keep_prefect_off_the_terminal()

@@ -161,19 +161,20 @@ def simulation_view(simulation: Simulation) -> RenderableType:
     return Group(*parts)
 
 
-def run_view(run: Run, *, with_tasks: bool = True) -> RenderableType:
+def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | None = None) -> RenderableType:
     """Show how a run ended: a line for each leaf, then what went wrong in full.
 
     Args:
         run: The run.
         with_tasks: Whether the lines are wanted; not where the reader has just seen each leaf end.
+        explained: Its explanation, which takes the place of the bare errors.
     """
     parts: list[RenderableType] = []
     if with_tasks:
         parts.append(_tasks_table(run))
         if len(run.tasks) > _MOST_ROWS:
             parts.append(Text(f"… and {len(run.tasks) - _MOST_ROWS:,} more in --json", style="dim"))
-    failures = [task for task in run.tasks if task.state == "failed" and task.error is not None]
+    failures = [task for task in run.tasks if task.state == "failed" and task.error is not None and explained is None]
     parts += [_failure(task) for task in failures[:_MOST_FAILURES]]
     if len(failures) > _MOST_FAILURES:
         parts.append(Text(f"… and {len(failures) - _MOST_FAILURES} more in --json", style="dim"))
@@ -184,7 +185,9 @@ def run_view(run: Run, *, with_tasks: bool = True) -> RenderableType:
             f" · {done} of {_count(len(run.tasks), 'task')} done in {duration(run.duration_s)} · ${run.cost_usd:.2f}",
         )
     )
-    if run.error is not None:
+    if explained is not None:
+        parts.append(explained)
+    elif run.error is not None:
         parts.append(
             Text.assemble((run.error.message, "red"), (f"\n→ {run.error.hint}" if run.error.hint else "", "dim"))
         )

@@ -91,7 +91,7 @@ def run(
 
     folders = (str(agents.resolve().parent),) if agents is not None else ()
     how = _How(settings, rehearse, folders, as_json, pools)
-    return _with_prefect(how, pending, start, program.leaves)
+    return _with_prefect(how, pending, start)
 
 
 @click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c")
@@ -103,18 +103,16 @@ def resume(run_id: str, as_json: bool) -> int:
     before_prefect()
     from genesis.execute.history import find_run
     from genesis.execute.server import begin_api
-    from genesis.pipeline import program_of
 
     settings = load_settings()
     _, header = asyncio.run(find_run(run_id, settings))
-    leaves = program_of(header.document, header.registry, settings).leaves
 
     async def go_on(launch: Launch) -> Run:
         from genesis.flows.launch import resume_run
 
         return await resume_run(run_id, launch)
 
-    return _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on, leaves)
+    return _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +126,7 @@ class _How:
     pools: bool = False
 
 
-def _with_prefect(
-    how: _How, pending: PendingApi, start: Callable[[Launch], Awaitable[Run]], leaves: tuple[Leaf, ...]
-) -> int:
+def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awaitable[Run]]) -> int:
     """Run something while the terminal shows progress; the first Ctrl-C ends it in order, the second at once.
 
     The server starts in a process of its own while Prefect is imported here.
@@ -139,7 +135,7 @@ def _with_prefect(
     from genesis.cli.live import LiveProgress
     from genesis.execute.drain import drain
     from genesis.execute.observer import Observers
-    from genesis.execute.server import ensure_api
+    from genesis.execute.server import ensure_api, space_note
     from genesis.flows.connection import connected, interruptible
     from genesis.flows.launch import Launch
     from genesis.flows.signals import StopSignals
@@ -173,7 +169,9 @@ def _with_prefect(
             done = asyncio.run(whole())
     finally:
         live.close()
-    code = _show(done, leaves, as_json=how.as_json)
+    if api.embedded and not how.as_json and (note := space_note(how.settings.home)) and note not in api.note:
+        notes().print(note, style="yellow")
+    code = _show(done, live.leaves, as_json=how.as_json)
     if not drain(api.api_url, lambda text: notes().print(text, style="dim")):
         _leave(code)
     return code
@@ -187,23 +185,27 @@ def _leave(code: int) -> NoReturn:
 
 
 def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
+    from genesis.cli.explained import explanation_view
     from genesis.cli.render import run_view
     from genesis.execute.deliverables import deliverables
+    from genesis.execute.explain import explain
 
     if as_json:
         print_document(run.model_dump(mode="json"))
         return _EXIT_CODES.get(run.state, 1)
     out = console()
     seen = out.is_terminal and notes().is_terminal and len(run.tasks) <= _MOST_SEEN
-    out.print(run_view(run, with_tasks=not seen))
+    explanation = explain(run, leaves)
+    explained = None if explanation is None else explanation_view(explanation, short=True)
+    out.print(run_view(run, with_tasks=not seen, explained=explained))
     left = deliverables(run, leaves)
     for found in left[:_MOST_FILES]:
         what = "Work order for" if found.briefed else f"{found.name.capitalize()} by"
         out.print(f"{what} {found.task!r}: {found.file}", soft_wrap=True, markup=False)
     if len(left) > _MOST_FILES:
         out.print(f"… and {len(left) - _MOST_FILES:,} more files, which --json names", soft_wrap=True)
-    if run.state != "completed":
-        out.print(f"Go on with it: genesis resume {run.run_id}", soft_wrap=True)
+    if explanation is not None:
+        out.print(f"All about it: genesis runs show {run.run_id}", soft_wrap=True)
     if run.ui_url:
         out.print(f"Watch it in the Prefect UI: {run.ui_url}", soft_wrap=True)
     return _EXIT_CODES.get(run.state, 1)

@@ -47,15 +47,22 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
 @json_option
 @debug_option
 def show(run: str, as_json: bool) -> None:
-    """Show what is known of RUN: every task with its agent, state, result and error."""
+    """Show what is known of RUN: every task with its agent, state, result and error.
+
+    Of a run that did not complete it says what failed for its own reason, what was tried, what was left out because of
+    it, and how to go on.
+    """
+    from genesis.cli.explained import explanation_view
     from genesis.cli.render import run_view
 
     before_prefect()
-    from genesis.execute.history import show_run
+    from genesis.execute.history import explained_run
 
-    found = asyncio.run(show_run(run, load_settings()))
+    found, explanation = asyncio.run(explained_run(run, load_settings()))
     if as_json:
-        print_document(found.model_dump(mode="json"))
+        why = {} if explanation is None else {"explanation": explanation.model_dump(mode="json")}
+        print_document(found.model_dump(mode="json") | why)
         return
     console().print(f"[bold]{found.run_id}[/]  {found.correlation_id}  {found.ui_url or ''}", soft_wrap=True)
-    console().print(run_view(found))
+    explained = None if explanation is None else explanation_view(explanation)
+    console().print(run_view(found, explained=explained))

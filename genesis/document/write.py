@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import tempfile
@@ -41,7 +40,7 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> 
         durable: Wait until the content is on disk before the file gets its name.
 
     Raises:
-        ResourceError: No permission, no space, or the folder is a file.
+        ResourceError: No permission, no space, too many open files, or the folder is a file.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary: str | None = None
@@ -57,9 +56,4 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> 
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise _cannot_write(path, error) from error
-
-
-def _cannot_write(path: Path, error: OSError) -> ResourceError:
-    hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the folder and its permissions"
-    return ResourceError(f"{str(path)!r} cannot be written: {error.strerror}", hint=hint, data={"path": str(path)})
+        raise ResourceError.of(error, f"{str(path)!r} cannot be written", path=path) from error

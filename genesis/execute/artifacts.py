@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable
 from typing import TypeVar
 from uuid import UUID
@@ -19,9 +20,11 @@ from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
 from genesis.execute.plain import one_line
+from genesis.resilience.steps_down import StepDown, described, step_down
 
-__all__ = ["Publisher"]
+__all__ = ["Publisher", "shown"]
 
+_log = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
 _MOST_CHARACTERS = 500_000
 """The page of a run loads all its artifacts at once. A server of one's own sets no limit: it took 20 MB here."""
@@ -78,6 +81,21 @@ class Publisher:
                 "Artifact %r is not published: %s", key, reason, extra={"artifact": key, "reason": reason}
             )
             return None
+
+
+async def shown(what: str, publishing: Awaitable[None]) -> None:
+    """Publish something that the run can do without: whatever goes wrong in it is a line in the log.
+
+    Args:
+        what: What it shows, for that line.
+        publishing: Makes and publishes it.
+    """
+    try:
+        await publishing
+    except Exception as error:  # noqa: BLE001  # the boundary of what is only shown
+        reason = described(error)
+        _log.warning("%s is not shown", what, extra={"reason": reason})
+        step_down(StepDown("observing", "an artifact", "no artifact", reason))
 
 
 def _bounded(text: str) -> str:

@@ -3,40 +3,99 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+import traceback
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 
 from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
-from genesis.errors import BreakerOpenError, GenesisError, TaskError
+from genesis.agents.deadline import RUN_IS_OVER, time_limit
+from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
 from genesis.execute.cache import ResultCache, cache_key
 from genesis.execute.inputs import missing_outputs, resolved_inputs
 from genesis.execute.ledger import leaf_name
 from genesis.execute.session import Session
-from genesis.model import ErrorInfo, Leaf, Outcome, TaskState
+from genesis.model import AgentProfile, Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
+from genesis.resilience.guards import is_open
+from genesis.resilience.quota import QuotaError
+from genesis.resilience.retry import RetryBudget
+from genesis.resilience.taxonomy import classify
 
-__all__ = ["LeafRun", "error_info"]
+__all__ = ["MOST_KEPT", "LeafRun", "error_info"]
+
+_LONGEST = 2000
+_LONGEST_KEPT = 300
+MOST_KEPT = 20
+"""Attempts that a leaf's history keeps."""
+
+_WORTH_NOTING_S = 1.0
 
 
 def error_info(error: BaseException) -> ErrorInfo:
-    """Describe an exception as data."""
-    if isinstance(error, GenesisError):
-        return ErrorInfo(code=error.code, message=error.message, hint=error.hint)
+    """Describe an exception as data, with its category and what it came from."""
+    own = error if isinstance(error, GenesisError) else _own(error)
+    shape = ForeignError.of(error).to_dict()
+    causes = tuple(
+        Cause(type=each["type"], message=each["message"], code=each["code"], how=each["how"])
+        for each in shape.get("causes", ())
+    )
+    meaning = classify(error)
+    return ErrorInfo(
+        code=own.code,
+        message=own.message,
+        hint=own.hint,
+        category=meaning.category,
+        causes=causes,
+        retry_after_s=meaning.retry_after_s,
+    )
+
+
+def _own(error: BaseException) -> GenesisError:
+    """Say in our words what anyone's exception says: the machine's refusals have a code of their own."""
+    text = f"{type(error).__name__}: {error}"[:_LONGEST] if str(error) else type(error).__name__
     if isinstance(error, TimeoutError):
-        return ErrorInfo(code="GEN-TASK-TIMEOUT", message=str(error) or "it ran longer than its timeout")
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return ErrorInfo(code="GEN-TASK", message=text[:2000])
+        return TaskError(str(error) or "it ran longer than its timeout", code="GEN-TASK-TIMEOUT")
+    if ResourceError.is_meant_by(error):
+        where = f" ({error.filename!r})" if isinstance(error, OSError) and error.filename else ""
+        return ResourceError.of(error, f"{type(error).__name__}{where}")
+    return TaskError(text)
 
 
 class LeafRun:
-    """The life of one leaf in one execution of a run. `work` may be called again for a repeat."""
+    """The life of one leaf in one execution of a run. `work` may be called again for a repeat.
 
-    def __init__(self, session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome], *, attempts: int = 0):
+    Args:
+        session: The run.
+        leaf: The leaf.
+        outcomes: Outcomes of the leaves that it comes after, by index.
+        attempts: How many attempts were made before.
+        history: Those of them that are known.
+        repeats: What the run may spend on repeats inside an attempt.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        leaf: Leaf,
+        outcomes: Mapping[int, Outcome],
+        *,
+        attempts: int = 0,
+        history: tuple[Attempt, ...] = (),
+        repeats: RetryBudget | None = None,
+    ):
         self.leaf = leaf
+        self.limit_s = leaf.timeout_s or session.settings.run.timeout_s
+        self._repeats = repeats
+        self._until = 0.0
         self._session = session
         self._outcomes = outcomes
-        self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note)
+        self._begun: datetime | None = None
+        """When the attempt began that goes on."""
+        self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
 
     def start(self) -> Outcome:
         """Say that the leaf runs."""
@@ -50,16 +109,35 @@ class LeafRun:
             BaseException: Whatever the attempt raised; its description is kept in `outcome`.
         """
         attempts = self.outcome.attempts
+        self._begun = self._session.now()
+        self._until = min(time.monotonic() + self.limit_s, self._session.until)
         self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
             result, state = await self._result()
             return await self._finish(result, state)
-        except BreakerOpenError as error:  # nothing was tried
+        except (BreakerOpenError, QuotaError) as error:  # nothing was tried
             self.outcome = self.outcome.model_copy(update={"attempts": attempts, "error": error_info(error)})
             raise
         except Exception as error:
-            self.outcome = self.outcome.model_copy(update={"error": error_info(error)})
+            if getattr(error, "code", None) != RUN_IS_OVER:  # that is no failure of the leaf
+                self.failed(error_info(error))
+            if isinstance(error, MemoryError):  # whoever keeps the error would keep all that was being made
+                traceback.clear_frames(error.__traceback__)
             raise
+
+    def failed(self, error: ErrorInfo) -> None:
+        """Note what the attempt that goes on has ended with."""
+        begun, now, outcome = self._begun, self._session.now(), self.outcome
+        tried = Attempt(
+            number=outcome.attempts,
+            agent=outcome.agent,
+            started_at=begun or now,
+            ended_at=now,
+            code=error.code,
+            message=error.message[:_LONGEST_KEPT],
+        )
+        history = (*outcome.history, tried)[-MOST_KEPT:]
+        self.outcome = outcome.model_copy(update={"error": error, "history": history})
 
     async def end(self, state: TaskState, error: ErrorInfo | None = None) -> Outcome:
         """Make the leaf final without a result, and write that down."""
@@ -89,6 +167,7 @@ class LeafRun:
 
     async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
+        agent = session.program.profile(leaf.agent)
         work = Work(
             run_id=session.run_id,
             correlation_id=session.correlation_id,
@@ -98,20 +177,19 @@ class LeafRun:
             description=leaf.description,
             inputs=inputs,
             outputs=leaf.outputs,
-            agent=session.program.profile(leaf.agent),
+            agent=agent,
             attempt=self.outcome.attempts,
             seconds=leaf.seconds,
-            timeout_s=leaf.timeout_s or session.settings.run.timeout_s,
+            timeout_s=self.limit_s,
             folder=session.files / leaf_name(leaf),
             upstream=upstream,
+            until=self._until,
+            run_until=session.until,
+            repeats=self._repeats,
         )
         executor = session.executor(leaf)
-        breaker = session.breaker(leaf.agent)
-        if breaker is None:
+        async with self._guarded(agent), time_limit(work):
             result = await executor.execute(work)
-        else:
-            async with breaker.guarding():
-                result = await executor.execute(work)
         missing = missing_outputs(leaf, result.value)
         if missing and result.state == "completed":
             raise TaskError(
@@ -120,6 +198,30 @@ class LeafRun:
                 code="GEN-TASK-OUTPUTS",
             )
         return result, result.state
+
+    @asynccontextmanager
+    async def _guarded(self, agent: AgentProfile) -> AsyncIterator[None]:
+        """Wait for the agent's turn, then let the attempt through its breaker, which is not held while it waits.
+
+        Raises:
+            QuotaError: The turn comes only when the attempt's time is over.
+            BreakerOpenError: The breaker is open.
+        """
+        breaker, quotas = self._session.breaker(agent.name), self._session.quotas
+        refused = breaker is not None and await is_open(breaker)
+        if quotas is not None and agent.rate is not None and not refused:
+            self._note_wait(await quotas.of_agent(agent.name, agent.rate, left_s=self._until - time.monotonic()))
+        if breaker is None:
+            yield
+        else:
+            async with breaker.guarding():
+                yield
+
+    def _note_wait(self, waited_s: float) -> None:
+        if waited_s >= _WORTH_NOTING_S:
+            said = f"waited {waited_s:.0f} s for a turn of {self.leaf.agent}"
+            note = "; ".join(filter(None, (self.outcome.note, said)))
+            self.outcome = self.outcome.model_copy(update={"note": note})
 
     async def _finish(self, result: Result, state: TaskState) -> Outcome:
         price = self._session.program.profile(self.leaf.agent).cost_for(self.leaf.type)

@@ -7,7 +7,6 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -73,8 +72,12 @@ class Custody:
     ) -> None:
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
+            try:
                 await self._task
+            except asyncio.CancelledError:
+                pass
+            except Exception as fault:  # noqa: BLE001  # the run has ended, and nothing is to be kept any more
+                _log.warning("nobody watched who orchestrates this run", extra={"reason": repr(fault)})
 
     async def _keep(self, client: PrefectClient, flow_run: FlowRun) -> None:
         looks = 0

@@ -17,7 +17,10 @@ __all__ = ["OPEN", "Detours", "Turn"]
 OPEN = "GEN-BREAKER-OPEN"
 _LOOK_S = 0.5
 """How often shared breakers are looked at while leaves run."""
-_ELSEWHERE = ("reroute", "wait")
+_ELSEWHERE = ("reroute", "fall_back", "wait")
+"""What is done about errors that another agent may not meet."""
+_LATER = {OPEN, "GEN-QUOTA"}
+"""Codes of what was not tried: it is not the leaf's failure, and its agent can be asked later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Turn:
 
     kind: Literal["other", "later", "end"]
     leaf: Leaf
+    after_s: float = 0.0
+    """How long it rests first, in seconds."""
 
 
 @dataclass(slots=True)
@@ -94,17 +99,43 @@ class Detours:
     def after(self, leaf: Leaf, outcome: Outcome) -> Turn:
         """Say what becomes of a leaf that failed."""
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
-        if error.code == OPEN or not self._admits(leaf.agent):
+        if self._session.breaker(leaf.agent) is not None and (error.code == OPEN or not self._admits(leaf.agent)):
             self._shut(leaf.agent)
-        if error.code == OPEN:
-            turn = self.around(leaf)
-            if turn is None and not self.given_up([leaf]):
-                turn = Turn("later", leaf)
-            return turn or Turn("end", leaf)
+        if error.code in _LATER:
+            return self._later(leaf, error)
         self._way(leaf).tried.add(leaf.agent)
         if meaning_of(error.code).recovery not in _ELSEWHERE:
             return Turn("end", leaf)
         return self._other(leaf, f"{leaf.agent} failed: {error.code}: {error.message}"[:500]) or Turn("end", leaf)
+
+    def tried(self, leaf: Leaf) -> frozenset[str]:
+        """Give the agents that have tried a leaf in vain."""
+        return frozenset(self._way(leaf).tried)
+
+    def _later(self, leaf: Leaf, error: ErrorInfo) -> Turn:
+        """Say what becomes of a leaf that was not tried.
+
+        What its own agent's breaker refused goes to another agent, or waits until that breaker is looked at anew. What
+        another breaker refused, of a host or a model that the agent uses, goes elsewhere too, or rests until the time
+        that was named. A rate limit is only rested for: its time comes for certain.
+        """
+        if error.code != OPEN:
+            return self._resting(leaf, error.retry_after_s or _LOOK_S)
+        if (turn := self.around(leaf)) is not None:
+            return turn
+        if self.given_up([leaf]):
+            return Turn("end", leaf)
+        if not self._admits(leaf.agent):
+            return Turn("later", leaf)
+        waited_s = self._clock() - (self._way(leaf).waits_since or 0.0)
+        left_s = max(_LOOK_S, self._session.settings.resilience.wait_s - waited_s)
+        return self._resting(leaf, min(error.retry_after_s or _LOOK_S, left_s))
+
+    def _resting(self, leaf: Leaf, seconds: float) -> Turn:
+        """Let a leaf rest, if it can go on before the run's deadline."""
+        if seconds >= self._session.left_s:
+            return Turn("end", leaf)
+        return Turn("later", leaf, after_s=max(_LOOK_S, seconds))
 
     async def watch(self) -> None:
         """Look at the breakers again and again; those that are shared are read off the event loop."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Mapping
+import math
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from genesis.errors import GenesisError
+from genesis.agents.deadline import RUN_IS_OVER
+from genesis.errors import GenesisError, RunError
 from genesis.execute.attempt import error_info
 from genesis.execute.control import Control
 from genesis.execute.detours import OPEN, Detours, Turn
+from genesis.execute.growth import Answer, Growth
 from genesis.execute.place import Place
 from genesis.execute.session import Session
-from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, RunState
-from genesis.schedule import Job, Limits, Scheduler, rank
+from genesis.model import FINISHED, Diagnostic, ErrorInfo, Leaf, Outcome, RunState
+from genesis.resilience.steps_down import described
+from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
 
@@ -31,6 +34,19 @@ class Ending:
 
     state: RunState
     error: ErrorInfo | None = None
+    findings: tuple[Diagnostic, ...] = ()
+    """What kept it from starting."""
+    lets_end: bool = False
+    """Whether what runs may end: it is paid for, and can be written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """A leaf has ended, or it is known whether it changes the plan."""
+
+    leaf: Leaf
+    outcome: Outcome
+    answer: Answer | None = None
 
 
 class Driver:
@@ -51,76 +67,164 @@ class Driver:
         self._leaves = session.program.leaves
         self._now: dict[int, Leaf] = {}
         """Leaves that another agent has now."""
-        self._ended: asyncio.Queue[tuple[Leaf, Outcome] | None] = asyncio.Queue()
+        self._news: asyncio.Queue[_News | None] = asyncio.Queue()
+        self._past: dict[int, Outcome] = {}
+        """What became of leaves that were put back."""
         self._stop: Ending | None = None
         self._halted = False
         self._blocked: set[str] = set()
+        self._resting: dict[int, asyncio.TimerHandle] = {}
+        """Leaves that wait, without a slot, for the time at which they may be tried again."""
         self._working: set[asyncio.Task[None]] = set()
+        self._considering: set[asyncio.Task[None]] = set()
         self._spent_usd = sum((outcome.usd or Decimal(0) for outcome in outcomes.values()), Decimal(0))
         self._spent_tokens = sum(outcome.tokens for outcome in outcomes.values())
-        self._scheduler = self._schedule(outcomes)
+        self._growth = Growth(session)
+        self._undecided = {index: outcomes.pop(index) for index in self._growth.undecided(outcomes)}
+        self._scheduler = self._schedule()
+        self._scheduler.restore(outcomes)
         self._detours = Detours(session, self._look_again)
 
     async def run(self) -> Ending:
         """Run until every leaf is final, and say how it ended."""
         await self._detours.look()
         watches = [asyncio.create_task(self._watch()), asyncio.create_task(self._detours.watch())]
+        for watch in watches:
+            watch.add_done_callback(self._watched)
         try:
             async with asyncio.TaskGroup() as group:
+                for index, outcome in self._undecided.items():
+                    self._consider(self._leaves[index], outcome, group)
                 while not self._scheduler.done:
                     if self._stop is None:
                         self._steer()
                         for leaf in self._start():
-                            work = group.create_task(self._run_leaf(leaf))
-                            self._working.add(work)
-                            work.add_done_callback(self._working.discard)
-                    ended = await self._ended.get()
-                    if ended is not None:
-                        self._settle(*ended)
+                            self._work(self._ended(leaf), group, self._working)
+                    news = await self._news.get()
+                    if news is not None:
+                        self._hear(news, group)
                     elif self._stop is not None and not self._halted:
                         self._halt()
         finally:
             for watch in watches:
                 watch.cancel()
+            for timer in self._resting.values():
+                timer.cancel()
         return self._stop or self._ending()
 
-    def _schedule(self, finished: Mapping[int, Outcome]) -> Scheduler:
-        jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in self._leaves]
-        per_agent = {name: agent.max_concurrency for name, agent in self._session.program.agents.items()}
+    def _schedule(self) -> Scheduler:
+        joins = self._growth.joins
+        jobs = [
+            Job(0.0, leaf.after) if leaf.index in joins else Job(leaf.seconds, leaf.after, self._leaf(leaf.index).agent)
+            for leaf in self._leaves
+        ]
+        per_agent = {agent.name: agent.max_concurrency for agent in self._session.program.registry.agents}
         limits = Limits(self._session.slots, per_agent)
-        scheduler = Scheduler(jobs, limits, rank(jobs, limits))
-        scheduler.restore(finished)
-        return scheduler
+        return Scheduler(jobs, limits, rank(jobs, limits))
 
-    async def _run_leaf(self, leaf: Leaf) -> None:
-        """Run one leaf; a ledger that cannot be written ends the run."""
+    @staticmethod
+    def _work(work: Coroutine[Any, Any, None], group: asyncio.TaskGroup, running: set[asyncio.Task[None]]) -> None:
+        task = group.create_task(work)
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    async def _ended(self, leaf: Leaf) -> None:
+        """Run one leaf, or gather its result; a ledger that cannot be written ends the run."""
         outcome = Outcome(id=leaf.path, agent=leaf.agent, state="failed")
         try:
-            outcome = await self._place.run(leaf)
+            if leaf.index in self._growth.joins:
+                outcome = await self._growth.gathered(leaf, self.outcomes)
+            else:
+                outcome = await self._place.run(leaf)
         except asyncio.CancelledError:
             outcome = outcome.model_copy(update={"state": "cancelled"})
         except GenesisError as fault:
             outcome = outcome.model_copy(update={"error": error_info(fault)})
             self._abort(Ending("failed", error_info(fault)))
         finally:
-            self._ended.put_nowait((leaf, outcome))
+            self._news.put_nowait(_News(leaf, outcome))
 
-    def _settle(self, leaf: Leaf, outcome: Outcome) -> None:
-        """Tell the scheduler that a leaf is final."""
-        index = leaf.index
-        if outcome.state == "failed" and self._stop is None:
-            turn = self._detours.after(leaf, outcome)
-            if turn.kind != "end":
+    def _hear(self, news: _News, group: asyncio.TaskGroup) -> None:
+        """Decide what becomes of a leaf that has ended: another agent, another plan, or nothing more."""
+        leaf, outcome = news.leaf, news.outcome
+        if self._stop is None and self._session.left_s <= 0:  # the leaf's own clock was first
+            self._abort(self._too_late())
+            self._halt()
+        if news.answer is not None and news.answer.changed:
+            self._grow(leaf)
+            return
+        if news.answer is not None:
+            outcome = self._growth.unchanged(outcome, news.answer)
+        elif self._stop is None and leaf.index not in self._growth.joins:
+            if outcome.state == "failed" and (turn := self._detours.after(leaf, outcome)).kind != "end":
+                self._past[leaf.index] = outcome
                 self._put_back(turn)
                 return
+            if self._growth.considers(leaf, outcome):
+                self._consider(leaf, outcome, group)
+                return
+        if outcome.state == "failed" and self._stop is None and self._growth.may_be_written_down(leaf):
+            self._work(self._written_down(leaf, outcome), group, self._working)
+            return
+        self._conclude(leaf, outcome)
+
+    async def _written_down(self, leaf: Leaf, failed: Outcome) -> None:
+        """Leave a leaf that no agent could do to a person."""
+        outcome = failed
+        try:
+            outcome = await self._growth.written_down(leaf, failed, self.outcomes)
+        except GenesisError as fault:
+            _log.warning("no work order could be written for %r: %s", leaf.path, fault)
+        finally:
+            self._news.put_nowait(_News(leaf, outcome))
+
+    def _conclude(self, leaf: Leaf, outcome: Outcome) -> None:
+        """Tell the scheduler that a leaf is final."""
+        index = leaf.index
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)
+        if self._scheduler.state(index) is JobState.CANCELLED:  # the run was stopped while its plan was considered
+            return
         if outcome.state in FINISHED:
             self._scheduler.finish(index)
             self._spend(outcome)
         else:
             for skipped in self._scheduler.fail(index):
                 self._drop(skipped, "skipped", f"{outcome.id!r} did not finish")
+        if (full := self._session.ledger.full) is not None and not self._scheduler.done:
+            self._abort(Ending("failed", error_info(full), lets_end=True))
+
+    def _consider(self, leaf: Leaf, outcome: Outcome, group: asyncio.TaskGroup) -> None:
+        """Let a leaf wait, without its slot, until it is known whether it changes the plan."""
+        if self._scheduler.state(leaf.index) is not JobState.HELD:
+            self._scheduler.hold(leaf.index)
+        self._work(self._considered(leaf, outcome), group, self._considering)
+
+    async def _considered(self, leaf: Leaf, outcome: Outcome) -> None:
+        answer = Answer(changed=False)
+        try:
+            answer = await self._growth.consider(leaf, outcome, self._detours.tried(leaf))
+        except GenesisError as fault:
+            self._abort(Ending("failed", error_info(fault)))
+        finally:
+            self._news.put_nowait(_News(leaf, outcome, answer))
+
+    def _grow(self, leaf: Leaf) -> None:
+        """Go on with the plan as it is now: the leaf waits for what was added."""
+        program = self._session.program
+        new = program.leaves[len(self._leaves) :]
+        self._leaves = program.leaves
+        self._now.pop(leaf.index, None)
+        if self._scheduler.state(leaf.index) is JobState.CANCELLED:  # the run was stopped meanwhile
+            for each in new:
+                self._drop(each.index, "cancelled", "the run stopped before it could start")
+            return
+        scheduler = self._schedule()
+        scheduler.take_over(self._scheduler)
+        scheduler.release(leaf.index)
+        self._scheduler = scheduler
+        self._detours.agents |= {each.agent for each in new}
+        self._session.observer.plan_changed(program)
 
     def _leaf(self, index: int) -> Leaf:
         return self._now.get(index) or self._leaves[index]
@@ -128,7 +232,8 @@ class Driver:
     def _start(self) -> list[Leaf]:
         """Take what starts now. An agent that is on trial gets one leaf, and what was taken beyond that goes back."""
         taken = [self._leaf(index) for index in self._scheduler.take()]
-        started = [leaf for leaf in taken if self._detours.may_start(leaf.agent)]
+        joins = self._growth.joins
+        started = [leaf for leaf in taken if leaf.index in joins or self._detours.may_start(leaf.agent)]
         going = {leaf.index for leaf in started}
         for leaf in taken:
             if leaf.index not in going:
@@ -160,12 +265,23 @@ class Driver:
         """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
         index = turn.leaf.index
         self._scheduler.hold(index)
+        if turn.after_s > 0:
+            timer = asyncio.get_running_loop().call_later(turn.after_s, self._wake, index)
+            self._resting[index] = timer
+            return
         if turn.kind == "other":
             self._now[index] = turn.leaf
             _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note)
             at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
             self._scheduler.reassign(index, turn.leaf.agent, at_once)
         self._scheduler.release(index)
+
+    def _wake(self, index: int) -> None:
+        """Let a leaf that rested wait for its turn again."""
+        del self._resting[index]
+        if not self._halted:
+            self._scheduler.release(index)
+            self._news.put_nowait(None)
 
     def _give_up(self, leaf: Leaf) -> None:
         """End a leaf that has waited for its agent for as long as it may."""
@@ -174,12 +290,20 @@ class Driver:
             message=f"{leaf.agent} has failed too often, and was waited for in vain",
             hint=f"mend what {leaf.agent} needs, and resume; GENESIS_RESILIENCE__WAIT_S is how long a task waits",
         )
-        self._ended.put_nowait((leaf, Outcome(id=leaf.path, agent=leaf.agent, state="failed", error=error)))
+        past = self._past.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent)
+        ended = {
+            "agent": leaf.agent,
+            "state": "failed",
+            "error": error,
+            "note": leaf.note,
+            "ended_at": self._session.now(),
+        }
+        self._news.put_nowait(_News(leaf, past.model_copy(update=ended)))
 
     def _look_again(self) -> None:
         """Wake the loop: an agent can be used again, or no more."""
         if self._stop is None:
-            self._ended.put_nowait(None)
+            self._news.put_nowait(None)
 
     def _spend(self, outcome: Outcome) -> None:
         budget = self._session.program.budget
@@ -195,36 +319,49 @@ class Driver:
             return
         message = f"the budget is spent: {spent}"
         self._abort(
-            Ending("budget_exceeded", ErrorInfo(code="GEN-BUDGET", message=message, hint="raise the budget and resume"))
+            Ending(
+                "budget_exceeded",
+                ErrorInfo(code="GEN-BUDGET", message=message, hint="raise the budget and resume"),
+                lets_end=True,
+            )
         )
 
     async def _watch(self) -> None:
         """Wait for a request to stop, or for the deadline."""
-        deadline_s = self._session.program.deadline_s
-        started = time.monotonic()
+        left_s = self._session.left_s
         try:
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout(None if left_s == math.inf else max(0.0, left_s)):
                 await self._control.wait()
             self._abort(Ending("cancelled"))
         except TimeoutError:
-            error = ErrorInfo(
-                code="GEN-DEADLINE",
-                message=f"the deadline of {deadline_s:g} s has passed after {time.monotonic() - started:.1f} s",
-                hint="raise `deadline_s` and resume",
-            )
-            self._abort(Ending("failed", error))
+            self._abort(self._too_late())
+
+    def _too_late(self) -> Ending:
+        deadline_s = self._session.program.deadline_s or 0
+        message = f"the deadline of {deadline_s:g} s has passed"
+        return Ending("failed", ErrorInfo(code=RUN_IS_OVER, message=message, hint="raise `deadline_s` and resume"))
+
+    def _watched(self, watch: asyncio.Task[None]) -> None:
+        """End the run when what watches it fails by itself: without it, leaves could wait for ever."""
+        error = None if watch.cancelled() else watch.exception()
+        if error is not None:
+            hint = f"finished tasks are kept: genesis resume {self._session.run_id}"
+            message = f"Genesis itself failed: {described(error)}"
+            self._abort(Ending("failed", ErrorInfo(code=RunError.code, message=message, hint=hint)))
 
     def _abort(self, ending: Ending) -> None:
         if self._stop is None:
             self._stop = ending
-            self._ended.put_nowait(None)
+            self._news.put_nowait(None)
 
     def _halt(self) -> None:
-        """Start nothing more; end what runs, except when the budget is spent: what is paid for may finish."""
+        """Start nothing more; end what runs, unless it may finish."""
         self._halted = True
+        for thought in self._considering:
+            thought.cancel()
         for index in self._scheduler.cancel():
             self._drop(index, "cancelled", "the run stopped before it could start")
-        if self._stop is not None and self._stop.state != "budget_exceeded":
+        if self._stop is not None and not self._stop.lets_end:
             self._place.cancel(self._stop.error.message if self._stop.error else "the run was cancelled")
             asyncio.get_running_loop().call_later(self._place.grace_s, self._leave_behind)
 
@@ -236,7 +373,8 @@ class Driver:
     def _drop(self, index: int, state: Any, why: str) -> None:
         leaf = self._leaves[index]
         error = ErrorInfo(code="GEN-SKIPPED", message=why) if state == "skipped" else None
-        outcome = Outcome(id=leaf.path, agent=leaf.agent, state=state, error=error)
+        lost = self._growth.lost(leaf, why) if state == "skipped" else None
+        outcome = lost or Outcome(id=leaf.path, agent=leaf.agent, state=state, error=error)
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)
 

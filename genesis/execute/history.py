@@ -6,12 +6,23 @@ import socket
 from decimal import Decimal
 from pathlib import Path
 
-from genesis.execute.ledger import Header, Ledger, RunLock, Store, list_runs, open_store
-from genesis.model import ErrorInfo, Outcome, Program, Run
+from genesis.execute.explain import Explanation, explain
+from genesis.execute.ledger import Header, Ledger, RunLock, Store, leaf_name, list_runs, open_store
+from genesis.execute.session import Course
+from genesis.model import FINISHED, ErrorInfo, Outcome, Program, Run
 from genesis.pipeline import program_of
 from genesis.settings import Settings
 
-__all__ = ["files_folder", "find_run", "newest_runs", "open_ledger", "run_lock", "show_run"]
+__all__ = [
+    "course_of",
+    "explained_run",
+    "files_folder",
+    "find_run",
+    "newest_runs",
+    "open_ledger",
+    "run_lock",
+    "show_run",
+]
 
 
 def open_ledger(store: Store, run_id: str, settings: Settings) -> Ledger:
@@ -46,6 +57,16 @@ async def find_run(run_id: str, settings: Settings) -> tuple[Ledger, Header]:
     return ledger, await ledger.header()
 
 
+async def course_of(ledger: Ledger, header: Header, settings: Settings) -> Course:
+    """Give what a run does, as it stands: its program with all that was added while it ran.
+
+    Raises:
+        RunError: Its ledger is damaged.
+    """
+    amendments = await ledger.amendments()
+    return Course(program_of(header.document, header.registry, settings, amendments), amendments)
+
+
 async def show_run(run_id: str, settings: Settings) -> Run:
     """Give all that is known of a run. One whose process ended without a word is failed, and says how to go on.
 
@@ -53,13 +74,43 @@ async def show_run(run_id: str, settings: Settings) -> Run:
         UsageError: There is no such run.
         RunError: Its ledger is damaged.
     """
+    run, _ = await explained_run(run_id, settings)
+    return run
+
+
+async def explained_run(run_id: str, settings: Settings) -> tuple[Run, Explanation | None]:
+    """Give all that is known of a run, and where it did not complete, why and how to go on.
+
+    Raises:
+        UsageError: There is no such run.
+        RunError: Its ledger is damaged.
+    """
     ledger, header = await find_run(run_id, settings)
-    program = program_of(header.document, header.registry, settings)
+    program = (await course_of(ledger, header, settings)).program
     run = await ledger.load() or _not_started(header, program)
-    known = {leaf.path: await ledger.outcome(leaf) for leaf in program.leaves}
-    tasks = tuple(known.get(task.id) or task for task in run.tasks)
+    known = await ledger.known(program.leaves)
+    records = {program.leaves[index].path: outcome for index, outcome in known.items()}
+    tasks = tuple(_newest(run, task, records.get(task.id)) for task in run.tasks)
     cost = sum((task.usd or Decimal(0) for task in tasks), Decimal(0))
-    return await _judged(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
+    run = await _judged(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
+    files = files_folder(ledger, settings)
+    found = {leaf.path: files / leaf_name(leaf) for leaf in program.leaves}
+    folders = {path: str(folder) for path, folder in found.items() if folder.is_dir()}
+    return run, explain(run, program.leaves, folders=folders, ledger=ledger.where())
+
+
+def _newest(run: Run, task: Outcome, record: Outcome | None) -> Outcome:
+    """Choose between what the run's state says of a leaf and its own record.
+
+    A record that is not of finished work can be of an earlier execution of the run. The state is as old as the run's
+    last beginning or end.
+    """
+    if record is None or record.state in FINISHED:
+        return record or task
+    if run.state in ("running", "pending"):
+        stale = record.ended_at is not None and run.started_at is not None and record.ended_at < run.started_at
+        return task if stale else record
+    return record if task.state in ("running", "pending") else task
 
 
 async def newest_runs(settings: Settings, limit: int) -> list[Run]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from genesis.execute.artifacts import Publisher
+from genesis.errors import GenesisError, ResourceError, RunError
+from genesis.execute.artifacts import Publisher, shown
 from genesis.execute.control import Control
 from genesis.execute.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.execute.driver import Driver, Ending
+from genesis.execute.ledger import is_done
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.markdown import escaped, plan_markdown, routing_rows, run_markdown
 from genesis.execute.observer import Observers
@@ -20,10 +25,12 @@ from genesis.execute.picture import Picture
 from genesis.execute.place import Place
 from genesis.execute.progress import ProgressArtifact
 from genesis.execute.session import Session
-from genesis.model import Outcome, Program, Run
+from genesis.model import ErrorInfo, Outcome, Program, Run
+from genesis.resilience.steps_down import StepDown, described, step_down
 
 __all__ = ["MakePlace", "RunRecord", "run_leaves"]
 
+_log = logging.getLogger(__name__)
 _MOST_REPORTS = 10
 
 MakePlace = Callable[[Session, dict[int, Outcome]], Place]
@@ -37,6 +44,8 @@ class RunRecord:
         self._session = session
         self._ui_url = ui_url
         self._started_at = session.now()
+        self.outcomes: dict[int, Outcome] = {}
+        """What is known of the leaves, by index, for the case that the run breaks."""
 
     async def started(self, finished: dict[int, Outcome]) -> None:
         """Note that the run runs."""
@@ -47,9 +56,43 @@ class RunRecord:
     async def ended(self, ending: Ending, outcomes: dict[int, Outcome]) -> Run:
         """Note how the run ended."""
         run = self._run(ending, outcomes, self._session.now())
-        await self._session.ledger.save(run)
+        await self._save_end(run)
         self._session.observer.run_ended(run)
         return run
+
+    async def broken(self, error: Exception) -> Run:
+        """Note that something that nobody expected ended the run. What is finished stays so, and a resume goes on.
+
+        Args:
+            error: What was raised.
+
+        Raises:
+            Exception: `error` itself, where the ledger does not take the run's state.
+        """
+        hint = f"finished tasks are kept: genesis resume {self._session.run_id}"
+        info = ErrorInfo(code=RunError.code, message=f"Genesis itself failed: {described(error)}", hint=hint)
+        if isinstance(error, GenesisError):
+            info = ErrorInfo(code=error.code, message=error.message, hint=error.hint or hint)
+        _log.error("the run ended by a fault that nobody expected", extra={"reason": info.message}, exc_info=error)
+        step_down(StepDown("execution", "the run", "a saved state", info.message))
+        try:
+            kept = await self._session.ledger.finished(self._session.program.leaves)
+            return await self.ended(Ending("failed", info), kept | self.outcomes)
+        except Exception as unsaved:  # what ended the run is what its caller has to know
+            raise error from unsaved
+
+    async def _save_end(self, run: Run) -> None:
+        """Save how the run ended; on a disk that is full, as little as says it, and else nothing.
+
+        The results are in the leaves' own records, too, which are read before the state.
+        """
+        try:
+            await self._session.ledger.save(run)
+        except ResourceError as error:
+            _log.warning("how the run ended cannot be written down", extra={"reason": error.message})
+            brief = tuple(task.model_copy(update={"result": None}) for task in run.tasks)
+            with suppress(ResourceError):
+                await self._session.ledger.save(run.model_copy(update={"tasks": brief}))
 
     def _run(self, ending: Ending, outcomes: dict[int, Outcome], ended_at: datetime | None) -> Run:
         session = self._session
@@ -68,6 +111,7 @@ class RunRecord:
             tasks=tasks,
             ui_url=self._ui_url,
             error=ending.error,
+            findings=ending.findings,
         )
 
 
@@ -83,27 +127,37 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
         place: Makes the place where the leaves run, for the session and the outcomes so far.
     """
     program = session.program
-    finished = await session.ledger.finished(program.leaves)
+    known = await session.ledger.known(program.leaves)
+    finished = record.outcomes = {
+        leaf.index: known[leaf.index] for leaf in program.leaves if leaf.index in known and is_done(leaf, known)
+    }
+    tried = {index: outcome.history for index, outcome in known.items() if index not in finished}
     publisher, picture = Publisher(), Picture(program)
     progress = ProgressArtifact(publisher, program, picture, finished)
-    watched = replace(session, observer=Observers(session.observer, progress))
+    until = math.inf if program.deadline_s is None else time.monotonic() + program.deadline_s
+    watched = replace(session, observer=Observers(session.observer, progress), tried=tried, until=until)
     async with place(watched, finished) as where:
         attached = await where.attach()
         finished.update(attached)
         for outcome in attached.values():
             progress.leaf_changed(outcome)
-        await asyncio.gather(_publish_plan(publisher, program, picture), progress.publish())
+        await asyncio.gather(
+            shown("the plan", _publish_plan(publisher, program, picture)), shown("progress", progress.publish())
+        )
         await record.started(finished)
         driver = Driver(watched, control, where, finished)
-        shown = asyncio.create_task(progress.keep())
+        kept_up = asyncio.create_task(shown("progress", progress.keep()))
         try:
             ending = await driver.run()
         finally:
-            shown.cancel()
+            kept_up.cancel()
             with suppress(asyncio.CancelledError):
-                await shown
+                await kept_up
     run = await record.ended(ending, driver.outcomes)
-    await asyncio.gather(progress.show(), _publish_end(publisher, run, program, picture))
+    await asyncio.gather(
+        shown("progress", progress.show()),
+        shown("the result", _publish_end(publisher, run, session.program, progress.picture)),
+    )
     return run
 
 

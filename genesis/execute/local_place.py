@@ -12,17 +12,22 @@ from uuid import UUID, uuid4
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
+from genesis.agents.deadline import RUN_IS_OVER
+from genesis.errors import TaskTimeoutError
 from genesis.execute.attempt import LeafRun, error_info
 from genesis.execute.session import Session
 from genesis.execute.tasks import LeafTasks
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
-from genesis.resilience.retry import RetryBudget
-from genesis.resilience.taxonomy import classify
+from genesis.resilience.retry import RetryBudget, RetryPolicy
+from genesis.resilience.tally import tally_of_process
 
 __all__ = ["LocalPlace"]
 
 _log = logging.getLogger(__name__)
 _TIMED_OUT = "TimedOut"
+_RUN_ENDED = "the run's deadline has passed"
+_SETTLE_S = 1.0
+"""What an attempt may take beyond its time to end, and to write its record."""
 _SPECIAL_NAMES = {"cached": "Cached", "briefed": "Briefed"}
 
 
@@ -33,21 +38,29 @@ class LocalPlace:
         session: What to run and with what.
         outcomes: Outcomes of the leaves that are final, by index; the caller adds to it.
         attempts: How many attempts earlier executions made of each leaf.
+        budget: What the run may spend on repeats; one of this place's own where it is missing.
     """
 
     grace_s = 5.0
 
-    def __init__(self, session: Session, outcomes: Mapping[int, Outcome], *, attempts: int = 0):
+    def __init__(
+        self,
+        session: Session,
+        outcomes: Mapping[int, Outcome],
+        *,
+        attempts: int = 0,
+        budget: RetryBudget | None = None,
+    ):
         self._session = session
         self._outcomes = outcomes
         self._earlier = attempts
-        self._made: dict[int, int] = {}
-        """Attempts at leaves that were run before, by another agent or in vain."""
+        self._made: dict[int, Outcome] = {}
+        """What became of leaves that were run before, by another agent or in vain."""
         self._runs: dict[str, LeafRun] = {}
         self._task_runs: dict[int, UUID] = {}
         self._stopped: str | None = None
-        self._budget = RetryBudget(len(session.program.leaves))
-        self._tasks = LeafTasks(self._attempt, retry_delay_s=session.settings.run.retry_delay_s, again=self._may_repeat)
+        self._budget = budget or RetryBudget(len(session.program.leaves))
+        self._tasks = LeafTasks(self._attempt, pause_s=self._pause_s)
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -57,6 +70,7 @@ class LocalPlace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._tasks.__aexit__(kind, error, trace)
+        await asyncio.to_thread(self._budget.hand_in)
 
     async def attach(self) -> dict[int, Outcome]:
         """Find nothing: work of this process ends with it."""
@@ -68,8 +82,12 @@ class LocalPlace:
         Raises:
             GenesisError: The ledger cannot be written.
         """
+        made = self._made.get(leaf.index)
+        history = made.history if made is not None else self._session.tried.get(leaf.index, ())
+        before = max(self._earlier, history[-1].number) if history else self._earlier
+        attempts = made.attempts if made is not None else before
         run = self._runs[leaf.path] = LeafRun(
-            self._session, leaf, self._outcomes, attempts=self._made.get(leaf.index, self._earlier)
+            self._session, leaf, self._outcomes, attempts=attempts, history=history, repeats=self._budget
         )
         self._session.observer.leaf_changed(run.start())
         try:
@@ -84,7 +102,7 @@ class LocalPlace:
             return await run.end("failed", error_info(error))
         finally:
             self._runs.pop(leaf.path, None)
-            self._made[leaf.index] = run.outcome.attempts
+            self._made[leaf.index] = run.outcome
         return await _concluded(run, state)
 
     def cancel(self, why: str) -> None:
@@ -96,24 +114,39 @@ class LocalPlace:
         """Say why the work was stopped; asked again after a wait, since it can change meanwhile."""
         return self._stopped
 
-    def _may_repeat(self, error: BaseException) -> bool:
-        """Whether an attempt that raised this may be repeated: where that can help, and the run can afford it."""
-        return classify(error).retryable and self._budget.take()
+    def _pause_s(self, leaf: Leaf, error: BaseException, repeat: int) -> float | None:
+        """Give the pause before a repeat: where that can help, fits into the run's time, and the run can afford it."""
+        policy = RetryPolicy(leaf.retries, self._session.settings.run.retry_delay_s)
+        pause_s = policy.pause_s(error, repeat, left_s=self._session.left_s)
+        if pause_s is None or self._why() is not None:
+            return None
+        made = self._budget.take()
+        tally_of_process().add("repeats", "attempt", "made" if made else "refused")
+        return pause_s if made else None
 
     async def _attempt(self, path: str) -> Any:
         """Make one attempt in its time, and give its ending the name that a person looks for in the UI."""
         if self._why() is not None:
             return Cancelled(message="the run was stopped before this attempt")
+        if self._session.left_s <= 0:
+            return Cancelled(message=_RUN_ENDED)
         run = self._runs[path]
-        limit_s = run.leaf.timeout_s or self._session.settings.run.timeout_s
+        left_s = min(run.limit_s, self._session.left_s)
         try:
-            async with asyncio.timeout(limit_s) as limit:
+            async with asyncio.timeout(left_s + _SETTLE_S) as limit:
                 outcome = await run.work()
             self._budget.succeeded()
+        except TaskTimeoutError as error:
+            return Cancelled(message=_RUN_ENDED) if error.code == RUN_IS_OVER else _out_of_time(run)
         except TimeoutError:
             if not limit.expired():
                 raise
-            return Failed(name=_TIMED_OUT, message=f"it did not end within {limit_s:g} s")
+            if self._session.left_s <= 0:
+                return Cancelled(message=_RUN_ENDED)
+            hint = "give it more with `timeout_s`"
+            message = f"it did not end within {run.limit_s:g} s"
+            run.failed(ErrorInfo(code="GEN-TASK-TIMEOUT", message=message, hint=hint, category="network"))
+            return _out_of_time(run)
         except asyncio.CancelledError:
             if (why := self._why()) is None:
                 raise
@@ -122,14 +155,15 @@ class LocalPlace:
         return Completed(name=name) if name else None
 
 
+def _out_of_time(run: LeafRun) -> State[Any]:
+    return Failed(name=_TIMED_OUT, message=f"it did not end within {run.limit_s:g} s")
+
+
 async def _concluded(run: LeafRun, state: State[Any]) -> Outcome:
     """Make the leaf final by the last state of its task run; work that succeeded is in the ledger already."""
     if run.outcome.state in FINISHED:
         return run.outcome
     if state.is_cancelled():
         return await run.end("cancelled")
-    error = run.outcome.error
-    if state.name == _TIMED_OUT:
-        hint = "give it more with `timeout_s`"
-        error = ErrorInfo(code="GEN-TASK-TIMEOUT", message=state.message or "it ran out of time", hint=hint)
-    return await run.end("failed", error or ErrorInfo(code="GEN-TASK", message=state.message or "it failed"))
+    error = run.outcome.error or ErrorInfo(code="GEN-TASK", message=state.message or "it failed")
+    return await run.end("failed", error)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from genesis.model import Outcome, Program, Run
+from genesis.resilience.steps_down import StepDown, described, step_down
 
 __all__ = ["Observer", "Observers", "Silent"]
+
+_log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
@@ -18,6 +22,9 @@ class Observer(Protocol):
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Say that a leaf started or became final."""
+
+    def plan_changed(self, program: Program) -> None:
+        """Say that leaves were added: `program` is what runs from now on, the new ones at its end."""
 
     def run_ended(self, run: Run) -> None:
         """Say that the run ended."""
@@ -32,27 +39,42 @@ class Silent:
     def leaf_changed(self, outcome: Outcome) -> None:
         """Do nothing."""
 
+    def plan_changed(self, program: Program) -> None:
+        """Do nothing."""
+
     def run_ended(self, run: Run) -> None:
         """Do nothing."""
 
 
 class Observers:
-    """Tells several observers in turn."""
+    """Tells several observers in turn. One that raises is told no more: a view of the run must not end it."""
 
     def __init__(self, *observers: Observer):
-        self._observers = observers
+        self._observers = list(observers)
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Tell all."""
-        for observer in self._observers:
-            observer.run_started(program, run, finished)
+        self._tell(lambda observer: observer.run_started(program, run, finished))
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Tell all."""
-        for observer in self._observers:
-            observer.leaf_changed(outcome)
+        self._tell(lambda observer: observer.leaf_changed(outcome))
+
+    def plan_changed(self, program: Program) -> None:
+        """Tell all."""
+        self._tell(lambda observer: observer.plan_changed(program))
 
     def run_ended(self, run: Run) -> None:
         """Tell all."""
-        for observer in self._observers:
-            observer.run_ended(run)
+        self._tell(lambda observer: observer.run_ended(run))
+
+    def _tell(self, what: Callable[[Observer], None]) -> None:
+        for observer in tuple(self._observers):
+            try:
+                what(observer)
+            except Exception as error:  # noqa: BLE001  # the boundary of what watches a run
+                self._observers.remove(observer)
+                name = type(observer).__name__
+                reason = described(error)
+                _log.warning("%s failed and does not watch this run any longer", name, extra={"reason": reason})
+                step_down(StepDown("observing", "an observer", "no observer", reason))

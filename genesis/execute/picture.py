@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from genesis.model import FINISHED, Program, TaskState
 
 __all__ = ["Picture", "as_image"]
 
+_log = logging.getLogger(__name__)
 _MARGIN = 16.0
 _LABEL_CELLS, _NOTE_CELLS = 21, 26
 _LEGEND_LINE, _CELL = 20.0, 6.6
@@ -75,8 +77,14 @@ class Picture:
 
     def __init__(self, program: Program):
         self._program = program
-        self._overview = overview(program)
-        self._layout = layout(self._overview.before, self._overview.depth) if self._overview else None
+        self._overview: Overview | None = None
+        self._layout: Layout | None = None
+        try:
+            self._overview = overview(program)
+            self._layout = layout(self._overview.before, self._overview.depth) if self._overview else None
+        except Exception as error:  # noqa: BLE001  # the boundary of drawing: the run goes on without a picture
+            self._overview = None
+            _log.warning("the plan's picture cannot be drawn", extra={"reason": repr(error)})
 
     @property
     def drawable(self) -> bool:

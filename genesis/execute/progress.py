@@ -31,7 +31,8 @@ class ProgressArtifact:
     def __init__(self, publisher: Publisher, program: Program, picture: Picture, finished: Mapping[int, Outcome]):
         self._publisher = publisher
         self._program = program
-        self._picture = picture
+        self.picture = picture
+        """The picture of the plan as it is now."""
         self._outcomes = dict(finished)
         self._index = {leaf.path: leaf.index for leaf in program.leaves}
         self._changed = False
@@ -46,6 +47,13 @@ class ProgressArtifact:
 
     def run_ended(self, run: Run) -> None:
         """Do nothing: the last leaf has said it."""
+
+    def plan_changed(self, program: Program) -> None:
+        """Show the plan as it is now."""
+        self._program = program
+        self._index = {leaf.path: leaf.index for leaf in program.leaves}
+        self.picture = Picture(program)
+        self._changed = True
 
     async def publish(self) -> None:
         """Publish for the first time."""
@@ -64,4 +72,4 @@ class ProgressArtifact:
             await self._publisher.update(_KEY, self._text())
 
     def _text(self) -> str:
-        return progress_markdown(self._program, self._outcomes, self._picture)
+        return progress_markdown(self._program, self._outcomes, self.picture)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from genesis.agents.contract import Executor
 from genesis.execute.ledger import Ledger
 from genesis.execute.observer import Observer, Silent
-from genesis.model import Leaf, Outcome, Program
+from genesis.model import Amendment, Attempt, Leaf, Outcome, Program
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers
+from genesis.resilience.quotas import Quotas
 from genesis.settings import Settings
+from genesis.validation import Probe
 
-__all__ = ["Session", "utc_now"]
+__all__ = ["Course", "Session", "utc_now"]
 
 
 def utc_now() -> datetime:
@@ -23,11 +27,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(slots=True)
+class Course:
+    """What a run does, as it stands: the program, and the changes that made it what it is."""
+
+    program: Program
+    amendments: tuple[Amendment, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One execution of a run, first or resumed."""
 
-    program: Program
+    course: Course
+    """Shared by all who work on the run; `Growth` alone changes it."""
     ledger: Ledger
     correlation_id: str
     settings: Settings
@@ -44,8 +57,21 @@ class Session:
     """Whether another worker may take over the run when this process dies."""
     breakers: Breakers | None = None
     """Circuit breakers of the agents; without them every call is made."""
+    probe: Probe | None = None
+    """Answers what validation asks about this machine; None where leaves run elsewhere."""
+    tried: Mapping[int, tuple[Attempt, ...]] = field(default_factory=dict)
+    """Attempts of earlier executions at leaves that are not done, by index."""
+    quotas: Quotas | None = None
+    """Rate limits of the agents; without them nobody waits for a turn."""
+    until: float = math.inf
+    """The run's deadline, by `time.monotonic()` of this process."""
     token: str | None = None
     """Of a worker: the id of its flow run, under which its outcomes wait for being adopted."""
+
+    @property
+    def program(self) -> Program:
+        """What runs, with all that was added so far."""
+        return self.course.program
 
     @property
     def run_id(self) -> str:
@@ -55,6 +81,16 @@ class Session:
     def breaker(self, agent: str) -> Breaker | None:
         """Give the circuit breaker of an agent, where there are any."""
         return self.breakers.of("agent", agent) if self.breakers is not None else None
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the run's deadline."""
+        return self.until - time.monotonic()
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The run's deadline in UTC, as it travels to other hosts, whose clocks have to agree with this one's."""
+        return None if self.until == math.inf else self.now() + timedelta(seconds=self.left_s)
 
     async def record(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Write a final outcome: as the leaf's own, or as that of a worker's attempt."""

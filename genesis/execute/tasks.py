@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from contextvars import copy_context
+from copy import copy
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -29,25 +30,17 @@ from genesis.agents.threads import Threads
 from genesis.errors import RunError
 from genesis.model import Leaf
 
-__all__ = ["JITTER", "LeafTasks", "retry_delays"]
+__all__ = ["LeafTasks"]
 
 _NO_RESULT: ResultRecord[None] = ResultRecord(result=None, metadata=ResultRecordMetadata(storage_key="genesis"))
 """What an attempt hands to the engine, since the result is in the ledger: for a value it would resolve a path."""
-_LONGEST_DELAY_S = 60.0
-
-JITTER = 0.5
-"""Pauses vary by this share, so that tasks that failed together do not come back together."""
 
 Body = Callable[[str], Coroutine[Any, Any, Any]]
+Pause = Callable[[Leaf, BaseException, int], float | None]
 
 
-def _always(_error: BaseException) -> bool:
-    return True
-
-
-def retry_delays(retries: int, first_s: float) -> list[float]:
-    """Give the pause before each repeat in seconds: doubling, at most a minute."""
-    return [min(_LONGEST_DELAY_S, first_s * 2**repeat) for repeat in range(retries)]
+def _none(_leaf: Leaf, _error: BaseException, _repeat: int) -> None:
+    return None
 
 
 class LeafTasks:
@@ -55,15 +48,14 @@ class LeafTasks:
 
     Args:
         body: One attempt of the leaf with this path; it may return a Prefect state.
-        retry_delay_s: Pause before the first repeat.
-        again: Whether an attempt that raised this may be repeated, where the leaf has repeats left.
+        pause_s: Gives the seconds before a repeat of a leaf, by what was raised and which repeat it is, from 1; None
+            where there is none. It may block.
     """
 
-    def __init__(self, body: Body, *, retry_delay_s: float, again: Callable[[BaseException], bool] = _always):
+    def __init__(self, body: Body, *, pause_s: Pause = _none):
         self._body = body
-        self._again = again
+        self._pause_s = pause_s
         self._raised = threading.local()
-        self._retry_delay_s = retry_delay_s
         self._tasks: dict[tuple[str, int], Task[..., Any]] = {}
         self._working: dict[str, asyncio.Task[Any]] = {}
         self._stack = ExitStack()
@@ -111,33 +103,49 @@ class LeafTasks:
                 work.cancel()
 
     def _task(self, leaf: Leaf) -> Task[..., Any]:
+        """Give the task of a leaf: the one of its agent and repeats, or where it has repeats a copy of its own.
+
+        Prefect asks the condition first, and reads the pause from the task after that: so the pause can depend on what
+        was raised.
+        """
         key = (leaf.agent, leaf.retries)
         if key not in self._tasks:
+            self._tasks[key] = self._made(leaf)
+        if not leaf.retries:
+            return self._tasks[key]
+        task, repeat = copy(self._tasks[key]), 0
 
-            def attempt(path: str) -> Any:
-                self._raised.error = None
-                try:
-                    value = self._on_loop(path).result()
-                except BaseException as error:
-                    self._raised.error = error
-                    raise
-                return _NO_RESULT if value is None else value
+        def again(*_: object) -> bool:
+            nonlocal repeat
+            repeat += 1
+            # Without an exception the attempt has returned a failed state: it ran out of time.
+            pause_s = self._pause_s(leaf, self._raised.error or TimeoutError(), repeat)
+            task.retry_delay_seconds = [pause_s] if pause_s else []
+            return pause_s is not None
 
-            self._tasks[key] = Task(
-                attempt,
-                name=leaf.agent,
-                description=f"Work of {leaf.agent}",
-                task_run_name=f"{leaf.agent} · {{path}}",
-                retries=leaf.retries,
-                retry_delay_seconds=retry_delays(leaf.retries, self._retry_delay_s) or None,
-                retry_jitter_factor=JITTER if leaf.retries else None,
-                # Without an exception the attempt has returned a failed state: it ran out of time.
-                retry_condition_fn=lambda *_: self._again(self._raised.error or TimeoutError()),
-                persist_result=False,
-                cache_policy=NO_CACHE,
-                log_prints=False,
-            )
-        return self._tasks[key]
+        task.retry_condition_fn = again
+        return task
+
+    def _made(self, leaf: Leaf) -> Task[..., Any]:
+        def attempt(path: str) -> Any:
+            self._raised.error = None
+            try:
+                value = self._on_loop(path).result()
+            except BaseException as error:
+                self._raised.error = error
+                raise
+            return _NO_RESULT if value is None else value
+
+        return Task(
+            attempt,
+            name=leaf.agent,
+            description=f"Work of {leaf.agent}",
+            task_run_name=f"{leaf.agent} · {{path}}",
+            retries=leaf.retries,
+            persist_result=False,
+            cache_policy=NO_CACHE,
+            log_prints=False,
+        )
 
     def _on_loop(self, path: str) -> concurrent.futures.Future[Any]:
         """Start an attempt on the loop, from the task run's thread and in its context.

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
 
 from prefect.events import emit_event
 
 from genesis.errors import RunError, UsageError
+from genesis.execute.breaker_events import announced
 from genesis.execute.equipment import equipment, executors
 from genesis.execute.history import files_folder, open_ledger
-from genesis.execute.ledger import Header, Ledger, open_store, parse_header
+from genesis.execute.ledger import Header, Ledger, open_store, parse_amendments, parse_header
 from genesis.execute.local_place import LocalPlace
-from genesis.execute.session import Session
+from genesis.execute.session import Course, Session, utc_now
 from genesis.model import FINISHED, Leaf, Outcome, Program
 from genesis.pipeline import program_of
-from genesis.resilience.breakers import breakers_of
+from genesis.resilience.breakers import breakers_of, store_of
+from genesis.resilience.quotas import quotas_of
+from genesis.resilience.retry import RetryBudget
 from genesis.settings import Settings
 
 __all__ = ["Order", "work_on"]
@@ -42,6 +48,15 @@ class Order:
     """The id of this flow run."""
     agent: str | None = None
     """Who does them instead of the agent that the plan has."""
+    until: str | None = None
+    """The run's deadline in UTC, ISO 8601."""
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline, by this host's clock."""
+        if self.until is None:
+            return math.inf
+        return (datetime.fromisoformat(self.until) - utc_now()).total_seconds()
 
 
 async def work_on(order: Order, settings: Settings) -> list[Outcome]:
@@ -60,12 +75,15 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
         raw = await ledger.header_bytes()
     except UsageError as error:
         raise _not_shared(ledger) from error
-    header, program = _prepared(order.run_id, raw, settings)
+    header, course = _prepared(order.run_id, raw, await ledger.amendments_bytes(), settings)
+    program = course.program
     leaves = _dispatched(program, order, header)
     outcomes = await _upstream(ledger, program, leaves)
     ended: list[Outcome] = []
-    session = _session(program, header, ledger, order, settings)
-    async with LocalPlace(session, outcomes, attempts=order.attempt - 1) as place:
+    session = _session(course, header, ledger, order, settings)
+    store = store_of(settings.resilience, settings.home)
+    budget = RetryBudget(len(program.leaves), store=store, name=order.run_id)
+    async with announced(session), LocalPlace(session, outcomes, attempts=order.attempt - 1, budget=budget) as place:
         for leaf in leaves:
             if not all(source in outcomes for source in leaf.after):
                 continue
@@ -90,10 +108,10 @@ def _stop_if_cancelled() -> None:
 
 
 @lru_cache(maxsize=_KEPT_PROGRAMS)
-def _prepared(run_id: str, raw: bytes, settings: Settings) -> tuple[Header, Program]:
+def _prepared(run_id: str, raw: bytes, stored: tuple[bytes, ...], settings: Settings) -> tuple[Header, Course]:
     """Compile a run's program. Kept, because a warm worker gets many leaves of one run."""
-    header = parse_header(run_id, raw)
-    return header, program_of(header.document, header.registry, settings)
+    header, amendments = parse_header(run_id, raw), parse_amendments(run_id, stored)
+    return header, Course(program_of(header.document, header.registry, settings, amendments), amendments)
 
 
 def _not_shared(ledger: Ledger) -> RunError:
@@ -141,22 +159,25 @@ async def _upstream(ledger: Ledger, program: Program, leaves: Sequence[Leaf]) ->
     return {source: outcome for source, outcome in read.items() if outcome is not None}
 
 
-def _session(program: Program, header: Header, ledger: Ledger, order: Order, settings: Settings) -> Session:
+def _session(course: Course, header: Header, ledger: Ledger, order: Order, settings: Settings) -> Session:
     """Equip the work as the run was started: with its model, its rehearsal and its modules."""
     llm = settings.llm.model_copy(update={"model": header.llm})
     settings = settings.model_copy(update={"llm": llm})
     sys.path += [folder for folder in header.python_path if folder not in sys.path]
+    works = header.rehearse is None
     return Session(
-        program=program,
+        course=course,
         ledger=ledger,
         correlation_id=header.correlation_id,
         settings=settings,
-        executor=executors(program, equipment(settings), rehearse=header.rehearse, model=header.llm),
+        executor=executors(course.program, equipment(settings), rehearse=header.rehearse, model=header.llm),
         slots=1,
         files=files_folder(ledger, settings),
         planner_model=header.llm,
         token=order.token,
-        breakers=None if header.rehearse is not None else breakers_of(settings.resilience, settings.home),
+        until=time.monotonic() + order.left_s,
+        breakers=breakers_of(settings.resilience, settings.home) if works else None,
+        quotas=quotas_of(settings.resilience, settings.home) if works else None,
     )
 
 

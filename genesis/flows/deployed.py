@@ -72,7 +72,13 @@ async def preflight(
 @flow(name="agent_task", validate_parameters=False, persist_result=False, log_prints=False)
 @never_suspended
 async def agent_task(
-    run_id: str, tasks: list[str], fingerprints: list[str], attempt: int = 1, agent: str | None = None
+    run_id: str,
+    tasks: list[str],
+    fingerprints: list[str],
+    attempt: int = 1,
+    *,
+    agent: str | None = None,
+    until: str | None = None,
 ) -> object:
     """Run some tasks of a run on this agent's pool. Orchestrators dispatch this; it is of no use by hand.
 
@@ -82,11 +88,12 @@ async def agent_task(
         fingerprints: What each task was when it was dispatched.
         attempt: Number of the attempt, from 1.
         agent: Who takes them over from the agent that the plan has.
+        until: The run's deadline in UTC, ISO 8601.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RunError("agent_task runs as a flow run of its own only")
-    order = Order(run_id, tasks, fingerprints, attempt, str(context.flow_run.id), agent)
+    order = Order(run_id, tasks, fingerprints, attempt, str(context.flow_run.id), agent, until)
     return ended_state(await work_on(order, Settings()), len(tasks))
 
 

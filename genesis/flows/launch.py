@@ -18,19 +18,19 @@ from genesis.errors import RunError
 from genesis.execute.control import Control
 from genesis.execute.custody import owner_here
 from genesis.execute.equipment import equipment, executors
-from genesis.execute.history import files_folder, find_run, open_ledger, run_lock
+from genesis.execute.history import course_of, files_folder, find_run, open_ledger, run_lock
 from genesis.execute.ledger import Header, Ledger, new_run_id, open_store
 from genesis.execute.lifecycle import MakePlace
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.observer import Observer, Silent
 from genesis.execute.place import Place
-from genesis.execute.session import Session, utc_now
+from genesis.execute.session import Course, Session, utc_now
 from genesis.execute.watch import Mend
 from genesis.flows.orchestrate import orchestrate
 from genesis.model import Outcome, Program, Run
-from genesis.pipeline import program_of
 from genesis.planning import plan_document
 from genesis.resilience.breakers import breakers_of
+from genesis.resilience.quotas import quotas_of
 from genesis.settings import Settings
 
 __all__ = ["Launch", "resume_run", "start_run"]
@@ -93,7 +93,7 @@ async def start_run(program: Program, launch: Launch, run_id: str | None = None)
     )
     with run_lock(ledger, launch.settings):
         await ledger.begin(header)
-        return await _execute(program, header, ledger, launch)
+        return await _execute(Course(program), header, ledger, launch)
 
 
 async def resume_run(run_id: str, launch: Launch) -> Run:
@@ -112,12 +112,12 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         "llm": given.llm.model_copy(update={"model": header.llm}),
     }
     settings = given.model_copy(update=update)
-    program = program_of(header.document, header.registry, settings)
+    course = await course_of(ledger, header, settings)
     again = replace(launch, settings=settings, rehearse=header.rehearse, pools=header.pools)
     if launch.deployed:
         await _asked_for(ledger, settings)
     with run_lock(ledger, settings):
-        return await _execute(program, header, ledger, again)
+        return await _execute(course, header, ledger, again)
 
 
 async def _asked_for(ledger: Ledger, settings: Settings) -> None:
@@ -129,27 +129,31 @@ async def _asked_for(ledger: Ledger, settings: Settings) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-async def _execute(program: Program, header: Header, ledger: Ledger, launch: Launch) -> Run:
+async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launch) -> Run:
     settings = launch.settings
     sys.path += [folder for folder in header.python_path if folder not in sys.path]
     tools = equipment(settings, launch.functions)
     session = Session(
-        program=program,
+        course=course,
         ledger=ledger,
         correlation_id=header.correlation_id,
         settings=settings,
-        executor=executors(program, tools, rehearse=launch.rehearse, model=settings.llm.model),
+        executor=executors(course.program, tools, rehearse=launch.rehearse, model=settings.llm.model),
         slots=settings.run.slots,
         files=files_folder(ledger, settings),
         planner_model=settings.llm.model,
         observer=launch.observer,
         deployed=launch.deployed,
-        breakers=None if launch.rehearse is not None else breakers_of(settings.resilience, settings.home),
+        breakers=breakers_of(settings.resilience, settings.home) if launch.rehearse is None else None,
+        quotas=quotas_of(settings.resilience, settings.home) if launch.rehearse is None else None,
+        probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),
     )
-    elsewhere = launch.rehearse is not None or launch.pools
-    probe = None if elsewhere else LocalProbe(tools)
     place = _pools(launch.say) if launch.pools else LocalPlace
-    return await orchestrate(session, launch.control or Control(), probe, launch.mend, place)
+    ledger.reserve.hold(len(course.program.leaves))
+    try:
+        return await orchestrate(session, launch.control or Control(), launch.mend, place)
+    finally:
+        ledger.reserve.drop()
 
 
 def _pools(say: Callable[[str], None]) -> MakePlace:

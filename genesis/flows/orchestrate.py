@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -18,35 +19,37 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.utilities.urls import url_for
 
-from genesis.errors import PlanInvalidError, ServiceError
+from genesis.errors import GenesisError, PlanInvalidError, ResourceError, RunError, ServiceError
 from genesis.execute.attempt import error_info
+from genesis.execute.breaker_events import announced
 from genesis.execute.control import Control
 from genesis.execute.custody import Custody
 from genesis.execute.driver import Ending
 from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
+from genesis.execute.observer import Observers
 from genesis.execute.session import Session
 from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
 from genesis.model import Run
 from genesis.pipeline import refuse_invalid
-from genesis.validation import Probe
 
 __all__ = ["final_state", "orchestrate"]
 
 _log = logging.getLogger(__name__)
 _CREATE_TRIES = 4
+_OF_THE_API = (httpx.HTTPError, PrefectException)
+"""What the way to the Prefect API raises; without it there is no flow run to run leaves in."""
 
 
 async def orchestrate(
-    session: Session, control: Control, probe: Probe | None, mend: Mend | None = None, place: MakePlace = LocalPlace
+    session: Session, control: Control, mend: Mend | None = None, place: MakePlace = LocalPlace
 ) -> Run:
     """Run a session: in a flow run of its own, or inside the flow run that calls this.
 
     Args:
         session: What to run and with what.
         control: Asks it to stop.
-        probe: Answers what validation asks about this machine; None to not ask.
         mend: Brings the Prefect server back when it has gone; None where it is not ours.
         place: Makes the place where the leaves run.
 
@@ -54,15 +57,20 @@ async def orchestrate(
         ServiceError: The Prefect API cannot be reached to begin with. Once leaves run, losing it does not stop them.
     """
     if FlowRunContext.get() is not None:
-        return await _in_flow_run(session, control, probe, place)
+        return await _in_flow_run(session, control, place)
     kept: list[Run] = []
+    raised: list[BaseException] = []
 
     @flow(name="orchestrate", validate_parameters=False, persist_result=False, log_prints=False)
     async def whole_run(run_id: str, request: str) -> object:
         del run_id, request  # they are there for the reader of the UI
-        async with ServerWatch(mend) as watch:
-            kept.append(await _in_flow_run(session, control, probe, place))
-            await watch.check()
+        try:
+            async with ServerWatch(mend) as watch:
+                kept.append(await _in_flow_run(session, control, place))
+                await watch.check()
+        except BaseException as error:  # Prefect keeps what a flow raises to itself
+            raised.append(error)
+            raise
         if watch.gone:  # let Prefect's client give up at once: the ledger has everything
             stack.enter_context(temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}))
         return final_state(kept[0])
@@ -74,14 +82,27 @@ async def orchestrate(
                 context = await _connected(clients)
                 flow_run = await _created(context.client, whole_run, session, parameters)
                 await run_flow_async(whole_run, flow_run=flow_run, parameters=parameters, return_type="state")
-    except (httpx.HTTPError, PrefectException, OSError) as error:
-        if not kept:
-            raise ServiceError(
-                f"the Prefect API stopped answering: {error!r}"[:400],
-                hint=f"run: genesis doctor, then: genesis resume {session.run_id}",
-            ) from error
+    except (*_OF_THE_API, OSError) as error:
+        if not kept and not raised:
+            raise _gone(error, session.run_id) from error
         _log.warning("the Prefect API did not take the end of the run", extra={"reason": repr(error)})
-    return kept[0]
+    if kept:
+        return kept[0]
+    cause = raised[0] if raised else RunError("Prefect did not start the flow run", hint="run: genesis doctor")
+    if isinstance(cause, (*_OF_THE_API, OSError)):
+        raise _gone(cause, session.run_id) from cause
+    raise cause
+
+
+def _gone(error: BaseException, run_id: str) -> GenesisError:
+    """Say why the API cannot be reached: it does not answer, or this process may not open a connection to it."""
+    said = f"the Prefect API stopped answering: {error!r}"[:400]
+    source: BaseException | None = error
+    while source is not None:
+        if ResourceError.is_meant_by(source):
+            return ResourceError.of(source, said, hint=f"then run: genesis resume {run_id}")
+        source = source.__cause__ or source.__context__
+    return ServiceError(said, hint=f"run: genesis doctor, then: genesis resume {run_id}")
 
 
 async def _connected(clients: AsyncExitStack) -> AsyncClientContext:
@@ -130,18 +151,29 @@ async def _marked(context: FlowRunContext, session: Session) -> None:
     await context.client.update_flow_run(context.flow_run.id, name=_name(session), tags=sorted(tags))
 
 
-async def _in_flow_run(session: Session, control: Control, probe: Probe | None, place: MakePlace) -> Run:
+async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
     if context is not None and session.deployed:
         await _marked(context, session)
+    session = replace(session, observer=Observers(session.observer))
     record = RunRecord(session, url)
-    report = await run_preflight(session.program, session.settings, probe)
+    try:
+        return await _checked_and_run(session, control, place, record)
+    except _OF_THE_API as error:
+        await record.broken(_gone(error, session.run_id))
+        raise
+    except Exception as error:  # noqa: BLE001  # the boundary of a run: whatever ends it, its state is saved
+        return await record.broken(error)
+
+
+async def _checked_and_run(session: Session, control: Control, place: MakePlace, record: RunRecord) -> Run:
+    report = await run_preflight(session.program, session.settings, session.probe)
     try:
         refuse_invalid(report)
     except PlanInvalidError as error:
-        return await record.ended(Ending("failed", error_info(error)), {})
-    async with Custody(session.ledger, control, alive=session.deployed):
+        return await record.ended(Ending("failed", error_info(error), report.errors), {})
+    async with announced(session), Custody(session.ledger, control, alive=session.deployed):
         return await run_leaves(session, control, record, place)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 from prefect.states import Completed, Failed
 
-from genesis.execute.artifacts import Publisher
+from genesis.execute.artifacts import Publisher, shown
 from genesis.execute.markdown import report_markdown
 from genesis.execute.plain import one_line
 from genesis.model import Program, Report
@@ -39,7 +39,7 @@ async def run_preflight(program: Program, settings: Settings, probe: Probe | Non
     @flow(name="preflight", flow_run_name=name, validate_parameters=False, persist_result=False, log_prints=False)
     async def preflight(request: str) -> object:
         del request  # it is there for the reader of the UI
-        await publish_report(report)
+        await shown("the pre-flight report", publish_report(report))
         if report.ok:
             return Completed(message=f"quality {report.score:.2f}, {len(report.warnings)} warnings")
         return Failed(message=f"{len(report.errors)} errors: {report.errors[0].message}")

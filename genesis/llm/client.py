@@ -1,8 +1,7 @@
 """The adapter to pydantic-ai: OpenAI and compatible services, and Anthropic.
 
 Each call opens its own connection and closes it, so a model can be asked from any event loop and none is left open.
-The client libraries' own retries are off; one bounded policy stands here: a service that says it is busy or broken is
-asked once more, after the pause that it names, if that fits into the call's time.
+The client libraries' own retries are off, and none are made here: who opens the model hands in what repeats its calls.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from genesis.errors import ModelError, UsageError
+from genesis.errors import UsageError
 from genesis.llm import failures
 from genesis.llm.model import Answer, Model
 from genesis.llm.name import ModelName, parse_model_name
@@ -26,20 +25,30 @@ from genesis.settings import LlmSettings
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
 
-__all__ = ["Guard", "open_model"]
+__all__ = ["Guard", "Repeat", "open_model"]
 
 _Schema = TypeVar("_Schema", bound=BaseModel)
 
-_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 10.0
-_ASK_AGAIN = {"GEN-MODEL-RATE-LIMIT", "GEN-MODEL-SERVER"}
+_T = TypeVar("_T")
 
-Guard = Callable[[str], AbstractAsyncContextManager[None]]
-"""Lets a call to an address through or raises, and learns how it ended."""
+Guard = Callable[[str, float], AbstractAsyncContextManager[None]]
+"""Lets a call to an address through or raises, and learns how it ended; is given the seconds that the call has."""
 
 
-def _unguarded(_where: str) -> AbstractAsyncContextManager[None]:
+class Repeat(Protocol):
+    """Makes a call, and again where that helps."""
+
+    def __call__(self, call: Callable[[], Awaitable[_T]], left_s: float, /) -> Awaitable[_T]:
+        """Make it, within so many seconds."""
+        ...
+
+
+def _unguarded(_where: str, _left_s: float) -> AbstractAsyncContextManager[None]:
     return nullcontext()
+
+
+def _once(call: Callable[[], Awaitable[_T]], _left_s: float, /) -> Awaitable[_T]:
+    return call()
 
 
 def open_model(
@@ -47,7 +56,7 @@ def open_model(
     name: str | None = None,
     *,
     guard: Guard = _unguarded,
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    repeat: Repeat = _once,
 ) -> Model:
     """Make the model that the settings name. Nothing is sent and nothing is loaded until it is asked.
 
@@ -55,7 +64,7 @@ def open_model(
         settings: Model, address, key and bounds.
         name: `provider:model` instead of the settings' own.
         guard: Stands before each single call, repeats included.
-        pause: Waits before a call is repeated.
+        repeat: Makes a call again where that helps; without it each is made once.
 
     Raises:
         UsageError: No model is named, or its name or the base URL cannot be used.
@@ -70,7 +79,7 @@ def open_model(
                 f"{settings.base_url!r} is not a base URL",
                 hint="write it as http://HOST:PORT/v1 in GENESIS_LLM__BASE_URL",
             )
-    return _Client(parse_model_name(chosen), settings, guard, pause)
+    return _Client(parse_model_name(chosen), settings, guard, repeat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +92,12 @@ class _Reply:
 class _Client:
     """A model of a provider that pydantic-ai speaks to."""
 
-    def __init__(
-        self, model: ModelName, settings: LlmSettings, guard: Guard, pause: Callable[[float], Awaitable[None]]
-    ) -> None:
+    def __init__(self, model: ModelName, settings: LlmSettings, guard: Guard, repeat: Repeat) -> None:
         self.name = str(model)
         self._model = model
         self._settings = settings
         self._guard = guard
-        self._pause = pause
+        self._repeat = repeat
         self._secret = settings.api_key.get_secret_value() if settings.api_key else None
         self._where = _shown_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
 
@@ -123,29 +130,23 @@ class _Client:
     async def _call(
         self, prompt: str, system: str, max_tokens: int | None, timeout_s: float | None, schema: type[BaseModel] | None
     ) -> _Reply:
-        """Call the service within the time, once more where that helps."""
+        """Call the service within the time."""
         limit_s = timeout_s if timeout_s is not None else self._settings.timeout_s
         most = max_tokens or self._settings.max_tokens
         await asyncio.to_thread(load, self._model.provider)
-        deadline = asyncio.get_running_loop().time() + limit_s
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + limit_s
 
         async def call() -> _Reply:
             """Make one call behind the guard, which learns of one that is too slow as well."""
-            async with self._guard(self._where):
+            async with self._guard(self._where, deadline - clock()):
                 try:
                     async with asyncio.timeout_at(deadline):
                         return await self._call_once(prompt, system, most, limit_s, schema)
                 except TimeoutError as error:
                     raise failures.too_slow(self.name, self._where, limit_s) from error
 
-        try:
-            return await call()
-        except ModelError as error:
-            wait_s = _pause_before_repeat(error)
-            if wait_s is None or asyncio.get_running_loop().time() + wait_s >= deadline:
-                raise
-        await self._pause(wait_s)
-        return await call()
+        return await self._repeat(call, limit_s)
 
     async def _call_once(
         self, prompt: str, system: str, max_tokens: int, timeout_s: float, schema: type[BaseModel] | None
@@ -184,14 +185,6 @@ class _Client:
         calls = response.tool_calls
         text = calls[0].args_as_json_str() if calls else response.text or ""
         return _Reply(text, usage.input_tokens, usage.output_tokens)
-
-
-def _pause_before_repeat(error: ModelError) -> float | None:
-    """Give the seconds to wait before the one repeat, or None where a repeat cannot help."""
-    if error.code not in _ASK_AGAIN:
-        return None
-    wait_s = float(error.data.get("retry_after_s", _PAUSE_S))
-    return max(wait_s, 0.0) if wait_s <= _LONGEST_PAUSE_S else None
 
 
 def _without_fence(text: str) -> str:

@@ -3,6 +3,7 @@
 from genesis.model.agent import (
     AgentCost,
     AgentProfile,
+    AgentRate,
     BriefExecutor,
     CommandExecutor,
     Condition,
@@ -16,21 +17,26 @@ from genesis.model.agent import (
     RemoteAgentExecutor,
     Rule,
 )
+from genesis.model.amendment import Amendment
 from genesis.model.base import Model
 from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan
 from genesis.model.program import Leaf, Program
 from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
-from genesis.model.run import FINISHED, ErrorInfo, Outcome, Run, RunState, TaskState
+from genesis.model.run import FINISHED, Attempt, Cause, ErrorInfo, Outcome, Run, RunState, TaskState
 from genesis.model.task import Alternative, CacheTtl, Estimate, Route, Task, TaskId
 
 __all__ = [
     "FINISHED",
     "AgentCost",
     "AgentProfile",
+    "AgentRate",
     "Alternative",
+    "Amendment",
+    "Attempt",
     "BriefExecutor",
     "Budget",
     "CacheTtl",
+    "Cause",
     "CommandExecutor",
     "Condition",
     "DeploymentExecutor",

@@ -11,6 +11,7 @@ from genesis.model.base import Fraction, Model, Text, TextMap, Usd
 __all__ = [
     "AgentCost",
     "AgentProfile",
+    "AgentRate",
     "BriefExecutor",
     "CommandExecutor",
     "Condition",
@@ -31,6 +32,17 @@ class AgentCost(Model):
 
     usd_per_task: Usd | None = None
     usd_per_1k_tokens: Usd | None = None
+
+
+class AgentRate(Model):
+    """How often an agent may be called, over everything that shares its state; who comes too early waits."""
+
+    calls: Annotated[int, Field(ge=1)]
+    """So many calls …"""
+    per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
+    """… in so many seconds."""
+    burst: Annotated[int, Field(ge=1)] | None = None
+    """So many may come at once; all of them where it is missing."""
 
 
 class PythonExecutor(Model):
@@ -130,6 +142,8 @@ class AgentProfile(Model):
     """Share of its tasks that succeed."""
     max_concurrency: Annotated[int, Field(ge=1)] = 10
     """Tasks running at once, over everything that uses this registry."""
+    rate: AgentRate | None = None
+    """How often it may be called; as often as there is work where it is missing."""
     pool: str | None = None
     """Work pool; `agent-<name without _agent>` where it is missing."""
     executor: ExecutorSpec | None = None
@@ -143,6 +157,8 @@ class AgentProfile(Model):
     secrets: tuple[str, ...] = ()
     """Names of secrets that it needs: environment variables."""
     allowed_tools: tuple[str, ...] = ()
+    expands: bool = False
+    """Whether its results may add tasks to the plan: `subtasks` of a result is a proposal then."""
 
     @property
     def pool_name(self) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from genesis.model.base import Model, Seconds, Usd
 from genesis.model.plan import PlannerLevel
+from genesis.model.report import Diagnostic
 
-__all__ = ["FINISHED", "ErrorInfo", "Outcome", "Run", "RunState", "TaskState"]
+__all__ = ["FINISHED", "Attempt", "Cause", "ErrorInfo", "Outcome", "Run", "RunState", "TaskState"]
 
 RunState = Literal[
     "pending",
@@ -39,12 +40,44 @@ FINISHED: frozenset[TaskState] = frozenset({"completed", "cached", "briefed"})
 """States in which a leaf's work is done, so that its dependants may start and a resume keeps it."""
 
 
+class Cause(Model):
+    """What an error came from, as data."""
+
+    type: str
+    """Its class with its module, for example `httpx.ConnectError`."""
+    message: str
+    code: str = ""
+    """Its own code, the errno or the status of an answer, where it has any."""
+    how: Literal["cause", "context"] = "cause"
+    """`context`: it was being handled when the other one was raised."""
+
+
 class ErrorInfo(Model):
-    """An error as data."""
+    """An error as data. What is empty is left out of its JSON, besides the hint."""
 
     code: str
     message: str
     hint: str = ""
+    category: str = Field(default="", exclude_if=lambda value: not value)
+    """One of the seven of `genesis.resilience.taxonomy`, where it was known when the error was met."""
+    causes: tuple[Cause, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """What it came from, nearest first."""
+    retry_after_s: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
+    """When the other side wants to be asked again, in seconds, where it says so."""
+
+
+class Attempt(Model):
+    """An attempt at a leaf that failed."""
+
+    number: int
+    """From 1, over all agents."""
+    agent: str
+    started_at: datetime | None = None
+    """Unknown of an attempt that left no record."""
+    ended_at: datetime
+    code: str
+    """Of the error that it ended with."""
+    message: str
 
 
 class Outcome(Model):
@@ -64,6 +97,8 @@ class Outcome(Model):
     error: ErrorInfo | None = None
     note: str = ""
     """What else a reader should know: that another agent took it over, and why."""
+    history: tuple[Attempt, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """The last attempts that failed, oldest first, over all agents and resumes."""
     usd: Usd | None = None
     """What it cost."""
     tokens: int = 0
@@ -86,3 +121,5 @@ class Run(Model):
     """The run's page in the Prefect UI."""
     error: ErrorInfo | None = None
     """Why the run did not complete, where it is not a single leaf's failure."""
+    findings: tuple[Diagnostic, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """What the check before the start found, where that stopped it."""

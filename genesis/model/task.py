@@ -51,12 +51,16 @@ class Route(Model):
     """One sentence for a reader."""
     alternatives: tuple[Alternative, ...] = ()
     """Up to three runners-up, best first."""
+    degraded: bool = False
+    """Whether a part of the routing failed by itself, so that this is not the best route; `reason` says which part."""
 
     @model_serializer(mode="wrap")
     def _document(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
         shape: dict[str, object] = handler(self)
         if self.agent is None:
-            return {"agent": None, "reason": self.reason}
+            shape = {"agent": None, "reason": self.reason, "degraded": self.degraded}
+        if not self.degraded:
+            shape.pop("degraded", None)
         return shape
 
 

@@ -4,7 +4,7 @@ from genesis.planning.heuristic import HeuristicPlanner
 from genesis.planning.levels import make_plan
 from genesis.planning.minimal import MinimalPlanner
 from genesis.planning.plan_file import load_plan, plan_document
-from genesis.planning.planner import Planner, PlanningContext
+from genesis.planning.planner import Planner, PlanningContext, Unusable
 from genesis.planning.playbook import Playbook, load_playbooks
 from genesis.planning.request import check_request
 
@@ -14,6 +14,7 @@ __all__ = [
     "Planner",
     "PlanningContext",
     "Playbook",
+    "Unusable",
     "check_request",
     "load_plan",
     "load_playbooks",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from genesis.errors import GenesisError, PlanningError, SecurityError, UsageError
 from genesis.model import Plan
@@ -16,8 +17,8 @@ __all__ = ["make_plan"]
 def make_plan(request: str, *, planners: Sequence[Planner], context: PlanningContext | None = None) -> Plan:
     """Plan a request with the best level that can.
 
-    A level that raises, or whose plan is not sound, is passed over, and the plan's `planner_note` says so. What the
-    person got wrong and what a security rule refuses is not papered over by a worse plan.
+    A level that raises, whatever it is, or whose plan is not sound, is passed over, and the plan's `planner_note` says
+    so. What the person got wrong and what a security rule refuses is not papered over by a worse plan.
 
     Args:
         request: What a person asked for.
@@ -30,28 +31,71 @@ def make_plan(request: str, *, planners: Sequence[Planner], context: PlanningCon
     Raises:
         UsageError: The request cannot be planned at all: empty, too long, or asking for nothing.
         SecurityError: A level refused the request.
-        PlanningError: No level gave a sound plan.
+        PlanningError: No level gave a sound plan; what the last one raised is its cause.
     """
     context = context or PlanningContext()
     text = check_request(request, context.limits)
-    passed_over: list[str] = []
+    passed_over: list[_PassedOver] = []
     for planner in planners:
         try:
-            plan = planner.plan(text, context)
+            plan = _sound(planner.plan(text, context), planner, context)
         except (SecurityError, UsageError):
             raise
         except GenesisError as error:
-            passed_over.append(f"{planner.level}: {error.message}")
-            continue
-        plan = plan.model_copy(update={"planner": planner.level, "vars": {**plan.vars, **context.vars}})
-        problems = structural_problems(plan, context.limits)
-        if problems:
-            passed_over.append(f"{planner.level}: its plan is not sound: {'; '.join(problems)}")
-            continue
-        own = [f"{planner.level}: {plan.planner_note}"] if plan.planner_note else []
-        return plan.model_copy(update={"planner_note": ". ".join(passed_over + own)})
+            passed_over.append(_PassedOver(planner.level, error.message, error))
+        except Exception as error:  # noqa: BLE001  # the boundary of a level: its bug costs the better plan
+            passed_over.append(_PassedOver(planner.level, _by_itself(error), error, bug=True))
+        else:
+            own = [f"{planner.level}: {plan.planner_note}"] if plan.planner_note else []
+            _tell(passed_over, planner.level)
+            return plan.model_copy(update={"planner_note": ". ".join([*map(str, passed_over), *own])})
+    _tell(passed_over, "no plan")
+    notes = [str(level) for level in passed_over]
     raise PlanningError(
-        "no planner level could plan the request: " + ("; ".join(passed_over) or "there is none"),
+        "no planner level could plan the request: " + ("; ".join(notes) or "there is none"),
         hint="write a plan file and run it",
-        data={"levels": passed_over},
-    )
+        data={"levels": notes},
+    ) from (passed_over[-1].error if passed_over else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _PassedOver:
+    """A level that did not make the plan."""
+
+    level: str
+    why: str
+    error: Exception
+    bug: bool = False
+    """Whether it raised what nobody expected."""
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.why}"
+
+
+def _by_itself(error: Exception) -> str:
+    from genesis.resilience.steps_down import described  # noqa: PLC0415  # only where a level failed
+
+    return f"it failed by itself ({described(error)})"
+
+
+def _sound(plan: Plan, planner: Planner, context: PlanningContext) -> Plan:
+    """Mark a plan as its level's, where it can be run.
+
+    Raises:
+        PlanningError: It has structural problems.
+    """
+    plan = plan.model_copy(update={"planner": planner.level, "vars": {**plan.vars, **context.vars}})
+    problems = structural_problems(plan, context.limits)
+    if problems:
+        raise PlanningError(f"its plan is not sound: {'; '.join(problems)}")
+    return plan
+
+
+def _tell(passed_over: Sequence[_PassedOver], last: str) -> None:
+    """Count and log each step from a level to the next."""
+    if not passed_over:
+        return
+    from genesis.resilience.steps_down import StepDown, step_down  # noqa: PLC0415  # only where a level was passed over
+
+    for level, to in zip(passed_over, [*(level.level for level in passed_over[1:]), last], strict=True):
+        step_down(StepDown("planning", level.level, to, level.why), error=level.error if level.bug else None)

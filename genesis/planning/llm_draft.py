@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema
 
 from genesis.model import Task
 from genesis.planning.llm_vocabulary import MOST_CHOICES, Vocabulary
+from genesis.planning.task_types import CHANGE_OUTSIDE
 from genesis.structure.repair import Repair, slug, unique_slugs
 
 __all__ = ["Draft", "PlanDraft", "TaskDraft", "draft_schema", "letters", "read_drafts"]
@@ -29,7 +30,6 @@ _PAIRS = 2
 _VALUE = 120
 _LONGEST = 500
 _MOST_READ = 2_000
-_CHANGE_OUTSIDE = frozenset({"api_call", "deploy", "devops", "file_write", "infrastructure", "outreach"})
 
 
 def _text(value: object) -> str:
@@ -165,7 +165,7 @@ class Draft:
             requires=() if self.children else self.requires,
             labels=dict(self.labels),
             inputs={} if self.children else dict(self.inputs),
-            side_effects=not self.children and self.type in _CHANGE_OUTSIDE,
+            side_effects=not self.children and self.type in CHANGE_OUTSIDE,
         )
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from genesis.model import Plan, PlannerLevel
 from genesis.settings import Limits
 
-__all__ = ["Planner", "PlanningContext"]
+__all__ = ["Planner", "PlanningContext", "Unusable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +38,16 @@ class Planner(Protocol):
             ModelError: The model of this level cannot be used; the next one is asked.
         """
         ...
+
+
+@dataclass(slots=True)
+class Unusable:
+    """A level that could not be made: it is passed over with what was raised then."""
+
+    level: PlannerLevel
+    error: Exception
+
+    def plan(self, request: str, context: PlanningContext) -> Plan:
+        """Raise what was raised when the level was made."""
+        del request, context
+        raise self.error

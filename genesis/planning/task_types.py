@@ -8,9 +8,11 @@ from functools import lru_cache
 
 from genesis.planning.words import base_verb, content_stems, stem, strip_polite, words
 
-__all__ = ["guess_type"]
+__all__ = ["CHANGE_OUTSIDE", "guess_type"]
 
 GENERIC = "generic"
+CHANGE_OUTSIDE = frozenset({"api_call", "deploy", "devops", "file_write", "infrastructure", "outreach"})
+"""Types of task that change something outside of the run."""
 
 
 @dataclass(frozen=True, slots=True)

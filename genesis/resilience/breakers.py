@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Literal
 
 from genesis.errors import UsageError
-from genesis.llm import Model, open_model
 from genesis.resilience.breaker import Breaker, BreakerEvent
 from genesis.resilience.machine import BreakerRules
 from genesis.resilience.redis_store import RedisStore
 from genesis.resilience.sqlite_store import SqliteStore
 from genesis.resilience.store import Store
-from genesis.settings import ResilienceSettings, Settings
+from genesis.resilience.tally import Tally, tally_of_process
+from genesis.settings import ResilienceSettings
 
-__all__ = ["Breakers", "Kind", "breakers_of", "guarded_model"]
+__all__ = ["Breakers", "Kind", "Listener", "breakers_of", "store_of"]
 
 Kind = Literal["agent", "model", "host"]
+Listener = Callable[[BreakerEvent], None]
 _log = logging.getLogger(__name__)
 
 
@@ -31,6 +32,7 @@ class Breakers:
         rules: Of all of them.
         store: Shares their state with other processes.
         listen: Is told of changes of state; log lines are written in any case.
+        tally: Counts the changes.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Breakers:
         rules: BreakerRules | None = None,
         *,
         store: Store | None = None,
-        listen: Callable[[BreakerEvent], None] | None = None,
+        listen: Listener | None = None,
+        tally: Tally | None = None,
     ):
         self._rules = rules or BreakerRules()
         self._store = store
-        self._listen = listen
+        self._listeners: tuple[Listener, ...] = () if listen is None else (listen,)
+        self._tally = tally or tally_of_process()
         self._lock = threading.Lock()
         self._made: dict[str, Breaker] = {}
 
@@ -54,6 +58,12 @@ class Breakers:
                 self._made[full] = Breaker(full, self._rules, store=self._store, listen=self._heard)
             return self._made[full]
 
+    def listen(self, listener: Listener) -> None:
+        """Tell one more of changes of state, from whichever thread made them; the same one is told once."""
+        with self._lock:
+            if listener not in self._listeners:
+                self._listeners = (*self._listeners, listener)
+
     def _heard(self, event: BreakerEvent) -> None:
         if event.degraded:
             _log.warning("circuit breaker of %s: %s", event.name, event.reason)
@@ -62,8 +72,9 @@ class Breakers:
             _log.log(
                 level, "circuit breaker of %s: %s, was %s: %s", event.name, event.after, event.before, event.reason
             )
-        if self._listen is not None:
-            self._listen(event)
+            self._tally.add("breaker_transitions", event.name.partition(" ")[0], event.after)
+        for listener in self._listeners:
+            listener(event)
 
 
 @lru_cache(maxsize=16)
@@ -84,24 +95,16 @@ def breakers_of(settings: ResilienceSettings, home: Path) -> Breakers:
         longest_cooling_s=settings.longest_cooling_s,
         successes=settings.successes,
     )
-    return Breakers(rules, store=_store(settings, home))
+    return Breakers(rules, store=store_of(settings, home))
 
 
-def guarded_model(settings: Settings, name: str | None = None) -> Model:
-    """Make the model that the settings name, behind the breaker of its endpoint: while that is open it is not called.
-
-    Args:
-        settings: Model, address, key and bounds; how breakers work.
-        name: `provider:model` instead of the settings' own.
+@lru_cache(maxsize=16)
+def store_of(settings: ResilienceSettings, home: Path) -> Store | None:
+    """Give the store that breakers, rate limits and retry budgets of this process share with others, if they do.
 
     Raises:
-        UsageError: No model is named, or its name, the base URL or Redis' address cannot be used.
+        UsageError: It is to be Redis, and its address is missing.
     """
-    breakers = breakers_of(settings.resilience, settings.home)
-    return open_model(settings.llm, name, guard=lambda where: breakers.of("model", where).guarding())
-
-
-def _store(settings: ResilienceSettings, home: Path) -> Store | None:
     if settings.share == "memory":
         return None
     if settings.share == "machine":

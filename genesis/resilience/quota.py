@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import threading
 import time
@@ -14,7 +15,9 @@ from genesis.resilience.store import Store, StoreError
 
 __all__ = ["Quota", "QuotaError", "QuotaRule"]
 
+_log = logging.getLogger(__name__)
 _STORE_AGAIN_S = 5.0
+_WORTH_SAYING_S = 1.0
 
 
 class QuotaError(ServiceError):
@@ -88,6 +91,8 @@ class Quota:
                 hint="raise the limit or the deadline, or start fewer at once",
                 data={"retry_after_s": round(wait_s, 3)},
             )
+        if wait_s >= _WORTH_SAYING_S:
+            _log.info("%s waits %.1f s for its turn", self.name, wait_s)
         if wait_s > 0:
             await self._pause(wait_s)
         return wait_s

@@ -1,4 +1,4 @@
-"""Whether and when to try again: one policy a layer, and one budget for a run.
+"""Whether and when to try again: one policy for all layers, and one budget for a run.
 
 The pause is drawn at random from zero to a bound that doubles ("full jitter", M. Brooker, *Exponential Backoff And
 Jitter*, AWS Architecture Blog, 2015): of all the usual schemes it spreads a crowd of callers best. The budget keeps a
@@ -12,8 +12,10 @@ import math
 import random
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
+from genesis.resilience.store import Store, StoreError
 from genesis.resilience.taxonomy import classify
 
 __all__ = ["RetryBudget", "RetryPolicy"]
@@ -21,7 +23,7 @@ __all__ = ["RetryBudget", "RetryPolicy"]
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Bounds on repeats of one layer. Times are in seconds."""
+    """Bounds on repeats of one layer: of a task's attempts, or of single calls in an attempt. Times are in seconds."""
 
     retries: int = 3
     """Repeats after the first try."""
@@ -59,41 +61,95 @@ class RetryPolicy:
 
 
 class RetryBudget:
-    """What one run may spend on repeats, over all its leaves.
+    """What one run may spend on repeats, over all its leaves: of attempts, and of single calls within attempts.
 
     It begins with a fifth of the leaves, so that a run whose agents are all down makes at most 1.2 tries a leaf, but
     with three, so that a small run has repeats at all. Each success gives one back, up to where it began: while work
     succeeds, repeats are what a task's `retries` say.
 
+    A run whose leaves are done by workers has one budget in the workers' shared store. Successes are counted here and
+    handed in with the next repeat, or at the end. A copy, as pickle makes one, is a budget of its own.
+
     Args:
         leaves: How many leaves the run has.
+        store: Shares it with other processes; one that cannot be used leaves each with a budget of its own.
+        name: Of the run in the store.
     """
 
     SHARE = 0.2
     LEAST = 3
 
-    def __init__(self, leaves: int):
+    def __init__(self, leaves: int, *, store: Store | None = None, name: str = ""):
         self._size = max(self.LEAST, int(self.SHARE * leaves))
         self._left = self._size
+        self._store = store
+        self._name = f"repeats:{name}"
         self._lock = threading.Lock()
+        self._earned = 0
         self.refused = 0
         """How many repeats it has refused."""
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_lock": None, "_store": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
     @property
     def left(self) -> int:
-        """How many repeats may be made now."""
+        """How many repeats may be made now, as far as is known here."""
         return self._left
 
     def take(self) -> bool:
-        """Take a repeat, if one is left."""
+        """Take a repeat, if one is left. With a store it waits for that."""
+        if self._store is not None:
+            with suppress(StoreError):
+                return self._took(self._take_shared(self._store))
         with self._lock:
-            if self._left <= 0:
+            left = self._left
+            self._left = max(0, left - 1)
+        return self._took(left)
+
+    def _take_shared(self, store: Store) -> int:
+        with self._lock:
+            earned, self._earned = self._earned, 0
+
+        def step(kept: str | None, _now: float) -> tuple[str | None, int]:
+            left = min(self._size, self._number(kept) + earned)
+            return str(max(0, left - 1)), left
+
+        left = store.change(self._name, step)
+        with self._lock:
+            self._left = max(0, left - 1)
+        return left
+
+    def _took(self, left: int) -> bool:
+        if left <= 0:
+            with self._lock:
                 self.refused += 1
-                return False
-            self._left -= 1
-            return True
+        return left > 0
 
     def succeeded(self) -> None:
         """Give one back."""
         with self._lock:
             self._left = min(self._size, self._left + 1)
+            self._earned += self._store is not None
+
+    def hand_in(self) -> None:
+        """Let other processes have what was earned here. With a store it waits for that."""
+        with self._lock:
+            earned, self._earned = self._earned, 0
+        if self._store is None or not earned:
+            return
+
+        def step(kept: str | None, _now: float) -> tuple[str | None, None]:
+            return (None if kept is None else str(min(self._size, self._number(kept) + earned))), None
+
+        with suppress(StoreError):
+            self._store.change(self._name, step)
+
+    def _number(self, kept: str | None) -> int:
+        try:
+            return self._size if kept is None else max(0, int(kept))
+        except ValueError:
+            return self._size

@@ -27,6 +27,8 @@ __all__ = [
     "classify",
     "health_of",
     "meaning_of",
+    "meaning_of_status",
+    "pause_asked_for",
     "retry_after_s",
 ]
 
@@ -88,6 +90,7 @@ BY_CLASS: Mapping[type[errors.GenesisError], Meaning] = {
     errors.TaskError: _AGENT,
     errors.TaskTimeoutError: _AGENT,
     errors.RunError: _LEDGER,
+    errors.ForeignError: _AGENT,
 }
 """By class, for codes that are not listed."""
 
@@ -106,8 +109,12 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-MODEL-SERVICE": _MODEL_GONE,
     "GEN-MODEL-TIMEOUT": _MODEL_GONE,
     "GEN-MODEL-UNREACHABLE": _MODEL_GONE,
+    "GEN-DEADLINE": _PERSON,
+    "GEN-SERVICE-BUSY": _BUSY,
+    "GEN-TASK-REFUSED": _REFUSED,
     "GEN-TASK-EXIT": _means("network", "high", "fail", again=True, blames=False),
     "GEN-TASK-OUTPUTS": _means("validation", "high", "reroute", again=True, blames=False),
+    "GEN-TASK-SUBTASK": _means("decomposition", "high", "fail", blames=False),
     "GEN-TASK-RESULT-SIZE": _means("resource", "high", "replan"),
     "GEN-DISPATCH-NO-WORKER": _means("network", "high", "reroute"),
     "GEN-DISPATCH-NOT-BEGUN": _AGENT,
@@ -115,11 +122,12 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-DISPATCH-NO-RECORD": _AGENT,
     "GEN-DISPATCH-CRASHED": _AGENT,
     "GEN-DISPATCH-MAYBE-DONE": _means("network", "high", "ask"),
+    "GEN-RESOURCE-SHORT": _SHORT,
     "GEN-RUN-VERSION": _means("resource", "high", "ask"),
     "GEN-RUN-STORAGE": _means("resource", "high", "ask"),
     "GEN-INTERRUPTED": _PERSON,
     "GEN-STORE": _means("resource", "medium", "fall_back", again=True, blames=False),
-    "GEN-QUOTA": _BUSY,
+    "GEN-QUOTA": _means("network", "medium", "wait"),
 }
 """By code, where it means something else than its class."""
 
@@ -180,7 +188,9 @@ _FOREIGN: Mapping[str, Meaning] = {
 """By module and name of the class."""
 
 _BY_ERRNO: Mapping[int, Meaning] = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO), _MACHINE),
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO), _MACHINE
+    ),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN), _SHORT),
     **dict.fromkeys(
         (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET,
@@ -205,7 +215,9 @@ def classify(error: BaseException, *, now: Callable[[], datetime] = lambda: date
         return _own(error)
     status = _status(error)
     if status is not None:
-        meaning = _by_status(status, llm=type(error).__module__.startswith("pydantic_ai"))
+        meaning = meaning_of_status(status)
+        if type(error).__module__.startswith("pydantic_ai"):
+            meaning = replace(meaning, category="llm", recovery="fall_back")
         return replace(meaning, code=f"HTTP-{status}", retry_after_s=retry_after_s(error, now=now))
     number = error.errno if isinstance(error, OSError) else None
     if number is not None and number in _BY_ERRNO:
@@ -227,6 +239,17 @@ def meaning_of(code: str) -> Meaning:
     return replace(longest[1], code=code)
 
 
+def meaning_of_status(status: int) -> Meaning:
+    """Say what the status of an answer over HTTP means that is no success."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _BUSY
+    if status in _STATUS_AGAIN:
+        return _GONE
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PAYMENT_REQUIRED}:
+        return _means("network", "high", "ask")
+    return _REFUSED
+
+
 def health_of(error: BaseException) -> Verdict:
     """Say what an error of a call says about the health of the other side, for its circuit breaker.
 
@@ -243,14 +266,19 @@ def retry_after_s(error: BaseException, *, now: Callable[[], datetime] = lambda:
     if headers is None:
         headers = getattr(error, "headers", None)
     said = headers.get("retry-after") if isinstance(headers, Mapping) else None
-    if not isinstance(said, str):
-        return None
+    return pause_asked_for(said, now=now) if isinstance(said, str) else None
+
+
+def pause_asked_for(said: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
+    """Read a `Retry-After` header: the seconds from now, at most a day; None where it cannot be read."""
     if (seconds := _seconds(said)) is not None:
         return seconds
     try:
         until = parsedate_to_datetime(said)
     except ValueError:
         return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
     return _seconds((until - now()).total_seconds()) or 0.0
 
 
@@ -269,18 +297,6 @@ def _status(error: BaseException) -> int | None:
             return found
     is_urllib = type(error).__module__ == "urllib.error"
     return int(code) if is_urllib and isinstance(code := getattr(error, "code", None), int) else None
-
-
-def _by_status(status: int, *, llm: bool) -> Meaning:
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        meaning = _BUSY
-    elif status in _STATUS_AGAIN:
-        meaning = _GONE
-    elif status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PAYMENT_REQUIRED}:
-        meaning = _means("network", "high", "ask")
-    else:
-        meaning = _REFUSED
-    return replace(meaning, category="llm", recovery="fall_back") if llm else meaning
 
 
 def _seconds(value: Any) -> float | None:

@@ -67,6 +67,15 @@ class ReadyQueue:
             self._offer(agent)
         return None
 
+    def claim(self, place: int) -> None:
+        """Take a place that is in the queue out of it, and count it against its agent."""
+        agent = self._agents[place]
+        self._queued[place] = False
+        self._rooms[agent] -= 1
+        if self._offered[agent] == place:
+            self._offered[agent] = _NO_OFFER
+            self._offer(agent)
+
     def leave(self, place: int) -> None:
         """Give back what `pop` counted for a place, once its job runs no more."""
         agent = self._agents[place]
@@ -96,6 +105,10 @@ class ReadyQueue:
     def queued(self, agent: int) -> list[int]:
         """Give the places of an agent that are in the queue, best first."""
         return sorted({place for place in self._heaps[agent] if self._waits(place, agent)})
+
+    def blocked(self) -> list[int]:
+        """Give the agents that are blocked."""
+        return [agent for agent, blocked in enumerate(self._blocked) if blocked]
 
     def block(self, agent: int) -> None:
         """Keep all of an agent's jobs in the queue until it is unblocked."""

@@ -119,13 +119,14 @@ class Scheduler:
         return taken
 
     def finish(self, job: int) -> None:
-        """Say that a running job succeeded, so that what waited for it alone becomes ready.
+        """Say that a running or held job succeeded, so that what waited for it alone becomes ready.
 
         Raises:
-            ScheduleError: The job is not running.
+            ScheduleError: The job is neither running nor held.
         """
-        self._expect(job, "finish", JobState.RUNNING)
-        self._leave_slot(job)
+        self._expect(job, "finish", JobState.RUNNING, JobState.HELD)
+        if self._states[job] is JobState.RUNNING:
+            self._leave_slot(job)
         self._settle(job)
 
     def fail(self, job: int) -> list[int]:
@@ -230,6 +231,35 @@ class Scheduler:
         for job in jobs:
             self._queue.discard(self._places[job])
             self._settle(job)
+
+    def take_over(self, earlier: Scheduler) -> None:
+        """Go on from where a scheduler of the first of these jobs stands, after jobs or edges were added.
+
+        Args:
+            earlier: Its jobs have the same indices and agents here. It is not to be used any more.
+
+        Raises:
+            ScheduleError: A job has started or ended here already; or one runs there that may not start here.
+        """
+        names = {number: name for name, number in earlier._agents.items()}
+        states = list(enumerate(earlier._states))
+        self.restore(job for job, state in states if state is JobState.FINISHED)
+        for job, state in states:
+            if state is JobState.RUNNING:
+                self._expect(job, "go on with", JobState.READY)
+                self._queue.claim(self._places[job])
+                self._move(job, JobState.RUNNING)
+                self._free -= 1
+            elif state is JobState.HELD:
+                self.hold(job)
+        for job, state in states:
+            if state is JobState.FAILED:
+                self.hold(job)
+                self.fail(job)
+        for number in earlier._queue.blocked():
+            name = names[number]
+            if name is not None and name in self._agents:
+                self.block(name)
 
     def block(self, agent: str) -> None:
         """Start no more jobs of an agent until it is unblocked, as when its circuit breaker is open.

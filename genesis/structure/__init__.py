@@ -4,15 +4,20 @@ from genesis.structure.dataflow import DataFlow, Missing, dataflow
 from genesis.structure.estimates import expected_seconds, expected_tokens, expected_usd
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
-from genesis.structure.references import WHOLE_RESULT, fill, references, split
+from genesis.structure.problems import PARTS, Part, Problem, Shape
+from genesis.structure.references import WHOLE_RESULT, fill, literal, references, rewritten, split
 
 __all__ = [
+    "PARTS",
     "WHOLE_RESULT",
     "DataFlow",
     "Junctions",
     "Missing",
     "Node",
     "Outline",
+    "Part",
+    "Problem",
+    "Shape",
     "Unresolved",
     "dataflow",
     "expected_seconds",
@@ -20,7 +25,9 @@ __all__ = [
     "expected_usd",
     "fill",
     "junctions",
+    "literal",
     "outline",
     "references",
+    "rewritten",
     "split",
 ]

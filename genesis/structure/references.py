@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
-__all__ = ["TOKEN", "WHOLE_RESULT", "fill", "references", "split"]
+__all__ = ["TOKEN", "WHOLE_RESULT", "fill", "literal", "references", "rewritten", "split"]
 
 WHOLE_RESULT = "result"
 """The key that stands for all that a task returned."""
@@ -57,6 +57,32 @@ def fill(value: JsonValue, lookup: Callable[[str], JsonValue]) -> JsonValue:
     if isinstance(value, dict):
         return {key: fill(item, lookup) for key, item in value.items()}
     return value
+
+
+def rewritten(inputs: Mapping[str, JsonValue], names: Mapping[str, str | None]) -> dict[str, JsonValue]:
+    """Change references in inputs: to another reference, or with None into the same characters as plain text."""
+
+    def change(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            return match[0]
+        better = names[match[1]]
+        return f"{{{better}}}" if better else f"{{{{{match[1]}}}}}"
+
+    def walk(value: JsonValue) -> JsonValue:
+        if isinstance(value, str):
+            return TOKEN.sub(change, value)
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        if isinstance(value, dict):
+            return {key: walk(item) for key, item in value.items()}
+        return value
+
+    return {key: walk(value) for key, value in inputs.items()}
+
+
+def literal(text: str) -> str:
+    """Write a text so that no part of it is a reference."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _fill_text(text: str, lookup: Callable[[str], JsonValue]) -> JsonValue:

@@ -12,15 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from pydantic import JsonValue
-
 from genesis.model import Plan
 from genesis.settings import Limits
 from genesis.structure.changes import Changes, Repair
 from genesis.structure.dataflow import dataflow
 from genesis.structure.feedback import Edge, feedback_edges
 from genesis.structure.outline import Node, Outline, outline
-from genesis.structure.references import TOKEN, WHOLE_RESULT, split
+from genesis.structure.references import WHOLE_RESULT, rewritten, split
 from genesis.structure.trim import within_limits
 
 __all__ = ["Repair", "Repaired", "repair", "slug", "unique_slugs"]
@@ -223,7 +221,7 @@ def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
         repairs.append(Repair("GEN-REPAIR-REFERENCE", node.path, text))
     changes = Changes()
     for index, names in faults.items():
-        changes.set(index, inputs=_rewritten(view.nodes[index].task.inputs, names))
+        changes.set(index, inputs=rewritten(view.nodes[index].task.inputs, names))
     return changes.apply(plan, view)
 
 
@@ -234,27 +232,6 @@ def _whole_result(view: Outline, node: Node, reference: str) -> str | None:
     if parts is None or target is None or target == node.index or view.nodes[target].children:
         return None
     return f"{parts[0]}.{WHOLE_RESULT}"
-
-
-def _rewritten(inputs: Mapping[str, JsonValue], names: Mapping[str, str | None]) -> dict[str, JsonValue]:
-    """Change references in inputs: to another reference, or with None into the same characters as plain text."""
-
-    def change(match: re.Match[str]) -> str:
-        if match[1] not in names:
-            return match[0]
-        better = names[match[1]]
-        return f"{{{better}}}" if better else f"{{{{{match[1]}}}}}"
-
-    def walk(value: JsonValue) -> JsonValue:
-        if isinstance(value, str):
-            return TOKEN.sub(change, value)
-        if isinstance(value, list):
-            return [walk(item) for item in value]
-        if isinstance(value, dict):
-            return {key: walk(item) for key, item in value.items()}
-        return value
-
-    return {key: walk(value) for key, value in inputs.items()}
 
 
 def _without_cycles(plan: Plan, repairs: list[Repair]) -> Plan:
@@ -308,7 +285,7 @@ def _cut(
     used = {name: None for name, producer in sources.get(target.index, {}).items() if producer == source.index}
     if used:
         inputs = earlier.get("inputs", target.task.inputs)
-        changes.set(target.index, inputs=_rewritten(inputs if isinstance(inputs, dict) else {}, used))
+        changes.set(target.index, inputs=rewritten(inputs if isinstance(inputs, dict) else {}, used))
     repairs.append(
         Repair("GEN-REPAIR-CYCLE", target.path, f"{target.path!r} no longer waits for {source.path!r}: it was a cycle")
     )

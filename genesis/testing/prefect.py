@@ -9,11 +9,11 @@ from typing import Any
 
 from genesis.agents import Executor, LocalProbe
 from genesis.execute.control import Control
-from genesis.execute.history import files_folder
+from genesis.execute.history import course_of, files_folder
 from genesis.execute.ledger import FolderStore, Header, Ledger, new_run_id
 from genesis.execute.observer import Observer, Silent
 from genesis.execute.server import Api, down, ensure_api
-from genesis.execute.session import Session, utc_now
+from genesis.execute.session import Course, Session, utc_now
 from genesis.flows.connection import connected
 from genesis.flows.orchestrate import orchestrate
 from genesis.model import Leaf, Program, Run
@@ -61,21 +61,21 @@ class Workbench:
     ) -> Run:
         """Run a program; with the run id of an earlier call it goes on from its ledger."""
         run_id = run_id or new_run_id(utc_now())
-        ledger = Ledger(self.store, run_id, inline_bytes=self.settings.limits.result_inline_bytes)
-        await ledger.begin(
-            Header(
-                genesis_version="test",
-                run_id=run_id,
-                correlation_id="test",
-                created_at=utc_now(),
-                document=plan_document(program.source),
-                registry=program.registry,
-                slots=slots,
-            )
+        limits = self.settings.limits
+        ledger = Ledger(self.store, run_id, inline_bytes=limits.result_inline_bytes, most_bytes=limits.result_bytes)
+        header = Header(
+            genesis_version="test",
+            run_id=run_id,
+            correlation_id="test",
+            created_at=utc_now(),
+            document=plan_document(program.source),
+            registry=program.registry,
+            slots=slots,
         )
+        await ledger.begin(header)
         self.control = Control()
         session = Session(
-            program=program,
+            course=await course_of(ledger, header, self.settings) if await ledger.amendments() else Course(program),
             ledger=ledger,
             correlation_id="test",
             settings=self.settings,
@@ -83,6 +83,7 @@ class Workbench:
             slots=slots,
             files=files_folder(ledger, self.settings),
             observer=observer or Silent(),
+            probe=probe,
             **more,
         )
-        return await orchestrate(session, self.control, probe)
+        return await orchestrate(session, self.control)

@@ -13,7 +13,7 @@ from genesis.model import Severity
 if TYPE_CHECKING:
     from genesis.validation.facts import Facts
 
-__all__ = ["Check", "Find", "Finding", "check"]
+__all__ = ["Check", "Find", "Finding", "Notice", "check"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Find(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One coded check."""
+class Notice:
+    """One kind of diagnostic."""
 
     code: str
     """Stable, `GEN-…`; its findings carry it."""
@@ -47,6 +47,12 @@ class Check:
     """What it finds, as one line of the reference."""
     remedy: str
     """What a reader can do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Notice):
+    """One coded check."""
+
     find: Find
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from genesis.validation.checks import CHECKS
+from genesis.validation.structural import NOTICES
 
 __all__ = ["checks_page"]
 
@@ -20,7 +21,9 @@ def checks_page() -> str:
     parts = [_HEAD]
     for severity, title in _TITLES.items():
         rows = [
-            f"| `{check.code}` | {check.finds} | {check.remedy} |" for check in CHECKS if check.severity == severity
+            f"| `{check.code}` | {check.finds} | {check.remedy} |"
+            for check in (*CHECKS, *NOTICES)
+            if check.severity == severity
         ]
         parts.append("\n".join([f"## {title}\n", "| code | finds | what to do |", "|---|---|---|", *rows]) + "\n")
     return "\n".join(parts)

@@ -21,7 +21,7 @@ from decimal import Decimal
 from genesis.model import AgentProfile, ScoreParts, Severity
 from genesis.validation.facts import Facts
 
-__all__ = ["score"]
+__all__ = ["NO_SCORE", "score"]
 
 _WEIGHTS = {"success": 0.4, "quality": 0.3, "cost": 0.2, "time": 0.1}
 _ERROR_WEIGHT = 5
@@ -30,6 +30,9 @@ _TOKENS = 1_000
 _NO_PRICE = Decimal(1)
 """Scale in dollars where no agent has a price."""
 _DIGITS = 4
+
+NO_SCORE = ScoreParts(success=0.0, quality=0.0, cost=0.0, time=0.0)
+"""Of a plan that could not be scored."""
 
 
 def score(facts: Facts, found: Counter[Severity]) -> tuple[float, ScoreParts]:

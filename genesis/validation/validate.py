@@ -1,4 +1,4 @@
-"""Validate a routed plan (AOP): run every check and give the report."""
+"""Validate a routed plan (AOP): run every check and give the report; never less than the structural ones."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from genesis.model import Diagnostic, Registry, Report, RoutedPlan, Severity
 from genesis.settings import Limits
 from genesis.validation.check import Check, Finding
 from genesis.validation.checks import CHECKS
-from genesis.validation.facts import gather
+from genesis.validation.facts import Facts, gather
 from genesis.validation.probe import Probe
-from genesis.validation.score import score
+from genesis.validation.score import NO_SCORE, score
+from genesis.validation.structural import Structural
 
 __all__ = ["validate"]
 
 _SHOWN = 50
 """Findings of one code that are listed; the rest are counted."""
 _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+_Row = tuple[tuple[int, float, str], Diagnostic]
+"""A diagnostic behind what it is sorted by."""
 
 
 def validate(
@@ -31,6 +34,9 @@ def validate(
     model: str | None = None,
 ) -> Report:
     """Check a routed plan and score it. It never raises, whatever the plan, and takes time nearly linear in its tasks.
+
+    A check that fails by itself is left out, and the report says so. The structure is always checked: where one of its
+    checks fails, the same is established in a plainer way, and what cannot be established is an error.
 
     Args:
         routed: The plan with its routes.
@@ -47,32 +53,57 @@ def validate(
         The diagnostics, errors first, then warnings, then infos, each in document order and then by code, with at most
         50 of one code and a last one that counts the rest; and the score, which a plan with errors has too.
     """
-    facts = gather(
-        routed,
-        registry,
-        probe=probe,
-        limits=limits or Limits(),
-        slots=slots,
-        planned=planned,
-        default_seconds=default_seconds,
-        model=model,
-    )
-    rows: list[tuple[tuple[int, float, str], Diagnostic]] = []
+    limits = limits or Limits()
+    planned = routed.plan.planner != "file" if planned is None else planned
+    parts = Structural(routed, registry, limits, planned=planned)
+    try:
+        facts = gather(
+            routed,
+            registry,
+            probe=probe,
+            limits=limits,
+            slots=slots,
+            planned=planned,
+            default_seconds=default_seconds,
+            model=model,
+        )
+    except Exception as error:  # noqa: BLE001  # the boundary of validation: see `Structural`
+        return parts.report(error)
+    rows: list[_Row] = []
+    failed: list[tuple[Check, Exception]] = []
     count: Counter[Severity] = Counter()
     for check in CHECKS:
-        findings = sorted(check.find(facts), key=_position)
-        if not findings:
-            continue
-        count[check.severity] += len(findings)
-        for finding in findings[:_SHOWN]:
-            path = None if finding.node is None else facts.path(finding.node)
-            rows.append(((_RANK[check.severity], _position(finding), check.code), _diagnostic(check, finding, path)))
-        rest = len(findings) - _SHOWN
-        if rest > 0:
-            rows.append(((_RANK[check.severity], float("inf"), check.code), _more(check, rest)))
+        try:
+            found, number = _rows(check, facts)
+        except Exception as error:  # noqa: BLE001  # the boundary of one check
+            failed.append((check, error))
+        else:
+            rows += found
+            count[check.severity] += number
+    for diagnostic in parts.instead_of(failed):
+        rows.append(((_RANK[diagnostic.severity], -1, diagnostic.code), diagnostic))
+        count[diagnostic.severity] += 1
+    try:
+        total, shares = score(facts, count)
+    except Exception as error:  # noqa: BLE001  # the boundary of scoring
+        total, shares = 0.0, NO_SCORE
+        unscored = parts.unscored(error)
+        rows.append(((_RANK[unscored.severity], -1, unscored.code), unscored))
     rows.sort(key=lambda row: row[0])
-    total, parts = score(facts, count)
-    return Report(ok=not count["error"], score=total, parts=parts, diagnostics=tuple(row[1] for row in rows))
+    return Report(ok=not count["error"], score=total, parts=shares, diagnostics=tuple(row[1] for row in rows))
+
+
+def _rows(check: Check, facts: Facts) -> tuple[list[_Row], int]:
+    """Make one check: its diagnostics with their places in the report, and how many findings there are."""
+    findings = sorted(check.find(facts), key=_position)
+    rank = _RANK[check.severity]
+    rows: list[_Row] = []
+    for finding in findings[:_SHOWN]:
+        path = None if finding.node is None else facts.path(finding.node)
+        rows.append(((rank, _position(finding), check.code), _diagnostic(check, finding, path)))
+    if len(findings) > _SHOWN:
+        rows.append(((rank, float("inf"), check.code), _more(check, len(findings) - _SHOWN)))
+    return rows, len(findings)
 
 
 def _position(finding: Finding) -> float:

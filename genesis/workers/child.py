@@ -25,6 +25,7 @@ from prefect.exceptions import Abort, Pause
 from prefect.logging.handlers import APILogWorker
 
 from genesis.agents.threads import Threads
+from genesis.errors import ForeignError
 from genesis.workers.engine import Stop, run, run_hooks
 from genesis.workers.environment import apply_environment
 from genesis.workers.loading import Flows, back_home, is_module
@@ -155,7 +156,7 @@ class _Child:
         except asyncio.CancelledError:
             report["error"] = None if stop.why else "its task was cancelled"
         except BaseException as error:  # noqa: BLE001  # the named boundary of a flow run
-            report["error"] = f"{type(error).__name__}: {error}"[:_TEXT]
+            report["error"] = _told(error)
         with suppress(OSError):
             self._wire.send(report)
 
@@ -174,7 +175,7 @@ class _Child:
         try:
             flow = await self._flows.find(flow_run, entrypoint, pulls=message["pulls"])
         except Exception as error:  # noqa: BLE001  # importing a team's code can raise anything
-            return {"error": f"its flow {entrypoint!r} cannot be loaded here: {type(error).__name__}: {error}"[:_TEXT]}
+            return {"error": f"its flow {entrypoint!r} cannot be loaded here: {_told(error)}"[:_TEXT]}
         if message["shared"] and not flow.isasync:
             return {"refused": "it is not async, and a thread cannot be stopped"}
         return {"state": _shape(await run(flow, flow_run, stop, self._threads))}
@@ -187,7 +188,7 @@ class _Child:
             flow = await self._flows.find(flow_run, message["entrypoint"], pulls=message["pulls"])
             await run_hooks(flow, flow_run, message["why"])
         except Exception as error:  # noqa: BLE001  # the named boundary of a user's hooks
-            report["error"] = f"{type(error).__name__}: {error}"[:_TEXT]
+            report["error"] = _told(error)
         with suppress(OSError):
             self._wire.send(report)
 
@@ -196,6 +197,13 @@ def _shape(state: State[Any] | None) -> Message | None:
     if state is None:
         return None
     return {"type": state.type.value, "name": state.name, "message": (state.message or "")[:_TEXT]}
+
+
+def _told(error: BaseException) -> str:
+    """Say what was raised, and what that came from: the supervisor is told a text, and so is the API."""
+    causes = ForeignError.of(error).to_dict().get("causes", ())
+    said = [f"{each['type'].rpartition('.')[2]}: {each['message']}" for each in causes]
+    return ", from ".join([f"{type(error).__name__}: {error}", *said])[:_TEXT]
 
 
 def _exc_info() -> tuple[Any, Any, Any]:

@@ -35,10 +35,11 @@ class Ran:
 
     @property
     def error(self) -> dict[str, Any]:
-        """The error of a call with `--json`: exactly its three keys, and details for machines where there are any."""
+        """The error of a call with `--json`: its three keys, and details for machines where there are any."""
         document = self.document
         assert set(document) == {"error"}
-        assert {"code", "message", "hint"} <= set(document["error"]) <= {"code", "message", "hint", "data"}
+        needed, more = {"code", "message", "hint"}, {"data", "causes", "type"}
+        assert needed <= set(document["error"]) <= needed | more
         return document["error"]
 
 

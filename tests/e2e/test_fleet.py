@@ -31,8 +31,40 @@ _AGENTS = {
             "executor": {"kind": "command", "argv": ["sh", "-c", "sleep {seconds}"]},
         },
         {"name": "asker_agent", "task_types": ["ask"], "executor": {"kind": "brief"}},
-    ]
+        {
+            "name": "finder_agent",
+            "task_types": ["find"],
+            "expands": True,
+            "executor": {"kind": "python", "call": "work:find"},
+        },
+        {
+            "name": "fetcher_agent",
+            "task_types": ["fetch"],
+            "success_rate": 0.9,
+            "executor": {"kind": "python", "call": "work:nobody_answers"},
+        },
+        {
+            "name": "spare_agent",
+            "task_types": ["fetch"],
+            "success_rate": 0.5,
+            "executor": {"kind": "python", "call": "work:fetch"},
+        },
+    ],
+    "rules": [{"id": "fetchers-fetch", "when": {"type": "fetch"}, "then": "fetcher_agent"}],
 }
+_WORK = """\
+def find():
+    walk = {"type": "walk", "description": "Walk", "inputs": {"seconds": "0.1"}}
+    return {"found": 2, "subtasks": [{"id": "left", **walk}, {"id": "right", **walk, "depends_on": ["left"]}]}
+
+
+def nobody_answers():
+    raise ConnectionError("nobody answers")
+
+
+def fetch():
+    return {"got": "it"}
+"""
 _PATIENCE_S = 90.0
 
 
@@ -104,7 +136,7 @@ class Fleet:
         """Start a worker for everything, and wait until it serves."""
         process = self.genesis.start("worker", "--all", "--agents-file", "deployments/agents.yaml")
         self.worker = process
-        until(lambda: self._online() >= 3, "all pools have a worker online")
+        until(lambda: self._online() > len(_AGENTS["agents"]), "all pools have a worker online")
         return process
 
     def _online(self) -> int:
@@ -148,6 +180,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
                 assert up.code == 0, up.err
                 made = Fleet(genesis, up.document["api_url"])
                 genesis.write("deployments/agents.yaml", json.dumps(_AGENTS))
+                genesis.write("deployments/work.py", _WORK)
                 for words in (["init"], ["pools", "sync", "--yes"]):
                     ran = genesis(*words)
                     assert ran.code == 0, ran.err + ran.out
@@ -177,6 +210,38 @@ def test_a_plan_runs_on_the_pools_of_its_agents(fleet: Fleet) -> None:
     assert {child["work_pool_name"] for child in children} == {"agent-walker", "agent-asker"}
     assert all(child["state_type"] == "COMPLETED" for child in children)
     assert all(child["parent_task_run_id"] for child in children)
+
+
+def test_tasks_that_a_result_asks_for_run_on_their_own_pools(fleet: Fleet) -> None:
+    tasks = [
+        {"id": "look", "type": "find", "description": "Look around", "outputs": ["found"]},
+        {"id": "tell", "type": "ask", "description": "Tell of {n}", "inputs": {"n": "{look.found}"}},
+    ]
+    plan = fleet.genesis.write("find.json", {"version": 1, "request": "Look and tell", "tasks": tasks})
+    ran = fleet.genesis("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
+    assert ran.code == 0, ran.err
+    found = {task["id"]: task for task in ran.document["tasks"]}
+    assert list(found) == ["look", "tell", "more-1/left", "more-1/right"]
+    assert found["look"]["result"]["found"] == 2
+    assert found["look"]["ended_at"] > found["more-1/right"]["ended_at"]
+    assert found["tell"]["started_at"] > found["more-1/right"]["ended_at"]
+    pools = [child["work_pool_name"] for child in fleet.children(ran.document["run_id"])]
+    assert sorted(pools) == ["agent-asker", "agent-finder", "agent-walker"]  # left and right are a chain of one agent
+
+
+def test_a_task_whose_agent_cannot_goes_to_the_pool_of_the_next(fleet: Fleet) -> None:
+    tasks = [
+        {"id": "get", "type": "fetch", "description": "Get it", "outputs": ["got"]},
+        {"id": "tell", "type": "ask", "description": "Tell", "inputs": {"what": "{get.got}"}},
+    ]
+    plan = fleet.genesis.write("fetch.json", {"version": 1, "request": "Fetch and tell", "tasks": tasks})
+    ran = fleet.genesis("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
+    assert ran.code == 0, ran.err
+    get, _ = ran.document["tasks"]
+    assert (get["agent"], get["state"], get["result"]) == ("spare_agent", "completed", {"got": "it"})
+    assert "nobody answers; spare_agent took it over" in get["note"]
+    pools = [child["work_pool_name"] for child in fleet.children(ran.document["run_id"])]
+    assert sorted(pools) == ["agent-asker", "agent-fetcher", "agent-spare"]
 
 
 def test_a_deployed_run_audits_a_repository(fleet: Fleet) -> None:

@@ -136,13 +136,13 @@ class Bench:
 
     def __init__(self, client, program, folder, **pools):
         from genesis.execute.ledger import FolderStore, Ledger, new_run_id
-        from genesis.execute.session import Session, utc_now
+        from genesis.execute.session import Course, Session, utc_now
         from genesis.settings import Settings
 
         settings = Settings()
         self.client, self.program, self.said = client, program, []
         self.session = Session(
-            program=program,
+            course=Course(program),
             ledger=Ledger(FolderStore(folder), new_run_id(utc_now())),
             correlation_id="c1",
             settings=settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)}),

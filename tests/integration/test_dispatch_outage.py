@@ -31,7 +31,7 @@ class Run:
 
     def __init__(self, direct, folder):
         from genesis.execute.ledger import FolderStore, Ledger
-        from genesis.execute.session import Session
+        from genesis.execute.session import Course, Session
         from genesis.settings import Settings
 
         self.direct, self.agent, self.said = direct, f"qa-{uuid4().hex[:6]}", []
@@ -41,7 +41,7 @@ class Run:
         settings = Settings()
         settings = settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)})
         self.ledger = Ledger(FolderStore(folder), f"r-{self.agent}")
-        self.session = Session(program, self.ledger, "c1", settings, executor=None, slots=4, files=folder)
+        self.session = Session(Course(program), self.ledger, "c1", settings, executor=None, slots=4, files=folder)
 
     async def place(self):
         from prefect import flow

@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events.schemas.automations import AutomationCore
 from prefect.states import State
 
@@ -217,3 +220,21 @@ async def _see_deployments() -> None:
     assert all(found.get("description") for found in described.values())
     assert {schedule.active for schedule in whole.schedules} == {False}
     assert (agent.work_pool_name, agent.enforce_parameter_schema) == ("agent-qa", False)
+
+
+async def test_a_schedule_makes_runs_of_its_deployment():
+    """Prefect's scheduler fails on each deployment with SQLAlchemy 2.1."""
+
+    @flow(name="on-schedule")
+    def on_schedule():
+        pass
+
+    hourly = DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(hours=1)), active=True)
+    async with get_client() as client:
+        flow_id = await client.create_flow(on_schedule)
+        deployment = await client.create_deployment(flow_id, "hourly", schedules=[hourly])
+        mine = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+        async with asyncio.timeout(120):
+            while not await client.read_flow_runs(deployment_filter=mine):
+                await asyncio.sleep(0.5)
+        await client.delete_deployment(deployment)

@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from prefect.client.schemas.objects import StateType
 
-from genesis.execute.tasks import JITTER, retry_delays
 from genesis.model import Leaf
+from genesis.resilience.retry import RetryPolicy
 from genesis.settings import Settings
 
 __all__ = ["Child", "allowance_s", "batch_name", "idempotency_key", "parameters", "run_tag", "short_pool"]
@@ -90,15 +91,23 @@ def short_pool(pool: str) -> str:
     return pool.removeprefix("agent-")
 
 
-def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int) -> dict[str, Any]:
-    """Give the parameters of the child's flow. Nothing of the work itself: that is in the ledger."""
+def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, until: datetime | None = None) -> dict[str, Any]:
+    """Give the parameters of the child's flow. Nothing of the work itself: that is in the ledger.
+
+    Args:
+        run_id: The run.
+        leaves: Its leaves, all of one agent.
+        attempt: Number of the attempt, from 1.
+        until: The run's deadline.
+    """
     given: dict[str, Any] = {
         "run_id": run_id,
         "tasks": [leaf.path for leaf in leaves],
         "fingerprints": [leaf.fingerprint for leaf in leaves],
         "attempt": attempt,
     }
-    return given | ({"agent": leaves[0].agent} if leaves[0].note else {})
+    given |= {"agent": leaves[0].agent} if leaves[0].note else {}
+    return given | ({} if until is None else {"until": until.isoformat()})
 
 
 def idempotency_key(run_id: str, leaves: Sequence[Leaf], attempt: int) -> str:
@@ -113,5 +122,5 @@ def idempotency_key(run_id: str, leaves: Sequence[Leaf], attempt: int) -> str:
 def allowance_s(leaf: Leaf, settings: Settings) -> float:
     """Say how long a leaf may take in a child that runs: all its attempts and the pauses between them."""
     limit_s = leaf.timeout_s or settings.run.timeout_s
-    pauses_s = sum(retry_delays(leaf.retries, settings.run.retry_delay_s)) * (1 + JITTER)
+    pauses_s = leaf.retries * RetryPolicy().longest_s
     return (leaf.retries + 1) * limit_s + pauses_s + _MARGIN_S

@@ -18,7 +18,7 @@ from genesis.execute.dispatch.child import Child
 from genesis.execute.dispatch.desk import Desk
 from genesis.execute.dispatch.errands import Errands
 from genesis.execute.dispatch.pace import Pace
-from genesis.execute.dispatch.verdict import End, Verdict, judge
+from genesis.execute.dispatch.verdict import End, Verdict, crashed, judge
 from genesis.execute.session import Session
 from genesis.model import FINISHED, Leaf
 
@@ -157,6 +157,8 @@ class Children:
             first = place == 0
             self._crashes[leaf.index] += end.counts(first=first)
             verdict = judge(leaf, child, end, first=first, crashes=self._crashes[leaf.index])
+            if first and end.began and not end.stale and verdict.action != "cancelled":
+                self._desk.note(leaf, child.attempt, verdict.error or crashed(child, end))
             await self._carry_out(leaf, verdict, end)
 
     async def _carry_out(self, leaf: Leaf, verdict: Verdict, end: End) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from genesis.errors import GenesisError, RunError
+from genesis.execute.attempt import MOST_KEPT
 from genesis.execute.session import Session
-from genesis.model import ErrorInfo, Leaf, Outcome, TaskState
+from genesis.model import Attempt, ErrorInfo, Leaf, Outcome, TaskState
 
 __all__ = ["Desk"]
 
@@ -26,6 +27,7 @@ class Desk:
         self._leaves: dict[int, Leaf] = {}
         self._early: dict[int, Outcome] = {}
         self._told: set[int] = set()
+        self._tried: dict[int, tuple[Attempt, ...]] = dict(session.tried)
 
     @property
     def asked(self) -> list[Leaf]:
@@ -66,6 +68,9 @@ class Desk:
         if waiting.done():
             return
         self.tell_running(leaf, outcome)
+        if leaf.note and not outcome.note:  # a worker is told who does it, and not why
+            outcome = outcome.model_copy(update={"note": leaf.note})
+        outcome = self._with_history(leaf, outcome)
         try:
             adopted = await self._session.ledger.adopt(leaf, outcome)
         except GenesisError as error:
@@ -78,6 +83,21 @@ class Desk:
     async def conclude(self, leaf: Leaf, state: TaskState, error: ErrorInfo | None = None) -> None:
         """End a leaf that has no outcome of its own."""
         await self.deliver(leaf, self.without_record(leaf, state, error))
+
+    def note(self, leaf: Leaf, number: int, error: ErrorInfo) -> None:
+        """Note an attempt that left no record."""
+        now = self._session.now()
+        tried = Attempt(number=number, agent=leaf.agent, ended_at=now, code=error.code, message=error.message[:300])
+        self._tried[leaf.index] = (*self._tried.get(leaf.index, ()), tried)[-MOST_KEPT:]
+
+    def _with_history(self, leaf: Leaf, outcome: Outcome) -> Outcome:
+        """Put together what several children, and earlier executions, have tried."""
+        before = self._tried.get(leaf.index, ())
+        history = (*before, *(tried for tried in outcome.history if tried not in before))[-MOST_KEPT:]
+        if not history:
+            return outcome
+        self._tried[leaf.index] = history
+        return outcome.model_copy(update={"history": history, "attempts": outcome.attempts or history[-1].number})
 
     def without_record(self, leaf: Leaf, state: TaskState, error: ErrorInfo | None = None) -> Outcome:
         """Describe the end of a leaf that left no record."""

@@ -146,7 +146,7 @@ class Dispatcher:
                 "create_flow_run",
                 lambda client: client.create_flow_run_from_deployment(
                     deployment,
-                    parameters=parameters(run_id, leaves, attempt),
+                    parameters=parameters(run_id, leaves, attempt, self._session.ends_at),
                     name=batch_name(leaves),
                     tags=["genesis", f"cid:{self._session.correlation_id}", run_tag(run_id)],
                     idempotency_key=idempotency_key(run_id, leaves, attempt),

@@ -51,7 +51,6 @@ class Outbox:
         send: Callable[[Sequence[Leaf]], None],
         clock: Callable[[], float],
     ):
-        self._leaves = program.leaves
         self._how = how
         self._pace = pace
         self._final = final
@@ -62,8 +61,13 @@ class Outbox:
         self._ready: dict[int, float] = {}
         self._under_way: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
+        self.use(program)
+
+    def use(self, program: Program) -> None:
+        """Group the leaves of this program from now on: it is the one before with leaves added."""
+        self._leaves = program.leaves
         jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
-        self._batches = Batches(jobs, BatchRules(leaves=how.batch_leaves, ahead_s=how.batch_seconds))
+        self._batches = Batches(jobs, BatchRules(leaves=self._how.batch_leaves, ahead_s=self._how.batch_seconds))
 
     def put(self, leaf: Leaf) -> None:
         """Take in a leaf that is ready."""

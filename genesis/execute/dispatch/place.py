@@ -135,6 +135,7 @@ class PoolPlace:
         Raises:
             GenesisError: The ledger cannot be written.
         """
+        self._keep_up()
         outcome = self._desk.ask(leaf)
         if leaf.index in self._ran:  # it failed, and is to be done once more
             self._children.taken.discard(leaf.index)
@@ -205,15 +206,30 @@ class PoolPlace:
         return leaf.index in adopted or leaf.index in _Finished(self._outcomes)
 
     @property
+    def _gathered(self) -> set[str]:
+        return {amendment.task for amendment in self._session.course.amendments}
+
+    @property
     def _reached(self) -> Line:
         if self._line is None:
             raise RunError("leaves are run while the place is open")
         return self._line
 
+    def _keep_up(self) -> None:
+        """Take in what was added to the plan since."""
+        program = self._session.program
+        if program.leaves is not self._leaves:
+            self._leaves = program.leaves
+            self._outbox.use(program)
+
     def _is_free(self, index: int) -> bool:
-        """Whether a leaf may share a child: it is in none, was in none that went wrong, and waits for no approval."""
+        """Whether a leaf may share a child.
+
+        It is in none, was in none that went wrong, waits for no approval, and is work and not the sum of a group's.
+        """
         return (
             index not in self._children.taken
+            and self._leaves[index].path not in self._gathered
             and index not in self._attempts
             and index not in self._outcomes
             and not self._leaves[index].approval

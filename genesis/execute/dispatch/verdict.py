@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import StateType
 from genesis.execute.dispatch.child import Child
 from genesis.model import ErrorInfo, Leaf
 
-__all__ = ["End", "Verdict", "judge"]
+__all__ = ["End", "Verdict", "crashed", "judge"]
 
 _LONGEST = 2000
 
@@ -86,9 +86,15 @@ def _no_record(child: Child, end: End) -> ErrorInfo:
     )
 
 
-def _crashed(child: Child, end: End, crashes: int, *, maybe_done: bool) -> ErrorInfo:
+def crashed(child: Child, end: End) -> ErrorInfo:
+    """Describe the crash of a child."""
     said = f": {end.message}" if end.message else ""
     message = f"flow run {str(child.id)!r} on pool {child.pool!r} crashed{said}"[:_LONGEST]
+    return ErrorInfo(code="GEN-DISPATCH-CRASHED", message=message, category="network")
+
+
+def _crashed(child: Child, end: End, crashes: int, *, maybe_done: bool) -> ErrorInfo:
+    message = crashed(child, end).message
     if maybe_done:
         hint = "it has side effects and may have happened: see whether it did, then resume to do it again"
         return ErrorInfo(code="GEN-DISPATCH-MAYBE-DONE", message=message, hint=hint)

@@ -1,6 +1,16 @@
 """The ledger: what is known of a run, in Prefect's result storage. It is the truth; the UI is a view."""
 
-from genesis.execute.ledger.ledger import Header, Ledger, Owner, leaf_name, list_runs, new_run_id, parse_header
+from genesis.execute.ledger.ledger import (
+    Header,
+    Ledger,
+    Owner,
+    is_done,
+    leaf_name,
+    list_runs,
+    new_run_id,
+    parse_amendments,
+    parse_header,
+)
 from genesis.execute.ledger.lock import RunLock
 from genesis.execute.ledger.store import BlockStore, FolderStore, Store, open_store
 
@@ -12,9 +22,11 @@ __all__ = [
     "Owner",
     "RunLock",
     "Store",
+    "is_done",
     "leaf_name",
     "list_runs",
     "new_run_id",
     "open_store",
+    "parse_amendments",
     "parse_header",
 ]

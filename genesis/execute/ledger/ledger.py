@@ -5,31 +5,49 @@ genesis/<run id>/run.json             header: plan with routes, registry, option
 genesis/<run id>/leaves/00012-….json  one final leaf: its outcome and fingerprint
 genesis/<run id>/results/00012-….json a result too large for the record
 genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came to, until the orchestrator adopts it
+genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/owner.json           which flow run orchestrates
 genesis/<run id>/state.json           the run's last known state
 genesis/<run id>/files/…              what agents leave: briefs, logs
+genesis/<run id>/.reserve             space for the last records of a run whose disk is full
 ```
 A record that is missing, cut off or not of this leaf counts as not written: the leaf runs again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import JsonValue, ValidationError
 
-from genesis.errors import RunError, TaskError, UsageError
+from genesis.errors import ResourceError, RunError, TaskError, UsageError
+from genesis.execute.ledger.reserve import Reserve
 from genesis.execute.ledger.store import FolderStore, Store
-from genesis.model import FINISHED, Leaf, Model, Outcome, Registry, Run
+from genesis.model import FINISHED, Amendment, Leaf, Model, Outcome, Registry, Run
 
-__all__ = ["Header", "Ledger", "Owner", "leaf_name", "list_runs", "new_run_id", "parse_header"]
+__all__ = [
+    "Header",
+    "Ledger",
+    "Owner",
+    "is_done",
+    "leaf_name",
+    "list_runs",
+    "new_run_id",
+    "parse_amendments",
+    "parse_header",
+]
 
 _ROOT = "genesis"
+_NO_SPACE = ("ENOSPC", "EDQUOT")
+_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Between tries to write while the machine is short of open files or memory."""
 _RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
 
 
@@ -85,6 +103,9 @@ class Ledger:
         self.run_id = run_id
         self._inline_bytes = inline_bytes
         self._most_bytes = most_bytes
+        self.reserve = Reserve(self.folder)
+        self.full: ResourceError | None = None
+        """What a write has said that found no space, where giving up the reserve has helped."""
 
     @property
     def folder(self) -> Path | None:
@@ -122,6 +143,25 @@ class Ledger:
                 code="GEN-RUN-UNKNOWN",
             )
         return raw
+
+    async def amend(self, amendment: Amendment) -> None:
+        """Write a change of the plan. From then on the run has it, whole."""
+        await self._write(_amendment_name(amendment.number), amendment.model_dump(mode="json", exclude_none=True))
+
+    async def amendments(self) -> tuple[Amendment, ...]:
+        """Read all changes of the plan, in their order.
+
+        Raises:
+            RunError: One is damaged, or was written by another version of Genesis.
+        """
+        return parse_amendments(self.run_id, await self.amendments_bytes())
+
+    async def amendments_bytes(self) -> tuple[bytes, ...]:
+        """Read all changes of the plan as they are stored."""
+        found: list[bytes] = []
+        while (raw := await self.store.read(self._name(_amendment_name(len(found) + 1)))) is not None:
+            found.append(raw)
+        return tuple(found)
 
     async def record(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Write a leaf's final outcome; a large result goes beside it.
@@ -176,12 +216,12 @@ class Ledger:
                 code="GEN-TASK-RESULT-SIZE",
             )
         reference = f"results/{name}.json"
-        await self.store.write(self._name(reference), result.encode("utf-8", "surrogatepass"))
+        await self._put(reference, result.encode("utf-8", "surrogatepass"))
         return outcome.model_copy(update={"result": None, "result_ref": reference})
 
     async def _write_record(self, name: str, leaf: Leaf, outcome: Outcome) -> None:
         record = _Record(fingerprint=leaf.fingerprint, outcome=outcome)
-        await self.store.write(self._name(name), record.model_dump_json().encode())
+        await self._put(name, record.model_dump_json().encode())
 
     async def _read_record(self, name: str, leaf: Leaf) -> Outcome | None:
         raw = await self.store.read(self._name(name))
@@ -195,14 +235,19 @@ class Ledger:
 
     async def finished(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
         """Read the outcomes of all leaves whose work is done, by index."""
+        known = await self.known(leaves)
+        return {leaf.index: known[leaf.index] for leaf in leaves if leaf.index in known and is_done(leaf, known)}
+
+    async def known(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
+        """Read the outcomes of all leaves that have one, failed ones as well, by index."""
         listed = await self.store.names(self._name("leaves"))
-        known = None if listed is None else set(listed)
+        names = None if listed is None else set(listed)
         found: dict[int, Outcome] = {}
         for leaf in leaves:
-            if known is not None and f"{leaf_name(leaf)}.json" not in known:
+            if names is not None and f"{leaf_name(leaf)}.json" not in names:
                 continue
             outcome = await self.outcome(leaf)
-            if outcome is not None and outcome.state in FINISHED and leaf.cache != "none":
+            if outcome is not None:
                 found[leaf.index] = outcome
         return found
 
@@ -252,7 +297,27 @@ class Ledger:
         return f"{_ROOT}/{self.run_id}/{name}" if name else f"{_ROOT}/{self.run_id}"
 
     async def _write(self, name: str, value: Any) -> None:
-        await self.store.write(self._name(name), json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
+        await self._put(name, json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
+
+    async def _put(self, name: str, data: bytes) -> None:
+        """Write, if need be in the place of the reserve, or once others have given back what is short.
+
+        Raises:
+            ResourceError: It cannot be written. It is not to be repeated: the work would be done twice.
+        """
+        for pause_s in (*_PAUSES_S, None):
+            try:
+                await self.store.write(self._name(name), data)
+            except ResourceError as error:
+                error.data["retry"] = False
+                if error.data.get("errno") in _NO_SPACE and self.reserve.drop():
+                    self.full = error
+                elif error.code == "GEN-RESOURCE-SHORT" and pause_s is not None:
+                    await asyncio.sleep(pause_s)
+                else:
+                    raise
+            else:
+                return
 
 
 def parse_header(run_id: str, raw: bytes) -> Header:
@@ -264,10 +329,30 @@ def parse_header(run_id: str, raw: bytes) -> Header:
     try:
         return Header.model_validate_json(raw)
     except ValidationError as error:
-        raise RunError(
-            f"the ledger of run {run_id!r} cannot be read by this version of Genesis",
-            hint="resume it with the version that started it",
-        ) from error
+        raise _unreadable(run_id) from error
+
+
+def parse_amendments(run_id: str, stored: tuple[bytes, ...]) -> tuple[Amendment, ...]:
+    """Understand stored amendments.
+
+    Raises:
+        RunError: One is damaged, or was written by another version of Genesis.
+    """
+    try:
+        return tuple(Amendment.model_validate_json(raw) for raw in stored)
+    except ValidationError as error:
+        raise _unreadable(run_id) from error
+
+
+def _unreadable(run_id: str) -> RunError:
+    return RunError(
+        f"the ledger of run {run_id!r} cannot be read by this version of Genesis",
+        hint="resume it with the version that started it",
+    )
+
+
+def _amendment_name(number: int) -> str:
+    return f"amendments/{number:04d}.json"
 
 
 def _attempt_name(leaf: Leaf, token: str) -> str:
@@ -278,6 +363,11 @@ def leaf_name(leaf: Leaf) -> str:
     """Name a leaf for the file system: its number, and as much of its path as is safe in a file name."""
     slug = re.sub(r"[^A-Za-z0-9_\-]+", "-", leaf.path).strip("-")[:60]
     return f"{leaf.index:05d}-{slug}"
+
+
+def is_done(leaf: Leaf, known: Mapping[int, Outcome]) -> bool:
+    """Whether a leaf's work is done, so that a resume keeps it."""
+    return known[leaf.index].state in FINISHED and leaf.cache != "none"
 
 
 async def list_runs(store: Store) -> list[str] | None:

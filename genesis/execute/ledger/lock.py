@@ -26,9 +26,7 @@ class RunLock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ResourceError(
-                f"{str(self._path)!r} cannot be opened: {error.strerror}", hint="check the folder and its permissions"
-            ) from error
+            raise ResourceError.of(error, f"{str(self._path)!r} cannot be opened", path=self._path) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -49,9 +49,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise ResourceError(
-                f"{str(self.root / name)!r} cannot be read: {error.strerror}", hint="check its permissions"
-            ) from error
+            raise _unreadable(self.root / name, error) from error
 
     async def write(self, name: str, data: bytes) -> None:
         """Write the content atomically."""
@@ -64,9 +62,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise ResourceError(
-                f"{str(self.root / folder)!r} cannot be read: {error.strerror}", hint="check its permissions"
-            ) from error
+            raise _unreadable(self.root / folder, error) from error
 
     def url(self, name: str) -> str:
         """Give the file's path."""
@@ -132,3 +128,7 @@ async def open_store() -> Store:
 
 def _folder(path: Path | str) -> FolderStore:
     return FolderStore(Path(path).expanduser())
+
+
+def _unreadable(path: Path, error: OSError) -> ResourceError:
+    return ResourceError.of(error, f"{str(path)!r} cannot be read", path=path)

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from genesis.errors import ServiceError
 from genesis.execute.server.configured import ConfiguredApi, configured_api
 from genesis.execute.server.lifecycle import begin_start, wait_ready
+from genesis.execute.server.notes import space_note
 from genesis.settings import Settings
 
 __all__ = ["Api", "PendingApi", "begin_api", "ensure_api", "server_answer"]
@@ -57,7 +58,8 @@ def begin_api(settings: Settings) -> PendingApi:
 
     def wait() -> Api:
         info = wait_ready(starting)
-        return Api(info.api_url or "", info.ui_url, embedded=True, note=info.note)
+        note = "; ".join(filter(None, (info.note, space_note(settings.home))))
+        return Api(info.api_url or "", info.ui_url, embedded=True, note=note)
 
     return PendingApi(wait)
 

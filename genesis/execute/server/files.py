@@ -215,13 +215,8 @@ def mending(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        no_space = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        hint = "make space" if no_space else "make it writable"
-        raise ResourceError(
-            f"{path} cannot be written: {error.strerror or error}",
-            hint=f"{hint}, or set GENESIS_HOME to another folder",
-            data={"path": str(path)},
-        ) from error
+        elsewhere = "or set GENESIS_HOME to another folder"
+        raise ResourceError.of(error, f"{path} cannot be written", hint=elsewhere, path=path) from error
 
 
 def _read(path: Path) -> Record | None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from genesis.execute.server.backends import Backends
 from genesis.execute.server.files import Record, ServerFiles
 from genesis.execute.server.processes import identity
-from genesis.execute.server.spawn import installed_prefect
+from genesis.execute.server.spawn import free_bytes, installed_prefect
 from genesis.settings import Settings
 
-__all__ = ["backends_note", "death_note", "other_address", "start_note", "version_note"]
+__all__ = ["backends_note", "death_note", "other_address", "space_note", "start_note", "version_note"]
+
+_LOW_BYTES = 5_000_000
+"""A server that runs can do with less than one that starts needs, but not with none."""
 
 
 def backends_note(files: ServerFiles, before: Record | None, known: Backends, backends: Backends | None) -> str:
@@ -26,6 +32,20 @@ def other_address(record: Record, settings: Settings) -> str:
     if record.host == wanted.host and wanted.port in {0, record.port}:
         return ""
     return f"it listens on {record.host}:{record.port}; to move it, run: genesis server down, then up"
+
+
+def space_note(home: Path, free: Callable[[Path], int] = free_bytes) -> str:
+    """Say that the disk of a server's home is full, so that it cannot keep what it is told."""
+    try:
+        left = free(home)
+    except OSError:
+        return ""
+    if left >= _LOW_BYTES:
+        return ""
+    return (
+        f"the disk of {home} has {left / 1e6:.1f} MB left: the Prefect server and its UI may not see all of what runs "
+        "do; free some space"
+    )
 
 
 def version_note(record: Record) -> str:

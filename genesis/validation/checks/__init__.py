@@ -64,6 +64,7 @@ CHECKS: tuple[Check, ...] = (
     bounds.budget_unknown,
     bounds.deadline_assumed,
     bounds.timeout_short,
+    assignment.route_degraded,
     assignment.low_success,
     assignment.pin_changed,
     assignment.stale_route,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from genesis.model import AgentProfile, Condition, Registry
+from genesis.structure import Node
 from genesis.validation.check import Finding, check
 from genesis.validation.facts import Facts
 
@@ -12,6 +13,7 @@ __all__ = [
     "generic_type",
     "low_success",
     "pin_changed",
+    "route_degraded",
     "skill_not_covered",
     "stale_route",
     "type_not_covered",
@@ -73,11 +75,11 @@ def type_not_covered(facts: Facts) -> Iterator[Finding]:
     """Find leaves whose agent does not take their type.
 
     Every agent may take `generic`, and a rule is the registry's own word that its agent takes what the rule sends, so
-    neither is a fault.
+    neither is a fault. Nor is what a generalist has because the routing itself failed: that is told on its own.
     """
     covered: dict[tuple[str, str], bool] = {}
     for node, agent in facts.assigned:
-        if node.task.type in agent.task_types:
+        if node.task.type in agent.task_types or _stands_in(facts, node, agent):
             continue
         key = (agent.name, node.task.type)
         if key not in covered:
@@ -89,6 +91,16 @@ def type_not_covered(facts: Facts) -> Iterator[Finding]:
                 hint=facts.guess(node.task.type, agent.task_types),
                 evidence={"type": node.task.type, "agent": agent.name, "takes": [*agent.task_types]},
             )
+
+
+def _stands_in(facts: Facts, node: Node, agent: AgentProfile) -> bool:
+    """Whether an agent that takes tasks of no particular kind has a leaf because rules could not be asked."""
+    route = facts.route_of[node.index]
+    return route is not None and route.degraded and (_GENERIC in agent.task_types or _sent_generic(facts, agent))
+
+
+def _sent_generic(facts: Facts, agent: AgentProfile) -> bool:
+    return any(rule.then == agent.name and rule.when.type == _GENERIC for rule in facts.registry.rules)
 
 
 def _covers(registry: Registry, agent: AgentProfile, task_type: str) -> bool:
@@ -117,6 +129,21 @@ def _verdict(condition: Condition, task_type: str) -> bool | None:
         verdict = _verdict(condition.not_, task_type)
         return None if verdict is None else not verdict
     return None
+
+
+@check(
+    "GEN-ROUTE-DEGRADED",
+    "warning",
+    finds="a leaf that was routed although a part of the routing failed by itself, with what failed",
+    remedy="look whether its agent is right for it, or pin one with `agent`; and report the fault",
+)
+def route_degraded(facts: Facts) -> Iterator[Finding]:
+    """Find routes that are not the best that the registry could have given."""
+    for node, agent in facts.assigned:
+        route = facts.route_of[node.index]
+        if route is not None and route.degraded:
+            message = f"task {node.path!r} went to {agent.name!r} by a lesser way: {route.reason}"
+            yield Finding(node.index, message, evidence={"agent": agent.name, "reason": route.reason})
 
 
 @check(

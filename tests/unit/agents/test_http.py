@@ -3,15 +3,22 @@ import gzip
 import json
 import socket
 import threading
+import time
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from genesis.agents.contract import Work
 from genesis.agents.http import HttpExecutor, secrets_in
-from genesis.errors import ServiceError, TaskError, TaskTimeoutError
+from genesis.errors import BreakerOpenError, ServiceError, TaskError, TaskTimeoutError
 from genesis.model import AgentProfile
 from genesis.model import HttpExecutor as Spec
+from genesis.resilience import Breaker, BreakerRules, RetryBudget
+from genesis.resilience.breakers import breakers_of
+from genesis.resilience.guards import host_guard
+from genesis.settings import ResilienceSettings, Settings
 
 
 @pytest.fixture
@@ -68,12 +75,13 @@ def work(outputs=(), timeout_s=10.0, secrets=(), attempt=1, correlation_id="cid-
     )
 
 
-def executor(url, output_bytes=10_000, secrets=None, **spec):
+def executor(url, output_bytes=10_000, secrets=None, guard=None, **spec):
     return HttpExecutor(
         Spec(kind="http", url=url, **spec),
         output_bytes=output_bytes,
         default_timeout_s=10.0,
         secrets=(secrets or {}).get,
+        **({"guard": guard} if guard else {}),
     )
 
 
@@ -152,6 +160,7 @@ async def test_answer_that_is_not_json_is_a_failure_that_shows_it(service, body)
     [
         (400, TaskError, ""),
         (401, TaskError, "secret"),
+        (501, TaskError, ""),
         (404, TaskError, "url"),
         (429, ServiceError, ""),
         (500, ServiceError, ""),
@@ -162,7 +171,7 @@ async def test_refusals_fail_the_task_and_troubles_are_the_services(service, sta
     service.answer = lambda path: (status, {"retry-after": "7"}, b"no <b>way</b>")
     with pytest.raises(kind, match=rf"answered {status}: no <b>way</b>") as caught:
         await value_of(executor(service.url))
-    assert caught.value.data == {"status": status, "retry_after": "7"}
+    assert caught.value.data == {"status": status, "retry_after_s": 7.0}
     assert hint in caught.value.hint
 
 
@@ -245,3 +254,118 @@ async def test_service_slower_than_the_default_limit_is_the_services_trouble(ser
 async def test_address_that_is_none_is_refused():
     with pytest.raises(TaskError, match="cannot be asked"):
         await value_of(executor("http://:x"))
+
+
+class Script:
+    """Answers one after the other, the last one for ever; a path is not looked at."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def __call__(self, _path):
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+FINE = (200, {}, b'{"ok": true}')
+BUSY = (429, {"retry-after": "0"}, b"")
+
+
+async def test_a_get_that_fails_is_made_once_more_in_the_same_attempt(service):
+    service.answer = Script(BUSY, FINE)
+    assert await value_of(executor(service.url, method="GET")) == {"ok": True}
+    assert len(service.seen) == 2
+
+
+async def test_work_that_may_have_been_done_is_not_sent_again(service):
+    service.answer = Script((503, {"retry-after": "0"}, b""), FINE)
+    with pytest.raises(ServiceError):
+        await value_of(executor(service.url))
+    assert len(service.seen) == 1
+
+
+async def test_a_connection_that_did_not_come_about_is_tried_once_more():
+    calls = []
+
+    @asynccontextmanager
+    async def guard(host, left_s):
+        calls.append(host)
+        yield
+
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    made = executor(f"http://127.0.0.1:{port}/x", guard=guard)
+    with pytest.raises(ServiceError, match="cannot be reached"):
+        await value_of(made)
+    assert calls == [f"127.0.0.1:{port}"] * 2
+
+
+async def test_repeats_come_out_of_the_runs_budget(service):
+    service.answer = Script((503, {"retry-after": "0"}, b""))
+    budget = RetryBudget(0)
+    for _ in range(5):
+        with pytest.raises(ServiceError):
+            await value_of(executor(service.url, method="GET"), replace(work(), repeats=budget))
+    assert len(service.seen) == 5 + 3
+
+
+async def test_the_time_that_is_left_goes_with_the_request(service):
+    await value_of(executor(service.url), replace(work(), until=time.monotonic() + 3.0))
+    assert 1_000 < int(service.seen[0][2]["x-timeout-ms"]) <= 3_000
+    await value_of(executor(service.url), work(timeout_s=7.0))
+    assert int(service.seen[1][2]["x-timeout-ms"]) == 7_000
+
+
+def guarded(service, tmp_path, url=None, **spec):
+    """Make an executor behind the breaker of its host, which opens after one failure."""
+    resilience = ResilienceSettings(share="memory", failures=1)
+    settings = Settings(home=tmp_path, resilience=resilience)
+    made = executor(url or service.url, guard=host_guard(settings), **spec)
+    return made, breakers_of(resilience, tmp_path).of("host", f"127.0.0.1:{service.server_port}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ((500, {}, b""), "open"),
+        ((503, {}, b""), "open"),
+        ((429, {}, b""), "closed"),
+        ((404, {}, b""), "closed"),
+        ((401, {}, b""), "closed"),
+        ((501, {}, b""), "closed"),
+        ((302, {"location": "/there"}, b""), "closed"),
+        ((200, {}, b" " * 20_000), "closed"),
+        (FINE, "closed"),
+    ],
+)
+async def test_a_host_is_blamed_for_what_it_fails_at_and_not_for_what_it_refuses(service, tmp_path, answer, state):
+    service.answer = Script(answer)
+    made, breaker = guarded(service, tmp_path)
+    with suppress(TaskError, ServiceError):
+        await value_of(made)
+    assert breaker.state == state
+
+
+async def test_a_host_that_lets_the_time_run_out_is_blamed_but_not_for_the_runs_deadline(service, tmp_path):
+    service.answer = lambda path: service.release.wait(20) and FINE
+    made, breaker = guarded(service, tmp_path)
+    now = time.monotonic()
+    with pytest.raises(TaskTimeoutError) as caught:
+        await value_of(made, replace(work(), until=now + 0.2, run_until=now + 0.2))
+    assert caught.value.code == "GEN-DEADLINE"
+    assert breaker.state == "closed"
+    with pytest.raises((TaskTimeoutError, ServiceError)):
+        await value_of(made, work(timeout_s=0.2))
+    assert breaker.state == "open"
+    service.release.set()
+
+
+async def test_an_open_host_is_not_asked_and_its_agent_not_blamed_for_that(service, tmp_path):
+    service.answer = Script((500, {}, b""))
+    made, _ = guarded(service, tmp_path)
+    with pytest.raises(ServiceError):
+        await value_of(made)
+    agent = Breaker("agent x", BreakerRules(failures=1))
+    with pytest.raises(BreakerOpenError, match=r"host 127\.0\.0\.1"):
+        async with agent.guarding():
+            await value_of(made)
+    assert (agent.state, len(service.seen)) == ("closed", 1)

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from genesis.execute.ledger import (
     list_runs,
     new_run_id,
 )
+from genesis.execute.ledger import ledger as ledger_module
 from genesis.model import Outcome, Run
 from genesis.planning import plan_document
+from genesis.resilience.taxonomy import classify
 from genesis.testing import a_program, a_task
 
 _PROGRAM = a_program(a_task("a"), a_task("b", a_task("c")))
@@ -231,3 +235,89 @@ def test_one_process_at_a_time_holds_a_run(tmp_path: Path):
             pass
     with second:
         pass
+
+
+class _Disk(FolderStore):
+    """A folder whose writes fail as often as it is told, or until the reserve is given up."""
+
+    def __init__(self, root: Path, number: int, times: int = 10**9) -> None:
+        super().__init__(root)
+        self.number, self.times, self.writes = number, times, 0
+
+    async def write(self, name: str, data: bytes) -> None:
+        self.writes += 1
+        full = self.number != errno.ENOSPC or (self.root / "genesis" / "r1" / ".reserve").exists()
+        if self.times > 0 and full:
+            self.times -= 1
+            raise ResourceError.of(OSError(self.number, os.strerror(self.number)), name)
+        await super().write(name, data)
+
+
+@pytest.fixture
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "_PAUSES_S", (0.0, 0.0, 0.0))
+
+
+async def test_failed_leaves_are_known_too(ledger: Ledger) -> None:
+    done, failed = _PROGRAM.leaves
+    await ledger.record(done, _done())
+    await ledger.record(failed, Outcome(id=failed.path, agent="worker", state="failed"))
+    assert {index: outcome.state for index, outcome in (await ledger.known(_PROGRAM.leaves)).items()} == {
+        0: "completed",
+        1: "failed",
+    }
+    assert list(await ledger.finished(_PROGRAM.leaves)) == [0]
+
+
+async def test_a_record_takes_the_place_of_the_reserve_when_the_disk_is_full(tmp_path: Path) -> None:
+    ledger = Ledger(_Disk(tmp_path, errno.ENOSPC), "r1")
+    ledger.reserve.hold(10)
+    assert (tmp_path / "genesis" / "r1" / ".reserve").stat().st_size == 512 * 1024 + 512 * 10
+    await ledger.record(_LEAF, _done())
+    assert ledger.full is not None
+    assert ledger.full.code == "GEN-RESOURCE"
+    assert await ledger.outcome(_LEAF) == _done()
+
+
+async def test_without_a_reserve_a_full_disk_is_told_at_once_and_not_to_be_repeated(tmp_path: Path) -> None:
+    store = _Disk(tmp_path, errno.EDQUOT)
+    with pytest.raises(ResourceError) as caught:
+        await Ledger(store, "r1").record(_LEAF, _done())
+    assert store.writes == 1
+    assert not classify(caught.value).retryable
+
+
+@pytest.mark.usefixtures("_no_pauses")
+async def test_a_shortage_that_passes_is_waited_for(tmp_path: Path) -> None:
+    ledger = Ledger(_Disk(tmp_path, errno.EMFILE, times=2), "r1")
+    await ledger.record(_LEAF, _done())
+    assert await ledger.outcome(_LEAF) == _done()
+    assert ledger.full is None
+
+
+@pytest.mark.usefixtures("_no_pauses")
+async def test_a_shortage_that_stays_is_told_and_the_work_is_not_repeated(tmp_path: Path) -> None:
+    store = _Disk(tmp_path, errno.EMFILE)
+    with pytest.raises(ResourceError) as caught:
+        await Ledger(store, "r1").record(_LEAF, _done())
+    assert (caught.value.code, store.writes) == ("GEN-RESOURCE-SHORT", 4)
+    assert not classify(caught.value).retryable
+
+
+def test_space_is_given_back_once(ledger: Ledger) -> None:
+    assert not ledger.reserve.drop()
+    ledger.reserve.hold(1)
+    assert ledger.reserve.drop()
+    assert not ledger.reserve.drop()
+
+
+def test_a_remote_storage_has_no_reserve() -> None:
+    ledger = Ledger(BlockStore(_Bucket(), "s3/bucket"), "r1")
+    ledger.reserve.hold(1)
+    assert not ledger.reserve.drop()
+
+
+def test_a_reserve_that_finds_no_space_says_so(tmp_path: Path) -> None:
+    (tmp_path / "genesis").write_text("a file where the folder should be")
+    with pytest.raises(ResourceError, match="cannot be written"):
+        Ledger(FolderStore(tmp_path), "r1").reserve.hold(1)

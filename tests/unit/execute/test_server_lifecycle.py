@@ -1,5 +1,6 @@
 """The server's life with a stand-in for Prefect: a small HTTP server in a real process of its own."""
 
+import asyncio
 import errno
 import fcntl
 import json
@@ -261,7 +262,7 @@ def test_no_space_is_said_before_anything_is_started(settings, tmp_path):
         spawn.spawn(files, host="127.0.0.1", port=0, wanted_port=0, free=lambda folder: 1_000_000)
     with pytest.raises(ResourceError) as caught, mending(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
-    assert caught.value.hint.startswith("make space")
+    assert caught.value.hint.startswith("free some space")
 
 
 def test_server_that_cannot_be_seen_keeps_a_second_one_off_its_database(settings, monkeypatch):
@@ -456,3 +457,35 @@ def test_a_schema_is_checked_once_and_a_broken_one_each_time(monkeypatch):
         Kind.check_schema({"title": name})
     Kind.check_schema({"title": "c"})
     assert Kind.checked[4:] == [{"title": name} for name in "abc"]
+
+
+async def test_transactions_on_sqlite_wait_for_each_other(monkeypatch, tmp_path):
+    """What reads first and writes then is refused by SQLite, if another wrote meanwhile."""
+    from prefect.server.database.configurations import AioSqliteConfiguration
+    from sqlalchemy import text
+
+    from genesis.execute.server.host import one_writer_at_a_time
+
+    monkeypatch.setattr(AioSqliteConfiguration, "begin_transaction", AioSqliteConfiguration.begin_transaction)
+    one_writer_at_a_time()
+    database = AioSqliteConfiguration(f"sqlite+aiosqlite:///{tmp_path / 'some.db'}")
+    engine = await database.engine()
+    async with engine.connect() as connection:
+        await connection.execute(text("create table counted (n integer)"))
+        await connection.execute(text("insert into counted values (0)"))
+
+    async def count(*, for_update):
+        async with await database.session(engine) as session, database.begin_transaction(session, for_update):
+            number = (await session.execute(text("select n from counted"))).scalar_one()
+            async with await database.session(engine) as inner, database.begin_transaction(inner):
+                assert (await inner.execute(text("select n from counted"))).scalar_one() == number
+            await asyncio.sleep(0)
+            await session.execute(text(f"update counted set n = {number + 1}"))
+
+    cancelled = asyncio.create_task(count(for_update=True))
+    await asyncio.sleep(0.01)
+    cancelled.cancel()
+    await asyncio.gather(*(count(for_update=number % 2 == 0) for number in range(20)))
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("select n from counted"))).scalar_one() in (20, 21)
+    await engine.dispose()

@@ -1,10 +1,12 @@
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
 
 from genesis.errors import GenesisError, ModelError, PlanningError, SecurityError, UsageError
 from genesis.model import Plan, Task
-from genesis.planning import HeuristicPlanner, MinimalPlanner, PlanningContext, load_playbooks, make_plan
+from genesis.planning import HeuristicPlanner, MinimalPlanner, PlanningContext, Unusable, load_playbooks, make_plan
+from genesis.resilience.steps_down import steps_down
 from genesis.settings import Limits
 
 
@@ -63,9 +65,38 @@ def test_refusals_are_not_papered_over(error):
         make_plan("do it", planners=[Scripted("llm", error), Scripted("minimal", good())])
 
 
-def test_bugs_are_not_swallowed():
-    with pytest.raises(ZeroDivisionError):
-        make_plan("do it", planners=[Scripted("llm", ZeroDivisionError()), Scripted("minimal", good())])
+def test_a_bug_of_a_level_gives_way_to_the_next_and_the_note_says_so(caplog):
+    made = make_plan("do it", planners=[Scripted("llm", ZeroDivisionError("by 0")), Scripted("minimal", good())])
+    assert made.planner == "minimal"
+    assert made.planner_note == "llm: it failed by itself (ZeroDivisionError: by 0)"
+    assert [record.getMessage() for record in caplog.records] == ["llm gave way to minimal in planning"]
+
+
+def test_a_level_that_gives_no_plan_at_all_gives_way():
+    made = make_plan("do it", planners=[Scripted("llm", None), Scripted("minimal", good())])
+    assert made.planner_note.startswith("llm: it failed by itself (AttributeError: ")
+
+
+def test_a_level_that_could_not_be_made_gives_way():
+    made = make_plan(
+        "do it", planners=[Unusable("heuristic", ImportError("no such part")), Scripted("minimal", good())]
+    )
+    assert made.planner_note == "heuristic: it failed by itself (ImportError: no such part)"
+
+
+def test_what_the_last_level_raised_is_the_cause():
+    bug = ZeroDivisionError("by 0")
+    with pytest.raises(PlanningError, match="minimal: it failed by itself") as caught:
+        make_plan("do it", planners=[Scripted("llm", ModelError("away")), Scripted("minimal", bug)])
+    assert caught.value.__cause__ is bug
+    assert caught.value.data["levels"][0] == "llm: away"
+
+
+def test_each_step_down_is_counted():
+    before = steps_down().counts()
+    make_plan("do it", planners=[Scripted("llm", ModelError("away")), Scripted("minimal", good())])
+    gone = Counter(steps_down().counts()) - Counter(before)
+    assert gone == {("planning", "llm", "minimal"): 1}
 
 
 def test_no_level_that_can_is_an_error_with_all_reasons():

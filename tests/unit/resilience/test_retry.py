@@ -1,9 +1,13 @@
 """Pauses before repeats, and what a run may spend on them."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
 from genesis.errors import SecurityError, ServiceError
+from genesis.resilience import SqliteStore, StoreError
 from genesis.resilience.retry import RetryBudget, RetryPolicy
 
 POLICY = RetryPolicy(retries=4, first_s=1.0, longest_s=5.0)
@@ -61,3 +65,62 @@ def test_successes_give_repeats_back_up_to_where_it_began():
     for _ in range(10):
         budget.succeeded()
     assert budget.left == 3
+
+
+class Broken:
+    def change(self, *_):
+        raise StoreError("gone")
+
+
+def test_processes_share_a_runs_budget_by_a_store(tmp_path):
+    stores = [SqliteStore(tmp_path / "state") for _ in range(2)]
+    first, second = (RetryBudget(20, store=store, name="r") for store in stores)
+    other = RetryBudget(20, store=stores[0], name="other run")
+    assert [first.take(), second.take(), first.take(), second.take()] == [True] * 4
+    assert (first.take(), second.take()) == (False, False)
+    assert other.take()
+
+
+def test_what_one_process_earns_another_can_spend_once_it_is_handed_in(tmp_path):
+    store = SqliteStore(tmp_path / "state")
+    first, second = (RetryBudget(0, store=store, name="r") for _ in range(2))
+    second.succeeded()
+    second.hand_in()  # nothing is spent yet, so nothing is kept
+    assert store.read("repeats:r")[0] is None
+    assert [first.take() for _ in range(4)] == [True, True, True, False]
+    second.succeeded()
+    assert not first.take()
+    second.hand_in()
+    assert first.take()
+    second.succeeded()
+    assert second.take()  # its own counts at once
+    assert not second.take()
+
+
+@pytest.mark.parametrize("kept", ["nonsense", "-5", "1e9"])
+def test_a_kept_budget_that_cannot_be_is_a_new_one_or_none(tmp_path, kept):
+    store = SqliteStore(tmp_path / "state")
+    store.change("repeats:r", lambda _kept, _now: (kept, None))
+    budget = RetryBudget(0, store=store, name="r")
+    assert sum(budget.take() for _ in range(10)) == (0 if kept == "-5" else 3)
+
+
+def test_a_store_that_fails_leaves_each_process_with_a_budget_of_its_own():
+    budget = RetryBudget(0, store=Broken(), name="r")
+    assert sum(budget.take() for _ in range(10)) == 3
+    budget.succeeded()
+    budget.hand_in()
+    assert budget.take()
+
+
+def test_a_copy_of_a_budget_is_one_of_its_own():
+    budget = RetryBudget(0)
+    budget.take()
+    copied = pickle.loads(pickle.dumps(budget))
+    assert sum(copied.take() for _ in range(5)) == budget.left == 2
+
+
+def test_threads_never_take_more_than_there_is():
+    budget = RetryBudget(500)
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(lambda _: budget.take(), range(400))) == 100

@@ -236,13 +236,59 @@ def test_job_ends_once(verb):
         getattr(scheduler, verb)(0)
 
 
-def test_held_job_cannot_finish_or_be_held_again():
-    scheduler = scheduler_of([Job(1)])
+def test_held_job_cannot_be_held_again_and_can_finish():
+    scheduler = scheduler_of([Job(1), Job(1, (0,))], Limits(1))
+    scheduler.take()
     scheduler.hold(0)
-    with pytest.raises(ScheduleError, match="cannot finish job 0: it is held"):
-        scheduler.finish(0)
     with pytest.raises(ScheduleError, match="cannot hold job 0: it is held"):
         scheduler.hold(0)
+    scheduler.finish(0)
+    assert scheduler.take() == [1]
+
+
+def test_a_scheduler_of_more_jobs_goes_on_from_where_the_earlier_one_stands():
+    limits = Limits(3, {"a": 2})
+    jobs = [Job(1, agent="a"), Job(1, agent="a"), Job(1, (0,), "a"), Job(1, (1,), "b"), Job(1, agent="b"), Job(1, (4,))]
+    earlier = scheduler_of(jobs, limits)
+    assert earlier.take() == [0, 1, 4]
+    earlier.finish(0)
+    earlier.hold(1)
+    earlier.fail(4)
+    earlier.block("b")
+    grown = [*jobs, Job(1, agent="a"), Job(1, (6,), "a")]
+    grown[1] = Job(0, (7,))
+    later = scheduler_of(grown, limits)
+    later.take_over(earlier)
+    assert states(later, 8) == ["finished", "held", "ready", "waiting", "failed", "skipped", "ready", "waiting"]
+    later.release(1)
+    assert later.take() == [2, 6]
+    assert later.take() == []
+    later.finish(2)
+    later.finish(6)
+    assert later.take() == [7]
+    later.finish(7)
+    assert later.take() == [1]
+    later.finish(1)
+    assert later.take() == []  # b is still blocked
+    later.unblock("b")
+    assert later.take() == [3]
+    later.finish(3)
+    assert later.done
+
+
+def test_slots_and_places_of_what_runs_are_taken_over():
+    jobs = [Job(1, agent="a"), Job(1, agent="a"), Job(1, agent="b")]
+    limits = Limits(2, {"a": 1})
+    earlier = scheduler_of(jobs, limits)
+    assert earlier.take() == [0, 2]
+    later = scheduler_of([*jobs, Job(1, agent="a")], limits)
+    later.take_over(earlier)
+    assert later.take() == []
+    later.finish(2)
+    assert later.take() == []  # its agent has no place left
+    later.finish(0)
+    assert later.take() == [1]
+    assert later.running == 1
 
 
 @pytest.mark.parametrize("job", [-1, 2])

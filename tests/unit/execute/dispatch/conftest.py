@@ -83,7 +83,7 @@ def make(tmp_path, clock):
     from genesis.execute.dispatch.desk import Desk
     from genesis.execute.dispatch.errands import Errands
     from genesis.execute.ledger import FolderStore, Ledger
-    from genesis.execute.session import Session
+    from genesis.execute.session import Course, Session
     from genesis.settings import Settings
 
     def made(*tasks, agents=(), ever_ran=True, **pools):
@@ -91,7 +91,7 @@ def make(tmp_path, clock):
         settings = Settings()
         settings = settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)})
         session = Session(
-            program=program,
+            course=Course(program),
             ledger=Ledger(FolderStore(tmp_path), "r1"),
             correlation_id="c1",
             settings=settings,

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -35,6 +36,11 @@ def test_parameters_name_leaves_and_bring_no_work():
     }
 
 
+def test_the_runs_deadline_goes_with_them():
+    until = datetime(2026, 11, 23, 12, 0, 0, 500_000, tzinfo=UTC)
+    assert parameters("r", LEAVES, 1, until)["until"] == "2026-11-23T12:00:00.500000+00:00"
+
+
 def test_an_idempotency_key_tells_runs_batches_and_attempts_apart():
     keys = {
         idempotency_key(run, leaves, attempt)
@@ -47,7 +53,7 @@ def test_an_idempotency_key_tells_runs_batches_and_attempts_apart():
 
 
 def test_a_leaf_may_take_all_its_attempts_and_the_pauses_between():
-    assert allowance_s(LEAVES[1], Settings()) == pytest.approx(3 * 10 + 1.5 * (1 + 2) + 30)
+    assert allowance_s(LEAVES[1], Settings()) == pytest.approx(3 * 10 + 2 * 60 + 30)
     assert allowance_s(LEAVES[0], Settings()) == pytest.approx(3600 + 30)
 
 

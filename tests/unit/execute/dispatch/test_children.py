@@ -133,8 +133,11 @@ async def test_a_leaf_that_kills_its_process_again_and_again_fails(make):
         child = run.child(began=True)
         run.children.add(child)
         await run.children.finish(child, End(CRASHED, "killed"))
-    assert (await waiting).error.code == "GEN-DISPATCH-CRASHED"
+    outcome = await waiting
+    assert outcome.error.code == "GEN-DISPATCH-CRASHED"
     assert run.again == [bad, other, bad, other, other]
+    assert [tried.code for tried in outcome.history] == ["GEN-DISPATCH-CRASHED"] * 3
+    assert outcome.attempts == 1  # all of these children say that they are the first
 
 
 async def test_side_effects_of_a_child_that_never_began_are_done_again(make):

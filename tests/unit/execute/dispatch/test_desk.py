@@ -1,9 +1,10 @@
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from genesis.errors import ResourceError, RunError
-from genesis.model import Outcome
+from genesis.model import Attempt, ErrorInfo, Outcome
 
 
 def outcome(leaf, state="completed", **more):
@@ -90,3 +91,33 @@ async def test_an_adoption_that_ends_too_late_is_left(make, monkeypatch):
     monkeypatch.setattr(run.session.ledger, "adopt", failing)
     await run.desk.deliver(leaf, outcome(leaf))
     assert again.cancelled()
+
+
+def tried(number, agent="qa_agent"):
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return Attempt(number=number, agent=agent, ended_at=now, code="GEN-TASK", message="it broke")
+
+
+async def test_what_several_children_tried_is_put_together(make):
+    run = make()
+    leaf = run.program.leaves[0]
+    waiting = run.desk.ask(leaf)
+    await run.desk.deliver(leaf, outcome(leaf, "failed", attempts=1, history=(tried(1),)))
+    assert (await waiting).history == (tried(1),)
+    run.desk.leave(leaf)
+    run.desk.note(leaf, 2, ErrorInfo(code="GEN-DISPATCH-CRASHED", message="killed"))
+    waiting = run.desk.ask(leaf)
+    await run.desk.deliver(leaf, outcome(leaf, attempts=3, history=(tried(1), tried(3, "other"))))
+    done = await waiting
+    assert [(each.number, each.agent) for each in done.history] == [(1, "qa_agent"), (2, "qa_agent"), (3, "other")]
+    assert (await run.session.ledger.outcome(leaf)).history == done.history
+
+
+async def test_an_end_without_a_record_counts_the_attempts_that_were_noted(make):
+    run = make()
+    leaf = run.program.leaves[0]
+    waiting = run.desk.ask(leaf)
+    run.desk.note(leaf, 2, ErrorInfo(code="GEN-DISPATCH-CRASHED", message="x" * 5000))
+    await run.desk.conclude(leaf, "failed", ErrorInfo(code="GEN-DISPATCH-CRASHED", message="killed"))
+    done = await waiting
+    assert (done.attempts, len(done.history), len(done.history[0].message)) == (2, 1, 300)

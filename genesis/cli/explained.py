@@ -1,0 +1,134 @@
+"""How the explanation of a run that did not complete looks on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from genesis.cli.render import diagnostics_table, duration
+from genesis.execute.explain import Explanation, Root, Skipped
+from genesis.model import Attempt
+
+__all__ = ["explanation_view"]
+
+_MOST_ROOTS = 10
+_MOST_IN_SHORT = 3
+_MOST_GROUPS = 5
+_NAMED = 5
+_LONGEST = 600
+_INDENT = 2
+
+
+def explanation_view(explanation: Explanation, *, short: bool = False) -> RenderableType:
+    """Show what failed for its own reason, what was tried, what was left out because of it, and how to go on.
+
+    Args:
+        explanation: What to show.
+        short: Leave out the single attempts.
+    """
+    most = _MOST_IN_SHORT if short else _MOST_ROOTS
+    parts: list[RenderableType] = []
+    if explanation.reason != "failed" and not (explanation.reason == "invalid" and explanation.findings):
+        parts.append(Text(explanation.summary, style="red"))
+    if explanation.findings:
+        parts.append(Text("The check before the start found:", style="red"))
+        parts.append(diagnostics_table(explanation.findings))
+    for root in explanation.roots[:most]:
+        parts += _root(root, short=short)
+    if explanation.failed > most:
+        parts.append(Text(f"… and {explanation.failed - most:,} more that failed, in --json", style="dim"))
+    parts += [_skipped(group) for group in explanation.skipped[:_MOST_GROUPS]]
+    if rest := explanation.skipped[_MOST_GROUPS:]:
+        parts.append(Text(f"– {sum(group.count for group in rest):,} more skipped, because of others that failed"))
+    if explanation.cancelled:
+        parts.append(Text(f"– {_tasks(explanation.cancelled)} ended or not started, because the run stopped"))
+    parts.append(_go_on(explanation))
+    return Group(*parts)
+
+
+def _root(root: Root, *, short: bool) -> Iterator[RenderableType]:
+    yield Text.assemble((f"✗ {root.task}", "bold red"), (": ", "red"), _cut(root.message), (f"  {root.code}", "dim"))
+    yield from (_under(line) for line in _about(root, short=short))
+
+
+def _about(root: Root, *, short: bool) -> Iterator[RenderableType]:
+    cause = next((each for each in root.causes if each.message and each.message not in root.message), None)
+    if cause is not None:
+        yield Text(f"from {cause.type.removeprefix('builtins.')}: {_cut(cause.message)}", style="dim")
+    if root.attempts:
+        yield from _attempts(root, short=short)
+    for sentence in root.tried:
+        yield Text(sentence, style="dim")
+    if root.files is not None and not short:
+        yield Text.assemble(("its files: ", "dim"), root.files, overflow="fold")
+
+
+def _attempts(root: Root, *, short: bool) -> Iterator[RenderableType]:
+    """Show the attempts: in a sentence where all went the same way, else those in a row that did in a line each."""
+    rows = [list(group) for _, group in groupby(root.history, lambda each: (each.agent, each.code, each.message))]
+    agents = list(dict.fromkeys([tried.agent for tried in root.history] or [root.agent]))
+    line = f"{root.attempts} attempt{'' if root.attempts == 1 else 's'} by {_named(agents)}"
+    if len(rows) == 1:
+        line += f", {_when(rows[0])}" + ("; each ended so" if root.attempts > 1 else "")
+    yield Text(line, style="dim")
+    if short or len(rows) < 2:  # noqa: PLR2004  # one row is the sentence
+        return
+    table = Table.grid(padding=(0, 2))
+    for style in ("dim", "dim", "cyan"):
+        table.add_column(style=style, no_wrap=True)
+    table.add_column(overflow="fold")
+    for tried in rows:
+        said = tried[-1].message.splitlines() or [tried[-1].code]
+        table.add_row(f"{len(tried)}×", _when(tried), tried[-1].agent, _cut(said[0]))
+    yield table
+
+
+def _when(tried: Sequence[Attempt]) -> str:
+    first, last = tried[0], tried[-1]
+    began = first.started_at or first.ended_at
+    return f"{began:%H:%M:%S} UTC ({duration((last.ended_at - began).total_seconds())})"
+
+
+def _skipped(group: Skipped) -> Text:
+    after = f"come after {_named(group.because, group.failed)}" if group.because else "come after what failed"
+    verb = after if group.count > 1 else after.replace("come", "comes", 1)
+    text = Text.assemble((f"– {_tasks(group.count)} skipped", "yellow"), f" that {verb}")
+    text.append(f": {_named(group.tasks, group.count)}", style="dim")
+    return text
+
+
+def _go_on(explanation: Explanation) -> RenderableType:
+    """Give the steps as a list, and the command in a line of its own that can be copied."""
+    steps = [Text(step) for step in explanation.next_steps]
+    if explanation.command:
+        steps.append(Text(explanation.command, style="bold"))
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, step in enumerate(steps, 1):
+        table.add_row(f"  {number}." if len(steps) > 1 else " ", step)
+    kept = f" ({_tasks(explanation.kept)} done before {'is' if explanation.kept == 1 else 'are'} kept)"
+    return Group(Text.assemble(("To go on:", "bold"), (kept if explanation.kept else "", "dim")), table)
+
+
+def _under(line: RenderableType) -> RenderableType:
+    return Padding(line, (0, 0, 0, _INDENT), expand=False)
+
+
+def _named(names: Sequence[str], count: int | None = None) -> str:
+    count = len(names) if count is None else count
+    shown = ", ".join(names[:_NAMED])
+    return shown if count <= _NAMED else f"{shown} and {count - _NAMED:,} more"
+
+
+def _tasks(count: int) -> str:
+    return f"{count:,} task{'' if count == 1 else 's'}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,0 +1,100 @@
+"""Plan a task again that failed for good: in another way, or in finer steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from genesis.errors import PlanningError
+from genesis.model import ErrorInfo, Plan, PlannerLevel, Task
+from genesis.planning.heuristic import HeuristicPlanner
+from genesis.planning.levels import make_plan
+from genesis.planning.planner import Planner, PlanningContext
+from genesis.structure import rewritten
+
+__all__ = ["PlannedAgain", "plan_again"]
+
+_LONGEST_ERROR = 300
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAgain:
+    """What is to be done in place of a task."""
+
+    tasks: tuple[Task, ...]
+    level: PlannerLevel
+    note: str
+
+
+class _Told:
+    """A model that is told what was tried and how it failed."""
+
+    level: PlannerLevel = "llm"
+
+    def __init__(self, planner: Planner, error: ErrorInfo):
+        self._planner = planner
+        self._error = error
+
+    def plan(self, request: str, context: PlanningContext) -> Plan:
+        failed = " ".join(self._error.message.split())[:_LONGEST_ERROR]
+        told = f"{request}\n\nThis was tried in one step and failed: {failed}\nPlan another way, in finer steps."
+        return self._planner.plan(told, context)
+
+
+def plan_again(
+    task: Task, error: ErrorInfo, *, references: Mapping[str, str], model: Planner | None, context: PlanningContext
+) -> PlannedAgain:
+    """Plan what a task asks for, given how it failed: by a model where there is one, else by the steps it spells out.
+
+    The new tasks get what the task was given: its inputs, labels, repeats and time limit. The last one delivers what
+    the task promised, after all others.
+
+    Args:
+        task: The leaf that failed.
+        error: What its last attempt ended with.
+        references: What each reference of its inputs is called from anywhere in the plan.
+        model: The language model's level.
+        context: Types, skills, and the limits on what is added.
+
+    Raises:
+        PlanningError: No level has another way.
+    """
+    planners: list[Planner] = [_Told(model, error)] if model is not None else []
+    made = make_plan(task.description, planners=[*planners, HeuristicPlanner(())], context=context)
+    if len(made.tasks) == 1 and not made.tasks[0].subtasks and made.tasks[0].type == task.type:
+        raise PlanningError("the only other way is one task of the same type")
+    given = task.model_copy(update={"inputs": rewritten(task.inputs, references)})
+    return PlannedAgain(_delivering(_equipped(made.tasks, given), task.outputs), made.planner, made.planner_note)
+
+
+def _equipped(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
+    """Give new tasks what the task that failed was given; what they say themselves wins."""
+    return tuple(
+        task.model_copy(update={"subtasks": _equipped(task.subtasks, given)})
+        if task.subtasks
+        else task.model_copy(
+            update={
+                "inputs": {**given.inputs, **task.inputs},
+                "labels": {**given.labels, **task.labels},
+                "retries": given.retries,
+                "timeout_s": given.timeout_s,
+                "cache": given.cache,
+            }
+        )
+        for task in tasks
+    )
+
+
+def _delivering(tasks: tuple[Task, ...], outputs: tuple[str, ...]) -> tuple[Task, ...]:
+    """Let the last task promise these outputs, and come after all that nothing else comes after."""
+    if not outputs:
+        return tasks
+    *others, last = tasks
+    waited_for = {name for task in tasks for name in task.depends_on}
+    loose = [task.id for task in others if task.id not in waited_for]
+    update: dict[str, object] = {"depends_on": tuple(dict.fromkeys((*last.depends_on, *loose)))}
+    if last.subtasks:
+        update["subtasks"] = _delivering(last.subtasks, outputs)
+    else:
+        update["outputs"] = tuple(dict.fromkeys((*last.outputs, *outputs)))
+    return (*others, last.model_copy(update=update))

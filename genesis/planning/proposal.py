@@ -1,0 +1,84 @@
+"""Subtasks that an agent proposes in its result, read strictly: only what describes work, and all of it or nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+
+from genesis.errors import PlanningError, UsageError
+from genesis.model import Task, TaskId
+from genesis.model.base import Model, Text, TextMap
+from genesis.planning.request import check_request
+from genesis.planning.task_types import CHANGE_OUTSIDE
+from genesis.settings import Limits
+from genesis.structure import literal
+
+__all__ = ["PROPOSAL", "proposed_tasks"]
+
+PROPOSAL = "subtasks"
+"""The key of a result that holds a proposal."""
+
+_SHOWN = 3
+
+
+class _Subtask(Model):
+    """One task as an agent may propose it. Agents, executors, limits, approvals and retries are not its to decide."""
+
+    id: TaskId
+    description: Annotated[str, Field(min_length=1)]
+    type: Text = "generic"
+    depends_on: tuple[str, ...] = ()
+    requires: tuple[Text, ...] = ()
+    labels: TextMap = {}
+    inputs: dict[str, Text] = {}
+    outputs: tuple[Text, ...] = ()
+
+
+_SUBTASKS = TypeAdapter(list[_Subtask])
+
+
+def proposed_tasks(value: JsonValue, limits: Limits) -> tuple[Task, ...]:
+    """Read a proposal. Inputs are plain text: what looks like a reference in them is none.
+
+    Args:
+        value: What the result has under `subtasks`: a list of mappings with `id`, `description` and, where wanted,
+            `type`, `depends_on` (ids of the same list), `requires`, `labels`, `inputs` and `outputs`.
+        limits: How long a description may be.
+
+    Returns:
+        The tasks; empty where nothing is proposed.
+
+    Raises:
+        PlanningError: It is not such a list; the message names the first faults with their places.
+    """
+    try:
+        found = _SUBTASKS.validate_python(value)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        shown = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in faults[:_SHOWN])
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise PlanningError(f"the proposed subtasks cannot be read: {shown}{more}") from error
+    return tuple(_task(each, limits) for each in found)
+
+
+def _task(proposed: _Subtask, limits: Limits) -> Task:
+    try:
+        description = check_request(proposed.description, limits)
+    except UsageError as error:
+        raise PlanningError(f"the proposed subtask {proposed.id!r} cannot be taken: {error.message}") from error
+    return Task(
+        id=proposed.id,
+        description=description,
+        type=proposed.type,
+        depends_on=proposed.depends_on,
+        requires=proposed.requires,
+        labels=proposed.labels,
+        inputs={name: literal(text) for name, text in proposed.inputs.items()},
+        outputs=proposed.outputs,
+        side_effects=proposed.type in CHANGE_OUTSIDE,
+    )
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return "/".join(map(str, (PROPOSAL, *location)))

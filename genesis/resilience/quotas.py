@@ -1,0 +1,99 @@
+"""The rate limits of a process: of agents as the registry says, of hosts as the settings say."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from genesis.model import AgentRate
+from genesis.resilience.breakers import store_of
+from genesis.resilience.quota import Quota, QuotaError, QuotaRule
+from genesis.resilience.store import Store
+from genesis.resilience.tally import Tally, tally_of_process
+from genesis.settings import ResilienceSettings
+
+__all__ = ["Quotas", "quotas_of"]
+
+_Kind = Literal["agent", "host"]
+_MINUTE_S = 60.0
+
+
+class Quotas:
+    """Rate limits by name, made when they are first asked for.
+
+    Args:
+        store: Shares them with other processes.
+        hosts: Calls in a minute, by host or host:port.
+        tally: Counts the waits.
+    """
+
+    def __init__(
+        self, *, store: Store | None = None, hosts: Mapping[str, int] | None = None, tally: Tally | None = None
+    ):
+        self._store = store
+        self._hosts = {name.lower(): calls for name, calls in (hosts or {}).items()}
+        self._tally = tally or tally_of_process()
+        self._lock = threading.Lock()
+        self._made: dict[tuple[str, QuotaRule], Quota] = {}
+
+    async def of_agent(self, name: str, rate: AgentRate | None, *, left_s: float = math.inf) -> float:
+        """Wait for an agent's turn.
+
+        Args:
+            name: The agent.
+            rate: Its limit; without one nobody waits.
+            left_s: Seconds until the caller's deadline.
+
+        Returns:
+            The seconds waited.
+
+        Raises:
+            QuotaError: The turn comes only after the deadline.
+        """
+        if rate is None:
+            return 0.0
+        return await self._turn("agent", name, QuotaRule(rate.calls, rate.per_s, rate.burst), left_s)
+
+    async def of_host(self, host: str, *, left_s: float = math.inf) -> float:
+        """Wait for a turn at a host: `host`, or `host:port`, which may have a limit of its own.
+
+        Raises:
+            QuotaError: The turn comes only after the deadline.
+        """
+        if not self._hosts:
+            return 0.0
+        for name in (host.lower(), host.lower().rpartition(":")[0]):
+            if name in self._hosts:
+                return await self._turn("host", name, QuotaRule(self._hosts[name], _MINUTE_S), left_s)
+        return 0.0
+
+    async def _turn(self, kind: _Kind, name: str, rule: QuotaRule, left_s: float) -> float:
+        try:
+            waited_s = await self._quota(f"{kind} {name}", rule).wait(left_s=left_s)
+        except QuotaError:
+            self._tally.add("quota_refusals", kind)
+            raise
+        if waited_s > 0:
+            self._tally.add("quota_waits", kind)
+            self._tally.add("quota_wait_seconds", kind, amount=waited_s)
+        return waited_s
+
+    def _quota(self, name: str, rule: QuotaRule) -> Quota:
+        with self._lock:
+            if (name, rule) not in self._made:
+                self._made[name, rule] = Quota(name, rule, store=self._store)
+            return self._made[name, rule]
+
+
+@lru_cache(maxsize=16)
+def quotas_of(settings: ResilienceSettings, home: Path) -> Quotas:
+    """Give the rate limits that all callers of this process with these settings share.
+
+    Raises:
+        UsageError: They are to be shared by Redis, and its address is missing.
+    """
+    return Quotas(store=store_of(settings, home), hosts=settings.host_calls)

@@ -1,0 +1,223 @@
+"""A part of the routing fails by itself: a leaf gets the best agent that can still be found, and the plan says so."""
+
+import logging
+from collections import Counter
+
+import pytest
+
+from genesis.errors import RoutingError
+from genesis.model import Registry
+from genesis.pipeline import prepare
+from genesis.resilience.steps_down import steps_down
+from genesis.routing import Router, capability, explain, route, rules, similarity
+from genesis.routing.assignment import Assignment
+from genesis.settings import Settings
+from genesis.testing.plans import a_plan, a_task, an_agent
+
+BUG = "TypeError: a bug"
+RULES = f"its rules could not be asked ({BUG})"
+WORDS = f"its description could not be compared ({BUG})"
+SCORES = f"the agents could not be compared ({BUG})"
+TEAM = f"the registry could not be prepared ({BUG})"
+
+
+def boom(*_, **__):
+    raise TypeError("a bug")
+
+
+def registry(**more):
+    agents = (
+        an_agent("builder", task_types=("generic", "implement", "test"), skills=("code",), description="Builds things"),
+        an_agent("tester", task_types=("test", "check"), skills=("code", "tests"), description="Runs test suites"),
+        an_agent("writer", task_types=("content",), description="Writes articles and reports"),
+    )
+    rules = [
+        {"id": "ml", "when": {"all": [{"type": "train"}, {"label": {"domain": "ml"}}]}, "then": "writer"},
+        {"id": "urgent", "when": {"description": "(?i)urgent"}, "then": "tester", "priority": 50},
+    ]
+    return Registry.model_validate({"agents": agents, "rules": rules, **more})
+
+
+def routed(*tasks, **more):
+    return route(a_plan(*tasks), registry(**more)).routes
+
+
+@pytest.fixture
+def inject(monkeypatch):
+    """Let a part of the routing raise what nobody expects."""
+    return lambda owner, name: monkeypatch.setattr(owner, name, boom)
+
+
+@pytest.fixture
+def broken_rule(monkeypatch):
+    """Let the rules be read, and one of them raise when a task is held against it."""
+
+    def predicate(condition):
+        return boom if condition.description else original(condition)
+
+    original = rules._predicate
+    monkeypatch.setattr(rules, "_predicate", predicate)
+
+
+@pytest.mark.usefixtures("broken_rule")
+def test_a_rule_that_raises_gives_way_to_capability():
+    found = routed(a_task("x", type="test", description="Run the test suite"))["x"]
+    assert (found.agent, found.degraded) == ("tester", True)
+    assert found.reason == f"{RULES}; best of 2 that take 'test' (success rate 0.80)"
+    assert [other.agent for other in found.alternatives] == ["builder"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "said"),
+    [
+        (rules.RuleBook, "for_type", RULES),
+        (capability, "RuleBook", RULES),
+        (capability, "Similarity", WORDS),
+        (similarity.Similarity, "reader", WORDS),
+        (similarity.Similarity, "look_up", WORDS),
+        (similarity.Reader, "read", WORDS),
+        (capability, "_type_fit", SCORES),
+        (capability.Team, "_dearest", SCORES),
+        (Assignment, "_ranked", SCORES),
+        (explain, "by_capability", SCORES),
+        (Assignment, "__init__", TEAM),
+        (capability.Team, "__init__", TEAM),
+    ],
+)
+def test_whatever_part_fails_a_leaf_gets_the_agent_that_fits_its_type(inject, owner, name, said):
+    inject(owner, name)
+    found = routed(a_task("x", type="check", description="Look at it"))["x"]
+    assert (found.agent, found.degraded) == ("tester", True)
+    assert found.reason.startswith(f"{said}; ")
+
+
+def test_without_scores_the_agent_that_lists_the_type_foremost_gets_it(inject):
+    inject(Assignment, "_ranked")
+    found = routed(a_task("x", type="test"))["x"]  # the builder comes first in the registry, and tests last
+    assert (found.agent, found.score) == ("tester", None)
+    assert found.reason == f"{SCORES}; of the agents that take 'test', tester lists it foremost"
+
+
+def test_without_scores_skills_still_count(inject):
+    inject(Assignment, "_ranked")
+    found = routed(a_task("x", type="test", requires=["tests"]), a_task("y", type="content", requires=["tests"]))
+    assert found["x"].agent == "tester"
+    assert (found["y"].agent, found["y"].degraded) == (None, False)
+    assert found["y"].reason.startswith("no agent that takes 'content' has the skill 'tests'")
+
+
+def test_without_scores_a_rule_still_decides(inject):
+    inject(Assignment, "_ranked")
+    found = routed(a_task("x", type="content", description="Urgent: write"))["x"]
+    assert (found.agent, found.alternatives) == ("tester", ())
+    assert found.reason == f"{SCORES}; rule 'urgent' sends it to tester"
+
+
+def test_without_rules_what_only_a_rule_would_place_goes_to_the_generalist(inject):
+    inject(rules.RuleBook, "for_type")
+    found = routed(a_task("x", type="train", labels={"domain": "ml"}))["x"]
+    assert (found.agent, found.degraded) == ("builder", True)
+    assert found.reason == f"{RULES}; builder takes tasks of no particular kind"
+
+
+def test_without_rules_and_without_a_generalist_with_the_skills_a_leaf_is_unassigned_and_says_why(inject):
+    inject(rules.RuleBook, "for_type")
+    found = routed(a_task("x", type="train", requires=["gpu"]))["x"]
+    assert (found.agent, found.degraded) == (None, True)
+    assert found.reason == f"{RULES}; no agent with the skills 'gpu' takes 'train', nor tasks of no particular kind"
+
+
+def test_a_type_that_nobody_takes_is_not_given_to_the_generalist_because_descriptions_fail(inject):
+    inject(similarity.Reader, "read")
+    found = routed(a_task("x", type="tset"))["x"]
+    assert found.agent is None
+    assert "did you mean 'test'" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "said"),
+    [
+        (capability.Team, "__init__", TEAM),
+        (Assignment, "_ranked", SCORES),
+        (rules.RuleBook, "for_type", RULES),
+        (similarity.Reader, "read", WORDS),
+    ],
+)
+def test_a_pin_is_honoured_or_refused_and_never_given_to_another_agent(inject, owner, name, said):
+    inject(owner, name)
+    found = routed(
+        a_task("ok", type="content", agent="writer"),
+        a_task("type", type="test", agent="writer"),
+        a_task("who", type="test", agent="nobody"),
+        a_task("skill", type="test", agent="builder", requires=["tests"]),
+    )
+    assert [route.agent for route in found.values()] == ["writer", None, None, None]
+    assert found["ok"].reason == f"{said}; the plan asks for writer"
+    assert "does not take" in found["type"].reason
+    assert "there is no such agent" in found["who"].reason
+    assert "does not have the skill" in found["skill"].reason
+
+
+def test_a_bug_that_meets_one_leaf_leaves_the_others_as_they_are(monkeypatch):
+    original = similarity.Reader.read
+    monkeypatch.setattr(similarity.Reader, "read", lambda self, text: boom() if "odd" in text else original(self, text))
+    tasks = [a_task("even", type="test", description="Run tests"), a_task("odd", type="test", description="odd tests")]
+    found = routed(*tasks)
+    assert (found["even"].degraded, found["odd"].degraded) == (False, True)
+    monkeypatch.undo()
+    assert found["even"] == routed(*tasks)["even"]
+
+
+def test_a_fault_that_passes_leaves_no_trace_in_the_route(monkeypatch):
+    once, original = [TypeError("a bug")], Assignment._ranked
+
+    def ranked(*given):
+        if once:
+            raise once.pop()
+        return original(*given)
+
+    monkeypatch.setattr(Assignment, "_ranked", ranked)
+    task = a_task("x", type="test")
+    found = routed(task)["x"]
+    assert found == routed(task)["x"]
+    assert not found.degraded
+
+
+def test_a_faulty_registry_is_an_error_still():
+    with pytest.raises(RoutingError, match="there is no agent 'nobody'"):
+        Router(registry(rules=[{"id": "r", "when": {"type": "x"}, "then": "nobody"}]))
+
+
+def test_a_step_down_is_one_line_in_the_log_and_a_count_of_the_leaves(inject, caplog):
+    inject(rules.RuleBook, "for_type")
+    before = steps_down().counts()
+    with caplog.at_level(logging.WARNING, "genesis"):
+        routed(*[a_task(f"t{n}", type="test") for n in range(5)])
+    assert [record.getMessage() for record in caplog.records] == ["rules gave way to capability in routing"]
+    assert caplog.records[0].reason == BUG
+    assert Counter(steps_down().counts()) - Counter(before) == {("routing", "rules", "capability"): 5}
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "types"),
+    [
+        (rules.RuleBook, "for_type", ("train", "test", "generic")),
+        (Assignment, "_ranked", ("test", "generic")),
+        (capability.Team, "__init__", ("train", "test", "generic")),
+    ],
+)
+def test_a_plan_that_was_routed_by_a_lesser_way_can_run_and_its_report_warns(inject, owner, name, types):
+    inject(owner, name)
+    plan = a_plan(*[a_task(f"t-{each}", type=each) for each in types])
+    report = prepare(plan, registry(), settings=Settings()).report
+    assert report.ok
+    told = [found for found in report.warnings if found.code == "GEN-ROUTE-DEGRADED"]
+    assert [found.task for found in told] == [task.id for task in plan.tasks]
+    assert BUG in told[0].message
+
+
+def test_a_route_says_that_it_is_degraded_only_where_it_is(inject):
+    task = a_task("x", type="test")
+    assert "degraded" not in routed(task)["x"].model_dump()
+    inject(Assignment, "_ranked")
+    assert routed(task)["x"].model_dump()["degraded"] is True

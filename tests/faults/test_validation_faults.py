@@ -1,0 +1,241 @@
+"""A part of the validation fails by itself: the report says so, and no plan runs whose structure nobody has checked."""
+
+import importlib
+import logging
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from genesis.errors import PlanInvalidError
+from genesis.model import Route, RoutedPlan
+from genesis.pipeline import Prepared, compiled, refuse_invalid
+from genesis.resilience.steps_down import steps_down
+from genesis.settings import Limits, Settings
+from genesis.structure import problems
+from genesis.testing.plans import a_plan, a_task, an_agent, routed_to
+from genesis.validation import CHECKS, Finding, facts, validate
+
+VALIDATE = importlib.import_module("genesis.validation.validate")
+"""The module; the name in the package is the function."""
+BUG = "TypeError: a bug"
+STRUCTURAL = [
+    "GEN-PLAN-EMPTY", "GEN-ID-DUPLICATE", "GEN-DEPENDENCY-DANGLING", "GEN-DEPENDENCY-WITHIN", "GEN-CYCLE",
+    "GEN-INPUT-MISSING", "GEN-PLAN-DEPTH", "GEN-PLAN-FAN-OUT", "GEN-LEAF-LIMIT", "GEN-UNASSIGNED", "GEN-AGENT-UNKNOWN",
+]  # fmt: skip
+SMALL = Limits(depth=2, fan_out=3, leaves=4)
+
+
+def boom(*_, **__):
+    raise TypeError("a bug")
+
+
+def nest(*names):
+    task = a_task(names[-1])
+    for name in reversed(names[:-1]):
+        task = a_task(name, task)
+    return task
+
+
+FAULTY = {
+    "GEN-PLAN-EMPTY": (),
+    "GEN-ID-DUPLICATE": (a_task("a"), a_task("a")),
+    "GEN-DEPENDENCY-DANGLING": (a_task("a", after=("gone",)),),
+    "GEN-DEPENDENCY-WITHIN": (a_task("a", a_task("b", after=("a",))),),
+    "GEN-CYCLE": (a_task("a", after=("b",)), a_task("b", after=("a",))),
+    "GEN-INPUT-MISSING": (a_task("a", inputs={"x": "{nothing}"}),),
+    "GEN-PLAN-DEPTH": (nest("a", "b", "c"),),
+    "GEN-PLAN-FAN-OUT": (a_task("a", *[a_task(f"b{n}") for n in range(4)]),),
+    "GEN-LEAF-LIMIT": tuple(a_task(f"g{n}", a_task("x"), a_task("y")) for n in range(3)),
+    "GEN-UNASSIGNED": (a_task("a"),),
+    "GEN-AGENT-UNKNOWN": (a_task("a", agent="stranger"),),
+}
+"""A plan with each fault of structure."""
+
+
+def routed(code):
+    plan = a_plan(*FAULTY[code], planner="heuristic")
+    made, registry = routed_to(plan, an_agent())
+    if code == "GEN-UNASSIGNED":
+        made = RoutedPlan(plan=plan, routes={"a": Route(agent=None, reason="nobody can")})
+    return made, registry
+
+
+def errors(report):
+    return [found.code for found in report.errors]
+
+
+def failed(report):
+    return [found.evidence["check"] for found in report.warnings if found.code == "GEN-CHECK-FAILED"]
+
+
+@pytest.fixture
+def inject(monkeypatch):
+    """Let checks, by their codes, or any other part of the validation raise what nobody expects."""
+
+    def checks(*codes):
+        patched = tuple(replace(check, find=boom) if check.code in codes else check for check in CHECKS)
+        monkeypatch.setattr(VALIDATE, "CHECKS", patched)
+
+    checks.part = lambda where, name: monkeypatch.setattr(where, name, boom)
+    return checks
+
+
+@pytest.mark.parametrize("code", ["GEN-DEADLINE", "GEN-NEAR-DUPLICATE", "GEN-REQUEST-MISSED", "GEN-WORK-ORDERS"])
+def test_a_check_that_raises_is_left_out_and_named(inject, code):
+    made, registry = routed_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
+    usual = {found.code for found in validate(made, registry).diagnostics} - {code}
+    inject(code)
+    report = validate(made, registry)
+    assert report.ok
+    assert {found.code for found in report.diagnostics} == usual | {"GEN-CHECK-FAILED"}
+    (told,) = [found for found in report.diagnostics if found.code == "GEN-CHECK-FAILED"]
+    assert (told.severity, told.evidence) == ("warning", {"check": code, "raised": BUG})
+    assert f"the check {code} (" in told.message
+    assert report.score > 0
+
+
+def test_whichever_check_raises_validation_does_not(inject):
+    made, registry = routed_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
+    for check in CHECKS:
+        inject(check.code)
+        report = validate(made, registry)
+        assert (report.ok, failed(report)) == (True, [check.code])
+
+
+@pytest.mark.parametrize("code", STRUCTURAL)
+def test_a_structural_check_that_raises_is_made_up_for(inject, code):
+    inject(code)
+    report = validate(*routed(code), limits=SMALL)
+    assert not report.ok
+    assert failed(report) == [code]
+    expected = "GEN-CYCLE" if code == "GEN-DEPENDENCY-WITHIN" else code
+    (told,) = [found for found in report.errors if found.code == expected]
+    assert told.hint == "put it right; this was found without the usual check, which failed by itself"
+
+
+@pytest.mark.parametrize("code", STRUCTURAL)
+def test_without_any_facts_the_structure_is_still_checked(inject, code):
+    inject.part(VALIDATE, "gather")
+    report = validate(*routed(code), limits=SMALL)
+    assert not report.ok
+    assert ("GEN-CYCLE" if code == "GEN-DEPENDENCY-WITHIN" else code) in errors(report)
+    assert failed(report) == ["all"]
+    assert report.score == 0
+
+
+def test_a_sound_plan_can_run_although_only_its_structure_was_checked(inject):
+    inject.part(VALIDATE, "gather")
+    tasks = a_task("a", outputs=["y"]), a_task("b", after=("a",), inputs={"x": "{a.y}"})
+    made, registry = routed_to(a_plan(*tasks), an_agent())
+    report = validate(made, registry)
+    assert (report.ok, report.score) == (True, 0.0)
+    (told,) = report.diagnostics
+    assert told.message.startswith("only the plan's structure was checked")
+    assert BUG in told.message
+
+
+def test_a_persons_wide_plan_is_not_held_to_a_planners_limits_without_facts(inject):
+    inject.part(VALIDATE, "gather")
+    plan = a_plan(*[a_task(f"t{n}") for n in range(30)], planner="file")
+    assert validate(*routed_to(plan, an_agent())).ok
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "parts"),
+    [
+        (problems, "outline", "names, dependencies, inputs, order, size"),
+        (problems, "dataflow", "inputs, order"),
+        (problems, "junctions", "order"),
+    ],
+)
+def test_what_cannot_be_established_in_any_way_is_an_error_that_names_it(inject, owner, name, parts):
+    inject.part(VALIDATE, "gather")
+    inject.part(owner, name)
+    made, registry = routed_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
+    report = validate(made, registry)
+    assert not report.ok
+    (told,) = report.errors
+    assert told.code == "GEN-UNCHECKED"
+    assert told.evidence == {"parts": parts, "raised": BUG}
+    assert f"could not be checked in any way ({BUG})" in told.message
+    with pytest.raises(PlanInvalidError, match="could not be checked in any way"):
+        refuse_invalid(report)
+
+
+def test_a_cycle_by_depends_on_is_found_although_nobody_knows_who_uses_whose_results(inject):
+    inject.part(VALIDATE, "gather")
+    inject.part(problems, "dataflow")
+    report = validate(*routed("GEN-CYCLE"))
+    assert errors(report) == ["GEN-CYCLE", "GEN-UNCHECKED"]
+
+
+@pytest.mark.parametrize("part", ["schedule", "order", "words", "leaves", "given", "executors", "widths", "usd"])
+def test_a_fact_that_cannot_be_worked_out_costs_the_checks_that_need_it_and_no_others(monkeypatch, part):
+    monkeypatch.setattr(facts.Facts, part, property(boom))
+    made, registry = routed("GEN-DEPENDENCY-DANGLING")
+    report = validate(made, registry)
+    assert "GEN-DEPENDENCY-DANGLING" in errors(report)
+    assert 0 < len(failed(report)) < len(CHECKS)
+    assert not any(BUG in found.message for found in report.errors)
+
+
+def test_a_plan_that_cannot_be_scored_is_checked_all_the_same(inject):
+    inject.part(VALIDATE, "score")
+    made, registry = routed_to(a_plan(a_task("a")), an_agent())
+    report = validate(made, registry)
+    assert (report.ok, report.score, report.parts.success) == (True, 0.0, 0.0)
+    assert failed(report) == ["score"]
+    assert not validate(*routed("GEN-CYCLE")).ok
+
+
+def test_a_probe_that_raises_costs_what_it_was_asked_for():
+    class Broken:
+        def __getattr__(self, name):
+            return boom
+
+    agent = an_agent(secrets=("KEY",), executor={"kind": "command", "argv": ["true"]})
+    report = validate(*routed_to(a_plan(a_task("a")), agent), probe=Broken())
+    assert report.ok
+    assert set(failed(report)) == {"GEN-EXECUTOR-UNUSABLE", "GEN-SECRET-MISSING"}
+
+
+def test_findings_that_cannot_be_put_into_a_report_cost_their_check(monkeypatch):
+    odd = tuple(
+        replace(check, find=lambda _: [Finding(None, "odd", evidence={"x": object()})])
+        if check.code == "GEN-TYPE-GENERIC"
+        else check
+        for check in CHECKS
+    )
+    monkeypatch.setattr(VALIDATE, "CHECKS", odd)
+    report = validate(*routed_to(a_plan(a_task("a")), an_agent()))
+    assert report.ok
+    assert failed(report) == ["GEN-TYPE-GENERIC"]
+
+
+def test_all_checks_failing_leaves_a_verdict_on_the_structure(inject):
+    inject(*[check.code for check in CHECKS])
+    made, registry = routed("GEN-CYCLE")
+    report = validate(made, registry)
+    assert errors(report) == ["GEN-CYCLE"]
+    assert len(failed(report)) == len(CHECKS)
+    assert validate(*routed_to(a_plan(a_task("a")), an_agent())).ok
+
+
+def test_steps_down_are_counted_and_told_in_the_log(inject, caplog):
+    inject("GEN-CYCLE", "GEN-TYPE-GENERIC")
+    before = steps_down().counts()
+    with caplog.at_level(logging.WARNING, "genesis"):
+        validate(*routed_to(a_plan(a_task("a")), an_agent()))
+    assert Counter(steps_down().counts()) - Counter(before) == {
+        ("validation", "all checks", "structural checks"): 1,
+        ("validation", "all checks", "fewer checks"): 1,
+    }
+    assert [record.reason for record in caplog.records] == [BUG, BUG]
+
+
+def test_what_validation_let_through_by_mistake_is_refused_by_compiling():
+    made, registry = routed_to(a_plan(a_task("a")), an_agent())
+    let_through = Prepared(routed("GEN-CYCLE")[0], validate(made, registry), registry)
+    with pytest.raises(PlanInvalidError, match="the plan has a cycle"):
+        compiled(let_through, Settings())
