@@ -16,7 +16,8 @@ from bench.noop import dag
 from bench.report import Bench, Target
 from genesis.agents import Executor, Result, Work
 from genesis.model import Leaf, Program
-from genesis.resilience.breakers import Breakers, breakers_of
+from genesis.resilience import BreakerRules, SqliteStore
+from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
 from genesis.testing import Witness, invariants
 
@@ -147,7 +148,7 @@ async def _one(bench: Bench, folder: Path, program: Program, dead: Down) -> None
     bench.add(
         agent=how, down_s=dead.for_s, leaves=len(program.leaves), state=run.state, seconds=round(run.duration_s, 1),
         attempts=attempts, on_the_dead=len(witness.calls(_DEAD)),
-        failed_before_opening=sum(dead.is_down(each.at) for each in witness.calls(_DEAD)) - len(late),
+        begun_while_down=sum(dead.is_down(each.at) for each in witness.calls(_DEAD)) - len(late),
         wasted_after_opening=len(late), part_wasted=round(wasted, 4), openings=len(opened),
         by_the_other=sum(task.agent != _DEAD for task in run.tasks), invariants_broken=len(broken),
     )  # fmt: skip
@@ -160,7 +161,5 @@ async def _one(bench: Bench, folder: Path, program: Program, dead: Down) -> None
 
 
 def _default_breakers(settings: Settings, witness: Witness) -> Breakers:
-    """Give breakers as runs have them by default, shared by a file of this home, with a listener of our own."""
-    made = breakers_of(settings.resilience, settings.home)
-    made._listen = witness.heard  # noqa: SLF001  # runs have no listener
-    return made
+    """Give breakers as runs have them by default, with a witness: shared by a file, with the rules' own defaults."""
+    return Breakers(BreakerRules(), store=SqliteStore(settings.home / "resilience.sqlite"), listen=witness.heard)

@@ -1,8 +1,8 @@
 """Runs in which calls go wrong by a seed, and what holds in spite of it; `tests/chaos` uses the same.
 
-A run has ten to twenty leaves in layers, each of which uses the results of the leaves before it. Six agents do them, of
-which three can do each leaf; routing chooses one, the others are its runners-up. One leaf, the last but one, has a side
-effect and no retries.
+A run has ten to twenty leaves, each of which comes after up to two others and uses their results, with two retries. Of
+six agents four can do each leaf: routing chooses one, the others are its runners-up. The last leaf but one has a side
+effect and no retries, so that nothing can be done about a failure; it is only ever late.
 """
 
 # ruff: noqa: PLC0415

@@ -45,7 +45,7 @@ def plans(draw):
 
 
 @settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     database=None,
@@ -80,16 +80,16 @@ async def test_a_seed_gives_the_same_faults_again(tmp_path):
 
 
 async def test_breakers_open_probe_and_close_by_the_rules_in_a_run(tmp_path):
-    """Agents that fail until their breakers have opened, and are well after that."""
+    """Six leaves of one agent that fails at most calls: it is asked, left alone, and tried again."""
     scene = Scene(tmp_path, slots=4, retry_delay_s=0.01, rules=_QUICK_RULES)
     document = plan(20)
+    document["tasks"] = document["tasks"][:6]
     for task in document["tasks"]:
-        task |= {"type": "code", "agent": "code_0", "retries": 2, "side_effects": False, "depends_on": [], "inputs": {}}
-    faults = Faults(5, share=0.75, kinds=["error", "disconnect"])
-    found = await scene.run(program_of(document, AGENTS), faults)
+        task |= {"type": "code", "agent": "code_0", "retries": 0, "side_effects": False, "depends_on": [], "inputs": {}}
+    found = await scene.run(program_of(document, AGENTS), Faults(5, share=0.8, kinds=["error", "disconnect"]))
     assert found.broken == []
-    changes = [(each.before, each.state) for each in found.witness.seen if each.what == "breaker"]
-    assert {("closed", "open"), ("open", "half_open")} <= set(changes)
+    changes = {(each.before, each.state) for each in found.witness.seen if each.what == "breaker"}
+    assert {("closed", "open"), ("open", "half_open")} <= changes
 
 
 @pytest.mark.parametrize("seed", [1, 2])
