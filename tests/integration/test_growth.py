@@ -143,6 +143,33 @@ async def test_a_task_without_another_way_fails_and_says_so(bench):
     assert run.tasks[0].error.message == "it was too much at once"
 
 
+async def test_a_bug_in_planning_again_costs_the_change_and_not_the_run(bench, monkeypatch):
+    def bug(*_, **__):
+        raise TypeError("a bug of ours")
+
+    monkeypatch.setattr("genesis.execute.growth.plan_within", bug)
+    work = Agents(sum=TOO_MUCH)
+    run = await bench().run(program(a_task("sum", description=STEPS), a_task("other")), work)
+    assert run.state == "failed"
+    assert by_id(run)["other"].state == "completed"
+    assert "it was not planned again: TypeError: a bug of ours" in by_id(run)["sum"].note
+
+
+async def test_a_bug_in_growing_the_plan_ends_the_run_with_its_state_saved_and_a_resume_goes_on(bench, monkeypatch):
+    def bug(*_, **__):
+        raise TypeError("a bug of ours")
+
+    made, work = bench(), Agents(survey=proposal("a"))
+    tasks = (a_task("survey", agent="asker"), a_task("tell", after=("survey",)))
+    with monkeypatch.context() as broken:
+        broken.setattr("genesis.execute.driver.Driver._grow", bug)
+        run = await made.run(program(*tasks), work)
+    assert (run.state, run.error.code) == ("failed", "GEN-INTERNAL")
+    run = await made.run(program(*tasks), work, run_id=run.run_id)
+    assert run.state == "completed"
+    assert work.calls == ["survey", "more-1/a", "tell"]
+
+
 async def test_over_its_whole_life_a_plan_is_changed_so_often_and_no_more(bench):
     tasks = [a_task(f"sum{n}", description=STEPS) for n in range(4)]
     run = await bench(replans=2).run(program(*tasks), Agents(**{f"sum{n}": TOO_MUCH for n in range(4)}), slots=1)
