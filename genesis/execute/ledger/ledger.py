@@ -25,7 +25,7 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from genesis.errors import ResourceError, RunError, TaskError, UsageError
+from genesis.errors import ResourceError, RunError, ServiceError, TaskError, UsageError
 from genesis.execute.ledger.records import Header, Owner, Record, leaf_name, parse_amendments, parse_header
 from genesis.execute.ledger.reserve import Reserve
 from genesis.execute.ledger.store import FolderStore, Store
@@ -36,7 +36,7 @@ __all__ = ["Ledger", "is_done", "list_runs"]
 _ROOT = "genesis"
 _NO_SPACE = ("ENOSPC", "EDQUOT")
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-"""Between tries to write while the machine is short of open files or memory."""
+"""Between tries to write while the machine is short of open files or memory, or the storage does not answer."""
 _RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
 
 
@@ -247,19 +247,21 @@ class Ledger:
         await self._put(name, json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
 
     async def _put(self, name: str, data: bytes) -> None:
-        """Write, if need be in the place of the reserve, or once others have given back what is short.
+        """Write, if need be in the place of the reserve, or once what is short or away is there again.
 
         Raises:
-            ResourceError: It cannot be written. It is not to be repeated: the work would be done twice.
+            ResourceError: The machine does not take it. It is not to be repeated: the work would be done twice.
+            ServiceError: The storage does not; neither is this.
         """
         for pause_s in (*_PAUSES_S, None):
             try:
                 await self.store.write(self._name(name), data)
-            except ResourceError as error:
+            except (ResourceError, ServiceError) as error:
                 error.data["retry"] = False
-                if error.data.get("errno") in _NO_SPACE and self.reserve.drop():
+                passes = isinstance(error, ServiceError) or error.code == "GEN-RESOURCE-SHORT"
+                if isinstance(error, ResourceError) and error.data.get("errno") in _NO_SPACE and self.reserve.drop():
                     self.full = error
-                elif error.code == "GEN-RESOURCE-SHORT" and pause_s is not None:
+                elif passes and pause_s is not None:
                     await asyncio.sleep(pause_s)
                 else:
                     raise

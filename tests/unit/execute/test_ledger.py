@@ -304,6 +304,32 @@ async def test_a_shortage_that_stays_is_told_and_the_work_is_not_repeated(tmp_pa
     assert not classify(caught.value).retryable
 
 
+class _Away(FolderStore):
+    """A storage that does not answer for so many writes."""
+
+    def __init__(self, root: Path, times: int):
+        super().__init__(root)
+        self.times, self.writes = times, 0
+
+    async def write(self, name: str, data: bytes) -> None:
+        self.writes += 1
+        if self.writes <= self.times:
+            raise ServiceError("the bucket does not answer")
+        await super().write(name, data)
+
+
+@pytest.mark.usefixtures("_no_pauses")
+async def test_a_storage_that_is_away_is_waited_for_and_the_work_is_not_repeated(tmp_path: Path) -> None:
+    ledger = Ledger(_Away(tmp_path, 2), "r1")
+    await ledger.record(_LEAF, _done())
+    assert await ledger.outcome(_LEAF) == _done()
+    away = _Away(tmp_path, 99)
+    with pytest.raises(ServiceError) as caught:
+        await Ledger(away, "r2").record(_LEAF, _done())
+    assert away.writes == 4
+    assert not classify(caught.value).retryable
+
+
 def test_space_is_given_back_once(ledger: Ledger) -> None:
     assert not ledger.reserve.drop()
     ledger.reserve.hold(1)
