@@ -29,7 +29,7 @@ from bench.server import private_server, wait_until_quiet
 from genesis.agents.contract import Result, Work
 from genesis.execute.attempt import LeafRun
 from genesis.execute.ledger import FolderStore, Ledger
-from genesis.execute.session import Session
+from genesis.execute.session import Course, Session
 from genesis.settings import Settings
 
 RATIO = 1.15
@@ -122,7 +122,7 @@ def handling(bench: Bench, repeats: int, pairs: int) -> None:
 def _session(folder: Path, executor: Any) -> Session:
     settings = Settings()
     return Session(
-        program=program(20, settings),
+        course=Course(program(20, settings)),
         ledger=Ledger(FolderStore(folder), "20260101-000000-bench"),
         correlation_id="bench",
         settings=settings,

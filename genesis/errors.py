@@ -245,11 +245,27 @@ class ForeignError(GenesisError):
     code = "GEN-FOREIGN"
 
     @classmethod
-    def of(cls, error: BaseException) -> Self:
-        """Describe any exception, and what it came from, as data."""
-        made = cls(_text(error), data={"type": _name(type(error))} | _number(error))
-        _hang(made, list(_causes(error)))
+    def of(cls, error: BaseException, *, without: str | None = None) -> Self:
+        """Describe any exception, and what it came from, as data.
+
+        Args:
+            error: The exception.
+            without: A secret to strike out wherever it stands.
+        """
+        made = cls(_struck(_text(error), without), data={"type": _name(type(error))} | _number(error))
+        _hang(made, _struck(list(_causes(error)), without))
         return made
+
+
+def _struck(value: Any, secret: str | None) -> Any:
+    """Strike a secret out of all texts in plain values."""
+    if not secret:
+        return value
+    if isinstance(value, str):
+        return value.replace(secret, "***")
+    if isinstance(value, dict):
+        return {key: _struck(item, secret) for key, item in value.items()}
+    return [_struck(item, secret) for item in value] if isinstance(value, list) else value
 
 
 def _rebuilt(kind: type[GenesisError], shape: Mapping[str, Any]) -> GenesisError:

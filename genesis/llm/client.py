@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from genesis.errors import UsageError
+from genesis.errors import ForeignError, UsageError
 from genesis.llm import failures
 from genesis.llm.model import Answer, Model
 from genesis.llm.name import ModelName, parse_model_name
@@ -169,9 +169,11 @@ class _Client:
                     instrument=False,
                 )
             except ModelAPIError as error:
-                raise failures.from_provider(error, self.name, self._where, self._secret) from error
+                said = ForeignError.of(error, without=self._secret)
+                raise failures.from_provider(error, self.name, self._where, self._secret) from said
             except (AgentRunError, UserError) as error:
-                raise failures.not_an_api(self._where, error.message, self._secret) from error
+                said = ForeignError.of(error, without=self._secret)
+                raise failures.not_an_api(self._where, error.message, self._secret) from said
         return self._read(response, max_tokens)
 
     def _read(self, response: ModelResponse, max_tokens: int) -> _Reply:

@@ -81,7 +81,7 @@ async def test_a_timeout_is_an_attempt_that_ended_so(bench):
 
     (outcome,) = (await bench.run(program(a_task("x", timeout_s=0.2, retries=1)), Hanging())).tasks
     assert [(tried.code, tried.message) for tried in outcome.history] == [
-        ("GEN-TASK-TIMEOUT", "it did not end within 0.2 s")
+        ("GEN-TASK-TIMEOUT", "'x' ran longer than its limit of 0.2 s")
     ] * 2
     assert outcome.error.code == "GEN-TASK-TIMEOUT"
 

@@ -74,7 +74,12 @@ class Postgres:
     @property
     def sqlalchemy_url(self) -> str:
         """The address as Prefect's server takes it, with its password."""
-        return self._written("postgresql+asyncpg", "ssl", self.password)
+        written = self._written("postgresql+asyncpg", "ssl", self.password)
+        name = quote(self.database, safe="")
+        if name == self.database:
+            return written
+        # SQLAlchemy 2.0 takes the path as it is written; an option of this name wins over it.
+        return f"{written}{'&' if '?' in written else '?'}database={name}"
 
     @property
     def shown(self) -> str:
@@ -225,6 +230,7 @@ def _postgres(parts: SplitResult, port: int | None, options: dict[str, str]) -> 
     host = options.pop("host", None) or (unquote(host) if host else None)
     tls = options.pop("sslmode", None) or options.pop("ssl", None)
     given_port = options.pop("port", None)
+    options.pop("database", None)  # of `sqlalchemy_url`, and the same as in the path
     if options:
         names = ", ".join(sorted(options))
         raise UsageError(

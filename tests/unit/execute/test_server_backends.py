@@ -34,7 +34,7 @@ from genesis.execute.server.backends import Postgres, Redis, password_in
         ("postgresql:///prefect", "postgresql+asyncpg:///prefect", "postgresql:///prefect"),
         (
             "postgresql://a%40b:p%2F%3A%25%23w@h/d%20b",
-            "postgresql+asyncpg://a%40b:p%2F%3A%25%23w@h:5432/d%20b",
+            "postgresql+asyncpg://a%40b:p%2F%3A%25%23w@h:5432/d%20b?database=d%20b",
             "postgresql://a%40b:***@h:5432/d%20b",
         ),
     ],
