@@ -29,7 +29,7 @@ __all__ = ["Answer", "Growth"]
 
 _log = logging.getLogger(__name__)
 _OWN_WORK = frozenset({"completed", "cached"})
-_REFUSED = "its subtasks were not taken"
+_LONGEST_NOTE = 1_000
 _OTHERWISE = frozenset({"reroute", "replan", "fall_back", "wait"})
 """What mends an error that another way of doing the work can avoid."""
 
@@ -67,20 +67,17 @@ class Growth:
         return outcome.state in _OWN_WORK and self._session.program.profile(outcome.agent).expands
 
     def undecided(self, outcomes: Mapping[int, Outcome]) -> list[int]:
-        """Give the leaves of an earlier execution that had ended and not yet changed the plan, or been refused it."""
+        """Give the leaves of an earlier execution that had ended and not changed the plan; it may have died before."""
         leaves = self._session.program.leaves
-        return [
-            index
-            for index, outcome in outcomes.items()
-            if _REFUSED not in outcome.note and self.considers(leaves[index], outcome)
-        ]
+        return [index for index, outcome in outcomes.items() if self.considers(leaves[index], outcome)]
 
     def unchanged(self, outcome: Outcome, answer: Answer) -> Outcome:
         """Note on the outcome of a leaf why it did not change the plan."""
         if not answer.why:
             return outcome
-        said = f"{_REFUSED}: {answer.why}" if outcome.state in _OWN_WORK else f"it was not planned again: {answer.why}"
-        return outcome.model_copy(update={"note": "; ".join(filter(None, (outcome.note, said)))[:1000]})
+        what = "its subtasks were not taken" if outcome.state in _OWN_WORK else "it was not planned again"
+        note = "; ".join(filter(None, (outcome.note, f"{what}: {answer.why}")))
+        return outcome.model_copy(update={"note": note[:_LONGEST_NOTE]})
 
     async def consider(self, leaf: Leaf, outcome: Outcome, tried: Collection[str]) -> Answer:
         """Change the plan for a leaf that has ended, if there is something to change it to.
@@ -175,11 +172,14 @@ class Growth:
         return {index[amendment.task]: amendment for amendment in self._session.course.amendments}
 
     def _may_be_planned_again(self, leaf: Leaf, outcome: Outcome) -> bool:
-        made = sum(amendment.kind == "replan" for amendment in self._session.course.amendments)
-        if leaf.side_effects or leaf.approval or made >= self._session.settings.resilience.replans:
+        if leaf.side_effects or leaf.approval or self._replans_left() <= 0:
             return False
         code = outcome.error.code if outcome.error else "GEN-TASK"
         return meaning_of(code).recovery in _OTHERWISE and _task(self._session.program.source.plan, leaf).agent is None
+
+    def _replans_left(self) -> int:
+        made = sum(amendment.kind == "replan" for amendment in self._session.course.amendments)
+        return self._session.settings.resilience.replans - made
 
     async def _again(self, leaf: Leaf, outcome: Outcome) -> Amendment:
         """Plan a leaf again; a model is asked beside the event loop."""
@@ -236,6 +236,8 @@ class Growth:
             GenesisError: The ledger cannot be written.
         """
         course, settings = self._session.course, self._session.settings
+        if amendment.kind == "replan" and self._replans_left() <= 0:  # others were first
+            raise PlanningError(f"{settings.resilience.replans} tasks of the run were, which is as many as may be")
         amendment = self._named(amendment)
         amendment = amendment.model_copy(update={"group": routed_group(course.program, amendment.group)})
         program = await asyncio.to_thread(grown, course.program, amendment, settings, self._session.probe)

@@ -172,7 +172,7 @@ async def test_a_bug_in_growing_the_plan_ends_the_run_with_its_state_saved_and_a
 
 async def test_over_its_whole_life_a_plan_is_changed_so_often_and_no_more(bench):
     tasks = [a_task(f"sum{n}", description=STEPS) for n in range(4)]
-    run = await bench(replans=2).run(program(*tasks), Agents(**{f"sum{n}": TOO_MUCH for n in range(4)}), slots=1)
+    run = await bench(replans=2).run(program(*tasks), Agents(**{f"sum{n}": TOO_MUCH for n in range(4)}))
     states = Counter(task.state for task in run.tasks)
     assert states == {"completed": 2 + 4, "failed": 2}
 
