@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["Limits", "LlmSettings", "PoolSettings", "ResilienceSettings", "RunSettings", "ServerSettings", "Settings"]
+__all__ = [
+    "Limits",
+    "LlmSettings",
+    "LogSettings",
+    "ObservabilitySettings",
+    "PoolSettings",
+    "ResilienceSettings",
+    "RunSettings",
+    "ServerSettings",
+    "Settings",
+]
 
 
 class _Group(BaseModel):
@@ -147,6 +157,34 @@ class ResilienceSettings(_Group):
         return hash(self.model_dump_json())
 
 
+class LogSettings(_Group):
+    """Log lines of Genesis."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is written."""
+    file: Path | None = None
+    """Where JSON lines go. Deployed runs and workers write to `logs/genesis.jsonl` in the home where it is missing."""
+    file_bytes: Annotated[int, Field(ge=10_000)] = 20_000_000
+    """A file that has grown beyond this is put aside."""
+    files: Annotated[int, Field(ge=0)] = 5
+    """So many files that were put aside are kept."""
+    console: Literal["auto", "human", "json", "off"] = "auto"
+    """What standard error shows: lines for people on a terminal and nothing elsewhere, unless it is said."""
+    in_ui: bool = True
+    """Whether lines of a run appear in the Prefect UI, too."""
+
+
+class ObservabilitySettings(_Group):
+    """Traces and metrics. Traces are on where the standard `OTEL_EXPORTER_OTLP_ENDPOINT` is set."""
+
+    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of traces that are exported. Of the others, what failed or was repeated is exported all the same."""
+    content: bool = False
+    """Whether spans may hold what people and models wrote: requests, descriptions, error messages."""
+    most_series: Annotated[int, Field(ge=10)] = 500
+    """Most combinations of labels of one metric; what is beyond them is counted under `other`."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its defaults."""
 
@@ -168,3 +206,5 @@ class Settings(BaseSettings):
     run: RunSettings = RunSettings()
     pools: PoolSettings = PoolSettings()
     resilience: ResilienceSettings = ResilienceSettings()
+    log: LogSettings = LogSettings()
+    observability: ObservabilitySettings = ObservabilitySettings()
