@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from genesis.errors import BreakerOpenError
+from genesis.observability.instruments import REPEATS
+from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget, RetryPolicy
-from genesis.resilience.tally import tally_of_process
 
 __all__ = ["CALLS", "repeated", "unheard"]
 
@@ -113,7 +114,7 @@ class _Tries(Generic[_T]):
         if pause_s is None:
             return None
         made = self._budget is None or await asyncio.to_thread(self._budget.take)
-        tally_of_process().add("repeats", "call", "made" if made else "refused")
+        metrics_of_process().count(REPEATS, "call", "made" if made else "refused")
         if not made:
             return None
         self._repeat += 1
