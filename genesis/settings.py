@@ -18,6 +18,7 @@ __all__ = [
     "LlmSettings",
     "LogSettings",
     "ObservabilitySettings",
+    "OriginSettings",
     "OtelSettings",
     "PoolSettings",
     "ResilienceSettings",
@@ -262,3 +263,19 @@ class OtelSettings(BaseSettings):
             return float(said) if said else None
         except ValueError:
             return None
+
+
+class OriginSettings(BaseSettings):
+    """What came along with the call of a command: the id and the trace that it is a part of."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    genesis_correlation_id: str = ""
+    traceparent: str = ""
+    tracestate: str = ""
+    baggage: str = ""
+
+    @property
+    def carrier(self) -> dict[str, str]:
+        """Give it by name, as headers would."""
+        return {name: value for name, value in self.model_dump().items() if value}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from genesis.agents.contract import Work
 from genesis.errors import TaskError
+from genesis.observability.correlation import environment as environment_of
 
 __all__ = ["Secrets", "child_environment", "needed_secret"]
 
@@ -48,7 +49,13 @@ def child_environment(
         "GENESIS_TASK_CORRELATION_ID": work.correlation_id,
         "GENESIS_TASK_ATTEMPT": str(work.attempt),
     }
-    return {**kept, **about, **_given(work.agent.secrets, secrets, work), **extra}
+    return {
+        **kept,
+        **about,
+        **environment_of(work.correlation_id, work.run_id),
+        **_given(work.agent.secrets, secrets, work),
+        **extra,
+    }
 
 
 def needed_secret(name: str, secrets: Secrets, work: Work) -> str:

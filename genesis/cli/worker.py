@@ -49,9 +49,9 @@ _OWN_CODE = "genesis."
     type=click.IntRange(0, 65_535),
     default=None,
     metavar="PORT",
-    help="Serve /health on this port; 0 takes a free one.",
+    help="Serve /health and /metrics on this port; 0 takes a free one.",
 )
-@click.option("--health-host", default=_LOOPBACK, metavar="HOST", help="Address of /health (default 127.0.0.1).")
+@click.option("--health-host", default=_LOOPBACK, metavar="HOST", help="Address of these pages (default 127.0.0.1).")
 @click.option(
     "--grace",
     type=click.FloatRange(0),
@@ -81,6 +81,8 @@ def worker(
     before_prefect()
     from genesis.execute.server import ensure_api
     from genesis.flows.connection import connected
+    from genesis.observability.metrics import metrics_of_process
+    from genesis.observability.tracing import tracing_of_process
     from genesis.workers import ServiceOptions, serve
     from genesis.workers.options import default_name
 
@@ -90,12 +92,19 @@ def worker(
         name=name or default_name(),
         limit=limit,
         settings=settings.pools,
+        home=settings.home,
+        resilience=settings.resilience,
         health=None if health_port is None else (health_host, health_port),
         preload=_code(registry),
         grace_s=grace,
     )
-    with connected(api):
-        asyncio.run(serve(options, say=_say))
+    metrics_of_process().most_series = settings.observability.most_series
+    tracing_of_process().start(settings.observability, role="worker")
+    try:
+        with connected(api):
+            asyncio.run(serve(options, say=_say))
+    finally:
+        tracing_of_process().stop()
     return 0
 
 

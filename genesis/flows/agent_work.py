@@ -22,6 +22,9 @@ from genesis.execute.ledger import Header, Ledger, open_store, parse_amendments,
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.session import Course, Session, utc_now
 from genesis.model import FINISHED, Leaf, Outcome, Program
+from genesis.observability.correlation import bound
+from genesis.observability.instruments import DISPATCH_SECONDS
+from genesis.observability.metrics import metrics_of_process
 from genesis.pipeline import program_of
 from genesis.resilience.breakers import breakers_of, store_of
 from genesis.resilience.quotas import quotas_of
@@ -50,6 +53,10 @@ class Order:
     """Who does them instead of the agent that the plan has."""
     until: str | None = None
     """The run's deadline in UTC, ISO 8601."""
+    pool: str | None = None
+    """The work pool that it came through."""
+    created: datetime | None = None
+    """When it was dispatched, by the server's clock."""
 
     @property
     def left_s(self) -> float:
@@ -70,6 +77,9 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
     Raises:
         RunError: The ledger is not to be found from here, or the leaves are others than those that were dispatched.
     """
+    if order.pool is not None and order.created is not None:
+        waited_s = max(0.0, (utc_now() - order.created).total_seconds())
+        metrics_of_process().observe(DISPATCH_SECONDS, order.pool, value=waited_s)
     ledger = open_ledger(await open_store(), order.run_id, settings)
     try:
         raw = await ledger.header_bytes()
@@ -83,16 +93,20 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
     session = _session(course, header, ledger, order, settings)
     store = store_of(settings.resilience, settings.home)
     budget = RetryBudget(len(program.leaves), store=store, name=order.run_id)
-    async with announced(session), LocalPlace(session, outcomes, attempts=order.attempt - 1, budget=budget) as place:
-        for leaf in leaves:
-            if not all(source in outcomes for source in leaf.after):
-                continue
-            outcome = await place.run(leaf)
-            _stop_if_cancelled()
-            ended.append(outcome)
-            _tell(order, outcome)
-            if outcome.state in FINISHED:
-                outcomes[leaf.index] = outcome
+    with bound(correlation_id=session.correlation_id, run_id=session.run_id):
+        async with (
+            announced(session),
+            LocalPlace(session, outcomes, attempts=order.attempt - 1, budget=budget) as place,
+        ):
+            for leaf in leaves:
+                if not all(source in outcomes for source in leaf.after):
+                    continue
+                outcome = await place.run(leaf)
+                _stop_if_cancelled()
+                ended.append(outcome)
+                _tell(order, outcome)
+                if outcome.state in FINISHED:
+                    outcomes[leaf.index] = outcome
     return ended
 
 

@@ -93,7 +93,18 @@ async def agent_task(
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RunError("agent_task runs as a flow run of its own only")
-    order = Order(run_id, tasks, fingerprints, attempt, str(context.flow_run.id), agent, until)
+    flow_run = context.flow_run
+    order = Order(
+        run_id,
+        tasks,
+        fingerprints,
+        attempt,
+        str(flow_run.id),
+        agent,
+        until,
+        pool=flow_run.work_pool_name,
+        created=flow_run.created,
+    )
     return ended_state(await work_on(order, Settings()), len(tasks))
 
 

@@ -29,6 +29,7 @@ from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.observer import Observers
 from genesis.execute.session import Session
+from genesis.execute.telemetry import RunMetrics, run_ended, run_span
 from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
 from genesis.model import Run
@@ -154,12 +155,15 @@ async def _marked(context: FlowRunContext, session: Session) -> None:
 async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
-    session = replace(session, observer=Observers(session.observer))
+    session = replace(session, observer=Observers(session.observer, RunMetrics()))
     record = RunRecord(session, url)
     try:
-        if context is not None and session.deployed:
-            await _marked(context, session)
-        return await _checked_and_run(session, control, place, record)
+        with run_span(session, earlier=session.earlier) as made:
+            if context is not None and session.deployed:
+                await _marked(context, session)
+            run = await _checked_and_run(session, control, place, record)
+            run_ended(made, run)
+            return run
     except _OF_THE_API as error:
         await record.broken(_gone(error, session.run_id))
         raise

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 __all__ = [
     "LONGEST_ID",
+    "TRACE_LABEL",
     "Origin",
     "Trail",
     "bound",
@@ -24,12 +25,15 @@ __all__ = [
     "current",
     "environment",
     "facts",
+    "here",
     "new_id",
     "origin_of",
 ]
 
 LONGEST_ID = 128
 """Most characters of a correlation id that is taken from outside."""
+TRACE_LABEL = "__OTEL_TRACEPARENT"
+"""Label in which Prefect keeps where a flow run is in a trace, as W3C's `traceparent`."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _SAFE = " :/+=@,;"
 _BAGGAGE_ID = "genesis.correlation_id"
@@ -107,32 +111,35 @@ def facts() -> dict[str, str | int]:
         for name in ("correlation_id", "run_id", "task", "agent", "attempt"):
             if (value := getattr(trail, name)) is not None:
                 found[name] = value
-    traceparent = _span_here() or (trail.traceparent if trail is not None else None)
-    if traceparent is not None:
+    if (traceparent := here()) is not None:
         _, found["trace_id"], found["span_id"], *_ = traceparent.split("-")
     return found
 
 
-def carried() -> dict[str, str]:
-    """Give the headers that a call from here carries along."""
+def carried(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
+    """Give the headers that a call from here carries along.
+
+    Args:
+        correlation_id: The id; that of the present code where missing.
+        run_id: Likewise.
+    """
     trail = current()
+    correlation_id, run_id = correlation_id or trail.correlation_id, run_id or trail.run_id
     headers: dict[str, str] = {}
-    if trail.correlation_id is not None:
-        shown = quote(trail.correlation_id, safe=_SAFE)
-        headers["x-correlation-id"] = shown
-        headers["baggage"] = f"{_BAGGAGE_ID}={quote(trail.correlation_id, safe='')}"
-        if trail.run_id is not None:
-            headers["baggage"] += f",genesis.run_id={quote(trail.run_id, safe='')}"
-    traceparent = _span_here() or trail.traceparent
-    if traceparent is not None:
+    if correlation_id is not None:
+        headers["x-correlation-id"] = quote(correlation_id, safe=_SAFE)
+        headers["baggage"] = f"{_BAGGAGE_ID}={quote(correlation_id, safe='')}"
+        if run_id is not None:
+            headers["baggage"] += f",genesis.run_id={quote(run_id, safe='')}"
+    if (traceparent := here()) is not None:
         headers["traceparent"] = traceparent
     return headers
 
 
-def environment() -> dict[str, str]:
+def environment(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
     """Give the variables by which a program that is started from here knows its trace, as OpenTelemetry names them."""
     names = {"traceparent": "TRACEPARENT", "baggage": "BAGGAGE", "x-correlation-id": "GENESIS_CORRELATION_ID"}
-    return {names[name]: value for name, value in carried().items()}
+    return {names[name]: value for name, value in carried(correlation_id, run_id).items()}
 
 
 def origin_of(carrier: Mapping[str, str]) -> Origin:
@@ -161,8 +168,13 @@ def _id(text: str) -> str | None:
     return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
 
 
+def here() -> str | None:
+    """Give where the present code is in a trace, in W3C's form: in a span, or else where whoever asked was."""
+    return _span_here() or current().traceparent
+
+
 def _span_here() -> str | None:
-    """Give the span that the present code is in, in W3C's form. Nothing is imported for that."""
+    """Give the span that the present code is in; nothing is imported for that."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return None

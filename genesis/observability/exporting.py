@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.util.types import AnyValue
 
 from genesis.errors import GenesisError, UsageError
+from genesis.observability.correlation import current
 from genesis.observability.sampling import KeepingProcessor, KeepingSampler
 from genesis.observability.tracing import Kind, Value
 from genesis.settings import ObservabilitySettings, OtelSettings
@@ -111,6 +112,8 @@ class Exporting:
         self, name: str, attributes: Mapping[str, Value | None], kind: Kind, parent: str | None, links: Sequence[str]
     ) -> Iterator[_Span]:
         """Make a span; see `Tracing.span`."""
+        if parent is None and not trace.get_current_span().get_span_context().is_valid:
+            parent = current().traceparent
         made = self._tracer.start_span(
             name,
             context=None if parent is None else _context(parent),

@@ -72,6 +72,8 @@ class Metrics:
         self._histograms: dict[_Key, _Histogram] = {}
         self._gauges: dict[_Key, dict[str, float]] = {}
         self._known: dict[str, int] = {}
+        self._told: dict[_Key, float] = {}
+        """Gauges as they were handed over last."""
 
     def count(self, what: Instrument, *labels: str, amount: float = 1.0) -> None:
         """Add to a counter.
@@ -148,19 +150,17 @@ class Metrics:
     # ── between processes ──
 
     def handed_over(self) -> dict[str, Any]:
-        """Give up what was counted since the last call, and tell the gauges as they are; empty where nothing is new.
+        """Give up what was counted since the last call, and tell the gauges that have changed.
 
         Returns:
-            A JSON-able document for `take_in`.
+            A JSON-able document for `take_in`; empty where nothing is new.
         """
         with self._lock:
             counts, self._counts = self._counts, {}
             histograms, self._histograms = self._histograms, {}
-            gauges = [
-                [name, list(labels), by_source[""]]
-                for (name, labels), by_source in self._gauges.items()
-                if "" in by_source
-            ]
+            now = {key: by_source[""] for key, by_source in self._gauges.items() if "" in by_source}
+            gauges = [[*_row(key), value] for key, value in now.items() if self._told.get(key) != value]
+            self._told = now
             self._known = {}
         made = {
             "counts": [[name, list(labels), amount] for (name, labels), amount in counts.items()],
@@ -252,6 +252,10 @@ class Metrics:
 
 def _together(what: Instrument, by_source: Mapping[str, float]) -> float:
     return by_source.get("", 0.0) if what.merge == "last" else sum(by_source.values())
+
+
+def _row(key: _Key) -> list[Any]:
+    return [key[0], list(key[1])]
 
 
 def _as_list(place: int, one: Exemplar) -> list[Any]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from genesis.errors import UsageError
 from genesis.observability.instruments import BREAKER_CHANGES, BREAKER_STATE
@@ -19,7 +19,7 @@ from genesis.resilience.sqlite_store import SqliteStore
 from genesis.resilience.store import Store
 from genesis.settings import ResilienceSettings
 
-__all__ = ["STATE_VALUES", "Breakers", "Kind", "Listener", "breakers_of", "store_of"]
+__all__ = ["STATE_VALUES", "Breakers", "Kind", "Listener", "breakers_of", "refresh_breakers", "store_of"]
 
 Kind = Literal["agent", "model", "host"]
 Listener = Callable[[BreakerEvent], None]
@@ -102,6 +102,25 @@ def breakers_of(settings: ResilienceSettings, home: Path) -> Breakers:
         successes=settings.successes,
     )
     return Breakers(rules, store=store_of(settings, home))
+
+
+def refresh_breakers(settings: ResilienceSettings, home: Path, metrics: Metrics | None = None) -> None:
+    """Look at the breakers that the metrics have as not closed: another process may have closed one since.
+
+    Args:
+        settings: Who shares them; what one process alone knows is as it was told.
+        home: `Settings.home`.
+        metrics: Where the states are shown; those of this process where missing.
+    """
+    metrics = metrics or metrics_of_process()
+    if settings.share == "memory":
+        return
+    breakers = breakers_of(settings, home)
+    for (kind, name), value in metrics.values(BREAKER_STATE).items():
+        if value and kind in get_args(Kind):
+            breaker = breakers.of(cast("Kind", kind), name)
+            breaker.retry_after_s()
+            metrics.set(BREAKER_STATE, kind, name, value=STATE_VALUES[breaker.state])
 
 
 @lru_cache(maxsize=16)

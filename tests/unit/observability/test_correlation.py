@@ -70,4 +70,4 @@ def test_knowing_the_place_imports_no_tracing():
         "import sys; from genesis.observability.correlation import facts, bound\nwith bound(run_id='r'): facts()\n"
     )
     program += "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
-    assert subprocess.run([sys.executable, "-c", program], env=dict(os.environ)).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], env=dict(os.environ), check=False).returncode == 0

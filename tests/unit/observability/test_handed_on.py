@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 
@@ -79,4 +78,4 @@ def test_a_home_that_cannot_be_written_costs_the_figures_only(tmp_path):
 
 def test_nothing_counted_writes_nothing(tmp_path):
     hand_on(Metrics().handed_over(), tmp_path)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
