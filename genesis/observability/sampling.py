@@ -16,8 +16,9 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult, TraceIdRatioBased
-from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState, get_current_span
+from opentelemetry.util.types import Attributes
 
 from genesis.observability.instruments import SPANS_DROPPED
 from genesis.observability.metrics import metrics_of_process
@@ -25,6 +26,8 @@ from genesis.observability.metrics import metrics_of_process
 __all__ = ["KeepingProcessor", "KeepingSampler"]
 
 _log = logging.getLogger(__name__)
+_ID_BITS = (1 << 64) - 1
+"""The part of a trace id that is drawn by, as OpenTelemetry's own samplers do."""
 _HELD = 5_000
 """Most spans that are held back; the oldest trace is given up for new ones."""
 _KEPT = 1_000
@@ -39,14 +42,24 @@ class KeepingSampler(Sampler):
     """
 
     def __init__(self, share: float) -> None:
-        self._drawn = ParentBased(TraceIdRatioBased(share))
+        self._below = round(share * (_ID_BITS + 1))
 
-    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+    def should_sample(  # noqa: PLR0917  # the SDK gives them by position
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
         """Draw, and record what was not drawn."""
-        result = self._drawn.should_sample(*args, **kwargs)
-        if result.decision is Decision.DROP:
-            return SamplingResult(Decision.RECORD_ONLY, result.attributes, result.trace_state)
-        return result
+        del name, kind, links, trace_state
+        parent = get_current_span(parent_context).get_span_context()
+        drawn = parent.trace_flags.sampled if parent.is_valid else (trace_id & _ID_BITS) < self._below
+        decision = Decision.RECORD_AND_SAMPLE if drawn else Decision.RECORD_ONLY
+        return SamplingResult(decision, attributes, parent.trace_state)
 
     def get_description(self) -> str:
         """Name it."""
