@@ -182,7 +182,7 @@ class _Child:
         ):
             report = await self._run(message, stop)
             if report.get("error"):
-                made.failed("GEN-FLOW-RUN", report["error"])
+                made.failed("crashed", report["error"])
         return report
 
     async def _run(self, message: Message, stop: Stop) -> Message:
