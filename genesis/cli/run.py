@@ -97,6 +97,7 @@ def run(
         program = compiled(prepared, settings)
         if correlation_id is not None:
             program = program.model_copy(update={"correlation_id": correlation_id})
+        made.set("genesis.correlation_id", program.correlation_id)
         pending = begin_api(settings)
 
         async def start(launch: Launch) -> Run:
