@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from deployments.grafana.model import Dashboard, Panel, Query, Row
+from deployments.grafana.model import Dashboard, Panel, Query, Row, quantile
 
 __all__ = ["AGENTS"]
-
-
-def _quantile(share: float, metric: str, by: str, chosen: str) -> str:
-    return f"histogram_quantile({share}, sum by ({by}, le) (rate({metric}_bucket{{{chosen}}}[$__rate_interval])))"
 
 
 _ROUTING = Row(
@@ -91,14 +87,14 @@ _WORKLOAD = Row(
         Panel(
             "Duration of tasks",
             "From a task's start to its end, repeats included: what one of twenty exceeds.",
-            (Query(_quantile(0.95, "genesis_task_duration_seconds", "agent", "@agent"), "{{agent}}"),),
+            (Query(quantile(0.95, "genesis_task_duration_seconds", "agent", chosen="@agent"), "{{agent}}"),),
             unit="s",
             exemplars=True,
         ),
         Panel(
             "Duration of attempts",
             "One attempt of an agent: what one of twenty exceeds.",
-            (Query(_quantile(0.95, "genesis_agent_call_duration_seconds", "agent", "@agent"), "{{agent}}"),),
+            (Query(quantile(0.95, "genesis_agent_call_duration_seconds", "agent", chosen="@agent"), "{{agent}}"),),
             unit="s",
             exemplars=True,
         ),
@@ -209,7 +205,7 @@ _POOLS = Row(
         Panel(
             "From dispatch to beginning",
             "What one of twenty flow runs exceeds between its dispatch and its beginning.",
-            (Query(_quantile(0.95, "genesis_dispatch_latency_seconds", "pool", "@pool"), "{{pool}}"),),
+            (Query(quantile(0.95, "genesis_dispatch_latency_seconds", "pool", chosen="@pool"), "{{pool}}"),),
             unit="s",
             exemplars=True,
         ),
@@ -285,7 +281,7 @@ _MODELS = Row(
         Panel(
             "Duration of calls",
             "What one of twenty calls to a language model exceeds.",
-            (Query(_quantile(0.95, "genesis_llm_call_duration_seconds", "model", "@"), "{{model}}"),),
+            (Query(quantile(0.95, "genesis_llm_call_duration_seconds", "model", chosen="@"), "{{model}}"),),
             unit="s",
             exemplars=True,
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Dashboard", "Kind", "Panel", "Query", "Row"]
+__all__ = ["Dashboard", "Kind", "Panel", "Query", "Row", "quantile"]
 
 Kind = Literal["timeseries", "stat", "bargauge", "heatmap", "state-timeline", "table"]
 
@@ -72,3 +72,9 @@ class Dashboard:
     rows: tuple[Row, ...]
     variables: tuple[str, ...] = field(default=())
     """Besides data source, job and instance: `agent`, `pool`."""
+
+
+def quantile(share: float, histogram: str, *labels: str, chosen: str = "@") -> str:
+    """Give the expression of a histogram's quantile, for each combination of some labels."""
+    by = ", ".join([*labels, "le"])
+    return f"histogram_quantile({share}, sum by ({by}) (rate({histogram}_bucket{{{chosen}}}[$__rate_interval])))"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployments.grafana.model import Dashboard, Panel, Query, Row
+from deployments.grafana.model import Dashboard, Panel, Query, Row, quantile
 
 __all__ = ["OVERVIEW"]
 
@@ -98,11 +98,11 @@ _RUNS = Row(
             "How long runs took that ended: the median, and what one of twenty exceeds.",
             (
                 Query(
-                    "histogram_quantile(0.5, sum by (le) (rate(genesis_run_duration_seconds_bucket{@}[$__rate_interval])))",
+                    quantile(0.5, "genesis_run_duration_seconds"),
                     "median",
                 ),
                 Query(
-                    "histogram_quantile(0.95, sum by (le) (rate(genesis_run_duration_seconds_bucket{@}[$__rate_interval])))",
+                    quantile(0.95, "genesis_run_duration_seconds"),
                     "95 %",
                 ),
             ),
@@ -117,7 +117,8 @@ _RUNS = Row(
         ),
         Panel(
             "Resumed, planned again, out of budget",
-            "Executions that went on with an earlier run, tasks planned again or extended, runs that spent their budget; an hour.",
+            "Executions that went on with an earlier run, tasks planned again or extended, runs that spent their "
+            "budget; an hour.",
             (
                 Query("3600 * sum(rate(genesis_resumes_total{@}[$__rate_interval]))", "resumed"),
                 Query("3600 * sum(rate(genesis_replans_total{@}[$__rate_interval]))", "planned again"),
@@ -144,8 +145,7 @@ _STAGES = Row(
             "How long a stage takes in the usual case; points are single plans and lead to their traces.",
             (
                 Query(
-                    "histogram_quantile(0.5, sum by (stage, le) "
-                    "(rate(genesis_stage_duration_seconds_bucket{@}[$__rate_interval])))",
+                    quantile(0.5, "genesis_stage_duration_seconds", "stage"),
                     "{{stage}}",
                 ),
             ),

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from deployments.grafana.model import Dashboard, Panel, Query, Row
+from deployments.grafana.model import Dashboard, Panel, Query, Row, quantile
 
 __all__ = ["PLANS"]
-
-
-def _quantile(share: float, metric: str, chosen: str = "@") -> str:
-    return f"histogram_quantile({share}, sum by (le) (rate({metric}_bucket{{{chosen}}}[$__rate_interval])))"
 
 
 _PLANNING = Row(
@@ -69,8 +65,8 @@ _PLANNING = Row(
             "Duration of planning",
             "The median, and what one of twenty requests exceeds; points are single plans and lead to their traces.",
             (
-                Query(_quantile(0.5, "genesis_stage_duration_seconds", '@, stage="plan"'), "median"),
-                Query(_quantile(0.95, "genesis_stage_duration_seconds", '@, stage="plan"'), "95 %"),
+                Query(quantile(0.5, "genesis_stage_duration_seconds", chosen='@, stage="plan"'), "median"),
+                Query(quantile(0.95, "genesis_stage_duration_seconds", chosen='@, stage="plan"'), "95 %"),
             ),
             unit="s",
             exemplars=True,
@@ -104,16 +100,16 @@ _SIZE = Row(
             "Tasks of the larger plans",
             "The median, and what one of twenty plans exceeds.",
             (
-                Query(_quantile(0.5, "genesis_plan_tasks"), "median"),
-                Query(_quantile(0.95, "genesis_plan_tasks"), "95 %"),
+                Query(quantile(0.5, "genesis_plan_tasks"), "median"),
+                Query(quantile(0.95, "genesis_plan_tasks"), "95 %"),
             ),
         ),
         Panel(
             "Depth of plans",
             "Levels of a plan: the median, and what one of twenty plans exceeds.",
             (
-                Query(_quantile(0.5, "genesis_plan_depth"), "median"),
-                Query(_quantile(0.95, "genesis_plan_depth"), "95 %"),
+                Query(quantile(0.5, "genesis_plan_depth"), "median"),
+                Query(quantile(0.95, "genesis_plan_depth"), "95 %"),
             ),
         ),
     ),
