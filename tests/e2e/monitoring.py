@@ -19,7 +19,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import yaml
 
@@ -73,7 +73,7 @@ class Prometheus:
         self._faster = faster
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Prometheus:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

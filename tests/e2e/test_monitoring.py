@@ -185,7 +185,9 @@ def _see_workers_that_are_well(prometheus: Prometheus, eventually) -> None:
         assert prometheus.query(filled_in(expr)), f"{dashboard}: {panel}: {expr}"
     # A scrape that came too late on a busy machine is over with the next one.
     for rule in (rule for rule in _rules() if "alert" in rule):
-        eventually(lambda expr=rule["expr"]: prometheus.query(expr) == [], what=f"{rule['alert']} has no reason to fire")
+        eventually(
+            lambda expr=rule["expr"]: prometheus.query(expr) == [], what=f"{rule['alert']} has no reason to fire"
+        )
     eventually(lambda: prometheus.alerts() == [], what="no alert is pending")
     assert {"trace_id": _TRACE} in prometheus.exemplars("genesis_run_duration_seconds_bucket")
 

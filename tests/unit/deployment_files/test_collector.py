@@ -85,7 +85,9 @@ def test_the_container_has_more_memory_than_the_collector_takes(collector, compo
 
 def test_workers_and_the_collector_and_the_trace_store_speak_to_each_other(collector, compose):
     services = compose["services"]
-    store = re.fullmatch(r"\$\{env:TRACE_STORE:-(\w+):4317\}", collector["exporters"]["otlp_grpc/traces"]["endpoint"])[1]
+    store = re.fullmatch(r"\$\{env:TRACE_STORE:-(\w+):4317\}", collector["exporters"]["otlp_grpc/traces"]["endpoint"])[
+        1
+    ]
     assert set(services[store]["networks"]) & set(services["collector"]["networks"])
     for name in ("orchestrator", "agents"):
         assert set(services[name]["networks"]) & set(services["collector"]["networks"])
@@ -101,5 +103,10 @@ def test_its_own_metrics_are_scraped(collector):
     (reader,) = collector["service"]["telemetry"]["metrics"]["readers"]
     port = reader["pull"]["exporter"]["prometheus"]["port"]
     prometheus = yaml.safe_load((_ROOT / "deployments" / "prometheus" / "prometheus.yml").read_text("utf-8"))
-    targets = [target for job in prometheus["scrape_configs"] for each in job.get("static_configs", ()) for target in each["targets"]]
+    targets = [
+        target
+        for job in prometheus["scrape_configs"]
+        for each in job.get("static_configs", ())
+        for target in each["targets"]
+    ]
     assert f"collector:{port}" in targets

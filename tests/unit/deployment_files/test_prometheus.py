@@ -82,7 +82,9 @@ def test_a_fault_in_a_rule_would_be_found(promtool, tmp_path):
 def test_an_alert_on_an_idle_fleet_would_be_found(promtool, tmp_path):
     shutil.copytree(_FOLDER, tmp_path / "prometheus")
     rules = tmp_path / "prometheus" / "rules" / "genesis.alerts.yml"
-    rules.write_text(rules.read_text("utf-8").replace("genesis:breaker_state:max > 0", "genesis:breaker_state:max >= 0"))
+    rules.write_text(
+        rules.read_text("utf-8").replace("genesis:breaker_state:max > 0", "genesis:breaker_state:max >= 0")
+    )
     assert promtool("test", "rules", tmp_path / "prometheus" / "tests" / "healthy.yml")[0] != 0
 
 
@@ -137,7 +139,7 @@ def test_every_alert_says_what_and_where_to_read_on(name):
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     notes = rule["annotations"]
     assert set(notes) == {"summary", "description", "runbook_url"}
-    assert "{{ $" in notes["summary"] + notes["description"]
+    assert "$value" in notes["description"] or "$labels" in notes["description"]
     place = re.fullmatch(r"\{\{ \$externalURL \}\}/user/([a-z-]+\.md)", notes["runbook_url"])
     assert place, notes["runbook_url"]
     text = (_RUNBOOKS / place[1]).read_text("utf-8")
@@ -151,7 +153,9 @@ def test_every_alert_says_what_and_where_to_read_on(name):
 def test_every_runbook_belongs_to_an_alert_and_is_in_the_list():
     books = {rule["annotations"]["runbook_url"].rpartition("/")[2] for rule in _alerts().values()}
     assert {path.name for path in _RUNBOOKS.glob("*.md")} == books | {"index.md"}
-    rows = re.findall(r"^\| \[(\w+)\]\(([a-z-]+\.md)\) \| (\w+) \|", (_RUNBOOKS / "index.md").read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| \[(\w+)\]\(([a-z-]+\.md)\) \| (\w+) \|", (_RUNBOOKS / "index.md").read_text("utf-8"), re.MULTILINE
+    )
     assert rows == [
         (name, rule["annotations"]["runbook_url"].rpartition("/")[2], rule["labels"]["severity"])
         for name, rule in _alerts().items()
@@ -163,7 +167,9 @@ def test_questions_in_runbooks_are_promql_and_ask_for_what_there_is(promtool, tm
     rules = []
     for page in sorted(_RUNBOOKS.glob("*.md")):
         for block in re.findall(r"```promql\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
-            rules += [{"record": f"q:{len(rules) + place}", "expr": line} for place, line in enumerate(block.splitlines())]
+            rules += [
+                {"record": f"q:{len(rules) + place}", "expr": line} for place, line in enumerate(block.splitlines())
+            ]
     for rule in rules:
         expr = re.sub(r'"[^"]*"', '""', rule["expr"])
         assert set(re.findall(r"\bgenesis[_:][\w:]+|\bup\b", expr)) <= known, rule["expr"]
@@ -203,7 +209,7 @@ def test_the_password_of_the_api_is_where_prometheus_looks_for_it(compose):
     service = compose["services"]["prometheus"]
     user, _, _ = service["environment"]["PREFECT_API_AUTH_STRING"].partition(":")
     assert user == prefect["basic_auth"]["username"]
-    assert _PASSWORD_FILE in service["entrypoint"][-1]
+    assert _PASSWORD_FILE in service["entrypoint"][2]
 
 
 def test_exemplars_are_kept(compose):
