@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from genesis import errors
+from genesis.observability.instruments import INSTRUMENTS
 from genesis.resilience.taxonomy import BY_CLASS, BY_CODE
 from genesis.settings import Settings
 
@@ -61,7 +62,21 @@ def meanings() -> str:
     return "\n".join(rows) + "\n"
 
 
-PARTS: dict[str, Callable[[], str]] = {"settings": settings, "errors": error_tree, "meanings": meanings}
+def metrics() -> str:
+    """One row a metric."""
+    rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for each in INSTRUMENTS:
+        labels = " ".join(f"`{label}`" for label in each.labels)
+        rows.append(f"| `{each.name}` | {each.kind} | {labels} | {_cell(each.help)} |")
+    return "\n".join(rows) + "\n"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "errors": error_tree,
+    "meanings": meanings,
+    "metrics": metrics,
+}
 
 
 def regenerated(text: str) -> str:
