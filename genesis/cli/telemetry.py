@@ -70,12 +70,18 @@ async def measured(work: Callable[[], Awaitable[_T]], port: int | None) -> _T:
     """
     if port is None:
         return await work()
+    from importlib.metadata import version
+
     from genesis.cli.output import notes
     from genesis.observability.exposition import rendered
+    from genesis.observability.instruments import BUILD
     from genesis.observability.metrics import metrics_of_process
+    from genesis.observability.zeros import show_zeros
     from genesis.workers.health import HealthPage
 
     metrics = metrics_of_process()
+    show_zeros(metrics)
+    metrics.set(BUILD, version("prefect-genesis"), value=1)
     page = HealthPage(lambda: (True, {"status": "ok"}), lambda accept: rendered(metrics, accept))
     listens_on = await page.open("127.0.0.1", port)
     notes().print(f"Metrics: http://127.0.0.1:{listens_on}/metrics", soft_wrap=True)

@@ -27,6 +27,7 @@ from genesis.observability.instruments import (
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.observability.stages import example
 from genesis.observability.tracing import Span, Value, span
+from genesis.observability.zeros import show_agent
 
 __all__ = ["RunMetrics", "agent_call", "dispatch_span", "run_ended", "run_span", "task_ended", "task_span"]
 
@@ -45,7 +46,9 @@ class RunMetrics:
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Count the run as one that goes on."""
-        del program, run, finished
+        del run, finished
+        for agent in program.agents:
+            show_agent(self._metrics, agent)
         self._active = True
         self._metrics.add(RUNS_ACTIVE, amount=1)
 

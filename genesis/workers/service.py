@@ -26,6 +26,7 @@ from genesis.observability.instruments import (
     WORKER_UP,
 )
 from genesis.observability.metrics import Metrics, metrics_of_process
+from genesis.observability.zeros import show_zeros
 from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.api import Api, impatient, is_passing
 from genesis.workers.environment import inherited_environment
@@ -150,6 +151,7 @@ class Service:
 
     async def _serve(self) -> None:
         options = self.options
+        show_zeros(metrics_of_process())
         kept = HandedOn(options.home)
         page = HealthPage(self.health, lambda accept: rendered(kept.added_to(self._measured()), accept))
         if options.health is not None:

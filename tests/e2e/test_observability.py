@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 
+from genesis.observability.instruments import exposed_names
 from genesis.testing.llm_server import FakeLlmServer, says
 from genesis.testing.otlp import Received, TraceReceiver
-from genesis.testing.services import free_port
+from genesis.testing.services import ServiceMissingError, free_port
 
-from .fleet import Fleet  # type: ignore[import-not-found]
+from .fleet import Fleet, until  # type: ignore[import-not-found]
+from .monitoring import RULES, Prometheus, dashboard_queries, filled_in  # type: ignore[import-not-found]
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(400), pytest.mark.xdist_group("observability")]
 
@@ -225,3 +228,61 @@ def test_the_worker_shows_what_its_children_counted(
     assert float(found['genesis_tasks_total{agent="spare_agent",state="completed"}']) == 1  # of the command, handed on
     assert float(found['genesis_runs_total{state="completed"}']) == 1
     assert float(found['genesis_task_detours_total{agent="spare_agent",kind="other"}']) == 1
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    fleet: Fleet, traced: tuple[dict[str, Any], list[Received]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """A real Prometheus that reads the worker; alerts wait for seconds where they would wait for minutes."""
+    server = Prometheus(
+        tmp_path_factory.mktemp("prometheus"),
+        {"genesis-agents": [f"127.0.0.1:{fleet.metrics_port}"]},
+        rules=RULES,
+        faster=60,
+    )
+    try:
+        with server:
+            yield server
+    except ServiceMissingError as error:
+        pytest.skip(str(error))
+
+
+def test_a_breaker_that_opens_fires_the_alert_and_its_closing_resolves_it(fleet: Fleet, prometheus: Prometheus) -> None:
+    tasks = [
+        {"id": f"get{n}", "type": "fetch", "description": "Get", "inputs": {"marker": str(fleet.folder / "is-up")},
+         "agent": "fetcher_agent"}
+        for n in range(3)
+    ]  # fmt: skip
+    plan = fleet.genesis.write("down.json", {"version": 1, "request": "Get it", "tasks": tasks})
+    words = ("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
+    failed = fleet.genesis(*words, env={"GENESIS_RESILIENCE__WAIT_S": "1"})
+    assert failed.code == 1, failed.err
+    until(lambda: "GenesisBreakerNotClosed" in prometheus.firing(), "the alert fires")
+    (alert,) = [each for each in prometheus.alerts() if each["labels"]["alertname"] == "GenesisBreakerNotClosed"]
+    assert alert["labels"]["name"] == "fetcher_agent"
+    (fleet.folder / "is-up").touch()
+    until(lambda: fleet.genesis(*words).code == 0, "the agent is well again")
+    until(lambda: "GenesisBreakerNotClosed" not in prometheus.firing(), "the alert resolves")
+
+
+def test_every_metric_is_scraped_and_every_query_of_a_dashboard_is_answered(
+    fleet: Fleet, prometheus: Prometheus
+) -> None:
+    bad = {"version": 1, "request": "r", "tasks": [{"id": "a", "type": "juggle", "description": "Juggle"}]}
+    plan = fleet.genesis.write("bad.json", bad)
+    assert fleet.genesis("run", plan, "--agents", "deployments/agents.yaml", "--json").code == 1
+    assert fleet.genesis("plan", "Fetch the news and tell it", "--llm", "off", "--json").code in {0, 1}
+    assert fleet.genesis("plan", " ", "--json").code == 2
+    with suppress(AssertionError):
+        until(lambda: exposed_names() <= prometheus.names(), "every metric is there")
+    assert exposed_names() - prometheus.names() == set()
+    unanswered = []
+    for dashboard, panel, query in dashboard_queries():
+        if "prefect_" not in query and not prometheus.query(filled_in(query)):
+            unanswered.append((dashboard, panel, query))
+    assert not unanswered
+    assert prometheus.problems() == {}
+    trace_ids = {each["trace_id"] for each in prometheus.exemplars("genesis_agent_call_duration_seconds_bucket")}
+    assert all(len(each) == 32 for each in trace_ids)
+    assert trace_ids
