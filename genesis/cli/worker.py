@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from genesis.cli.logs import logged
 from genesis.cli.options import debug_option, load_settings, project_agents
 from genesis.cli.output import notes
 from genesis.cli.prefect import before_prefect
@@ -76,6 +77,7 @@ def worker(
     SIGTERM or Ctrl-C lets flow runs end; a second one ends them at once.
     """
     settings = load_settings()
+    click.get_current_context().with_resource(logged(settings, "worker"))
     registry = _registry(agents_file, settings)
     served = _served(registry, everything=everything, agents=agents, pools=pools)
     before_prefect()

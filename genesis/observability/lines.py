@@ -1,0 +1,321 @@
+"""Log lines: one JSON object for machines, one line of text for people. Both leave secrets out, and neither raises."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import socket
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from genesis.security.redact import redact, redacted
+
+__all__ = [
+    "IDS",
+    "MOST_LINE",
+    "MOST_MESSAGE",
+    "SCHEMA",
+    "HumanLines",
+    "JsonLines",
+    "Secrets",
+    "Trail",
+    "struck_message",
+]
+
+Trail = Callable[[], Mapping[str, str | int]]
+"""Gives what is known of the run that the present code belongs to, by the names in `IDS`."""
+Secrets = Callable[[], Iterable[str]]
+"""Gives the values that are struck out."""
+
+SCHEMA = 1
+"""Version of the lines' shape. A new field does not change it; another meaning of a field does."""
+IDS = (
+    "correlation_id", "run_id", "task", "agent", "attempt", "trace_id", "span_id", "flow_run_id", "task_run_id",
+)  # fmt: skip
+"""What ties a line to a run. They come from the line's own `extra`, else from the trail."""
+MOST_MESSAGE = 8_000
+"""Bytes of a message."""
+MOST_LINE = 32_000
+"""Bytes of a line."""
+_MARGIN = 4_096
+"""So much more is read than is shown, so that no half of a secret is left where a text is cut."""
+_MOST_TEXT = 2_000
+_MOST_ID = 300
+_MOST_ITEMS = 50
+_DEEPEST = 6
+_MOST_FRAMES = 50
+_LARGEST_NUMBER = 2**63
+_OF_RECORDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "send_to_api"})
+_ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON allows in a line, and terminals, editors or UTF-8 do not bear."""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31;1"}
+_PLAIN_VALUE = re.compile(r"[\w.:/@+-]+")
+
+
+def _nothing() -> Mapping[str, str | int]:
+    return {}
+
+
+class JsonLines(logging.Formatter):
+    """Makes one JSON object of a record; docs/guide/logs.md has its fields.
+
+    Args:
+        role: What this process is.
+        trail: What is known of the current run.
+        secrets: Values to strike out.
+    """
+
+    def __init__(self, role: str, trail: Trail | None = None, secrets: Secrets = tuple):
+        super().__init__()
+        self._role = role
+        self._trail = trail or _nothing
+        self._secrets = secrets
+        self._host = socket.gethostname()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Make the line, without its end."""
+        try:
+            return self._line(self._shape(record))
+        except Exception as error:  # noqa: BLE001  # the boundary of a log line: it must not end what it tells about
+            said = f"this line cannot be shown: {type(error).__name__}"
+            return json.dumps({**self._head(record, said), "event": "log.broken"})
+
+    def _head(self, record: logging.LogRecord, message: str) -> dict[str, Any]:
+        return {
+            "v": SCHEMA,
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": str(record.name),
+            "message": message,
+        }
+
+    def _shape(self, record: logging.LogRecord) -> dict[str, Any]:
+        secrets = tuple(self._secrets())
+        shape = self._head(record, _within(_clean(_said(record), secrets, MOST_MESSAGE), MOST_MESSAGE))
+        extra = _extra(record)
+        if (event := extra.pop("event", None)) is not None:
+            shape["event"] = _clean(_text(event), secrets, _MOST_ID)
+        shape |= _ids(extra, self._trail)
+        shape |= {"process": record.process, "host": self._host, "role": self._role}
+        if (error := _error(record, extra)) is not None:
+            shape["error"] = _safe(error, secrets)
+        if extra:
+            shape["data"] = _safe(extra, secrets)
+        return shape
+
+    def _line(self, shape: dict[str, Any]) -> str:
+        line = _dumped(shape)
+        if len(line) * 4 <= MOST_LINE or (size := _size(line)) <= MOST_LINE:
+            return line
+        shape["data"] = {"cut": f"a line of {size:,} bytes is too long"}
+        if isinstance(shape.get("error"), dict):
+            shape["error"] = {
+                name: _cut(value, 500) for name, value in shape["error"].items() if isinstance(value, str)
+            }
+        line = _dumped(shape)
+        if _size(line) > MOST_LINE:
+            shape["message"] = _cut(shape["message"], 1_000)
+            line = _dumped(shape)
+        return line
+
+
+class HumanLines(logging.Formatter):
+    """Makes a line for people: time, level, message, what comes with it; a traceback below.
+
+    Args:
+        trail: What is known of the current run.
+        secrets: Values to strike out.
+        colour: Whether the terminal shows colours.
+        with_head: Whether the line begins with time and level.
+    """
+
+    def __init__(
+        self, trail: Trail | None = None, secrets: Secrets = tuple, *, colour: bool = False, with_head: bool = True
+    ):
+        super().__init__()
+        self._trail = trail or _nothing
+        self._secrets = secrets
+        self._colour = colour
+        self._with_head = with_head
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Make the line, without its end."""
+        try:
+            return self._line(record)
+        except Exception as error:  # noqa: BLE001  # the boundary of a log line: it must not end what it tells about
+            return f"a line of {record.name} cannot be shown: {type(error).__name__}"
+
+    def _line(self, record: logging.LogRecord) -> str:
+        secrets = tuple(self._secrets())
+        extra = _extra(record)
+        extra.pop("event", None)
+        ids = _ids(extra, self._trail)
+        facts = {**ids, **_safe(extra, secrets)} if self._with_head else _safe(extra, secrets)
+        if isinstance(error := facts.get("error"), dict):
+            facts["error"] = error.get("code") or error.get("type") or "yes"
+        pairs = _CONTROL.sub(_escaped, " ".join(f"{name}={_shown(value)}" for name, value in facts.items()))
+        message = _CONTROL.sub(_escaped, _clean(_said(record), secrets, MOST_MESSAGE))
+        text = f"{message}  {self._painted(pairs, '2')}" if pairs else message
+        if record.exc_info and record.exc_info[1] is not None:
+            text += "\n" + _clean("".join(traceback.format_exception(record.exc_info[1])).rstrip(), secrets, MOST_LINE)
+        if self._with_head:
+            level = record.levelname.lower()
+            when = datetime.fromtimestamp(record.created).astimezone()
+            text = f"{when:%H:%M:%S} {self._painted(f'{level:7}', _COLOURS.get(level, ''))} {text}"
+        return text
+
+    def _painted(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code and text else text
+
+
+def struck_message(record: logging.LogRecord, secrets: Iterable[str]) -> None:
+    """Strike secrets out of a record itself, for handlers that make their own text of it."""
+    known = tuple(secrets)
+    said = _said(record)
+    if (cleaned := redact(said, known)) != said:
+        record.msg, record.args = cleaned, None
+    if record.exc_info and record.exc_info[1] is not None:
+        record.exc_text = redact("".join(traceback.format_exception(record.exc_info[1])).rstrip(), known)
+
+
+def _said(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  # the boundary of what a caller gave: its arguments may not fit its text
+        return f"{_text(record.msg)} (its arguments do not fit: {_text(record.args)})"
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _OF_RECORDS}
+
+
+def _ids(extra: dict[str, Any], trail: Trail) -> dict[str, str | int]:
+    """Take the ids out of what comes with a record; those that are not there come from the trail."""
+    try:
+        known = trail()
+    except Exception:  # noqa: BLE001  # the boundary of what is passed in: a line without ids is better than none
+        known = {}
+    found: dict[str, str | int] = {}
+    for name in IDS:
+        value = extra.pop(name, None)
+        value = known.get(name) if value is None else value
+        if value is not None:
+            is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER
+            found[name] = value if is_number else _cut(_text(value), _MOST_ID)
+    return found
+
+
+def _error(record: logging.LogRecord, extra: dict[str, Any]) -> dict[str, Any] | None:
+    """Describe an error: the one that the record has, or that comes with it as data."""
+    raised = record.exc_info[1] if record.exc_info else None
+    given = extra.pop("error", None)
+    if raised is None:
+        if given is None or isinstance(given, Mapping):
+            return dict(given) if given else None
+        if not isinstance(given, BaseException):
+            return {"message": given}
+        raised = given
+    kind = type(raised)
+    found: dict[str, Any] = {"type": f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")}
+    if isinstance(code := getattr(raised, "code", None), str | int):
+        found["code"] = code
+    found["message"] = _text(getattr(raised, "message", None) or raised)
+    frames = traceback.extract_tb(raised.__traceback__)[-_MOST_FRAMES:]
+    if frames:
+        found["stack"] = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    return found
+
+
+def _safe(value: Any, secrets: tuple[str, ...]) -> Any:
+    """Give a value as bounded JSON without secrets."""
+    return _trimmed(redacted(_plain(value, 0), secrets))
+
+
+def _trimmed(value: Any) -> Any:
+    """Cut texts to what is shown, once no secret is in them."""
+    if isinstance(value, str):
+        return _cut(value, _MOST_TEXT)
+    if isinstance(value, dict):
+        return {name: _trimmed(each) for name, each in value.items()}
+    return [_trimmed(each) for each in value] if isinstance(value, list) else value
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """Give a value as JSON: bounded, and what JSON does not know as text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if type(value) is str:
+        return value if len(value) <= _MOST_TEXT + _MARGIN else value[: _MOST_TEXT + _MARGIN]
+    if isinstance(value, int):
+        return value if abs(value) < _LARGEST_NUMBER else "a very large number"
+    if isinstance(value, float | Decimal):
+        number = float(value)
+        return number if math.isfinite(number) else str(number)
+    if isinstance(value, date):
+        return value.isoformat()
+    if depth >= _DEEPEST:
+        return _cut(_text(value), _MOST_ID)
+    if isinstance(value, Mapping):
+        found = {_cut(_text(key), _MOST_ID): _plain(each, depth + 1) for key, each in [*value.items()][:_MOST_ITEMS]}
+        return found | ({"…": f"{len(value) - _MOST_ITEMS:,} more"} if len(value) > _MOST_ITEMS else {})
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [_plain(each, depth + 1) for each in [*value][:_MOST_ITEMS]]
+        return [*items, f"… {len(value) - _MOST_ITEMS:,} more"] if len(value) > _MOST_ITEMS else items
+    return _plain(f"{_text(value)}", depth)
+
+
+def _text(value: object) -> str:
+    """Give a value as text; its own code makes it, and may fail."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001  # the boundary of anyone's code
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
+def _clean(text: str, secrets: tuple[str, ...], most: int) -> str:
+    """Strike secrets out of as much of a text as is shown."""
+    seen = text[: most + _MARGIN]
+    struck = redact(seen, secrets)
+    if len(seen) == len(text):
+        return _cut(struck, most)
+    kept = struck[: max(0, min(most, len(struck) - _MARGIN))]
+    return f"{kept}… ({len(text) - len(kept):,} more characters)"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
+
+
+def _within(text: str, most: int) -> str:
+    """Cut a text to so many bytes."""
+    if len(text) * 4 <= most or _size(text) <= most:
+        return text
+    kept = text.encode("utf-8", "surrogatepass")[: most - _MOST_ID].decode("utf-8", "ignore")
+    return f"{kept}… ({len(text) - len(kept):,} more characters)"
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _dumped(shape: dict[str, Any]) -> str:
+    line = json.dumps(shape, ensure_ascii=False, allow_nan=False)
+    if line.isascii() and "\x7f" not in line:
+        return line
+    return _ODD.sub(_escaped, line)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return value if _PLAIN_VALUE.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
