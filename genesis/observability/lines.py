@@ -24,6 +24,7 @@ __all__ = [
     "JsonLines",
     "Secrets",
     "Trail",
+    "level_of",
     "struck_message",
 ]
 
@@ -54,6 +55,7 @@ _OF_RECORDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime",
 _ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON allows in a line, and terminals, editors or UTF-8 do not bear."""
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_LEVELS = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"))
 _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31;1"}
 _PLAIN_VALUE = re.compile(r"[\w.:/@+-]+")
 
@@ -90,7 +92,7 @@ class JsonLines(logging.Formatter):
         return {
             "v": SCHEMA,
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
+            "level": level_of(record),
             "logger": str(record.name),
             "message": message,
         }
@@ -165,13 +167,18 @@ class HumanLines(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             text += "\n" + _clean("".join(traceback.format_exception(record.exc_info[1])).rstrip(), secrets, MOST_LINE)
         if self._with_head:
-            level = record.levelname.lower()
+            level = level_of(record)
             when = datetime.fromtimestamp(record.created).astimezone()
             text = f"{when:%H:%M:%S} {self._painted(f'{level:7}', _COLOURS.get(level, ''))} {text}"
         return text
 
     def _painted(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code and text else text
+
+
+def level_of(record: logging.LogRecord) -> str:
+    """Give a record's level as one of five; levels of others' own count as the next lower one."""
+    return next((name for least, name in _LEVELS if record.levelno >= least), "debug")
 
 
 def struck_message(record: logging.LogRecord, secrets: Iterable[str]) -> None:

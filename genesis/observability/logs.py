@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, TextIO
 
+from genesis.observability.correlation import facts
+from genesis.observability.instruments import LOG_LINES
 from genesis.observability.line_file import LineFile
-from genesis.observability.lines import HumanLines, JsonLines, Trail, struck_message
+from genesis.observability.lines import HumanLines, JsonLines, Trail, level_of, struck_message
+from genesis.observability.metrics import metrics_of_process
 from genesis.security.known import secrets_of_process, settings_secrets
 from genesis.settings import Settings
 
@@ -60,7 +63,7 @@ def configure_logs(
     *,
     role: Role,
     deployed: bool,
-    trail: Trail | None = None,
+    trail: Trail = facts,
     secrets: Iterable[str] = (),
     counted: Callable[[str], None] | None = None,
     others: Sequence[str] = (),
@@ -76,7 +79,7 @@ def configure_logs(
         deployed: Whether it writes to the file in the home where the settings name none.
         trail: Gives what is known of the current run, by the names in `lines.IDS`.
         secrets: More values to strike out, such as those of environment variables.
-        counted: Is told the level of each line.
+        counted: Is told the level of each line; the metrics of this process where missing.
         others: Other loggers whose lines go to the file; secrets are struck out of what their own handlers get, too.
 
     Returns:
@@ -92,7 +95,7 @@ def configure_logs(
     level = _LEVELS[settings.log.level]
     setup = LogSetup(_path(settings, deployed=deployed or role in ("worker", "agent")))
     setup.raise_to(logger, min(level, logging.WARNING))  # what warns people on a terminal is not the file's matter
-    setup.add(logger, _Counting(setup, counted), level)
+    setup.add(logger, _Counting(setup, counted or _count), level)
     as_json = JsonLines(role, trail, known)
     if setup.path is not None:
         file = LineFile(setup.path, most_bytes=settings.log.file_bytes, keep=settings.log.files)
@@ -115,17 +118,20 @@ def is_configured() -> bool:
     return any(isinstance(handler, _Counting) for handler in logging.getLogger(_OURS).handlers)
 
 
+def _count(level: str) -> None:
+    metrics_of_process().count(LOG_LINES, level)
+
+
 class _Counting(logging.Handler):
     """Counts lines, and marks that the logger is set up."""
 
-    def __init__(self, setup: LogSetup, counted: Callable[[str], None] | None):
+    def __init__(self, setup: LogSetup, counted: Callable[[str], None]):
         super().__init__()
         self.setup = setup
         self._counted = counted
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self._counted is not None:
-            self._counted(record.levelname.lower())
+        self._counted(level_of(record))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
