@@ -103,7 +103,9 @@ class LineFile(logging.Handler):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.path, _FLAGS, 0o600)
         there = os.fstat(descriptor)
-        self._descriptor, self._identity, self._torn = descriptor, (there.st_dev, there.st_ino), False
+        identity = (there.st_dev, there.st_ino)
+        self._torn = self._torn and identity == self._identity
+        self._descriptor, self._identity = descriptor, identity
         return descriptor, there
 
     def _let_go(self) -> None:

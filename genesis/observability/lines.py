@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import re
 import socket
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Any
 
-from genesis.security.redact import redact, redacted
+from genesis.observability.bounded import as_text, clean, cut, safe, size_of, within
+from genesis.security.redact import redact
 
 __all__ = [
     "IDS",
@@ -43,14 +42,8 @@ MOST_MESSAGE = 8_000
 """Bytes of a message."""
 MOST_LINE = 32_000
 """Bytes of a line."""
-_MARGIN = 4_096
-"""So much more is read than is shown, so that no half of a secret is left where a text is cut."""
-_MOST_TEXT = 2_000
 _MOST_ID = 300
-_MOST_ITEMS = 50
-_DEEPEST = 6
 _MOST_FRAMES = 50
-_LARGEST_NUMBER = 2**63
 _OF_RECORDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "send_to_api"})
 _ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON allows in a line, and terminals, editors or UTF-8 do not bear."""
@@ -99,30 +92,28 @@ class JsonLines(logging.Formatter):
 
     def _shape(self, record: logging.LogRecord) -> dict[str, Any]:
         secrets = tuple(self._secrets())
-        shape = self._head(record, _within(_clean(_said(record), secrets, MOST_MESSAGE), MOST_MESSAGE))
+        shape = self._head(record, within(clean(_said(record), secrets, MOST_MESSAGE), MOST_MESSAGE))
         extra = _extra(record)
         if (event := extra.pop("event", None)) is not None:
-            shape["event"] = _clean(_text(event), secrets, _MOST_ID)
+            shape["event"] = clean(as_text(event), secrets, _MOST_ID)
         shape |= _ids(extra, self._trail)
         shape |= {"process": record.process, "host": self._host, "role": self._role}
         if (error := _error(record, extra)) is not None:
-            shape["error"] = _safe(error, secrets)
+            shape["error"] = safe(error, secrets)
         if extra:
-            shape["data"] = _safe(extra, secrets)
+            shape["data"] = safe(extra, secrets)
         return shape
 
     def _line(self, shape: dict[str, Any]) -> str:
         line = _dumped(shape)
-        if len(line) * 4 <= MOST_LINE or (size := _size(line)) <= MOST_LINE:
+        if len(line) * 4 <= MOST_LINE or (size := size_of(line)) <= MOST_LINE:
             return line
         shape["data"] = {"cut": f"a line of {size:,} bytes is too long"}
         if isinstance(shape.get("error"), dict):
-            shape["error"] = {
-                name: _cut(value, 500) for name, value in shape["error"].items() if isinstance(value, str)
-            }
+            shape["error"] = {name: cut(value, 500) for name, value in shape["error"].items() if isinstance(value, str)}
         line = _dumped(shape)
-        if _size(line) > MOST_LINE:
-            shape["message"] = _cut(shape["message"], 1_000)
+        if size_of(line) > MOST_LINE:
+            shape["message"] = cut(shape["message"], 1_000)
             line = _dumped(shape)
         return line
 
@@ -158,14 +149,14 @@ class HumanLines(logging.Formatter):
         extra = _extra(record)
         extra.pop("event", None)
         ids = _ids(extra, self._trail)
-        facts = {**ids, **_safe(extra, secrets)} if self._with_head else _safe(extra, secrets)
+        facts = {**ids, **safe(extra, secrets)} if self._with_head else safe(extra, secrets)
         if isinstance(error := facts.get("error"), dict):
             facts["error"] = error.get("code") or error.get("type") or "yes"
         pairs = _CONTROL.sub(_escaped, " ".join(f"{name}={_shown(value)}" for name, value in facts.items()))
-        message = _CONTROL.sub(_escaped, _clean(_said(record), secrets, MOST_MESSAGE))
+        message = _CONTROL.sub(_escaped, clean(_said(record), secrets, MOST_MESSAGE))
         text = f"{message}  {self._painted(pairs, '2')}" if pairs else message
         if record.exc_info and record.exc_info[1] is not None:
-            text += "\n" + _clean("".join(traceback.format_exception(record.exc_info[1])).rstrip(), secrets, MOST_LINE)
+            text += "\n" + clean("".join(traceback.format_exception(record.exc_info[1])).rstrip(), secrets, MOST_LINE)
         if self._with_head:
             level = level_of(record)
             when = datetime.fromtimestamp(record.created).astimezone()
@@ -195,7 +186,7 @@ def _said(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  # the boundary of what a caller gave: its arguments may not fit its text
-        return f"{_text(record.msg)} (its arguments do not fit: {_text(record.args)})"
+        return f"{as_text(record.msg)} (its arguments do not fit: {as_text(record.args)})"
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
@@ -213,8 +204,8 @@ def _ids(extra: dict[str, Any], trail: Trail) -> dict[str, str | int]:
         value = extra.pop(name, None)
         value = known.get(name) if value is None else value
         if value is not None:
-            is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER
-            found[name] = value if is_number else _cut(_text(value), _MOST_ID)
+            is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+            found[name] = value if is_number else cut(as_text(value), _MOST_ID)
     return found
 
 
@@ -232,83 +223,11 @@ def _error(record: logging.LogRecord, extra: dict[str, Any]) -> dict[str, Any] |
     found: dict[str, Any] = {"type": f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")}
     if isinstance(code := getattr(raised, "code", None), str | int):
         found["code"] = code
-    found["message"] = _text(getattr(raised, "message", None) or raised)
+    found["message"] = as_text(getattr(raised, "message", None) or raised)
     frames = traceback.extract_tb(raised.__traceback__)[-_MOST_FRAMES:]
     if frames:
         found["stack"] = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
     return found
-
-
-def _safe(value: Any, secrets: tuple[str, ...]) -> Any:
-    """Give a value as bounded JSON without secrets."""
-    return _trimmed(redacted(_plain(value, 0), secrets))
-
-
-def _trimmed(value: Any) -> Any:
-    """Cut texts to what is shown, once no secret is in them."""
-    if isinstance(value, str):
-        return _cut(value, _MOST_TEXT)
-    if isinstance(value, dict):
-        return {name: _trimmed(each) for name, each in value.items()}
-    return [_trimmed(each) for each in value] if isinstance(value, list) else value
-
-
-def _plain(value: Any, depth: int) -> Any:
-    """Give a value as JSON: bounded, and what JSON does not know as text."""
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value) is str:
-        return value if len(value) <= _MOST_TEXT + _MARGIN else value[: _MOST_TEXT + _MARGIN]
-    if isinstance(value, int):
-        return value if abs(value) < _LARGEST_NUMBER else "a very large number"
-    if isinstance(value, float | Decimal):
-        number = float(value)
-        return number if math.isfinite(number) else str(number)
-    if isinstance(value, date):
-        return value.isoformat()
-    if depth >= _DEEPEST:
-        return _cut(_text(value), _MOST_ID)
-    if isinstance(value, Mapping):
-        found = {_cut(_text(key), _MOST_ID): _plain(each, depth + 1) for key, each in [*value.items()][:_MOST_ITEMS]}
-        return found | ({"…": f"{len(value) - _MOST_ITEMS:,} more"} if len(value) > _MOST_ITEMS else {})
-    if isinstance(value, list | tuple | set | frozenset):
-        items = [_plain(each, depth + 1) for each in [*value][:_MOST_ITEMS]]
-        return [*items, f"… {len(value) - _MOST_ITEMS:,} more"] if len(value) > _MOST_ITEMS else items
-    return _plain(f"{_text(value)}", depth)
-
-
-def _text(value: object) -> str:
-    """Give a value as text; its own code makes it, and may fail."""
-    try:
-        return str(value)
-    except Exception as error:  # noqa: BLE001  # the boundary of anyone's code
-        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
-
-
-def _clean(text: str, secrets: tuple[str, ...], most: int) -> str:
-    """Strike secrets out of as much of a text as is shown."""
-    seen = text[: most + _MARGIN]
-    struck = redact(seen, secrets)
-    if len(seen) == len(text):
-        return _cut(struck, most)
-    kept = struck[: max(0, min(most, len(struck) - _MARGIN))]
-    return f"{kept}… ({len(text) - len(kept):,} more characters)"
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
-
-
-def _within(text: str, most: int) -> str:
-    """Cut a text to so many bytes."""
-    if len(text) * 4 <= most or _size(text) <= most:
-        return text
-    kept = text.encode("utf-8", "surrogatepass")[: most - _MOST_ID].decode("utf-8", "ignore")
-    return f"{kept}… ({len(text) - len(kept):,} more characters)"
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _dumped(shape: dict[str, Any]) -> str:

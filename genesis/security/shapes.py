@@ -27,6 +27,7 @@ _WORDS = (
     "auth-string",
     "pwd",
     "signature",
+    "sig=",
 )
 """Without one of these, in any case, no name in a text speaks of a secret."""
 _PREFIXES = (
