@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -151,4 +152,5 @@ def _code(registry: Registry) -> list[str]:
 
 
 def _say(text: str) -> None:
+    logging.getLogger(__name__).info("%s", text, extra={"event": "worker.said"})
     notes().print(f"{datetime.now().astimezone():%H:%M:%S}  {text}", soft_wrap=True, markup=False)

@@ -158,11 +158,11 @@ def _path(settings: Settings, *, deployed: bool) -> Path | None:
 
 
 def _console(settings: Settings, role: Role) -> Literal["human", "json", "off"]:
-    """Decide what standard error shows; the command line shows its warnings itself, and others' logging shows them."""
+    """Decide what standard error shows: commands say themselves what people need, and others' logging shows lines."""
     if settings.log.console != "auto":
         return settings.log.console
     is_shown = any(handler.level <= logging.INFO for handler in logging.getLogger().handlers)
-    return "human" if role != "cli" and not is_shown and sys.stderr.isatty() else "off"
+    return "human" if role not in ("cli", "worker") and not is_shown and sys.stderr.isatty() else "off"
 
 
 def _is_colourful() -> bool:

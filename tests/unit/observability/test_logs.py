@@ -168,8 +168,8 @@ def test_lines_of_other_loggers_get_into_the_file_and_their_handlers_see_no_secr
 
 @pytest.mark.parametrize(
     ("console", "role", "is_terminal", "wanted"),
-    [("auto", "cli", True, ""), ("auto", "worker", False, ""), ("auto", "worker", True, "human"),
-     ("off", "worker", True, ""), ("human", "cli", False, "human"), ("json", "cli", False, "json"),
+    [("auto", "cli", True, ""), ("auto", "worker", True, ""), ("auto", "agent", False, ""),
+     ("auto", "agent", True, "human"), ("off", "worker", True, ""), ("human", "cli", False, "human"), ("json", "cli", False, "json"),
      ("json", "worker", True, "json")],
 )  # fmt: skip
 def test_standard_error_shows_what_is_asked_for(  # noqa: PLR0917  # a table of cases
@@ -194,7 +194,7 @@ def test_lines_that_the_root_logger_shows_are_not_shown_twice(logs, monkeypatch)
     handler = logging.StreamHandler(io.StringIO())
     logging.getLogger().addHandler(handler)
     try:
-        logs()
+        logs(role="agent")
         _log.info("hello")
     finally:
         logging.getLogger().removeHandler(handler)

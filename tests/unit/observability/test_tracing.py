@@ -207,7 +207,9 @@ def test_a_receiver_that_is_away_costs_spans_and_one_warning(monkeypatch, caplog
             tracing.flush(10)
         tracing.stop(10)
     assert metrics_of_process().value(SPANS_DROPPED) - before == 3
-    assert [record.getMessage() for record in caplog.records if record.name.startswith("genesis")] == ["spans cannot be sent, and are dropped"]
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("genesis")] == [
+        "spans cannot be sent, and are dropped"
+    ]
     assert capfd.readouterr() == ("", "")
 
 
