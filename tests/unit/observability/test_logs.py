@@ -169,7 +169,8 @@ def test_lines_of_other_loggers_get_into_the_file_and_their_handlers_see_no_secr
 @pytest.mark.parametrize(
     ("console", "role", "is_terminal", "wanted"),
     [("auto", "cli", True, ""), ("auto", "worker", True, ""), ("auto", "agent", False, ""),
-     ("auto", "agent", True, "human"), ("off", "worker", True, ""), ("human", "cli", False, "human"), ("json", "cli", False, "json"),
+     ("auto", "agent", True, "human"), ("off", "worker", True, ""),
+     ("human", "cli", False, "human"), ("json", "cli", False, "json"),
      ("json", "worker", True, "json")],
 )  # fmt: skip
 def test_standard_error_shows_what_is_asked_for(  # noqa: PLR0917  # a table of cases
