@@ -12,7 +12,7 @@ from genesis.compile import amended, compile_program
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
 from genesis.model import Amendment, ErrorInfo, Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan, Task
 from genesis.model.base import Usd
-from genesis.observability.stages import plan_checked, plan_made, plan_routed, stage
+from genesis.observability.stages import plan_checked, plan_made, plan_routed, plan_told, stage
 from genesis.planning import (
     HeuristicPlanner,
     MinimalPlanner,
@@ -153,6 +153,7 @@ def prepare(
     with stage("validate", _category) as made:
         report = checked(routed, registry, settings, probe)
         plan_checked(made, report)
+    plan_told(routed, report)
     return Prepared(routed, report, registry)
 
 

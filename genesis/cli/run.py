@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from genesis.cli.logs import logged
 from genesis.cli.options import (
     debug_option,
     json_option,
@@ -88,6 +89,7 @@ def run(
     from genesis.pipeline import compiled
 
     settings = load_settings(llm=llm, slots=slots)
+    click.get_current_context().with_resource(logged(settings))
     if pools:
         agents = project_agents(agents, settings)
     with observed(settings, "run", correlation_id=correlation_id) as made:
@@ -121,6 +123,7 @@ def resume(run_id: str, as_json: bool) -> int:
     from genesis.execute.server import begin_api
 
     settings = load_settings()
+    click.get_current_context().with_resource(logged(settings))
     _, header = asyncio.run(find_run(run_id, settings))
 
     async def go_on(launch: Launch) -> Run:

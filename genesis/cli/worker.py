@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from genesis.cli.logs import logged
 from genesis.cli.options import debug_option, load_settings, project_agents
 from genesis.cli.output import notes
 from genesis.cli.prefect import before_prefect
@@ -76,6 +78,7 @@ def worker(
     SIGTERM or Ctrl-C lets flow runs end; a second one ends them at once.
     """
     settings = load_settings()
+    click.get_current_context().with_resource(logged(settings, "worker"))
     registry = _registry(agents_file, settings)
     served = _served(registry, everything=everything, agents=agents, pools=pools)
     before_prefect()
@@ -149,4 +152,5 @@ def _code(registry: Registry) -> list[str]:
 
 
 def _say(text: str) -> None:
+    logging.getLogger(__name__).info("%s", text, extra={"event": "worker.said"})
     notes().print(f"{datetime.now().astimezone():%H:%M:%S}  {text}", soft_wrap=True, markup=False)

@@ -193,7 +193,8 @@ class Driver:
         try:
             outcome = await self._growth.written_down(leaf, failed, self.outcomes)
         except GenesisError as fault:
-            _log.warning("no work order could be written for %r: %s", leaf.path, fault)
+            more = {"task": leaf.path, "code": fault.code}
+            _log.warning("no work order could be written for %r: %s", leaf.path, fault, extra=more)
         finally:
             self._news.put_nowait(_News(leaf, outcome))
 
@@ -291,7 +292,8 @@ class Driver:
             return
         if turn.kind == "other":
             self._now[index] = turn.leaf
-            _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note)
+            more = {"event": "task.moved", "task": turn.leaf.path, "agent": turn.leaf.agent}
+            _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note, extra=more)
             at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
             self._scheduler.reassign(index, turn.leaf.agent, at_once)
         self._scheduler.release(index)

@@ -99,7 +99,7 @@ class LocalPlace:
             self._tasks.cancel(leaf.path)
             return await run.end("cancelled")
         except Exception as error:  # noqa: BLE001  # the named boundary of a leaf
-            _log.exception("leaf failed outside its own work", extra={"leaf": leaf.path})
+            _log.exception("leaf failed outside its own work", extra={"task": leaf.path})
             return await run.end("failed", error_info(error))
         finally:
             self._runs.pop(leaf.path, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,7 +27,9 @@ from genesis.observability.instruments import (
 from genesis.observability.metrics import metrics_of_process
 from genesis.observability.tracing import Span, span
 
-__all__ = ["Decider", "Stage", "example", "plan_checked", "plan_made", "plan_routed", "stage"]
+__all__ = ["Decider", "Stage", "example", "plan_checked", "plan_made", "plan_routed", "plan_told", "stage"]
+
+_log = logging.getLogger(__name__)
 
 Stage = Literal["plan", "route", "validate", "compile"]
 Decider = Callable[[str], tuple[str, str | None]]
@@ -105,6 +108,17 @@ def plan_checked(made: Span, report: Report) -> None:
     made.set("genesis.plan.quality_score", report.score)
     made.set("genesis.plan.errors", len(report.errors))
     made.set("genesis.plan.warnings", len(report.warnings))
+
+
+def plan_told(routed: RoutedPlan, report: Report) -> None:
+    """Log that a plan was made, or rejected; who asked for it is told by what comes of it."""
+    facts: dict[str, object] = {"planner": routed.plan.planner, "tasks": len(routed.routes), "score": report.score}
+    facts |= {"errors": len(report.errors), "warnings": len(report.warnings)}
+    if report.ok:
+        _log.info("a plan of %d tasks was made", len(routed.routes), extra={"event": "plan.made", **facts})
+        return
+    facts["codes"] = sorted({each.code for each in report.errors})
+    _log.info("the plan was rejected: %s", report.errors[0].message, extra={"event": "plan.rejected", **facts})
 
 
 def _size(tasks: tuple[Task, ...]) -> tuple[int, int]:

@@ -69,13 +69,13 @@ class Breakers:
                 self._listeners = (*self._listeners, listener)
 
     def _heard(self, event: BreakerEvent) -> None:
+        more = {"event": f"breaker.{event.after}", "breaker": event.name, "before": event.before}
         if event.degraded:
-            _log.warning("circuit breaker of %s: %s", event.name, event.reason)
+            _log.warning("circuit breaker of %s: %s", event.name, event.reason, extra=more | {"event": "breaker.store"})
         else:
             level = logging.WARNING if event.after == "open" else logging.INFO
-            _log.log(
-                level, "circuit breaker of %s: %s, was %s: %s", event.name, event.after, event.before, event.reason
-            )
+            said = "circuit breaker of %s: %s, was %s: %s"
+            _log.log(level, said, event.name, event.after, event.before, event.reason, extra=more)
             kind, _, name = event.name.partition(" ")
             self._metrics.count(BREAKER_CHANGES, kind, event.after)
             self._metrics.set(BREAKER_STATE, kind, name, value=STATE_VALUES[event.after])

@@ -118,5 +118,6 @@ class _Tries(Generic[_T]):
         if not made:
             return None
         self._repeat += 1
-        _log.info("a call is made again in %.1f s: %s", pause_s, error)
+        more = {"pause_s": round(pause_s, 3), "repeat": self._repeat}
+        _log.info("a call is made again in %.1f s: %s", pause_s, error, extra=more)
         return pause_s

@@ -33,6 +33,7 @@ from genesis.settings import Settings
 from genesis.workers.engine import Stop, run, run_hooks
 from genesis.workers.environment import apply_environment
 from genesis.workers.loading import Flows, back_home, is_module
+from genesis.workers.logs import begin_logs
 from genesis.workers.processes import kill_all
 from genesis.workers.trails import correlation_of
 from genesis.workers.wire import Message, Wire
@@ -60,6 +61,7 @@ def work(end: socket.socket, env: Mapping[str, str]) -> None:
         apply_environment(dict(env))
         if any(name.startswith("PREFECT_") for name in env):
             refresh_global_settings_context()
+    begin_logs("agent")
     wire = Wire(end)
     loop = asyncio.new_event_loop()
     child = _Child(wire, loop)

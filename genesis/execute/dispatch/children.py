@@ -176,7 +176,7 @@ class Children:
         asked = self._desk.waits(leaf)
         if verdict.action == "again":
             if asked:
-                _log.warning("a leaf is dispatched again", extra={"leaf": leaf.path, "reason": end.message})
+                _log.warning("a leaf is dispatched again", extra={"task": leaf.path, "reason": end.message})
                 self._again(leaf)
             return
         if asked or end.state is StateType.CRASHED or verdict.action == "cancelled":
