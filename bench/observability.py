@@ -210,9 +210,9 @@ def _told(counts: dict[str, int], settings: Any) -> dict[str, Any]:
     """Say how much a run told, and what that costs by itself."""
     spans = 2 * _LEAVES + 2
     lines = len(settings.log.file.read_text().splitlines()) if settings.log.file else 0
-    settings.log.file.unlink()
     observations = counts["observations"]
     costs = unit_costs(settings, 300)
+    settings.log.file.unlink()
     total = spans * costs["span_with_export_us"] + lines * costs["line_us"] + observations * costs["observation_us"]
     return {"spans": spans, "lines": lines, "observations": observations, "told_cpu_s": total / 1e6}
 
@@ -300,7 +300,7 @@ def soak_side(number: int) -> None:
     tracing.start(settings.observability, role="worker")
     close = _logs(settings)
     log = logging.getLogger("genesis.bench")
-    program: Any = None
+    program = _program(settings)
     began = datetime.now(UTC)
     memory = []
     for each in range(number):

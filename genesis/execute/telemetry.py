@@ -185,12 +185,11 @@ def agent_call(session: Session, leaf: Leaf, attempt: int, *, again: str | None)
     about: dict[str, Value | None] = {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": leaf.agent,
-        "genesis.run.id": session.run_id,
-        "genesis.correlation_id": session.correlation_id,
         "genesis.task.path": leaf.path,
-        "genesis.task.type": leaf.type,
         "genesis.attempt": attempt,
     }
+    if session.token is not None:  # the spans around it are of other processes
+        about |= {"genesis.run.id": session.run_id, "genesis.correlation_id": session.correlation_id}
     links = [again] if again is not None else []
     with (
         bound(task=leaf.path, agent=leaf.agent, attempt=attempt),

@@ -6,9 +6,11 @@ import math
 from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from genesis.security.names import is_secret_name
 from genesis.security.redact import redact, redacted
 
 __all__ = ["as_text", "clean", "cut", "safe", "size_of", "within"]
@@ -25,11 +27,41 @@ _MOST_NAME = 300
 _MOST_ITEMS = 50
 _DEEPEST = 6
 _LARGEST_NUMBER = 2**63
+_SHORT = 300
+_SCALARS = frozenset({type(None), bool, int, float, str})
 
 
 def safe(value: Any, secrets: tuple[str, ...]) -> Any:
     """Give a value as bounded JSON without secrets."""
+    if type(value) is dict and (simple := _simple(value, secrets)) is not None:
+        return simple
     return _trimmed(redacted(_plain(value, 0, _Room()), secrets))
+
+
+def _simple(value: dict[Any, Any], secrets: tuple[str, ...]) -> dict[str, Any] | None:
+    """Clean what most lines bring: a few numbers and short texts under names of ours. None where it is more than that.
+
+    It gives what the long way gives, in a third of the time.
+    """
+    if len(value) > _MOST_ITEMS:
+        return None
+    found: dict[str, Any] = {}
+    for name, each in value.items():
+        kind = type(each)
+        if not _is_plain(name) or (kind is str and len(each) > _SHORT):
+            return None
+        if (kind is int and abs(each) >= _LARGEST_NUMBER) or (kind is float and not math.isfinite(each)):
+            return None
+        if kind not in _SCALARS:
+            return None
+        found[name] = redact(each, secrets) if kind is str else each
+    return found
+
+
+@lru_cache(maxsize=1_000)
+def _is_plain(name: object) -> bool:
+    """Whether a name is one that a programmer wrote, and does not speak of a secret."""
+    return type(name) is str and name.isidentifier() and len(name) <= _MOST_NAME and not is_secret_name(name)
 
 
 def _trimmed(value: Any) -> Any:

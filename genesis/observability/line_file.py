@@ -36,6 +36,7 @@ class LineFile(logging.Handler):
     def __init__(self, path: Path, *, most_bytes: int, keep: int, clock: Callable[[], float] = time.monotonic):
         super().__init__()
         self.path = path
+        self._name = str(path)
         self._most_bytes = most_bytes
         self._keep = keep
         self._clock = clock
@@ -91,7 +92,7 @@ class LineFile(logging.Handler):
 
     def _look(self) -> os.stat_result | None:
         try:
-            return self.path.stat()
+            return os.stat(self._name)  # noqa: PTH116  # for each line, and twice as quick as a path's own
         except (FileNotFoundError, NotADirectoryError):
             return None
 
