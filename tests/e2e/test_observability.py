@@ -266,6 +266,26 @@ def test_a_breaker_that_opens_fires_the_alert_and_its_closing_resolves_it(fleet:
     until(lambda: "GenesisBreakerNotClosed" not in prometheus.firing(), "the alert resolves")
 
 
+def test_a_run_that_goes_on_is_linked_to_its_first_execution(fleet: Fleet, receiver: TraceReceiver) -> None:
+    plan = {"version": 1, "request": "Fetch", "tasks": [{"id": "get", "type": "fetch", "description": "Get"}]}
+    plan["tasks"][0] |= {"agent": "fetcher_agent", "inputs": {"marker": str(fleet.folder / "is-up-later")}}
+    words = ("run", fleet.genesis.write("later.json", plan), "--agents", "deployments/agents.yaml", "--json")
+    run = fleet.genesis(*words, "--correlation-id", "first", env={"GENESIS_RESILIENCE__WAIT_S": "1"}).document
+    (fleet.folder / "is-up-later").touch()
+    until(lambda: fleet.genesis("resume", run["run_id"], "--json").code == 0, "the agent is well again")
+    spans = receiver.wait_for(lambda spans: sum(each.name == "genesis resume" for each in spans) >= 1)
+    first = next(
+        each for each in spans if each.name == "genesis run" and each.attributes["genesis.correlation_id"] == "first"
+    )
+    again = [
+        each for each in spans if each.name == "genesis.run" and each.attributes["genesis.run.id"] == run["run_id"]
+    ]
+    resumed = max(again, key=lambda each: each.start_ns)
+    assert resumed.trace_id != first.trace_id
+    assert resumed.links == ((first.trace_id, first.span_id),)
+    assert resumed.attributes["genesis.correlation_id"] == "first"
+
+
 def test_every_metric_is_scraped_and_every_query_of_a_dashboard_is_answered(
     fleet: Fleet, prometheus: Prometheus
 ) -> None:
