@@ -28,6 +28,7 @@ from genesis.execute.driver import Ending
 from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.observer import Observers
+from genesis.execute.run_events import told
 from genesis.execute.session import Session
 from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
@@ -152,9 +153,13 @@ async def _marked(context: FlowRunContext, session: Session) -> None:
 
 
 async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> Run:
+    async with told(session, pools=place is not LocalPlace) as events:
+        return await _recorded(replace(session, observer=Observers(session.observer, events)), control, place)
+
+
+async def _recorded(session: Session, control: Control, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
-    session = replace(session, observer=Observers(session.observer))
     record = RunRecord(session, url)
     try:
         if context is not None and session.deployed:

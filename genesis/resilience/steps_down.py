@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-__all__ = ["Layer", "StepDown", "StepsDown", "described", "innermost", "step_down", "steps_down"]
+__all__ = ["Layer", "StepDown", "StepsDown", "described", "heard", "innermost", "step_down", "steps_down"]
 
 Layer = Literal["planning", "routing", "validation", "execution", "observing"]
 
@@ -49,6 +52,23 @@ class StepsDown:
             return dict(self._counts)
 
 
+_listener: ContextVar[Callable[[StepDown], None] | None] = ContextVar("genesis_steps_down", default=None)
+
+
+@contextmanager
+def heard(listener: Callable[[StepDown], None]) -> Iterator[None]:
+    """Let a listener hear each step that is made inside, in threads that carry the context on as well.
+
+    Args:
+        listener: Is told on the thread that makes the step; it must neither block nor raise.
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 @lru_cache(maxsize=1)
 def steps_down() -> StepsDown:
     """Give the steps that this process has made."""
@@ -64,6 +84,8 @@ def step_down(step: StepDown, *, times: int = 1, error: BaseException | None = N
         error: What nobody expected; none where the better way said by itself that it cannot.
     """
     steps_down().add(step, times)
+    if (listener := _listener.get()) is not None:
+        listener(step)
     details = {"layer": step.layer, "from": step.from_, "to": step.to, "reason": step.reason, "times": times}
     level = logging.INFO if error is None else logging.WARNING
     _log.log(level, "%s gave way to %s in %s", step.from_, step.to, step.layer, extra=details)

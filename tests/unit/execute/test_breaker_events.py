@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from genesis.execute import breaker_events
+from genesis.execute import telling
 from genesis.execute.breaker_events import Announcer, event_of
 from genesis.resilience import Breaker, BreakerEvent, BreakerRules
 from genesis.resilience.breakers import Breakers
@@ -17,7 +17,7 @@ OPENED = BreakerEvent("agent qa_agent", "closed", "open", "5 failures in a row")
 def emitted(monkeypatch):
     """What is handed to Prefect; there is no server, so no pool has an id."""
     events = []
-    monkeypatch.setattr(breaker_events, "emit_event", lambda **event: events.append(event))
+    monkeypatch.setattr(telling, "emit_event", lambda **event: events.append(event))
     return events
 
 
@@ -76,7 +76,7 @@ def test_whoever_tells_waits_for_nobody_and_a_fault_is_not_theirs(monkeypatch):
         release.wait(20)
         raise RuntimeError("no server")
 
-    monkeypatch.setattr(breaker_events, "emit_event", stuck)
+    monkeypatch.setattr(telling, "emit_event", stuck)
     announcer = Announcer()
     breaker = Breaker("host x", BreakerRules(failures=1), listen=announcer)
     breaker.report(breaker.admit(), "failure", 0.0)
