@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genesis.errors import GenesisError, PlanInvalidError, SecurityError
+from genesis.execute.purging import Purge
 from genesis.execute.telling import related_pool
 from genesis.model import Amendment, Diagnostic, Outcome, Run
 
-__all__ = ["MOST_TOLD", "about_run", "ended", "refused", "rejected", "replanned", "task_failed"]
+__all__ = ["MOST_TOLD", "about_run", "ended", "housekeeping_done", "refused", "rejected", "replanned", "task_failed"]
 
 MOST_TOLD = 20
 """So many tasks of an execution that failed, and that are planned again, have an event each."""
@@ -128,6 +129,27 @@ def refused(run_id: str, correlation_id: str, error: Exception) -> list[dict[str
     payload = {"state": state, "duration_s": 0.0, "cost_usd": 0.0, "tasks": {}, "error_code": code}
     last = about_run(f"genesis.run.{state}", run_id, correlation_id, payload, {_CODE: code})
     return [*(rejected(run_id, correlation_id, findings) if findings else ()), last]
+
+
+def housekeeping_done(found: Purge, keep_days: int) -> dict[str, Any]:
+    """Describe what housekeeping came to, by kind of what was removed, or would be."""
+    return {
+        "event": "genesis.housekeeping.done",
+        "resource": {
+            "prefect.resource.id": "genesis.housekeeping",
+            "prefect.resource.name": "housekeeping",
+            "genesis.dry-run": "true" if found.dry_run else "false",
+        },
+        "related": [],
+        "payload": {
+            "dry_run": found.dry_run,
+            "keep_days": keep_days,
+            "removed": {kind: amount.count for kind, amount in found.amounts.items()},
+            "bytes": found.bytes,
+            "kept": len(found.kept),
+            "failed": len(found.failed),
+        },
+    }
 
 
 def _task(run_id: str, path: str) -> tuple[str, str]:

@@ -14,13 +14,23 @@ from typing import Any, get_args
 
 from genesis.agents.deadline import RUN_IS_OVER
 from genesis.errors import GenesisError
-from genesis.execute.event_shapes import MOST_TOLD, about_run, ended, refused, rejected, replanned, task_failed
+from genesis.execute.event_shapes import (
+    MOST_TOLD,
+    about_run,
+    ended,
+    housekeeping_done,
+    refused,
+    rejected,
+    replanned,
+    task_failed,
+)
+from genesis.execute.purging import Purge
 from genesis.execute.session import Session
 from genesis.execute.telling import SETTLE_S, Teller, teller_of_process
 from genesis.model import FINISHED, Outcome, PlannerLevel, Program, Run
 from genesis.resilience.steps_down import StepDown, heard
 
-__all__ = ["RunEvents", "degradations", "told", "told_refusal"]
+__all__ = ["RunEvents", "degradations", "tell_housekeeping", "told", "told_refusal"]
 
 _OF_A_PLAN = frozenset({"planning", "routing", "validation"})
 _NOTHING = "no plan"
@@ -179,6 +189,13 @@ async def told_refusal(run_id: str, correlation_id: str, teller: Teller | None =
             teller.tell(lambda _pool_id, event=event: event)  # type: ignore[misc]  # bound now, and not when it is called
         await _settled(teller)
         raise
+
+
+async def tell_housekeeping(found: Purge, keep_days: int) -> None:
+    """Tell, inside its flow run, what housekeeping came to."""
+    teller = teller_of_process()
+    teller.tell(lambda _pool_id: housekeeping_done(found, keep_days))
+    await _settled(teller)
 
 
 async def _settled(teller: Teller) -> None:
