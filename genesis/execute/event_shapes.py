@@ -14,7 +14,17 @@ from genesis.execute.purging import Purge
 from genesis.execute.telling import related_pool
 from genesis.model import Amendment, Diagnostic, Outcome, Run
 
-__all__ = ["MOST_TOLD", "about_run", "ended", "housekeeping_done", "refused", "rejected", "replanned", "task_failed"]
+__all__ = [
+    "MOST_TOLD",
+    "about_run",
+    "ended",
+    "housekeeping_done",
+    "refused",
+    "rejected",
+    "replanned",
+    "started",
+    "task_failed",
+]
 
 MOST_TOLD = 20
 """So many tasks of an execution that failed, and that are planned again, have an event each."""
@@ -37,6 +47,18 @@ def about_run(
     """
     ids = {"run_id": run_id, "correlation_id": correlation_id}
     return _event(name, (f"genesis.run.{run_id}", run_id), {**ids, **payload}, labels or {})
+
+
+def started(run: Run, payload: Mapping[str, Any], *, again: bool) -> dict[str, Any]:
+    """Describe that an execution of a run begins. It has the code that an end has, so that one trigger can match both.
+
+    Args:
+        run: The run.
+        payload: What is known of the execution.
+        again: Whether there was an earlier one.
+    """
+    name = "genesis.run.resumed" if again else "genesis.run.started"
+    return about_run(name, run.run_id, run.correlation_id, payload, {_CODE: _NONE})
 
 
 def ended(run: Run) -> dict[str, Any]:

@@ -30,6 +30,11 @@ _ENDED = (*_IDS, "state", "duration_s", "cost_usd", "tasks", "error_code")
 _CHANGE = ("before", "after", "reason")
 
 
+def _begun(state: str, when: str) -> EventKind:
+    payload = (*_IDS, "planner", "tasks", "kept", "deployed")
+    return EventKind(f"genesis.run.{state}", when, _RUN, payload, (_CID, _CODE))
+
+
 def _run(name: str, when: str, *payload: str) -> EventKind:
     return EventKind(f"genesis.{name}", when, _RUN, (*_IDS, *payload), (_CID,))
 
@@ -43,8 +48,8 @@ def _breaker(state: str, when: str) -> EventKind:
 
 
 EVENT_TABLE: tuple[EventKind, ...] = (
-    _run("run.started", "the plan has passed its check, and the tasks start", "planner", "tasks", "kept", "deployed"),
-    _run("run.resumed", "the same, of a run that was started before", "planner", "tasks", "kept", "deployed"),
+    _begun("started", "the plan has passed its check, and the tasks start"),
+    _begun("resumed", "the same, of a run that was started before"),
     _ended("completed", "every task is done"),
     _ended("failed", "a task failed for good, the plan was rejected, the deadline passed, or a fault ended the run"),
     _ended("cancelled", "someone ended the run"),

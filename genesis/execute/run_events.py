@@ -22,6 +22,7 @@ from genesis.execute.event_shapes import (
     refused,
     rejected,
     replanned,
+    started,
     task_failed,
 )
 from genesis.execute.purging import Purge
@@ -81,7 +82,7 @@ class RunEvents:
             "kept": sum(outcome.state in FINISHED for outcome in finished.values()),
             "deployed": self._session.deployed,
         }
-        self._tell(self._about("run.resumed" if self._again else "run.started", payload))
+        self._tell(started(run, payload, again=self._again))
         self._tell_plan()
 
     def leaf_changed(self, outcome: Outcome) -> None:
