@@ -27,7 +27,7 @@ from prefect.flows import flow
 from prefect.states import Failed, Running
 
 from genesis.errors import TaskError
-from genesis.execute.event_shapes import ended, task_failed
+from genesis.execute.event_shapes import ended, started, task_failed
 from genesis.execute.event_table import EVENT_TABLE
 from genesis.flows.connection import connected
 from genesis.flows.deployed import housekeeping
@@ -42,6 +42,7 @@ _FOLDER = Path(__file__).parents[2] / "deployments" / "automations"
 _FILES = sorted(_FOLDER.glob("*.yaml"))
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _PATIENCE_S = 90
+_TASKS = "GEN-RUN-FAILED"
 
 
 class _Inbox(http.server.ThreadingHTTPServer):
@@ -235,10 +236,12 @@ async def test_a_failed_run_is_scheduled_again_unless_somebody_was_quicker(made)
     async with get_client() as client:
         deployment = await client.create_deployment(await client.create_flow(theirs), "retried")
         make = client.create_flow_run_from_deployment
-        failed, rejected = [(await make(deployment, state=Running())).id for _ in range(2)]
-        for flow_run, code in ((failed, "GEN-RUN-FAILED"), (rejected, "GEN-PLAN-INVALID")):
+        failed, rejected, resumed = [(await make(deployment, state=Running())).id for _ in range(3)]
+        for flow_run, code in ((resumed, _TASKS), (rejected, "GEN-PLAN-INVALID"), (failed, _TASKS)):
             await client.set_flow_run_state(flow_run, Failed(), force=True)
-            _emit(ended(_a_run(code)), flow_run=flow_run, deployment=deployment)
+            _emit(ended(_a_run(code, f"r-{flow_run}")), flow_run=flow_run, deployment=deployment)
+        again = started(_a_run(_TASKS, f"r-{resumed}"), {}, again=True)
+        _emit(again, flow_run=resumed, deployment=deployment)
 
         async def state(flow_run) -> str:
             return (await client.read_flow_run(flow_run)).state_name
@@ -247,7 +250,7 @@ async def test_a_failed_run_is_scheduled_again_unless_somebody_was_quicker(made)
             return await state(failed) == "AwaitingRetry"
 
         await _until(scheduled, "the run is not scheduled again")
-        assert await state(rejected) == "Failed"
+        assert [await state(each) for each in (rejected, resumed)] == ["Failed", "Failed"]
 
 
 async def test_a_full_disk_starts_housekeeping(made):
