@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from genesis import errors
+from genesis.execute.event_table import EVENT_TABLE
 from genesis.resilience.taxonomy import BY_CLASS, BY_CODE
 from genesis.settings import Settings
 
@@ -61,7 +62,21 @@ def meanings() -> str:
     return "\n".join(rows) + "\n"
 
 
-PARTS: dict[str, Callable[[], str]] = {"settings": settings, "errors": error_tree, "meanings": meanings}
+def events() -> str:
+    """One row a kind of event."""
+    rows = ["| event | when | payload | labels of the resource |", "|---|---|---|---|"]
+    for kind in EVENT_TABLE:
+        payload, labels = (", ".join(f"`{name}`" for name in names) for names in (kind.payload, kind.labels))
+        rows.append(f"| `{kind.name}`<br>of `{kind.resource}` | {_cell(kind.when)} | {payload} | {labels} |")
+    return "\n".join(rows) + "\n"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "errors": error_tree,
+    "events": events,
+    "meanings": meanings,
+}
 
 
 def regenerated(text: str) -> str:

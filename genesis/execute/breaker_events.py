@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from genesis.execute.session import Session
-from genesis.execute.telling import SETTLE_S, Teller, related_pool, teller_of_process
+from genesis.execute.telling import SETTLE_S, Teller, pool_label, related_pool, teller_of_process
 from genesis.resilience.breaker import BreakerEvent
 from genesis.resilience.breakers import Breakers
 
@@ -72,6 +72,7 @@ def event_of(change: BreakerEvent, pool: str | None = None, pool_id: str | None 
             "prefect.resource.id": f"genesis.breaker.{kind}.{name}",
             "prefect.resource.name": change.name,
             "genesis.breaker.kind": kind,
+            "genesis.pool": pool_label(pool, pool_id),
         },
         "related": related_pool(pool, pool_id),
         "payload": {"before": change.before, "after": change.after, "reason": change.reason},

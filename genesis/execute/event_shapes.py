@@ -11,7 +11,7 @@ from typing import Any
 
 from genesis.errors import GenesisError, PlanInvalidError, SecurityError
 from genesis.execute.purging import Purge
-from genesis.execute.telling import related_pool
+from genesis.execute.telling import pool_label, related_pool
 from genesis.model import Amendment, Diagnostic, Outcome, Run
 
 __all__ = [
@@ -108,7 +108,7 @@ def task_failed(
         "attempts": outcome.attempts,
         "error_code": code,
     }
-    labels = {_CODE: code, "genesis.agent": outcome.agent, "genesis.pool": pool or _NONE}
+    labels = {_CODE: code, "genesis.agent": outcome.agent, "genesis.pool": pool_label(pool, pool_id)}
     event = _event("genesis.task.failed", _task(run_id, outcome.id), payload, labels)
     event["related"] += related_pool(pool, pool_id)
     return event

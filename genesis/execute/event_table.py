@@ -1,6 +1,6 @@
 """Every Prefect event that Genesis emits: when, about what, and what its payload has. The guide's table is made of it.
 
-No event has a user's text besides the paths of tasks: who may read events may not always read plans.
+Genesis puts no user's text into them besides the paths of tasks: who may read events may not always read plans.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _ended(state: str, when: str) -> EventKind:
 
 
 def _breaker(state: str, when: str) -> EventKind:
-    return EventKind(f"genesis.breaker.{state}", when, _BREAKER, _CHANGE, ("genesis.breaker.kind",))
+    return EventKind(f"genesis.breaker.{state}", when, _BREAKER, _CHANGE, ("genesis.breaker.kind", "genesis.pool"))
 
 
 EVENT_TABLE: tuple[EventKind, ...] = (

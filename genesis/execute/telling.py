@@ -25,7 +25,7 @@ from prefect.exceptions import PrefectException
 
 from genesis.execute.session import utc_now
 
-__all__ = ["SETTLE_S", "Describe", "Teller", "related_pool", "teller_of_process"]
+__all__ = ["SETTLE_S", "Describe", "Teller", "pool_label", "related_pool", "teller_of_process"]
 
 _log = logging.getLogger(__name__)
 SETTLE_S = 3.0
@@ -130,3 +130,12 @@ def related_pool(pool: str | None, pool_id: str | None) -> list[dict[str, str]]:
             "prefect.resource.role": "work-pool",
         }
     ]
+
+
+def pool_label(pool: str | None, pool_id: str | None) -> str:
+    """Give the pool that is related, or `none`.
+
+    Prefect relates an event to the pool of the flow run that it comes from, too. What acts on an agent's pool has to
+    tell the two apart, or it pauses that of the orchestrators where the agent's is not known.
+    """
+    return pool if pool is not None and pool_id is not None else "none"

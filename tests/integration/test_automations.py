@@ -222,14 +222,19 @@ async def test_five_runs_of_a_deployment_that_fail_pause_it_and_four_do_not(made
 async def test_an_agent_whose_tasks_keep_failing_has_its_pool_paused(made):
     async with get_client() as client:
         pool = await client.create_work_pool(WorkPoolCreate(name="agent-bad", type="genesis"))
+        orchestrators = await client.create_work_pool(WorkPoolCreate(name="genesis", type="genesis"))
         for number in range(10):
             outcome = Outcome(id=f"t{number}", agent="bad_agent", state="failed")
-            emit_event(**task_failed("r", "c", outcome, "agent-bad", str(pool.id)))
+            _emit(task_failed("r", "c", outcome, "agent-gone"), work_pool=orchestrators.id)
+        for number in range(10):
+            outcome = Outcome(id=f"t{number}", agent="bad_agent", state="failed")
+            _emit(task_failed("r", "c", outcome, "agent-bad", str(pool.id)), work_pool=orchestrators.id)
 
         async def paused() -> bool:
             return (await client.read_work_pool("agent-bad")).is_paused
 
         await _until(paused, "the pool is not paused")
+        assert not (await client.read_work_pool("genesis")).is_paused
 
 
 async def test_a_failed_run_is_scheduled_again_unless_somebody_was_quicker(made):

@@ -28,6 +28,7 @@ def test_an_event_names_the_breaker_the_change_and_the_pool():
             "prefect.resource.id": "genesis.breaker.agent.qa_agent",
             "prefect.resource.name": "agent qa_agent",
             "genesis.breaker.kind": "agent",
+            "genesis.pool": "agent-qa",
         },
         "related": [
             {
@@ -49,7 +50,7 @@ def test_an_event_names_the_breaker_the_change_and_the_pool():
 )
 def test_each_state_has_its_event_and_hosts_have_no_pool(after, name):
     event = event_of(BreakerEvent("host api.example.com:8080", "open", after, "x"))
-    assert (event["event"], event["related"]) == (name, [])
+    assert (event["event"], event["related"], event["resource"]["genesis.pool"]) == (name, [], "none")
     assert event["resource"]["prefect.resource.id"] == "genesis.breaker.host.api.example.com:8080"
 
 

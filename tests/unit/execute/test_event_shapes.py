@@ -66,6 +66,8 @@ def test_a_task_that_failed_is_told_with_its_agent_and_its_pool():
     assert event["resource"]["genesis.agent"] == "qa_agent"
     assert event["resource"]["genesis.pool"] == "agent-qa"
     assert [each["prefect.resource.role"] for each in event["related"]] == ["tag", "work-pool"]
+    unknown = task_failed("r1", "c1", _failed(), "agent-qa")
+    assert (unknown["resource"]["genesis.pool"], unknown["payload"]["pool"]) == ("none", "agent-qa")
     local = task_failed("r1", "c1", _failed())
     assert (local["resource"]["genesis.pool"], local["payload"]["pool"]) == ("none", None)
     assert len(local["related"]) == 1

@@ -185,9 +185,10 @@ def test_two_purges_at_once_do_not_fail(yard):
     assert yard.left == []
 
 
-def test_who_resumes_while_a_purge_works_finds_the_run_whole_or_not_at_all(yard, monkeypatch):
-    """Both go at it at once, many times: neither a run without its plan, nor a folder of one that is gone."""
-    seen = []
+@pytest.fixture
+def resumes(yard, monkeypatch):
+    """Resume a run by the real code; what it would run is replaced, and looks whether its ledger is there."""
+    hooks = {"found": None}
 
     async def execute(course, header, ledger, launch):
         assert await ledger.exists()
@@ -199,31 +200,63 @@ def test_who_resumes_while_a_purge_works_finds_the_run_whole_or_not_at_all(yard,
     async def stored():
         return yard.store
 
+    read = launch.course_of
+
+    async def course_of(*arguments):
+        course = await read(*arguments)
+        await hooks["found"]()
+        return course
+
     monkeypatch.setattr(launch, "_execute", execute)
+    monkeypatch.setattr(launch, "course_of", course_of)
     monkeypatch.setattr("genesis.execute.history.open_store", stored)
 
-    def resume(run_id, ready):
-        ready.wait()
+    async def resume(run_id, found):
+        hooks["found"] = found
         try:
-            seen.append(asyncio.run(resume_run(run_id, Launch(yard.settings))))
+            return await resume_run(run_id, Launch(yard.settings))
         except (UsageError, RunError) as error:
-            seen.append(error.code)
+            return error.code
 
-    for number in range(40):
-        run_id = f"run-{number}"
+    return resume
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+async def test_a_run_that_is_purged_while_somebody_reads_it_is_gone_whole(yard, resumes, deployed):
+    folder = await yard.kept("old")
+
+    async def purged():
+        await yard.purged()
+        assert not folder.exists()
+        if deployed:  # whoever takes a run over says so in its ledger before it has the lock
+            folder.mkdir()
+            (folder / "owner.json").write_text("{}")
+
+    assert await resumes("old", purged) == "GEN-RUN-UNKNOWN"
+    assert yard.left == []
+
+
+def test_who_resumes_while_a_purge_works_finds_the_run_whole_or_not_at_all(yard, resumes):
+    """Both go at it at once, at shifting times: neither a run without its plan, nor a folder of one that is gone."""
+    for number in range(60):
+        run_id, ready, seen = f"run-{number}", threading.Barrier(2), []
         yard.run(run_id)
-        ready = threading.Barrier(2)
-        thread = threading.Thread(target=resume, args=(run_id, ready))
+
+        def resume(run_id=run_id, ready=ready, seen=seen, pause_s=number % 12 / 2_000):
+            ready.wait()
+            seen.append(asyncio.run(resumes(run_id, lambda: asyncio.sleep(pause_s))))
+
+        thread = threading.Thread(target=resume)
         thread.start()
         ready.wait()
         found = yard.purge()
         thread.join()
         assert found.failed == ()
-        went_on = seen[-1] == "went on"
-        assert (yard.root / run_id / "run.json").is_file() is went_on, seen[-1]
+        assert seen[0] in {"went on", "GEN-RUN-UNKNOWN", "GEN-RUN-LOCKED"}
+        went_on = seen[0] == "went on"
         assert (run_id in found.runs) is not went_on
         assert (yard.root / run_id).exists() is went_on
-    assert set(seen) <= {"went on", "GEN-RUN-UNKNOWN", "GEN-RUN-LOCKED"}
+        assert (yard.root / run_id / "run.json").is_file() is went_on
 
 
 def test_a_resume_that_comes_too_late_leaves_nothing_behind(yard):
