@@ -12,6 +12,7 @@ from genesis.compile import amended, compile_program
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
 from genesis.model import Amendment, ErrorInfo, Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan, Task
 from genesis.model.base import Usd
+from genesis.observability.stages import plan_checked, plan_made, plan_routed, plan_told, stage
 from genesis.planning import (
     HeuristicPlanner,
     MinimalPlanner,
@@ -23,7 +24,8 @@ from genesis.planning import (
 )
 from genesis.planning import make_plan as planned
 from genesis.planning.again import PlannedAgain, plan_again
-from genesis.routing import load_registry, route
+from genesis.resilience.taxonomy import classify
+from genesis.routing import decided_by, load_registry, route
 from genesis.schedule import Job, Limits, simulate_jobs
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
@@ -70,10 +72,17 @@ def make_plan(
         UsageError: The request cannot be planned at all: empty, too long, or asking for nothing.
     """
     settings = settings or Settings()
-    registry = registry or load_registry(settings.agents)
-    context = _context(registry, settings.limits, variables or {})
-    chosen = _planners(planner, registry, settings, playbooks or settings.playbooks)
-    return planned(request, planners=chosen, context=context)
+    with stage("plan", _category) as made:
+        registry = registry or load_registry(settings.agents)
+        context = _context(registry, settings.limits, variables or {})
+        chosen = _planners(planner, registry, settings, playbooks or settings.playbooks)
+        plan = planned(request, planners=chosen, context=context)
+        plan_made(made, plan)
+    return plan
+
+
+def _category(error: BaseException) -> str:
+    return classify(error).category
 
 
 def _context(registry: Registry, limits: Bounds, variables: Mapping[str, str]) -> PlanningContext:
@@ -138,8 +147,13 @@ def prepare(
         keep: Keep the routes that the plan's document has, and route only the rest.
         probe: Answers what needs I/O; without it those checks are left out.
     """
-    routed = route(plan, registry, keep=keep)
-    report = checked(routed, registry, settings, probe)
+    with stage("route", _category) as made:
+        routed = route(plan, registry, keep=keep)
+        plan_routed(made, routed, decided_by)
+    with stage("validate", _category) as made:
+        report = checked(routed, registry, settings, probe)
+        plan_checked(made, report)
+    plan_told(routed, report)
     return Prepared(routed, report, registry)
 
 
@@ -233,7 +247,10 @@ def compiled(prepared: Prepared, settings: Settings) -> Program:
         PlanInvalidError: Validation found errors.
     """
     refuse_invalid(prepared.report)
-    return compile_program(prepared.routed, prepared.registry, default_seconds=settings.run.default_seconds)
+    with stage("compile", _category) as made:
+        program = compile_program(prepared.routed, prepared.registry, default_seconds=settings.run.default_seconds)
+        made.set("genesis.plan.tasks", len(program.leaves))
+    return program
 
 
 def program_of(

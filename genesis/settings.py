@@ -11,11 +11,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from genesis.errors import UsageError
+
 __all__ = [
     "Limits",
     "LlmSettings",
     "LogSettings",
     "ObservabilitySettings",
+    "OriginSettings",
+    "OtelSettings",
     "PoolSettings",
     "ResilienceSettings",
     "RunSettings",
@@ -208,3 +212,70 @@ class Settings(BaseSettings):
     resilience: ResilienceSettings = ResilienceSettings()
     log: LogSettings = LogSettings()
     observability: ObservabilitySettings = ObservabilitySettings()
+
+
+class OtelSettings(BaseSettings):
+    """Those of OpenTelemetry's standard variables that decide whether and how traces are sent."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_", extra="ignore", frozen=True)
+
+    sdk_disabled: bool = False
+    traces_exporter: str = ""
+    exporter_otlp_endpoint: str = ""
+    exporter_otlp_traces_endpoint: str = ""
+    exporter_otlp_protocol: str = ""
+    exporter_otlp_traces_protocol: str = ""
+    exporter_otlp_timeout: str = ""
+    exporter_otlp_traces_timeout: str = ""
+    service_name: str = ""
+    traces_sampler: str = ""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether traces are to be sent: an address or the exporter is named, and nothing says no.
+
+        Raises:
+            UsageError: Another exporter than `otlp` is named, or another protocol than there is.
+        """
+        exporter = self.traces_exporter.strip().lower()
+        if self.sdk_disabled or exporter == "none":
+            return False
+        if not (exporter or self.exporter_otlp_endpoint or self.exporter_otlp_traces_endpoint):
+            return False
+        if exporter not in {"", "otlp"}:
+            raise UsageError(f"OTEL_TRACES_EXPORTER is {self.traces_exporter!r}", hint="Genesis knows otlp and none")
+        if self.protocol not in {"grpc", "http/protobuf"}:
+            raise UsageError(
+                f"OTEL_EXPORTER_OTLP_PROTOCOL is {self.protocol!r}", hint="use grpc or http/protobuf, the default"
+            )
+        return True
+
+    @property
+    def protocol(self) -> str:
+        """Give how spans are sent."""
+        return (self.exporter_otlp_traces_protocol or self.exporter_otlp_protocol).strip().lower() or "http/protobuf"
+
+    @property
+    def timeout_s(self) -> float | None:
+        """Give how long an export may take, where it is said; the variable's unit is the exporter's, seconds."""
+        said = self.exporter_otlp_traces_timeout or self.exporter_otlp_timeout
+        try:
+            return float(said) if said else None
+        except ValueError:
+            return None
+
+
+class OriginSettings(BaseSettings):
+    """What came along with the call of a command: the id and the trace that it is a part of."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    genesis_correlation_id: str = ""
+    traceparent: str = ""
+    tracestate: str = ""
+    baggage: str = ""
+
+    @property
+    def carrier(self) -> dict[str, str]:
+        """Give it by name, as headers would."""
+        return {name: value for name, value in self.model_dump().items() if value}

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from genesis import errors
 from genesis.execute.event_table import EVENT_TABLE
+from genesis.observability.instruments import INSTRUMENTS
 from genesis.resilience.taxonomy import BY_CLASS, BY_CODE
 from genesis.settings import Settings
 
@@ -71,11 +72,21 @@ def events() -> str:
     return "\n".join(rows) + "\n"
 
 
+def metrics() -> str:
+    """One row a metric."""
+    rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for each in INSTRUMENTS:
+        labels = " ".join(f"`{label}`" for label in each.labels)
+        rows.append(f"| `{each.name}` | {each.kind} | {labels} | {_cell(each.help)} |")
+    return "\n".join(rows) + "\n"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "errors": error_tree,
     "events": events,
     "meanings": meanings,
+    "metrics": metrics,
 }
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 
 from genesis.agents.contract import Work
 from genesis.errors import TaskError
+from genesis.observability.correlation import environment as environment_of
+from genesis.security.names import is_secret_variable
 
 __all__ = ["Secrets", "child_environment", "needed_secret"]
 
 Secrets = Callable[[str], str | None]
 """Look a secret up by its name; None where there is none."""
-
-_SECRET_NAME = re.compile(
-    r"(API|ACCESS|SECRET|PRIVATE|ACCOUNT|ENCRYPTION|SIGNING)_?KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH_STRING"
-    r"|_DSN$|CONNECTION_(URL|STRING)",
-    re.IGNORECASE,
-)
-_LOGIN_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 def child_environment(
@@ -40,7 +34,7 @@ def child_environment(
     Raises:
         TaskError: A secret that the agent lists does not exist.
     """
-    kept = {name: value for name, value in environment.items() if not _is_secret(name, value)}
+    kept = {name: value for name, value in environment.items() if not is_secret_variable(name, value)}
     about = {
         "GENESIS_TASK_PATH": work.path,
         "GENESIS_TASK_FOLDER": str(work.folder.absolute()),
@@ -48,7 +42,13 @@ def child_environment(
         "GENESIS_TASK_CORRELATION_ID": work.correlation_id,
         "GENESIS_TASK_ATTEMPT": str(work.attempt),
     }
-    return {**kept, **about, **_given(work.agent.secrets, secrets, work), **extra}
+    return {
+        **kept,
+        **about,
+        **environment_of(work.correlation_id, work.run_id),
+        **_given(work.agent.secrets, secrets, work),
+        **extra,
+    }
 
 
 def needed_secret(name: str, secrets: Secrets, work: Work) -> str:
@@ -73,9 +73,3 @@ def needed_secret(name: str, secrets: Secrets, work: Work) -> str:
 
 def _given(names: Iterable[str], secrets: Secrets, work: Work) -> dict[str, str]:
     return {name: needed_secret(name, secrets, work) for name in names}
-
-
-def _is_secret(name: str, value: str) -> bool:
-    if _SECRET_NAME.search(name):
-        return True
-    return not name.upper().endswith("_PROXY") and _LOGIN_IN_URL.search(value) is not None

@@ -7,7 +7,6 @@ import json
 import re
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from pydantic import JsonValue
 from pydantic_core import from_json
@@ -18,6 +17,7 @@ from genesis.agents.deadline import time_limit
 from genesis.agents.values import promised
 from genesis.errors import GenesisError, ServiceError, TaskError
 from genesis.model import HttpExecutor as HttpSpec
+from genesis.observability.correlation import carried
 from genesis.resilience.calls import repeated
 from genesis.resilience.guards import HostGuard, host_of
 from genesis.resilience.taxonomy import meaning_of_status, pause_asked_for
@@ -53,9 +53,9 @@ class HttpExecutor:
     """Send the leaf's inputs to the service that the spec names.
 
     The body is `{inputs, description, type, path, outputs, correlation_id}` as JSON; a GET has the inputs in its query
-    instead. `x-correlation-id` names the run's chain, and `idempotency-key` is the same for every attempt of a leaf of
-    a run, so that a service that knows it does the work once. The answer is JSON, an object giving the promised outputs
-    by name, or empty.
+    instead. `x-correlation-id` names the run's chain, `traceparent` and `baggage` say where it is in a trace, and
+    `idempotency-key` is the same for every attempt of a leaf of a run, so that a service that knows it does the work
+    once. The answer is JSON, an object giving the promised outputs by name, or empty.
 
     Each call passes what guards its host. One that fails is made once more in the same attempt, where that cannot do
     the work twice: a GET, or a connection that did not come about. `x-timeout-ms` says how long an answer is waited
@@ -140,7 +140,7 @@ class HttpExecutor:
         made = {
             "accept": "application/json",
             "accept-encoding": "identity",  # so that a small answer cannot unpack to a huge one
-            "x-correlation-id": quote(work.correlation_id, safe=" :/+=@,;"),
+            **carried(work.correlation_id, work.run_id),
             "idempotency-key": hashlib.sha256(f"{work.run_id}\n{work.path}".encode()).hexdigest(),
         }
         for name, value in self._spec.headers.items():

@@ -15,6 +15,8 @@ from genesis.errors import GenesisError
 
 __all__ = ["console", "notes", "print_document", "print_error", "shown_warnings"]
 
+_TOLD = "genesis.execute.log_observer"
+"""Logger whose lines tell the log file what the terminal shows by itself: how tasks and the run end."""
 _SHOWN = ("code", "message", "hint", "data")
 """Of an error; what it came from is for the processes that hand errors on."""
 
@@ -72,7 +74,7 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         said = record.getMessage()
-        if said in self._said:
+        if record.name == _TOLD or said in self._said:
             return
         self._said.add(said)
         reason = getattr(record, "reason", "")

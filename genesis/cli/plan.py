@@ -8,6 +8,7 @@ import click
 
 from genesis.cli.options import debug_option, json_option, load_settings, planning_options, variables
 from genesis.cli.output import console, notes, print_document
+from genesis.cli.telemetry import observed
 
 __all__ = ["plan"]
 
@@ -37,7 +38,8 @@ def plan(
     from genesis.planning import plan_document
 
     settings = load_settings(llm=llm)
-    prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
+    with observed(settings, "plan"):
+        prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
     if output is not None:
         terse = plan_document(prepared.routed, prepared.report, terse=True)
         write_atomic(output, dump_json(terse) if output.suffix.lower() == ".json" else dump_yaml(terse))

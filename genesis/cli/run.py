@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from genesis.cli.logs import logged
 from genesis.cli.options import (
     debug_option,
     json_option,
@@ -22,6 +23,7 @@ from genesis.cli.options import (
 )
 from genesis.cli.output import console, notes, print_document, shown_warnings
 from genesis.cli.prefect import before_prefect
+from genesis.cli.telemetry import correlation_option, finish, measured, observed
 from genesis.execute.control import Control
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from genesis.execute.server import PendingApi
     from genesis.flows.launch import Launch
     from genesis.model import Leaf, Run
+    from genesis.observability.tracing import Span
     from genesis.settings import Settings
 
 __all__ = ["resume", "run"]
@@ -51,6 +54,14 @@ _EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "cancelled"
     help="Replace agents by timers: estimate × SCALE.",
 )
 @click.option("--pools", is_flag=True, help="Run each task on its agent's work pool, where workers serve it.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    default=None,
+    metavar="PORT",
+    help="Serve /metrics on this port of 127.0.0.1 while it runs.",
+)
+@correlation_option
 @planning_options
 @json_option
 @debug_option
@@ -59,6 +70,8 @@ def run(
     slots: int | None,
     rehearse: float | None,
     pools: bool,
+    metrics_port: int | None,
+    correlation_id: str | None,
     pairs: tuple[str, ...],
     playbooks: Path | None,
     agents: Path | None,
@@ -76,22 +89,27 @@ def run(
     from genesis.pipeline import compiled
 
     settings = load_settings(llm=llm, slots=slots)
+    click.get_current_context().with_resource(logged(settings))
     if pools:
         agents = project_agents(agents, settings)
-    prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
-    if not as_json:
-        notes().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
-    program = compiled(prepared, settings)
-    pending = begin_api(settings)
+    with observed(settings, "run", correlation_id=correlation_id) as made:
+        prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
+        if not as_json:
+            notes().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
+        program = compiled(prepared, settings)
+        if correlation_id is not None:
+            program = program.model_copy(update={"correlation_id": correlation_id})
+        made.set("genesis.correlation_id", program.correlation_id)
+        pending = begin_api(settings)
 
-    async def start(launch: Launch) -> Run:
-        from genesis.flows.launch import start_run
+        async def start(launch: Launch) -> Run:
+            from genesis.flows.launch import start_run
 
-        return await start_run(program, launch)
+            return await start_run(program, launch)
 
-    folders = (str(agents.resolve().parent),) if agents is not None else ()
-    how = _How(settings, rehearse, folders, as_json, pools)
-    return _with_prefect(how, pending, start)
+        folders = (str(agents.resolve().parent),) if agents is not None else ()
+        how = _How(settings, rehearse, folders, as_json, pools, metrics_port)
+        return _ended(made, _with_prefect(how, pending, start))
 
 
 @click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c")
@@ -105,6 +123,7 @@ def resume(run_id: str, as_json: bool) -> int:
     from genesis.execute.server import begin_api
 
     settings = load_settings()
+    click.get_current_context().with_resource(logged(settings))
     _, header = asyncio.run(find_run(run_id, settings))
 
     async def go_on(launch: Launch) -> Run:
@@ -112,7 +131,15 @@ def resume(run_id: str, as_json: bool) -> int:
 
         return await resume_run(run_id, launch)
 
-    return _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on)
+    with observed(settings, "resume", correlation_id=header.correlation_id) as made:
+        return _ended(made, _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on))
+
+
+def _ended(made: Span, code: int) -> int:
+    """Mark the command's span as failed where it ends with another code than 0."""
+    if code:
+        made.failed(f"exit code {code}")
+    return code
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +151,7 @@ class _How:
     python_path: tuple[str, ...]
     as_json: bool
     pools: bool = False
+    metrics_port: int | None = None
 
 
 def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awaitable[Run]]) -> int:
@@ -166,13 +194,14 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
 
     try:
         with interruptible(), connected(api), shown_warnings(live.say):
-            done = asyncio.run(whole())
+            done = asyncio.run(measured(whole, how.metrics_port))
     finally:
         live.close()
     if api.embedded and not how.as_json and (note := space_note(how.settings.home)) and note not in api.note:
         notes().print(note, style="yellow")
     code = _show(done, live.leaves, as_json=how.as_json)
     if not drain(api.api_url, lambda text: notes().print(text, style="dim")):
+        finish(how.settings)
         _leave(code)
     return code
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from genesis.cli.logs import logged
 from genesis.cli.options import debug_option, load_settings, project_agents
 from genesis.cli.output import notes
 from genesis.cli.prefect import before_prefect
@@ -49,9 +51,9 @@ _OWN_CODE = "genesis."
     type=click.IntRange(0, 65_535),
     default=None,
     metavar="PORT",
-    help="Serve /health on this port; 0 takes a free one.",
+    help="Serve /health and /metrics on this port; 0 takes a free one.",
 )
-@click.option("--health-host", default=_LOOPBACK, metavar="HOST", help="Address of /health (default 127.0.0.1).")
+@click.option("--health-host", default=_LOOPBACK, metavar="HOST", help="Address of these pages (default 127.0.0.1).")
 @click.option(
     "--grace",
     type=click.FloatRange(0),
@@ -76,11 +78,14 @@ def worker(
     SIGTERM or Ctrl-C lets flow runs end; a second one ends them at once.
     """
     settings = load_settings()
+    click.get_current_context().with_resource(logged(settings, "worker"))
     registry = _registry(agents_file, settings)
     served = _served(registry, everything=everything, agents=agents, pools=pools)
     before_prefect()
     from genesis.execute.server import ensure_api
     from genesis.flows.connection import connected
+    from genesis.observability.metrics import metrics_of_process
+    from genesis.observability.tracing import tracing_of_process
     from genesis.workers import ServiceOptions, serve
     from genesis.workers.options import default_name
 
@@ -90,12 +95,19 @@ def worker(
         name=name or default_name(),
         limit=limit,
         settings=settings.pools,
+        home=settings.home,
+        resilience=settings.resilience,
         health=None if health_port is None else (health_host, health_port),
         preload=_code(registry),
         grace_s=grace,
     )
-    with connected(api):
-        asyncio.run(serve(options, say=_say))
+    metrics_of_process().most_series = settings.observability.most_series
+    tracing_of_process().start(settings.observability, role="worker")
+    try:
+        with connected(api):
+            asyncio.run(serve(options, say=_say))
+    finally:
+        tracing_of_process().stop()
     return 0
 
 
@@ -140,4 +152,5 @@ def _code(registry: Registry) -> list[str]:
 
 
 def _say(text: str) -> None:
+    logging.getLogger(__name__).info("%s", text, extra={"event": "worker.said"})
     notes().print(f"{datetime.now().astimezone():%H:%M:%S}  {text}", soft_wrap=True, markup=False)

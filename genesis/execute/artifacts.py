@@ -94,7 +94,7 @@ async def shown(what: str, publishing: Awaitable[None]) -> None:
         await publishing
     except Exception as error:  # noqa: BLE001  # the boundary of what is only shown
         reason = described(error)
-        _log.warning("%s is not shown", what, extra={"reason": reason})
+        _log.warning("%s is not shown", what, extra={"artifact": what, "reason": reason})
         step_down(StepDown("observing", "an artifact", "no artifact", reason))
 
 

@@ -19,6 +19,7 @@ from genesis.execute.cache import ResultCache, cache_key
 from genesis.execute.inputs import missing_outputs, resolved_inputs
 from genesis.execute.ledger import leaf_name
 from genesis.execute.session import Session
+from genesis.execute.telemetry import agent_call
 from genesis.model import AgentProfile, Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
 from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
@@ -103,6 +104,8 @@ class LeafRun:
         self._until = 0.0
         self._session = session
         self._outcomes = outcomes
+        self._traced: str | None = None
+        """Where the last attempt is in the trace."""
         self._begun: datetime | None = None
         """When the attempt began that goes on."""
         self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
@@ -123,8 +126,11 @@ class LeafRun:
         self._until = min(time.monotonic() + self.limit_s, self._session.until)
         self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
-            result, state = await self._result()
-            return await self._finish(result, state)
+            with agent_call(self._session, self.leaf, attempts + 1, again=self._traced) as made:
+                self._traced = made.traceparent
+                result, state = await self._result()
+                made.set("genesis.task.state", state)
+                return await self._finish(result, state)
         except (BreakerOpenError, QuotaError) as error:  # nothing was tried
             self.outcome = self.outcome.model_copy(update={"attempts": attempts, "error": error_info(error)})
             raise

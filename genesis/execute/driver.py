@@ -18,7 +18,10 @@ from genesis.execute.growth import Answer, Growth
 from genesis.execute.place import Place
 from genesis.execute.session import Session
 from genesis.execute.spending import Spending
+from genesis.execute.telemetry import task_ended, task_span
 from genesis.model import FINISHED, Diagnostic, ErrorInfo, Leaf, Outcome, RunState
+from genesis.observability.instruments import DETOURS, REPLANS, TASKS_READY
+from genesis.observability.metrics import metrics_of_process
 from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
@@ -69,6 +72,10 @@ class Driver:
         self._news: asyncio.Queue[_News | None] = asyncio.Queue()
         self._past: dict[int, Outcome] = {}
         """What became of leaves that were put back."""
+        self._traced: dict[int, str] = {}
+        """Where leaves are in the trace, so that one that is done again points to the time before."""
+        self._waiting = 0
+        """Leaves that the metrics have as waiting for a slot."""
         self._stop: Ending | None = None
         self._halted = False
         self._blocked: set[str] = set()
@@ -98,6 +105,7 @@ class Driver:
                         self._steer()
                         for leaf in self._start():
                             self._work(self._ended(leaf), group, self._working)
+                    self._count_waiting()
                     news = await self._news.get()
                     if news is not None:
                         self._hear(news, group)
@@ -108,7 +116,15 @@ class Driver:
                 watch.cancel()
             for timer in self._resting.values():
                 timer.cancel()
+            metrics_of_process().add(TASKS_READY, amount=-self._waiting)
         return self._stop or self._ending()
+
+    def _count_waiting(self) -> None:
+        """Keep the gauge of leaves that wait for a slot; several runs of a process share it."""
+        waiting = self._scheduler.ready_count
+        if waiting != self._waiting:
+            metrics_of_process().add(TASKS_READY, amount=waiting - self._waiting)
+            self._waiting = waiting
 
     def _schedule(self) -> Scheduler:
         joins = self._growth.joins
@@ -130,10 +146,14 @@ class Driver:
         """Run one leaf, or gather its result; a ledger that cannot be written ends the run."""
         outcome = Outcome(id=leaf.path, agent=leaf.agent, state="failed")
         try:
-            if leaf.index in self._growth.joins:
-                outcome = await self._growth.gathered(leaf, self.outcomes)
-            else:
-                outcome = await self._place.run(leaf)
+            with task_span(leaf, again=self._traced.get(leaf.index)) as made:
+                if made.traceparent is not None:
+                    self._traced[leaf.index] = made.traceparent
+                if leaf.index in self._growth.joins:
+                    outcome = await self._growth.gathered(leaf, self.outcomes)
+                else:
+                    outcome = await self._place.run(leaf)
+                task_ended(made, outcome)
         except asyncio.CancelledError:
             outcome = outcome.model_copy(update={"state": "cancelled"})
         except GenesisError as fault:
@@ -152,6 +172,7 @@ class Driver:
             self._grow(leaf)
             return
         if news.answer is not None:
+            metrics_of_process().count(REPLANS, "unchanged")
             outcome = self._growth.unchanged(outcome, news.answer)
         elif self._stop is None and leaf.index not in self._growth.joins:
             if outcome.state == "failed" and (turn := self._detours.after(leaf, outcome)).kind != "end":
@@ -172,7 +193,8 @@ class Driver:
         try:
             outcome = await self._growth.written_down(leaf, failed, self.outcomes)
         except GenesisError as fault:
-            _log.warning("no work order could be written for %r: %s", leaf.path, fault)
+            more = {"task": leaf.path, "code": fault.code}
+            _log.warning("no work order could be written for %r: %s", leaf.path, fault, extra=more)
         finally:
             self._news.put_nowait(_News(leaf, outcome))
 
@@ -262,6 +284,7 @@ class Driver:
     def _put_back(self, turn: Turn) -> None:
         """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
         index = turn.leaf.index
+        metrics_of_process().count(DETOURS, turn.leaf.agent, turn.kind)
         self._scheduler.hold(index)
         if turn.after_s > 0:
             timer = asyncio.get_running_loop().call_later(turn.after_s, self._wake, index)
@@ -269,7 +292,8 @@ class Driver:
             return
         if turn.kind == "other":
             self._now[index] = turn.leaf
-            _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note)
+            more = {"event": "task.moved", "task": turn.leaf.path, "agent": turn.leaf.agent}
+            _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note, extra=more)
             at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
             self._scheduler.reassign(index, turn.leaf.agent, at_once)
         self._scheduler.release(index)

@@ -99,7 +99,8 @@ class Growth:
             async with self._one_at_a_time:
                 return await self._in_force(amendment, tried)
         except (PlanningError, PlanInvalidError) as refused:
-            _log.info("the plan is not changed for %r: %s", leaf.path, refused.message)
+            more = {"task": leaf.path, "code": refused.code}
+            _log.info("the plan is not changed for %r: %s", leaf.path, refused.message, extra=more)
             return Answer(changed=False, why=refused.message)
         except GenesisError:
             raise
@@ -247,7 +248,7 @@ class Growth:
         await self._session.ledger.amend(amendment)
         course.program, course.amendments = program, (*course.amendments, amendment)
         self.joins = self._read_joins()
-        _log.warning("%r: %s", amendment.task, _note(amendment))
+        _log.warning("%r: %s", amendment.task, _note(amendment), extra={"task": amendment.task, "kind": amendment.kind})
         return Answer(changed=True)
 
     def _named(self, amendment: Amendment) -> Amendment:

@@ -18,8 +18,9 @@ from genesis.execute.attempt import LeafRun, error_info
 from genesis.execute.session import Session
 from genesis.execute.tasks import LeafTasks
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
+from genesis.observability.instruments import REPEATS
+from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.retry import RetryBudget, RetryPolicy
-from genesis.resilience.tally import tally_of_process
 
 __all__ = ["LocalPlace"]
 
@@ -98,7 +99,7 @@ class LocalPlace:
             self._tasks.cancel(leaf.path)
             return await run.end("cancelled")
         except Exception as error:  # noqa: BLE001  # the named boundary of a leaf
-            _log.exception("leaf failed outside its own work", extra={"leaf": leaf.path})
+            _log.exception("leaf failed outside its own work", extra={"task": leaf.path})
             return await run.end("failed", error_info(error))
         finally:
             self._runs.pop(leaf.path, None)
@@ -121,7 +122,7 @@ class LocalPlace:
         if pause_s is None or self._why() is not None:
             return None
         made = self._budget.take()
-        tally_of_process().add("repeats", "attempt", "made" if made else "refused")
+        metrics_of_process().count(REPEATS, "attempt", "made" if made else "refused")
         return pause_s if made else None
 
     async def _attempt(self, path: str) -> Any:

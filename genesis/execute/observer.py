@@ -76,5 +76,7 @@ class Observers:
                 self._observers.remove(observer)
                 name = type(observer).__name__
                 reason = described(error)
-                _log.warning("%s failed and does not watch this run any longer", name, extra={"reason": reason})
+                _log.warning(
+                    "%s failed and does not watch this run any longer", name, extra={"observer": name, "reason": reason}
+                )
                 step_down(StepDown("observing", "an observer", "no observer", reason))

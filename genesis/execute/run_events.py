@@ -31,7 +31,7 @@ from genesis.execute.telling import SETTLE_S, Teller, teller_of_process
 from genesis.model import FINISHED, Outcome, PlannerLevel, Program, Run
 from genesis.resilience.steps_down import StepDown, heard
 
-__all__ = ["RunEvents", "degradations", "tell_housekeeping", "told", "told_refusal"]
+__all__ = ["RunEvents", "degradations", "tell_housekeeping", "told_refusal", "told_run"]
 
 _OF_A_PLAN = frozenset({"planning", "routing", "validation"})
 _NOTHING = "no plan"
@@ -155,7 +155,7 @@ class RunEvents:
 
 
 @asynccontextmanager
-async def told(session: Session, *, pools: bool) -> AsyncIterator[RunEvents]:
+async def told_run(session: Session, *, pools: bool) -> AsyncIterator[RunEvents]:
     """Tell of one execution of a run: what observes it, and hears what gives way in it. Enter it in its flow run.
 
     Args:

@@ -68,6 +68,9 @@ class Session:
     token: str | None = None
     """Of a worker: the id of its flow run, under which its outcomes wait for being adopted."""
 
+    earlier: str | None = None
+    """Where the run's first execution is in a trace, as W3C's `traceparent`, where this one goes on with it."""
+
     @property
     def program(self) -> Program:
         """What runs, with all that was added so far."""

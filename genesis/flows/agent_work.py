@@ -20,8 +20,14 @@ from genesis.execute.equipment import equipment, executors
 from genesis.execute.history import files_folder, open_ledger
 from genesis.execute.ledger import Header, Ledger, open_store, parse_amendments, parse_header
 from genesis.execute.local_place import LocalPlace
+from genesis.execute.log_observer import LogObserver
+from genesis.execute.observer import Observers
+from genesis.execute.run_logs import lines_in_ui
 from genesis.execute.session import Course, Session, utc_now
 from genesis.model import FINISHED, Leaf, Outcome, Program
+from genesis.observability.correlation import bound
+from genesis.observability.instruments import DISPATCH_SECONDS
+from genesis.observability.metrics import metrics_of_process
 from genesis.pipeline import program_of
 from genesis.resilience.breakers import breakers_of, store_of
 from genesis.resilience.quotas import quotas_of
@@ -50,6 +56,10 @@ class Order:
     """Who does them instead of the agent that the plan has."""
     until: str | None = None
     """The run's deadline in UTC, ISO 8601."""
+    pool: str | None = None
+    """The work pool that it came through."""
+    created: datetime | None = None
+    """When it was dispatched, by the server's clock."""
 
     @property
     def left_s(self) -> float:
@@ -70,6 +80,9 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
     Raises:
         RunError: The ledger is not to be found from here, or the leaves are others than those that were dispatched.
     """
+    if order.pool is not None and order.created is not None:
+        waited_s = max(0.0, (utc_now() - order.created).total_seconds())
+        metrics_of_process().observe(DISPATCH_SECONDS, order.pool, value=waited_s)
     ledger = open_ledger(await open_store(), order.run_id, settings)
     try:
         raw = await ledger.header_bytes()
@@ -79,17 +92,27 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
     program = course.program
     leaves = _dispatched(program, order, header)
     outcomes = await _upstream(ledger, program, leaves)
-    ended: list[Outcome] = []
     session = _session(course, header, ledger, order, settings)
     store = store_of(settings.resilience, settings.home)
     budget = RetryBudget(len(program.leaves), store=store, name=order.run_id)
-    async with announced(session), LocalPlace(session, outcomes, attempts=order.attempt - 1, budget=budget) as place:
+    place = LocalPlace(session, outcomes, attempts=order.attempt - 1, budget=budget)
+    with bound(correlation_id=session.correlation_id, run_id=session.run_id), lines_in_ui(settings):
+        return await _worked(session, order, leaves, outcomes, place)
+
+
+async def _worked(
+    session: Session, order: Order, leaves: Sequence[Leaf], outcomes: dict[int, Outcome], place: LocalPlace
+) -> list[Outcome]:
+    """Run leaves one after the other; those that come after one that failed are left out."""
+    ended: list[Outcome] = []
+    async with announced(session), place:
         for leaf in leaves:
             if not all(source in outcomes for source in leaf.after):
                 continue
             outcome = await place.run(leaf)
             _stop_if_cancelled()
             ended.append(outcome)
+            session.observer.leaf_changed(outcome)
             _tell(order, outcome)
             if outcome.state in FINISHED:
                 outcomes[leaf.index] = outcome
@@ -173,6 +196,7 @@ def _session(course: Course, header: Header, ledger: Ledger, order: Order, setti
         executor=executors(course.program, equipment(settings), rehearse=header.rehearse, model=header.llm),
         slots=1,
         files=files_folder(ledger, settings),
+        observer=Observers(LogObserver(ledger.run_id, header.correlation_id, noun="attempt")),
         planner_model=header.llm,
         token=order.token,
         until=time.monotonic() + order.left_s,

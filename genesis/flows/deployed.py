@@ -14,6 +14,7 @@ from genesis.flows.deployed_run import check_asked, ended_state, run_asked
 from genesis.flows.retention import purge
 from genesis.settings import Settings
 from genesis.workers.engine import never_suspended
+from genesis.workers.logs import logged
 
 __all__ = ["agent_task", "housekeeping", "orchestrate", "preflight"]
 
@@ -43,7 +44,8 @@ async def orchestrate(
         correlation_id: Id that ties this run to what asked for it; a new one where it is missing.
     """
     asked = Asked(request, plan, vars or {}, llm, budget, slots, correlation_id)
-    return await run_asked(asked)
+    with logged("orchestrator"):
+        return await run_asked(asked)
 
 
 @flow(name="preflight", persist_result=False, log_prints=False)
@@ -93,8 +95,20 @@ async def agent_task(
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RunError("agent_task runs as a flow run of its own only")
-    order = Order(run_id, tasks, fingerprints, attempt, str(context.flow_run.id), agent, until)
-    return ended_state(await work_on(order, Settings()), len(tasks))
+    flow_run = context.flow_run
+    order = Order(
+        run_id,
+        tasks,
+        fingerprints,
+        attempt,
+        str(flow_run.id),
+        agent,
+        until,
+        pool=flow_run.work_pool_name,
+        created=flow_run.created,
+    )
+    with logged("agent"):
+        return ended_state(await work_on(order, Settings()), len(tasks))
 
 
 @flow(name="housekeeping", persist_result=False, log_prints=False)

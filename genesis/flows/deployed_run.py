@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -24,6 +25,7 @@ from genesis.flows.orchestrate import final_state
 from genesis.flows.preflight import publish_report
 from genesis.flows.signals import StopSignals
 from genesis.model import FINISHED, Outcome, Run
+from genesis.observability.correlation import bound, current, new_id
 from genesis.pipeline import compiled
 from genesis.settings import Settings
 
@@ -57,10 +59,14 @@ async def run_asked(asked: Asked) -> object:
             f"{run_id_of(flow_run)}",
         )
     settings = asked.settings(Settings())
+    given = asked.correlation_id or current().correlation_id
+    correlation_id = given or new_id()
+    asked = replace(asked, correlation_id=given)
     signals = StopSignals(Control(), _log.warning)
     signals.listen()
     launch = Launch(settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True)
-    work = asyncio.create_task(_started_or_resumed(asked, launch, run_id_of(flow_run)))
+    with bound(correlation_id=correlation_id):
+        work = asyncio.create_task(_started_or_resumed(asked, launch, run_id_of(flow_run)))
     try:
         run = await asyncio.shield(work)
     except asyncio.CancelledError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,9 @@ from genesis.execute.session import Course, Session, utc_now
 from genesis.execute.watch import Mend
 from genesis.flows.orchestrate import orchestrate
 from genesis.model import Outcome, Program, Run
+from genesis.observability.correlation import current, here, new_id
+from genesis.observability.instruments import RESUMES
+from genesis.observability.metrics import metrics_of_process
 from genesis.planning import plan_document
 from genesis.resilience.breakers import breakers_of
 from genesis.resilience.quotas import quotas_of
@@ -57,6 +59,8 @@ class Launch:
     """Brings the Prefect server back when it has gone."""
     pools: bool = False
     """Dispatch the leaves to the work pools of their agents."""
+    earlier: str | None = None
+    """Where the run's first execution is in a trace, where this one goes on with it."""
     deployed: bool = False
     """Whether another worker may take over the run when this process dies."""
     say: Callable[[str], None] = _log.warning
@@ -81,7 +85,8 @@ async def start_run(program: Program, launch: Launch, run_id: str | None = None)
     header = Header(
         genesis_version=version("prefect-genesis"),
         run_id=run_id,
-        correlation_id=program.correlation_id or secrets.token_hex(8),
+        correlation_id=program.correlation_id or current().correlation_id or new_id(),
+        trace=here(),
         created_at=now,
         document=plan_document(program.source),
         registry=program.registry,
@@ -113,7 +118,8 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     }
     settings = given.model_copy(update=update)
     course = await course_of(ledger, header, settings)
-    again = replace(launch, settings=settings, rehearse=header.rehearse, pools=header.pools)
+    again = replace(launch, settings=settings, rehearse=header.rehearse, pools=header.pools, earlier=header.trace)
+    metrics_of_process().count(RESUMES)
     if launch.deployed:
         await _asked_for(ledger, settings)
     with run_lock(ledger, settings, existing=True):
@@ -145,6 +151,7 @@ async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launc
         planner_model=settings.llm.model,
         observer=launch.observer,
         deployed=launch.deployed,
+        earlier=launch.earlier,
         breakers=breakers_of(settings.resilience, settings.home) if launch.rehearse is None else None,
         quotas=quotas_of(settings.resilience, settings.home) if launch.rehearse is None else None,
         probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),

@@ -27,9 +27,12 @@ from genesis.execute.custody import Custody
 from genesis.execute.driver import Ending
 from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
+from genesis.execute.log_observer import LogObserver
 from genesis.execute.observer import Observers
-from genesis.execute.run_events import told
+from genesis.execute.run_events import told_run
+from genesis.execute.run_logs import lines_in_ui
 from genesis.execute.session import Session
+from genesis.execute.telemetry import RunMetrics, run_ended, run_span
 from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
 from genesis.model import Run
@@ -153,18 +156,23 @@ async def _marked(context: FlowRunContext, session: Session) -> None:
 
 
 async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> Run:
-    async with told(session, pools=place is not LocalPlace) as events:
+    async with told_run(session, pools=place is not LocalPlace) as events:
         return await _recorded(replace(session, observer=Observers(session.observer, events)), control, place)
 
 
 async def _recorded(session: Session, control: Control, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
+    told = LogObserver(session.run_id, session.correlation_id)
+    session = replace(session, observer=Observers(session.observer, RunMetrics(), told))
     record = RunRecord(session, url)
     try:
-        if context is not None and session.deployed:
-            await _marked(context, session)
-        return await _checked_and_run(session, control, place, record)
+        with run_span(session, earlier=session.earlier) as made, lines_in_ui(session.settings):
+            if context is not None and session.deployed:
+                await _marked(context, session)
+            run = await _checked_and_run(session, control, place, record)
+            run_ended(made, run)
+            return run
     except _OF_THE_API as error:
         await record.broken(_gone(error, session.run_id))
         raise

@@ -7,8 +7,8 @@ The client libraries' own retries are off, and none are made here: who opens the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ from genesis.settings import LlmSettings
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
 
-__all__ = ["Guard", "Repeat", "open_model"]
+__all__ = ["Guard", "Repeat", "Use", "Watch", "open_model"]
 
 _Schema = TypeVar("_Schema", bound=BaseModel)
 
@@ -33,6 +33,22 @@ _T = TypeVar("_T")
 
 Guard = Callable[[str, float], AbstractAsyncContextManager[None]]
 """Lets a call to an address through or raises, and learns how it ended; is given the seconds that the call has."""
+
+
+@dataclass(slots=True)
+class Use:
+    """What one call used, as far as the service says."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    finish_reason: str = ""
+
+
+Watch = Callable[[ModelName, str, int], AbstractContextManager[Use]]
+"""Stands around each single call that is made: is given model, address and bound on tokens, and learns what it used."""
+
+Headers = Callable[[], Mapping[str, str]]
+"""Gives the headers that a call to a service of one's own carries along."""
 
 
 class Repeat(Protocol):
@@ -47,6 +63,10 @@ def _unguarded(_where: str, _left_s: float) -> AbstractAsyncContextManager[None]
     return nullcontext()
 
 
+def _unwatched(_model: ModelName, _where: str, _max_tokens: int) -> AbstractContextManager[Use]:
+    return nullcontext(Use())
+
+
 def _once(call: Callable[[], Awaitable[_T]], _left_s: float, /) -> Awaitable[_T]:
     return call()
 
@@ -57,6 +77,8 @@ def open_model(
     *,
     guard: Guard = _unguarded,
     repeat: Repeat = _once,
+    watch: Watch = _unwatched,
+    headers: Headers = dict,
 ) -> Model:
     """Make the model that the settings name. Nothing is sent and nothing is loaded until it is asked.
 
@@ -65,6 +87,8 @@ def open_model(
         name: `provider:model` instead of the settings' own.
         guard: Stands before each single call, repeats included.
         repeat: Makes a call again where that helps; without it each is made once.
+        watch: Stands around each single call that is made.
+        headers: What calls to the base URL carry along; a provider's own service gets none of it.
 
     Raises:
         UsageError: No model is named, or its name or the base URL cannot be used.
@@ -79,7 +103,17 @@ def open_model(
                 f"{settings.base_url!r} is not a base URL",
                 hint="write it as http://HOST:PORT/v1 in GENESIS_LLM__BASE_URL",
             )
-    return _Client(parse_model_name(chosen), settings, guard, repeat)
+    return _Client(parse_model_name(chosen), settings, _Around(guard, repeat, watch, headers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around the calls."""
+
+    guard: Guard
+    repeat: Repeat
+    watch: Watch
+    headers: Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +123,23 @@ class _Reply:
     tokens_out: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    prompt: str
+    system: str
+    max_tokens: int
+    timeout_s: float
+    schema: type[BaseModel] | None
+
+
 class _Client:
     """A model of a provider that pydantic-ai speaks to."""
 
-    def __init__(self, model: ModelName, settings: LlmSettings, guard: Guard, repeat: Repeat) -> None:
+    def __init__(self, model: ModelName, settings: LlmSettings, around: _Around) -> None:
         self.name = str(model)
         self._model = model
         self._settings = settings
-        self._guard = guard
-        self._repeat = repeat
+        self._around = around
         self._secret = settings.api_key.get_secret_value() if settings.api_key else None
         self._where = _shown_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
 
@@ -132,40 +174,41 @@ class _Client:
     ) -> _Reply:
         """Call the service within the time."""
         limit_s = timeout_s if timeout_s is not None else self._settings.timeout_s
-        most = max_tokens or self._settings.max_tokens
+        question = _Question(prompt, system, max_tokens or self._settings.max_tokens, limit_s, schema)
         await asyncio.to_thread(load, self._model.provider)
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit_s
 
         async def call() -> _Reply:
             """Make one call behind the guard, which learns of one that is too slow as well."""
-            async with self._guard(self._where, deadline - clock()):
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        return await self._call_once(prompt, system, most, limit_s, schema)
-                except TimeoutError as error:
-                    raise failures.too_slow(self.name, self._where, limit_s) from error
+            async with self._around.guard(self._where, deadline - clock()):
+                with self._around.watch(self._model, self._where, question.max_tokens) as use:
+                    try:
+                        async with asyncio.timeout_at(deadline):
+                            return await self._call_once(question, use)
+                    except TimeoutError as error:
+                        raise failures.too_slow(self.name, self._where, limit_s) from error
 
-        return await self._repeat(call, limit_s)
+        return await self._around.repeat(call, limit_s)
 
-    async def _call_once(
-        self, prompt: str, system: str, max_tokens: int, timeout_s: float, schema: type[BaseModel] | None
-    ) -> _Reply:
-        async with connected(self._model, self._settings.base_url, self._secret, timeout_s) as model:
+    async def _call_once(self, question: _Question, use: Use) -> _Reply:
+        base_url = self._settings.base_url
+        headers = self._around.headers() if base_url else {}
+        async with connected(self._model, base_url, self._secret, question.timeout_s, headers) as model:
             from pydantic_ai.direct import model_request  # noqa: PLC0415
             from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError  # noqa: PLC0415
             from pydantic_ai.messages import ModelRequest  # noqa: PLC0415
             from pydantic_ai.settings import ModelSettings  # noqa: PLC0415
 
-            options = ModelSettings(max_tokens=max_tokens, thinking=False)
+            options = ModelSettings(max_tokens=question.max_tokens, thinking=False)
             if takes_temperature(model):
                 options["temperature"] = self._settings.temperature
             try:
                 response = await model_request(
                     model,
-                    [ModelRequest.user_text_prompt(prompt, instructions=system or None)],
+                    [ModelRequest.user_text_prompt(question.prompt, instructions=question.system or None)],
                     model_settings=options,
-                    model_request_parameters=parameters(self._model, schema),
+                    model_request_parameters=parameters(self._model, question.schema),
                     instrument=False,
                 )
             except ModelAPIError as error:
@@ -174,7 +217,9 @@ class _Client:
             except (AgentRunError, UserError) as error:
                 said = ForeignError.of(error, without=self._secret)
                 raise failures.not_an_api(self._where, error.message, self._secret) from said
-        return self._read(response, max_tokens)
+        use.tokens_in, use.tokens_out = response.usage.input_tokens, response.usage.output_tokens
+        use.finish_reason = response.finish_reason or ""
+        return self._read(response, question.max_tokens)
 
     def _read(self, response: ModelResponse, max_tokens: int) -> _Reply:
         """Take the text or the object out of a response; refuse one that was cut or filtered."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -45,7 +45,7 @@ def load(provider: str) -> None:
 
 @asynccontextmanager
 async def connected(
-    name: ModelName, base_url: str | None, api_key: str | None, timeout_s: float
+    name: ModelName, base_url: str | None, api_key: str | None, timeout_s: float, headers: Mapping[str, str]
 ) -> AsyncIterator[ProviderModel]:
     """Open a model of a provider whose libraries are loaded; its connections are closed at the end.
 
@@ -55,6 +55,7 @@ async def connected(
             provider: without `api_key` it gets none.
         api_key: The key; the provider's own variable (`OPENAI_API_KEY` …) is used where both it and the address miss.
         timeout_s: Bound in seconds on each step of the exchange; connecting has a bound of its own.
+        headers: What every call carries along.
 
     Raises:
         ModelError: There is no key for a provider that needs one.
@@ -66,7 +67,7 @@ async def connected(
     async with httpx2.AsyncClient(
         timeout=httpx2.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s)),
         trust_env=not local,
-        headers={"accept-encoding": "identity"},
+        headers={**headers, "accept-encoding": "identity"},
         event_hooks={"response": [_bound]},
     ) as http:
         try:

@@ -9,7 +9,62 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["INSTRUMENTS", "Instrument", "Kind", "exposed_names"]
+__all__ = [
+    "BREAKER_CHANGES",
+    "BREAKER_STATE",
+    "BUDGETS_EXCEEDED",
+    "BUILD",
+    "CACHE_HITS",
+    "CALLS",
+    "CALL_SECONDS",
+    "COST",
+    "DETOURS",
+    "DISPATCHES",
+    "DISPATCH_SECONDS",
+    "FINDINGS",
+    "INSTRUMENTS",
+    "LLM_CALLS",
+    "LLM_SECONDS",
+    "LLM_TOKENS",
+    "LOG_LINES",
+    "PLANS",
+    "PLAN_DEPTH",
+    "PLAN_TASKS",
+    "QUALITY",
+    "QUEUE_DEPTH",
+    "QUOTA_REFUSALS",
+    "QUOTA_SECONDS",
+    "QUOTA_WAITS",
+    "REJECTED",
+    "REPEATS",
+    "REPLANS",
+    "RESUMES",
+    "ROUTED",
+    "ROUTED_BY_RULE",
+    "RUNS",
+    "RUNS_ACTIVE",
+    "RUN_SECONDS",
+    "SERIES_DROPPED",
+    "SPANS_DROPPED",
+    "STAGE_ERRORS",
+    "STAGE_SECONDS",
+    "STEPS_DOWN",
+    "TASKS",
+    "TASKS_READY",
+    "TASKS_RUNNING",
+    "TASK_SECONDS",
+    "TOKENS",
+    "UNASSIGNED",
+    "WORKER_API_AWAY",
+    "WORKER_CHILDREN",
+    "WORKER_POLL_AGE",
+    "WORKER_RUNNING",
+    "WORKER_RUNS",
+    "WORKER_UP",
+    "Instrument",
+    "Kind",
+    "exposed_names",
+]
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -31,6 +86,8 @@ class Instrument:
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram's buckets, in its unit; the last one has no bound."""
+    merge: Literal["sum", "last"] = "sum"
+    """What becomes of a gauge's values of several processes: added up, or the one that was told last."""
 
 
 def _counter(name: str, text: str, *labels: str) -> Instrument:
@@ -90,7 +147,13 @@ LLM_TOKENS = _counter("llm_tokens", "Tokens sent to and taken from language mode
 
 # Resilience
 REPEATS = _counter("retries", "Repeats that were made, or refused by the run's budget.", "layer", "decision")
-BREAKER_STATE = _gauge("breaker_state", "State of a circuit breaker: 0 closed, 1 half open, 2 open.", "kind", "name")
+BREAKER_STATE = Instrument(
+    "genesis_breaker_state",
+    "gauge",
+    "State of a circuit breaker: 0 closed, 1 half open, 2 open.",
+    ("kind", "name"),
+    merge="last",
+)
 BREAKER_CHANGES = _counter("breaker_transitions", "Changes of circuit breakers, by the new state.", "kind", "state")
 QUOTA_WAITS = _counter("quota_waits", "Calls that waited for a rate limit.", "kind")
 QUOTA_SECONDS = _counter("quota_wait_seconds", "How long calls waited for rate limits.", "kind")

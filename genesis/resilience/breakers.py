@@ -7,22 +7,26 @@ import threading
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from genesis.errors import UsageError
+from genesis.observability.instruments import BREAKER_CHANGES, BREAKER_STATE
+from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.resilience.breaker import Breaker, BreakerEvent
 from genesis.resilience.machine import BreakerRules
 from genesis.resilience.redis_store import RedisStore
 from genesis.resilience.sqlite_store import SqliteStore
 from genesis.resilience.store import Store
-from genesis.resilience.tally import Tally, tally_of_process
 from genesis.settings import ResilienceSettings
 
-__all__ = ["Breakers", "Kind", "Listener", "breakers_of", "store_of"]
+__all__ = ["STATE_VALUES", "Breakers", "Kind", "Listener", "breakers_of", "refresh_breakers", "store_of"]
 
 Kind = Literal["agent", "model", "host"]
 Listener = Callable[[BreakerEvent], None]
 _log = logging.getLogger(__name__)
+
+STATE_VALUES = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
+"""What the gauge of a breaker's state shows."""
 
 
 class Breakers:
@@ -32,7 +36,7 @@ class Breakers:
         rules: Of all of them.
         store: Shares their state with other processes.
         listen: Is told of changes of state; log lines are written in any case.
-        tally: Counts the changes.
+        metrics: Counts the changes.
     """
 
     def __init__(
@@ -41,12 +45,12 @@ class Breakers:
         *,
         store: Store | None = None,
         listen: Listener | None = None,
-        tally: Tally | None = None,
+        metrics: Metrics | None = None,
     ):
         self._rules = rules or BreakerRules()
         self._store = store
         self._listeners: tuple[Listener, ...] = () if listen is None else (listen,)
-        self._tally = tally or tally_of_process()
+        self._metrics = metrics or metrics_of_process()
         self._lock = threading.Lock()
         self._made: dict[str, Breaker] = {}
 
@@ -65,14 +69,16 @@ class Breakers:
                 self._listeners = (*self._listeners, listener)
 
     def _heard(self, event: BreakerEvent) -> None:
+        more = {"event": f"breaker.{event.after}", "breaker": event.name, "before": event.before}
         if event.degraded:
-            _log.warning("circuit breaker of %s: %s", event.name, event.reason)
+            _log.warning("circuit breaker of %s: %s", event.name, event.reason, extra=more | {"event": "breaker.store"})
         else:
             level = logging.WARNING if event.after == "open" else logging.INFO
-            _log.log(
-                level, "circuit breaker of %s: %s, was %s: %s", event.name, event.after, event.before, event.reason
-            )
-            self._tally.add("breaker_transitions", event.name.partition(" ")[0], event.after)
+            said = "circuit breaker of %s: %s, was %s: %s"
+            _log.log(level, said, event.name, event.after, event.before, event.reason, extra=more)
+            kind, _, name = event.name.partition(" ")
+            self._metrics.count(BREAKER_CHANGES, kind, event.after)
+            self._metrics.set(BREAKER_STATE, kind, name, value=STATE_VALUES[event.after])
         for listener in self._listeners:
             listener(event)
 
@@ -96,6 +102,25 @@ def breakers_of(settings: ResilienceSettings, home: Path) -> Breakers:
         successes=settings.successes,
     )
     return Breakers(rules, store=store_of(settings, home))
+
+
+def refresh_breakers(settings: ResilienceSettings, home: Path, metrics: Metrics | None = None) -> None:
+    """Look at the breakers that the metrics have as not closed: another process may have closed one since.
+
+    Args:
+        settings: Who shares them; what one process alone knows is as it was told.
+        home: `Settings.home`.
+        metrics: Where the states are shown; those of this process where missing.
+    """
+    metrics = metrics or metrics_of_process()
+    if settings.share == "memory":
+        return
+    breakers = breakers_of(settings, home)
+    for (kind, name), value in metrics.values(BREAKER_STATE).items():
+        if value and kind in get_args(Kind):
+            breaker = breakers.of(cast("Kind", kind), name)
+            breaker.retry_after_s()
+            metrics.set(BREAKER_STATE, kind, name, value=STATE_VALUES[breaker.state])
 
 
 @lru_cache(maxsize=16)

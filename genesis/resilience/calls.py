@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from genesis.errors import BreakerOpenError
+from genesis.observability.instruments import REPEATS
+from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget, RetryPolicy
-from genesis.resilience.tally import tally_of_process
 
 __all__ = ["CALLS", "repeated", "unheard"]
 
@@ -113,9 +114,10 @@ class _Tries(Generic[_T]):
         if pause_s is None:
             return None
         made = self._budget is None or await asyncio.to_thread(self._budget.take)
-        tally_of_process().add("repeats", "call", "made" if made else "refused")
+        metrics_of_process().count(REPEATS, "call", "made" if made else "refused")
         if not made:
             return None
         self._repeat += 1
-        _log.info("a call is made again in %.1f s: %s", pause_s, error)
+        more = {"pause_s": round(pause_s, 3), "repeat": self._repeat}
+        _log.info("a call is made again in %.1f s: %s", pause_s, error, extra=more)
         return pause_s

@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from genesis.llm import Model, open_model, parse_model_name
+from genesis.observability.correlation import carried
+from genesis.observability.models import watched_call
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers, breakers_of
 from genesis.resilience.calls import repeated
@@ -81,7 +83,7 @@ def guarded_model(
         soonest_s = min(call_left_s, until - time.monotonic())
         return await repeated(call, left_s=soonest_s, budget=budget, safe=_may_help)
 
-    model = open_model(settings.llm, name, guard=guard, repeat=repeat)
+    model = open_model(settings.llm, name, guard=guard, repeat=repeat, watch=watched_call, headers=carried)
     host = host_of(settings.llm.base_url) if settings.llm.base_url else parse_model_name(model.name).provider
     return model
 

@@ -92,7 +92,12 @@ class Quota:
                 data={"retry_after_s": round(wait_s, 3)},
             )
         if wait_s >= _WORTH_SAYING_S:
-            _log.info("%s waits %.1f s for its turn", self.name, wait_s)
+            _log.info(
+                "%s waits %.1f s for its turn",
+                self.name,
+                wait_s,
+                extra={"quota": self.name, "wait_s": round(wait_s, 3)},
+            )
         if wait_s > 0:
             await self._pause(wait_s)
         return wait_s

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from genesis.model import AgentRate
+from genesis.observability.instruments import QUOTA_REFUSALS, QUOTA_SECONDS, QUOTA_WAITS
+from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.resilience.breakers import store_of
 from genesis.resilience.quota import Quota, QuotaError, QuotaRule
 from genesis.resilience.store import Store
-from genesis.resilience.tally import Tally, tally_of_process
 from genesis.settings import ResilienceSettings
 
 __all__ = ["Quotas", "quotas_of"]
@@ -28,15 +29,15 @@ class Quotas:
     Args:
         store: Shares them with other processes.
         hosts: Calls in a minute, by host or host:port.
-        tally: Counts the waits.
+        metrics: Counts the waits.
     """
 
     def __init__(
-        self, *, store: Store | None = None, hosts: Mapping[str, int] | None = None, tally: Tally | None = None
+        self, *, store: Store | None = None, hosts: Mapping[str, int] | None = None, metrics: Metrics | None = None
     ):
         self._store = store
         self._hosts = {name.lower(): calls for name, calls in (hosts or {}).items()}
-        self._tally = tally or tally_of_process()
+        self._metrics = metrics or metrics_of_process()
         self._lock = threading.Lock()
         self._made: dict[tuple[str, QuotaRule], Quota] = {}
 
@@ -75,11 +76,11 @@ class Quotas:
         try:
             waited_s = await self._quota(f"{kind} {name}", rule).wait(left_s=left_s)
         except QuotaError:
-            self._tally.add("quota_refusals", kind)
+            self._metrics.count(QUOTA_REFUSALS, kind)
             raise
         if waited_s > 0:
-            self._tally.add("quota_waits", kind)
-            self._tally.add("quota_wait_seconds", kind, amount=waited_s)
+            self._metrics.count(QUOTA_WAITS, kind)
+            self._metrics.count(QUOTA_SECONDS, kind, amount=waited_s)
         return waited_s
 
     def _quota(self, name: str, rule: QuotaRule) -> Quota:

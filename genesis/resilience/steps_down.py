@@ -7,16 +7,16 @@ structural ones. The plan says so to its reader; here it is counted for whoever 
 from __future__ import annotations
 
 import logging
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
-__all__ = ["Layer", "StepDown", "StepsDown", "described", "heard", "innermost", "step_down", "steps_down"]
+from genesis.observability.instruments import STEPS_DOWN
+from genesis.observability.metrics import metrics_of_process
+
+__all__ = ["Layer", "StepDown", "described", "heard", "innermost", "step_down"]
 
 Layer = Literal["planning", "routing", "validation", "execution", "observing"]
 
@@ -32,24 +32,6 @@ class StepDown:
     from_: str
     to: str
     reason: str = ""
-
-
-class StepsDown:
-    """Counts steps by layer, from and to; from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-
-    def add(self, step: StepDown, times: int = 1) -> None:
-        """Count a step."""
-        with self._lock:
-            self._counts[step.layer, step.from_, step.to] += times
-
-    def counts(self) -> dict[tuple[str, str, str], int]:
-        """Give how often each step was made, by `(layer, from, to)`."""
-        with self._lock:
-            return dict(self._counts)
 
 
 _listener: ContextVar[Callable[[StepDown], None] | None] = ContextVar("genesis_steps_down", default=None)
@@ -69,12 +51,6 @@ def heard(listener: Callable[[StepDown], None]) -> Iterator[None]:
         _listener.reset(token)
 
 
-@lru_cache(maxsize=1)
-def steps_down() -> StepsDown:
-    """Give the steps that this process has made."""
-    return StepsDown()
-
-
 def step_down(step: StepDown, *, times: int = 1, error: BaseException | None = None) -> None:
     """Count a step, and log it: as a warning where a bug is the reason, whose traceback is for those who debug.
 
@@ -83,7 +59,7 @@ def step_down(step: StepDown, *, times: int = 1, error: BaseException | None = N
         times: How often it was made, for example for how many leaves of a plan.
         error: What nobody expected; none where the better way said by itself that it cannot.
     """
-    steps_down().add(step, times)
+    metrics_of_process().count(STEPS_DOWN, step.layer, step.from_, step.to, amount=times)
     if (listener := _listener.get()) is not None:
         listener(step)
     details = {"layer": step.layer, "from": step.from_, "to": step.to, "reason": step.reason, "times": times}

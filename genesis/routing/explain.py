@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ast import literal_eval
 from collections.abc import Iterable, Sequence
 
 from genesis.document import close_matches
@@ -9,19 +11,34 @@ from genesis.model import AgentProfile
 from genesis.routing.capability import Group, Team
 from genesis.routing.rules import GENERIC
 
-__all__ = ["by_capability", "by_description", "by_pin", "nobody", "refused_pin", "runner_up"]
+__all__ = ["by_capability", "by_description", "by_pin", "decided_by", "nobody", "refused_pin", "runner_up"]
 
 _NAMED = 3
+_PIN, _POINTS = "the plan asks for", "the description points at"
+_RULE = re.compile(r"""rule ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?:: | sends it to )""")
 
 
 def by_pin(agent: AgentProfile) -> str:
     """Explain a pin that was honoured."""
-    return f"the plan asks for {agent.name}"
+    return f"{_PIN} {agent.name}"
+
+
+def decided_by(reason: str) -> tuple[str, str | None]:
+    """Say by a route's reason what decided, for figures: `pin`, `rule`, `description` or `capability`.
+
+    Returns:
+        It, and the id of the rule where one decided. A reason that a person wrote into a plan counts as capability.
+    """
+    if (match := _RULE.match(reason)) is not None:
+        return "rule", str(literal_eval(match[1]))
+    if reason.startswith(_PIN):
+        return "pin", None
+    return ("description" if reason.startswith(_POINTS) else "capability"), None
 
 
 def by_description(agent: AgentProfile) -> str:
     """Explain a generic task whose words point at an agent."""
-    return f"the description points at {agent.name}"
+    return f"{_POINTS} {agent.name}"
 
 
 def by_capability(team: Team, group: Group, agent: int, fittest: int, *, of: int) -> str:

@@ -89,6 +89,11 @@ class Scheduler:
         return self._counts[JobState.RUNNING]
 
     @property
+    def ready_count(self) -> int:
+        """How many jobs could start and wait for a slot, or for their agent."""
+        return self._counts[JobState.READY]
+
+    @property
     def held(self) -> int:
         """How many jobs are kept back by `hold`; they count as pending too."""
         return self._counts[JobState.HELD]

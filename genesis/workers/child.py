@@ -26,10 +26,16 @@ from prefect.logging.handlers import APILogWorker
 
 from genesis.agents.threads import Threads
 from genesis.errors import ForeignError
+from genesis.observability.correlation import bound
+from genesis.observability.metrics import metrics_of_process
+from genesis.observability.tracing import Value, span, tracing_of_process
+from genesis.settings import Settings
 from genesis.workers.engine import Stop, run, run_hooks
 from genesis.workers.environment import apply_environment
 from genesis.workers.loading import Flows, back_home, is_module
+from genesis.workers.logs import begin_logs
 from genesis.workers.processes import kill_all
+from genesis.workers.trails import correlation_of
 from genesis.workers.wire import Message, Wire
 
 __all__ = ["work"]
@@ -55,6 +61,7 @@ def work(end: socket.socket, env: Mapping[str, str]) -> None:
         apply_environment(dict(env))
         if any(name.startswith("PREFECT_") for name in env):
             refresh_global_settings_context()
+    begin_logs("agent")
     wire = Wire(end)
     loop = asyncio.new_event_loop()
     child = _Child(wire, loop)
@@ -102,6 +109,9 @@ class _Child:
         os._exit(code)
 
     async def _main(self) -> None:
+        settings = Settings()
+        metrics_of_process().most_series = settings.observability.most_series
+        tracing_of_process().start(settings.observability, role="agent")
         beat = asyncio.create_task(self._beat())
         async with AsyncExitStack() as stack:
             await self._connect(stack)
@@ -109,7 +119,7 @@ class _Child:
             while (message := await self.inbox.get())["op"] != "stop":
                 self._obey(message)
         beat.cancel()
-        await _drain()
+        await asyncio.gather(_drain(), asyncio.to_thread(tracing_of_process().stop))
 
     async def _connect(self, stack: AsyncExitStack) -> None:
         """Connect once for all flow runs; an API that is away is waited for."""
@@ -129,7 +139,7 @@ class _Child:
 
     async def _beat(self) -> None:
         while True:
-            self._wire.send({"op": "beat"})
+            self._wire.send({"op": "beat", **_measured()})
             await asyncio.sleep(_BEAT_S)
 
     def _obey(self, message: Message) -> None:
@@ -150,7 +160,7 @@ class _Child:
         """Run one flow run and report its end. This is the boundary for everything that it raises."""
         report: Message = {"op": "ended", "id": message["id"], "state": None, "error": None, "refused": None}
         try:
-            report |= await self._run(message, stop)
+            report |= await self._traced(message, stop)
         except (Abort, Pause) as error:
             report["aborted"] = str(error)[:_TEXT]
         except asyncio.CancelledError:
@@ -158,7 +168,24 @@ class _Child:
         except BaseException as error:  # noqa: BLE001  # the named boundary of a flow run
             report["error"] = _told(error)
         with suppress(OSError):
-            self._wire.send(report)
+            self._wire.send(report | _measured())
+
+    async def _traced(self, message: Message, stop: Stop) -> Message:
+        """Run one flow run in a span of its own, which is a part of the supervisor's."""
+        flow_run = FlowRun.model_validate(message["flow_run"])
+        correlation_id = correlation_of(flow_run)
+        about: dict[str, Value | None] = {
+            "prefect.flow_run.id": str(flow_run.id),
+            "genesis.correlation_id": correlation_id,
+        }
+        with (
+            bound(correlation_id=correlation_id, traceparent=message["trace"]),
+            span("genesis.flow_run", about) as made,
+        ):
+            report = await self._run(message, stop)
+            if report.get("error"):
+                made.failed("crashed", report["error"])
+        return report
 
     async def _run(self, message: Message, stop: Stop) -> Message:
         flow_run = FlowRun.model_validate(message["flow_run"])
@@ -191,6 +218,12 @@ class _Child:
             report["error"] = _told(error)
         with suppress(OSError):
             self._wire.send(report)
+
+
+def _measured() -> Message:
+    """Give what was counted since the last time, where there is anything."""
+    document = metrics_of_process().handed_over()
+    return {"metrics": document} if document else {}
 
 
 def _shape(state: State[Any] | None) -> Message | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from signal import SIGKILL, SIGTERM
 from typing import Any
 
+from genesis.observability.metrics import metrics_of_process
 from genesis.workers.engine import Why
 from genesis.workers.forks import Forked
 from genesis.workers.processes import Process, below, kill_all, memory_bytes, signal_all, snapshot
@@ -184,6 +185,8 @@ class Child:
                     self._hear(message)
 
     def _hear(self, message: Message) -> None:
+        if "metrics" in message:
+            metrics_of_process().take_in(message["metrics"], source=str(self.pid))
         if message["op"] == "ready":
             self.ready = True
         elif message["op"] == "ended":
@@ -192,6 +195,7 @@ class Child:
                 report.set_result(message)
 
     def _close(self) -> None:
+        metrics_of_process().forget(str(self.pid))
         if self._listening is not None:
             self._listening.cancel()
         with suppress(OSError):

@@ -10,6 +10,8 @@ __all__ = ["apply_environment", "inherited_environment"]
 
 _PATIENCE = {"PREFECT_CLIENT_MAX_RETRIES": "7"}
 """A child waits four minutes for an API that went away, where Prefect's default gives up after one."""
+_UNTRACED = {"PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false"}
+"""Prefect's engine makes no spans of its own: it would ask the server once more for each flow run, to write a label."""
 
 
 def inherited_environment() -> dict[str, str]:
@@ -18,7 +20,7 @@ def inherited_environment() -> dict[str, str]:
     What is in force here wins, since a setting can be changed for a part of a program only.
     """
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    return _PATIENCE | dict(os.environ) | settings
+    return _PATIENCE | _UNTRACED | dict(os.environ) | settings
 
 
 def apply_environment(variables: dict[str, str]) -> None:

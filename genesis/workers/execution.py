@@ -12,12 +12,15 @@ from prefect.client.schemas.objects import FlowRun, StateType, WorkPool
 from pydantic import ValidationError
 
 from genesis.errors import GenesisError
+from genesis.observability.correlation import TRACE_LABEL
+from genesis.observability.tracing import Value, span
 from genesis.workers.children import ASK_S, Child, ChildGoneError
 from genesis.workers.claims import Claims, Job
 from genesis.workers.endings import Endings
 from genesis.workers.engine import Why
 from genesis.workers.processes import exit_text
 from genesis.workers.stable import Stable
+from genesis.workers.trails import correlation_of
 from genesis.workers.wire import Message
 
 __all__ = ["Execution", "Reason", "Reasons"]
@@ -78,8 +81,11 @@ class Execution:
         self._reason: Reason | None = None
         self._ending: asyncio.Task[str] | None = None
         self._child: Child | None = None
+        self._trace: str | None = None
         self._patience_s = ASK_S
         self._over = False
+        self.outcome = "lost"
+        """How it ended, for the metrics: its state's type in small letters, or that its process was lost."""
 
     @property
     def child(self) -> Child | None:
@@ -96,7 +102,22 @@ class Execution:
             self._ending = asyncio.create_task(ended)
 
     async def run(self) -> None:
-        """Run it, and see that its end is known."""
+        """Run it, and see that its end is known. What runs it becomes a part of what dispatched it, in the trace."""
+        label = self.flow_run.labels.get(TRACE_LABEL)
+        parent = label if isinstance(label, str) else None
+        about: dict[str, Value | None] = {
+            "messaging.destination.name": self._pool.name,
+            "prefect.flow_run.id": str(self.flow_run.id),
+            "genesis.correlation_id": correlation_of(self.flow_run),
+        }
+        with span("genesis.worker.run", about, kind="consumer", parent=parent) as made:
+            self._trace = made.traceparent or parent
+            await self._run()
+            made.set("genesis.outcome", self.outcome)
+            if self.outcome in {"failed", "crashed", "lost"}:
+                made.failed(self.outcome)
+
+    async def _run(self) -> None:
         try:
             job = await self._claims.job(self.flow_run, self._pool)
         except (ValueError, ValidationError) as error:
@@ -115,6 +136,7 @@ class Execution:
             await self._lost(job, str(error))
             return
         self._over = True
+        self.outcome = str((report["state"] or {"type": "crashed"})["type"]).lower()
         await self._settle(job, report)
 
     async def _in_child(self, job: Job) -> Message:
@@ -162,6 +184,7 @@ class Execution:
             "shared": shared,
             "working_dir": None if folder is None else str(folder),
             "why": why,
+            "trace": self._trace,
         }
 
     async def _settle(self, job: Job, report: Message) -> None:

@@ -8,10 +8,11 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from genesis.errors import UsageError
-from genesis.settings import PoolSettings
+from genesis.settings import PoolSettings, ResilienceSettings, Settings
 from genesis.workers.slots import Slots
 
 __all__ = ["ServiceOptions", "default_name"]
@@ -47,6 +48,10 @@ class ServiceOptions:
     """Take what is due now, and end with it."""
     grace_s: float = 60.0
     """How long flow runs may go on once the worker is told to stop."""
+    home: Path = field(default_factory=lambda: Settings().home)
+    """Where processes leave their figures that do not stay."""
+    resilience: ResilienceSettings = field(default_factory=ResilienceSettings)
+    """Who shares the state of breakers, which the metrics show."""
     blocked_s: float = 30.0
     """How long a loop that flow runs share may stand still."""
 

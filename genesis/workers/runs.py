@@ -13,6 +13,8 @@ import httpx
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 
+from genesis.observability.instruments import WORKER_RUNS
+from genesis.observability.metrics import metrics_of_process
 from genesis.workers.api import Api, is_passing
 from genesis.workers.claims import Claims
 from genesis.workers.endings import Endings
@@ -142,7 +144,8 @@ class Runs:
             self._say(f"flow run {flow_run.name!r}: {type(error).__name__}: {error}")
         finally:
             self._claiming.discard(flow_run.id)
-            self._executions.pop(flow_run.id, None)
+            if (execution := self._executions.pop(flow_run.id, None)) is not None:
+                metrics_of_process().count(WORKER_RUNS, pool.name, execution.outcome)
             self._ended_elsewhere.pop(flow_run.id, None)
             pool.bank.taken -= 1
             pool.running -= 1

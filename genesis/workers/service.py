@@ -8,12 +8,26 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from typing import Any
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
 
+from genesis.observability.exposition import rendered
+from genesis.observability.handed_on import HandedOn
+from genesis.observability.instruments import (
+    BUILD,
+    WORKER_API_AWAY,
+    WORKER_CHILDREN,
+    WORKER_POLL_AGE,
+    WORKER_RUNNING,
+    WORKER_UP,
+)
+from genesis.observability.metrics import Metrics, metrics_of_process
+from genesis.observability.zeros import show_zeros
+from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.api import Api, impatient, is_passing
 from genesis.workers.environment import inherited_environment
 from genesis.workers.health import HealthPage
@@ -107,6 +121,22 @@ class Service:
         }
         return well, document
 
+    def _measured(self) -> Metrics:
+        """Set the gauges of the worker as they are now, and give all that it knows."""
+        metrics = metrics_of_process()
+        well, _ = self.health()
+        metrics.set(BUILD, version("prefect-genesis"), value=1)
+        metrics.set(WORKER_UP, value=well)
+        if self.ready.is_set():
+            now = time.monotonic()
+            for pool in tuple(self._pools.all.values()):
+                metrics.set(WORKER_RUNNING, pool.name, value=pool.running)
+                metrics.set(WORKER_POLL_AGE, pool.name, value=self._age_s(pool, now))
+            metrics.set(WORKER_CHILDREN, value=len(self._stable.children))
+            metrics.set(WORKER_API_AWAY, value=self._api.away_s)
+        refresh_breakers(self.options.resilience, self.options.home)
+        return metrics
+
     async def run(self) -> None:
         """Serve until it is stopped, and leave nothing running."""
         self.options.check()
@@ -121,7 +151,9 @@ class Service:
 
     async def _serve(self) -> None:
         options = self.options
-        page = HealthPage(self.health)
+        show_zeros(metrics_of_process())
+        kept = HandedOn(options.home)
+        page = HealthPage(self.health, lambda accept: rendered(kept.added_to(self._measured()), accept))
         if options.health is not None:
             self.health_port = await page.open(*options.health)
         self._runs = Runs(self._api, self._stable, options.name, say=self._say, freed=self._poll_for_slot)
@@ -150,6 +182,7 @@ class Service:
             await self._runs.end_all()
             await self._stable.close()
             await page.close()
+            kept.close()
         self._say(f"worker {options.name!r} has stopped")
 
     async def _begin(self) -> None:

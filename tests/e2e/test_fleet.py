@@ -7,18 +7,18 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
+
+from .fleet import Fleet, until  # type: ignore[import-not-found]
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(400), pytest.mark.xdist_group("fleet")]
 
@@ -65,7 +65,6 @@ def nobody_answers():
 def fetch():
     return {"got": "it"}
 """
-_PATIENCE_S = 90.0
 
 
 def _plan(seconds: float, width: int = 3) -> dict[str, Any]:
@@ -75,86 +74,6 @@ def _plan(seconds: float, width: int = 3) -> dict[str, Any]:
     ]
     tell = {"id": "tell", "type": "ask", "description": "Ask", "depends_on": [walk["id"] for walk in walks]}
     return {"version": 1, "request": "Walk and ask", "tasks": [*walks, tell]}
-
-
-class Fleet:
-    """A project folder with its fleet."""
-
-    def __init__(self, genesis: Any, api_url: str):
-        self.genesis = genesis
-        self.folder: Path = genesis.folder
-        self.api_url = api_url
-        self.worker: Any = None
-
-    def prefect(self, *words: str, timeout: float = 180, cwd: Path | None = None) -> str:
-        """Call Prefect's own command line in the project folder."""
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *words],
-            cwd=cwd or self.folder,
-            env={**os.environ, **self.genesis.environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def ask(self, path: str, **body: Any) -> Any:
-        """Ask the API."""
-        answer = httpx.post(f"{self.api_url}{path}", json=body, timeout=20)
-        answer.raise_for_status()
-        return answer.json()
-
-    def save_block(self, name: str, folder: Path) -> None:
-        """Make a storage block on the server, for a folder that several hosts have mounted."""
-        code = (
-            "from prefect.filesystems import LocalFileSystem\n"
-            f"LocalFileSystem(basepath={str(folder)!r}).save({name!r}, overwrite=True)\n"
-        )
-        environment = {**os.environ, **self.genesis.environment, "PREFECT_API_URL": self.api_url}
-        subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=90, capture_output=True)
-
-    def children(self, run_id: str) -> list[dict[str, Any]]:
-        """Give the flow runs that a run has dispatched."""
-        return self.ask("/flow_runs/filter", flow_runs={"tags": {"all_": [f"run:{run_id}"]}})
-
-    def begin(self, plan: Path, *, running: int) -> tuple[Any, str]:
-        """Start a run, and wait until this many of its flow runs run; gives the process and the run's id."""
-        before = {run["run_id"] for run in self.genesis("runs", "--json").document}
-        process = self.genesis.start("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
-
-        def begun() -> str | None:
-            new = [run["run_id"] for run in self.genesis("runs", "--json").document if run["run_id"] not in before]
-            children = self.children(new[0]) if new else []
-            return new[0] if sum(child["state_type"] == "RUNNING" for child in children) == running else None
-
-        return process, until(begun, "the tasks run")
-
-    def serve(self) -> Any:
-        """Start a worker for everything, and wait until it serves."""
-        process = self.genesis.start("worker", "--all", "--agents-file", "deployments/agents.yaml")
-        self.worker = process
-        until(lambda: self._online() > len(_AGENTS["agents"]), "all pools have a worker online")
-        return process
-
-    def _online(self) -> int:
-        pools = self.ask("/work_pools/filter")
-        online = 0
-        for pool in pools:
-            workers = self.ask(f"/work_pools/{pool['name']}/workers/filter")
-            online += any(worker["status"] == "ONLINE" for worker in workers)
-        return online
-
-
-def until(ask: Callable[[], Any], what: str, seconds: float = _PATIENCE_S) -> Any:
-    """Ask until the answer is good."""
-    end = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < end, what
-        time.sleep(0.2)
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -175,26 +94,15 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     }
     try:
         with postgres(_made(folder / "postgres")) as database, redis(_made(folder / "redis")) as broker:
+            up = genesis("server", "up", "--postgres", database.url, "--redis", broker.url, "--json")
+            assert up.code == 0, up.err
+            made = Fleet(genesis, up.document["api_url"])
             try:
-                up = genesis("server", "up", "--postgres", database.url, "--redis", broker.url, "--json")
-                assert up.code == 0, up.err
-                made = Fleet(genesis, up.document["api_url"])
-                genesis.write("deployments/agents.yaml", json.dumps(_AGENTS))
-                genesis.write("deployments/work.py", _WORK)
-                for words in (["init"], ["pools", "sync", "--yes"]):
-                    ran = genesis(*words)
-                    assert ran.code == 0, ran.err + ran.out
-                made.prefect("deploy", "--all")
+                made.set_up(_AGENTS, _WORK)
                 made.serve()
                 yield made
             finally:
-                if genesis.started:
-                    for process in genesis.started:
-                        if process.poll() is None:
-                            process.send_signal(signal.SIGTERM)
-                            process.wait(timeout=30)
-                genesis("server", "down")
-                genesis.close()
+                made.close()
     except ServiceMissingError as error:
         pytest.skip(str(error))
 

@@ -7,8 +7,9 @@ import pytest
 
 from genesis.errors import RoutingError
 from genesis.model import Registry
+from genesis.observability.instruments import STEPS_DOWN
+from genesis.observability.metrics import metrics_of_process
 from genesis.pipeline import prepare
-from genesis.resilience.steps_down import steps_down
 from genesis.routing import Router, capability, explain, route, rules, similarity
 from genesis.routing.assignment import Assignment
 from genesis.settings import Settings
@@ -190,12 +191,12 @@ def test_a_faulty_registry_is_an_error_still():
 
 def test_a_step_down_is_one_line_in_the_log_and_a_count_of_the_leaves(inject, caplog):
     inject(rules.RuleBook, "for_type")
-    before = steps_down().counts()
+    before = metrics_of_process().values(STEPS_DOWN)
     with caplog.at_level(logging.WARNING, "genesis"):
         routed(*[a_task(f"t{n}", type="test") for n in range(5)])
     assert [record.getMessage() for record in caplog.records] == ["rules gave way to capability in routing"]
     assert caplog.records[0].reason == BUG
-    assert Counter(steps_down().counts()) - Counter(before) == {("routing", "rules", "capability"): 5}
+    assert Counter(metrics_of_process().values(STEPS_DOWN)) - Counter(before) == {("routing", "rules", "capability"): 5}
 
 
 @pytest.mark.parametrize(

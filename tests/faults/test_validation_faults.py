@@ -9,8 +9,9 @@ import pytest
 
 from genesis.errors import PlanInvalidError
 from genesis.model import Route, RoutedPlan
+from genesis.observability.instruments import STEPS_DOWN
+from genesis.observability.metrics import metrics_of_process
 from genesis.pipeline import Prepared, compiled, refuse_invalid
-from genesis.resilience.steps_down import steps_down
 from genesis.settings import Limits, Settings
 from genesis.structure import problems
 from genesis.testing.plans import a_plan, a_task, an_agent, routed_to
@@ -224,10 +225,10 @@ def test_all_checks_failing_leaves_a_verdict_on_the_structure(inject):
 
 def test_steps_down_are_counted_and_told_in_the_log(inject, caplog):
     inject("GEN-CYCLE", "GEN-TYPE-GENERIC")
-    before = steps_down().counts()
+    before = metrics_of_process().values(STEPS_DOWN)
     with caplog.at_level(logging.WARNING, "genesis"):
         validate(*routed_to(a_plan(a_task("a")), an_agent()))
-    assert Counter(steps_down().counts()) - Counter(before) == {
+    assert Counter(metrics_of_process().values(STEPS_DOWN)) - Counter(before) == {
         ("validation", "all checks", "structural checks"): 1,
         ("validation", "all checks", "fewer checks"): 1,
     }

@@ -1,7 +1,9 @@
 """Flows that the tests of workers deploy; children import this module by its name."""
 
 import asyncio
+import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,6 +11,7 @@ import time
 from pathlib import Path
 
 from prefect import flow
+from prefect.logging import get_run_logger
 
 
 def note(folder: str, text: str) -> None:
@@ -87,3 +90,13 @@ def synchronous(folder: str):
 @flow(persist_result=False)
 async def environment(folder: str):
     note(folder, f"{os.environ.get('COLOUR')} {Path.cwd()} {sys.flags.interactive}")
+
+
+@flow(persist_result=False)
+async def talkative(folder: str):
+    """Write log lines, and be killed at once."""
+    secret = os.environ["OF_A_TEST_TOKEN"]
+    for number in range(100):
+        logging.getLogger("genesis.of.a.flow").info("ours %s", secret, extra={"number": number})
+        get_run_logger().info("theirs %d %s", number, secret)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,8 @@ from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.files import SourceFile, Tree, survey
 from genesis.agents.toolkit.finding import SEVERITIES, Finding, Result, Severity, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.secret_rules import PASSWORD_IN_ADDRESS, assigned_secrets, known_secrets
+from genesis.agents.toolkit.secret_rules import assigned_secrets, known_secrets
+from genesis.security.forms import PASSWORD_IN_ADDRESS
 
 __all__ = ["run"]
 

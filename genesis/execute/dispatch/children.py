@@ -21,6 +21,8 @@ from genesis.execute.dispatch.pace import Pace
 from genesis.execute.dispatch.verdict import End, Verdict, crashed, judge
 from genesis.execute.session import Session
 from genesis.model import FINISHED, Leaf
+from genesis.observability.instruments import DISPATCHES, QUEUE_DEPTH
+from genesis.observability.metrics import metrics_of_process
 
 __all__ = ["FINAL", "Children"]
 
@@ -79,6 +81,7 @@ class Children:
     def add(self, child: Child) -> None:
         """Take in a child; what was heard of it before is taken in too."""
         self.living[child.id] = child
+        self._count_waiting(child.pool)
         for leaf in child.leaves:
             self.taken.add(leaf.index)
             if child.link is not None:
@@ -90,6 +93,10 @@ class Children:
     def not_begun(self) -> list[Child]:
         """Give the children that have not begun to run."""
         return [child for child in self.living.values() if not child.began and child.state not in FINAL]
+
+    def _count_waiting(self, pool: str) -> None:
+        """Show how many children of a pool have not begun."""
+        metrics_of_process().set(QUEUE_DEPTH, pool, value=sum(child.pool == pool for child in self.not_begun()))
 
     async def take_over(self, child: Child) -> None:
         """Take in what a child left that had ended before this execution of the run began: only what succeeded."""
@@ -121,6 +128,7 @@ class Children:
         new = state is not known.state
         if new:
             known.heard(self._clock(), state)
+            self._count_waiting(known.pool)
             self._show(known)
             self._moved()
         if state in FINAL:
@@ -153,6 +161,8 @@ class Children:
                 end = replace(end, began=await self._ever_ran(child))
             child.ended = True
             self.living.pop(child.id, None)
+        metrics_of_process().count(DISPATCHES, child.pool, end.state.value.lower())
+        self._count_waiting(child.pool)
         for place, leaf in enumerate(missing):
             first = place == 0
             self._crashes[leaf.index] += end.counts(first=first)
@@ -166,7 +176,7 @@ class Children:
         asked = self._desk.waits(leaf)
         if verdict.action == "again":
             if asked:
-                _log.warning("a leaf is dispatched again", extra={"leaf": leaf.path, "reason": end.message})
+                _log.warning("a leaf is dispatched again", extra={"task": leaf.path, "reason": end.message})
                 self._again(leaf)
             return
         if asked or end.state is StateType.CRASHED or verdict.action == "cancelled":

@@ -12,13 +12,16 @@ from prefect.client.schemas.actions import TaskRunCreate
 from prefect.client.schemas.objects import FlowRun, FlowRunResult, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, to_state_create
+from prefect.types import KeyValueLabels
 
 from genesis.errors import ServiceError
 from genesis.execute.dispatch.child import Child, batch_name, idempotency_key, parameters, run_tag
 from genesis.execute.dispatch.line import Away, Line
 from genesis.execute.dispatch.pools import Pools
 from genesis.execute.session import Session
+from genesis.execute.telemetry import dispatch_span
 from genesis.model import Leaf
+from genesis.observability.correlation import TRACE_LABEL, here
 
 __all__ = ["Dispatcher"]
 
@@ -42,13 +45,16 @@ class Dispatcher:
         self._session = session
         self._flow_run_id = flow_run_id
 
-    async def dispatch(self, leaves: Sequence[Leaf], attempt: int, after: Iterable[UUID]) -> Child:
+    async def dispatch(
+        self, leaves: Sequence[Leaf], attempt: int, after: Iterable[UUID], *, trace: str | None = None
+    ) -> Child:
         """Dispatch leaves of one agent as one child, which does them in this order.
 
         Args:
             leaves: The leaves; what they come after from outside is final.
             attempt: Which attempt at the first of them this is, over the run's whole life.
             after: Flow runs that the UI shows as upstream.
+            trace: `traceparent` of the first leaf's span.
 
         Returns:
             The child. If an earlier execution of the run made the very same one, it is that: it can have ended.
@@ -61,8 +67,9 @@ class Dispatcher:
             deployment = await self._deployment(pool)
             link = uuid4()
             try:
-                await self._link(link, leaves, after)
-                flow_run = await self._flow_run(deployment, link, leaves, attempt)
+                with dispatch_span(leaves, pool, parent=trace):
+                    await self._link(link, leaves, after)
+                    flow_run = await self._flow_run(deployment, link, leaves, attempt)
             except ObjectNotFound:  # deleted since it was read
                 self._pools.forget(pool)
                 await self._unlink(link)
@@ -151,9 +158,15 @@ class Dispatcher:
                     tags=["genesis", f"cid:{self._session.correlation_id}", run_tag(run_id)],
                     idempotency_key=idempotency_key(run_id, leaves, attempt),
                     parent_task_run_id=link,
+                    labels=_labels(),
                 ),
             )
         except httpx.HTTPStatusError as error:
             if error.response.status_code == httpx.codes.NOT_FOUND:
                 raise ObjectNotFound(error) from error
             raise
+
+
+def _labels() -> KeyValueLabels:
+    """Give a flow run its place in the trace; the correlation id is in its tag."""
+    return {} if (traceparent := here()) is None else {TRACE_LABEL: traceparent}

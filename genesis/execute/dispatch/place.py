@@ -28,6 +28,7 @@ from genesis.execute.dispatch.pools import Pools
 from genesis.execute.dispatch.waiter import Waiter
 from genesis.execute.session import Session
 from genesis.model import FINISHED, Leaf, Outcome
+from genesis.observability.correlation import here
 
 __all__ = ["PoolPlace"]
 
@@ -82,6 +83,8 @@ class PoolPlace:
         self._why: str | None = None
         self._attempts: dict[int, int] = {}
         self._ran: set[int] = set()
+        self._traces: dict[int, str] = {}
+        """Where leaves are in the trace, which whoever sends them need not be in."""
         self._stack = AsyncExitStack()
         self._line: Line | None = None
         self._errands = Errands(impatient())
@@ -136,6 +139,8 @@ class PoolPlace:
             GenesisError: The ledger cannot be written.
         """
         self._keep_up()
+        if (traceparent := here()) is not None:
+            self._traces[leaf.index] = traceparent
         outcome = self._desk.ask(leaf)
         if leaf.index in self._ran:  # it failed, and is to be done once more
             self._children.taken.discard(leaf.index)
@@ -266,7 +271,8 @@ class PoolPlace:
         attempt = self._attempts.get(leaves[0].index, 0) + 1
         for leaf in leaves:
             self._attempts[leaf.index] = attempt
-        return await self._dispatcher.dispatch(leaves, attempt, after)
+        trace = next((self._traces[leaf.index] for leaf in leaves if leaf.index in self._traces), None)
+        return await self._dispatcher.dispatch(leaves, attempt, after, trace=trace)
 
     async def _stop(self, child: Child) -> None:
         if await stop_child(self._reached, child):

@@ -27,6 +27,8 @@ class Header(Model):
     genesis_version: str
     run_id: str
     correlation_id: str
+    trace: str | None = None
+    """W3C traceparent of its first execution, where it was traced."""
     created_at: datetime
     document: dict[str, Any]
     """The plan document with its routes."""

@@ -192,6 +192,8 @@ def test_child_gets_the_environment_without_its_secrets():
         environment, {"LANG": "de", "MY_TOKEN": "given"}, environment.get, work(secrets=["LISTED_TOKEN"])
     )
     assert {name: value for name, value in made.items() if not name.startswith("GENESIS_TASK_")} == {
+        "GENESIS_CORRELATION_ID": "cid-1",
+        "BAGGAGE": "genesis.correlation_id=cid-1,genesis.run_id=run-1",
         "PATH": "/bin",
         "LANG": "de",
         "HTTPS_PROXY": "http://me:pw@proxy:1",

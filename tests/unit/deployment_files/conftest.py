@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,11 +56,17 @@ def docker() -> Path:
 
 
 @pytest.fixture(scope="session")
-def compose(docker: Path) -> dict[str, Any]:
-    """The compose file with the variables of the example."""
+def composed(docker: Path) -> Callable[..., dict[str, Any]]:
+    """Give the compose file with the variables of the example, and with others on top."""
     text = (docker / "compose.yaml").read_text(encoding="utf-8")
     variables = assignments((docker / ".env.example").read_text(encoding="utf-8"))
-    return filled(yaml.safe_load(text), variables)
+    return lambda **others: filled(yaml.safe_load(text), variables | others)
+
+
+@pytest.fixture(scope="session")
+def compose(composed: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """The compose file with the variables of the example."""
+    return composed()
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +136,7 @@ def commands(
     default = next(json.loads(each.value) for each in reversed(dockerfile) if each.word == "CMD")
     found = {"Dockerfile": _simple(default), "chart": _of_script(chart_values["migrations"]["command"])}
     for name, service in compose["services"].items():
-        if name not in {"postgres", "redis"}:
+        if service["image"].startswith("genesis:"):
             found[f"compose {name}"] = _simple([*service.get("entrypoint", []), *service["command"]])
     for name, pod in workloads.items():
         found[f"kubernetes {name}"] = _simple(pod["containers"][0]["args"])

@@ -15,6 +15,7 @@ _WORKERS = {"orchestrator", "agents"}
 _HAND_BACK_S = 30
 """What a worker needs after --grace, to end what still runs and to report it while the API may be away."""
 _OURS = _JOBS | _WORKERS | {"api", "services"}
+_WATCHERS = {"collector", "traces", "prometheus", "grafana"}
 
 
 def _seconds(text: str) -> float:
@@ -35,8 +36,81 @@ def test_it_is_valid_by_the_compose_specification():
 
 
 def test_every_part_is_there(compose):
-    assert set(compose["services"]) == _OURS | {"postgres", "redis"}
+    assert set(compose["services"]) == _OURS | _WATCHERS | {"postgres", "redis"}
     assert compose["services"]["cli"]["profiles"] == ["cli"]
+
+
+def test_what_watches_is_started_only_when_it_is_asked_for(compose):
+    for name, service in compose["services"].items():
+        assert (service.get("profiles") == ["observability"]) == (name in _WATCHERS), name
+        if name not in _WATCHERS:
+            assert not set(service.get("depends_on") or {}) & _WATCHERS, f"{name} would wait for what is not started"
+
+
+def test_what_watches_reaches_neither_the_database_nor_more_than_it_needs(compose):
+    networks = {name: set(compose["services"][name]["networks"]) for name in _WATCHERS}
+    assert networks == {
+        "collector": {"api", "monitoring"},
+        "prometheus": {"api", "monitoring"},
+        "traces": {"monitoring"},
+        "grafana": {"monitoring"},
+    }
+
+
+def test_traces_are_off_until_they_have_somewhere_to_go(compose, composed):
+    for name in _WORKERS:
+        assert compose["services"][name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == ""
+    switched_on = composed(OTLP_ENDPOINT="http://collector:4317")
+    for name in _WORKERS | {"cli"}:
+        environment = switched_on["services"][name]["environment"]
+        assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4317"
+        assert environment["OTEL_EXPORTER_OTLP_PROTOCOL"] == "grpc"
+
+
+def test_prometheus_keeps_the_password_of_the_api_to_itself(compose, tmp_path):
+    shell, option, script, name = compose["services"]["prometheus"]["entrypoint"]
+    program = tmp_path / "prometheus"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@"\n', "utf-8")
+    program.chmod(0o755)
+    script = script.replace("/run/prometheus", str(tmp_path)).replace("/bin/prometheus", str(program))
+    done = subprocess.run(
+        [shell, option, script, name, "--a=b", "--c d"],
+        env={"PREFECT_API_AUTH_STRING": "admin:a:b c$", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [str(program), "--a=b", "--c d"]
+    password = tmp_path / "prefect-password"
+    assert password.read_text("utf-8") == "a:b c$"
+    assert password.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("password", "code"), [("", 1), ("x", 0)])
+def test_grafana_does_not_start_with_a_well_known_password(compose, tmp_path, password, code):
+    shell, option, script = compose["services"]["grafana"]["entrypoint"]
+    program = tmp_path / "run.sh"
+    program.write_text("#!/bin/sh\n", "utf-8")
+    program.chmod(0o755)
+    done = subprocess.run(
+        [shell, option, script.replace("/run.sh", str(program))],
+        env={"GF_SECURITY_ADMIN_PASSWORD": password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert ("GRAFANA_PASSWORD" in done.stderr) == bool(code)
+
+
+def test_every_file_that_is_mounted_is_there(compose):
+    for name, service in compose["services"].items():
+        for each in service.get("volumes", []):
+            source = each.split(":")[0]
+            if source.startswith("."):
+                assert (_COMPOSE.parent / source).resolve().exists(), f"{name}: {source}"
+            else:
+                assert source in compose["volumes"], f"{name}: {source}"
 
 
 def test_images_are_pinned(compose):
@@ -54,7 +128,9 @@ def test_ours_are_built_from_the_dockerfile(compose):
 
 def test_ports_are_published_on_loopback_only(compose):
     published = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert published == ["127.0.0.1:4200:4200"]
+    assert set(published) == {
+        "127.0.0.1:4200:4200", "127.0.0.1:3000:3000", "127.0.0.1:9090:9090", "127.0.0.1:16686:16686",
+    }  # fmt: skip
 
 
 def test_nothing_runs_with_rights_or_a_root_that_can_be_written(compose):
@@ -144,7 +220,7 @@ def test_workers_share_results_and_the_databases_are_kept(compose, image_environ
         assert volumes[name][results] == "results"
     assert volumes["postgres"]["/var/lib/postgresql/data"] == "database"
     assert volumes["redis"]["/data"] == "messages"
-    assert set(compose["volumes"]) == {"database", "messages", "results", "workspace"}
+    assert set(compose["volumes"]) == {"database", "messages", "results", "workspace", "metrics", "grafana"}
 
 
 def test_what_the_image_writes_to_can_be_written(compose, image_environment):

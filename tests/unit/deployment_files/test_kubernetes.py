@@ -33,7 +33,7 @@ def test_every_kind_that_a_fleet_needs_is_there(manifests):
     kinds = {each["kind"] for each in manifests}
     assert kinds == {
         "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "Job", "Namespace", "NetworkPolicy",
-        "PersistentVolumeClaim", "PodDisruptionBudget", "Secret", "ServiceAccount",
+        "PersistentVolumeClaim", "PodDisruptionBudget", "PodMonitor", "Secret", "ServiceAccount",
     }  # fmt: skip
 
 
@@ -43,13 +43,14 @@ def test_every_object_is_valid_by_the_schema_of_its_kind(manifests, version):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the library itself
         for each in manifests:
-            schemas.validate(each, version, strict=True)
+            if each["kind"] != "PodMonitor":  # of the Prometheus Operator, with a test of its own
+                schemas.validate(each, version, strict=True)
 
 
 def test_the_kustomization_lists_every_file_but_the_examples():
     kustomization = yaml.safe_load((_FOLDER / "kustomization.yaml").read_text("utf-8"))
     files = {file.name for file in _FOLDER.glob("*.yaml")} - _ELSEWHERE - {"kustomization.yaml"}
-    assert set(kustomization["resources"]) == files - {"hpa.yaml", "secrets.example.yaml"}
+    assert set(kustomization["resources"]) == files - {"hpa.yaml", "monitoring.yaml", "secrets.example.yaml"}
     version = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert kustomization["images"] == [{"name": "genesis", "newTag": version}]
 
@@ -179,6 +180,31 @@ def test_nobody_calls_a_worker_and_a_worker_calls_no_database(manifests):
     (internet,) = policies["genesis-workers-internet"]["spec"]["egress"]
     assert [port["port"] for port in internet["ports"]] == [443]
     assert "169.254.0.0/16" in internet["to"][0]["ipBlock"]["except"]
+
+
+def test_prometheus_finds_the_workers_and_is_let_in(manifests, workloads):
+    monitor = _named(manifests, "PodMonitor")["genesis"]["spec"]
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    assert endpoint["path"] == "/metrics"
+    deployments = _named(manifests, "Deployment")
+    (expression,) = monitor["selector"]["matchExpressions"]
+    for name in _WORKERS:
+        labels = deployments[name]["spec"]["template"]["metadata"]["labels"]
+        assert monitor["selector"]["matchLabels"].items() <= labels.items()
+        assert labels[expression["key"]] in expression["values"]
+        (port,) = _container(workloads[name])["ports"]
+        assert port["name"] == endpoint["port"]
+        (rule,) = _named(manifests, "NetworkPolicy")["genesis-metrics"]["spec"]["ingress"]
+        assert [each["port"] for each in rule["ports"]] == [port["containerPort"]]
+    jobs = [each for each in endpoint["relabelings"] if each["targetLabel"] == "job"]
+    assert jobs[0]["replacement"].startswith("genesis"), "alerts know workers by their jobs"
+
+
+def test_workers_may_send_traces_only_where_the_example_says(manifests):
+    policies = _named(manifests, "NetworkPolicy")
+    (rule,) = policies["genesis-traces"]["spec"]["egress"]
+    assert {each["port"] for each in rule["ports"]} == {4317, 4318}
+    assert rule["to"] == policies["genesis-metrics"]["spec"]["ingress"][0]["from"]
 
 
 def test_secrets_are_templates_and_not_applied_with_the_rest(manifests):

@@ -1,15 +1,24 @@
 """Every variable in the files is a setting of Prefect or of Genesis, and what it says is what they read."""
 
+import re
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel, SecretStr
 
+_ROOT = Path(__file__).parents[3]
 _OTHERS = {
     "PATH", "HOME", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "DO_NOT_TRACK",  # the system, Python, a convention
     "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD", "REDIS_PASSWORD",  # the images of the databases
     "OPENAI_API_KEY",  # a model's
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL",  # OpenTelemetry's own
+    "JAEGER_LISTEN_HOST",
+    "GF_SECURITY_ADMIN_PASSWORD", "GF_SERVER_ROOT_URL", "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH", "GF_LOG_MODE",
+    "GF_ANALYTICS_REPORTING_ENABLED", "GF_ANALYTICS_CHECK_FOR_UPDATES", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES",
+    "GF_NEWS_NEWS_FEED_ENABLED", "GF_PLUGINS_PREINSTALL_DISABLED", "GF_USERS_ALLOW_SIGN_UP",  # Grafana's
 }  # fmt: skip
 
 
@@ -47,11 +56,22 @@ def environments(compose, image_environment, workloads, manifests, chart_values)
     for each in manifests:
         if each["kind"] == "ConfigMap":
             found["kubernetes ConfigMap"] = each["data"]
+            found["kubernetes ConfigMap, what is commented out"] = _commented("configuration.yaml")
         if each["metadata"]["name"] == "genesis-agents" and each["kind"] == "Secret":
             found["kubernetes Secret"] = each["stringData"]
     found["chart"] = {each["name"]: each.get("value") for each in chart_values["global"]["prefect"]["env"]}
     found["chart server"] = {each["name"]: each.get("value") for each in chart_values["server"]["env"]}
     return found
+
+
+def _commented(name: str) -> dict[str, str]:
+    text = (_ROOT / "deployments" / "kubernetes" / name).read_text("utf-8")
+    lines = re.findall(r"^  # ([A-Z_]+): (.+)$", text, re.MULTILINE)
+    return {name: yaml.safe_load(value) for name, value in lines}
+
+
+def test_variables_that_are_commented_out_are_found():
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in _commented("configuration.yaml")
 
 
 def test_every_variable_is_known(environments):

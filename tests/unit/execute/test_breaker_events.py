@@ -6,9 +6,10 @@ import pytest
 
 from genesis.execute import telling
 from genesis.execute.breaker_events import Announcer, event_of
+from genesis.observability.instruments import BREAKER_CHANGES, BREAKER_STATE
+from genesis.observability.metrics import Metrics
 from genesis.resilience import Breaker, BreakerEvent, BreakerRules
 from genesis.resilience.breakers import Breakers
-from genesis.resilience.tally import Tally
 
 OPENED = BreakerEvent("agent qa_agent", "closed", "open", "5 failures in a row")
 
@@ -91,12 +92,13 @@ def test_whoever_tells_waits_for_nobody_and_a_fault_is_not_theirs(monkeypatch):
 
 
 def test_a_listener_is_told_once_however_often_it_is_added():
-    heard, tally = [], Tally()
-    breakers = Breakers(BreakerRules(failures=1), listen=heard.append, tally=tally)
+    heard, metrics = [], Metrics()
+    breakers = Breakers(BreakerRules(failures=1), listen=heard.append, metrics=metrics)
     listener = heard.append
     breakers.listen(listener)
     breakers.listen(listener)
     breaker = breakers.of("model", "x")
     breaker.report(breaker.admit(), "failure", 0.0)
     assert len(heard) == 1
-    assert tally.seen() == {("breaker_transitions", "model", "open"): 1}
+    assert metrics.values(BREAKER_CHANGES) == {("model", "open"): 1}
+    assert set(metrics.values(BREAKER_STATE).values()) == {2.0}

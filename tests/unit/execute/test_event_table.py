@@ -19,9 +19,10 @@ def test_no_event_is_in_the_table_twice():
 
 
 def test_every_name_in_the_code_is_in_the_table():
-    package = Path(genesis.__file__).parent
-    found = {name for file in package.rglob("*.py") for name in _NAME.findall(file.read_text(encoding="utf-8"))}
+    texts = [file.read_text(encoding="utf-8") for file in Path(genesis.__file__).parent.rglob("*.py")]
+    found = {name for text in texts if "emit_event" in text for name in _NAME.findall(text)}
     found -= {label for kind in EVENT_TABLE for label in kind.labels}
+    assert len(found) > 5
     assert found <= _NAMES, found - _NAMES
     assert {*EVENTS.values(), ALIVE_EVENT} <= _NAMES
 

@@ -10,7 +10,7 @@ from genesis.errors import SecurityError
 from genesis.execute.event_shapes import MOST_TOLD
 from genesis.execute.event_table import EVENT_TABLE
 from genesis.execute.ledger import FolderStore, Ledger
-from genesis.execute.run_events import RunEvents, degradations, told, told_refusal
+from genesis.execute.run_events import RunEvents, degradations, told_refusal, told_run
 from genesis.execute.session import Course, Session
 from genesis.model import Amendment, Diagnostic, ErrorInfo, Outcome, Run
 from genesis.resilience.steps_down import StepDown, step_down
@@ -193,13 +193,13 @@ async def test_an_execution_hears_what_gives_way_in_it_and_knows_whether_it_is_t
     session = _session(tmp_path)
     step = StepDown("validation", "all checks", "structural checks")
     step_down(step)
-    async with told(session, pools=False) as events:
+    async with told_run(session, pools=False) as events:
         step_down(step)
         events.run_started(session.program, _run("running"), {})
     step_down(step)
     assert teller.names == ["plan.degraded", "run.started"]
     await session.ledger.save(_run("failed"))
-    async with told(session, pools=False) as events:
+    async with told_run(session, pools=False) as events:
         events.run_started(session.program, _run("running"), {})
     assert teller.names[-1] == "run.resumed"
 
@@ -207,7 +207,7 @@ async def test_an_execution_hears_what_gives_way_in_it_and_knows_whether_it_is_t
 async def test_a_ledger_that_cannot_be_read_does_not_keep_the_run_from_saying_so(tmp_path, teller, monkeypatch):
     monkeypatch.setattr("genesis.execute.run_events.teller_of_process", lambda: teller)
     (tmp_path / "genesis" / "r1" / "state.json").mkdir(parents=True)
-    async with told(_session(tmp_path), pools=False) as events:
+    async with told_run(_session(tmp_path), pools=False) as events:
         events.run_ended(_run("failed"))
     assert teller.names == ["run.failed"]
 

@@ -5,8 +5,9 @@ import pytest
 
 from genesis.errors import GenesisError, ModelError, PlanningError, SecurityError, UsageError
 from genesis.model import Plan, Task
+from genesis.observability.instruments import STEPS_DOWN
+from genesis.observability.metrics import metrics_of_process
 from genesis.planning import HeuristicPlanner, MinimalPlanner, PlanningContext, Unusable, load_playbooks, make_plan
-from genesis.resilience.steps_down import steps_down
 from genesis.settings import Limits
 
 
@@ -93,9 +94,9 @@ def test_what_the_last_level_raised_is_the_cause():
 
 
 def test_each_step_down_is_counted():
-    before = steps_down().counts()
+    before = metrics_of_process().values(STEPS_DOWN)
     make_plan("do it", planners=[Scripted("llm", ModelError("away")), Scripted("minimal", good())])
-    gone = Counter(steps_down().counts()) - Counter(before)
+    gone = Counter(metrics_of_process().values(STEPS_DOWN)) - Counter(before)
     assert gone == {("planning", "llm", "minimal"): 1}
 
 

@@ -6,45 +6,46 @@ import pytest
 from pydantic import ValidationError
 
 from genesis.model import AgentRate
+from genesis.observability.instruments import QUOTA_REFUSALS, QUOTA_SECONDS, QUOTA_WAITS
+from genesis.observability.metrics import Metrics
 from genesis.resilience import QuotaError, SqliteStore
 from genesis.resilience.quotas import Quotas, quotas_of
-from genesis.resilience.tally import Tally
 from genesis.settings import ResilienceSettings, Settings
 
 SLOW = AgentRate(calls=1, per_s=60)
 
 
 @pytest.fixture
-def tally():
-    return Tally()
+def metrics():
+    return Metrics()
 
 
-async def test_an_agent_without_a_rate_never_waits(tally):
-    quotas = Quotas(tally=tally)
+async def test_an_agent_without_a_rate_never_waits(metrics):
+    quotas = Quotas(metrics=metrics)
     assert [await quotas.of_agent("a", None, left_s=0.0) for _ in range(100)] == [0.0] * 100
-    assert tally.seen() == {}
+    assert list(metrics.series()) == []
 
 
-async def test_callers_of_one_agent_share_its_turns_and_those_of_others_do_not(tally):
-    quotas = Quotas(tally=tally)
+async def test_callers_of_one_agent_share_its_turns_and_those_of_others_do_not(metrics):
+    quotas = Quotas(metrics=metrics)
     assert await quotas.of_agent("a", SLOW) == 0.0
     assert await quotas.of_agent("b", SLOW) == 0.0
     with pytest.raises(QuotaError, match="agent a may be called 1 times in 60 s"):
         await quotas.of_agent("a", SLOW, left_s=5.0)
-    assert tally.seen() == {("quota_refusals", "agent"): 1}
+    assert metrics.values(QUOTA_REFUSALS) == {("agent",): 1}
 
 
-async def test_a_wait_is_made_counted_and_said(tally, caplog):
+async def test_a_wait_is_made_counted_and_said(metrics, caplog):
     caplog.set_level("INFO", logger="genesis")
-    quotas, rate = Quotas(tally=tally), AgentRate(calls=5, per_s=1.0, burst=1)
+    quotas, rate = Quotas(metrics=metrics), AgentRate(calls=5, per_s=1.0, burst=1)
     assert [await quotas.of_agent("a", rate) for _ in range(3)][1:] == [pytest.approx(0.2, abs=0.2)] * 2
-    assert tally.of("quota_waits", "agent") == 2
-    assert 0.2 < tally.of("quota_wait_seconds", "agent") < 1.0
+    assert metrics.value(QUOTA_WAITS, "agent") == 2
+    assert 0.2 < metrics.value(QUOTA_SECONDS, "agent") < 1.0
     assert caplog.messages == []  # a wait that nobody notices is not worth a line
 
 
-async def test_a_host_has_the_limit_of_the_settings_with_its_port_or_without(tally):
-    quotas = Quotas(hosts={"API.example.com": 1, "other:81": 1}, tally=tally)
+async def test_a_host_has_the_limit_of_the_settings_with_its_port_or_without(metrics):
+    quotas = Quotas(hosts={"API.example.com": 1, "other:81": 1}, metrics=metrics)
     assert await quotas.of_host("api.example.com:8080") == 0.0
     with pytest.raises(QuotaError):
         await quotas.of_host("api.EXAMPLE.com", left_s=1.0)

@@ -1,39 +1,31 @@
 import asyncio
 import logging
 import threading
+from collections import Counter
 
 import pytest
 
-from genesis.resilience.steps_down import StepDown, StepsDown, described, heard, step_down, steps_down
+from genesis.observability.instruments import STEPS_DOWN
+from genesis.observability.metrics import metrics_of_process
+from genesis.resilience.steps_down import StepDown, described, heard, step_down
 
 
 def test_steps_are_counted_by_layer_from_and_to_and_not_by_reason():
-    kept = StepsDown()
-    kept.add(StepDown("routing", "rules", "capability", "one reason"))
-    kept.add(StepDown("routing", "rules", "capability", "another"), times=3)
-    kept.add(StepDown("planning", "llm", "heuristic"))
-    assert kept.counts() == {("routing", "rules", "capability"): 4, ("planning", "llm", "heuristic"): 1}
-
-
-def test_steps_of_many_threads_are_all_counted():
-    kept, step = StepsDown(), StepDown("validation", "all checks", "structural checks")
-    threads = [threading.Thread(target=lambda: [kept.add(step) for _ in range(500)]) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert list(kept.counts().values()) == [4_000]
+    before = Counter(metrics_of_process().values(STEPS_DOWN))
+    step_down(StepDown("routing", "rules", "capability", "one reason"))
+    step_down(StepDown("routing", "rules", "capability", "another"), times=3)
+    assert Counter(metrics_of_process().values(STEPS_DOWN)) - before == {("routing", "rules", "capability"): 4}
 
 
 @pytest.mark.parametrize(("error", "level"), [(None, logging.INFO), (KeyError("x"), logging.WARNING)])
 def test_only_a_bug_is_a_warning_in_the_log(caplog, error, level):
-    before = steps_down().counts().get(("planning", "llm", "heuristic"), 0)
+    before = metrics_of_process().values(STEPS_DOWN).get(("planning", "llm", "heuristic"), 0)
     with caplog.at_level(logging.INFO, "genesis"):
         step_down(StepDown("planning", "llm", "heuristic", "why"), error=error)
     (record,) = caplog.records
     assert (record.levelno, record.getMessage()) == (level, "llm gave way to heuristic in planning")
     assert (record.reason, record.times) == ("why", 1)
-    assert steps_down().counts()["planning", "llm", "heuristic"] == before + 1
+    assert metrics_of_process().values(STEPS_DOWN)["planning", "llm", "heuristic"] == before + 1
 
 
 @pytest.mark.parametrize(

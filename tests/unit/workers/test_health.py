@@ -5,6 +5,9 @@ import asyncio
 import pytest
 
 from genesis.errors import ServiceError
+from genesis.observability.exposition import rendered
+from genesis.observability.instruments import TASKS
+from genesis.observability.metrics import Metrics
 from genesis.workers.health import HealthPage
 
 
@@ -19,7 +22,9 @@ async def ask(port, text):
 @pytest.fixture
 async def page():
     well = [True]
-    made = HealthPage(lambda: (well[0], {"running": 1}))
+    metrics = Metrics()
+    metrics.count(TASKS, "qa_agent", "completed")
+    made = HealthPage(lambda: (well[0], {"running": 1}), lambda accept: rendered(metrics, accept))
     made.well = well
     made.port = await made.open("127.0.0.1", 0)
     yield made
@@ -42,6 +47,17 @@ async def test_other_requests(page, request_line, start):
     assert (await ask(page.port, f"{request_line} HTTP/1.1\r\n\r\n")).startswith(start)
 
 
+async def test_it_shows_the_metrics_in_the_format_that_is_asked_for(page):
+    assert not page.asked
+    answer = await ask(page.port, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert 'genesis_tasks_total{agent="qa_agent",state="completed"} 1.0' in answer
+    assert "content-type: text/plain" in answer
+    assert page.asked
+    answer = await ask(page.port, "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\n\r\n")
+    assert "content-type: application/openmetrics-text" in answer
+    assert answer.endswith("# EOF\n")
+
+
 @pytest.mark.parametrize("nonsense", ["hello\r\n\r\n", "x" * 9_000])
 async def test_nonsense_is_hung_up_on(page, nonsense):
     assert await ask(page.port, nonsense) == ""
@@ -49,4 +65,4 @@ async def test_nonsense_is_hung_up_on(page, nonsense):
 
 async def test_a_taken_port_is_said(page):
     with pytest.raises(ServiceError, match="cannot listen"):
-        await HealthPage(lambda: (True, {})).open("127.0.0.1", page.port)
+        await HealthPage(lambda: (True, {}), lambda accept: ("", b"")).open("127.0.0.1", page.port)

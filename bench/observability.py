@@ -1,0 +1,383 @@
+"""What watching costs: a run with traces, metrics and log lines beside the same run without, and a soak.
+
+    python -m bench.observability [--quick] [--json] [--data DIR]
+
+*Runs*: 200 tasks of 50 ms in a fresh process on a background server, in turns with everything on (spans to a real
+receiver in another process, metrics, log lines to a file) and everything off (no traces, no log file, the calls of the
+metrics replaced by nothing). What is compared is the processor time of the process from before the start of the run to
+after its end, spans sent; loading OpenTelemetry's SDK, once a process, is shown apart. The difference is small beside
+the noise of a shared machine, so there is a second figure: how often each thing happened in the run, times what that
+costs in a loop of its own, with the export.
+
+*Spans*: processor time of the thread that makes one, and of the whole process with its export.
+
+*Soak*: what 10,000 runs of 20 tasks tell spans, metrics and log lines, in one process; the slope of its memory over the
+second half.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bench.report import Bench, Target, arguments
+from bench.server import Server, private_server, wait_until_quiet
+
+OVERHEAD_PERCENT = 1.0
+SPAN_US = 25.0
+SLOPE_KB = 1.0
+_LEAVES = 200
+_TASK_S = 0.05
+_TURNS, _QUICK_TURNS = 12, 3
+_SOAK_RUNS, _QUICK_SOAK_RUNS = 10_000, 1_500
+_SOAK_LEAVES = 20
+_RECEIVER = """
+import sys
+from genesis.testing.otlp import TraceReceiver
+with TraceReceiver("http/protobuf") as receiver:
+    print(receiver.port, flush=True)
+    sys.stdin.read()
+"""
+
+
+def nap() -> dict[str, bool]:
+    """Do what every task does."""
+    time.sleep(_TASK_S)
+    return {"done": True}
+
+
+@contextmanager
+def receiver() -> Iterator[dict[str, str]]:
+    """Start a receiver of traces in a process of its own, and give the variables that send traces there."""
+    command = [sys.executable, "-c", _RECEIVER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        try:
+            yield {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
+        finally:
+            process.terminate()
+
+
+# ── runs ──
+
+
+def runs(bench: Bench, turns: int) -> None:
+    """Run both sides in turns."""
+    with private_server() as server, receiver() as sent, tempfile.TemporaryDirectory() as folder:
+        on = {**sent, "GENESIS_LOG__FILE": str(Path(folder) / "genesis.jsonl")}
+        found: dict[str, list[dict[str, Any]]] = {"on": [], "off": []}
+        _run_side("off", server, {})
+        for turn in range(turns):
+            for side in ("on", "off") if turn % 2 else ("off", "on"):
+                wait_until_quiet(server.pid)
+                found[side].append(_run_side(side, server, on if side == "on" else {}))
+    for side, rows in found.items():
+        middle = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+        bench.add(side=side, runs=turns, tasks=_LEAVES, **{name: round(value, 4) for name, value in middle.items()})
+    pairs = list(zip(found["on"], found["off"], strict=True))
+    ratios = [100 * (on_["cpu_s"] / off["cpu_s"] - 1) for on_, off in pairs]
+    counted = statistics.median(100 * row["told_cpu_s"] / row["cpu_s"] for row in found["on"])
+    quartiles = statistics.quantiles(ratios, n=4)
+    bench.add(
+        overhead_percent=round(statistics.median(ratios), 2),
+        quarter=round(quartiles[0], 2), three_quarters=round(quartiles[2], 2), counted_percent=round(counted, 2),
+    )  # fmt: skip
+    bench.targets += [
+        Target.at_most("CPU time of a run, percent more with everything on (median)", OVERHEAD_PERCENT,
+                       statistics.median(ratios)),
+        Target.at_most("CPU time of what a run tells, percent of the run's", OVERHEAD_PERCENT, counted),
+    ]  # fmt: skip
+
+
+def _run_side(side: str, server: Server, variables: dict[str, str]) -> dict[str, Any]:
+    environment = server.environment | {
+        "GENESIS_RUN__SLOTS": "16",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+        **variables,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.observability", "--side", side],
+        env=environment, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"cpu_s"')]
+    if done.returncode or not lines:
+        raise SystemExit(f"the side with everything {side} failed\n{done.stderr[-3000:]}")
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def run_side(side: str) -> None:
+    """Make one run in this process, and print what it took."""
+    import asyncio
+
+    from genesis.execute.drain import drain
+    from genesis.flows.launch import Launch, start_run
+    from genesis.observability.correlation import bound
+    from genesis.observability.metrics import Metrics
+    from genesis.observability.tracing import tracing_of_process
+    from genesis.settings import Settings
+
+    settings = Settings()
+    counts = _counted(Metrics) if side == "on" else _silenced(Metrics)
+    loading = time.process_time()
+    tracing_of_process().start(settings.observability, role="cli")
+    close = _logs(settings) if side == "on" else lambda: None
+    loading = time.process_time() - loading
+    program = _program(settings)
+    api_url = os.environ["PREFECT_API_URL"]
+    begun = time.process_time()
+    with bound(correlation_id="bench"), tracing_of_process().span("genesis run"):
+        run = asyncio.run(start_run(program, Launch(settings)))
+    drain(api_url, lambda _text: None)
+    tracing_of_process().stop(30)
+    close()
+    cpu_s = time.process_time() - begun
+    if run.state != "completed":
+        raise SystemExit(f"the run is {run.state}: {run.error}")
+    told = _told(counts, settings) if side == "on" else {"spans": 0, "lines": 0, "observations": 0, "told_cpu_s": 0.0}
+    print(json.dumps({"cpu_s": cpu_s, "load_cpu_s": loading, **told}))
+
+
+def _program(settings: Any) -> Any:
+    from genesis.model import Registry
+    from genesis.pipeline import compiled, prepare
+    from genesis.planning import load_plan
+
+    agents = [
+        {"name": f"{name}_agent", "task_types": [name], "max_concurrency": 16,
+         "executor": {"kind": "python", "call": "bench.observability:nap"}}
+        for name in ("build", "qa", "docs", "ops")
+    ]  # fmt: skip
+    kinds = ("build", "qa", "docs", "ops")
+    tasks = [
+        {"id": f"t{n}", "type": kinds[n % 4], "description": f"Take nap {n}",
+         "depends_on": [f"t{n - 20}"] if n >= 20 else []}
+        for n in range(_LEAVES)
+    ]  # fmt: skip
+    plan = load_plan({"version": 1, "request": "Take naps", "tasks": tasks}, limits=settings.limits)
+    return compiled(prepare(plan, Registry.model_validate({"agents": agents}), settings=settings), settings)
+
+
+def _counted(kind: Any) -> dict[str, int]:
+    """Count the calls of the metrics; the counting costs the side that it is on."""
+    counts = {"observations": 0}
+    for name in ("count", "observe", "add", "set"):
+        setattr(kind, name, _counting(getattr(kind, name), counts))
+    return counts
+
+
+def _counting(call: Callable[..., None], counts: dict[str, int]) -> Callable[..., None]:
+    def counting(*given: Any, **named: Any) -> None:
+        counts["observations"] += 1
+        call(*given, **named)
+
+    return counting
+
+
+def _silenced(kind: Any) -> dict[str, int]:
+    def nothing(*_given: Any, **_named: Any) -> None:
+        return None
+
+    for name in ("count", "observe", "add", "set"):
+        setattr(kind, name, nothing)
+    return {}
+
+
+def _logs(settings: Any) -> Callable[[], None]:
+    from genesis.observability.logs import configure_logs
+
+    return configure_logs(settings, role="cli", deployed=False).close
+
+
+def _told(counts: dict[str, int], settings: Any) -> dict[str, Any]:
+    """Say how much a run told, and what that costs by itself."""
+    spans = 2 * _LEAVES + 2
+    lines = len(settings.log.file.read_text().splitlines()) if settings.log.file else 0
+    settings.log.file.unlink()
+    observations = counts["observations"]
+    costs = unit_costs(settings, 300)
+    total = spans * costs["span_with_export_us"] + lines * costs["line_us"] + observations * costs["observation_us"]
+    return {"spans": spans, "lines": lines, "observations": observations, "told_cpu_s": total / 1e6}
+
+
+# ── single costs ──
+
+
+def unit_costs(settings: Any, number: int) -> dict[str, float]:
+    """Measure what one span, one line and one observation cost, in microseconds of processor time."""
+    from genesis.observability.correlation import bound
+    from genesis.observability.instruments import TASK_SECONDS
+    from genesis.observability.metrics import Metrics
+    from genesis.observability.tracing import Tracing
+
+    tracing, metrics = Tracing(), Metrics()
+    tracing.start(settings.observability, role="cli")
+    about = {"genesis.task.path": "build/api", "genesis.agent": "build_agent", "genesis.task.type": "build"}
+
+    def one_span() -> None:
+        with tracing.span("genesis.task", about) as made:
+            made.set("genesis.task.state", "completed")
+            made.set("genesis.attempt", 1)
+
+    def one_observation() -> None:
+        metrics.observe(TASK_SECONDS, "build_agent", value=0.05, example={"correlation_id": "bench"})
+
+    with bound(correlation_id="bench", run_id="r", task="build/api", agent="build_agent"):
+        _loop(one_span, number)
+        tracing.flush(30)
+        process, thread = time.process_time(), _loop(one_span, number)
+        tracing.flush(30)
+        with_export = (time.process_time() - process) / number * 1e6
+        observation = _loop(one_observation, number)
+        line = _line_cost(settings, number)
+    tracing.stop(30)
+    return {"span_us": thread, "span_with_export_us": with_export, "observation_us": observation, "line_us": line}
+
+
+def _line_cost(settings: Any, number: int) -> float:
+    close = _logs(settings)
+    log = logging.getLogger("genesis.bench")
+    details = {"event": "task.ended", "state": "completed", "seconds": 0.05, "attempts": 1}
+    try:
+        return _loop(lambda: log.info("task %r is %s", "build/api", "completed", extra=details), number)
+    finally:
+        close()
+
+
+def _loop(what: Callable[[], None], number: int) -> float:
+    begun = time.thread_time()
+    for _ in range(number):
+        what()
+    return (time.thread_time() - begun) / number * 1e6
+
+
+def spans(bench: Bench) -> None:
+    """Measure single costs in a fresh process, several times."""
+    with receiver() as sent, tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, **sent, "GENESIS_LOG__FILE": str(Path(folder) / "genesis.jsonl")}
+        command = [sys.executable, "-m", "bench.observability", "--costs"]
+        rows = []
+        for _ in range(5):
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            rows.append(json.loads(done.stdout.splitlines()[-1]))
+    middle = {name: round(statistics.median(row[name] for row in rows), 2) for name in rows[0]}
+    bench.add(**middle)
+    bench.targets.append(Target.at_most("processor time of a span where it is made, in µs", SPAN_US, middle["span_us"]))
+
+
+# ── soak ──
+
+
+def soak_side(number: int) -> None:
+    """Tell what many runs tell, and print the memory now and then."""
+    from genesis.execute.telemetry import RunMetrics
+    from genesis.model import Outcome, Run
+    from genesis.observability.correlation import bound
+    from genesis.observability.exposition import rendered
+    from genesis.observability.metrics import metrics_of_process
+    from genesis.observability.tracing import tracing_of_process
+    from genesis.settings import Settings
+
+    settings = Settings()
+    tracing = tracing_of_process()
+    tracing.start(settings.observability, role="worker")
+    close = _logs(settings)
+    log = logging.getLogger("genesis.bench")
+    program: Any = None
+    began = datetime.now(UTC)
+    memory = []
+    for each in range(number):
+        watch, run_id = RunMetrics(), f"run-{each}"
+        run = Run(run_id=run_id, correlation_id=f"cid-{each}", state="completed", planner="file", cost_usd=Decimal(0))
+        with bound(correlation_id=run.correlation_id, run_id=run_id), tracing.span("genesis.run", {"id": run_id}):
+            watch.run_started(program, run, {})
+            for leaf in range(_SOAK_LEAVES):
+                failed = each % 50 == 0 and leaf == 3
+                outcome = Outcome(id=f"t{leaf}", agent=f"agent{leaf % 15}", state="running", started_at=began)
+                watch.leaf_changed(outcome)
+                with tracing.span("genesis.task", {"genesis.task.path": f"t{leaf}"}) as made:
+                    if failed:
+                        made.failed("GEN-TASK")
+                ended = {"state": "failed" if failed else "completed", "ended_at": began + timedelta(seconds=1)}
+                watch.leaf_changed(outcome.model_copy(update=ended))
+                log.info("task is over", extra={"event": "task.ended", "state": ended["state"]})
+            watch.run_ended(run)
+        if each % (number // 50) == 0:
+            rendered(metrics_of_process())
+            memory.append([each, _resident_kb()])
+            time.sleep(0.05)  # the exporter's thread has its turn
+    tracing.stop(30)
+    close()
+    print(json.dumps({"memory": memory}))
+
+
+def _resident_kb() -> int:
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+def soak(bench: Bench, number: int) -> None:
+    """Run the soak in a process of its own, with and without a sample."""
+    for sample in ("1.0", "0.1"):
+        with receiver() as sent, tempfile.TemporaryDirectory() as folder:
+            variables = {"GENESIS_LOG__FILE": str(Path(folder) / "genesis.jsonl"), "GENESIS_LOG__FILE_BYTES": "1000000"}
+            environment = {**os.environ, **sent, **variables, "GENESIS_OBSERVABILITY__SAMPLE": sample}
+            command = [sys.executable, "-m", "bench.observability", "--soak", str(number)]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(f"the soak failed\n{done.stderr[-3000:]}")
+            logs_kb = sum(path.stat().st_size for path in Path(folder).iterdir()) // 1024
+        memory = json.loads(done.stdout.splitlines()[-1])["memory"]
+        half = memory[len(memory) // 2 :]
+        slope = statistics.linear_regression([row[0] for row in half], [row[1] for row in half]).slope
+        bench.add(
+            runs=number, tasks=_SOAK_LEAVES, sample=float(sample), first_mb=round(memory[1][1] / 1024, 1),
+            middle_mb=round(half[0][1] / 1024, 1), last_mb=round(half[-1][1] / 1024, 1),
+            slope_kb_a_run=round(slope, 3), logs_kb=logs_kb,
+        )  # fmt: skip
+        bench.targets.append(Target.at_most(f"memory of the soak in kB a run, sample {sample}", SLOPE_KB, slope))
+
+
+def main() -> None:
+    if "--side" in sys.argv or "--costs" in sys.argv or "--soak" in sys.argv:
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--side")
+        parser.add_argument("--costs", action="store_true")
+        parser.add_argument("--soak", type=int)
+        chosen = parser.parse_args()
+        if chosen.costs:
+            from genesis.settings import Settings
+
+            print(json.dumps(unit_costs(Settings(), 400)))
+        elif chosen.soak:
+            soak_side(chosen.soak)
+        else:
+            run_side(chosen.side)
+        return
+    options = arguments((__doc__ or "").splitlines()[0]).parse_args()
+    bench = Bench("observability")
+    spans(bench)
+    runs(bench, _QUICK_TURNS if options.quick else _TURNS)
+    soak(bench, _QUICK_SOAK_RUNS if options.quick else _SOAK_RUNS)
+    bench.show(as_json=options.as_json)
+
+
+if __name__ == "__main__":
+    main()

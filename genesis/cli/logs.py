@@ -1,0 +1,26 @@
+"""Log lines of a command, while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genesis.observability.logs import Role
+    from genesis.settings import Settings
+
+__all__ = ["logged"]
+
+
+@contextmanager
+def logged(settings: Settings, role: Role = "cli") -> Iterator[None]:
+    """Write log lines where the settings say. The terminal shows what it showed without: progress and warnings."""
+    from genesis.execute.environment import secrets_here
+    from genesis.observability.logs import configure_logs
+
+    setup = configure_logs(settings, role=role, deployed=False, secrets=secrets_here())
+    try:
+        yield
+    finally:
+        setup.close()

@@ -1,0 +1,103 @@
+"""What a command tells of itself: its span, its figures, and the id under which everything is found."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from genesis.errors import UsageError
+from genesis.settings import OriginSettings
+
+if TYPE_CHECKING:
+    from genesis.observability.tracing import Span
+    from genesis.settings import Settings
+
+__all__ = ["correlation_option", "finish", "measured", "observed"]
+
+_T = TypeVar("_T")
+
+correlation_option = click.option(
+    "--correlation-id",
+    default=None,
+    metavar="ID",
+    help="Id that ties the run to what asked for it (default: GENESIS_CORRELATION_ID, or a new one).",
+)
+
+
+@contextmanager
+def observed(settings: Settings, command: str, *, correlation_id: str | None = None) -> Iterator[Span]:
+    """Make the root span of a command, and bind the id and the trace that it was called with.
+
+    Args:
+        settings: What is exported.
+        command: Its name.
+        correlation_id: What the command line says; else the environment counts, else a new id is made.
+
+    Raises:
+        UsageError: The id cannot be used, or the `OTEL_*` variables ask for what there is not.
+    """
+    from genesis.observability.correlation import LONGEST_ID, bound, new_id, origin_of
+    from genesis.observability.metrics import metrics_of_process
+    from genesis.observability.tracing import span, tracing_of_process
+
+    if correlation_id is not None and origin_of({"x-correlation-id": correlation_id}).correlation_id is None:
+        hint = f"give 1 to {LONGEST_ID} printable characters"
+        raise UsageError(f"the correlation id {correlation_id[:200]!r} cannot be used", hint=hint)
+    origin = origin_of(OriginSettings().carrier)
+    metrics_of_process().most_series = settings.observability.most_series
+    tracing_of_process().start(settings.observability, role="cli")
+    name = correlation_id or origin.correlation_id or new_id()
+    try:
+        with (
+            bound(correlation_id=name, traceparent=origin.traceparent),
+            span(f"genesis {command}", {"genesis.correlation_id": name}) as made,
+        ):
+            yield made
+    finally:
+        finish(settings)
+
+
+async def measured(work: Callable[[], Awaitable[_T]], port: int | None) -> _T:
+    """Do something, and serve the metrics of this process meanwhile, where a port is given for that.
+
+    What was shown there is not handed on to another process at the end: Prometheus has it.
+
+    Raises:
+        ServiceError: The port is taken.
+    """
+    if port is None:
+        return await work()
+    from importlib.metadata import version
+
+    from genesis.cli.output import notes
+    from genesis.observability.exposition import rendered
+    from genesis.observability.instruments import BUILD
+    from genesis.observability.metrics import metrics_of_process
+    from genesis.observability.zeros import show_zeros
+    from genesis.workers.health import HealthPage
+
+    metrics = metrics_of_process()
+    show_zeros(metrics)
+    metrics.set(BUILD, version("prefect-genesis"), value=1)
+    page = HealthPage(lambda: (True, {"status": "ok"}), lambda accept: rendered(metrics, accept))
+    listens_on = await page.open("127.0.0.1", port)
+    notes().print(f"Metrics: http://127.0.0.1:{listens_on}/metrics", soft_wrap=True)
+    try:
+        return await work()
+    finally:
+        await page.close()
+        if page.asked:
+            metrics.handed_over()
+
+
+def finish(settings: Settings) -> None:
+    """Send the spans that are left, and leave the figures to a process that stays."""
+    from genesis.observability.handed_on import hand_on
+    from genesis.observability.metrics import metrics_of_process
+    from genesis.observability.tracing import tracing_of_process
+
+    tracing_of_process().stop()
+    hand_on(metrics_of_process().handed_over(), settings.home)

@@ -1,0 +1,131 @@
+"""Values of a log line: bounded, as JSON, and without secrets, whatever they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from datetime import date
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from genesis.security.redact import redact, redacted
+
+__all__ = ["as_text", "clean", "cut", "safe", "size_of", "within"]
+
+_MOST_TEXT = 2_000
+"""Characters of a value."""
+_MARGIN = 4_096
+"""So much more is read than is shown, so that no half of a secret is left where a text is cut."""
+_MOST_IN_ALL = 32_000
+"""Characters of all values of a line that are looked at."""
+_ITEM = 8
+_CUT = "… (cut)"
+_MOST_NAME = 300
+_MOST_ITEMS = 50
+_DEEPEST = 6
+_LARGEST_NUMBER = 2**63
+
+
+def safe(value: Any, secrets: tuple[str, ...]) -> Any:
+    """Give a value as bounded JSON without secrets."""
+    return _trimmed(redacted(_plain(value, 0, _Room()), secrets))
+
+
+def _trimmed(value: Any) -> Any:
+    """Cut texts to what is shown, once no secret is in them."""
+    if isinstance(value, str):
+        return value if len(value) <= _MOST_TEXT else f"{value[:_MOST_TEXT]}{_CUT}"
+    if isinstance(value, dict):
+        return {name: _trimmed(each) for name, each in value.items()}
+    return [_trimmed(each) for each in value] if isinstance(value, list) else value
+
+
+class _Room:
+    """What the values of one line may still take, in characters."""
+
+    def __init__(self) -> None:
+        self.left = _MOST_IN_ALL
+
+    def of(self, text: str) -> str:
+        """Give as much of a text as is looked at."""
+        if self.left <= 0:
+            return _CUT
+        seen = text[: _MOST_TEXT + _MARGIN]
+        self.left -= len(seen)
+        return seen
+
+
+def _plain(value: Any, depth: int, room: _Room) -> Any:
+    """Give a value as JSON: bounded, and what JSON does not know as text."""
+    room.left -= _ITEM
+    if value is None or isinstance(value, bool):
+        return value
+    if type(value) is str:
+        return room.of(value)
+    if isinstance(value, int):
+        return value if abs(value) < _LARGEST_NUMBER else "a very large number"
+    if isinstance(value, float | Decimal):
+        number = float(value)
+        return number if math.isfinite(number) else str(number)
+    if isinstance(value, date):
+        return value.isoformat()
+    if depth < _DEEPEST and isinstance(value, Mapping):
+        return _plain_mapping(value, depth, room)
+    if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
+        return _plain_items(value, depth, room)
+    return room.of(as_text(value))
+
+
+def _plain_mapping(value: Mapping[Any, Any], depth: int, room: _Room) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key in islice(value, _MOST_ITEMS):
+        if room.left <= 0:
+            break
+        found[cut(as_text(key), _MOST_NAME)] = _plain(value[key], depth + 1, room)
+    return found | ({"…": f"{len(value) - len(found):,} more"} if len(found) < len(value) else {})
+
+
+def _plain_items(value: Collection[Any], depth: int, room: _Room) -> list[Any]:
+    found: list[Any] = []
+    for each in islice(value, _MOST_ITEMS):
+        if room.left <= 0:
+            break
+        found.append(_plain(each, depth + 1, room))
+    return [*found, f"… {len(value) - len(found):,} more"] if len(found) < len(value) else found
+
+
+def as_text(value: object) -> str:
+    """Give a value as text; its own code makes it, and may fail."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001  # the boundary of anyone's code
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
+def clean(text: str, secrets: tuple[str, ...], most: int) -> str:
+    """Strike secrets out of as much of a text as is shown."""
+    seen = text[: most + _MARGIN]
+    struck = redact(seen, secrets)
+    if len(seen) == len(text):
+        return cut(struck, most)
+    kept = struck[: max(0, min(most, len(struck) - _MARGIN))]
+    return f"{kept}… ({len(text) - len(kept):,} more characters)"
+
+
+def cut(text: str, most: int) -> str:
+    """Cut a text to so many characters, and say how many are missing."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
+
+
+def within(text: str, most: int) -> str:
+    """Cut a text to so many bytes."""
+    if len(text) * 4 <= most or size_of(text) <= most:
+        return text
+    kept = text.encode("utf-8", "surrogatepass")[: most - _MOST_NAME].decode("utf-8", "ignore")
+    return f"{kept}… (cut at {most:,} bytes)"
+
+
+def size_of(text: str) -> int:
+    """Give the bytes of a text in UTF-8."""
+    return len(text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,184 @@
+"""One id for a run, from whoever asks for it to the last log line: what it is, and how it travels.
+
+It travels as `x-correlation-id` and, with where the trace is, as `traceparent`, `tracestate` and `baggage` (W3C Trace
+Context and Baggage), in headers, in the labels of flow runs, and in the environment of programs.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from urllib.parse import quote, unquote
+
+__all__ = [
+    "LONGEST_ID",
+    "TRACE_LABEL",
+    "Origin",
+    "Trail",
+    "bound",
+    "carried",
+    "current",
+    "environment",
+    "facts",
+    "here",
+    "new_id",
+    "origin_of",
+]
+
+LONGEST_ID = 128
+"""Most characters of a correlation id that is taken from outside."""
+TRACE_LABEL = "__OTEL_TRACEPARENT"
+"""Label in which Prefect keeps where a flow run is in a trace, as W3C's `traceparent`."""
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_SAFE = " :/+=@,;"
+_BAGGAGE_ID = "genesis.correlation_id"
+_LONGEST_STATE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Where the present code is at."""
+
+    correlation_id: str | None = None
+    run_id: str | None = None
+    task: str | None = None
+    """Path of the leaf."""
+    agent: str | None = None
+    attempt: int | None = None
+    traceparent: str | None = None
+    """Of whoever asked, where nothing here is traced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What came along with a request."""
+
+    correlation_id: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
+_trail: ContextVar[Trail | None] = ContextVar("genesis_trail", default=None)
+
+
+def new_id() -> str:
+    """Make a correlation id: 16 hex digits."""
+    return secrets.token_hex(8)
+
+
+def current() -> Trail:
+    """Give where the present code is at; an empty one outside of any run."""
+    return _trail.get() or Trail()
+
+
+@contextmanager
+def bound(
+    *,
+    correlation_id: str | None = None,
+    run_id: str | None = None,
+    task: str | None = None,
+    agent: str | None = None,
+    attempt: int | None = None,
+    traceparent: str | None = None,
+) -> Iterator[Trail]:
+    """Say where the code inside is at; what is not given stays as it is outside."""
+    given = {
+        "correlation_id": correlation_id,
+        "run_id": run_id,
+        "task": task,
+        "agent": agent,
+        "attempt": attempt,
+        "traceparent": traceparent,
+    }
+    trail = replace(current(), **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each has its field's type
+    token = _trail.set(trail)
+    try:
+        yield trail
+    finally:
+        _trail.reset(token)
+
+
+def facts() -> dict[str, str | int]:
+    """Give what is known of the present code's place, flat, for a log line: ids, and where the trace is."""
+    trail = _trail.get()
+    found: dict[str, str | int] = {}
+    if trail is not None:
+        for name in ("correlation_id", "run_id", "task", "agent", "attempt"):
+            if (value := getattr(trail, name)) is not None:
+                found[name] = value
+    if (traceparent := here()) is not None:
+        _, found["trace_id"], found["span_id"], *_ = traceparent.split("-")
+    return found
+
+
+def carried(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
+    """Give the headers that a call from here carries along.
+
+    Args:
+        correlation_id: The id; that of the present code where missing.
+        run_id: Likewise.
+    """
+    trail = current()
+    correlation_id, run_id = correlation_id or trail.correlation_id, run_id or trail.run_id
+    headers: dict[str, str] = {}
+    if correlation_id is not None:
+        headers["x-correlation-id"] = quote(correlation_id, safe=_SAFE)
+        headers["baggage"] = f"{_BAGGAGE_ID}={quote(correlation_id, safe='')}"
+        if run_id is not None:
+            headers["baggage"] += f",genesis.run_id={quote(run_id, safe='')}"
+    if (traceparent := here()) is not None:
+        headers["traceparent"] = traceparent
+    return headers
+
+
+def environment(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
+    """Give the variables by which a program that is started from here knows its trace, as OpenTelemetry names them."""
+    names = {"traceparent": "TRACEPARENT", "baggage": "BAGGAGE", "x-correlation-id": "GENESIS_CORRELATION_ID"}
+    return {names[name]: value for name, value in carried(correlation_id, run_id).items()}
+
+
+def origin_of(carrier: Mapping[str, str]) -> Origin:
+    """Read what came along with a request: headers, or variables of the environment. What is malformed counts as none.
+
+    Args:
+        carrier: Names in any case, with `-` or `_`.
+    """
+    given = {name.lower().replace("_", "-"): value for name, value in carrier.items()}
+    said = given.get("x-correlation-id") or given.get("genesis-correlation-id")
+    correlation_id = _id(unquote(said)) if said else None
+    for entry in given.get("baggage", "").split(","):
+        name, _, value = entry.partition("=")
+        if correlation_id is None and name.strip() == _BAGGAGE_ID:
+            correlation_id = _id(unquote(value.partition(";")[0].strip()))
+    traceparent = given.get("traceparent", "").strip().lower()
+    if not _TRACEPARENT.fullmatch(traceparent) or traceparent.startswith("ff"):
+        return Origin(correlation_id)
+    state = given.get("tracestate", "")
+    return Origin(correlation_id, traceparent, state if 0 < len(state) <= _LONGEST_STATE else None)
+
+
+def _id(text: str) -> str | None:
+    """Take an id as it is, if it is one: short, and printable."""
+    text = text.strip()
+    return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
+
+
+def here() -> str | None:
+    """Give where the present code is in a trace, in W3C's form: in a span, or else where whoever asked was."""
+    return _span_here() or current().traceparent
+
+
+def _span_here() -> str | None:
+    """Give the span that the present code is in; nothing is imported for that."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"

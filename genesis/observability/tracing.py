@@ -1,0 +1,173 @@
+"""Spans: off until `start` finds that traces are wanted, and then cheap. This is what the rest of Genesis calls.
+
+Names and attributes follow OpenTelemetry's semantic conventions where there are any: `gen_ai.*` for agents and models,
+`error.type` for failures. What people and models wrote is left out unless the settings ask for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from genesis.errors import UsageError
+from genesis.settings import ObservabilitySettings, OtelSettings
+
+if TYPE_CHECKING:
+    from genesis.observability.exporting import Exporting
+
+__all__ = ["Kind", "Span", "Tracing", "Value", "span", "tracing_of_process"]
+
+Kind = Literal["internal", "client", "server", "producer", "consumer"]
+Value = str | int | float | bool
+
+
+class Span(Protocol):
+    """One step of a trace, while it goes on."""
+
+    @property
+    def traceparent(self) -> str | None:
+        """Where it is, in W3C's form; None where nothing is traced."""
+        ...
+
+    @property
+    def records(self) -> bool:
+        """Whether what is set is kept: it need not be made otherwise."""
+        ...
+
+    def set(self, name: str, value: Value | None) -> None:
+        """Set an attribute; None sets none."""
+        ...
+
+    def say(self, name: str, text: str) -> None:
+        """Set an attribute that holds what a person or a model wrote: only where the settings ask for that."""
+        ...
+
+    def failed(self, code: str, message: str = "") -> None:
+        """Mark it as failed.
+
+        Args:
+            code: What kind of failure, from a closed set.
+            message: Shown only where the settings ask for what people wrote.
+        """
+        ...
+
+    def keep(self) -> None:
+        """Have its trace exported although it was not drawn: something in it is worth looking at."""
+        ...
+
+
+class _Nothing:
+    """A span of nothing."""
+
+    traceparent: str | None = None
+    records = False
+
+    def set(self, name: str, value: Value | None) -> None:
+        """Set nothing."""
+
+    def say(self, name: str, text: str) -> None:
+        """Say nothing."""
+
+    def failed(self, code: str, message: str = "") -> None:
+        """Mark nothing."""
+
+    def keep(self) -> None:
+        """Keep nothing."""
+
+
+_NOTHING = _Nothing()
+
+
+class Tracing:
+    """The traces of this process."""
+
+    def __init__(self) -> None:
+        self._exporting: Exporting | None = None
+
+    @property
+    def on(self) -> bool:
+        """Whether spans are recorded."""
+        return self._exporting is not None
+
+    def start(self, settings: ObservabilitySettings, *, role: str, otel: OtelSettings | None = None) -> bool:
+        """Record spans from now on, if the standard `OTEL_*` variables ask for that; again does nothing.
+
+        Args:
+            settings: What share is exported, and whether texts are.
+            role: What this process is: cli, orchestrator, worker, agent.
+            otel: The standard variables; read where missing.
+
+        Returns:
+            Whether spans are recorded.
+
+        Raises:
+            UsageError: They ask for what there is not: another exporter or protocol, or the extra is not installed.
+        """
+        otel = otel or OtelSettings()
+        if self._exporting is None and otel.wanted:
+            self._exporting = _exporting(settings, otel, role)
+        return self.on
+
+    def flush(self, seconds: float = 3.0) -> None:
+        """Send what has ended so far, and wait no longer than this."""
+        if self._exporting is not None:
+            self._exporting.flush(seconds)
+
+    def stop(self, seconds: float = 3.0) -> None:
+        """Send what is left, and record no more."""
+        exporting, self._exporting = self._exporting, None
+        if exporting is not None:
+            exporting.stop(seconds)
+
+    def span(
+        self,
+        name: str,
+        attributes: Mapping[str, Value | None] | None = None,
+        *,
+        kind: Kind = "internal",
+        parent: str | None = None,
+        links: Sequence[str] = (),
+    ) -> AbstractContextManager[Span]:
+        """Make a span around the code inside; what is raised there marks it as failed, and goes on.
+
+        Args:
+            name: From a closed set.
+            attributes: What is known of it to begin with; None leaves one out.
+            kind: How it is related to others, in OpenTelemetry's terms.
+            parent: `traceparent` of what it is a part of; the present span where it is missing.
+            links: `traceparent` of what it comes back to: an earlier attempt, an earlier execution.
+        """
+        if self._exporting is None:
+            return nullcontext(_NOTHING)
+        return self._exporting.span(name, attributes or {}, kind, parent, links)
+
+
+def _exporting(settings: ObservabilitySettings, otel: OtelSettings, role: str) -> Exporting:
+    try:
+        from genesis.observability.exporting import Exporting  # noqa: PLC0415  # heavy, and only where it is wanted
+    except ImportError as error:
+        raise UsageError(
+            f"traces are asked for, and OpenTelemetry's SDK is not installed: {error}",
+            hint="pip install 'prefect-genesis[otel]', or unset OTEL_EXPORTER_OTLP_ENDPOINT",
+        ) from error
+    return Exporting(settings, otel, role)
+
+
+@lru_cache(maxsize=1)
+def tracing_of_process() -> Tracing:
+    """Give the traces of this process."""
+    return Tracing()
+
+
+def span(
+    name: str,
+    attributes: Mapping[str, Value | None] | None = None,
+    *,
+    kind: Kind = "internal",
+    parent: str | None = None,
+    links: Sequence[str] = (),
+) -> AbstractContextManager[Span]:
+    """Make a span of this process's traces; see `Tracing.span`."""
+    return tracing_of_process().span(name, attributes, kind=kind, parent=parent, links=links)

@@ -1,0 +1,66 @@
+"""The secrets that this process knows: whatever was looked up as one is struck out of what it says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from functools import lru_cache
+from urllib.parse import quote
+
+from pydantic import BaseModel, SecretStr
+
+from genesis.security.redact import LEAST_CHARACTERS
+
+__all__ = ["KnownSecrets", "secrets_of_process", "settings_secrets"]
+
+_MOST = 1_000
+"""Values that are kept, so that a process that lives long stays small."""
+
+
+class KnownSecrets:
+    """Values to strike out, in each way in which they are written. It can be used from many threads at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[str, None] = {}
+        self._all: tuple[str, ...] = ()
+
+    def add(self, *values: str) -> None:
+        """Add values; those that are too short to be looked for are left out, and the oldest ones make room."""
+        new = [value for value in values if len(value) >= LEAST_CHARACTERS and value not in self._values]
+        if not new:
+            return
+        with self._lock:
+            self._values.update(dict.fromkeys(new))
+            for oldest in list(self._values)[:-_MOST]:
+                del self._values[oldest]
+            written = (way for value in self._values for way in _written(value))
+            self._all = tuple(dict.fromkeys(written))
+
+    def __call__(self) -> tuple[str, ...]:
+        """Give all values as they may turn up in text."""
+        return self._all
+
+
+def settings_secrets(settings: BaseModel) -> frozenset[str]:
+    """Find the values of a settings tree that are declared to be secret."""
+    found: set[str] = set()
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            found.add(value.get_secret_value())
+        elif isinstance(value, BaseModel):
+            found |= settings_secrets(value)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1)
+def secrets_of_process() -> KnownSecrets:
+    """Give the secrets that this process knows."""
+    return KnownSecrets()
+
+
+def _written(value: str) -> tuple[str, ...]:
+    """Give the ways in which a value is written: as it is, in JSON, in a URL, and its lines where it has several."""
+    lines = [line for line in value.splitlines() if len(line) >= LEAST_CHARACTERS]
+    return (value, json.dumps(value)[1:-1], quote(value, safe=""), *(lines if len(lines) > 1 else ()))

@@ -1,0 +1,92 @@
+"""Strike secrets out of text and of data that people will read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from genesis.security.names import is_secret_name
+from genesis.security.shapes import Span, no_secret, secret_spans
+
+__all__ = ["LEAST_CHARACTERS", "MARK", "redact", "redacted"]
+
+MARK = "***"
+"""What stands where a secret was."""
+LEAST_CHARACTERS = 6
+"""A known value that is shorter is not looked for: it would be found in half of all words."""
+_WORD_CHARACTERS = 12
+"""A known value that is shorter, and of letters and digits only, counts as a word of its own alone."""
+_DEEPEST = 60
+
+_T = TypeVar("_T")
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Strike out known values, and whatever has the shape of a secret. Done twice it changes nothing more.
+
+    Ordinary text comes back as it is, after a few microseconds. Any text takes time in proportion to its length.
+    What is not recognised is not struck out: a password in a sentence, or one that is written backwards.
+
+    Args:
+        text: Any text.
+        secrets: Known values; those of fewer than six characters are left out.
+    """
+    spans = [span for secret in secrets if secret in text for span in _found(text, secret)]
+    spans += secret_spans(text)
+    return _struck(text, spans) if spans else text
+
+
+def redacted(value: _T, secrets: Iterable[str] = ()) -> _T:
+    """Strike secrets out of all texts of a JSON-like value, by their names too; the shape stays.
+
+    Args:
+        value: Mappings, lists, tuples, texts, numbers; anything else comes back as it is.
+        secrets: Known values.
+    """
+    return _cleaned(value, tuple(secrets), "", 0)  # type: ignore[return-value]  # the same shape
+
+
+def _cleaned(value: object, secrets: tuple[str, ...], name: str, depth: int) -> object:
+    """Give a value without secrets; `name` is that of a secret which it is, or is a part of."""
+    if isinstance(value, str):
+        if name and not no_secret(name, value):
+            return MARK
+        return redact(value, secrets)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return MARK if name and not no_secret(name, str(value)) else value
+    if depth >= _DEEPEST:
+        return MARK if isinstance(value, Mapping | list | tuple) else value
+    if isinstance(value, Mapping):
+        return {
+            redact(key, secrets) if isinstance(key, str) else key: _cleaned(
+                each, secrets, key if isinstance(key, str) and is_secret_name(key) else name, depth + 1
+            )
+            for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return type(value)([_cleaned(each, secrets, name, depth + 1) for each in value])
+    return value
+
+
+def _found(text: str, secret: str) -> Iterable[Span]:
+    if len(secret) < LEAST_CHARACTERS or not secret.strip("*"):
+        return
+    alone = len(secret) < _WORD_CHARACTERS and secret.isalnum()
+    place = text.find(secret)
+    while place >= 0:
+        end = place + len(secret)
+        if not (alone and (text[place - 1 : place].isalnum() or text[end : end + 1].isalnum())):
+            yield place, end
+        place = text.find(secret, place + 1)
+
+
+def _struck(text: str, spans: list[Span]) -> str:
+    """Put the mark in the place of each span; spans that touch are one."""
+    parts, kept, end = [], 0, -1
+    for start, stop in sorted(spans):
+        if start >= stop:
+            continue
+        if start > end:
+            parts += [text[kept:start], MARK]
+        end = kept = max(end, stop)
+    return "".join([*parts, text[kept:]])

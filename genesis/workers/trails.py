@@ -1,0 +1,19 @@
+"""Which run of Genesis a flow run belongs to."""
+
+from __future__ import annotations
+
+from prefect.client.schemas.objects import FlowRun
+
+__all__ = ["CORRELATION_LABEL", "correlation_of"]
+
+CORRELATION_LABEL = "genesis.correlation_id"
+"""Label by which whoever makes a flow run gives it an id."""
+_TAG = "cid:"
+
+
+def correlation_of(flow_run: FlowRun) -> str | None:
+    """Give the correlation id that a flow run was made with: a label, or the tag that all of Genesis have."""
+    label = flow_run.labels.get(CORRELATION_LABEL)
+    if isinstance(label, str) and label:
+        return label
+    return next((tag.removeprefix(_TAG) for tag in flow_run.tags if tag.startswith(_TAG)), None)

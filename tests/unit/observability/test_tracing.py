@@ -1,0 +1,246 @@
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+
+from genesis.errors import TaskError, UsageError
+from genesis.observability.correlation import bound, carried, facts
+from genesis.observability.instruments import SPANS_DROPPED
+from genesis.observability.metrics import metrics_of_process
+from genesis.observability.tracing import Tracing
+from genesis.settings import ObservabilitySettings, OtelSettings
+from genesis.testing.otlp import TraceReceiver
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+UNDRAWN = PARENT[:-2] + "00"
+
+
+@pytest.fixture(params=["http/protobuf", "grpc"])
+def receiver(request):
+    with TraceReceiver(request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def start(receiver, monkeypatch):
+    """Starts traces as a process would that is started with these variables."""
+    for name, value in receiver.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_INSECURE", "true")
+    started = []
+
+    def make(**settings):
+        tracing = Tracing()
+        assert tracing.start(ObservabilitySettings(**settings), role="cli")
+        started.append(tracing)
+        return tracing
+
+    yield make
+    for tracing in started:
+        tracing.stop()
+
+
+def test_without_the_standard_variables_nothing_is_recorded(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
+    tracing = Tracing()
+    assert not tracing.start(ObservabilitySettings(), role="cli")
+    with tracing.span("x") as span:
+        assert (span.traceparent, span.records) == (None, False)
+        span.set("a", 1)
+        span.say("b", "text")
+        span.failed("code")
+        span.keep()
+        assert facts() == {}
+    tracing.flush()
+    tracing.stop()
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({}, False),
+        ({"exporter_otlp_endpoint": "http://x"}, True),
+        ({"exporter_otlp_traces_endpoint": "http://x"}, True),
+        ({"traces_exporter": "otlp"}, True),
+        ({"traces_exporter": "none", "exporter_otlp_endpoint": "http://x"}, False),
+        ({"sdk_disabled": True, "exporter_otlp_endpoint": "http://x"}, False),
+    ],
+)
+def test_the_standard_variables_decide(variables, wanted):
+    assert OtelSettings(**variables).wanted == wanted
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"traces_exporter": "console"}, "OTEL_TRACES_EXPORTER is 'console'"),
+        ({"exporter_otlp_endpoint": "http://x", "exporter_otlp_protocol": "http/json"}, "'http/json'"),
+    ],
+)
+def test_what_there_is_not_is_said(variables, said):
+    with pytest.raises(UsageError, match=said):
+        Tracing().start(ObservabilitySettings(), role="cli", otel=OtelSettings(**variables))
+
+
+def test_spans_arrive_with_their_parents_and_links(receiver, start):
+    tracing = start()
+    with bound(correlation_id="c"), tracing.span("root", {"n": 1, "none": None}, kind="server") as root:
+        assert carried()["traceparent"] == root.traceparent
+        assert facts()["trace_id"] == root.traceparent.split("-")[1]
+        with tracing.span("inner", links=[PARENT, "garbage"]) as inner:
+            inner.set("late", True)
+    with tracing.span("far", parent=PARENT, kind="consumer"), tracing.span("nearer"):
+        pass
+    with tracing.span("new", parent="garbage"):
+        pass
+    tracing.stop()
+    by = {each.name: each for each in receiver.spans}
+    assert (by["root"].parent_id, by["root"].kind, by["root"].attributes) == ("", "server", {"n": 1})
+    assert by["inner"].parent_id == by["root"].span_id
+    assert by["inner"].trace_id == by["root"].trace_id
+    assert by["inner"].attributes == {"late": True}
+    assert by["inner"].links == ((PARENT.split("-")[1], PARENT.split("-")[2]),)
+    assert (by["far"].trace_id, by["far"].parent_id) == tuple(PARENT.split("-")[1:3])
+    assert by["nearer"].parent_id == by["far"].span_id
+    assert by["new"].parent_id == ""
+    assert by["root"].resource["genesis.role"] == "cli"
+    assert by["root"].resource["process.pid"] == os.getpid()
+
+
+def test_a_call_is_a_part_of_the_trace_that_it_came_with(receiver, start):
+    tracing = start()
+    with bound(traceparent=PARENT), tracing.span("root"), tracing.span("inner"):
+        pass
+    tracing.stop()
+    by = {each.name: each for each in receiver.spans}
+    assert (by["root"].trace_id, by["root"].parent_id) == tuple(PARENT.split("-")[1:3])
+    assert by["inner"].parent_id == by["root"].span_id
+
+
+def test_what_is_raised_marks_the_span_and_goes_on(receiver, start):
+    tracing = start()
+    with pytest.raises(TaskError), tracing.span("ours"):
+        raise TaskError("the words of a person", code="GEN-TASK-EXIT")
+    with pytest.raises(ZeroDivisionError), tracing.span("theirs"):
+        raise ZeroDivisionError("the words of a library")
+    tracing.stop()
+    by = {each.name: each for each in receiver.spans}
+    assert (by["ours"].status, by["ours"].attributes) == ("error", {"error.type": "GEN-TASK-EXIT"})
+    assert by["theirs"].attributes == {"error.type": "ZeroDivisionError"}
+
+
+@pytest.mark.parametrize("content", [True, False])
+def test_what_people_write_is_in_a_span_only_where_it_is_switched_on(receiver, start, content):
+    tracing = start(content=content)
+    with tracing.span("x") as span:
+        span.say("genesis.request", "the words of a person" * 1_000)
+    tracing.stop()
+    (found,) = receiver.spans
+    assert ("genesis.request" in found.attributes) == content
+    assert len(found.attributes.get("genesis.request", "")) <= 2_000
+
+
+def test_of_what_is_not_drawn_whole_traces_are_kept_in_which_something_fails(receiver, start):
+    tracing = start(sample=0.0)
+    for number in range(20):
+        with tracing.span("root", {"n": number}):
+            with tracing.span("before"):
+                pass
+            with tracing.span("inner") as inner:
+                if number == 7:
+                    inner.failed("GEN-X")
+                if number == 9:
+                    inner.keep()
+    tracing.stop()
+    assert sorted(each.attributes["n"] for each in receiver.spans if each.name == "root") == [7, 9]
+    assert sorted(each.name for each in receiver.spans) == sorted(["root", "before", "inner"] * 2)
+
+
+def test_the_decision_of_whoever_asks_holds(receiver, start):
+    tracing = start(sample=0.0)
+    with tracing.span("drawn", parent=PARENT):
+        pass
+    with tracing.span("undrawn", parent=UNDRAWN) as span:
+        assert span.traceparent.endswith("-00")
+    tracing.stop()
+    assert [each.name for each in receiver.spans] == ["drawn"]
+
+
+def test_a_share_of_traces_is_drawn_by_their_ids(receiver, start):
+    tracing = start(sample=0.3)
+    drawn = 0
+    for _ in range(1_000):
+        with tracing.span("x") as span:
+            drawn += span.traceparent.endswith("1") or span.traceparent.endswith("3")
+    assert 200 < drawn < 400
+
+
+def test_what_is_held_back_is_bounded():
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from genesis.observability.sampling import KeepingProcessor, KeepingSampler
+
+    processor = KeepingProcessor(InMemorySpanExporter())
+    provider = TracerProvider(sampler=KeepingSampler(0.0), shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("x")
+    for _ in range(12_000):
+        tracer.start_span("x").end()
+    assert processor._holding == sum(len(held) for held in processor._held.values()) <= 5_000
+    provider.shutdown()
+
+
+def test_a_receiver_that_is_away_costs_spans_and_one_warning(monkeypatch, caplog, capfd):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    before = metrics_of_process().value(SPANS_DROPPED)
+    tracing = Tracing()
+    tracing.start(ObservabilitySettings(), role="cli")
+    with caplog.at_level(logging.WARNING, "genesis"):
+        for _ in range(3):
+            with tracing.span("x"):
+                pass
+            tracing.flush(10)
+        tracing.stop(10)
+    assert metrics_of_process().value(SPANS_DROPPED) - before == 3
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("genesis")]
+    assert said == ["spans cannot be sent, and are dropped"]
+    assert capfd.readouterr() == ("", "")
+
+
+_THEIRS = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from genesis.observability.tracing import Tracing
+from genesis.settings import ObservabilitySettings
+kept = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(kept))
+trace.set_tracer_provider(provider)
+tracing = Tracing()
+assert tracing.start(ObservabilitySettings(), role="cli")
+with trace.get_tracer("theirs").start_as_current_span("theirs"), tracing.span("ours"):
+    pass
+tracing.stop()
+ours, theirs = kept.get_finished_spans()
+assert ours.parent.span_id == theirs.context.span_id
+"""
+
+
+def test_the_provider_of_the_program_around_is_used_as_it_is():
+    environment = {**os.environ, "OTEL_TRACES_EXPORTER": "otlp"}
+    assert subprocess.run([sys.executable, "-c", _THEIRS], env=environment, check=False).returncode == 0
+
+
+def test_without_the_sdk_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
+    monkeypatch.delitem(sys.modules, "genesis.observability.exporting", raising=False)
+    with pytest.raises(UsageError) as raised:
+        Tracing().start(ObservabilitySettings(), role="cli", otel=OtelSettings(traces_exporter="otlp"))
+    assert "prefect-genesis[otel]" in raised.value.hint

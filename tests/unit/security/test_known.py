@@ -1,0 +1,51 @@
+"""The values that a process knows to be secret."""
+
+from pydantic import SecretStr
+
+from genesis.security.known import KnownSecrets, secrets_of_process, settings_secrets
+from genesis.security.redact import redact
+from genesis.settings import LlmSettings, ResilienceSettings, Settings
+
+
+def test_a_value_is_struck_out_in_each_way_it_is_written():
+    known = KnownSecrets()
+    known.add('a"b/c d\n')
+    for text in ('a"b/c d\n', 'a\\"b/c d\\n', "a%22b%2Fc%20d%0A"):
+        assert redact(f"<{text}>", known()) == "<***>"
+
+
+def test_lines_of_a_long_secret_are_struck_out_one_by_one():
+    known = KnownSecrets()
+    known.add("first-line\nsecond-line\nx")
+    assert redact("second-line, first-line", known()) == "***, ***"
+
+
+def test_short_values_are_left_out_and_none_is_kept_twice():
+    known = KnownSecrets()
+    known.add("abcde", "abcdef")
+    known.add("abcdef")
+    assert known() == ("abcdef",)
+
+
+def test_the_oldest_make_room():
+    known = KnownSecrets()
+    known.add(*(f"secret-{number}" for number in range(1_500)))
+    assert len(known()) == 1_000
+    assert "secret-1499" in known()
+
+
+def test_secret_settings_are_found_at_any_depth():
+    settings = Settings(
+        llm=LlmSettings(api_key=SecretStr("key-of-the-model")),
+        resilience=ResilienceSettings(redis_url=SecretStr("redis://:pw@h/0")),
+    )
+    assert settings_secrets(settings) == {"key-of-the-model", "redis://:pw@h/0"}
+
+
+def test_a_secret_that_an_agent_asks_for_is_known_from_then_on(monkeypatch):
+    from genesis.execute.environment import secret
+
+    monkeypatch.setenv("LOGIN_OF_THE_AGENT", "of-the-agent-1")
+    assert secret("LOGIN_OF_THE_AGENT") == "of-the-agent-1"
+    assert "of-the-agent-1" in secrets_of_process()()
+    assert secret("THERE_IS_NO_SUCH_SECRET") is None
