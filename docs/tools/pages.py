@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from genesis import errors
+from genesis.execute.event_table import EVENT_TABLE
 from genesis.observability.instruments import INSTRUMENTS
 from genesis.resilience.taxonomy import BY_CLASS, BY_CODE
 from genesis.settings import Settings
@@ -62,6 +63,15 @@ def meanings() -> str:
     return "\n".join(rows) + "\n"
 
 
+def events() -> str:
+    """One row a kind of event."""
+    rows = ["| event | when | payload | labels of the resource |", "|---|---|---|---|"]
+    for kind in EVENT_TABLE:
+        payload, labels = (", ".join(f"`{name}`" for name in names) for names in (kind.payload, kind.labels))
+        rows.append(f"| `{kind.name}`<br>of `{kind.resource}` | {_cell(kind.when)} | {payload} | {labels} |")
+    return "\n".join(rows) + "\n"
+
+
 def metrics() -> str:
     """One row a metric."""
     rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
@@ -74,6 +84,7 @@ def metrics() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "errors": error_tree,
+    "events": events,
     "meanings": meanings,
     "metrics": metrics,
 }

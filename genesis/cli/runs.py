@@ -9,6 +9,7 @@ import click
 from genesis.cli.options import debug_option, json_option, load_settings
 from genesis.cli.output import console, print_document
 from genesis.cli.prefect import before_prefect
+from genesis.cli.purge import purge
 
 __all__ = ["runs"]
 
@@ -65,3 +66,6 @@ def show(run: str, as_json: bool) -> None:
     console().print(f"[bold]{found.run_id}[/]  {found.correlation_id}  {found.ui_url or ''}", soft_wrap=True)
     explained = None if explanation is None else explanation_view(explanation)
     console().print(run_view(found, explained=explained))
+
+
+runs.add_command(purge)

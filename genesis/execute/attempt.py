@@ -178,7 +178,7 @@ class LeafRun:
             return Result(value=found[0]), "cached"
         result, state = await self._execute(inputs, by_path)
         if state == "completed":
-            await cache.put(key, result.value, session.now())
+            await cache.put(leaf, key, result.value, session.now())
         return result, state
 
     async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:

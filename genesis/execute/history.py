@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
+from genesis.errors import UsageError
 from genesis.execute.explain import Explanation, explain
 from genesis.execute.ledger import Header, Ledger, RunLock, Store, leaf_name, list_runs, open_store
 from genesis.execute.session import Course
@@ -22,6 +24,7 @@ __all__ = [
     "open_ledger",
     "run_lock",
     "show_run",
+    "still_there",
 ]
 
 
@@ -35,10 +38,17 @@ def open_ledger(store: Store, run_id: str, settings: Settings) -> Ledger:
     return Ledger(store, run_id, inline_bytes=limits.result_inline_bytes, most_bytes=limits.result_bytes)
 
 
-def run_lock(ledger: Ledger, settings: Settings) -> RunLock:
-    """Give the lock of a run: in its folder, or on this machine where the storage is elsewhere."""
-    path = ledger.folder / ".lock" if ledger.folder else settings.home / "locks" / ledger.run_id
-    return RunLock(path, ledger.run_id)
+def run_lock(ledger: Ledger, settings: Settings, *, existing: bool = False) -> RunLock:
+    """Give the lock of a run: in its folder, or on this machine where the storage is elsewhere.
+
+    Args:
+        ledger: The run's ledger.
+        settings: Where the home is.
+        existing: The run was found before; its folder is not made again where a purge has removed it since.
+    """
+    if ledger.folder is None:
+        return RunLock(settings.home / "locks" / ledger.run_id, ledger.run_id)
+    return RunLock(ledger.folder / ".lock", ledger.run_id, existing=existing)
 
 
 def files_folder(ledger: Ledger, settings: Settings) -> Path:
@@ -55,6 +65,23 @@ async def find_run(run_id: str, settings: Settings) -> tuple[Ledger, Header]:
     """
     ledger = open_ledger(await open_store(), run_id, settings)
     return ledger, await ledger.header()
+
+
+async def still_there(ledger: Ledger) -> None:
+    """Make sure, once a run's lock is held, that a purge was not quicker. What the lock left of the run is removed.
+
+    Raises:
+        UsageError: The run is no more.
+    """
+    try:
+        await ledger.header_bytes()
+    except UsageError:
+        if ledger.folder is not None:
+            for name in (".lock", "owner.json"):
+                (ledger.folder / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                ledger.folder.rmdir()
+        raise
 
 
 async def course_of(ledger: Ledger, header: Header, settings: Settings) -> Course:

@@ -112,11 +112,12 @@ async def agent_task(
 
 
 @flow(name="housekeeping", persist_result=False, log_prints=False)
-async def housekeeping(keep_days: int = 30, dry_run: bool = True) -> object:
-    """Remove the ledgers of runs that ended long ago.
+async def housekeeping(keep_days: int = 30, dry_run: bool = True, flow_runs: bool = False) -> object:
+    """Remove what runs left that ended long ago: ledgers, files of agents, cached results, old log files.
 
     Args:
-        keep_days: Runs that ended fewer days ago are kept.
+        keep_days: What ended fewer days ago is kept.
         dry_run: Only say what would be removed.
+        flow_runs: Remove Prefect's flow runs with the tag genesis, too.
     """
-    return await purge(keep_days, dry_run=dry_run)
+    return await purge(keep_days, dry_run=dry_run, flow_runs=flow_runs)

@@ -18,6 +18,7 @@ from genesis.errors import RunError
 from genesis.execute.control import Control
 from genesis.execute.history import open_ledger
 from genesis.execute.ledger import new_run_id, open_store
+from genesis.execute.run_events import told_refusal
 from genesis.flows.asking import Asked
 from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.flows.orchestrate import final_state
@@ -92,10 +93,12 @@ async def _started_or_resumed(asked: Asked, launch: Launch, run_id: str) -> Run:
     ledger = open_ledger(await open_store(), run_id, launch.settings)
     if await ledger.exists():
         return await resume_run(run_id, launch)
-    prepared = await asyncio.to_thread(asked.prepared, launch.settings)
-    if not prepared.report.ok:
-        await publish_report(prepared.report)
-    return await start_run(compiled(prepared, launch.settings), launch, run_id)
+    async with told_refusal(run_id, asked.correlation_id or ""):
+        prepared = await asyncio.to_thread(asked.prepared, launch.settings)
+        if not prepared.report.ok:
+            await publish_report(prepared.report)
+        program = compiled(prepared, launch.settings)
+    return await start_run(program, launch, run_id)
 
 
 async def check_asked(asked: Asked) -> object:

@@ -17,7 +17,7 @@ from genesis.errors import RunError
 from genesis.execute.control import Control
 from genesis.execute.custody import owner_here
 from genesis.execute.equipment import equipment, executors
-from genesis.execute.history import course_of, files_folder, find_run, open_ledger, run_lock
+from genesis.execute.history import course_of, files_folder, find_run, open_ledger, run_lock, still_there
 from genesis.execute.ledger import Header, Ledger, new_run_id, open_store
 from genesis.execute.lifecycle import MakePlace
 from genesis.execute.local_place import LocalPlace
@@ -122,7 +122,8 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     metrics_of_process().count(RESUMES)
     if launch.deployed:
         await _asked_for(ledger, settings)
-    with run_lock(ledger, settings):
+    with run_lock(ledger, settings, existing=True):
+        await still_there(ledger)
         return await _execute(course, header, ledger, again)
 
 

@@ -29,6 +29,7 @@ from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.log_observer import LogObserver
 from genesis.execute.observer import Observers
+from genesis.execute.run_events import told_run
 from genesis.execute.run_logs import lines_in_ui
 from genesis.execute.session import Session
 from genesis.execute.telemetry import RunMetrics, run_ended, run_span
@@ -155,6 +156,11 @@ async def _marked(context: FlowRunContext, session: Session) -> None:
 
 
 async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> Run:
+    async with told_run(session, pools=place is not LocalPlace) as events:
+        return await _recorded(replace(session, observer=Observers(session.observer, events)), control, place)
+
+
+async def _recorded(session: Session, control: Control, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
     told = LogObserver(session.run_id, session.correlation_id)

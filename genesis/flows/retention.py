@@ -1,59 +1,114 @@
-"""Remove what is no longer needed."""
+"""Remove what is no longer needed, inside a flow run: the storage's part, and on demand the server's."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 
-from prefect.states import Completed
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Completed, Failed
 
 from genesis.errors import UsageError
-from genesis.execute.artifacts import Publisher
+from genesis.execute.artifacts import Publisher, shown
 from genesis.execute.history import open_ledger
-from genesis.execute.ledger import Store, list_runs, open_store
+from genesis.execute.ledger import Store, open_store
+from genesis.execute.markdown import escaped
+from genesis.execute.purging import Left, Purge, Purging, before_days, purge_storage, size_text
+from genesis.execute.purging.flow_runs import purge_flow_runs
+from genesis.execute.run_events import tell_housekeeping
+from genesis.flows.deployed_run import run_id_of
 from genesis.settings import Settings
 
-__all__ = ["purge"]
+__all__ = ["housekeeping_markdown", "purge"]
 
-_OVER = ("completed", "failed", "cancelled", "refused", "budget_exceeded")
+_LISTED = 200
+_TITLES = {
+    "runs": "ledgers of runs",
+    "files": "files of agents, where ledgers are elsewhere",
+    "cache": "cached results",
+    "logs": "log files that were put aside",
+    "leftovers": "left by an interrupted purge",
+    "flow_runs": "flow runs on the Prefect server",
+}
 
 
-async def purge(keep_days: int, *, dry_run: bool) -> object:
-    """Remove the ledgers of runs that ended long ago, inside the current flow run; the list is an artifact.
+async def purge(keep_days: int, *, dry_run: bool, flow_runs: bool = False) -> object:
+    """Remove what ended runs left long ago, inside the current flow run; the list is an artifact.
 
     Args:
-        keep_days: Runs that ended fewer days ago are kept, and so is every run that has not ended.
+        keep_days: What ended fewer days ago is kept, and so is every run that has not ended.
         dry_run: Only say what would be removed.
+        flow_runs: Remove Prefect's flow runs of Genesis, too.
+
+    Returns:
+        The Prefect state in which the flow run ends: failed only where something could not be removed.
 
     Raises:
-        UsageError: The number of days is negative.
+        UsageError: The number of days is negative, or beyond a hundred years.
     """
-    if keep_days < 0:
-        raise UsageError(f"keep_days is {keep_days}", hint="give 0 or more")
+    settings = Settings()
+    purging = Purging(before_days(keep_days), dry_run=dry_run)
     store = await open_store()
-    found = await _old(store, datetime.now(UTC) - timedelta(days=keep_days))
-    if found is None:
-        return Completed(message=f"{store.url('genesis')} cannot list its runs; use the lifecycle rules of the storage")
-    if not dry_run:
-        for folder in found:
-            await asyncio.to_thread(shutil.rmtree, folder)
-    did = "would be removed" if dry_run else "removed"
-    names = "\n".join(f"- `{folder.name}`" for folder in found)
-    await Publisher().markdown("genesis-housekeeping", f"**{len(found)} runs {did}**\n\n{names}", "Housekeeping")
-    return Completed(message=f"{len(found)} runs {did}")
+    if flow_runs:  # before the ledgers, which say whether a run has ended
+        async with get_client() as client:
+            await purge_flow_runs(purging, client, partial(_is_open, store, settings, {}))
+    await purge_storage(settings, purging, store)
+    found = purging.purge()
+    await shown("what housekeeping did", _publish(found))
+    await tell_housekeeping(found, keep_days)
+    return Failed(message=found.message()) if found.failed else Completed(message=found.message())
 
 
-async def _old(store: Store, before: datetime) -> list[Path] | None:
-    """Find the folders of runs that ended before a time; None where the storage cannot list."""
-    runs = await list_runs(store)
-    if runs is None:
-        return None
-    found = []
-    for run_id in runs:
-        ledger = open_ledger(store, run_id, Settings())
+async def _is_open(store: Store, settings: Settings, known: dict[str, bool], flow_run: FlowRun) -> bool:
+    """Whether a flow run is of a run that its ledger says has not ended; one without a ledger has.
+
+    Args:
+        store: Where ledgers are.
+        settings: How they are read.
+        known: What was found of runs; it is added to.
+        flow_run: One that orchestrated the run, or a child that ran tasks of it.
+    """
+    given = flow_run.parameters.get("run_id")
+    run_id = given if isinstance(given, str) else run_id_of(flow_run)
+    if run_id not in known:
+        try:
+            ledger = open_ledger(store, run_id, settings)
+        except UsageError:  # somebody's own flow, with a parameter of that name
+            return False
         run = await ledger.load()
-        if run and ledger.folder and run.state in _OVER and run.ended_at and run.ended_at < before:
-            found.append(ledger.folder)
-    return found
+        known[run_id] = await ledger.exists() and (run is None or run.ended_at is None)
+    return known[run_id]
+
+
+async def _publish(found: Purge) -> None:
+    await Publisher().markdown("genesis-housekeeping", housekeeping_markdown(found), "Housekeeping: what was removed")
+
+
+def housekeeping_markdown(found: Purge) -> str:
+    """Describe a purge for a reader: a table by kind, then what was removed, what stays, and what could not be."""
+    did = "would be removed" if found.dry_run else "removed"
+    rows = [
+        f"| {_TITLES[kind]} | {amount.count:,} | {size_text(amount.bytes) if kind != 'flow_runs' else ''} |"
+        for kind, amount in found.amounts.items()
+    ]
+    parts = [
+        f"**{escaped(found.message())}**",
+        f"Old is what ended before {found.before:%Y-%m-%d %H:%M} UTC.",
+        "\n".join([f"| what | {did} | size |", "|---|---:|---:|", *rows]),
+        _list(f"Runs {did}", [f"`{run}`" for run in found.runs]),
+        _list("Old, and kept", [_line(left) for left in found.kept]),
+        _list("Could not be removed", [_line(left) for left in found.failed]),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def _line(left: Left) -> str:
+    return f"{_TITLES[left.kind]}: {escaped(left.name)}: {escaped(left.why)}"
+
+
+def _list(title: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    more = [f"- … and {len(lines) - _LISTED:,} more"] if len(lines) > _LISTED else []
+    return "\n".join([f"## {title}", "", *(f"- {line}" for line in lines[:_LISTED]), *more])

@@ -7,13 +7,16 @@ structural ones. The plan says so to its reader; here it is counted for whoever 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
 
-__all__ = ["Layer", "StepDown", "described", "innermost", "step_down"]
+__all__ = ["Layer", "StepDown", "described", "heard", "innermost", "step_down"]
 
 Layer = Literal["planning", "routing", "validation", "execution", "observing"]
 
@@ -31,6 +34,23 @@ class StepDown:
     reason: str = ""
 
 
+_listener: ContextVar[Callable[[StepDown], None] | None] = ContextVar("genesis_steps_down", default=None)
+
+
+@contextmanager
+def heard(listener: Callable[[StepDown], None]) -> Iterator[None]:
+    """Let a listener hear each step that is made inside, in threads that carry the context on as well.
+
+    Args:
+        listener: Is told on the thread that makes the step; it must neither block nor raise.
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 def step_down(step: StepDown, *, times: int = 1, error: BaseException | None = None) -> None:
     """Count a step, and log it: as a warning where a bug is the reason, whose traceback is for those who debug.
 
@@ -40,6 +60,8 @@ def step_down(step: StepDown, *, times: int = 1, error: BaseException | None = N
         error: What nobody expected; none where the better way said by itself that it cannot.
     """
     metrics_of_process().count(STEPS_DOWN, step.layer, step.from_, step.to, amount=times)
+    if (listener := _listener.get()) is not None:
+        listener(step)
     details = {"layer": step.layer, "from": step.from_, "to": step.to, "reason": step.reason, "times": times}
     level = logging.INFO if error is None else logging.WARNING
     _log.log(level, "%s gave way to %s in %s", step.from_, step.to, step.layer, extra=details)

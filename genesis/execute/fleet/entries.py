@@ -17,7 +17,7 @@ KEPT_KEY, KEPT_VALUE = "managed_by", "genesis"
 _MODULE = "genesis.flows.deployed"
 _TAGS = ["genesis"]
 _EXAMPLE = {"request": "Audit the repository at ."}
-_TIDY = {"keep_days": 30, "dry_run": True}
+_TIDY = {"keep_days": 30, "dry_run": True, "flow_runs": False}
 """To remove something is for a team to decide: until then the daily run says what it would remove."""
 _ABOUT = {
     "orchestrate": "Plan, check and run a request or a plan with the fleet",

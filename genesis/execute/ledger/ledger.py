@@ -236,6 +236,10 @@ class Ledger:
         except ValidationError:
             return None
 
+    async def has_state(self) -> bool:
+        """Whether a state was ever written, be it readable or not."""
+        return await self.store.read(self._name("state.json")) is not None
+
     def where(self, name: str = "") -> str:
         """Say where a part of the ledger is."""
         return self.store.url(self._name(name))

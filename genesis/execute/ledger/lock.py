@@ -8,36 +8,73 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from genesis.errors import ResourceError, RunError
+from genesis.errors import ResourceError, RunError, UsageError
 
 __all__ = ["RunLock"]
 
 
-class RunLock:
-    """An advisory lock on a run's folder. The system releases it when the process ends, however it ends."""
+_TRIES = 10
 
-    def __init__(self, path: Path, run_id: str):
+
+class RunLock:
+    """An advisory lock on a run's folder. The system releases it when the process ends, however it ends.
+
+    A purge moves the file away while it holds it. Whoever opened it before, and gets it after, has the lock of a run
+    that is no more, so the file is looked at once more, and opened anew where it is another one.
+
+    Args:
+        path: The file.
+        run_id: The run, for messages.
+        existing: The folder has to be there; else it is made.
+    """
+
+    def __init__(self, path: Path, run_id: str, *, existing: bool = False):
         self._path = path
         self._run_id = run_id
+        self._existing = existing
         self._handle: int | None = None
 
     def __enter__(self) -> Self:
+        for _ in range(_TRIES):
+            handle = self._locked()
+            if self._is_still(handle):
+                self._handle = handle
+                return self
+            os.close(handle)
+        raise self._busy()
+
+    def _locked(self) -> int:
+        """Open the file and lock it."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._existing:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            if self._existing and isinstance(error, FileNotFoundError):
+                raise UsageError(
+                    f"there is no run {self._run_id!r} any more", hint="run: genesis runs", code="GEN-RUN-UNKNOWN"
+                ) from error
             raise ResourceError.of(error, f"{str(self._path)!r} cannot be opened", path=self._path) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(handle)
-            raise RunError(
-                f"run {self._run_id!r} is being worked on by another process",
-                hint="wait for it, or end it first",
-                code="GEN-RUN-LOCKED",
-            ) from error
-        self._handle = handle
-        return self
+            raise self._busy() from error
+        return handle
+
+    def _is_still(self, handle: int) -> bool:
+        """Whether an open file is the one that the path names now."""
+        try:
+            return os.path.samestat(os.fstat(handle), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _busy(self) -> RunError:
+        return RunError(
+            f"run {self._run_id!r} is being worked on by another process",
+            hint="wait for it, or end it first",
+            code="GEN-RUN-LOCKED",
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -54,5 +91,5 @@ class RunLock:
                 return False
         except RunError:
             return True
-        except ResourceError:
+        except (ResourceError, UsageError):
             return False

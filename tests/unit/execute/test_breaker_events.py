@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from genesis.execute import breaker_events
+from genesis.execute import telling
 from genesis.execute.breaker_events import Announcer, event_of
 from genesis.observability.instruments import BREAKER_CHANGES, BREAKER_STATE
 from genesis.observability.metrics import Metrics
@@ -18,7 +18,7 @@ OPENED = BreakerEvent("agent qa_agent", "closed", "open", "5 failures in a row")
 def emitted(monkeypatch):
     """What is handed to Prefect; there is no server, so no pool has an id."""
     events = []
-    monkeypatch.setattr(breaker_events, "emit_event", lambda **event: events.append(event))
+    monkeypatch.setattr(telling, "emit_event", lambda **event: events.append(event))
     return events
 
 
@@ -29,6 +29,7 @@ def test_an_event_names_the_breaker_the_change_and_the_pool():
             "prefect.resource.id": "genesis.breaker.agent.qa_agent",
             "prefect.resource.name": "agent qa_agent",
             "genesis.breaker.kind": "agent",
+            "genesis.pool": "agent-qa",
         },
         "related": [
             {
@@ -50,7 +51,7 @@ def test_an_event_names_the_breaker_the_change_and_the_pool():
 )
 def test_each_state_has_its_event_and_hosts_have_no_pool(after, name):
     event = event_of(BreakerEvent("host api.example.com:8080", "open", after, "x"))
-    assert (event["event"], event["related"]) == (name, [])
+    assert (event["event"], event["related"], event["resource"]["genesis.pool"]) == (name, [], "none")
     assert event["resource"]["prefect.resource.id"] == "genesis.breaker.host.api.example.com:8080"
 
 
@@ -77,7 +78,7 @@ def test_whoever_tells_waits_for_nobody_and_a_fault_is_not_theirs(monkeypatch):
         release.wait(20)
         raise RuntimeError("no server")
 
-    monkeypatch.setattr(breaker_events, "emit_event", stuck)
+    monkeypatch.setattr(telling, "emit_event", stuck)
     announcer = Announcer()
     breaker = Breaker("host x", BreakerRules(failures=1), listen=announcer)
     breaker.report(breaker.admit(), "failure", 0.0)

@@ -16,7 +16,7 @@ def cache(tmp_path: Path) -> ResultCache:
 
 async def test_a_young_result_is_given_and_an_old_one_is_not(cache: ResultCache):
     clock = FakeClock()
-    await cache.put("ab12", None, clock())
+    await cache.put(_LEAF, "ab12", None, clock())
     clock.advance(60)
     assert await cache.get(_LEAF, "ab12", clock()) == (None,)
     clock.advance(1)
@@ -25,14 +25,14 @@ async def test_a_young_result_is_given_and_an_old_one_is_not(cache: ResultCache)
 
 async def test_a_result_from_the_future_is_not_given(cache: ResultCache):
     clock = FakeClock()
-    await cache.put("ab12", 1, clock())
+    await cache.put(_LEAF, "ab12", 1, clock())
     clock.advance(-5)
     assert await cache.get(_LEAF, "ab12", clock()) is None
 
 
 async def test_a_damaged_entry_counts_as_none(cache: ResultCache, tmp_path: Path):
     clock = FakeClock()
-    await cache.put("ab12", 1, clock())
+    await cache.put(_LEAF, "ab12", 1, clock())
     (tmp_path / "genesis-cache/ab/ab12.json").write_text("{")
     assert await cache.get(_LEAF, "ab12", clock()) is None
     assert await cache.get(_LEAF, "cd34", clock()) is None

@@ -1,11 +1,13 @@
+import asyncio
 import logging
+import threading
 from collections import Counter
 
 import pytest
 
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
-from genesis.resilience.steps_down import StepDown, described, step_down
+from genesis.resilience.steps_down import StepDown, described, heard, step_down
 
 
 def test_steps_are_counted_by_layer_from_and_to_and_not_by_reason():
@@ -40,3 +42,17 @@ def test_what_was_raised_is_said_on_one_line(error, said):
 
 def test_what_was_raised_is_said_briefly():
     assert len(described(ValueError("x" * 5_000))) < 400
+
+
+async def test_a_step_is_heard_by_whoever_listens_here_in_threads_too_and_by_nobody_else():
+    mine, inner = [], []
+    step = StepDown("planning", "llm", "heuristic")
+    with heard(mine.append):
+        await asyncio.to_thread(step_down, step)
+        with heard(inner.append):
+            step_down(step)
+        thread = threading.Thread(target=step_down, args=(step,))  # it has a context of its own
+        thread.start()
+        thread.join()
+    step_down(step)
+    assert (mine, inner) == ([step], [step])

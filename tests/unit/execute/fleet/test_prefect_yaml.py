@@ -10,6 +10,7 @@ from genesis.errors import DocumentError
 from genesis.execute.fleet.desired import fleet_of
 from genesis.execute.fleet.entries import FLOWS, flow_of
 from genesis.execute.fleet.prefect_yaml import in_step
+from genesis.flows import deployed
 from genesis.model import Registry
 from genesis.testing import an_agent
 
@@ -58,6 +59,14 @@ def test_schedules_are_examples_that_sleep_and_a_daily_one_that_only_looks():
     (daily,) = tidy["schedules"]
     assert daily["active"] is True
     assert daily["parameters"]["dry_run"] is True
+    assert daily["parameters"]["flow_runs"] is False
+
+
+def test_schedules_give_parameters_that_the_flows_have():
+    for found in yaml.safe_load(NEW)["deployments"]:
+        known = getattr(deployed, flow_of(found["entrypoint"])).parameters.properties
+        for schedule in found.get("schedules", ()):
+            assert set(schedule["parameters"]) <= set(known)
 
 
 def test_parameters_are_checked_where_people_give_them():

@@ -1,0 +1,162 @@
+"""What a purge found and did, kept while it works and told at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
+
+from genesis.errors import UsageError
+from genesis.model.base import Model
+
+__all__ = ["Amount", "Kind", "Left", "Purge", "Purging", "before_days", "size_text"]
+
+Kind = Literal["runs", "files", "cache", "logs", "leftovers", "flow_runs"]
+"""Ledgers with all that is in them; what agents left where ledgers are elsewhere; results for other runs; log files
+that were put aside; what an interrupted purge left; Prefect's flow runs."""
+_MOST_DAYS = 36_500
+_STEP = 1024
+
+
+class Amount(Model):
+    """How much of one kind."""
+
+    count: int = 0
+    bytes: int = 0
+    """0 for flow runs: a server does not say."""
+
+
+class Left(Model):
+    """Something that is still there, and why."""
+
+    kind: Kind
+    name: str
+    why: str
+
+
+class Purge(Model):
+    """What a purge came to."""
+
+    before: datetime
+    """What ended, or was written, before this time is old."""
+    dry_run: bool
+    """Whether nothing was removed: `amounts` is then what would be."""
+    amounts: dict[Kind, Amount]
+    runs: tuple[str, ...] = ()
+    """Ids of the runs whose ledgers were removed, or would be."""
+    kept: tuple[Left, ...] = ()
+    """What is old, and stays: damaged, not ended, being worked on."""
+    failed: tuple[Left, ...] = ()
+    """What could not be removed."""
+    notes: tuple[str, ...] = ()
+    """What was not looked at, and why."""
+
+    @property
+    def removed(self) -> int:
+        """How many things of all kinds were removed, or would be."""
+        return sum(amount.count for amount in self.amounts.values())
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes they have."""
+        return sum(amount.bytes for amount in self.amounts.values())
+
+    def message(self) -> str:
+        """Say it in one line."""
+        parts = [
+            f"{amount.count:,} {_named(kind, amount.count)}" for kind, amount in self.amounts.items() if amount.count
+        ]
+        what = ", ".join(parts) or "nothing"
+        did = "would be removed" if self.dry_run else "removed"
+        size = f" ({size_text(self.bytes)})" if self.bytes else ""
+        more = [f"{len(self.kept)} kept that are old" if self.kept else ""]
+        more += [f"{len(self.failed)} could not be removed" if self.failed else "", *self.notes]
+        return "; ".join([f"{what} {did}{size}", *filter(None, more)])
+
+
+class Purging:
+    """Collects what a purge finds and does.
+
+    Args:
+        before: What ended before this time is old.
+        dry_run: Remove nothing.
+    """
+
+    def __init__(self, before: datetime, *, dry_run: bool):
+        self.before = before
+        self.dry_run = dry_run
+        self._counts: Counter[Kind] = Counter()
+        self._bytes: Counter[Kind] = Counter()
+        self._runs: list[str] = []
+        self._kept: list[Left] = []
+        self._failed: list[Left] = []
+        self._notes: list[str] = []
+
+    def removed(self, kind: Kind, name: str, size: int = 0) -> None:
+        """Note that something is gone, or would be."""
+        self._counts[kind] += 1
+        self._bytes[kind] += size
+        if kind == "runs":
+            self._runs.append(name)
+
+    def kept(self, kind: Kind, name: str, why: str) -> None:
+        """Note that something old stays."""
+        self._kept.append(Left(kind=kind, name=name, why=why))
+
+    def failed(self, kind: Kind, name: str, why: str) -> None:
+        """Note that something could not be removed."""
+        self._failed.append(Left(kind=kind, name=name, why=why))
+
+    def note(self, text: str) -> None:
+        """Note what is not looked at, once."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def purge(self) -> Purge:
+        """Give what it came to."""
+        kinds: tuple[Kind, ...] = get_args(Kind)
+        return Purge(
+            before=self.before,
+            dry_run=self.dry_run,
+            amounts={kind: Amount(count=self._counts[kind], bytes=self._bytes[kind]) for kind in kinds},
+            runs=tuple(self._runs),
+            kept=tuple(self._kept),
+            failed=tuple(self._failed),
+            notes=tuple(self._notes),
+        )
+
+
+def before_days(days: float, now: datetime | None = None) -> datetime:
+    """Give the time that was so many days ago.
+
+    Raises:
+        UsageError: The number is negative, or beyond a hundred years.
+    """
+    if not 0 <= days <= _MOST_DAYS:  # false for what is no number, too
+        raise UsageError(f"{days:,.0f} days is no age to keep things for", hint=f"give 0 to {_MOST_DAYS:,} days")
+    return (now or datetime.now(UTC)) - timedelta(days=days)
+
+
+def size_text(size: int) -> str:
+    """Give a number of bytes for a reader, for example `12.3 MB`."""
+    value, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < _STEP:
+            break
+        value, unit = value / _STEP, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def _named(kind: Kind, count: int) -> str:
+    one = {
+        "runs": "run",
+        "files": "folder of files",
+        "cache": "cached result",
+        "logs": "log file",
+        "leftovers": "leftover of an earlier purge",
+        "flow_runs": "flow run",
+    }[kind]
+    if count == 1:
+        return one
+    first, _, rest = one.partition(" of ")
+    return f"{first}s of {rest}" if rest else f"{one}s"
