@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -75,6 +75,11 @@ class LiveProgress:
             self._line(outcome)
         if self._bar is not None and self._bar_id is not None:
             self._bar.update(self._bar_id, advance=int(outcome.state != "running"), description=self._describe())
+
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Take a leaf that was put back out of those that run; the log says why."""
+        del kind, reason
+        self._running.pop(leaf.path, None)
 
     def plan_changed(self, program: Program) -> None:
         """Say that tasks were added, and count them in."""

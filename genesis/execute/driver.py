@@ -72,6 +72,8 @@ class Driver:
         self._stop: Ending | None = None
         self._halted = False
         self._blocked: set[str] = set()
+        self._waiting: set[int] = set()
+        """Leaves that are ready, and wait for an agent whose circuit breaker is open."""
         self._resting: dict[int, asyncio.TimerHandle] = {}
         """Leaves that wait, without a slot, for the time at which they may be tried again."""
         self._working: set[asyncio.Task[None]] = set()
@@ -233,6 +235,7 @@ class Driver:
         joins = self._growth.joins
         started = [leaf for leaf in taken if leaf.index in joins or self._detours.may_start(leaf.agent)]
         going = {leaf.index for leaf in started}
+        self._waiting -= going
         for leaf in taken:
             if leaf.index not in going:
                 self._scheduler.hold(leaf.index)
@@ -252,6 +255,10 @@ class Driver:
                 if turn is not None:
                     self._put_back(turn)
             left = [leaf for leaf in waiting if leaf.index not in self._now or self._now[leaf.index].agent == agent]
+            for leaf in left:
+                if leaf.index not in self._waiting:
+                    self._waiting.add(leaf.index)
+                    self._tell_of(Turn("later", leaf))
             for leaf in self._detours.given_up(left):
                 self._scheduler.hold(leaf.index)
                 self._give_up(leaf)
@@ -263,6 +270,7 @@ class Driver:
         """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
         index = turn.leaf.index
         self._scheduler.hold(index)
+        self._tell_of(turn)
         if turn.after_s > 0:
             timer = asyncio.get_running_loop().call_later(turn.after_s, self._wake, index)
             self._resting[index] = timer
@@ -273,6 +281,15 @@ class Driver:
             at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
             self._scheduler.reassign(index, turn.leaf.agent, at_once)
         self._scheduler.release(index)
+
+    def _tell_of(self, turn: Turn) -> None:
+        observer = self._session.observer
+        if turn.kind == "other":
+            observer.leaf_diverted(turn.leaf, "other", turn.leaf.note)
+            return
+        past = self._past.get(turn.leaf.index)
+        error = past.error if past is not None else None
+        observer.leaf_diverted(turn.leaf, "later", error.message if error else f"{turn.leaf.agent} cannot be asked now")
 
     def _wake(self, index: int) -> None:
         """Let a leaf that rested wait for its turn again."""

@@ -27,6 +27,7 @@ from genesis.execute.custody import Custody
 from genesis.execute.driver import Ending
 from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
+from genesis.execute.moments import Chronicler
 from genesis.execute.observer import Observers
 from genesis.execute.session import Session
 from genesis.execute.watch import Mend, ServerWatch
@@ -154,8 +155,9 @@ async def _marked(context: FlowRunContext, session: Session) -> None:
 async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
-    session = replace(session, observer=Observers(session.observer))
-    record = RunRecord(session, url)
+    chronicler = Chronicler.of(session)
+    session = replace(session, observer=Observers(session.observer, chronicler))
+    record = RunRecord(session, url, chronicler)
     try:
         if context is not None and session.deployed:
             await _marked(context, session)

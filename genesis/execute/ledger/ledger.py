@@ -8,6 +8,7 @@ genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came t
 genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/owner.json           which flow run orchestrates
 genesis/<run id>/state.json           the run's last known state
+genesis/<run id>/moments.json         what happened besides the leaves' outcomes; written when the run ends
 genesis/<run id>/files/…              what agents leave: briefs, logs
 genesis/<run id>/.reserve             space for the last records of a run whose disk is full
 ```
@@ -26,7 +27,15 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from genesis.errors import ResourceError, RunError, ServiceError, TaskError, UsageError
-from genesis.execute.ledger.records import Header, Owner, Record, leaf_name, parse_amendments, parse_header
+from genesis.execute.ledger.records import (
+    Header,
+    Moments,
+    Owner,
+    Record,
+    leaf_name,
+    parse_amendments,
+    parse_header,
+)
 from genesis.execute.ledger.reserve import Reserve
 from genesis.execute.ledger.store import FolderStore, Store
 from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
@@ -235,6 +244,18 @@ class Ledger:
             return Run.model_validate_json(raw) if raw is not None else None
         except ValidationError:
             return None
+
+    async def keep_moments(self, moments: Moments) -> None:
+        """Write what happened in the run besides its leaves' outcomes."""
+        await self._write("moments.json", moments.model_dump(mode="json"))
+
+    async def moments(self) -> Moments:
+        """Read what happened in the run besides its leaves' outcomes; none where nothing readable is there."""
+        raw = await self.store.read(self._name("moments.json"))
+        try:
+            return Moments.model_validate_json(raw) if raw is not None else Moments()
+        except ValidationError:
+            return Moments()
 
     def where(self, name: str = "") -> str:
         """Say where a part of the ledger is."""

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from genesis.errors import RunError
-from genesis.model import Amendment, Leaf, Model, Outcome, Registry
+from genesis.model import Amendment, Leaf, Model, Moment, Outcome, Registry
 
-__all__ = ["Header", "Owner", "Record", "leaf_name", "new_run_id", "parse_amendments", "parse_header"]
+__all__ = ["Header", "Moments", "Owner", "Record", "leaf_name", "new_run_id", "parse_amendments", "parse_header"]
 
 
 def new_run_id(now: datetime, token: str | None = None) -> str:
@@ -40,6 +40,8 @@ class Header(Model):
     """Folders of the team's own modules."""
     pools: bool = False
     """Whether leaves run on the work pools of their agents."""
+    trace: str | None = None
+    """W3C traceparent of its first execution, where it was traced."""
 
 
 class Owner(Model):
@@ -50,6 +52,15 @@ class Owner(Model):
     """How often that flow run has been started."""
     host: str
     pid: int
+
+
+class Moments(Model):
+    """What happened in a run besides its leaves' outcomes, over all its executions."""
+
+    moments: tuple[Moment, ...] = ()
+    """In the order in which they were noted."""
+    left_out: int = 0
+    """How many more there were than are kept."""
 
 
 class Record(Model):
