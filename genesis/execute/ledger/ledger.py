@@ -38,7 +38,7 @@ from genesis.execute.ledger.records import (
 )
 from genesis.execute.ledger.reserve import Reserve
 from genesis.execute.ledger.store import FolderStore, Store
-from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
+from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run, TaskState
 
 __all__ = ["Ledger", "is_done", "list_runs"]
 
@@ -207,6 +207,17 @@ class Ledger:
                 found[leaf.index] = outcome
         return found
 
+    async def states(self) -> list[TaskState]:
+        """Read the states of all leaves that have a record, without looking whether they are of the plan as it is."""
+        found: list[TaskState] = []
+        for name in await self.store.names(self._name("leaves")) or ():
+            raw = await self.store.read(self._name(f"leaves/{name}"))
+            try:
+                found.append(Record.model_validate_json(raw or b"").outcome.state)
+            except ValidationError:
+                continue
+        return found
+
     async def result(self, outcome: Outcome) -> JsonValue:
         """Give a leaf's result, from beside the record where it is large.
 
@@ -220,6 +231,16 @@ class Ledger:
             raise RunError(f"the result of {outcome.id!r} has gone from {self.store.url(self._name(''))}")
         value: JsonValue = json.loads(raw)
         return value
+
+    async def result_start(self, outcome: Outcome, most: int) -> str:
+        """Give the first characters of a result that is kept beside the record; nothing where it has gone.
+
+        Args:
+            outcome: Of the leaf.
+            most: Characters at most.
+        """
+        raw = await self.store.read(self._name(outcome.result_ref)) if outcome.result_ref is not None else None
+        return "" if raw is None else raw[: 4 * most].decode("utf-8", "replace")[:most]
 
     async def take_over(self, owner: Owner) -> None:
         """Note who orchestrates the run from now on."""

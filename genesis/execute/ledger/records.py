@@ -12,7 +12,21 @@ from pydantic import ValidationError
 from genesis.errors import RunError
 from genesis.model import Amendment, Leaf, Model, Moment, Outcome, Registry
 
-__all__ = ["Header", "Moments", "Owner", "Record", "leaf_name", "new_run_id", "parse_amendments", "parse_header"]
+__all__ = [
+    "Header",
+    "Moments",
+    "Owner",
+    "Record",
+    "leaf_name",
+    "new_run_id",
+    "parse_amendments",
+    "parse_header",
+    "trace_id",
+]
+
+
+_TRACE_PARTS = 4
+"""Of a traceparent: version, trace, span, flags."""
 
 
 def new_run_id(now: datetime, token: str | None = None) -> str:
@@ -105,3 +119,9 @@ def leaf_name(leaf: Leaf) -> str:
     """Name a leaf for the file system: its number, and as much of its path as is safe in a file name."""
     slug = re.sub(r"[^A-Za-z0-9_\-]+", "-", leaf.path).strip("-")[:60]
     return f"{leaf.index:05d}-{slug}"
+
+
+def trace_id(header: Header) -> str | None:
+    """Give the id of the trace that a run is in, out of its W3C traceparent."""
+    parts = (header.trace or "").split("-")
+    return parts[1] if len(parts) >= _TRACE_PARTS else None
