@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
@@ -77,7 +77,7 @@ class TimeLeft:
 
     def put_back(self, path: str) -> None:
         """Note that a leaf does not run, and is not done either."""
-        self._since.pop(self._index[path], None)
+        self._since.pop(self._index.get(path, -1), None)
 
     def changed(self, outcome: Outcome) -> None:
         """Note that a leaf started or ended; what it took counts for the pace."""

@@ -171,7 +171,7 @@ def _table(found: Sequence[Listed]) -> Table:
     from genesis.execute.plain import one_line
 
     table = Table(box=None, pad_edge=False)
-    numbers = ("duration", "tasks", "cost")
+    numbers = ("took", "tasks", "cost")
     for column in ("run", "state", "started", *numbers):
         table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     table.add_column("request")

@@ -184,7 +184,7 @@ async def _header(ledger: Ledger) -> dict[str, Any]:
         value = json.loads(await ledger.header_bytes())
     except (UsageError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) and isinstance(value.get("document"), dict) else {}
 
 
 def _not_started(run_id: str, header: dict[str, Any], document: dict[str, Any]) -> Run | None:
@@ -207,7 +207,8 @@ def _leaves(document: dict[str, Any]) -> int:
     """Count the leaves of a plan document."""
     count, stack = 0, list(document.get("tasks") or [])
     while stack:
-        subtasks = stack.pop().get("subtasks") or []
+        task = stack.pop()
+        subtasks = (task.get("subtasks") if isinstance(task, dict) else None) or []
         stack += subtasks
         count += not subtasks
     return count

@@ -206,7 +206,7 @@ class _Times:
             after=tuple(self.leaves[source].path for source in leaf.after),
             started_at=start,
             ended_at=outcome.ended_at,
-            duration_s=_seconds(start, end),
+            duration_s=self.axis.between(start, end) if start is not None and end is not None else 0.0,
             waited_s=_seconds(wait.start, wait.end) if wait else 0.0,
             attempts=outcome.attempts,
             retries=max(0, outcome.attempts - 1),
@@ -253,7 +253,7 @@ def _summary(
     busy = [(part.start, part.end) for task in tasks for part in task.segments if part.kind in ("attempt", "last")]
     work_s = sum(_seconds(*part) for part in busy)
     on_path = [(part.start, part.end) for task in path for part in task.segments if part.kind != "wait"]
-    critical_s = min(duration_s, _union_s(on_path))
+    critical_s = _covered_s(on_path, axis)
     states = Counter(task.state for task in tasks)
     begun = sum(moment.kind in ("started", "resumed") for moment in evidence.moments.moments)
     return Summary(
@@ -299,12 +299,12 @@ def _seconds(start: datetime | None, end: datetime | None) -> float:
     return max(0.0, (end - start).total_seconds()) if start is not None and end is not None else 0.0
 
 
-def _union_s(spans: Sequence[tuple[datetime, datetime]]) -> float:
-    """Give the seconds that at least one span covers."""
+def _covered_s(spans: Sequence[tuple[datetime, datetime]], axis: Axis) -> float:
+    """Give the seconds of the run that at least one span covers."""
     total, reached = 0.0, None
     for start, end in sorted(spans):
         since = start if reached is None else max(start, reached)
-        total += max(0.0, (end - since).total_seconds())
+        total += axis.between(since, end)
         reached = end if reached is None else max(reached, end)
     return total
 

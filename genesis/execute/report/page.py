@@ -174,9 +174,10 @@ def _filter(facts: Facts) -> str:
     """Offer to show some tasks only. Without the script it is not there, since it could do nothing."""
     options = "".join(f'<option value="{state}">{words(state)}</option>' for state in facts.summary.states)
     return (
-        '<form id="filter" hidden aria-label="Show some tasks only"><label>Words<input id="words" type="search" '
-        f'autocomplete="off"></label><label>State<select id="state"><option value="">any</option>{options}</select>'
-        '</label><button type="reset">Show all</button><span id="count" role="status" class="dim"></span></form>'
+        '<form id="filter" hidden aria-label="Show some tasks only"><div><label for="words">Words</label>'
+        '<input id="words" type="search" autocomplete="off"></div><div><label for="state">State</label>'
+        f'<select id="state"><option value="">any</option>{options}</select></div>'
+        '<button type="reset">Show all</button><span id="count" role="status" class="dim"></span></form>'
     )
 
 

@@ -62,11 +62,11 @@ class _Results:
         if (error := outcome.error) is not None:
             yield f"Error <code>{text(error.code, 60)}</code>", self._long(error.message)
             if error.hint:
-                yield "To mend it", text(error.hint, 600)
+                yield "To mend it", self._long(error.hint)
             for cause in error.causes:
-                yield "From", f"<code>{text(cause.type, 120)}</code> {text(cause.message, 400)}"
+                yield f"From <code>{text(cause.type, 120)}</code>", self._long(cause.message)
         if outcome.note:
-            yield "Note", text(outcome.note, 1_000)
+            yield "Note", self._long(outcome.note)
         if outcome.result is not None or outcome.result_ref is not None:
             yield "Result", self._result(outcome)
 
@@ -76,7 +76,7 @@ class _Results:
         shown, is_cut = self._room.take(whole, _LONGEST_RESULT)
         place = f"{self._ledger}/{reference}" if reference else f"{self._ledger}/leaves"
         note = f'<p class="dim">It is cut here. The whole is in the ledger: <code>{text(place, 600)}</code></p>'
-        return (f"<pre>{shown}</pre>" if shown else "") + (note if is_cut or reference is not None else "")
+        return (f'<pre tabindex="0">{shown}</pre>' if shown else "") + (note if is_cut or reference is not None else "")
 
     def _long(self, value: str) -> str:
         shown, is_cut = self._texts.take(value, _LONGEST_TEXT)

@@ -36,6 +36,11 @@ class Axis:
         """How long the run was going on."""
         return sum((end - start).total_seconds() for start, end in self.spans)
 
+    def between(self, start: datetime, end: datetime) -> float:
+        """Give the seconds between two times, pauses between executions left out."""
+        parts = ((min(end, last) - max(start, first)).total_seconds() for first, last in self.spans)
+        return sum(part for part in parts if part > 0)
+
     def place(self, at: datetime) -> float:
         """Give the place of a time; times outside of the spans are at the nearest edge."""
         before = 0.0
@@ -90,7 +95,10 @@ def axis_of(run: Run, moments: Sequence[Moment], now: datetime) -> Axis:
         now: When the report is made; the end of what has not ended.
     """
     spans = _executions(run, moments, now)
-    spans += [(start, end or now) for task in run.tasks if (start := began(task)) for end in (ended(task, now),)]
+    for task in run.tasks:
+        spans += [(tried.started_at, tried.ended_at) for tried in task.history if tried.started_at is not None]
+        if task.started_at is not None:
+            spans.append((task.started_at, ended(task, now) or task.started_at))
     return Axis(tuple(_joined(spans)) or ((now, now),))
 
 

@@ -9,8 +9,8 @@ __all__ = ["SCRIPT", "STYLE", "policy"]
 
 _LIGHT = (
     "--bg:#ffffff;--fg:#1f2328;--dim:#57606a;--line:#d0d7de;--soft:#f6f8fa;--link:#0757ba;--focus:#0757ba;"
-    "--completed:#1a7f37;--cached:#0f766e;--briefed:#6d28d9;--failed:#c62828;--skipped:#6b7280;--cancelled:#57606a;"
-    "--running:#a84300;--pending:#6e7781;--awaiting:#b83b0b;--tried:#c62828;--wait:#6e7781;--crit:#9a6700;"
+    "--completed:#1a7f37;--cached:#0f766e;--briefed:#6d28d9;--failed:#c62828;--skipped:#656d76;--cancelled:#57606a;"
+    "--running:#a84300;--pending:#656d76;--awaiting:#b83b0b;--tried:#c62828;--wait:#656d76;--crit:#9a6700;"
     "--box:#ffffff;color-scheme:light"
 )
 _DARK = (
@@ -68,7 +68,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;list-style:none;padding:0;ma
 #filter{display:flex;flex-wrap:wrap;gap:.6rem 1rem;align-items:end;margin:1rem 0;padding:.7rem .8rem;
 background:var(--soft);border:1px solid var(--line);border-radius:8px}
 #filter[hidden]{display:none}
-#filter label{display:grid;font-size:.87rem;color:var(--dim)}
+#filter div{display:grid}#filter label{font-size:.87rem;color:var(--dim)}
 input,select,button{font:inherit;color:var(--fg);background:var(--bg);border:1px solid var(--wait);border-radius:6px;
 padding:.3rem .5rem;max-width:100%}
 button{cursor:pointer}

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 _NAMED = 5
-_MOST_ATTEMPTS = 500
+_MOST_ATTEMPTS = 300
 _MOST_FINDINGS = 300
 _TEXTS = 150_000
 """Bytes of reasons and messages in one table."""
