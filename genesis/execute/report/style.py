@@ -77,6 +77,7 @@ table{border-collapse:collapse;width:100%;font-size:.93rem}
 caption{text-align:left;color:var(--dim);padding:.2rem 0;font-size:.87rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);
 min-width:3.5rem;max-width:32rem;overflow-wrap:break-word}
+td.wide{min-width:15rem}tbody th{min-width:8rem}td code{white-space:nowrap}
 thead th{border-bottom:2px solid var(--line);white-space:nowrap}
 tbody th{font-weight:500}
 tbody th code{white-space:nowrap}

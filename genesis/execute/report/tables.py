@@ -102,7 +102,7 @@ def attempts_table(outcomes: Sequence[Outcome], numbers: Mapping[str, int]) -> s
             f'<tr><th scope="row"><a href="#t{numbers[path]}">{text(path, 160)}</a></th>'
             f"{_number(attempt.number, number(attempt.number))}<td>{text(attempt.agent, 80)}</td>"
             f"<td>{clock(attempt.started_at)}</td>{_number(took, spent(took))}"
-            f"<td><code>{text(attempt.code, 60)}</code></td><td>{_bounded(room, attempt.message)}</td></tr>"
+            f"<td><code>{text(attempt.code, 60)}</code></td><td class=wide>{_bounded(room, attempt.message)}</td></tr>"
         )
     more = f"… and {len(tried) - _MOST_ATTEMPTS:,} more in --json." if len(tried) > _MOST_ATTEMPTS else ""
     return table("Attempts that failed", columns, rows, kind="sortable", more=more)
@@ -118,7 +118,7 @@ def moments_table(facts: Facts) -> str:
     room = Room(_TEXTS)
     rows = (
         f'<tr><th scope="row">{clock(each.at, day=True)}</th><td class="{_BREAKER.get(each.kind, "")}">'
-        f"{words(each.kind)}</td><td>{text(each.subject, 160)}</td><td>{_bounded(room, each.text)}</td></tr>"
+        f"{words(each.kind)}</td><td>{text(each.subject, 160)}</td><td class=wide>{_bounded(room, each.text)}</td></tr>"
         for each in facts.moments
     )
     columns = [Column("Time (UTC)"), Column("What"), Column("Of what"), Column("More")]
@@ -145,7 +145,8 @@ def _route_row(route: Routing, numbers: Mapping[str, int], room: Room) -> str:
     score = "–" if route.score is None else f"{route.score:.2f}"
     return (
         f'<tr><th scope="row">{linked}</th><td>{text(route.agent or "nobody", 80)}</td>'
-        f"{_number(route.score or 0.0, score)}<td>{_bounded(room, route.reason)}</td><td>{others or '–'}</td></tr>"
+        f"{_number(route.score or 0.0, score)}<td class=wide>{_bounded(room, route.reason)}</td>"
+        f"<td class=wide>{others or '–'}</td></tr>"
     )
 
 
@@ -163,8 +164,8 @@ def check(facts: Facts) -> str:
     rows = (
         f'<tr><th scope="row"><code>{text(found.code, 60)}</code></th>'
         f'<td class="{found.severity}">{found.severity}</td>'
-        f"<td>{text(found.task or '–', 160)}</td><td>{_bounded(room, found.message)}</td>"
-        f"<td>{_bounded(room, found.hint)}</td></tr>"
+        f"<td>{text(found.task or '–', 160)}</td><td class=wide>{_bounded(room, found.message)}</td>"
+        f"<td class=wide>{_bounded(room, found.hint)}</td></tr>"
         for found in report.diagnostics[:_MOST_FINDINGS]
     )
     left = len(report.diagnostics) - _MOST_FINDINGS
@@ -181,7 +182,7 @@ def amendments(facts: Facts) -> str:
     rows = (
         f'<tr><th scope="row">{each.number}</th><td>{clock(each.at, day=True)}</td>'
         f"<td>{'planned again' if each.kind == 'replan' else 'grown'}</td><td>{text(each.task, 160)}</td>"
-        f"<td>{text(each.group.id, 80)}</td><td>{_bounded(room, each.reason)}</td></tr>"
+        f"<td>{text(each.group.id, 80)}</td><td class=wide>{_bounded(room, each.reason)}</td></tr>"
         for each in facts.amendments
     )
     columns = [Column(name) for name in ("Number", "Time (UTC)", "What", "For the task", "Added group", "Why")]
