@@ -165,8 +165,8 @@ def _critical(facts: Facts) -> str:
     shown = named if len(named) <= 8 else [*named[:4], f"… {len(named) - 7} more …", *named[-3:]]  # noqa: PLR2004
     return (
         f"<p>The chain of {len(named)} that determined the end: {' → '.join(shown)}. Something of it was at work in "
-        f"{spent(summary.critical_s)} of {spent(summary.duration_s)}. The same as words: "
-        f'<a href="#tasks">the table of all tasks</a>.</p>'
+        f"{spent(summary.critical_s)} of {spent(summary.duration_s)}; else it waited: for a slot, or an agent. "
+        f'The same in words: <a href="#tasks">the table of all tasks</a>.</p>'
     )
 
 

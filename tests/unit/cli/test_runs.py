@@ -16,7 +16,7 @@ from genesis.model import Outcome, Run
 from genesis.planning import plan_document
 from genesis.testing import a_program, a_task
 
-TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @pytest.fixture
@@ -38,9 +38,11 @@ def keep(storage):
         ledger, now = Ledger(storage, run_id), datetime.now(UTC)
         header = Header(
             genesis_version="test", run_id=run_id, correlation_id=cid, created_at=now, slots=4,
-            document=plan_document(program.source), registry=program.registry, trace=f"00-{TRACE}-b7ad6b7169203331-01",
+            document=plan_document(program.source), registry=program.registry, trace=f"00-{TRACE}-{SPAN}-01",
         )  # fmt: skip
-        task = Outcome(id="a", agent="worker", state="completed", started_at=now, ended_at=now, result="noon", usd="1.5")
+        task = Outcome(
+            id="a", agent="worker", state="completed", started_at=now, ended_at=now, result="noon", usd="1.5"
+        )
         run = Run(
             run_id=run_id, correlation_id=cid, state=state, planner="file", started_at=now, ended_at=now,
             cost_usd=Decimal("1.5"), tasks=(task,),
