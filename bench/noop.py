@@ -208,6 +208,9 @@ class _Watch:
         if not self._left:
             self._marks.note("last")
 
+    def leaf_diverted(self, leaf: object, kind: str, reason: str) -> None:
+        """No leaf is put back here."""
+
     def run_ended(self, run: Run) -> None:
         """Nothing is left to note."""
 

@@ -54,6 +54,9 @@ class _Watch:
             self.last = time.perf_counter()
             self.cpu[1:] = [_cpu_s()]
 
+    def leaf_diverted(self, leaf: object, kind: str, reason: str) -> None:
+        """No leaf is put back here."""
+
     def run_ended(self, run: Run) -> None:
         """Nothing is left to note."""
 

@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("genesis.cli.run:resume", "Go on with a run; finished tasks are kept."),
     "cancel": ("genesis.cli.cancel:cancel", "End a run, wherever its tasks are."),
     "runs": ("genesis.cli.runs:runs", "List runs, or show one."),
+    "report": ("genesis.cli.report:report", "Write all that is known of a run as one page of HTML."),
     "init": ("genesis.cli.init:init", "Write the files of a fleet, and keep them in step."),
     "agents": ("genesis.cli.agents:agents", "List the agents, or check an agents file."),
     "pools": ("genesis.cli.pools:pools", "The agents' work pools: sync."),

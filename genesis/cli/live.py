@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.text import Text
 
-from genesis.cli.render import duration
+from genesis.cli.estimate import TimeLeft, left_in_words
 from genesis.execute.deliverables import short_text
 from genesis.model import FINISHED, Leaf, Outcome, Program, Run
-from genesis.schedule import Job, Limits, simulate_jobs
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -42,10 +41,8 @@ class LiveProgress:
 
     def __init__(self, out: Console, slots: int, scale: float = 1.0):
         self._out = out
-        self._slots = slots
-        self._scale = scale
+        self._time_left = TimeLeft(slots, scale)
         self._running: dict[str, Outcome] = {}
-        self._expected = ""
         self._lines = 0
         self.leaves: tuple[Leaf, ...] = ()
         """The leaves of the program as it is now."""
@@ -57,7 +54,7 @@ class LiveProgress:
         """Show where the run can be watched, and start the bar."""
         self._take_in(program)
         if self._out.is_terminal:
-            self._expected = f"of about {duration(_expected(program, finished, self._slots) * self._scale)}"
+            self._time_left.begin(program, finished)
         self._out.print(Text.assemble("\n", ("Run ", "bold"), run.run_id), soft_wrap=True)
         if run.ui_url:
             self._out.print(Text(run.ui_url, style="dim"), soft_wrap=True)
@@ -68,6 +65,8 @@ class LiveProgress:
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Show that a leaf started or ended."""
+        if self._bar is not None:
+            self._time_left.changed(outcome)
         if outcome.state == "running":
             self._running[outcome.id] = outcome
         else:
@@ -76,12 +75,20 @@ class LiveProgress:
         if self._bar is not None and self._bar_id is not None:
             self._bar.update(self._bar_id, advance=int(outcome.state != "running"), description=self._describe())
 
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Take a leaf that was put back out of those that run; the log says why."""
+        del kind, reason
+        self._running.pop(leaf.path, None)
+        if self._bar is not None:
+            self._time_left.put_back(leaf.path)
+
     def plan_changed(self, program: Program) -> None:
         """Say that tasks were added, and count them in."""
         added = len(program.leaves) - len(self.leaves)
         self._take_in(program)
         self._out.print(Text(f"The plan has {added} more task{'s' if added > 1 else ''}.", style="yellow"))
         if self._bar is not None and self._bar_id is not None:
+            self._time_left.begin(program)
             self._bar.update(self._bar_id, total=len(program.leaves))
 
     def run_ended(self, run: Run) -> None:
@@ -107,13 +114,31 @@ class LiveProgress:
         ]
 
     def _start_bar(self, total: int, done: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            SpinnerColumn,
+            Task,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        time_left = self._time_left
+
+        class TimeLeftColumn(ProgressColumn):
+            """Asked by the bar's own thread, again and again, so that it goes on while nothing ends."""
+
+            def render(self, task: Task) -> Text:
+                return Text(_words(time_left) if not task.finished else "", style="cyan")
 
         self._bar = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TimeLeftColumn(),
             TextColumn("{task.description}", markup=False),
             console=self._out,
             transient=True,
@@ -124,7 +149,7 @@ class LiveProgress:
     def _describe(self) -> str:
         names = ", ".join(list(self._running)[:_MOST_NAMES])
         more = f" and {len(self._running) - _MOST_NAMES} more" if len(self._running) > _MOST_NAMES else ""
-        return f"{self._expected} · {names}{more}" if names else self._expected
+        return f"{names}{more}"
 
     def _line(self, outcome: Outcome) -> None:
         self._lines += 1
@@ -145,8 +170,6 @@ class LiveProgress:
         self._out.print(line, soft_wrap=True)
 
 
-def _expected(program: Program, finished: Mapping[int, Outcome], slots: int) -> float:
-    """Predict how long what is left takes, in seconds by its estimates."""
-    jobs = [Job(0.0 if leaf.index in finished else leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
-    limits = Limits(slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
-    return simulate_jobs(jobs, limits).makespan_s
+def _words(time_left: TimeLeft) -> str:
+    seconds, overdue = time_left.left()
+    return left_in_words(seconds, overdue=overdue)

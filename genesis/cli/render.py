@@ -11,10 +11,20 @@ from rich.text import Text
 from rich.tree import Tree
 
 from genesis.execute.deliverables import short_text
+from genesis.execute.plain import duration
 from genesis.model import FINISHED, Diagnostic, Outcome, Report, RoutedPlan, Run, Task
 from genesis.pipeline import Simulation
 
-__all__ = ["diagnostics_table", "duration", "plan_view", "report_view", "run_view", "simulation_view"]
+__all__ = [
+    "STATE_STYLES",
+    "OneLine",
+    "diagnostics_table",
+    "duration",
+    "plan_view",
+    "report_view",
+    "run_view",
+    "simulation_view",
+]
 
 _MOST_ROWS = 60
 _MOST_FAILURES = 10
@@ -22,7 +32,7 @@ _BAR_WIDTH = 30
 _WIDEST_CELL = 32
 _NARROWEST_CELL = 8
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
-_STATE_STYLES = {
+STATE_STYLES = {
     "completed": "green",
     "cached": "green",
     "briefed": "cyan",
@@ -95,16 +105,6 @@ def _totals(forecast: Simulation) -> Text:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Say a duration as people do, for example `1 min 35 s`."""
-    if seconds < 10:  # noqa: PLR2004  # tenths of a second matter below ten
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
-    return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 s"
 
 
 def report_view(report: Report) -> RenderableType:
@@ -181,7 +181,7 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
     done = sum(task.state in FINISHED for task in run.tasks)
     parts.append(
         Text.assemble(
-            (run.state.replace("_", " "), f"bold {_STATE_STYLES.get(run.state, '')}".strip()),
+            (run.state.replace("_", " "), f"bold {STATE_STYLES.get(run.state, '')}".strip()),
             f" · {done} of {_count(len(run.tasks), 'task')} done in {duration(run.duration_s)} · ${run.cost_usd:.2f}",
         )
     )
@@ -206,13 +206,13 @@ def _tasks_table(run: Run) -> Table:
         )
     table.add_column("what happened")
     for task in shown:
-        state = Text(task.state, style=_STATE_STYLES.get(task.state, ""))
+        state = Text(task.state, style=STATE_STYLES.get(task.state, ""))
         said = task.error.message.splitlines()[0] if task.error and task.error.message else short_text(task)
-        table.add_row(Text(task.id), task.agent, state, _seconds(task), _OneLine(said))
+        table.add_row(Text(task.id), task.agent, state, _seconds(task), OneLine(said))
     return table
 
 
-class _OneLine:
+class OneLine:
     """Text that takes the room that is left, and is cut there. Rich lets only what may wrap give way to the rest."""
 
     def __init__(self, text: str):

@@ -20,7 +20,7 @@ from genesis.execute.session import Session
 from genesis.execute.spending import Spending
 from genesis.execute.telemetry import task_ended, task_span
 from genesis.model import FINISHED, Diagnostic, ErrorInfo, Leaf, Outcome, RunState
-from genesis.observability.instruments import DETOURS, REPLANS, TASKS_READY
+from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
 from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
@@ -74,11 +74,13 @@ class Driver:
         """What became of leaves that were put back."""
         self._traced: dict[int, str] = {}
         """Where leaves are in the trace, so that one that is done again points to the time before."""
-        self._waiting = 0
-        """Leaves that the metrics have as waiting for a slot."""
+        self._shown_ready = 0
+        """Leaves that the metrics have as ready."""
         self._stop: Ending | None = None
         self._halted = False
         self._blocked: set[str] = set()
+        self._waiting: set[int] = set()
+        """Leaves that are ready, and wait for an agent whose circuit breaker is open."""
         self._resting: dict[int, asyncio.TimerHandle] = {}
         """Leaves that wait, without a slot, for the time at which they may be tried again."""
         self._working: set[asyncio.Task[None]] = set()
@@ -105,7 +107,7 @@ class Driver:
                         self._steer()
                         for leaf in self._start():
                             self._work(self._ended(leaf), group, self._working)
-                    self._count_waiting()
+                    self._count_ready()
                     news = await self._news.get()
                     if news is not None:
                         self._hear(news, group)
@@ -116,15 +118,15 @@ class Driver:
                 watch.cancel()
             for timer in self._resting.values():
                 timer.cancel()
-            metrics_of_process().add(TASKS_READY, amount=-self._waiting)
+            metrics_of_process().add(TASKS_READY, amount=-self._shown_ready)
         return self._stop or self._ending()
 
-    def _count_waiting(self) -> None:
+    def _count_ready(self) -> None:
         """Keep the gauge of leaves that wait for a slot; several runs of a process share it."""
-        waiting = self._scheduler.ready_count
-        if waiting != self._waiting:
-            metrics_of_process().add(TASKS_READY, amount=waiting - self._waiting)
-            self._waiting = waiting
+        ready = self._scheduler.ready_count
+        if ready != self._shown_ready:
+            metrics_of_process().add(TASKS_READY, amount=ready - self._shown_ready)
+            self._shown_ready = ready
 
     def _schedule(self) -> Scheduler:
         joins = self._growth.joins
@@ -255,6 +257,7 @@ class Driver:
         joins = self._growth.joins
         started = [leaf for leaf in taken if leaf.index in joins or self._detours.may_start(leaf.agent)]
         going = {leaf.index for leaf in started}
+        self._waiting -= going
         for leaf in taken:
             if leaf.index not in going:
                 self._scheduler.hold(leaf.index)
@@ -274,6 +277,10 @@ class Driver:
                 if turn is not None:
                     self._put_back(turn)
             left = [leaf for leaf in waiting if leaf.index not in self._now or self._now[leaf.index].agent == agent]
+            for leaf in left:
+                if leaf.index not in self._waiting:
+                    self._waiting.add(leaf.index)
+                    self._tell_of(Turn("later", leaf))
             for leaf in self._detours.given_up(left):
                 self._scheduler.hold(leaf.index)
                 self._give_up(leaf)
@@ -284,8 +291,8 @@ class Driver:
     def _put_back(self, turn: Turn) -> None:
         """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
         index = turn.leaf.index
-        metrics_of_process().count(DETOURS, turn.leaf.agent, turn.kind)
         self._scheduler.hold(index)
+        self._tell_of(turn)
         if turn.after_s > 0:
             timer = asyncio.get_running_loop().call_later(turn.after_s, self._wake, index)
             self._resting[index] = timer
@@ -297,6 +304,15 @@ class Driver:
             at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
             self._scheduler.reassign(index, turn.leaf.agent, at_once)
         self._scheduler.release(index)
+
+    def _tell_of(self, turn: Turn) -> None:
+        observer = self._session.observer
+        if turn.kind == "other":
+            observer.leaf_diverted(turn.leaf, "other", turn.leaf.note)
+            return
+        past = self._past.get(turn.leaf.index)
+        error = past.error if past is not None else None
+        observer.leaf_diverted(turn.leaf, "later", error.message if error else f"{turn.leaf.agent} cannot be asked now")
 
     def _wake(self, index: int) -> None:
         """Let a leaf that rested wait for its turn again."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from genesis.errors import UsageError
 from genesis.execute.explain import Explanation, explain
-from genesis.execute.ledger import Header, Ledger, RunLock, Store, leaf_name, list_runs, open_store
+from genesis.execute.ledger import Header, Ledger, RunLock, Store, leaf_name, open_store
 from genesis.execute.session import Course
 from genesis.model import FINISHED, ErrorInfo, Outcome, Program, Run
 from genesis.pipeline import program_of
@@ -17,10 +17,11 @@ from genesis.settings import Settings
 
 __all__ = [
     "course_of",
+    "explained",
     "explained_run",
     "files_folder",
     "find_run",
-    "newest_runs",
+    "judged",
     "open_ledger",
     "run_lock",
     "show_run",
@@ -113,13 +114,20 @@ async def explained_run(run_id: str, settings: Settings) -> tuple[Run, Explanati
         RunError: Its ledger is damaged.
     """
     ledger, header = await find_run(run_id, settings)
-    program = (await course_of(ledger, header, settings)).program
+    course = await course_of(ledger, header, settings)
+    return await explained(ledger, header, course.program, settings)
+
+
+async def explained(
+    ledger: Ledger, header: Header, program: Program, settings: Settings
+) -> tuple[Run, Explanation | None]:
+    """Do what `explained_run` does for a run whose program is at hand."""
     run = await ledger.load() or _not_started(header, program)
     known = await ledger.known(program.leaves)
     records = {program.leaves[index].path: outcome for index, outcome in known.items()}
     tasks = tuple(_newest(run, task, records.get(task.id)) for task in run.tasks)
     cost = sum((task.usd or Decimal(0) for task in tasks), Decimal(0))
-    run = await _judged(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
+    run = await judged(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
     files = files_folder(ledger, settings)
     found = {leaf.path: files / leaf_name(leaf) for leaf in program.leaves}
     folders = {path: str(folder) for path, folder in found.items() if folder.is_dir()}
@@ -140,21 +148,7 @@ def _newest(run: Run, task: Outcome, record: Outcome | None) -> Outcome:
     return record if task.state in ("running", "pending") else task
 
 
-async def newest_runs(settings: Settings, limit: int) -> list[Run]:
-    """List runs, newest first, as they were last saved; a ledger that cannot be read is left out."""
-    store = await open_store()
-    found: list[Run] = []
-    for run_id in await list_runs(store) or []:
-        if len(found) == limit:
-            break
-        ledger = open_ledger(store, run_id, settings)
-        run = await ledger.load()
-        if run is not None:
-            found.append(await _judged(run, ledger, settings))
-    return found
-
-
-async def _judged(run: Run, ledger: Ledger, settings: Settings) -> Run:
+async def judged(run: Run, ledger: Ledger, settings: Settings) -> Run:
     """Tell a run that is running from one whose process has gone. Of another host's processes nothing is known here."""
     if run.state not in ("running", "pending") or run_lock(ledger, settings).held_elsewhere:
         return run

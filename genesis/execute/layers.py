@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-__all__ = ["BOX_HEIGHT", "BOX_WIDTH", "Layout", "Point", "layout"]
+__all__ = ["BOX_HEIGHT", "BOX_WIDTH", "Layout", "Point", "curve", "layout"]
 
 BOX_WIDTH, BOX_HEIGHT = 164.0, 40.0
 _GAP_ACROSS, _GAP_ALONG_WIDE, _GAP_ALONG_HIGH = 12.0, 52.0, 36.0
@@ -228,3 +228,18 @@ def _placed(layers: _Layers, across: list[float], *, downwards: bool) -> Layout:
         downwards=downwards,
         arrows=tuple(chain.to_joint is None for chain in layers.chains),
     )
+
+
+def curve(points: Sequence[Point], *, downwards: bool) -> str:
+    """Write an edge as an SVG path: it curves through the gaps between layers, and goes straight through a layer."""
+    parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
+    for number, ((x1, y1), (x2, y2)) in enumerate(pairwise(points)):
+        if number % 2:
+            parts.append(f"L{x2:.1f} {y2:.1f}")
+        elif downwards:
+            middle = (y1 + y2) / 2
+            parts.append(f"C{x1:.1f} {middle:.1f} {x2:.1f} {middle:.1f} {x2:.1f} {y2:.1f}")
+        else:
+            middle = (x1 + x2) / 2
+            parts.append(f"C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2:.1f} {y2:.1f}")
+    return "".join(parts)

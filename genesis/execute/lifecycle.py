@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from genesis.errors import ResourceError
+from genesis.errors import GenesisError, ResourceError
 from genesis.execute.artifacts import Publisher, shown
 from genesis.execute.attempt import fault_info
 from genesis.execute.control import Control
@@ -21,6 +21,7 @@ from genesis.execute.driver import Driver, Ending
 from genesis.execute.ledger import is_done
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.markdown import escaped, plan_markdown, routing_rows, run_markdown
+from genesis.execute.moments import Chronicler
 from genesis.execute.observer import Observers
 from genesis.execute.picture import Picture
 from genesis.execute.place import Place
@@ -39,10 +40,18 @@ MakePlace = Callable[[Session, dict[int, Outcome]], Place]
 
 
 class RunRecord:
-    """The run as the ledger and the observers see it, from its start to its end."""
+    """The run as the ledger and the observers see it, from its start to its end.
 
-    def __init__(self, session: Session, ui_url: str | None):
+    Args:
+        session: The run.
+        ui_url: Its page in the Prefect UI.
+        chronicler: Notes what happens, where that is to be kept; the session's observer tells it.
+    """
+
+    def __init__(self, session: Session, ui_url: str | None, chronicler: Chronicler | None = None):
         self._session = session
+        self._chronicler = chronicler
+        self._followed = False
         self._ui_url = ui_url
         self._started_at = session.now()
         self.outcomes: dict[int, Outcome] = {}
@@ -51,14 +60,17 @@ class RunRecord:
     async def started(self, finished: dict[int, Outcome]) -> None:
         """Note that the run runs."""
         run = self._run(Ending("running"), finished, None)
+        await self._follow()
         await self._session.ledger.save(run)
         self._session.observer.run_started(self._session.program, run, finished)
 
     async def ended(self, ending: Ending, outcomes: dict[int, Outcome]) -> Run:
         """Note how the run ended."""
         run = self._run(ending, outcomes, self._session.now())
+        await self._follow()
         await self._save_end(run)
         self._session.observer.run_ended(run)
+        await self._keep_moments()
         return run
 
     async def broken(self, error: Exception) -> Run:
@@ -79,6 +91,26 @@ class RunRecord:
             return await self.ended(Ending("failed", info), kept | self.outcomes)
         except Exception as unsaved:  # what ended the run is what its caller has to know
             raise error from unsaved
+
+    async def _follow(self) -> None:
+        """Read what earlier executions noted, once; without it, the run goes on all the same."""
+        if self._chronicler is None or self._followed:
+            return
+        self._followed = True
+        ledger = self._session.ledger
+        try:
+            self._chronicler.go_on(await ledger.moments(), await ledger.load())
+        except GenesisError as error:
+            _log.warning("what happened in the run before cannot be read", extra={"reason": error.message})
+
+    async def _keep_moments(self) -> None:
+        """Write down what happened; no run fails because that cannot be done."""
+        if self._chronicler is None:
+            return
+        try:
+            await self._session.ledger.keep_moments(self._chronicler.written())
+        except GenesisError as error:
+            _log.warning("what happened in the run cannot be written down", extra={"reason": error.message})
 
     async def _save_end(self, run: Run) -> None:
         """Save how the run ended; on a disk that is full, as little as says it, and else nothing.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from genesis.model import FINISHED, Outcome, Program, Run
+from genesis.model import FINISHED, Leaf, Outcome, Program, Run
 
 __all__ = ["LogObserver"]
 
@@ -16,7 +16,7 @@ _FINAL = FINISHED | {"failed", "skipped", "cancelled", "awaiting_approval"}
 
 
 class LogObserver:
-    """Writes `run.started`, `plan.changed`, `task.started`, `task.ended`, `plan.rejected` and `run.ended`.
+    """Writes `run.started`, `plan.changed`, `task.started`, `.waits`, `.ended`, `plan.rejected` and `run.ended`.
 
     Args:
         run_id: The run.
@@ -51,6 +51,12 @@ class LogObserver:
                 **ids,
                 attempt=outcome.attempts + 1,
             )
+
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Log that a leaf waits for its agent; who gives it to another one says so with a warning."""
+        if kind == "later":
+            text = f"{self._noun} {leaf.path!r} waits for {leaf.agent}"
+            self._say(logging.INFO, f"{self._noun}.waits", text, task=leaf.path, agent=leaf.agent, reason=reason)
 
     def plan_changed(self, program: Program) -> None:
         """Log that tasks were added."""

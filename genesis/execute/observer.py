@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
-from genesis.model import Outcome, Program, Run
+from genesis.model import Leaf, Outcome, Program, Run
 from genesis.resilience.steps_down import StepDown, described, step_down
 
 __all__ = ["Observer", "Observers", "Silent"]
@@ -23,6 +23,9 @@ class Observer(Protocol):
     def leaf_changed(self, outcome: Outcome) -> None:
         """Say that a leaf started or became final."""
 
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Say that a leaf that could not be done goes to another agent, the leaf's new one, or waits for its own."""
+
     def plan_changed(self, program: Program) -> None:
         """Say that leaves were added: `program` is what runs from now on, the new ones at its end."""
 
@@ -37,6 +40,9 @@ class Silent:
         """Do nothing."""
 
     def leaf_changed(self, outcome: Outcome) -> None:
+        """Do nothing."""
+
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
         """Do nothing."""
 
     def plan_changed(self, program: Program) -> None:
@@ -59,6 +65,10 @@ class Observers:
     def leaf_changed(self, outcome: Outcome) -> None:
         """Tell all."""
         self._tell(lambda observer: observer.leaf_changed(outcome))
+
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Tell all."""
+        self._tell(lambda observer: observer.leaf_diverted(leaf, kind, reason))
 
     def plan_changed(self, program: Program) -> None:
         """Tell all."""

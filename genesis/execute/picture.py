@@ -11,16 +11,15 @@ import base64
 import html
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
-from genesis.execute.layers import BOX_HEIGHT, BOX_WIDTH, Layout, Point, layout
+from genesis.execute.layers import BOX_HEIGHT, BOX_WIDTH, Layout, Point, curve, layout
 from genesis.execute.overview import Box, Overview, overview
 from genesis.execute.plain import cells, fitted, one_line
 from genesis.model import FINISHED, Program, TaskState
 
-__all__ = ["Picture", "as_image"]
+__all__ = ["Picture", "as_image", "box_name", "state_of"]
 
 _log = logging.getLogger(__name__)
 _MARGIN = 16.0
@@ -148,14 +147,25 @@ def as_image(svg: str, alternative: str) -> str:
 
 
 def _stated(box: Box, states: Mapping[int, TaskState]) -> tuple[str, _Colour]:
+    words, state = state_of(box, states)
+    return words, _STATE_COLOURS[state]
+
+
+def state_of(box: Box, states: Mapping[int, TaskState]) -> tuple[str, TaskState]:
+    """Say in words how far a box is, and which state speaks for all of its leaves.
+
+    Args:
+        box: One of the boxes of an overview.
+        states: State by leaf index; pending where it is missing.
+    """
     counts = Counter(states.get(leaf, "pending") for leaf in box.leaves)
     done = sum(counts[state] for state in FINISHED)
     if len(box.leaves) == 1:
         (state,) = counts
-        return _words(state), _STATE_COLOURS[state]
+        return _words(state), state
     is_going_on = 0 < done < len(box.leaves) and not counts["failed"] and counts["pending"]
-    state = "running" if is_going_on else next(state for state in _STATE_COLOURS if counts[state])
-    return f"{done} of {len(box.leaves)} done", _STATE_COLOURS[state]
+    speaking = "running" if is_going_on else next(state for state in _STATE_COLOURS if counts[state])
+    return f"{done} of {len(box.leaves)} done", speaking
 
 
 def _words(state: TaskState) -> str:
@@ -188,24 +198,9 @@ def _svg(seen: Overview, plan: Layout, looks: list[tuple[str, _Colour]], legend:
 def _edges(plan: Layout) -> Iterable[str]:
     for points, arrow in zip(plan.edges, plan.arrows, strict=True):
         marker = ' marker-end="url(#a)"' if arrow else ""
-        yield f'<path d="{_curve(points, downwards=plan.downwards)}"{marker}/>'
+        yield f'<path d="{curve(points, downwards=plan.downwards)}"{marker}/>'
     for x, y in plan.joints:
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="#94a3b8"/>'
-
-
-def _curve(points: Sequence[Point], *, downwards: bool) -> str:
-    """Curve through the gaps between layers, and go straight through a layer."""
-    parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
-    for number, ((x1, y1), (x2, y2)) in enumerate(pairwise(points)):
-        if number % 2:
-            parts.append(f"L{x2:.1f} {y2:.1f}")
-        elif downwards:
-            middle = (y1 + y2) / 2
-            parts.append(f"C{x1:.1f} {middle:.1f} {x2:.1f} {middle:.1f} {x2:.1f} {y2:.1f}")
-        else:
-            middle = (x1 + x2) / 2
-            parts.append(f"C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2:.1f} {y2:.1f}")
-    return "".join(parts)
 
 
 def _box(place: Point, box: Box, note: str, colour: _Colour) -> str:
@@ -214,13 +209,13 @@ def _box(place: Point, box: Box, note: str, colour: _Colour) -> str:
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{BOX_WIDTH:.0f}" height="{BOX_HEIGHT:.0f}" rx="7" '
         f'fill="{colour.fill}" stroke="{colour.line}"/>'
-        f'<text class="l" {middle} y="{y + 17:.1f}">{_text(_name(box.label))}</text>'
+        f'<text class="l" {middle} y="{y + 17:.1f}">{_text(box_name(box.label))}</text>'
         f'<text class="n" {middle} y="{y + 31:.1f}">{_text(fitted(note, _NOTE_CELLS))}</text>'
     )
 
 
-def _name(path: str) -> str:
-    """Shorten a path so that its end, which tells tasks apart, stays."""
+def box_name(path: str) -> str:
+    """Shorten a path for a box so that its end, which tells tasks apart, stays."""
     path = one_line(path)
     if cells(path) <= _LABEL_CELLS or "/" not in path:
         return fitted(path, _LABEL_CELLS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["cells", "fitted", "one_line", "visible"]
+__all__ = ["cells", "duration", "fitted", "one_line", "visible"]
 
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls
@@ -43,3 +43,13 @@ def fitted(text: str, room: int) -> str:
         if taken > room:
             break
     return f"{text[:end].rstrip()}…"
+
+
+def duration(seconds: float) -> str:
+    """Say a duration as people do, for example `1 min 35 s`."""
+    if seconds < 10:  # noqa: PLR2004  # tenths of a second matter below ten
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 s"

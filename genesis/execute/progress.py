@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Literal
 
 from genesis.execute.artifacts import Publisher
 from genesis.execute.markdown import progress_markdown
 from genesis.execute.picture import Picture
-from genesis.model import Outcome, Program, Run
+from genesis.model import Leaf, Outcome, Program, Run
 
 __all__ = ["ProgressArtifact"]
 
@@ -44,6 +45,9 @@ class ProgressArtifact:
         """Note what happened."""
         self._outcomes[self._index[outcome.id]] = outcome
         self._changed = True
+
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Do nothing: the leaf's next start says it."""
 
     def run_ended(self, run: Run) -> None:
         """Do nothing: the last leaf has said it."""

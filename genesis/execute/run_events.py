@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from genesis.agents.deadline import RUN_IS_OVER
 from genesis.errors import GenesisError
@@ -28,7 +28,7 @@ from genesis.execute.event_shapes import (
 from genesis.execute.purging import Purge
 from genesis.execute.session import Session
 from genesis.execute.telling import SETTLE_S, Teller, teller_of_process
-from genesis.model import FINISHED, Outcome, PlannerLevel, Program, Run
+from genesis.model import FINISHED, Leaf, Outcome, PlannerLevel, Program, Run
 from genesis.resilience.steps_down import StepDown, heard
 
 __all__ = ["RunEvents", "degradations", "tell_housekeeping", "told_refusal", "told_run"]
@@ -95,6 +95,9 @@ class RunEvents:
         ids = self._session.run_id, self._session.correlation_id
         pool = self._session.program.profile(outcome.agent).pool_name if self._pools else None
         self._teller.tell(lambda pool_id: task_failed(*ids, outcome, pool, pool_id), pool=pool)
+
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Tell nothing: the breaker, whose event it is, has told."""
 
     def plan_changed(self, program: Program) -> None:
         """Tell of tasks that are planned again."""

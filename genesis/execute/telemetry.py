@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 from genesis.execute.session import Session
 from genesis.model import Leaf, Outcome, Program, Run
@@ -15,6 +16,7 @@ from genesis.observability.instruments import (
     CALL_SECONDS,
     CALLS,
     COST,
+    DETOURS,
     REPLANS,
     RUN_SECONDS,
     RUNS,
@@ -71,6 +73,11 @@ class RunMetrics:
             metrics.count(COST, outcome.agent, amount=float(outcome.usd))
         if outcome.tokens:
             metrics.count(TOKENS, outcome.agent, amount=outcome.tokens)
+
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Count a leaf that goes another way."""
+        del reason
+        self._metrics.count(DETOURS, leaf.agent, kind)
 
     def plan_changed(self, program: Program) -> None:
         """Count a change of the plan."""

@@ -28,6 +28,7 @@ from genesis.execute.driver import Ending
 from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.log_observer import LogObserver
+from genesis.execute.moments import Chronicler
 from genesis.execute.observer import Observers
 from genesis.execute.run_events import told_run
 from genesis.execute.run_logs import lines_in_ui
@@ -164,8 +165,9 @@ async def _recorded(session: Session, control: Control, place: MakePlace) -> Run
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
     told = LogObserver(session.run_id, session.correlation_id)
-    session = replace(session, observer=Observers(session.observer, RunMetrics(), told))
-    record = RunRecord(session, url)
+    chronicler = Chronicler.of(session)
+    session = replace(session, observer=Observers(session.observer, RunMetrics(), told, chronicler))
+    record = RunRecord(session, url, chronicler)
     try:
         with run_span(session, earlier=session.earlier) as made, lines_in_ui(session.settings):
             if context is not None and session.deployed:

@@ -22,7 +22,18 @@ from genesis.model.base import Model
 from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan
 from genesis.model.program import Leaf, Program
 from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
-from genesis.model.run import FINISHED, Attempt, Cause, ErrorInfo, Outcome, Run, RunState, TaskState
+from genesis.model.run import (
+    FINISHED,
+    Attempt,
+    Cause,
+    ErrorInfo,
+    Moment,
+    MomentKind,
+    Outcome,
+    Run,
+    RunState,
+    TaskState,
+)
 from genesis.model.task import Alternative, CacheTtl, Estimate, Route, Task, TaskId
 
 __all__ = [
@@ -48,6 +59,8 @@ __all__ = [
     "Leaf",
     "LlmExecutor",
     "Model",
+    "Moment",
+    "MomentKind",
     "Outcome",
     "Plan",
     "PlannerLevel",

@@ -11,7 +11,18 @@ from genesis.model.base import Model, Seconds, Usd
 from genesis.model.plan import PlannerLevel
 from genesis.model.report import Diagnostic
 
-__all__ = ["FINISHED", "Attempt", "Cause", "ErrorInfo", "Outcome", "Run", "RunState", "TaskState"]
+__all__ = [
+    "FINISHED",
+    "Attempt",
+    "Cause",
+    "ErrorInfo",
+    "Moment",
+    "MomentKind",
+    "Outcome",
+    "Run",
+    "RunState",
+    "TaskState",
+]
 
 RunState = Literal[
     "pending",
@@ -38,6 +49,21 @@ TaskState = Literal[
 
 FINISHED: frozenset[TaskState] = frozenset({"completed", "cached", "briefed"})
 """States in which a leaf's work is done, so that its dependants may start and a resume keeps it."""
+
+MomentKind = Literal[
+    "started",
+    "resumed",
+    "ended",
+    "breaker_opened",
+    "breaker_half_open",
+    "breaker_closed",
+    "other_agent",
+    "waits",
+    "planned_again",
+    "grown",
+    "budget_exceeded",
+]
+"""What happens in a run besides its leaves' outcomes; `grown`: a task's result added subtasks to the plan."""
 
 
 class Cause(Model):
@@ -123,3 +149,15 @@ class Run(Model):
     """Why the run did not complete, where it is not a single leaf's failure."""
     findings: tuple[Diagnostic, ...] = Field(default=(), exclude_if=lambda value: not value)
     """What the check before the start found, where that stopped it."""
+
+
+class Moment(Model):
+    """Something that happened in a run besides its leaves' outcomes."""
+
+    at: datetime
+    """In UTC. What another process did to a shared breaker has the time at which this run saw it."""
+    kind: MomentKind
+    subject: str
+    """What it is about: the run's id, a leaf's path, or a breaker such as `agent qa_agent`."""
+    text: str = ""
+    """One sentence for a reader."""

@@ -94,6 +94,11 @@ class Breaker:
         return self._known.machine.state
 
     @property
+    def reason(self) -> str:
+        """Why it has opened last, as it is known here."""
+        return self._known.machine.reason
+
+    @property
     def degraded(self) -> bool:
         """Whether it has a store that cannot be used at present."""
         return self._degraded

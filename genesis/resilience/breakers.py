@@ -68,6 +68,11 @@ class Breakers:
             if listener not in self._listeners:
                 self._listeners = (*self._listeners, listener)
 
+    def unlisten(self, listener: Listener) -> None:
+        """Tell one no more; it is no error when it was not told."""
+        with self._lock:
+            self._listeners = tuple(each for each in self._listeners if each != listener)
+
     def _heard(self, event: BreakerEvent) -> None:
         more = {"event": f"breaker.{event.after}", "breaker": event.name, "before": event.before}
         if event.degraded:

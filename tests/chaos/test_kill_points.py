@@ -37,8 +37,8 @@ PROGRAM = a_program(
     a_task("d", after=("b", "c")),
     agents=(an_agent("worker", max_concurrency=2),),
 )
-_WRITES = 8
-"""The header, the owner, the state at the start, four leaves, the state at the end."""
+_WRITES = 9
+"""The header, the owner, the state at the start, four leaves, the state at the end, the moments."""
 _FIRST_LEAF = 4
 _AT_ONCE = 4
 _OF_STORAGE = ("error", "disconnect", "delay", "hang", "partial", "duplicate", "reorder")

@@ -190,6 +190,9 @@ class Blind(Silent):
     def leaf_changed(self, *_):
         self._hear("leaf_changed")
 
+    def leaf_diverted(self, *_):
+        self._hear("leaf_diverted")
+
     def run_ended(self, *_):
         self._hear("run_ended")
 

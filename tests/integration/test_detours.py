@@ -8,6 +8,7 @@ import pytest
 from genesis.agents.contract import Result
 from genesis.compile import compile_program
 from genesis.errors import SecurityError
+from genesis.execute.ledger import Ledger
 from genesis.execute.observer import Silent
 from genesis.model import Alternative, CommandExecutor, Route
 from genesis.resilience import BreakerRules
@@ -178,3 +179,32 @@ async def test_a_resume_keeps_what_another_agent_did(bench):
     assert again.state == "completed"
     assert fleet.calls[before:] == [("first", "y")]
     assert again.tasks[0].agent == "second"
+
+
+async def test_breakers_and_detours_are_moments_of_the_run_and_a_resume_goes_on_with_them(bench):
+    fleet, work = Fleet(first=1e9), bench()
+    tasks = program(*(a_task(name) for name in "abcd"))
+    run = await work.run(tasks, fleet, breakers=breakers(), run_id="r-1")
+    assert run.state == "completed"
+    ledger = Ledger(work.store, "r-1")
+    noted = (await ledger.moments()).moments
+    assert [noted[0].kind, noted[-1].kind] == ["started", "ended"]
+    assert ("breaker_opened", "agent first") in [(each.kind, each.subject) for each in noted]
+    given = [each for each in noted if each.kind == "other_agent"]
+    assert {each.subject for each in given} == set("abcd")
+    assert all("second took it over" in each.text for each in given)
+    await work.run(tasks, fleet, run_id="r-1")
+    again = (await ledger.moments()).moments
+    assert again[: len(noted)] == noted
+    assert [each.kind for each in again[len(noted) :]] == ["resumed", "ended"]
+
+
+async def test_a_task_that_waits_for_its_agent_is_a_moment_once(bench):
+    work, known = bench(), breakers(failures=1, cooling_s=1.5)
+    with pytest.raises(ConnectionError), known.of("agent", "first").guard():
+        raise ConnectionError("nobody answers")
+    run = await work.run(program(a_task("x"), others=()), Fleet(), breakers=known, run_id="r-2")
+    assert run.state == "completed"
+    noted = [(each.kind, each.subject) for each in (await Ledger(work.store, "r-2").moments()).moments]
+    assert noted[:3] == [("started", "r-2"), ("breaker_opened", "agent first"), ("waits", "x")]
+    assert noted[3:] == [("breaker_half_open", "agent first"), ("breaker_closed", "agent first"), ("ended", "r-2")]

@@ -38,6 +38,9 @@ class Recorder:
     def leaf_changed(self, outcome) -> None:
         self.seen.append((outcome.id, outcome.state))
 
+    def leaf_diverted(self, leaf, kind, reason) -> None:
+        pass
+
     def run_ended(self, run) -> None:
         self.ended = run
 

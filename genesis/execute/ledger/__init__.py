@@ -2,7 +2,16 @@
 
 from genesis.execute.ledger.ledger import Ledger, is_done, list_runs
 from genesis.execute.ledger.lock import RunLock
-from genesis.execute.ledger.records import Header, Owner, leaf_name, new_run_id, parse_amendments, parse_header
+from genesis.execute.ledger.records import (
+    Header,
+    Moments,
+    Owner,
+    leaf_name,
+    new_run_id,
+    parse_amendments,
+    parse_header,
+    trace_id,
+)
 from genesis.execute.ledger.store import BlockStore, FolderStore, Store, open_store
 
 __all__ = [
@@ -10,6 +19,7 @@ __all__ = [
     "FolderStore",
     "Header",
     "Ledger",
+    "Moments",
     "Owner",
     "RunLock",
     "Store",
@@ -20,4 +30,5 @@ __all__ = [
     "open_store",
     "parse_amendments",
     "parse_header",
+    "trace_id",
 ]

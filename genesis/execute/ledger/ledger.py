@@ -8,6 +8,7 @@ genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came t
 genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/owner.json           which flow run orchestrates
 genesis/<run id>/state.json           the run's last known state
+genesis/<run id>/moments.json         what happened besides the leaves' outcomes; written when the run ends
 genesis/<run id>/files/…              what agents leave: briefs, logs
 genesis/<run id>/.reserve             space for the last records of a run whose disk is full
 ```
@@ -26,10 +27,18 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from genesis.errors import ResourceError, RunError, ServiceError, TaskError, UsageError
-from genesis.execute.ledger.records import Header, Owner, Record, leaf_name, parse_amendments, parse_header
+from genesis.execute.ledger.records import (
+    Header,
+    Moments,
+    Owner,
+    Record,
+    leaf_name,
+    parse_amendments,
+    parse_header,
+)
 from genesis.execute.ledger.reserve import Reserve
 from genesis.execute.ledger.store import FolderStore, Store
-from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
+from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run, TaskState
 
 __all__ = ["Ledger", "is_done", "list_runs"]
 
@@ -198,6 +207,17 @@ class Ledger:
                 found[leaf.index] = outcome
         return found
 
+    async def states(self) -> list[TaskState]:
+        """Read the states of all leaves that have a record, without looking whether they are of the plan as it is."""
+        found: list[TaskState] = []
+        for name in await self.store.names(self._name("leaves")) or ():
+            raw = await self.store.read(self._name(f"leaves/{name}"))
+            try:
+                found.append(Record.model_validate_json(raw or b"").outcome.state)
+            except ValidationError:
+                continue
+        return found
+
     async def result(self, outcome: Outcome) -> JsonValue:
         """Give a leaf's result, from beside the record where it is large.
 
@@ -211,6 +231,16 @@ class Ledger:
             raise RunError(f"the result of {outcome.id!r} has gone from {self.store.url(self._name(''))}")
         value: JsonValue = json.loads(raw)
         return value
+
+    async def result_start(self, outcome: Outcome, most: int) -> str:
+        """Give the first characters of a result that is kept beside the record; nothing where it has gone.
+
+        Args:
+            outcome: Of the leaf.
+            most: Characters at most.
+        """
+        raw = await self.store.read(self._name(outcome.result_ref)) if outcome.result_ref is not None else None
+        return "" if raw is None else raw[: 4 * most].decode("utf-8", "replace")[:most]
 
     async def take_over(self, owner: Owner) -> None:
         """Note who orchestrates the run from now on."""
@@ -239,6 +269,18 @@ class Ledger:
     async def has_state(self) -> bool:
         """Whether a state was ever written, be it readable or not."""
         return await self.store.read(self._name("state.json")) is not None
+
+    async def keep_moments(self, moments: Moments) -> None:
+        """Write what happened in the run besides its leaves' outcomes."""
+        await self._write("moments.json", moments.model_dump(mode="json"))
+
+    async def moments(self) -> Moments:
+        """Read what happened in the run besides its leaves' outcomes; none where nothing readable is there."""
+        raw = await self.store.read(self._name("moments.json"))
+        try:
+            return Moments.model_validate_json(raw) if raw is not None else Moments()
+        except ValidationError:
+            return Moments()
 
     def where(self, name: str = "") -> str:
         """Say where a part of the ledger is."""

@@ -10,9 +10,23 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from genesis.errors import RunError
-from genesis.model import Amendment, Leaf, Model, Outcome, Registry
+from genesis.model import Amendment, Leaf, Model, Moment, Outcome, Registry
 
-__all__ = ["Header", "Owner", "Record", "leaf_name", "new_run_id", "parse_amendments", "parse_header"]
+__all__ = [
+    "Header",
+    "Moments",
+    "Owner",
+    "Record",
+    "leaf_name",
+    "new_run_id",
+    "parse_amendments",
+    "parse_header",
+    "trace_id",
+]
+
+
+_TRACE_PARTS = 4
+"""Of a traceparent: version, trace, span, flags."""
 
 
 def new_run_id(now: datetime, token: str | None = None) -> str:
@@ -52,6 +66,15 @@ class Owner(Model):
     """How often that flow run has been started."""
     host: str
     pid: int
+
+
+class Moments(Model):
+    """What happened in a run besides its leaves' outcomes, over all its executions."""
+
+    moments: tuple[Moment, ...] = ()
+    """In the order in which they were noted."""
+    left_out: int = 0
+    """How many more there were than are kept."""
 
 
 class Record(Model):
@@ -96,3 +119,9 @@ def leaf_name(leaf: Leaf) -> str:
     """Name a leaf for the file system: its number, and as much of its path as is safe in a file name."""
     slug = re.sub(r"[^A-Za-z0-9_\-]+", "-", leaf.path).strip("-")[:60]
     return f"{leaf.index:05d}-{slug}"
+
+
+def trace_id(header: Header) -> str | None:
+    """Give the id of the trace that a run is in, out of its W3C traceparent."""
+    parts = (header.trace or "").split("-")
+    return parts[1] if len(parts) >= _TRACE_PARTS else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from genesis.agents import Executor, Result, Work
-from genesis.model import Outcome, Program, Run
+from genesis.model import Leaf, Outcome, Program, Run
 from genesis.resilience import BreakerEvent
 
 __all__ = ["Effects", "Seen", "Witness"]
@@ -78,6 +78,12 @@ class Witness:
     def leaf_changed(self, outcome: Outcome) -> None:
         """Note that a leaf has another state."""
         self._note(Seen("leaf", time.monotonic(), outcome.id, outcome.agent, outcome.state))
+
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Do nothing: what becomes of it is seen."""
+
+    def plan_changed(self, program: Program) -> None:
+        """Do nothing: the new leaves are seen as they run."""
 
     def run_ended(self, run: Run) -> None:
         """Keep how the run ended."""

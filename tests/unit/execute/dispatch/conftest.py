@@ -47,6 +47,9 @@ class Watching:
     def leaf_changed(self, outcome):
         self.seen.append((outcome.id, outcome.state))
 
+    def leaf_diverted(self, leaf, kind, reason):
+        pass
+
     def run_ended(self, run):
         pass
 

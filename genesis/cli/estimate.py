@@ -1,0 +1,159 @@
+"""How long a run may still take: the scheduler's simulation of what is left, at the pace of what was done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from math import inf
+
+from genesis.execute.session import utc_now
+from genesis.model import Leaf, Outcome, Program
+from genesis.schedule import Job, Limits, rank, simulate_jobs
+
+__all__ = ["TimeLeft", "left_in_words"]
+
+_EVERY_S = 1.0
+_SHARE = 50
+"""A simulation costs at most one part in so many of the time: large programs are looked at less often."""
+_SLOWEST, _FASTEST = 100.0, 0.01
+"""Bounds of the pace: estimates that are so wrong say nothing."""
+_SOON_S, _MINUTE_S, _MINUTES_S, _HOUR_S = 5, 60, 95, 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """The last look: what was left then."""
+
+    at: float
+    left_s: float
+    overdue: bool
+    cost_s: float
+
+
+class TimeLeft:
+    """Estimates the time left of one run. It may be asked from another thread than it is told from.
+
+    Args:
+        slots: Leaves running at once.
+        scale: What a second of an estimate lasts, in a rehearsal.
+        clock: Seconds that never go back.
+        now: The time in UTC.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        scale: float = 1.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+    ):
+        self._slots = slots
+        self._scale = scale
+        self._clock = clock
+        self._now = now
+        self._leaves: tuple[Leaf, ...] = ()
+        self._limits = Limits(1)
+        self._priorities: list[int] = []
+        self._index: dict[str, int] = {}
+        self._final: set[int] = set()
+        self._since: dict[int, datetime] = {}
+        self._actual_s = 0.0
+        self._estimated_s = 0.0
+        self._looked: _Looked | None = None
+
+    def begin(self, program: Program, finished: Collection[int] = ()) -> None:
+        """Take in a program, at the start of the run or after it has grown; what is known of its leaves stays."""
+        leaves = program.leaves
+        jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in leaves]
+        self._limits = Limits(self._slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
+        self._priorities = rank(jobs, self._limits)
+        self._index = {leaf.path: leaf.index for leaf in leaves}
+        self._final |= set(finished)
+        self._leaves = leaves
+        self._looked = None
+
+    def put_back(self, path: str) -> None:
+        """Note that a leaf does not run, and is not done either."""
+        self._since.pop(self._index.get(path, -1), None)
+
+    def changed(self, outcome: Outcome) -> None:
+        """Note that a leaf started or ended; what it took counts for the pace."""
+        index = self._index.get(outcome.id)
+        if index is None:
+            return
+        if outcome.state == "running":
+            self._since[index] = outcome.started_at or self._now()
+            return
+        begun = self._since.pop(index, None)
+        self._final.add(index)
+        if begun is not None and outcome.ended_at is not None and outcome.state in ("completed", "failed"):
+            self._actual_s += max(0.0, (outcome.ended_at - begun).total_seconds())
+            self._estimated_s += self._leaves[index].seconds * self._scale
+
+    @property
+    def pace(self) -> float:
+        """How much longer leaves take than estimated, as far as is known: 1 where nothing is."""
+        running = dict(self._since)
+        now = self._now()
+        late = [
+            (self._elapsed(since, now), self._leaves[index].seconds * self._scale) for index, since in running.items()
+        ]
+        late = [(took, said) for took, said in late if took > said]
+        typical = self._scale * sum(leaf.seconds for leaf in self._leaves) / max(1, len(self._leaves))
+        actual = self._actual_s + sum(took for took, _ in late) + typical
+        estimated = self._estimated_s + sum(said for _, said in late) + typical
+        return min(_SLOWEST, max(_FASTEST, actual / estimated)) if estimated > 0 else 1.0
+
+    def left(self) -> tuple[float, bool]:
+        """Estimate the seconds left, looking anew when it is time to.
+
+        Returns:
+            The seconds, never negative, and whether something takes longer than expected so that they say little.
+        """
+        at, last = self._clock(), self._looked
+        if last is not None and at - last.at < max(_EVERY_S, _SHARE * last.cost_s):
+            return max(0.0, last.left_s - (at - last.at)), last.overdue
+        left_s, overdue = self._simulated()
+        self._looked = _Looked(at, left_s, overdue, self._clock() - at)
+        return left_s, overdue
+
+    def _simulated(self) -> tuple[float, bool]:
+        """Let the scheduler do what is left, what runs at once first."""
+        leaves, final, running = self._leaves, set(self._final), dict(self._since)
+        left = [leaf for leaf in leaves if leaf.index not in final]
+        place = {leaf.index: count for count, leaf in enumerate(left)}
+        pace, now = self.pace * self._scale, self._now()
+        jobs, priorities, overdue = [], [], False
+        for leaf in left:
+            rest_s = leaf.seconds * pace
+            since = running.get(leaf.index)
+            if since is not None:
+                rest_s -= self._elapsed(since, now)
+                overdue |= rest_s < 0
+            after = () if since is not None else tuple(place[source] for source in leaf.after if source in place)
+            jobs.append(Job(max(0.0, rest_s), after, leaf.agent))
+            priorities.append(inf if since is not None else float(self._priorities[leaf.index]))
+        seconds = simulate_jobs(jobs, self._limits, priorities).makespan_s if jobs else 0.0
+        return seconds, overdue and seconds < _SOON_S
+
+    @staticmethod
+    def _elapsed(since: datetime, now: datetime) -> float:
+        return max(0.0, (now - since).total_seconds())
+
+
+def left_in_words(seconds: float, *, overdue: bool) -> str:
+    """Say how long it may take, as exactly as it is known."""
+    if overdue:
+        return "longer than expected"
+    if seconds < _SOON_S:
+        return "a few seconds left"
+    if seconds < _MINUTES_S:
+        step = 5 if seconds < _MINUTE_S // 2 else 10
+        return f"about {max(step, round(seconds / step) * step)} s left"
+    if seconds < _HOUR_S:
+        return f"about {round(seconds / _MINUTE_S)} min left"
+    hours, minutes = divmod(round(seconds / _MINUTE_S / 10) * 10, 60)
+    return f"about {hours} h {minutes} min left" if minutes else f"about {hours} h left"

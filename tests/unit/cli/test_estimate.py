@@ -1,0 +1,156 @@
+"""How long a run may still take."""
+
+from datetime import timedelta
+
+import pytest
+
+from genesis.cli.estimate import TimeLeft, left_in_words
+from genesis.testing import FakeClock, a_program, a_task, an_agent, calls_made_by
+
+
+class Watched:
+    """A run of which the time goes on as the test says."""
+
+    def __init__(self, *tasks, slots=4, scale=1.0, agents=()):
+        self.wall, self.seconds = FakeClock(), 0.0
+        self.program = a_program(*tasks, agents=agents)
+        self.time_left = TimeLeft(slots, scale, clock=lambda: self.seconds, now=self.wall)
+        self.time_left.begin(self.program)
+
+    def after(self, seconds):
+        self.wall.advance(seconds)
+        self.seconds += seconds
+
+    def starts(self, an_outcome, name):
+        self.time_left.changed(an_outcome(name, "running").model_copy(update={"started_at": self.wall()}))
+
+    def ends(self, an_outcome, name, state="completed"):
+        self.time_left.changed(an_outcome(name, state).model_copy(update={"ended_at": self.wall()}))
+
+
+def task(name, seconds, after=()):
+    return a_task(name, after=after, estimate={"seconds": seconds})
+
+
+def test_at_the_start_it_is_what_the_simulation_says():
+    watched = Watched(task("a", 60), task("b", 30), task("c", 100, ("a",)))
+    assert watched.time_left.left() == (160, False)
+
+
+def test_slots_and_agents_are_kept_to():
+    tasks = [task(f"t{n}", 10) for n in range(8)]
+    assert Watched(*tasks, slots=2).time_left.left()[0] == 40
+    assert Watched(*tasks, slots=8, agents=(an_agent("worker", max_concurrency=1),)).time_left.left()[0] == 80
+
+
+def test_it_goes_down_while_nothing_ends(an_outcome):
+    watched = Watched(task("a", 60))
+    watched.starts(an_outcome, "a")
+    seen = []
+    for _ in range(5):
+        watched.after(10)
+        seen.append(watched.time_left.left())
+    assert seen == [(50, False), (40, False), (30, False), (20, False), (10, False)]
+
+
+def test_what_takes_longer_than_expected_is_said_so_and_nothing_is_negative(an_outcome):
+    watched = Watched(task("a", 10))
+    watched.starts(an_outcome, "a")
+    for _ in range(50):
+        watched.after(7)
+        seconds, _ = watched.time_left.left()
+        assert seconds >= 0
+    assert watched.time_left.left() == (0, True)
+
+
+def test_an_overdue_task_does_not_hide_what_comes_after_it(an_outcome):
+    watched = Watched(task("a", 10), task("b", 600, ("a",)))
+    watched.starts(an_outcome, "a")
+    watched.after(100)
+    seconds, overdue = watched.time_left.left()
+    assert seconds >= 600
+    assert not overdue
+
+
+def test_the_pace_of_what_was_done_counts_for_what_is_left(an_outcome):
+    tasks = [task(f"t{n}", 10, (f"t{n - 1}",) if n else ()) for n in range(10)]
+    watched = Watched(*tasks)
+    for n in range(5):
+        watched.starts(an_outcome, f"t{n}")
+        watched.after(30)
+        watched.ends(an_outcome, f"t{n}")
+    seconds, _ = watched.time_left.left()
+    assert watched.time_left.pace == pytest.approx(160 / 60)
+    assert seconds == pytest.approx(5 * 10 * 160 / 60)
+
+
+def test_what_was_kept_or_cached_is_not_left_and_says_nothing_of_the_pace(an_outcome):
+    watched = Watched(task("a", 10), task("b", 10, ("a",)), task("c", 10, ("b",)))
+    watched.time_left.begin(watched.program, [0])
+    watched.starts(an_outcome, "b")
+    watched.ends(an_outcome, "b", "cached")
+    assert watched.time_left.left() == (10, False)
+    assert watched.time_left.pace == 1
+
+
+def test_a_rehearsal_is_measured_by_its_own_time():
+    assert Watched(task("a", 60), scale=0.1).time_left.left() == (6, False)
+    assert Watched(task("a", 60), scale=0.0).time_left.left() == (0, False)
+
+
+def test_a_task_that_is_put_back_is_still_to_be_done(an_outcome):
+    watched = Watched(task("a", 60))
+    watched.starts(an_outcome, "a")
+    watched.after(50)
+    watched.time_left.put_back("a")
+    watched.time_left.put_back("nobody")
+    assert watched.time_left.left()[0] == 60
+
+
+def test_a_plan_that_grows_has_more_to_do(an_outcome):
+    watched = Watched(task("a", 10))
+    watched.starts(an_outcome, "a")
+    watched.ends(an_outcome, "a")
+    assert watched.time_left.left()[0] == 0
+    watched.time_left.begin(a_program(task("a", 10), task("b", 20)))
+    assert watched.time_left.left()[0] > 0
+
+
+def test_a_run_that_is_done_has_nothing_left(an_outcome):
+    watched = Watched(task("a", 10))
+    watched.ends(an_outcome, "a", "skipped")
+    assert watched.time_left.left() == (0, False)
+    assert Watched(task("a", 0)).time_left.left() == (0, False)
+
+
+def test_it_is_not_worked_out_more_than_once_a_second():
+    watched = Watched(*(task(f"t{n}", 10) for n in range(200)))
+    watched.time_left.left()
+    watched.seconds += 0.5
+    assert calls_made_by(watched.time_left.left) < 20
+    watched.seconds += 1
+    assert calls_made_by(watched.time_left.left) > 1_000
+
+
+def test_clocks_that_go_back_do_no_harm(an_outcome):
+    watched = Watched(task("a", 10))
+    watched.starts(an_outcome, "a")
+    watched.wall.advance(-timedelta(hours=1).total_seconds())
+    assert watched.time_left.left() == (10, False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "a few seconds left"), (4.9, "a few seconds left"), (7, "about 5 s left"), (23, "about 25 s left"),
+        (44, "about 40 s left"), (94, "about 90 s left"), (100, "about 2 min left"), (185, "about 3 min left"),
+        (3_599, "about 60 min left"), (3_600, "about 1 h left"), (4_800, "about 1 h 20 min left"),
+        (90_000, "about 25 h left"),
+    ],
+)  # fmt: skip
+def test_words_are_as_exact_as_the_estimate(seconds, said):
+    assert left_in_words(seconds, overdue=False) == said
+
+
+def test_words_are_honest():
+    assert left_in_words(0, overdue=True) == "longer than expected"

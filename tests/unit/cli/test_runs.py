@@ -1,0 +1,181 @@
+"""`genesis runs` and `genesis report`, on ledgers without a server."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from click.testing import CliRunner
+
+from genesis.cli import report as report_module
+from genesis.cli import runs as runs_module
+from genesis.errors import UsageError
+from genesis.execute.ledger import FolderStore, Header, Ledger
+from genesis.model import Outcome, Run
+from genesis.planning import plan_document
+from genesis.testing import a_program, a_task
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.fixture
+def storage(tmp_path, monkeypatch):
+    from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+    monkeypatch.setenv("GENESIS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for module in (runs_module, report_module):  # it would change the logging of the whole test process
+        monkeypatch.setattr(module, "before_prefect", lambda: None)
+    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path / "storage"}):
+        yield FolderStore(tmp_path / "storage")
+
+
+@pytest.fixture
+def keep(storage):
+    def kept(run_id, cid="c-1", state="completed", request="Tell the time"):
+        program = a_program(a_task("a"), request=request)
+        ledger, now = Ledger(storage, run_id), datetime.now(UTC)
+        header = Header(
+            genesis_version="test", run_id=run_id, correlation_id=cid, created_at=now, slots=4,
+            document=plan_document(program.source), registry=program.registry, trace=f"00-{TRACE}-{SPAN}-01",
+        )  # fmt: skip
+        task = Outcome(
+            id="a", agent="worker", state="completed", started_at=now, ended_at=now, result="noon", usd="1.5"
+        )
+        run = Run(
+            run_id=run_id, correlation_id=cid, state=state, planner="file", started_at=now, ended_at=now,
+            cost_usd=Decimal("1.5"), tasks=(task,),
+        )  # fmt: skip
+
+        async def write():
+            await ledger.begin(header)
+            await ledger.record(program.leaves[0], task)
+            await ledger.save(run)
+
+        asyncio.run(write())
+
+    return kept
+
+
+def call(command, *words):
+    return CliRunner().invoke(command, words, catch_exceptions=False)
+
+
+def test_the_list_shows_what_each_run_is(keep):
+    keep("20260101-000000-aaaaaa")
+    keep("20260102-000000-bbbbbb", state="budget_exceeded", request="Release\nit " + "very " * 100)
+    first, second, third = call(runs_module.runs).output.splitlines()
+    assert first.split() == ["run", "state", "started", "took", "tasks", "cost", "request"]
+    assert second.split()[:3] == ["20260102-000000-bbbbbb", "budget", "exceeded"]
+    assert "1/1  $1.50  Release" in second
+    assert third.startswith("20260101-000000-aaaaaa  completed")
+    assert max(map(len, (first, second, third))) <= 80
+
+
+def test_the_list_as_data_has_requests_and_no_tasks(keep):
+    keep("20260101-000000-aaaaaa")
+    (run,) = json.loads(call(runs_module.runs, "--json").output)
+    assert (run["run_id"], run["request"], run["tasks_done"], run["tasks_total"]) == (
+        "20260101-000000-aaaaaa", "Tell the time", 1, 1,
+    )  # fmt: skip
+    assert run["cost_usd"] == 1.5
+    assert "tasks" not in run
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["--state", "failed"], 1),
+        (["--state", "failed", "--state", "completed"], 2),
+        (["--since", "2h"], 2),
+        (["--since", "99999999w"], 2),
+        (["--since", "2999-01-01"], 0),
+        (["--since", "2026-01-01T00:00:00+02:00"], 2),
+        (["--request", "TIME"], 1),
+        (["--agent", "worker", "--correlation", "c-2"], 1),
+        (["--limit", "1"], 1),
+    ],
+)
+def test_filters_choose(keep, words, count):
+    keep("20260101-000000-aaaaaa")
+    keep("20260102-000000-bbbbbb", cid="c-2", state="failed", request="Release it")
+    assert len(json.loads(call(runs_module.runs, *words, "--json").output)) == count
+
+
+@pytest.mark.usefixtures("storage")
+def test_an_empty_list_says_what_to_do():
+    assert "No runs yet. Start one" in call(runs_module.runs).output
+    assert "No run is like that" in call(runs_module.runs, "--state", "failed").output
+    assert call(runs_module.runs, "--json").output == "[]\n"
+
+
+@pytest.mark.parametrize("words", [["--since", "yesterday"], ["--since", ""], ["--state", "ill"], ["--limit", "0"]])
+@pytest.mark.usefixtures("storage")
+def test_a_wrong_filter_is_refused(words):
+    assert call(runs_module.runs, *words).exit_code == 2
+
+
+@pytest.mark.parametrize("word", ["20260101-000000-aaaaaa", "c-1"])
+def test_one_run_is_shown_with_its_log_lines_and_its_trace(keep, word):
+    keep("20260101-000000-aaaaaa")
+    document = json.loads(call(runs_module.runs, "show", word, "--json").output)
+    assert (document["run_id"], document["trace_id"], document["request"]) == (
+        "20260101-000000-aaaaaa", TRACE, "Tell the time",
+    )  # fmt: skip
+    assert document["tasks"][0]["result"] == "noon"
+    assert document["logs"]["command"].startswith("grep -hF -- c-1 ")
+    said = call(runs_module.runs, "show", word).output
+    assert f"Trace: {TRACE}" in said
+    assert "No log file is at" in said
+    assert "genesis report 20260101-000000-aaaaaa" in said
+
+
+def test_several_runs_of_a_correlation_id_are_listed(keep):
+    keep("20260101-000000-aaaaaa")
+    keep("20260102-000000-bbbbbb")
+    document = json.loads(call(runs_module.runs, "show", "c-1", "--json").output)
+    assert [run["run_id"] for run in document["runs"]] == ["20260102-000000-bbbbbb", "20260101-000000-aaaaaa"]
+    assert "2 runs have the correlation id c-1" in call(runs_module.runs, "show", "c-1").output
+
+
+@pytest.mark.usefixtures("storage")
+def test_what_is_not_there_is_an_error_with_a_hint():
+    with pytest.raises(UsageError, match="no run has the id or the correlation id 'nix'"):
+        call(runs_module.runs, "show", "nix")
+    with pytest.raises(UsageError, match="no run has the id or the correlation id 'nix'"):
+        call(report_module.report, "nix")
+
+
+def test_a_report_is_written_beside_and_again(keep, tmp_path):
+    keep("20260101-000000-aaaaaa")
+    file = tmp_path / "20260101-000000-aaaaaa.html"
+    assert "The report is in 20260101-000000-aaaaaa.html" in call(report_module.report, "c-1").output
+    first = file.read_text()
+    file.write_text("old")
+    call(report_module.report, "20260101-000000-aaaaaa", "-o", str(file))
+    assert file.read_text()[:200] == first[:200]
+    assert [path.name for path in tmp_path.glob("*.html")] == [file.name]
+
+
+def test_a_report_goes_to_stdout(keep, tmp_path):
+    keep("20260101-000000-aaaaaa")
+    said = call(report_module.report, "c-1", "-o", "-").output
+    assert said.startswith("<!doctype html>")
+    assert said.endswith("</html>\n")
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_the_data_of_a_report_is_one_document(keep, tmp_path):
+    keep("20260101-000000-aaaaaa")
+    document = json.loads(call(report_module.report, "c-1", "--json").output)
+    assert document["summary"]["done"] == 1
+    assert document["run"]["cost_usd"] == 1.5
+    assert document["critical_path"] == ["a"]
+    assert document["routing"][0]["reason"] == "the test says so"
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_a_folder_is_no_place_for_a_report(keep, tmp_path):
+    keep("20260101-000000-aaaaaa")
+    assert call(report_module.report, "c-1", "-o", str(tmp_path)).exit_code == 2

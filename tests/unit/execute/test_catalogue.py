@@ -1,0 +1,134 @@
+"""All runs that the ledger knows."""
+
+import shlex
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from genesis.errors import UsageError
+from genesis.execute.catalogue import Choice, choose, find, logs_of, one_of
+from genesis.execute.history import run_lock
+from genesis.execute.ledger import Ledger
+from genesis.settings import LogSettings
+
+
+@pytest.fixture
+async def three(keep):
+    await keep("20260101-000000-aaaaaa", request="Audit the portal", hours=30, agent="qa_agent")
+    await keep("20260102-000000-bbbbbb", cid="c-2", state="failed", hours=3, request="Release it")
+    await keep("20260103-000000-cccccc", cid="c-2", hours=0.5, request="Release THE PORTAL")
+
+
+def ago(hours):
+    return datetime.now(UTC) - timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted"),
+    [
+        (Choice(), "cba"),
+        (Choice(states=("failed",)), "b"),
+        (Choice(states=("failed", "completed")), "cba"),
+        (Choice(since=ago(4)), "cb"),
+        (Choice(request="portal"), "ca"),
+        (Choice(agent="qa_agent"), "a"),
+        (Choice(agent="spare"), ""),
+        (Choice(correlation="c-2"), "cb"),
+        (Choice(correlation="c-2", states=("completed",), request="the"), "c"),
+    ],
+)
+@pytest.mark.usefixtures("three")
+async def test_runs_are_chosen_newest_first(settings, choice, wanted):
+    found = await choose(settings, choice)
+    assert [listed.run.run_id[-1] for listed in found] == list(wanted)
+
+
+@pytest.mark.usefixtures("three")
+async def test_the_limit_counts_what_was_chosen(settings):
+    found = await choose(settings, Choice(correlation="c-2"), 1)
+    assert [listed.run.run_id[-1] for listed in found] == ["c"]
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_run_says_its_request_and_how_far_it_came(settings):
+    (listed,) = await choose(settings, Choice(states=("failed",)))
+    assert (listed.request, listed.tasks_done, listed.tasks_total) == ("Release it", 1, 2)
+
+
+async def test_what_a_running_run_has_done_is_read_from_its_records(keep, settings):
+    ledger = await keep("20260104-000000-dddddd", state="running")
+    with run_lock(Ledger(ledger.store, ledger.run_id), settings):
+        (listed,) = await choose(settings, Choice(states=("running", "failed")))
+    assert (listed.tasks_done, listed.tasks_total) == (1, 2)
+
+
+async def test_a_run_that_never_got_a_state_is_listed(keep, settings):
+    await keep("20260104-000000-dddddd", state=None)
+    (listed,) = await choose(settings, Choice())
+    assert (listed.run.state, listed.run.error.code) == ("failed", "GEN-RUN-INTERRUPTED")
+    assert (listed.tasks_done, listed.tasks_total) == (0, 2)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"document": 1}', '{"document": {"tasks": [1]}}', "null"])
+async def test_a_damaged_header_hides_no_state_and_breaks_no_list(keep, settings, damage):
+    whole = await keep("20260104-000000-dddddd", state=None)
+    (whole.folder / "run.json").write_text(damage)
+    saved = await keep("20260105-000000-eeeeee")
+    (saved.folder / "run.json").write_text(damage)
+    assert [listed.run.run_id for listed in await choose(settings, Choice())] == ["20260105-000000-eeeeee"]
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_run_is_found_by_its_id_and_by_its_correlation_id(settings):
+    assert await find("20260102-000000-bbbbbb", settings) == "20260102-000000-bbbbbb"
+    assert [listed.run.run_id[-1] for listed in await find("c-2", settings)] == ["c", "b"]
+    assert await one_of("c-1", settings) == "20260101-000000-aaaaaa"
+
+
+@pytest.mark.usefixtures("three")
+async def test_of_several_runs_none_is_taken(settings):
+    with pytest.raises(UsageError, match="2 runs have the correlation id 'c-2': 20260103-000000-cccccc") as refused:
+        await one_of("c-2", settings)
+    assert refused.value.hint == "give the id of one of them"
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("nobody", "run: genesis runs"),
+        ("bbbbbb", "did you mean 20260102-000000-bbbbbb?"),
+        ("../etc", "run: genesis runs"),
+        ("", "run: genesis runs"),
+        ("x" * 5_000, "run: genesis runs"),
+    ],
+)
+async def test_what_is_not_there_is_said_so(settings, word, hint):
+    with pytest.raises(UsageError, match="no run has the id or the correlation id") as refused:
+        await find(word, settings)
+    assert (refused.value.hint, refused.value.code) == (hint, "GEN-RUN-UNKNOWN")
+
+
+async def test_a_correlation_id_may_be_anything(keep, settings):
+    await keep("20260104-000000-dddddd", cid="order 17/ü '\"")
+    assert await one_of("order 17/ü '\"", settings) == "20260104-000000-dddddd"
+
+
+def test_the_command_for_log_lines_finds_them_in_all_files(settings, tmp_path):
+    file = tmp_path / "lo gs" / "genesis.jsonl"
+    cid = "it's -17 $(x)"
+    settings = settings.model_copy(update={"log": LogSettings(file=file)})
+    assert not logs_of(cid, settings).exists
+    file.parent.mkdir()
+    file.write_text(f'{{"correlation_id": "{cid}", "n": 1}}\n{{"n": 2}}\n')
+    file.with_name("genesis.jsonl.1").write_text(f'{{"correlation_id": "{cid}", "n": 3}}\n')
+    logs = logs_of(cid, settings)
+    assert (logs.file, logs.exists) == (str(file), True)
+    assert shlex.split(logs.command)[0] == "grep"
+    said = subprocess.run(["sh", "-c", logs.command], capture_output=True, text=True, check=True).stdout
+    assert said.count("\n") == 2
+
+
+def test_log_lines_are_in_the_home_where_nothing_else_is_said(settings):
+    assert logs_of("c", settings).file == str(settings.home / "logs" / "genesis.jsonl")
