@@ -47,6 +47,8 @@ class TraceReceiver:
 
     protocol: Literal["grpc", "http/protobuf"] = "http/protobuf"
     port: int = 0
+    variables: dict[str, str] = field(default_factory=dict)
+    """For whoever puts a collector in between: what its senders need."""
     _spans: list[Received] = field(default_factory=list)
     _arrived: threading.Condition = field(default_factory=threading.Condition)
     _stop: Callable[[], None] | None = None

@@ -14,6 +14,7 @@ from genesis.testing.llm_server import FakeLlmServer, says
 from genesis.testing.otlp import Received, TraceReceiver
 from genesis.testing.services import ServiceMissingError, free_port
 
+from .collector import collected  # type: ignore[import-not-found]
 from .fleet import Fleet, until  # type: ignore[import-not-found]
 from .monitoring import RULES, Prometheus, dashboard_queries, filled_in  # type: ignore[import-not-found]
 
@@ -82,9 +83,10 @@ def _plan(fleet: Fleet, name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def receiver() -> Iterator[TraceReceiver]:
-    """Takes the traces of all processes."""
-    with TraceReceiver("grpc") as made:
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TraceReceiver]:
+    """Takes the traces of all processes, from a collector where there is one."""
+    log = tmp_path_factory.mktemp("collector") / "log"
+    with TraceReceiver("grpc") as made, collected(made, log) as made.variables:
         yield made
 
 
@@ -107,7 +109,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, receiver: TraceReceiver) -> 
             "GENESIS_RESILIENCE__FAILURES": "2",
             "GENESIS_RESILIENCE__COOLING_S": "4",
             "GENESIS_RESILIENCE__SUCCESSES": "1",
-            **receiver.environment,
+            **receiver.variables,
         }
         up = genesis("server", "up", "--json")
         assert up.code == 0, up.err
