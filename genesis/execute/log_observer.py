@@ -33,7 +33,7 @@ class LogObserver:
         """Log that the run starts."""
         self._leaves = len(program.leaves)
         facts = {"tasks": self._leaves, "finished": len(finished), "planner": run.planner, "ui_url": run.ui_url}
-        self._say(logging.INFO, "run.started", f"run {run.run_id} started: {self._leaves} tasks", **facts)
+        self._say(logging.INFO, "run.started", f"run {run.run_id} started; tasks: {self._leaves}", **facts)
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Log that a task starts, or how it ended. In the UI only failures: Prefect tells the rest by the task run."""
@@ -61,7 +61,9 @@ class LogObserver:
     def plan_changed(self, program: Program) -> None:
         """Log that tasks were added."""
         added, self._leaves = len(program.leaves) - self._leaves, len(program.leaves)
-        self._say(logging.INFO, "plan.changed", f"the plan has {added} more tasks", tasks=self._leaves, added=added)
+        self._say(
+            logging.INFO, "plan.changed", f"the plan has grown; new tasks: {added}", tasks=self._leaves, added=added
+        )
 
     def run_ended(self, run: Run) -> None:
         """Log how the run ended, and what the check before its start found, where that stopped it."""

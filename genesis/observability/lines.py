@@ -38,6 +38,7 @@ IDS = (
     "correlation_id", "run_id", "task", "agent", "attempt", "trace_id", "span_id", "flow_run_id", "task_run_id",
 )  # fmt: skip
 """What ties a line to a run. They come from the line's own `extra`, else from the trail."""
+_OF_PEOPLE = frozenset({"correlation_id", "task", "agent"})
 MOST_MESSAGE = 8_000
 """Bytes of a message."""
 MOST_LINE = 32_000
@@ -95,8 +96,8 @@ class JsonLines(logging.Formatter):
         shape = self._head(record, within(clean(_said(record), secrets, MOST_MESSAGE), MOST_MESSAGE))
         extra = _extra(record)
         if (event := extra.pop("event", None)) is not None:
-            shape["event"] = clean(as_text(event), secrets, _MOST_ID)
-        shape |= _ids(extra, self._trail)
+            shape["event"] = cut(as_text(event), _MOST_ID)
+        shape |= _ids(extra, self._trail, secrets)
         shape |= {"process": record.process, "host": self._host, "role": self._role}
         if (error := _error(record, extra)) is not None:
             shape["error"] = safe(error, secrets)
@@ -148,7 +149,7 @@ class HumanLines(logging.Formatter):
         secrets = tuple(self._secrets())
         extra = _extra(record)
         extra.pop("event", None)
-        ids = _ids(extra, self._trail)
+        ids = _ids(extra, self._trail, secrets)
         facts = {**ids, **safe(extra, secrets)} if self._with_head else safe(extra, secrets)
         if isinstance(error := facts.get("error"), dict):
             facts["error"] = error.get("code") or error.get("type") or "yes"
@@ -193,7 +194,7 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in _OF_RECORDS}
 
 
-def _ids(extra: dict[str, Any], trail: Trail) -> dict[str, str | int]:
+def _ids(extra: dict[str, Any], trail: Trail, secrets: tuple[str, ...]) -> dict[str, str | int]:
     """Take the ids out of what comes with a record; those that are not there come from the trail."""
     try:
         known = trail()
@@ -205,8 +206,13 @@ def _ids(extra: dict[str, Any], trail: Trail) -> dict[str, str | int]:
         value = known.get(name) if value is None else value
         if value is not None:
             is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
-            found[name] = value if is_number else cut(as_text(value), _MOST_ID)
+            found[name] = value if is_number else _id(name, as_text(value), secrets)
     return found
+
+
+def _id(name: str, value: str, secrets: tuple[str, ...]) -> str:
+    """Give an id as it is shown: those that are made of people's words can have a secret in them."""
+    return clean(value, secrets, _MOST_ID) if name in _OF_PEOPLE else cut(value, _MOST_ID)
 
 
 def _error(record: logging.LogRecord, extra: dict[str, Any]) -> dict[str, Any] | None:

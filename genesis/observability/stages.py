@@ -115,7 +115,7 @@ def plan_told(routed: RoutedPlan, report: Report) -> None:
     facts: dict[str, object] = {"planner": routed.plan.planner, "tasks": len(routed.routes), "score": report.score}
     facts |= {"errors": len(report.errors), "warnings": len(report.warnings)}
     if report.ok:
-        _log.info("a plan of %d tasks was made", len(routed.routes), extra={"event": "plan.made", **facts})
+        _log.info("a plan was made; tasks: %d", len(routed.routes), extra={"event": "plan.made", **facts})
         return
     facts["codes"] = sorted({each.code for each in report.errors})
     _log.info("the plan was rejected: %s", report.errors[0].message, extra={"event": "plan.rejected", **facts})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from genesis.security.names import is_secret_name
-from genesis.security.shapes import Span, no_secret, secret_spans
+from genesis.security.shapes import SHORTEST_MARKED, Span, no_secret, secret_spans
 
 __all__ = ["LEAST_CHARACTERS", "MARK", "redact", "redacted"]
 
@@ -32,7 +32,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         secrets: Known values; those of fewer than six characters are left out.
     """
     spans = [span for secret in secrets if secret in text for span in _found(text, secret)]
-    spans += secret_spans(text)
+    if len(text) >= SHORTEST_MARKED or not text.isidentifier():
+        spans += secret_spans(text)
     return _struck(text, spans) if spans else text
 
 

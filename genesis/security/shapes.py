@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from genesis.security.forms import KNOWN, known_forms
 from genesis.security.names import WORDS, is_secret_name, only_describes
 
-__all__ = ["Span", "no_secret", "secret_spans"]
+__all__ = ["SHORTEST_MARKED", "Span", "no_secret", "secret_spans"]
 
 Span = tuple[int, int]
 """Where a secret begins and where it ends."""
@@ -35,8 +35,8 @@ _PREFIXES = (
     "glpat-", "glptt-", "gldt-", "glrt-", "glcbt-", "xoxa-", "xoxb-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-",
     "AKIA", "ASIA", "AIza", "hf_", "npm_", "pypi-", "pnu_", "pnb_", "dckr_pat_", "hvs.", "lin_api_", "GOCSPX-",
 )  # fmt: skip
-_LEAST = 14
-"""The shortest secret with a mark: `sk-` and eleven more, or `AKIA` and ten."""
+SHORTEST_MARKED = 14
+"""The shortest secret with a mark: `sk-` and eleven more, or `AKIA` and ten. A shorter word has no shape."""
 _RARE = "AS:"
 """Letters with which few words begin."""
 
@@ -140,7 +140,7 @@ def secret_spans(text: str) -> list[Span]:
 
 
 def _is_marked(text: str) -> bool:
-    words = " ".join([word for word in text.split() if len(word) >= _LEAST])
+    words = " ".join([word for word in text.split() if len(word) >= SHORTEST_MARKED])
     if words and _MARK.search(words):
         return True
     return any(mark in text for mark in _OTHER_MARKS)

@@ -172,6 +172,7 @@ def test_secrets_are_struck_out_of_every_part():
     except ValueError as error:
         made = record("token=abc known-secret %s", "ghp_0123456789abcdefghij", error=error)
     made.password, made.note = "hunter2", ["x known-secret", {"api_key": "k"}]
+    made.task, made.correlation_id = "say-ghp_0123456789abcdefghij", "known-secret"
     text = JsonLines("cli", secrets=lambda: ("known-secret",)).format(made)
     for secret in ("hunter2", "known-secret", "ghp_", "token=abc", '"k"'):
         assert secret not in text
