@@ -93,7 +93,7 @@ async def _started_or_resumed(asked: Asked, launch: Launch, run_id: str) -> Run:
     ledger = open_ledger(await open_store(), run_id, launch.settings)
     if await ledger.exists():
         return await resume_run(run_id, launch)
-    async with told_refusal(run_id, asked.correlation_id or ""):
+    async with told_refusal(run_id, current().correlation_id or ""):
         prepared = await asyncio.to_thread(asked.prepared, launch.settings)
         if not prepared.report.ok:
             await publish_report(prepared.report)

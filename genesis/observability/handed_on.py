@@ -26,14 +26,15 @@ _LARGEST = 20_000_000
 def hand_on(document: Mapping[str, Any], home: Path) -> None:
     """Add what this process has counted to what is kept in a home. One that cannot be written costs the figures only.
 
+    None is made for that: where there is no home, nothing has run, and nobody asks.
+
     Args:
         document: What `Metrics.handed_over` gave; gauges are left out, since their process ends.
         home: `Settings.home`.
     """
-    if not (document.get("counts") or document.get("histograms")):
+    if not (document.get("counts") or document.get("histograms")) or not home.is_dir():
         return
     try:
-        home.mkdir(parents=True, exist_ok=True)
         with _locked(home / "metrics.lock"):
             kept = _read(home / "metrics.json")
             kept.take_in({name: rows for name, rows in document.items() if name != "gauges"})
@@ -74,7 +75,6 @@ class HandedOn:
         if self._shown is not None:
             return True
         try:
-            self._home.mkdir(parents=True, exist_ok=True)
             shown = (self._home / "metrics.shown").open("a")
         except OSError:
             return False

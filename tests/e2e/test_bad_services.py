@@ -86,7 +86,8 @@ def test_commands_that_hang_flood_or_fail_fail_alone(running, tmp_path):
     assert f"genesis resume {run['run_id']}" in person.out
     shown = running("runs", "show", run["run_id"])
     lines = [line.rstrip() for line in shown.out.splitlines()]
-    assert lines[-1].endswith(f"genesis resume {run['run_id']}")
+    assert any(line.endswith(f"genesis resume {run['run_id']}") for line in lines)
+    assert lines[-1].endswith(f"genesis report {run['run_id']}")
     assert "– 1 task skipped that comes after three: after" in lines
     roots = running("runs", "show", run["run_id"], "--json").document["explanation"]["roots"]
     assert [(root["task"], root["attempts"], len(root["history"])) for root in roots] == [

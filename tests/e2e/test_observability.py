@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -296,6 +297,9 @@ def test_every_metric_is_scraped_and_every_query_of_a_dashboard_is_answered(
     assert fleet.genesis("run", plan, "--agents", "deployments/agents.yaml", "--json").code == 1
     assert fleet.genesis("plan", "Fetch the news and tell it", "--llm", "off", "--json").code in {0, 1}
     assert fleet.genesis("plan", " ", "--json").code == 2
+    told = {"id": "tell", "type": "tell", "description": "Tell"}
+    deployed = json.dumps({"version": 1, "request": "Tell", "tasks": [told]})
+    fleet.prefect("deployment", "run", "orchestrate/default", "-p", f"plan={deployed}", "--watch")
     with suppress(AssertionError):
         until(lambda: exposed_names() <= prometheus.names(), "every metric is there")
     assert exposed_names() - prometheus.names() == set()

@@ -79,3 +79,9 @@ def test_a_home_that_cannot_be_written_costs_the_figures_only(tmp_path):
 def test_nothing_counted_writes_nothing(tmp_path):
     hand_on(Metrics().handed_over(), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_home_is_made_for_it(tmp_path):
+    hand_on(counted(a=1).handed_over(), tmp_path / "none")
+    assert shown(tmp_path / "none", counted(a=1)).value(TASKS, "a", "completed") == 1
+    assert list(tmp_path.iterdir()) == []
