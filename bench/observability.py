@@ -2,12 +2,11 @@
 
     python -m bench.observability [--quick] [--json] [--data DIR]
 
-*Runs*: 200 tasks of 50 ms in a fresh process on a background server, in turns with everything on (spans to a real
+*Runs*: 200 tasks of 50 ms on a background server, in one warm process, in turns with everything on (spans to a real
 receiver in another process, metrics, log lines to a file) and everything off (no traces, no log file, the calls of the
 metrics replaced by nothing). What is compared is the processor time of the process from before the start of the run to
-after its end, spans sent; loading OpenTelemetry's SDK, once a process, is shown apart. The difference is small beside
-the noise of a shared machine, so there is a second figure: how often each thing happened in the run, times what that
-costs in a loop of its own, with the export.
+after its end, spans sent. The difference is small beside the noise of a shared machine, so there is a second figure:
+how often each thing happened in the run, times what that costs in a loop of its own, with the export.
 
 *Spans*: processor time of the thread that makes one, and of the whole process with its export.
 
@@ -36,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import Bench, Target, arguments
-from bench.server import Server, private_server, wait_until_quiet
+from bench.server import private_server, wait_until_quiet
 
 OVERHEAD_PERCENT = 1.0
 SPAN_US = 25.0
@@ -78,20 +77,28 @@ def receiver() -> Iterator[dict[str, str]]:
 
 
 def runs(bench: Bench, turns: int) -> None:
-    """Run both sides in turns."""
+    """Run both sides in turns, in one process that is warm, as a worker's are."""
     with private_server() as server, receiver() as sent, tempfile.TemporaryDirectory() as folder:
-        on = {**sent, "GENESIS_LOG__FILE": str(Path(folder) / "genesis.jsonl")}
-        found: dict[str, list[dict[str, Any]]] = {"on": [], "off": []}
-        _run_side("off", server, {})
-        for turn in range(turns):
-            for side in ("on", "off") if turn % 2 else ("off", "on"):
-                wait_until_quiet(server.pid)
-                found[side].append(_run_side(side, server, on if side == "on" else {}))
+        environment = server.environment | {
+            "GENESIS_RUN__SLOTS": "16",
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+            "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+            "GENESIS_LOG__FILE": str(Path(folder) / "genesis.jsonl"),
+            **sent,
+        }
+        command = [sys.executable, "-m", "bench.observability", "--turns", str(turns), "--server", str(server.pid)]
+        done = subprocess.run(
+            command, env=environment, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=1_800,
+            check=False,
+        )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"the runs failed\n{done.stderr[-3000:]}")
+    found: dict[str, list[dict[str, Any]]] = json.loads(done.stdout.splitlines()[-1])
     for side, rows in found.items():
         middle = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
         bench.add(side=side, runs=turns, tasks=_LEAVES, **{name: round(value, 4) for name, value in middle.items()})
     pairs = list(zip(found["on"], found["off"], strict=True))
-    ratios = [100 * (on_["cpu_s"] / off["cpu_s"] - 1) for on_, off in pairs]
+    ratios = [100 * (on["cpu_s"] / off["cpu_s"] - 1) for on, off in pairs]
     counted = statistics.median(100 * row["told_cpu_s"] / row["cpu_s"] for row in found["on"])
     quartiles = statistics.quantiles(ratios, n=4)
     bench.add(
@@ -105,26 +112,25 @@ def runs(bench: Bench, turns: int) -> None:
     ]  # fmt: skip
 
 
-def _run_side(side: str, server: Server, variables: dict[str, str]) -> dict[str, Any]:
-    environment = server.environment | {
-        "GENESIS_RUN__SLOTS": "16",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
-        **variables,
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.observability", "--side", side],
-        env=environment, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"cpu_s"')]
-    if done.returncode or not lines:
-        raise SystemExit(f"the side with everything {side} failed\n{done.stderr[-3000:]}")
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+def take_turns(turns: int, server: int) -> None:
+    """Make runs in this process, with everything on and with everything off, and print what they took."""
+    from genesis.settings import Settings
+
+    settings = Settings()
+    program = _program(settings)
+    costs = _unit_costs_without_a_trace(settings)
+    for side in ("on", "off"):
+        _run(side, program, settings)
+    found: dict[str, list[dict[str, Any]]] = {"on": [], "off": []}
+    for turn in range(turns):
+        for side in ("on", "off") if turn % 2 else ("off", "on"):
+            wait_until_quiet(server)
+            found[side].append(_told(_run(side, program, settings), costs))
+    print(json.dumps(found))
 
 
-def run_side(side: str) -> None:
-    """Make one run in this process, and print what it took."""
+def _run(side: str, program: Any, settings: Any) -> dict[str, float]:
+    """Make one run, and give its processor time and what it told."""
     import asyncio
 
     from genesis.execute.drain import drain
@@ -132,27 +138,59 @@ def run_side(side: str) -> None:
     from genesis.observability.correlation import bound
     from genesis.observability.metrics import Metrics
     from genesis.observability.tracing import tracing_of_process
-    from genesis.settings import Settings
 
-    settings = Settings()
-    counts = _counted(Metrics) if side == "on" else _silenced(Metrics)
-    loading = time.process_time()
-    tracing_of_process().start(settings.observability, role="cli")
+    counts = {"observations": 0}
+    kept = {name: getattr(Metrics, name) for name in ("count", "observe", "add", "set")}
     close = _logs(settings) if side == "on" else lambda: None
-    loading = time.process_time() - loading
-    program = _program(settings)
-    api_url = os.environ["PREFECT_API_URL"]
-    begun = time.process_time()
-    with bound(correlation_id="bench"), tracing_of_process().span("genesis run"):
-        run = asyncio.run(start_run(program, Launch(settings)))
-    drain(api_url, lambda _text: None)
-    tracing_of_process().stop(30)
-    close()
-    cpu_s = time.process_time() - begun
+    for name, call in kept.items():
+        setattr(Metrics, name, _counting(call, counts) if side == "on" else _nothing)
+    if side == "on":
+        tracing_of_process().start(settings.observability, role="cli")
+    try:
+        begun = time.process_time()
+        with bound(correlation_id="bench"), tracing_of_process().span("genesis run"):
+            run = asyncio.run(start_run(program, Launch(settings)))
+        drain(os.environ["PREFECT_API_URL"], lambda _text: None)
+        tracing_of_process().stop(30)
+        cpu_s = time.process_time() - begun
+    finally:
+        for name, call in kept.items():
+            setattr(Metrics, name, call)
+        close()
     if run.state != "completed":
         raise SystemExit(f"the run is {run.state}: {run.error}")
-    told = _told(counts, settings) if side == "on" else {"spans": 0, "lines": 0, "observations": 0, "told_cpu_s": 0.0}
-    print(json.dumps({"cpu_s": cpu_s, "load_cpu_s": loading, **told}))
+    lines = settings.log.file.read_text().splitlines() if settings.log.file.exists() else []
+    settings.log.file.unlink(missing_ok=True)
+    return {"cpu_s": cpu_s, "lines": len(lines), **counts}
+
+
+def _counting(call: Callable[..., None], counts: dict[str, int]) -> Callable[..., None]:
+    """Count the calls of the metrics; the counting costs the side that it is on."""
+
+    def counting(*given: Any, **named: Any) -> None:
+        counts["observations"] += 1
+        call(*given, **named)
+
+    return counting
+
+
+def _nothing(*_given: Any, **_named: Any) -> None:
+    return None
+
+
+def _told(row: dict[str, float], costs: dict[str, float]) -> dict[str, float]:
+    """Say how much a run told, and what that costs by itself."""
+    spans = 2 * _LEAVES + 2 if row["observations"] else 0
+    lines, observations = row["lines"], row["observations"]
+    total = spans * costs["span_with_export_us"] + lines * costs["line_us"] + observations * costs["observation_us"]
+    return {"cpu_s": row["cpu_s"], "spans": spans, "lines": lines, "observations": observations,
+            "told_cpu_s": total / 1e6}  # fmt: skip
+
+
+def _unit_costs_without_a_trace(settings: Any) -> dict[str, float]:
+    costs = unit_costs(settings, 400)
+    settings.log.file.unlink(missing_ok=True)
+    return costs
 
 
 def _program(settings: Any) -> Any:
@@ -175,46 +213,10 @@ def _program(settings: Any) -> Any:
     return compiled(prepare(plan, Registry.model_validate({"agents": agents}), settings=settings), settings)
 
 
-def _counted(kind: Any) -> dict[str, int]:
-    """Count the calls of the metrics; the counting costs the side that it is on."""
-    counts = {"observations": 0}
-    for name in ("count", "observe", "add", "set"):
-        setattr(kind, name, _counting(getattr(kind, name), counts))
-    return counts
-
-
-def _counting(call: Callable[..., None], counts: dict[str, int]) -> Callable[..., None]:
-    def counting(*given: Any, **named: Any) -> None:
-        counts["observations"] += 1
-        call(*given, **named)
-
-    return counting
-
-
-def _silenced(kind: Any) -> dict[str, int]:
-    def nothing(*_given: Any, **_named: Any) -> None:
-        return None
-
-    for name in ("count", "observe", "add", "set"):
-        setattr(kind, name, nothing)
-    return {}
-
-
 def _logs(settings: Any) -> Callable[[], None]:
     from genesis.observability.logs import configure_logs
 
     return configure_logs(settings, role="cli", deployed=False).close
-
-
-def _told(counts: dict[str, int], settings: Any) -> dict[str, Any]:
-    """Say how much a run told, and what that costs by itself."""
-    spans = 2 * _LEAVES + 2
-    lines = len(settings.log.file.read_text().splitlines()) if settings.log.file else 0
-    observations = counts["observations"]
-    costs = unit_costs(settings, 300)
-    settings.log.file.unlink()
-    total = spans * costs["span_with_export_us"] + lines * costs["line_us"] + observations * costs["observation_us"]
-    return {"spans": spans, "lines": lines, "observations": observations, "told_cpu_s": total / 1e6}
 
 
 # ── single costs ──
@@ -356,9 +358,10 @@ def soak(bench: Bench, number: int) -> None:
 
 
 def main() -> None:
-    if "--side" in sys.argv or "--costs" in sys.argv or "--soak" in sys.argv:
+    if "--turns" in sys.argv or "--costs" in sys.argv or "--soak" in sys.argv:
         parser = argparse.ArgumentParser()
-        parser.add_argument("--side")
+        parser.add_argument("--turns", type=int)
+        parser.add_argument("--server", type=int)
         parser.add_argument("--costs", action="store_true")
         parser.add_argument("--soak", type=int)
         chosen = parser.parse_args()
@@ -369,7 +372,7 @@ def main() -> None:
         elif chosen.soak:
             soak_side(chosen.soak)
         else:
-            run_side(chosen.side)
+            take_turns(chosen.turns, chosen.server)
         return
     options = arguments((__doc__ or "").splitlines()[0]).parse_args()
     bench = Bench("observability")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from genesis.execute.session import Session
 from genesis.model import Leaf, Outcome, Program, Run
-from genesis.observability.correlation import bound, current
+from genesis.observability.correlation import bound
 from genesis.observability.instruments import (
     BUDGETS_EXCEEDED,
     CACHE_HITS,
@@ -66,7 +66,7 @@ class RunMetrics:
         metrics.count(TASKS, outcome.agent, outcome.state)
         if outcome.started_at is not None and outcome.ended_at is not None:
             seconds = max(0.0, (outcome.ended_at - outcome.started_at).total_seconds())
-            metrics.observe(TASK_SECONDS, outcome.agent, value=seconds, example=_example())
+            metrics.observe(TASK_SECONDS, outcome.agent, value=seconds, example=example())
         if outcome.state == "cached":
             metrics.count(CACHE_HITS, outcome.agent)
         if outcome.usd:
@@ -94,14 +94,9 @@ class RunMetrics:
             metrics.add(RUNS_ACTIVE, amount=-1)
         self._active = False
         metrics.count(RUNS, run.state)
-        metrics.observe(RUN_SECONDS, run.state, value=float(run.duration_s), example=_example())
+        metrics.observe(RUN_SECONDS, run.state, value=float(run.duration_s), example=example())
         if run.state == "budget_exceeded":
             metrics.count(BUDGETS_EXCEEDED)
-
-
-def _example() -> dict[str, str]:
-    correlation_id = current().correlation_id
-    return {"correlation_id": correlation_id} if correlation_id is not None and len(correlation_id) <= 64 else {}  # noqa: PLR2004  # OpenMetrics allows 128 with the name
 
 
 @contextmanager

@@ -31,18 +31,25 @@ __all__ = ["Decider", "Stage", "example", "plan_checked", "plan_made", "plan_rou
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_EXAMPLE = 64
+"""Characters of an id that is shown with an observation: OpenMetrics allows 128 for all labels with their names."""
+
 Stage = Literal["plan", "route", "validate", "compile"]
 Decider = Callable[[str], tuple[str, str | None]]
 """Says by a route's reason what decided, from a closed set, and which rule, if one did."""
 
 
-def example(made: Span) -> dict[str, str]:
-    """Give the labels by which an observation's run is found; none outside of a run."""
+def example(made: Span | None = None) -> dict[str, str]:
+    """Give the labels by which an observation's run is found; none outside of a run.
+
+    Args:
+        made: The span that the observation is about, where there is one.
+    """
     found: dict[str, str] = {}
-    if (traceparent := made.traceparent) is not None:
+    if made is not None and (traceparent := made.traceparent) is not None:
         found["trace_id"] = traceparent.split("-")[1]
     correlation_id = current().correlation_id
-    if correlation_id is not None and len(correlation_id) <= 64:  # noqa: PLR2004  # OpenMetrics allows 128 in all
+    if correlation_id is not None and len(correlation_id) <= _LONGEST_EXAMPLE:
         found["correlation_id"] = correlation_id
     return found
 

@@ -5,7 +5,19 @@ import sys
 
 import pytest
 
-_NAMES = ["chaos", "dispatch", "fleet", "memory", "overhead", "pipeline", "planning", "routing", "schedule", "startup"]
+_NAMES = [
+    "chaos",
+    "dispatch",
+    "fleet",
+    "memory",
+    "observability",
+    "overhead",
+    "pipeline",
+    "planning",
+    "routing",
+    "schedule",
+    "startup",
+]
 
 
 @pytest.mark.parametrize("name", _NAMES)
