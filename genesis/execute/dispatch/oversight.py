@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.responses import OrchestrationResult
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling, Crashed
+from prefect.states import Cancelling, Completed, Crashed
 
 from genesis.execute.dispatch.child import Child, allowance_s
 from genesis.execute.dispatch.children import Children
@@ -20,7 +21,7 @@ from genesis.execute.dispatch.verdict import End
 from genesis.execute.session import Session
 from genesis.model import ErrorInfo
 
-__all__ = ["Oversight", "stop_child"]
+__all__ = ["Oversight", "close_child", "stop_child"]
 
 _log = logging.getLogger(__name__)
 _TICK_S = 1.0
@@ -186,6 +187,19 @@ class Oversight:
         await self._children.finish(child, end)
         if child.ended:
             await stop_child(self._line, child)
+
+
+async def close_child(line: Line, child: Child) -> None:
+    """End a child whose work is in the ledger, and that does not say so itself; one that has ended is left alone."""
+
+    async def set_state(client: PrefectClient) -> None:
+        state: State[None] = Completed(message="its tasks are done; its worker did not say so")
+        with suppress(ObjectNotFound):
+            await client.set_flow_run_state(child.id, state)
+
+    with suppress(TimeoutError, Away):
+        async with asyncio.timeout(_STOP_S):
+            await line.call("set_state", set_state)
 
 
 async def stop_child(line: Line, child: Child) -> bool:

@@ -23,7 +23,7 @@ from genesis.execute.dispatch.earlier import earlier_children
 from genesis.execute.dispatch.errands import Errands
 from genesis.execute.dispatch.line import Away, Line, connect, impatient
 from genesis.execute.dispatch.outbox import Outbox
-from genesis.execute.dispatch.oversight import Oversight, stop_child
+from genesis.execute.dispatch.oversight import Oversight, close_child, stop_child
 from genesis.execute.dispatch.pools import Pools
 from genesis.execute.dispatch.waiter import Waiter
 from genesis.execute.session import Session
@@ -33,6 +33,9 @@ from genesis.observability.correlation import here
 __all__ = ["PoolPlace"]
 
 _log = logging.getLogger(__name__)
+_LAST_WORD_S = 6.0
+"""How long a child whose work is done may take to say that it has ended."""
+_LOOK_S = 0.05
 _STOPPED_S = 8.0
 """How long children that were told to stop are waited for: their workers end them within 3 s, then by force."""
 
@@ -124,7 +127,7 @@ class PoolPlace:
     ) -> None:
         """Stop what is not needed any more. After a fault children are left to the next execution, which finds them."""
         if error is None:
-            await asyncio.gather(*(self._stop(child) for child in self._children.living.values()))
+            await asyncio.gather(*(self._leave(child) for child in tuple(self._children.living.values())))
         self._outbox.close()
         await self._errands.close()
         await self._stack.aclose()
@@ -277,6 +280,21 @@ class PoolPlace:
     async def _stop(self, child: Child) -> None:
         if await stop_child(self._reached, child):
             self.stopped.append(child.name)
+
+    async def _leave(self, child: Child) -> None:
+        """See that a child ends that is needed no more.
+
+        One whose leaves are all in the ledger is about to say so by itself. Where its worker was lost in that moment,
+        nobody would ever end it: a flow run that is to be cancelled holds its slot until its worker says that it is.
+        """
+        if child.current is not None:
+            await self._stop(child)
+            return
+        until = time.monotonic() + _LAST_WORD_S
+        while child.id in self._children.living and time.monotonic() < until:  # noqa: ASYNC110  # a few looks
+            await asyncio.sleep(_LOOK_S)
+        if child.id in self._children.living:
+            await close_child(self._reached, child)
 
     async def _conclude_all(self) -> None:
         """Wait for what was told to stop, then for nothing more."""
