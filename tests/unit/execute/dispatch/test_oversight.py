@@ -7,7 +7,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Completed, Crashed
 
 from genesis.execute.dispatch.line import Away
-from genesis.execute.dispatch.oversight import Oversight, stop_child
+from genesis.execute.dispatch.oversight import Oversight, close_child, stop_child
 from genesis.model import Outcome
 from genesis.testing.plans import a_task
 
@@ -233,3 +233,18 @@ async def test_stopping_what_is_gone_or_cannot_be_reached_is_no_error(make, line
     assert not await stop_child(line, make().child())
     api.answers("set_flow_run_state", lambda *_: httpx.ConnectError("x"))
     assert not await stop_child(line, make().child())
+
+
+async def test_a_child_whose_work_is_done_is_closed_as_completed(make, line, api):
+    told = []
+    api.answers("set_flow_run_state", lambda _id, state, *_: told.append(state.type))
+    await close_child(line, make().child())
+    assert told == [StateType.COMPLETED]
+
+
+async def test_closing_what_is_gone_or_cannot_be_reached_is_no_error(make, line, api, monkeypatch):
+    monkeypatch.setattr("genesis.execute.dispatch.oversight._STOP_S", 0.02)
+    api.answers("set_flow_run_state", ObjectNotFound(None))
+    await close_child(line, make().child())
+    api.answers("set_flow_run_state", lambda *_: httpx.ConnectError("x"))
+    await close_child(line, make().child())
