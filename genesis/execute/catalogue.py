@@ -7,7 +7,6 @@ import shlex
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,12 +15,11 @@ from genesis.errors import GenesisError, UsageError
 from genesis.execute.history import judged, open_ledger
 from genesis.execute.ledger import Ledger, Store, list_runs, open_store
 from genesis.model import FINISHED, Model, Run, RunState
+from genesis.observability.logs import log_file
 from genesis.settings import Settings
 
 __all__ = ["Choice", "Listed", "Logs", "choose", "find", "logs_of", "one_of"]
 
-_LOG = Path("logs") / "genesis.jsonl"
-"""Below the home: where deployed runs and workers write log lines when the settings do not say."""
 _MOST_GUESSES = 3
 
 
@@ -140,7 +138,7 @@ async def one_of(word: str, settings: Settings) -> str:
 
 def logs_of(correlation_id: str, settings: Settings) -> Logs:
     """Say where the log lines of a run are, and how to see them."""
-    file = settings.log.file or settings.home / _LOG
+    file = log_file(settings)
     command = f"grep -hF -- {shlex.quote(correlation_id)} {shlex.quote(str(file))}*"
     return Logs(file=str(file), exists=file.exists(), command=command)
 

@@ -16,7 +16,7 @@ from genesis.observability.metrics import metrics_of_process
 from genesis.security.known import secrets_of_process, settings_secrets
 from genesis.settings import Settings
 
-__all__ = ["LogSetup", "Role", "configure_logs", "is_configured"]
+__all__ = ["LogSetup", "Role", "configure_logs", "is_configured", "log_file"]
 
 Role = Literal["cli", "orchestrator", "worker", "agent"]
 """What a process is; it is in each of its lines."""
@@ -151,10 +151,15 @@ class _Struck(logging.Filter):
         return True
 
 
-def _path(settings: Settings, *, deployed: bool) -> Path | None:
+def log_file(settings: Settings) -> Path:
+    """Give the file that the settings name, or that in the home where deployed runs and workers write."""
     if settings.log.file is not None:
         return settings.log.file.expanduser()
-    return settings.home / "logs" / "genesis.jsonl" if deployed else None
+    return settings.home / "logs" / "genesis.jsonl"
+
+
+def _path(settings: Settings, *, deployed: bool) -> Path | None:
+    return log_file(settings) if deployed or settings.log.file is not None else None
 
 
 def _console(settings: Settings, role: Role) -> Literal["human", "json", "off"]:

@@ -13,11 +13,11 @@ from genesis.execute.cache import FOLDER, expired_before
 from genesis.execute.ledger import FolderStore, Store
 from genesis.execute.purging.removal import why_not
 from genesis.execute.purging.report import Kind, Purging
+from genesis.observability.logs import log_file
 from genesis.settings import Settings
 
 __all__ = ["purge_cache", "purge_logs"]
 
-_LOG = Path("logs/genesis.jsonl")
 _PUT_ASIDE = re.compile(r"\.\d[\w.\-:]*")
 """What follows the name of a log file that was put aside: a number or a time. A lock beside it is none."""
 
@@ -40,7 +40,7 @@ async def purge_cache(purging: Purging, store: Store) -> None:
 
 async def purge_logs(purging: Purging, settings: Settings) -> None:
     """Remove log files that were put aside long ago; the one that is written to stays."""
-    log = settings.log.file or settings.home / _LOG
+    log = log_file(settings)
     length = len(log.name)
     files = (
         path

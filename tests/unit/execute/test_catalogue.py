@@ -132,3 +132,14 @@ def test_the_command_for_log_lines_finds_them_in_all_files(settings, tmp_path):
 
 def test_log_lines_are_in_the_home_where_nothing_else_is_said(settings):
     assert logs_of("c", settings).file == str(settings.home / "logs" / "genesis.jsonl")
+
+
+def test_log_lines_are_looked_for_where_they_are_written(tmp_path, monkeypatch):
+    from genesis.execute.catalogue import logs_of
+    from genesis.observability.logs import log_file
+    from genesis.settings import LogSettings, Settings
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for settings in (Settings(home=tmp_path), Settings(home=tmp_path, log=LogSettings(file="~/lines.jsonl"))):
+        assert logs_of("c", settings).file == str(log_file(settings))
+        assert log_file(settings).is_relative_to(tmp_path)
