@@ -45,9 +45,14 @@ class Child:
     """Name of the worker that took it, once asked for."""
     done: set[int] = field(default_factory=set)
     """Leaves whose record was found."""
-    ended: bool = False
-    """Whether it was dealt with; what comes later is not listened to."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it was dealt with; what comes later is not listened to."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was dealt with."""
+        return self.over.is_set()
 
     @property
     def name(self) -> str:

@@ -94,6 +94,12 @@ class Children:
         """Give the children that have not begun to run."""
         return [child for child in self.living.values() if not child.began and child.state not in FINAL]
 
+    def _drop(self, child: Child) -> None:
+        """Listen no more to a child."""
+        self.living.pop(child.id, None)
+        child.over.set()
+        self._count_waiting(child.pool)
+
     def _count_waiting(self, pool: str) -> None:
         """Show how many children of a pool have not begun."""
         metrics_of_process().set(QUEUE_DEPTH, pool, value=sum(child.pool == pool for child in self.not_begun()))
@@ -159,10 +165,8 @@ class Children:
             missing = await self._last_records(child, end)
             if missing and end.state is StateType.CRASHED and not end.lost and not child.began:
                 end = replace(end, began=await self._ever_ran(child))
-            child.ended = True
-            self.living.pop(child.id, None)
+            self._drop(child)
         metrics_of_process().count(DISPATCHES, child.pool, end.state.value.lower())
-        self._count_waiting(child.pool)
         for place, leaf in enumerate(missing):
             first = place == 0
             self._crashes[leaf.index] += end.counts(first=first)
@@ -227,8 +231,7 @@ class Children:
 
     def _errand(self, child: Child, work: Coroutine[Any, Any, None]) -> None:
         async def failed(error: Exception) -> None:
-            child.ended = True
-            self.living.pop(child.id, None)
+            self._drop(child)
             for leaf in child.leaves:
                 if leaf.index not in child.done and self._desk.waits(leaf):
                     await self._desk.conclude(leaf, "failed", error_info(error))

@@ -35,7 +35,6 @@ __all__ = ["PoolPlace"]
 _log = logging.getLogger(__name__)
 _LAST_WORD_S = 6.0
 """How long a child whose work is done may take to say that it has ended."""
-_LOOK_S = 0.05
 _STOPPED_S = 8.0
 """How long children that were told to stop are waited for: their workers end them within 3 s, then by force."""
 
@@ -290,10 +289,10 @@ class PoolPlace:
         if child.current is not None:
             await self._stop(child)
             return
-        until = time.monotonic() + _LAST_WORD_S
-        while child.id in self._children.living and time.monotonic() < until:  # noqa: ASYNC110  # a few looks
-            await asyncio.sleep(_LOOK_S)
-        if child.id in self._children.living:
+        try:
+            async with asyncio.timeout(_LAST_WORD_S):
+                await child.over.wait()
+        except TimeoutError:
             await close_child(self._reached, child)
 
     async def _conclude_all(self) -> None:
