@@ -13,7 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import SpanContext
 
 __all__ = [
     "LONGEST_ID",
@@ -28,6 +32,7 @@ __all__ = [
     "here",
     "new_id",
     "origin_of",
+    "traceparent_of",
 ]
 
 LONGEST_ID = 128
@@ -178,7 +183,11 @@ def _span_here() -> str | None:
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return None
-    context = trace.get_current_span().get_span_context()
+    return traceparent_of(trace.get_current_span().get_span_context())
+
+
+def traceparent_of(context: SpanContext) -> str | None:
+    """Write a span's context in W3C's form; None for one that is of no span."""
     if not context.is_valid:
         return None
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"

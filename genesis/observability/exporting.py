@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.util.types import AnyValue
 
 from genesis.errors import GenesisError, UsageError
-from genesis.observability.correlation import current
+from genesis.observability.correlation import current, traceparent_of
 from genesis.observability.sampling import KeepingProcessor, KeepingSampler
 from genesis.observability.tracing import Kind, Value
 from genesis.settings import ObservabilitySettings, OtelSettings
@@ -73,7 +73,7 @@ class _Span:
 
     @property
     def traceparent(self) -> str | None:
-        return _traceparent(self._made.get_span_context())
+        return traceparent_of(self._made.get_span_context())
 
     @property
     def records(self) -> bool:
@@ -197,12 +197,6 @@ def _within(seconds: float, work: Any) -> None:
     thread.join(seconds)
     if thread.is_alive():
         _log.debug("not all spans could be sent", extra={"seconds": seconds})
-
-
-def _traceparent(context: trace.SpanContext) -> str | None:
-    if not context.is_valid:
-        return None
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
 
 def _remote(traceparent: str) -> trace.SpanContext | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from genesis.document import write_atomic
+from genesis.errors import ResourceError
 from genesis.observability.metrics import Metrics
 
 __all__ = ["HandedOn", "hand_on"]
@@ -38,10 +39,8 @@ def hand_on(document: Mapping[str, Any], home: Path) -> None:
         with _locked(home / "metrics.lock"):
             kept = _read(home / "metrics.json")
             kept.take_in({name: rows for name, rows in document.items() if name != "gauges"})
-            whole = home / f"metrics.json.{os.getpid()}"
-            whole.write_text(json.dumps(kept.handed_over()))
-            whole.replace(home / "metrics.json")
-    except OSError as error:
+            write_atomic(home / "metrics.json", json.dumps(kept.handed_over()))
+    except (OSError, ResourceError) as error:
         _log.debug("the metrics of this process are not kept", extra={"reason": repr(error)})
 
 
