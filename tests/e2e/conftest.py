@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 
 import pytest
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--disable-extensions"]
 _COMMAND = (sys.executable, "-P", "-m", "genesis.cli")
 
 
@@ -187,3 +190,19 @@ tasks:
 def example_plan(genesis: Genesis) -> Path:
     """The example plan of the design's section 3."""
     return genesis.write("example.yaml", EXAMPLE_PLAN)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, which is gone at the end."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the browser test needs Playwright")
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no Chromium is installed: none of {', '.join(_BROWSERS)} is on the PATH")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        try:
+            yield opened
+        finally:
+            opened.close()
+            assert not opened.is_connected()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,9 +15,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the browser test
 
 pytestmark = [pytest.mark.browser, pytest.mark.server, pytest.mark.timeout(180)]
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _PATIENCE_S = 45.0
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--disable-extensions"]
 
 PLAN = {
     "version": 1,
@@ -84,21 +81,6 @@ _COMPLETED = (33, 157, 75)
 _LEAST_BAR = 8
 _STRIP = 30
 """At the bottom the graph has a strip for the run as a whole."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium, which is gone at the end."""
-    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no Chromium is installed: none of {', '.join(_BROWSERS)} is on the PATH")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=path, args=_ARGUMENTS)
-        try:
-            yield opened
-        finally:
-            opened.close()
-            assert not opened.is_connected()
 
 
 @pytest.fixture

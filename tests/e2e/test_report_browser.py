@@ -1,7 +1,6 @@
 """What a person sees of a report, in a real browser that reaches nothing: by eye, by keyboard, without its script."""
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,8 +18,6 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the browser test
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--disable-extensions"]
 _START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"
 _WIDTHS = (400, 1280)
@@ -128,20 +125,6 @@ def file(two_hundred: Evidence, tmp_path_factory: pytest.TempPathFactory) -> str
     assert len(raw) < 2_000_000
     path.write_bytes(raw)
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium, which is gone at the end."""
-    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no Chromium is installed: none of {', '.join(_BROWSERS)} is on the PATH")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=path, args=_ARGUMENTS)
-        try:
-            yield opened
-        finally:
-            opened.close()
 
 
 @pytest.fixture
