@@ -10,20 +10,20 @@ from pydantic import JsonValue
 from genesis.agents.contract import Work
 from genesis.document import close_matches
 from genesis.errors import SecurityError, TaskError
-from genesis.structure import fill, references
+from genesis.structure import fill, is_name, references
 
 __all__ = ["filled_arguments", "program_problem"]
 
 
 def program_problem(program: str) -> str | None:
     """Say why the first word of a command cannot be run as it is written, or None."""
-    if references(program):
+    if any(map(is_name, references(program))):
         return f"the program {program!r} may not come from an input; name it in the agents file"
     return None
 
 
 def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
-    """Fill `{input}` in a command's arguments.
+    """Fill `{input}` in a command's arguments. Braces around what is no name, as in awk, jq and templates, are text.
 
     No shell sees the command, and a value never becomes several arguments, so blanks, quotes and `;` in a value are
     harmless. What is left is a value that a program takes for an option: a file "named" `--output=/etc/passwd`.
@@ -37,9 +37,13 @@ def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
     problem = program_problem(argv[0])
     if problem:
         raise SecurityError(problem)
+
+    def known(name: str) -> bool:
+        return name in work.inputs or is_name(name)
+
     filled = [argv[0]]
     for position, argument in enumerate(argv[1:], start=1):
-        text = _text(fill(argument, lambda name: _input(name, work)))
+        text = _text(fill(argument, known, lambda name: _input(name, work)))
         if "\0" in text:
             raise TaskError(f"{work.path!r}: an input for argument {argument!r} holds a NUL character")
         if text.startswith("-") and "--" not in argv[:position] and _starts_with_text_input(argument, work):
@@ -52,9 +56,9 @@ def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
 
 
 def _starts_with_text_input(argument: str, work: Work) -> bool:
-    if not argument.startswith("{") or argument.startswith("{{"):
+    first = next(iter(references(argument)), "")
+    if first not in work.inputs or not argument.startswith(f"{{{first}}}"):
         return False
-    first = references(argument)[0]
     return not isinstance(work.inputs[first], int | float)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
 from genesis.model import AgentProfile, Task
-from genesis.structure import references
+from genesis.structure import fillable, references
 
 __all__ = ["SCHEME", "Fingerprints"]
 
@@ -30,21 +30,24 @@ class Fingerprints:
         self._encode = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
         self._executors: dict[tuple[str, str], dict[str, JsonValue]] = {}
 
-    def leaf(self, task: Task, agent: AgentProfile, upstream: str) -> str:
+    def leaf(self, task: Task, agent: AgentProfile, upstream: str, escaped: Sequence[str] = ()) -> str:
         """Fingerprint a leaf.
 
         Args:
             task: The leaf as it is written.
             agent: The agent that runs it; its executor counts, its price and success rate do not.
             upstream: What `joint` gives for the leaves that it comes after.
+            escaped: Names in its inputs that stand for themselves.
 
         Returns:
             SHA-256 in hex. A leaf's name, limits and estimates do not change it.
         """
         variables = self._variables
-        used = {name: variables[name] for name in references(task.inputs) if name in variables}
+        used = {name: variables[name] for name in references(dict(fillable(task))) if name in variables}
         executor = self._executor(agent, task.type)
-        work = [task.type, task.description, task.inputs, used, task.outputs, agent.name, executor]
+        work: list[object] = [task.type, task.description, task.inputs, used, task.outputs, agent.name, executor]
+        if task.literal_inputs or escaped:
+            work += [sorted(task.literal_inputs), sorted(escaped)]
         return _digest(self._encode([SCHEME, *work, upstream]))
 
     def joint(self, prints: Iterable[str]) -> str:

@@ -45,12 +45,13 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         raise _invalid("the plan has a cycle") from error
     number = {leaf: index for index, leaf in enumerate(tree.leaves)}
     agents = _agents(routed, registry, tree)
-    prints = _fingerprints(plan, tree, flat, agents)
+    prints = _fingerprints(plan, tree, flow, flat, agents)
     groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
     leaves = []
     for index, (leaf, agent) in enumerate(zip(tree.leaves, agents, strict=True)):
         sources = {reference: number[source] for reference, source in flow.sources.get(leaf, {}).items()}
-        place = _Place(index, groups[flat.after[leaf]], sources, prints[leaf])
+        escaped, keys = flow.escaped.get(leaf, ()), flow.keys.get(leaf, {})
+        place = _Place(index, groups[flat.after[leaf]], sources, keys, escaped, prints[leaf])
         node = tree.nodes[leaf]
         leaves.append(_leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path)))
     used = {leaf.agent for leaf in leaves}
@@ -97,7 +98,7 @@ def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> list[Agent
     return found
 
 
-def _fingerprints(plan: Plan, tree: Outline, flat: Flat, agents: list[AgentProfile]) -> dict[int, str]:
+def _fingerprints(plan: Plan, tree: Outline, flow: DataFlow, flat: Flat, agents: list[AgentProfile]) -> dict[int, str]:
     """Fingerprint each leaf, after those that it comes after."""
     fingerprints = Fingerprints(plan.vars)
     agent_of = dict(zip(tree.leaves, agents, strict=True))
@@ -107,7 +108,8 @@ def _fingerprints(plan: Plan, tree: Outline, flat: Flat, agents: list[AgentProfi
         group = flat.after[leaf]
         if group not in joint:
             joint[group] = fingerprints.joint(prints[source] for source in flat.groups[group])
-        prints[leaf] = fingerprints.leaf(tree.nodes[leaf].task, agent_of[leaf], joint[group])
+        escaped = flow.escaped.get(leaf, ())
+        prints[leaf] = fingerprints.leaf(tree.nodes[leaf].task, agent_of[leaf], joint[group], escaped)
     return prints
 
 
@@ -118,6 +120,8 @@ class _Place:
     index: int
     after: tuple[int, ...]
     sources: dict[str, int]
+    keys: dict[str, str]
+    escaped: tuple[str, ...]
     fingerprint: str
 
 
@@ -140,7 +144,10 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         type=task.type,
         description=task.description,
         inputs=task.inputs,
+        literal_inputs=task.literal_inputs,
         sources=place.sources,
+        keys=place.keys,
+        escaped=place.escaped,
         outputs=task.outputs,
         fingerprint=place.fingerprint,
         seconds=expected_seconds(task, default_seconds),

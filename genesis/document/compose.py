@@ -11,11 +11,13 @@ from typing import Any
 
 import yaml
 
+from genesis.model.scalars import WrittenTruth, number
+
 __all__ = ["NUMBER", "Composer", "NotPlainError"]
 
 _NULL = {"", "~", "null", "Null", "NULL"}
-_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?[0-9]{1,400}")
+_TRUTH = {"true": True, "false": False}
+_OTHER_TRUTH = {"True", "TRUE", "False", "FALSE"}
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 """A plain scalar that is read as a number."""
 _NOTHING = object()
@@ -87,9 +89,9 @@ class Composer:
             return None
         if text in _TRUTH:
             return _TRUTH[text]
-        if _INT.fullmatch(text):
-            return int(text)
-        return float(text) if NUMBER.fullmatch(text) else text
+        if text in _OTHER_TRUTH:
+            return WrittenTruth(text)
+        return number(text) if NUMBER.fullmatch(text) else text
 
     def _expects_key(self) -> bool:
         frame = self._frames[-1] if self._frames else None

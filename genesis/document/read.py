@@ -14,6 +14,7 @@ import yaml
 
 from genesis.document.compose import Composer, NotPlainError
 from genesis.errors import DocumentError, UsageError
+from genesis.model.scalars import number
 from genesis.settings import Limits
 
 __all__ = ["parse", "read"]
@@ -73,7 +74,7 @@ def parse(text: str, *, source: str = "the document", limits: Limits | None = No
     limits = limits or Limits()
     if not text.strip():
         raise _empty(source)
-    return _parse_json(text, source) if as_json else _parse_yaml(text, source, limits)
+    return _parse_json(text, source, limits) if as_json else _parse_yaml(text, source, limits)
 
 
 def _parse_yaml(text: str, source: str, limits: Limits) -> Any:
@@ -93,7 +94,7 @@ def _parse_yaml(text: str, source: str, limits: Limits) -> Any:
     return composer.value
 
 
-def _parse_json(text: str, source: str) -> Any:
+def _parse_json(text: str, source: str, limits: Limits) -> Any:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) != len(items):
@@ -106,7 +107,10 @@ def _parse_json(text: str, source: str) -> Any:
         raise NotPlainError(f"{name} is not JSON")
 
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number, parse_int=number)
+        if _is_deeper(value, limits.document_depth):
+            raise NotPlainError(f"nested deeper than {limits.document_depth} levels")
+        return value
     except NotPlainError as error:
         raise _fault(str(error), None, source) from error
     except RecursionError as error:
@@ -115,6 +119,17 @@ def _parse_json(text: str, source: str) -> Any:
         at = f", line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise DocumentError(f"{source}{at}: {problem}", hint="it must be JSON", data={"source": source}) from error
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Whether lists and mappings are nested in more levels than are allowed."""
+    row = [value]
+    for _ in range(most + 1):
+        row = [item for item in row if isinstance(item, list | dict)]
+        if not row:
+            return False
+        row = [item for each in row for item in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 def _empty(source: str) -> DocumentError:

@@ -24,6 +24,7 @@ from genesis.pipeline import grown, plan_within, room_left, routed_group
 from genesis.planning.proposal import PROPOSAL, proposed_tasks
 from genesis.planning.structural import structural_problems
 from genesis.resilience.taxonomy import meaning_of
+from genesis.structure import outline, splits
 
 __all__ = ["Answer", "Growth"]
 
@@ -186,9 +187,13 @@ class Growth:
         """Plan a leaf again; a model is asked beside the event loop."""
         program = self._session.program
         references = {
-            written: f"{program.leaves[source].path}.{written.rpartition('.')[2]}"
+            written: f"{program.leaves[source].path}.{leaf.keys.get(written, written.rpartition('.')[2])}"
             for written, source in leaf.sources.items()
         }
+        everywhere = outline(program.source.plan).by_path
+        for name in leaf.escaped:  # names that mean nothing where the new tasks stand
+            if name not in program.vars and not any(task in everywhere for task, _ in splits(name)):
+                references.setdefault(name, name)
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
         task, depth = _task(program.source.plan, leaf), self._depth(leaf.path)
 

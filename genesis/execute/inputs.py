@@ -9,13 +9,16 @@ from pydantic import JsonValue
 
 from genesis.errors import TaskError
 from genesis.model import Leaf
-from genesis.structure import WHOLE_RESULT, fill, split
+from genesis.model.scalars import canonical
+from genesis.structure import WHOLE_RESULT, copied, fill, split
 
 __all__ = ["missing_outputs", "resolved_inputs"]
 
 
 def resolved_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]) -> dict[str, JsonValue]:
     """Give the inputs with every reference replaced, each value once: what it brings in is not looked at again.
+
+    All of it is a copy that the leaf's agent may change.
 
     Args:
         leaf: The leaf as it was compiled.
@@ -26,21 +29,30 @@ def resolved_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[i
         TaskError: An upstream result lacks a key that was promised.
     """
 
+    def known(name: str) -> bool:
+        return name in variables or name in leaf.sources or name in leaf.escaped
+
     def lookup(reference: str) -> JsonValue:
         if reference in variables:
             return variables[reference]
-        parts = split(reference)
-        source = leaf.sources.get(reference)
+        parts, source = split(reference), leaf.sources.get(reference)
         if parts is None or source is None:
             raise TaskError(f"task {leaf.path!r} uses {{{reference}}}, which nothing produces")
-        return _part(leaf, reference, parts[1], results[source])
+        return _part(leaf, reference, leaf.keys.get(reference, parts[1]), results[source])
 
-    return {key: fill(value, lookup) for key, value in leaf.inputs.items()}
+    return {
+        name: copied(value) if name in leaf.literal_inputs else fill(value, known, lookup)
+        for name, value in leaf.inputs.items()
+    }
 
 
 def _part(leaf: Leaf, reference: str, key: str, result: JsonValue) -> JsonValue:
-    if isinstance(result, dict) and key in result:
-        return result[key]
+    if isinstance(result, dict):
+        if key in result:
+            return result[key]
+        for name, value in result.items():
+            if canonical(name) == key:
+                return value
     if key == WHOLE_RESULT:
         return result
     raise TaskError(
@@ -51,6 +63,5 @@ def _part(leaf: Leaf, reference: str, key: str, result: JsonValue) -> JsonValue:
 
 def missing_outputs(leaf: Leaf, value: Any) -> list[str]:
     """Name the promised outputs that a result lacks; a promise of `result` alone is kept by any value."""
-    if isinstance(value, dict):
-        return [name for name in leaf.outputs if name not in value and name != WHOLE_RESULT]
-    return [name for name in leaf.outputs if name != WHOLE_RESULT]
+    names = set(map(canonical, value)) if isinstance(value, dict) else ()
+    return [name for name in leaf.outputs if name not in names and name != WHOLE_RESULT]

@@ -5,24 +5,29 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, Tag
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+    PlainSerializer,
+    Tag,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-__all__ = ["Fraction", "Model", "Seconds", "Text", "TextMap", "Usd", "empty_map"]
+from genesis.model.scalars import canonical, plain_map, written_text
+
+__all__ = ["Fraction", "JsonMap", "Model", "Name", "Seconds", "TaskId", "Text", "TextMap", "Usd", "empty_map"]
 
 
 class Model(BaseModel):
     """A frozen model that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-def _as_text(value: object) -> object:
-    """Turn a scalar that YAML read as a number or a truth value back into text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
 
 
 def empty_map() -> Any:
@@ -35,7 +40,7 @@ class _LenientText:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         text = handler(source)
-        scalar = core_schema.no_info_before_validator_function(_as_text, text)
+        scalar = core_schema.no_info_before_validator_function(written_text, text)
         choices: list[CoreSchema | tuple[CoreSchema, str]] = [core_schema.str_schema(strict=True), scalar]
         return core_schema.union_schema(choices, mode="left_to_right", custom_error_type="string_type")
 
@@ -47,6 +52,44 @@ Text = Annotated[str, _LenientText(), Tag("text")]
 """Text; a number or a truth value in a document is taken as the text it was written as."""
 
 TextMap = dict[str, Text]
+
+
+class _Name:
+    """Takes a name in its canonical form (NFC); an ASCII one is in it, and is taken without calling Python."""
+
+    def __init__(self, pattern: str | None = None, longest: int | None = None, wanted: str = "a text") -> None:
+        plain = r"^[A-Za-z0-9_.\-/]+$" if pattern is None else r"^[A-Za-z0-9_.\-]+$"
+        self._any = core_schema.str_schema(pattern=pattern, max_length=longest)
+        self._ascii = core_schema.str_schema(pattern=plain, max_length=longest, strict=True)
+        self._wanted = wanted
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        slow = core_schema.no_info_before_validator_function(_as_name, self._any)
+        choices: list[CoreSchema | tuple[CoreSchema, str]] = [self._ascii, slow]
+        return core_schema.union_schema(
+            choices,
+            mode="left_to_right",
+            custom_error_type="name",
+            custom_error_message=f"it has to be {self._wanted}",
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(self._any)
+
+
+def _as_name(value: object) -> object:
+    text = written_text(value)
+    return canonical(text) if isinstance(text, str) else text
+
+
+Name = Annotated[str, _Name(), Tag("text")]
+"""The name of a variable, an output or a task, in its canonical form."""
+
+TaskId = Annotated[str, _Name(r"^[\w.\-]+$", 200, "letters, digits, `_`, `-` and `.`, at most 200"), Tag("text")]
+"""Letters, digits, `_`, `-` and `.`; unique among siblings."""
+
+JsonMap = Annotated[dict[str, JsonValue], BeforeValidator(plain_map)]
+"""JSON values by name, as deep as JSON's readers go, with numbers that JSON can hold."""
 
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), PlainSerializer(float, return_type=float, when_used="json")]
 """Money in US dollars: exact inside, a JSON number outside."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from genesis.model.base import Model, Seconds, Text, TextMap, Usd
+from genesis.model.base import Model, Name, Seconds, Text, Usd
 from genesis.model.report import Report
 from genesis.model.task import Route, Task
 
@@ -41,7 +41,7 @@ class Plan(Model):
     budget: Budget | None = None
     deadline_s: Annotated[Seconds, Field(gt=0)] | None = None
     """The run may take this long, in seconds."""
-    vars: TextMap = {}
+    vars: dict[Name, Text] = {}
     """Values for `{var}` in inputs."""
     correlation_id: Text | None = None
     """Id that follows the run through every log line and span."""

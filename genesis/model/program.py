@@ -29,8 +29,14 @@ class Leaf(Model):
     description: str
     inputs: dict[str, JsonValue] = {}
     """Arguments as they are written; references are filled in when the leaf starts, each value once."""
+    literal_inputs: tuple[str, ...] = ()
+    """Names of inputs without references."""
     sources: dict[str, int] = {}
     """For each `{task.key}` in `inputs`, as it is written there, the leaf that produces it."""
+    keys: dict[str, str] = {}
+    """The key of each reference that is not what comes after its last dot: keys may hold dots."""
+    escaped: tuple[str, ...] = ()
+    """Names that stand in doubled braces in `inputs`, and would be references in single ones."""
     outputs: tuple[str, ...] = ()
     fingerprint: str
     """Hex SHA-256 over all that decides the result: work, inputs, agent, what it comes after."""

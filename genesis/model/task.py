@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from genesis.model.base import Fraction, Model, Seconds, Text, TextMap, Usd, empty_map
+from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, Text, TextMap, Usd, empty_map
 
 __all__ = ["Alternative", "CacheTtl", "Estimate", "Route", "Task", "TaskId"]
-
-TaskId = Annotated[str, Field(pattern=r"^[\w.\-]+$", max_length=200)]
-"""Letters, digits, `_`, `-` and `.`; unique among siblings."""
 
 
 class Estimate(Model):
@@ -73,7 +70,7 @@ class Task(Model):
     """What kind of work it is; agents declare the types that they take."""
     description: Annotated[str, Field(min_length=1)]
     """What is to be done, for agents and people."""
-    depends_on: tuple[str, ...] = ()
+    depends_on: tuple[Name, ...] = ()
     """Siblings by id, or any task by its path (`build/api`)."""
     subtasks: tuple[Task, ...] = ()
     """Children of a composite task."""
@@ -81,9 +78,11 @@ class Task(Model):
     """Skills that the agent must have."""
     labels: TextMap = empty_map()
     """Free labels; routing rules can ask for them."""
-    inputs: dict[str, JsonValue] = empty_map()
+    inputs: JsonMap = empty_map()
     """Arguments; `{var}` stands for a variable and `{task.key}` for an upstream result."""
-    outputs: tuple[Text, ...] = ()
+    literal_inputs: tuple[Text, ...] = ()
+    """Names of inputs that hold no references: they are handed over exactly as they are written."""
+    outputs: tuple[Name, ...] = ()
     """Names of the results that the task promises."""
     agent: str | None = None
     """A person's pin; routing honours or refuses it."""

@@ -10,7 +10,7 @@ from genesis.model import ErrorInfo, Plan, PlannerLevel, Task
 from genesis.planning.heuristic import HeuristicPlanner
 from genesis.planning.levels import make_plan
 from genesis.planning.planner import Planner, PlanningContext
-from genesis.structure import rewritten
+from genesis.structure import renamed
 
 __all__ = ["PlannedAgain", "plan_again"]
 
@@ -63,7 +63,7 @@ def plan_again(
     made = make_plan(task.description, planners=[*planners, HeuristicPlanner(())], context=context)
     if len(made.tasks) == 1 and not made.tasks[0].subtasks and made.tasks[0].type == task.type:
         raise PlanningError("the only other way is one task of the same type")
-    given = task.model_copy(update={"inputs": rewritten(task.inputs, references)})
+    given = task.model_copy(update={"inputs": renamed(task, references.get, moved=True)})
     return PlannedAgain(_delivering(_equipped(made.tasks, given), task.outputs), made.planner, made.planner_note)
 
 
@@ -75,6 +75,7 @@ def _equipped(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
         else task.model_copy(
             update={
                 "inputs": {**given.inputs, **task.inputs},
+                "literal_inputs": (*_kept_literal(given, task), *task.literal_inputs),
                 "labels": {**given.labels, **task.labels},
                 "retries": given.retries,
                 "timeout_s": given.timeout_s,
@@ -83,6 +84,10 @@ def _equipped(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
         )
         for task in tasks
     )
+
+
+def _kept_literal(given: Task, task: Task) -> list[str]:
+    return [name for name in given.literal_inputs if name not in task.inputs]
 
 
 def _delivering(tasks: tuple[Task, ...], outputs: tuple[str, ...]) -> tuple[Task, ...]:

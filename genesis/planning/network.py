@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from genesis.document import close_matches
 from genesis.model import Plan, Task
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
-from genesis.structure import outline, references, split
+from genesis.structure import fillable, is_name, outline, references, renamed, replaced, split
 
 __all__ = ["filled", "nested", "network_problems", "refined"]
-
-_REFERENCE = re.compile(r"\{\{|\}\}|\{([\w\-]+(?:[./\-][\w\-]+)*)\}")
-"""As in inputs: a doubled brace, or a reference."""
 
 Refinements = Mapping[str, tuple[Task, ...]]
 
@@ -37,7 +34,7 @@ def _refined(tasks: Sequence[Task], refine: Refinements, prefix: str, inside: fr
         if task.subtasks:
             result.append(task.model_copy(update={"subtasks": _refined(task.subtasks, refine, below, inside)}))
         elif task.type in refine and task.type not in inside:
-            whole = task.model_copy(update={"inputs": _by_path(task.inputs, siblings, prefix)})
+            whole = task.model_copy(update={"inputs": _by_path(task, siblings, prefix)})
             parts = tuple(_part(part, whole) for part in refine[task.type])
             children = _refined(parts, refine, below, inside | {task.type})
             result.append(task.model_copy(update={"subtasks": children, "inputs": {}, "outputs": (), "estimate": None}))
@@ -46,15 +43,15 @@ def _refined(tasks: Sequence[Task], refine: Refinements, prefix: str, inside: fr
     return tuple(result)
 
 
-def _by_path(inputs: Mapping[str, JsonValue], siblings: Container[str], prefix: str) -> dict[str, JsonValue]:
+def _by_path(task: Task, siblings: Container[str], prefix: str) -> dict[str, JsonValue]:
     """Write references to siblings as paths from the top, so that they hold one level deeper."""
 
     def absolute(reference: str) -> str | None:
         parts = split(reference)
         is_sibling = parts is not None and parts[0].split("/")[0] in siblings
-        return f"{{{prefix}{reference}}}" if is_sibling else None
+        return f"{prefix}{reference}" if is_sibling else None
 
-    return {key: _replaced_in(value, absolute) for key, value in inputs.items()}
+    return renamed(task, absolute, moved=bool(prefix))
 
 
 def _part(part: Task, whole: Task) -> Task:
@@ -63,7 +60,7 @@ def _part(part: Task, whole: Task) -> Task:
     if part.subtasks:
         update["subtasks"] = tuple(_part(child, whole) for child in part.subtasks)
     elif not part.inputs:
-        update["inputs"] = dict(whole.inputs)
+        update |= {"inputs": dict(whole.inputs), "literal_inputs": whole.literal_inputs}
     return part.model_copy(update=update)
 
 
@@ -76,18 +73,12 @@ def filled(tasks: Iterable[Task], values: Mapping[str, str], variables: Mapping[
         variables: The plan's variable by parameter, where it has another name.
     """
 
-    def known(name: str) -> str | None:
-        return values.get(name)
-
-    def renamed(name: str) -> str | None:
-        return f"{{{variables[name]}}}" if name in variables else None
-
     def one(task: Task) -> Task:
         return task.model_copy(
             update={
-                "description": _replaced(task.description, known),
-                "labels": {key: _replaced(value, known) for key, value in task.labels.items()},
-                "inputs": {key: _replaced_in(value, renamed) for key, value in task.inputs.items()},
+                "description": replaced(task.description, values.get),
+                "labels": {key: replaced(value, values.get) for key, value in task.labels.items()},
+                "inputs": renamed(task, variables.get, moved=True),
                 "subtasks": tuple(one(child) for child in task.subtasks),
             }
         )
@@ -115,12 +106,12 @@ def nested(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
         def moved(reference: str) -> str | None:
             parts = split(reference)
             path = path_of(index, parts[0]) if parts else None
-            return f"{{{path}.{parts[1]}}}" if parts and path else None
+            return f"{path}.{parts[1]}" if parts and path else None
 
         return task.model_copy(
             update={
                 "depends_on": tuple(path_of(index, name) or name for name in task.depends_on),
-                "inputs": {key: _replaced_in(value, moved) for key, value in task.inputs.items()},
+                "inputs": renamed(task, moved, moved=True),
                 "subtasks": tuple(one(child) for child in task.subtasks),
             }
         )
@@ -137,31 +128,12 @@ def network_problems(
     plan = Plan(request="-", tasks=whole, vars=variables)
     found = [f"tasks: {problem}" for problem in structural_problems(plan, limits)]
     for node in outline(plan).nodes:
-        for text in (node.task.description, *node.task.labels.values()):
-            unknown = [name for name in references(text) if name not in variables and split(name) is None]
-            found += [f"tasks: {node.path!r} says {{{name}}}, which is no parameter" for name in unknown]
+        said = references([node.task.description, *node.task.labels.values()])
+        said += [name for name in references(dict(fillable(node.task))) if close_matches(name, parameters)]
+        unknown = [name for name in said if is_name(name) and split(name) is None and name not in variables]
+        found += [f"tasks: {node.path!r} says {{{name}}}, which is no parameter" for name in unknown]
     types = {node.task.type for node in outline(Plan(request="-", tasks=tasks)).nodes if not node.children}
     for parts in refine.values():
         types |= {node.task.type for node in outline(Plan(request="-", tasks=parts)).nodes if not node.children}
     found += [f"refine.{name}: no task of the playbook has this type" for name in refine if name not in types]
     return list(dict.fromkeys(found))
-
-
-def _replaced(text: str, lookup: Callable[[str], str | None]) -> str:
-    """Replace the references that the lookup knows; everything else, doubled braces too, stays as it is written."""
-
-    def one(match: re.Match[str]) -> str:
-        found = lookup(match[1]) if match[1] else None
-        return match[0] if found is None else found
-
-    return _REFERENCE.sub(one, text) if "{" in text else text
-
-
-def _replaced_in(value: JsonValue, lookup: Callable[[str], str | None]) -> JsonValue:
-    if isinstance(value, str):
-        return _replaced(value, lookup)
-    if isinstance(value, list):
-        return [_replaced_in(item, lookup) for item in value]
-    if isinstance(value, dict):
-        return {key: _replaced_in(item, lookup) for key, item in value.items()}
-    return value

@@ -8,11 +8,10 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from genesis.errors import PlanningError, UsageError
 from genesis.model import Task, TaskId
-from genesis.model.base import Model, Text, TextMap
+from genesis.model.base import Model, Name, Text, TextMap
 from genesis.planning.request import check_request
 from genesis.planning.task_types import CHANGE_OUTSIDE
 from genesis.settings import Limits
-from genesis.structure import literal
 
 __all__ = ["PROPOSAL", "proposed_tasks"]
 
@@ -28,11 +27,11 @@ class _Subtask(Model):
     id: TaskId
     description: Annotated[str, Field(min_length=1)]
     type: Text = "generic"
-    depends_on: tuple[str, ...] = ()
+    depends_on: tuple[Name, ...] = ()
     requires: tuple[Text, ...] = ()
     labels: TextMap = {}
     inputs: dict[str, Text] = {}
-    outputs: tuple[Text, ...] = ()
+    outputs: tuple[Name, ...] = ()
 
 
 _SUBTASKS = TypeAdapter(list[_Subtask])
@@ -74,7 +73,8 @@ def _task(proposed: _Subtask, limits: Limits) -> Task:
         depends_on=proposed.depends_on,
         requires=proposed.requires,
         labels=proposed.labels,
-        inputs={name: literal(text) for name, text in proposed.inputs.items()},
+        inputs=dict(proposed.inputs),
+        literal_inputs=tuple(proposed.inputs),
         outputs=proposed.outputs,
         side_effects=proposed.type in CHANGE_OUTSIDE,
     )

@@ -5,7 +5,20 @@ from genesis.structure.estimates import expected_seconds, expected_tokens, expec
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
 from genesis.structure.problems import PARTS, Part, Problem, Shape
-from genesis.structure.references import WHOLE_RESULT, fill, literal, references, rewritten, split
+from genesis.structure.references import (
+    WHOLE_RESULT,
+    as_text,
+    copied,
+    doubled,
+    fill,
+    fillable,
+    is_name,
+    references,
+    renamed,
+    replaced,
+    split,
+    splits,
+)
 
 __all__ = [
     "PARTS",
@@ -19,15 +32,21 @@ __all__ = [
     "Problem",
     "Shape",
     "Unresolved",
+    "as_text",
+    "copied",
     "dataflow",
+    "doubled",
     "expected_seconds",
     "expected_tokens",
     "expected_usd",
     "fill",
+    "fillable",
+    "is_name",
     "junctions",
-    "literal",
     "outline",
     "references",
-    "rewritten",
+    "renamed",
+    "replaced",
     "split",
+    "splits",
 ]

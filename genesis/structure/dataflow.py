@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from genesis.model import Plan
 from genesis.structure.outline import Node, Outline
-from genesis.structure.references import WHOLE_RESULT, references, split
+from genesis.structure.references import WHOLE_RESULT, doubled, fillable, is_name, references, split, splits
 
 __all__ = ["DataFlow", "Missing", "dataflow"]
 
@@ -17,7 +17,23 @@ class Missing:
 
     node: int
     reference: str
+    task: str
+    """Name of the task in it."""
+    key: str
+    """The key in it."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a name in braces means."""
+
+    producer: int | None
+    """The leaf that produces it."""
+    task: str
+    key: str
+    reason: str = ""
+    """Why there is no producer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,10 @@ class DataFlow:
     sources: dict[int, dict[str, int]]
     """For each leaf that has any: reference as written → the leaf that produces it."""
     missing: tuple[Missing, ...]
+    keys: dict[int, dict[str, str]] = field(default_factory=dict)
+    """For each leaf that has any: reference whose key holds dots → the key."""
+    escaped: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """For each leaf that has any: the names in doubled braces that stand for themselves."""
 
     def edges(self) -> dict[int, tuple[int, ...]]:
         """Give the order that the references imply: leaf → leaves that come before it."""
@@ -34,32 +54,51 @@ class DataFlow:
 
 
 def dataflow(plan: Plan, outline: Outline) -> DataFlow:
-    """Find the producer of each reference in the inputs of the leaves."""
-    sources: dict[int, dict[str, int]] = {}
+    """Find the producer of each reference in the inputs of the leaves. Braces around other names are text."""
+    flow = DataFlow({}, ())
     missing: list[Missing] = []
     for node in outline.leaf_nodes():
         if not node.task.inputs:
             continue
-        for reference in dict.fromkeys(references(node.task.inputs)):
-            if reference in plan.vars:
+        inputs = dict(fillable(node.task))
+        for name in dict.fromkeys(references(inputs)):
+            found = None if name in plan.vars else _meaning(outline, node, name)
+            if found is None:
                 continue
-            producer = _producer(outline, node, reference)
-            if isinstance(producer, int):
-                sources.setdefault(node.index, {})[reference] = producer
-            else:
-                missing.append(Missing(node.index, reference, producer))
-    return DataFlow(sources, tuple(missing))
+            if found.producer is None:
+                missing.append(Missing(node.index, name, found.task, found.key, found.reason))
+                continue
+            flow.sources.setdefault(node.index, {})[name] = found.producer
+            if split(name) != (found.task, found.key):
+                flow.keys.setdefault(node.index, {})[name] = found.key
+        names = dict.fromkeys(doubled(inputs))
+        escaped = tuple(name for name in names if name in plan.vars or _meaning(outline, node, name) is not None)
+        if escaped:
+            flow.escaped[node.index] = escaped
+    return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped)
 
 
-def _producer(outline: Outline, node: Node, reference: str) -> int | str:
-    """Find the leaf that a reference means, or say why there is none."""
-    parts = split(reference)
-    if parts is None:
-        return f"there is no variable {reference!r}"
-    name, key = parts
-    target = outline.resolve(node, name)
-    if target is None:
-        return f"there is no task {name!r} and no variable {reference!r}"
+def _meaning(outline: Outline, node: Node, name: str) -> _Found | None:
+    """Find what a name in braces means: a result that a task promises, or else a key that a task does not have.
+
+    None where it names no task. A text such as `{1.5}` or `{print.a + 1}` names none either: only what looks like a key
+    is taken for a slip of the pen.
+    """
+    fault: _Found | None = None
+    for task, key in splits(name):
+        target = outline.resolve(node, task)
+        if target is None:
+            continue
+        producer = _producer(outline, node, target, task, key)
+        if isinstance(producer, int):
+            return _Found(producer, task, key)
+        if fault is None and is_name(key) and not key.isdecimal():
+            fault = _Found(None, task, key, producer)
+    return fault
+
+
+def _producer(outline: Outline, node: Node, target: int, name: str, key: str) -> int | str:
+    """Find the leaf that gives a key of a task, or say why there is none."""
     if target == node.index:
         return "a task cannot use its own result"
     found = outline.nodes[target]

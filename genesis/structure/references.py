@@ -1,40 +1,73 @@
 """References in inputs: `{var}` stands for a variable, `{task.key}` for an upstream result.
 
-`{task.result}` is the whole result of a task. Doubled braces stand for themselves: `{{x}}` is the text `{x}`. An input
-that is one reference and nothing else takes the value with its type; inside other text it becomes text.
+`{task.result}` is the whole result of a task. An input that is one reference and nothing else takes the value with its
+type; inside other text it becomes text. Only the name of a variable, or of a task with a key, makes a reference: all
+other braces are text and stay as they are. Around such a name, two braces stand for one, as in Python's format strings:
+`{{x}}` is the text `{x}`, and `{{{x}}}` is the value in braces. Inputs that `literal_inputs` names hold no references.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import JsonValue
 
-__all__ = ["TOKEN", "WHOLE_RESULT", "fill", "literal", "references", "rewritten", "split"]
+from genesis.model import Task
+from genesis.model.scalars import canonical
+
+__all__ = [
+    "WHOLE_RESULT",
+    "as_text",
+    "copied",
+    "doubled",
+    "fill",
+    "fillable",
+    "is_name",
+    "references",
+    "renamed",
+    "replaced",
+    "split",
+    "splits",
+]
 
 WHOLE_RESULT = "result"
 """The key that stands for all that a task returned."""
 
-TOKEN = re.compile(r"\{\{|\}\}|\{([\w\-]+(?:[./\-][\w\-]+)*)\}")
-"""A doubled brace, or a reference with its name as the group."""
+_TOKEN = re.compile(r"(?<!\{)(\{++)([^{}]++)(\}++)")
+"""A text in braces, with all braces directly around it. Which of these are references depends on the plan."""
+_PATH = re.compile(r"[^\s\"'`(),:;=\[\]<>|&]{1,1200}")
+"""As much of a token as may be a task's path."""
+_SEPARATORS = re.compile(r"[./]")
+_MARKS = frozenset({"Mn", "Mc", "Me", "Pc"})
+_JOINERS = "\u200c\u200d"
+
+Rename = Callable[[str], str | None]
+"""Gives another name for a name in braces, or None to leave it."""
 
 
 def references(value: JsonValue) -> list[str]:
-    """Give the references in a value as they are written between the braces, in order, repeats included."""
-    found: list[str] = []
-    stack: list[JsonValue] = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            if "{" in item:
-                found += filter(None, TOKEN.findall(item))
-        elif isinstance(item, list):
-            stack.extend(reversed(item))
-        elif isinstance(item, dict):
-            stack.extend(reversed(item.values()))
-    return found
+    """List the names that are references in a value if the plan knows them, in order, repeats included."""
+    return [name for name, is_reference in _tokens(value) if is_reference]
+
+
+def doubled(value: JsonValue) -> list[str]:
+    """List the names in doubled braces: those that the plan knows stand for themselves with half of the braces."""
+    return [name for name, is_reference in _tokens(value) if not is_reference]
+
+
+def is_name(text: str) -> bool:
+    """Whether a text looks like the name of a variable, or of a task and a key: parts of letters, digits, `_` and `-`.
+
+    The letters are those of all scripts, with the marks that combine with them, as in a task's id.
+    """
+    return all(part and all(map(_is_letter, part)) for part in _SEPARATORS.split(text))
+
+
+def _is_letter(char: str) -> bool:
+    return char.isalnum() or char in "_-" or unicodedata.category(char) in _MARKS or char in _JOINERS
 
 
 def split(reference: str) -> tuple[str, str] | None:
@@ -43,57 +76,146 @@ def split(reference: str) -> tuple[str, str] | None:
     return (task, key) if dot else None
 
 
-def fill(value: JsonValue, lookup: Callable[[str], JsonValue]) -> JsonValue:
-    """Replace the references in a value.
+def splits(reference: str) -> Iterator[tuple[str, str]]:
+    """Split `task.key` at each dot that may end a task's name, the last one first: keys may hold dots, too."""
+    found = _PATH.match(reference)
+    end = found.end() if found else 0
+    while (end := reference.rfind(".", 0, end)) > 0:
+        if end + 1 < len(reference):
+            yield reference[:end], reference[end + 1 :]
+
+
+def fillable(task: Task) -> Mapping[str, JsonValue]:
+    """Give the inputs of a task that may hold references."""
+    if not task.literal_inputs:
+        return task.inputs
+    return {name: value for name, value in task.inputs.items() if name not in task.literal_inputs}
+
+
+def fill(value: JsonValue, known: Callable[[str], bool], lookup: Callable[[str], JsonValue]) -> JsonValue:
+    """Replace the references in a value, each once: what comes in is not searched again.
 
     Args:
-        value: Text, or lists and mappings with text in them; other values stay as they are.
-        lookup: Gives the value of a reference; it raises for an unknown one.
+        value: Text, or lists and mappings with text in them; other values, and keys, stay as they are.
+        known: Whether a name is that of a variable or a result; braces around other text are left alone.
+        lookup: Gives the value of a reference.
     """
     if isinstance(value, str):
-        return _fill_text(value, lookup) if "{" in value or "}" in value else value
+        return _fill_text(value, known, lookup) if "{" in value else value
     if isinstance(value, list):
-        return [fill(item, lookup) for item in value]
+        return [fill(item, known, lookup) for item in value]
     if isinstance(value, dict):
-        return {key: fill(item, lookup) for key, item in value.items()}
+        return {key: fill(item, known, lookup) for key, item in value.items()}
     return value
 
 
-def rewritten(inputs: Mapping[str, JsonValue], names: Mapping[str, str | None]) -> dict[str, JsonValue]:
-    """Change references in inputs: to another reference, or with None into the same characters as plain text."""
+def _fill_text(text: str, known: Callable[[str], bool], lookup: Callable[[str], JsonValue]) -> JsonValue:
+    whole = _TOKEN.fullmatch(text)
+    if whole and len(whole[1]) == len(whole[3]) == 1 and known(canonical(whole[2])):
+        return copied(lookup(canonical(whole[2])))
 
-    def change(match: re.Match[str]) -> str:
-        if match[1] not in names:
+    def one(match: re.Match[str]) -> str:
+        name = canonical(match[2])
+        if not known(name):
             return match[0]
-        better = names[match[1]]
-        return f"{{{better}}}" if better else f"{{{{{match[1]}}}}}"
+        pairs, is_reference = divmod(_braces(match), 2)
+        middle = _as_text(lookup(name)) if is_reference else match[2]
+        return _around(match, f"{'{' * pairs}{middle}{'}' * pairs}")
 
+    return _TOKEN.sub(one, text)
+
+
+def _as_text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def copied(value: JsonValue) -> JsonValue:
+    """Copy a JSON value, so that whoever gets it may change it."""
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return value
+
+
+def renamed(task: Task, rename: Rename, *, moved: bool = False) -> dict[str, JsonValue]:
+    """Change references in the inputs of a task.
+
+    Args:
+        task: Its literal inputs stay as they are.
+        rename: Gives the new name of a reference.
+        moved: Whether the old names are unknown from now on: then doubled braces around them are halved, which keeps
+            the text that they stand for.
+    """
+
+    def one(match: re.Match[str]) -> str:
+        pairs, is_reference = divmod(_braces(match), 2)
+        better = rename(canonical(match[2])) if is_reference or moved else None
+        if better is None:
+            return match[0]
+        braces = 2 * pairs + 1 if is_reference else pairs
+        return _around(match, f"{'{' * braces}{better if is_reference else match[2]}{'}' * braces}")
+
+    return _changed(task, one)
+
+
+def as_text(task: Task, names: Callable[[str], bool]) -> dict[str, JsonValue]:
+    """Write references in the inputs of a task so that they stand for their own characters."""
+
+    def one(match: re.Match[str]) -> str:
+        braces = _braces(match)
+        if braces % 2 == 0 or not names(canonical(match[2])):
+            return match[0]
+        return _around(match, f"{'{' * 2 * braces}{match[2]}{'}' * 2 * braces}")
+
+    return _changed(task, one)
+
+
+def replaced(text: str, lookup: Rename) -> str:
+    """Put values in place of the references that the lookup knows; everything else stays as it is written."""
+
+    def one(match: re.Match[str]) -> str:
+        found = lookup(canonical(match[2])) if _braces(match) % 2 else None
+        inner = "{" * (_braces(match) - 1), "}" * (_braces(match) - 1)
+        return match[0] if found is None else _around(match, f"{inner[0]}{found}{inner[1]}")
+
+    return _TOKEN.sub(one, text) if "{" in text else text
+
+
+def _changed(task: Task, change: Callable[[re.Match[str]], str]) -> dict[str, JsonValue]:
     def walk(value: JsonValue) -> JsonValue:
         if isinstance(value, str):
-            return TOKEN.sub(change, value)
+            return _TOKEN.sub(change, value)
         if isinstance(value, list):
             return [walk(item) for item in value]
         if isinstance(value, dict):
             return {key: walk(item) for key, item in value.items()}
         return value
 
-    return {key: walk(value) for key, value in inputs.items()}
+    return {name: value if name in task.literal_inputs else walk(value) for name, value in task.inputs.items()}
 
 
-def literal(text: str) -> str:
-    """Write a text so that no part of it is a reference."""
-    return text.replace("{", "{{").replace("}", "}}")
+def _tokens(value: JsonValue) -> Iterator[tuple[str, bool]]:
+    """Find the names in braces, each with whether the braces make a reference."""
+    stack: list[JsonValue] = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            if "{" in item:
+                for match in _TOKEN.finditer(item):
+                    yield canonical(match[2]), _braces(match) % 2 == 1
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
+        elif isinstance(item, dict):
+            stack.extend(reversed(item.values()))
 
 
-def _fill_text(text: str, lookup: Callable[[str], JsonValue]) -> JsonValue:
-    whole = TOKEN.fullmatch(text)
-    if whole and whole[1]:
-        return lookup(whole[1])
+def _braces(match: re.Match[str]) -> int:
+    """Count the pairs of braces around a name; what one side has more is text beside it."""
+    return min(len(match[1]), len(match[3]))
 
-    def replace(match: re.Match[str]) -> str:
-        if match[1] is None:
-            return match[0][0]
-        found = lookup(match[1])
-        return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
-    return TOKEN.sub(replace, text)
+def _around(match: re.Match[str], middle: str) -> str:
+    """Put the braces that one side has more around a text again."""
+    pairs = _braces(match)
+    return f"{match[1][pairs:]}{middle}{match[3][pairs:]}"

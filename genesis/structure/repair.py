@@ -15,10 +15,10 @@ from difflib import get_close_matches
 from genesis.model import Plan
 from genesis.settings import Limits
 from genesis.structure.changes import Changes, Repair
-from genesis.structure.dataflow import dataflow
+from genesis.structure.dataflow import Missing, dataflow
 from genesis.structure.feedback import Edge, feedback_edges
 from genesis.structure.outline import Node, Outline, outline
-from genesis.structure.references import WHOLE_RESULT, rewritten, split
+from genesis.structure.references import WHOLE_RESULT, as_text, renamed
 from genesis.structure.trim import within_limits
 
 __all__ = ["Repair", "Repaired", "repair", "slug", "unique_slugs"]
@@ -212,7 +212,7 @@ def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
     faults: dict[int, dict[str, str | None]] = {}
     for missing in dataflow(plan, view).missing:
         node = view.nodes[missing.node]
-        better = _whole_result(view, node, missing.reference)
+        better = _whole_result(view, node, missing)
         faults.setdefault(missing.node, {})[missing.reference] = better
         if better:
             text = f"{node.path!r} uses {{{better}}} where it asked for {{{missing.reference}}}: {missing.reason}"
@@ -221,17 +221,19 @@ def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
         repairs.append(Repair("GEN-REPAIR-REFERENCE", node.path, text))
     changes = Changes()
     for index, names in faults.items():
-        changes.set(index, inputs=rewritten(view.nodes[index].task.inputs, names))
+        task = view.nodes[index].task
+        texts = {name for name, better in names.items() if better is None}
+        plain = task.model_copy(update={"inputs": as_text(task, texts.__contains__)})
+        changes.set(index, inputs=renamed(plain, names.get))
     return changes.apply(plan, view)
 
 
-def _whole_result(view: Outline, node: Node, reference: str) -> str | None:
+def _whole_result(view: Outline, node: Node, missing: Missing) -> str | None:
     """Give the reference to the whole result of the leaf that a reference names, if it names one."""
-    parts = split(reference)
-    target = view.resolve(node, parts[0]) if parts else None
-    if parts is None or target is None or target == node.index or view.nodes[target].children:
+    target = view.resolve(node, missing.task)
+    if target is None or target == node.index or view.nodes[target].children:
         return None
-    return f"{parts[0]}.{WHOLE_RESULT}"
+    return f"{missing.task}.{WHOLE_RESULT}"
 
 
 def _without_cycles(plan: Plan, repairs: list[Repair]) -> Plan:
@@ -282,10 +284,10 @@ def _cut(
     kept = tuple(name for name in _texts(names) if view.resolve(target, name) != source.index)
     if kept != names:
         changes.set(target.index, depends_on=kept)
-    used = {name: None for name, producer in sources.get(target.index, {}).items() if producer == source.index}
+    used = {name for name, producer in sources.get(target.index, {}).items() if producer == source.index}
     if used:
-        inputs = earlier.get("inputs", target.task.inputs)
-        changes.set(target.index, inputs=rewritten(inputs if isinstance(inputs, dict) else {}, used))
+        task = target.task.model_copy(update={"inputs": earlier.get("inputs", target.task.inputs)})
+        changes.set(target.index, inputs=as_text(task, used.__contains__))
     repairs.append(
         Repair("GEN-REPAIR-CYCLE", target.path, f"{target.path!r} no longer waits for {source.path!r}: it was a cycle")
     )

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from genesis.structure import Missing, references, split
+from genesis.structure import Missing, Node, fillable, is_name, references, split, splits
 from genesis.validation.check import Finding, check
 from genesis.validation.facts import Facts
 
-__all__ = ["implied_order", "input_missing", "output_repeated", "placeholder_unfilled", "variable_unused"]
+__all__ = [
+    "implied_order",
+    "input_missing",
+    "input_text",
+    "literal_input_unknown",
+    "output_repeated",
+    "placeholder_unfilled",
+    "variable_unused",
+]
 
 _GUESSES = 10
-_PLACEHOLDER = re.compile(r"\{([\w\-]+(?:[./\-][\w\-]+)*)\}")
+_TEXTS = 20
+"""Most findings about text that is perhaps a reference."""
 
 
 @check(
     "GEN-INPUT-MISSING",
     "error",
-    finds="an input that nothing produces: an unknown variable, task or result",
-    remedy="name the result in that task's `outputs`, give the variable with --var, or double the braces of plain text",
+    finds="an input that names a task, but a result that the task does not promise",
+    remedy="name the result in that task's `outputs`; for plain text double the braces or use `literal_inputs`",
 )
 def input_missing(facts: Facts) -> Iterator[Finding]:
     """Find references that would have no value when the leaf starts."""
@@ -35,19 +43,62 @@ def input_missing(facts: Facts) -> Iterator[Finding]:
 
 
 def _guess(facts: Facts, fault: Missing) -> str:
-    """Find the reference that was meant: a variable, a task's name, or one of a task's outputs."""
-    parts = split(fault.reference)
-    if parts is None:
-        return facts.guess(fault.reference, facts.plan.vars)
-    name, key = parts
-    node = facts.outline.nodes[fault.node]
-    target = facts.outline.resolve(node, name)
-    if target is None:
-        return facts.guess(name, facts.outline.by_path)
+    """Find the output of the task that was meant."""
+    target = facts.outline.resolve(facts.outline.nodes[fault.node], fault.task)
+    if target is None or target == fault.node:
+        return ""
     outputs = facts.outline.nodes[target].task.outputs
-    guess = facts.guess(key, outputs)
+    guess = facts.guess(fault.key, outputs)
     promised = f"it promises {', '.join(map(repr, outputs[:5]))}" if outputs else "it promises no outputs"
-    return guess or (promised if target != fault.node else "")
+    return guess or promised
+
+
+@check(
+    "GEN-INPUT-TEXT",
+    "warning",
+    finds="a name in braces that is nearly that of a variable or a task; it is handed over as text",
+    remedy="correct the name; if it is meant as text, put the input's name into `literal_inputs`",
+)
+def input_text(facts: Facts) -> Iterator[Finding]:
+    """Find names in braces that are perhaps misspelt references."""
+    count = 0
+    for node in facts.leaves:
+        if not node.task.inputs:
+            continue
+        for name in dict.fromkeys(references(dict(fillable(node.task)))):
+            if count < _TEXTS and is_name(name) and (hint := _meant(facts, node, name)):
+                count += 1
+                message = f"task {node.path!r} has {{{name}}}, which is no variable and no task's result: it stays text"
+                yield Finding(node.index, message, hint=hint, evidence={"text": name})
+
+
+def _meant(facts: Facts, node: Node, name: str) -> str:
+    """Find the variable or the task that a name in braces nearly is; nothing where it is one, or is near to none."""
+    outline = facts.outline
+    if name in facts.plan.vars or any(outline.resolve(node, task) is not None for task, _ in splits(name)):
+        return ""
+    parts = split(name)
+    if parts is None and outline.resolve(node, name) is not None:
+        return f"did you mean '{name}.result'?"
+    siblings = (each.task.id for each in outline.nodes if each.parent == node.parent)
+    return facts.guess(parts[0], siblings, outline.by_path) if parts else facts.guess(name, facts.plan.vars)
+
+
+@check(
+    "GEN-INPUT-LITERAL",
+    "error",
+    finds="a name in `literal_inputs` that is no input of the task",
+    remedy="correct the name: what it should protect would be searched for references",
+)
+def literal_input_unknown(facts: Facts) -> Iterator[Finding]:
+    """Find names in `literal_inputs` that protect nothing."""
+    if "literal_inputs" not in facts.given:
+        return
+    for node in facts.outline.nodes:
+        for name in dict.fromkeys(node.task.literal_inputs):
+            if name not in node.task.inputs:
+                message = f"task {node.path!r} has no input {name!r}, which its literal_inputs name"
+                yield Finding(node.index, message, hint=facts.guess(name, node.task.inputs), evidence={"input": name})
 
 
 @check(
@@ -104,7 +155,7 @@ def variable_unused(facts: Facts) -> Iterator[Finding]:
     for node in facts.outline.nodes:
         if not left:
             return
-        for name in references({**node.task.inputs, "": node.task.description}):
+        for name in references({**fillable(node.task), "": node.task.description}):
             left.pop(name, None)
     for name in left:
         yield Finding(None, f"no task uses the variable {name!r}", evidence={"variable": name})
@@ -120,9 +171,7 @@ def placeholder_unfilled(facts: Facts) -> Iterator[Finding]:
     """Find descriptions that expect to be filled in."""
     for node in facts.outline.nodes:
         text = node.task.description
-        if "{" not in text:
-            continue
-        for name in dict.fromkeys(_PLACEHOLDER.findall(text)):
+        for name in dict.fromkeys(references(text)):
             if name in facts.plan.vars or _is_result(facts, node.index, name):
                 message = f"the description of task {node.path!r} holds {{{name}}}, which is not filled in there"
                 yield Finding(node.index, message, evidence={"placeholder": name})

@@ -95,7 +95,7 @@ def test_a_used_variable_changes_the_fingerprint_and_an_unused_one_does_not():
         ((_task("a", _task("x", after=("a",))),), "cycle"),
         ((_task("a"), _task("a")), "two tasks have the path 'a'"),
         ((_task("a", after=("gone",)),), "depends on 'gone'"),
-        ((_task("a", inputs={"x": "{gone}"}),), "uses {gone}"),
+        ((_task("a"), _task("b", inputs={"x": "{a.gone}"})), "uses {a.gone}"),
     ],
 )
 def test_a_broken_plan_is_refused(tasks: tuple[dict, ...], said: str):

@@ -60,7 +60,7 @@ def test_nested_network_means_the_same_tasks_under_its_prefix():
         task("a", outputs=("x",)),
         task("b", "a", subtasks=(
             task("c", outputs=("y",)),
-            task("d", "c", "e", inputs={"i": "{c.y} {a.x} {{a.x}} {v}"}),
+            task("d", "c", "e", inputs={"i": "{c.y} {a.x} {v}"}),
         )),
         task("e", inputs={"j": "{b/c.y}"}),
         task("f", "b/c", "b"),

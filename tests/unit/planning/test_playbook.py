@@ -79,7 +79,7 @@ def test_unknown_variable_is_answered_with_the_nearest_parameter():
     with pytest.raises(DocumentError) as caught:
         load_playbook(GOOD | {"tasks": tasks})
     assert caught.value.hint == "did you mean 'kind'?"
-    assert caught.value.data["errors"] == ["tasks: 'a' needs {kin}: there is no variable 'kin'"]
+    assert caught.value.data["errors"] == ["tasks: 'a' says {kin}, which is no parameter"]
 
 
 def test_many_problems_are_counted():

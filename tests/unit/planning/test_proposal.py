@@ -27,7 +27,8 @@ def test_what_describes_work_is_taken():
         ("reading",),
         {"n": "1"},
     )
-    assert task.inputs == {"where": "{{not.a.reference}} {{{{either}}}}"}
+    assert task.inputs == {"where": "{not.a.reference} {{either}}"}
+    assert task.literal_inputs == ("where",)
     assert task.outputs == ("found",)
     assert not task.side_effects
 
@@ -49,7 +50,7 @@ def test_nothing_proposed_is_nothing():
         ({"id": "x"}, "subtasks: Input should be a valid list"),
         ([1], "subtasks/0: Input should be"),
         ([{"id": "x"}], "subtasks/0/description: Field required"),
-        ([{"id": "a b", "description": "x"}], "subtasks/0/id: String should match"),
+        ([{"id": "a b", "description": "x"}], "subtasks/0/id: it has to be letters, digits"),
         ([{"id": "x", "description": "Do it", "agent": "root"}], "subtasks/0/agent: Extra inputs are not permitted"),
         ([{"id": "x", "description": "Do it", "approval": False}], "subtasks/0/approval: Extra inputs"),
         ([{"id": "x", "description": "Do it", "inputs": {"deep": {"er": 1}}}], "subtasks/0/inputs/deep"),

@@ -23,7 +23,7 @@ def test_sound_plan_has_no_problem():
         ((), "it has no task"),
         ((task("a"), task("a")), "two tasks are called 'a'"),
         ((task("a", "b"),), "'a' depends on 'b', which is no task"),
-        ((task("a", inputs={"x": "{y}"}),), "'a' needs {y}: there is no variable 'y'"),
+        ((task("a", inputs={"x": "{b.y}"}), task("b")), "'a' needs {b.y}: task 'b' does not promise 'y'"),
         ((task("a", "b"), task("b", "a")), "its order is a cycle: a → b → a"),
         ((task("a", subtasks=(task("b", "a"),)),), "its order is a cycle: a → a/b → a"),
         ((task("a", inputs={"x": "{b.x}"}), task("b", "a", outputs=("x",))), "its order is a cycle: a → b → a"),

@@ -153,8 +153,8 @@ def test_two_cycles_through_one_task_lose_both_edges():
 
 
 def test_reference_without_a_producer_becomes_text_at_any_depth():
-    tasks, repairs = mended(task("a", inputs={"p": ["{x.y}", {"k": "{z}"}, 3]}))
-    assert tasks[0].inputs == {"p": ["{{x.y}}", {"k": "{{z}}"}, 3]}
+    tasks, repairs = mended(task("a", inputs={"p": ["{a.y}", {"k": "{a.z}"}, 3, "{other}"]}))
+    assert tasks[0].inputs == {"p": ["{{a.y}}", {"k": "{{a.z}}"}, 3, "{other}"]}
     assert [code for code, _ in repairs] == ["GEN-REPAIR-REFERENCE"] * 2
 
 

@@ -14,8 +14,6 @@ def agent(**more):
 @pytest.mark.parametrize(
     ("reference", "hint"),
     [
-        ("pth", "did you mean 'path'?"),
-        ("sourc.text", "did you mean 'source'?"),
         ("source.txet", "did you mean 'text'?"),
         ("source.zzz", "it promises 'text'"),
         ("user.own", "name the result in that task's `outputs`"),
@@ -27,6 +25,45 @@ def test_input_that_nothing_produces_is_an_error_with_a_suggestion(find, referen
     assert found.severity == "error"
     assert f"{{{reference}}}" in found.message
     assert found.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("pth", "did you mean 'path'?"),
+        ("sourc.text", "did you mean 'source'?"),
+        ("source", "did you mean 'source.result'?"),
+    ],
+)
+def test_a_name_close_to_a_reference_is_a_warning_and_stays_text(find, name, hint):
+    tasks = [task("source", outputs=["text"]), task("user", depends_on=["source"], inputs={"x": f"a {{{name}}}"})]
+    [found] = find("GEN-INPUT-TEXT", tasks, vars={"path": "."})
+    assert (found.severity, found.task, found.hint) == ("warning", "user", hint)
+    assert not find("GEN-INPUT-MISSING", tasks, vars={"path": "."})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{print}", '{"path": 1}', "{ path }", "${HOME}", "{{ pth }}", "{source.text}", "{path}", "{{pth}}", "{1.5}"],
+)
+def test_other_text_in_braces_is_no_finding(find, text):
+    tasks = [task("source", outputs=["text"]), task("user", depends_on=["source"], inputs={"x": text})]
+    assert not find("GEN-INPUT-TEXT", tasks, vars={"path": "."})
+    assert not find("GEN-INPUT-MISSING", tasks, vars={"path": "."})
+
+
+def test_a_literal_input_that_the_task_does_not_have_is_an_error(find):
+    tasks = [task("a", inputs={"script": "{b.x}"}, literal_inputs=["scrip"]), task("b")]
+    [found] = find("GEN-INPUT-LITERAL", tasks)
+    assert (found.severity, found.task, found.hint) == ("error", "a", "did you mean 'script'?")
+
+
+def test_a_literal_input_is_not_searched_for_references(find):
+    tasks = [task("a", inputs={"script": "{b.x} {pth}"}, literal_inputs=["script"]), task("b")]
+    for code in ("GEN-INPUT-LITERAL", "GEN-INPUT-MISSING", "GEN-INPUT-TEXT"):
+        assert not find(code, tasks, vars={"path": "."})
+    [unused] = find("GEN-VARIABLE-UNUSED", tasks, vars={"pth": "."})
+    assert "pth" in unused.message
 
 
 def test_produced_input_without_an_edge_is_a_warning(find):

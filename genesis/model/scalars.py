@@ -1,0 +1,91 @@
+"""Scalars of a document that remember how they were written: a field that wants text takes `3.10` and not `3.1`."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from typing import Any
+
+__all__ = ["DEEPEST", "WrittenFloat", "WrittenInt", "WrittenTruth", "canonical", "number", "plain_map", "written_text"]
+
+DEEPEST = 100
+"""Levels of lists and mappings in an input, a result or a model's answer. Readers of JSON give up at 200."""
+
+_MOST_DIGITS = 400
+
+
+class WrittenInt(int):
+    """A whole number that is not written as Python writes it: `007`, `+1`, `-0`."""
+
+    written: str
+
+
+class WrittenFloat(float):
+    """A number that is not written as Python writes it: `3.10`, `1e3`, `1e400`."""
+
+    written: str
+
+
+class WrittenTruth(str):
+    """A truth value that is not written as JSON writes it: `True`, `FALSE`."""
+
+    __slots__ = ()
+
+
+def number(text: str) -> int | float:
+    """Read a number of a document; one that Python writes in another way remembers its text."""
+    digits = text.lstrip("+-")
+    value: int | float
+    if digits.isdecimal() and len(digits) <= _MOST_DIGITS:
+        value = int(text)
+        if str(value) == text:
+            return value
+        whole = WrittenInt(value)
+        whole.written = text
+        return whole
+    value = float(text)
+    if repr(value) == text:
+        return value
+    broken = WrittenFloat(value)
+    broken.written = text
+    return broken
+
+
+def written_text(value: object) -> object:
+    """Turn a scalar that was read as a number or a truth value back into its text; other values stay as they are."""
+    if isinstance(value, WrittenInt | WrittenFloat):
+        return value.written
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+def plain_map(value: Any) -> Any:
+    """Make plain JSON values of what was read for a mapping of them.
+
+    Raises:
+        ValueError: It holds a number that JSON does not have, or is nested too deeply.
+    """
+    return {key: _plain(item, 1) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _plain(value: Any, level: int) -> Any:
+    if isinstance(value, list | dict):
+        if level >= DEEPEST:
+            raise ValueError(f"it is nested deeper than {DEEPEST} levels")
+        if isinstance(value, list):
+            return [_plain(item, level + 1) for item in value]
+        return {key: _plain(item, level + 1) for key, item in value.items()}
+    if isinstance(value, WrittenTruth):
+        return value.lower() == "true"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            text = written_text(value)
+            raise ValueError(f"{text} is no number that JSON can hold; write it in quotes to have it as text")
+        return float(value)
+    return int(value) if isinstance(value, WrittenInt) else value
+
+
+def canonical(name: str) -> str:
+    """Give the one form of a name (NFC): a letter with an accent can be written as one character or as two."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
