@@ -33,6 +33,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self, TypeGuard
 
+from genesis.foreign import encodable, errno_of, read_safely
+
 __all__ = [
     "BreakerOpenError",
     "DocumentError",
@@ -85,10 +87,10 @@ class GenesisError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str = "", code: str | None = None, data: dict[str, Any] | None = None):
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.code = code or type(self).code
+        self.message = _cleaned(message)
+        super().__init__(self.message)
+        self.hint = _cleaned(hint)
+        self.code = str(code or type(self).code)
         self.data = dict(data or {})
 
     def __str__(self) -> str:
@@ -109,7 +111,7 @@ class GenesisError(Exception):
         if _class_of(self.code) is not type(self):
             shape["type"] = _name(type(self))
         if self.data:
-            shape["data"] = self.data
+            shape["data"] = encodable(self.data)
         if causes := list(_causes(self)):
             shape["causes"] = causes
         return shape
@@ -123,6 +125,11 @@ class GenesisError(Exception):
         named = {_name(kind): kind for kind in _all_classes(GenesisError)}
         kind = named.get(shape.get("type", "")) or _class_of(shape["code"])
         return _rebuilt(kind, shape)
+
+
+def _cleaned(text: object) -> str:
+    said: str = encodable(text if type(text) is str else read_safely(lambda: str(text), type(text).__name__))
+    return said
 
 
 class UsageError(GenesisError):
@@ -190,12 +197,12 @@ class ResourceError(GenesisError):
     @staticmethod
     def is_meant_by(error: BaseException) -> TypeGuard[OSError | MemoryError]:
         """Whether an exception says that the machine refuses space, memory, files or permission."""
-        return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MENDS)
+        return isinstance(error, MemoryError) or errno_of(error) in _MENDS
 
     @staticmethod
     def is_short(error: BaseException) -> TypeGuard[OSError | MemoryError]:
         """Whether an exception says so of what can be had again a moment later: open files, memory, processes."""
-        return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORT)
+        return isinstance(error, MemoryError) or errno_of(error) in _SHORT
 
     @classmethod
     def of(cls, error: OSError | MemoryError, what: str, *, hint: str = "", path: object = None) -> Self:
@@ -209,8 +216,8 @@ class ResourceError(GenesisError):
             hint: Where else to go, besides mending it.
             path: The file or folder.
         """
-        number = errno.ENOMEM if isinstance(error, MemoryError) else error.errno or 0
-        said = (error.strerror if isinstance(error, OSError) else "no memory is left") or str(error)
+        number = errno.ENOMEM if isinstance(error, MemoryError) else errno_of(error)
+        said = (error.strerror if isinstance(error, OSError) else "no memory is left") or _text(error)
         data = {"errno": errno.errorcode[number]} if number in errno.errorcode else {}
         mend = _MENDS.get(number, "check the folder and its permissions")
         return cls(
@@ -252,7 +259,7 @@ class ForeignError(GenesisError):
             error: The exception.
             without: A secret to strike out wherever it stands.
         """
-        made = cls(_struck(_text(error), without), data={"type": _name(type(error))} | _number(error))
+        made = cls(_struck(_text(error), without), data={"type": _name(type(error))} | _code(error))
         _hang(made, _struck(list(_causes(error)), without))
         return made
 
@@ -304,7 +311,7 @@ def _causes(error: BaseException) -> Iterator[dict[str, Any]]:
 def _shape(error: BaseException) -> dict[str, Any]:
     if isinstance(error, ForeignError):
         return {"type": error.data.get("type", ""), "code": error.data.get("code", ""), "message": error.message}
-    shape: dict[str, Any] = {"type": _name(type(error)), "code": "", "message": _text(error), **_number(error)}
+    shape: dict[str, Any] = {"type": _name(type(error)), "code": "", "message": _text(error), **_code(error)}
     if isinstance(error, GenesisError):
         shape |= {"code": error.code, "message": _cut(error.message), "hint": _cut(error.hint)}
         if error.data and _is_small(error.data):
@@ -312,25 +319,27 @@ def _shape(error: BaseException) -> dict[str, Any]:
     return shape
 
 
+def _code(error: BaseException) -> dict[str, str]:
+    return read_safely(lambda: _number(error), {})
+
+
 def _number(error: BaseException) -> dict[str, str]:
     """Read the errno of the system, or the status of an answer, from where exceptions keep them."""
-    if isinstance(error, OSError) and (known := errno.errorcode.get(error.errno or 0)):
+    if known := errno.errorcode.get(errno_of(error)):
         return {"code": known}
     kept = vars(error)
     found = (kept.get("status_code"), getattr(kept.get("response"), "status_code", None), kept.get("sqlite_errorname"))
     code = next((value for value in found if isinstance(value, int | str)), None)
-    return {} if code is None else {"code": str(code)[:_LONGEST]}
+    return {} if code is None else {"code": _cut(str(code))}
 
 
 def _text(error: BaseException) -> str:
-    try:
-        return _cut(str(error))
-    except Exception:  # noqa: BLE001  # an exception's own text is anyone's code
-        return ""
+    return read_safely(lambda: _cut(str(error)), "")
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    short: str = encodable(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
+    return short
 
 
 def _is_small(data: Mapping[str, Any]) -> bool:
@@ -341,7 +350,7 @@ def _is_small(data: Mapping[str, Any]) -> bool:
 
 
 def _name(kind: type[BaseException]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return read_safely(lambda: _cut(f"{kind.__module__}.{kind.__qualname__}"), "builtins.Exception")
 
 
 def _all_classes(kind: type[GenesisError]) -> Iterator[type[GenesisError]]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import errno
 import signal
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from pydantic import JsonValue
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from genesis.agents.arguments import filled_arguments
 from genesis.agents.child import Ended, run_child
 from genesis.agents.child_environment import Secrets, child_environment
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
-from genesis.agents.values import promised
+from genesis.agents.values import CollisionError, decoded, promised, read_json
 from genesis.errors import GenesisError, ResourceError, TaskError
 from genesis.model import CommandExecutor as CommandSpec
+from genesis.structure import WHOLE_RESULT
 
 __all__ = ["CommandExecutor"]
 
@@ -72,7 +72,7 @@ class CommandExecutor:
                 raise _not_started(argv[0], error) from error
         if ended.code != 0:
             raise _failed(argv[0], ended)
-        return Result(promised(_value(ended), work.outputs))
+        return Result(promised(_value(argv[0], ended, work.outputs), work.outputs))
 
 
 def _check_folder(cwd: str | None, program: str) -> None:
@@ -81,20 +81,42 @@ def _check_folder(cwd: str | None, program: str) -> None:
         raise TaskError(f"there is no folder {cwd!r} to run {program!r} in", hint="correct the executor's cwd")
 
 
-def _value(ended: Ended) -> JsonValue:
-    text = ended.stdout.decode("utf-8", "replace")
+def _value(program: str, ended: Ended, outputs: tuple[str, ...]) -> JsonValue:
+    raw = ended.stdout
     if ended.stdout_omitted:
-        return {"stdout": text, "omitted_bytes": ended.stdout_omitted}
-    if ended.stdout.lstrip()[:1] in {b"{", b"["}:  # a bare `3.10` is text, not the number 3.1
-        with suppress(ValueError):
-            value: JsonValue = from_json(ended.stdout, allow_inf_nan=False)
-            return value
-    return {"stdout": text}
+        if set(outputs) - {"stdout", WHOLE_RESULT}:
+            size = len(raw) + ended.stdout_omitted
+            raise TaskError(
+                f"{program!r} wrote {size:,} bytes to stdout, and its output was cut after {len(raw):,}",
+                hint="let it write less, or raise GENESIS_LIMITS__OUTPUT_BYTES",
+                code="GEN-TASK-RESULT-SIZE",
+            )
+        whole = _whole_characters(raw)
+        return {"stdout": decoded(whole), "omitted_bytes": ended.stdout_omitted + len(raw) - len(whole)}
+    text = decoded(raw)
+    if text.lstrip()[:1] not in {"{", "["}:  # a bare `3.10` is text, not the number 3.1
+        return {"stdout": text}
+    try:
+        return read_json(text)
+    except CollisionError as error:
+        raise TaskError(f"{program!r} printed a JSON object in which {error}", hint="let it print each once") from error
+    except ValueError:
+        return {"stdout": text}
+
+
+def _whole_characters(raw: bytes) -> bytes:
+    """Leave out the first bytes of a character that was cut."""
+    for back in range(1, min(4, len(raw)) + 1):
+        lead = raw[-back]
+        if lead & 0xC0 != 0x80:  # noqa: PLR2004  # no continuation of a character in UTF-8
+            wanted = 1 + (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0)  # noqa: PLR2004
+            return raw[:-back] if wanted > back else raw
+    return raw
 
 
 def _failed(program: str, ended: Ended) -> TaskError:
     how = f"ended with exit code {ended.code}" if ended.code > 0 else f"was ended by {_signal_name(-ended.code)}"
-    lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()[-_SHOWN_LINES:]
+    lines = decoded(ended.stderr).strip().splitlines()[-_SHOWN_LINES:]
     said = "\n".join(lines)[-_SHOWN_CHARACTERS:]
     return TaskError(
         f"{program!r} {how}" + (f": {said}" if said else ", and wrote nothing to stderr"),

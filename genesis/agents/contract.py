@@ -8,14 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import JsonValue
 
+from genesis.errors import TaskError
+from genesis.foreign import read_safely
 from genesis.model import AgentProfile
 from genesis.resilience.retry import RetryBudget
 
 __all__ = ["Executor", "Result", "Work"]
+
+_LONGEST_NUMBER = 100
+_MOST_USD = 10**12
+_MOST_TOKENS = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,48 @@ class Result:
     """What it cost, where the executor knows."""
     tokens: int = 0
     """Tokens of a language model."""
+
+    def __post_init__(self) -> None:
+        """Take cost and tokens as agents have them: `0.05`, `"0.05"`, a whole float, a number of another library.
+
+        Raises:
+            TaskError: One of them is not what a budget can count: negative, infinite, not a number, or too large.
+        """
+        if self.state not in ("completed", "briefed"):
+            raise _unusable("state", self.state, "'completed' or 'briefed'")
+        object.__setattr__(self, "usd", None if self.usd is None else _dollars(self.usd))
+        object.__setattr__(self, "tokens", 0 if self.tokens is None else _tokens(self.tokens))
+
+
+def _dollars(given: Any) -> Decimal:
+    found = read_safely(lambda: _decimal(given), None)
+    if found is None or not 0 <= found <= _MOST_USD:
+        raise _unusable("cost", given, f"US dollars, from 0 to {_MOST_USD:,}")
+    return abs(found)
+
+
+def _tokens(given: Any) -> int:
+    found = read_safely(lambda: _decimal(given), None)
+    if found is None or found != found.to_integral_value() or not 0 <= found <= _MOST_TOKENS:
+        raise _unusable("number of tokens", given, f"a whole number from 0 to {_MOST_TOKENS:,}")
+    return int(found)
+
+
+def _decimal(given: Any) -> Decimal | None:
+    """Read a number exactly as it is written: 0.05 is five cents. None for what is no number, and for NaN."""
+    if isinstance(given, bool):
+        return None
+    if isinstance(given, float):
+        given = float.__repr__(given)
+    elif not isinstance(given, int | str | Decimal):
+        given = given.__index__() if hasattr(given, "__index__") else repr(float(given))
+    found = Decimal(given if not isinstance(given, str) else given[:_LONGEST_NUMBER])
+    return found if found.is_finite() else None
+
+
+def _unusable(what: str, given: Any, wanted: str) -> TaskError:
+    shown = read_safely(lambda: repr(given), type(given).__name__)[:_LONGEST_NUMBER]
+    return TaskError(f"the agent reports {shown} as its {what}", hint=f"it has to be {wanted}", data={"retry": False})
 
 
 class Executor(Protocol):

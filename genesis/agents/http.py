@@ -9,12 +9,11 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
-from pydantic_core import from_json
 
 from genesis.agents.child_environment import Secrets, needed_secret
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
-from genesis.agents.values import promised
+from genesis.agents.values import decoded, promised, read_json
 from genesis.errors import GenesisError, ServiceError, TaskError
 from genesis.model import HttpExecutor as HttpSpec
 from genesis.observability.correlation import carried
@@ -201,13 +200,12 @@ class HttpExecutor:
         if not body.strip():
             return None
         try:
-            value: JsonValue = from_json(body, allow_inf_nan=False)
+            return read_json(decoded(body))
         except ValueError as error:
             raise TaskError(
                 f"{self._spec.url} answered with {kind}, which is not the JSON that is expected: {shown!r}",
-                hint="check the executor's url; the answer has to be one JSON document",
+                hint=f"check the executor's url; the answer has to be one JSON document: {error}",
             ) from error
-        return value
 
     def _failure(self, response: httpx.Response, shown: str) -> GenesisError:
         status = response.status_code

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from genesis.errors import UsageError
+from genesis.foreign import encodable
+from genesis.model.scalars import canonical
 from genesis.settings import Settings
 
 __all__ = [
@@ -70,7 +72,7 @@ def variables(pairs: tuple[str, ...]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"--var {pair!r} is not of the form name=value", hint="for example: --var run_tests=yes")
-        found[name.strip()] = value
+        found[canonical(encodable(name.strip()))] = encodable(value)
     return found
 
 

@@ -1,7 +1,7 @@
 """Reading and writing YAML and JSON documents: bounded, safe, and with errors that name the place."""
 
 from genesis.document.read import parse, read
-from genesis.document.validate import close_matches, validated
+from genesis.document.validate import close_matches, given_values, validated
 from genesis.document.write import dump_json, dump_yaml, write_atomic
 
-__all__ = ["close_matches", "dump_json", "dump_yaml", "parse", "read", "validated", "write_atomic"]
+__all__ = ["close_matches", "dump_json", "dump_yaml", "given_values", "parse", "read", "validated", "write_atomic"]

@@ -14,7 +14,8 @@ import yaml
 
 from genesis.document.compose import Composer, NotPlainError
 from genesis.errors import DocumentError, UsageError
-from genesis.model.scalars import number
+from genesis.foreign import encodable
+from genesis.model.scalars import is_deeper, number
 from genesis.settings import Limits
 
 __all__ = ["parse", "read"]
@@ -108,9 +109,9 @@ def _parse_json(text: str, source: str, limits: Limits) -> Any:
 
     try:
         value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number, parse_int=number)
-        if _is_deeper(value, limits.document_depth):
+        if is_deeper(value, limits.document_depth):
             raise NotPlainError(f"nested deeper than {limits.document_depth} levels")
-        return value
+        return encodable(value) if "\\u" in text else value
     except NotPlainError as error:
         raise _fault(str(error), None, source) from error
     except RecursionError as error:
@@ -119,17 +120,6 @@ def _parse_json(text: str, source: str, limits: Limits) -> Any:
         at = f", line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise DocumentError(f"{source}{at}: {problem}", hint="it must be JSON", data={"source": source}) from error
-
-
-def _is_deeper(value: Any, most: int) -> bool:
-    """Whether lists and mappings are nested in more levels than are allowed."""
-    row = [value]
-    for _ in range(most + 1):
-        row = [item for item in row if isinstance(item, list | dict)]
-        if not row:
-            return False
-        row = [item for each in row for item in (each.values() if isinstance(each, dict) else each)]
-    return True
 
 
 def _empty(source: str) -> DocumentError:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from genesis.errors import DocumentError
+from genesis.foreign import encodable, read_safely
+from genesis.model.scalars import DEEPEST, is_deeper
 
-__all__ = ["close_matches", "validated"]
+__all__ = ["close_matches", "given_values", "validated"]
 
 _M = TypeVar("_M", bound=BaseModel)
 _SHOWN = 5
@@ -21,6 +23,18 @@ def close_matches(word: str, known: Iterable[str]) -> str:
     """Give `did you mean 'x'?` for the known word that is closest, or an empty text."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {matches[0]!r}?" if matches else ""
+
+
+def given_values(value: Mapping[str, Any], *, source: str) -> dict[str, Any]:
+    """Take a document that was handed over as plain values, with the bounds that hold for one in a file.
+
+    Raises:
+        DocumentError: It is nested too deeply, or contains itself.
+    """
+    if is_deeper(dict(value), DEEPEST):
+        raise DocumentError(f"{source} is nested deeper than {DEEPEST} levels", data={"source": source})
+    found: dict[str, Any] = encodable(dict(value))
+    return found
 
 
 def validated(model: type[_M], value: Any, *, source: str, noun: str) -> _M:
@@ -66,7 +80,7 @@ def _problem(model: type[BaseModel], detail: Any) -> tuple[str, str]:
         case "value_error":
             return where, str(detail["msg"]).removeprefix("Value error, ")
         case _:
-            given = repr(detail.get("input"))
+            given = read_safely(lambda: repr(detail.get("input")), "?")
             return (
                 where,
                 f"{detail['msg']} (given: {given if len(given) <= _LONGEST else given[: _LONGEST - 3] + '...'})",

@@ -20,7 +20,9 @@ from genesis.execute.inputs import missing_outputs, resolved_inputs
 from genesis.execute.ledger import leaf_name
 from genesis.execute.session import Session
 from genesis.execute.telemetry import agent_call
+from genesis.foreign import read_safely
 from genesis.model import AgentProfile, Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
+from genesis.planning.proposal import PROPOSAL
 from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget
@@ -61,7 +63,8 @@ def _own(error: BaseException) -> GenesisError:
     if isinstance(error, TimeoutError):
         return TaskError(said or "it ran longer than its timeout", code="GEN-TASK-TIMEOUT")
     if ResourceError.is_meant_by(error):
-        where = f" ({error.filename!r})" if isinstance(error, OSError) and error.filename else ""
+        name = error.filename if isinstance(error, OSError) else None
+        where = read_safely(lambda: f" ({name!r})", "") if name else ""
         return ResourceError.of(error, f"{type(error).__name__}{where}")
     return TaskError(f"{type(error).__name__}: {said}" if said else type(error).__name__)
 
@@ -239,6 +242,13 @@ class LeafRun:
             note = "; ".join(filter(None, (self.outcome.note, said)))
             self.outcome = self.outcome.model_copy(update={"note": note})
 
+    def _kept(self, value: JsonValue) -> JsonValue:
+        """Give the result as it is kept: whoever asks for no subtasks leaves as many results of subtasks."""
+        expands = self._session.program.profile(self.leaf.agent).expands
+        if expands and isinstance(value, dict) and value.get(PROPOSAL) == []:
+            return {**value, PROPOSAL: {}}
+        return value
+
     async def _finish(self, result: Result, state: TaskState) -> Outcome:
         price = self._session.program.profile(self.leaf.agent).cost_for(self.leaf.type)
         usd = result.usd
@@ -247,7 +257,7 @@ class LeafRun:
         update = {
             "state": state,
             "ended_at": self._session.now(),
-            "result": result.value,
+            "result": self._kept(result.value),
             "error": None,
             "usd": usd,
             "tokens": result.tokens,

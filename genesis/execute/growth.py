@@ -207,7 +207,7 @@ class Growth:
     async def _more(self, leaf: Leaf, outcome: Outcome) -> Amendment | None:
         """Take the subtasks that a result proposes."""
         result = await self._session.ledger.result(outcome)
-        if not isinstance(result, dict) or PROPOSAL not in result:
+        if not isinstance(result, dict) or PROPOSAL not in result or result[PROPOSAL] == {}:
             return None
         program, limits = self._session.program, self._session.settings.limits
         tasks = proposed_tasks(result[PROPOSAL], limits)

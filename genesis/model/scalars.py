@@ -6,7 +6,19 @@ import math
 import unicodedata
 from typing import Any
 
-__all__ = ["DEEPEST", "WrittenFloat", "WrittenInt", "WrittenTruth", "canonical", "number", "plain_map", "written_text"]
+from genesis.foreign import encodable
+
+__all__ = [
+    "DEEPEST",
+    "WrittenFloat",
+    "WrittenInt",
+    "WrittenTruth",
+    "canonical",
+    "is_deeper",
+    "number",
+    "plain_map",
+    "written_text",
+]
 
 DEEPEST = 100
 """Levels of lists and mappings in an input, a result or a model's answer. Readers of JSON give up at 200."""
@@ -66,16 +78,29 @@ def plain_map(value: Any) -> Any:
     Raises:
         ValueError: It holds a number that JSON does not have, or is nested too deeply.
     """
-    return {key: _plain(item, 1) for key, item in value.items()} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    if is_deeper(value, DEEPEST):
+        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
+    return {encodable(key): _plain(item) for key, item in value.items()}
 
 
-def _plain(value: Any, level: int) -> Any:
-    if isinstance(value, list | dict):
-        if level >= DEEPEST:
-            raise ValueError(f"it is nested deeper than {DEEPEST} levels")
-        if isinstance(value, list):
-            return [_plain(item, level + 1) for item in value]
-        return {key: _plain(item, level + 1) for key, item in value.items()}
+def is_deeper(value: Any, most: int) -> bool:
+    """Whether lists and mappings are nested in more levels than these; what contains itself is."""
+    row = [value]
+    for _ in range(most + 1):
+        holders = {id(item): item for item in row if isinstance(item, list | dict | tuple)}
+        if not holders:
+            return False
+        row = [item for each in holders.values() for item in (each.values() if isinstance(each, dict) else each)]
+    return True
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {encodable(key): _plain(item) for key, item in value.items()}
     if isinstance(value, WrittenTruth):
         return value.lower() == "true"
     if isinstance(value, float):
@@ -83,7 +108,7 @@ def _plain(value: Any, level: int) -> Any:
             text = written_text(value)
             raise ValueError(f"{text} is no number that JSON can hold; write it in quotes to have it as text")
         return float(value)
-    return int(value) if isinstance(value, WrittenInt) else value
+    return int(value) if isinstance(value, WrittenInt) else encodable(value) if isinstance(value, str) else value
 
 
 def canonical(name: str) -> str:

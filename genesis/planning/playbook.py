@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from genesis.document import close_matches, parse, read, validated
+from genesis.document import close_matches, given_values, parse, read, validated
 from genesis.errors import DocumentError, UsageError
 from genesis.model import Model, Task, TaskId
 from genesis.model.base import Text
@@ -98,7 +98,7 @@ def load_playbook(source: Path | str | dict[str, Any], *, limits: Limits | None 
         DocumentError: It is not a playbook, or its network cannot work; the message says where.
     """
     if isinstance(source, dict):
-        return _checked(source, "the playbook", limits or Limits())
+        return _checked(given_values(source, source="the playbook"), "the playbook", limits or Limits())
     return _checked(read(source, limits), str(source), limits or Limits())
 
 

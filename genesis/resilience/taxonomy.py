@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from genesis import errors
+from genesis.foreign import errno_of, read_safely
 from genesis.resilience.machine import Verdict
 
 __all__ = [
@@ -201,6 +202,7 @@ _BY_ERRNO: Mapping[int, Meaning] = {
 
 _STATUS_AGAIN = frozenset({408, 425, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529, 530})
 """Statuses after which the same request can succeed. 501 and 505 are about the request."""
+_LOWEST_STATUS, _HIGHEST_STATUS = 100, 999
 _LONGEST_PAUSE_S = 24 * 3600.0
 
 
@@ -213,14 +215,14 @@ def classify(error: BaseException, *, now: Callable[[], datetime] = lambda: date
     """
     if isinstance(error, errors.GenesisError):
         return _own(error)
-    status = _status(error)
+    status = read_safely(lambda: _status(error), None)
     if status is not None:
         meaning = meaning_of_status(status)
         if type(error).__module__.startswith("pydantic_ai"):
             meaning = replace(meaning, category="llm", recovery="fall_back")
         return replace(meaning, code=f"HTTP-{status}", retry_after_s=retry_after_s(error, now=now))
-    number = error.errno if isinstance(error, OSError) else None
-    if number is not None and number in _BY_ERRNO:
+    number = errno_of(error)
+    if number in _BY_ERRNO:
         return replace(_BY_ERRNO[number], code=errno.errorcode[number])
     for kind in type(error).__mro__:
         name = f"{kind.__module__}.{kind.__qualname__}"
@@ -262,11 +264,15 @@ def retry_after_s(error: BaseException, *, now: Callable[[], datetime] = lambda:
     """Read when the other side wants to be asked again: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3)."""
     if isinstance(error, errors.GenesisError):
         return _seconds(error.data.get("retry_after_s"))
+    said = read_safely(lambda: _retry_after(error), None)
+    return pause_asked_for(said, now=now) if isinstance(said, str) else None
+
+
+def _retry_after(error: BaseException) -> object:
     headers = getattr(getattr(error, "response", None), "headers", None)
     if headers is None:
         headers = getattr(error, "headers", None)
-    said = headers.get("retry-after") if isinstance(headers, Mapping) else None
-    return pause_asked_for(said, now=now) if isinstance(said, str) else None
+    return headers.get("retry-after") if isinstance(headers, Mapping) else None
 
 
 def pause_asked_for(said: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
@@ -275,7 +281,7 @@ def pause_asked_for(said: str, *, now: Callable[[], datetime] = lambda: datetime
         return seconds
     try:
         until = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
@@ -293,8 +299,8 @@ def _own(error: errors.GenesisError) -> Meaning:
 def _status(error: BaseException) -> int | None:
     """Read the status of an answer over HTTP, as httpx, pydantic-ai and urllib have it."""
     for found in (getattr(getattr(error, "response", None), "status_code", None), getattr(error, "status_code", None)):
-        if isinstance(found, int):
-            return found
+        if isinstance(found, int) and _LOWEST_STATUS <= found <= _HIGHEST_STATUS:
+            return int(found)
     is_urllib = type(error).__module__ == "urllib.error"
     return int(code) if is_urllib and isinstance(code := getattr(error, "code", None), int) else None
 
@@ -303,6 +309,6 @@ def _seconds(value: Any) -> float | None:
     """Read a number of seconds that can be waited for."""
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return min(seconds, _LONGEST_PAUSE_S) if seconds >= 0 else None

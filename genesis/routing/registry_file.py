@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from genesis.document import close_matches, parse, read, validated
+from genesis.document import close_matches, given_values, parse, read, validated
 from genesis.errors import DocumentError
 from genesis.model import AgentProfile, Condition, Registry, Rule
 from genesis.settings import Limits
@@ -40,7 +40,8 @@ def load_registry(path: Path | str | Mapping[str, Any] | None = None, *, limits:
         text = resources.files("genesis.defaults").joinpath("agents.yaml").read_text(encoding="utf-8")
         value = parse(text, source=source)
     elif isinstance(path, Mapping):
-        source, value = "the agents document", dict(path)
+        source = "the agents document"
+        value = given_values(path, source=source)
     else:
         source, value = str(path), read(path, limits)
     if isinstance(value, list):

@@ -38,7 +38,9 @@ from genesis.execute.ledger.records import (
 )
 from genesis.execute.ledger.reserve import Reserve
 from genesis.execute.ledger.store import FolderStore, Store
+from genesis.foreign import encodable
 from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run, TaskState
+from genesis.structure import copied
 
 __all__ = ["Ledger", "is_done", "list_runs"]
 
@@ -219,13 +221,13 @@ class Ledger:
         return found
 
     async def result(self, outcome: Outcome) -> JsonValue:
-        """Give a leaf's result, from beside the record where it is large.
+        """Give a copy of a leaf's result, from beside the record where it is large: its reader may change it.
 
         Raises:
             RunError: The result has gone.
         """
         if outcome.result_ref is None:
-            return outcome.result
+            return copied(outcome.result)
         raw = await self.store.read(self._name(outcome.result_ref))
         if raw is None:
             raise RunError(f"the result of {outcome.id!r} has gone from {self.store.url(self._name(''))}")
@@ -290,7 +292,7 @@ class Ledger:
         return f"{_ROOT}/{self.run_id}/{name}" if name else f"{_ROOT}/{self.run_id}"
 
     async def _write(self, name: str, value: Any) -> None:
-        await self._put(name, json.dumps(value, ensure_ascii=True, indent=1).encode("ascii"))
+        await self._put(name, json.dumps(encodable(value), ensure_ascii=True, indent=1).encode("ascii"))
 
     async def _put(self, name: str, data: bytes) -> None:
         """Write, if need be in the place of the reserve, or once what is short or away is there again.

@@ -56,7 +56,7 @@ async def test_json_list_takes_the_name_of_the_only_promised_output():
     assert await value_of(python("print([1, 2])"), work(outputs=["all"])) == {"all": [1, 2]}
 
 
-@pytest.mark.parametrize("text", ["3.10", "hello", "{not json", "[NaN]", ""])
+@pytest.mark.parametrize("text", ["3.10", "hello", "{not json", ""])
 async def test_other_text_is_given_as_stdout(text):
     assert await value_of(python("import sys; print(sys.argv[1], end='')", text)) == {"stdout": text}
 
@@ -123,6 +123,44 @@ async def test_nul_in_an_argument_or_a_variable_is_refused():
 async def test_output_beyond_the_cap_is_counted_and_said():
     made = python("print('x' * 50_000)", output_bytes=10)
     assert await value_of(made) == {"stdout": "x" * 10, "omitted_bytes": 49_991}
+
+
+async def test_output_that_is_cut_is_said_where_more_was_promised():
+    with pytest.raises(TaskError, match="was cut after 10") as caught:
+        await value_of(python("print('{\"n\": \"' + 'x' * 50_000 + '\"}')", output_bytes=10), work(outputs=["n"]))
+    assert caught.value.code == "GEN-TASK-RESULT-SIZE"
+
+
+async def test_output_is_cut_between_characters():
+    made = python("print('é' * 50)", output_bytes=5)
+    assert await value_of(made) == {"stdout": "éé", "omitted_bytes": 97}
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (b'{"loss": NaN, "n": 3}', {"loss": None, "n": 3}),
+        (b'\xef\xbb\xbf{"n": 3}\r\n', {"n": 3}),
+        (b"caf\xe9\r\n", {"stdout": "caf\\xe9\r\n"}),
+        (b"[" * 150 + b"]" * 150, {"stdout": "[" * 150 + "]" * 150}),
+    ],
+)
+async def test_output_of_all_kinds_is_kept(raw, value):
+    assert await value_of(python(f"import sys; sys.stdout.buffer.write({raw!r})")) == value
+
+
+async def test_a_printed_key_that_stands_twice_is_said():
+    with pytest.raises(TaskError, match="two keys are both 'n'"):
+        await value_of(python('print(\'{"n": 1, "n": 2}\')'))
+
+
+@pytest.mark.parametrize(
+    "text", ["{{.Names}}", "{a: {b: 1}}", 'BEGIN {FS=","} {print $1}}', "{{ name }}", "${{ x }}", "{}", "{{}}"]
+)
+async def test_braces_around_what_is_no_name_reach_the_program(text):
+    assert await value_of(python("import json, sys; print(json.dumps(sys.argv[1:]))", text), work(outputs=["a"])) == {
+        "a": [text]
+    }
 
 
 async def test_hanging_program_times_out_with_what_it_started(tmp_path):

@@ -148,7 +148,7 @@ async def test_bare_value_takes_the_name_of_the_only_promised_output(service):
     assert await value_of(executor(service.url), work(outputs=["all"])) == {"all": [1]}
 
 
-@pytest.mark.parametrize("body", [b"<html>Hi</html>", b'{"cut": ', b"NaN", b"\xff"])
+@pytest.mark.parametrize("body", [b"<html>Hi</html>", b'{"cut": ', b"\xff", b'{"a": 1, "a": 2}'])
 async def test_answer_that_is_not_json_is_a_failure_that_shows_it(service, body):
     service.answer = lambda path: (200, {"content-type": "text/html; charset=x"}, body)
     with pytest.raises(TaskError, match="answered with text/html, which is not the JSON"):

@@ -1,0 +1,36 @@
+"""Read what comes from elsewhere: exceptions and objects of anyone's code, and texts that are no Unicode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["encodable", "errno_of", "read_safely"]
+
+_T = TypeVar("_T")
+
+
+def encodable(value: Any) -> Any:
+    """Write what UTF-8 cannot encode in a text, or in the texts of plain values, as escapes (backslashreplace).
+
+    Python has such texts for bytes that are no UTF-8: names of files, arguments, environment variables.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {encodable(key): encodable(item) for key, item in value.items()}
+    return [encodable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def read_safely(read: Callable[[], _T], otherwise: _T) -> _T:
+    """Read something of anyone's object: its attributes, and the text that it gives of itself, are anyone's code."""
+    try:
+        return read()
+    except Exception:  # noqa: BLE001  # a boundary: what cannot be read is not known
+        return otherwise
+
+
+def errno_of(error: BaseException) -> int:
+    """Give the number of a refusal of the operating system; 0 where there is none."""
+    number = error.errno if isinstance(error, OSError) else None
+    return number if isinstance(number, int) else 0
