@@ -87,11 +87,19 @@ class GenesisError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str = "", code: str | None = None, data: dict[str, Any] | None = None):
-        self.message = _cleaned(message)
-        super().__init__(self.message)
-        self.hint = _cleaned(hint)
-        self.code = str(code or type(self).code)
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or type(self).code
         self.data = dict(data or {})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep to text and data: agents raise these errors, too, with what is anything."""
+        if name in {"message", "hint", "code"}:
+            value = _cleaned(value)
+        elif name == "data" and not isinstance(value, dict):
+            value = {}
+        super().__setattr__(name, value)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message

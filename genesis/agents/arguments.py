@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from pydantic import JsonValue
@@ -10,20 +11,23 @@ from pydantic import JsonValue
 from genesis.agents.contract import Work
 from genesis.document import close_matches
 from genesis.errors import SecurityError, TaskError
-from genesis.structure import fill, is_name, references
+from genesis.structure import is_name
 
 __all__ = ["filled_arguments", "program_problem"]
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
+"""A doubled brace, or a text in braces."""
 
 
 def program_problem(program: str) -> str | None:
     """Say why the first word of a command cannot be run as it is written, or None."""
-    if any(map(is_name, references(program))):
+    if any(token[1] and is_name(token[1]) for token in _TOKEN.finditer(program)):
         return f"the program {program!r} may not come from an input; name it in the agents file"
     return None
 
 
 def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
-    """Fill `{input}` in a command's arguments. Braces around what is no name, as in awk, jq and templates, are text.
+    """Fill `{input}` in a command's arguments. Doubled braces stand for single ones; those around no name are text.
 
     No shell sees the command, and a value never becomes several arguments, so blanks, quotes and `;` in a value are
     harmless. What is left is a value that a program takes for an option: a file "named" `--output=/etc/passwd`.
@@ -37,13 +41,9 @@ def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
     problem = program_problem(argv[0])
     if problem:
         raise SecurityError(problem)
-
-    def known(name: str) -> bool:
-        return name in work.inputs or is_name(name)
-
     filled = [argv[0]]
     for position, argument in enumerate(argv[1:], start=1):
-        text = _text(fill(argument, known, lambda name: _input(name, work)))
+        text = _TOKEN.sub(lambda token: _filled(token, work), argument)
         if "\0" in text:
             raise TaskError(f"{work.path!r}: an input for argument {argument!r} holds a NUL character")
         if text.startswith("-") and "--" not in argv[:position] and _starts_with_text_input(argument, work):
@@ -55,11 +55,18 @@ def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
     return filled
 
 
+def _filled(token: re.Match[str], work: Work) -> str:
+    name = token[1]
+    if name is None:
+        return token[0][0]
+    return _text(_input(name, work)) if name in work.inputs or is_name(name) else token[0]
+
+
 def _starts_with_text_input(argument: str, work: Work) -> bool:
-    first = next(iter(references(argument)), "")
-    if first not in work.inputs or not argument.startswith(f"{{{first}}}"):
+    first = _TOKEN.match(argument)
+    if first is None or first[1] is None or first[1] not in work.inputs:
         return False
-    return not isinstance(work.inputs[first], int | float)
+    return not isinstance(work.inputs[first[1]], int | float)
 
 
 def _input(name: str, work: Work) -> JsonValue:

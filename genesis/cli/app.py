@@ -128,13 +128,11 @@ def _takes(words: list[str], flag: str) -> bool:
 
 def _is_set_to_debug() -> bool:
     """Whether `GENESIS_DEBUG` asks for tracebacks; settings that cannot be read do not."""
-    from pydantic import ValidationError
-
     from genesis.settings import Settings
 
     try:
         return Settings().debug
-    except ValidationError:
+    except ValueError:
         return False
 
 

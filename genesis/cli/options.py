@@ -98,9 +98,14 @@ def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settin
         UsageError: An environment variable has a value that cannot be used.
     """
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     try:
         settings = Settings()
+    except SettingsError as error:
+        raise UsageError(
+            f"a setting cannot be used: {error}", hint="a group of settings is JSON; see docs/guide/settings.md"
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "GENESIS_" + "__".join(str(part) for part in first["loc"]).upper()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from genesis.model.base import Fraction, Model, Text, TextMap, Usd
+from genesis.model.scalars import plain_value
 
 __all__ = [
     "AgentCost",
@@ -183,7 +184,7 @@ class OneOf(Model):
     in_: Annotated[tuple[Text, ...], Field(alias="in", min_length=1)]
 
 
-_InputValue = Annotated[OneOf | JsonValue, Field(union_mode="left_to_right")]
+_InputValue = Annotated[OneOf | Annotated[JsonValue, BeforeValidator(plain_value)], Field(union_mode="left_to_right")]
 """A value, or accepted ones: `{in: […]}` is asked first, because it is a JSON value too."""
 
 

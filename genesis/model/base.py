@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from genesis.model.scalars import canonical, plain_map, written_text
+from genesis.model.scalars import canonical, plain_value, written_text
 
 __all__ = ["Fraction", "JsonMap", "Model", "Name", "Seconds", "TaskId", "Text", "TextMap", "Usd", "empty_map"]
 
@@ -88,7 +88,7 @@ Name = Annotated[str, _Name(), Tag("text")]
 TaskId = Annotated[str, _Name(r"^[\w.\-]+$", 200, "letters, digits, `_`, `-` and `.`, at most 200"), Tag("text")]
 """Letters, digits, `_`, `-` and `.`; unique among siblings."""
 
-JsonMap = Annotated[dict[str, JsonValue], BeforeValidator(plain_map)]
+JsonMap = Annotated[dict[str, JsonValue], BeforeValidator(plain_value)]
 """JSON values by name, as deep as JSON's readers go, with numbers that JSON can hold."""
 
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), PlainSerializer(float, return_type=float, when_used="json")]

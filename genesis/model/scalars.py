@@ -16,7 +16,7 @@ __all__ = [
     "canonical",
     "is_deeper",
     "number",
-    "plain_map",
+    "plain_value",
     "written_text",
 ]
 
@@ -72,17 +72,15 @@ def written_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-def plain_map(value: Any) -> Any:
-    """Make plain JSON values of what was read for a mapping of them.
+def plain_value(value: Any) -> Any:
+    """Make a plain JSON value of what was read.
 
     Raises:
         ValueError: It holds a number that JSON does not have, or is nested too deeply.
     """
-    if not isinstance(value, dict):
-        return value
     if is_deeper(value, DEEPEST):
         raise ValueError(f"it is nested deeper than {DEEPEST} levels")
-    return {encodable(key): _plain(item) for key, item in value.items()}
+    return _plain(value)
 
 
 def is_deeper(value: Any, most: int) -> bool:

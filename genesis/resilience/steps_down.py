@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
+from genesis.foreign import encodable, read_safely
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
 
@@ -79,6 +80,6 @@ def innermost(error: Exception) -> Exception:
 def described(error: BaseException) -> str:
     """Say on one short line what was raised, for a sentence that a person reads."""
     error = innermost(error) if isinstance(error, Exception) else error
-    text = " ".join(str(error).split())
+    text = " ".join(encodable(read_safely(lambda: str(error), "")).split())
     text = text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -237,6 +237,44 @@ async def test_a_result_adds_subtasks_and_what_follows_waits_for_them(bench):
     assert again.calls == []
 
 
+async def test_who_asks_for_no_subtasks_leaves_as_many_results(bench):
+    tasks = (
+        a_task("survey", agent="asker", outputs=["subtasks"]),
+        a_task("tell", inputs={"found": "{survey.subtasks}"}, after=("survey",)),
+    )
+    seen = []
+    work = Agents(survey={"subtasks": []}, tell=lambda work: seen.append(work.inputs["found"]) or {})
+    made = bench()
+    run = await made.run(program(*tasks), work)
+    assert run.state == "completed"
+    assert seen == [{}]
+    assert by_id(run)["survey"].result == {"subtasks": {}}
+    assert by_id(run)["survey"].note == ""
+    assert (await made.run(program(*tasks), Agents(), run_id=run.run_id)).state == "completed"
+
+
+async def test_every_reader_gets_a_result_of_its_own(bench):
+    def spoils(work):
+        work.inputs["items"].append("spoilt")
+        work.inputs["own"]["list"].append("spoilt")
+        work.upstream["make"]["items"].clear()
+        if work.attempt == 1:
+            raise TaskError("again")
+        return {"seen": list(work.inputs["items"]), "own": work.inputs["own"]["list"]}
+
+    inputs = {"items": "{make.items}", "own": {"list": [1]}}
+    tasks = (
+        a_task("make", outputs=["items"]),
+        a_task("first", inputs=inputs, after=("make",), retries=1),
+        a_task("second", inputs=inputs, after=("make", "first"), retries=1),
+    )
+    run = await bench().run(program(*tasks), Agents(make={"items": [1, 2, 3]}, first=spoils, second=spoils))
+    assert run.state == "completed"
+    for name in ("first", "second"):
+        assert by_id(run)[name].result == {"seen": [1, 2, 3, "spoilt"], "own": [1, "spoilt"]}
+    assert by_id(run)["make"].result == {"items": [1, 2, 3]}
+
+
 async def test_subtasks_may_ask_for_more_down_to_the_limit_of_depth(bench):
     def dig(work):
         return proposal("dig", type="digging")

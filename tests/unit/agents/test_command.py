@@ -154,9 +154,7 @@ async def test_a_printed_key_that_stands_twice_is_said():
         await value_of(python('print(\'{"n": 1, "n": 2}\')'))
 
 
-@pytest.mark.parametrize(
-    "text", ["{{.Names}}", "{a: {b: 1}}", 'BEGIN {FS=","} {print $1}}', "{{ name }}", "${{ x }}", "{}", "{{}}"]
-)
+@pytest.mark.parametrize("text", ["{.Names}", "{a: {b: 1} }", 'BEGIN {FS=","} {print $1}', "{ name }", "{}", "{", "}"])
 async def test_braces_around_what_is_no_name_reach_the_program(text):
     assert await value_of(python("import json, sys; print(json.dumps(sys.argv[1:]))", text), work(outputs=["a"])) == {
         "a": [text]

@@ -12,11 +12,17 @@ from genesis.errors import TaskError
 @pytest.mark.parametrize(
     "value",
     [
-        {1: "a", "1": "b"}, {None: 1, "None": 2}, {True: 1, "true": 2}, {1.5: 1, "1.5": 2}, [{"deep": {(1, 2): 1, "1,2": 2}}],
-        {1: "same", "1": "same"}, {Path("x"): 1, "x": 2}, {b"k": 1, "k": 2},
+        {1: "a", "1": "b"},
+        {None: 1, "None": 2},
+        {True: 1, "true": 2},
+        {1.5: 1, "1.5": 2},
+        [{"deep": {(1, 2): 1, "1,2": 2}}],
+        {1: "same", "1": "same"},
+        {Path("x"): 1, "x": 2},
+        {b"k": 1, "k": 2},
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_keys_that_are_one_in_json_fail_the_attempt(value):
     with pytest.raises(TaskError, match="two keys are both"):
         plain(value, source="m:f")

@@ -37,6 +37,33 @@ def test_every_exception_has_a_code_and_the_category_of_what_it_means(error, cod
     assert info.message
 
 
+class _HiddenError(Exception):
+    @property
+    def response(self):
+        raise RuntimeError("hidden")
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("cannot read r\udce9sum\udce9.txt"),
+        OSError(errno.ENOSPC, "no space", "/r\udce9"),
+        OSError([1], {}),
+        _HiddenError(),
+        TaskError(ValueError("\ud800"), hint=3, code=7),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_any_exception_can_be_written_down(error):
+    info = error_info(error)
+    assert ErrorInfo.model_validate_json(info.model_dump_json()) == info
+    assert info.message
+
+
 def test_a_refusal_of_the_machine_says_what_and_where_and_what_to_do():
     info = error_info(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
     assert info.message == "OSError ('/data/x'): No space left on device"

@@ -99,6 +99,12 @@ async def test_an_outcome_comes_back_as_it_went(ledger: Ledger):
     assert await ledger.outcome(_LEAF) == written == _done()
 
 
+async def test_who_reads_a_result_may_change_it(ledger: Ledger):
+    written = await ledger.record(_LEAF, _done(result={"items": [1]}))
+    (await ledger.result(written))["items"].append(2)
+    assert await ledger.result(written) == {"items": [1]}
+
+
 async def test_a_large_result_is_kept_beside_the_record(ledger: Ledger):
     value = {"text": "ü" * 500, "half": "\ud800"}
     written = await ledger.record(_LEAF, _done(result={"text": "ü" * 500}))

@@ -9,9 +9,36 @@ from genesis.errors import DocumentError
 from genesis.planning.plan_file import load_plan, plan_document
 from genesis.routing import load_registry
 
-WRITTEN = ["3.10", "007", "1e3", "1.50", "0o17", "1_000", "2024-02-30", "yes", "no", "on", "12:30:45", "+1", "-0", "0.0",
-           "1.", ".5", "1E5", "1e400", "-1e999", "true", "True", "FALSE", "0x1F", "1" * 500, "-0.0", "12345678901234567890",
-           ".inf", ".nan"]  # fmt: skip
+WRITTEN = [
+    "3.10",
+    "007",
+    "1e3",
+    "1.50",
+    "0o17",
+    "1_000",
+    "2024-02-30",
+    "yes",
+    "no",
+    "on",
+    "12:30:45",
+    "+1",
+    "-0",
+    "0.0",
+    "1.",
+    ".5",
+    "1E5",
+    "1e400",
+    "-1e999",
+    "true",
+    "True",
+    "FALSE",
+    "0x1F",
+    "1" * 500,
+    "-0.0",
+    "12345678901234567890",
+    ".inf",
+    ".nan",
+]
 NUMBERS = ["1.50", "1e3", "1E5", "-0", "-0.0", "1e400", "12345678901234567890", "1" * 500, "0.10", "1.0e+2"]
 
 
@@ -23,7 +50,8 @@ def _plan(text, *, as_json=False):
 def test_a_yaml_scalar_is_the_text_that_is_written(scalar):
     plan = _plan(
         f"request: r\nvars: {{a: {scalar}}}\n"
-        f"tasks: [{{id: t, description: d, type: {scalar}, labels: {{l: {scalar}}}, requires: [{scalar}], outputs: [{scalar}]}}]"
+        f"tasks: [{{id: t, description: d, type: {scalar}, labels: {{l: {scalar}}}, "
+        f"requires: [{scalar}], outputs: [{scalar}]}}]"
     )
     task = plan.tasks[0]
     assert plan.vars == {"a": scalar}
@@ -116,7 +144,8 @@ def test_texts_that_utf_8_cannot_encode_become_escapes():
 
 
 def test_an_agents_file_keeps_texts_as_they_are_written():
-    registry = load_registry(parse("agents: [{name: a, task_types: [3.10], skills: [1e3, yes], executor: {kind: command, argv: [x, 1.50, 007], env: {V: 3.10, T: True}}}]"))
+    given = "{name: a, task_types: [3.10], skills: [1e3, yes], executor: {kind: command, argv: [x, 1.50, 007], "
+    registry = load_registry(parse(f"agents: [{given} env: {{V: 3.10, T: True}}}}}}]"))
     agent = registry.agents[0]
     assert (agent.task_types, agent.skills) == (("3.10",), ("1e3", "yes"))
     assert (agent.executor.argv, agent.executor.env) == (("x", "1.50", "007"), {"V": "3.10", "T": "True"})

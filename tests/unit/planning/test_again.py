@@ -89,3 +89,16 @@ def test_one_task_of_another_type_is():
 def test_without_steps_and_model_there_is_no_other_way():
     with pytest.raises(PlanningError, match="no planner level"):
         again(a_task("sum", description="Sum up"))
+
+
+def test_inputs_without_references_stay_without_them():
+    task = a_task(
+        "sum",
+        description=STEPS,
+        inputs={"script": "{a.n} {{a.n}}", "n": "{a.n}", "t": "{{a.n}}"},
+        literal_inputs=["script"],
+    )
+    found = again(task, references={"a.n": "group/a.n"})
+    for made in found.tasks:
+        assert made.inputs == {"script": "{a.n} {{a.n}}", "n": "{group/a.n}", "t": "{a.n}"}
+        assert made.literal_inputs == ("script",)

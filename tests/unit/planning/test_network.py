@@ -117,3 +117,20 @@ def test_inherited_references_hold_one_level_deeper():
     assert structural_problems(plan, Limits()) == []
     under = Plan(request="-", tasks=(task("p", subtasks=nested(whole, "p")),), vars={"v": "1"})
     assert structural_problems(under, Limits()) == []
+
+
+def test_a_refinement_without_inputs_takes_those_without_references_as_well():
+    whole = task("w", type="build", inputs={"script": "{v} {{v}}"}, literal_inputs=["script"])
+    (made,) = refined((whole,), {"build": (task("part"),)})
+    assert made.subtasks[0].inputs == {"script": "{v} {{v}}"}
+    assert made.subtasks[0].literal_inputs == ("script",)
+    (kept,) = filled((whole,), {"v": "value"}, {"v": "renamed"})
+    assert kept.inputs == {"script": "{v} {{v}}"}
+
+
+def test_names_in_doubled_braces_keep_their_text_where_they_mean_nothing_any_more():
+    network = (task("a", subtasks=(task("b", outputs=("n",)), task("c", inputs={"x": "{{b.n}} {{a/b.n}} {{other}}"}))),)
+    (made,) = nested(network, "p")
+    assert made.subtasks[1].inputs == {"x": "{{b.n}} {a/b.n} {{other}}"}
+    (renamed_one,) = filled((task("t", inputs={"x": "{{v}} {v}"}),), {"v": "value"}, {"v": "w"})
+    assert renamed_one.inputs == {"x": "{v} {w}"}
