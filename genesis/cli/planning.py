@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, forecast_of
 from genesis.cli.options import is_plan_file
 from genesis.model import Plan, Registry
-from genesis.pipeline import Prepared, Simulation, compiled, make_plan, prepare, simulate
+from genesis.pipeline import Prepared, compiled, make_plan, prepare
 from genesis.settings import Settings
 
 __all__ = ["forecast", "load_agents", "planned", "read_plan"]
@@ -50,8 +51,22 @@ def planned(
     return prepare(plan, registry, settings=settings)
 
 
-def forecast(prepared: Prepared, settings: Settings) -> Simulation | None:
-    """Predict how long a plan takes and what it costs, for the totals; None when it cannot run."""
+def forecast(prepared: Prepared, settings: Settings, *, rehearse: float | None = None) -> Forecast | None:
+    """Say what is known of how long a plan takes and what it costs; None when it cannot run.
+
+    Args:
+        prepared: The plan.
+        settings: Slots, and where the embedded server is.
+        rehearse: Scale of a rehearsal.
+    """
     if not prepared.report.ok:
         return None
-    return simulate(compiled(prepared, settings), slots=settings.run.slots)
+    program = compiled(prepared, settings)
+    return forecast_of(program, settings.run.slots, rehearse=rehearse, start_up=_start_up(settings))
+
+
+def _start_up(settings: Settings) -> StartUp:
+    """Say what starting up takes here."""
+    from genesis.execute.server import configured_api, status
+
+    return START_UP if configured_api() or status(settings, ask=False).state == "running" else SERVER_START_UP

@@ -95,7 +95,8 @@ def run(
     with observed(settings, "run", correlation_id=correlation_id) as made:
         prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
         if not as_json:
-            notes().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
+            known = forecast(prepared, settings, rehearse=rehearse)
+            notes().print(plan_view(prepared.routed, prepared.report, known))
         program = compiled(prepared, settings)
         if correlation_id is not None:
             program = program.model_copy(update={"correlation_id": correlation_id})

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from rich.console import Console
+from genesis.cli.output import console
 
 from genesis.model import ErrorInfo, Outcome, Run
 
@@ -17,7 +17,8 @@ def shown():
     """Render something at a width, and give the text."""
 
     def show(thing, width=100):
-        out = Console(file=io.StringIO(), width=width, highlight=False)
+        out = console()
+        out.file, out.width = io.StringIO(), width
         out.print(thing)
         return out.file.getvalue()
 

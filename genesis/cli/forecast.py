@@ -1,0 +1,126 @@
+"""What is known before a run of how long it takes and what it costs, and how that is said.
+
+Where no task has an estimate nothing is said, and where only some have one the rest counts as nothing: "at least".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from genesis.execute.plain import duration, money
+from genesis.model import Program
+from genesis.pipeline import simulate
+
+__all__ = [
+    "SERVER_START_UP",
+    "START_UP",
+    "Forecast",
+    "StartUp",
+    "cost_in_words",
+    "count",
+    "forecast_of",
+    "in_words",
+    "rough",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StartUp:
+    """Seconds of a run besides its tasks': importing Prefect, a server that has to be started, and the last events."""
+
+    least_s: float
+    most_s: float
+
+
+START_UP = StartUp(4, 8)
+"""Measured on two cores: `genesis run PLAN --rehearse 0` with a server that runs, idle and busy."""
+SERVER_START_UP = StartUp(10, 20)
+"""The same where the embedded server has to be started as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is known of a run before it starts."""
+
+    tasks: int
+    agents: int
+    slots: int
+    timed: int
+    """Tasks whose duration is known."""
+    seconds: float
+    """Of all tasks together, on these slots; what is not known counts as 0."""
+    priced: int
+    """Tasks whose cost is known."""
+    usd: Decimal
+    start_up: StartUp | None = None
+    """What comes on top where it is run from here."""
+
+
+def forecast_of(
+    program: Program, slots: int, *, rehearse: float | None = None, start_up: StartUp | None = None
+) -> Forecast:
+    """Work out what is known of a run.
+
+    Args:
+        program: What runs.
+        slots: Tasks running at once.
+        rehearse: Scale of a rehearsal: its timers' durations are known, and it costs nothing.
+        start_up: What comes on top.
+    """
+    leaves = program.leaves
+    known = tuple(leaf if leaf.seconds_known else leaf.model_copy(update={"seconds": 0.0}) for leaf in leaves)
+    if rehearse is not None:
+        known = tuple(leaf.model_copy(update={"seconds": leaf.seconds * rehearse}) for leaf in leaves)
+    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots)
+    return Forecast(
+        tasks=len(leaves),
+        agents=len({leaf.agent for leaf in leaves}),
+        slots=slots,
+        timed=len(leaves) if rehearse is not None else sum(leaf.seconds_known for leaf in leaves),
+        seconds=predicted.makespan_s,
+        priced=0 if rehearse is not None else sum(leaf.usd_known for leaf in leaves),
+        usd=predicted.cost_usd,
+        start_up=start_up,
+    )
+
+
+def in_words(forecast: Forecast) -> str:
+    """Say what is known of a run, for example `4 tasks on 2 agents · about 12 s on 16 slots · about $0.02`."""
+    parts = [f"{count(forecast.tasks, 'task')} on {count(forecast.agents, 'agent')}"]
+    slots = count(forecast.slots, "slot")
+    if forecast.timed:
+        parts.append(f"{_about(forecast.timed, forecast)} {rough(forecast.seconds)} on {slots}{_started(forecast)}")
+    else:
+        parts.append(f"no estimates of time on {slots}")
+    return " · ".join(parts) + cost_in_words(forecast)
+
+
+def cost_in_words(forecast: Forecast) -> str:
+    """Say what is known of the cost, after a dot; nothing where nothing is."""
+    return f" · {_about(forecast.priced, forecast)} {money(forecast.usd)}" if forecast.priced else ""
+
+
+def _about(known: int, forecast: Forecast) -> str:
+    return "about" if known == forecast.tasks else "at least"
+
+
+def _started(forecast: Forecast) -> str:
+    """Say what a person waits for who starts it here."""
+    extra = forecast.start_up
+    if extra is None:
+        return ""
+    least, most = (rough(float(round(forecast.seconds + seconds))) for seconds in (extra.least_s, extra.most_s))
+    if forecast.timed < forecast.tasks:
+        return f" (with starting up at least {least})"
+    return f" (with starting up {least} to {most})" if least != most else f" (with starting up {least})"
+
+
+def rough(seconds: float) -> str:
+    """Say an estimated duration, without a tenth of a second that says nothing."""
+    return duration(seconds).replace(".0 s", " s")
+
+
+def count(number: int, noun: str) -> str:
+    """Count things."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
