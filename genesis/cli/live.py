@@ -103,7 +103,7 @@ class LiveProgress:
 
     def say(self, text: str) -> None:
         """Show a sentence above the line."""
-        self._out.print(text, style="yellow")
+        self._out.print(Text(text, style="yellow"))
 
     def close(self) -> None:
         """Leave the terminal as it was; safe to call twice."""
@@ -152,9 +152,12 @@ class LiveProgress:
             return
         # Two columns would leave too little of each: the message goes below.
         head = Text.assemble((f"{mark} ", style), outcome.id, (f"  {outcome.agent}  {took}", "dim"))
-        for text, first in ((head, 0), (said, _BELOW)):
-            for part in hanging(text, self._out, self._out.width, first=first, indent=_BELOW):
-                self._out.print(part)
+        lines = [
+            line
+            for text, first in ((head, 0), (said, _BELOW))
+            for line in hanging(text, self._out, self._out.width, first=first, indent=_BELOW)
+        ]
+        self._out.print(Text("\n").join(lines))
 
 
 def _took(outcome: Outcome) -> str:

@@ -50,9 +50,10 @@ def test_terminal_gets_a_line_that_goes_away_and_whole_messages(program, a_run, 
     live.close()
     assert "0/3" in text.getvalue()
     assert "a few seconds left" in text.getvalue()
-    shown = " ".join(text.getvalue().replace("\x1b[2K", "").split())
-    assert "✓ first worker 2.0 s found found" in shown
-    assert shown.count("found") == 50
+    lines = text.getvalue().replace("\x1b[2K", "").replace("\r", "\n").splitlines()
+    at = lines.index("✓ first  worker  2.0 s")
+    assert lines[at + 1].startswith("  found found")
+    assert sum(line.count("found") for line in lines) == 50
 
 
 def test_sentence_is_shown_as_it_is(program, a_run):
