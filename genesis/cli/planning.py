@@ -6,6 +6,8 @@ from pathlib import Path
 
 from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, forecast_of
 from genesis.cli.options import is_plan_file
+from genesis.cli.output import notes
+from genesis.cli.planning_progress import PlanningProgress
 from genesis.model import Plan, Registry
 from genesis.pipeline import Prepared, compiled, make_plan, prepare
 from genesis.settings import Settings
@@ -47,7 +49,15 @@ def planned(
         unheard()
     if is_plan_file(word):
         return prepare(read_plan(word, settings, variables), registry, settings=settings, keep=True)
-    plan = make_plan(word, registry=registry, settings=settings, variables=variables, playbooks=playbooks)
+    with PlanningProgress(notes()) as progress:
+        plan = make_plan(
+            word,
+            registry=registry,
+            settings=settings,
+            variables=variables,
+            playbooks=playbooks,
+            tell=progress.asking,
+        )
     return prepare(plan, registry, settings=settings)
 
 

@@ -176,12 +176,12 @@ def _inline(span: Span) -> list[Block]:
     is_bulleted = "bullet" in marks[0].re.groupindex
     labels = [""] * len(marks) if is_bulleted else [str(index) for index in range(1, len(marks) + 1)]
     items = [Item(item, label, 0) for item, label in zip(_between(span, marks), labels, strict=True)]
-    found = [Block(items=items, ordered=not is_bulleted)]
+    block = Block(items=items, ordered=not is_bulleted)
     if before.text.endswith(":"):
-        found[0].header = before.text
+        block.header = before.text
     elif before and not set(words(before.text)) <= _EMPTY:
-        found.insert(0, Block(prose=before))
-    return found
+        return [Block(prose=before), block]
+    return [block]
 
 
 def _series(span: Span, expression: re.Pattern[str]) -> list[re.Match[str]]:

@@ -104,7 +104,8 @@ def _header(facts: Facts) -> str:
     said = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     what = "run" if run.rehearsal is None else "rehearsal"
     return (
-        f'<header><p class="kicker">Report of a {what} of Genesis</p><h1>{_request(facts.request)} {pill(run.state)}</h1>'
+        f'<header><p class="kicker">Report of a {what} of Genesis</p>'
+        f"<h1>{_request(facts.request)} {pill(run.state)}</h1>"
         f'{_whole(facts.request)}<dl class="facts">{said}</dl></header>'
     )
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from genesis.cli.output import console
 
+from genesis.cli.output import console
 from genesis.model import ErrorInfo, Outcome, Run
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
