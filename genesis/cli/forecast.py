@@ -113,6 +113,8 @@ def _started(forecast: Forecast) -> str:
     least, most = (rough(float(round(forecast.seconds + seconds))) for seconds in (extra.least_s, extra.most_s))
     if forecast.timed < forecast.tasks:
         return f" (with starting up at least {least})"
+    if least.endswith(" s") and "min" not in least + most:
+        least = least.removesuffix(" s") if least != most else least
     return f" (with starting up {least} to {most})" if least != most else f" (with starting up {least})"
 
 

@@ -65,8 +65,10 @@ class LiveProgress:
         self._take_in(program)
         self._done, self._begun = len(finished), self._clock()
         self._time_left.begin(program, finished)
-        mark = f"  {rehearsed(run.rehearsal)}: no agent works" if run.rehearsal is not None else ""
-        self._out.print(Text.assemble("\n", ("Run ", "bold"), run.run_id, (mark, "bold magenta")), soft_wrap=True)
+        self._out.print(Text.assemble("\n", ("Run ", "bold"), run.run_id), soft_wrap=True)
+        if run.rehearsal is not None:
+            mark = f"This is a rehearsal, {rehearsed(run.rehearsal)}: no agent works."
+            self._out.print(Text(mark, style="bold magenta"))
         if run.ui_url:
             self._out.print(Text(run.ui_url, style="dim"), soft_wrap=True)
         if finished:

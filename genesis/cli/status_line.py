@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,9 +15,21 @@ from genesis.cli.output import is_live
 if TYPE_CHECKING:
     from rich.live import Live
 
-__all__ = ["StatusLine"]
+__all__ = ["StatusLine", "waiting"]
 
 _PER_SECOND = 8
+
+
+@contextmanager
+def waiting(out: Console, what: str) -> Iterator[None]:
+    """Show on a terminal what is waited for, and for how long already."""
+    begun = time.monotonic()
+    line = StatusLine(out, lambda _room: Text(f"{what} · {int(time.monotonic() - begun)} s", style="dim"))
+    line.start()
+    try:
+        yield
+    finally:
+        line.stop()
 
 
 class StatusLine:
@@ -57,7 +71,7 @@ class StatusLine:
 
     def _fitted(self) -> Text:
         room = max(1, self._out.width - 1)
-        line = self._make(room)
+        line = self._make(room).split()[0]
         line.no_wrap = True
         line.truncate(room, overflow="ellipsis" if self._out.encoding.startswith("utf") else "crop")
         return line

@@ -46,8 +46,8 @@ def basis_of(request: str, playbooks: Sequence[Playbook], context: PlanningConte
 def refined(basis: Basis, drafts: Sequence[Draft], given: Mapping[str, str]) -> Plan:
     """Put a model's changes into a playbook's plan.
 
-    Of a task that the playbook has, its description may change, and it may come after further ones; a generic one gets a
-    type. Everything else stays: inputs, outputs, subtasks and edges.
+    Of a task that the playbook has, its description may change, and it may come after further ones; a generic one gets
+    a type. Everything else stays: inputs, outputs, subtasks and edges.
 
     Args:
         basis: The playbook's plan.
