@@ -14,7 +14,7 @@ from genesis.cli.forecast import count
 from genesis.cli.rows import hanging
 from genesis.cli.status_line import StatusLine
 from genesis.execute.deliverables import short_text
-from genesis.execute.plain import rehearsed
+from genesis.execute.plain import rehearsal
 from genesis.model import FINISHED, Leaf, Outcome, Program, Run
 
 __all__ = ["LiveProgress"]
@@ -67,8 +67,7 @@ class LiveProgress:
         self._time_left.begin(program, finished)
         self._out.print(Text.assemble("\n", ("Run ", "bold"), run.run_id), soft_wrap=True)
         if run.rehearsal is not None:
-            mark = f"This is a rehearsal, {rehearsed(run.rehearsal)}: no agent works."
-            self._out.print(Text(mark, style="bold magenta"))
+            self._out.print(Text(rehearsal(run.rehearsal), style="bold magenta"))
         if run.ui_url:
             self._out.print(Text(run.ui_url, style="dim"), soft_wrap=True)
         if finished:

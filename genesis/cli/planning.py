@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, forecast_of
@@ -72,11 +73,20 @@ def forecast(prepared: Prepared, settings: Settings, *, rehearse: float | None =
     if not prepared.report.ok:
         return None
     program = compiled(prepared, settings)
-    return forecast_of(program, settings.run.slots, rehearse=rehearse, start_up=_start_up(settings))
+    model, agents = settings.llm.model, program.agents
+    orders = [
+        leaf.index
+        for leaf in program.leaves
+        if rehearse is None and agents[leaf.agent].executor_for(leaf.type, model=model).kind == "brief"
+    ]
+    start_up = _start_up(settings)
+    return forecast_of(program, settings.run.slots, orders=frozenset(orders), rehearse=rehearse, start_up=start_up)
 
 
 def _start_up(settings: Settings) -> StartUp:
     """Say what starting up takes here."""
     from genesis.execute.server import configured_api, status
 
-    return START_UP if configured_api() or status(settings, ask=False).state == "running" else SERVER_START_UP
+    is_there = configured_api() is not None or status(settings, ask=False).state == "running"
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return (START_UP if is_there else SERVER_START_UP).on_busy_machine(load)

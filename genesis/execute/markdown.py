@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from genesis.execute.picture import Picture, as_image
-from genesis.execute.plain import cost, fitted, money, one_line, rehearsed
+from genesis.execute.plain import cost, fitted, money, one_line, rehearsal
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, Plan, PlannerLevel, Program, Report, Run, Severity
 from genesis.structure import shown_edges
 
@@ -88,7 +88,7 @@ def _known(leaves: Sequence[Leaf]) -> str:
 
 
 def _rehearsal(scale: float) -> str:
-    return f"**Rehearsal**: {rehearsed(scale)}; no agent works."
+    return f"**{rehearsal(scale)}**"
 
 
 def routing_rows(program: Program) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from genesis.model import Run
 
-__all__ = ["INVISIBLE", "cells", "cost", "duration", "fitted", "money", "one_line", "rehearsed", "visible"]
+__all__ = ["INVISIBLE", "cells", "cost", "duration", "fitted", "money", "one_line", "rehearsal", "rehearsed", "visible"]
 
 _SEQUENCE = re.compile(
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, movements of the cursor
@@ -77,6 +77,11 @@ def cost(run: Run) -> str:
 def money(usd: Decimal) -> str:
     """Write an amount; parts of a cent are shown where there is no more."""
     return f"${usd:,.4f}" if 0 < usd < _CENT else f"${usd:,.2f}"
+
+
+def rehearsal(scale: float) -> str:
+    """Say what a rehearsal is."""
+    return f"Rehearsal: no agent works; {f'timers take {scale:g} of the estimated time' if scale else 'nothing waits'}."
 
 
 def rehearsed(scale: float) -> str:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from genesis.execute.plain import cost, one_line, rehearsed
+from genesis.execute.plain import cost, one_line, rehearsal
 from genesis.execute.report.dag import dag
 from genesis.execute.report.evidence import Evidence
 from genesis.execute.report.facts import Facts, facts_of
@@ -98,7 +98,7 @@ def _header(facts: Facts) -> str:
         ("Started", f"{clock(run.started_at, day=True)} UTC{_again(facts)}"),
         ("Ended", f"{clock(run.ended_at, day=True)} UTC" if run.ended_at else "not yet, as far as is known"),
     ]
-    rows += [("Rehearsal", f"{rehearsed(run.rehearsal)}; no agent worked")] if run.rehearsal is not None else []
+    rows += [("Rehearsal", rehearsal(run.rehearsal).removeprefix("Rehearsal: "))] if run.rehearsal is not None else []
     rows += [("Trace", f"<code>{text(facts.trace_id)}</code>")] if facts.trace_id else []
     rows += [("Prefect UI", _link(run.ui_url))] if run.ui_url else []
     said = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)

@@ -32,6 +32,35 @@ def test_plan_shows_tree_agents_estimates_order_and_totals(shown):
     assert "the plan can run · quality 0.85 (success 0.90, quality 0.80, cost 1.00, time 0.50)" in text
 
 
+def test_every_edge_is_shown_those_of_references_too(shown):
+    plan = a_plan(
+        a_task("a", outputs=("x", "y")),
+        a_task("b", outputs=("z",)),
+        a_task("c", a_task("d", inputs={"p": "{a.x} and {a.y}", "q": "{b.z}"}), after=("b",)),
+        a_task("e", after=("a",), inputs={"p": "{a.x}", "q": "{b.result}", "r": "{v}"}),
+        vars={"v": "1"},
+    )
+    routed, _ = routed_to(plan)
+    text = shown(plan_view(routed, GOOD), 200)
+    assert "c  c  after b" in text
+    assert "→ worker · after a (x, y), b (z) · " in text
+    assert "→ worker · after a, b · " in text
+
+
+def test_edges_of_a_plan_with_faults_are_shown_as_far_as_they_can_be_found(shown):
+    plan = a_plan(
+        a_task("a", after=("nobody", "b")), a_task("b", after=("a",), inputs={"x": "{nobody.y}"}), a_task("b")
+    )
+    routed, _ = routed_to(plan)
+    assert "after nobody, b" in shown(plan_view(routed, GOOD))
+
+
+def test_an_edge_to_very_many_is_counted(shown):
+    names = tuple(f"t{n}" for n in range(30))
+    routed, _ = routed_to(a_plan(*map(a_task, names), a_task("end", after=names)))
+    assert "t19 and 10 more" in " ".join(shown(plan_view(routed, GOOD)).split())
+
+
 def test_reason_that_only_repeats_the_type_is_shortened_and_others_are_not(shown):
     plan = a_plan(a_task("a", type="test"), a_task("b", type="test"))
     routes = {
@@ -116,6 +145,40 @@ def test_run_shows_each_leaf_on_a_line_and_failures_in_full(shown, a_run, an_out
 def test_run_whose_leaves_were_seen_shows_the_rest(shown, a_run, an_outcome):
     text = shown(run_view(a_run(an_outcome("a", usd=1)), with_tasks=False))
     assert text == "completed · 1 of 1 task done in 1 min 35 s · $1.50\n"
+
+
+@pytest.mark.parametrize(
+    ("usd", "said"),
+    [((None, None), ""), ((1, 0.5), " · $1.50"), ((1.5, None), " · at least $1.50"), ((1.5, 0), " · $1.50")],
+)
+def test_a_cost_is_shown_as_far_as_it_is_known(shown, a_run, an_outcome, usd, said):
+    run = a_run(*(an_outcome(name, usd=each) for name, each in zip("ab", usd, strict=True)))
+    text = shown(run_view(run, with_tasks=False))
+    assert text == f"completed · 2 of 2 tasks done in 1 min 35 s{said}\n"
+
+
+def test_a_rehearsal_is_marked_and_has_no_cost(shown, a_run, an_outcome):
+    text = shown(run_view(a_run(an_outcome("a", usd=0), rehearsal=0.1), with_tasks=False))
+    assert text == "completed · rehearsed at 0.1 of the estimated time · 1 of 1 task done in 1 min 35 s\n"
+
+
+@pytest.mark.parametrize("width", [80, 60, 40, 20, 1])
+def test_plan_and_run_fit_any_terminal_and_nothing_is_cut(shown, a_run, an_outcome, width):
+    routed, _ = routed_to(a_plan(a_task("a" * 50, description="many words " * 20)))
+    path = "some/very/long/path/of/a/task/that/is/longer/than/most"
+    run = a_run(an_outcome(path, "failed", error="it broke at last"), state="failed")
+    for view in (plan_view(routed, GOOD), run_view(run)):
+        lines = shown(view, width).splitlines()
+        assert all(len(line) <= width for line in lines)
+        assert "…" not in "".join(lines)
+    assert path in "".join("".join(lines).split())
+
+
+def test_simulation_says_what_is_only_a_default(shown):
+    text = shown(timeline(a_program(a_task("a", estimate={"seconds": 4}), a_task("b")), 2))
+    assert "1 of 2 tasks have no estimate; each of them counts as 1 s" in text
+    assert "No task has an estimate; each of them counts as 1 s" in shown(timeline(a_program(a_task("a")), 2))
+    assert "$" not in text
 
 
 def test_long_run_is_cut_and_says_so(shown, a_run, an_outcome):
