@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from genesis.compile import amended, compile_program
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
@@ -14,10 +14,12 @@ from genesis.model import Amendment, ErrorInfo, Model, Plan, PlannerLevel, Progr
 from genesis.model.base import Usd
 from genesis.observability.stages import plan_checked, plan_made, plan_routed, plan_told, stage
 from genesis.planning import (
+    Asking,
     HeuristicPlanner,
     MinimalPlanner,
     Planner,
     PlanningContext,
+    Playbook,
     Unusable,
     load_plan,
     load_playbooks,
@@ -49,6 +51,9 @@ __all__ = [
 ]
 
 
+_Made = TypeVar("_Made")
+
+
 def make_plan(
     request: str,
     *,
@@ -57,6 +62,7 @@ def make_plan(
     settings: Settings | None = None,
     variables: Mapping[str, str] | None = None,
     playbooks: Path | None = None,
+    tell: Callable[[Asking], None] | None = None,
 ) -> Plan:
     """Plan a request with the best level that can; the plan says which one, and why the better ones did not.
 
@@ -67,6 +73,7 @@ def make_plan(
         settings: Limits and the model; read from the environment where missing.
         variables: Values for the plan's variables; they win over what the request says.
         playbooks: Folder of playbooks that are tried before the packaged ones.
+        tell: Is told of each call to a model before it is made.
 
     Raises:
         UsageError: The request cannot be planned at all: empty, too long, or asking for nothing.
@@ -75,6 +82,7 @@ def make_plan(
     with stage("plan", _category) as made:
         registry = registry or load_registry(settings.agents)
         context = _context(registry, settings.limits, variables or {})
+        context = replace(context, tell=tell) if tell is not None else context
         chosen = _planners(planner, registry, settings, playbooks or settings.playbooks)
         plan = planned(request, planners=chosen, context=context)
         plan_made(made, plan)
@@ -102,15 +110,16 @@ def _planners(
         return [first, MinimalPlanner()]
     if first == "minimal":
         return [MinimalPlanner()]
-    levels: list[Planner] = []
-    if first == "llm" or (first is None and settings.llm.model):
-        levels.append(_level("llm", lambda: _model_level(registry, settings)))
-    heuristic = _level("heuristic", lambda: HeuristicPlanner(load_playbooks(playbooks)))
-    return [*levels, heuristic, MinimalPlanner()]
+    known = _level("heuristic", lambda: load_playbooks(playbooks))
+    heuristic = known if isinstance(known, Unusable) else HeuristicPlanner(known)
+    if first != "llm" and (first is not None or not settings.llm.model):
+        return [heuristic, MinimalPlanner()]
+    usable = () if isinstance(known, Unusable) else known
+    return [_level("llm", lambda: _model_level(registry, settings, usable)), heuristic, MinimalPlanner()]
 
 
-def _level(name: PlannerLevel, make: Callable[[], Planner]) -> Planner:
-    """Make a planner level; one that cannot be made for a reason that no person can mend is passed over."""
+def _level(name: PlannerLevel, make: Callable[[], _Made]) -> _Made | Unusable:
+    """Make a level, or what it needs; one that fails for a reason that no person can mend is passed over."""
     try:
         return make()
     except GenesisError:
@@ -119,11 +128,11 @@ def _level(name: PlannerLevel, make: Callable[[], Planner]) -> Planner:
         return Unusable(name, error)
 
 
-def _model_level(registry: Registry, settings: Settings) -> Planner:
+def _model_level(registry: Registry, settings: Settings, playbooks: Sequence[Playbook] = ()) -> Planner:
     from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
     from genesis.resilience.guards import guarded_model  # noqa: PLC0415
 
-    return LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents)
+    return LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents, playbooks=playbooks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
@@ -27,4 +30,5 @@ class RehearsalExecutor:
         """Wait, and give each promised output a text that says it was rehearsed."""
         async with time_limit(work):
             await self._sleep(work.seconds * self._scale)
-        return Result({name: f"(rehearsed {name} of {work.path})" for name in work.outputs})
+        outputs: dict[str, JsonValue] = {name: f"(rehearsed {name} of {work.path})" for name in work.outputs}
+        return Result(outputs, usd=Decimal(0))

@@ -23,26 +23,26 @@ def agents(ctx: click.Context, agents: Path | None, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         ctx.obj = agents
         return
-    from rich.table import Table
+    from rich.text import Text
 
     from genesis.cli.planning import load_agents
+    from genesis.cli.rows import Rows
 
     registry = load_agents(agents, load_settings())
     if as_json:
         print_document(registry.model_dump(mode="json", exclude_none=True, by_alias=True))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("agent", "task types", "skills", "success", "at once", "pool"):
-        table.add_column(column, overflow="fold", justify="right" if column in ("success", "at once") else "left")
+    table = Rows(
+        ("agent", "success", "at once", "pool", "task types and skills"),
+        right=("success", "at once"),
+        named=("success", "at once", "pool"),
+    )
     for agent in registry.agents:
-        table.add_row(
-            agent.name,
-            ", ".join(agent.task_types),
-            ", ".join(agent.skills),
-            f"{agent.success_rate:.2f}",
-            str(agent.max_concurrency),
-            agent.pool_name,
-        )
+        able = Text(", ".join(agent.task_types))
+        if agent.skills:
+            able.append(f"\nskills: {', '.join(agent.skills)}", style="dim")
+        name = Text(agent.name, style="bold")
+        table.add(name, f"{agent.success_rate:.2f}", str(agent.max_concurrency), agent.pool_name, able)
     console().print(table)
 
 

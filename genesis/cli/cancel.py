@@ -38,10 +38,10 @@ def cancel(run_id: str, as_json: bool) -> int:
         print_document(dataclasses.asdict(stopped))
         return 1 if stopped.alive else 0
     out = console()
-    out.print(f"run {run_id}: {stopped.flow_run.lower()}", soft_wrap=True, markup=False)
+    out.print(f"run {run_id}: {stopped.flow_run.lower()}", soft_wrap=True)
     for name in stopped.children:
-        out.print(f"  ended    {name}", soft_wrap=True, markup=False)
+        out.print(f"  ended    {name}", soft_wrap=True)
     for name in stopped.alive:
-        out.print(f"  ending   {name} (its worker has not said yet that it has ended)", soft_wrap=True, markup=False)
+        out.print(f"  ending   {name} (its worker has not said yet that it has ended)", soft_wrap=True)
     out.print(f"Go on with it: genesis resume {run_id}", soft_wrap=True)
     return 1 if stopped.alive else 0

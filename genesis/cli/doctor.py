@@ -15,9 +15,9 @@ __all__ = ["doctor"]
 @debug_option
 def doctor(as_json: bool) -> int:
     """Look for what is wrong on this machine, and say how to mend it."""
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
+    from genesis.cli.rows import Rows
     from genesis.execute.doctor import diagnose
 
     findings = diagnose(load_settings())
@@ -25,12 +25,12 @@ def doctor(as_json: bool) -> int:
     if as_json:
         print_document({"ok": ok, "findings": [found.model_dump(mode="json") for found in findings]})
         return 0 if ok else 1
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = Rows(("", ""))
     for found in findings:
-        table.add_row("[green]✓[/]" if found.ok else "[bold red]✗[/]", escape(found.name), escape(found.detail))
+        mark = ("✓ ", "green") if found.ok else ("✗ ", "bold red")
+        said = Text(found.detail)
         if found.mend:
-            table.add_row(
-                "", "", f"[yellow]{escape(found.mend)}[/]" if not found.ok else f"[dim]{escape(found.mend)}[/]"
-            )
+            said.append(f"\n→ {found.mend}", style="dim" if found.ok else "yellow")
+        table.add(Text.assemble(mark, found.name), said)
     console().print(table)
     return 0 if ok else 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
+from typing import Literal
 
 from genesis.execute.session import utc_now
 from genesis.model import Leaf, Outcome, Program
@@ -106,6 +107,14 @@ class TimeLeft:
         actual = self._actual_s + sum(took for took, _ in late) + typical
         estimated = self._estimated_s + sum(said for _, said in late) + typical
         return min(_SLOWEST, max(_FASTEST, actual / estimated)) if estimated > 0 else 1.0
+
+    @property
+    def known(self) -> Literal["", "some", "all"]:
+        """Of how many leaves that are left the duration is known: of all, too, once some have shown the pace."""
+        if self._scale != 1.0 or self._estimated_s > 0:
+            return "all"
+        known = {leaf.seconds_known for leaf in self._leaves if leaf.index not in self._final}
+        return "" if True not in known else "some" if False in known else "all"
 
     def left(self) -> tuple[float, bool]:
         """Estimate the seconds left, looking anew when it is time to.

@@ -8,10 +8,10 @@ from itertools import groupby
 from pydantic import JsonValue
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from genesis.cli.render import diagnostics_table, duration
+from genesis.cli.rows import Rows
 from genesis.execute.explain import Explanation, Root, Skipped
 from genesis.model import Attempt, Run
 
@@ -85,13 +85,11 @@ def _attempts(root: Root, *, short: bool) -> Iterator[RenderableType]:
     yield Text(line, style="dim")
     if short or len(rows) < 2:  # noqa: PLR2004  # one row is the sentence
         return
-    table = Table.grid(padding=(0, 2))
-    for style in ("dim", "dim", "cyan"):
-        table.add_column(style=style, no_wrap=True)
-    table.add_column(overflow="fold")
+    table = Rows(("", "", "", ""))
     for tried in rows:
         said = tried[-1].message.splitlines() or [tried[-1].code]
-        table.add_row(f"{len(tried)}×", _when(tried), tried[-1].agent, _cut(said[0]))
+        agent = Text(tried[-1].agent, style="cyan")
+        table.add(Text(f"{len(tried)}×", style="dim"), Text(_when(tried), style="dim"), agent, _cut(said[0]))
     yield table
 
 
@@ -114,13 +112,11 @@ def _go_on(explanation: Explanation) -> RenderableType:
     steps = [Text(step) for step in explanation.next_steps]
     if explanation.command:
         steps.append(Text(explanation.command, style="bold"))
-    table = Table.grid(padding=(0, 1))
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+    parts: list[RenderableType] = []
     for number, step in enumerate(steps, 1):
-        table.add_row(f"  {number}." if len(steps) > 1 else " ", step)
+        parts.append(_under(Text.assemble(f"{number}. " if len(steps) > 1 else "", step)))
     kept = f" ({_tasks(explanation.kept)} done before {'is' if explanation.kept == 1 else 'are'} kept)"
-    return Group(Text.assemble(("To go on:", "bold"), (kept if explanation.kept else "", "dim")), table)
+    return Group(Text.assemble(("To go on:", "bold"), (kept if explanation.kept else "", "dim")), *parts)
 
 
 def _under(line: RenderableType) -> RenderableType:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["init"]
 
-_SAID = {"write": "[green]written[/]", "replace": "[yellow]replaced[/]", "keep": "[dim]kept[/]"}
+_SAID = {"write": ("written", "green"), "replace": ("replaced", "yellow"), "keep": ("kept", "dim")}
 
 
 @click.command(epilog="Example: genesis init && genesis pools sync")
@@ -72,25 +72,26 @@ def _show_check(project: Project) -> None:
     out = console()
     for step in project.steps:
         if step.changes:
-            out.print(step.diff(), end="", soft_wrap=True, markup=False)
+            out.print(step.diff(), end="", soft_wrap=True)
     wrong = sum(step.changes for step in project.steps)
     out.print("In step." if not wrong else f"{wrong} files are not in step; to write them: genesis init")
 
 
 def _show(project: Project) -> None:
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, show_header=False)
+    from genesis.cli.rows import Rows
+
+    table = Rows(("", "", ""))
     for step in project.steps:
-        table.add_row(_SAID[step.action], escape(step.path), escape(step.note))
+        table.add(Text(*_SAID[step.action]), step.path, step.note)
     out = console()
     out.print(table)
     if project.in_step:
         out.print("Everything was in step.")
     out.print("Next:")
     for line in _next(project):
-        out.print(f"  {line}", soft_wrap=True, markup=False)
+        out.print(f"  {line}", soft_wrap=True)
 
 
 def _next(project: Project) -> list[str]:

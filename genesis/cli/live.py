@@ -1,19 +1,21 @@
-"""Live progress of a run: bars on a terminal, plain lines elsewhere."""
+"""Live progress of a run: a line for each task that ended, and on a terminal a line below them about the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
 from genesis.cli.estimate import TimeLeft, left_in_words
+from genesis.cli.forecast import count
+from genesis.cli.rows import hanging
+from genesis.cli.status_line import StatusLine
 from genesis.execute.deliverables import short_text
+from genesis.execute.plain import rehearsal
 from genesis.model import FINISHED, Leaf, Outcome, Program, Run
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
 
 __all__ = ["LiveProgress"]
 
@@ -28,6 +30,9 @@ _MARKS = {
 _MOST_LINES = 60
 _MOST_NAMES = 3
 _WIDEST = 40
+_BAR, _LEAST_FOR_BAR = 20, 72
+_BELOW = 2
+_FRAMES = "|/-\\"
 
 
 class LiveProgress:
@@ -37,74 +42,73 @@ class LiveProgress:
         out: Where to show it.
         slots: Leaves running at once, for the time that it will take.
         scale: What a second of an estimate lasts, in a rehearsal.
+        clock: Seconds that never go back.
     """
 
-    def __init__(self, out: Console, slots: int, scale: float = 1.0):
+    def __init__(
+        self, out: Console, slots: int, scale: float = 1.0, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._out = out
+        self._clock = clock
         self._time_left = TimeLeft(slots, scale)
         self._running: dict[str, Outcome] = {}
         self._lines = 0
         self.leaves: tuple[Leaf, ...] = ()
         """The leaves of the program as it is now."""
         self._widths = [0, 0]
-        self._bar: Progress | None = None
-        self._bar_id: TaskID | None = None
+        self._done = 0
+        self._begun = clock()
+        self._status = StatusLine(out, self._about)
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
-        """Show where the run can be watched, and start the bar."""
+        """Show where the run can be watched, and start the line."""
         self._take_in(program)
-        if self._out.is_terminal:
-            self._time_left.begin(program, finished)
+        self._done, self._begun = len(finished), self._clock()
+        self._time_left.begin(program, finished)
         self._out.print(Text.assemble("\n", ("Run ", "bold"), run.run_id), soft_wrap=True)
+        if run.rehearsal is not None:
+            self._out.print(Text(rehearsal(run.rehearsal), style="bold magenta"))
         if run.ui_url:
             self._out.print(Text(run.ui_url, style="dim"), soft_wrap=True)
         if finished:
-            self._out.print(f"{len(finished)} of {len(program.leaves)} tasks were done before and are kept.")
-        if self._out.is_terminal:
-            self._start_bar(len(program.leaves), len(finished))
+            self._out.print(f"{len(finished)} of {count(len(program.leaves), 'task')} were done before and are kept.")
+        self._status.start()
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Show that a leaf started or ended."""
-        if self._bar is not None:
-            self._time_left.changed(outcome)
+        self._time_left.changed(outcome)
         if outcome.state == "running":
             self._running[outcome.id] = outcome
-        else:
-            self._running.pop(outcome.id, None)
-            self._line(outcome)
-        if self._bar is not None and self._bar_id is not None:
-            self._bar.update(self._bar_id, advance=int(outcome.state != "running"), description=self._describe())
+            return
+        self._running.pop(outcome.id, None)
+        self._done += 1
+        self._line(outcome)
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
         """Take a leaf that was put back out of those that run; the log says why."""
         del kind, reason
         self._running.pop(leaf.path, None)
-        if self._bar is not None:
-            self._time_left.put_back(leaf.path)
+        self._time_left.put_back(leaf.path)
 
     def plan_changed(self, program: Program) -> None:
         """Say that tasks were added, and count them in."""
         added = len(program.leaves) - len(self.leaves)
         self._take_in(program)
-        self._out.print(Text(f"The plan has {added} more task{'s' if added > 1 else ''}.", style="yellow"))
-        if self._bar is not None and self._bar_id is not None:
-            self._time_left.begin(program)
-            self._bar.update(self._bar_id, total=len(program.leaves))
+        self._out.print(f"The plan has {added} more task{'s' if added > 1 else ''}.", style="yellow")
+        self._time_left.begin(program)
 
     def run_ended(self, run: Run) -> None:
-        """Take the bar away."""
+        """Take the line away."""
         del run
         self.close()
 
     def say(self, text: str) -> None:
-        """Show a sentence above the bar."""
-        self._out.print(text, style="yellow", markup=False, soft_wrap=True)
+        """Show a sentence above the line."""
+        self._out.print(Text(text, style="yellow"))
 
     def close(self) -> None:
         """Leave the terminal as it was; safe to call twice."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        self._status.stop()
 
     def _take_in(self, program: Program) -> None:
         self.leaves = program.leaves
@@ -113,43 +117,24 @@ class LiveProgress:
             for words in ((leaf.path for leaf in program.leaves), (leaf.agent for leaf in program.leaves))
         ]
 
-    def _start_bar(self, total: int, done: int) -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            ProgressColumn,
-            SpinnerColumn,
-            Task,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-
-        time_left = self._time_left
-
-        class TimeLeftColumn(ProgressColumn):
-            """Asked by the bar's own thread, again and again, so that it goes on while nothing ends."""
-
-            def render(self, task: Task) -> Text:
-                return Text(_words(time_left) if not task.finished else "", style="cyan")
-
-        self._bar = Progress(
-            SpinnerColumn(),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeLeftColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=self._out,
-            transient=True,
-        )
-        self._bar_id = self._bar.add_task(self._describe(), total=total, completed=done)
-        self._bar.start()
+    def _about(self, room: int) -> Text:
+        """Say how far the run is: asked again and again, so that it goes on while nothing ends."""
+        total, passed = len(self.leaves), int(self._clock() - self._begun)
+        line = Text(f"{_FRAMES[int(4 * self._clock()) % len(_FRAMES)]} ", style="cyan")
+        if room >= _LEAST_FOR_BAR:
+            full = _BAR * self._done // max(1, total)
+            line = Text.assemble(line, ("━" * full, "green"), ("━" * (_BAR - full), "dim"), " ")
+        parts = [f"{self._done}/{total}", f"{passed // 60}:{passed % 60:02}"]
+        if self._done < total and (left := _left(self._time_left)):
+            parts.append(left)
+        if self._running:
+            parts.append(self._describe())
+        return Text.assemble(line, " · ".join(parts))
 
     def _describe(self) -> str:
-        names = ", ".join(list(self._running)[:_MOST_NAMES])
-        more = f" and {len(self._running) - _MOST_NAMES} more" if len(self._running) > _MOST_NAMES else ""
-        return f"{names}{more}"
+        running = list(self._running)
+        more = f" and {len(running) - _MOST_NAMES} more" if len(running) > _MOST_NAMES else ""
+        return f"{', '.join(running[:_MOST_NAMES])}{more}"
 
     def _line(self, outcome: Outcome) -> None:
         self._lines += 1
@@ -157,19 +142,42 @@ class LiveProgress:
             return
         mark, style = _MARKS.get(outcome.state, ("·", ""))
         path, agent = self._widths
-        line = Text.assemble((f"{mark} ", style), f"{outcome.id:<{path}}", (f"  {outcome.agent:<{agent}}", "dim"))
-        if outcome.started_at and outcome.ended_at:
-            seconds = (outcome.ended_at - outcome.started_at).total_seconds()
-            line.append(f"  {seconds:5.1f} s", style="dim")
-        if outcome.error is not None:
-            line.append(f"  {(outcome.error.message.splitlines() or [''])[0]}", style=style)
-        elif said := short_text(outcome):
-            line.append(f"  {said}", style="dim")
-        if self._out.is_terminal:
-            line.truncate(self._out.width, overflow="ellipsis")
-        self._out.print(line, soft_wrap=True)
+        took = _took(outcome)
+        said = Text(_said(outcome), style="dim" if outcome.error is None else style)
+        line = Text.assemble(
+            (f"{mark} ", style), f"{outcome.id:<{path}}", (f"  {outcome.agent:<{agent}}  {took:>7}  ", "dim"), said
+        )
+        line.rstrip()
+        if line.cell_len <= self._out.width or not self._out.is_terminal:
+            self._out.print(line, soft_wrap=True)
+            return
+        # Two columns would leave too little of each: the message goes below.
+        head = Text.assemble((f"{mark} ", style), outcome.id, (f"  {outcome.agent}  {took}", "dim"))
+        lines = [
+            line
+            for text, first in ((head, 0), (said, _BELOW))
+            for line in hanging(text, self._out, self._out.width, first=first, indent=_BELOW)
+        ]
+        self._out.print(Text("\n").join(lines))
 
 
-def _words(time_left: TimeLeft) -> str:
+def _took(outcome: Outcome) -> str:
+    if outcome.started_at is None or outcome.ended_at is None:
+        return ""
+    return f"{(outcome.ended_at - outcome.started_at).total_seconds():.1f} s"
+
+
+def _said(outcome: Outcome) -> str:
+    """Say in one line what a leaf ended with."""
+    if outcome.error is not None:
+        return (outcome.error.message.splitlines() or [""])[0]
+    return short_text(outcome)
+
+
+def _left(time_left: TimeLeft) -> str:
+    """Say how long it may still take; nothing where nothing is known."""
+    if not time_left.known:
+        return ""
     seconds, overdue = time_left.left()
-    return left_in_words(seconds, overdue=overdue)
+    words = left_in_words(seconds, overdue=overdue)
+    return words if overdue or time_left.known == "all" else f"at least {words.removeprefix('about ')}"

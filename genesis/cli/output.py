@@ -1,39 +1,139 @@
-"""Where output goes: people get rich text, machines exactly one JSON document on stdout; all else is on stderr."""
+"""Where output goes: people get rich text, machines exactly one JSON document on stdout; all else is on stderr.
+
+Plans, requests, agents' answers and errors come from anywhere. So all consoles are made here: they show text as it is,
+never as markup, without escape sequences or characters that turn or hide what stands around them, and in the characters
+that the stream can take. On a terminal lines are wrapped at its width; in a pipe or a file they are not.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import accumulate
+from typing import IO, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Span, Text
 
 from genesis.errors import GenesisError
+from genesis.execute.plain import INVISIBLE
 
-__all__ = ["console", "notes", "print_document", "print_error", "shown_warnings"]
+__all__ = ["console", "is_live", "notes", "print_document", "print_error", "printable", "shown_warnings"]
 
 _TOLD = "genesis.execute.log_observer"
 """Logger whose lines tell the log file what the terminal shows by itself: how tasks and the run end."""
 _SHOWN = ("code", "message", "hint", "data")
 """Of an error; what it came from is for the processes that hand errors on."""
+_UNBOUNDED = 1_000_000
+"""Width of what is no terminal: whoever reads a pipe or a file wraps lines by itself."""
+_PLAINER = {
+    "✓": "+",
+    "✗": "x",
+    "✎": "*",
+    "→": "->",
+    "·": "-",
+    "–": "-",
+    "—": "-",
+    "…": "...",
+    "×": "x",
+    "•": "*",
+    "█": "#",
+    "━": "=",
+    "\u2018": "'",
+    "\u2019": "'",
+    "“": '"',
+    "”": '"',
+}
+"""What stands for a character of Genesis's own where the stream's encoding does not have it."""
+_ESCAPED_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is, and a terminal would obey."""
+
+
+class _Console(Console):
+    """A console that prepares every text before it is laid out."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render what may hold text from anywhere."""
+        if isinstance(renderable, str):
+            renderable = Text(renderable)
+        if isinstance(renderable, Text):
+            renderable = printable(renderable, self.encoding)
+        return super().render(renderable, options)
+
+
+def _made(file: IO[str], *, stderr: bool = False) -> Console:
+    """Make the console of a stream, which is asked for anew at each print: tests and progress replace it."""
+    out = _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit():
+        out.width = int(columns) or _UNBOUNDED
+    elif not out.is_terminal:
+        out.width = _UNBOUNDED
+    elif out.is_dumb_terminal:  # for which Rich takes 80 columns, whatever it has
+        with suppress(OSError, ValueError):
+            out.size = os.get_terminal_size(file.fileno())
+    return out
 
 
 def console() -> Console:
     """Make the console for the answer itself."""
-    return Console(highlight=False, soft_wrap=False)
+    return _made(sys.stdout)
 
 
 def notes() -> Console:
     """Make the console for everything besides the answer."""
-    return Console(stderr=True, highlight=False)
+    return _made(sys.stderr, stderr=True)
+
+
+def is_live(out: Console) -> bool:
+    """Whether a line of a console can be written anew in its place."""
+    return out.is_terminal and not out.is_dumb_terminal
+
+
+def printable(text: Text, encoding: str) -> Text:
+    """Give a text without what must not reach a terminal, in characters that an encoding has."""
+    shown = _changed(text.plain, encoding)
+    if shown is None:
+        return text
+    places = list(accumulate(map(len, shown), initial=0))
+    made = text.blank_copy("".join(shown))
+    made.spans = [Span(places[span.start], places[min(span.end, len(shown))], span.style) for span in text.spans]
+    return made
+
+
+def _changed(plain: str, encoding: str) -> list[str] | None:
+    """Give for each character what is shown for it; None where each stands for itself."""
+    hidden = [match.span() for match in INVISIBLE.finditer(plain)]
+    if not hidden and _has(encoding, plain):
+        return None
+    shown = list(plain)
+    for start, end in hidden:
+        shown[start:end] = [""] * (end - start)
+    for place, char in enumerate(shown):
+        if not (char.isascii() or _has(encoding, char)):
+            shown[place] = _PLAINER.get(char) or char.encode(encoding, "backslashreplace").decode(encoding)
+    return shown
+
+
+def _has(encoding: str, text: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def print_document(value: Any) -> None:
     """Print one JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=2, allow_nan=False)
+    sys.stdout.write(_ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
     sys.stdout.flush()
 
 
@@ -43,12 +143,10 @@ def print_error(error: GenesisError, *, as_json: bool) -> None:
         shape = error.to_dict()
         print_document({"error": {key: shape[key] for key in _SHOWN if key in shape}})
         return
-    from rich.text import Text
-
     out = notes()
-    out.print(Text.assemble(("Error: ", "bold red"), error.message, (f"  [{error.code}]", "dim")), soft_wrap=True)
+    out.print(Text.assemble(("Error: ", "bold red"), error.message, (f"  [{error.code}]", "dim")))
     if error.hint:
-        out.print(Text.assemble(("  → ", "bold"), error.hint), soft_wrap=True)
+        out.print(Text.assemble(("  → ", "bold"), error.hint))
 
 
 @contextmanager

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, forecast_of
 from genesis.cli.options import is_plan_file
+from genesis.cli.output import notes
+from genesis.cli.planning_progress import PlanningProgress
 from genesis.model import Plan, Registry
-from genesis.pipeline import Prepared, Simulation, compiled, make_plan, prepare, simulate
+from genesis.pipeline import Prepared, compiled, make_plan, prepare
 from genesis.settings import Settings
 
 __all__ = ["forecast", "load_agents", "planned", "read_plan"]
@@ -46,12 +50,43 @@ def planned(
         unheard()
     if is_plan_file(word):
         return prepare(read_plan(word, settings, variables), registry, settings=settings, keep=True)
-    plan = make_plan(word, registry=registry, settings=settings, variables=variables, playbooks=playbooks)
+    with PlanningProgress(notes()) as progress:
+        plan = make_plan(
+            word,
+            registry=registry,
+            settings=settings,
+            variables=variables,
+            playbooks=playbooks,
+            tell=progress.asking,
+        )
     return prepare(plan, registry, settings=settings)
 
 
-def forecast(prepared: Prepared, settings: Settings) -> Simulation | None:
-    """Predict how long a plan takes and what it costs, for the totals; None when it cannot run."""
+def forecast(prepared: Prepared, settings: Settings, *, rehearse: float | None = None) -> Forecast | None:
+    """Say what is known of how long a plan takes and what it costs; None when it cannot run.
+
+    Args:
+        prepared: The plan.
+        settings: Slots, and where the embedded server is.
+        rehearse: Scale of a rehearsal.
+    """
     if not prepared.report.ok:
         return None
-    return simulate(compiled(prepared, settings), slots=settings.run.slots)
+    program = compiled(prepared, settings)
+    model, agents = settings.llm.model, program.agents
+    orders = [
+        leaf.index
+        for leaf in program.leaves
+        if rehearse is None and agents[leaf.agent].executor_for(leaf.type, model=model).kind == "brief"
+    ]
+    start_up = _start_up(settings)
+    return forecast_of(program, settings.run.slots, orders=frozenset(orders), rehearse=rehearse, start_up=start_up)
+
+
+def _start_up(settings: Settings) -> StartUp:
+    """Say what starting up takes here."""
+    from genesis.execute.server import configured_api, status
+
+    is_there = configured_api() is not None or status(settings, ask=False).state == "running"
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return (START_UP if is_there else SERVER_START_UP).on_busy_machine(load)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pools"]
 
-_SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]"}
+_SIGNS = {"create": ("+ ", "green"), "update": ("~ ", "yellow"), "delete": ("- ", "red")}
 _LONGEST_VALUE = 60
 
 
@@ -101,14 +101,13 @@ async def _applied(found: Difference, fleet: Fleet, prune: bool) -> Difference:
 
 
 def _show(found: Difference, fleet: Fleet, api: Api, source: Path | None) -> None:
-    from rich.markup import escape
+    from rich.text import Text
 
     out = console()
     out.print(f"{len(fleet.pools)} pools for {source or 'the packaged agents'}, on {api.api_url}", soft_wrap=True)
     for change in found.changes:
-        out.print(
-            f"{_SIGNS[change.action]} {change.kind} {escape(change.name)}{escape(_fields(change))}", soft_wrap=True
-        )
+        said = f"{change.kind} {change.name}{_fields(change)}"
+        out.print(Text.assemble(_SIGNS[change.action], said), soft_wrap=True)
 
 
 def _fields(change: Change) -> str:
@@ -133,7 +132,7 @@ def _show_end(found: Difference, left: Difference, applied: bool) -> None:
     console().print(said)
     out = notes()
     for text in left.notes:
-        out.print(f"Note: {text}", style="yellow", soft_wrap=True, markup=False)
+        out.print(f"Note: {text}", style="yellow", soft_wrap=True)
 
 
 def _show_address(api: Api, pointed: bool) -> None:
@@ -141,7 +140,7 @@ def _show_address(api: Api, pointed: bool) -> None:
     if pointed:
         notes().print(f"Prefect's own commands in this folder use {api.api_url}, by prefect.toml.", soft_wrap=True)
     elif api.embedded:
-        notes().print(f"For Prefect's own commands: export PREFECT_API_URL={api.api_url}", soft_wrap=True, markup=False)
+        notes().print(f"For Prefect's own commands: export PREFECT_API_URL={api.api_url}", soft_wrap=True)
 
 
 def _document(found: Difference, left: Difference, api: Api, source: Path | None, applied: bool) -> dict[str, object]:

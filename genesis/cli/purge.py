@@ -70,18 +70,14 @@ def _days(age: str) -> float:
 
 def _show(found: Purge, command: str) -> None:
     """Print a purge for people: what by kind, which runs, what stays and what could not be removed."""
-    from rich.table import Table
-
+    from genesis.cli.rows import Rows
     from genesis.execute.purging import size_text
 
     out = console()
-    table = Table(box=None, pad_edge=False)
-    table.add_column("would be removed" if found.dry_run else "removed")
-    table.add_column("count", justify="right")
-    table.add_column("size", justify="right")
+    table = Rows(("would be removed" if found.dry_run else "removed", "count", "size"), right=("count", "size"))
     for kind, amount in found.amounts.items():
         if kind in _TITLES:
-            table.add_row(_TITLES[kind], f"{amount.count:,}", size_text(amount.bytes))
+            table.add(_TITLES[kind], f"{amount.count:,}", size_text(amount.bytes))
     out.print(table)
     for title, lines in (
         ("Runs", list(found.runs)),
@@ -90,8 +86,8 @@ def _show(found: Purge, command: str) -> None:
         ("Not looked at", list(found.notes)),
     ):
         for line in lines and [f"{title}:", *(f"  {line}" for line in lines[:_LISTED])]:
-            out.print(line, soft_wrap=True, markup=False)
+            out.print(line, soft_wrap=True)
         if len(lines) > _LISTED:
             out.print(f"  … and {len(lines) - _LISTED:,} more; --json has all")
     if found.dry_run and found.removed:
-        out.print(f"Nothing was removed. To remove it: {command}", soft_wrap=True, markup=False)
+        out.print(f"Nothing was removed. To remove it: {command}", soft_wrap=True)

@@ -53,4 +53,4 @@ def report(run: str, output: Path | None, as_json: bool) -> None:
         return
     file = output or Path(f"{run_id}.html")
     write_atomic(file, page)
-    notes().print(f"The report is in {file} ({len(page.encode()) / 1000:,.0f} kB)", soft_wrap=True, markup=False)
+    notes().print(f"The report is in {file} ({len(page.encode()) / 1000:,.0f} kB)", soft_wrap=True)

@@ -23,6 +23,7 @@ from genesis.cli.options import (
 )
 from genesis.cli.output import console, notes, print_document, shown_warnings
 from genesis.cli.prefect import before_prefect
+from genesis.cli.status_line import waiting
 from genesis.cli.telemetry import correlation_option, finish, measured, observed
 from genesis.execute.control import Control
 
@@ -95,7 +96,8 @@ def run(
     with observed(settings, "run", correlation_id=correlation_id) as made:
         prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
         if not as_json:
-            notes().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
+            known = forecast(prepared, settings, rehearse=rehearse)
+            notes().print(plan_view(prepared.routed, prepared.report, known))
         program = compiled(prepared, settings)
         if correlation_id is not None:
             program = program.model_copy(update={"correlation_id": correlation_id})
@@ -159,16 +161,17 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
 
     The server starts in a process of its own while Prefect is imported here.
     """
-    before_prefect()
-    from genesis.cli.live import LiveProgress
-    from genesis.execute.drain import drain
-    from genesis.execute.observer import Observers
-    from genesis.execute.server import ensure_api, space_note
-    from genesis.flows.connection import connected, interruptible
-    from genesis.flows.launch import Launch
-    from genesis.flows.signals import StopSignals
+    with waiting(notes(), "Starting Prefect"):
+        before_prefect()
+        from genesis.cli.live import LiveProgress
+        from genesis.execute.drain import drain
+        from genesis.execute.observer import Observers
+        from genesis.execute.server import ensure_api, space_note
+        from genesis.flows.connection import connected, interruptible
+        from genesis.flows.launch import Launch
+        from genesis.flows.signals import StopSignals
 
-    api = pending.wait()
+        api = pending.wait()
     if api.note and not how.as_json:
         notes().print(api.note, style="yellow")
     scale = 1.0 if how.rehearse is None else how.rehearse

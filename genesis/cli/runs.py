@@ -17,8 +17,7 @@ from genesis.cli.purge import purge
 from genesis.model import RunState
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from genesis.cli.rows import Rows
     from genesis.execute.catalogue import Listed, Logs
     from genesis.settings import Settings
 
@@ -116,11 +115,14 @@ def show(run: str, as_json: bool) -> None:
 
 
 def _show_one(run_id: str, settings: Settings, *, as_json: bool) -> None:
+    from rich.text import Text
+
     from genesis.cli.explained import explanation_view, run_document
     from genesis.cli.render import run_view
     from genesis.execute.catalogue import logs_of
     from genesis.execute.history import explained_run, find_run
     from genesis.execute.ledger import trace_id
+    from genesis.execute.plain import one_line
 
     run, explanation = asyncio.run(explained_run(run_id, settings))
     _, header = asyncio.run(find_run(run_id, settings))
@@ -130,12 +132,13 @@ def _show_one(run_id: str, settings: Settings, *, as_json: bool) -> None:
         print_document(run_document(run, explanation) | found)
         return
     out = console()
-    out.print(f"[bold]{run.run_id}[/]  {run.correlation_id}  {run.ui_url or ''}", soft_wrap=True)
+    out.print(Text.assemble((run.run_id, "bold"), f"  {run.correlation_id}  {run.ui_url or ''}"), soft_wrap=True)
+    out.print(one_line(str(header.document.get("request", ""))))
     out.print(run_view(run, explained=None if explanation is None else explanation_view(explanation)))
     if trace is not None:
-        out.print(f"Trace: {trace}", soft_wrap=True, markup=False)
+        out.print(f"Trace: {trace}", soft_wrap=True)
     _show_logs(logs)
-    out.print(f"All about it on one page: genesis report {run.run_id}", soft_wrap=True, markup=False)
+    out.print(f"All about it on one page: genesis report {run.run_id}", soft_wrap=True)
 
 
 def _show_several(word: str, found: Sequence[Listed], settings: Settings, *, as_json: bool) -> None:
@@ -145,7 +148,7 @@ def _show_several(word: str, found: Sequence[Listed], settings: Settings, *, as_
     if as_json:
         print_document({"runs": [_document(listed) for listed in found], "logs": logs.model_dump(mode="json")})
         return
-    console().print(f"{len(found)} runs have the correlation id {word}:", markup=False)
+    console().print(f"{len(found)} runs have the correlation id {word}:")
     console().print(_table(found))
     _show_logs(logs)
 
@@ -156,7 +159,7 @@ def _show_logs(logs: Logs) -> None:
         said = (
             f"No log file is at {logs.file}; deployed runs and workers write one, others where GENESIS_LOG__FILE says"
         )
-    console().print(said, soft_wrap=True, markup=False)
+    console().print(said, soft_wrap=True)
 
 
 def _document(listed: Listed) -> dict[str, Any]:
@@ -164,28 +167,27 @@ def _document(listed: Listed) -> dict[str, Any]:
     return listed.run.model_dump(mode="json", exclude={"tasks"}) | more
 
 
-def _table(found: Sequence[Listed]) -> Table:
-    from rich.table import Table
+def _table(found: Sequence[Listed]) -> Rows:
     from rich.text import Text
 
-    from genesis.cli.render import STATE_STYLES, OneLine, duration
-    from genesis.execute.plain import one_line
+    from genesis.cli.render import STATE_STYLES, duration
+    from genesis.cli.rows import Rows
+    from genesis.execute.plain import cost, one_line
 
-    table = Table(box=None, pad_edge=False)
-    numbers = ("took", "tasks", "cost")
-    for column in ("run", "state", "started", *numbers):
-        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
-    table.add_column("request")
+    table = Rows(("run", "state", "started", "took", "tasks", "cost", "request"), right=("took", "tasks", "cost"))
     for listed in found:
         run = listed.run
-        table.add_row(
-            run.run_id,
-            Text(run.state.replace("_", " "), style=STATE_STYLES.get(run.state, "")),
+        state = Text(run.state.replace("_", " "), style=STATE_STYLES.get(run.state, ""))
+        if run.rehearsal is not None:
+            state.append(" (rehearsed)", style="magenta")
+        table.add(
+            Text(run.run_id, style="bold"),
+            state,
             _ago(run.started_at),
             duration(run.duration_s) if run.ended_at else "–",
             f"{listed.tasks_done}/{listed.tasks_total}",
-            f"${run.cost_usd:.2f}",
-            OneLine(one_line(listed.request, _REQUEST)),
+            cost(run),
+            one_line(listed.request, _REQUEST),
         )
     return table
 

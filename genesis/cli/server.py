@@ -91,12 +91,16 @@ def _backends(postgres: str | None, redis: str | None, sqlite: bool) -> Backends
 
 
 def _show(info: ServerInfo, as_json: bool) -> int:
+    from rich.text import Text
+
     if as_json:
         print_document(info.model_dump(mode="json"))
     else:
-        line = f"[bold]{info.state}[/]"
+        line = Text(info.state, style="bold")
         if info.state == "running":
-            line += f"  UI {info.ui_url}  API {info.api_url}  process {info.pid}  Prefect {info.version}"
+            line.append(
+                f"  UI {info.ui_url}  API {info.api_url}  process {info.pid}  Prefect {info.version}", style="not bold"
+            )
         console().print(line, soft_wrap=True)
         for name, address, detail in (
             ("database", info.database, info.database_detail),
@@ -106,9 +110,7 @@ def _show(info: ServerInfo, as_json: bool) -> int:
                 console().print(
                     f"{name} {address}" + (f": {detail}" if detail else ""),
                     soft_wrap=True,
-                    markup=False,
-                    highlight=False,
                 )
         if info.note:
-            console().print(info.note, style="yellow", soft_wrap=True, markup=False)
+            console().print(info.note, style="yellow", soft_wrap=True)
     return 0 if info.state == "running" else 4

@@ -43,8 +43,8 @@ def route(plan: str, agents: Path | None, as_json: bool) -> int:
 @debug_option
 def validate(plan: str, agents: Path | None, as_json: bool) -> int:
     """Check PLAN: structure, agents, inputs, order, budget. Tasks without a route are routed first."""
-    from genesis.cli.planning import load_agents, read_plan
-    from genesis.cli.render import report_view
+    from genesis.cli.planning import forecast, load_agents, read_plan
+    from genesis.cli.render import plan_view
     from genesis.pipeline import prepare
     from genesis.planning import plan_document
 
@@ -53,7 +53,7 @@ def validate(plan: str, agents: Path | None, as_json: bool) -> int:
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))
     else:
-        console().print(report_view(prepared.report))
+        console().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
     return 0 if prepared.report.ok else 1
 
 
@@ -65,6 +65,7 @@ def validate(plan: str, agents: Path | None, as_json: bool) -> int:
 @debug_option
 def simulate(plan: str, slots: int | None, agents: Path | None, as_json: bool) -> int:
     """Predict the timeline, makespan, cost and critical path of PLAN; each task lasts its estimate."""
+    from genesis.cli.forecast import forecast_of
     from genesis.cli.planning import load_agents, read_plan
     from genesis.cli.render import simulation_view
     from genesis.pipeline import compiled, prepare
@@ -72,9 +73,11 @@ def simulate(plan: str, slots: int | None, agents: Path | None, as_json: bool) -
 
     settings = load_settings(slots=slots)
     prepared = prepare(read_plan(plan, settings), load_agents(agents, settings), settings=settings, keep=True)
-    result = predicted(compiled(prepared, settings), slots=settings.run.slots)
+    program = compiled(prepared, settings)
+    result = predicted(program, slots=settings.run.slots)
     if as_json:
         print_document(result.model_dump(mode="json"))
     else:
-        console().print(simulation_view(result))
+        known = forecast_of(program, settings.run.slots)
+        console().print(simulation_view(result, known, settings.run.default_seconds))
     return 0

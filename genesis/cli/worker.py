@@ -153,4 +153,4 @@ def _code(registry: Registry) -> list[str]:
 
 def _say(text: str) -> None:
     logging.getLogger(__name__).info("%s", text, extra={"event": "worker.said"})
-    notes().print(f"{datetime.now().astimezone():%H:%M:%S}  {text}", soft_wrap=True, markup=False)
+    notes().print(f"{datetime.now().astimezone():%H:%M:%S}  {text}", soft_wrap=True)

@@ -17,6 +17,8 @@ from genesis.structure import (
     expected_tokens,
     expected_usd,
     junctions,
+    known_seconds,
+    known_usd,
     outline,
 )
 
@@ -151,7 +153,9 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         outputs=task.outputs,
         fingerprint=place.fingerprint,
         seconds=expected_seconds(task, default_seconds),
+        seconds_known=known_seconds(task) is not None,
         usd=expected_usd(task, agent),
+        usd_known=known_usd(task, agent) is not None,
         tokens=expected_tokens(task),
         timeout_s=task.timeout_s or agent.timeout_s,
         retries=task.retries,

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from decimal import Decimal
 
 from pydantic import JsonValue
 
@@ -253,7 +252,7 @@ class LeafRun:
         price = self._session.program.profile(self.leaf.agent).cost_for(self.leaf.type)
         usd = result.usd
         if usd is None:
-            usd = Decimal(0) if state != "completed" else price.usd_per_task or Decimal(0)
+            usd = price.usd_per_task if state == "completed" else None
         update = {
             "state": state,
             "ended_at": self._session.now(),

@@ -192,6 +192,7 @@ def _not_started(run_id: str, header: dict[str, Any], document: dict[str, Any]) 
         "correlation_id": header.get("correlation_id"),
         "state": "pending",
         "planner": document.get("planner", "file"),
+        "rehearsal": header.get("rehearse"),
         "started_at": header.get("created_at"),
         "cost_usd": 0,
     }

@@ -30,6 +30,7 @@ MOST_TOLD = 20
 """So many tasks of an execution that failed, and that are planned again, have an event each."""
 _UNASSIGNED = "GEN-UNASSIGNED"
 _CODE = "genesis.error.code"
+_REHEARSAL = "genesis.rehearsal"
 _NONE = "none"
 
 
@@ -58,7 +59,8 @@ def started(run: Run, payload: Mapping[str, Any], *, again: bool) -> dict[str, A
         again: Whether there was an earlier one.
     """
     name = "genesis.run.resumed" if again else "genesis.run.started"
-    return about_run(name, run.run_id, run.correlation_id, payload, {_CODE: _NONE})
+    labels = {_CODE: _NONE, _REHEARSAL: _said(run)}
+    return about_run(name, run.run_id, run.correlation_id, {**payload, "rehearsal": run.rehearsal}, labels)
 
 
 def ended(run: Run) -> dict[str, Any]:
@@ -70,8 +72,15 @@ def ended(run: Run) -> dict[str, Any]:
         "cost_usd": float(run.cost_usd),
         "tasks": dict(sorted(Counter(task.state for task in run.tasks).items())),
         "error_code": code,
+        "rehearsal": run.rehearsal,
     }
-    return about_run(f"genesis.run.{run.state}", run.run_id, run.correlation_id, payload, {_CODE: code or _NONE})
+    labels = {_CODE: code or _NONE, _REHEARSAL: _said(run)}
+    return about_run(f"genesis.run.{run.state}", run.run_id, run.correlation_id, payload, labels)
+
+
+def _said(run: Run) -> str:
+    """Say whether a run is a rehearsal, in a label: triggers cannot look into the payload."""
+    return "no" if run.rehearsal is None else "yes"
 
 
 def rejected(run_id: str, correlation_id: str, findings: Sequence[Diagnostic]) -> list[dict[str, Any]]:
@@ -148,8 +157,9 @@ def refused(run_id: str, correlation_id: str, error: Exception) -> list[dict[str
         findings = [each for each in map(Diagnostic.model_validate, found) if each.severity == "error"]
     state = "refused" if isinstance(error, SecurityError) else "failed"
     code = error.code if isinstance(error, GenesisError) else "GEN-INTERNAL"
-    payload = {"state": state, "duration_s": 0.0, "cost_usd": 0.0, "tasks": {}, "error_code": code}
-    last = about_run(f"genesis.run.{state}", run_id, correlation_id, payload, {_CODE: code})
+    payload = {"state": state, "duration_s": 0.0, "cost_usd": 0.0, "tasks": {}, "error_code": code, "rehearsal": None}
+    labels = {_CODE: code, _REHEARSAL: "no"}
+    last = about_run(f"genesis.run.{state}", run_id, correlation_id, payload, labels)
     return [*(rejected(run_id, correlation_id, findings) if findings else ()), last]
 
 

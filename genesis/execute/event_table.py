@@ -26,13 +26,14 @@ class EventKind:
 _RUN, _TASK, _BREAKER = "genesis.run.<run id>", "genesis.task.<run id>/<path>", "genesis.breaker.<kind>.<name>"
 _IDS = ("run_id", "correlation_id")
 _CID, _CODE = "genesis.correlation-id", "genesis.error.code"
-_ENDED = (*_IDS, "state", "duration_s", "cost_usd", "tasks", "error_code")
+_REHEARSAL = "genesis.rehearsal"
+_ENDED = (*_IDS, "state", "duration_s", "cost_usd", "tasks", "error_code", "rehearsal")
 _CHANGE = ("before", "after", "reason")
 
 
 def _begun(state: str, when: str) -> EventKind:
-    payload = (*_IDS, "planner", "tasks", "kept", "deployed")
-    return EventKind(f"genesis.run.{state}", when, _RUN, payload, (_CID, _CODE))
+    payload = (*_IDS, "planner", "tasks", "kept", "deployed", "rehearsal")
+    return EventKind(f"genesis.run.{state}", when, _RUN, payload, (_CID, _CODE, _REHEARSAL))
 
 
 def _run(name: str, when: str, *payload: str) -> EventKind:
@@ -40,7 +41,7 @@ def _run(name: str, when: str, *payload: str) -> EventKind:
 
 
 def _ended(state: str, when: str) -> EventKind:
-    return EventKind(f"genesis.run.{state}", when, _RUN, _ENDED, (_CID, _CODE))
+    return EventKind(f"genesis.run.{state}", when, _RUN, _ENDED, (_CID, _CODE, _REHEARSAL))
 
 
 def _breaker(state: str, when: str) -> EventKind:

@@ -169,6 +169,7 @@ def _not_started(header: Header, program: Program) -> Run:
         correlation_id=header.correlation_id,
         state="pending",
         planner=program.source.plan.planner,
+        rehearsal=header.rehearse,
         started_at=header.created_at,
         cost_usd=Decimal(0),
         tasks=tuple(Outcome(id=leaf.path, agent=leaf.agent) for leaf in program.leaves),

@@ -135,6 +135,7 @@ class RunRecord:
             correlation_id=session.correlation_id,
             state=ending.state,
             planner=session.program.source.plan.planner,
+            rehearsal=session.rehearse,
             started_at=self._started_at,
             ended_at=ended_at,
             duration_s=max(0.0, (until - self._started_at).total_seconds()),
@@ -164,7 +165,7 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
     }
     tried = {index: outcome.history for index, outcome in known.items() if index not in finished}
     publisher, picture = Publisher(), Picture(program)
-    progress = ProgressArtifact(publisher, program, picture, finished)
+    progress = ProgressArtifact(publisher, program, picture, finished, rehearse=session.rehearse)
     until = math.inf if program.deadline_s is None else time.monotonic() + program.deadline_s
     watched = replace(session, observer=Observers(session.observer, progress), tried=tried, until=until)
     async with place(watched, finished) as where:
@@ -173,7 +174,7 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
         for outcome in attached.values():
             progress.leaf_changed(outcome)
         await asyncio.gather(
-            shown("the plan", _publish_plan(publisher, program, picture)), shown("progress", progress.publish())
+            shown("the plan", _publish_plan(publisher, session, picture)), shown("progress", progress.publish())
         )
         await record.started(finished)
         driver = Driver(watched, control, where, finished)
@@ -192,10 +193,12 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
     return run
 
 
-async def _publish_plan(publisher: Publisher, program: Program, picture: Picture) -> None:
+async def _publish_plan(publisher: Publisher, session: Session, picture: Picture) -> None:
     """Publish the plan and its routing side by side: a server that hangs is waited for once."""
+    program = session.program
+    plan = plan_markdown(program, picture, rehearse=session.rehearse)
     await asyncio.gather(
-        publisher.markdown("genesis-plan", plan_markdown(program, picture), "Plan: its DAG, its tree and its tasks"),
+        publisher.markdown("genesis-plan", plan, "Plan: its DAG, its tree and its tasks"),
         publisher.table("genesis-routing", routing_rows(program), "Routing: which agent runs which task, and why"),
     )
 

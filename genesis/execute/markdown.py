@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from genesis.execute.picture import Picture, as_image
-from genesis.execute.plain import fitted, one_line
-from genesis.model import FINISHED, ErrorInfo, Outcome, PlannerLevel, Program, Report, Run, Severity, Task
+from genesis.execute.plain import cost, fitted, money, one_line, rehearsal
+from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, Plan, PlannerLevel, Program, Report, Run, Severity
+from genesis.structure import shown_edges
 
 __all__ = ["escaped", "plan_markdown", "progress_markdown", "report_markdown", "routing_rows", "run_markdown"]
 
@@ -38,22 +40,22 @@ def escaped(text: str, most: int = _CELL) -> str:
     return _SPECIAL.sub(r"\\\1", one_line(text, most))
 
 
-def plan_markdown(program: Program, picture: Picture) -> str:
+def plan_markdown(program: Program, picture: Picture, *, rehearse: float | None = None) -> str:
     """Show the plan: the request, a picture of its DAG, its tree, and what each leaf comes after."""
     plan = program.source.plan
     note = plan.planner_note.removeprefix(f"{plan.planner}: ")
-    seconds = sum(leaf.seconds for leaf in program.leaves)
-    usd = sum(leaf.usd for leaf in program.leaves)
     counts = f"{_counted(len(program.leaves), 'task')} for {_counted(len(program.agents), 'agent')}"
+    known = _known(program.leaves)
     rows = []
     for leaf in program.leaves[:_MOST_ROWS]:
         after = _names([program.leaves[source].path for source in leaf.after])
-        rows.append((leaf.path, leaf.agent, _duration(leaf.seconds), after or "–"))
+        rows.append((leaf.path, leaf.agent, _duration(leaf.seconds) if leaf.seconds_known else "–", after or "–"))
     return "\n".join(
         [
+            *([_rehearsal(rehearse), ""] if rehearse is not None else []),
             f"**Request:** {escaped(plan.request, 5000)}",
             "",
-            f"{counts} · {_duration(seconds)} of work and ${usd:.2f} as estimated",
+            f"{counts} · {known}",
             "",
             f"{_LEVELS[plan.planner]}{': ' if note else '.'}{escaped(note, 2000)}",
             "",
@@ -61,7 +63,7 @@ def plan_markdown(program: Program, picture: Picture) -> str:
             "## Tree",
             "",
             "```text",
-            *_tree(plan.tasks),
+            *_tree(plan),
             "```",
             "",
             "## Tasks",
@@ -69,6 +71,24 @@ def plan_markdown(program: Program, picture: Picture) -> str:
             *_table(("task", "agent", "estimate", "comes after"), rows, len(program.leaves)),
         ]
     )
+
+
+def _known(leaves: Sequence[Leaf]) -> str:
+    """Say what the plan's estimates come to, as far as there are any."""
+    timed, priced = [leaf for leaf in leaves if leaf.seconds_known], [leaf for leaf in leaves if leaf.usd_known]
+    parts = [
+        f"{'' if len(known) == len(leaves) else 'at least '}{said}"
+        for known, said in (
+            (timed, f"{_duration(sum(leaf.seconds for leaf in timed))} of work"),
+            (priced, money(sum((leaf.usd for leaf in priced), Decimal(0)))),
+        )
+        if known
+    ]
+    return f"{' and '.join(parts)} as estimated" if parts else "no estimates"
+
+
+def _rehearsal(scale: float) -> str:
+    return f"**{rehearsal(scale)}**"
 
 
 def routing_rows(program: Program) -> list[dict[str, str]]:
@@ -117,13 +137,16 @@ def report_markdown(report: Report) -> str:
     return "\n".join([*lines, *_cut(len(report.diagnostics) - shown, "`genesis validate` shows them all")])
 
 
-def progress_markdown(program: Program, outcomes: Mapping[int, Outcome], picture: Picture) -> str:
+def progress_markdown(
+    program: Program, outcomes: Mapping[int, Outcome], picture: Picture, *, rehearse: float | None = None
+) -> str:
     """Show how many leaves are in which state, a picture of that, and which run or failed.
 
     Args:
         program: What runs.
         outcomes: What is known, by leaf index.
         picture: The program's picture.
+        rehearse: Scale of a rehearsal.
     """
     total = len(program.leaves)
     counts = Counter(outcome.state for outcome in outcomes.values())
@@ -135,6 +158,8 @@ def progress_markdown(program: Program, outcomes: Mapping[int, Outcome], picture
         + " · ".join(f"{count} {state.replace('_', ' ')}" for state, count in counts.items() if count),
         "",
     ]
+    if rehearse is not None:
+        lines[:0] = [_rehearsal(rehearse), ""]
     states = {index: outcome.state for index, outcome in outcomes.items()}
     lines += _pictured(picture, picture.by_state(states), "the state of each task")
     for state in ("failed", "running"):
@@ -154,11 +179,15 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
         files: Description and place of each file that it left.
     """
     counts = Counter(outcome.state for outcome in run.tasks)
+    known = cost(run)
     lines = [
-        f"**{run.state.replace('_', ' ').capitalize()}** after {_duration(run.duration_s)} · ${run.cost_usd:.2f} · "
+        f"**{run.state.replace('_', ' ').capitalize()}** after {_duration(run.duration_s)} · "
+        + (f"{known} · " if known else "")
         + " · ".join(f"{count} {state.replace('_', ' ')}" for state, count in counts.items()),
         "",
     ]
+    if run.rehearsal is not None:
+        lines[:0] = [_rehearsal(run.rehearsal), ""]
     if run.error:
         lines += [f"{_error(run.error)}", ""]
     if run.state != "completed":
@@ -206,20 +235,23 @@ def _cut(left_out: int, where: str) -> list[str]:
     return ["", f"… and {left_out} more; {where}."] if left_out > 0 else []
 
 
-def _tree(tasks: Iterable[Task]) -> list[str]:
+def _tree(plan: Plan) -> list[str]:
     """Draw the hierarchy, one task a line."""
     lines: list[str] = []
-    top = list(tasks)
-    stack = [(task, "", number == len(top) - 1) for number, task in reversed(list(enumerate(top)))]
+    edges = shown_edges(plan)
+    top = plan.tasks
+    stack = [(task, task.id, "", number == len(top) - 1) for number, task in reversed(list(enumerate(top)))]
     while stack and len(lines) < _MOST_ROWS:
-        task, indent, is_last = stack.pop()
-        after = f" (after {_names(task.depends_on)})" if task.depends_on else ""
+        task, path, indent, is_last = stack.pop()
+        after = f" (after {_names(edges[path])})" if path in edges else ""
         text = f"{task.id}{after}: {one_line(task.description, _CELL)}".replace("```", "'''")
         branch = "└─ " if is_last else "├─ "
         lines.append(fitted(f"{indent}{branch}{one_line(text, 2 * _CELL)}", _TREE_CELLS))
         below = f"{indent}{'   ' if is_last else '│  '}"
         children = list(enumerate(task.subtasks))
-        stack.extend((child, below, number == len(children) - 1) for number, child in reversed(children))
+        stack.extend(
+            (child, f"{path}/{child.id}", below, number == len(children) - 1) for number, child in reversed(children)
+        )
     return [*lines, "…"] if stack else lines
 
 

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from decimal import Decimal
 
-__all__ = ["cells", "duration", "fitted", "one_line", "visible"]
+from genesis.model import Run
 
+__all__ = ["INVISIBLE", "cells", "cost", "duration", "fitted", "money", "one_line", "rehearsal", "rehearsed", "visible"]
+
+_SEQUENCE = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, movements of the cursor
+    "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)"  # titles, links
+    "|\x1b[ -/]+[0-~]"  # character sets
+)
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # change the direction of the text around them
     "\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # have no width, and can hide text
     "\ud800-\udfff\ufffe\uffff]"  # are not characters, and no XML may hold them
 )
+INVISIBLE = re.compile(rf"{_SEQUENCE.pattern}|(?![\n\t]){_UNSEEN.pattern}")
+"""What must not reach a terminal: whole escape sequences, and single characters besides line ends and tabs."""
 _BREAK = re.compile("\r\n|\r|\n")
 _WIDE = frozenset("WF")
+_CENT = Decimal("0.01")
 
 
 def one_line(text: str, most: int = 1000) -> str:
     """Put a text in one line without characters that cannot be seen, at most so many characters long."""
-    line = _UNSEEN.sub("", " ".join(text[: 4 * most].split()))
+    line = _UNSEEN.sub("", " ".join(_SEQUENCE.sub("", text[: 4 * most]).split()))
     return line if len(line) <= most and len(text) <= 4 * most else f"{line[: most - 1]}…"
 
 
 def visible(text: str) -> str:
     """Take out of a text of many lines what cannot be seen, or turns the text around it."""
-    return "\n".join("\t".join(_UNSEEN.sub("", part) for part in line.split("\t")) for line in _BREAK.split(text))
+    return INVISIBLE.sub("", _BREAK.sub("\n", text))
 
 
 def cells(text: str) -> int:
@@ -53,3 +64,26 @@ def duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
     return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 s"
+
+
+def cost(run: Run) -> str:
+    """Say what a run cost as far as its tasks tell; nothing where none does, and `at least` where some do not."""
+    known = [task.usd is not None for task in run.tasks if task.state == "completed" or task.usd]
+    if run.rehearsal is not None or not any(known):
+        return ""
+    return f"{'' if all(known) else 'at least '}{money(run.cost_usd)}"
+
+
+def money(usd: Decimal) -> str:
+    """Write an amount; parts of a cent are shown where there is no more."""
+    return f"${usd:,.4f}" if 0 < usd < _CENT else f"${usd:,.2f}"
+
+
+def rehearsal(scale: float) -> str:
+    """Say what a rehearsal is."""
+    return f"Rehearsal: no agent works; {f'timers take {scale:g} of the estimated time' if scale else 'nothing waits'}."
+
+
+def rehearsed(scale: float) -> str:
+    """Say that nothing was really done."""
+    return f"rehearsed at {scale:g} of the estimated time" if scale else "rehearsed without waiting"

@@ -27,9 +27,19 @@ class ProgressArtifact:
         program: What runs.
         picture: Its picture.
         finished: Outcomes of an earlier execution that are kept, by leaf index.
+        rehearse: Scale of a rehearsal.
     """
 
-    def __init__(self, publisher: Publisher, program: Program, picture: Picture, finished: Mapping[int, Outcome]):
+    def __init__(
+        self,
+        publisher: Publisher,
+        program: Program,
+        picture: Picture,
+        finished: Mapping[int, Outcome],
+        *,
+        rehearse: float | None = None,
+    ) -> None:
+        self._rehearse = rehearse
         self._publisher = publisher
         self._program = program
         self.picture = picture
@@ -76,4 +86,4 @@ class ProgressArtifact:
             await self._publisher.update(_KEY, self._text())
 
     def _text(self) -> str:
-        return progress_markdown(self._program, self._outcomes, self.picture)
+        return progress_markdown(self._program, self._outcomes, self.picture, rehearse=self._rehearse)

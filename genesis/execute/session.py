@@ -49,6 +49,8 @@ class Session:
     slots: int
     files: Path
     """Folder for what agents leave behind."""
+    rehearse: float | None = None
+    """Scale of a rehearsal; None for real work."""
     planner_model: str | None = None
     """Language model of `llm` executors."""
     observer: Observer = field(default_factory=Silent)

@@ -197,6 +197,7 @@ def _session(course: Course, header: Header, ledger: Ledger, order: Order, setti
         slots=1,
         files=files_folder(ledger, settings),
         observer=Observers(LogObserver(ledger.run_id, header.correlation_id, noun="attempt")),
+        rehearse=header.rehearse,
         planner_model=header.llm,
         token=order.token,
         until=time.monotonic() + order.left_s,

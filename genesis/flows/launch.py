@@ -148,6 +148,7 @@ async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launc
         executor=executors(course.program, tools, rehearse=launch.rehearse, model=settings.llm.model),
         slots=settings.run.slots,
         files=files_folder(ledger, settings),
+        rehearse=launch.rehearse,
         planner_model=settings.llm.model,
         observer=launch.observer,
         deployed=launch.deployed,

@@ -141,11 +141,13 @@ async def _created(
 
 
 def _name(session: Session) -> str:
-    return f"{session.run_id} · {' '.join(session.program.request.split())[:80]}"
+    rehearsal = "rehearsal · " if session.rehearse is not None else ""
+    return f"{session.run_id} · {rehearsal}{' '.join(session.program.request.split())[:80]}"
 
 
 def _tags(session: Session) -> list[str]:
-    return ["genesis", f"cid:{session.correlation_id}"]
+    rehearsal = ["rehearsal"] if session.rehearse is not None else []
+    return ["genesis", f"cid:{session.correlation_id}", *rehearsal]
 
 
 async def _marked(context: FlowRunContext, session: Session) -> None:

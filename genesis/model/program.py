@@ -42,8 +42,12 @@ class Leaf(Model):
     """Hex SHA-256 over all that decides the result: work, inputs, agent, what it comes after."""
     seconds: float
     """Estimated duration in seconds."""
+    seconds_known: bool = True
+    """Whether the plan has that estimate; else a default stands for it."""
     usd: Usd
     """Estimated cost in US dollars."""
+    usd_known: bool = True
+    """Whether the plan or the agent's price says so; else 0 stands for it."""
     tokens: int
     """Estimated tokens."""
     timeout_s: float | None = None

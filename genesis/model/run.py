@@ -137,6 +137,8 @@ class Run(Model):
     correlation_id: str
     state: RunState
     planner: PlannerLevel
+    rehearsal: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
+    """Scale of the estimates that timers took in place of the agents' work; None for real work."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     duration_s: Seconds = 0.0

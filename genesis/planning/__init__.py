@@ -4,11 +4,12 @@ from genesis.planning.heuristic import HeuristicPlanner
 from genesis.planning.levels import make_plan
 from genesis.planning.minimal import MinimalPlanner
 from genesis.planning.plan_file import load_plan, plan_document
-from genesis.planning.planner import Planner, PlanningContext, Unusable
+from genesis.planning.planner import Asking, Planner, PlanningContext, Unusable
 from genesis.planning.playbook import Playbook, load_playbooks
 from genesis.planning.request import check_request
 
 __all__ = [
+    "Asking",
     "HeuristicPlanner",
     "MinimalPlanner",
     "Planner",

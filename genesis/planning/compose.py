@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from genesis.errors import PlanningError
 from genesis.model import Task
 from genesis.planning.enumerations import blocks
-from genesis.planning.match import Hit, best_playbook, covers
+from genesis.planning.match import Hit, best_playbook, covers, is_exact
 from genesis.planning.mentions import speaks_of
 from genesis.planning.naming import unique
 from genesis.planning.network import filled, nested, refined
@@ -34,6 +34,8 @@ class Composition:
     """Empty when neither a playbook nor steps answer the request."""
     variables: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    exact: str = ""
+    """Names of the playbooks, where each says nearly all that its part of the request says; else empty."""
 
 
 @dataclass(slots=True)
@@ -199,7 +201,8 @@ def _whole(wish: _Wish, hit: Hit, context: PlanningContext) -> Composition:
     if missing:
         return Composition(notes=[_lacking(hit, missing)])
     values = {**variables.made, **context.vars}
-    return Composition(tasks, values, [_note(hit, values)])
+    exact = hit.playbook.name if is_exact(hit.playbook, wish.step.text, values.values()) else ""
+    return Composition(tasks, values, [_note(hit, values)], exact)
 
 
 def _mixture(wishes: list[_Wish], context: PlanningContext) -> Composition:
@@ -230,4 +233,8 @@ def _mixture(wishes: list[_Wish], context: PlanningContext) -> Composition:
         notes.append(
             f"{steps} further step{'s' if steps > 1 else ''} as the request words {'them' if steps > 1 else 'it'}"
         )
-    return Composition(tasks, {**variables.made, **context.vars}, notes)
+    values = {**variables.made, **context.vars}
+    hits = [(wish.hit.playbook, wish.step.text) for wish in wishes if wish.hit]
+    is_met = all(is_exact(playbook, text, values.values()) for playbook, text in hits)
+    exact = ", ".join(dict.fromkeys(playbook.name for playbook, _ in hits)) if is_met else ""
+    return Composition(tasks, values, notes, exact)

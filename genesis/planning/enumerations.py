@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from genesis.planning.asking import is_command
 from genesis.planning.sentences import Span
-from genesis.planning.words import is_verb, strip_polite, words
+from genesis.planning.words import is_verb, strip_polite, word_set, words
 
 __all__ = ["Block", "Item", "blocks"]
 
@@ -19,7 +21,41 @@ _ITEM = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-_INLINE = re.compile(r"(?<!\S)(?:\((\d{1,2})\)|(\d{1,2})[.)]|step\s+(\d{1,2})\s*[:.)\-\u2013])\s+", re.IGNORECASE)
+_INLINE = tuple(
+    re.compile(rf"(?<!\S){mark}\s+", re.IGNORECASE)
+    for mark in (
+        r"\(?(?P<number>\d{1,2})[.)]",
+        r"(?:step|task|phase)\s+(?P<number>\d{1,2})\s*[:.)\-\u2013]",
+        r"(?P<number>\d{1,2}):",
+        r"(?P<bare>\d{1,2})\s+[-\u2013]",
+        r"#(?P<bare>\d{1,2})[:.)]?",
+        r"\(?(?P<letter>[a-z])[.)]",
+        r"\(?(?P<roman>i{1,3}|iv|vi{0,3}|ix|x)[.)]",
+        *(rf"(?P<bullet>{re.escape(bullet)})" for bullet in "-*•‣·\u2013\u2014+"),
+    )
+)
+"""Marks of the entries of a list within a paragraph, one expression for each way to write them."""
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
+_COUNTED = word_set(
+    """
+    version versions release releases section sections chapter chapters page pages part parts level levels type types
+    figure table item items line lines row column day week month year room option options plan plans node number no v
+    appendix article paragraph point points question issue ticket grade class group tier stage round season volume
+    python java django node.js ruby php go rust angular react vue
+    """
+)
+"""Words after which a number or a letter names one of several things and begins no entry."""
+_EMPTY = word_set("please do all the of this these following steps things tasks")
+"""Words before a list that ask for nothing besides it."""
+_DATED = word_set(
+    """
+    january february march april may june july august september october november december januar februar märz mai juni
+    juli oktober dezember
+    """
+)
+_GOES_ON = word_set("of in to with using from for and or by on at as is are was were holds that which than")
+"""Words that go on with a sentence after a reference such as "(1)"."""
+_BOUNDARY = re.compile(r"(?:^|[.:;,!?\n)\u2013\u2014-])\s*(?:(?:and|or|then|finally)\s+)?$", re.IGNORECASE)
 
 _UNFINISHED = re.compile(r"(?:,|\b(?:and|or|the|a|to|of|for|with))$", re.IGNORECASE)
 
@@ -50,12 +86,11 @@ class Block:
 def blocks(span: Span) -> list[Block]:
     """Cut a text into prose and lists, in order."""
     found = _lines(span)
-    if not any(block.items for block in found):
-        inline = _inline(span)
-        if inline:
-            return inline
-        if commands := _command_lines(span):
-            return [commands]
+    listed = [block.items for block in found if block.items]
+    if sum(map(len, listed)) <= 1 and (inline := _inline(span)):
+        return inline
+    if not listed and (commands := _command_lines(span)):
+        return [commands]
     return _with_headers(found)
 
 
@@ -132,29 +167,75 @@ def _with_headers(found: list[Block]) -> list[Block]:
 
 
 def _inline(span: Span) -> list[Block]:
-    """Find steps numbered 1, 2, 3 … within a line."""
+    """Find a list within a paragraph: numbers, letters or bullets between words. The one that begins first counts."""
+    series = [found for expression in _INLINE if (found := _series(span, expression))]
+    if not series:
+        return []
+    marks = min(series, key=lambda found: found[0].start())
+    before = span.cut(0, marks[0].start())
+    is_bulleted = "bullet" in marks[0].re.groupindex
+    labels = [""] * len(marks) if is_bulleted else [str(index) for index in range(1, len(marks) + 1)]
+    items = [Item(item, label, 0) for item, label in zip(_between(span, marks), labels, strict=True)]
+    block = Block(items=items, ordered=not is_bulleted)
+    if before.text.endswith(":"):
+        block.header = before.text
+    elif before and not set(words(before.text)) <= _EMPTY:
+        return [Block(prose=before), block]
+    return [block]
+
+
+def _series(span: Span, expression: re.Pattern[str]) -> list[re.Match[str]]:
+    """Find the marks of one list: counted from the first on, and each before something to do."""
     marks: list[re.Match[str]] = []
-    for match in _INLINE.finditer(span.mask):
-        if int(match[1] or match[2] or match[3]) == len(marks) + 1:
+    for match in expression.finditer(span.mask):
+        label = _label(match)
+        if label is None or (label == len(marks) + 1 and not _is_counted(span, match)):
             marks.append(match)
     if len(marks) <= 1:
         return []
+    items = _between(span, marks)
+    if not all(item.text[:1].isalpha() or item.text[:1] in "\"'`\u201c(" for item in items):
+        return []
+    if any(words(item.text)[:1] and words(item.text)[0] in _DATED for item in items):
+        return []
+    begins = [_BOUNDARY.search(span.mask[: mark.start()]) is not None for mark in marks]
+    commands = all(is_command(item.text) for item in items)
+    if "bullet" in expression.groupindex:  # a dash between words is rarely a bullet
+        introduced = span.mask[: marks[0].start()].rstrip()[-1:] in ("", ":")
+        return marks if introduced else []
+    if "bare" in expression.groupindex:
+        return marks if commands else []
+    if commands or all(begins):
+        return marks
+    enclosed = all(mark[0].startswith("(") and _label(mark) for mark in marks)
+    return marks if enclosed and not any(words(item.text)[0] in _GOES_ON for item in items if words(item.text)) else []
+
+
+def _label(match: re.Match[str]) -> int | None:
+    """Give the place in its list that a mark names; None for a bullet."""
+    (kind,) = match.re.groupindex
+    said = match[kind].lower()
+    if kind == "letter":
+        return ord(said) - ord("a") + 1
+    if kind == "roman":
+        return _ROMAN.index(said) + 1
+    return None if kind == "bullet" else int(said)
+
+
+def _is_counted(span: Span, match: re.Match[str]) -> bool:
+    """Whether a mark belongs to the word before it: "version 1.", "Type 2)"."""
+    before = span.text[: match.start()].rstrip()
+    last = words(before.rpartition(" ")[2])
+    return bool(last) and before[-1].isalnum() and last[-1] in _COUNTED
+
+
+def _between(span: Span, marks: Sequence[re.Match[str]]) -> list[Span]:
     ends = [match.start() for match in marks[1:]] + [len(span.text)]
-    items = [
-        Item(_without_comma(span.cut(match.end(), end)), str(index), 0)
-        for index, (match, end) in enumerate(zip(marks, ends, strict=True), 1)
-    ]
-    before = span.cut(0, marks[0].start())
-    found = [Block(items=[item for item in items if item.span], ordered=True)]
-    if before.text.endswith(":"):
-        found[0].header = before.text
-    elif before:
-        found.insert(0, Block(prose=before))
-    return found
+    return [_without_comma(span.cut(match.end(), end)) for match, end in zip(marks, ends, strict=True)]
 
 
 def _without_comma(span: Span) -> Span:
-    text = re.sub(r"[,;]?\s*(?:\band\b|\bthen\b)?\s*$", "", span.text)
+    text = re.sub(r"[,;]?\s*(?:\band\b|\bor\b|\bthen\b)?\s*$", "", span.text)
     return span.cut(0, len(text)) if text else span
 
 

@@ -17,9 +17,18 @@ from genesis.llm import Model, run_blocking
 from genesis.model import AgentProfile, Plan, PlannerLevel
 from genesis.planning.llm_budget import CallBudget
 from genesis.planning.llm_draft import Draft, PlanDraft, draft_schema, letters, read_drafts
-from genesis.planning.llm_prompt import EXAMPLE_DESCRIPTIONS, again_prompt, split_prompt, system_prompt, top_prompt
+from genesis.planning.llm_prompt import (
+    EXAMPLE_DESCRIPTIONS,
+    again_prompt,
+    refine_prompt,
+    split_prompt,
+    system_prompt,
+    top_prompt,
+)
+from genesis.planning.llm_refine import Basis, basis_of, refined
 from genesis.planning.llm_vocabulary import Vocabulary
-from genesis.planning.planner import PlanningContext
+from genesis.planning.planner import Asking, PlanningContext
+from genesis.planning.playbook import Playbook
 from genesis.settings import LlmSettings
 from genesis.structure.repair import Repair, repair
 
@@ -42,12 +51,21 @@ class LlmPlanner:
         settings: Its bounds: tokens of an answer, calls and tokens of a plan, seconds of a call.
         agents: The registry's agents. With them a task never requires skills that no agent of its type has together,
             which would leave it without an agent.
+        playbooks: Where one of them matches a request exactly, its plan is refined, and not made anew.
     """
 
     level: PlannerLevel = "llm"
 
-    def __init__(self, model: Model, settings: LlmSettings, *, agents: Sequence[AgentProfile] = ()) -> None:
+    def __init__(
+        self,
+        model: Model,
+        settings: LlmSettings,
+        *,
+        agents: Sequence[AgentProfile] = (),
+        playbooks: Sequence[Playbook] = (),
+    ) -> None:
         self._model = model
+        self._playbooks = tuple(playbooks)
         self._settings = settings
         self._agents = tuple(agents)
 
@@ -67,11 +85,21 @@ class LlmPlanner:
                 hint="say in some sentences what is to be done",
             )
         work = _Planning(self._model, self._settings, request, context, self._agents)
-        drafts = await work.top()
-        await work.split(drafts)
-        plan = _as_plan(request, context, drafts)
+        basis = basis_of(request, self._playbooks, context)
+        if basis is not None:
+            plan = await work.refine(basis)
+        else:
+            drafts = await work.top()
+            await work.split(drafts)
+            plan = _as_plan(request, context, drafts)
         repaired = repair(plan, context.limits)
+        if basis is not None and any(item.code in _LOSSY for item in repaired.repairs):
+            raise PlanningError(
+                f"its refinement of the playbook {basis.playbook} cannot work, so the playbook's plan stands"
+            )
         note = work.note((*work.repairs, *repaired.repairs))
+        if basis is not None:
+            note = f"{basis.note}; refined: {note}"
         return repaired.plan.model_copy(update={"planner": "llm", "planner_note": note})
 
 
@@ -103,6 +131,7 @@ class _Planning:
     turns: int = 0
     kept_whole: int = 0
     _down: bool = False
+    _asked: int = 0
     _budget: CallBudget = field(init=False)
     _vocabulary: Vocabulary = field(init=False)
 
@@ -140,14 +169,28 @@ class _Planning:
         self.repairs.extend(best.reading)
         return best.drafts
 
+    async def refine(self, basis: Basis) -> Plan:
+        """Ask once for what the request says beyond a playbook's plan."""
+        tasks = basis.plan.tasks
+        most = self._most(self.context.limits.leaves)
+        if most < len(tasks):
+            raise PlanningError(f"an answer has no room for the {len(tasks)} tasks of the playbook {basis.playbook}")
+        answer = await self._ask(refine_prompt(self.request, tasks, most), most, may_split=False)
+        if answer is None:
+            raise self._no_room()
+        return refined(basis, read_drafts(answer, self._vocabulary, self.repairs), self.context.vars)
+
+    def _no_room(self) -> PlanningError:
+        return PlanningError(
+            f"a call does not fit into {self.settings.max_calls} calls and {self.settings.token_budget:,} tokens",
+            hint="raise GENESIS_LLM__TOKEN_BUDGET or GENESIS_LLM__MAX_CALLS",
+        )
+
     async def _top_once(self, prompt: str, most: int) -> _Try:
         may_split = self.context.limits.depth > 1
         answer = await self._ask(prompt, most, may_split=may_split)
         if answer is None:
-            raise PlanningError(
-                f"a call does not fit into {self.settings.max_calls} calls and {self.settings.token_budget:,} tokens",
-                hint="raise GENESIS_LLM__TOKEN_BUDGET or GENESIS_LLM__MAX_CALLS",
-            )
+            raise self._no_room()
         reading: list[Repair] = []
         drafts = read_drafts(answer, self._vocabulary, reading)
         _refuse_unusable(drafts, self.request, self.model.name)
@@ -211,6 +254,8 @@ class _Planning:
                 self._budget.give_back(reserved)
                 return None
             used = reserved
+            self._asked += 1
+            self.context.tell(Asking(self.model.name, self._asked, self.turns + 1))
             try:
                 answer = await self.model.ask(prompt, schema=schema, system=system)
                 used = answer.tokens or reserved

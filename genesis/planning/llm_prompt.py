@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from genesis.model import Task
 from genesis.planning.llm_vocabulary import MOST_CHOICES, Vocabulary
 from genesis.structure.repair import Repair
 
-__all__ = ["EXAMPLE_DESCRIPTIONS", "again_prompt", "split_prompt", "system_prompt", "top_prompt"]
+__all__ = ["EXAMPLE_DESCRIPTIONS", "again_prompt", "refine_prompt", "split_prompt", "system_prompt", "top_prompt"]
 
 _SHOWN_SIBLINGS = 20
 _SHOWN_FAULTS = 12
@@ -71,6 +72,21 @@ def split_prompt(request: str, task: str, siblings: Sequence[str], most: int) ->
     return (
         f"{_request(request)}\n\nOne task of the plan for this request is:\n<task>\n{_data(task)}\n</task>\n{beside}\n"
         f"Split this one task into its subtasks: at least 2, at most {most}."
+    )
+
+
+def refine_prompt(request: str, tasks: Sequence[Task], most: int) -> str:
+    """Ask for changes of a plan that a playbook gave."""
+    listed = "\n".join(
+        f"- id {task.id}, after {', '.join(task.depends_on) or 'nothing'}: {_data(task.description)[:200]}"
+        + (f" (in {len(task.subtasks)} steps)" if task.subtasks else f" (type {task.type})")
+        for task in tasks
+    )
+    return (
+        f"{_request(request)}\n\nA tested plan for this request has these tasks:\n<task>\n{listed}\n</task>\n\n"
+        f"Give the tasks of the plan, at most {most}: each of these with its id, its description made more specific "
+        "where the request says more; and further ones, with a type of their own, only for what the request asks for "
+        "and none of these does."
     )
 
 

@@ -27,13 +27,15 @@ from genesis.planning.words import (
     words,
 )
 
-__all__ = ["Hit", "best_playbook", "covers"]
+__all__ = ["Hit", "best_playbook", "covers", "is_exact"]
 
 _EXAMPLE_LIKENESS = 0.8
 _MODIFIERS = 3
 """How many unknown words may stand before the phrase in a noun phrase: "a full, thorough security audit"."""
 _GAP = 3
 """How many other words may stand between two words of a phrase: "audit the old Python billing repository"."""
+_UNSAID = 2
+"""How many further words of meaning an exact match leaves: "audit the small billing repository"."""
 _SUBJECTS = word_set(
     """
     i we you he she they it there this that these those who what which
@@ -109,6 +111,29 @@ def best_playbook(text: str, playbooks: Iterable[Playbook]) -> Hit | None:
         if hit is not None and (best is None or hit.score > best.score):
             best = hit
     return best
+
+
+def is_exact(playbook: Playbook, text: str, values: Iterable[str]) -> bool:
+    """Whether a phrase or a pattern of a playbook, with the values taken from a text, says all but a word or two of it.
+
+    Args:
+        playbook: The playbook that the text means.
+        text: A clause or a whole request.
+        values: Values of the playbook's parameters.
+    """
+    clause = _clause(text)
+    said = {stem(word) for value in values if len(value) < len(text.strip()) for word in words(value)}
+    known = STOP_WORDS | _NEUTRAL | LIGHT_VERBS | _QUESTION_WORDS | _SUBJECTS
+    rest = [
+        i for i, word in enumerate(clause.tokens) if not (word in known or word.isdigit() or clause.stems[i] in said)
+    ]
+    matched = [_places(clause, _wanted(phrase)) for phrase in playbook.match.phrases]
+    reached = [set(places) for places in matched if places and _leads(clause, places)]
+    for pattern in playbook.match.patterns:
+        if found := re.search(pattern, clause.bare, re.IGNORECASE):
+            stems = {stem(word) for word in words(found[0])}
+            reached.append({i for i, have in enumerate(clause.stems) if have in stems})
+    return any(len([i for i in rest if i not in places]) <= _UNSAID for places in reached)
 
 
 def covers(playbook: Playbook, text: str) -> bool:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from genesis.model import Plan, PlannerLevel
 from genesis.settings import Limits
 
-__all__ = ["Planner", "PlanningContext", "Unusable"]
+__all__ = ["Asking", "Planner", "PlanningContext", "Unusable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A call to a language model that is about to be made for a plan."""
+
+    model: str
+    call: int
+    """Which call it is, from 1."""
+    attempt: int
+    """How often the plan's top has been asked for, from 1; a model is asked again about faults of its answer."""
+
+
+def _untold(_asking: Asking) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +38,8 @@ class PlanningContext:
     vars: Mapping[str, str] = field(default_factory=dict)
     """Variables given by the person; they win over what is read from the request."""
     limits: Limits = field(default_factory=Limits)
+    tell: Callable[[Asking], None] = _untold
+    """Is told of each call to a model before it is made: it takes the longest of all."""
 
 
 class Planner(Protocol):

@@ -31,6 +31,7 @@ _WHOLE = re.compile(
     | \b(?:dr|mr|mrs|ms|prof|st|e\.g|i\.e|vs)\.
     | \betc\.(?=\s*[a-z,;)])
     | \b(?:[A-Za-z]\.){2,} | (?-i:\b(?:[A-Z]\.\s){2,}(?=[A-Z]))
+    | (?<![\w.])\d{1,2}\.\s(?=(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zä]*\b)   # a date
     | (?<!\d)\d+(?:[.,:]\d+)+
     | (?<![\w\-])\w[\w\-]*(?:\.[A-Za-z0-9_]+)+\b                        # a file name, a host, a version
     | \b(?:R&D|Q&A|M&A|A/B)\b

@@ -121,7 +121,7 @@ class Assignment:
         if group.type == GENERIC:
             able = tuple(sorted({*able, *near}))
         ranked, _ = self._ranked(able, group, near)
-        return self._route(ranked, [row[1] for row in ranked].index(agent), group, reason)
+        return self._route(ranked, [row[1] for row in ranked].index(agent), group, reason, decided=True)
 
     def _ranked(self, able: Sequence[int], group: Group, near: Near) -> tuple[list[_Row], int]:
         """Score agents against each other.
@@ -148,30 +148,44 @@ class Assignment:
         ranked.sort()
         return ranked, fittest
 
-    def _route(self, ranked: list[_Row], at: int, group: Group, reason: str) -> Route:
-        """Give the leaf to one of the ranked agents; leaves whose routes read the same share one."""
+    def _route(self, ranked: list[_Row], at: int, group: Group, reason: str, *, decided: bool = False) -> Route:
+        """Give the leaf to one of the ranked agents; leaves whose routes read the same share one.
+
+        Args:
+            ranked: The agents, best first.
+            at: Which of them gets it.
+            group: The task's group.
+            reason: Why.
+            decided: Whether something else than the score decided, so that others may score higher.
+        """
         if at:
             ranked.insert(0, ranked.pop(at))
         shown = tuple([(agent, int(0.5 - score * _STEPS)) for score, agent in ranked[: _ALTERNATIVES + 1]])
         made = group.routes.get((reason, shown))
         if made is None:
-            made = group.routes[reason, shown] = self._written(group, reason, shown)
+            made = group.routes[reason, shown] = self._written(group, reason, shown, decided=decided)
         chosen = ranked[0][1]
         self._pressure[chosen] += self._room[chosen]
         return made
 
-    def _written(self, group: Group, reason: str, shown: Sequence[_Shown]) -> Route:
+    def _written(self, group: Group, reason: str, shown: Sequence[_Shown], *, decided: bool) -> Route:
         agent, score = shown[0]
-        alternatives = tuple([self._alternative(group, row) for row in shown[1:]])
+        higher = [row for row in shown[1:] if row[1] > score] if decided else []
+        alternatives = tuple([self._alternative(group, row, reason if row in higher else "") for row in shown[1:]])
+        if higher:
+            reason = explain.although(reason, [self._names[row[0]] for row in higher])
         return Route(agent=self._names[agent], score=score / _STEPS, reason=reason, alternatives=alternatives)
 
-    def _alternative(self, group: Group, shown: _Shown) -> Alternative:
-        made = group.alternatives.get(shown)
+    def _alternative(self, group: Group, shown: _Shown, decision: str) -> Alternative:
+        """Describe a runner-up; one that scores higher than the choice with what decided instead of the score."""
+        key = (*shown, decision)
+        made = group.alternatives.get(key)
         if made is None:
             agent, score = shown
             reason = explain.runner_up(self._team, group, agent)
-            made = Alternative(agent=self._names[agent], score=score / _STEPS, reason=reason)
-            group.alternatives[shown] = made
+            if decision:
+                reason = explain.outranked(reason, decision)
+            made = group.alternatives[key] = Alternative(agent=self._names[agent], score=score / _STEPS, reason=reason)
         return made
 
 

@@ -81,8 +81,8 @@ class Group:
     """For an agent that a rule or a pin decided on: it and the takers."""
     nobody: Route | None = None
     """The route of its tasks when no agent takes them."""
-    alternatives: dict[tuple[int, int], Alternative] = field(default_factory=dict)
-    """Runners-up already written, by position and score as it is shown."""
+    alternatives: dict[tuple[int, int, str], Alternative] = field(default_factory=dict)
+    """Runners-up already written, by position, score as it is shown, and what decided against a higher score."""
     routes: dict[object, Route] = field(default_factory=dict)
     """Routes already written."""
 

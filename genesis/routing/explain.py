@@ -11,7 +11,17 @@ from genesis.model import AgentProfile
 from genesis.routing.capability import Group, Team
 from genesis.routing.rules import GENERIC
 
-__all__ = ["by_capability", "by_description", "by_pin", "decided_by", "nobody", "refused_pin", "runner_up"]
+__all__ = [
+    "although",
+    "by_capability",
+    "by_description",
+    "by_pin",
+    "decided_by",
+    "nobody",
+    "outranked",
+    "refused_pin",
+    "runner_up",
+]
 
 _NAMED = 3
 _PIN, _POINTS = "the plan asks for", "the description points at"
@@ -61,6 +71,16 @@ def by_capability(team: Team, group: Group, agent: int, fittest: int, *, of: int
 def runner_up(team: Team, group: Group, agent: int) -> str:
     """Say what an alternative has to offer."""
     return f"{_able('takes', group)}; success rate {team.agents[agent].success_rate:.2f}"
+
+
+def although(reason: str, higher: Sequence[str]) -> str:
+    """Add to what decided, where that was not the score, who scores higher."""
+    return f"{reason} (although {_listed(higher)} {'scores' if len(higher) == 1 else 'score'} higher)"
+
+
+def outranked(offer: str, decision: str) -> str:
+    """Add to what an alternative has to offer why its higher score did not decide."""
+    return f"{offer}; scores higher, but: {decision}"
 
 
 def nobody(team: Team, group: Group) -> str:

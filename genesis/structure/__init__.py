@@ -1,7 +1,8 @@
 """The structure of a plan: outline, order, data flow, references; shared by planning, validation and compile."""
 
 from genesis.structure.dataflow import DataFlow, Missing, dataflow
-from genesis.structure.estimates import expected_seconds, expected_tokens, expected_usd
+from genesis.structure.edges import shown_edges
+from genesis.structure.estimates import expected_seconds, expected_tokens, expected_usd, known_seconds, known_usd
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
 from genesis.structure.problems import PARTS, Part, Problem, Shape
@@ -43,10 +44,13 @@ __all__ = [
     "fillable",
     "is_name",
     "junctions",
+    "known_seconds",
+    "known_usd",
     "outline",
     "references",
     "renamed",
     "replaced",
+    "shown_edges",
     "split",
     "splits",
 ]

@@ -6,13 +6,18 @@ from decimal import Decimal
 
 from genesis.model import AgentProfile, Task
 
-__all__ = ["expected_seconds", "expected_tokens", "expected_usd"]
+__all__ = ["expected_seconds", "expected_tokens", "expected_usd", "known_seconds", "known_usd"]
+
+
+def known_seconds(task: Task) -> float | None:
+    """Give the estimated duration of a leaf in seconds; None where nothing is known."""
+    return task.estimate.seconds if task.estimate else None
 
 
 def expected_seconds(task: Task, default: float) -> float:
-    """Give the estimated duration of a leaf in seconds."""
-    estimate = task.estimate
-    return default if estimate is None or estimate.seconds is None else estimate.seconds
+    """Give the estimated duration of a leaf in seconds, and the default where nothing is known."""
+    seconds = known_seconds(task)
+    return default if seconds is None else seconds
 
 
 def expected_tokens(task: Task) -> int:
@@ -20,13 +25,20 @@ def expected_tokens(task: Task) -> int:
     return (task.estimate.tokens or 0) if task.estimate else 0
 
 
-def expected_usd(task: Task, agent: AgentProfile | None) -> Decimal:
-    """Give the estimated cost of a leaf in US dollars: its own estimate, else the agent's price for it."""
+def known_usd(task: Task, agent: AgentProfile | None) -> Decimal | None:
+    """Give the estimated cost of a leaf in US dollars: its own estimate, else the agent's price; None for neither."""
     if task.estimate is not None and task.estimate.usd is not None:
         return task.estimate.usd
     if agent is None:
-        return Decimal(0)
+        return None
     cost = agent.cost_for(task.type)
     if cost.usd_per_task is not None:
         return cost.usd_per_task
-    return (cost.usd_per_1k_tokens or Decimal(0)) * expected_tokens(task) / 1000
+    if cost.usd_per_1k_tokens is None or (tokens := expected_tokens(task)) == 0:
+        return None
+    return cost.usd_per_1k_tokens * tokens / 1000
+
+
+def expected_usd(task: Task, agent: AgentProfile | None) -> Decimal:
+    """Give the estimated cost of a leaf in US dollars; 0 where nothing is known."""
+    return known_usd(task, agent) or Decimal(0)

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genesis.model import AgentProfile, Plan, Registry, Rule, Task
-from genesis.routing import load_registry, route
+from genesis.routing import decided_by, load_registry, route
 from genesis.structure import outline
 
 TYPES = ("generic", "test", "code", "ops")
@@ -118,6 +118,20 @@ def test_every_leaf_has_a_route_that_holds(plan, registry, load):
             assert task.type in agents[name].task_types or task.type == "generic" or name in granted
         if task.agent is not None:
             assert found.agent == task.agent
+
+
+@PROFILE
+@given(plans, registries(), loads)
+def test_no_alternative_scores_higher_without_the_reason_being_said(plan, registry, load):
+    for found in route(plan, registry, load=load).routes.values():
+        higher = [other for other in found.alternatives if other.score > (found.score or 0)]
+        for other in higher:
+            assert other.agent in found.reason
+            assert "scores higher, but: " in other.reason
+        if higher:
+            assert decided_by(found.reason)[0] in ("pin", "rule", "description")
+        else:
+            assert "higher" not in found.reason + "".join(other.reason for other in found.alternatives)
 
 
 @PROFILE

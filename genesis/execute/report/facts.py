@@ -53,6 +53,8 @@ class TaskFacts(Model):
     attempts: int = 0
     retries: int = 0
     usd: Usd = Decimal(0)
+    usd_known: bool = False
+    """Whether anything says what it cost."""
     tokens: int = 0
     is_critical: bool = False
     """Whether it is part of the chain that determined the end of the run."""
@@ -69,6 +71,8 @@ class AgentFacts(Model):
     attempts: int
     work_s: float
     usd: Usd
+    usd_known: bool
+    """Whether anything says what one of its tasks cost."""
     tokens: int
 
 
@@ -138,7 +142,7 @@ def facts_of(evidence: Evidence) -> Facts:
     own = {amendment.task: amendment.outcome for amendment in evidence.amendments}
     path = _critical_path(leaves, outcomes, now)
     chain = set(path)
-    times = _Times(leaves, outcomes, axis, now)
+    times = _Times(leaves, outcomes, axis, now, works=run.rehearsal is None)
     tasks = tuple(times.task(leaf, own.get(leaf.path), is_critical=leaf.index in chain) for leaf in leaves)
     routes = program.source.routes
     return Facts(
@@ -191,6 +195,8 @@ class _Times:
     outcomes: Sequence[Outcome]
     axis: Axis
     now: datetime
+    works: bool
+    """Whether it was real work and no rehearsal."""
 
     def task(self, leaf: Leaf, own: Outcome | None, *, is_critical: bool) -> TaskFacts:
         """Describe a leaf; `own` is what its own attempts came to, where tasks were added for it."""
@@ -211,6 +217,7 @@ class _Times:
             attempts=outcome.attempts,
             retries=max(0, outcome.attempts - 1),
             usd=outcome.usd or Decimal(0),
+            usd_known=outcome.usd is not None and self.works,
             tokens=outcome.tokens,
             is_critical=is_critical,
             segments=(*((wait,) if wait else ()), *_worked(outcome, start, end, own)),
@@ -288,6 +295,7 @@ def _agents(tasks: Sequence[TaskFacts]) -> tuple[AgentFacts, ...]:
             attempts=sum(task.attempts for task in own),
             work_s=sum(_seconds(part.start, part.end) for task in own for part in task.segments if part.agent),
             usd=sum((task.usd for task in own), Decimal(0)),
+            usd_known=any(task.usd_known for task in own),
             tokens=sum(task.tokens for task in own),
         )
         for agent, own in by_agent.items()

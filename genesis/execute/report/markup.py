@@ -6,11 +6,10 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from genesis.execute.plain import duration, one_line, visible
 
-__all__ = ["MARKS", "Column", "Room", "clock", "lines", "money", "number", "pill", "spent", "table", "text", "words"]
+__all__ = ["MARKS", "Column", "Room", "clock", "lines", "number", "pill", "spent", "table", "text", "words"]
 
 MARKS: Mapping[str, str] = {
     "completed": "✓",
@@ -24,7 +23,6 @@ MARKS: Mapping[str, str] = {
     "awaiting_approval": "?",
 }
 """What tells states apart besides their colours."""
-_CENT = Decimal("0.01")
 
 
 def text(value: str, most: int = 300) -> str:
@@ -45,11 +43,6 @@ def words(value: str) -> str:
 def number(value: float) -> str:
     """Write a number for people."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-
-
-def money(usd: Decimal) -> str:
-    """Write an amount; parts of a cent are shown where there is no more."""
-    return f"${usd:,.4f}" if 0 < usd < _CENT else f"${usd:,.2f}"
 
 
 def spent(seconds: float) -> str:

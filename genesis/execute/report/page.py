@@ -6,12 +6,12 @@ import html
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from genesis.execute.plain import one_line
+from genesis.execute.plain import cost, one_line, rehearsal
 from genesis.execute.report.dag import dag
 from genesis.execute.report.evidence import Evidence
 from genesis.execute.report.facts import Facts, facts_of
 from genesis.execute.report.failures import failures
-from genesis.execute.report.markup import clock, lines, money, number, pill, spent, text, words
+from genesis.execute.report.markup import clock, lines, number, pill, spent, text, words
 from genesis.execute.report.results import results
 from genesis.execute.report.spans import axis_of
 from genesis.execute.report.style import SCRIPT, STYLE, policy
@@ -51,7 +51,8 @@ def report_page(evidence: Evidence) -> str:
         f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{title}</h2>{body}</section>'
         for name, title, body in parts
     )
-    title = html.escape(f"{facts.run.state.replace('_', ' ')}: {one_line(facts.request, 80)}")
+    mark = "Rehearsal, " if facts.run.rehearsal is not None else ""
+    title = html.escape(f"{mark}{facts.run.state.replace('_', ' ')}: {one_line(facts.request, 80)}")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy())}">'
@@ -97,11 +98,14 @@ def _header(facts: Facts) -> str:
         ("Started", f"{clock(run.started_at, day=True)} UTC{_again(facts)}"),
         ("Ended", f"{clock(run.ended_at, day=True)} UTC" if run.ended_at else "not yet, as far as is known"),
     ]
+    rows += [("Rehearsal", rehearsal(run.rehearsal).removeprefix("Rehearsal: "))] if run.rehearsal is not None else []
     rows += [("Trace", f"<code>{text(facts.trace_id)}</code>")] if facts.trace_id else []
     rows += [("Prefect UI", _link(run.ui_url))] if run.ui_url else []
     said = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+    what = "run" if run.rehearsal is None else "rehearsal"
     return (
-        f'<header><p class="kicker">Report of a run of Genesis</p><h1>{_request(facts.request)} {pill(run.state)}</h1>'
+        f'<header><p class="kicker">Report of a {what} of Genesis</p>'
+        f"<h1>{_request(facts.request)} {pill(run.state)}</h1>"
         f'{_whole(facts.request)}<dl class="facts">{said}</dl></header>'
     )
 
@@ -144,8 +148,9 @@ def _cards(facts: Facts) -> str:
         ),
         ("Parallelism", f"{summary.parallelism:.1f}", f"on the average; at most {summary.most_at_once} at once"),
         ("Attempts", number(summary.attempts), f"{number(summary.retries)} of them repeats"),
-        ("Cost", money(summary.cost_usd), f"{number(summary.tokens)} tokens" if summary.tokens else ""),
     ]
+    known, tokens = cost(facts.run), f"{number(summary.tokens)} tokens" if summary.tokens else ""
+    cards += [("Cost", known or "not known", tokens)] if known or tokens else []
     shown = "".join(
         f"<div><dt>{name}</dt><dd>{value}{f'<small>{more}</small>' if more else ''}</dd></div>"
         for name, value, more in cards

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from genesis.execute.report.facts import Facts, Routing, TaskFacts
-from genesis.execute.report.markup import Column, Room, clock, lines, money, number, pill, spent, table, text, words
+from genesis.execute.plain import money
+from genesis.execute.report.facts import AgentFacts, Facts, Routing, TaskFacts
+from genesis.execute.report.markup import Column, Room, clock, lines, number, pill, spent, table, text, words
 from genesis.model import Outcome
 
 __all__ = [
@@ -50,7 +51,7 @@ def _task_row(task: TaskFacts, count: int) -> str:
         f'<td data-v="{start:.3f}">{clock(task.started_at)}</td>'
         f"{_number(task.duration_s, spent(task.duration_s) if task.started_at else '–')}"
         f"{_number(task.waited_s, spent(task.waited_s) if task.waited_s else '–')}"
-        f"{_number(task.attempts, number(task.attempts))}{_number(float(task.usd), money(task.usd))}"
+        f"{_number(task.attempts, number(task.attempts))}{_cost(task)}"
         f"{_number(task.tokens, number(task.tokens))}<td>{after or '–'}</td></tr>"
     )
 
@@ -62,11 +63,15 @@ def agents_table(facts: Facts) -> str:
     rows = (
         f'<tr><th scope="row">{text(each.agent, 80)}</th>'
         + "".join(_number(count, number(count)) for count in (each.tasks, each.done, each.failed, each.attempts))
-        + f"{_number(each.work_s, spent(each.work_s))}{_number(float(each.usd), money(each.usd))}"
+        + f"{_number(each.work_s, spent(each.work_s))}{_cost(each)}"
         + f"{_number(each.tokens, number(each.tokens))}</tr>"
         for each in facts.agents
     )
     return table("What each agent did and cost", columns, rows, kind="sortable")
+
+
+def _cost(each: TaskFacts | AgentFacts) -> str:
+    return _number(float(each.usd), money(each.usd) if each.usd_known else "–")
 
 
 def dearest_table(facts: Facts, numbers: Mapping[str, int], most: int = 50) -> str:
@@ -77,7 +82,7 @@ def dearest_table(facts: Facts, numbers: Mapping[str, int], most: int = 50) -> s
     columns = [Column("Task"), Column("Agent"), Column("Cost", is_number=True), Column("Tokens", is_number=True)]
     rows = (
         f'<tr><th scope="row"><a href="#t{numbers[task.id]}">{text(task.id, 160)}</a></th>'
-        f"<td>{text(task.agent, 80)}</td>{_number(float(task.usd), money(task.usd))}"
+        f"<td>{text(task.agent, 80)}</td>{_cost(task)}"
         f"{_number(task.tokens, number(task.tokens))}</tr>"
         for task in paid[:most]
     )

@@ -154,3 +154,24 @@ def test_words_are_as_exact_as_the_estimate(seconds, said):
 
 def test_words_are_honest():
     assert left_in_words(0, overdue=True) == "longer than expected"
+
+
+def test_what_is_left_is_known_of_all_of_some_or_of_none(a_run, an_outcome):
+    left = TimeLeft(2)
+    left.begin(a_program(a_task("a"), a_task("b")))
+    assert left.known == ""
+    left.begin(a_program(a_task("a", estimate={"seconds": 5}), a_task("b")))
+    assert left.known == "some"
+    left.begin(a_program(a_task("a", estimate={"seconds": 5})))
+    assert left.known == "all"
+
+
+def test_tasks_that_ended_and_timers_tell_of_the_others(an_outcome):
+    left = TimeLeft(2)
+    left.begin(a_program(a_task("a"), a_task("b")))
+    left.changed(an_outcome("a", "running"))
+    left.changed(an_outcome("a"))
+    assert left.known == "all"
+    rehearsed = TimeLeft(2, 0.1)
+    rehearsed.begin(a_program(a_task("a")))
+    assert rehearsed.known == "all"

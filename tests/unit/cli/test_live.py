@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -41,7 +42,7 @@ def test_kept_leaves_are_counted(program, a_run, an_outcome):
     assert "1 of 3 tasks were done before and are kept." in text.getvalue()
 
 
-def test_terminal_gets_a_bar_that_goes_away_and_lines_that_fit(program, a_run, an_outcome):
+def test_terminal_gets_a_line_that_goes_away_and_whole_messages(program, a_run, an_outcome):
     live, text = watching(terminal=True)
     live.run_started(program, a_run(), {})
     live.leaf_changed(an_outcome("first", "running"))
@@ -50,8 +51,10 @@ def test_terminal_gets_a_bar_that_goes_away_and_lines_that_fit(program, a_run, a
     live.close()
     assert "0/3" in text.getvalue()
     assert "a few seconds left" in text.getvalue()
-    line = next(line for line in text.getvalue().splitlines() if "✓ first" in line)
-    assert line.rstrip().endswith("…")
+    lines = text.getvalue().replace("\x1b[2K", "").replace("\r", "\n").splitlines()
+    at = lines.index("✓ first  worker  2.0 s")
+    assert lines[at + 1].startswith("  found found")
+    assert sum(line.count("found") for line in lines) == 50
 
 
 def test_sentence_is_shown_as_it_is(program, a_run):
@@ -71,3 +74,33 @@ def test_many_leaves_show_only_those_that_did_not_finish(a_run, an_outcome):
     live.leaf_changed(an_outcome("t99", "failed", error="it broke"))
     assert text.getvalue().count("✓") == 60
     assert "it broke" in text.getvalue()
+
+
+def test_no_time_is_shown_where_nothing_is_known(program, a_run):
+    live, text = watching(terminal=True)
+    live.run_started(program, a_run(), {})
+    live.close()
+    assert "0/3" in text.getvalue()
+    assert "left" not in text.getvalue()
+
+
+def test_a_rehearsal_is_marked(program, a_run):
+    live, text = watching(terminal=False)
+    live.run_started(program, a_run(rehearsal=0.5), {})
+    assert "Rehearsal: no agent works; timers take 0.5 of the estimated time." in text.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 60, 40, 20])
+def test_lines_of_a_narrow_terminal_fit_and_nothing_is_cut(a_console, program, a_run, an_outcome, width):
+    out, text = a_console(width, terminal=True)
+    live = LiveProgress(out, 2)
+    live.run_started(program, a_run(), {})
+    path = "some/long/path/of/a/task/that/is/here"
+    live.leaf_changed(an_outcome(path, "failed", error="no such thing as this was found " * 4))
+    live.run_ended(a_run())
+    plain = re.sub(r"\x1b\[[0-9?;]*[A-Za-z]", "", text())
+    lines = [line for line in re.split(r"[\r\n]", plain) if "20260101" not in line and "http" not in line]
+    assert all(len(line) <= width for line in lines)
+    joined = "".join(plain.split())
+    assert path in joined
+    assert joined.count("thisw") == 4

@@ -1,10 +1,16 @@
 import pytest
 
+from genesis.cli.forecast import forecast_of
 from genesis.cli.render import diagnostics_table, plan_view, report_view, run_view, simulation_view
 from genesis.compile import compile_program
 from genesis.model import Alternative, Diagnostic, ErrorInfo, Report, Route, RoutedPlan, ScoreParts
 from genesis.pipeline import simulate
 from genesis.testing import a_plan, a_program, a_task, routed_to
+
+
+def timeline(program, slots):
+    return simulation_view(simulate(program, slots=slots), forecast_of(program, slots), 1.0)
+
 
 PARTS = ScoreParts(success=0.9, quality=0.8, cost=1, time=0.5)
 GOOD = Report(ok=True, score=0.85, parts=PARTS)
@@ -17,13 +23,42 @@ def test_plan_shows_tree_agents_estimates_order_and_totals(shown):
         request="Make  it\nwork",
     )
     routed, registry = routed_to(plan)
-    forecast = simulate(compile_program(routed, registry), slots=4)
+    forecast = forecast_of(compile_program(routed, registry), 4)
     text = shown(plan_view(routed, GOOD, forecast))
     assert text.startswith("Make it work  planned by file")
     assert "→ worker · 90 s · the test says so" in text
     assert "→ worker · after api" in text
-    assert "3 tasks on 1 agent · about 1 min 32 s on 4 slots · about $2.00" in text
+    assert "3 tasks on 1 agent · at least 1 min 30 s on 4 slots · at least $2.00" in text
     assert "the plan can run · quality 0.85 (success 0.90, quality 0.80, cost 1.00, time 0.50)" in text
+
+
+def test_every_edge_is_shown_those_of_references_too(shown):
+    plan = a_plan(
+        a_task("a", outputs=("x", "y")),
+        a_task("b", outputs=("z",)),
+        a_task("c", a_task("d", inputs={"p": "{a.x} and {a.y}", "q": "{b.z}"}), after=("b",)),
+        a_task("e", after=("a",), inputs={"p": "{a.x}", "q": "{b.result}", "r": "{v}"}),
+        vars={"v": "1"},
+    )
+    routed, _ = routed_to(plan)
+    text = shown(plan_view(routed, GOOD), 200)
+    assert "c  c  after b" in text
+    assert "→ worker · after a (x, y), b (z) · " in text
+    assert "→ worker · after a, b · " in text
+
+
+def test_edges_of_a_plan_with_faults_are_shown_as_far_as_they_can_be_found(shown):
+    plan = a_plan(
+        a_task("a", after=("nobody", "b")), a_task("b", after=("a",), inputs={"x": "{nobody.y}"}), a_task("b")
+    )
+    routed, _ = routed_to(plan)
+    assert "after nobody, b" in shown(plan_view(routed, GOOD))
+
+
+def test_an_edge_to_very_many_is_counted(shown):
+    names = tuple(f"t{n}" for n in range(30))
+    routed, _ = routed_to(a_plan(*map(a_task, names), a_task("end", after=names)))
+    assert "t19 and 10 more" in " ".join(shown(plan_view(routed, GOOD)).split())
 
 
 def test_reason_that_only_repeats_the_type_is_shortened_and_others_are_not(shown):
@@ -76,18 +111,17 @@ def test_findings_have_their_task_and_what_to_do(shown):
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_timeline_fits_any_terminal(shown, width):
     program = a_program(a_task("a", estimate={"seconds": 4000}), a_task("b", after=("a",), estimate={"seconds": 1}))
-    text = shown(simulation_view(simulate(program, slots=1)), width)
+    text = shown(timeline(program, 1), width)
     assert "█" * 30 in text
-    assert "█…" not in text
     assert all(len(line) <= width for line in text.splitlines())
     assert "1 h 6 min 41 s on 1 slot" in text.replace("\n", " ")
 
 
 def test_timeline_of_nothing_and_of_much(shown):
-    nothing = simulate(a_program(a_task("a", estimate={"seconds": 0})), slots=2)
-    assert "0.0 s on 2 slots" in shown(simulation_view(nothing))
-    much = simulate(a_program(*(a_task(f"t{n}") for n in range(100))), slots=2)
-    assert "… and 40 more" in shown(simulation_view(much))
+    nothing = a_program(a_task("a", estimate={"seconds": 0}))
+    assert "0.0 s on 2 slots" in shown(timeline(nothing, 2))
+    much = a_program(*(a_task(f"t{n}") for n in range(100)))
+    assert "… and 40 more" in shown(timeline(much, 2))
 
 
 def test_run_shows_each_leaf_on_a_line_and_failures_in_full(shown, a_run, an_outcome):
@@ -101,16 +135,50 @@ def test_run_shows_each_leaf_on_a_line_and_failures_in_full(shown, a_run, an_out
     lines = text.splitlines()
     assert lines[1].split() == ["a", "worker", "completed", "2.0", "seven", "things", "found"]
     assert lines[2].split()[:4] == ["b", "worker", "failed", "2.0"]
-    assert lines[2].rstrip().endswith("…")
-    assert "✗ b: it broke" in lines[4]
+    assert " ".join(text.split()).count("it broke") == 60
+    assert "✗ b: it broke" in text
     assert "  → mend it" in text
-    assert "failed · 1 of 3 tasks done in 1 min 35 s · $1.50" in text
+    assert "failed · 1 of 3 tasks done in 1 min 35 s\n" in text
     assert "→ mend the cause and resume" in text
 
 
 def test_run_whose_leaves_were_seen_shows_the_rest(shown, a_run, an_outcome):
-    text = shown(run_view(a_run(an_outcome("a")), with_tasks=False))
+    text = shown(run_view(a_run(an_outcome("a", usd=1)), with_tasks=False))
     assert text == "completed · 1 of 1 task done in 1 min 35 s · $1.50\n"
+
+
+@pytest.mark.parametrize(
+    ("usd", "said"),
+    [((None, None), ""), ((1, 0.5), " · $1.50"), ((1.5, None), " · at least $1.50"), ((1.5, 0), " · $1.50")],
+)
+def test_a_cost_is_shown_as_far_as_it_is_known(shown, a_run, an_outcome, usd, said):
+    run = a_run(*(an_outcome(name, usd=each) for name, each in zip("ab", usd, strict=True)))
+    text = shown(run_view(run, with_tasks=False))
+    assert text == f"completed · 2 of 2 tasks done in 1 min 35 s{said}\n"
+
+
+def test_a_rehearsal_is_marked_and_has_no_cost(shown, a_run, an_outcome):
+    text = shown(run_view(a_run(an_outcome("a", usd=0), rehearsal=0.1), with_tasks=False))
+    assert text == "completed · rehearsed at 0.1 of the estimated time · 1 of 1 task done in 1 min 35 s\n"
+
+
+@pytest.mark.parametrize("width", [80, 60, 40, 20, 1])
+def test_plan_and_run_fit_any_terminal_and_nothing_is_cut(shown, a_run, an_outcome, width):
+    routed, _ = routed_to(a_plan(a_task("a" * 50, description="many words " * 20)))
+    path = "some/very/long/path/of/a/task/that/is/longer/than/most"
+    run = a_run(an_outcome(path, "failed", error="it broke at last"), state="failed")
+    for view in (plan_view(routed, GOOD), run_view(run)):
+        lines = shown(view, width).splitlines()
+        assert all(len(line) <= width for line in lines)
+        assert "…" not in "".join(lines)
+    assert path in "".join("".join(lines).split())
+
+
+def test_simulation_says_what_is_only_a_default(shown):
+    text = shown(timeline(a_program(a_task("a", estimate={"seconds": 4}), a_task("b")), 2))
+    assert "1 of 2 tasks have no estimate; each of them counts as 1 s" in text
+    assert "No task has an estimate; each of them counts as 1 s" in shown(timeline(a_program(a_task("a")), 2))
+    assert "$" not in text
 
 
 def test_long_run_is_cut_and_says_so(shown, a_run, an_outcome):

@@ -68,9 +68,19 @@ def test_the_list_shows_what_each_run_is(keep):
     first, second, third = call(runs_module.runs).output.splitlines()
     assert first.split() == ["run", "state", "started", "took", "tasks", "cost", "request"]
     assert second.split()[:3] == ["20260102-000000-bbbbbb", "budget", "exceeded"]
-    assert "1/1  $1.50  Release" in second
+    assert "1/1  $1.50  Release it very" in second
+    assert second.endswith("…")
     assert third.startswith("20260101-000000-aaaaaa  completed")
-    assert max(map(len, (first, second, third))) <= 80
+
+
+@pytest.mark.parametrize("width", [80, 60, 40, 20])
+def test_the_list_keeps_run_ids_and_requests_whole_on_any_terminal(keep, monkeypatch, width):
+    keep("20260101-000000-aaaaaa", request="Look at all the many things that are somewhere around here, once more")
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = call(runs_module.runs).output.splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert "20260101-000000-aaaaaa" in "".join(lines)
+    assert "Look at all the many things that are somewhere around here, once more" in " ".join(" ".join(lines).split())
 
 
 def test_the_list_as_data_has_requests_and_no_tasks(keep):

@@ -75,7 +75,7 @@ def test_the_plan_has_its_request_picture_tree_and_tasks():
     )
     page = _plan_page(program)
     assert "**Request:** Do it all" in page
-    assert "4 tasks for 1 agent · 2 min of work and $0.00 as estimated" in page
+    assert "4 tasks for 1 agent · at least 2 min of work as estimated" in page
     assert "Planned by the **heuristics**: playbook x" in page
     assert "![Picture: the tasks and what each comes after](data:image/svg+xml;base64," in page
     tree = page.split("```text\n")[1].split("\n```")[0].splitlines()
@@ -87,8 +87,8 @@ def test_the_plan_has_its_request_picture_tree_and_tasks():
         "└─ z (after c): z",
     ]
     assert "| a | worker | 2 min | – |" in page
-    assert "| c/x | worker | 1 s | a |" in page
-    assert "| z | worker | 1 s | c/y |" in page
+    assert "| c/x | worker | – | a |" in page
+    assert "| z | worker | – | c/y |" in page
 
 
 @pytest.mark.parametrize("level", ["llm", "minimal", "file"])
@@ -109,7 +109,7 @@ def test_a_hostile_plan_is_plain_text():
 def test_many_names_are_counted():
     names = [f"t{i}" for i in range(9)]
     page = _plan_page(a_program(*(a_task(name) for name in names), a_task("end", after=tuple(names))))
-    assert "| end | worker | 1 s | t0, t1, t2 and 6 more |" in page
+    assert "| end | worker | – | t0, t1, t2 and 6 more |" in page
     assert "end (after t0, t1, t2 and 6 more): end" in page
 
 
@@ -216,7 +216,7 @@ def test_the_result_of_a_good_run_shows_what_it_left():
     page = _run_page(
         _run(outcome, duration_s=3.04), said={"a": "427 files | many"}, files=[("From a", "/tmp/a_report_.md")]
     )
-    assert page.startswith("**Completed** after 3 s · $0.00 · 1 completed")
+    assert page.startswith("**Completed** after 3 s · 1 completed")
     assert "- From a: /tmp/a\\_report\\_.md" in page
     assert "| a | worker | completed | 1 | 2.3 s | 427 files \\| many |" in page
     assert "resume" not in page

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genesis.errors import PlanningError
 from genesis.model import Plan
@@ -196,3 +198,80 @@ def test_groups_within_groups_hold_thousands_of_steps():
 def test_more_steps_than_fit_are_an_error(fan_out, depth):
     with pytest.raises(PlanningError, match="9 steps"):
         step_tasks([Step(f"s{index}") for index in range(9)], fan_out=fan_out, depth=depth)
+
+
+@pytest.mark.parametrize(
+    ("request_", "steps"),
+    [
+        ("1. Build the API 2. Write tests 3. Deploy it", 3),
+        ("1) Build the API 2) Write tests 3) Deploy it", 3),
+        ("Please do this: 1) collect the logs, 2) find the errors and 3) write a summary.", 3),
+        ("(1) Build the API (2) write the tests (3) deploy", 3),
+        ("Do (a) collect the data, (b) clean it and (c) plot it", 3),
+        ("a) collect the data b) clean it c) plot it", 3),
+        ("Please: a. collect the data b. clean it c. plot it", 3),
+        ("i) collect the data ii) clean it iii) plot it", 3),
+        ("Prepare the launch: - write the press release - book the venue - invite the guests", 3),
+        ("- write the press release - book the venue", 2),
+        ("Release it: * tag the version * build the wheel * upload it", 3),
+        ("Release it: • tag the version • build the wheel • upload it", 3),
+        ("First collect the logs, then find the errors, finally write a summary", 3),
+        ("First, build the API. Second, test it. Third, ship it.", 3),
+        ("Set up Python 3.11: 1. install it 2. run v1.2.3 of the tool 3. report", 3),
+        ("1: build the API 2: test it 3: ship it", 3),
+        ("1 - build the API 2 - test it 3 - ship it", 3),
+        ("#1 build the API #2 test it #3 ship it", 3),
+        ("Step 1: build the API. Step 2: test it. Step 3: ship it.", 3),
+        ("We need: 1. a logo; 2. a website; 3. business cards", 3),
+        ("1. Upgrade to Python 3.11 2. Fix section 2.1 of the docs 3. Pay the $3.50 invoice by 1.2.2025", 3),
+        ("1. Read chapter 2. 2. Write notes on section 3. 3. Send them", 3),
+    ],
+)
+def test_lists_within_a_paragraph_are_steps(request_, steps):
+    assert len(spelled_steps(request_)) == steps
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "Upgrade the project to Python 3.11",
+        "Upgrade from version 1. to version 2. soon",
+        "Move from Django 1.11 to 2.2 and on to 3.2",
+        "Release v1.2.3 of the library",
+        "Fix section 2.1 and section 2.2 of the manual",
+        "Read sections 1. and 2. of the manual",
+        "Pay the invoice of $1.50 and 2.50",
+        "Summarise the meeting of 1. May and 2. June",
+        "Compare plan (a) with plan (b)",
+        "Explain the difference between options a) and b)",
+        "Prove lemma (1) using lemma (2) of the paper",
+        "Find flights on 1.2.2025 and 2.3.2025",
+        "Compare Type 1. and Type 2. diabetes",
+        "Write a well-known e-mail - a short one - to the team",
+        "Compare the A - B - C bands",
+        "Translate the text from English - German - French",
+        "Compute 1 - 2 - 3",
+        "Write about the years 1914 - 1918 - 1939",
+        "Draw the route Paris - Lyon - Nice",
+        "Use node 1. 2. or 3.",
+        "Improve the score from 1) to 2) in the table",
+        "See chapter 1) and chapter 2) for the background",
+        "Rate each film from 1. to 5. stars",
+        "Explain (1) and (2) in the paper",
+        "Close the issues #1 and #2 today",
+    ],
+)
+def test_numbers_letters_and_dashes_in_a_sentence_are_no_list(request_):
+    assert len(spelled_steps(request_)) <= 1
+
+
+_WORK = st.sampled_from(
+    ["build the API", "write v1.2.3 of the tests", "pay $3.50", "upgrade to Python 3.11", "fix section 2.1"]
+)
+_STYLES = st.sampled_from(["{0}. ", "{0}) ", "({0}) ", "step {0}: ", "{0}: ", "({1}) ", "{1}) "])
+
+
+@given(st.lists(_WORK, min_size=2, max_size=9), _STYLES, st.sampled_from([" ", ", ", "; ", ". "]))
+def test_any_way_to_number_gives_each_step_its_own_words(work, style, between):
+    text = between.join(style.format(n + 1, "abcdefghi"[n]) + each for n, each in enumerate(work))
+    assert [step.text.lower().rstrip(".") for step in spelled_steps(text)] == [each.lower() for each in work]

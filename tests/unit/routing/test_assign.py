@@ -42,7 +42,7 @@ class TestPins:
     def test_pin_is_honoured_over_a_better_fit(self):
         found = routed({"type": "test", "agent": "dev"}, TEAM)
         assert found.agent == "dev"
-        assert found.reason == "the plan asks for dev"
+        assert found.reason == "the plan asks for dev (although qa scores higher)"
         assert [other.agent for other in found.alternatives] == ["qa"]
         assert found.alternatives[0].score > found.score
 
@@ -71,7 +71,7 @@ class TestPins:
 class TestRules:
     def test_higher_priority_wins_and_may_grant_a_type(self):
         found = routed({"type": "code", "labels": {"domain": "ml"}}, TEAM)
-        assert (found.agent, found.reason) == ("qa", "rule 'ml' sends it to qa")
+        assert (found.agent, found.reason) == ("qa", "rule 'ml' sends it to qa (although dev, web score higher)")
         assert {other.agent for other in found.alternatives} == {"dev", "web"}
 
     def test_rule_without_a_type_fires(self):
@@ -167,7 +167,7 @@ class TestLoad:
 class TestGeneric:
     def test_clear_description_wins_over_the_default_rule(self):
         found = routed({"description": "Make pages with new layouts"}, TEAM)
-        assert (found.agent, found.reason) == ("web", "the description points at web")
+        assert (found.agent, found.reason) == ("web", "the description points at web (although dev scores higher)")
         assert "dev" in [other.agent for other in found.alternatives]
 
     def test_unclear_description_goes_to_the_default_rule(self):

@@ -1,0 +1,153 @@
+"""What is known before a run of how long it takes and what it costs, and how that is said.
+
+Where no task has an estimate nothing is said, and where only some have one the rest counts as nothing: "at least".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+
+from genesis.execute.plain import duration, money
+from genesis.model import Program
+from genesis.pipeline import simulate
+
+__all__ = [
+    "SERVER_START_UP",
+    "START_UP",
+    "Forecast",
+    "StartUp",
+    "cost_in_words",
+    "count",
+    "forecast_of",
+    "in_words",
+    "rough",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StartUp:
+    """Seconds of a run besides its tasks': importing Prefect, a server that has to be started, and the last events."""
+
+    least_s: float
+    most_s: float
+
+    def on_busy_machine(self, load: float) -> StartUp:
+        """Give what it takes at most where so many processes share each processor."""
+        return StartUp(self.least_s, self.most_s * min(_BUSIEST, max(1.0, load)))
+
+
+START_UP = StartUp(5, 10)
+"""Of `genesis run PLAN --rehearse 0` on two cores with a server that runs: it takes 6.5 s of processor time."""
+SERVER_START_UP = StartUp(10, 25)
+"""The same where the embedded server has to be started as well."""
+_LONG = 10
+"""A run that lasts so many times as long as starting up is not told of it."""
+_BUSIEST = 5.0
+"""A machine that is busier than that is no ground for a forecast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is known of a run before it starts."""
+
+    tasks: int
+    orders: int
+    """Tasks that become work orders for people: the run only writes them, and what people take is not counted."""
+    agents: int
+    slots: int
+    timed: int
+    """Tasks whose duration is known."""
+    seconds: float
+    """Of all tasks together, on these slots; what is not known counts as 0."""
+    priced: int
+    """Tasks whose cost is known."""
+    usd: Decimal
+    start_up: StartUp | None = None
+    """What comes on top where it is run from here."""
+
+
+def forecast_of(
+    program: Program,
+    slots: int,
+    *,
+    orders: Collection[int] = (),
+    rehearse: float | None = None,
+    start_up: StartUp | None = None,
+) -> Forecast:
+    """Work out what is known of a run.
+
+    Args:
+        program: What runs.
+        slots: Tasks running at once.
+        orders: Leaves that become work orders for people.
+        rehearse: Scale of a rehearsal: its timers' durations are known, and it costs nothing.
+        start_up: What comes on top.
+    """
+    leaves = program.leaves
+    works = [leaf for leaf in leaves if leaf.index not in orders]
+    timed = {leaf.index for leaf in works if leaf.seconds_known}
+    known = tuple(leaf if leaf.index in timed else leaf.model_copy(update={"seconds": 0.0}) for leaf in leaves)
+    if rehearse is not None:
+        known = tuple(leaf.model_copy(update={"seconds": leaf.seconds * rehearse}) for leaf in leaves)
+    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots)
+    return Forecast(
+        tasks=len(leaves),
+        orders=len(leaves) - len(works),
+        agents=len({leaf.agent for leaf in leaves}),
+        slots=slots,
+        timed=len(leaves) if rehearse is not None else len(timed),
+        seconds=predicted.makespan_s,
+        priced=0 if rehearse is not None else sum(leaf.usd_known for leaf in works),
+        usd=sum((leaf.usd for leaf in works), Decimal(0)),
+        start_up=start_up,
+    )
+
+
+def in_words(forecast: Forecast) -> str:
+    """Say what is known of a run, for example `4 tasks on 2 agents · about 12 s on 16 slots · about $0.02`."""
+    parts = [f"{count(forecast.tasks, 'task')} on {count(forecast.agents, 'agent')}"]
+    slots = count(forecast.slots, "slot")
+    if forecast.orders:
+        which = "all" if forecast.orders == forecast.tasks else f"{forecast.orders:,} of them"
+        parts.append(f"{which} work orders for people, whose time and cost are not counted")
+    if forecast.orders == forecast.tasks:
+        return " · ".join(parts)
+    if forecast.timed:
+        parts.append(f"{_about(forecast.timed, forecast)} {rough(forecast.seconds)} on {slots}{_started(forecast)}")
+    else:
+        parts.append(f"no estimates of time on {slots}")
+    return " · ".join(parts) + cost_in_words(forecast)
+
+
+def cost_in_words(forecast: Forecast) -> str:
+    """Say what is known of the cost, after a dot; nothing where nothing is."""
+    return f" · {_about(forecast.priced, forecast)} {money(forecast.usd)}" if forecast.priced else ""
+
+
+def _about(known: int, forecast: Forecast) -> str:
+    return "about" if known == forecast.tasks - forecast.orders else "at least"
+
+
+def _started(forecast: Forecast) -> str:
+    """Say what a person waits for who starts it here."""
+    extra = forecast.start_up
+    if extra is None or forecast.seconds > _LONG * extra.most_s:
+        return ""
+    least, most = (rough(float(round(forecast.seconds + seconds))) for seconds in (extra.least_s, extra.most_s))
+    if forecast.timed < forecast.tasks - forecast.orders:
+        return f" (with starting up at least {least})"
+    if least.endswith(" s") and "min" not in least + most:
+        least = least.removesuffix(" s") if least != most else least
+    return f" (with starting up {least} to {most})" if least != most else f" (with starting up {least})"
+
+
+def rough(seconds: float) -> str:
+    """Say an estimated duration, without a tenth of a second that says nothing."""
+    return duration(seconds).replace(".0 s", " s")
+
+
+def count(number: int, noun: str) -> str:
+    """Count things."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,77 @@
+"""One line at the bottom of a terminal that is written anew while something goes on; elsewhere there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from genesis.cli.output import is_live
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+__all__ = ["StatusLine", "waiting"]
+
+_PER_SECOND = 8
+
+
+@contextmanager
+def waiting(out: Console, what: str) -> Iterator[None]:
+    """Show on a terminal what is waited for, and for how long already."""
+    begun = time.monotonic()
+    line = StatusLine(out, lambda _room: Text(f"{what} · {int(time.monotonic() - begun)} s", style="dim"))
+    line.start()
+    try:
+        yield
+    finally:
+        line.stop()
+
+
+class StatusLine:
+    """A line that is made anew several times a second, by a thread of its own.
+
+    It never takes a second line: what does not fit is left out at its end, since a line that the terminal wraps would
+    leave copies of itself behind.
+
+    Args:
+        out: Where to show it.
+        make: Makes it, for so many cells.
+    """
+
+    def __init__(self, out: Console, make: Callable[[int], Text]) -> None:
+        self._out = out
+        self._make = make
+        self._live: Live | None = None
+
+    def start(self) -> None:
+        """Show it, where the console is a terminal that can."""
+        if not is_live(self._out):
+            return
+        from rich.live import Live  # only for people
+
+        self._live = Live(
+            get_renderable=self._fitted,
+            console=self._out,
+            refresh_per_second=_PER_SECOND,
+            transient=True,
+            vertical_overflow="visible",
+        )
+        self._live.start(refresh=True)
+
+    def stop(self) -> None:
+        """Take it away; safe to call twice."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _fitted(self) -> Text:
+        room = max(1, self._out.width - 1)
+        line = self._make(room).split()[0]
+        line.no_wrap = True
+        line.truncate(room, overflow="ellipsis" if self._out.encoding.startswith("utf") else "crop")
+        return line

@@ -1,0 +1,96 @@
+"""What a model may change in the plan that a playbook gives for a request: it adds and says more, and takes nothing.
+
+A playbook is tested, with the tools, inputs and edges of its tasks; a model's own plan for the same request is a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from genesis.errors import PlanningError
+from genesis.model import Plan, Task
+from genesis.planning.compose import compose
+from genesis.planning.llm_draft import Draft
+from genesis.planning.planner import PlanningContext
+from genesis.planning.playbook import Playbook
+from genesis.planning.task_types import CHANGE_OUTSIDE, GENERIC
+from genesis.structure.repair import slug
+
+__all__ = ["Basis", "basis_of", "refined"]
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The plan that a playbook gives for a request which it matches exactly."""
+
+    playbook: str
+    plan: Plan
+    note: str
+    """What in the playbook matched."""
+
+
+def basis_of(request: str, playbooks: Sequence[Playbook], context: PlanningContext) -> Basis | None:
+    """Find the plan to refine; None where no playbook matches the request exactly."""
+    if not playbooks:
+        return None
+    made = compose(request, playbooks, context)
+    if not made.exact:
+        return None
+    return Basis(made.exact, Plan(request=request, tasks=made.tasks, vars=made.variables), "; ".join(made.notes))
+
+
+def refined(basis: Basis, drafts: Sequence[Draft], given: Mapping[str, str]) -> Plan:
+    """Put a model's changes into a playbook's plan.
+
+    Of a task that the playbook has, its description may change, and it may come after further ones; a generic one gets
+    a type. Everything else stays: inputs, outputs, subtasks and edges.
+
+    Args:
+        basis: The playbook's plan.
+        drafts: The model's answer.
+        given: Variables of the person, which nothing changes.
+
+    Raises:
+        PlanningError: The answer leaves out a task of the playbook, or adds one of no particular type.
+    """
+    names = {task.id: slug(task.id, task.id) for task in basis.plan.tasks}
+    answered = {draft.id: draft for draft in drafts}
+    lost = [task.id for task in basis.plan.tasks if names[task.id] not in answered]
+    if lost:
+        more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+        raise _worse(basis, f"leaves out {', '.join(map(repr, lost[:_SHOWN]))}{more}")
+    added = [draft for draft in drafts if draft.id not in names.values()]
+    if vague := next((draft for draft in added if draft.type == GENERIC), None):
+        raise _worse(basis, f"adds {vague.id!r} without a type that an agent takes")
+    tasks = (
+        *(_changed(task, answered[names[task.id]]) for task in basis.plan.tasks),
+        *(draft.task() for draft in added),
+    )
+    return basis.plan.model_copy(update={"tasks": tasks, "vars": _variables(basis.plan, drafts, given)})
+
+
+def _worse(basis: Basis, what: str) -> PlanningError:
+    return PlanningError(f"its refinement of the playbook {basis.playbook} {what}, so the playbook's plan stands")
+
+
+def _changed(task: Task, draft: Draft) -> Task:
+    after = tuple(dict.fromkeys((*task.depends_on, *(name for name in draft.depends_on if name != task.id))))
+    update: dict[str, object] = {"description": draft.description or task.description, "depends_on": after}
+    if task.type == GENERIC and not task.subtasks:  # a step in the request's words, whose type nobody could tell
+        update |= {"type": draft.type, "side_effects": task.side_effects or draft.type in CHANGE_OUTSIDE}
+    return task.model_copy(update=update)
+
+
+def _variables(plan: Plan, drafts: Sequence[Draft], given: Mapping[str, str]) -> dict[str, str]:
+    """Take values of parameters from inputs of their names: what stands in the request, in place of a default."""
+    said = {word.strip(",;:!?()\"'`") for word in re.findall(r"\S+", plan.request)}
+    found = dict(plan.vars)
+    for draft in drafts:
+        for name, value in draft.inputs.items():
+            if name in found and name not in given and found[name] not in said and value in said:
+                found[name] = value
+    return found

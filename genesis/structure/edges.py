@@ -1,0 +1,49 @@
+"""What each task of a plan comes after, for people: what it names itself, and what its inputs refer to."""
+
+from __future__ import annotations
+
+from genesis.model import Plan
+from genesis.structure.dataflow import dataflow
+from genesis.structure.outline import Node, Outline, outline
+from genesis.structure.references import WHOLE_RESULT, split
+
+__all__ = ["shown_edges"]
+
+
+def shown_edges(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Name for each task, by its path, the tasks that it comes after, as the plan writes them.
+
+    An entry of `depends_on` stands as it is. A task that only a reference in the inputs names follows with the keys
+    that are used: `lint (findings)`. A plan with faults has the edges that can be found.
+    """
+    tree = outline(plan)
+    sources = dataflow(plan, tree).sources
+    found: dict[str, tuple[str, ...]] = {}
+    for node in tree.nodes:
+        used = _used(tree, node, sources.get(node.index, {}))
+        referred = [f"{name} ({', '.join(keys)})" if keys else name for name, keys in used.items()]
+        if names := [*node.task.depends_on, *referred]:
+            found.setdefault(node.path, tuple(dict.fromkeys(names)))
+    return found
+
+
+def _used(tree: Outline, node: Node, sources: dict[str, int]) -> dict[str, list[str]]:
+    """Give the tasks that only references name, with the keys that are used of each."""
+    before = set(tree.before[node.index])
+    used: dict[str, list[str]] = {}
+    for reference, source in sources.items():
+        parts = split(reference)
+        if parts is None or before & _with_ancestors(tree, source):
+            continue
+        keys = used.setdefault(parts[0], [])
+        if parts[1] != WHOLE_RESULT:
+            keys.append(parts[1])
+    return used
+
+
+def _with_ancestors(tree: Outline, index: int) -> set[int]:
+    found: set[int] = set()
+    while index >= 0:
+        found.add(index)
+        index = tree.nodes[index].parent
+    return found

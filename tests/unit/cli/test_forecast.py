@@ -1,0 +1,81 @@
+"""What is said before a run of how long it takes and what it costs: nothing that nobody knows."""
+
+import pytest
+
+from genesis.cli.forecast import StartUp, forecast_of, in_words
+from genesis.testing import a_program, a_task
+
+KNOWN = {"seconds": 4, "usd": 0.5}
+
+
+def words(*tasks, **more):
+    return in_words(forecast_of(a_program(*tasks), 2, **more))
+
+
+def test_nothing_known_is_no_time_and_no_cost():
+    said = words(a_task("a"), a_task("b"))
+    assert said == "2 tasks on 1 agent · no estimates of time on 2 slots"
+    assert "$" not in said
+
+
+def test_all_known_is_about():
+    said = words(a_task("a", estimate=KNOWN), a_task("b", after=("a",), estimate=KNOWN))
+    assert said == "2 tasks on 1 agent · about 8 s on 2 slots · about $1.00"
+
+
+def test_some_known_is_at_least():
+    assert words(a_task("a", estimate=KNOWN), a_task("b")) == (
+        "2 tasks on 1 agent · at least 4 s on 2 slots · at least $0.50"
+    )
+
+
+def test_a_cost_of_nothing_that_is_known_is_said():
+    assert words(a_task("a", estimate={"usd": 0})).endswith("· about $0.00")
+
+
+def test_a_time_of_nothing_that_is_known_is_said():
+    assert "about 0 s on 2 slots" in words(a_task("a", estimate={"seconds": 0}))
+
+
+def test_a_rehearsal_knows_its_timers_and_costs_nothing():
+    assert words(a_task("a", estimate=KNOWN), a_task("b", after=("a",)), rehearse=0.5) == (
+        "2 tasks on 1 agent · about 2.5 s on 2 slots"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (10, "about 10 s on 2 slots (with starting up 15 to 20 s)"),
+        (95, "about 1 min 35 s on 2 slots (with starting up 1 min 40 s to 1 min 45 s)"),
+    ],
+)
+def test_starting_up_is_counted_in(seconds, said):
+    assert said in words(a_task("a", estimate={"seconds": seconds}), start_up=StartUp(5, 10))
+
+
+def test_starting_up_is_left_out_of_a_long_run():
+    said = words(a_task("a", estimate={"seconds": 3600}), start_up=StartUp(5, 10))
+    assert said == "1 task on 1 agent · about 1 h on 2 slots"
+
+
+def test_starting_up_is_a_least_where_not_all_is_known():
+    said = words(a_task("a", estimate={"seconds": 10}), a_task("b"), start_up=StartUp(5, 10))
+    assert "at least 10 s on 2 slots (with starting up at least 15 s)" in said
+
+
+def test_a_busy_machine_takes_longer_and_an_idle_one_no_shorter():
+    assert StartUp(5, 10).on_busy_machine(0.1) == StartUp(5, 10)
+    assert StartUp(5, 10).on_busy_machine(2) == StartUp(5, 20)
+    assert StartUp(5, 10).on_busy_machine(100) == StartUp(5, 50)
+
+
+def test_what_people_take_is_not_counted():
+    tasks = (a_task("a", estimate=KNOWN), a_task("b", estimate={"seconds": 3600, "usd": 9}))
+    assert words(*tasks, orders={1}) == (
+        "2 tasks on 1 agent · 1 of them work orders for people, whose time and cost are not counted"
+        " · about 4 s on 2 slots · about $0.50"
+    )
+    assert words(*tasks, orders={0, 1}) == (
+        "2 tasks on 1 agent · all work orders for people, whose time and cost are not counted"
+    )
