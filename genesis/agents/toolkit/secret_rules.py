@@ -40,7 +40,7 @@ class FoundSecret:
     """At most four of its characters, and its length."""
     fingerprint: str
     """A hash of the secret where it is too random to be guessed, else of its place."""
-    allowed: bool = False
+    is_allowed: bool = False
     """Whether a comment on its line says that it is no secret."""
 
 

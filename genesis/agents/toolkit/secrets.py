@@ -55,7 +55,7 @@ def run(path: object = ".", *, top: object = 200, time_limit_s: object = 120) ->
         searched += 1
         text = tree.text_of(file)
         for secret in find_secrets(file.path, text) if text is not None else ():
-            if secret.allowed:
+            if secret.is_allowed:
                 allowed += 1
             else:
                 found.append((file, secret))
