@@ -3,27 +3,63 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from genesis.agents.arguments import program_problem
 from genesis.agents.build import Equipment
-from genesis.agents.functions import function_problem, is_module_here
+from genesis.agents.functions import Functions, find_function, function_problem, is_module_here
 from genesis.agents.http import secrets_in
 from genesis.model import AgentProfile, CommandExecutor, ExecutorSpec, HttpExecutor, LlmExecutor, PythonExecutor
 
-__all__ = ["LocalProbe"]
+__all__ = ["InputProbe", "LocalProbe"]
 
 
-class LocalProbe:
-    """Answers for this machine what validation asks: is an executor usable, is a secret present.
+class InputProbe:
+    """Answers about inputs only, for plans that may run elsewhere or under another environment.
 
-    Modules are found and read, never imported; programs are looked for, never run; no service is called.
+    Args:
+        functions: Functions of this process, see `functions_of`.
+    """
+
+    def __init__(self, functions: Functions | None = None) -> None:
+        self._functions = functions or {}
+
+    def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
+        """Leave executors to the run's own check."""
+        del spec, agent
+        return None
+
+    def secret_present(self, name: str) -> bool:
+        """Leave secrets to the run's own check."""
+        del name
+        return True
+
+    def input_problem(self, spec: PythonExecutor, inputs: Mapping[str, JsonValue]) -> str | None:
+        """Call the executor's check, if it has one and it is here; one that fails by itself is a problem too."""
+        if spec.check is None or function_problem(spec.check, self._functions):
+            return None
+        try:
+            problem = find_function(spec.check, self._functions)(inputs)
+        except Exception as error:  # noqa: BLE001  # the check is the team's own code
+            return f"its check {spec.check!r} failed with {type(error).__name__}: {error}"
+        return str(problem) if problem else None
+
+
+class LocalProbe(InputProbe):
+    """Answers for this machine what validation asks: is an executor usable, is a secret present, are inputs right.
+
+    Modules are found and read, never imported, but those of checks of inputs; programs are looked for, never run; no
+    service is called.
 
     Args:
         equipment: What executors may use here.
     """
 
     def __init__(self, equipment: Equipment) -> None:
+        super().__init__(equipment.functions)
         self._equipment = equipment
 
     def secret_present(self, name: str) -> bool:
@@ -36,7 +72,8 @@ class LocalProbe:
             return None
         match spec:
             case PythonExecutor():
-                return function_problem(spec.call, self._equipment.functions)
+                called = filter(None, (spec.call, spec.check))
+                return next(filter(None, (function_problem(each, self._functions) for each in called)), None)
             case CommandExecutor():
                 return self._command_problem(spec)
             case HttpExecutor():

@@ -93,7 +93,14 @@ def run(
     if pools:
         agents = project_agents(agents, settings)
     with observed(settings, "run", correlation_id=correlation_id) as made:
-        prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
+        prepared = planned(
+            request,
+            settings,
+            agents=agents,
+            playbooks=playbooks,
+            variables=variables(pairs),
+            runs_here=not pools and rehearse is None,
+        )
         if not as_json:
             notes().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
         program = compiled(prepared, settings)

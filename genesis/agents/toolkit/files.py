@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -14,11 +15,21 @@ from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.git import Repository, find_repository
 from genesis.errors import TaskError
 
-__all__ = ["MAX_FILES", "MAX_READ_BYTES", "SourceFile", "Tree", "audited_folder", "printable", "survey"]
+__all__ = [
+    "MAX_FILES",
+    "MAX_READ_BYTES",
+    "SourceFile",
+    "Tree",
+    "audited_folder",
+    "folder_problem",
+    "printable",
+    "survey",
+]
 
 MAX_FILES = 200_000
 MAX_READ_BYTES = 2_000_000
 _LISTING_S = 60.0
+_ADDRESS = re.compile(r"(?i)^(?:[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:)")
 _SNIFFED_BYTES = 8_192
 
 
@@ -167,17 +178,33 @@ def audited_folder(path: object) -> Path:
     """
     text = str(path).strip()
     if not text or "\0" in text:
-        raise TaskError("the path to audit is empty or not a path", hint="give a folder, for example path=.")
+        raise _refused("the path to audit is empty or not a path", "give a folder, for example path=.")
+    if _ADDRESS.match(text):
+        raise _refused(f"{printable(text)!r} is an address, not a folder", "clone it first, then audit the clone")
     try:
         folder = Path(text).expanduser().resolve()
         if not folder.exists():
-            raise TaskError(f"there is no folder {printable(text)!r} to audit", hint="check the path")
+            raise _refused(f"there is no folder {printable(text)!r} to audit", "check the path")
         if not folder.is_dir():
-            raise TaskError(f"{printable(text)!r} is not a folder", hint="give the folder, not a file in it")
+            raise _refused(f"{printable(text)!r} is not a folder", "give the folder, not a file in it")
         os.listdir(folder)
     except (OSError, RuntimeError) as error:
-        raise TaskError(f"the folder {printable(text)!r} cannot be read: {error}", hint="check its rights") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _refused(f"the folder {printable(text)!r} cannot be read: {reason}", "check its rights") from error
     return folder
+
+
+def folder_problem(inputs: Mapping[str, object]) -> str | None:
+    """Say why the folder that a task is to audit cannot be, or None; validation asks before anything runs."""
+    try:
+        audited_folder(inputs.get("path", "."))
+    except TaskError as error:
+        return f"{error.message}; {error.hint}"
+    return None
+
+
+def _refused(message: str, hint: str) -> TaskError:
+    return TaskError(message, hint=hint, code="GEN-TASK-INPUT")
 
 
 def survey(path: object, *, max_files: int = MAX_FILES) -> Tree:
