@@ -269,9 +269,13 @@ _NAME = (
     r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credential"
     r"|(?:api|access|auth|private|encryption|signing|master|account)[._-]?key)"
 )
-_SIGN = r"\s{0,3}(?:[:=,(]=?|=>|:=|:\s?[A-Za-z][\w.\[\]|<>?]{0,30}\s?=|\|\|=|\?\?=|>|\"\s{1,3}value=)\s{0,3}"
+_SIGN = r"\s{0,3}(?:[:=(]=?|=>|:=|:\s?[A-Za-z][\w.\[\]|<>?]{0,30}\s?=|\|\|=|\?\?=|>|\"\s{1,3}value=)\s{0,3}"
 _QUOTED_VALUE = re.compile(
     rf"(?P<name>{_NAME}[\w.-]{{0,20}})[\"'`]?\]?{_SIGN}[bruf@]{{0,2}}(?P<quote>[\"'`])(?P<secret>[^\"'`\s]{{8,200}})(?P=quote)",
+    re.IGNORECASE,
+)
+_ARGUMENT_VALUE = re.compile(
+    rf"[\"'](?P<name>[\w.-]{{0,40}}{_NAME}[\w.-]{{0,20}})[\"']\s{{0,3}},\s{{0,3}}(?P<quote>[\"'])(?P<secret>[^\"'`\s]{{8,200}})(?P=quote)",
     re.IGNORECASE,
 )
 _TAGGED_VALUE = re.compile(
@@ -323,6 +327,7 @@ def _assigned(context: _Context) -> Iterator[_Candidate]:
 
 def _assignments(line: str, context: _Context) -> Iterator[re.Match[str]]:
     yield from _QUOTED_VALUE.finditer(line)
+    yield from _ARGUMENT_VALUE.finditer(line)
     if "</" in line:
         yield from _TAGGED_VALUE.finditer(line)
     if context.is_bare:

@@ -275,6 +275,7 @@ def test_secrets_are_found_in_the_notation_of_each_kind_of_file(path, line, seve
         ("a.rb", "token = request.headers['X-Auth-Token2']"),
         ("a.ts", "passwordLabel: 'Enter2Your9Kd02kfLq'"),
         ("a.ts", "const tokenType = 'Bearer9Kd02kfLq';"),
+        ("a.py", "Form('Service token', 'svc9Kd02kfLq')"),
         ("a.py", "secret_sauce = 'tR7ß#kq92Lm!x'"),
     ],
 )
