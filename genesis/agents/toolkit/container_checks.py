@@ -32,13 +32,13 @@ _RULES: dict[str, tuple[Severity, str, str, str]] = {
         "medium",
         "A container is privileged",
         "{} containers are privileged",
-        "It can do all that root of the host can: add the single capabilities that are needed instead.",
+        "A privileged container can do all that root of the host can: add the single capabilities it needs instead.",
     ),
     "socket": (
         "medium",
         "A service controls the host's Docker",
         "{} services control the host's Docker",
-        "It mounts docker.sock, which is as good as root of the host: put a proxy with few rights between them.",
+        "Access to docker.sock is as good as root on the host: put a proxy that allows little between them.",
     ),
     "piped": (
         "medium",
@@ -68,7 +68,7 @@ _RULES: dict[str, tuple[Severity, str, str, str]] = {
         "low",
         "A service uses the host's network",
         "{} services use the host's network",
-        "Publish ports.",
+        "Publish the ports that it needs instead.",
     ),
     "added": (
         "low",

@@ -37,6 +37,11 @@ TOPICS: dict[str, str] = {
 }
 """The topics in the report's order, with their headings."""
 
+_URGENCY = (
+    *("secrets", "infrastructure", "dependencies", "tests", "licence", "lint"),
+    *("complexity", "history", "documentation", "inventory", "todos"),
+)
+"""The topics by what goes wrong first where their findings are left alone."""
 DEFAULT_OUTPUT = "genesis-audit.md"
 _REFUSED = "GEN-TASK-INPUT"
 _SUMMARISED = 25
@@ -136,7 +141,7 @@ def _state(answer: dict[str, object] | None) -> str:
 
 
 def _entries(answers: dict[str, dict[str, object]]) -> list[_Entry]:
-    """Gather the findings, the most severe first, then in the topics' order."""
+    """Gather the findings, the most severe first, then by what their topic puts at risk, each of them once."""
     found: list[_Entry] = []
     for topic, answer in answers.items():
         for item in items(answer.get("findings")):
@@ -145,7 +150,8 @@ def _entries(answers: dict[str, dict[str, object]]) -> list[_Entry]:
                 parts = [finding.get(key, "") for key in ("severity", "title", "detail", "where", "advice")]
                 found.append(_Entry(topic, *parts))
     order: dict[str, int] = {level: place for place, level in enumerate(SEVERITIES)}
-    return sorted(found, key=lambda entry: order[entry.severity])
+    found.sort(key=lambda entry: (order[entry.severity], _URGENCY.index(entry.topic)))
+    return list({(entry.title, entry.where, entry.detail): entry for entry in reversed(found)}.values())[::-1]
 
 
 def _levels(counts: Counter[str]) -> str:

@@ -184,7 +184,7 @@ def _place(item: dict[str, object], texts: dict[str, str]) -> _Place | None:
         string(item.get("desc")),
         string(item.get("url")),
         severity,
-        string(symbolic.get("annotation")),
+        feature if rule == "unpinned-uses" else string(symbolic.get("annotation")),
         printable(path.removeprefix("./")),
         row + 1 if isinstance(row, int) else 0,
     )
@@ -208,7 +208,7 @@ def _rule_findings(places: list[_Place]) -> Iterator[Finding]:
         yield Finding(
             severity=first.severity,
             title=title,
-            detail=f"{first.annotation[:1].upper()}{first.annotation[1:160]} (zizmor: {rule}).{several}",
+            detail=f"{first.annotation[:160]} (zizmor: {rule}).{several}",
             where=f"{first.path}:{first.line}",
             advice=advice,
         )

@@ -103,6 +103,25 @@ def test_the_summary_is_sorted_by_severity_and_cut(project, tmp_path):
     assert "… and 15 more" in answer["markdown"]
 
 
+def test_findings_of_one_severity_are_ordered_by_what_they_put_at_risk_and_told_once(project, tmp_path):
+    given = {
+        "todos": {"findings": [_finding("medium", "old markers")]},
+        "lint": {"findings": [_finding("medium", "broken file", where="a.py")]},
+        "tests": {"findings": [_finding("medium", "broken file", where="a.py")]},
+        "secrets": {"findings": [_finding("medium", "a token")]},
+    }
+    answer = report.run(project.root, output=str(tmp_path / "r.md"), **given)
+    assert [(each["topic"], each["title"]) for each in answer["top_findings"]] == [
+        ("secrets", "a token"),
+        ("tests", "broken file"),
+        ("todos", "old markers"),
+    ]
+
+
+def test_every_topic_has_its_place_in_the_order():
+    assert sorted(report._URGENCY) == sorted(report.TOPICS)
+
+
 def test_long_tables_say_how_many_more(project, tmp_path):
     rows = [{"path": f"{number}.py", "line": 1, "marker": "TODO", "text": f"TODO {number}"} for number in range(40)]
     answer = report.run(project.root, output=str(tmp_path / "r.md"), top="5", todos={"todos": rows, "not_shown": 60})
