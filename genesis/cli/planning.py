@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genesis.agents.probe import InputProbe
+from genesis.agents.input_probe import InputProbe
 from genesis.cli.options import is_plan_file
 from genesis.model import Plan, Registry
 from genesis.pipeline import Prepared, Simulation, compiled, make_plan, prepare, simulate

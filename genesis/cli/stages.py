@@ -43,7 +43,7 @@ def route(plan: str, agents: Path | None, as_json: bool) -> int:
 @debug_option
 def validate(plan: str, agents: Path | None, as_json: bool) -> int:
     """Check PLAN: structure, agents, inputs, order, budget. Tasks without a route are routed first."""
-    from genesis.agents.probe import InputProbe
+    from genesis.agents.input_probe import InputProbe
     from genesis.cli.planning import load_agents, read_plan
     from genesis.cli.render import report_view
     from genesis.pipeline import prepare
