@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -14,12 +16,28 @@ from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.git import Repository, find_repository
 from genesis.errors import TaskError
 
-__all__ = ["MAX_FILES", "MAX_READ_BYTES", "SourceFile", "Tree", "audited_folder", "printable", "survey"]
+__all__ = [
+    "MAX_FILES",
+    "MAX_READ_BYTES",
+    "SourceFile",
+    "Tree",
+    "audited_folder",
+    "decoded",
+    "is_binary",
+    "printable",
+    "read_bytes",
+    "survey",
+]
 
 MAX_FILES = 200_000
 MAX_READ_BYTES = 2_000_000
 _LISTING_S = 60.0
 _SNIFFED_BYTES = 8_192
+_KEPT_TEXT_BYTES = 65_536
+_KEPT_TEXTS = 500
+_KEPT_TREES = 2
+_SETTLED_NS = 50_000_000
+"""A file that changed so shortly before it was listed may change again without its time being seen to change."""
 
 
 def _names(text: str) -> frozenset[str]:
@@ -53,6 +71,8 @@ class SourceFile:
     path: str
     """Relative, with `/`; may hold surrogate escapes, so show `shown` instead."""
     size: int
+    changed_ns: int = 0
+    """When its content or its attributes last changed, by the file system's own clock (`ctime`)."""
 
     @property
     def shown(self) -> str:
@@ -111,38 +131,31 @@ class Tree:
     truncated: bool = False
     """Whether there are more files than `MAX_FILES`, or listing them took too long."""
 
+    _texts: dict[str, str | None] = field(default_factory=dict, repr=False, compare=False)
+
     def bytes_of(self, file: SourceFile, limit: int = MAX_READ_BYTES) -> bytes | None:
         """Read a file, without following a link and without waiting on a device.
 
         Returns:
             The content, or `None` where the file is larger than `limit` or cannot be read.
         """
-        if file.size > limit:
-            return None
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        try:
-            with open(os.open(self.root / file.path, flags), "rb") as stream:
-                content = stream.read(limit + 1)
-        except (OSError, ValueError):
-            return None
-        return content if len(content) <= limit else None
+        return read_bytes(self.root, file, limit)
 
     def text_of(self, file: SourceFile, limit: int = MAX_READ_BYTES) -> str | None:
         r"""Read a text file; bytes that are not UTF-8 become replacement characters.
 
+        Small texts are kept, so that tools that read the same manifest read it once.
+
         Returns:
             The text with `\n` line ends, or `None` where the file is binary, too large or unreadable.
         """
+        if file.path in self._texts and file.size <= limit:
+            return self._texts[file.path]
         content = self.bytes_of(file, limit)
-        if content is None:
-            return None
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            text = content.decode("utf-16", "replace")
-        elif is_binary(content):
-            return None
-        else:
-            text = content.decode("utf-8-sig", "replace")
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+        text = decoded(content) if content is not None else None
+        if file.size <= min(limit, _KEPT_TEXT_BYTES) and len(self._texts) < _KEPT_TEXTS:
+            self._texts[file.path] = text
+        return text
 
     def named(self, *names: str) -> Iterator[SourceFile]:
         """Give the files with one of these names, in any folder and any case."""
@@ -152,6 +165,35 @@ class Tree:
     def get(self, path: str) -> SourceFile | None:
         """Give the file at a relative path, if there is one."""
         return next((file for file in self.files if file.path == path), None)
+
+
+def read_bytes(root: Path, file: SourceFile, limit: int = MAX_READ_BYTES) -> bytes | None:
+    """Read a listed file, without following a link and without waiting on a device.
+
+    Returns:
+        The content, or `None` where the file is larger than `limit` or cannot be read.
+    """
+    if file.size > limit:
+        return None
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(os.path.join(root, file.path), flags), "rb") as stream:
+            is_regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+            content = stream.read(limit + 1) if is_regular else None
+    except (OSError, ValueError):
+        return None
+    return content if content is not None and len(content) <= limit else None
+
+
+def decoded(content: bytes) -> str | None:
+    r"""Decode a text with `\n` line ends; `None` for binary content."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = content.decode("utf-16", "replace")
+    elif is_binary(content):
+        return None
+    else:
+        text = content.decode("utf-8-sig", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def is_binary(content: bytes) -> bool:
@@ -183,6 +225,9 @@ def audited_folder(path: object) -> Path:
 def survey(path: object, *, max_files: int = MAX_FILES) -> Tree:
     """List the files of a folder: by git where it is in a work tree, else by walking it.
 
+    A folder in which nothing has changed since it was last listed gets the same `Tree` again, with the texts that were
+    read. Callers that arrive while a folder is being listed share the next listing.
+
     Args:
         path: The folder.
         max_files: Where listing stops.
@@ -190,7 +235,60 @@ def survey(path: object, *, max_files: int = MAX_FILES) -> Tree:
     Raises:
         TaskError: The path is not a folder that can be read.
     """
-    root = audited_folder(path)
+    return _TREES.get(audited_folder(path), max_files)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """A tree and when it was listed."""
+
+    began_ns: int
+    """On the monotonic clock; moved on when a later listing finds the same."""
+    clock_ns: int
+    tree: Tree
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no file could have changed again without its time being seen to change."""
+        return all(file.changed_ns < self.clock_ns - _SETTLED_NS for file in self.tree.files)
+
+
+class _RecentTrees:
+    """The last few trees of this process, each listed by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listing: dict[tuple[Path, int], threading.Lock] = {}
+        self._trees: dict[tuple[Path, int], _Listing] = {}
+
+    def get(self, root: Path, max_files: int) -> Tree:
+        key, arrived = (root, max_files), time.monotonic_ns()
+        with self._lock:
+            lock = self._listing.setdefault(key, threading.Lock())
+        with lock:
+            known = self._trees.get(key)
+            if known is not None and known.began_ns >= arrived:
+                return known.tree
+            listing = _Listing(time.monotonic_ns(), time.time_ns(), _listed(root, max_files))
+            if known is not None and known.is_settled and known.tree == listing.tree:
+                listing = replace(known, began_ns=listing.began_ns)
+            self._keep(key, listing)
+            return listing.tree
+
+    def _keep(self, key: tuple[Path, int], listing: _Listing) -> None:
+        with self._lock:
+            self._trees.pop(key, None)
+            self._trees[key] = listing
+            for old in list(self._trees)[:-_KEPT_TREES]:
+                del self._trees[old]
+                self._listing.pop(old, None)
+
+
+_TREES = _RecentTrees()
+"""Shared by the leaves of a run in one process, which ask for the same folder within seconds."""
+
+
+def _listed(root: Path, max_files: int) -> Tree:
     repository = find_repository(root)
     if isinstance(repository, Repository):
         tree = _listed_by_git(root, repository, max_files)
@@ -223,7 +321,7 @@ class _Collector:
         if stat.S_ISLNK(status.st_mode):
             self.symlinks += 1
         elif stat.S_ISREG(status.st_mode):
-            self.files[path] = SourceFile(path, status.st_size)
+            self.files[path] = SourceFile(path, status.st_size, status.st_ctime_ns)
 
     def _is_real_folder(self, folder: str) -> bool:
         unknown: list[str] = []

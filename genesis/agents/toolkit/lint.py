@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.files import SourceFile, survey
+from genesis.agents.toolkit.facts import DocumentProblem
+from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.ruff_check import RuffReport, ruff_report
 from genesis.agents.toolkit.ruff_settings import RuffSettings, ruff_settings
-from genesis.agents.toolkit.syntax import SyntaxCheck, SyntaxProblem, check_documents
+from genesis.agents.toolkit.scan import Scan, scan_of
 
 __all__ = ["run"]
 
@@ -42,13 +43,15 @@ def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, tim
         TaskError: The path is not a folder that can be read.
     """
     limit = whole_number(top, "top", least=1, most=1_000)
-    budget = Budget(whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
-    tree = survey(path)
+    seconds = whole_number(time_limit_s, "time_limit_s", least=1, most=3_600)
+    budget = Budget(seconds)
+    scan = scan_of(path, time_limit_s=seconds)
+    tree = scan.tree
     sources = [file for file in tree.files if file.suffix in (".py", ".pyi")]
     judged = sources[: whole_number(max_files, "max_files", least=1, most=200_000)]
     settings = ruff_settings(tree)
     report = ruff_report(tree, judged, settings, budget) if judged else RuffReport()
-    documents = check_documents(tree, budget)
+    documents = _Documents(scan)
     violations = sum(report.by_rule.values())
     names = settings.source if settings.source and report.used_own_settings else "default selection"
     return {
@@ -68,22 +71,32 @@ def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, tim
     }
 
 
+class _Documents:
+    """What the scan says of JSON, YAML and TOML files."""
+
+    def __init__(self, scan: Scan) -> None:
+        verdicts = Counter(facts.document for _, facts in scan)
+        self.checked = verdicts.total() - verdicts[""]
+        self.templates = verdicts["template"]
+        self.problems = [(file, facts.problem) for file, facts in scan if facts.problem is not None]
+
+
 def _ordered(counts: Counter[Key]) -> list[tuple[Key, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _syntax_errors(report: RuffReport, documents: SyntaxCheck) -> list[Result]:
+def _syntax_errors(report: RuffReport, documents: _Documents) -> list[Result]:
     found: list[Result] = [
         {"path": each.path, "line": each.line, "format": "Python", "message": each.message} for each in report.broken
     ]
     found += [
-        {"path": each.file.shown, "line": each.line, "format": each.format, "message": each.message}
-        for each in documents.problems
+        {"path": file.shown, "line": each.line, "format": each.format, "message": each.message}
+        for file, each in documents.problems
     ]
     return found[:_SHOWN_PROBLEMS]
 
 
-def _summary(report: RuffReport, documents: SyntaxCheck, violations: int) -> str:
+def _summary(report: RuffReport, documents: _Documents, violations: int) -> str:
     broken = len({each.path for each in report.broken}) + len(documents.problems)
     text = f"{plural(violations, 'lint violation')} in {plural(report.files, 'Python file')}"
     if not report.available:
@@ -92,7 +105,7 @@ def _summary(report: RuffReport, documents: SyntaxCheck, violations: int) -> str
 
 
 def _findings(
-    report: RuffReport, documents: SyntaxCheck, settings: RuffSettings, judged: list[SourceFile], sources: int
+    report: RuffReport, documents: _Documents, settings: RuffSettings, judged: list[SourceFile], sources: int
 ) -> Iterator[Finding]:
     if not report.available:
         yield Finding(
@@ -112,7 +125,7 @@ def _findings(
     tests = {file.shown for file in judged if file.is_test}
     broken = {each.path: each for each in report.broken}
     yield from (_broken_python(path, each.line, each.message, path in tests) for path, each in broken.items())
-    yield from (_broken_document(problem) for problem in documents.problems[:_SHOWN_PROBLEMS])
+    yield from (_broken_document(file, each) for file, each in documents.problems[:_SHOWN_PROBLEMS])
     violations = sum(report.by_rule.values())
     if violations:
         (code, name), count = _ordered(report.by_rule)[0]
@@ -162,12 +175,12 @@ def _broken_python(path: str, line: int, message: str, in_tests: bool) -> Findin
     )
 
 
-def _broken_document(problem: SyntaxProblem) -> Finding:
-    lenient = problem.file.is_test or problem.file.is_example
+def _broken_document(file: SourceFile, problem: DocumentProblem) -> Finding:
+    lenient = file.is_test or file.is_example
     return Finding(
         severity="low" if lenient else "medium",
         title=f"A {problem.format} file has a syntax error",
         detail=problem.message,
-        where=f"{problem.file.shown}:{problem.line}" if problem.line else problem.file.shown,
+        where=f"{file.shown}:{problem.line}" if problem.line else file.shown,
         advice="Mend it; a tool that reads it fails or takes its defaults.",
     )

@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
-from genesis.security.forms import KnownForm, known_forms
+from genesis.agents.toolkit.files import SourceFile
+from genesis.security.forms import PASSWORD_IN_ADDRESS, KnownForm, known_forms
 
-__all__ = ["assigned_secrets", "is_placeholder", "known_secrets"]
+__all__ = [
+    "FoundSecret",
+    "assigned_secrets",
+    "find_secrets",
+    "is_placeholder",
+    "is_searched",
+    "known_secrets",
+]
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ASSIGNED_KIND = "password or token in an assignment"
+_SHOWN_CHARACTERS = 4
+_WEAK_KINDS = (_ASSIGNED_KIND, PASSWORD_IN_ADDRESS)
+"""Kinds that may be guessed: neither their first characters nor a hash of them is given away."""
+
+_NO_SECRETS_HERE = _names(
+    "uv.lock poetry.lock pdm.lock pipfile.lock package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock "
+    "go.sum cargo.lock gemfile.lock composer.lock flake.lock mix.lock .secrets.baseline"
+)
+_SKIPPED_SUFFIXES = (".svg", ".csv", ".tsv", ".lock", ".sum", ".map", ".min.js", ".min.css", ".sha256")
+_BARE_FILES = (".env", ".ini", ".cfg", ".conf", ".properties", ".yaml", ".yml", ".toml", ".tfvars", ".sh")
+_ALLOWED = re.compile(
+    r"(?i)pragma: ?allowlist[ -]secret|gitleaks:allow|nosec\b|noqa:[^\n]*\bS10[5-7]\b|detect-secrets:ignore"
+)
+_LOCAL_HOST = re.compile(r"@(?:localhost|127\.0\.0\.1|0\.0\.0\.0|host\.docker\.internal|\[::1\]|[\w-]+(?::\d|/|$))")
 
 _NAME = (
     r"passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key"
@@ -49,6 +81,71 @@ _WORDS = re.compile(
 )
 _LEAST_BITS = 3.0
 _FEW_CHARACTERS = 4
+
+
+@dataclass(frozen=True)
+class FoundSecret:
+    """A credential that was found, without the credential."""
+
+    line: int
+    kind: str
+    severity: Literal["high", "medium", "low"]
+    masked: str
+    """At most four of its characters."""
+    fingerprint: str
+    """A hash of it where it is too random to be guessed, else one of its place."""
+    is_allowed: bool = False
+    """Whether its line is marked in the source as no secret."""
+
+
+def is_searched(path: str) -> bool:
+    """Whether a file may hold secrets: lock files, checksums and the like do not."""
+    name = path.rpartition("/")[2].lower()
+    return not (name in _NO_SECRETS_HERE or name.endswith(_SKIPPED_SUFFIXES) or "checksum" in name)
+
+
+def find_secrets(path: str, text: str) -> list[FoundSecret]:
+    r"""Find the credentials in one file, at most one a line.
+
+    Args:
+        path: Where it is in the audited folder, with `/`; its name tells how it is read.
+        text: Its content with `\n` line ends.
+    """
+    if not is_searched(path):
+        return []
+    return list(_unique(_in_text(SourceFile(path, 0), text)))
+
+
+def _in_text(file: SourceFile, text: str) -> Iterator[FoundSecret]:
+    for form, match in known_secrets(text):
+        if form.kind != PASSWORD_IN_ADDRESS or not _LOCAL_HOST.search(match[0]):
+            yield _found(file, text, match, form.kind, form.is_public)
+    bare = file.suffix in _BARE_FILES or file.name.lower().startswith(".env")
+    for match in assigned_secrets(text, bare=bare):
+        yield _found(file, text, match, _ASSIGNED_KIND, is_public=False)
+
+
+def _found(file: SourceFile, text: str, match: re.Match[str], kind: str, is_public: bool) -> FoundSecret:
+    value, line = match["secret"], text.count("\n", 0, match.start()) + 1
+    weak = kind in _WEAK_KINDS
+    hashed = f"{file.path}:{line}:{kind}" if weak else value
+    severity: Literal["high", "medium", "low"] = "medium" if kind == _ASSIGNED_KIND else "high"
+    if is_public or file.is_test or file.is_example:
+        severity = "low"
+    shown = "" if weak or kind == "private key" else value[:_SHOWN_CHARACTERS]
+    fingerprint = hashlib.sha256(hashed.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    masked = f"{shown}…({len(value)})" if not weak else "…"
+    is_allowed = _ALLOWED.search(text.split("\n", line)[line - 1]) is not None
+    return FoundSecret(line, kind, severity, masked, fingerprint, is_allowed)
+
+
+def _unique(secrets: Iterator[FoundSecret]) -> Iterator[FoundSecret]:
+    """Keep one secret a line: a known form wins over a mere assignment."""
+    seen: set[int] = set()
+    for secret in secrets:
+        if secret.line not in seen:
+            seen.add(secret.line)
+            yield secret
 
 
 def is_placeholder(secret: str) -> bool:

@@ -1,14 +1,13 @@
-import ast
-
 import pytest
 
 from genesis.agents.toolkit import complexity
-from genesis.agents.toolkit.complexity import measure_functions
+from genesis.agents.toolkit.python_source import read_python
 
 
 def _measure(body):
     lines = "\n".join("    " + line for line in body.split("\n"))
-    return next(measure_functions(ast.parse(f"def f(a, *b, c=1, **d):\n{lines}\n")))
+    text = f"def f(a, *b, c=1, **d):\n{lines}\n"
+    return read_python(text.encode(), text).measures[0]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +68,6 @@ def test_hostile_sources_are_counted_as_unparsed(project):
     assert (answer["files"], answer["unparsed"], answer["functions"]) == (6, 5, 1)
 
 
-def test_no_python(project):
+def test_nothing_to_measure(project):
     answer = complexity.run(project.root)
-    assert (answer["summary"], answer["findings"]) == ("No Python functions to measure.", [])
+    assert (answer["summary"], answer["findings"]) == ("No functions to measure.", [])

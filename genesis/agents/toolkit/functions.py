@@ -1,0 +1,68 @@
+"""Measure the functions of languages other than Python with lizard, and find programs' main functions."""
+
+from __future__ import annotations
+
+import re
+
+from genesis.agents.toolkit.facts import FunctionMeasure
+from genesis.agents.toolkit.files import SourceFile
+from genesis.agents.toolkit.language import Language
+
+__all__ = ["MEASURED", "main_line", "measure_functions"]
+
+_MEASURED = (
+    "C C# C++ CUDA Erlang Fortran Go Java JavaScript Kotlin Lua Objective-C PHP Perl R Ruby Rust Scala Solidity Swift "
+    "TypeScript Vue Zig"
+)
+MEASURED = frozenset({*_MEASURED.split(), "C/C++ header"})
+"""The languages that lizard reads, apart from Python."""
+
+_MAX_CHARACTERS = 500_000
+_MAX_FUNCTIONS = 2_000
+_MAIN = {
+    "C": r"^(?:int|void|auto)\s+main\s*\(",
+    "C++": r"^(?:int|void|auto)\s+(?:\w+\s+)?main\s*\(",
+    "C#": r"^\s*(?:(?:public|private|internal|async|unsafe)\s+)*static\s+(?:async\s+)?[\w<>.]+\s+Main\s*\(",
+    "Dart": r"^(?:void\s+|Future<void>\s+)?main\s*\(",
+    "Go": r"^func main\(\)",
+    "Java": r"^\s*(?:public\s+static|static\s+public|static)\s+(?:final\s+)?void\s+main\s*\(",
+    "Kotlin": r"^\s*(?:suspend\s+)?fun\s+main\s*\(",
+    "Rust": r"^(?:pub\s+)?(?:async\s+)?fn main\(\)",
+    "Scala": r"^\s*def\s+main\s*\(|^@main\b",
+    "Swift": r"^@main\b",
+    "Zig": r"^pub fn main\(",
+}
+_MAIN_OF = {name: re.compile(pattern, re.MULTILINE) for name, pattern in _MAIN.items()}
+_GO_PACKAGE = re.compile(r"^package main\b", re.MULTILINE)
+
+
+def main_line(text: str, language: Language) -> int:
+    """Find the line where a program's main function begins; 0 where the file has none."""
+    pattern = _MAIN_OF.get(language.name)
+    match = pattern.search(text) if pattern is not None else None
+    if match is None or (language.name == "Go" and not _GO_PACKAGE.search(text)):
+        return 0
+    return text.count("\n", 0, match.start() + len(match[0]) - len(match[0].lstrip())) + 1
+
+
+def measure_functions(file: SourceFile, text: str, language: Language) -> tuple[FunctionMeasure, ...]:
+    """Measure a file's functions; none for a language that lizard does not read and for files of half a megabyte."""
+    if language.name not in MEASURED or len(text) > _MAX_CHARACTERS:
+        return ()
+    import lizard  # type: ignore[import-untyped]  # noqa: PLC0415  # costs 0.1 s, which a folder with Python alone does not pay
+
+    try:
+        found = lizard.analyze_file.analyze_source_code(file.name, text).function_list
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, StopIteration):
+        return ()  # a source that its tokenizer does not follow
+    return tuple(
+        FunctionMeasure(
+            each.name[:200],
+            each.start_line,
+            each.end_line - each.start_line + 1,
+            each.cyclomatic_complexity,
+            0,
+            each.parameter_count,
+        )
+        for each in found[:_MAX_FUNCTIONS]
+    )
