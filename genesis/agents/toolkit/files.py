@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -164,7 +165,11 @@ class Tree:
 
     def get(self, path: str) -> SourceFile | None:
         """Give the file at a relative path, if there is one."""
-        return next((file for file in self.files if file.path == path), None)
+        return self._by_path.get(path)
+
+    @cached_property
+    def _by_path(self) -> dict[str, SourceFile]:
+        return {file.path: file for file in self.files}
 
 
 def read_bytes(root: Path, file: SourceFile, limit: int = MAX_READ_BYTES) -> bytes | None:

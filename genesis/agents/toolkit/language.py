@@ -244,19 +244,19 @@ def _count_python(lines: list[str]) -> LineCount:
     quote, in_docstring = "", False
     for line in lines:
         stripped = line.strip()
+        has_quotes = '"""' in stripped or "'''" in stripped
         if not stripped:
             blank += 1
-            continue
-        if quote:
-            is_comment = in_docstring
+        elif quote or has_quotes:
+            if not quote:
+                in_docstring = _PYTHON_STRING_START.match(stripped) is not None
+            is_comment = in_docstring or (not quote and stripped[0] == "#")
+            quote = _open_quote(stripped, quote) if quote or stripped[0] != "#" else ""
+            code, comment = (code, comment + 1) if is_comment else (code + 1, comment)
         elif stripped[0] == "#":
             comment += 1
-            continue
         else:
-            in_docstring = _PYTHON_STRING_START.match(stripped) is not None
-            is_comment = in_docstring
-        quote = _open_quote(stripped, quote)
-        code, comment = (code, comment + 1) if is_comment else (code + 1, comment)
+            code += 1
     return LineCount(code, comment, blank)
 
 

@@ -53,9 +53,11 @@ def origin_of(path: str, text: str) -> Origin:
         return "vendored"
     if path.lower().endswith(_MINIFIED_SUFFIXES) and _is_minified(text):
         return "minified"
-    if _GENERATED_NAME.search(path) or _GENERATED_MARK.search(text[:_HEAD_CHARACTERS].replace("\n", " ")):
-        return "generated"
-    return "own"
+    return "generated" if _GENERATED_NAME.search(path) or _says_generated(text[:_HEAD_CHARACTERS]) else "own"
+
+
+def _says_generated(head: str) -> bool:
+    return "generated" in head.lower() and _GENERATED_MARK.search(head.replace("\n", " ")) is not None
 
 
 def _is_minified(text: str) -> bool:

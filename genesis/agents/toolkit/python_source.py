@@ -143,8 +143,7 @@ class _Walk:
 
     def __init__(self, reading: PythonReading, text: str) -> None:
         self._reading = reading
-        lines = enumerate(text.split("\n"), start=1)
-        self._deciding = {number for number, line in lines if _DECIDES.search(line)}
+        self._deciding = _deciding_lines(text)
         self._pending: list[tuple[list[ast.stmt], _Scope]] = []
 
     def module(self, tree: ast.Module) -> None:
@@ -215,15 +214,69 @@ class _Walk:
         lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
         if self._deciding.isdisjoint(lines):
             return 0
-        found = 0
-        for each in ast.walk(node):
-            if isinstance(each, ast.BoolOp):
-                found += len(each.values) - 1
-            elif isinstance(each, ast.IfExp):
-                found += 1
-            elif isinstance(each, ast.comprehension):
-                found += 1 + len(each.ifs)
-        return found
+        return _decisions_in(node)
+
+
+def _deciding_lines(text: str) -> set[int]:
+    """Find the lines with a word that makes a decision, in one go through the text."""
+    found: set[int] = set()
+    line, place = 1, 0
+    for match in _DECIDES.finditer(text):
+        line += text.count("\n", place, match.start())
+        place = match.start()
+        found.add(line)
+    return found
+
+
+def _decisions_in(node: ast.AST) -> int:
+    """Count the decisions within a node; `ast.walk` takes three times as long."""
+    found = 0
+    pending: list[ast.AST | None] = [node]
+    while pending:
+        each = pending.pop()
+        if each is None:
+            continue
+        kind = each.__class__
+        if kind is ast.BoolOp:
+            found += len(each.values) - 1  # type: ignore[attr-defined]  # told by its class
+        elif kind is ast.IfExp:
+            found += 1
+        elif kind is ast.comprehension:
+            found += 1 + len(each.ifs)  # type: ignore[attr-defined]  # told by its class
+        for name in _CHILDREN[kind]:
+            child = getattr(each, name)
+            if child.__class__ is list:
+                pending += child
+            else:
+                pending.append(child)
+    return found
+
+
+_WITHOUT_NODES = frozenset(
+    {
+        "arg",
+        "asname",
+        "attr",
+        "conversion",
+        "ctx",
+        "id",
+        "is_async",
+        "kind",
+        "level",
+        "module",
+        "n",
+        "name",
+        "names",
+        "op",
+    }
+    | {"ops", "rest", "s", "simple", "type_comment"}
+)
+_CHILDREN = {
+    kind: tuple(name for name in kind._fields if name not in _WITHOUT_NODES)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+} | {ast.Constant: ()}
+"""The fields of each kind of node that hold nodes."""
 
 
 def _of_match(node: ast.Match) -> int:
