@@ -21,7 +21,7 @@ class FunctionMeasure:
     """Qualified within its file, as far as the language's parser tells."""
     line: int
     lines: int
-    """From its first line to its last, decorators left out."""
+    """From its first line to its last; decorators and, in Python, the docstring are left out."""
     cyclomatic: int
     """McCabe's number: one more than the decisions; in Python nested functions count for themselves."""
     nesting: int

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from genesis.agents.toolkit.budget import Budget
@@ -54,9 +55,13 @@ _NEVER_ENTERED = _names(
 _BUILT = _names("build dist target out venv env htmlcov coverage vendor .cache .coverage tmp")
 """Folders that are usually made by a tool: left out where there is no .gitignore that git could apply."""
 
-_TEST_FOLDERS = _names(
-    "test tests testing testdata test_data test-data fixtures fixture __tests__ __mocks__ mocks spec specs e2e"
+_TEST_PATH = re.compile(
+    r"(?i:(?:^|/)(?:(?:[^/]*[._-])?(?:tests?|specs?)|testing|test[_-]?data|fixtures?|__tests__|__mocks__|mocks|e2e)/"
+    r"|(?:^|/)(?:tests?|conftest)(?:\.[^/]*)?$|(?:^|/)test_[^/]*$|[^/]*[._](?:tests?|spec)\.[^/]*$|_(?:tests?|spec)$)"
+    r"|[a-z0-9](?:Tests?|Specs?)(?:\.[A-Za-z]+$|/)|[a-z0-9](?:IT|TestCase|TestBase|Suite)\.(?:java|kt|scala|groovy|cs)$"
 )
+"""Folders and names that are given to tests and to what they read, in the customs of a dozen languages."""
+
 _EXAMPLE_FOLDERS = _names("example examples sample samples demo demos doc docs documentation tutorial")
 
 
@@ -88,21 +93,13 @@ class SourceFile:
     @property
     def suffix(self) -> str:
         """The extension with its dot in lower case, or an empty text."""
-        return PurePosixPath(self.name).suffix.lower()
+        stem, _, ending = self.name.rpartition(".")
+        return f".{ending.lower()}" if stem.strip(".") and ending else ""
 
     @property
     def is_test(self) -> bool:
         """Whether it looks like a test, or like data of one."""
-        *folders, name = self.path.lower().split("/")
-        stem = name.partition(".")[0]
-        return (
-            not _TEST_FOLDERS.isdisjoint(folders)
-            or stem.startswith("test_")
-            or stem.endswith(("_test", "_spec"))
-            or stem == "conftest"
-            or ".test." in name
-            or ".spec." in name
-        )
+        return _TEST_PATH.search(self.path) is not None
 
     @property
     def is_example(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 from genesis.agents.toolkit.facts import FunctionMeasure
 from genesis.agents.toolkit.files import SourceFile
@@ -33,7 +34,23 @@ _MAIN = {
     "Zig": r"^pub fn main\(",
 }
 _MAIN_OF = {name: re.compile(pattern, re.MULTILINE) for name, pattern in _MAIN.items()}
+_RUST_TESTS = re.compile(r"^\s*#\[cfg\(test\)\]\s*\n\s*(?:pub(?:\(\w+\))?\s+)?mod\s", re.MULTILINE)
+_LARGE_LINES, _LARGE_NUMBER = 60, 12
+_STATEMENT = re.compile(
+    r"(?!(?:else|elsif|elif|rescue|ensure|when|in|case|default|where|throws?|catch|finally|begin|end|then|do|and|or)\b"
+    r"|\w+\s*:(?!:))[A-Za-z_@\[]"
+)
+"""A line that begins something new, rather than going on with a statement, closing a block or being a label."""
+
 _GO_PACKAGE = re.compile(r"^package main\b", re.MULTILINE)
+
+
+class _Measured(Protocol):
+    """What is used of lizard's record of a function."""
+
+    start_line: int
+    end_line: int
+    cyclomatic_complexity: int
 
 
 def main_line(text: str, language: Language) -> int:
@@ -55,6 +72,8 @@ def measure_functions(file: SourceFile, text: str, language: Language) -> tuple[
         found = lizard.analyze_file.analyze_source_code(file.name, text).function_list
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, StopIteration):
         return ()  # a source that its tokenizer does not follow
+    lines = text.split("\n")
+    last = _last_line_before_tests(text, language)
     return tuple(
         FunctionMeasure(
             each.name[:200],
@@ -65,4 +84,27 @@ def measure_functions(file: SourceFile, text: str, language: Language) -> tuple[
             each.parameter_count,
         )
         for each in found[:_MAX_FUNCTIONS]
+        if each.start_line <= last and _is_plausible(each, lines)
     )
+
+
+def _last_line_before_tests(text: str, language: Language) -> int:
+    """Find where a Rust file's own tests begin, which stand at its end."""
+    match = _RUST_TESTS.search(text) if language.name == "Rust" else None
+    return text.count("\n", 0, match.start()) if match is not None else text.count("\n") + 1
+
+
+def _is_plausible(measured: _Measured, lines: list[str]) -> bool:
+    """Whether a large function ends where its first line's indentation says.
+
+    Lizard's tokenizers lose the end of a function at some literals, and then take what follows for a part of it.
+    """
+    if measured.end_line - measured.start_line < _LARGE_LINES and measured.cyclomatic_complexity < _LARGE_NUMBER:
+        return True
+    first = lines[measured.start_line - 1]
+    indent = len(first) - len(first.lstrip())
+    for line in lines[measured.start_line : measured.end_line - 1]:
+        body = line.lstrip()
+        if body and len(line) - len(body) <= indent and _STATEMENT.match(body):
+            return False
+    return True

@@ -48,7 +48,7 @@ class _Function:
         node, arguments = self.node, self.node.args
         parameters = len(arguments.posonlyargs) + len(arguments.args) + len(arguments.kwonlyargs)
         parameters += (arguments.vararg is not None) + (arguments.kwarg is not None)
-        length = (node.end_lineno or node.lineno) - node.lineno + 1
+        length = (node.end_lineno or node.lineno) - node.lineno + 1 - _docstring_lines(node)
         return FunctionMeasure(self.name[:200], node.lineno, length, self.decisions + 1, self.nesting, parameters)
 
 
@@ -319,6 +319,13 @@ def _headers_of(node: ast.stmt) -> Iterator[ast.expr]:
     for case in getattr(node, "cases", ()):
         if case.guard is not None:
             yield case.guard
+
+
+def _docstring_lines(node: ast.Module | ast.ClassDef | FunctionNode) -> int:
+    first = node.body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        return (first.end_lineno or first.lineno) - first.lineno + 1
+    return 0
 
 
 def _is_overload(decorator: ast.expr) -> bool:

@@ -54,12 +54,13 @@ class RuffSettings:
 def ruff_settings(tree: Tree, files: Iterable[SourceFile]) -> list[RuffSettings]:
     """Divide Python files among the configurations in the folder: each belongs to the nearest one above it."""
     by_folder = _by_folder(tree)
+    by_folder.setdefault("", RuffSettings(target_version=_target_version(tree, "")))
     groups: dict[str, RuffSettings] = {}
     for file in files:
         folder = file.path.rpartition("/")[0]
-        while folder and folder not in by_folder:
+        while folder not in by_folder:
             folder = folder.rpartition("/")[0]
-        known = by_folder.get(folder, RuffSettings(target_version=_target_version(tree, "")))
+        known = by_folder[folder]
         groups.setdefault(known.source, known).files.append(file)
     return list(groups.values())
 
