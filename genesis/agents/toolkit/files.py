@@ -57,7 +57,7 @@ _BUILT = _names("build dist target out venv env htmlcov coverage vendor .cache .
 
 _TEST_PATH = re.compile(
     r"(?i:(?:^|/)(?:(?:[^/]*[._-])?(?:tests?|specs?)|testing|test[_-]?data|fixtures?|__tests__|__mocks__|mocks|e2e)/"
-    r"|(?:^|/)(?:tests?|conftest)(?:\.[^/]*)?$|(?:^|/)test_[^/]*$|[^/]*[._](?:tests?|spec)\.[^/]*$|_(?:tests?|spec)$)"
+    r"|(?:^|/)(?:tests?|conftest)(?:\.[^/]*)?$|(?:^|/)test_[^/]*$|[^/]*[._](?:tests?|spec)\.[^/]*$|_(?:tests?|spec)$|[^/]\.t$)"
     r"|[a-z0-9](?:Tests?|Specs?)(?:\.[A-Za-z]+$|/)|[a-z0-9](?:IT|TestCase|TestBase|Suite)\.(?:java|kt|scala|groovy|cs)$"
 )
 """Folders and names that are given to tests and to what they read, in the customs of a dozen languages."""

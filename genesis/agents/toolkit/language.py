@@ -136,6 +136,7 @@ _MORE_TAGS = {
     ".rkt": "lisp",
     ".ru": "ruby",
     ".star": "bazel",
+    ".t": "perl",
     ".tcl": "tcl",
     ".text": "plain-text",
     ".vert": "glsl",

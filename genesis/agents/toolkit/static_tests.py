@@ -107,7 +107,7 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
     ),
     "Scala": (
         *_JVM,
-        _rule("ScalaTest", r"^\s*(?:test|it|scenario|property)\s*\(\s*\"|\"\s+(?:in|should|must)\s+[{\"]"),
+        _rule("ScalaTest", r"^\s*(?:test|it|scenario|property)\s*\(\s*\"|\"\s+in\s*\{"),
     ),
     "Shell": (
         _rule("Bats", r"^\s*@test\s", anywhere=True),
