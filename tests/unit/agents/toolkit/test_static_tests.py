@@ -30,7 +30,7 @@ def _count(path, text):
         ("a.go", "func TestA(t *testing.T) {\n", None),
         (
             "src/lib.rs",
-            "#[cfg(test)]\nmod tests {\n    #[test]\n    fn a() {}\n    #[tokio::test(flavor)]\n    async fn b() {}\n}\n",
+            "mod tests {\n    #[test]\n    fn a() {}\n    #[tokio::test(flavor)]\n    async fn b() {}\n}\n",
             2,
         ),
         ("src/lib.rs", "rgtest!(name, |dir: Dir| {});\n", 1),
@@ -43,7 +43,7 @@ def _count(path, text):
         ("test/a_test.rb", "def test_a\nend\ntest 'b' do\nend\nshould 'c' do\nend\n", 3),
         (
             "tests/ATest.php",
-            "class ATest extends TestCase {\n  public function testA(): void {}\n  #[Test]\n  public function b() {}\n}\n",
+            "class A extends TestCase {\n  public function testA(): void {}\n  #[Test]\n  public function b() {}\n}\n",
             2,
         ),
         ("tests/A.php", "it('a', function () {});\n", 1),
