@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.files import SourceFile, Tree, survey
+from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import SEVERITIES, Finding, Result, Severity, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.secret_rules import PLAIN_PASSWORD, FoundSecret, find_secrets, is_searched
+from genesis.agents.toolkit.scan import scan_of
+from genesis.agents.toolkit.secret_rules import PLAIN_PASSWORD, FoundSecret, is_searched
 
 __all__ = ["run"]
 
@@ -44,35 +44,24 @@ def run(path: object = ".", *, top: object = 200, time_limit_s: object = 120) ->
         TaskError: The path is not a folder that can be read.
     """
     limit = whole_number(top, "top", least=1, most=100_000)
-    budget = Budget(whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
-    tree = survey(path)
-    found: list[_Found] = []
-    allowed = searched = 0
-    candidates = [file for file in tree.files if is_searched(file.path)]
-    for file in candidates:
-        if budget.spent:
-            break
-        searched += 1
-        text = tree.text_of(file)
-        for secret in find_secrets(file.path, text) if text is not None else ():
-            if secret.is_allowed:
-                allowed += 1
-            else:
-                found.append((file, secret))
+    scan = scan_of(path, time_limit_s=whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
+    every = [(file, secret) for file, facts in scan for secret in facts.secrets]
+    found = [each for each in every if not each[1].is_allowed]
     found.sort(key=lambda each: (SEVERITIES.index(each[1].severity), each[0].path, each[1].line))
     kinds = Counter(secret.kind for _, secret in found)
     levels = Counter(secret.severity for _, secret in found)
+    searched = sum(facts.state != "unread" and is_searched(file.path) for file, facts in scan)
     return {
         "secrets": [_row(file, secret) for file, secret in found[:limit]],
         "count": len(found),
         "not_shown": max(0, len(found) - limit),
         "by_kind": dict(sorted(kinds.items())),
         "by_severity": {level: levels[level] for level in SEVERITIES},
-        "allowed": allowed,
+        "allowed": len(every) - len(found),
         "files_searched": searched,
-        "truncated": searched < len(candidates) or tree.truncated,
+        "truncated": scan.truncated,
         "summary": _summary(levels, searched),
-        "findings": dump([*_secret_findings(found), *_file_findings(tree, found)]),
+        "findings": dump([*_secret_findings(found), *_file_findings(scan.tree, found)]),
     }
 
 
