@@ -1,13 +1,36 @@
 """Executors: what runs a leaf's work, one small module a kind, none of them knowing Prefect."""
 
-from genesis.agents.build import Equipment, Maker, build_executor
-from genesis.agents.contract import Executor, Result, Work
-from genesis.agents.decorator import agent, functions_of, profile_of, with_agents
-from genesis.agents.probe import LocalProbe
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genesis.agents.build import Equipment, Maker, build_executor
+    from genesis.agents.contract import Executor, Result, Work
+    from genesis.agents.decorator import agent, functions_of, profile_of, with_agents
+    from genesis.agents.input_probe import InputProbe
+    from genesis.agents.probe import LocalProbe
+
+_HOMES = {
+    "Equipment": "genesis.agents.build",
+    "Executor": "genesis.agents.contract",
+    "InputProbe": "genesis.agents.input_probe",
+    "LocalProbe": "genesis.agents.probe",
+    "Maker": "genesis.agents.build",
+    "Result": "genesis.agents.contract",
+    "Work": "genesis.agents.contract",
+    "agent": "genesis.agents.decorator",
+    "build_executor": "genesis.agents.build",
+    "functions_of": "genesis.agents.decorator",
+    "profile_of": "genesis.agents.decorator",
+    "with_agents": "genesis.agents.decorator",
+}
 
 __all__ = [
     "Equipment",
     "Executor",
+    "InputProbe",
     "LocalProbe",
     "Maker",
     "Result",
@@ -18,3 +41,10 @@ __all__ = [
     "profile_of",
     "with_agents",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that a worker of the toolkit starts without the executors."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'genesis.agents' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

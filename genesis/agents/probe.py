@@ -9,21 +9,24 @@ from genesis.agents.arguments import program_problem
 from genesis.agents.build import Equipment
 from genesis.agents.functions import function_problem, is_module_here
 from genesis.agents.http import secrets_in
+from genesis.agents.input_probe import InputProbe
 from genesis.model import AgentProfile, CommandExecutor, ExecutorSpec, HttpExecutor, LlmExecutor, PythonExecutor
 
 __all__ = ["LocalProbe"]
 
 
-class LocalProbe:
-    """Answers for this machine what validation asks: is an executor usable, is a secret present.
+class LocalProbe(InputProbe):
+    """Answers for this machine what validation asks: is an executor usable, is a secret present, are inputs right.
 
-    Modules are found and read, never imported; programs are looked for, never run; no service is called.
+    Modules are found and read, never imported, but those of checks of inputs; programs are looked for, never run; no
+    service is called.
 
     Args:
         equipment: What executors may use here.
     """
 
     def __init__(self, equipment: Equipment) -> None:
+        super().__init__(equipment.functions)
         self._equipment = equipment
 
     def secret_present(self, name: str) -> bool:
@@ -36,7 +39,8 @@ class LocalProbe:
             return None
         match spec:
             case PythonExecutor():
-                return function_problem(spec.call, self._equipment.functions)
+                called = filter(None, (spec.call, spec.check))
+                return next(filter(None, (function_problem(each, self._functions) for each in called)), None)
             case CommandExecutor():
                 return self._command_problem(spec)
             case HttpExecutor():

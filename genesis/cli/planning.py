@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from genesis.agents.input_probe import InputProbe
 from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, forecast_of
 from genesis.cli.options import is_plan_file
 from genesis.cli.output import notes
@@ -32,7 +33,13 @@ def read_plan(word: str, settings: Settings, variables: dict[str, str] | None = 
 
 
 def planned(
-    word: str, settings: Settings, *, agents: Path | None, playbooks: Path | None, variables: dict[str, str]
+    word: str,
+    settings: Settings,
+    *,
+    agents: Path | None,
+    playbooks: Path | None,
+    variables: dict[str, str],
+    runs_here: bool = True,
 ) -> Prepared:
     """Turn an argument into a prepared plan.
 
@@ -42,14 +49,16 @@ def planned(
         agents: Agents file of the call.
         playbooks: Playbooks folder of the call.
         variables: Variables of the call.
+        runs_here: Whether its tasks are to run on this machine, so that inputs such as folders are looked at.
     """
+    probe = InputProbe() if runs_here else None
     registry = load_agents(agents, settings)
     if settings.llm.model:
         from genesis.resilience.calls import unheard
 
         unheard()
     if is_plan_file(word):
-        return prepare(read_plan(word, settings, variables), registry, settings=settings, keep=True)
+        return prepare(read_plan(word, settings, variables), registry, settings=settings, keep=True, probe=probe)
     with PlanningProgress(notes()) as progress:
         plan = make_plan(
             word,
@@ -59,7 +68,7 @@ def planned(
             playbooks=playbooks,
             tell=progress.asking,
         )
-    return prepare(plan, registry, settings=settings)
+    return prepare(plan, registry, settings=settings, probe=probe)
 
 
 def forecast(prepared: Prepared, settings: Settings, *, rehearse: float | None = None) -> Forecast | None:

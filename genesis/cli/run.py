@@ -94,7 +94,14 @@ def run(
     if pools:
         agents = project_agents(agents, settings)
     with observed(settings, "run", correlation_id=correlation_id) as made:
-        prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
+        prepared = planned(
+            request,
+            settings,
+            agents=agents,
+            playbooks=playbooks,
+            variables=variables(pairs),
+            runs_here=not pools and rehearse is None,
+        )
         if not as_json:
             known = forecast(prepared, settings, rehearse=rehearse)
             notes().print(plan_view(prepared.routed, prepared.report, known))

@@ -43,13 +43,15 @@ def route(plan: str, agents: Path | None, as_json: bool) -> int:
 @debug_option
 def validate(plan: str, agents: Path | None, as_json: bool) -> int:
     """Check PLAN: structure, agents, inputs, order, budget. Tasks without a route are routed first."""
+    from genesis.agents.input_probe import InputProbe
     from genesis.cli.planning import forecast, load_agents, read_plan
     from genesis.cli.render import plan_view
     from genesis.pipeline import prepare
     from genesis.planning import plan_document
 
     settings = load_settings()
-    prepared = prepare(read_plan(plan, settings), load_agents(agents, settings), settings=settings, keep=True)
+    registry = load_agents(agents, settings)
+    prepared = prepare(read_plan(plan, settings), registry, settings=settings, keep=True, probe=InputProbe())
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))
     else:

@@ -52,6 +52,9 @@ class PythonExecutor(Model):
     kind: Literal["python"]
     call: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
     """`package.module:function`."""
+    check: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
+    """A function that is given a task's inputs as one mapping, as far as they are known before the run, and says what
+    is wrong with them, or None. Validation calls it on this machine, so it has to be quick and to change nothing."""
 
 
 class CommandExecutor(Model):

@@ -14,6 +14,7 @@ __all__ = ["Values", "Variables", "several"]
 
 _CLOSERS = ".,;:!?"
 _LONGEST = 1_000
+_LAST_PART = re.compile(r"\{-(\w+)\}")
 _RULED_OUT = re.compile(
     r"\b(?:except|excluding|but\s+not|not|without|ignoring|ignore|skip|skipping)\s+(?:for\s+)?$", re.IGNORECASE
 )
@@ -55,7 +56,7 @@ class Variables:
                 result.values[name], result.names[name] = self.given[name], name
                 continue
             found = chosen.get(name) or _said(parameter, texts)
-            value = _default(parameter, texts) if found is None else found
+            value = _default(parameter, texts, result.values) if found is None else found
             if value is None:
                 result.missing.append(name)
                 continue
@@ -125,11 +126,19 @@ def _clean(value: str) -> str:
     return value
 
 
-def _default(parameter: Parameter, texts: Sequence[str]) -> str | None:
+def _default(parameter: Parameter, texts: Sequence[str], earlier: Mapping[str, str]) -> str | None:
     if parameter.default is None:
         return None
     wish = strip_polite(texts[0]).strip().rstrip(_CLOSERS) or texts[0]
-    return parameter.default.replace("{request}", " ".join(wish.split()))
+    named = _LAST_PART.sub(lambda match: _dashed(earlier.get(match[1], "")), parameter.default)
+    return named.replace("{request}", " ".join(wish.split()))
+
+
+def _dashed(path: str) -> str:
+    """Turn a path's last part into a word for file names, with a dash before it; `.` and the like have none."""
+    last = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    word = re.sub(r"[^\w.-]+", "-", last).strip("-.")[:60]
+    return f"-{word}" if word else ""
 
 
 def _numbered(value: str, taken: set[str]) -> str:

@@ -66,7 +66,8 @@ class Parameter(Model):
     patterns: tuple[Pattern, ...] = ()
     """Tried in order; the first that matches gives the value: its group `value`, its first group, or all of it."""
     default: Text | None = None
-    """Value when the request says none; `{request}` in it is the request. Without a default the request must say it."""
+    """Value when the request says none; `{request}` in it is the request, `{-NAME}` the last part of the
+    path that an earlier parameter NAME is, with a dash before it. Without a default the request must say it."""
     each: bool = False
     """Whether several values in one wish mean several uses of the playbook: "audit ./api and ./web"."""
     distinct: bool = False

@@ -94,9 +94,13 @@ class Facts:
             found.setdefault((name, task_type if task_type in agent.executors else ""), (node, agent, spec))
         return list(found.values())
 
+    def spec(self, node: Node, agent: AgentProfile) -> ExecutorSpec:
+        """Return the executor that runs an assigned leaf."""
+        return self._specs[agent.name, node.task.type][2]
+
     def kind(self, node: Node, agent: AgentProfile) -> str:
         """Give the kind of executor that runs an assigned leaf."""
-        return self._specs[agent.name, node.task.type][2].kind
+        return self.spec(node, agent).kind
 
     @cached_property
     def _specs(self) -> dict[tuple[str, str], tuple[Node, AgentProfile, ExecutorSpec]]:

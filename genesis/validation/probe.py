@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from genesis.model import AgentProfile, ExecutorSpec
+from pydantic import JsonValue
+
+from genesis.model import AgentProfile, ExecutorSpec, PythonExecutor
 
 __all__ = ["Probe"]
 
@@ -12,12 +15,16 @@ __all__ = ["Probe"]
 class Probe(Protocol):
     """Answers what needs I/O, so that the checks themselves need none.
 
-    Both answers are asked once for each distinct executor and secret. An implementation does not raise: what it cannot
-    find out is a problem with a reason.
+    Each is asked once for each distinct executor, secret and set of inputs. An implementation does not raise: what it
+    cannot find out is a problem with a reason.
     """
 
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
         """Say why an executor cannot be used (a module that is missing, a program that is not there), or None."""
+        ...
+
+    def input_problem(self, spec: PythonExecutor, inputs: Mapping[str, JsonValue]) -> str | None:
+        """Say what is wrong with a task's inputs by the executor's own check, or None."""
         ...
 
     def secret_present(self, name: str) -> bool:

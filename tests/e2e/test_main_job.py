@@ -209,7 +209,7 @@ def test_audit_completes_in_parallel_and_its_numbers_are_right(running, reposito
     assert results["dependencies"]["totals"]["exact"] == 1
     assert [row["name"] for row in results["complexity"]["worst"]][:1] == ["tangled"]
 
-    report = running.folder / "genesis-audit.md"
+    report = running.folder / f"genesis-audit-{repository.name}.md"
     assert results["report"]["report"] == str(report)
     text = report.read_text()
     assert f"{len(files)} files" in text
@@ -251,7 +251,7 @@ def test_tests_are_run_only_when_asked_and_a_failing_one_is_a_finding(running, r
     assert (tests["suite"]["passed"], tests["suite"]["failed"]) == (1, 1)
     assert "conftest" in names(marks)
     assert any("fail" in finding["title"] for finding in tests["findings"])
-    assert "test_broken" in (running.folder / "genesis-audit.md").read_text()
+    assert "test_broken" in (running.folder / f"genesis-audit-{repository.name}.md").read_text()
 
 
 def test_person_sees_the_plan_the_progress_and_where_the_results_are(running, repository):
@@ -260,18 +260,20 @@ def test_person_sees_the_plan_the_progress_and_where_the_results_are(running, re
     for shown in ("planned by", "inventory", "research_agent", "the plan can run"):
         assert shown in ran.err
     assert ran.err.count("✓") == 12
-    assert str(running.folder / "genesis-audit.md") in ran.out
+    assert str(running.folder / f"genesis-audit-{repository.name}.md") in ran.out
     (url,) = re.findall(r"http://\S+/runs/flow-run/\S+", ran.out)
     with urlopen(Request(url, headers={"accept": "text/html"}), timeout=20) as page:  # as a browser asks
         assert page.status == 200
 
 
-def test_folder_that_is_missing_or_empty_is_told_and_not_an_internal_error(running, tmp_path):
+def test_a_folder_that_is_missing_is_told_before_anything_runs(running, tmp_path):
     missing = running("run", f"Audit the repository at {tmp_path}/nowhere", "--json")
-    assert missing.code == 1
-    assert missing.document["state"] == "failed"
-    errors = {task["error"]["message"] for task in missing.document["tasks"] if task["state"] == "failed"}
-    assert all("nowhere" in message for message in errors)
+    assert (missing.code, missing.document["error"]["code"]) == (1, "GEN-PLAN-INVALID")
+    assert "nowhere' to audit" in missing.document["error"]["message"]
+    assert "clone it first" in running("run", "Audit the repository at https://h.example/a", "--json").out
+
+
+def test_an_empty_folder_is_audited(running, tmp_path):
     (tmp_path / "void").mkdir()
     empty = running("run", f"Audit the repository at {tmp_path}/void", "--json")
     assert (empty.code, empty.document["state"]) == (0, "completed")

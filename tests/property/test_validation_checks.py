@@ -113,6 +113,9 @@ class _Refusing:
     def executor_problem(self, spec, agent):
         return "refused"
 
+    def input_problem(self, spec, inputs):
+        return "refused"
+
     def secret_present(self, name):
         return False
 

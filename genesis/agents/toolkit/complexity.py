@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.files import SourceFile, survey
+from genesis.agents.toolkit.facts import FileFacts, FunctionMeasure
+from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.functions import MEASURED
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.python_source import FunctionNode, parsed_files
+from genesis.agents.toolkit.scan import scan_of
 
-__all__ = ["FunctionMeasure", "measure_functions", "run"]
+__all__ = ["run"]
 
 _HIGH_BRANCHES, _VERY_HIGH_BRANCHES = 15, 30
 _LONG_LINES = 100
 _DEEP = 5
 _SOME_NAMED = 5
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
-_NESTING = (ast.If, *_LOOPS, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match)
-
-
-@dataclass(frozen=True)
-class FunctionMeasure:
-    """One function's measures."""
-
-    name: str
-    """Qualified within its file."""
-    line: int
-    lines: int
-    """From `def` to its last line, decorators left out."""
-    cyclomatic: int
-    """McCabe's number: one more than the decisions; nested functions count for themselves."""
-    nesting: int
-    """The deepest block within it; `elif` does not deepen."""
-    parameters: int
 
 
 def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> Result:
-    """Measure a folder's Python functions; of other languages only the inventory's sizes are known.
+    """Measure a folder's functions: those of Python from its syntax tree, those of other languages with lizard.
+
+    Functions in vendored, generated and minified files are left out.
 
     Args:
         path: The folder.
@@ -57,16 +39,10 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
         TaskError: The path is not a folder that can be read.
     """
     limit = whole_number(top, "top", least=1, most=1_000)
-    budget = Budget(whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
-    tree = survey(path)
-    measured: list[tuple[SourceFile, FunctionMeasure]] = []
-    files = unparsed = 0
-    for parsed in parsed_files(tree, budget):
-        files += 1
-        if parsed.tree is None:
-            unparsed += 1
-        else:
-            measured.extend((parsed.file, measure) for measure in measure_functions(parsed.tree))
+    scan = scan_of(path, time_limit_s=whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
+    measured = [(file, measure) for file, facts in scan for measure in facts.functions]
+    files = sum(_is_measured(facts) for _, facts in scan)
+    unparsed = sum(facts.python is not None and facts.python.problem is not None for _, facts in scan)
     own = [(file, measure) for file, measure in measured if not (file.is_test or file.is_example)]
     lengths = sorted(measure.lines for _, measure in measured)
     numbers = [measure.cyclomatic for _, measure in measured]
@@ -83,69 +59,14 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
         },
         "median_lines": lengths[len(lengths) // 2] if lengths else None,
         "mean_cyclomatic": round(sum(numbers) / len(numbers), 2) if numbers else None,
-        "truncated": budget.spent or tree.truncated,
+        "truncated": scan.truncated,
         "summary": _summary(measured, numbers),
         "findings": dump(_findings(own)),
     }
 
 
-def measure_functions(tree: ast.Module) -> Iterator[FunctionMeasure]:
-    """Measure every function of a module, nested ones too, without recursion."""
-    pending: list[tuple[ast.AST, str]] = [(tree, "")]
-    while pending:
-        node, prefix = pending.pop()
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, (*_FUNCTIONS, ast.ClassDef)):
-                name = f"{prefix}.{child.name}" if prefix else child.name
-                pending.append((child, name))
-                if isinstance(child, _FUNCTIONS):
-                    yield _measure(child, name)
-            else:
-                pending.append((child, prefix))
-
-
-def _measure(function: FunctionNode, name: str) -> FunctionMeasure:
-    decisions = deepest = 0
-    pending: list[tuple[ast.AST, int]] = [(statement, 0) for statement in function.body]
-    while pending:
-        node, depth = pending.pop()
-        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            continue
-        decisions += _decisions(node)
-        inner = depth + isinstance(node, _NESTING)
-        deepest = max(deepest, inner)
-        is_elif_of = node.orelse if isinstance(node, ast.If) and _is_elif(node) else []
-        pending.extend((child, depth if child in is_elif_of else inner) for child in ast.iter_child_nodes(node))
-    arguments = function.args
-    parameters = len(arguments.posonlyargs) + len(arguments.args) + len(arguments.kwonlyargs)
-    parameters += (arguments.vararg is not None) + (arguments.kwarg is not None)
-    length = (function.end_lineno or function.lineno) - function.lineno + 1
-    return FunctionMeasure(name[:200], function.lineno, length, decisions + 1, deepest, parameters)
-
-
-def _is_elif(node: ast.If) -> bool:
-    return len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If)
-
-
-def _decisions(node: ast.AST) -> int:
-    """Count a node's own decisions, as radon does but without `assert`: branches, loops, handlers, `and`."""
-    if isinstance(node, (ast.If, ast.IfExp)):
-        return 1
-    if isinstance(node, _LOOPS):
-        return 1 + bool(node.orelse)
-    if isinstance(node, (ast.Try, ast.TryStar)):
-        return len(node.handlers) + bool(node.orelse)
-    if isinstance(node, ast.BoolOp):
-        return len(node.values) - 1
-    if isinstance(node, ast.comprehension):
-        return 1 + len(node.ifs)
-    if isinstance(node, ast.Match):
-        return sum(not _matches_all(case) for case in node.cases)
-    return 0
-
-
-def _matches_all(case: ast.match_case) -> bool:
-    return isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None and case.guard is None
+def _is_measured(facts: FileFacts) -> bool:
+    return facts.origin == "own" and (facts.python is not None or facts.language in MEASURED)
 
 
 def _rows(measured: list[tuple[SourceFile, FunctionMeasure]], limit: int, *, by_lines: bool) -> list[Result]:
@@ -171,11 +92,11 @@ def _rows(measured: list[tuple[SourceFile, FunctionMeasure]], limit: int, *, by_
 
 def _summary(measured: list[tuple[SourceFile, FunctionMeasure]], numbers: list[int]) -> str:
     if not measured:
-        return "No Python functions to measure."
+        return "No functions to measure."
     worst = max(measured, key=lambda pair: pair[1].cyclomatic)
     mean = sum(numbers) / len(numbers)
     return (
-        f"{plural(len(measured), 'Python function')}, cyclomatic number {mean:.1f} on average and "
+        f"{plural(len(measured), 'function')}, cyclomatic number {mean:.1f} on average and "
         f"{worst[1].cyclomatic} at most, in {worst[1].name} ({worst[0].shown}:{worst[1].line})."
     )
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from genesis.agents.toolkit.files import SourceFile
 
-__all__ = ["BaseImage", "Instruction", "base_images", "instructions", "is_dockerfile", "split_image"]
+__all__ = ["BaseImage", "Instruction", "base_images", "final_user", "instructions", "is_dockerfile", "split_image"]
 
-_VARIABLE = re.compile(r"\$\{?(\w+)(?::-([^}]*))?\}?")
-_OTHER_SUFFIXES = frozenset(
-    {".py", ".pyi", ".go", ".js", ".ts", ".rs", ".rb", ".md", ".rst", ".txt", ".json", ".yml", ".yaml"}
+_VARIABLE = re.compile(r"\$\{?(\w+)(?::?-([^}]*))?\}?")
+_OTHER_SUFFIXES = (
+    *(".py", ".pyi", ".go", ".js", ".ts", ".rs", ".rb", ".sh", ".md", ".rst", ".txt", ".html", ".log"),
+    *(".json", ".yml", ".yaml", ".toml", ".lock", ".dockerignore", ".containerignore", ".bak", ".orig", ".patch"),
+    *(".diff", ".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".erb", ".in", ".m4", ".mustache", ".hbs"),
 )
+"""What only begins like a Dockerfile's name: code, documents, lists of what to ignore, templates."""
+_ARGUMENT = re.compile(r"(\w+)=(\"[^\"]*\"|'[^']*'|\S*)")
 _HEREDOC = re.compile(r"<<-?[\"']?(\w+)[\"']?")
 
 
@@ -70,23 +74,47 @@ def instructions(text: str) -> list[Instruction]:
 
 def base_images(steps: list[Instruction]) -> list[BaseImage]:
     """Give the images that a Dockerfile builds on, without `scratch` and its own earlier stages."""
-    arguments: dict[str, str] = {}
     stages: set[str] = set()
     images: list[BaseImage] = []
-    for step in steps:
-        if step.word == "ARG" and "=" in step.rest:
-            name, _, default = step.rest.partition("=")
-            arguments[name.strip()] = default.strip().strip("\"'")
-        elif step.word == "FROM":
-            words = [word for word in step.rest.split() if not word.startswith("--")]
-            if not words:
-                continue
-            image = _VARIABLE.sub(lambda match: arguments.get(match[1]) or match[2] or match[0], words[0])
-            stage = words[2] if [word.upper() for word in words[1:-1]] == ["AS"] else ""
-            if image.lower() not in stages and image.lower() != "scratch":
-                images.append(BaseImage(step.line, image, stage))
-            stages.add(stage.lower())
+    for base in _stages(steps):
+        if base.image.lower() not in stages and base.image.lower() != "scratch":
+            images.append(base)
+        stages.add(base.stage.lower())
     return images
+
+
+def final_user(steps: list[Instruction]) -> tuple[str, str]:
+    """Give the last `USER` of the last stage and the image that stage is built on, through earlier stages."""
+    users: dict[str, tuple[str, str]] = {}
+    current, user, image = "", "", ""
+    stages = iter(_stages(steps))
+    for step in steps:
+        if step.word == "USER":
+            user = step.rest.strip()
+        elif step.word == "FROM" and (base := next(stages, None)) is not None:
+            users[current] = (user, image)
+            current = base.stage.lower()
+            user, image = users.get(base.image.lower(), ("", base.image))
+    return user, image
+
+
+def _stages(steps: list[Instruction]) -> list[BaseImage]:
+    """Read each `FROM`, with the defaults of arguments put in; one without an image is left out."""
+    arguments: dict[str, str] = {}
+    found: list[BaseImage] = []
+    for step in steps:
+        if step.word == "ARG":
+            for name, default in _ARGUMENT.findall(step.rest):
+                arguments[name] = _filled(default.strip("\"'"), arguments)
+        elif step.word == "FROM":
+            words = [word for word in step.rest.split() if not word.startswith("--")] or ["$"]
+            stage = words[2] if [word.upper() for word in words[1:-1]] == ["AS"] else ""
+            found.append(BaseImage(step.line, _filled(words[0], arguments), stage))
+    return found
+
+
+def _filled(text: str, arguments: dict[str, str]) -> str:
+    return _VARIABLE.sub(lambda match: arguments.get(match[1]) or match[2] or match[0], text)
 
 
 def split_image(image: str) -> tuple[str, str, str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.files import SourceFile, Tree, survey
+from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.python_source import parsed_files
+from genesis.agents.toolkit.scan import Scan, scan_of
 
 __all__ = ["run"]
 
@@ -68,10 +66,10 @@ def run(path: object = ".", *, top: object = 15, time_limit_s: object = 60) -> R
         TaskError: The path is not a folder that can be read.
     """
     limit = whole_number(top, "top", least=1, most=1_000)
-    budget = Budget(whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
-    tree = survey(path)
+    scan = scan_of(path, time_limit_s=whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
+    tree = scan.tree
     readme = _readme(tree)
-    coverage = _docstrings(tree, budget)
+    coverage = _docstrings(scan)
     topics = {topic: _topic(tree, pattern) for topic, pattern in _TOPICS.items()}
     share = round(coverage.documented / coverage.objects, 3) if coverage.objects else None
     missing = sorted(
@@ -92,7 +90,7 @@ def run(path: object = ".", *, top: object = 15, time_limit_s: object = 60) -> R
         "least_documented": [
             {"path": name, "missing": count, "objects": objects} for count, name, objects in missing[:limit] if count
         ],
-        "truncated": budget.spent,
+        "truncated": scan.truncated,
         "summary": _summary(readme, docs, share, coverage),
         "findings": dump(_findings(readme, topics, share, coverage, tree)),
     }
@@ -136,44 +134,19 @@ def _sections(text: str) -> Iterator[str]:
         before = "" if in_code else line
 
 
-def _docstrings(tree: Tree, budget: Budget) -> _Coverage:
+def _docstrings(scan: Scan) -> _Coverage:
     coverage = _Coverage()
-    for parsed in parsed_files(tree, budget):
-        if parsed.file.is_test or parsed.file.is_example:
+    for file, facts in scan:
+        python = facts.python
+        if python is None or facts.origin != "own" or file.is_test or file.is_example:
             continue
-        if parsed.tree is None:
+        if python.problem is not None:
             coverage.unparsed += 1
             continue
-        objects = documented = 0
-        for node in _public_objects(parsed.tree):
-            objects += 1
-            documented += ast.get_docstring(node, clean=False) is not None
-        coverage.objects += objects
-        coverage.documented += documented
-        coverage.by_file[parsed.file.shown] = (objects, documented)
+        coverage.objects += python.objects
+        coverage.documented += python.documented
+        coverage.by_file[file.shown] = (python.objects, python.documented)
     return coverage
-
-
-def _public_objects(tree: ast.Module) -> Iterator[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Give a module, unless it is empty, its public classes and functions, and those classes' public methods."""
-    if tree.body:
-        yield tree
-    bodies = [tree.body]
-    while bodies:
-        for node in bodies.pop():
-            if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith(
-                "_"
-            ):
-                if isinstance(node, ast.ClassDef):
-                    bodies.append(node.body)
-                elif any(_is_overload(decorator) for decorator in node.decorator_list):
-                    continue
-                yield node
-
-
-def _is_overload(decorator: ast.expr) -> bool:
-    name = decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
-    return name in ("overload", "setter", "deleter", "override")
 
 
 def _summary(readme: Result | None, docs: int, share: float | None, coverage: _Coverage) -> str:

@@ -4,22 +4,44 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.git import Repository, find_repository
 from genesis.errors import TaskError
 
-__all__ = ["MAX_FILES", "MAX_READ_BYTES", "SourceFile", "Tree", "audited_folder", "printable", "survey"]
+__all__ = [
+    "MAX_FILES",
+    "MAX_READ_BYTES",
+    "SourceFile",
+    "Tree",
+    "audited_folder",
+    "decoded",
+    "folder_problem",
+    "is_binary",
+    "printable",
+    "read_bytes",
+    "survey",
+]
 
 MAX_FILES = 200_000
 MAX_READ_BYTES = 2_000_000
 _LISTING_S = 60.0
+_ADDRESS = re.compile(r"(?i)^(?:[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:)")
 _SNIFFED_BYTES = 8_192
+_KEPT_TEXT_BYTES = 65_536
+_KEPT_TEXTS = 500
+_KEPT_TREES = 2
+_SETTLED_NS = 50_000_000
+"""A file that changed so shortly before it was listed may change again without its time being seen to change."""
 
 
 def _names(text: str) -> frozenset[str]:
@@ -35,9 +57,13 @@ _NEVER_ENTERED = _names(
 _BUILT = _names("build dist target out venv env htmlcov coverage vendor .cache .coverage tmp")
 """Folders that are usually made by a tool: left out where there is no .gitignore that git could apply."""
 
-_TEST_FOLDERS = _names(
-    "test tests testing testdata test_data test-data fixtures fixture __tests__ __mocks__ mocks spec specs e2e"
+_TEST_PATH = re.compile(
+    r"(?i:(?:^|/)(?:(?:[^/]*[._-])?(?:tests?|specs?)|testing|test[_-]?data|fixtures?|__tests__|__mocks__|mocks|e2e)/"
+    r"|(?:^|/)(?:tests?|conftest)(?:\.[^/]*)?$|(?:^|/)test_[^/]*$|[^/]*[._](?:tests?|spec)\.[^/]*$|_(?:tests?|spec)$|[^/]\.t$)"
+    r"|[a-z0-9](?:Tests?|Specs?)(?:\.[A-Za-z]+$|/)|[a-z0-9](?:IT|TestCase|TestBase|Suite)\.(?:java|kt|scala|groovy|cs)$"
 )
+"""Folders and names that are given to tests and to what they read, in the customs of a dozen languages."""
+
 _EXAMPLE_FOLDERS = _names("example examples sample samples demo demos doc docs documentation tutorial")
 
 
@@ -53,6 +79,8 @@ class SourceFile:
     path: str
     """Relative, with `/`; may hold surrogate escapes, so show `shown` instead."""
     size: int
+    changed_ns: int = 0
+    """When its content or its attributes last changed, by the file system's own clock (`ctime`)."""
 
     @property
     def shown(self) -> str:
@@ -67,21 +95,13 @@ class SourceFile:
     @property
     def suffix(self) -> str:
         """The extension with its dot in lower case, or an empty text."""
-        return PurePosixPath(self.name).suffix.lower()
+        stem, _, ending = self.name.rpartition(".")
+        return f".{ending.lower()}" if stem.strip(".") and ending else ""
 
     @property
     def is_test(self) -> bool:
         """Whether it looks like a test, or like data of one."""
-        *folders, name = self.path.lower().split("/")
-        stem = name.partition(".")[0]
-        return (
-            not _TEST_FOLDERS.isdisjoint(folders)
-            or stem.startswith("test_")
-            or stem.endswith(("_test", "_spec"))
-            or stem == "conftest"
-            or ".test." in name
-            or ".spec." in name
-        )
+        return _TEST_PATH.search(self.path) is not None
 
     @property
     def is_example(self) -> bool:
@@ -111,38 +131,31 @@ class Tree:
     truncated: bool = False
     """Whether there are more files than `MAX_FILES`, or listing them took too long."""
 
+    _texts: dict[str, str | None] = field(default_factory=dict, repr=False, compare=False)
+
     def bytes_of(self, file: SourceFile, limit: int = MAX_READ_BYTES) -> bytes | None:
         """Read a file, without following a link and without waiting on a device.
 
         Returns:
             The content, or `None` where the file is larger than `limit` or cannot be read.
         """
-        if file.size > limit:
-            return None
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        try:
-            with open(os.open(self.root / file.path, flags), "rb") as stream:
-                content = stream.read(limit + 1)
-        except (OSError, ValueError):
-            return None
-        return content if len(content) <= limit else None
+        return read_bytes(self.root, file, limit)
 
     def text_of(self, file: SourceFile, limit: int = MAX_READ_BYTES) -> str | None:
         r"""Read a text file; bytes that are not UTF-8 become replacement characters.
 
+        Small texts are kept, so that tools that read the same manifest read it once.
+
         Returns:
             The text with `\n` line ends, or `None` where the file is binary, too large or unreadable.
         """
+        if file.path in self._texts and file.size <= limit:
+            return self._texts[file.path]
         content = self.bytes_of(file, limit)
-        if content is None:
-            return None
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            text = content.decode("utf-16", "replace")
-        elif is_binary(content):
-            return None
-        else:
-            text = content.decode("utf-8-sig", "replace")
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+        text = decoded(content) if content is not None else None
+        if file.size <= min(limit, _KEPT_TEXT_BYTES) and len(self._texts) < _KEPT_TEXTS:
+            self._texts[file.path] = text
+        return text
 
     def named(self, *names: str) -> Iterator[SourceFile]:
         """Give the files with one of these names, in any folder and any case."""
@@ -151,7 +164,40 @@ class Tree:
 
     def get(self, path: str) -> SourceFile | None:
         """Give the file at a relative path, if there is one."""
-        return next((file for file in self.files if file.path == path), None)
+        return self._by_path.get(path)
+
+    @cached_property
+    def _by_path(self) -> dict[str, SourceFile]:
+        return {file.path: file for file in self.files}
+
+
+def read_bytes(root: Path, file: SourceFile, limit: int = MAX_READ_BYTES) -> bytes | None:
+    """Read a listed file, without following a link and without waiting on a device.
+
+    Returns:
+        The content, or `None` where the file is larger than `limit` or cannot be read.
+    """
+    if file.size > limit:
+        return None
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(os.path.join(root, file.path), flags), "rb") as stream:
+            is_regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+            content = stream.read(limit + 1) if is_regular else None
+    except (OSError, ValueError):
+        return None
+    return content if content is not None and len(content) <= limit else None
+
+
+def decoded(content: bytes) -> str | None:
+    r"""Decode a text with `\n` line ends; `None` for binary content."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = content.decode("utf-16", "replace")
+    elif is_binary(content):
+        return None
+    else:
+        text = content.decode("utf-8-sig", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def is_binary(content: bytes) -> bool:
@@ -167,21 +213,40 @@ def audited_folder(path: object) -> Path:
     """
     text = str(path).strip()
     if not text or "\0" in text:
-        raise TaskError("the path to audit is empty or not a path", hint="give a folder, for example path=.")
+        raise _refused("the path to audit is empty or not a path", "give a folder, for example path=.")
+    if _ADDRESS.match(text):
+        raise _refused(f"{printable(text)!r} is an address, not a folder", "clone it first, then audit the clone")
     try:
         folder = Path(text).expanduser().resolve()
         if not folder.exists():
-            raise TaskError(f"there is no folder {printable(text)!r} to audit", hint="check the path")
+            raise _refused(f"there is no folder {printable(text)!r} to audit", "check the path")
         if not folder.is_dir():
-            raise TaskError(f"{printable(text)!r} is not a folder", hint="give the folder, not a file in it")
+            raise _refused(f"{printable(text)!r} is not a folder", "give the folder, not a file in it")
         os.listdir(folder)
     except (OSError, RuntimeError) as error:
-        raise TaskError(f"the folder {printable(text)!r} cannot be read: {error}", hint="check its rights") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _refused(f"the folder {printable(text)!r} cannot be read: {reason}", "check its rights") from error
     return folder
+
+
+def folder_problem(inputs: Mapping[str, object]) -> str | None:
+    """Say why the folder that a task is to audit cannot be, or None; validation asks before anything runs."""
+    try:
+        audited_folder(inputs.get("path", "."))
+    except TaskError as error:
+        return f"{error.message}; {error.hint}"
+    return None
+
+
+def _refused(message: str, hint: str) -> TaskError:
+    return TaskError(message, hint=hint, code="GEN-TASK-INPUT")
 
 
 def survey(path: object, *, max_files: int = MAX_FILES) -> Tree:
     """List the files of a folder: by git where it is in a work tree, else by walking it.
+
+    A folder in which nothing has changed since it was last listed gets the same `Tree` again, with the texts that were
+    read. Callers that arrive while a folder is being listed share the next listing.
 
     Args:
         path: The folder.
@@ -190,7 +255,60 @@ def survey(path: object, *, max_files: int = MAX_FILES) -> Tree:
     Raises:
         TaskError: The path is not a folder that can be read.
     """
-    root = audited_folder(path)
+    return _TREES.get(audited_folder(path), max_files)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """A tree and when it was listed."""
+
+    began_ns: int
+    """On the monotonic clock; moved on when a later listing finds the same."""
+    clock_ns: int
+    tree: Tree
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no file could have changed again without its time being seen to change."""
+        return all(file.changed_ns < self.clock_ns - _SETTLED_NS for file in self.tree.files)
+
+
+class _RecentTrees:
+    """The last few trees of this process, each listed by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listing: dict[tuple[Path, int], threading.Lock] = {}
+        self._trees: dict[tuple[Path, int], _Listing] = {}
+
+    def get(self, root: Path, max_files: int) -> Tree:
+        key, arrived = (root, max_files), time.monotonic_ns()
+        with self._lock:
+            lock = self._listing.setdefault(key, threading.Lock())
+        with lock:
+            known = self._trees.get(key)
+            if known is not None and known.began_ns >= arrived:
+                return known.tree
+            listing = _Listing(time.monotonic_ns(), time.time_ns(), _listed(root, max_files))
+            if known is not None and known.is_settled and known.tree == listing.tree:
+                listing = replace(known, began_ns=listing.began_ns)
+            self._keep(key, listing)
+            return listing.tree
+
+    def _keep(self, key: tuple[Path, int], listing: _Listing) -> None:
+        with self._lock:
+            self._trees.pop(key, None)
+            self._trees[key] = listing
+            for old in list(self._trees)[:-_KEPT_TREES]:
+                del self._trees[old]
+                self._listing.pop(old, None)
+
+
+_TREES = _RecentTrees()
+"""Shared by the leaves of a run in one process, which ask for the same folder within seconds."""
+
+
+def _listed(root: Path, max_files: int) -> Tree:
     repository = find_repository(root)
     if isinstance(repository, Repository):
         tree = _listed_by_git(root, repository, max_files)
@@ -223,7 +341,7 @@ class _Collector:
         if stat.S_ISLNK(status.st_mode):
             self.symlinks += 1
         elif stat.S_ISREG(status.st_mode):
-            self.files[path] = SourceFile(path, status.st_size)
+            self.files[path] = SourceFile(path, status.st_size, status.st_ctime_ns)
 
     def _is_real_folder(self, folder: str) -> bool:
         unknown: list[str] = []

@@ -5,21 +5,29 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from genesis.agents.toolkit.files import Tree, printable, survey
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.git import NoRepository, Repository, find_repository
 from genesis.agents.toolkit.inputs import whole_number
+from genesis.agents.toolkit.process import Completed
 
 __all__ = ["run"]
 
 _MAX_LISTED_COMMITS = 200_000
-_NUMSTAT = re.compile(rb"(\d+|-)\t(\d+|-)\t(.+)", re.DOTALL)
+_NUMSTAT = re.compile(rb"(\d+|-)\t(\d+|-)\t(.*)", re.DOTALL)
 _QUIET_DAYS = 365
 _ENOUGH_COMMITS, _ONE_PERSONS_SHARE = 50, 0.8
-_BOT_MARK = "[bot]"
+_BOT = re.compile(
+    r"(?i)\[bot\]|(?:^|[\s_-])(?:ro)?bot$|^(?:dependabot|renovate|greenkeeper|github[\s-]actions?|pre-commit-ci|mergify|snyk|web-flow)\b"
+)
+_NO_NAMES = frozenset(
+    {"", "root", "admin", "user", "name", "your name", "unknown", "developer", "ubuntu", "me", "test"}
+)
+"""Names that machines are set up with: two people may well share one."""
+_HOSTED_ADDRESS = re.compile(r"^(?:\d+\+)?([\w.\[\]-]+)@users\.noreply\.github\.com$")
 _NO_CHURN = frozenset({".lock", ".sum", ".svg", ".map"})
 
 
@@ -31,12 +39,12 @@ class _Churn:
 
 
 @dataclass
-class _People:
-    """Authors, one for each address after .mailmap; addresses are counted by and never given away."""
+class _Person:
+    """Somebody who commits, under all names and addresses of theirs; addresses are never shown."""
 
-    commits: Counter[str] = field(default_factory=Counter)
-    names: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    times: list[int] = field(default_factory=list)
+    commits: int
+    name: str
+    is_bot: bool
 
 
 def run(
@@ -52,7 +60,8 @@ def run(
         now: The time from which ages count, as seconds since 1970; by default the clock's.
 
     Returns:
-        `available`, `reason` (why not), `commits`, `contributors`, `top_contributors` `[{name, commits}]`,
+        `available`, `reason` (why not), `commits`, `contributors` (people: .mailmap, a shared name
+        or a shared address join several identities), `top_contributors` and `bots` `[{name, commits}]`,
         `first_commit` and `last_commit` (ISO dates or null), `days_since_last_commit`, `commits_last_90_days`,
         `shallow`, `commits_read`, `most_changed` `[{path, commits, added, deleted, exists}]`, `hotspots` `[{path,
         commits, bytes, score}]` (commits times size, the largest 100), `truncated`, `summary`, `findings`.
@@ -70,16 +79,17 @@ def run(
         return _unavailable(repository.reason)
     if not repository.has_commits():
         return _unavailable("the repository has no commits")
-    people, complete = _people(repository, seconds)
-    churn, commits_read, churn_complete = _churn(repository, bound, seconds)
-    result = _facts(people, moment)
+    people, times, problem = _people(repository, seconds)
+    churn, commits_read, churn_problem = _churn(repository, bound, seconds)
+    problem = problem or churn_problem
+    result = _facts(people, times, moment)
     result["shallow"] = repository.is_shallow()
     result["commits_read"] = commits_read
     result["most_changed"] = _most_changed(tree, churn, limit)
     result["hotspots"] = _hotspots(tree, churn, limit)
-    result["truncated"] = not (complete and churn_complete)
+    result["truncated"] = bool(problem)
     result["summary"] = _summary(result)
-    result["findings"] = dump(_findings(result, people))
+    result["findings"] = dump(_findings(result, people, problem))
     return result
 
 
@@ -96,6 +106,7 @@ def _unavailable(reason: str) -> Result:
         "commits": 0,
         "contributors": 0,
         "top_contributors": [],
+        "bots": [],
         "first_commit": None,
         "last_commit": None,
         "days_since_last_commit": None,
@@ -110,71 +121,105 @@ def _unavailable(reason: str) -> Result:
     }
 
 
-def _people(repository: Repository, seconds: int) -> tuple[_People, bool]:
-    """Read every commit's author and time; whether that is all there are."""
-    people = _People()
+def _people(repository: Repository, seconds: int) -> tuple[list[_Person], list[int], str]:
+    """Read every commit's author and time, and why that is not all; who made most comes first."""
+    identities: Counter[tuple[str, str]] = Counter()
+    times: list[int] = []
     arguments = ("log", "-z", "--format=%aE%x1f%aN%x1f%ct", f"--max-count={_MAX_LISTED_COMMITS}", "HEAD")
     done = repository.run(*arguments, *repository.pathspec(), timeout_s=seconds)
     for record in done.stdout.decode("utf-8", "replace").split("\0"):
         rest, _, time = record.rpartition("\x1f")
-        written, mark, name = rest.partition("\x1f")
-        if not mark or not time.strip().isdecimal():
-            continue
-        address = written.strip().lower() or name
-        people.commits[address] += 1
-        people.names[address][name.strip()] += 1
-        people.times.append(int(time))
-    return people, done.ok and len(people.times) < _MAX_LISTED_COMMITS
+        address, mark, name = rest.partition("\x1f")
+        if mark and time.strip().isdecimal():
+            identities[address.strip().lower(), name.strip()] += 1
+            times.append(int(time))
+    people = sorted(_joined(identities), key=lambda person: (-person.commits, person.name))
+    return people, times, _problem(done) or ("there are too many commits" if len(times) >= _MAX_LISTED_COMMITS else "")
 
 
-def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, _Churn], int, bool]:
-    """Count the changes to each file in the latest commits; how many were read, and whether those are all asked for."""
-    arguments = (
-        "log",
-        "-z",
-        "--numstat",
-        "--relative",
-        "--no-merges",
-        "--no-renames",
-        "--no-ext-diff",
-        "--no-textconv",
-    )
+def _joined(identities: Counter[tuple[str, str]]) -> Iterator[_Person]:
+    """Join the identities that share an address or a name: a union of sets, each with its first key as its root."""
+    roots: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while roots.setdefault(key, key) != key:
+            key = roots[key]
+        return key
+
+    for address, name in identities:
+        first, *others = _keys(address, name)
+        for other in others:
+            roots[root(other)] = root(first)
+    groups: dict[str, Counter[str]] = {}
+    for (address, name), count in identities.items():
+        groups.setdefault(root(_keys(address, name)[0]), Counter())[name or "unknown"] += count
+    for names in groups.values():
+        shown = names.most_common(1)[0][0]
+        yield _Person(names.total(), shown[:100], bool(_BOT.search(shown)))
+
+
+def _keys(address: str, name: str) -> list[str]:
+    """Give what identifies an author: the address, without GitHub's number in it, and the name where it is one."""
+    hosted = _HOSTED_ADDRESS.match(address)
+    called = " ".join(name.lower().split())
+    keys = [f"address {hosted[1] if hosted else address}"] if address else []
+    keys += [f"name {called}"] if called not in _NO_NAMES else []
+    return keys or [f"name {called}"]
+
+
+def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, _Churn], int, str]:
+    """Count the changes to each file in the latest commits, how many were read, and why that is not all."""
+    arguments = ("log", "-z", "--numstat", "--relative", "--no-merges", "-M", "--no-ext-diff", "--no-textconv")
     bounds = ("--format=%x01%H", f"--max-count={bound}", "HEAD", *repository.pathspec())
     done = repository.run(*arguments, *bounds, timeout_s=seconds)
     churn: dict[str, _Churn] = defaultdict(_Churn)
+    names: dict[bytes, bytes] = {}  # what a file that was renamed is called now; the latest commits come first
     commits = 0
-    for record in done.stdout.split(b"\0"):
+    records = iter(done.stdout.split(b"\0"))
+    for record in records:
         text = record.lstrip(b"\n")
         if text.startswith(b"\x01"):
             commits += 1
             text = text.partition(b"\n")[2].lstrip(b"\n")
         match = _NUMSTAT.match(text)
-        if match:
-            change = churn[printable(match[3].decode("utf-8", "surrogateescape"))]
-            change.commits += 1
-            change.added += int(match[1]) if match[1].isdigit() else 0
-            change.deleted += int(match[2]) if match[2].isdigit() else 0
-    return churn, commits, done.ok
+        if not match:
+            continue
+        name = match[3]
+        if not name:
+            old, new = next(records, b""), next(records, b"")
+            name = names[old] = names.get(new, new)
+        change = churn[printable(names.get(name, name).decode("utf-8", "surrogateescape"))]
+        change.commits += 1
+        change.added += int(match[1]) if match[1].isdigit() else 0
+        change.deleted += int(match[2]) if match[2].isdigit() else 0
+    return churn, commits, _problem(done)
 
 
-def _facts(people: _People, now: float) -> Result:
-    ordered = sorted(people.commits.items(), key=lambda pair: (-pair[1], pair[0]))
-    last, first = max(people.times, default=0), min(people.times, default=0)
+def _problem(done: Completed) -> str:
+    """Say why git did not give everything; empty where it did."""
+    if done.ok:
+        return ""
+    return {"timeout": "its time was over", "output_limit": "there is too much of it"}.get(
+        done.end, f"git says: {done.complaint}" if done.complaint else "git failed"
+    )
+
+
+def _facts(people: list[_Person], times: list[int], now: float) -> Result:
+    last, first = max(times, default=0), min(times, default=0)
+    humans = [{"name": person.name, "commits": person.commits} for person in people if not person.is_bot]
+    bots = [{"name": person.name, "commits": person.commits} for person in people if person.is_bot]
     return {
         "available": True,
         "reason": "",
-        "commits": len(people.times),
-        "contributors": len(people.commits),
-        "top_contributors": [{"name": _name(people, address), "commits": count} for address, count in ordered[:10]],
+        "commits": len(times),
+        "contributors": len(humans),
+        "top_contributors": humans[:10],
+        "bots": bots[:10],
         "first_commit": _date(first),
         "last_commit": _date(last),
         "days_since_last_commit": max(0, int((now - last) // 86_400)) if last else None,
-        "commits_last_90_days": sum(1 for time in people.times if now - time <= 90 * 86_400),
+        "commits_last_90_days": sum(1 for time in times if now - time <= 90 * 86_400),
     }
-
-
-def _name(people: _People, address: str) -> str:
-    return people.names[address].most_common(1)[0][0][:100]
 
 
 def _date(moment: int) -> str | None:
@@ -221,19 +266,20 @@ def _summary(result: Result) -> str:
     return f"{text} (shallow clone)." if result["shallow"] else f"{text}."
 
 
-def _findings(result: Result, people: _People) -> Iterator[Finding]:
+def _findings(result: Result, people: list[_Person], problem: str) -> Iterator[Finding]:
     if result["shallow"]:
         yield Finding(
             severity="low",
             title="The clone is shallow, so its history is incomplete",
-            detail=f"It holds {plural(len(people.times), 'commit')}.",
+            detail=f"It holds {plural(sum(person.commits for person in people), 'commit')}.",
             advice="Run `git fetch --unshallow` and audit again to see the whole history.",
         )
-    if result["truncated"]:
+    if problem:
         yield Finding(
             severity="low",
-            title="Git did not give the whole history within its bounds",
-            advice="Give a larger time_limit_s or a smaller max_commits.",
+            title="The history could be read in part only",
+            detail=f"{problem[0].upper()}{problem[1:]}.",
+            advice="Run `git fsck` where git fails; else give a larger time_limit_s or a smaller max_commits.",
         )
     days = result["days_since_last_commit"]
     if isinstance(days, int) and days > _QUIET_DAYS:
@@ -243,14 +289,12 @@ def _findings(result: Result, people: _People) -> Iterator[Finding]:
             detail=f"The last commit is of {result['last_commit']}.",
             advice="Find out whether anybody maintains it before depending on it.",
         )
-    humans = {address: count for address, count in people.commits.items() if _BOT_MARK not in address}
-    total = sum(humans.values())
-    if total >= _ENOUGH_COMMITS and not result["shallow"]:
-        address, most = max(humans.items(), key=lambda pair: (pair[1], pair[0]))
-        if most / total > _ONE_PERSONS_SHARE:
-            yield Finding(
-                severity="low",
-                title=f"One person made {100 * most / total:.0f} % of the commits",
-                detail=f"{_name(people, address)} made {most:,} of {total:,}.",
-                advice="Let a second person review and change the parts that matter most.",
-            )
+    humans = [person for person in people if not person.is_bot]
+    total = sum(person.commits for person in humans)
+    if total >= _ENOUGH_COMMITS and not result["shallow"] and humans[0].commits / total > _ONE_PERSONS_SHARE:
+        yield Finding(
+            severity="low",
+            title=f"One person made {100 * humans[0].commits // total} % of the commits",
+            detail=f"{humans[0].name} made {humans[0].commits:,} of {total:,}, those of bots left out.",
+            advice="Let a second person review and change the parts that matter most.",
+        )

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from genesis.agents.toolkit.container_checks import check_compose, check_dockerfile, check_kubernetes
+from genesis.agents.toolkit.container_checks import (
+    Issue,
+    check_compose,
+    check_dockerfile,
+    check_kubernetes,
+    container_findings,
+    images_set_elsewhere,
+)
 from genesis.agents.toolkit.dockerfile import base_images, instructions, is_dockerfile
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_yaml, mapping, string
 from genesis.agents.toolkit.files import SourceFile, Tree, survey
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.workflow_checks import check_workflow
+from genesis.agents.toolkit.workflow_checks import check_workflows
 from genesis.agents.toolkit.workflows import ci_systems, github_workflows
 
 __all__ = ["run"]
 
-_COMPOSE = frozenset({"compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"})
+_COMPOSE = re.compile(r"(?:docker-)?compose(?:[.-][\w.-]+)?\.ya?ml")
+_SETS_IMAGES = re.compile(r"(?:kustomization|skaffold)\.ya?ml")
+_NOT_DEPLOYED = ("test", "example", "sample", "demo", "fixture", ".devcontainer")
 _MAX_YAML_BYTES = 500_000
 _SMALL_FILES = 3
 
@@ -40,10 +50,11 @@ def run(path: object = ".", *, top: object = 100) -> Result:
     findings: list[Finding] = []
     systems = ci_systems(tree)
     workflows = github_workflows(tree)
-    for workflow in workflows:
-        findings += check_workflow(workflow)
-    dockerfiles = _dockerfiles(tree, findings)
-    compose, kubernetes, prefect = _yaml_files(tree, findings)
+    findings += check_workflows(tree, workflows)
+    issues: list[Issue] = []
+    dockerfiles = _dockerfiles(tree, issues)
+    compose, kubernetes, prefect = _yaml_files(tree, issues, findings)
+    findings += container_findings(issues)
     if not systems and len(tree.files) > _SMALL_FILES:
         findings.append(
             Finding(
@@ -74,14 +85,21 @@ def run(path: object = ".", *, top: object = 100) -> Result:
     }
 
 
-def _dockerfiles(tree: Tree, findings: list[Finding]) -> list[Result]:
+def _is_deployed(file: SourceFile) -> bool:
+    """Whether what a file describes is meant to run: tests, examples and development containers are not."""
+    folders = file.path.lower().split("/")[:-1]
+    return not (file.is_test or file.is_example or any(folder.startswith(_NOT_DEPLOYED) for folder in folders))
+
+
+def _dockerfiles(tree: Tree, issues: list[Issue]) -> list[Result]:
     rows: list[Result] = []
     for file in tree.files:
         text = tree.text_of(file) if is_dockerfile(file) else None
         if text is None:
             continue
         steps = instructions(text)
-        findings += check_dockerfile(file, steps)
+        if _is_deployed(file):
+            issues += check_dockerfile(file, text, steps)
         users = [step.rest for step in steps if step.word == "USER"]
         rows.append(
             {
@@ -94,34 +112,44 @@ def _dockerfiles(tree: Tree, findings: list[Finding]) -> list[Result]:
     return rows
 
 
-def _yaml_files(tree: Tree, findings: list[Finding]) -> tuple[list[Result], list[Result], list[Result]]:
+def _yaml_files(
+    tree: Tree, issues: list[Issue], findings: list[Finding]
+) -> tuple[list[Result], list[Result], list[Result]]:
     """Read compose files, Kubernetes manifests and prefect.yaml; broken ones are the lint's to report."""
     compose: list[Result] = []
     kubernetes: list[Result] = []
     prefect: list[Result] = []
+    read = list(_documents(tree))
+    elsewhere = images_set_elsewhere(document for _, documents in read for document in documents)
+    for file, documents in read:
+        name = file.name.lower()
+        if _COMPOSE.fullmatch(name):
+            issues += check_compose(file, documents, elsewhere) if _is_deployed(file) else ()
+            services = sorted({service for each in documents for service in mapping(each, "services")})
+            compose.append({"path": file.shown, "services": services[:50]})
+        elif name == "prefect.yaml":
+            prefect.append(_prefect_row(tree, file, documents, findings))
+        elif not _SETS_IMAGES.fullmatch(name):
+            issues += check_kubernetes(file, documents, elsewhere) if _is_deployed(file) else ()
+            kinds = [kind for each in documents if (kind := string(mapping(each).get("kind")))]
+            kubernetes.append({"path": file.shown, "kinds": kinds[:50]})
+    return compose, kubernetes, prefect
+
+
+def _documents(tree: Tree) -> Iterator[tuple[SourceFile, list[object]]]:
+    """Read the YAML files that say how something is deployed."""
     for file in tree.files:
         if file.suffix not in (".yaml", ".yml"):
             continue
         text = tree.text_of(file, _MAX_YAML_BYTES)
         name = file.name.lower()
-        is_known = name in _COMPOSE or name == "prefect.yaml"
+        is_known = name == "prefect.yaml" or _COMPOSE.fullmatch(name) or _SETS_IMAGES.fullmatch(name)
         if text is None or not (is_known or ("apiVersion:" in text and "kind:" in text)):
             continue
         try:
-            documents = load_yaml(text)
+            yield file, load_yaml(text)
         except BrokenDocument:
             continue
-        if name in _COMPOSE:
-            findings += check_compose(file, documents)
-            services = sorted({service for each in documents for service in mapping(each, "services")})
-            compose.append({"path": file.shown, "services": services[:50]})
-        elif name == "prefect.yaml":
-            prefect.append(_prefect_row(tree, file, documents, findings))
-        else:
-            findings += check_kubernetes(file, documents)
-            kinds = [kind for each in documents if (kind := string(mapping(each).get("kind")))]
-            kubernetes.append({"path": file.shown, "kinds": kinds[:50]})
-    return compose, kubernetes, prefect
 
 
 def _prefect_row(tree: Tree, file: SourceFile, documents: list[object], findings: list[Finding]) -> Result:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.entry_points import find_entry_points
-from genesis.agents.toolkit.files import MAX_READ_BYTES, SourceFile, Tree, is_binary, survey
+from genesis.agents.toolkit.facts import FileFacts
+from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.language import LineCount, count_lines, language_of
+from genesis.agents.toolkit.scan import scan_of
 
 __all__ = ["run"]
 
 _LARGE_BYTES = 5_000_000
 _LONG_SOURCE_LINES = 2_000
+_SHOWN_WITHOUT_PROGRAMS = frozenset({"HTML", "CSS", "SCSS", "Less", "SQL"})
 
 
 def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> Result:
@@ -35,17 +36,13 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
         TaskError: The path is not a folder that can be read.
     """
     limit = whole_number(top, "top", least=1, most=1_000)
-    budget = Budget(whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
-    tree = survey(path)
-    stock = _Stock()
-    for file in tree.files:
-        if budget.spent:
-            stock.unread += 1
-            continue
-        stock.add(tree, file)
+    scan = scan_of(path, time_limit_s=whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
+    tree, stock = scan.tree, _Stock()
+    for file, facts in scan:
+        stock.add(file, facts)
     languages = stock.rows()
     entries, more_entries = find_entry_points(tree)
-    main = next((row["language"] for row in languages if row["is_source"]), None)
+    main = stock.main_language()
     return {
         "languages": languages,
         "totals": stock.totals(tree),
@@ -69,6 +66,8 @@ class _Tally:
     code: int = 0
     comment: int = 0
     blank: int = 0
+    own_code: int = 0
+    """Code that the project wrote itself, not as a copy of another project's and not by a program."""
 
 
 @dataclass
@@ -82,30 +81,33 @@ class _Stock:
     unread: int = 0
     long_sources: list[tuple[SourceFile, int]] = field(default_factory=list)
 
-    def add(self, tree: Tree, file: SourceFile) -> None:
-        content = tree.bytes_of(file, MAX_READ_BYTES)
-        if content is None:
-            self.unread += 1
+    def add(self, file: SourceFile, facts: FileFacts) -> None:
+        if facts.state != "text":
+            self.unread += facts.state == "unread"
+            self.binary += facts.state == "binary"
             return
-        language = language_of(file, content)
-        if language is None or (is_binary(content) and not content.startswith((b"\xff\xfe", b"\xfe\xff"))):
-            is_text = not is_binary(content)
-            self.unknown += is_text
-            self.binary += not is_text
-            if is_text:
-                self.lines[file.path] = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
+        self.lines[file.path] = facts.lines
+        if facts.language is None:
+            self.unknown += 1
             return
-        text = tree.text_of(file) or ""
-        count: LineCount = count_lines(text, language)
-        self.lines[file.path] = count.total
-        tally = self.by_language.setdefault(language.name, _Tally(language.is_source))
+        tally = self.by_language.setdefault(facts.language, _Tally(facts.is_source))
         tally.files += 1
         tally.bytes += file.size
-        tally.code += count.code
-        tally.comment += count.comment
-        tally.blank += count.blank
-        if language.is_source and count.total > _LONG_SOURCE_LINES and not file.is_test:
-            self.long_sources.append((file, count.total))
+        tally.code += facts.code
+        tally.comment += facts.comment
+        tally.blank += facts.blank
+        tally.own_code += facts.code * (facts.origin == "own")
+        if facts.is_source and facts.origin == "own" and facts.lines > _LONG_SOURCE_LINES and not file.is_test:
+            self.long_sources.append((file, facts.lines))
+
+    def main_language(self) -> str | None:
+        """Name the programming language with most code of the project's own, else the style or markup language."""
+        ranked = [
+            (tally.is_source, tally.own_code, name)
+            for name, tally in sorted(self.by_language.items(), reverse=True)
+            if tally.own_code and (tally.is_source or name in _SHOWN_WITHOUT_PROGRAMS)
+        ]
+        return max(ranked, default=(False, 0, None))[2]
 
     def rows(self) -> list[Result]:
         ordered = sorted(self.by_language.items(), key=lambda pair: (-pair[1].code, pair[0]))

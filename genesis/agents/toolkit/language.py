@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
-from genesis.agents.toolkit.files import SourceFile
+from identify import identify
 
-__all__ = ["Language", "LineCount", "comment_of", "count_lines", "language_of"]
+__all__ = ["Language", "LineCount", "count_lines", "interpreter_of", "language_of"]
 
 _HASH = ("#",)
 _SLASHES = ("//",)
@@ -24,74 +25,135 @@ class Language:
     """What begins a comment that lasts to the end of the line."""
     block: tuple[tuple[str, str], ...] = ()
     """What begins and ends a comment over several lines."""
-    is_source: bool = True
-    """Whether it is program text, rather than data or prose."""
+    kind: Literal["program", "auxiliary", "data"] = "program"
+    """`auxiliary` is what goes with programs: style sheets, markup, schemas, build files; `data` is data or prose."""
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a programming language."""
+        return self.kind == "program"
+
+    @property
+    def has_comments(self) -> bool:
+        """Whether people write notes to themselves into comments of such files."""
+        return bool(self.line or self.block) and (self.kind != "data" or self.name in ("YAML", "TOML", "INI"))
 
 
 def _family(
-    line: tuple[str, ...], block: tuple[tuple[str, str], ...], table: str, *, source: bool = True
+    line: tuple[str, ...],
+    block: tuple[tuple[str, str], ...],
+    table: str,
+    kind: Literal["program", "auxiliary", "data"] = "program",
 ) -> dict[str, Language]:
-    """Read a table of `Name .ext .ext` entries separated by `|`; a name's spaces are written `_`."""
+    """Read a table of `Name tag tag` entries separated by `|`; a name's spaces are written `_`."""
     languages: dict[str, Language] = {}
     for row in table.split("|"):
-        name, *keys = row.split()
-        language = Language(name.replace("_", " "), line, block, source)
-        languages.update(dict.fromkeys(keys, language))
+        name, *tags = row.split()
+        language = Language(name.replace("_", " "), line, block, kind)
+        languages.update(dict.fromkeys(tags, language))
     return languages
 
 
-_BY_KEY: dict[str, Language] = {
-    **_family(_HASH, (('"""', '"""'), ("'''", "'''")), "Python .py .pyi .pyw"),
+_BY_TAG: dict[str, Language] = {
+    **_family(_HASH, (('"""', '"""'), ("'''", "'''")), "Python python pyi"),
     **_family(
         _HASH,
         (),
-        "Shell .sh .bash .zsh .ksh .bats|Fish .fish|Perl .pl .pm|R .r|Elixir .ex .exs|Nix .nix|Tcl .tcl|Awk .awk"
-        "|Makefile .mk makefile gnumakefile|Just justfile .justfile|Dockerfile dockerfile containerfile .dockerfile"
-        "|CMake .cmake cmakelists.txt|Starlark .bzl .star|GraphQL .graphql .gql|Cython .pyx .pxd",
+        "Shell shell|Fish fish|Perl perl|R r|Elixir elixir|Nix nix|Tcl tcl|Awk awk|Cython cython|Crystal crystal"
+        "|Nim nim|GDScript gdscript|Nushell nushell|Robot_Framework robot|CoffeeScript coffee",
     ),
-    **_family(_HASH, (("=begin", "=end"),), "Ruby .rb .rake .gemspec gemfile rakefile vagrantfile"),
-    **_family(_HASH, (("<#", "#>"),), "PowerShell .ps1 .psm1 .psd1"),
-    **_family(("#", "//"), _C_BLOCK, "Terraform .tf .tfvars .hcl|PHP .php"),
-    **_family(_HASH, (("#=", "=#"),), "Julia .jl"),
+    **_family(
+        _HASH,
+        (),
+        "Makefile makefile|Just just|Dockerfile dockerfile|CMake cmake|Starlark bazel|Meson meson|GraphQL graphql"
+        "|Gherkin gherkin",
+        "auxiliary",
+    ),
+    **_family(_HASH, (("=begin", "=end"),), "Ruby ruby"),
+    **_family(_HASH, (("<#", "#>"),), "PowerShell powershell"),
+    **_family(("#", "//"), _C_BLOCK, "Terraform terraform hcl|PHP php"),
+    **_family(_HASH, (("#=", "=#"),), "Julia julia"),
     **_family(
         _SLASHES,
         _C_BLOCK,
-        "JavaScript .js .jsx .mjs .cjs|TypeScript .ts .tsx .mts .cts|Java .java|Kotlin .kt .kts|Scala .scala .sc"
-        "|Go .go|Rust .rs|C .c|C/C++_header .h|C++ .cc .cpp .cxx .hpp .hh .hxx|C# .cs|Swift .swift|Dart .dart"
-        "|Objective-C .m .mm|Groovy .groovy .gradle jenkinsfile|Protocol_Buffers .proto|SCSS .scss|Less .less"
-        "|Solidity .sol|Zig .zig|V .v|CUDA .cu .cuh|GLSL .glsl .frag .vert",
+        "JavaScript javascript jsx|TypeScript ts tsx|Java java|Kotlin kotlin|Scala scala|Go go|Rust rust|C/C++_header"
+        " header|Objective-C objective-c objective-c++|CUDA cuda|C++ c++|C c|C# c#|Swift swift|Dart dart|Groovy groovy"
+        "|Solidity solidity|Zig zig|Verilog verilog system-verilog|GLSL glsl hlsl metal|Vala vala|V vlang",
     ),
-    **_family((), _C_BLOCK, "CSS .css"),
-    **_family((), _XML_BLOCK, "HTML .html .htm .xhtml|Vue .vue|Svelte .svelte"),
-    **_family(("--",), _C_BLOCK, "SQL .sql"),
-    **_family(("--",), (("--[[", "]]"),), "Lua .lua"),
-    **_family(("--",), (("{-", "-}"),), "Haskell .hs|Elm .elm"),
-    **_family((";",), (), "Clojure .clj .cljs .cljc .edn|Lisp .lisp .el .scm .rkt|Assembly .asm .s"),
-    **_family(("%",), (), "Erlang .erl .hrl|TeX .tex .sty"),
-    **_family((), (("(*", "*)"),), "OCaml .ml .mli"),
-    **_family(("rem ", "::", "@rem "), (), "Batch .bat .cmd"),
-    **_family(('"',), (), "Vim_script .vim"),
     **_family(
-        _HASH, (), "YAML .yaml .yml|TOML .toml|Properties .properties .env|Requirements requirements.txt", source=False
+        _SLASHES, _C_BLOCK, "SCSS scss|Less less|Protocol_Buffers proto|Thrift thrift|Prisma prisma", "auxiliary"
     ),
-    **_family(("#", ";"), (), "INI .ini .cfg .conf .editorconfig .gitconfig", source=False),
-    **_family(_SLASHES, _C_BLOCK, "JSON .json .jsonc .json5 .webmanifest|Jupyter_notebook .ipynb", source=False),
-    **_family((), _XML_BLOCK, "Markdown .md .markdown .mdx|XML .xml .xsd .xsl .xslt .pom|SVG .svg", source=False),
-    **_family(("..",), (), "reStructuredText .rst", source=False),
-    **_family((), (), "Text .txt .text|AsciiDoc .adoc|CSV .csv .tsv|Lock_file .lock", source=False),
+    **_family(_SLASHES, (("(*", "*)"),), "F# f#|Pascal pascal"),
+    **_family((), _C_BLOCK, "CSS css", "auxiliary"),
+    **_family((), _XML_BLOCK, "Vue vue|Svelte svelte|Astro astro"),
+    **_family((), _XML_BLOCK, "HTML html erb ejs handlebars jinja twig mustache", "auxiliary"),
+    **_family(("--",), _C_BLOCK, "SQL sql", "auxiliary"),
+    **_family(("--",), (("--[[", "]]"),), "Lua lua luau"),
+    **_family(("--",), (("{-", "-}"),), "Haskell haskell|Elm elm|PureScript purescript"),
+    **_family(("--",), (), "VHDL vhdl|Ada ada"),
+    **_family((";",), (), "Clojure clojure|Lisp lisp|Scheme scheme|Assembly asm"),
+    **_family(("%",), (), "Erlang erlang"),
+    **_family(("%",), (), "TeX tex", "data"),
+    **_family((), (("(*", "*)"),), "OCaml ocaml"),
+    **_family(("rem ", "::", "@rem "), (), "Batch batch"),
+    **_family(("!",), (), "Fortran fortran"),
+    **_family(("'",), (), "Visual_Basic vb"),
+    **_family(('"',), (), "Vim_script vim"),
+    **_family(
+        _HASH,
+        (),
+        "Lock_file cargo-lock uv-lock poetry-lock pipfile-lock gemfile-lock|YAML yaml|TOML toml"
+        "|Properties java-properties dotenv|Requirements requirements",
+        "data",
+    ),
+    **_family(("#", ";"), (), "INI ini editorconfig gitconfig", "data"),
+    **_family(_SLASHES, _C_BLOCK, "Jupyter_notebook jupyter|JSON json json5", "data"),
+    **_family((), _XML_BLOCK, "Markdown markdown mdx myst quarto|SVG svg|XML xml plist", "data"),
+    **_family(("..",), (), "reStructuredText rst", "data"),
+    **_family((), (), "Text plain-text|AsciiDoc asciidoc|CSV csv tsv", "data"),
 }
+"""By the tags of `identify`; a file with several tags is in the first language of this table that one of them names."""
 
-_BY_INTERPRETER = {
-    "python": ".py",
-    "sh": ".sh",
-    "bash": ".sh",
-    "zsh": ".sh",
-    "dash": ".sh",
-    "node": ".js",
-    "ruby": ".rb",
-    "perl": ".pl",
+_MORE_TAGS = {
+    ".awk": "awk",
+    ".adb": "ada",
+    ".ads": "ada",
+    ".bzl": "bazel",
+    ".cfg": "ini",
+    ".conf": "ini",
+    ".cts": "ts",
+    ".el": "lisp",
+    ".frag": "glsl",
+    ".glsl": "glsl",
+    ".gql": "graphql",
+    ".haml": "erb",
+    ".jsonc": "json",
+    ".just": "just",
+    ".lisp": "lisp",
+    ".lock": "cargo-lock",
+    ".mts": "ts",
+    ".psd1": "powershell",
+    ".rkt": "lisp",
+    ".ru": "ruby",
+    ".star": "bazel",
+    ".t": "perl",
+    ".tcl": "tcl",
+    ".text": "plain-text",
+    ".vert": "glsl",
+    ".webmanifest": "json",
+    ".zsh": "shell",
+    "dockerfile": "dockerfile",
+    "justfile": "just",
+    "makefile": "makefile",
+    "package-lock.json": "cargo-lock",
+    "pnpm-lock.yaml": "cargo-lock",
+    "podfile": "ruby",
+    "requirements.txt": "requirements",
 }
-_SHEBANG = re.compile(rb"#!\s*\S*?(?:/env\s+(?:-S\s+)?)?([a-z]+)[0-9.]*(?:\s|$)")
+"""What `identify` does not know, or knows less well, by name or extension."""
+
+_ORDER = {tag: place for place, tag in enumerate(_BY_TAG)}
+_SHEBANG = re.compile(r"#!\s*(?:\S*/)?env\s+(?:-\S+\s+)*(?:\w+=\S*\s+)*(\S+)|#!\s*(\S+)")
 _PYTHON_STRING = re.compile(r"\"\"\"|'''")
 _PYTHON_STRING_START = re.compile(r"[rRuUbBfF]{0,2}(\"\"\"|''')")
 
@@ -110,25 +172,28 @@ class LineCount:
         return self.code + self.comment + self.blank
 
 
-def language_of(file: SourceFile, head: bytes = b"") -> Language | None:
-    """Tell a file's language by its name, else its extension, else the first line.
+def interpreter_of(text: str) -> str:
+    """Name the program that a `#!` line asks for, without its folder and version; empty where there is no such line."""
+    match = _SHEBANG.match(text[:300].partition("\n")[0]) if text.startswith("#!") else None
+    if match is None:
+        return ""
+    return (match[1] or match[2]).rpartition("/")[2].rstrip("0123456789.")
 
-    Args:
-        file: The file.
-        head: The beginning of its content, for a `#!` line; may be empty.
+
+def language_of(path: str, interpreter: str = "") -> Language | None:
+    """Tell a file's language by its name, else its extension, else the interpreter that its first line asks for.
 
     Returns:
         The language, or `None` where it is unknown.
     """
-    name = file.name.lower()
-    language = _BY_KEY.get(name) or _BY_KEY.get(file.suffix)
-    if language is None and name.startswith(("dockerfile.", "containerfile.")):
-        return _BY_KEY["dockerfile"]
-    if language is None and head.startswith(b"#!"):
-        match = _SHEBANG.match(head[:200].partition(b"\n")[0])
-        if match:
-            language = _BY_KEY.get(_BY_INTERPRETER.get(match[1].decode("ascii"), ""))
-    return language
+    name = path.rpartition("/")[2].encode("utf-8", "replace").decode()
+    lower = name.lower()
+    tag = _MORE_TAGS.get(lower) or _MORE_TAGS.get(lower[lower.rfind(".") :] if "." in lower else "")
+    tags = {tag} if tag else identify.tags_from_filename(name)
+    if not tags and interpreter:
+        tags = identify.tags_from_interpreter(interpreter)
+    known = [each for each in tags if each in _BY_TAG]
+    return _BY_TAG[min(known, key=_ORDER.__getitem__)] if known else None
 
 
 def count_lines(text: str, language: Language) -> LineCount:
@@ -180,19 +245,19 @@ def _count_python(lines: list[str]) -> LineCount:
     quote, in_docstring = "", False
     for line in lines:
         stripped = line.strip()
+        has_quotes = '"""' in stripped or "'''" in stripped
         if not stripped:
             blank += 1
-            continue
-        if quote:
-            is_comment = in_docstring
+        elif quote or has_quotes:
+            if not quote:
+                in_docstring = _PYTHON_STRING_START.match(stripped) is not None
+            is_comment = in_docstring or (not quote and stripped[0] == "#")
+            quote = _open_quote(stripped, quote) if quote or stripped[0] != "#" else ""
+            code, comment = (code, comment + 1) if is_comment else (code + 1, comment)
         elif stripped[0] == "#":
             comment += 1
-            continue
         else:
-            in_docstring = _PYTHON_STRING_START.match(stripped) is not None
-            is_comment = in_docstring
-        quote = _open_quote(stripped, quote)
-        code, comment = (code, comment + 1) if is_comment else (code + 1, comment)
+            code += 1
     return LineCount(code, comment, blank)
 
 
@@ -204,27 +269,3 @@ def _open_quote(line: str, quote: str) -> str:
         elif quote == match[0]:
             quote = ""
     return quote
-
-
-def comment_of(line: str, language: Language) -> str | None:
-    """Give the comment part of one line, or `None` where it seems to have none.
-
-    A comment mark after an odd number of quotes is taken for a part of a string. A line that begins with `*` counts as
-    the inside of a block comment in languages that write them so.
-    """
-    stripped = line.strip()
-    marks = [*language.line, *(opening for opening, _ in language.block if opening not in ('"""', "'''"))]
-    if stripped.startswith("*") and any(opening == "/*" for opening, _ in language.block):
-        return stripped
-    places = [place for mark in marks if (place := _outside_strings(line, mark)) >= 0]
-    return line[min(places) :] if places else None
-
-
-def _outside_strings(line: str, mark: str) -> int:
-    place = line.lower().find(mark)
-    while place >= 0:
-        before = line[:place]
-        if all(before.count(quote) % 2 == 0 for quote in "\"'`") and not before.endswith(":"):
-            return place
-        place = line.lower().find(mark, place + 1)
-    return -1

@@ -1,173 +1,280 @@
-"""Lint a folder's Python sources with ruff, and check the syntax of its JSON, YAML and TOML files."""
+"""Lint a folder's Python with ruff and its JavaScript and TypeScript with oxlint; check its JSON, YAML and TOML."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.files import SourceFile, survey
+from genesis.agents.toolkit.facts import DocumentProblem
+from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.ruff_check import RuffReport, ruff_report
-from genesis.agents.toolkit.ruff_settings import RuffSettings, ruff_settings
-from genesis.agents.toolkit.syntax import SyntaxCheck, SyntaxProblem, check_documents
+from genesis.agents.toolkit.lint_report import LintReport
+from genesis.agents.toolkit.oxlint_check import oxlint_report
+from genesis.agents.toolkit.ruff_check import ruff_report
+from genesis.agents.toolkit.ruff_settings import ruff_settings
+from genesis.agents.toolkit.scan import Scan, scan_of
 
 __all__ = ["run"]
 
 _MANY = 50
 _SHOWN_PROBLEMS = 50
+_SCRIPTS = ("JavaScript", "TypeScript", "Vue", "Svelte", "Astro")
+_OTHER_LINTERS = frozenset({".flake8", ".pylintrc", "pylintrc", ".pycodestyle", ".prospector.yaml"})
+_OTHER_TABLES = (
+    "[flake8]",
+    "[pycodestyle]",
+    "[pylint",
+    "[pylama]",
+    "[tool.pylint",
+    "[tool.flake8",
+    "[tool.pycodestyle",
+)
 
 Key = TypeVar("Key", str, tuple[str, str])
+
+
+@dataclass(frozen=True)
+class _Linted:
+    """What was to be linted, and what came of it."""
+
+    python: LintReport
+    scripts: LintReport
+    documents: _Documents
+    wanted: int
+    """How many files there are to lint."""
+    given: list[SourceFile]
+    others: tuple[str, ...]
+    """Programming languages that no linter was there for."""
+
+    @property
+    def reports(self) -> tuple[LintReport, LintReport]:
+        return self.python, self.scripts
 
 
 def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, time_limit_s: object = 120) -> Result:
     """Lint a folder without executing anything of it.
 
-    The repository's own ruff settings are used as far as they choose rules; see `ruff_settings`.
+    Python is linted by ruff with the repository's own configurations, JavaScript and TypeScript by oxlint's rules for
+    code that is wrong. Vendored, generated and minified files are left out. Other languages are not linted, and named.
 
     Args:
         path: The folder.
-        max_files: How many Python files are linted.
+        max_files: How many files of each linter are linted.
         top: How many rules and files are listed.
         time_limit_s: When linting stops.
 
     Returns:
         `violations` (their number), `fixable`, `by_rule` `[{rule, name, count}]`, `worst_files` `[{path, count}]`,
-        `syntax_errors` `[{path, line, format, message}]`, `checked` `{python, documents, templates}`, `tool` `{name,
-        available, settings, problem}`, `truncated`, `summary`, `findings`.
+        `syntax_errors` `[{path, line, format, message}]`, `checked` `{python, scripts, documents, templates}`, `tool`
+        `{name, available, settings, problem}` for ruff, `tools` `[{name, available, settings, problem, files}]`,
+        `not_linted` (the programming languages without a linter), `truncated`, `summary`, `findings`.
 
     Raises:
         TaskError: The path is not a folder that can be read.
     """
     limit = whole_number(top, "top", least=1, most=1_000)
-    budget = Budget(whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
-    tree = survey(path)
-    sources = [file for file in tree.files if file.suffix in (".py", ".pyi")]
-    judged = sources[: whole_number(max_files, "max_files", least=1, most=200_000)]
-    settings = ruff_settings(tree)
-    report = ruff_report(tree, judged, settings, budget) if judged else RuffReport()
-    documents = check_documents(tree, budget)
-    violations = sum(report.by_rule.values())
-    names = settings.source if settings.source and report.used_own_settings else "default selection"
+    seconds = whole_number(time_limit_s, "time_limit_s", least=1, most=3_600)
+    most = whole_number(max_files, "max_files", least=1, most=200_000)
+    linted = _lint(scan_of(path, time_limit_s=seconds), most, Budget(seconds))
+    by_rule = linted.python.by_rule + linted.scripts.by_rule
+    by_file = linted.python.by_file + linted.scripts.by_file
+    used = [report for report in linted.reports if report.files or not report.available]
     return {
-        "violations": violations,
-        "fixable": report.fixable,
-        "by_rule": [
-            {"rule": code, "name": name, "count": count} for (code, name), count in _ordered(report.by_rule)[:limit]
-        ],
-        "rules_not_shown": max(0, len(report.by_rule) - limit),
-        "worst_files": [{"path": name, "count": count} for name, count in _ordered(report.by_file)[:limit]],
-        "syntax_errors": _syntax_errors(report, documents),
-        "checked": {"python": report.files, "documents": documents.checked, "templates": documents.templates},
-        "tool": {"name": "ruff", "available": report.available, "settings": names, "problem": report.problem},
-        "truncated": len(judged) < len(sources) or bool(report.problem),
-        "summary": _summary(report, documents, violations),
-        "findings": dump(_findings(report, documents, settings, judged, len(sources))),
+        "violations": sum(by_rule.values()),
+        "fixable": sum(report.fixable for report in linted.reports),
+        "by_rule": [{"rule": code, "name": name, "count": count} for (code, name), count in _ordered(by_rule)[:limit]],
+        "rules_not_shown": max(0, len(by_rule) - limit),
+        "worst_files": [{"path": name, "count": count} for name, count in _ordered(by_file)[:limit]],
+        "syntax_errors": _syntax_errors(linted),
+        "checked": {
+            "python": linted.python.files,
+            "scripts": linted.scripts.files,
+            "documents": linted.documents.checked,
+            "templates": linted.documents.templates,
+        },
+        "tool": _tool(linted.python),
+        "tools": [{**_tool(report), "files": report.files} for report in used],
+        "not_linted": list(linted.others),
+        "truncated": len(linted.given) < linted.wanted or any(report.problem for report in linted.reports),
+        "summary": _summary(linted),
+        "findings": dump(_findings(linted)),
     }
+
+
+def _lint(scan: Scan, most: int, budget: Budget) -> _Linted:
+    own = [(file, facts) for file, facts in scan if facts.origin == "own"]
+    python = [file for file, facts in own if facts.language == "Python" and file.suffix in (".py", ".pyi")]
+    scripts = [file for file, facts in own if facts.language in _SCRIPTS]
+    languages = Counter(facts.language for _, facts in own if facts.is_source and facts.code)
+    given = [*python[:most], *scripts[:most]]
+    report = ruff_report(scan.tree, ruff_settings(scan.tree, python[:most]), budget) if python else LintReport("ruff")
+    if python and not report.settings:
+        report.settings = _other_linter(scan.tree)
+    return _Linted(
+        report,
+        oxlint_report(scan.tree, scripts[:most], budget) if scripts else LintReport("oxlint"),
+        _Documents(scan),
+        len(python) + len(scripts),
+        given,
+        tuple(sorted(name for name in languages if name and name not in ("Python", *_SCRIPTS))),
+    )
+
+
+def _other_linter(tree: Tree) -> str:
+    """Name the file with which the project configures another linter for Python; empty where there is none."""
+    for file in tree.files:
+        if "/" not in file.path:
+            text = tree.text_of(file) if file.name in ("setup.cfg", "tox.ini", "pyproject.toml") else None
+            if file.name in _OTHER_LINTERS or any(table in (text or "") for table in _OTHER_TABLES):
+                return file.shown
+    return ""
+
+
+def _tool(report: LintReport) -> Result:
+    names = report.settings or "default selection"
+    return {"name": report.name, "available": report.available, "settings": names, "problem": report.problem}
+
+
+class _Documents:
+    """What the scan says of JSON, YAML and TOML files."""
+
+    def __init__(self, scan: Scan) -> None:
+        verdicts = Counter(facts.document for _, facts in scan)
+        self.checked = verdicts.total() - verdicts[""]
+        self.templates = verdicts["template"]
+        self.problems = [(file, facts.problem) for file, facts in scan if facts.problem is not None]
 
 
 def _ordered(counts: Counter[Key]) -> list[tuple[Key, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _syntax_errors(report: RuffReport, documents: SyntaxCheck) -> list[Result]:
+def _syntax_errors(linted: _Linted) -> list[Result]:
     found: list[Result] = [
-        {"path": each.path, "line": each.line, "format": "Python", "message": each.message} for each in report.broken
+        {"path": each.path, "line": each.line, "format": report.language, "message": each.message}
+        for report in linted.reports
+        for each in report.broken
     ]
     found += [
-        {"path": each.file.shown, "line": each.line, "format": each.format, "message": each.message}
-        for each in documents.problems
+        {"path": file.shown, "line": each.line, "format": each.format, "message": each.message}
+        for file, each in linted.documents.problems
     ]
     return found[:_SHOWN_PROBLEMS]
 
 
-def _summary(report: RuffReport, documents: SyntaxCheck, violations: int) -> str:
-    broken = len({each.path for each in report.broken}) + len(documents.problems)
-    text = f"{plural(violations, 'lint violation')} in {plural(report.files, 'Python file')}"
-    if not report.available:
-        text = "Python was not linted, because ruff is missing"
-    return f"{text}; {plural(broken, 'file')} of {report.files + documents.checked:,} with a syntax error."
+def _summary(linted: _Linted) -> str:
+    violations = sum(sum(report.by_rule.values()) for report in linted.reports)
+    files = sum(report.files for report in linted.reports)
+    broken = sum(len({each.path for each in report.broken}) for report in linted.reports)
+    broken += len(linted.documents.problems)
+    names = " and ".join(report.language for report in linted.reports if report.files)
+    text = f"{plural(violations, 'lint violation')} in {plural(files, f'{names} file')}" if files else "Nothing to lint"
+    missing = [report for report in linted.reports if not report.available]
+    if missing:
+        text = "; ".join(f"{report.language} was not linted, because {report.name} is missing" for report in missing)
+    if linted.others:
+        text += f"; not linted: {', '.join(linted.others)}"
+    return f"{text}; {plural(broken, 'file')} of {files + linted.documents.checked:,} with a syntax error."
 
 
-def _findings(
-    report: RuffReport, documents: SyntaxCheck, settings: RuffSettings, judged: list[SourceFile], sources: int
-) -> Iterator[Finding]:
-    if not report.available:
+def _findings(linted: _Linted) -> Iterator[Finding]:
+    for report in linted.reports:
+        yield from _report_findings(report)
+    done = sum(report.files for report in linted.reports)
+    if done < linted.wanted and all(report.available for report in linted.reports):
         yield Finding(
             severity="low",
-            title="Python sources were not linted",
-            detail=f"{report.problem}.",
-            advice="Install ruff in the environment of Genesis and run the audit again.",
-        )
-    elif report.problem or len(judged) < sources:
-        yield Finding(
-            severity="low",
-            title=f"Linting is incomplete: {report.files:,} of {plural(sources, 'Python file')} were given to ruff",
-            detail=report.problem,
+            title=f"Linting is incomplete: {done:,} of {plural(linted.wanted, 'file')} were linted",
+            detail=" ".join(report.problem for report in linted.reports if report.problem),
             advice="Raise max_files or time_limit_s, or lint in CI.",
         )
-    yield from _settings_findings(report, settings, bool(judged))
-    tests = {file.shown for file in judged if file.is_test}
-    broken = {each.path: each for each in report.broken}
-    yield from (_broken_python(path, each.line, each.message, path in tests) for path, each in broken.items())
-    yield from (_broken_document(problem) for problem in documents.problems[:_SHOWN_PROBLEMS])
+    lenient = {file.shown for file in linted.given if file.is_test or file.is_example}
+    for report in linted.reports:
+        broken = {each.path: each for each in report.broken}
+        for path, each in broken.items():
+            yield _broken_source(report.language, path, each.line, each.message, path in lenient)
+    yield from (_broken_document(file, each) for file, each in linted.documents.problems[:_SHOWN_PROBLEMS])
+
+
+def _report_findings(report: LintReport) -> Iterator[Finding]:
+    if not report.available:
+        yield Finding(
+            severity="low",
+            title=f"{report.language} sources were not linted",
+            detail=f"{report.problem}.",
+            advice=f"Install {report.name} in the environment of Genesis and run the audit again.",
+        )
+        return
+    yield from _settings_findings(report)
     violations = sum(report.by_rule.values())
     if violations:
         (code, name), count = _ordered(report.by_rule)[0]
         worst = _ordered(report.by_file)[0]
+        named, rules = f"{code} {name}".strip(), plural(len(report.by_rule), "rule")
+        fixable = f"; {report.fixable:,} can be fixed by {report.name} itself" if report.fixable else ""
         yield Finding(
-            severity="medium" if violations >= _MANY else "low",
-            title=f"{plural(violations, 'lint violation')} of {plural(len(report.by_rule), 'rule')}",
-            detail=f"Most often {code} {name} ({count:,} times); {report.fixable:,} can be fixed by ruff itself.",
+            severity="medium" if violations >= _MANY and report.is_configured else "low",
+            title=f"{plural(violations, 'lint violation')} of {rules} in {report.language}",
+            detail=f"Most often {named} ({count:,} times){fixable}. Rules: {report.settings or report.default}.",
             where=worst[0],
-            advice="Run `ruff check --fix`, then mend the rest beginning with the worst files.",
+            advice=f"Run `{report.command}`, then mend the rest beginning with the worst files.",
         )
 
 
-def _settings_findings(report: RuffReport, settings: RuffSettings, has_python: bool) -> Iterator[Finding]:
-    if has_python and not settings.source and report.available:
+def _settings_findings(report: LintReport) -> Iterator[Finding]:
+    if report.files and not report.settings and report.name == "ruff":
         yield Finding(
             severity="low",
-            title="No ruff configuration",
-            detail="The sources were judged by the rules E4, E7, E9, F and B.",
+            title="No linter is configured for Python",
+            detail=f"The sources were judged by {report.default}.",
             advice="Write the rules that the project wants into pyproject.toml, so that everybody lints alike.",
         )
-    for refused in settings.refused:
+    for source, refused in report.refused:
         yield Finding(
             severity="low",
             title="A part of the ruff configuration was not used",
             detail=f"{refused} leaves the audited folder or cannot be read.",
-            where=settings.source,
+            where=source,
             advice="Keep the configuration inside the repository.",
         )
-    if settings.source and not report.used_own_settings:
+    for source in report.not_taken:
         yield Finding(
             severity="low",
             title="Ruff refuses the repository's ruff configuration",
-            detail="The sources were judged by the rules E4, E7, E9, F and B instead.",
-            where=settings.source,
+            detail=f"The sources were judged by {report.default} instead.",
+            where=source,
             advice="Check it with a current ruff; rules may have been renamed or removed.",
+        )
+    for source, version in report.other_versions:
+        yield Finding(
+            severity="low",
+            title=f"The sources were linted by another ruff than the repository requires, {version}",
+            detail=f"This was ruff {report.version}; its findings may differ a little.",
+            where=source,
+            advice="Nothing needs to be done; lint with the required version to see exactly its findings.",
         )
 
 
-def _broken_python(path: str, line: int, message: str, in_tests: bool) -> Finding:
+def _broken_source(language: str, path: str, line: int, message: str, is_lenient: bool) -> Finding:
     return Finding(
-        severity="low" if in_tests else "high",
-        title="A Python file has a syntax error",
+        severity="low" if is_lenient else "high",
+        title=f"A {language} file has a syntax error",
         detail=message,
         where=f"{path}:{line}" if line else path,
-        advice="Mend it or, if it is meant to be broken, exclude it in the ruff configuration.",
+        advice="Mend it or, if it is meant to be broken, exclude it in the linter's configuration.",
     )
 
 
-def _broken_document(problem: SyntaxProblem) -> Finding:
-    lenient = problem.file.is_test or problem.file.is_example
+def _broken_document(file: SourceFile, problem: DocumentProblem) -> Finding:
+    lenient = file.is_test or file.is_example
     return Finding(
         severity="low" if lenient else "medium",
         title=f"A {problem.format} file has a syntax error",
         detail=problem.message,
-        where=f"{problem.file.shown}:{problem.line}" if problem.line else problem.file.shown,
+        where=f"{file.shown}:{problem.line}" if problem.line else file.shown,
         advice="Mend it; a tool that reads it fails or takes its defaults.",
     )

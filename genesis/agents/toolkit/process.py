@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import signal
 import subprocess
+import sysconfig
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
-__all__ = ["Completed", "End", "run_child", "scrubbed_environment", "trusted_path"]
+__all__ = ["Completed", "End", "installed_program", "run_child", "scrubbed_environment", "trusted_path"]
 
 End: TypeAlias = Literal["exited", "timeout", "output_limit", "missing"]
 
@@ -162,6 +164,11 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
     for pipe in (child.stdout, child.stderr):
         if pipe is not None:
             pipe.close()
+
+
+def installed_program(name: str) -> str | None:
+    """Find a program that a package of this Python's own environment brought; nothing on PATH is taken."""
+    return shutil.which(name, path=sysconfig.get_path("scripts"))
 
 
 def trusted_path(outside: Path) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.report_sections import SECTIONS
 from genesis.errors import TaskError
 
-__all__ = ["TOPICS", "run"]
+__all__ = ["DEFAULT_OUTPUT", "TOPICS", "report_problem", "run"]
 
 TOPICS: dict[str, str] = {
     "inventory": "Languages and sizes",
@@ -35,7 +37,17 @@ TOPICS: dict[str, str] = {
 }
 """The topics in the report's order, with their headings."""
 
+_URGENCY = (
+    *("secrets", "infrastructure", "dependencies", "tests", "licence", "lint"),
+    *("complexity", "history", "documentation", "inventory", "todos"),
+)
+"""The topics by what goes wrong first where their findings are left alone."""
+DEFAULT_OUTPUT = "genesis-audit.md"
+_REFUSED = "GEN-TASK-INPUT"
 _SUMMARISED = 25
+_MARK = re.compile(rb"^<!-- genesis audit report of ([0-9a-f]{16}) -->\r?$", re.MULTILINE)
+"""The line by which a report of ours is known, with a hash of the folder that it is about."""
+_MARKED_WITHIN = 2_000
 _MAX_RESULT_CHARACTERS = 20_000_000
 
 
@@ -52,7 +64,7 @@ class _Entry:
 def run(
     path: object = ".",
     *,
-    output: object = "genesis-audit.md",
+    output: object = DEFAULT_OUTPUT,
     results: object = None,
     top: object = 15,
     now: object = None,
@@ -65,7 +77,8 @@ def run(
 
     Args:
         path: The folder that was audited; for the title.
-        output: The file to write; relative to the current folder. Its folder must exist.
+        output: The file to write; relative to the current folder. Its folder must exist. An earlier report about the
+            same folder is replaced, any other file refused.
         results: Answers by topic, as one mapping or its JSON.
         top: How many rows a table has; what is left out is counted.
         now: The report's time as seconds since 1970; by default the clock's.
@@ -78,11 +91,11 @@ def run(
         missing | failed}`, `summary`.
 
     Raises:
-        TaskError: A topic is unknown, or the file cannot be written.
+        TaskError: A topic is unknown, or the file cannot be written or is not ours to replace.
     """
     limit = whole_number(top, "top", least=1, most=1_000)
     folder = audited_folder(path)
-    target = _target(output)
+    target = _target(output, folder)
     answers = _answers(results, topics)
     moment = datetime.fromtimestamp(float(str(now)), UTC) if now is not None else datetime.now(UTC)
     entries = _entries(answers)
@@ -90,7 +103,7 @@ def run(
     states = {topic: _state(answers.get(topic)) for topic in TOPICS}
     lines = [*_heading(folder, moment), *_body(answers, states, entries, limit)]
     document = "\n".join(lines).rstrip() + "\n"
-    _write(target, document)
+    _write(_target(output, folder), document)
     total = sum(counts.values())
     return {
         "report": str(target),
@@ -105,7 +118,7 @@ def run(
 def _answers(results: object, topics: Mapping[str, object]) -> dict[str, dict[str, object]]:
     unknown = sorted(set(topics) - set(TOPICS))
     if unknown:
-        raise TaskError(f"the report knows no topic {unknown[0]!r}", hint=f"use {', '.join(TOPICS)}")
+        raise TaskError(f"the report knows no topic {unknown[0]!r}", hint=f"use {', '.join(TOPICS)}", code=_REFUSED)
     given = {**_opened(results), **{topic: value for topic, value in topics.items() if value is not None}}
     return {topic: _opened(given[topic]) for topic in TOPICS if given.get(topic) is not None}
 
@@ -128,7 +141,7 @@ def _state(answer: dict[str, object] | None) -> str:
 
 
 def _entries(answers: dict[str, dict[str, object]]) -> list[_Entry]:
-    """Gather the findings, the most severe first, then in the topics' order."""
+    """Gather the findings, the most severe first, then by what their topic puts at risk, each of them once."""
     found: list[_Entry] = []
     for topic, answer in answers.items():
         for item in items(answer.get("findings")):
@@ -137,7 +150,8 @@ def _entries(answers: dict[str, dict[str, object]]) -> list[_Entry]:
                 parts = [finding.get(key, "") for key in ("severity", "title", "detail", "where", "advice")]
                 found.append(_Entry(topic, *parts))
     order: dict[str, int] = {level: place for place, level in enumerate(SEVERITIES)}
-    return sorted(found, key=lambda entry: order[entry.severity])
+    found.sort(key=lambda entry: (order[entry.severity], _URGENCY.index(entry.topic)))
+    return list({(entry.title, entry.where, entry.detail): entry for entry in reversed(found)}.values())[::-1]
 
 
 def _levels(counts: Counter[str]) -> str:
@@ -147,6 +161,8 @@ def _levels(counts: Counter[str]) -> str:
 def _heading(folder: Path, moment: datetime) -> list[str]:
     return [
         f"# Audit of {markdown.text(printable(folder.name) or '/')}",
+        "",
+        f"<!-- genesis audit report of {_hash(folder)} -->",
         "",
         f"Made by Genesis on {moment:%Y-%m-%d %H:%M} UTC. Folder: {markdown.code(printable(str(folder)))}.",
         "",
@@ -221,16 +237,54 @@ def _topic_findings(entries: list[_Entry], limit: int) -> list[str]:
     return ["### Findings", "", *markdown.bullets([*shown, *([f"… and {more:,} more"] if more > 0 else [])])]
 
 
-def _target(output: object) -> Path:
+def report_problem(inputs: Mapping[str, object]) -> str | None:
+    """Say why a report cannot be written, or None; validation asks before anything runs."""
+    try:
+        _target(inputs.get("output", DEFAULT_OUTPUT), audited_folder(inputs.get("path", ".")))
+    except TaskError as error:
+        return f"{error.message}; {error.hint}"
+    return None
+
+
+def _target(output: object, folder: Path) -> Path:
+    """Find the file to write, and refuse one that is not a report of ours about the same folder."""
     text = str(output).strip()
     if not text or "\0" in text:
-        raise TaskError("the report has no output file", hint="give output=FILE.md")
+        raise _refused("the report has no output file", "give output=FILE.md")
     target = Path(text).expanduser().absolute()
+    shown = repr(printable(str(target)))
     if target.is_dir():
-        raise TaskError(f"{str(target)!r} is a folder, not a file to write the report to", hint="give output=FILE.md")
+        raise _refused(f"{shown} is a folder, not a file to write the report to", "give output=FILE.md")
     if not target.parent.is_dir():
-        raise TaskError(f"the folder {str(target.parent)!r} for the report does not exist", hint="make it first")
+        raise _refused(f"the folder {str(target.parent)!r} for the report does not exist", "make it first")
+    if not (target.exists() or target.is_symlink()):
+        return target
+    about = _reported_folder(target)
+    if about is None:
+        raise _refused(f"{shown} exists and is no audit report, so it is not replaced", "give output=ANOTHER.md")
+    if about != _hash(folder):
+        raise _refused(f"{shown} is the report about another folder, so it is not replaced", "give output=ANOTHER.md")
     return target
+
+
+def _reported_folder(target: Path) -> str | None:
+    """Read which folder an existing report is about; `None` where the file is no report of ours."""
+    try:
+        if not target.is_file():
+            return None
+        with target.open("rb") as stream:
+            match = _MARK.search(stream.read(_MARKED_WITHIN))
+    except OSError:
+        return None
+    return match[1].decode() if match else None
+
+
+def _hash(folder: Path) -> str:
+    return hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+
+
+def _refused(message: str, hint: str) -> TaskError:
+    return TaskError(message, hint=hint, code=_REFUSED)
 
 
 def _write(target: Path, document: str) -> None:

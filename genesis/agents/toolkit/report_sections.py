@@ -225,7 +225,10 @@ def _history(answer: _Answer, limit: int) -> list[str]:
         [_place(row), _number(row.get("commits")), _size(row.get("bytes")), _number(row.get("score"))]
         for row in _rows(answer.get("hotspots"))
     ]
-    people = [[code(row.get("name"), 80), _number(row.get("commits"))] for row in _rows(answer.get("top_contributors"))]
+    people, bots = (
+        [[code(row.get("name"), 80), _number(row.get("commits"))] for row in _rows(answer.get(key))]
+        for key in ("top_contributors", "bots")
+    )
     return [
         f"First commit: {text(answer.get('first_commit') or 'unknown')}.",
         f"Commits in the last 90 days: {_number(answer.get('commits_last_90_days'))}.",
@@ -234,6 +237,7 @@ def _history(answer: _Answer, limit: int) -> list[str]:
         *_cut("Most changed files", ["File", "Commits", "Added", "Deleted"], changed, limit, right=(1, 2, 3)),
         *_cut("Hotspots: often changed and large", ["File", "Commits", "Size", "Score"], hot, limit, right=(1, 2, 3)),
         *_cut("Contributors", ["Name", "Commits"], people, 10, right=(1,)),
+        *_cut("Bots", ["Name", "Commits"], bots, 10, right=(1,)),
     ]
 
 

@@ -1,72 +1,99 @@
-"""Which of a repository's ruff settings may be used on it.
+"""Which of a repository's ruff configurations may be given to ruff.
 
 Ruff's configuration runs nothing, but `extend` can point at any file of the machine, whose lines ruff would then quote
-in its error, and `cache-dir`, `include` or `src` can point outside too. So a configuration of ours is written from the
-repository's own: only settings that choose and tune rules, read by this process from files inside the folder.
+in its error. So ruff is given each configuration by name, discovers none itself, and a configuration whose `extend`
+leaves the folder is given as a copy without it. What writes, `fix` and `cache-dir`, is switched off by options.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from genesis.agents.toolkit.documents import BrokenDocument, load_toml, mapping, string
-from genesis.agents.toolkit.files import Tree
+from genesis.agents.toolkit.files import SourceFile, Tree
 
 __all__ = ["RuffSettings", "ruff_settings"]
 
 _SOURCES = (".ruff.toml", "ruff.toml", "pyproject.toml")
-_MAX_EXTENDS = 5
-_TOP = ("line-length", "target-version", "indent-width", "builtins", "exclude", "extend-exclude")
-_LINT = (
-    "select",
-    "ignore",
-    "extend-select",
-    "extend-ignore",
-    "external",
-    "per-file-ignores",
-    "extend-per-file-ignores",
-    "dummy-variable-rgx",
-    "task-tags",
-    "typing-modules",
-    "explicit-preview-rules",
-    "exclude",
-)
-_PLUGIN = re.compile(
-    r"^(?:flake8-[a-z-]+|isort|mccabe|pep8-naming|pycodestyle|pydoclint|pydocstyle|pyflakes|pylint|pyupgrade)$"
-)
-_BARE_KEY = re.compile(r"^[A-Za-z0-9_-]+$")
-_DEFAULT_SELECT = ["E4", "E7", "E9", "F", "B"]
-_KNOWN_MINORS = range(7, 15)
+"""In one folder the first wins."""
+_MAX_EXTENDS = 10
+_KNOWN_MINORS = range(7, 16)
 _REQUIRES_PYTHON = re.compile(r"(?:>=|~=|==)\s*3\.(\d{1,2})")
 
 
 @dataclass(frozen=True)
 class RuffSettings:
-    """A configuration for ruff, and where it comes from."""
+    """One of the repository's configurations, and the files that it is for."""
 
-    toml: str
-    source: str
-    """The repository's file, or an empty text where it has none and our own selection is used."""
+    source: str = ""
+    """Its path; empty for files that no configuration is for, which get ruff's default rules."""
+    files: list[SourceFile] = field(default_factory=list)
+    copy: str | None = None
+    """The text to use instead of the file, without what was refused."""
     refused: tuple[str, ...] = ()
     """What was not followed, for a finding."""
+    required_version: str = ""
+    target_version: str = ""
+    """A Python version that the configuration leaves to the project's metadata."""
+
+    @property
+    def folder(self) -> str:
+        """Where its relative paths begin; empty is the audited folder."""
+        return self.source.rpartition("/")[0]
+
+    def without(self, key: str) -> RuffSettings:
+        """Leave out a top-level setting, whatever it is."""
+        return RuffSettings(
+            self.source, self.files, _without(self.copy or "", key), self.refused, "", self.target_version
+        )
 
 
-def ruff_settings(tree: Tree) -> RuffSettings:
-    """Give the settings that a folder's sources are linted with: its own, made safe, or a plain selection."""
+def ruff_settings(tree: Tree, files: Iterable[SourceFile]) -> list[RuffSettings]:
+    """Divide Python files among the configurations in the folder: each belongs to the nearest one above it."""
+    by_folder = _by_folder(tree)
+    by_folder.setdefault("", RuffSettings(target_version=_target_version(tree, "")))
+    groups: dict[str, RuffSettings] = {}
+    for file in files:
+        folder = file.path.rpartition("/")[0]
+        while folder not in by_folder:
+            folder = folder.rpartition("/")[0]
+        known = by_folder[folder]
+        groups.setdefault(known.source, known).files.append(file)
+    return list(groups.values())
+
+
+def _by_folder(tree: Tree) -> dict[str, RuffSettings]:
+    found: dict[str, RuffSettings] = {}
     for name in _SOURCES:
-        table = _table(tree, name)
-        if table is not None:
-            merged, refused = _merged(tree, name, table)
-            merged.setdefault("target-version", _target_version(tree))
-            return RuffSettings(_to_toml(merged), name, tuple(refused))
-    return RuffSettings(_to_toml({"target-version": _target_version(tree), "lint": {"select": _DEFAULT_SELECT}}), "")
+        for file in tree.files:
+            folder = file.path.rpartition("/")[0]
+            if file.name == name and folder not in found:
+                settings = _settings(tree, file)
+                if settings is not None:
+                    found[folder] = settings
+    return found
+
+
+def _settings(tree: Tree, file: SourceFile) -> RuffSettings | None:
+    table = _table(tree, file.path)
+    if table is None:
+        return None
+    chain, refused = _chain(tree, file.path, table)
+    versions = [each for each in chain if "target-version" in each]
+    return RuffSettings(
+        source=file.path,
+        copy=_without(tree.text_of(file) or "", "extend") if refused else tree.text_of(file),
+        refused=refused,
+        required_version=string(table.get("required-version")),
+        target_version="" if versions else _target_version(tree, file.path.rpartition("/")[0]),
+    )
 
 
 def _table(tree: Tree, path: str) -> dict[str, object] | None:
-    """Give the ruff table of a file in the folder, or `None` where there is no such file or table."""
+    """Read the ruff table of a file in the folder; `None` where there is no such file or table."""
     file = tree.get(path)
     text = tree.text_of(file) if file is not None else None
     if text is None:
@@ -81,90 +108,55 @@ def _table(tree: Tree, path: str) -> dict[str, object] | None:
     return mapping(tool, "ruff") if "ruff" in tool else None
 
 
-def _merged(tree: Tree, path: str, table: dict[str, object]) -> tuple[dict[str, object], list[str]]:
-    """Follow `extend` as long as it stays in the folder; the nearer file wins, as ruff has it."""
-    chain, refused = [table], []
-    seen = {path}
-    while (target := string(chain[-1].get("extend"))) and len(chain) <= _MAX_EXTENDS:
+def _chain(tree: Tree, path: str, table: dict[str, object]) -> tuple[list[dict[str, object]], tuple[str, ...]]:
+    """Follow `extend` as long as it stays in the folder, and say where it does not."""
+    chain, seen = [table], {path}
+    while target := string(chain[-1].get("extend")):
         path = _joined(path, target)
-        extended = _table(tree, path) if path and path not in seen else None
+        extended = _table(tree, path) if path and path not in seen and len(chain) < _MAX_EXTENDS else None
         if extended is None:
-            refused.append(f"extend = {target[:80]!r}")
-            break
+            return chain[:1], (f"extend = {target[:80]!r}",)
         seen.add(path)
         chain.append(extended)
-    merged: dict[str, object] = {}
-    lint: dict[str, object] = {}
-    for each in reversed(chain):
-        merged.update({key: each[key] for key in _TOP if key in each})
-        lint.update(_lint_of(each))
-    merged["lint"] = lint
-    return merged, refused
+    return chain, ()
 
 
 def _joined(path: str, target: str) -> str:
     """Resolve a relative path against a file's folder; empty where it leaves the audited folder."""
-    if target.startswith(("/", "~", "$")) or "\\" in target:
+    if target.startswith(("/", "~")) or "\\" in target or "$" in target:
         return ""
     parts: list[str] = list(PurePosixPath(path).parts[:-1])
     for part in PurePosixPath(target).parts:
-        if part == "..":
-            if not parts:
-                return ""
+        if part != "..":
+            parts.append(part)
+        elif parts:
             parts.pop()
         else:
-            parts.append(part)
+            return ""
     return "/".join(parts)
 
 
-def _lint_of(table: dict[str, object]) -> dict[str, object]:
-    """Take the lint settings, which older configurations write at the top level."""
-    lint = mapping(table, "lint")
-    known = {key: source[key] for source in (table, lint) for key in _LINT if key in source}
-    known.pop("exclude", None)
-    if "exclude" in lint:
-        known["exclude"] = lint["exclude"]
-    plugins = {key: value for source in (table, lint) for key, value in source.items() if _PLUGIN.match(key)}
-    return {**known, **plugins}
-
-
-def _target_version(tree: Tree) -> object:
-    file = tree.get("pyproject.toml")
-    text = tree.text_of(file) if file is not None else None
+def _without(text: str, key: str) -> str | None:
+    """Leave out the lines that give a setting; `None` where it is written in a way that this does not reach."""
+    cut = re.sub(rf"^[ \t]*[\"']?{key}[\"']?[ \t]*=[^\n]*$", "", text, flags=re.MULTILINE)
     try:
-        wanted = string(mapping(load_toml(text or ""), "project").get("requires-python"))
+        document = load_toml(cut)
     except BrokenDocument:
         return None
-    match = _REQUIRES_PYTHON.search(wanted)
-    return f"py3{match[1]}" if match and int(match[1]) in _KNOWN_MINORS else None
+    left = key in document or key in mapping(document, "tool", "ruff")
+    return None if left else cut
 
 
-def _to_toml(table: dict[str, object], name: str = "") -> str:
-    """Write plain values and tables as TOML; what is neither is left out."""
-    lines = [f"[{name}]"] if name else []
-    tables: list[str] = []
-    for key, value in table.items():
-        shown = key if _BARE_KEY.match(key) else _quoted(key)
-        if isinstance(value, dict):
-            tables.append(_to_toml(mapping(value), f"{name}.{shown}" if name else shown))
-        elif (text := _value(value)) is not None:
-            lines.append(f"{shown} = {text}")
-    return "\n".join([*lines, *tables]) + "\n"
-
-
-def _value(value: object) -> str | None:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, list):
-        parts = [_value(item) for item in value]
-        return "[" + ", ".join(part for part in parts if part is not None) + "]"
-    return None
-
-
-def _quoted(text: str) -> str:
-    """Write a basic string; JSON's escapes are TOML's, except that TOML also forbids a raw DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _target_version(tree: Tree, folder: str) -> str:
+    """Take the oldest Python that the nearest project says it needs, as ruff does for a pyproject.toml itself."""
+    while True:
+        file = tree.get(f"{folder}/pyproject.toml" if folder else "pyproject.toml")
+        text = tree.text_of(file) if file is not None else None
+        try:
+            wanted = string(mapping(load_toml(text or ""), "project").get("requires-python"))
+        except BrokenDocument:
+            wanted = ""
+        match = _REQUIRES_PYTHON.search(wanted)
+        if match or not folder:
+            return f"py3{match[1]}" if match and int(match[1]) in _KNOWN_MINORS else ""
+        folder = folder.rpartition("/")[0]

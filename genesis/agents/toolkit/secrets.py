@@ -2,62 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
-from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.files import SourceFile, Tree, survey
+from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import SEVERITIES, Finding, Result, Severity, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.secret_rules import assigned_secrets, known_secrets
-from genesis.security.forms import PASSWORD_IN_ADDRESS
+from genesis.agents.toolkit.scan import scan_of
+from genesis.agents.toolkit.secret_rules import PLAIN_PASSWORD, FoundSecret, is_searched
 
 __all__ = ["run"]
 
+_Found: TypeAlias = tuple[SourceFile, FoundSecret]
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_ASSIGNED_KIND = "password or token in an assignment"
-_SHOWN_CHARACTERS = 4
 _NAMED = 5
-_WEAK_KINDS = (_ASSIGNED_KIND, PASSWORD_IN_ADDRESS)
-"""Kinds that may be guessed: neither their first characters nor a hash of them is given away."""
-
-_NO_SECRETS_HERE = _names(
-    "uv.lock poetry.lock pdm.lock pipfile.lock package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock "
-    "go.sum cargo.lock gemfile.lock composer.lock flake.lock mix.lock .secrets.baseline"
-)
-_SKIPPED_SUFFIXES = (".svg", ".csv", ".tsv", ".lock", ".sum", ".map", ".min.js", ".min.css", ".sha256")
-_BARE_FILES = (".env", ".ini", ".cfg", ".conf", ".properties", ".yaml", ".yml", ".toml", ".tfvars", ".sh")
 _KEY_STORES = (".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk")
 _KEY_NAMES = frozenset({"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc", ".pgpass", ".htpasswd"})
 _ENV_FILE = re.compile(r"^\.env(?:\.(?!example|sample|template|dist|test|defaults?)\w+)?$")
-_ALLOWED = re.compile(
-    r"(?i)pragma: ?allowlist[ -]secret|gitleaks:allow|nosec\b|noqa:[^\n]*\bS10[5-7]\b|detect-secrets:ignore"
-)
-_LOCAL_HOST = re.compile(r"@(?:localhost|127\.0\.0\.1|0\.0\.0\.0|host\.docker\.internal|\[::1\]|[\w-]+(?::\d|/|$))")
-
-
-@dataclass(frozen=True)
-class _Secret:
-    file: SourceFile
-    line: int
-    kind: str
-    severity: Severity
-    masked: str
-    fingerprint: str
 
 
 def run(path: object = ".", *, top: object = 200, time_limit_s: object = 120) -> Result:
     """Look for credentials in a folder's files as they are now; the history is not searched.
 
-    Lock files, checksums and values that are plainly placeholders are left out. What is in tests, examples or
-    documentation, or is a test key, is of low severity.
+    Lock files, checksums and values that are plainly placeholders are left out. Of tests, examples and documentation
+    only what has the form of a vendor's token is listed, as low; a test key is low everywhere.
 
     Args:
         path: The folder.
@@ -74,80 +44,30 @@ def run(path: object = ".", *, top: object = 200, time_limit_s: object = 120) ->
         TaskError: The path is not a folder that can be read.
     """
     limit = whole_number(top, "top", least=1, most=100_000)
-    budget = Budget(whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
-    tree = survey(path)
-    found: list[_Secret] = []
-    allowed = searched = 0
-    candidates = [file for file in tree.files if not _is_skipped(file)]
-    for file in candidates:
-        if budget.spent:
-            break
-        searched += 1
-        text = tree.text_of(file)
-        for secret in _unique(_in_text(file, text)) if text is not None else ():
-            if text is not None and _ALLOWED.search(_line(text, secret.line)):
-                allowed += 1
-            else:
-                found.append(secret)
-    found.sort(key=lambda secret: (SEVERITIES.index(secret.severity), secret.file.path, secret.line))
-    kinds = Counter(secret.kind for secret in found)
-    levels = Counter(secret.severity for secret in found)
+    scan = scan_of(path, time_limit_s=whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
+    every = [(file, secret) for file, facts in scan for secret in facts.secrets]
+    found = [each for each in every if not each[1].is_allowed]
+    found.sort(key=lambda each: (SEVERITIES.index(each[1].severity), each[0].path, each[1].line))
+    kinds = Counter(secret.kind for _, secret in found)
+    levels = Counter(secret.severity for _, secret in found)
+    searched = sum(facts.state != "unread" and is_searched(file.path) for file, facts in scan)
     return {
-        "secrets": [_row(secret) for secret in found[:limit]],
+        "secrets": [_row(file, secret) for file, secret in found[:limit]],
         "count": len(found),
         "not_shown": max(0, len(found) - limit),
         "by_kind": dict(sorted(kinds.items())),
         "by_severity": {level: levels[level] for level in SEVERITIES},
-        "allowed": allowed,
+        "allowed": len(every) - len(found),
         "files_searched": searched,
-        "truncated": searched < len(candidates) or tree.truncated,
+        "truncated": scan.truncated,
         "summary": _summary(levels, searched),
-        "findings": dump([*_secret_findings(found), *_file_findings(tree)]),
+        "findings": dump([*_secret_findings(found), *_file_findings(scan.tree, found)]),
     }
 
 
-def _is_skipped(file: SourceFile) -> bool:
-    name = file.name.lower()
-    return name in _NO_SECRETS_HERE or name.endswith(_SKIPPED_SUFFIXES) or "checksum" in name
-
-
-def _line(text: str, number: int) -> str:
-    return text.split("\n", number)[number - 1]
-
-
-def _in_text(file: SourceFile, text: str) -> Iterator[_Secret]:
-    for form, match in known_secrets(text):
-        if form.kind != PASSWORD_IN_ADDRESS or not _LOCAL_HOST.search(match[0]):
-            yield _secret(file, text, match, form.kind, form.is_public)
-    bare = file.suffix in _BARE_FILES or file.name.lower().startswith(".env")
-    for match in assigned_secrets(text, bare=bare):
-        yield _secret(file, text, match, _ASSIGNED_KIND, is_public=False)
-
-
-def _secret(file: SourceFile, text: str, match: re.Match[str], kind: str, is_public: bool) -> _Secret:
-    value, line = match["secret"], text.count("\n", 0, match.start()) + 1
-    weak = kind in _WEAK_KINDS
-    hashed = f"{file.path}:{line}:{kind}" if weak else value
-    severity: Severity = "medium" if kind == _ASSIGNED_KIND else "high"
-    if is_public or file.is_test or file.is_example:
-        severity = "low"
-    shown = "" if weak or kind == "private key" else value[:_SHOWN_CHARACTERS]
-    fingerprint = hashlib.sha256(hashed.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return _Secret(file, line, kind, severity, f"{shown}…({len(value)})" if not weak else "…", fingerprint)
-
-
-def _unique(secrets: Iterator[_Secret]) -> Iterator[_Secret]:
-    """Give one secret a line: a known form wins over a mere assignment."""
-    seen: set[int] = set()
-    for secret in secrets:
-        if secret.line not in seen:
-            seen.add(secret.line)
-            yield secret
-
-
-def _row(secret: _Secret) -> Result:
+def _row(file: SourceFile, secret: FoundSecret) -> Result:
     return {
-        "path": secret.file.shown,
+        "path": file.shown,
         "line": secret.line,
         "kind": secret.kind,
         "severity": secret.severity,
@@ -162,43 +82,53 @@ def _summary(levels: Counter[Severity], searched: int) -> str:
     return f"{text}: {levels['high']} high, {levels['medium']} medium, {levels['low']} low." if total else f"{text}."
 
 
-def _secret_findings(found: list[_Secret]) -> Iterator[Finding]:
-    for secret in found:
-        if secret.severity != "low":
-            yield Finding(
-                severity=secret.severity,
-                title=f"A secret is in the repository: {secret.kind}",
-                detail=f"Shown as {secret.masked}, fingerprint {secret.fingerprint}.",
-                where=f"{secret.file.shown}:{secret.line}",
-                advice="Revoke it now, then remove it: it stays readable in the history and in every clone.",
-            )
-    low = [secret for secret in found if secret.severity == "low"]
-    if low:
-        places = ", ".join(f"{secret.file.shown}:{secret.line}" for secret in low[:_NAMED])
-        more = f" and {len(low) - _NAMED} more" if len(low) > _NAMED else ""
+def _secret_findings(found: list[_Found]) -> Iterator[Finding]:
+    """Report one finding a kind and severity: what is done about ten tokens of a service is done once."""
+    groups: dict[tuple[Severity, str], list[_Found]] = {}
+    for file, secret in found:
+        kind = secret.kind if secret.severity != "low" or secret.kind == PLAIN_PASSWORD else ""
+        groups.setdefault((secret.severity, kind), []).append((file, secret))
+    for (severity, kind), group in groups.items():
+        places = [f"{file.shown}:{secret.line}" for file, secret in group]
+        if kind == PLAIN_PASSWORD:
+            title = f"{plural(len(group), 'password')} in compose files or Kubernetes Secrets, written as plain words"
+            advice = "Acceptable for local use only: elsewhere take them from the environment or a secret store."
+        elif severity == "low":
+            title = f"{plural(len(group), 'possible secret')} in tests, examples or documentation"
+            advice = "Make sure that none of them works anywhere."
+        else:
+            title = "A secret is" if len(group) == 1 else f"{len(group):,} secrets are"
+            title += f" in the repository: {kind}"
+            advice = "Revoke it now, then remove it: it stays readable in the history and in every clone."
+        yield Finding(severity=severity, title=title, detail=_listed(places), where=places[0], advice=advice)
+
+
+def _listed(places: list[str]) -> str:
+    """Name the first places of several; a single one is where the finding is."""
+    more = f" and {len(places) - _NAMED:,} more" if len(places) > _NAMED else ""
+    return f"In {', '.join(places[:_NAMED])}{more}." if len(places) > 1 else ""
+
+
+def _file_findings(tree: Tree, found: Iterable[_Found]) -> Iterator[Finding]:
+    reported = {file.path for file, _ in found}
+    others = [file for file in tree.files if file.path not in reported and not (file.is_test or file.is_example)]
+    environments = [file.shown for file in others if _ENV_FILE.match(file.name.lower()) and file.size]
+    if environments and tree.listed_by == "git":
         yield Finding(
             severity="low",
-            title=f"{plural(len(low), 'possible secret')} in tests, examples or documentation",
-            detail=places + more,
-            advice="Make sure that none of them works anywhere.",
+            title=f"{plural(len(environments), 'environment file')} not ignored by git",
+            detail=_listed(environments),
+            where=environments[0],
+            advice="Keep values of real systems out of version control, and commit an example without them instead.",
         )
-
-
-def _file_findings(tree: Tree) -> Iterator[Finding]:
-    for file in tree.files:
-        name = file.name.lower()
-        low: Severity = "low" if file.is_test or file.is_example else "medium"
-        if _ENV_FILE.match(name) and file.size and tree.listed_by == "git":
-            yield Finding(
-                severity=low,
-                title="An environment file is not ignored by git",
-                where=file.shown,
-                advice="Keep it out of version control, and commit an example without values instead.",
-            )
-        elif name.endswith(_KEY_STORES) or name in _KEY_NAMES:
-            yield Finding(
-                severity=low,
-                title="A file of a kind that holds keys or passwords",
-                where=file.shown,
-                advice="Move it to a secret store, unless it holds nothing secret.",
-            )
+    stores = [
+        file.shown for file in others if file.name.lower().endswith(_KEY_STORES) or file.name.lower() in _KEY_NAMES
+    ]
+    if stores:
+        yield Finding(
+            severity="medium",
+            title=f"{plural(len(stores), 'file')} of a kind that holds keys or passwords",
+            detail=_listed(stores),
+            where=stores[0],
+            advice="Move it to a secret store, unless it holds nothing secret.",
+        )

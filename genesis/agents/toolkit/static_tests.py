@@ -1,167 +1,160 @@
-"""Find and count tests by reading them."""
+"""Count tests by reading them, whatever the language and the framework."""
 
 from __future__ import annotations
 
-import ast
 import re
-from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass
 
-from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.documents import load_json, load_toml, mapping, read
+from genesis.agents.toolkit.facts import TestCount
 from genesis.agents.toolkit.files import SourceFile, Tree
-from genesis.agents.toolkit.language import language_of
-from genesis.agents.toolkit.python_source import ParsedFile, parsed_files
+from genesis.agents.toolkit.language import Language
+from genesis.agents.toolkit.python_source import PythonReading
 
-__all__ = ["TestCensus", "census"]
+__all__ = ["configured_frameworks", "count_python_tests", "count_tests"]
 
-_PYTHON_TEST = re.compile(r"^(?:test_.*|.*_test|tests)\.py$")
-_PYTHON_IMPORTS = {
-    "pytest": "pytest",
-    "unittest": "unittest",
-    "hypothesis": "Hypothesis",
-    "nose": "nose",
-    "behave": "behave",
-    "robot": "Robot Framework",
-    "playwright": "Playwright",
-    "selenium": "Selenium",
-    "locust": "Locust",
-}
+_PYTHON_TEST = re.compile(r"^(?:test_.*|.*_tests?|tests)\.py$")
 _NPM_FRAMEWORKS = {
-    "jest": "Jest",
-    "vitest": "Vitest",
-    "mocha": "Mocha",
-    "ava": "AVA",
-    "jasmine": "Jasmine",
     "@playwright/test": "Playwright",
+    "ava": "AVA",
     "cypress": "Cypress",
+    "jasmine": "Jasmine",
+    "jest": "Jest",
     "karma": "Karma",
+    "mocha": "Mocha",
+    "qunit": "QUnit",
+    "tap": "tap",
+    "tape": "tape",
+    "uvu": "uvu",
+    "vitest": "Vitest",
 }
-_OTHERS: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = (
-    (
-        re.compile(r"(?:\.(?:test|spec)\.[cm]?[jt]sx?$)|(?:(?:^|/)__tests__/.*\.[cm]?[jt]sx?$)"),
-        re.compile(r"^\s*(?:it|test)(?:\.(?:only|skip|each|concurrent)\b[^\n(]*)?\s*\(", re.MULTILINE),
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How a framework's tests are written."""
+
+    framework: str
+    """Empty where the text does not tell it."""
+    pattern: re.Pattern[str]
+    """One match a test."""
+    anywhere: bool = False
+    """Whether it is so plain that it counts in files that neither name nor folder calls a test."""
+
+
+def _rule(framework: str, pattern: str, *, anywhere: bool = False) -> _Rule:
+    return _Rule(framework, re.compile(pattern, re.MULTILINE), anywhere)
+
+
+_NAMED_BLOCK = r"(?:[.:]\w+(?:\([^()\n]*\)|`[^`]*`)?)*\s*\(?\s*[\"'`]"
+_SCRIPT = (
+    _rule(
         "",
+        r"^\s*(?:await\s+|void\s+)?(?:(?:it|test|specify)"
+        r"(?:\.\w+(?:\([^()\n]*\)|`[^`]*`)?)*\s*\(\s*(?=[\"'`\w$%(])(?!async\b|function\b)"
+        r"|(?:[xf]it|xtest)\s*\(\s*[\"'`]|(?:QUnit|Deno|Bun|\w{1,4})\.(?:test|it)(?:\.\w+)*\s*\(\s*[\"'`])",
     ),
-    (re.compile(r"_test\.go$"), re.compile(r"^func (?:Test|Fuzz|Benchmark|Example)\w*\(", re.MULTILINE), "go test"),
-    (re.compile(r"\.rs$"), re.compile(r"^\s*#\[(?:\w+::)?test\b", re.MULTILINE), "cargo test"),
-    (
-        re.compile(r"(?:Tests?|IT)\.(?:java|kt|groovy)$"),
-        re.compile(r"^\s*@(?:Test|ParameterizedTest)\b", re.MULTILINE),
-        "JUnit",
+)
+_JVM = (
+    _rule("JUnit", r"^\s*@(?:Test|ParameterizedTest|RepeatedTest|TestFactory|Property)\b", anywhere=True),
+    _rule("JUnit", r"^\s*public\s+void\s+test\w*\s*\(\s*\)(?![^{;]*;)"),
+)
+_RULES: dict[str, tuple[_Rule, ...]] = {
+    "C": (
+        _rule(
+            "",
+            r"^\s*(?:START_TEST|TEST|TEST_CASE)\s*\(|^\s*test\s*\(\s*\"|^(?:static\s+)?(?:void|int)\s+test_?\w*\s*\([^;]*\{",
+        ),
     ),
-    (re.compile(r"_spec\.rb$"), re.compile(r"^\s*(?:it|specify)\s+[\"']", re.MULTILINE), "RSpec"),
-    (re.compile(r"_test\.rb$"), re.compile(r"^\s*(?:def test_|test\s+[\"'])", re.MULTILINE), "Minitest"),
-    (re.compile(r"Tests?\.cs$"), re.compile(r"^\s*\[(?:Fact|Theory|Test|TestMethod)\b", re.MULTILINE), ".NET test"),
-    (re.compile(r"Test\.php$"), re.compile(r"function test\w+\s*\(", re.MULTILINE), "PHPUnit"),
-    (re.compile(r"\.bats$"), re.compile(r"^\s*@test\s", re.MULTILINE), "Bats"),
+    "C++": (
+        _rule("GoogleTest", r"^\s*(?:TYPED_)?TEST(?:_F|_P)?\s*\(", anywhere=True),
+        _rule("Catch2", r"^\s*(?:TEMPLATE_)?(?:TEST_CASE|SCENARIO)(?:_METHOD)?\s*\("),
+        _rule("Boost.Test", r"^\s*BOOST_(?:AUTO|FIXTURE)_TEST_CASE\w*\s*\(", anywhere=True),
+    ),
+    "C#": (_rule(".NET test", r"^\s*\[(?:Fact|Theory|Test|TestCase|TestMethod|DataTestMethod)\b", anywhere=True),),
+    "Clojure": (_rule("clojure.test", r"^\(deftest\b", anywhere=True),),
+    "CoffeeScript": (_rule("", rf"^\s*(?:it|test)\b{_NAMED_BLOCK}"),),
+    "Dart": (_rule("dart test", r"^\s*(?:test|testWidgets)\s*\(\s*[\"']"),),
+    "Elixir": (_rule("ExUnit", r"^\s*(?:test|property)\s+\"", anywhere=True),),
+    "Erlang": (_rule("EUnit", r"^\w+_test_?\(\)\s*->", anywhere=True),),
+    "Gherkin": (_rule("Gherkin", r"^\s*Scenario(?: Outline)?:", anywhere=True),),
+    "Go": (_rule("go test", r"^func (?:Test|Fuzz|Benchmark|Example)\w*\("),),
+    "Groovy": (*_JVM, _rule("Spock", r"^\s*(?:void|def)\s+[\"'][^\"'\n]+[\"']\s*\(")),
+    "Haskell": (_rule("Hspec", r"^\s*(?:it|prop|testCase|testProperty)\s+\""),),
+    "Java": _JVM,
+    "JavaScript": _SCRIPT,
+    "Julia": (_rule("Julia Test", r"^\s*@test(?:_\w+)?\b"),),
+    "Kotlin": (*_JVM, _rule("Kotest", r"^\s*(?:test|should|it|\"[^\"\n]+\"\s*\{)")),
+    "Lua": (_rule("", r"^\s*it\s*\(?\s*[\"']|^\s*function\s+\w*[Tt]est\w*[.:]test\w*"),),
+    "Objective-C": (_rule("XCTest", r"^\s*-\s*\(void\)\s*test\w*"),),
+    "PHP": (
+        _rule("PHPUnit", r"^\s*(?:(?:public|final)\s+)*function\s+test\w*\s*\(|^\s*#\[Test\b|^\s*\*\s*@test\b"),
+        _rule("Pest", r"^\s*(?:it|test)\s*\(\s*[\"']"),
+    ),
+    "Perl": (_rule("Test::More", r"^\s*(?:ok|is|isnt|is_deeply|like|subtest|throws_ok|cmp_ok)\b"),),
+    "PowerShell": (_rule("Pester", r"^\s*It\s+[\"']"),),
+    "R": (_rule("testthat", r"^\s*test_that\s*\("),),
+    "Ruby": (
+        _rule("RSpec", r"^\s*(?:f|x)?(?:it|specify|example)\b\s*(?:\(?\s*[\"'{]|do\b)"),
+        _rule("Minitest", r"^\s*(?:def test_|test\s+[\"']|should\s+[\"'])"),
+    ),
+    "Rust": (
+        _rule(
+            "cargo test",
+            r"^\s*#\[(?:\w+::)*(?:test|rstest|test_case|wasm_bindgen_test|quickcheck|proptest)\b|^\s*\w*test!\(\s*\w+,",
+            anywhere=True,
+        ),
+    ),
+    "Scala": (
+        *_JVM,
+        _rule("ScalaTest", r"^\s*(?:test|it|scenario|property)\s*\(\s*\"|\"\s+in\s*\{"),
+    ),
+    "Shell": (
+        _rule("Bats", r"^\s*@test\s", anywhere=True),
+        _rule("", r"^(?:function\s+)?test_?\w+\s*\(\)"),
+    ),
+    "Swift": (_rule("XCTest", r"^\s*(?:@\w+\s+)*(?:\w+\s+)?func\s+test\w*\s*\(|^\s*@Test\b"),),
+    "TypeScript": _SCRIPT,
+    "Vue": _SCRIPT,
+    "Zig": (_rule("zig test", r"^\s*test\s+(?:\"|\w+\s*\{)", anywhere=True),),
+}
+_SCRIPT_SUITE = re.compile(r"^\s*describe(?:\.\w+)?\(\s*[\"'`]", re.MULTILINE)
+_TEST_NAME = re.compile(
+    r"(?:^|[._-])(?:test|tests|spec)\.\w+$|Tests?\.\w+$|(?:Spec|Suite|IT)\.(?:java|kt|scala|groovy)$"
 )
 
 
-@dataclass
-class TestCensus:
-    """The tests of a folder, as far as they can be counted without running them."""
+def count_tests(file: SourceFile, text: str, language: Language) -> TestCount | None:
+    """Count the tests in a file of any language but Python.
 
-    __test__ = False
+    A file is a test file where its name or a folder says so and it has tests, where only its name says so, or where it
+    has tests of a form that nothing else has, such as `#[test]` in Rust.
 
-    by_file: Counter[str] = field(default_factory=Counter)
-    """Test functions by file; a parametrized one counts once."""
-    languages: Counter[str] = field(default_factory=Counter)
-    frameworks: set[str] = field(default_factory=set)
-    unparsed: list[str] = field(default_factory=list)
-    skipped: int = 0
-    """Python tests that a decorator skips always."""
-    source_files: int = 0
-    """Source files that are no tests."""
-    complete: bool = True
-
-    def add(self, file: SourceFile, count: int, language: str) -> None:
-        """Record one test file."""
-        self.by_file[file.shown] += count
-        self.languages[language] += count
-
-
-def census(tree: Tree, budget: Budget) -> TestCensus:
-    """Count a folder's test files and test functions by language, and name the frameworks that they use."""
-    found = TestCensus()
-    for parsed in parsed_files(tree, budget):
-        if not _is_python_test(parsed.file):
-            continue
-        if parsed.tree is None:
-            found.unparsed.append(parsed.file.shown)
-        else:
-            _count_python(found, parsed, parsed.tree)
-    for file in tree.files:
-        if budget.spent:
-            found.complete = False
-            break
-        _count_other(found, tree, file)
-        language = language_of(file)
-        if language is not None and language.is_source and not file.is_test and not file.is_example:
-            found.source_files += 1
-    found.frameworks |= _configured(tree)
-    return found
+    Returns:
+        The count, or `None` where it is no test file.
+    """
+    rules = _RULES.get(language.name, ())
+    is_test = file.is_test or bool(_SCRIPT_SUITE.search(text) if rules is _SCRIPT else _TEST_NAME.search(file.name))
+    functions, frameworks = 0, set()
+    for rule in rules:
+        if is_test or rule.anywhere:
+            count = len(rule.pattern.findall(text))
+            functions += count
+            frameworks |= {rule.framework} - {""} if count else set()
+    if not functions and not (rules and _TEST_NAME.search(file.name)):
+        return None
+    return TestCount(functions, frameworks=tuple(sorted(frameworks)))
 
 
-def _is_python_test(file: SourceFile) -> bool:
-    return bool(_PYTHON_TEST.match(file.name))
+def count_python_tests(file: SourceFile, reading: PythonReading) -> TestCount | None:
+    """Take the tests of a Python file that pytest, or unittest in a test folder, would collect."""
+    collected = _PYTHON_TEST.match(file.name) or (
+        file.is_test and "unittest" in reading.imports and reading.test_functions
+    )
+    return reading.tests if collected else None
 
 
-def _count_python(found: TestCensus, parsed: ParsedFile, tree: ast.Module) -> None:
-    count = 0
-    bodies: list[tuple[list[ast.stmt], bool]] = [(tree.body, True)]
-    while bodies:
-        body, collects = bodies.pop()
-        for node in body:
-            if isinstance(node, ast.ClassDef):
-                bodies.append((node.body, _collects(node)))
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                if collects and node.name.startswith("test"):
-                    count += 1
-                    found.skipped += any(_skips(decorator) for decorator in node.decorator_list)
-            elif isinstance(node, (ast.If, ast.Try, ast.With)):
-                nested = [*node.body, *getattr(node, "orelse", []), *getattr(node, "finalbody", [])]
-                bodies.append((nested, collects))
-    found.add(parsed.file, count, "Python")
-    found.frameworks |= _imported_frameworks(tree)
-
-
-def _imported_frameworks(tree: ast.Module) -> set[str]:
-    modules: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            modules.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            modules.add(node.module or "")
-    tops = {module.partition(".")[0] for module in modules}
-    return {framework for name, framework in _PYTHON_IMPORTS.items() if name in tops}
-
-
-def _collects(node: ast.ClassDef) -> bool:
-    bases = {base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases}
-    return node.name.startswith("Test") or any("TestCase" in base for base in bases)
-
-
-def _skips(decorator: ast.expr) -> bool:
-    node = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return isinstance(node, ast.Attribute) and node.attr == "skip"
-
-
-def _count_other(found: TestCensus, tree: Tree, file: SourceFile) -> None:
-    for name, pattern, framework in _OTHERS:
-        if not name.search(file.path):
-            continue
-        text = tree.text_of(file)
-        count = len(pattern.findall(text)) if text is not None else 0
-        if count or file.suffix != ".rs":
-            language = language_of(file)
-            found.add(file, count, language.name if language else file.suffix)
-            found.frameworks |= {framework} - {""}
-        return
-
-
-def _configured(tree: Tree) -> set[str]:
+def configured_frameworks(tree: Tree) -> set[str]:
     """Name the frameworks that configuration files speak of."""
     found: set[str] = set()
     for file in tree.named("package.json"):
@@ -171,6 +164,5 @@ def _configured(tree: Tree) -> set[str]:
     for file in tree.named("pyproject.toml"):
         if "pytest" in mapping(read(load_toml, tree.text_of(file)), "tool"):
             found.add("pytest")
-    names = {PurePosixPath(file.path).name for file in tree.files}
-    found |= {"pytest"} & ({"pytest"} if "pytest.ini" in names or "conftest.py" in names else set())
-    return found | ({"tox"} if "tox.ini" in names else set()) | ({"nox"} if "noxfile.py" in names else set())
+    by_name = {"pytest.ini": "pytest", "conftest.py": "pytest", "tox.ini": "tox", "noxfile.py": "nox"}
+    return found | {by_name[file.name] for file in tree.files if file.name in by_name}

@@ -2,59 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.documents import BrokenDocument, load_json, load_toml, yaml_problem
-from genesis.agents.toolkit.files import SourceFile, Tree
+from genesis.agents.toolkit.facts import DocumentProblem
+from genesis.agents.toolkit.files import SourceFile
 
-__all__ = ["SyntaxCheck", "SyntaxProblem", "check_documents"]
+__all__ = ["Verdict", "check_document"]
 
-_MAX_BYTES = 1_000_000
+Verdict: TypeAlias = Literal["", "valid", "broken", "template"]
+
+_MAX_CHARACTERS = 1_000_000
 _LENIENT_JSON = ("tsconfig", "jsconfig", ".eslintrc", ".babelrc", "devcontainer", ".swcrc", "api-extractor")
 """Files whose readers take JSON with comments."""
 
 
-@dataclass(frozen=True)
-class SyntaxProblem:
-    """A document that its own format refuses."""
+def check_document(file: SourceFile, text: str) -> tuple[Verdict, DocumentProblem | None]:
+    """Parse a file of up to a million characters if it is JSON, YAML or TOML.
 
-    file: SourceFile
-    format: str
-    line: int
-    message: str
-
-
-@dataclass(frozen=True)
-class SyntaxCheck:
-    """What was checked, and what is wrong with it."""
-
-    checked: int
-    problems: list[SyntaxProblem]
-    templates: int
-    """YAML and JSON files that are templates of something else, and so are not judged."""
-
-
-def check_documents(tree: Tree, budget: Budget) -> SyntaxCheck:
-    """Parse a folder's JSON, YAML and TOML files up to a megabyte each, until the budget is spent."""
-    checked, templates, problems = 0, 0, []
-    for file in tree.files:
-        kind = _format_of(file)
-        if kind is None or budget.spent:
-            continue
-        text = tree.text_of(file, _MAX_BYTES)
-        if text is None:
-            continue
-        checked += 1
-        problem = _problem(kind, text)
-        if problem is None:
-            continue
-        if "{{" in text or "{%" in text or "<%" in text:
-            templates += 1
-        else:
-            message = " ".join(str(problem).split())[:160]
-            problems.append(SyntaxProblem(file, kind, problem.line, message))
-    return SyntaxCheck(checked, problems, templates)
+    Returns:
+        What it is, empty where it is none of them, and what is wrong with a broken one.
+    """
+    kind = _format_of(file)
+    if kind is None or len(text) > _MAX_CHARACTERS:
+        return "", None
+    problem = _problem(kind, text)
+    if problem is None:
+        return "valid", None
+    if "{{" in text or "{%" in text or "<%" in text:
+        return "template", None
+    return "broken", DocumentProblem(kind, problem.line, " ".join(str(problem).split())[:160])
 
 
 def _format_of(file: SourceFile) -> str | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
-from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.files import survey
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number, yes_or_no
 from genesis.agents.toolkit.pytest_run import NESTED_MARKER, SuiteRun, is_nested, run_suite
-from genesis.agents.toolkit.static_tests import TestCensus, census
+from genesis.agents.toolkit.scan import Scan, scan_of
+from genesis.agents.toolkit.static_tests import configured_frameworks
 
 __all__ = ["run"]
 
@@ -39,14 +39,14 @@ def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300
     wanted = yes_or_no(run_tests, "run_tests")
     limit = whole_number(top, "top", least=1, most=1_000)
     seconds = whole_number(timeout_s, "timeout_s", least=1, most=86_400)
-    tree = survey(path)
-    found = census(tree, Budget(_COUNTING_S))
+    scan = scan_of(path, time_limit_s=_COUNTING_S)
+    found = _census(scan)
     if not wanted:
         suite = SuiteRun("not_requested")
     elif is_nested():
         suite = SuiteRun("refused_nested")
     else:
-        suite = run_suite(tree.root, timeout_s=seconds)
+        suite = run_suite(scan.tree.root, timeout_s=seconds)
     ordered = sorted(found.by_file.items(), key=lambda pair: (-pair[1], pair[0]))
     return {
         "test_files": len(found.by_file),
@@ -57,13 +57,47 @@ def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300
         "by_language": dict(sorted(found.languages.items())),
         "largest": [{"path": name, "tests": count} for name, count in ordered[:limit]],
         "suite": {**asdict(suite), "failures": list(suite.failures)},
-        "truncated": not found.complete,
+        "truncated": scan.truncated,
         "summary": _summary(found, suite),
         "findings": dump([*_census_findings(found), *_suite_findings(suite, seconds)]),
     }
 
 
-def _summary(found: TestCensus, suite: SuiteRun) -> str:
+@dataclass
+class _Census:
+    """The tests of a folder, as far as they can be counted without running them."""
+
+    by_file: Counter[str] = field(default_factory=Counter)
+    """Test functions by file; a parametrized one counts once."""
+    languages: Counter[str] = field(default_factory=Counter)
+    frameworks: set[str] = field(default_factory=set)
+    unparsed: list[str] = field(default_factory=list)
+    skipped: int = 0
+    """Python tests that a decorator skips always."""
+    source_files: int = 0
+    """Source files that are no tests."""
+
+
+def _census(scan: Scan) -> _Census:
+    found = _Census(frameworks=configured_frameworks(scan.tree))
+    for file, facts in scan:
+        if facts.origin in ("vendored", "minified"):
+            continue
+        if facts.is_source and facts.code and not (file.is_test or file.is_example):
+            found.source_files += 1
+        if facts.tests is None or facts.language is None:
+            continue
+        if facts.python is not None and facts.python.problem is not None:
+            found.unparsed.append(file.shown)
+            continue
+        found.by_file[file.shown] += facts.tests.functions
+        found.languages[facts.language] += facts.tests.functions
+        found.frameworks.update(facts.tests.frameworks)
+        found.skipped += facts.tests.skipped
+    return found
+
+
+def _summary(found: _Census, suite: SuiteRun) -> str:
     functions = sum(found.by_file.values())
     text = f"{plural(functions, 'test function')} in {plural(len(found.by_file), 'test file')}"
     if suite.verdict == "not_requested":
@@ -74,7 +108,7 @@ def _summary(found: TestCensus, suite: SuiteRun) -> str:
     return f"{text}; run: {suite.verdict.replace('_', ' ')}."
 
 
-def _census_findings(found: TestCensus) -> Iterator[Finding]:
+def _census_findings(found: _Census) -> Iterator[Finding]:
     functions = sum(found.by_file.values())
     if not functions and found.source_files:
         yield Finding(

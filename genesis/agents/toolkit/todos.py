@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tokenize
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.files import SourceFile, survey
+from genesis.agents.toolkit.facts import Todo
+from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.git import Repository, find_repository
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.language import Language, comment_of, language_of
+from genesis.agents.toolkit.scan import scan_of
 
 __all__ = ["run"]
 
-_MARKER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b[\s:([\-]?")
-_ANY = re.compile(r"TODO|FIXME|XXX|HACK")
 _BLAME_HEADER = re.compile(r"^[0-9a-f]{40,64} \d+ (\d+)")
 _YEAR_3000 = 32_503_680_000
 _BLAMED_FILES = 60
 _BLAMED_LINES = 100
 _BLAME_S = 25
 _BLAME_ONE_S = 10.0
-_SHOWN_CHARACTERS = 160
 _OLD_DAYS = 365
 _MANY = 20
 
@@ -35,11 +31,7 @@ _MANY = 20
 @dataclass(frozen=True)
 class _Todo:
     file: SourceFile
-    line: int
-    marker: str
-    text: str
-    source: str
-    """The whole line, to recognise it in the last commit."""
+    todo: Todo
 
 
 def run(path: object = ".", *, top: object = 200, time_limit_s: object = 90, now: object = None) -> Result:
@@ -63,18 +55,10 @@ def run(path: object = ".", *, top: object = 200, time_limit_s: object = 90, now
         TaskError: The path is not a folder that can be read.
     """
     limit = whole_number(top, "top", least=1, most=100_000)
-    budget = Budget(whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
     moment = datetime.now(UTC).timestamp() if now is None else float(str(now))
-    tree = survey(path)
-    found: list[_Todo] = []
-    for file in tree.files:
-        if budget.spent:
-            break
-        language = language_of(file)
-        text = tree.text_of(file) if language is not None and _has_comments(language) else None
-        if language is not None and text is not None and _ANY.search(text):
-            found.extend(_in_file(file, text, language))
-    repository = find_repository(tree.root)
+    scan = scan_of(path, time_limit_s=whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
+    found = [_Todo(file, todo) for file, facts in scan for todo in facts.todos]
+    repository = find_repository(scan.tree.root)
     origins = _origins(repository, found) if isinstance(repository, Repository) else {}
     rows = sorted((_row(todo, origins.get(todo), moment) for todo in found), key=_by_age)
     ages = [age for row in rows if isinstance(age := row["age_days"], int)]
@@ -83,45 +67,17 @@ def run(path: object = ".", *, top: object = 200, time_limit_s: object = 90, now
         "todos": rows[:limit],
         "count": len(found),
         "not_shown": max(0, len(rows) - limit),
-        "by_marker": dict(sorted(Counter(todo.marker for todo in found).items())),
+        "by_marker": dict(sorted(Counter(each.todo.marker for each in found).items())),
         "by_file": [{"path": name, "count": count} for name, count in _most(by_file)],
         "oldest_days": max(ages, default=None),
-        "truncated": budget.spent or tree.truncated,
+        "truncated": scan.truncated,
         "summary": _summary(found, ages),
         "findings": dump(_findings(rows, ages)),
     }
 
 
-def _has_comments(language: Language) -> bool:
-    return bool(language.line or language.block) and (language.is_source or language.name in ("YAML", "TOML", "INI"))
-
-
 def _most(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:20]
-
-
-def _in_file(file: SourceFile, text: str, language: Language) -> Iterator[_Todo]:
-    lines = text.split("\n")
-    comments = _python_comments(text) if language.name == "Python" else None
-    if comments is None:
-        candidates = ((number, line) for number, line in enumerate(lines, start=1) if _ANY.search(line))
-        comments = ((number, part) for number, line in candidates if (part := comment_of(line, language)) is not None)
-    for number, comment in comments:
-        match = _MARKER.search(comment)
-        if match and number <= len(lines):
-            words = " ".join(comment[match.start() :].split())[:_SHOWN_CHARACTERS]
-            yield _Todo(file, number, match[1], words, lines[number - 1])
-
-
-def _python_comments(text: str) -> Iterable[tuple[int, str]] | None:
-    """Give the comments that Python's tokenizer sees, or `None` where it gives up."""
-    found: list[tuple[int, str]] = []
-    try:
-        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-        found.extend((token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT)
-    except (tokenize.TokenError, SyntaxError, ValueError, RecursionError):
-        return None
-    return found
 
 
 def _origins(repository: Repository, found: list[_Todo]) -> dict[_Todo, tuple[str, int]]:
@@ -175,15 +131,16 @@ def _lines_in_commit(repository: Repository, file: SourceFile, todos: list[_Todo
     lines = [line.rstrip("\r") for line in done.stdout.decode("utf-8", "replace").split("\n")]
     found: dict[int, _Todo] = {}
     for todo in todos:
-        if lines[todo.line - 1 : todo.line] == [todo.source]:
-            found[todo.line] = todo
-        elif lines.count(todo.source) == 1:
-            found.setdefault(lines.index(todo.source) + 1, todo)
+        if lines[todo.todo.line - 1 : todo.todo.line] == [todo.todo.source]:
+            found[todo.todo.line] = todo
+        elif lines.count(todo.todo.source) == 1:
+            found.setdefault(lines.index(todo.todo.source) + 1, todo)
     return found
 
 
 def _row(todo: _Todo, origin: tuple[str, int] | None, now: float) -> Result:
-    row: Result = {"path": todo.file.shown, "line": todo.line, "marker": todo.marker, "text": todo.text}
+    marker = todo.todo
+    row: Result = {"path": todo.file.shown, "line": marker.line, "marker": marker.marker, "text": marker.text}
     if origin is None or not 0 < origin[1] < _YEAR_3000:
         return {**row, "author": None, "date": None, "age_days": None}
     date = datetime.fromtimestamp(origin[1], UTC).date().isoformat()

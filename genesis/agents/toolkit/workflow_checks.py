@@ -1,78 +1,214 @@
-"""What is dangerous in a GitHub Actions workflow."""
+"""What is dangerous in GitHub Actions: zizmor's findings, one for each of its rules."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from genesis.agents.toolkit.documents import string
-from genesis.agents.toolkit.finding import Finding
+from genesis.agents.toolkit.documents import BrokenDocument, items, load_json, mapping, string
+from genesis.agents.toolkit.files import SourceFile, Tree, printable
+from genesis.agents.toolkit.finding import SEVERITIES, Finding, Severity, plural
+from genesis.agents.toolkit.process import run_child, scrubbed_environment, trusted_path
 from genesis.agents.toolkit.workflows import Workflow
 
-__all__ = ["check_workflow"]
+__all__ = ["check_workflows"]
 
-_INJECTABLE = re.compile(
-    r"\$\{\{\s*(github\.(?:event\.(?:issue|pull_request|comment|review|review_comment|discussion|head_commit|commits)"
-    r"\b[\w.\[\]*]*\.(?:title|body|message|ref|label|name|email)|head_ref)|inputs\.[\w-]+)"
+_TIME_LIMIT_S = 30
+_MAX_FILES = 200
+_NAMED = 3
+_SETTINGS = (".github/zizmor.yml", ".github/zizmor.yaml", "zizmor.yml", "zizmor.yaml", ".zizmor.yml", ".zizmor.yaml")
+_IGNORE_COMMENT = "zizmor: ignore"
+_OFFICIAL_ACTION = re.compile(r"(?:^|uses:)\s*[\"']?(?:actions|github)/")
+_BY_STRANGER = re.compile(
+    r"github\.(?:head_ref|event\.(?:issue|pull_request|comment|review|discussion|head_commit|commits|pages|workflow_run))"
 )
-_PIPED_SHELL = re.compile(r"(?:curl|wget)[^\n|]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b")
+_CHECKS_OUT_HEAD = re.compile(r"ref:[^\n]*github\.(?:event\.(?:pull_request|workflow_run)\.head|head_ref)")
+_BY_LEVEL: dict[str, Severity] = {"High": "high", "Medium": "medium", "Low": "low"}
+_AT_MOST: dict[str, Severity] = {
+    "artipacked": "low",
+    "bot-conditions": "medium",
+    "cache-poisoning": "low",
+    "dangerous-triggers": "medium",
+    "excessive-permissions": "medium",
+    "insecure-commands": "medium",
+    "secrets-inherit": "low",
+    "unpinned-images": "low",
+    "unpinned-uses": "medium",
+}
+"""What zizmor rates by the worst case, and what an engineer would plan rather than drop everything for."""
+_WORDING: dict[str, tuple[str, str]] = {
+    "artipacked": (
+        "The checkout step leaves its token on disk",
+        "Set `persist-credentials: false` where later steps do not push.",
+    ),
+    "cache-poisoning": (
+        "A release workflow restores a cache that other runs can write",
+        "Do not restore caches in workflows that publish.",
+    ),
+    "dangerous-triggers": (
+        "A workflow runs with secrets on events that strangers cause",
+        "Use `pull_request`, or make sure that nothing of the pull request is executed.",
+    ),
+    "excessive-permissions": (
+        "A workflow's token is not limited to what it needs",
+        "Set `permissions: contents: read` at the top, and more only for the jobs that need it.",
+    ),
+    "template-injection": (
+        "An expression is expanded inside a script",
+        "Pass the value through `env` and use the variable in quotes.",
+    ),
+    "unpinned-images": ("A job's container image has no fixed version", "Name a version or a digest."),
+    "unpinned-uses": (
+        "An action is not pinned to a commit",
+        "Pin third-party actions to a full commit id, and let a bot update it.",
+    ),
+}
+"""Titles and advice of common rules in our words; zizmor's description stands in for the others."""
 
 
-def check_workflow(workflow: Workflow) -> Iterator[Finding]:
-    """Judge one workflow or composite action; a broken one gives one finding."""
-    where = workflow.file.shown
-    if workflow.problem:
+@dataclass(frozen=True)
+class _Place:
+    rule: str
+    description: str
+    url: str
+    severity: Severity
+    annotation: str
+    path: str
+    line: int
+
+
+def check_workflows(tree: Tree, workflows: Sequence[Workflow]) -> Iterator[Finding]:
+    """Check workflows and composite actions; a broken one gives one finding.
+
+    zizmor runs offline, sees only these files, and reads no settings but the repository's own. What those settings, or
+    comments, suppress is counted.
+    """
+    broken = [workflow for workflow in workflows if workflow.problem]
+    for workflow in broken:
         yield Finding(
             severity="medium",
             title="A CI workflow cannot be read",
             detail=workflow.problem[:200],
-            where=where,
-            advice="Mend the YAML; GitHub does not run it.",
+            where=workflow.file.shown,
+            advice="Fix the YAML; GitHub does not run it.",
         )
+    files = [workflow.file for workflow in workflows if not workflow.problem and workflow.jobs + len(workflow.steps)]
+    if not files:
         return
-    if workflow.jobs and not workflow.has_permissions:
+    everything = _zizmor(tree, files[:_MAX_FILES], "--no-config", "--no-ignores")
+    if everything is None:
         yield Finding(
             severity="low",
-            title="A CI workflow does not limit its token",
-            where=where,
-            advice="Add `permissions: contents: read`, and more only for the jobs that need it.",
+            title="The CI workflows were not checked for security",
+            detail="zizmor is missing beside Genesis, or did not finish.",
+            advice="Run `zizmor .github` to see what it finds.",
         )
-    if workflow.writes_all:
+        return
+    shown = _honoured(tree, files[:_MAX_FILES], everything)
+    yield from _rule_findings(shown)
+    hidden = len(everything) - len(shown)
+    if hidden > 0:
         yield Finding(
-            severity="medium",
-            title="A CI workflow gives its token all rights",
-            where=where,
-            advice="Replace `write-all` by the rights that are needed.",
+            severity="low",
+            title=f"The repository suppresses {plural(hidden, 'finding')} about its CI workflows",
+            detail="Its zizmor settings or comments say that they are accepted.",
+            advice="Run `zizmor --no-config --no-ignores .github` to see them.",
         )
-    yield from _check_steps(workflow, where)
 
 
-def _check_steps(workflow: Workflow, where: str) -> Iterator[Finding]:
-    is_privileged = "pull_request_target" in workflow.triggers or "workflow_run" in workflow.triggers
-    for step in workflow.steps:
-        reference = string(step.inputs.get("ref"))
-        if is_privileged and step.uses.startswith("actions/checkout") and "head" in reference:
-            yield Finding(
-                severity="high",
-                title="A privileged CI workflow checks out a stranger's code",
-                detail="It is triggered by pull_request_target or workflow_run and checks out the pull request's head.",
-                where=where,
-                advice="Build strangers' code under `pull_request`, which has no secrets.",
-            )
-        injected = _INJECTABLE.search(step.run)
-        if injected:
-            by_stranger = injected[1].startswith("github.")
-            yield Finding(
-                severity="high" if by_stranger else "low",
-                title="A CI step puts text that others choose into a shell script",
-                detail=f"It expands {injected[1][:80]} inside `run`.",
-                where=where,
-                advice="Pass it through `env` and use the variable in quotes.",
-            )
-        if _PIPED_SHELL.search(step.run):
-            yield Finding(
-                severity="low",
-                title="A CI step runs a script straight from the network",
-                where=where,
-                advice="Download a fixed version, check its hash, then run it.",
-            )
+def _honoured(tree: Tree, files: list[SourceFile], everything: list[_Place]) -> list[_Place]:
+    """Leave out what the repository's own settings and comments suppress."""
+    settings = next((path for path in _SETTINGS if tree.get(path) is not None), None)
+    commented = any(_IGNORE_COMMENT in (tree.text_of(file) or "") for file in files)
+    if settings is None and not commented:
+        return everything
+    chosen = ("--config", f"./{settings}") if settings else ("--no-config",)
+    honoured = _zizmor(tree, files, *chosen)
+    return everything if honoured is None else honoured
+
+
+def _zizmor(tree: Tree, files: list[SourceFile], *options: str) -> list[_Place] | None:
+    """Run zizmor on files; `None` where it is missing or fails."""
+    name = "zizmor.exe" if os.name == "nt" else "zizmor"
+    path = os.pathsep.join([str(Path(sys.executable).parent), trusted_path(tree.root)])
+    program = shutil.which(name, path=path)
+    if program is None:
+        return None
+    argv = [program, "--offline", "--no-progress", "--quiet", "--format", "json-v1", "--no-exit-codes", *options, "--"]
+    env = scrubbed_environment(path, {"HOME": os.devnull, "XDG_CONFIG_HOME": os.devnull})
+    done = run_child(
+        [*argv, *(os.fsdecode(f"./{file.path}") for file in files)], cwd=tree.root, env=env, timeout_s=_TIME_LIMIT_S
+    )
+    if not done.ok:
+        return None
+    try:
+        answer = load_json(done.stdout.decode("utf-8", "replace"))
+    except BrokenDocument:
+        return None
+    texts = {f"./{file.path}": tree.text_of(file) or "" for file in files}
+    return [place for item in items(answer) if (place := _place(mapping(item), texts)) is not None]
+
+
+def _place(item: dict[str, object], texts: dict[str, str]) -> _Place | None:
+    rated = mapping(item, "determinations")
+    severity = _BY_LEVEL.get(string(rated.get("severity")))
+    primary = [
+        mapping(each) for each in items(item.get("locations")) if mapping(each, "symbolic").get("kind") == "Primary"
+    ]
+    if severity is None or not primary:
+        return None
+    rule, symbolic, concrete = (
+        string(item.get("ident")),
+        mapping(primary[0], "symbolic"),
+        mapping(primary[0], "concrete"),
+    )
+    path = string(mapping(symbolic, "key", "Local").get("verbatim_path"))
+    row = mapping(concrete, "location", "start_point").get("row")
+    feature = string(concrete.get("feature"))
+    if rated.get("confidence") != "High":
+        severity = "medium" if (severity, rated.get("confidence")) == ("high", "Medium") else "low"
+    if rule == "template-injection" and not _BY_STRANGER.search(feature):
+        severity = _milder(severity, "medium")
+    severity = _milder(severity, _AT_MOST.get(rule, "high"))
+    if rule == "dangerous-triggers" and _CHECKS_OUT_HEAD.search(texts.get(path, "")):
+        severity = "high"
+    if rule == "unpinned-uses" and _OFFICIAL_ACTION.search(feature):
+        severity = "low"
+    return _Place(
+        rule,
+        string(item.get("desc")),
+        string(item.get("url")),
+        severity,
+        feature if rule == "unpinned-uses" else string(symbolic.get("annotation")),
+        printable(path.removeprefix("./")),
+        row + 1 if isinstance(row, int) else 0,
+    )
+
+
+def _milder(first: Severity, second: Severity) -> Severity:
+    return max(first, second, key=SEVERITIES.index)
+
+
+def _rule_findings(places: list[_Place]) -> Iterator[Finding]:
+    """Report one finding a rule, as severe as its worst place, which comes first."""
+    by_rule: dict[str, list[_Place]] = {}
+    for place in sorted(places, key=lambda each: (SEVERITIES.index(each.severity), each.path, each.line)):
+        by_rule.setdefault(place.rule, []).append(place)
+    for rule, group in by_rule.items():
+        first = group[0]
+        title, advice = _WORDING.get(rule, (f"CI workflows: {first.description}", f"See {first.url}."))
+        named = ", ".join(f"{each.path}:{each.line}" for each in group[:_NAMED])
+        more = f" and {len(group) - _NAMED:,} more" if len(group) > _NAMED else ""
+        several = f" {plural(len(group), 'place')}: {named}{more}." if len(group) > 1 else ""
+        yield Finding(
+            severity=first.severity,
+            title=title,
+            detail=f"{first.annotation[:160]} (zizmor: {rule}).{several}",
+            where=f"{first.path}:{first.line}",
+            advice=advice,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,31 +11,46 @@ from genesis.agents.toolkit.files import SourceFile, Tree
 
 __all__ = ["Step", "Workflow", "ci_systems", "github_workflows"]
 
-_SYSTEMS = {
-    ".gitlab-ci.yml": "GitLab CI",
-    ".circleci/config.yml": "CircleCI",
-    "azure-pipelines.yml": "Azure Pipelines",
-    "bitbucket-pipelines.yml": "Bitbucket Pipelines",
-    ".travis.yml": "Travis CI",
-    "jenkinsfile": "Jenkins",
-    ".drone.yml": "Drone",
-    ".woodpecker.yml": "Woodpecker",
-    ".cirrus.yml": "Cirrus CI",
-    "appveyor.yml": "AppVeyor",
-    ".buildkite/pipeline.yml": "Buildkite",
-    "cloudbuild.yaml": "Cloud Build",
-    "buildspec.yml": "CodeBuild",
-    ".ci/run": ".ci/run",
-}
+_SYSTEMS = (
+    (r"\.github/workflows/[^/]+\.ya?ml", "GitHub Actions"),
+    (r"\.gitlab-ci\.ya?ml|\.gitlab/ci/.+\.ya?ml", "GitLab CI"),
+    (r"\.circleci/config\.ya?ml", "CircleCI"),
+    (
+        r"\.?azure-?pipelines?[\w.-]*\.ya?ml|\.?(?:azure-?pipelines?|\.vsts|\.ado)/.+\.ya?ml|\.vsts-ci\.ya?ml",
+        "Azure Pipelines",
+    ),
+    (r"bitbucket-pipelines\.ya?ml", "Bitbucket Pipelines"),
+    (r"\.travis\.ya?ml", "Travis CI"),
+    (r"(?:[^/]+/)?(?:jenkinsfile[\w.-]*|[\w.-]+\.jenkinsfile)", "Jenkins"),
+    (r"\.drone\.(?:ya?ml|star|jsonnet)", "Drone"),
+    (r"\.woodpecker(?:\.ya?ml|/.+\.ya?ml)", "Woodpecker"),
+    (r"\.cirrus\.(?:ya?ml|star)", "Cirrus CI"),
+    (r"\.?appveyor\.ya?ml", "AppVeyor"),
+    (r"\.buildkite/.+\.ya?ml", "Buildkite"),
+    (r"cloudbuild[\w.-]*\.(?:ya?ml|json)|\.cloudbuild/.+\.ya?ml", "Cloud Build"),
+    (r"buildspec[\w.-]*\.ya?ml", "CodeBuild"),
+    (r"\.(?:gitea|forgejo)/workflows/[^/]+\.ya?ml", "Gitea or Forgejo Actions"),
+    (r"\.builds?(?:/.+)?\.ya?ml", "builds.sr.ht"),
+    (r"\.semaphore/.+\.ya?ml", "Semaphore"),
+    (r"\.teamcity/.+", "TeamCity"),
+    (r"bamboo-specs/.+", "Bamboo"),
+    (r"\.tekton/.+\.ya?ml", "Tekton"),
+    (r"\.?zuul(?:\.d/.+)?\.ya?ml", "Zuul"),
+    (r"\.evergreen\.ya?ml|\.evergreen/.+\.ya?ml", "Evergreen"),
+    (r"\.kokoro/.+", "Kokoro"),
+    (r"bitrise\.ya?ml", "Bitrise"),
+    (r"codemagic\.ya?ml", "Codemagic"),
+    (r"codefresh\.ya?ml", "Codefresh"),
+    (r"\.ci/.+", "scripts in .ci"),
+)
+"""Files by which a system is recognised, at the top of the folder and in any case."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a job: what it uses or what it runs, and with which inputs."""
+    """One step of a job: what it uses."""
 
     uses: str
-    run: str
-    inputs: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -44,9 +60,6 @@ class Workflow:
     file: SourceFile
     name: str = ""
     triggers: tuple[str, ...] = ()
-    has_permissions: bool = False
-    """Whether it, or each of its jobs, limits its token."""
-    writes_all: bool = False
     steps: tuple[Step, ...] = ()
     jobs: int = 0
     problem: str = ""
@@ -58,15 +71,17 @@ def github_workflows(tree: Tree) -> list[Workflow]:
         _read(tree, file)
         for file in tree.files
         if (file.path.startswith(".github/workflows/") and file.suffix in (".yml", ".yaml"))
-        or (file.path.startswith(".github/") and file.name in ("action.yml", "action.yaml"))
+        or (
+            (file.path.count("/") == 0 or file.path.startswith(".github/"))
+            and file.name in ("action.yml", "action.yaml")
+        )
     ]
 
 
 def ci_systems(tree: Tree) -> list[str]:
     """Name the continuous-integration systems that the folder is set up for."""
-    found = {"GitHub Actions" for file in tree.files if file.path.startswith(".github/workflows/")}
-    found |= {_SYSTEMS[file.path.lower()] for file in tree.files if file.path.lower() in _SYSTEMS}
-    return sorted(found)
+    paths = [file.path.lower() for file in tree.files]
+    return [name for pattern, name in _SYSTEMS if any(map(re.compile(pattern).fullmatch, paths))]
 
 
 def _read(tree: Tree, file: SourceFile) -> Workflow:
@@ -80,13 +95,10 @@ def _read(tree: Tree, file: SourceFile) -> Workflow:
     document = documents[0] if documents else None
     raw = document if isinstance(document, dict) else {}
     jobs = [mapping(job) for job in mapping(document, "jobs").values()]
-    permissions = [raw.get("permissions")] if "permissions" in raw else [job.get("permissions") for job in jobs]
     return Workflow(
         file,
         name=string(raw.get("name")),
         triggers=_triggers(raw.get("on", raw.get(True))),
-        has_permissions=bool(permissions) and all(each is not None for each in permissions),
-        writes_all="write-all" in permissions,
         steps=tuple(_steps(document, jobs)),
         jobs=len(jobs),
     )
@@ -104,8 +116,7 @@ def _triggers(value: object) -> tuple[str, ...]:
 def _steps(document: object, jobs: list[dict[str, object]]) -> Iterator[Step]:
     for job in jobs:
         if string(job.get("uses")):
-            yield Step(string(job.get("uses")), "", {})
+            yield Step(string(job.get("uses")))
     for holder in [*jobs, mapping(document, "runs")]:
         for item in items(holder.get("steps")):
-            step = mapping(item)
-            yield Step(string(step.get("uses")), string(step.get("run")), mapping(step, "with"))
+            yield Step(string(mapping(item).get("uses")))

@@ -37,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     executors.approval_unavailable,
     executors.executor_unavailable,
     executors.executor_unusable,
+    executors.input_refused,
     executors.secret_missing,
     executors.secret_undeclared,
     inputs.input_missing,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
-from genesis.model import HttpExecutor
+from pydantic import JsonValue
+
+from genesis.model import HttpExecutor, PythonExecutor
+from genesis.structure import Node, fill, references
 from genesis.validation.check import Finding, check
 from genesis.validation.facts import Facts
 
@@ -13,6 +17,7 @@ __all__ = [
     "approval_unavailable",
     "executor_unavailable",
     "executor_unusable",
+    "input_refused",
     "secret_missing",
     "secret_undeclared",
     "work_orders",
@@ -74,6 +79,47 @@ def executor_unusable(facts: Facts) -> Iterator[Finding]:
             message = f"agent {agent.name!r} cannot run task {node.path!r}: {problem}"
             evidence = {"agent": agent.name, "kind": spec.kind, "problem": problem}
             yield Finding(node.index, message, evidence={**evidence})
+
+
+@check(
+    "GEN-INPUT-REFUSED",
+    "error",
+    finds="an input that the agent's own check refuses on this machine, such as a folder that does not exist",
+    remedy="correct the input, for example with --var",
+)
+def input_refused(facts: Facts) -> Iterator[Finding]:
+    """Ask executors that have a check about the inputs that are known before the run; report each problem once."""
+    if facts.probe is None:
+        return
+    asked: dict[tuple[str, str], str | None] = {}
+    refused: dict[str, list[Node]] = {}
+    for node, agent in facts.assigned:
+        spec = facts.spec(node, agent)
+        if not isinstance(spec, PythonExecutor) or spec.check is None:
+            continue
+        inputs = _known_inputs(facts, node)
+        key = (spec.check, json.dumps(inputs, sort_keys=True, default=str))
+        if key not in asked:
+            asked[key] = facts.probe.input_problem(spec, inputs)
+        if problem := asked[key]:
+            refused.setdefault(problem, []).append(node)
+    for problem, nodes in refused.items():
+        more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
+        tasks = [node.path for node in nodes[:50]]
+        yield Finding(nodes[0].index, f"task {nodes[0].path!r}{more}: {problem}", evidence={"tasks": [*tasks]})
+
+
+def _known_inputs(facts: Facts, node: Node) -> dict[str, JsonValue]:
+    """Fill in the variables; an input that waits for another task's result is left out."""
+    variables, awaited = facts.plan.vars, facts.flow.sources.get(node.index, {})
+    escaped = facts.flow.escaped.get(node.index, ())
+    return {
+        name: value
+        if name in node.task.literal_inputs
+        else fill(value, lambda found: found in variables or found in escaped, variables.__getitem__)
+        for name, value in node.task.inputs.items()
+        if name in node.task.literal_inputs or awaited.keys().isdisjoint(references(value))
+    }
 
 
 @check(

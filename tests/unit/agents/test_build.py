@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from genesis.agents import Equipment, LocalProbe, build_executor
+from genesis.agents import Equipment, InputProbe, LocalProbe, build_executor
 from genesis.agents.brief import BriefExecutor
 from genesis.agents.command import CommandExecutor
 from genesis.agents.http import HttpExecutor
@@ -12,6 +12,7 @@ from genesis.agents.python import PythonExecutor
 from genesis.agents.rehearsal import RehearsalExecutor
 from genesis.errors import TaskError
 from genesis.model import AgentProfile, ExecutorSpec
+from genesis.routing import load_registry
 from genesis.settings import Settings
 
 AGENT = AgentProfile(name="x", secrets=("KEY", "GONE"))
@@ -139,3 +140,33 @@ def test_model_needs_a_name_and_the_extra(monkeypatch):
 def test_brief_and_rehearsal_are_always_usable():
     assert problem(spec("brief")) is None
     assert problem(spec("rehearsal")) is None
+
+
+def _fails(inputs):
+    raise ValueError("no such thing")
+
+
+@pytest.mark.parametrize(
+    ("check", "inputs", "said"),
+    [
+        (None, {"path": "/nowhere"}, None),
+        ("genesis.agents.toolkit.files:folder_problem", {"path": "/"}, None),
+        ("genesis.agents.toolkit.files:folder_problem", {"path": "/nowhere"}, "there is no folder '/nowhere'"),
+        (f"{__name__}:_fails", {}, "failed with ValueError: no such thing"),
+        ("no_such_module:check", {}, None),
+    ],
+)
+def test_the_check_of_inputs_is_called_where_it_is_here(check, inputs, said):
+    found = InputProbe().input_problem(spec("python", call="m:f", check=check), inputs)
+    assert said in found if said else found is None
+
+
+def test_a_check_that_is_not_here_makes_the_executor_unusable():
+    made = spec("python", call="genesis.agents.toolkit.files:survey", check="no_such_module:check")
+    assert "no_such_module" in problem(made)
+
+
+def test_every_packaged_tool_of_the_audit_has_a_check_that_is_here():
+    specs = [each for agent in load_registry().agents for each in agent.executors.values() if each.kind == "python"]
+    assert specs
+    assert all(each.check and problem(each) is None for each in specs)

@@ -24,7 +24,7 @@ def tops(made):
 
 def test_audit_reads_the_path_and_has_parallel_leaves_before_one_report():
     made = plan("Please audit the repository at ./api!")
-    assert made.vars == {"path": "./api", "run_tests": "no", "output": "genesis-audit.md"}
+    assert made.vars == {"path": "./api", "run_tests": "no", "output": "genesis-audit-api.md"}
     shape = outline(made)
     leaves = shape.leaf_nodes()
     assert len(leaves) >= 8
@@ -37,7 +37,7 @@ def test_audit_reads_the_path_and_has_parallel_leaves_before_one_report():
 
 def test_given_variables_win_and_unknown_ones_are_kept():
     made = plan("Audit the repository at ./api", vars={"path": "/other", "run_tests": "yes", "colour": "red"})
-    assert made.vars == {"path": "/other", "run_tests": "yes", "output": "genesis-audit.md", "colour": "red"}
+    assert made.vars == {"path": "/other", "run_tests": "yes", "output": "genesis-audit-other.md", "colour": "red"}
     assert "execute them: yes" in next(leaf.description for leaf in made.tasks[1].subtasks if leaf.id == "tests")
 
 
@@ -61,7 +61,7 @@ def test_one_playbook_twice_keeps_its_variables_and_files_apart():
     made = plan("Audit ./a and ./b")
     assert list(tops(made)) == ["repository_audit", "repository_audit-2"]
     assert made.vars["path_2"] == "./b"
-    assert made.vars["output_2"] == "genesis-audit-2.md"
+    assert (made.vars["output"], made.vars["output_2"]) == ("genesis-audit-a.md", "genesis-audit-b.md")
     inputs = made.tasks[1].subtasks[-1].inputs
     assert (inputs["path"], inputs["output"]) == ("{path_2}", "{output_2}")
 

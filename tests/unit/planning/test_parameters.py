@@ -76,8 +76,32 @@ def test_uses_with_other_values_get_variables_of_their_own():
         variables.keep(variables.take(AUDIT, [text], {}))
     assert variables.made == {
         "path": "./a", "path_2": "./b", "run_tests": "no",
-        "output": "genesis-audit.md", "output_2": "genesis-audit-2.md", "output_3": "genesis-audit-3.md",
+        "output": "genesis-audit-a.md", "output_2": "genesis-audit-b.md", "output_3": "genesis-audit-a-2.md",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "output"),
+    [
+        (".", "genesis-audit.md"),
+        ("..", "genesis-audit.md"),
+        ("/", "genesis-audit.md"),
+        ("~", "genesis-audit.md"),
+        ("./api/", "genesis-audit-api.md"),
+        ("/srv/my app", "genesis-audit-my-app.md"),
+        ("C:\\code\\web", "genesis-audit-web.md"),
+        ("../x.y", "genesis-audit-x.y.md"),
+    ],
+)
+def test_the_reports_name_is_that_of_the_audited_folder(path, output):
+    assert Variables({"path": path}).take(AUDIT, ["Audit it"], {}).values["output"] == output
+
+
+def test_folders_of_one_name_have_reports_of_their_own():
+    variables = Variables({})
+    for text in ("Audit ./a/api", "Audit ./b/api"):
+        variables.keep(variables.take(AUDIT, [text], {}))
+    assert (variables.made["output"], variables.made["output_2"]) == ("genesis-audit-api.md", "genesis-audit-api-2.md")
 
 
 def test_groups_decide_what_the_value_is():

@@ -17,6 +17,10 @@ class StubProbe:
         self.asked.append((agent.name, spec.kind))
         return self.problem
 
+    def input_problem(self, spec, inputs):
+        self.asked.append((spec.check, dict(inputs)))
+        return f"{inputs['path']!r} is gone" if inputs.get("path") == "nope" else None
+
     def secret_present(self, name):
         self.asked.append(name)
         return name in self.secrets
@@ -163,3 +167,44 @@ def test_generic_leaves_are_counted_in_one_info(find):
     tasks = [{"id": f"t{n}", "description": f"Thing {n}"} for n in range(4)]
     [found] = find("GEN-TYPE-GENERIC", tasks)
     assert found.message == "4 of 4 leaves have no type of their own: t0, t1, t2 …"
+
+
+CHECKED = {
+    "name": "audit_agent",
+    "task_types": ["audit", "note"],
+    "executors": {"audit": {"kind": "python", "call": "m:run", "check": "m:check"}},
+}
+
+
+def _audit(name, **inputs):
+    return {"id": name, "type": "audit", "description": f"Audit {name}", "inputs": inputs, "outputs": ["x"]}
+
+
+def test_inputs_that_the_agents_own_check_refuses_are_one_error(find):
+    probe = StubProbe()
+    tasks = [
+        _audit("a", path="{p}"),
+        _audit("b", path="{p}"),
+        _audit("c", path="nope", more="{a.x}"),
+        _audit("d", path="."),
+    ]
+    [found] = find("GEN-INPUT-REFUSED", tasks, agents=[CHECKED], how={"probe": probe}, vars={"p": "nope"})
+    assert (found.severity, found.task) == ("error", "a")
+    assert "'nope' is gone" in found.message
+    assert found.evidence["tasks"] == ["a", "b", "c"]
+    assert [asked for asked in probe.asked if asked[0] == "m:check"] == [
+        ("m:check", {"path": "nope"}),
+        ("m:check", {"path": "."}),
+    ]
+
+
+def test_inputs_that_are_not_known_yet_are_not_asked_about(find):
+    probe = StubProbe()
+    tasks = [_audit("a", path="."), _audit("b", path="{a.x}")]
+    assert find("GEN-INPUT-REFUSED", tasks, agents=[CHECKED], how={"probe": probe}) == []
+    assert ("m:check", {}) in probe.asked
+
+
+def test_executors_without_a_check_are_not_asked_about(find):
+    note = {"id": "n", "type": "note", "description": "Note it", "inputs": {"path": "nope"}}
+    assert find("GEN-INPUT-REFUSED", [note], agents=[CHECKED], how={"probe": StubProbe()}) == []

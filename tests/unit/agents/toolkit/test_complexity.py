@@ -1,14 +1,13 @@
-import ast
-
 import pytest
 
 from genesis.agents.toolkit import complexity
-from genesis.agents.toolkit.complexity import measure_functions
+from genesis.agents.toolkit.python_source import read_python
 
 
 def _measure(body):
     lines = "\n".join("    " + line for line in body.split("\n"))
-    return next(measure_functions(ast.parse(f"def f(a, *b, c=1, **d):\n{lines}\n")))
+    text = f"def f(a, *b, c=1, **d):\n{lines}\n"
+    return read_python(text.encode(), text).measures[0]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +68,62 @@ def test_hostile_sources_are_counted_as_unparsed(project):
     assert (answer["files"], answer["unparsed"], answer["functions"]) == (6, 5, 1)
 
 
-def test_no_python(project):
+def test_nothing_to_measure(project):
     answer = complexity.run(project.root)
-    assert (answer["summary"], answer["findings"]) == ("No Python functions to measure.", [])
+    assert (answer["summary"], answer["findings"]) == ("No functions to measure.", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "function", "measures"),
+    [
+        ("a.js", "function f(a, b) {\n  if (a && b) { return 1 }\n  return 2\n}\n", "f", (3, 2)),
+        ("a.ts", "export function f(a: number): number {\n  return a ? 1 : 2\n}\n", "f", (2, 1)),
+        ("a.go", "package a\n\nfunc f(a int) int {\n\tfor a > 0 {\n\t\ta--\n\t}\n\treturn a\n}\n", "f", (2, 1)),
+        ("a.rs", "fn f(a: i32) -> i32 {\n    if a > 0 { 1 } else { 2 }\n}\n", "f", (2, 1)),
+        ("A.java", "class A {\n  int f(int a) {\n    while (a > 0) a--;\n    return a;\n  }\n}\n", "A::f", (2, 1)),
+        ("a.c", "int f(int a) {\n  return a ? 1 : 2;\n}\n", "f", (2, 1)),
+        ("a.rb", "def f(a)\n  return 1 if a\n  2\nend\n", "f", (2, 1)),
+        ("a.php", "<?php\nfunction f($a) {\n  if ($a) { return 1; }\n  return 2;\n}\n", "f", (2, 1)),
+    ],
+)
+def test_functions_of_other_languages_are_measured(project, name, text, function, measures):
+    project.write(name, text)
+    row = complexity.run(project.root)["worst"][0]
+    assert (row["name"], (row["cyclomatic"], row["parameters"])) == (function, measures)
+
+
+def _branched(name, count=31):
+    return f"function {name}(a) {{\n" + "".join(f"  if (a === {number}) {{ b() }}\n" for number in range(count)) + "}\n"
+
+
+def test_findings_come_from_the_projects_own_code_alone(project, titles):
+    for path in ("vendor/a.js", "test/b.js", "docs/c.js", "d.min.js", "examples/e.js"):
+        project.write(path, _branched("f"))
+    project.write("f.js", "// @generated\n" + _branched("f"))
+    assert titles(complexity.run(project.root)) == []
+    project.write("own.js", _branched("f"))
+    assert titles(complexity.run(project.root)) == ["1 function with a cyclomatic number above 15"]
+
+
+def test_rusts_inline_tests_are_not_measured(project):
+    project.write("a.rs", "fn f() {}\n\n#[cfg(test)]\nmod tests {\n    fn g() {}\n}\n")
+    assert [row["name"] for row in complexity.run(project.root)["worst"]] == ["f"]
+
+
+def test_a_function_whose_end_was_lost_is_left_out():
+    from types import SimpleNamespace
+
+    from genesis.agents.toolkit.functions import _is_plausible
+
+    lines = ["  def f", *["    a"] * 70, "  end", "  def g", *["    b"] * 9, "  end"]
+    lost = SimpleNamespace(start_line=1, end_line=len(lines), cyclomatic_complexity=1)
+    whole = SimpleNamespace(start_line=1, end_line=72, cyclomatic_complexity=1)
+    assert not _is_plausible(lost, lines)
+    assert _is_plausible(whole, lines)
+
+
+def test_a_docstring_does_not_make_a_function_long(project):
+    project.write("a.py", 'def f():\n    """Doc.\n' + "\n    More.\n" * 100 + '    """\n    return 1\n')
+    answer = complexity.run(project.root)
+    assert answer["longest"][0]["lines"] == 2
+    assert answer["findings"] == []

@@ -4,8 +4,9 @@ import subprocess
 
 import pytest
 
-from genesis.agents.toolkit.files import SourceFile, audited_folder, survey
+from genesis.agents.toolkit.files import SourceFile, audited_folder, folder_problem, survey
 from genesis.errors import TaskError
+from genesis.resilience.taxonomy import classify
 
 
 def _paths(tree):
@@ -132,7 +133,7 @@ def test_a_file_swapped_for_a_link_or_a_pipe_after_listing_is_not_read(project, 
     assert tree.text_of(tree.files[0]) is None
     path.unlink()
     os.mkfifo(path)
-    assert tree.text_of(tree.files[0]) == ""
+    assert tree.bytes_of(tree.files[0]) is None
 
 
 def test_text_is_decoded_whatever_it_is(project):
@@ -230,3 +231,31 @@ def test_unreadable_folder_is_counted_whoever_asks(project, monkeypatch):
 def test_where_a_file_stands(path, is_test, is_example):
     file = SourceFile(path, 0)
     assert (file.is_test, file.is_example) == (is_test, is_example)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("nope", "there is no folder"),
+        ("", "empty"),
+        ("a\0b", "not a path"),
+        ("file.txt", "is not a folder"),
+        ("https://github.com/pallets/flask", "clone it first"),
+        ("git@github.com:pallets/flask.git", "clone it first"),
+        ("ssh://git@h/x", "clone it first"),
+    ],
+)
+def test_a_folder_that_cannot_be_audited_is_told_with_the_reason(project, monkeypatch, path, said):
+    project.write("file.txt", "x")
+    monkeypatch.chdir(project.root)
+    assert said in (folder_problem({"path": path}) or "")
+    with pytest.raises(TaskError) as refused:
+        audited_folder(path)
+    assert refused.value.code == "GEN-TASK-INPUT"
+    assert not classify(refused.value).retryable
+
+
+def test_a_folder_that_can_be_audited_has_no_problem(project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    assert folder_problem({"path": "."}) is None
+    assert folder_problem({}) is None

@@ -43,6 +43,68 @@ def test_numbers_agree_with_git_itself(repository):
         assert row["commits"] == len(named), row
 
 
+def _committed(repository, *authors):
+    for number, author in enumerate(authors):
+        repository.git("commit", "-q", "--allow-empty", "-m", str(number), when=NOW + number, author=author)
+    answer = history.run(repository.root, now=NOW)
+    return [[(row["name"], row["commits"]) for row in answer[key]] for key in ("top_contributors", "bots")]
+
+
+def test_people_are_joined_by_name_and_by_address(repository):
+    people, _ = _committed(
+        repository,
+        "Ada Lovelace <ada@work.example>",
+        "Ada Lovelace <ada@home.example>",
+        "ada <ada@home.example>",
+        "ada lovelace <12345+ada@users.noreply.github.com>",
+        "ada-l <ada@users.noreply.github.com>",
+        "Bob <bob@x>",
+        "root <root@one>",
+        "root <root@two>",
+    )
+    assert people == [("Ada Lovelace", 5), ("Bob", 1), ("root", 1), ("root", 1)]
+
+
+def test_the_mailmap_of_the_repository_joins_people(repository):
+    repository.write(".mailmap", "Ada Lovelace <ada@work.example> Countess <c@king.example>\n")
+    repository.commit(author="Countess <c@king.example>")
+    people, _ = _committed(repository, "Ada Lovelace <ada@work.example>")
+    assert people == [("Ada Lovelace", 2)]
+
+
+def test_bots_are_no_contributors(repository):
+    people, bots = _committed(
+        repository,
+        "dependabot[bot] <49699333+dependabot[bot]@users.noreply.github.com>",
+        "renovate[bot] <29139614+renovate[bot]@users.noreply.github.com>",
+        "github-actions <actions@github.com>",
+        "semantic-release-bot <x@y>",
+        "Abbott <abbott@x>",
+    )
+    assert people == [("Abbott", 1)]
+    assert len(bots) == 4
+
+
+def test_dominance_is_a_persons_and_leaves_out_bots(repository, titles):
+    authors = ["Ada <a@x>", "ada <ada@y>", "dependabot[bot] <d@x>"] * 30 + ["Bob <b@x>"]
+    _committed(repository, *authors)
+    assert "One person made 98 % of the commits" in titles(history.run(repository.root, now=NOW))
+
+
+def test_renamed_files_keep_their_changes(repository):
+    repository.write("old.py", "".join(f"line {number}\n" for number in range(20)))
+    repository.commit(when=NOW)
+    repository.git("mv", "old.py", "middle.py")
+    repository.commit(when=NOW + 1)
+    (repository.root / "src").mkdir()
+    repository.git("mv", "middle.py", "src/new.py")
+    repository.commit(when=NOW + 2)
+    repository.write("src/new.py", "".join(f"line {number}\n" for number in range(19)))
+    repository.commit(when=NOW + 3)
+    (row,) = history.run(repository.root)["most_changed"]
+    assert (row["path"], row["commits"], row["exists"]) == ("src/new.py", 4, True)
+
+
 def test_bounded_number_of_commits(repository):
     for number in range(5):
         repository.write("a.py", str(number))

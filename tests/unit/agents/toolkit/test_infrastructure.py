@@ -14,7 +14,7 @@ def test_workflows_are_listed(project):
         ".github/workflows/ci.yml",
         (
             "name: CI\non:\n  push:\n  pull_request:\npermissions: {contents: read}\njobs:\n  a:\n"
-            "    steps:\n    - run: make\n"
+            "    runs-on: x\n    steps:\n    - run: make\n"
         ),
     )
     project.write(".gitlab-ci.yml", "a: {}\n")
@@ -26,38 +26,115 @@ def test_workflows_are_listed(project):
     assert answer["findings"] == []
 
 
-def test_dangerous_workflows(project):
+_PRIVILEGED = (
+    "on: [pull_request_target]\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps:\n"
+    "    - uses: actions/checkout@v4\n      with:\n        ref: ${{ github.event.pull_request.head.sha }}\n"
+    "    - run: echo ${{ github.event.issue.title }}\n    - uses: some/action@main\n    - uses: other/action@v1\n"
+)
+
+
+def test_workflows_are_checked_with_one_finding_a_rule(project):
+    project.write(".github/workflows/a.yml", _PRIVILEGED)
+    findings = infrastructure.run(project.root)["findings"]
+    assert [(each["severity"], each["title"], each["where"]) for each in findings] == [
+        ("high", "A workflow runs with secrets on events that strangers cause", ".github/workflows/a.yml:1"),
+        ("high", "An expression is expanded inside a script", ".github/workflows/a.yml:10"),
+        ("medium", "An action is not pinned to a commit", ".github/workflows/a.yml:11"),
+        ("low", "The checkout step leaves its token on disk", ".github/workflows/a.yml:7"),
+    ]
+    assert findings[2]["detail"].startswith("some/action@main (zizmor: unpinned-uses). 3 places: ")
+
+
+def test_actions_of_github_itself_by_tag_are_of_low_severity(project):
     project.write(
         ".github/workflows/a.yml",
-        (
-            "on: [pull_request_target]\npermissions: write-all\njobs:\n  a:\n    steps:\n"
-            "    - uses: actions/checkout@v4\n      with:\n"
-            "        ref: ${{ github.event.pull_request.head.sha }}\n"
-            "    - run: echo ${{ github.event.issue.title }}\n    - run: curl https://h/x | sh\n"
-            "    - run: echo ${{ inputs.name }}\n"
-        ),
+        "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps:\n"
+        "    - uses: actions/setup-python@v5\n    - run: echo ${{ github.ref_name }}\n",
     )
-    project.write(".github/workflows/b.yml", "on: push\njobs:\n  a:\n    steps: []\n")
-    project.write(".github/workflows/c.yml", "a: [\n")
     assert _found(project) == {
-        ("high", "A privileged CI workflow checks out a stranger's code"),
-        ("high", "A CI step puts text that others choose into a shell script"),
-        ("low", "A CI step puts text that others choose into a shell script"),
-        ("low", "A CI step runs a script straight from the network"),
-        ("medium", "A CI workflow gives its token all rights"),
-        ("low", "A CI workflow does not limit its token"),
-        ("medium", "A CI workflow cannot be read"),
+        ("low", "An action is not pinned to a commit"),
+        ("medium", "An expression is expanded inside a script"),
     }
+
+
+def test_broken_workflows_are_found_and_the_others_still_checked(project):
+    project.write(".github/workflows/a.yml", "a: [\n")
+    project.write(".github/workflows/b.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n    - run: make\n")
+    project.write(".github/workflows/c.yml", "on: push\njobs: 3\n")
+    project.write(".github/workflows/d.yml", "on: push\njobs: {a: {steps: [{run: x}]}}\n")
+    assert _found(project) == {
+        ("medium", "A CI workflow cannot be read"),
+        ("low", "A workflow's token is not limited to what it needs"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (".github/zizmor.yml", "rules:\n" + "".join(f"  {each}: {{disable: true}}\n" for each in ("unpinned-uses",))),
+        (".github/workflows/b.yml", "on: push\n# zizmor: ignore[x]\n"),
+    ],
+)
+def test_what_the_repository_suppresses_is_counted(project, path, text):
+    workflow = (
+        _PRIVILEGED if "zizmor.yml" in path else _PRIVILEGED.replace("@v1\n", "@v1  # zizmor: ignore[unpinned-uses]\n")
+    )
+    project.write(".github/workflows/a.yml", workflow)
+    project.write(path, text)
+    titles = {title for _, title in _found(project)}
+    assert ("An action is not pinned to a commit" in titles) == ("zizmor.yml" not in path)
+    assert any(title.startswith("The repository suppresses") for title in titles)
+
+
+def test_settings_outside_the_folder_are_not_read(tmp_path, project):
+    (tmp_path / "zizmor.yml").write_text("rules:\n  unpinned-uses: {disable: true}\n")
+    project.write(".github/workflows/a.yml", _PRIVILEGED)
+    assert ("medium", "An action is not pinned to a commit") in _found(project)
+
+
+def test_workflows_are_not_passed_over_in_silence_without_zizmor(project, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    project.write(".github/workflows/a.yml", _PRIVILEGED)
+    assert ("low", "The CI workflows were not checked for security") in _found(project)
+
+
+@pytest.mark.parametrize(
+    ("path", "system"),
+    [
+        (".gitlab-ci.yml", "GitLab CI"),
+        ("Jenkinsfile", "Jenkins"),
+        ("ci/Jenkinsfile.release", "Jenkins"),
+        ("azure-pipelines.yml", "Azure Pipelines"),
+        (".azure-pipelines/build.yml", "Azure Pipelines"),
+        (".circleci/config.yml", "CircleCI"),
+        (".travis.yml", "Travis CI"),
+        (".ci/build.sh", "scripts in .ci"),
+        ("appveyor.yml", "AppVeyor"),
+        (".buildkite/pipeline.yaml", "Buildkite"),
+        (".forgejo/workflows/test.yml", "Gitea or Forgejo Actions"),
+        (".woodpecker/test.yml", "Woodpecker"),
+    ],
+)
+def test_other_ci_systems_are_named(project, path, system):
+    project.write(path, "a: {}\n")
+    for number in range(4):
+        project.write(f"{number}.py")
+    answer = infrastructure.run(project.root)
+    assert answer["ci"] == [system]
+    assert answer["findings"] == []
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("FROM python:3.12\nUSER app\nCMD x\n", set()),
-        ("FROM python\nUSER app\n", {"A base image has no fixed version (python)"}),
-        ("FROM python:3.12\n", {"A container runs as root"}),
-        ("FROM python:3.12 AS b\nUSER app\nFROM python:3.12\n", {"A container runs as root"}),
-        ("FROM python:3.12\nUSER root\n", {"A container runs as root"}),
+        ("FROM python\nUSER app\n", {"A base image has no fixed version"}),
+        ("FROM python:3.12\n", {"A Dockerfile sets no user other than root"}),
+        ("FROM python:3.12 AS b\nUSER app\nFROM python:3.12\n", {"A Dockerfile sets no user other than root"}),
+        ("FROM python:3.12 AS b\nUSER app\nFROM b\nCMD x\n", set()),
+        ("FROM python:3.12 AS b\nUSER app\nFROM b AS c\nUSER root\n", {"A Dockerfile sets no user other than root"}),
+        ("FROM gcr.io/distroless/static-debian12:nonroot\n", {"A base image has no fixed version"}),
+        ("FROM nginxinc/nginx-unprivileged:1.27\n", set()),
         (
             "FROM python:3.12\nUSER a\nRUN curl https://h/x | bash\n",
             {"A Dockerfile runs a script straight from the network"},
@@ -75,6 +152,13 @@ def test_dangerous_workflows(project):
         ("FROM python:3.12\nRUN <<EOF\nUSER root\nEOF\nUSER a\n", set()),
         ("# nothing\n", {"A Dockerfile has no FROM"}),
         ("ARG BASE\nFROM ${BASE}\nUSER a\n", set()),
+        ("ARG V=3.12\nARG BASE=python:${V}\nFROM ${BASE}\nUSER a\n", set()),
+        ("FROM python:${V:-3.12}\nUSER a\n", set()),
+        ("FROM --platform=$BUILDPLATFORM python:3.12 AS build\nFROM scratch\nCOPY --from=build /x /x\nUSER 1\n", set()),
+        ("FROM python@sha256:" + "a" * 64 + "\nUSER a\n", set()),
+        ("from python:3.12 as base\nfrom base\nuser a\n", set()),
+        ("FROM {{ base_image }}\nRUN x\n", set()),
+        ("{% include 'x' %}\nRUN x\n", set()),
     ],
 )
 def test_dockerfiles(project, text, expected):
@@ -82,14 +166,63 @@ def test_dockerfiles(project, text, expected):
     assert {title for _, title in _found(project)} == expected
 
 
-def test_a_module_named_dockerfile_is_no_dockerfile(project):
-    project.write("dockerfile.py", "from x import y\n")
+def test_what_only_begins_like_a_dockerfile_is_none(project):
+    for name in ("dockerfile.py", "Dockerfile.dockerignore", "Dockerfile.j2", "Dockerfile.tmpl", "Dockerfile.md"):
+        project.write(name, "*\n!src\n")
+    project.write("Dockerfile.common", "RUN make\n")
     project.write("Dockerfile.dev", "FROM a:1\nUSER a\n")
     project.write("web.dockerfile", "FROM a:1\nUSER a\n")
-    assert [row["path"] for row in infrastructure.run(project.root)["dockerfiles"]] == [
-        "Dockerfile.dev",
-        "web.dockerfile",
-    ]
+    answer = infrastructure.run(project.root)
+    assert [row["path"] for row in answer["dockerfiles"]] == ["Dockerfile.common", "Dockerfile.dev", "web.dockerfile"]
+    assert [each["title"] for each in answer["findings"] if "Docker" in each["title"]] == []
+
+
+def test_containers_of_tests_examples_and_development_are_not_judged(project):
+    project.write("tests/Dockerfile", "FROM python\n")
+    project.write("testdata2/pod.yaml", "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: x}]}\n")
+    project.write("examples/compose.yaml", "services: {a: {image: redis}}\n")
+    project.write(".devcontainer/Dockerfile", "FROM python\n")
+    assert _found(project) == {("medium", "No continuous integration is set up")}
+
+
+def test_many_places_of_a_rule_are_one_finding(project):
+    for number in range(7):
+        project.write(f"{number}/Dockerfile", "FROM python\nUSER a\n")
+    project.write(".travis.yml", "")
+    (finding,) = infrastructure.run(project.root)["findings"]
+    assert (finding["title"], finding["where"]) == ("7 base images have no fixed version", "0/Dockerfile:1")
+    assert finding["detail"].endswith("python in 4/Dockerfile:1 and 2 more.")
+
+
+def _pod(image):
+    return f"apiVersion: v1\nkind: Pod\nspec: {{containers: [{{name: c, image: '{image}'}}]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"pod.yaml": _pod("app")}, 1),
+        ({"pod.yaml": _pod("app:latest")}, 1),
+        ({"pod.yaml": _pod("app:1.2")}, 0),
+        ({"pod.yaml": _pod("app@sha256:" + "0" * 64)}, 0),
+        ({"pod.yaml": _pod("${IMAGE}")}, 0),
+        ({"pod.yaml": _pod("IMAGE_PLACEHOLDER")}, 0),
+        ({"pod.yaml": _pod("{{ .Values.image }}")}, 0),
+        ({"base/pod.yaml": _pod("app"), "prod/kustomization.yaml": "images: [{name: app, newTag: v3}]\n"}, 0),
+        ({"base/pod.yaml": _pod("app:latest"), "kustomization.yml": "images: [{name: app, digest: sha256:0}]\n"}, 0),
+        ({"base/pod.yaml": _pod("app"), "kustomization.yaml": "images: [{name: other, newTag: v3}]\n"}, 1),
+        ({"pod.yaml": _pod("app"), "skaffold.yaml": "build: {artifacts: [{image: app}]}\n"}, 0),
+        ({"templates/pod.yaml": "apiVersion: v1\nkind: Pod\nspec:\n  {{- if x }}\n  image: app\n"}, 0),
+        ({"compose.yml": "services: {a: {image: app, build: .}, b: {image: app}}\n"}, 0),
+        ({"compose.prod.yml": "services: {a: {image: redis}}\n"}, 1),
+        ({"list.yaml": "apiVersion: v1\nkind: List\nitems: [{kind: Pod, spec: {containers: [{image: app}]}}]\n"}, 1),
+    ],
+)
+def test_images_whose_version_is_set_elsewhere_are_left_alone(project, files, expected):
+    for path, text in {**files, ".travis.yml": ""}.items():
+        project.write(path, text)
+    titles = [title for _, title in _found(project)]
+    assert titles == ["A deployed image has no fixed version"] * expected
 
 
 def test_compose_and_kubernetes(project):
@@ -113,12 +246,10 @@ def test_compose_and_kubernetes(project):
     assert answer["compose"] == [{"path": "compose.yaml", "services": ["a", "b"]}]
     assert answer["kubernetes"] == [{"path": "k8s.yaml", "kinds": ["Deployment", "Service"]}]
     assert {each["title"] for each in answer["findings"]} == {
-        "Service a uses an image without a fixed version",
-        "Service a is privileged",
-        "Service a controls the host's Docker",
-        "Service a uses the host's network",
-        "Container c is privileged",
-        "Container c uses an image without a fixed version",
+        "2 containers are privileged",
+        "A service controls the host's Docker",
+        "A service uses the host's network",
+        "2 deployed images have no fixed version",
     }
 
 

@@ -77,3 +77,33 @@ def test_many_files_are_counted_in_bounded_time(project):
             project.write(f"{folder}/{number}.py", "x = 1\n")
     answer = inventory.run(project.root, time_limit_s=30)
     assert answer["totals"]["code"] == 1_000
+
+
+def test_a_large_style_sheet_is_not_the_main_language(project):
+    project.write("src/App.java", "class App {\n}\n")
+    project.write("site/style.css", "a { b: c }\n" * 900)
+    project.write("site/index.html", "<p>\n" * 900)
+    project.write("data.json", "[\n" + "1,\n" * 900 + "1]\n")
+    answer = inventory.run(project.root)
+    assert answer["main_language"] == "Java"
+    assert answer["summary"] == "4 files, 2 lines of code in 1 language, mostly Java."
+
+
+@pytest.mark.parametrize("path", ["vendor/lib.js", "web/app.min.js", "web/jquery-3.1.js", "web/bundle.js"])
+def test_code_of_others_does_not_decide_the_main_language(project, path):
+    project.write("app.py", "x = 1\n")
+    project.write(path, "var a = 1;" * 900 if path == "web/bundle.js" else "var a = 1;\n" * 900)
+    assert inventory.run(project.root)["main_language"] == "Python"
+
+
+def test_a_site_without_programs_is_named_by_its_markup(project):
+    project.write("index.html", "<p>\n" * 9)
+    project.write("style.css", "a {}\n")
+    assert inventory.run(project.root)["main_language"] == "HTML"
+
+
+def test_scripts_without_an_ending_are_known_by_their_first_line(project):
+    project.write("bin/tool", "#!/usr/bin/env -S python3 -u\nx = 1\n")
+    project.write("bin/other", "#!/usr/bin/node\nx()\n")
+    names = {row["language"] for row in inventory.run(project.root)["languages"]}
+    assert names == {"Python", "JavaScript"}

@@ -1,11 +1,11 @@
 import pytest
 
-from genesis.agents.toolkit.files import SourceFile
-from genesis.agents.toolkit.language import LineCount, comment_of, count_lines, language_of
+from genesis.agents.toolkit.comments import comment_of
+from genesis.agents.toolkit.language import LineCount, count_lines, interpreter_of, language_of
 
 
 def _language(name, head=b""):
-    return language_of(SourceFile(name, 0), head)
+    return language_of(name, interpreter_of(head.decode()))
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,16 @@
 import json
 from pathlib import Path
 
-from genesis.agents.toolkit import lint, ruff_check
+import pytest
+
+from genesis.agents.toolkit import lint, oxlint_check, ruff_check
 from genesis.agents.toolkit.files import survey
 from genesis.agents.toolkit.ruff_settings import ruff_settings
+
+
+def _settings(project):
+    tree = survey(project.root)
+    return ruff_settings(tree, [file for file in tree.files if file.suffix == ".py"])
 
 
 def test_violations_are_counted_by_rule_and_file(project):
@@ -40,10 +47,58 @@ def test_the_repositorys_selection_is_used(project):
 def test_extend_inside_the_folder_is_followed(project):
     project.write("base/ruff.toml", 'line-length = 30\n[lint]\nselect = ["E501"]\n')
     project.write("ruff.toml", 'extend = "base/ruff.toml"\nline-length = 20\n')
-    settings = ruff_settings(survey(project.root))
-    assert settings.refused == ()
-    assert "line-length = 20" in settings.toml
-    assert 'select = ["E501"]' in settings.toml
+    project.write("a.py", "import os  # more than 20\n")
+    assert _settings(project)[0].refused == ()
+    assert lint.run(project.root)["by_rule"] == [{"rule": "E501", "name": "line-too-long", "count": 1}]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'allowed-confusables = ["–"]\nselect = ["RUF001"]\n',
+        'select = ["N"]\n[lint.pep8-naming]\nignore-names = ["Bad*"]\n',
+        'select = ["C901"]\n[lint.mccabe]\nmax-complexity = 90\n',
+        'select = ["F401"]\n[lint.extend-per-file-ignores]\n"a.py" = ["F"]\n',
+    ],
+)
+def test_every_setting_of_the_repository_is_honoured(project, settings):
+    project.write("ruff.toml", f"[lint]\n{settings}")
+    project.write("a.py", "import os\n\nx = 'a – b'\n\n\ndef Bad():\n    if x:\n        return 1\n    return 2\n")
+    assert lint.run(project.root)["violations"] == 0
+
+
+def test_each_file_is_linted_with_the_nearest_configuration(project):
+    project.write("pyproject.toml", '[tool.ruff.lint]\nselect = ["F401"]\n')
+    project.write("app/ruff.toml", '[lint]\nselect = ["E711"]\n[lint.per-file-ignores]\n"legacy/*" = ["E711"]\n')
+    project.write("app/pyproject.toml", "[project]\nname = 'app'\n")
+    for name in ("a.py", "app/b.py", "app/legacy/c.py"):
+        project.write(name, "import os\n\nx = 1\nif x == None:\n    pass\n")
+    answer = lint.run(project.root)
+    assert {(row["rule"], row["count"]) for row in answer["by_rule"]} == {("F401", 1), ("E711", 1)}
+    assert {row["path"] for row in answer["worst_files"]} == {"a.py", "app/b.py"}
+
+
+def test_a_configuration_above_the_folder_is_not_read(project, tmp_path):
+    (tmp_path / "ruff.toml").write_text('[lint]\nselect = ["ALL"]\n')
+    project.write("a.py", "x = 1\n")
+    assert lint.run(project.root)["violations"] == 0
+
+
+def test_another_required_version_is_said_and_the_rules_are_used(project, titles):
+    project.write("base.toml", '[lint]\nselect = ["E711"]\n')
+    project.write("ruff.toml", 'required-version = "==0.0.1"\nextend = "base.toml"\n')
+    project.write("a.py", "import os\n\nx = 1\nif x == None:\n    pass\n")
+    answer = lint.run(project.root)
+    assert answer["by_rule"] == [{"rule": "E711", "name": "none-comparison", "count": 1}]
+    assert "The sources were linted by another ruff than the repository requires, ==0.0.1" in titles(answer)
+
+
+def test_the_repositorys_files_are_not_changed(project):
+    project.write("ruff.toml", 'fix = true\nunsafe-fixes = true\ncache-dir = "cache"\noutput-format = "full"\n')
+    source = project.write("a.py", "import os\n")
+    assert lint.run(project.root)["violations"] == 1
+    assert source.read_text() == "import os\n"
+    assert not (project.root / "cache").exists()
 
 
 def test_extend_outside_of_the_folder_is_refused_and_not_quoted(project, tmp_path, titles):
@@ -60,26 +115,59 @@ def test_extend_outside_of_the_folder_is_refused_and_not_quoted(project, tmp_pat
 def test_extend_through_a_link_or_in_a_circle_is_refused(project, tmp_path):
     (tmp_path / "outside.toml").write_text("line-length = 1\n")
     (project.root / "link.toml").symlink_to(tmp_path / "outside.toml")
+    project.write("a.py", "x = 1\n")
     project.write("ruff.toml", 'extend = "link.toml"\n')
-    assert ruff_settings(survey(project.root)).refused
+    assert _settings(project)[0].refused
     project.write("ruff.toml", 'extend = "ruff.toml"\n')
-    assert ruff_settings(survey(project.root)).refused
+    assert _settings(project)[0].refused
 
 
-def test_only_harmless_settings_are_taken(project):
-    project.write(
-        "ruff.toml",
-        (
-            'cache-dir = "/tmp/x"\nsrc = ["/"]\noutput-format = "full"\nfix = true\n'
-            'select = ["F"]\n[lint.isort]\nknown-first-party = ["p"]\n[lint.per-file-ignores]\n'
-            '"q\\"x" = ["F"]\n'
-        ),
-    )
-    toml = ruff_settings(survey(project.root)).toml
-    assert not any(word in toml for word in ("cache-dir", "src", "output-format", "fix"))
-    assert 'select = ["F"]' in toml
-    assert "[lint.isort]" in toml
-    assert '"q\\"x" = ["F"]' in toml
+def test_a_configuration_that_is_a_link_is_not_read(project, tmp_path):
+    (tmp_path / "credentials").write_text("top_secret_value = \n")
+    (project.root / "ruff.toml").symlink_to(tmp_path / "credentials")
+    project.write("a.py", "import os\n")
+    answer = lint.run(project.root)
+    assert answer["violations"] == 1
+    assert "top_secret_value" not in json.dumps(answer)
+
+
+def test_extend_in_disguise_falls_back_to_the_default_rules(project, tmp_path):
+    (tmp_path / "credentials").write_text("top_secret_value = \n")
+    project.write("a.py", "import os\n")
+    project.write("pyproject.toml", f'[tool]\nruff = {{ extend = "{tmp_path}/credentials", line-length = 5 }}\n')
+    answer = lint.run(project.root)
+    assert answer["violations"] == 1
+    assert "top_secret_value" not in json.dumps(answer)
+
+
+def test_scripts_are_linted_without_the_repositorys_configuration(project, titles):
+    project.write(".oxlintrc.json", '{"jsPlugins": ["./evil.js"], "rules": {"no-debugger": "off"}}')
+    project.write("evil.js", "require('fs').writeFileSync('ran', 'x');\n")
+    project.write("a.js", "if (x === NaN) { debugger; }\n")
+    project.write("b.ts", "const a: number = ;\n")
+    project.write("vendor/c.js", "debugger;\n")
+    project.write("jquery.min.js", "debugger;\n")
+    answer = lint.run(project.root)
+    assert {row["rule"] for row in answer["by_rule"]} == {"eslint(no-debugger)", "eslint(use-isnan)"}
+    assert [(each["path"], each["line"]) for each in answer["syntax_errors"]] == [("b.ts", 1)]
+    assert answer["checked"]["scripts"] == 3
+    assert not (project.root / "ran").exists()
+    assert "2 lint violations of 2 rules in JavaScript and TypeScript" in titles(answer)
+
+
+def test_languages_without_a_linter_are_named(project):
+    project.write("a.go", "package a\n")
+    project.write("b.rs", "fn a() {}\n")
+    answer = lint.run(project.root)
+    assert answer["not_linted"] == ["Go", "Rust"]
+    assert "not linted: Go, Rust" in answer["summary"]
+
+
+@pytest.mark.parametrize("configuration", ["setup.cfg", "tox.ini", ".flake8", "pyproject.toml"])
+def test_a_project_with_another_linter_is_not_told_that_it_has_none(project, titles, configuration):
+    project.write(configuration, "[tool.pylint]\n" if configuration == "pyproject.toml" else "[flake8]\n")
+    project.write("a.py", "x = 1\n")
+    assert titles(lint.run(project.root)) == []
 
 
 def test_settings_that_ruff_refuses_fall_back(project, titles):
@@ -100,12 +188,14 @@ def test_a_ruff_of_the_audited_folder_is_never_imported(project):
     assert not mark.exists()
 
 
-def test_missing_ruff_is_a_finding(project, titles, monkeypatch):
-    monkeypatch.setattr(ruff_check, "find_spec", lambda name: None)
+def test_missing_linters_are_findings(project, titles, monkeypatch):
+    monkeypatch.setattr(ruff_check, "installed_program", lambda name: None)
+    monkeypatch.setattr(oxlint_check, "installed_program", lambda name: None)
     project.write("a.py", "import os\n")
+    project.write("a.js", "debugger\n")
     answer = lint.run(project.root)
     assert answer["tool"]["available"] is False
-    assert titles(answer) == ["Python sources were not linted"]
+    assert titles(answer) == ["Python sources were not linted", "JavaScript and TypeScript sources were not linted"]
 
 
 def test_syntax_errors_are_found_where_they_matter(project):
@@ -144,7 +234,7 @@ def test_file_cap_is_said(project, titles):
     answer = lint.run(project.root, max_files="2")
     assert answer["violations"] == 2
     assert answer["truncated"] is True
-    assert "Linting is incomplete: 2 of 5 Python files were given to ruff" in titles(answer)
+    assert "Linting is incomplete: 2 of 5 files were linted" in titles(answer)
 
 
 def test_strange_names_are_linted(project):

@@ -103,6 +103,25 @@ def test_the_summary_is_sorted_by_severity_and_cut(project, tmp_path):
     assert "… and 15 more" in answer["markdown"]
 
 
+def test_findings_of_one_severity_are_ordered_by_what_they_put_at_risk_and_told_once(project, tmp_path):
+    given = {
+        "todos": {"findings": [_finding("medium", "old markers")]},
+        "lint": {"findings": [_finding("medium", "broken file", where="a.py")]},
+        "tests": {"findings": [_finding("medium", "broken file", where="a.py")]},
+        "secrets": {"findings": [_finding("medium", "a token")]},
+    }
+    answer = report.run(project.root, output=str(tmp_path / "r.md"), **given)
+    assert [(each["topic"], each["title"]) for each in answer["top_findings"]] == [
+        ("secrets", "a token"),
+        ("tests", "broken file"),
+        ("todos", "old markers"),
+    ]
+
+
+def test_every_topic_has_its_place_in_the_order():
+    assert sorted(report._URGENCY) == sorted(report.TOPICS)
+
+
 def test_long_tables_say_how_many_more(project, tmp_path):
     rows = [{"path": f"{number}.py", "line": 1, "marker": "TODO", "text": f"TODO {number}"} for number in range(40)]
     answer = report.run(project.root, output=str(tmp_path / "r.md"), top="5", todos={"todos": rows, "not_shown": 60})
@@ -152,7 +171,7 @@ def test_an_output_that_cannot_be_written_is_refused(project, monkeypatch, outpu
 
 def test_a_failure_while_writing_leaves_the_old_report_whole(project, tmp_path, monkeypatch):
     target = tmp_path / "r.md"
-    target.write_text("old")
+    old = report.run(project.root, output=str(target))["markdown"]
 
     def refuse(descriptor):
         raise OSError(28, "No space left on device")
@@ -160,7 +179,7 @@ def test_a_failure_while_writing_leaves_the_old_report_whole(project, tmp_path, 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(TaskError, match="No space left"):
         report.run(project.root, output=str(target))
-    assert target.read_text() == "old"
+    assert target.read_text() == old
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["r.md"]
 
 
@@ -169,3 +188,58 @@ def test_the_default_output_is_in_the_current_folder(project, tmp_path, monkeypa
     answer = report.run(project.root, now="1790000000")
     assert answer["report"] == str(tmp_path / "genesis-audit.md")
     assert "Made by Genesis on 2026-09-21 14:13 UTC" in answer["markdown"]
+
+
+def test_a_report_about_the_same_folder_is_replaced(project, tmp_path):
+    target = tmp_path / "r.md"
+    report.run(project.root, output=str(target), now=0)
+    answer = report.run(f"{project.root}/.", output=str(target), now=60)
+    assert "1970-01-01 00:01" in target.read_text() == answer["markdown"]
+
+
+@pytest.mark.parametrize("content", ["# My own audit\n", "x" * 5_000, "\0"])
+def test_a_file_of_somebody_else_is_not_replaced(project, tmp_path, content):
+    target = tmp_path / "r.md"
+    target.write_text(content)
+    with pytest.raises(TaskError, match="is no audit report") as refused:
+        report.run(project.root, output=str(target))
+    assert (refused.value.code, target.read_text()) == ("GEN-TASK-INPUT", content)
+    assert "give output=" in (report.report_problem({"path": str(project.root), "output": str(target)}) or "")
+
+
+def test_a_report_about_another_folder_is_not_replaced(project, tmp_path):
+    other, target = tmp_path / "other" / "project", tmp_path / "r.md"
+    other.mkdir(parents=True)
+    report.run(other, output=str(target))
+    with pytest.raises(TaskError, match="about another folder"):
+        report.run(project.root, output=str(target))
+
+
+def test_a_mark_in_the_audited_text_does_not_make_a_file_ours(project, tmp_path):
+    target = tmp_path / "r.md"
+    target.write_text(
+        report.run(project.root, output=str(tmp_path / "a.md"))["markdown"].replace("\n<!--", "\n    <!--")
+    )
+    assert report.report_problem({"path": str(project.root), "output": str(target)})
+
+
+def test_a_file_that_appears_while_the_report_is_made_is_kept(project, tmp_path, monkeypatch):
+    target = tmp_path / "r.md"
+    monkeypatch.setattr(report, "_body", lambda *_: [str(target.write_text("mine"))])
+    with pytest.raises(TaskError):
+        report.run(project.root, output=str(target))
+    assert target.read_text() == "mine"
+
+
+def test_a_link_to_somebody_elses_file_is_not_replaced(project, tmp_path):
+    (tmp_path / "notes.md").write_text("mine")
+    (tmp_path / "r.md").symlink_to(tmp_path / "notes.md")
+    (tmp_path / "dangling.md").symlink_to(tmp_path / "nowhere.md")
+    for name in ("r.md", "dangling.md"):
+        with pytest.raises(TaskError):
+            report.run(project.root, output=str(tmp_path / name))
+
+
+def test_a_report_that_could_be_written_has_no_problem(project, tmp_path):
+    assert report.report_problem({"path": str(project.root), "output": str(tmp_path / "r.md")}) is None
+    assert "no folder" in (report.report_problem({"path": str(tmp_path / "gone")}) or "")

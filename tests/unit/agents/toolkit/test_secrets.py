@@ -1,10 +1,13 @@
 import json
+import pickle
 import random
 import string
+from base64 import b64encode
 
 import pytest
 
 from genesis.agents.toolkit import secrets
+from genesis.agents.toolkit.secret_rules import find_secrets
 
 RANDOM = random.Random(7)
 
@@ -150,17 +153,172 @@ def test_two_secrets_close_to_each_other_are_both_found(project):
     assert [row["line"] for row in secrets.run(project.root)["secrets"]] == [1, 2]
 
 
-def test_files_that_hold_keys_are_findings(repository, titles):
+def test_files_that_hold_keys_are_one_finding_a_kind(repository):
     repository.write(".env", "A=1\n")
+    repository.write("api/.env.production", "A=1\n")
     repository.write(".env.example", "A=\n")
     repository.write("store.p12", b"\0")
     repository.write("deploy/id_rsa", "x")
+    repository.write("tests/store.jks", b"\0")
     answer = secrets.run(repository.root)
-    assert [(each["where"], each["severity"]) for each in answer["findings"]] == [
-        (".env", "medium"),
-        ("deploy/id_rsa", "medium"),
-        ("store.p12", "medium"),
+    assert [(each["severity"], each["title"], each["where"]) for each in answer["findings"]] == [
+        ("medium", "2 files of a kind that holds keys or passwords", "deploy/id_rsa"),
+        ("low", "2 environment files not ignored by git", ".env"),
     ]
+
+
+def test_a_key_file_whose_content_is_reported_is_not_reported_again(repository, titles):
+    repository.write("deploy/id_rsa", f"-----BEGIN OPENSSH PRIVATE KEY-----\n{_letters(64)}\n")
+    assert titles(secrets.run(repository.root)) == ["A secret is in the repository: private key"]
+
+
+def test_many_secrets_of_a_kind_are_one_finding(project):
+    for number in range(7):
+        project.write(f"src/{number}.py", f"x = 'ghp_{_letters(36)}'\n")
+    findings = secrets.run(project.root)["findings"]
+    assert [(each["title"], each["where"], each["detail"][-10:]) for each in findings] == [
+        ("7 secrets are in the repository: GitHub token", "src/0.py:1", "nd 2 more.")
+    ]
+
+
+_LONG = _letters(48)
+_HEX = _letters(32, "0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "severity"),
+    [
+        ("a.py", f"KEY = 'sk-proj-{_LONG}'", "high"),
+        ("a.py", f"KEY = 'sk-svcacct-{_LONG}'", "high"),
+        ("a.py", f"KEY = 'sk-ant-api03-{_LONG}-AA'", "high"),
+        ("a.py", f"KEY = 'gsk_{_LONG}aB3d'", "high"),
+        ("a.py", f"KEY = 'xapp-1-A0{_HEX.upper()}'", "high"),
+        ("a.py", f"KEY = 'rubygems_{_HEX}{_HEX[:16]}'", "high"),
+        ("a.py", f"headers = {{'X-Api-Key': '{_HEX}'}}", "medium"),
+        ("a.py", f"api_key: str = '{_HEX}'", "medium"),
+        ("a.py", f"client(password='Xk29vLq81m', key='{_HEX}')", "medium"),
+        ("A.java", 'ds.setPassword("Xk29vLq81m");', "medium"),
+        ("A.java", f'map.put("api_key", "{_HEX}");', "medium"),
+        ("a.go", 'password := "Xk29vLq81m"', "medium"),
+        ("compose.yml", "      - MYSQL_PASSWORD=Tr0ub4dor&3x", "medium"),
+        ("docker-compose.prod.yml", '      - "MYSQL_PASSWORD=Tr0ub4dor&3x"', "medium"),
+        ("compose.yaml", "      MYSQL_PASSWORD: h8Kq2LzP0v", "medium"),
+        ("compose.yaml", "      MYSQL_PASSWORD: wordpress", "low"),
+        (".env", "DB_PASSWORD=Xk29vLq81m", "medium"),
+        (".env.production", "export JWT_SECRET='9f8a7Kd02kfLq1Zx77'", "medium"),
+        ("application.properties", "spring.datasource.password=Xk29vLq81m", "medium"),
+        ("application.properties", f"api.key={_HEX}", "medium"),
+        ("appsettings.json", f'  "ApiKey": "{_HEX}",', "medium"),
+        (
+            "appsettings.json",
+            '"Default": "Server=db01.corp.net;Database=x;User Id=sa;Password=Xk29vLq81m;"',
+            "high",
+        ),
+        ("prod.tfvars", 'db_password = "Xk29vLq81m"', "medium"),
+        ("web.config", f'<add key="ApiKey" value="{_HEX}" />', "medium"),
+        ("settings.xml", "<password>Xk29vLq81m</password>", "medium"),
+        (".npmrc", f"//registry.corp.net/:_authToken={_HEX}", "medium"),
+        ("values.yaml", "  adminPassword: Xk29vLq81m", "medium"),
+        ("deploy.sh", "mysql --password=Xk29vLq81m db", "medium"),
+        ("deploy.sh", f"API_TOKEN={_HEX} ./deploy", "medium"),
+        (".github/workflows/a.yml", f"          API_TOKEN: {_HEX}", "medium"),
+        ("a.yaml", "url: postgres://svc:kd93Kf02LmQ@db.prod.corp.net/x", "high"),
+    ],
+)
+def test_secrets_are_found_in_the_notation_of_each_kind_of_file(path, line, severity):
+    found = find_secrets(path, f"# x\n{line}\n")
+    assert [(each.line, each.severity) for each in found] == [(2, severity)]
+    assert not any(len(word) > 7 and word in repr(found) for word in (_LONG, _HEX, "Xk29vLq81m", "kd93Kf02LmQ"))
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("README.md", "password = 'tR7#kq92Lm!x'"),
+        ("docs/setup.adoc", "DB_PASSWORD=Xk29vLq81m"),
+        ("guide.html", "password: 'tR7#kq92Lm!x'"),
+        ("src/a.py", "# password = 'tR7#kq92Lm!x'"),
+        ("src/a.py", 'def f():\n    """Log in.\n\n    password = \'tR7#kq92Lm!x\'\n    """'),
+        ("src/a.ts", "  // apiKey: 'tR7kq92Lm0x'"),
+        ("src/A.java", ' * password = "tR7kq92Lm0x"'),
+        ("src/test/java/ATest.java", 'String password = "tR7kq92Lm0x";'),
+        ("Src/App.Tests/A.cs", 'var password = "tR7kq92Lm0x";'),
+        ("tests/fixtures/secret.yaml", "apiVersion: v1\nkind: Secret\nstringData:\n  password: tR7kq92Lmx\n"),
+        ("examples/compose.yaml", "      - MYSQL_PASSWORD=Tr0ub4dor&3x"),
+        ("vendor/lib/a.php", "$password = 'tR7kq92Lm0x';"),
+        ("a.yaml", "key: AKIAIOSFODNN7EXAMPLE"),
+        ("a.yaml", "aws_secret_access_key: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        ("a.json", f'"integrity": "sha512-{_LONG}{_LONG}=="'),
+        ("a.py", f"TOKEN_SHA256 = '{_HEX}{_HEX}'"),
+        ("a.py", "API_KEY = '123e4567-e89b-42d3-a456-426614174000'"),
+        ("a.yml", "password: {{ vault_password }}"),
+        ("a.yml", "password: !vault |"),
+        ("a.yml", "PASSWORD: ${{ secrets.PASSWORD }}"),
+        ("compose.yml", "      - MYSQL_PASSWORD=${MYSQL_PASSWORD:-x9Kd02kfLq}"),
+        ("compose.yml", "      - MYSQL_PASSWORD_FILE=/run/secrets/db"),
+        ("compose.yml", "      - MYSQL_PASSWORD=changeme"),
+        ("compose.yml", "      - MYSQL_PASSWORD"),
+        (".env", "API_KEY=<your-api-key>"),
+        (".env", "API_KEY=your-api-key-here"),
+        ("a.py", "KEY = 'sk-proj-your-key-goes-here-1234567890'"),
+        ("a.py", "KEY = 'sk-ant-api03-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'"),
+        ("a.py", "KEY = 'ghp_abcdefghijklmnopqrstuvwxyz0123456789'"),
+        ("id_rsa.pub", f"ssh-rsa AAAAB3NzaC1yc2EAAA{_LONG}{_LONG} me@h"),
+        ("a.pem", f"-----BEGIN PUBLIC KEY-----\n{_LONG}\n"),
+        ("a.pem", f"-----BEGIN CERTIFICATE-----\n{_LONG}\n"),
+        ("a.yaml", "url: postgres://svc:kd93Kf02LmQ@localhost/x"),
+        ("a.yaml", "url: postgres://svc:kd93Kf02LmQ@db:5432/x"),
+        ("a.yaml", "url: https://user:kd93Kf02LmQ@example.com/x"),
+        ("a.yaml", "url: https://user:pass@git.corp.net/x"),
+        ("a.json", '"c": "Server=localhost;User Id=sa;Password=Xk29vLq81m;"'),
+        ("package-lock.json", f'"token": "{_HEX}"'),
+        ("a.rb", "token = request.headers['X-Auth-Token2']"),
+        ("a.ts", "passwordLabel: 'Enter2Your9Kd02kfLq'"),
+        ("a.ts", "const tokenType = 'Bearer9Kd02kfLq';"),
+        ("a.py", "Form('Service token', 'svc9Kd02kfLq')"),
+        ("a.py", "secret_sauce = 'tR7ß#kq92Lm!x'"),
+    ],
+)
+def test_examples_references_and_public_values_are_no_secrets(path, line):
+    assert find_secrets(path, line + "\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("stringData:\n  password: tR7kq92Lmx\n", (5, "value of a Kubernetes Secret", "high")),
+        (f"data:\n  db-password: {b64encode(b'tR7kq92Lmx1').decode()}\n", (5, "value of a Kubernetes Secret", "high")),
+        ("stringData:\n  app.yaml: |\n    password: Qz82kfPw91x\n", (6, "value of a Kubernetes Secret", "high")),
+        (
+            f"data:\n  tls.key: {b64encode(f'-----BEGIN PRIVATE KEY-----{chr(10)}{_LONG}'.encode()).decode()}\n",
+            (5, "value of a Kubernetes Secret", "high"),
+        ),
+        (
+            f"data:\n  password: {b64encode(b'letmein').decode()}\n",
+            (5, "plain password in a deployment file", "low"),
+        ),
+        ("stringData:\n  username: tR7kq92Lmx\n", None),
+        ("stringData:\n  password: ${DB_PASSWORD}\n", None),
+        ("stringData:\n  password: '{{ .Values.password }}'\n", None),
+        ("stringData:\n  password: ENC[AES256_GCM,data:tR7kq92Lmx]\nsops: {}\n", None),
+        (f"data:\n  ca.crt: {b64encode(b'-----BEGIN CERTIFICATE-----').decode()}\n", None),
+        ("data: [1]\nstringData: 3\n", None),
+        ("data:\n  password: '%%%'\n  token: {a: b}\n", None),
+    ],
+)
+def test_values_of_kubernetes_secrets(text, found):
+    answer = find_secrets("deploy/secret.yaml", f"apiVersion: v1\nkind: Secret\nmetadata: {{}}\n{text}")
+    assert [(each.line, each.kind, each.severity) for each in answer] == ([found] if found else [])
+
+
+def test_a_token_of_a_known_form_in_a_comment_is_low():
+    (found,) = find_secrets("src/a.py", f"# x = '{KNOWN['GitHub token']}'\n")
+    assert found.severity == "low"
+
+
+def test_found_secrets_travel_between_processes():
+    found = find_secrets("a.py", f"x = '{KNOWN['GitHub token']}'\n")
+    assert pickle.loads(pickle.dumps(found)) == found
 
 
 def test_hostile_text_takes_no_time(project):

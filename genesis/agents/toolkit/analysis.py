@@ -1,0 +1,81 @@
+"""Read one file and say all that the tools need to know about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from genesis.agents.toolkit.comments import find_todos
+from genesis.agents.toolkit.facts import FileFacts, FunctionMeasure, TestCount
+from genesis.agents.toolkit.files import SourceFile, decoded, read_bytes
+from genesis.agents.toolkit.functions import main_line, measure_functions
+from genesis.agents.toolkit.language import Language, count_lines, interpreter_of, language_of
+from genesis.agents.toolkit.origin import origin_of
+from genesis.agents.toolkit.python_source import PythonReading, read_python
+from genesis.agents.toolkit.secret_rules import find_secrets
+from genesis.agents.toolkit.static_tests import count_python_tests, count_tests
+from genesis.agents.toolkit.syntax import check_document
+
+__all__ = ["file_facts"]
+
+
+def file_facts(root: Path, file: SourceFile) -> FileFacts:
+    """Read a file once, parse it once where it is Python, and look at it in every way that the tools need.
+
+    Args:
+        root: The audited folder.
+        file: A file of it.
+    """
+    content = read_bytes(root, file)
+    if content is None:
+        return FileFacts("unread")
+    text = decoded(content)
+    if text is None:
+        return _binary(file, content)
+    interpreter = interpreter_of(text)
+    language = language_of(file.path, interpreter)
+    secrets = tuple(find_secrets(file.path, text))
+    if language is None:
+        lines = text.count("\n") + (text[-1:] not in ("", "\n"))
+        return FileFacts("text", lines=lines, interpreter=interpreter, secrets=secrets)
+    count = count_lines(text, language)
+    origin = origin_of(file.path, text)
+    python = read_python(content, text) if language.name == "Python" else None
+    document, problem = check_document(file, text)
+    return FileFacts(
+        "text",
+        language=language.name,
+        is_source=language.is_source,
+        origin=origin,
+        lines=count.total,
+        code=count.code,
+        comment=count.comment,
+        blank=count.blank,
+        main_line=python.main_line if python is not None else main_line(text, language),
+        interpreter=interpreter,
+        functions=_functions(file, text, language, python) if origin == "own" else (),
+        python=python.facts if python is not None else None,
+        tests=_tests(file, text, language, python),
+        todos=find_todos(text, language) if origin == "own" else (),
+        secrets=secrets,
+        document=document,
+        problem=problem,
+    )
+
+
+def _binary(file: SourceFile, content: bytes) -> FileFacts:
+    """Record a file that is no text; a Python file that is none, because of a NUL byte, is a broken one."""
+    language = language_of(file.path)
+    if language is None or language.name != "Python":
+        return FileFacts("binary")
+    python = read_python(content, "")
+    return FileFacts("binary", language="Python", python=python.facts, tests=count_python_tests(file, python))
+
+
+def _functions(
+    file: SourceFile, text: str, language: Language, python: PythonReading | None
+) -> tuple[FunctionMeasure, ...]:
+    return python.measures if python is not None else measure_functions(file, text, language)
+
+
+def _tests(file: SourceFile, text: str, language: Language, python: PythonReading | None) -> TestCount | None:
+    return count_python_tests(file, python) if python is not None else count_tests(file, text, language)

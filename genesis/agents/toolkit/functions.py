@@ -1,0 +1,110 @@
+"""Measure the functions of languages other than Python with lizard, and find programs' main functions."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from genesis.agents.toolkit.facts import FunctionMeasure
+from genesis.agents.toolkit.files import SourceFile
+from genesis.agents.toolkit.language import Language
+
+__all__ = ["MEASURED", "main_line", "measure_functions"]
+
+_MEASURED = (
+    "C C# C++ CUDA Erlang Fortran Go Java JavaScript Kotlin Lua Objective-C PHP Perl R Ruby Rust Scala Solidity Swift "
+    "TypeScript Vue Zig"
+)
+MEASURED = frozenset({*_MEASURED.split(), "C/C++ header"})
+"""The languages that lizard reads, apart from Python."""
+
+_MAX_CHARACTERS = 500_000
+_MAX_FUNCTIONS = 2_000
+_MAIN = {
+    "C": r"^(?:int|void|auto)\s+main\s*\(",
+    "C++": r"^(?:int|void|auto)\s+(?:\w+\s+)?main\s*\(",
+    "C#": r"^\s*(?:(?:public|private|internal|async|unsafe)\s+)*static\s+(?:async\s+)?[\w<>.]+\s+Main\s*\(",
+    "Dart": r"^(?:void\s+|Future<void>\s+)?main\s*\(",
+    "Go": r"^func main\(\)",
+    "Java": r"^\s*(?:public\s+static|static\s+public|static)\s+(?:final\s+)?void\s+main\s*\(",
+    "Kotlin": r"^\s*(?:suspend\s+)?fun\s+main\s*\(",
+    "Rust": r"^(?:pub\s+)?(?:async\s+)?fn main\(\)",
+    "Scala": r"^\s*def\s+main\s*\(|^@main\b",
+    "Swift": r"^@main\b",
+    "Zig": r"^pub fn main\(",
+}
+_MAIN_OF = {name: re.compile(pattern, re.MULTILINE) for name, pattern in _MAIN.items()}
+_RUST_TESTS = re.compile(r"^\s*#\[cfg\(test\)\]\s*\n\s*(?:pub(?:\(\w+\))?\s+)?mod\s", re.MULTILINE)
+_LARGE_LINES, _LARGE_NUMBER = 60, 12
+_STATEMENT = re.compile(
+    r"(?!(?:else|elsif|elif|rescue|ensure|when|in|case|default|where|throws?|catch|finally|begin|end|then|do|and|or)\b"
+    r"|\w+\s*:(?!:))[A-Za-z_@\[]"
+)
+"""A line that begins something new, rather than going on with a statement, closing a block or being a label."""
+
+_GO_PACKAGE = re.compile(r"^package main\b", re.MULTILINE)
+
+
+class _Measured(Protocol):
+    """What is used of lizard's record of a function."""
+
+    start_line: int
+    end_line: int
+    cyclomatic_complexity: int
+
+
+def main_line(text: str, language: Language) -> int:
+    """Find the line where a program's main function begins; 0 where the file has none."""
+    pattern = _MAIN_OF.get(language.name)
+    match = pattern.search(text) if pattern is not None else None
+    if match is None or (language.name == "Go" and not _GO_PACKAGE.search(text)):
+        return 0
+    return text.count("\n", 0, match.start() + len(match[0]) - len(match[0].lstrip())) + 1
+
+
+def measure_functions(file: SourceFile, text: str, language: Language) -> tuple[FunctionMeasure, ...]:
+    """Measure a file's functions; none for a language that lizard does not read and for files of half a megabyte."""
+    if language.name not in MEASURED or len(text) > _MAX_CHARACTERS:
+        return ()
+    import lizard  # type: ignore[import-untyped]  # noqa: PLC0415  # costs 0.1 s, which a folder with Python alone does not pay
+
+    try:
+        found = lizard.analyze_file.analyze_source_code(file.name, text).function_list
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError, StopIteration):
+        return ()  # a source that its tokenizer does not follow
+    lines = text.split("\n")
+    last = _last_line_before_tests(text, language)
+    return tuple(
+        FunctionMeasure(
+            each.name[:200],
+            each.start_line,
+            each.end_line - each.start_line + 1,
+            each.cyclomatic_complexity,
+            0,
+            each.parameter_count,
+        )
+        for each in found[:_MAX_FUNCTIONS]
+        if each.start_line <= last and _is_plausible(each, lines)
+    )
+
+
+def _last_line_before_tests(text: str, language: Language) -> int:
+    """Find where a Rust file's own tests begin, which stand at its end."""
+    match = _RUST_TESTS.search(text) if language.name == "Rust" else None
+    return text.count("\n", 0, match.start()) if match is not None else text.count("\n") + 1
+
+
+def _is_plausible(measured: _Measured, lines: list[str]) -> bool:
+    """Whether a large function ends where its first line's indentation says.
+
+    Lizard's tokenizers lose the end of a function at some literals, and then take what follows for a part of it.
+    """
+    if measured.end_line - measured.start_line < _LARGE_LINES and measured.cyclomatic_complexity < _LARGE_NUMBER:
+        return True
+    first = lines[measured.start_line - 1]
+    indent = len(first) - len(first.lstrip())
+    for line in lines[measured.start_line : measured.end_line - 1]:
+        body = line.lstrip()
+        if body and len(line) - len(body) <= indent and _STATEMENT.match(body):
+            return False
+    return True

@@ -1,0 +1,55 @@
+"""The process that reads files for a scan: `python -m genesis.agents.toolkit.scan_worker FOLDER`.
+
+It takes pickled lists of `(path, size)` on stdin and answers each file with pickled `FileFacts` on stdout, in order. It
+has a bound on its memory, so that a file that explodes in a parser ends this process and not the machine.
+"""
+
+from __future__ import annotations
+
+import gc
+import pickle  # the lists come from the process that started this one
+import resource
+import sys
+from pathlib import Path
+from typing import IO
+
+from genesis.agents.toolkit.analysis import file_facts
+from genesis.agents.toolkit.facts import FileFacts
+from genesis.agents.toolkit.files import SourceFile
+
+__all__ = ["serve"]
+
+_MEMORY_BYTES = 2_000_000_000
+
+
+def serve(root: Path, requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer requests until there are no more."""
+    while True:
+        try:
+            chunk = pickle.load(requests)  # noqa: S301
+        except EOFError:
+            return
+        for path, size in chunk:
+            pickle.dump(_facts(root, SourceFile(path, size)), answers, pickle.HIGHEST_PROTOCOL)
+            answers.flush()
+        gc.collect()
+
+
+def _facts(root: Path, file: SourceFile) -> FileFacts:
+    try:
+        return file_facts(root, file)
+    except (MemoryError, RecursionError):
+        return FileFacts("unread")
+
+
+def _main() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    bounds = [bound for bound in (soft, hard, _MEMORY_BYTES) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    gc.disable()  # syntax trees have no cycles, and looking for some doubles the time that parsing takes
+    gc.freeze()
+    serve(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    _main()
