@@ -172,7 +172,9 @@ def _summary(linted: _Linted) -> str:
     broken = sum(len({each.path for each in report.broken}) for report in linted.reports)
     broken += len(linted.documents.problems)
     names = " and ".join(report.language for report in linted.reports if report.files)
-    text = f"{plural(violations, 'lint violation')} in {plural(files, f'{names} file')}" if files else "Nothing to lint"
+    text = (
+        f"{plural(violations, 'lint violation')} in {plural(files, f'{names} file')}" if files else "Nothing was linted"
+    )
     missing = [report for report in linted.reports if not report.available]
     if missing:
         text = "; ".join(f"{report.language} was not linted, because {report.name} is missing" for report in missing)

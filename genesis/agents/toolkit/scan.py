@@ -35,6 +35,10 @@ _CHUNK_BYTES = 256_000
 _CHUNK_FILES = 50
 _CHUNK_S = 30.0
 _KEPT_SCANS = 2
+_MOST_BREAKS = 50
+"""Workers that may break in one scan: where none can work at all, it ends."""
+
+_START = "import sys; sys.path += sys.argv[2:]; from genesis.agents.toolkit.scan_worker import main; main()"
 
 
 @dataclass(frozen=True)
@@ -136,12 +140,13 @@ class _Work:
     chunks: deque[list[SourceFile]]
     budget: Budget
     facts: dict[str, FileFacts] = field(default_factory=dict)
+    breaks: int = 0
 
     def drive(self) -> None:
         """Have one worker read chunks until there are none; a worker that breaks is replaced."""
         worker: _Worker | None = None
         try:
-            while not self.budget.spent:
+            while not self.budget.spent and self.breaks < _MOST_BREAKS:
                 try:
                     chunk = self.chunks.popleft()
                 except IndexError:
@@ -158,6 +163,7 @@ class _Work:
                 worker.stop()
 
     def _give_up(self, broken: SourceFile, rest: list[SourceFile]) -> None:
+        self.breaks += 1
         if not self.budget.spent:
             self.facts[broken.path] = UNREAD
             if rest:
@@ -168,11 +174,10 @@ class _Worker:
     """One process that reads files of a folder."""
 
     def __init__(self, root: Path) -> None:
-        path = os.pathsep.join(entry for entry in sys.path if Path(entry).is_absolute())
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "genesis.agents.toolkit.scan_worker", os.fspath(root)],
+            [sys.executable, "-P", "-c", _START, os.fspath(root), *_import_path(root)],
             cwd=os.sep,
-            env=scrubbed_environment(trusted_path(root), {"PYTHONPATH": path}),
+            env=scrubbed_environment(trusted_path(root), {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -203,6 +208,16 @@ class _Worker:
             with suppress(OSError):
                 _pipe(pipe).close()
         self._child.wait()
+
+
+def _import_path(root: Path) -> list[str]:
+    """List where this process imports from, without the audited folder: it may be the current one.
+
+    A folder that Genesis itself is imported from stays. The worker looks there last, after its own installation.
+    """
+    own = Path(__file__).parents[3]
+    entries = [Path(entry) for entry in sys.path if Path(entry).is_absolute()]
+    return [os.fspath(entry) for entry in entries if entry == own or not entry.is_relative_to(root)]
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

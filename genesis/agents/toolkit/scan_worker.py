@@ -1,4 +1,4 @@
-"""The process that reads files for a scan: `python -m genesis.agents.toolkit.scan_worker FOLDER`.
+"""The process that reads files for a scan.
 
 It takes pickled lists of `(path, size)` on stdin and answers each file with pickled `FileFacts` on stdout, in order. It
 has a bound on its memory, so that a file that explodes in a parser ends this process and not the machine.
@@ -17,7 +17,7 @@ from genesis.agents.toolkit.analysis import file_facts
 from genesis.agents.toolkit.facts import FileFacts
 from genesis.agents.toolkit.files import SourceFile
 
-__all__ = ["serve"]
+__all__ = ["main", "serve"]
 
 _MEMORY_BYTES = 2_000_000_000
 
@@ -42,14 +42,11 @@ def _facts(root: Path, file: SourceFile) -> FileFacts:
         return FileFacts("unread")
 
 
-def _main() -> None:
+def main() -> None:
+    """Bound this process's memory, and serve until stdin ends; the folder is the first argument."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     bounds = [bound for bound in (soft, hard, _MEMORY_BYTES) if bound != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
     gc.disable()  # syntax trees have no cycles, and looking for some doubles the time that parsing takes
     gc.freeze()
     serve(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)
-
-
-if __name__ == "__main__":
-    _main()

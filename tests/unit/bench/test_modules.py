@@ -6,6 +6,7 @@ import sys
 import pytest
 
 _NAMES = [
+    "audit",
     "chaos",
     "dispatch",
     "fleet",

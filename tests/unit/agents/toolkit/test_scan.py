@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from genesis.agents.toolkit import scan
+from genesis.agents.toolkit import inventory, scan
 from genesis.agents.toolkit.facts import FileFacts
 from genesis.agents.toolkit.files import survey
 from genesis.agents.toolkit.scan import UNREAD, scan_of
@@ -94,20 +94,17 @@ def test_few_scans_are_kept(tmp_path):
     assert len(scan._SCANS._scans) == 2
 
 
+def _when_opened(name, action):
+    """Write code with which a worker does something when it opens a file."""
+    watch = f"{action} if event == 'open' and str(given[0]).endswith({name!r}) else None"
+    return f"import os, sys, time\nsys.addaudithook(lambda event, given: {watch})\n"
+
+
 def test_a_file_that_breaks_the_worker_costs_that_file_alone(project, monkeypatch):
     for number in range(10):
         project.write(f"{number}.py", "x = 1\n")
     project.write("evil.py", "x = 1\n" * 10)
-    package = project.root.parent / "hooks"
-    package.mkdir()
-    (package / "sitecustomize.py").write_text(
-        "import os, sys\n"
-        "def watch(event, given):\n"
-        "    if event == 'open' and str(given[0]).endswith('evil.py'):\n"
-        "        os.abort()\n"
-        "sys.addaudithook(watch)\n"
-    )
-    monkeypatch.syspath_prepend(str(package))
+    monkeypatch.setattr(scan, "_START", _when_opened("evil.py", "os.abort()") + scan._START)
     facts = _facts(project)
     assert facts.pop("evil.py") == UNREAD
     assert {each.code for each in facts.values()} == {1}
@@ -117,14 +114,7 @@ def test_a_file_that_breaks_the_worker_costs_that_file_alone(project, monkeypatc
 def test_a_file_that_never_ends_is_given_up(project, monkeypatch):
     project.write("slow.py", "x = 1\n" * 10)
     project.write("a.py", "x = 1\n")
-    package = project.root.parent / "hooks"
-    package.mkdir()
-    (package / "sitecustomize.py").write_text(
-        "import sys, time\n"
-        "sys.addaudithook(lambda event, given: time.sleep(600) "
-        "if event == 'open' and str(given[0]).endswith('slow.py') else None)\n"
-    )
-    monkeypatch.syspath_prepend(str(package))
+    monkeypatch.setattr(scan, "_START", _when_opened("slow.py", "time.sleep(600)") + scan._START)
     monkeypatch.setattr(scan, "_CHUNK_S", 3.0)
     facts = _facts(project)
     assert facts["slow.py"] == UNREAD
@@ -200,5 +190,17 @@ def test_nothing_of_the_folder_is_imported(project, monkeypatch):
     project.write("a.go", "package a\n\nfunc f() {}\n")
     monkeypatch.chdir(project.root)
     monkeypatch.syspath_prepend("")
+    monkeypatch.syspath_prepend(str(project.root))
+    monkeypatch.setenv("PYTHONPATH", str(project.root))
     assert len(_facts(project)["a.go"].functions) == 1
     assert not mark.exists()
+
+
+def test_workers_that_cannot_start_end_the_scan_and_are_said(project, monkeypatch, titles):
+    for number in range(200):
+        project.write(f"{number}.py", "x = 1\n")
+    monkeypatch.setattr(scan, "_START", "raise SystemExit(1)")
+    monkeypatch.setattr(scan, "_MOST_BREAKS", 3)
+    answer = inventory.run(project.root)
+    assert answer["truncated"] is True
+    assert "0 of 200 files were read" in titles(answer)

@@ -1,0 +1,50 @@
+import json
+import sys
+
+import pytest
+
+from bench import audit
+from bench.audit import TOOLS, _compare, measured, peers
+from bench.report import Bench
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "a.py").write_text("import os\n")
+    return tmp_path
+
+
+def test_all_tools_and_the_report_are_run(folder):
+    seconds = audit.audit(str(folder))
+    assert sorted(seconds) == sorted([*TOOLS, "report"])
+    assert not (folder / "genesis-audit.md").exists()
+
+
+def test_processor_time_of_children_counts(tmp_path):
+    burn = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(20_000_000))'])"
+    spent = measured([sys.executable, "-c", burn], tmp_path)
+    assert spent.cpu_s > 0.2
+    assert spent.peak_mb > 1
+
+
+def test_command_that_fails_ends_the_bench_with_its_words(tmp_path):
+    with pytest.raises(SystemExit, match="ended with 7"):
+        measured([sys.executable, "-c", "raise SystemExit(7)"], tmp_path)
+
+
+def test_peers_that_are_missing_are_said(folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.setattr(audit, "peers", lambda path: {**peers(path), "nobody": ["no-such-program"]})
+    monkeypatch.setattr(
+        audit, "measured", lambda argv, *given: audit.Spent(1.0, 1.0, 1.0, json.dumps({"seconds": {"lint": 1.0}}))
+    )
+    bench = Bench("audit")
+    _compare(bench, folder, 1)
+    assert "nobody" in {row["missing"] for row in bench.rows if "missing" in row}
+    assert len(bench.targets) == 3
+
+
+def test_missing_folder_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["bench.audit", str(tmp_path / "none")])
+    with pytest.raises(SystemExit, match="none"):
+        audit.main()
