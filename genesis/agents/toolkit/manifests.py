@@ -1,4 +1,4 @@
-"""What a manifest declares: the shape that every ecosystem's reader gives."""
+"""What a manifest declares: the shape that the readers of every ecosystem produce."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class Dependency:
     spec: str
     pin: Pin
     group: str = "runtime"
-    """`runtime`, `build`, or the name of an extra or a group."""
+    """`runtime`, `build`, or the name of an extra, a group or a scope."""
+    marker: str = ""
+    """When it applies, where the manifest limits that."""
 
 
 @dataclass
@@ -32,12 +34,21 @@ class Manifest:
     kind: str
     dependencies: list[Dependency] = field(default_factory=list)
     problem: str = ""
+    is_broken: bool = False
+    """Whether the problem is the file's: its syntax is wrong, where otherwise only a value could not be read."""
     is_lock: bool = False
     """Whether it only fixes versions, as a compiled requirements file does."""
     is_library: bool = False
-    """Whether it describes a package for others to install, which should not pin exactly."""
+    """Whether it describes a package for others to install, whose dependencies are resolved by them."""
     indexes: list[str] = field(default_factory=list)
     """Extra or insecure package indexes that it names."""
+    includes: list[str] = field(default_factory=list)
+    """Other files that it takes in, relative to its own folder."""
+
+    @property
+    def folder(self) -> str:
+        """The folder that it is in, without a slash at the end; the audited folder itself is an empty text."""
+        return self.file.path.rpartition("/")[0]
 
 
 Reader: TypeAlias = Callable[[SourceFile, str], Iterator[Manifest]]
