@@ -31,6 +31,7 @@ _README = re.compile(
     re.IGNORECASE,
 )
 _HEADINGS = {
+    ".rst": re.compile(r"(?!)"),  # all of its headings are underlined
     ".adoc": re.compile(r"^={1,5}\s+(.+?)\s*$"),
     ".asciidoc": re.compile(r"^={1,5}\s+(.+?)\s*$"),
     ".rdoc": re.compile(r"^={1,5}\s*(.+?)\s*$"),
@@ -48,14 +49,15 @@ _MANUALS = re.compile(
     r"^(?:install|usage|userguide|user[-_]guide|manual|tutorial|getting[-_]?started)(?:\.\w+)?$", re.IGNORECASE
 )
 _SHOWS_HOW = re.compile(
-    r"^\s{0,3}(?:```|~~~)|^\s*\.\. code|^(?: {4}|\t)\S|^::$|::\s*$|<pre|<code"
-    r"|\]\([^)\s]*(?:doc|guide|wiki|manual|tutorial|install|usage|getting|started|quickstart|example)"
-    r"|https?://\S*(?:docs?\b|readthedocs|\.github\.io|/wiki|guide|manual|tutorial|getting|documentation)"
-    r"|`[^`\n]*\b(?:install|run|build|add|get|start|clone|docker|make)\b[^`\n]*`",
+    r"^ {0,3}(?:```|~~~)|^[ \t]*\.\. code|^(?: {4}|\t)\S|::[ \t]*$|<pre|<code"
+    r"|\]\([^)\s]{0,200}?(?:doc|guide|wiki|manual|tutorial|install|usage|getting|started|quickstart|example)"
+    r"|https?://\S{0,200}?(?:docs?\b|readthedocs|\.github\.io|/wiki|guide|manual|tutorial|getting|documentation)"
+    r"|`[^`\n]{0,200}?\b(?:install|run|build|add|get|start|clone|docker|make)\b[^`\n]{0,200}`",
     re.IGNORECASE | re.MULTILINE,
 )
 """What shows how to install or use something, in any human language: code, a command, or a link to documentation."""
 _DEEPEST = 3
+_READ_CHARACTERS = 100_000
 _SHORT_WORDS = 60
 _GUIDES = {
     "changelog": ("changelog", re.compile(r"change ?log|release notes|/releases\b", re.IGNORECASE)),
@@ -259,7 +261,7 @@ def _findings(
 
 
 def _readme_findings(readme: Result, text: str, tree: Tree) -> Iterator[Finding]:
-    if _SHOWS_HOW.search(text) or any(_MANUALS.match(file.name) for file in tree.files):
+    if _SHOWS_HOW.search(text[:_READ_CHARACTERS]) or any(_MANUALS.match(file.name) for file in tree.files):
         return
     words = readme["words"]
     if isinstance(words, int) and words < _SHORT_WORDS:

@@ -126,7 +126,7 @@ def _file(kind: str, target: str = "") -> _Reader:
     return lambda file, _text: iter([EntryPoint(kind, file.shown, target or file.shown, file.shown)])
 
 
-_MODIFIERS = r"(?:(?:public|private|internal|static|final|async)[ \t]+)*"
+_MODIFIERS = r"(?:(?:public|private|internal|static|final|async)[ \t]+){0,5}"
 _MARKS = (
     (
         ".py .pyw",
@@ -139,11 +139,17 @@ _MARKS = (
     (".java .kt .groovy", "@SpringBoot", "application", "@SpringBootApplication", r"^@SpringBootApplication\b"),
     (".java .groovy", " main", "main", "static void main", rf"^[ \t]*{_MODIFIERS}static {_MODIFIERS}void main\s*\("),
     (".kt", "fun main(", "main", "fun main", r"^(?:suspend )?fun main\("),
-    (".scala", "object ", "main", "main", r"^\s*object \w+ extends (?:\w*App)\b"),
+    (".scala", "object ", "main", "main", r"^[ \t]*object \w+ extends (?:\w*App)\b"),
     (".scala", "main", "main", "main", r"^[ \t]*(?:@main def|def main\(args)"),
     (".js .cjs .mjs .ts .mts", ".listen(", "server", "listen", r"^[^/*\n]*(?:\b(?:app|server|fastify)|\))\.listen\("),
     (".js .mjs .ts", ".serve(", "server", "serve", r"^(?:export default )?(?:Deno|Bun)\.serve\("),
-    (".c .cc .cpp .cxx .m .mm", "main", "main", "main()", r"^(?:int|void|auto)\s+w?main\s*\([^;{]*\)[^;{]*\{"),
+    (
+        ".c .cc .cpp .cxx .m .mm",
+        "main",
+        "main",
+        "main()",
+        r"^(?:int|void|auto)\s+w?main\s*\([^;{]{0,500}\)[^;{]{0,500}\{",
+    ),
     (
         ".cs",
         " Main(",
@@ -151,7 +157,7 @@ _MARKS = (
         "static Main",
         rf"^[ \t]*{_MODIFIERS}static {_MODIFIERS}(?:void|int|Task(?:<int>)?) Main\(",
     ),
-    (".fs", "EntryPoint", "main", "[<EntryPoint>]", r"^\s*\[<EntryPoint>\]"),
+    (".fs", "EntryPoint", "main", "[<EntryPoint>]", r"^[ \t]*\[<EntryPoint>\]"),
     (".swift", "@main", "main", "@main", r"^@main\b"),
     (".dart", "main(", "main", "main()", r"^(?:(?:Future<)?void>?\s+)?main\("),
     (".hs", "main", "main", "main", r"^main\s*::"),
@@ -290,7 +296,7 @@ _POM = _lines(
 )
 _GRADLE = _lines("application", r"\bmainClass(?:Name)?\b[\s.=(set]*['\"]([\w.$-]+)")
 _RUNNABLE = re.compile(r"<OutputType>\s*(?:Win)?Exe\s*<|\bSdk=\"Microsoft\.NET\.Sdk\.(?:Web|Worker)\"", re.IGNORECASE)
-_CMAKE = _lines("binary", r"^\s*add_executable\s*\(\s*([\w.-]+)")
+_CMAKE = _lines("binary", r"^[ \t]*add_executable\s*\(\s*([\w.-]+)")
 _BY_SUFFIX: dict[str, _Reader] = {
     ".rs": _rust,
     ".gradle": _GRADLE,
@@ -313,7 +319,7 @@ _BY_NAME: dict[str, _Reader] = {
     "mix.exs": _lines("application", r"\b(?:mod:\s*\{|main_module:\s*)([\w.]+)"),
     "package.swift": _lines("executable", r"\.executable(?:Target)?\(\s*name:\s*\"([^\"\n]+)\""),
     "cmakelists.txt": _CMAKE,
-    "meson.build": _lines("binary", r"^\s*(?:\w+\s*=\s*)?executable\(\s*'([^'\n]+)'"),
+    "meson.build": _lines("binary", r"^[ \t]*(?:\w+ *= *)?executable\(\s*'([^'\n]+)'"),
     "makefile.am": _lines("binary", r"^\w*bin_PROGRAMS\s*\+?=[ \t]*(\S+)"),
     "index.php": _file("server"),
     "config.ru": _file("server"),

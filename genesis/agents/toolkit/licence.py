@@ -180,7 +180,7 @@ def _by_line(pattern: str, *, published: bool) -> Callable[[str], tuple[bool, li
 _READERS: dict[str, Callable[[str], tuple[bool, list[str]]]] = {
     "pyproject.toml": _in_pyproject,
     "setup.cfg": _in_setup_cfg,
-    "setup.py": _by_line(r"^\s+license\s*=\s*['\"]([^'\"\n]+)['\"]", published=False),
+    "setup.py": _by_line(r"^[ \t]+license\s*=\s*['\"]([^'\"\n]+)['\"]", published=False),
     "package.json": _in_json,
     "composer.json": _in_json,
     "cargo.toml": _in_cargo,
@@ -190,7 +190,7 @@ _READERS: dict[str, Callable[[str], tuple[bool, list[str]]]] = {
     ".csproj": _by_line(r"<PackageLicenseExpression[^>]*>([^<]+)<", published=False),
     ".fsproj": _by_line(r"<PackageLicenseExpression[^>]*>([^<]+)<", published=False),
     ".nuspec": _by_line(r"<license\s+type=\"expression\"[^>]*>([^<]+)<", published=False),
-    "mix.exs": _by_line(r"^\s*licenses:\s*\[\s*\"([^\"\n]+)\"", published=False),
+    "mix.exs": _by_line(r"^[ \t]*licenses:\s*\[\s*\"([^\"\n]+)\"", published=False),
 }
 
 

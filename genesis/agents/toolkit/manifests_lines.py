@@ -124,7 +124,7 @@ _FORMATS = (
         "haskell",
         "cabal file",
         r"\.cabal$",
-        r"^[ \t]+(?:build-depends:)?[ \t]*,?[ \t]*(?P<name>[A-Za-z][\w-]*)[ \t]*(?P<spec>[\^<>=][^,\n]*)?,?[ \t]*$",
+        r"^[ \t]+(?:build-depends:[ \t]*)?(?:,[ \t]*)?(?P<name>[A-Za-z][\w-]*)[ \t]*(?P<spec>[\^<>=][^,\n]*)?,?[ \t]*$",
         library="",
     ),
     _format(
@@ -132,16 +132,16 @@ _FORMATS = (
         "CMakeLists.txt",
         r"(?:^|/)cmakelists\.txt$|\.cmake$",
         r"^[ \t]*(?i:find_package)[ \t]*\([ \t]*(?P<name>[A-Za-z][\w.-]*)(?:[ \t]+(?P<spec>\d[\w.]*))?"
-        r"|^[ \t]*(?i:FetchContent_Declare|ExternalProject_Add)[ \t]*\(\s*[\w.-]+[^)]{0,2000}?\bGIT_REPOSITORY\s+[\"']?"
-        r"(?:https://)?(?P<n>[^\s\"')]+?)(?:\.git)?[\"']?\s[^)]{0,2000}?\bGIT_TAG\s+[\"']?(?P<v>[^\s\"')]+)",
+        r"|^[ \t]*(?i:FetchContent_Declare|ExternalProject_Add)[ \t]*\(\s*[\w.-]+[^)]{0,500}?\bGIT_REPOSITORY\s+[\"']?"
+        r"(?:https://)?(?P<n>[^\s\"')]+?)(?:\.git)?[\"']?\s[^)]{0,500}?\bGIT_TAG\s+[\"']?(?P<v>[^\s\"')]+)",
         _tag_pin,
     ),
     _format(
         "conan",
         "conanfile",
         r"(?:^|/)conanfile\.(?:txt|py)$",
-        r"^[ \t]*(?:self\.)?(?:(?P<group>tool_requires|build_requires)|requires)?[ \t(=]*['\"]?(?P<name>[a-z][\w.+-]+)"
-        r"/(?P<spec>\[[^]\n]+\]|\d[\w.+-]*)",
+        r"^[ \t]*(?:self\.)?(?:(?:(?P<group>tool_requires|build_requires)|requires)[ \t(=]*)?['\"]?"
+        r"(?P<name>[a-z][\w.+-]+)/(?P<spec>\[[^]\n]+\]|\d[\w.+-]*)",
     ),
     _format(
         "cocoapods", "Podfile", r"(?:^|/)podfile$", r"^[ \t]*pod[ (]+['\"](?P<name>[^'\"\n]+)['\"](?P<spec>[^\n#]*)"
@@ -152,7 +152,13 @@ _FORMATS = (
         r"(?:^|/)cpanfile$",
         r"^[ \t]*requires[ (]+['\"](?P<name>[\w:]+)['\"](?:\s*(?:,|=>)\s*['\"]?(?P<spec>[^'\"\n;)]*))?",
     ),
-    _format("git", "submodules", r"^\.gitmodules$", r"^\s*url\s*=\s*(?P<name>\S+)", lambda _spec, _ecosystem: "direct"),
+    _format(
+        "git",
+        "submodules",
+        r"^\.gitmodules$",
+        r"^[ \t]*url[ \t]*=[ \t]*(?P<name>\S+)",
+        lambda _spec, _ecosystem: "direct",
+    ),
     _format(
         "github-actions",
         "workflow",

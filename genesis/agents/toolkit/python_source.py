@@ -12,7 +12,7 @@ from typing import TypeAlias
 from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.files import SourceFile, Tree
 
-__all__ = ["FunctionNode", "ParsedFile", "calls_to", "is_main_guard", "parse", "parsed_files"]
+__all__ = ["FunctionNode", "ParsedFile", "calls_to", "parse", "parsed_files"]
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -77,13 +77,3 @@ def calls_to(tree: ast.Module, name: str) -> Iterator[ast.Call]:
                 isinstance(called, ast.Attribute) and called.attr == name
             ):
                 yield node
-
-
-def is_main_guard(node: ast.stmt) -> bool:
-    """Whether a statement is `if __name__ == "__main__":`."""
-    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
-        return False
-    sides = [node.test.left, *node.test.comparators]
-    names = {side.id for side in sides if isinstance(side, ast.Name)}
-    texts = {side.value for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)}
-    return names == {"__name__"} and texts == {"__main__"}

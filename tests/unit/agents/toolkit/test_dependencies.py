@@ -169,8 +169,10 @@ ECOSYSTEMS = [
     ),
     (
         "a.gemspec",
-        "Gem::Specification.new do |s|\n  s.add_dependency 'rack', '>= 2', '< 4'\n"
-        "  s.add_development_dependency('rake')\n  s.add_runtime_dependency(%q<x>.freeze, ['~> 1.0'.freeze])\nend\n",
+        (
+            "Gem::Specification.new do |s|\n  s.add_dependency 'rack', '>= 2', '< 4'\n"
+            "  s.add_development_dependency('rake')\n  s.add_runtime_dependency(%q<x>.freeze, ['~> 1.0'.freeze])\nend\n"
+        ),
         {
             ("rack", ">= 2, < 4", "bounded", "runtime"),
             ("rake", "", "unpinned", "dev"),
@@ -184,9 +186,11 @@ ECOSYSTEMS = [
     ),
     (
         "build.gradle",
-        "plugins {\n  id 'org.x' version '1.0'\n}\ndef v = '2.0'\ndependencies {\n  implementation 'g:a:1.5'\n"
-        "  testImplementation \"g:t:$v\"\n  api platform('g:bom:1')\n  runtimeOnly 'g:managed'\n"
-        "  // implementation 'g:no:1'\n  compileOnly group: 'g', name: 'm', version: '3'\n}\n",
+        (
+            "plugins {\n  id 'org.x' version '1.0'\n}\ndef v = '2.0'\ndependencies {\n  implementation 'g:a:1.5'\n"
+            "  testImplementation \"g:t:$v\"\n  api platform('g:bom:1')\n  runtimeOnly 'g:managed'\n"
+            "  // implementation 'g:no:1'\n  compileOnly group: 'g', name: 'm', version: '3'\n}\n"
+        ),
         {
             ("org.x", "1.0", "exact", "build"),
             ("g:a", "1.5", "exact", "runtime"),
@@ -203,9 +207,11 @@ ECOSYSTEMS = [
     ),
     (
         "gradle/libs.versions.toml",
-        "[versions]\nv = '1.5'\nr = {strictly = '[1,2)'}\n[libraries]\na = {module = 'g:a', version.ref = 'v'}\n"
-        "b = {group = 'g', name = 'b', version.ref = 'r'}\nc = 'g:c:3'\nd = {module = 'g:d'}\n"
-        "[plugins]\np = {id = 'org.p', version.ref = 'v'}\n",
+        (
+            "[versions]\nv = '1.5'\nr = {strictly = '[1,2)'}\n[libraries]\na = {module = 'g:a', version.ref = 'v'}\n"
+            "b = {group = 'g', name = 'b', version.ref = 'r'}\nc = 'g:c:3'\nd = {module = 'g:d'}\n"
+            "[plugins]\np = {id = 'org.p', version.ref = 'v'}\n"
+        ),
         {
             ("g:a", "1.5", "exact", "runtime"),
             ("g:b", "[1,2)", "bounded", "runtime"),
@@ -216,9 +222,12 @@ ECOSYSTEMS = [
     ),
     (
         "src/a.csproj",
-        '<Project Sdk="x"><PropertyGroup><V>2.0</V></PropertyGroup><ItemGroup>'
-        '<PackageReference Include="A" Version="1.0" /><PackageReference Include="B"><Version>$(V)</Version>'
-        '</PackageReference><PackageReference Include="C" Version="[1,2)" PrivateAssets="All" /></ItemGroup></Project>',
+        (
+            '<Project Sdk="x"><PropertyGroup><V>2.0</V></PropertyGroup><ItemGroup>'
+            '<PackageReference Include="A" Version="1.0" /><PackageReference Include="B"><Version>$(V)</Version>'
+            '</PackageReference><PackageReference Include="C" Version="[1,2)" PrivateAssets="All" />'
+            "</ItemGroup></Project>"
+        ),
         {("A", "1.0", "exact", "runtime"), ("B", "2.0", "exact", "runtime"), ("C", "[1,2)", "bounded", "dev")},
     ),
     (
@@ -228,8 +237,10 @@ ECOSYSTEMS = [
     ),
     (
         "pubspec.yaml",
-        "name: p\ndependencies:\n  flutter:\n    sdk: flutter\n  http: ^1.0.0\n  own:\n    path: ../own\n  any: any\n"
-        "dev_dependencies:\n  test: 1.2.3\n",
+        (
+            "name: p\ndependencies:\n  flutter:\n    sdk: flutter\n  http: ^1.0.0\n  own:\n    path: ../own\n  any: any\n"
+            "dev_dependencies:\n  test: 1.2.3\n"
+        ),
         {
             ("http", "^1.0.0", "bounded", "runtime"),
             ("own", "../own", "direct", "runtime"),
@@ -239,8 +250,10 @@ ECOSYSTEMS = [
     ),
     (
         "mix.exs",
-        'defp deps do\n  [\n    {:phoenix, "~> 1.7"},\n    {:credo, "~> 1.6", only: [:dev, :test]},\n'
-        '    {:own, path: "../own"}\n  ]\nend\n',
+        (
+            'defp deps do\n  [\n    {:phoenix, "~> 1.7"},\n    {:credo, "~> 1.6", only: [:dev, :test]},\n'
+            '    {:own, path: "../own"}\n  ]\nend\n'
+        ),
         {
             ("phoenix", "~> 1.7", "bounded", "runtime"),
             ("credo", "~> 1.6", "bounded", "test"),
@@ -249,9 +262,11 @@ ECOSYSTEMS = [
     ),
     (
         "Package.swift",
-        'dependencies: [\n  .package(url: "https://github.com/a/b.git", from: "1.0.0"),\n'
-        '  .package(url: "https://github.com/a/c", exact: "2.0.0"),\n'
-        '  .package(url: "https://github.com/a/d", branch: "main"),\n]\n',
+        (
+            'dependencies: [\n  .package(url: "https://github.com/a/b.git", from: "1.0.0"),\n'
+            '  .package(url: "https://github.com/a/c", exact: "2.0.0"),\n'
+            '  .package(url: "https://github.com/a/d", branch: "main"),\n]\n'
+        ),
         {
             ("github.com/a/b", "from: 1.0.0", "bounded", "runtime"),
             ("github.com/a/c", "exact: 2.0.0", "exact", "runtime"),
@@ -265,8 +280,10 @@ ECOSYSTEMS = [
     ),
     (
         "CMakeLists.txt",
-        "find_package(OpenSSL 3.0 REQUIRED)\nFetchContent_Declare(fmt\n  GIT_REPOSITORY https://github.com/f/fmt.git\n"
-        "  GIT_TAG 10.1.0)\n# find_package(No)\n",
+        (
+            "find_package(OpenSSL 3.0 REQUIRED)\nFetchContent_Declare(fmt\n  GIT_REPOSITORY https://github.com/f/fmt.git\n"
+            "  GIT_TAG 10.1.0)\n# find_package(No)\n"
+        ),
         {("OpenSSL", "3.0", "exact", "runtime"), ("github.com/f/fmt", "10.1.0", "exact", "runtime")},
     ),
     (
