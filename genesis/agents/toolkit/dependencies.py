@@ -65,6 +65,9 @@ _SCANNERS = {
     "hex": "mix hex.audit",
 }
 """What looks up known vulnerabilities in each ecosystem; for others there is osv-scanner."""
+_CATALOG = ".versions.toml"
+_SCRIPTS = (".gradle", ".gradle.kts")
+_GRADLE = (_CATALOG, *_SCRIPTS)
 _NAMED = 8
 
 
@@ -119,28 +122,37 @@ def _is_own(file: SourceFile) -> bool:
 
 
 def _manifests(tree: Tree) -> Iterator[Manifest]:
-    xml: dict[SourceFile, str] = {}
-    read: set[str] = set()
-    includes: list[str] = []
-    for file in tree.files:
-        reader = _reader(file)
-        is_xml = file.name.lower() == "pom.xml" or is_nuget(file)
-        text = tree.text_of(file) if reader is not None or is_xml else None
-        if text is None:
-            continue
-        if is_xml:
-            xml[file] = text
-        for manifest in reader(file, text) if reader else ():
-            read.add(file.path)
-            manifest.dependencies = list(dict.fromkeys(manifest.dependencies))
-            includes += [posixpath.normpath(posixpath.join(manifest.folder, each)) for each in manifest.includes]
-            yield manifest
-    for manifest in read_xml(xml):
+    for manifest in _read_each(tree):
         manifest.dependencies = list(dict.fromkeys(manifest.dependencies))
         yield manifest
+
+
+def _read_each(tree: Tree) -> Iterator[Manifest]:
+    """Read the files that stand alone, then those whose versions or use are said in others."""
+    related: dict[SourceFile, str] = {}
+    read: set[str] = set()
+    includes: set[str] = set()
     for file in tree.files:
-        if file.path in set(includes) - read:
+        reader = _reader(file)
+        text = tree.text_of(file) if reader is not None or _is_related(file) else None
+        if text is not None and _is_related(file):
+            related[file] = text
+        for manifest in reader(file, text) if reader is not None and text is not None else ():
+            read.add(file.path)
+            includes |= {posixpath.normpath(posixpath.join(manifest.folder, each)) for each in manifest.includes}
+            yield manifest
+    yield from read_xml({file: text for file, text in related.items() if not file.name.endswith(_GRADLE)})
+    scripts = "\n".join(text for file, text in related.items() if file.name.endswith(_SCRIPTS))
+    for file, text in related.items():
+        if file.name.endswith(_CATALOG):
+            yield from read_catalog(file, text, scripts)
+    for file in tree.files:
+        if file.path in includes - read:
             yield from read_requirements(file, tree.text_of(file) or "")
+
+
+def _is_related(file: SourceFile) -> bool:
+    return file.name.endswith(_GRADLE) or file.name.lower() == "pom.xml" or is_nuget(file)
 
 
 def _own_first(manifest: Manifest) -> tuple[bool, bool, int, str]:
@@ -153,8 +165,6 @@ def _reader(file: SourceFile) -> Reader | None:
     known = _READERS.get(file.name.lower())
     if known is not None:
         return known
-    if file.name.lower().endswith(".versions.toml"):
-        return read_catalog
     if is_requirements_file(file):
         return read_requirements
     return read_dockerfile if is_dockerfile(file) else line_reader(file)

@@ -104,7 +104,7 @@ def _is_licence_name(file: SourceFile) -> bool:
 
 
 def _declarations(tree: Tree) -> tuple[list[_Declared], list[SourceFile]]:
-    """Read what the manifests declare, and list those of published packages that could and do not."""
+    """Read what the manifests declare, and list those of the top folder that publish and do not."""
     declared: list[_Declared] = []
     silent: list[SourceFile] = []
     for file in tree.files:
@@ -115,7 +115,7 @@ def _declarations(tree: Tree) -> tuple[list[_Declared], list[SourceFile]]:
         is_published, licences = reader(text)
         found = [_Declared(file.shown, " ".join(each.split())) for each in licences if each.strip()]
         declared += found
-        if is_published and not found:
+        if is_published and not found and "/" not in file.path:
             silent.append(file)
     return declared, silent
 

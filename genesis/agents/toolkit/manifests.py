@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -9,7 +10,7 @@ from typing import TypeAlias
 from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.pins import Pin
 
-__all__ = ["Dependency", "Manifest", "Reader"]
+__all__ = ["Dependency", "Manifest", "Reader", "group_of"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,15 @@ class Manifest:
 
 Reader: TypeAlias = Callable[[SourceFile, str], Iterator[Manifest]]
 """Reads a file's text into its manifest, or into none where it declares nothing."""
+
+_GROUPS = (
+    ("test", re.compile(r"test", re.IGNORECASE)),
+    ("indirect", re.compile(r"indirect")),
+    ("dev", re.compile(r"dev", re.IGNORECASE)),
+    ("build", re.compile(r"^id$|classpath|processor|kapt|ksp|tool_|build|plugin", re.IGNORECASE)),
+)
+
+
+def group_of(written: str) -> str:
+    """Name the group of a configuration, a scope or a block of the manifest."""
+    return next((name for name, pattern in _GROUPS if pattern.search(written)), "runtime")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from genesis.agents.toolkit.dockerfile import base_images, instructions, split_image
 from genesis.agents.toolkit.files import SourceFile
-from genesis.agents.toolkit.manifests import Dependency, Manifest
+from genesis.agents.toolkit.manifests import Dependency, Manifest, group_of
 from genesis.agents.toolkit.pins import Pin, action_pin, image_pin, pin_of
 
 __all__ = ["line_reader", "read_dockerfile"]
@@ -193,7 +193,7 @@ def _dependencies(known: _Format, text: str) -> Iterator[Dependency]:
     for match in known.line.finditer(text):
         found = {key: value or "" for key, value in match.groupdict().items()}
         name = found.get("name") or ":".join(filter(None, (found.get("g"), found.get("n"))))
-        group = known.group or _group(found.get("group", "") or block)
+        group = known.group or group_of(found.get("group", "") or block)
         if not name:
             block = "" if found.get("end") else found.get("group", "")
             continue
@@ -211,19 +211,6 @@ def _spec(written: str, text: str) -> str:
         assigned = re.search(rf"\b{variable[1]}\s*=\s*['\"]([^'\"\n]+)['\"]", text)
         return assigned[1] if assigned else written
     return ", ".join(part.strip() for part in _SPEC_NOISE.sub("", written).split(",") if part.strip())
-
-
-_GROUPS = (
-    ("test", re.compile(r"test", re.IGNORECASE)),
-    ("indirect", re.compile(r"indirect")),
-    ("dev", re.compile(r"dev", re.IGNORECASE)),
-    ("build", re.compile(r"^id$|classpath|processor|kapt|ksp|tool_|build|plugin", re.IGNORECASE)),
-)
-
-
-def _group(written: str) -> str:
-    """Name the group of a configuration, a scope or a block of the manifest."""
-    return next((name for name, pattern in _GROUPS if pattern.search(written)), "runtime")
 
 
 def read_dockerfile(file: SourceFile, text: str) -> Iterator[Manifest]:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_json, load_toml, load_yaml, mapping, string
 from genesis.agents.toolkit.files import SourceFile
-from genesis.agents.toolkit.manifests import Dependency, Manifest
+from genesis.agents.toolkit.manifests import Dependency, Manifest, group_of
 from genesis.agents.toolkit.pins import pin_of
 
 __all__ = ["TABLES", "read_catalog", "read_table", "table_entries"]
@@ -73,6 +73,7 @@ TABLES = {
     "environment.yaml": _CONDA,
 }
 _CONDA_ENTRY = re.compile(r"^(?:[\w-]+::)?([\w.-]+)\s*(.*)$")
+_CATALOG_USE = re.compile(r"\b(\w+)[ (]+(?:(?:enforcedP|p)latform\()?libs\.([\w.]+)")
 _DIRECT_KEYS = ("git", "path", "url", "file", "ref")
 
 
@@ -127,8 +128,14 @@ def table_entries(table: object, group: str, ecosystem: str) -> Iterator[Depende
         yield Dependency(package, spec or source, pin, group)
 
 
-def read_catalog(file: SourceFile, text: str) -> Iterator[Manifest]:
-    """Read a Gradle version catalogue: its libraries and plugins, with the versions that they refer to."""
+def read_catalog(file: SourceFile, text: str, scripts: str) -> Iterator[Manifest]:
+    """Read a Gradle version catalogue: its libraries and plugins, with the versions that they refer to.
+
+    Args:
+        file: The catalogue.
+        text: Its text.
+        scripts: The texts of the build scripts, whose configurations say what a library is used for.
+    """
     manifest = Manifest(file, "maven", "version catalog")
     try:
         document = load_toml(text)
@@ -137,8 +144,13 @@ def read_catalog(file: SourceFile, text: str) -> Iterator[Manifest]:
         yield manifest
         return
     versions = mapping(document, "versions")
-    for table, group in (("libraries", "runtime"), ("plugins", "build")):
-        for value in mapping(document, table).values():
+    uses: dict[str, set[str]] = {}
+    for use in _CATALOG_USE.finditer(scripts):
+        uses.setdefault(use[2], set()).add(group_of(use[1]))
+    for table, kind in (("libraries", "runtime"), ("plugins", "build")):
+        for alias, value in mapping(document, table).items():
+            used = uses.get(re.sub("[-_]", ".", alias), {kind})
+            group = kind if kind in used else min(used)
             details = mapping(value)
             name = string(details.get("module")) or string(details.get("id"))
             name = name or ":".join(string(details[key]) for key in ("group", "name") if key in details)

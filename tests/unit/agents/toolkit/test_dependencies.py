@@ -238,8 +238,8 @@ ECOSYSTEMS = [
     (
         "pubspec.yaml",
         (
-            "name: p\ndependencies:\n  flutter:\n    sdk: flutter\n  http: ^1.0.0\n  own:\n    path: ../own\n  any: any\n"
-            "dev_dependencies:\n  test: 1.2.3\n"
+            "name: p\ndependencies:\n  flutter:\n    sdk: flutter\n  http: ^1.0.0\n  own:\n    path: ../own\n"
+            "  any: any\ndev_dependencies:\n  test: 1.2.3\n"
         ),
         {
             ("http", "^1.0.0", "bounded", "runtime"),
@@ -362,6 +362,24 @@ def test_central_versions_of_nuget(project):
     project.write("src/a.csproj", '<Project><ItemGroup><PackageReference Include="A" /></ItemGroup></Project>')
     rows = dependencies.run(project.root)["dependencies"]
     assert [(row["name"], row["spec"], row["manifest"]) for row in rows] == [("A", "1.0", "src/a.csproj")]
+
+
+def test_build_scripts_say_what_a_catalogue_is_used_for(project):
+    project.write(
+        "gradle/libs.versions.toml", "[libraries]\na-b = 'g:a:1'\njunit = 'g:j:2'\nk_p = 'g:k:3'\nno = 'g:n:4'\n"
+    )
+    project.write(
+        "app/build.gradle.kts",
+        "dependencies {\n  testImplementation(libs.a.b)\n  api(libs.a.b)\n  testImplementation(libs.junit)\n"
+        "  classpath(libs.k.p)\n}\n",
+    )
+    rows = dependencies.run(project.root)["dependencies"]
+    assert {row["name"]: row["group"] for row in rows} == {
+        "g:a": "runtime",
+        "g:j": "test",
+        "g:k": "build",
+        "g:n": "runtime",
+    }
 
 
 def test_package_urls(project):
