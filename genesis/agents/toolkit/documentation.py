@@ -148,9 +148,7 @@ def _readme(tree: Tree) -> tuple[Result | None, str]:
     """Find the README, the one without a language in its name first, and its text."""
     for folder in ("", ".github", "docs"):
         found = [
-            file
-            for file in tree.files
-            if file.path.rpartition("/")[0].lower() == folder and _README.match(file.name) and file.size
+            file for file in tree.files if file.path.rpartition("/")[0].lower() == folder and _README.match(file.name)
         ]
         for file in sorted(found, key=lambda file: (len(file.name), file.name)):
             text = tree.text_of(file) or ""

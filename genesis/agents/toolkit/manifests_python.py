@@ -105,7 +105,8 @@ def read_pyproject(file: SourceFile, text: str) -> Iterator[Manifest]:
         yield Manifest(file, "python", "pyproject", problem=str(error), is_broken=True)
         return
     project, poetry = mapping(document, "project"), mapping(document, "tool", "poetry")
-    is_library = "build-system" in document and poetry.get("package-mode") is not False
+    described = "build-system" in document or not {"classifiers", "urls", "license"}.isdisjoint(project)
+    is_library = described and poetry.get("package-mode") is not False
     manifest = Manifest(file, "python", "pyproject", is_library=is_library)
     manifest.dependencies += _all(items(project.get("dependencies")), "runtime")
     for extra, texts in mapping(project, "optional-dependencies").items():
@@ -139,7 +140,7 @@ def read_setup_cfg(file: SourceFile, text: str) -> Iterator[Manifest]:
     if parser.has_section("options.extras_require"):
         for extra, lines in parser.items("options.extras_require"):
             manifest.dependencies += _all(lines.splitlines(), extra)
-    if manifest.dependencies:
+    if manifest.dependencies or parser.has_option("metadata", "name"):
         yield manifest
 
 
@@ -159,11 +160,12 @@ def read_setup_py(file: SourceFile, text: str) -> Iterator[Manifest]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    for call in calls_to(tree, "setup"):
+    calls = list(calls_to(tree, "setup"))
+    for call in calls:
         for keyword in call.keywords:
             if keyword.arg in ("install_requires", "setup_requires", "tests_require", "extras_require"):
                 _take(manifest, keyword.arg, _literal(keyword.value, named))
-    if manifest.dependencies or manifest.problem:
+    if calls:
         yield manifest
 
 
