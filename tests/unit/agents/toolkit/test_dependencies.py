@@ -409,6 +409,13 @@ def test_included_requirement_files_are_read(project):
     assert {row["name"] for row in dependencies.run(project.root)["dependencies"]} == {"a", "b", "r#egg=r"}
 
 
+def test_local_requirements_are_direct(project, titles):
+    project.write("requirements-dev.txt", "-e .[socks]\n.\n../other\n./a.whl\nlib/b-1.0.tar.gz\n-c constraints.txt\n")
+    answer = dependencies.run(project.root)
+    assert {row["pin"] for row in answer["dependencies"]} == {"direct"}
+    assert titles(answer)[:-1] == []
+
+
 def test_prose_that_is_called_requirements_is_no_manifest(project):
     project.write("functional-requirements.txt", "The system shall start.\nIt must stop, too.\n")
     answer = dependencies.run(project.root)
