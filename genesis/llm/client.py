@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from genesis.errors import ForeignError, UsageError
 from genesis.llm import failures
+from genesis.llm.blocking import run_apart
 from genesis.llm.model import Answer, Model
 from genesis.llm.name import ModelName, parse_model_name
 from genesis.llm.provider import connected, load, parameters, takes_temperature
@@ -175,7 +176,7 @@ class _Client:
         """Call the service within the time."""
         limit_s = timeout_s if timeout_s is not None else self._settings.timeout_s
         question = _Question(prompt, system, max_tokens or self._settings.max_tokens, limit_s, schema)
-        await asyncio.to_thread(load, self._model.provider)
+        await run_apart(lambda: load(self._model.provider))
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit_s
 

@@ -33,7 +33,7 @@ def storage(tmp_path, monkeypatch):
 
 @pytest.fixture
 def keep(storage):
-    def kept(run_id, cid="c-1", state="completed", request="Tell the time"):
+    def kept(run_id, cid="c-1", state="completed", request="Tell the time", rehearsal=None):
         program = a_program(a_task("a"), request=request)
         ledger, now = Ledger(storage, run_id), datetime.now(UTC)
         header = Header(
@@ -45,7 +45,7 @@ def keep(storage):
         )
         run = Run(
             run_id=run_id, correlation_id=cid, state=state, planner="file", started_at=now, ended_at=now,
-            cost_usd=Decimal("1.5"), tasks=(task,),
+            cost_usd=Decimal("1.5"), tasks=(task,), rehearsal=rehearsal,
         )  # fmt: skip
 
         async def write():
@@ -81,6 +81,18 @@ def test_the_list_keeps_run_ids_and_requests_whole_on_any_terminal(keep, monkeyp
     assert all(len(line) <= width for line in lines)
     assert "20260101-000000-aaaaaa" in "".join(lines)
     assert "Look at all the many things that are somewhere around here, once more" in " ".join(" ".join(lines).split())
+
+
+def test_a_rehearsal_is_marked_in_the_list_and_in_the_run(keep):
+    keep("20260101-000000-aaaaaa", rehearsal=0.5)
+    keep("20260102-000000-bbbbbb")
+    _, real, rehearsed = call(runs_module.runs).output.splitlines()
+    assert "completed (rehearsed)" in rehearsed
+    assert "$" not in rehearsed
+    assert "rehearsed" not in real
+    assert "completed · rehearsed at 0.5" in call(runs_module.runs, "show", "20260101-000000-aaaaaa").output
+    listed = json.loads(call(runs_module.runs, "--json").output)
+    assert [run.get("rehearsal") for run in listed] == [None, 0.5]
 
 
 def test_the_list_as_data_has_requests_and_no_tasks(keep):
