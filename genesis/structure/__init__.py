@@ -9,7 +9,6 @@ from genesis.structure.references import (
     WHOLE_RESULT,
     as_text,
     copied,
-    doubled,
     fill,
     fillable,
     is_name,
@@ -18,6 +17,7 @@ from genesis.structure.references import (
     replaced,
     split,
     splits,
+    tokens,
 )
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "as_text",
     "copied",
     "dataflow",
-    "doubled",
     "expected_seconds",
     "expected_tokens",
     "expected_usd",
@@ -49,4 +48,5 @@ __all__ = [
     "replaced",
     "split",
     "splits",
+    "tokens",
 ]
