@@ -35,7 +35,7 @@ def explanation_view(explanation: Explanation, *, short: bool = False) -> Render
     most = _MOST_IN_SHORT if short else _MOST_ROOTS
     parts: list[RenderableType] = []
     if explanation.reason != "failed" and not (explanation.reason == "invalid" and explanation.findings):
-        parts.append(Text(explanation.summary, style="red"))
+        parts.append(Text(explanation.summary, style="cyan" if explanation.reason == "briefed" else "red"))
     if explanation.findings:
         parts.append(Text("The check before the start found:", style="red"))
         parts.append(diagnostics_table(explanation.findings))
@@ -110,17 +110,18 @@ def _skipped(group: Skipped) -> Text:
 
 
 def _go_on(explanation: Explanation) -> RenderableType:
-    """Give the steps as a list, and the command in a line of its own that can be copied."""
-    steps = [Text(step) for step in explanation.next_steps]
-    if explanation.command:
-        steps.append(Text(explanation.command, style="bold"))
+    """Show the steps as a list, and the command in a line of its own, however long: it is there to be copied."""
+    steps = explanation.next_steps
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
+    many = len(steps) + bool(explanation.command) > 1
     for number, step in enumerate(steps, 1):
-        table.add_row(f"  {number}." if len(steps) > 1 else " ", step)
+        table.add_row(f"  {number}." if many else " ", step)
+    last = f"  {len(steps) + 1}. " if many else "  "
+    command = Text.assemble(last, (explanation.command, "bold"), no_wrap=True, overflow="ignore")
     kept = f" ({_tasks(explanation.kept)} done before {'is' if explanation.kept == 1 else 'are'} kept)"
-    return Group(Text.assemble(("To go on:", "bold"), (kept if explanation.kept else "", "dim")), table)
+    return Group(Text.assemble(("To go on:", "bold"), (kept if explanation.kept else "", "dim")), table, command)
 
 
 def _under(line: RenderableType) -> RenderableType:

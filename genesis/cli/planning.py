@@ -7,9 +7,12 @@ from pathlib import Path
 from genesis.cli.options import is_plan_file
 from genesis.model import Plan, Registry
 from genesis.pipeline import Prepared, Simulation, compiled, make_plan, prepare, simulate
+from genesis.planning.overrides import Overrides
 from genesis.settings import Settings
 
 __all__ = ["forecast", "load_agents", "planned", "read_plan"]
+
+_NO_OVERRIDES = Overrides()
 
 
 def load_agents(path: Path | None, settings: Settings) -> Registry:
@@ -28,7 +31,13 @@ def read_plan(word: str, settings: Settings, variables: dict[str, str] | None = 
 
 
 def planned(
-    word: str, settings: Settings, *, agents: Path | None, playbooks: Path | None, variables: dict[str, str]
+    word: str,
+    settings: Settings,
+    *,
+    agents: Path | None,
+    playbooks: Path | None,
+    variables: dict[str, str],
+    overrides: Overrides = _NO_OVERRIDES,
 ) -> Prepared:
     """Turn an argument into a prepared plan.
 
@@ -38,6 +47,7 @@ def planned(
         agents: Agents file of the call.
         playbooks: Playbooks folder of the call.
         variables: Variables of the call.
+        overrides: Bounds of the call.
     """
     registry = load_agents(agents, settings)
     if settings.llm.model:
@@ -45,9 +55,10 @@ def planned(
 
         unheard()
     if is_plan_file(word):
-        return prepare(read_plan(word, settings, variables), registry, settings=settings, keep=True)
+        given = overrides.apply(read_plan(word, settings, variables))
+        return prepare(given, registry, settings=settings, keep=True)
     plan = make_plan(word, registry=registry, settings=settings, variables=variables, playbooks=playbooks)
-    return prepare(plan, registry, settings=settings)
+    return prepare(overrides.apply(plan), registry, settings=settings)
 
 
 def forecast(prepared: Prepared, settings: Settings) -> Simulation | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
@@ -13,7 +14,9 @@ from rich.tree import Tree
 from genesis.execute.deliverables import short_text
 from genesis.execute.plain import duration
 from genesis.model import FINISHED, Diagnostic, Outcome, Report, RoutedPlan, Run, Task
-from genesis.pipeline import Simulation
+
+if TYPE_CHECKING:
+    from genesis.pipeline import Simulation
 
 __all__ = [
     "STATE_STYLES",
@@ -24,6 +27,7 @@ __all__ = [
     "report_view",
     "run_view",
     "simulation_view",
+    "tasks_table",
 ]
 
 _MOST_ROWS = 60
@@ -171,7 +175,7 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
     """
     parts: list[RenderableType] = []
     if with_tasks:
-        parts.append(_tasks_table(run))
+        parts.append(tasks_table(run))
         if len(run.tasks) > _MOST_ROWS:
             parts.append(Text(f"… and {len(run.tasks) - _MOST_ROWS:,} more in --json", style="dim"))
     failures = [task for task in run.tasks if task.state == "failed" and task.error is not None and explained is None]
@@ -179,10 +183,12 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
     if len(failures) > _MOST_FAILURES:
         parts.append(Text(f"… and {len(failures) - _MOST_FAILURES} more in --json", style="dim"))
     done = sum(task.state in FINISHED for task in run.tasks)
+    orders = sum(task.state == "briefed" for task in run.tasks)
     parts.append(
         Text.assemble(
             (run.state.replace("_", " "), f"bold {STATE_STYLES.get(run.state, '')}".strip()),
-            f" · {done} of {_count(len(run.tasks), 'task')} done in {duration(run.duration_s)} · ${run.cost_usd:.2f}",
+            f" · {_count(orders, 'work order')} for people, " if orders else " · ",
+            f"{done} of {_count(len(run.tasks), 'task')} done in {duration(run.duration_s)} · ${run.cost_usd:.2f}",
         )
     )
     if explained is not None:
@@ -194,7 +200,8 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
     return Group(*parts)
 
 
-def _tasks_table(run: Run) -> Table:
+def tasks_table(run: Run) -> Table:
+    """Show a line for each leaf."""
     shown = run.tasks[:_MOST_ROWS]
     table = Table(box=None, pad_edge=False)
     columns = {"task": [task.id for task in shown], "agent": [task.agent for task in shown]}

@@ -50,8 +50,8 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     leaves = []
     for index, (leaf, agent) in enumerate(zip(tree.leaves, agents, strict=True)):
         sources = {reference: number[source] for reference, source in flow.sources.get(leaf, {}).items()}
-        place = _Place(index, groups[flat.after[leaf]], sources, prints[leaf])
         node = tree.nodes[leaf]
+        place = _Place(index, groups[flat.after[leaf]], sources, prints[leaf], _retries(node.task, plan))
         leaves.append(_leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path)))
     used = {leaf.agent for leaf in leaves}
     return Program(
@@ -113,12 +113,13 @@ def _fingerprints(plan: Plan, tree: Outline, flat: Flat, agents: list[AgentProfi
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a leaf stands among the others."""
+    """Where a leaf stands among the others, and what it has from all."""
 
     index: int
     after: tuple[int, ...]
     sources: dict[str, int]
     fingerprint: str
+    retries: int
 
 
 def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
@@ -127,6 +128,12 @@ def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
     if route is None or task.agent is not None or task.side_effects:
         return ()
     return tuple(other.agent for other in route.alternatives)
+
+
+def _retries(task: Task, plan: Plan) -> int:
+    """Say how often a leaf is repeated: what it says itself, else what the plan says, unless that could do harm."""
+    says_itself = "retries" in task.model_fields_set or task.side_effects
+    return task.retries if says_itself else plan.retries or 0
 
 
 def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float, fallbacks: tuple[str, ...]) -> Leaf:
@@ -147,7 +154,7 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         usd=expected_usd(task, agent),
         tokens=expected_tokens(task),
         timeout_s=task.timeout_s or agent.timeout_s,
-        retries=task.retries,
+        retries=place.retries,
         cache=task.cache,
         side_effects=task.side_effects,
         approval=task.approval,

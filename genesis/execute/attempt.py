@@ -21,6 +21,7 @@ from genesis.execute.ledger import leaf_name
 from genesis.execute.session import Session
 from genesis.execute.telemetry import agent_call
 from genesis.model import AgentProfile, Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
+from genesis.planning.proposal import PROPOSAL
 from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget
@@ -166,7 +167,11 @@ class LeafRun:
         leaf, session = self.leaf, self._session
         upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
         inputs = resolved_inputs(leaf, session.program.vars, upstream)
-        by_path = {session.program.leaves[source].path: value for source, value in upstream.items()}
+        by_path = {
+            session.program.leaves[source].path: value
+            for source, value in upstream.items()
+            if self._outcomes[source].state != "briefed"
+        }
         if not ResultCache.serves(leaf):
             return await self._execute(inputs, by_path)
         cache = ResultCache(session.ledger.store)
@@ -199,6 +204,7 @@ class LeafRun:
             timeout_s=self.limit_s,
             folder=session.files / leaf_name(leaf),
             upstream=upstream,
+            awaited=self._awaited(),
             until=self._until,
             run_until=session.until,
             repeats=self._repeats,
@@ -214,6 +220,15 @@ class LeafRun:
                 code="GEN-TASK-OUTPUTS",
             )
         return result, result.state
+
+    def _awaited(self) -> dict[str, str]:
+        """Name the leaves before this one that are with a person, with their work orders."""
+        before = [self._outcomes[source] for source in self.leaf.after]
+        return {
+            outcome.id: str(outcome.result.get("brief", "")) if isinstance(outcome.result, dict) else ""
+            for outcome in before
+            if outcome.state == "briefed"
+        }
 
     @asynccontextmanager
     async def _guarded(self, agent: AgentProfile) -> AsyncIterator[None]:
@@ -239,6 +254,13 @@ class LeafRun:
             note = "; ".join(filter(None, (self.outcome.note, said)))
             self.outcome = self.outcome.model_copy(update={"note": note})
 
+    def _gathered_of_none(self, value: JsonValue) -> JsonValue:
+        """Give a result that asks for no subtasks what they would have given: a mapping, by path, of none."""
+        expands = self._session.program.profile(self.leaf.agent).expands
+        if expands and isinstance(value, dict) and value.get(PROPOSAL) == []:
+            return {**value, PROPOSAL: {}}
+        return value
+
     async def _finish(self, result: Result, state: TaskState) -> Outcome:
         price = self._session.program.profile(self.leaf.agent).cost_for(self.leaf.type)
         usd = result.usd
@@ -247,7 +269,7 @@ class LeafRun:
         update = {
             "state": state,
             "ended_at": self._session.now(),
-            "result": result.value,
+            "result": self._gathered_of_none(result.value),
             "error": None,
             "usd": usd,
             "tokens": result.tokens,

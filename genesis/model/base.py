@@ -15,7 +15,8 @@ __all__ = ["Fraction", "Model", "Seconds", "Text", "TextMap", "Usd", "empty_map"
 class Model(BaseModel):
     """A frozen model that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # The schema is built when a model is first used: a command needs few of all models.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
 
 
 def _as_text(value: object) -> object:

@@ -76,9 +76,9 @@ def _equipped(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
             update={
                 "inputs": {**given.inputs, **task.inputs},
                 "labels": {**given.labels, **task.labels},
-                "retries": given.retries,
                 "timeout_s": given.timeout_s,
                 "cache": given.cache,
+                **({"retries": given.retries} if "retries" in given.model_fields_set else {}),
             }
         )
         for task in tasks
