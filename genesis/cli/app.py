@@ -20,6 +20,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("genesis.cli.stages:simulate", "Predict the timeline of a plan file."),
     "run": ("genesis.cli.run:run", "Plan and run a request, or run a plan file."),
     "resume": ("genesis.cli.run:resume", "Go on with a run; finished tasks are kept."),
+    "deliver": ("genesis.cli.deliver:deliver", "Hand in the result of a work order; the run goes on."),
     "cancel": ("genesis.cli.cancel:cancel", "End a run, wherever its tasks are."),
     "runs": ("genesis.cli.runs:runs", "List runs, or show one."),
     "report": ("genesis.cli.report:report", "Write all that is known of a run as one page of HTML."),

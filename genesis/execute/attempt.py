@@ -168,7 +168,11 @@ class LeafRun:
         leaf, session = self.leaf, self._session
         upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
         inputs = resolved_inputs(leaf, session.program.vars, upstream)
-        by_path = {session.program.leaves[source].path: value for source, value in upstream.items()}
+        by_path = {
+            session.program.leaves[source].path: value
+            for source, value in upstream.items()
+            if self._outcomes[source].state != "briefed"
+        }
         if not ResultCache.serves(leaf):
             return await self._execute(inputs, by_path)
         cache = ResultCache(session.ledger.store)
@@ -201,6 +205,7 @@ class LeafRun:
             timeout_s=self.limit_s,
             folder=session.files / leaf_name(leaf),
             upstream=upstream,
+            awaited=self._awaited(),
             until=self._until,
             run_until=session.until,
             repeats=self._repeats,
@@ -216,6 +221,15 @@ class LeafRun:
                 code="GEN-TASK-OUTPUTS",
             )
         return result, result.state
+
+    def _awaited(self) -> dict[str, str]:
+        """Name the leaves before this one that are with a person, with their work orders."""
+        before = [self._outcomes[source] for source in self.leaf.after]
+        return {
+            outcome.id: str(outcome.result.get("brief", "")) if isinstance(outcome.result, dict) else ""
+            for outcome in before
+            if outcome.state == "briefed"
+        }
 
     @asynccontextmanager
     async def _guarded(self, agent: AgentProfile) -> AsyncIterator[None]:

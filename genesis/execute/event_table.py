@@ -55,6 +55,7 @@ EVENT_TABLE: tuple[EventKind, ...] = (
     _ended("failed", "a task failed for good, the plan was rejected, the deadline passed, or a fault ended the run"),
     _ended("cancelled", "someone ended the run"),
     _ended("budget_exceeded", "the budget is spent"),
+    _ended("briefed", "people have work orders, and nothing else is left that can run"),
     _ended("refused", "a security rule refused the request of a deployed run"),
     _ended("awaiting_approval", "reserved: nothing but tasks that wait for a person is left"),
     _run("plan.rejected", "the check before the start found errors", "count", "codes"),

@@ -28,7 +28,7 @@ from genesis.execute.event_shapes import (
 from genesis.execute.purging import Purge
 from genesis.execute.session import Session
 from genesis.execute.telling import SETTLE_S, Teller, teller_of_process
-from genesis.model import FINISHED, Leaf, Outcome, PlannerLevel, Program, Run
+from genesis.model import KEPT, Leaf, Outcome, PlannerLevel, Program, Run
 from genesis.resilience.steps_down import StepDown, heard
 
 __all__ = ["RunEvents", "degradations", "tell_housekeeping", "told_refusal", "told_run"]
@@ -79,7 +79,7 @@ class RunEvents:
         payload = {
             "planner": run.planner,
             "tasks": len(program.leaves),
-            "kept": sum(outcome.state in FINISHED for outcome in finished.values()),
+            "kept": sum(outcome.state in KEPT for outcome in finished.values()),
             "deployed": self._session.deployed,
         }
         self._tell(started(run, payload, again=self._again))

@@ -87,6 +87,11 @@ class Session:
         """Give the circuit breaker of an agent, where there are any."""
         return self.breakers.of("agent", agent) if self.breakers is not None else None
 
+    def is_brief(self, leaf: Leaf) -> bool:
+        """Whether a leaf is written down for a person."""
+        profile = self.program.profile(leaf.agent)
+        return profile.executor_for(leaf.type, model=self.planner_model).kind == "brief"
+
     @property
     def left_s(self) -> float:
         """Seconds until the run's deadline."""

@@ -6,7 +6,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -24,7 +24,7 @@ from genesis.execute.log_observer import LogObserver
 from genesis.execute.observer import Observers
 from genesis.execute.run_logs import lines_in_ui
 from genesis.execute.session import Course, Session, utc_now
-from genesis.model import FINISHED, Leaf, Outcome, Program
+from genesis.model import FINISHED, KEPT, Leaf, Outcome, Program
 from genesis.observability.correlation import bound
 from genesis.observability.instruments import DISPATCH_SECONDS
 from genesis.observability.metrics import metrics_of_process
@@ -107,16 +107,22 @@ async def _worked(
     ended: list[Outcome] = []
     async with announced(session), place:
         for leaf in leaves:
-            if not all(source in outcomes for source in leaf.after):
+            if not _may_start(session, leaf, outcomes):
                 continue
             outcome = await place.run(leaf)
             _stop_if_cancelled()
             ended.append(outcome)
             session.observer.leaf_changed(outcome)
             _tell(order, outcome)
-            if outcome.state in FINISHED:
+            if outcome.state in KEPT:
                 outcomes[leaf.index] = outcome
     return ended
+
+
+def _may_start(session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> bool:
+    """Whether all that a leaf comes after is done; for a work order, a work order is enough."""
+    enough = KEPT if session.is_brief(leaf) else FINISHED
+    return all(source in outcomes and outcomes[source].state in enough for source in leaf.after)
 
 
 def _stop_if_cancelled() -> None:

@@ -24,7 +24,7 @@ from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.flows.orchestrate import final_state
 from genesis.flows.preflight import publish_report
 from genesis.flows.signals import StopSignals
-from genesis.model import FINISHED, Outcome, Run
+from genesis.model import KEPT, Outcome, Run
 from genesis.observability.correlation import bound, current, new_id
 from genesis.pipeline import compiled
 from genesis.settings import Settings
@@ -117,7 +117,7 @@ async def check_asked(asked: Asked) -> object:
 
 def ended_state(ended: Sequence[Outcome], wanted: int) -> object:
     """Give the state of a flow run of `agent_task`: what its tasks came to."""
-    failed = [outcome for outcome in ended if outcome.state not in FINISHED]
+    failed = [outcome for outcome in ended if outcome.state not in KEPT]
     if not failed and len(ended) == wanted:
         return Completed(message=f"{wanted} task{'s' if wanted > 1 else ''}")
     names = ", ".join(repr(outcome.id) for outcome in failed)

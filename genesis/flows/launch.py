@@ -30,7 +30,8 @@ from genesis.model import Outcome, Program, Run
 from genesis.observability.correlation import current, here, new_id
 from genesis.observability.instruments import RESUMES
 from genesis.observability.metrics import metrics_of_process
-from genesis.planning import plan_document
+from genesis.planning import load_plan, plan_document
+from genesis.planning.overrides import Overrides
 from genesis.resilience.breakers import breakers_of
 from genesis.resilience.quotas import quotas_of
 from genesis.settings import Settings
@@ -63,6 +64,8 @@ class Launch:
     """Where the run's first execution is in a trace, where this one goes on with it."""
     deployed: bool = False
     """Whether another worker may take over the run when this process dies."""
+    overrides: Overrides = field(default_factory=Overrides)
+    """Bounds on top of those of the run, when it goes on."""
     say: Callable[[str], None] = _log.warning
     """Tells a person what the run waits for."""
 
@@ -104,7 +107,8 @@ async def start_run(program: Program, launch: Launch, run_id: str | None = None)
 async def resume_run(run_id: str, launch: Launch) -> Run:
     """Go on with a run: what is done stays done, the rest runs.
 
-    The plan, the registry, the slots, the model, the rehearsal and the pools are those that it was started with.
+    The plan, the registry, the slots, the model, the rehearsal and the pools are those that it was started with. Bounds
+    that the launch overrides are written down, and hold from then on.
 
     Raises:
         UsageError: There is no such run.
@@ -117,6 +121,7 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         "llm": given.llm.model_copy(update={"model": header.llm}),
     }
     settings = given.model_copy(update=update)
+    header = _overridden(header, launch.overrides, settings)
     course = await course_of(ledger, header, settings)
     again = replace(launch, settings=settings, rehearse=header.rehearse, pools=header.pools, earlier=header.trace)
     metrics_of_process().count(RESUMES)
@@ -124,7 +129,19 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         await _asked_for(ledger, settings)
     with run_lock(ledger, settings, existing=True):
         await still_there(ledger)
+        if launch.overrides != Overrides():
+            await ledger.begin(header)
         return await _execute(course, header, ledger, again)
+
+
+def _overridden(header: Header, overrides: Overrides, settings: Settings) -> Header:
+    """Put bounds into the plan that a run keeps."""
+    if overrides == Overrides():
+        return header
+    before = load_plan(header.document, limits=settings.limits)
+    plan = overrides.apply(before)
+    bounds = plan.model_dump(mode="json", include={"budget", "deadline_s", "retries"}, exclude_none=True)
+    return header.model_copy(update={"document": header.document | bounds})
 
 
 async def _asked_for(ledger: Ledger, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from genesis.errors import ServiceError
-from genesis.execute.server.configured import ConfiguredApi, configured_api
+from genesis.execute.configured import ConfiguredApi, configured_api
 from genesis.execute.server.lifecycle import begin_start, wait_ready
 from genesis.execute.server.notes import space_note
 from genesis.settings import Settings

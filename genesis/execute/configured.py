@@ -19,6 +19,7 @@ from genesis.errors import UsageError
 __all__ = [
     "ConfiguredApi",
     "configured_api",
+    "configured_storage",
     "fix_prefect_paths",
     "inherited_environment",
     "keep_prefect_off_the_terminal",
@@ -29,6 +30,10 @@ __all__ = [
 _CLOUD_API = "https://api.prefect.cloud/api"
 _CLOUD_UI = "https://app.prefect.cloud"
 _KEPT = frozenset({"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "VIRTUAL_ENV"})
+_FOLDERS = ("PREFECT_RESULTS_LOCAL_STORAGE_PATH", "PREFECT_LOCAL_STORAGE_PATH")
+_BLOCKS = ("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK", "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK")
+_OF_PREFECT = (*_BLOCKS, "PREFECT_HOME")
+"""In a profile, these leave it to Prefect where results are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,30 @@ def configured_api(environment: Mapping[str, str] | None = None) -> ConfiguredAp
         return None
     ui_url = variables.get("PREFECT_UI_URL") or profile.get("PREFECT_UI_URL")
     return ConfiguredApi(url, str(ui_url).rstrip("/") if ui_url else ui_address(url), where)
+
+
+def configured_storage(environment: Mapping[str, str] | None = None) -> Path | None:
+    """Find the folder of Prefect's result storage, for what has no other need of Prefect: importing it takes seconds.
+
+    Args:
+        environment: Variables to read instead of this process's own.
+
+    Returns:
+        None where only Prefect itself can say: a storage block is configured, or a value has a template in it.
+    """
+    given = os.environ if environment is None else environment
+    variables = {name.upper(): value for name, value in given.items() if name.upper().startswith("PREFECT_")}
+    try:
+        profile, _ = _active_profile(variables)
+    except UsageError:
+        return None
+    if any(name in profile for name in _OF_PREFECT) or any(variables.get(name) for name in _BLOCKS):
+        return None
+    found = next((value for known in (variables, profile) for name in _FOLDERS if (value := known.get(name))), None)
+    if found is None:
+        home = variables.get("PREFECT_HOME")
+        return (Path(home).expanduser() if home else Path.home() / ".prefect") / "storage"
+    return None if not isinstance(found, str) or "$" in found or "{" in found else Path(found).expanduser()
 
 
 def ui_address(api_url: str) -> str | None:
