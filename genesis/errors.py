@@ -325,7 +325,7 @@ def _number(error: BaseException) -> dict[str, str]:
 def _text(error: BaseException) -> str:
     try:
         return _cut(str(error))
-    except Exception:  # noqa: BLE001  # an exception's own text is anyone's code
+    except BaseException:  # noqa: BLE001  # an exception's own text is anyone's code
         return ""
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 
+from genesis.cli.streams import answer
 from genesis.errors import GenesisError
 
 __all__ = ["console", "notes", "print_document", "print_error", "shown_warnings"]
@@ -23,7 +23,7 @@ _SHOWN = ("code", "message", "hint", "data")
 
 def console() -> Console:
     """Make the console for the answer itself."""
-    return Console(highlight=False, soft_wrap=False)
+    return Console(file=answer(), highlight=False, soft_wrap=False)
 
 
 def notes() -> Console:
@@ -32,9 +32,15 @@ def notes() -> Console:
 
 
 def print_document(value: Any) -> None:
-    """Print one JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    """Print one JSON document on stdout; with escapes, where its encoding lacks a character of it."""
+    out = answer()
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    try:
+        text.encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    out.write(text + "\n")
+    out.flush()
 
 
 def print_error(error: GenesisError, *, as_json: bool) -> None:

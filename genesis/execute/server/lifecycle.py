@@ -25,7 +25,7 @@ from genesis.execute.server.spawn import installed_prefect, spawn
 from genesis.model import Model
 from genesis.settings import Settings
 
-__all__ = ["ServerInfo", "Starting", "begin_start", "down", "status", "up", "wait_ready"]
+__all__ = ["ServerInfo", "Starting", "begin_start", "down", "server_process", "status", "up", "wait_ready"]
 
 _POLL_S = 0.03
 _GRACE_S = 8.0
@@ -181,6 +181,12 @@ def status(settings: Settings, *, ask: bool = True) -> ServerInfo:
     details = dict(zip(("database_detail", "redis_detail"), (one.said if one else "" for one in found), strict=False))
     state = "unresponsive" if problems and info.state == "running" else info.state
     return info.model_copy(update={**details, "state": state, "note": "; ".join(notes)})
+
+
+def server_process(settings: Settings) -> int | None:
+    """Give the process of the embedded server that runs, without asking it anything."""
+    record = _living(ServerFiles(settings.home))
+    return record.pid if record is not None else None
 
 
 def _looked_at(files: ServerFiles, settings: Settings) -> ServerInfo:
