@@ -13,7 +13,7 @@ from rich.console import Console
 from genesis.cli.streams import answer
 from genesis.errors import GenesisError
 
-__all__ = ["console", "notes", "print_document", "print_error", "shown_warnings"]
+__all__ = ["console", "notes", "print_document", "print_error", "shown_warnings", "tell"]
 
 _TOLD = "genesis.execute.log_observer"
 """Logger whose lines tell the log file what the terminal shows by itself: how tasks and the run end."""
@@ -29,6 +29,11 @@ def console() -> Console:
 def notes() -> Console:
     """Make the console for everything besides the answer."""
     return Console(stderr=True, highlight=False)
+
+
+def tell(text: str) -> None:
+    """Say on stderr what a command waits for."""
+    notes().print(text, style="dim", soft_wrap=True, markup=False)
 
 
 def print_document(value: Any) -> None:

@@ -20,7 +20,7 @@ from genesis.cli.options import (
     slots_option,
     variables,
 )
-from genesis.cli.output import console, notes, print_document, shown_warnings
+from genesis.cli.output import console, notes, print_document, shown_warnings, tell
 from genesis.cli.prefect import before_prefect
 from genesis.cli.streams import flush, keep_stdout_for_the_answer, output_shown_as_lines
 from genesis.cli.telemetry import correlation_option, finish, measured, observed
@@ -100,7 +100,7 @@ def run(
         if correlation_id is not None:
             program = program.model_copy(update={"correlation_id": correlation_id})
         made.set("genesis.correlation_id", program.correlation_id)
-        pending = begin_api(settings)
+        pending = begin_api(settings, tell)
 
         async def start(launch: Launch) -> Run:
             from genesis.flows.launch import start_run
@@ -132,7 +132,9 @@ def resume(run_id: str, as_json: bool) -> int:
         return await resume_run(run_id, launch)
 
     with observed(settings, "resume", correlation_id=header.correlation_id) as made:
-        return _ended(made, _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on))
+        return _ended(
+            made, _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings, tell), go_on)
+        )
 
 
 def _ended(made: Span, code: int) -> int:

@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["answer", "are_streams_own", "flush", "keep_stdout_for_the_answer", "lost_answer", "output_shown_as_lines", "prepare_streams"]
+__all__ = [
+    "answer",
+    "are_streams_own",
+    "flush",
+    "keep_stdout_for_the_answer",
+    "lost_answer",
+    "output_shown_as_lines",
+    "prepare_streams",
+]
 
 _STDOUT, _STDERR = 1, 2
 _CHUNK = 65_536

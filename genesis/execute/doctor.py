@@ -25,6 +25,7 @@ from genesis.execute.server.reach import look
 from genesis.execute.server.spawn import free_bytes, installed_prefect, listening_socket
 from genesis.llm import parse_model_name
 from genesis.model import Model
+from genesis.resilience.breakers import reset_command, rules_of, shared_breakers, state_file, store_of
 from genesis.settings import Settings
 
 __all__ = ["REQUIREMENTS", "Finding", "diagnose"]
@@ -64,7 +65,27 @@ def diagnose(settings: Settings) -> list[Finding]:
         *_api(settings, server),
         *_tools(),
         *_model(settings),
+        *_breakers(settings),
     ]
+
+
+def _breakers(settings: Settings) -> Iterator[Finding]:
+    """Name the circuit breakers that are open for all who share them."""
+    resilience = settings.resilience
+    if resilience.share == "memory" or (resilience.share == "machine" and not state_file(settings.home).exists()):
+        return
+    try:
+        store = store_of(resilience, settings.home)
+        found = [] if store is None else shared_breakers(store, rules_of(resilience))
+    except GenesisError as error:
+        yield Finding(name="breakers", ok=False, detail=error.message, mend=error.hint)
+        return
+    for each in found:
+        if each.machine.state != "closed":
+            when = f"; it is tried again in {each.retry_after_s:.0f} s" if each.retry_after_s > 0 else ""
+            detail = f"{each.kind} {each.name} is not called: {each.machine.reason}{when}"
+            mend = f"mend what it needs, then: {reset_command(each.name)}"
+            yield Finding(name="breaker", ok=False, detail=detail, mend=mend)
 
 
 def _versions() -> Iterator[Finding]:

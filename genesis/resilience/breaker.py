@@ -55,12 +55,14 @@ class Breaker:
     """One breaker. It can be used from many threads and event loops at once.
 
     Args:
-        name: Of what it protects; processes with one store share the breakers of the same name.
+        name: Of what it protects.
         rules: When it opens and closes.
         store: Shares its state with other processes.
         clock: Seconds that never go back.
         listen: Is told of each change of state that this process made, outside of all locks.
         judge: Says what an exception of a call says about the other side's health.
+        key: Its name in the store, where that is another: processes share the breakers of the same key.
+        hint: What a person does once the other side is well again.
     """
 
     def __init__(
@@ -72,8 +74,12 @@ class Breaker:
         clock: Callable[[], float] = time.monotonic,
         listen: Callable[[BreakerEvent], None] | None = None,
         judge: Callable[[BaseException], Verdict] = health_of,
+        key: str | None = None,
+        hint: str = "",
     ):
         self.name = name
+        self._key = key or name
+        self._hint = hint
         self.rules = rules or BreakerRules()
         self._store = store
         self._clock = clock
@@ -129,7 +135,8 @@ class Breaker:
         if isinstance(answer, Refusal):
             raise BreakerOpenError(
                 f"{self.name} is not called: {answer.reason}",
-                hint=f"it is tried again in {answer.retry_after_s:.0f} s",
+                hint=f"it is tried again in {answer.retry_after_s:.0f} s"
+                + (f"; once it is mended: {self._hint}" if self._hint else ""),
                 data={"breaker": self.name, "retry_after_s": round(answer.retry_after_s, 3)},
             )
         return answer
@@ -206,7 +213,7 @@ class Breaker:
             return (None if text == kept else text), (machine, now, value)
 
         try:
-            machine, now, value = store.change(self.name, changed)
+            machine, now, value = store.change(self._key, changed)
         except StoreError:
             with self._lock:
                 self._pending += handed_in
@@ -220,7 +227,7 @@ class Breaker:
         if self._clock() < self._store_again:
             return
         try:
-            kept, now = self._store.read(self.name)
+            kept, now = self._store.read(self._key)
         except StoreError as error:
             self._lost(error)
             return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +18,12 @@ from genesis.settings import Settings
 
 __all__ = ["Api", "PendingApi", "begin_api", "ensure_api", "server_answer"]
 
+_log = logging.getLogger(__name__)
 _REACH_S = 10.0
+_PAUSE_S = 0.5
+_TELL_S = 5.0
+_STARTING = frozenset({502, 503, 504})
+"""Statuses of what stands before an API that is not there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +53,19 @@ class PendingApi:
         return self._wait()
 
 
-def begin_api(settings: Settings) -> PendingApi:
+def begin_api(settings: Settings, say: Callable[[str], None] = _log.warning) -> PendingApi:
     """Find the API and start what has to be started, without waiting for it.
+
+    Args:
+        settings: Where the embedded server is, and how long a configured API is waited for.
+        say: Is told every few seconds that it is waited for.
 
     Raises:
         ResourceError, ServiceError, UsageError: As `begin_start` and `configured_api`.
     """
     configured = configured_api()
     if configured is not None:
-        return PendingApi(lambda: _reached(configured))
+        return PendingApi(lambda: _reached(configured, settings.server.wait_s, say))
     starting = begin_start(settings)
 
     def wait() -> Api:
@@ -64,13 +76,17 @@ def begin_api(settings: Settings) -> PendingApi:
     return PendingApi(wait)
 
 
-def ensure_api(settings: Settings) -> Api:
+def ensure_api(settings: Settings, say: Callable[[str], None] = _log.warning) -> Api:
     """Give an API that answers: the configured one, else the embedded one, which is started where it does not run.
+
+    Args:
+        settings: As for `begin_api`.
+        say: As for `begin_api`.
 
     Raises:
         ResourceError, ServiceError, UsageError: As `begin_api` and `PendingApi.wait`.
     """
-    return begin_api(settings).wait()
+    return begin_api(settings, say).wait()
 
 
 def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = _REACH_S) -> JsonValue:
@@ -90,14 +106,37 @@ def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = _REAC
     except ValueError:
         return None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ServiceError(
-            f"the Prefect API {configured.url} (from {configured.source}) cannot be reached: "
-            f"{error or type(error).__name__}",
-            hint="start it, correct the address, or unset it to use the embedded server",
-        ) from error
+        unusable = isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
+        raise _unreachable(configured, error or type(error).__name__, may_come=not unusable) from error
+    if response.status_code in _STARTING:
+        raise _unreachable(configured, f"it answers {response.status_code}", may_come=True)
     return answer
 
 
-def _reached(configured: ConfiguredApi) -> Api:
-    server_answer(configured, "/health")
-    return Api(configured.url, configured.ui_url, embedded=False)
+def _unreachable(configured: ConfiguredApi, why: object, *, may_come: bool) -> ServiceError:
+    return ServiceError(
+        f"the Prefect API {configured.url} (from {configured.source}) cannot be reached: {why}",
+        hint="start it, correct the address, or unset it to use the embedded server",
+        data={"may_come": may_come},
+    )
+
+
+def _reached(configured: ConfiguredApi, wait_s: float, say: Callable[[str], None]) -> Api:
+    """Wait until a configured API answers: it may be starting, as after a power cut or beside this process.
+
+    Raises:
+        ServiceError: It does not in time, or its address is none.
+    """
+    until, told_at = time.monotonic() + wait_s, -math.inf
+    while True:
+        try:
+            server_answer(configured, "/health", timeout_s=max(1.0, min(_REACH_S, until - time.monotonic())))
+            return Api(configured.url, configured.ui_url, embedded=False)
+        except ServiceError as error:
+            left_s = until - time.monotonic()
+            if left_s <= 0 or not error.data.get("may_come"):
+                raise
+            if time.monotonic() - told_at >= _TELL_S:
+                told_at = time.monotonic()
+                say(f"Waiting for the Prefect API {configured.url} for {left_s:.0f} s more: it does not answer.")
+            time.sleep(min(_PAUSE_S, left_s))

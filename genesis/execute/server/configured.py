@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genesis.errors import UsageError
+from genesis.errors import ResourceError, UsageError
+from genesis.settings import NO_HOME, Settings
 
 __all__ = [
     "ConfiguredApi",
@@ -83,8 +84,7 @@ def keep_prefect_off_the_terminal() -> None:
 
 def fix_prefect_paths() -> None:
     """Name Prefect's home and profiles file in full, so that no file of the current folder can name others."""
-    if home := os.environ.get("PREFECT_HOME"):
-        os.environ["PREFECT_HOME"] = str(Path(home).expanduser().absolute())
+    os.environ["PREFECT_HOME"] = str(_prefect_home(os.environ).absolute())
     os.environ["PREFECT_PROFILES_PATH"] = str(_profiles_path(os.environ).absolute())
 
 
@@ -117,5 +117,29 @@ def _active_profile(variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
 def _profiles_path(variables: Mapping[str, str]) -> Path:
     if named := variables.get("PREFECT_PROFILES_PATH"):
         return Path(named).expanduser()
-    home = variables.get("PREFECT_HOME")
-    return (Path(home).expanduser() if home else Path.home() / ".prefect") / "profiles.toml"
+    return _prefect_home(variables) / "profiles.toml"
+
+
+def _prefect_home(variables: Mapping[str, str]) -> Path:
+    """Give Prefect's home; for a user without a home it is in that of Genesis.
+
+    Raises:
+        ResourceError: There is neither.
+    """
+    if named := variables.get("PREFECT_HOME"):
+        return Path(named).expanduser()
+    try:
+        return Path.home() / ".prefect"
+    except RuntimeError as error:
+        if (home := Settings().home) == NO_HOME:
+            raise no_home() from error
+        return home / "prefect"
+
+
+def no_home() -> ResourceError:
+    """Say that this user has no home and what to do about it."""
+    return ResourceError(
+        "this user has no home folder, and state has to be kept somewhere",
+        hint="set GENESIS_HOME to a folder that can be written, and PREFECT_HOME to keep Prefect's own elsewhere",
+        code="GEN-RESOURCE-HOME",
+    )

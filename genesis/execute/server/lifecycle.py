@@ -16,6 +16,7 @@ from typing import Literal
 
 from genesis.errors import GenesisError, ResourceError, ServiceError, UsageError
 from genesis.execute.server.backends import Backends
+from genesis.execute.server.configured import no_home
 from genesis.execute.server.files import Record, ServerFiles
 from genesis.execute.server.health import active_flow_runs, has_database, is_healthy, url_host
 from genesis.execute.server.notes import backends_note, death_note, other_address, start_note, version_note
@@ -23,7 +24,7 @@ from genesis.execute.server.processes import end, is_running
 from genesis.execute.server.reach import look, require
 from genesis.execute.server.spawn import installed_prefect, spawn
 from genesis.model import Model
-from genesis.settings import Settings
+from genesis.settings import NO_HOME, Settings
 
 __all__ = ["ServerInfo", "Starting", "begin_start", "down", "server_process", "status", "up", "wait_ready"]
 
@@ -94,6 +95,8 @@ def begin_start(settings: Settings, backends: Backends | None = None) -> Startin
         ServiceError: The port that the settings ask for is taken, or PostgreSQL or Redis cannot be used.
         UsageError: The address that the settings ask for cannot be used, or a living server stands on something else.
     """
+    if settings.home == NO_HOME:
+        raise no_home()
     files = ServerFiles(settings.home)
     found = _living(files)
     if found is not None and found.prefect == installed_prefect():
