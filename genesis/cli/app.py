@@ -145,7 +145,8 @@ def _fault(error: Exception) -> GenesisError:
         return ResourceError("no memory is left", hint="give it more memory, or a smaller plan")
     if ResourceError.is_meant_by(error):
         where = f": {error.filename!r}" if isinstance(error, OSError) and error.filename else ""
-        return ResourceError.of(error, f"it cannot go on{where}")
+        hint = "or set GENESIS_HOME and PREFECT_HOME to folders that can be written"
+        return ResourceError.of(error, f"it cannot go on{where}", hint=hint)
     return GenesisError(
         f"unexpected {type(error).__name__}: {error}",
         hint="run it again with --debug, and report what it prints",

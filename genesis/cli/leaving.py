@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
-from genesis.cli.streams import are_streams_own
+from genesis.cli.streams import are_streams_own, flush
 
 __all__ = ["leave"]
 
@@ -30,23 +31,23 @@ def leave(code: int) -> NoReturn:
     if are_streams_own() and (threading.active_count() > 1 or "multiprocessing" in sys.modules):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that has to end in order
+        end_programs = _program_killer()
         if code == _CANCELLED:
-            _end_programs()
-        threading.Thread(target=_watch, args=(code,), name="exit watch", daemon=True).start()
+            end_programs()
+        threading.Thread(target=_watch, args=(code, end_programs), name="exit watch", daemon=True).start()
     sys.exit(code)
 
 
-def _watch(code: int) -> None:
+def _watch(code: int, end_programs: Callable[[], None]) -> None:
     """End the process when agents' code keeps it from ending."""
-    threading.main_thread().join()  # it counts as ended once the interpreter begins to shut down
     begun = time.monotonic()
     while (waited_s := time.monotonic() - begun) < _LONGEST_S:
         time.sleep(_LOOK_S)
         if waited_s >= _PATIENCE_S and (left := _left_running()):
             sys.stderr.write(f"Agents left running what does not end; it is given up: {', '.join(left)}\n")
             break
-    _end_programs()
-    sys.stdout.flush()
+    end_programs()
+    flush()
     os._exit(code)
 
 
@@ -62,17 +63,25 @@ def _left_running() -> list[str]:
     return threads + [f"process {child.name!r}" for child in children]
 
 
-def _end_programs() -> None:
-    """Kill the descendants of this process, but for the Prefect server and the guard of the process groups."""
+def _program_killer() -> Callable[[], None]:
+    """Make what kills the descendants of this process, but for the Prefect server and the guard of process groups.
+
+    All that it needs is imported here: an interpreter that shuts down imports nothing more.
+    """
     from genesis.agents.group_guard import guard_of_process
+    from genesis.agents.processes import below, signal_all, snapshot
     from genesis.execute.server import server_process
     from genesis.settings import Settings
-    from genesis.workers.processes import below, signal_all, snapshot
 
-    processes = snapshot()
-    kept = {server_process(Settings()), guard_of_process().pid, _resource_tracker()}
-    kept |= {process.pid for spared in kept if spared for process in below(spared, processes)}
-    signal_all([each for each in below(os.getpid(), processes) if each.pid not in kept], signal.SIGKILL)
+    spared = {server_process(Settings()), guard_of_process().pid}
+
+    def end_programs() -> None:
+        processes = snapshot()
+        kept = {pid for pid in (*spared, _resource_tracker()) if pid is not None}
+        kept |= {process.pid for pid in tuple(kept) for process in below(pid, processes)}
+        signal_all([each for each in below(os.getpid(), processes) if each.pid not in kept], signal.SIGKILL)
+
+    return end_programs
 
 
 def _resource_tracker() -> int | None:

@@ -100,7 +100,7 @@ def run(
         if correlation_id is not None:
             program = program.model_copy(update={"correlation_id": correlation_id})
         made.set("genesis.correlation_id", program.correlation_id)
-        pending = begin_api(settings, tell)
+        pending = begin_api(settings)
 
         async def start(launch: Launch) -> Run:
             from genesis.flows.launch import start_run
@@ -132,9 +132,7 @@ def resume(run_id: str, as_json: bool) -> int:
         return await resume_run(run_id, launch)
 
     with observed(settings, "resume", correlation_id=header.correlation_id) as made:
-        return _ended(
-            made, _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings, tell), go_on)
-        )
+        return _ended(made, _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on))
 
 
 def _ended(made: Span, code: int) -> int:
@@ -171,7 +169,8 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
     from genesis.flows.launch import Launch
     from genesis.flows.signals import StopSignals
 
-    api = pending.wait()
+    with shown_warnings(tell):
+        api = pending.wait()
     if api.note and not how.as_json:
         notes().print(api.note, style="yellow")
     scale = 1.0 if how.rehearse is None else how.rehearse

@@ -120,6 +120,8 @@ class LeafRun:
         self._outcomes = outcomes
         self._traced: str | None = None
         """Where the last attempt is in the trace."""
+        self._tries = 0
+        """Attempts of this execution."""
         self._begun: datetime | None = None
         """When the attempt began that goes on."""
         self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
@@ -138,6 +140,7 @@ class LeafRun:
         attempts = self.outcome.attempts
         self._begun = self._session.now()
         self._until = min(time.monotonic() + self.limit_s, self._session.until)
+        self._tries += 1
         self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
             with agent_call(self._session, self.leaf, attempts + 1, again=self._traced) as made:
@@ -264,7 +267,7 @@ class LeafRun:
         if breaker is None:
             yield
         else:
-            async with breaker.guarding():
+            async with breaker.guarding(again=self._tries > 1):
                 yield
 
     def _note_wait(self, waited_s: float) -> None:

@@ -19,6 +19,7 @@ from genesis.errors import GenesisError, ServiceError, UsageError
 from genesis.execute.environment import secret
 from genesis.execute.server import ServerInfo, configured_api, status
 from genesis.execute.server.api import server_answer
+from genesis.execute.server.configured import no_home
 from genesis.execute.server.files import ServerFiles
 from genesis.execute.server.health import server_version
 from genesis.execute.server.reach import look
@@ -26,7 +27,7 @@ from genesis.execute.server.spawn import free_bytes, installed_prefect, listenin
 from genesis.llm import parse_model_name
 from genesis.model import Model
 from genesis.resilience.breakers import reset_command, rules_of, shared_breakers, state_file, store_of
-from genesis.settings import Settings
+from genesis.settings import NO_HOME, Settings
 
 __all__ = ["REQUIREMENTS", "Finding", "diagnose"]
 
@@ -109,6 +110,8 @@ def _installed(name: str) -> str | None:
 
 
 def _home(home: Path) -> Finding:
+    if home == NO_HOME:
+        return Finding(name="home", ok=False, detail=no_home().message, mend=no_home().hint)
     there = _existing(home)
     try:
         with tempfile.TemporaryFile(dir=there):
@@ -119,6 +122,8 @@ def _home(home: Path) -> Finding:
 
 
 def _space(home: Path) -> Finding:
+    if home == NO_HOME:
+        return Finding(name="space", ok=True, detail="there is no home to look at")
     left = free_bytes(_existing(home))
     ok = left >= _LOW_BYTES
     mend = "" if ok else "make space, or set GENESIS_HOME to a folder on another disk"
@@ -134,7 +139,7 @@ def _api(settings: Settings, server: ServerInfo) -> Iterator[Finding]:
     """Look at the configured API, or at the embedded server where there is none."""
     try:
         configured = configured_api()
-    except UsageError as error:
+    except GenesisError as error:
         yield Finding(name="api", ok=False, detail=error.message, mend=error.hint)
         return
     if configured is None:

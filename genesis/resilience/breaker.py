@@ -172,8 +172,12 @@ class Breaker:
         self.report(permit, "success", self._clock() - begun)
 
     @asynccontextmanager
-    async def guarding(self) -> AsyncIterator[None]:
+    async def guarding(self, *, again: bool = False) -> AsyncIterator[None]:
         """Do what `guard` does without blocking the event loop on the store.
+
+        Args:
+            again: Whether it repeats a call that has failed: while the breaker is closed, its failure is no news, or
+                one piece of work that cannot succeed would shut everybody out.
 
         Raises:
             BreakerOpenError: It is open, or a probe is under way.
@@ -184,7 +188,10 @@ class Breaker:
         try:
             yield
         except BaseException as error:
-            await self._report_off_loop(permit, self._judge(error), self._clock() - begun)
+            verdict = self._judge(error)
+            if again and not permit.probe and verdict == "failure":
+                verdict = "neutral"
+            await self._report_off_loop(permit, verdict, self._clock() - begun)
             raise
         await self._report_off_loop(permit, "success", self._clock() - begun)
 

@@ -25,6 +25,7 @@ from prefect.exceptions import Abort, Pause
 from prefect.logging.handlers import APILogWorker
 
 from genesis.agents.forked import reset_signals_in_forked_children
+from genesis.agents.processes import kill_all
 from genesis.agents.threads import Threads
 from genesis.errors import ForeignError
 from genesis.observability.correlation import bound
@@ -35,7 +36,6 @@ from genesis.workers.engine import Stop, run, run_hooks
 from genesis.workers.environment import apply_environment
 from genesis.workers.loading import Flows, back_home, is_module
 from genesis.workers.logs import begin_logs
-from genesis.workers.processes import kill_all
 from genesis.workers.trails import correlation_of
 from genesis.workers.wire import Message, Wire
 

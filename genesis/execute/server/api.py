@@ -53,19 +53,17 @@ class PendingApi:
         return self._wait()
 
 
-def begin_api(settings: Settings, say: Callable[[str], None] = _log.warning) -> PendingApi:
+def begin_api(settings: Settings) -> PendingApi:
     """Find the API and start what has to be started, without waiting for it.
 
-    Args:
-        settings: Where the embedded server is, and how long a configured API is waited for.
-        say: Is told every few seconds that it is waited for.
+    A configured one that does not answer is waited for (`GENESIS_SERVER__WAIT_S`), which the log says again and again.
 
     Raises:
         ResourceError, ServiceError, UsageError: As `begin_start` and `configured_api`.
     """
     configured = configured_api()
     if configured is not None:
-        return PendingApi(lambda: _reached(configured, settings.server.wait_s, say))
+        return PendingApi(lambda: _reached(configured, settings.server.wait_s))
     starting = begin_start(settings)
 
     def wait() -> Api:
@@ -76,17 +74,13 @@ def begin_api(settings: Settings, say: Callable[[str], None] = _log.warning) -> 
     return PendingApi(wait)
 
 
-def ensure_api(settings: Settings, say: Callable[[str], None] = _log.warning) -> Api:
+def ensure_api(settings: Settings) -> Api:
     """Give an API that answers: the configured one, else the embedded one, which is started where it does not run.
-
-    Args:
-        settings: As for `begin_api`.
-        say: As for `begin_api`.
 
     Raises:
         ResourceError, ServiceError, UsageError: As `begin_api` and `PendingApi.wait`.
     """
-    return begin_api(settings, say).wait()
+    return begin_api(settings).wait()
 
 
 def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = _REACH_S) -> JsonValue:
@@ -121,7 +115,7 @@ def _unreachable(configured: ConfiguredApi, why: object, *, may_come: bool) -> S
     )
 
 
-def _reached(configured: ConfiguredApi, wait_s: float, say: Callable[[str], None]) -> Api:
+def _reached(configured: ConfiguredApi, wait_s: float) -> Api:
     """Wait until a configured API answers: it may be starting, as after a power cut or beside this process.
 
     Raises:
@@ -138,5 +132,7 @@ def _reached(configured: ConfiguredApi, wait_s: float, say: Callable[[str], None
                 raise
             if time.monotonic() - told_at >= _TELL_S:
                 told_at = time.monotonic()
-                say(f"Waiting for the Prefect API {configured.url} for {left_s:.0f} s more: it does not answer.")
+                _log.warning(
+                    "the Prefect API %s does not answer, and is waited for %.0f s more", configured.url, left_s
+                )
             time.sleep(min(_PAUSE_S, left_s))

@@ -84,12 +84,14 @@ def keep_prefect_off_the_terminal() -> None:
 
 def fix_prefect_paths() -> None:
     """Name Prefect's home and profiles file in full, so that no file of the current folder can name others."""
+    _user_home()
     os.environ["PREFECT_HOME"] = str(_prefect_home(os.environ).absolute())
     os.environ["PREFECT_PROFILES_PATH"] = str(_profiles_path(os.environ).absolute())
 
 
 def inherited_environment() -> dict[str, str]:
     """Give what the embedded server gets of this process's variables: no settings of Prefect's, and no secrets."""
+    _user_home()
     return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
 
 
@@ -102,7 +104,8 @@ def _active_profile(variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         document = {}
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"Prefect's profiles in {path} cannot be read: {error}", hint="mend the file, or set PREFECT_API_URL"
+            f"Prefect's profiles in {path} cannot be read: {error}",
+            hint="mend the file, or set PREFECT_HOME to another folder",
         ) from error
     profiles = document.get("profiles", {})
     name = wanted or document.get("active")
@@ -121,19 +124,24 @@ def _profiles_path(variables: Mapping[str, str]) -> Path:
 
 
 def _prefect_home(variables: Mapping[str, str]) -> Path:
-    """Give Prefect's home; for a user without a home it is in that of Genesis.
+    """Give Prefect's home."""
+    named = variables.get("PREFECT_HOME")
+    return Path(named).expanduser() if named else _user_home() / ".prefect"
+
+
+def _user_home() -> Path:
+    """Give the user's home. One who has none gets that of Genesis, which Prefect and its server then find as `HOME`.
 
     Raises:
         ResourceError: There is neither.
     """
-    if named := variables.get("PREFECT_HOME"):
-        return Path(named).expanduser()
     try:
-        return Path.home() / ".prefect"
+        return Path.home()
     except RuntimeError as error:
         if (home := Settings().home) == NO_HOME:
             raise no_home() from error
-        return home / "prefect"
+        os.environ["HOME"] = str(home.absolute())
+        return home
 
 
 def no_home() -> ResourceError:

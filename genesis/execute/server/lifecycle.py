@@ -173,6 +173,8 @@ def status(settings: Settings, *, ask: bool = True) -> ServerInfo:
         ask: Whether to ask PostgreSQL and Redis, where it stands on them.
     """
     files = ServerFiles(settings.home)
+    if settings.home == NO_HOME:
+        return _info(files, None, "stopped", str(no_home()))
     info = _looked_at(files, settings)
     try:
         found = look(files.backends(), files.application) if ask else ()

@@ -97,12 +97,12 @@ def test_what_one_process_earns_another_can_spend_once_it_is_handed_in(tmp_path)
     assert not second.take()
 
 
-@pytest.mark.parametrize("kept", ["nonsense", "-5", "1e9"])
+@pytest.mark.parametrize("kept", ["nonsense", "[-5, []]", "1e9", '{"left": 9}'])
 def test_a_kept_budget_that_cannot_be_is_a_new_one_or_none(tmp_path, kept):
     store = SqliteStore(tmp_path / "state")
     store.change("repeats:r", lambda _kept, _now: (kept, None))
     budget = RetryBudget(0, store=store, name="r")
-    assert sum(budget.take() for _ in range(10)) == (0 if kept == "-5" else 3)
+    assert sum(budget.take() for _ in range(10)) == (0 if "-5" in kept else 3)
 
 
 def test_a_store_that_fails_leaves_each_process_with_a_budget_of_its_own():
