@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterable
 
 __all__ = ["reset_signals_in_forked_children"]
@@ -19,6 +20,14 @@ def reset_signals_in_forked_children(numbers: Iterable[signal.Signals]) -> None:
         numbers: The signals that this process handles.
     """
     taken = tuple(numbers)
+    masks = threading.local()
+
+    def hold() -> None:
+        """Let a signal that comes before the child has reset its handlers wait until it has."""
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, taken)
+
+    def go_on() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
 
     def reset() -> None:
         signal.set_wakeup_fd(-1)
@@ -26,6 +35,7 @@ def reset_signals_in_forked_children(numbers: Iterable[signal.Signals]) -> None:
             if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None):
                 usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
                 signal.signal(number, usual)
+        go_on()
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=reset)
+        os.register_at_fork(before=hold, after_in_parent=go_on, after_in_child=reset)
