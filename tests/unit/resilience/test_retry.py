@@ -124,3 +124,13 @@ def test_threads_never_take_more_than_there_is():
     budget = RetryBudget(500)
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(lambda _: budget.take(), range(400))) == 100
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_first_tasks_that_fail_are_repeated_as_often_as_they_may_and_a_storm_is_not(tmp_path, shared):
+    store = SqliteStore(tmp_path / "state") if shared else None
+    budgets = [RetryBudget(100, store=store, name="r") for _ in range(2 if shared else 1)]
+    paths = [f"task {number}" for number in range(30)]
+    made = {path: sum(budgets[turn % len(budgets)].take(path) for turn in range(5)) for path in paths}
+    assert [made[path] for path in paths[: RetryBudget.FREE]] == [5] * RetryBudget.FREE
+    assert sum(made[path] for path in paths[RetryBudget.FREE :]) == 20
