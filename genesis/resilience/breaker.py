@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from genesis.errors import BreakerOpenError
+from genesis.errors import BreakerOpenError, TaskTimeoutError
 from genesis.resilience.machine import BreakerRules, BreakerState, Machine, Permit, Refusal, Transition, Verdict
 from genesis.resilience.store import Store, StoreError
 from genesis.resilience.taxonomy import health_of
@@ -177,7 +177,7 @@ class Breaker:
 
         Args:
             again: Whether it repeats a call that has failed: while the breaker is closed, its failure is no news, or
-                one piece of work that cannot succeed would shut everybody out.
+                one piece of work that cannot succeed would shut everybody out. Running out of time counts all the same.
 
         Raises:
             BreakerOpenError: It is open, or a probe is under way.
@@ -189,7 +189,7 @@ class Breaker:
             yield
         except BaseException as error:
             verdict = self._judge(error)
-            if again and not permit.probe and verdict == "failure":
+            if again and not permit.probe and verdict == "failure" and not isinstance(error, TaskTimeoutError):
                 verdict = "neutral"
             await self._report_off_loop(permit, verdict, self._clock() - begun)
             raise
