@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -22,9 +21,10 @@ from genesis.cli.options import (
     slots_option,
     variables,
 )
-from genesis.cli.output import console, notes, print_document, shown_warnings
+from genesis.cli.output import console, notes, print_document, shown_warnings, tell
 from genesis.cli.prefect import before_prefect
 from genesis.cli.status_line import waiting
+from genesis.cli.streams import flush, keep_stdout_for_the_answer, output_shown_as_lines
 from genesis.cli.telemetry import correlation_option, finish, measured, observed
 from genesis.execute.control import Control
 
@@ -184,7 +184,8 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
 
     The server starts in a process of its own while Prefect is imported here.
     """
-    with waiting(notes(), "Starting Prefect"):
+    keep_stdout_for_the_answer()
+    with waiting(notes(), "Starting Prefect"), shown_warnings(tell):
         before_prefect()
         from genesis.cli.live import LiveProgress
         from genesis.execute.drain import drain
@@ -198,7 +199,11 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
     if api.note and not how.as_json:
         notes().print(api.note, style="yellow")
     scale = 1.0 if how.rehearse is None else how.rehearse
-    live = LiveProgress(notes(), how.settings.run.slots, scale)
+    out = notes()
+    live = LiveProgress(out, how.settings.run.slots, scale)
+
+    def show(line: str) -> None:
+        out.print(line, style="dim", markup=False, soft_wrap=True)
 
     async def mend() -> None:
         await asyncio.to_thread(ensure_api, how.settings)
@@ -219,7 +224,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
         return await start(launch)
 
     try:
-        with interruptible(), connected(api), shown_warnings(live.say):
+        with interruptible(), connected(api), output_shown_as_lines(show), shown_warnings(live.say):
             done = asyncio.run(measured(whole, how.metrics_port))
     finally:
         live.close()
@@ -234,8 +239,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
 
 def _leave(code: int) -> NoReturn:
     """End the process at once: what is left to send would be waited for although nobody takes it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     os._exit(code)
 
 

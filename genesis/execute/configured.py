@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genesis.errors import UsageError
+from genesis.errors import ResourceError, UsageError
+from genesis.settings import NO_HOME, Settings
 
 __all__ = [
     "ConfiguredApi",
@@ -112,13 +113,14 @@ def keep_prefect_off_the_terminal() -> None:
 
 def fix_prefect_paths() -> None:
     """Name Prefect's home and profiles file in full, so that no file of the current folder can name others."""
-    if home := os.environ.get("PREFECT_HOME"):
-        os.environ["PREFECT_HOME"] = str(Path(home).expanduser().absolute())
+    _user_home()
+    os.environ["PREFECT_HOME"] = str(_prefect_home(os.environ).absolute())
     os.environ["PREFECT_PROFILES_PATH"] = str(_profiles_path(os.environ).absolute())
 
 
 def inherited_environment() -> dict[str, str]:
     """Give what the embedded server gets of this process's variables: no settings of Prefect's, and no secrets."""
+    _user_home()
     return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
 
 
@@ -131,7 +133,8 @@ def _active_profile(variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         document = {}
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"Prefect's profiles in {path} cannot be read: {error}", hint="mend the file, or set PREFECT_API_URL"
+            f"Prefect's profiles in {path} cannot be read: {error}",
+            hint="mend the file, or set PREFECT_HOME to another folder",
         ) from error
     profiles = document.get("profiles", {})
     name = wanted or document.get("active")
@@ -146,5 +149,34 @@ def _active_profile(variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
 def _profiles_path(variables: Mapping[str, str]) -> Path:
     if named := variables.get("PREFECT_PROFILES_PATH"):
         return Path(named).expanduser()
-    home = variables.get("PREFECT_HOME")
-    return (Path(home).expanduser() if home else Path.home() / ".prefect") / "profiles.toml"
+    return _prefect_home(variables) / "profiles.toml"
+
+
+def _prefect_home(variables: Mapping[str, str]) -> Path:
+    """Give Prefect's home."""
+    named = variables.get("PREFECT_HOME")
+    return Path(named).expanduser() if named else _user_home() / ".prefect"
+
+
+def _user_home() -> Path:
+    """Give the user's home. One who has none gets that of Genesis, which Prefect and its server then find as `HOME`.
+
+    Raises:
+        ResourceError: There is neither.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        if (home := Settings().home) == NO_HOME:
+            raise no_home() from error
+        os.environ["HOME"] = str(home.absolute())
+        return home
+
+
+def no_home() -> ResourceError:
+    """Say that this user has no home and what to do about it."""
+    return ResourceError(
+        "this user has no home folder, and state has to be kept somewhere",
+        hint="set GENESIS_HOME to a folder that can be written, and PREFECT_HOME to keep Prefect's own elsewhere",
+        code="GEN-RESOURCE-HOME",
+    )

@@ -62,7 +62,11 @@ def deliverables(run: Run, leaves: tuple[Leaf, ...]) -> list[Deliverable]:
     inner = {source for leaf in leaves for source in leaf.after}
     began = min((task.started_at.timestamp() for task in run.tasks if task.started_at), default=0.0) - _CLOCK_SLACK_S
     found: dict[Path, Deliverable] = {}
-    for leaf, outcome in zip(leaves, run.tasks, strict=True):
+    by_path = {outcome.id: outcome for outcome in run.tasks}
+    for leaf in leaves:
+        outcome = by_path.get(leaf.path)
+        if outcome is None:
+            continue
         is_briefed = outcome.state == "briefed"
         if outcome.state not in KEPT or (leaf.index in inner and not is_briefed):
             continue

@@ -22,6 +22,7 @@ from genesis.execute.telemetry import task_ended, task_span
 from genesis.model import FINISHED, Diagnostic, ErrorInfo, Leaf, Outcome, RunState
 from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
+from genesis.resilience.breakers import reset_command
 from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
 __all__ = ["Driver", "Ending"]
@@ -343,7 +344,7 @@ class Driver:
         error = ErrorInfo(
             code=OPEN,
             message=f"{leaf.agent} has failed too often, and was waited for in vain",
-            hint=f"mend what {leaf.agent} needs, then: genesis resume {self._session.run_id}; "
+            hint=f"mend what {leaf.agent} needs, then: {reset_command(leaf.agent)}, and resume; "
             "GENESIS_RESILIENCE__WAIT_S is how long a task waits",
         )
         past = self._past.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent)

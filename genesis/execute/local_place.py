@@ -126,8 +126,10 @@ class LocalPlace:
         pause_s = policy.pause_s(error, repeat, left_s=self._session.left_s)
         if pause_s is None or self._why() is not None:
             return None
-        made = self._budget.take()
+        made = self._budget.take(leaf.path)
         metrics_of_process().count(REPEATS, "attempt", "made" if made else "refused")
+        if not made:
+            self._runs[leaf.path].repeat_refused(repeat)
         return pause_s if made else None
 
     async def _attempt(self, path: str) -> Any:

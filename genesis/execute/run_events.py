@@ -127,8 +127,11 @@ class RunEvents:
         self._tell(ended(run))
 
     def stepped_down(self, step: StepDown) -> None:
-        """Tell of a part of planning, routing or validation that gave way, each kind once."""
+        """Tell of a part of planning, routing or validation that gave way, and of repeats that are not made, once."""
         kind = (step.layer, step.from_, step.to)
+        if step.from_ == "a repeat" and kind not in self._steps:
+            self._steps.add(kind)
+            self._tell(self._about("retries.refused", {"reason": step.reason}))
         if step.layer in _OF_A_PLAN and step.to != _NOTHING and kind not in self._steps:
             self._steps.add(kind)
             payload = {"layer": step.layer, "from": step.from_, "to": step.to}

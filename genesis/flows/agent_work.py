@@ -32,6 +32,7 @@ from genesis.pipeline import program_of
 from genesis.resilience.breakers import breakers_of, store_of
 from genesis.resilience.quotas import quotas_of
 from genesis.resilience.retry import RetryBudget
+from genesis.resilience.scope import agent_scopes
 from genesis.settings import Settings
 
 __all__ = ["Order", "work_on"]
@@ -209,6 +210,7 @@ def _session(course: Course, header: Header, ledger: Ledger, order: Order, setti
         until=time.monotonic() + order.left_s,
         breakers=breakers_of(settings.resilience, settings.home) if works else None,
         quotas=quotas_of(settings.resilience, settings.home) if works else None,
+        scopes=agent_scopes(header.registry.agents, header.code_folders, settings.resilience.share),
     )
 
 

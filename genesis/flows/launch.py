@@ -6,8 +6,10 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, chdir, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 
 from prefect.context import FlowRunContext
 
@@ -34,6 +36,7 @@ from genesis.planning import load_plan, plan_document
 from genesis.planning.overrides import Overrides
 from genesis.resilience.breakers import breakers_of
 from genesis.resilience.quotas import quotas_of
+from genesis.resilience.scope import agent_scopes
 from genesis.settings import Settings
 
 __all__ = ["Launch", "resume_run", "start_run"]
@@ -98,6 +101,7 @@ async def start_run(program: Program, launch: Launch, run_id: str | None = None)
         llm=launch.settings.llm.model,
         python_path=launch.python_path,
         pools=launch.pools,
+        folder=None if launch.pools else str(Path.cwd()),
     )
     with run_lock(ledger, launch.settings):
         await ledger.begin(header)
@@ -127,7 +131,7 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     metrics_of_process().count(RESUMES)
     if launch.deployed:
         await _asked_for(ledger, settings)
-    with run_lock(ledger, settings, existing=True):
+    with _original_folder(header, ledger), run_lock(ledger, settings, existing=True):
         await still_there(ledger)
         if launch.overrides != Overrides():
             await ledger.begin(header)
@@ -142,6 +146,26 @@ def _overridden(header: Header, overrides: Overrides, settings: Settings) -> Hea
     plan = overrides.apply(before)
     bounds = plan.model_dump(mode="json", include={"budget", "deadline_s", "retries"}, exclude_none=True)
     return header.model_copy(update={"document": header.document | bounds})
+
+
+def _original_folder(header: Header, ledger: Ledger) -> AbstractContextManager[None]:
+    """Go to the folder where the run was started: what its leaves read and write there is meant by relative names.
+
+    Raises:
+        RunError: It does not exist any more.
+    """
+    if header.folder is None or header.folder == str(Path.cwd()):
+        return nullcontext()
+    if Path(header.folder).is_dir():
+        return chdir(header.folder)
+    if ledger.folder is None:  # the storage is shared: another host may have no such folder
+        _log.warning("the run was started in %s, which is not here; it goes on in this folder", header.folder)
+        return nullcontext()
+    raise RunError(
+        f"run {header.run_id!r} was started in {header.folder}, and that folder does not exist any more",
+        hint="make it again, or run the plan anew where its files are",
+        code="GEN-RUN-FOLDER",
+    )
 
 
 async def _asked_for(ledger: Ledger, settings: Settings) -> None:
@@ -172,6 +196,7 @@ async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launc
         earlier=launch.earlier,
         breakers=breakers_of(settings.resilience, settings.home) if launch.rehearse is None else None,
         quotas=quotas_of(settings.resilience, settings.home) if launch.rehearse is None else None,
+        scopes=agent_scopes(header.registry.agents, header.code_folders, settings.resilience.share),
         probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),
     )
     place = _pools(launch.say) if launch.pools else LocalPlace

@@ -26,7 +26,7 @@ from genesis.settings import LlmSettings
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
 
-__all__ = ["Guard", "Repeat", "Use", "Watch", "open_model"]
+__all__ = ["Guard", "Repeat", "Use", "Watch", "endpoint_of", "open_model"]
 
 _Schema = TypeVar("_Schema", bound=BaseModel)
 
@@ -142,7 +142,7 @@ class _Client:
         self._settings = settings
         self._around = around
         self._secret = settings.api_key.get_secret_value() if settings.api_key else None
-        self._where = _shown_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
+        self._where = endpoint_of(settings, model)
 
     async def ask(
         self,
@@ -241,6 +241,11 @@ def _without_fence(text: str) -> str:
     if bare.startswith("```") and bare.endswith("```"):
         return bare.removesuffix("```").partition("\n")[2]
     return bare
+
+
+def endpoint_of(settings: LlmSettings, model: ModelName) -> str:
+    """Name what answers for a model: its address where one is set, else the provider."""
+    return _shown_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
 
 
 def _shown_address(base_url: str) -> str:

@@ -56,6 +56,13 @@ class Header(Model):
     """Folders of the team's own modules."""
     pools: bool = False
     """Whether leaves run on the work pools of their agents."""
+    folder: str | None = None
+    """Where it was started, which is where its leaves run; None where they run on workers."""
+
+    @property
+    def code_folders(self) -> tuple[str, ...]:
+        """Where the code of its agents is, as far as it is known."""
+        return self.python_path or (() if self.folder is None else (self.folder,))
 
 
 class Owner(Model):

@@ -9,7 +9,16 @@ from genesis.execute.configured import (
 )
 from genesis.execute.server.api import Api, PendingApi, begin_api, ensure_api
 from genesis.execute.server.backends import Backends
-from genesis.execute.server.lifecycle import ServerInfo, Starting, begin_start, down, status, up, wait_ready
+from genesis.execute.server.lifecycle import (
+    ServerInfo,
+    Starting,
+    begin_start,
+    down,
+    server_process,
+    status,
+    up,
+    wait_ready,
+)
 from genesis.execute.server.notes import space_note
 
 __all__ = [
@@ -27,6 +36,7 @@ __all__ = [
     "fix_prefect_paths",
     "keep_prefect_off_the_terminal",
     "point_prefect_at",
+    "server_process",
     "space_note",
     "status",
     "up",
