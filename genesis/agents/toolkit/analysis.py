@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genesis.agents.toolkit.comments import find_todos
 from genesis.agents.toolkit.facts import FileFacts, FunctionMeasure, TestCount
-from genesis.agents.toolkit.files import SourceFile, decoded, read_bytes
+from genesis.agents.toolkit.files import SourceFile, decoded, is_binary, read_bytes, read_head
 from genesis.agents.toolkit.functions import main_line, measure_functions
 from genesis.agents.toolkit.language import Language, count_lines, interpreter_of, language_of
 from genesis.agents.toolkit.origin import origin_of
@@ -27,7 +27,7 @@ def file_facts(root: Path, file: SourceFile) -> FileFacts:
     """
     content = read_bytes(root, file)
     if content is None:
-        return FileFacts("unread")
+        return FileFacts("binary" if is_binary(read_head(root, file) or b"") else "unread")
     text = decoded(content)
     if text is None:
         return _binary(file, content)
