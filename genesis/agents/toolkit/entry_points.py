@@ -70,11 +70,13 @@ def find_entry_points(tree: Tree) -> tuple[list[Result], int]:
     budget = Budget(_READING_S)
     found: dict[EntryPoint, None] = {}
     for file in tree.files:
-        readers = () if _is_aside(file) or budget.spent else tuple(_readers(file))
+        if _is_aside(file) or budget.spent:
+            continue
+        readers = tuple(_readers(file))
         text = tree.text_of(file) if readers else None
         for reader in readers if text is not None else ():
             found.update(dict.fromkeys(reader(file, text or "")))
-        library = find_library(tree, file) if text is not None else None
+        library = find_library(tree, file)
         if library is not None:
             found[EntryPoint("library", *library, file.shown)] = None
     order = {kind: place for place, kind in enumerate(_KINDS)}

@@ -183,7 +183,7 @@ def read_bytes(root: Path, file: SourceFile, limit: int = MAX_READ_BYTES) -> byt
     return content if content is not None and len(content) <= limit else None
 
 
-def read_head(root: Path, file: SourceFile, count: int = _SNIFFED_BYTES) -> bytes | None:
+def read_head(root: Path, file: SourceFile, count: int) -> bytes | None:
     """Read a listed file's first bytes, without following a link and without waiting on a device.
 
     Returns:
