@@ -195,10 +195,7 @@ def _dependencies(known: _Format, text: str) -> Iterator[Dependency]:
     for match in known.line.finditer(text):
         found = {key: value or "" for key, value in match.groupdict().items()}
         name = found.get("name") or ":".join(filter(None, (found.get("g"), found.get("n"))))
-        written = found.get("group") or found.get("inline") or block
-        group = known.group or group_of(written)
-        if known.kind == "Gemfile" and written and group == "runtime" and not _BUNDLED_GROUP.search(written):
-            group = "dev"
+        group = _group(known, found.get("group") or found.get("inline") or block)
         if not name:
             indent = len(match[0]) - len(match[0].lstrip())
             if found.get("group"):
@@ -211,6 +208,13 @@ def _dependencies(known: _Format, text: str) -> Iterator[Dependency]:
         if known.kind == "Gradle script" and (not spec or "$" in spec):
             pin = "exact"  # a platform or a property elsewhere has its version
         yield Dependency(name, spec, pin, group)
+
+
+def _group(known: _Format, written: str) -> str:
+    """Name a dependency's group; a Gemfile's own groups are those of its developers, unless they are bundled."""
+    group = known.group or group_of(written)
+    is_own = known.kind == "Gemfile" and bool(written) and not _BUNDLED_GROUP.search(written)
+    return "dev" if is_own and group == "runtime" else group
 
 
 def _spec(written: str, text: str) -> str:
