@@ -188,7 +188,8 @@ ECOSYSTEMS = [
         "Gemfile",
         (
             "group :doc, optional: true do\n  if jruby\n    gem 'a', '< 8'\n  else\n    gem 'b'\n  end\n"
-            "  gem 'c'\nend\ngem 'd'\ngroup :production do\n  gem 'e'\nend\ngem 'f', '~> 1', group: :test\ngem 'g', groups: [:lint]\n"
+            "  gem 'c'\nend\ngem 'd'\ngroup :production do\n  gem 'e'\nend\n"
+            "gem 'f', '~> 1', group: :test\ngem 'g', groups: [:lint]\n"
         ),
         {
             ("a", "< 8", "bounded", "dev"),
