@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genesis.agents.toolkit.comments import find_todos
 from genesis.agents.toolkit.facts import FileFacts, FunctionMeasure, TestCount
-from genesis.agents.toolkit.files import SourceFile, decoded, read_bytes
+from genesis.agents.toolkit.files import SourceFile, decoded, read_bytes, read_head
 from genesis.agents.toolkit.functions import main_line, measure_functions
 from genesis.agents.toolkit.language import Language, count_lines, interpreter_of, language_of
 from genesis.agents.toolkit.origin import origin_of
@@ -16,6 +16,9 @@ from genesis.agents.toolkit.static_tests import count_python_tests, count_tests
 from genesis.agents.toolkit.syntax import check_document
 
 __all__ = ["file_facts"]
+
+_LARGE_HEAD = 100_000
+"""How much of a file that is too large to read is looked at, to tell whether it is a text."""
 
 
 def file_facts(root: Path, file: SourceFile) -> FileFacts:
@@ -27,7 +30,7 @@ def file_facts(root: Path, file: SourceFile) -> FileFacts:
     """
     content = read_bytes(root, file)
     if content is None:
-        return FileFacts("unread")
+        return FileFacts("binary" if b"\0" in (read_head(root, file, _LARGE_HEAD) or b"") else "unread")
     text = decoded(content)
     if text is None:
         return _binary(file, content)

@@ -31,7 +31,8 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
 
     Returns:
         `functions` (their number), `files`, `unparsed`, `worst` `[{path, line, name, cyclomatic, lines, nesting,
-        parameters, in_tests}]` by cyclomatic number, `longest` (the same shape), `over` `{cyclomatic, lines, nesting}`
+        parameters, in_tests}]` by cyclomatic number (`nesting` is null but for
+        Python), `longest` (the same shape), `over` `{cyclomatic, lines, nesting}`
         (functions outside of tests above 15, 100 and 5), `median_lines`, `mean_cyclomatic`, `truncated`, `summary`,
         `findings`.
 
@@ -55,7 +56,7 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
         "over": {
             "cyclomatic": sum(measure.cyclomatic > _HIGH_BRANCHES for _, measure in own),
             "lines": sum(measure.lines > _LONG_LINES for _, measure in own),
-            "nesting": sum(measure.nesting > _DEEP for _, measure in own),
+            "nesting": sum((measure.nesting or 0) > _DEEP for _, measure in own),
         },
         "median_lines": lengths[len(lengths) // 2] if lengths else None,
         "mean_cyclomatic": round(sum(numbers) / len(numbers), 2) if numbers else None,
@@ -124,9 +125,9 @@ def _findings(own: list[tuple[SourceFile, FunctionMeasure]]) -> Iterator[Finding
             where=f"{file.shown}:{longest.line}",
             advice="Split them into steps with names.",
         )
-    deep = sorted((pair for pair in own if pair[1].nesting > _DEEP), key=lambda pair: -pair[1].nesting)
+    deep = [pair for pair in own if (pair[1].nesting or 0) > _DEEP]
     if deep:
-        file, deepest = deep[0]
+        file, deepest = max(deep, key=lambda pair: pair[1].nesting or 0)
         yield Finding(
             severity="low",
             title=f"{plural(len(deep), 'function')} nested more than {_DEEP} blocks deep",

@@ -111,7 +111,7 @@ def run(path: object = ".", *, top: object = 500) -> Result:
         "totals": {"count": len(listed), **_by_pin(pins)},
         "locks": [{"path": file.shown, "ecosystem": ecosystem} for file, ecosystem in locks],
         "conflicts": [_conflict_row(conflict) for conflict in conflicts],
-        "summary": _summary(counted, len(listed), pins, len(locks)),
+        "summary": _summary(counted, sum(not _is_own(each.file) for each in manifests), pins, len(locks)),
         "findings": dump(_findings(manifests, counted, list(unlocked(tree, counted, locks)), conflicts)),
     }
 
@@ -223,12 +223,13 @@ def _conflict_row(conflict: Conflict) -> Result:
     return {"name": conflict.name, "ecosystem": "python", "specs": specs}
 
 
-def _summary(counted: list[Manifest], count: int, pins: Counter[Pin], locks: int) -> str:
+def _summary(counted: list[Manifest], others: int, pins: Counter[Pin], locks: int) -> str:
     if not counted:
         return "No manifest declares a dependency."
     loose = pins["unpinned"] + pins["open"]
-    text = f"{plural(count, 'requirement')} in {plural(len(counted), 'manifest')}: {pins['exact']:,} exact"
-    return f"{text}, {pins['bounded']:,} bounded, {loose:,} without an upper bound; {plural(locks, 'lock file')}."
+    text = f"{plural(pins.total(), 'requirement')} in {plural(len(counted), 'manifest')}: {pins['exact']:,} exact"
+    text += f", {pins['bounded']:,} bounded, {loose:,} without an upper bound; {plural(locks, 'lock file')}."
+    return f"{text} {plural(others, 'manifest')} of tests, examples or third parties not counted." if others else text
 
 
 def _findings(

@@ -20,7 +20,7 @@ _TOPICS = {
         re.IGNORECASE,
     ),
     "contributing": re.compile(r"^(?:contribut\w*|hacking|development|developing)(?:[-_.]\w+)*$", re.IGNORECASE),
-    "code_of_conduct": re.compile(r"^code[-_]?of[-_]?conduct(?:\.\w+)?$", re.IGNORECASE),
+    "code_of_conduct": re.compile(r"^(?:code[-_]?of[-_]?)?conduct(?:\.\w+)?$", re.IGNORECASE),
     "security_policy": re.compile(r"^security(?:[-_]policy)?(?:\.(?:md|rst|txt|adoc|markdown))?$", re.IGNORECASE),
     "codeowners": re.compile(r"^codeowners$", re.IGNORECASE),
 }
@@ -187,7 +187,7 @@ def _docstrings(scan: Scan) -> _Coverage:
 def _summary(readme: Result | None, docs: int, share: float | None, coverage: _Coverage) -> str:
     first = f"README of {plural(len(_sections_of(readme)), 'section')}" if readme else "No README"
     text = f"{first}, {plural(docs, 'document')} in docs folders"
-    if share is None:
+    if share is None or coverage.objects < _SMALL_OBJECTS:
         return f"{text}."
     return f"{text}; {100 * share:.0f} % of {coverage.objects:,} public Python objects have a docstring."
 

@@ -13,6 +13,7 @@ from genesis.agents.toolkit.dockerfile import instructions, is_dockerfile
 from genesis.agents.toolkit.documents import items, load_json, load_toml, load_yaml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import Result
+from genesis.agents.toolkit.libraries import find_library
 from genesis.agents.toolkit.python_source import calls_to, parse
 
 __all__ = ["EntryPoint", "find_entry_points"]
@@ -25,6 +26,7 @@ _KINDS = (
     "console script",
     "package.json bin",
     "package.json main",
+    "library",
     "composer bin",
     "executable",
     "python -m",
@@ -68,10 +70,15 @@ def find_entry_points(tree: Tree) -> tuple[list[Result], int]:
     budget = Budget(_READING_S)
     found: dict[EntryPoint, None] = {}
     for file in tree.files:
-        readers = () if _is_aside(file) or budget.spent else tuple(_readers(file))
+        if _is_aside(file) or budget.spent:
+            continue
+        readers = tuple(_readers(file))
         text = tree.text_of(file) if readers else None
         for reader in readers if text is not None else ():
             found.update(dict.fromkeys(reader(file, text or "")))
+        library = find_library(tree, file)
+        if library is not None:
+            found[EntryPoint("library", *library, file.shown)] = None
     order = {kind: place for place, kind in enumerate(_KINDS)}
     entries = sorted(found, key=lambda entry: (order[entry.kind], entry.where, entry.name))
     shown = [{key: text[:_SHOWN_CHARACTERS] for key, text in asdict(entry).items()} for entry in entries[:_SHOWN]]
@@ -188,7 +195,7 @@ def _script(file: SourceFile, text: str) -> Iterator[EntryPoint]:
 
 
 def _rust(file: SourceFile, _text: str) -> Iterator[EntryPoint]:
-    if file.path.endswith("src/main.rs") or re.search(r"(?:^|/)src/bin/(?:\w+|\w+/main)\.rs$", file.path):
+    if file.path.endswith("src/main.rs") or re.search(r"(?:^|/)src/bin/(?:[\w-]+|[\w-]+/main)\.rs$", file.path):
         yield EntryPoint("main", file.shown, "fn main", file.shown)
 
 
@@ -242,7 +249,8 @@ def _package_json(file: SourceFile, text: str) -> Iterator[EntryPoint]:
     exported = document.get("exports")
     root = mapping(exported).get(".", exported)
     modules = (root, mapping(root).get("import"), mapping(root).get("default"), document.get("module"))
-    for target in dict.fromkeys(filter(None, map(string, (document.get("main"), *modules)))):
+    targets = (string(target).removeprefix("./") for target in (document.get("main"), *modules))
+    for target in dict.fromkeys(filter(None, targets)):
         yield EntryPoint("package.json main", name, target, file.shown)
     for script, line in mapping(document, "scripts").items():
         yield EntryPoint("package.json script", script, string(line), file.shown)
@@ -284,8 +292,9 @@ def _prefect_yaml(file: SourceFile, text: str) -> Iterator[EntryPoint]:
 
 
 def _workflow(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    name = re.search(r"^name:[ \t]*['\"]?([^'\"#\n]+)", text, re.MULTILINE)
-    yield EntryPoint("ci workflow", name[1].strip() if name else file.name, file.shown, file.shown)
+    match = re.search(r"^name:[ \t]*(?:'([^'\n]+)'|\"([^\"\n]+)\"|([^\s#][^#\n]*))", text, re.MULTILINE)
+    name = next(filter(None, match.groups())).strip() if match else file.name
+    yield EntryPoint("ci workflow", name, file.shown, file.shown)
 
 
 _MAKEFILE = _lines("make target", r"^([A-Za-z0-9][\w-]*)[ \t]*:(?![=:])", "make {}")

@@ -24,7 +24,7 @@ class FunctionMeasure:
     """From its first line to its last; decorators and, in Python, the docstring are left out."""
     cyclomatic: int
     """McCabe's number: one more than the decisions; in Python nested functions count for themselves."""
-    nesting: int
+    nesting: int | None
     """The deepest block within it; 0 in languages other than Python, where it is not measured."""
     parameters: int
 

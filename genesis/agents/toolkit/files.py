@@ -58,11 +58,13 @@ _BUILT = _names("build dist target out venv env htmlcov coverage vendor .cache .
 """Folders that are usually made by a tool: left out where there is no .gitignore that git could apply."""
 
 _TEST_PATH = re.compile(
-    r"(?i:(?:^|/)(?:(?:[^/]*[._-])?(?:tests?|specs?)|testing|test[_-]?data|fixtures?|__tests__|__mocks__|mocks|e2e)/"
+    r"(?i:(?:^|/)(?:(?:[^/]*[._-])?(?:tests?|specs?)|(?<!packages/)(?<!crates/)testing|test[_-]?data|fixtures?|__tests__|__mocks__|mocks|e2e)/"
     r"|(?:^|/)(?:tests?|conftest)(?:\.[^/]*)?$|(?:^|/)test_[^/]*$|[^/]*[._](?:tests?|spec)\.[^/]*$|_(?:tests?|spec)$|[^/]\.t$)"
     r"|[a-z0-9](?:Tests?|Specs?)(?:\.[A-Za-z]+$|/)|[a-z0-9](?:IT|TestCase|TestBase|Suite)\.(?:java|kt|scala|groovy|cs)$"
 )
 """Folders and names that are given to tests and to what they read, in the customs of a dozen languages."""
+_CI_FOLDER = re.compile(r"\.(?:github|gitlab|circleci|buildkite|forgejo|gitea|woodpecker)/")
+"""Where continuous integration is set up: `.github/workflows/test.yml` runs tests and is none."""
 
 _EXAMPLE_FOLDERS = _names("example examples sample samples demo demos doc docs documentation tutorial")
 
@@ -101,7 +103,7 @@ class SourceFile:
     @property
     def is_test(self) -> bool:
         """Whether it looks like a test, or like data of one."""
-        return _TEST_PATH.search(self.path) is not None
+        return _TEST_PATH.search(self.path) is not None and not _CI_FOLDER.match(self.path)
 
     @property
     def is_example(self) -> bool:
@@ -177,16 +179,23 @@ def read_bytes(root: Path, file: SourceFile, limit: int = MAX_READ_BYTES) -> byt
     Returns:
         The content, or `None` where the file is larger than `limit` or cannot be read.
     """
-    if file.size > limit:
-        return None
+    content = read_head(root, file, limit + 1) if file.size <= limit else None
+    return content if content is not None and len(content) <= limit else None
+
+
+def read_head(root: Path, file: SourceFile, count: int) -> bytes | None:
+    """Read a listed file's first bytes, without following a link and without waiting on a device.
+
+    Returns:
+        Up to `count` bytes, or `None` where the file cannot be read.
+    """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         with open(os.open(os.path.join(root, file.path), flags), "rb") as stream:
             is_regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-            content = stream.read(limit + 1) if is_regular else None
+            return stream.read(count) if is_regular else None
     except (OSError, ValueError):
         return None
-    return content if content is not None and len(content) <= limit else None
 
 
 def decoded(content: bytes) -> str | None:

@@ -80,7 +80,7 @@ def measure_functions(file: SourceFile, text: str, language: Language) -> tuple[
             each.start_line,
             each.end_line - each.start_line + 1,
             each.cyclomatic_complexity,
-            0,
+            None,
             each.parameter_count,
         )
         for each in found[:_MAX_FUNCTIONS]

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from genesis.agents.toolkit.files import Tree, printable, survey
+from genesis.agents.toolkit.files import SourceFile, Tree, printable, survey
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.git import NoRepository, Repository, find_repository
 from genesis.agents.toolkit.inputs import whole_number
+from genesis.agents.toolkit.language import language_of
 from genesis.agents.toolkit.process import Completed
 
 __all__ = ["run"]
@@ -21,14 +22,15 @@ _NUMSTAT = re.compile(rb"(\d+|-)\t(\d+|-)\t(.*)", re.DOTALL)
 _QUIET_DAYS = 365
 _ENOUGH_COMMITS, _ONE_PERSONS_SHARE = 50, 0.8
 _BOT = re.compile(
-    r"(?i)\[bot\]|(?:^|[\s_-])(?:ro)?bot$|^(?:dependabot|renovate|greenkeeper|github[\s-]actions?|pre-commit-ci|mergify|snyk|web-flow)\b"
+    r"(?i)\[bot\]|(?:^|[\s_-])(?:ro)?bot$|^(?:dependabot|renovate|greenkeeper|github[\s-]actions?|pre-commit-ci|mergify|snyk|web-flow|bors|homu)\b"
 )
 _NO_NAMES = frozenset(
     {"", "root", "admin", "user", "name", "your name", "unknown", "developer", "ubuntu", "me", "test"}
 )
 """Names that machines are set up with: two people may well share one."""
+_FIRST_NAME = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+")
+"""One capitalised word: a first name, which people share, while a lower-case word is the name of an account."""
 _HOSTED_ADDRESS = re.compile(r"^(?:\d+\+)?([\w.\[\]-]+)@users\.noreply\.github\.com$")
-_NO_CHURN = frozenset({".lock", ".sum", ".svg", ".map"})
 
 
 @dataclass
@@ -64,7 +66,7 @@ def run(
         or a shared address join several identities), `top_contributors` and `bots` `[{name, commits}]`,
         `first_commit` and `last_commit` (ISO dates or null), `days_since_last_commit`, `commits_last_90_days`,
         `shallow`, `commits_read`, `most_changed` `[{path, commits, added, deleted, exists}]`, `hotspots` `[{path,
-        commits, bytes, score}]` (commits times size, the largest 100), `truncated`, `summary`, `findings`.
+        commits, bytes, score}]` (of sources: commits times size, the largest 100), `truncated`, `summary`, `findings`.
 
     Raises:
         TaskError: The path is not a folder that can be read.
@@ -163,7 +165,7 @@ def _keys(address: str, name: str) -> list[str]:
     hosted = _HOSTED_ADDRESS.match(address)
     called = " ".join(name.lower().split())
     keys = [f"address {hosted[1] if hosted else address}"] if address else []
-    keys += [f"name {called}"] if called not in _NO_NAMES else []
+    keys += [f"name {called}"] if called not in _NO_NAMES and not _FIRST_NAME.fullmatch(name) else []
     return keys or [f"name {called}"]
 
 
@@ -238,12 +240,17 @@ def _most_changed(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Resu
     ]
 
 
+def _is_source(file: SourceFile) -> bool:
+    language = language_of(file.path)
+    return language is not None and language.is_source
+
+
 def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
-    """Rank the files that are both large and often changed, which is where defects gather (Tornhill, 2015)."""
+    """Rank the sources that are both large and often changed, which is where defects gather (Tornhill, 2015)."""
     scored = [
         (churn[file.shown].commits * file.size, file)
         for file in tree.files
-        if file.shown in churn and file.suffix not in _NO_CHURN and churn[file.shown].commits > 1
+        if file.shown in churn and churn[file.shown].commits > 1 and _is_source(file)
     ]
     scored.sort(key=lambda pair: (-pair[0], pair[1].path))
     highest = scored[0][0] if scored else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,13 @@ __all__ = ["run"]
 _MANY = 50
 _SHOWN_PROBLEMS = 50
 _SCRIPTS = ("JavaScript", "TypeScript", "Vue", "Svelte", "Astro")
+_INCIDENTAL_SHARE = 0.1
+"""A smaller part of a project's code, such as a script beside the sources, needs no linter of its own."""
+_TEST_DATA = re.compile(
+    r"(?i)(?:^|/)(?:(?:__)?fixtures?(?:__)?|test[_-]?data|data|assets|resources|snapshots|corpus)/"
+    r"|(?:broken|invalid|malformed|syntax[_-]?err(?:or)?)[^/]*$"
+)
+"""What tests read rather than run: it is broken on purpose."""
 _OTHER_LINTERS = frozenset({".flake8", ".pylintrc", "pylintrc", ".pycodestyle", ".prospector.yaml"})
 _OTHER_TABLES = (
     "[flake8]",
@@ -109,18 +117,21 @@ def _lint(scan: Scan, most: int, budget: Budget) -> _Linted:
     own = [(file, facts) for file, facts in scan if facts.origin == "own"]
     python = [file for file, facts in own if facts.language == "Python" and file.suffix in (".py", ".pyi")]
     scripts = [file for file, facts in own if facts.language in _SCRIPTS]
-    languages = Counter(facts.language for _, facts in own if facts.is_source and facts.code)
+    languages: Counter[str] = Counter()
+    for _, facts in own:
+        languages[facts.language or ""] += facts.code * facts.is_source
     given = [*python[:most], *scripts[:most]]
     report = ruff_report(scan.tree, ruff_settings(scan.tree, python[:most]), budget) if python else LintReport("ruff")
     if python and not report.settings:
         report.settings = _other_linter(scan.tree)
+    report.is_incidental = languages["Python"] < _INCIDENTAL_SHARE * languages.total()
     return _Linted(
         report,
         oxlint_report(scan.tree, scripts[:most], budget) if scripts else LintReport("oxlint"),
         _Documents(scan),
         len(python) + len(scripts),
         given,
-        tuple(sorted(name for name in languages if name and name not in ("Python", *_SCRIPTS))),
+        tuple(sorted(name for name in +languages if name and name not in ("Python", *_SCRIPTS))),
     )
 
 
@@ -198,8 +209,11 @@ def _findings(linted: _Linted) -> Iterator[Finding]:
     for report in linted.reports:
         broken = {each.path: each for each in report.broken}
         for path, each in broken.items():
-            yield _broken_source(report.language, path, each.line, each.message, path in lenient)
-    yield from (_broken_document(file, each) for file, each in linted.documents.problems[:_SHOWN_PROBLEMS])
+            if not (path in lenient and _TEST_DATA.search(path)):
+                yield _broken_source(report.language, path, each.line, each.message, path in lenient)
+    for file, problem in linted.documents.problems[:_SHOWN_PROBLEMS]:
+        if not (file.is_test and _TEST_DATA.search(file.path)):
+            yield _broken_document(file, problem)
 
 
 def _report_findings(report: LintReport) -> Iterator[Finding]:
@@ -221,14 +235,15 @@ def _report_findings(report: LintReport) -> Iterator[Finding]:
         yield Finding(
             severity="medium" if violations >= _MANY and report.is_configured else "low",
             title=f"{plural(violations, 'lint violation')} of {rules} in {report.language}",
-            detail=f"Most often {named} ({count:,} times){fixable}. Rules: {report.settings or report.default}.",
+            detail=f"Most often {named} ({plural(count, 'time')}){fixable}. "
+            f"Rules: {report.settings or report.default}.",
             where=worst[0],
             advice=f"Run `{report.command}`, then mend the rest beginning with the worst files.",
         )
 
 
 def _settings_findings(report: LintReport) -> Iterator[Finding]:
-    if report.files and not report.settings and report.name == "ruff":
+    if report.files and not (report.settings or report.is_incidental) and report.name == "ruff":
         yield Finding(
             severity="low",
             title="No linter is configured for Python",

@@ -72,7 +72,7 @@ _FORMATS = (
         "Gemfile",
         r"(?:^|/)(?:gemfile|gems\.rb)$",
         r"^[ \t]*(?:gem[ (]\s*['\"](?P<name>[\w.-]+)['\"](?P<direct>[^#\n]*\b(?:git|path|github):)?"
-        r"(?P<spec>(?:\s*,\s*['\"][~<>=!\s]*\d[^'\"]*['\"])*)"
+        r"(?P<spec>(?:\s*,\s*['\"][~<>=!\s]*\d[^'\"]*['\"])*)(?:[^#\n]*\bgroups?(?::|\s*=>)(?P<inline>[^\n]*))?"
         r"|group\b(?P<group>[^\n]*)\bdo\b|(?P<end>end)\b)",
     ),
     _format(
@@ -169,6 +169,8 @@ _FORMATS = (
     ),
 )
 _SPEC_NOISE = re.compile(r"['\"\[\]()]|\.freeze\b|,\s*$|^\s*,|:git\b.*|:path\b.*")
+_BUNDLED_GROUP = re.compile(r"\b(?:default|production|assets)\b")
+"""Groups of a Gemfile that are installed where the project runs."""
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 
@@ -189,19 +191,30 @@ def _read(formats: list[_Format], file: SourceFile, text: str) -> Iterator[Manif
 
 
 def _dependencies(known: _Format, text: str) -> Iterator[Dependency]:
-    block = ""
+    block, depth = "", 0
     for match in known.line.finditer(text):
         found = {key: value or "" for key, value in match.groupdict().items()}
         name = found.get("name") or ":".join(filter(None, (found.get("g"), found.get("n"))))
-        group = known.group or group_of(found.get("group", "") or block)
+        group = _group(known, found.get("group") or found.get("inline") or block)
         if not name:
-            block = "" if found.get("end") else found.get("group", "")
+            indent = len(match[0]) - len(match[0].lstrip())
+            if found.get("group"):
+                block, depth = found["group"], indent
+            elif indent <= depth:  # else it ends a condition inside of the group
+                block = ""
             continue
         spec = _spec(found.get("spec") or found.get("v", ""), text)
         pin: Pin = "direct" if found.get("direct") and not spec else known.judge(spec, known.ecosystem)
         if known.kind == "Gradle script" and (not spec or "$" in spec):
             pin = "exact"  # a platform or a property elsewhere has its version
         yield Dependency(name, spec, pin, group)
+
+
+def _group(known: _Format, written: str) -> str:
+    """Name a dependency's group; a Gemfile's own groups are those of its developers, unless they are bundled."""
+    group = known.group or group_of(written)
+    is_own = known.kind == "Gemfile" and bool(written) and not _BUNDLED_GROUP.search(written)
+    return "dev" if is_own and group == "runtime" else group
 
 
 def _spec(written: str, text: str) -> str:

@@ -6,7 +6,7 @@ import ast
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ _WARNINGS_LOCK = threading.Lock()
 
 _MAX_PARSED_BYTES = 1_000_000
 _DECIDES = re.compile(r"\b(?:and|or|if|for)\b")
+_MOCK = re.compile(r"unittest\.mock\b")
 _FRAMEWORKS = {
     "pytest": "pytest",
     "unittest": "unittest",
@@ -172,12 +173,16 @@ class _Walk:
         elif isinstance(node, ast.ClassDef):
             self._class(node, scope)
         elif isinstance(node, ast.Import):
-            self._reading.imports.update(alias.name.partition(".")[0] for alias in node.names)
+            self._import(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level == 0:
-                self._reading.imports.add((node.module or "").partition(".")[0])
+                self._import(f"{node.module}.{alias.name}" for alias in node.names)
         elif scope.function is not None:
             scope.function.decisions += self._decisions(node)
+
+    def _import(self, names: Iterable[str]) -> None:
+        """Note the packages that are imported; `unittest.mock` is used with any framework, so it tells of none."""
+        self._reading.imports.update(name.partition(".")[0] for name in names if not _MOCK.match(name))
 
     def _function(self, node: FunctionNode, scope: _Scope) -> None:
         name = f"{scope.prefix}.{node.name}" if scope.prefix else node.name

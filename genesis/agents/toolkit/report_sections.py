@@ -218,7 +218,10 @@ def _history(answer: _Answer, limit: int) -> list[str]:
     if answer.get("available") is not True:
         return []
     changed = [
-        [_place(row), *(_number(row.get(key)) for key in ("commits", "added", "deleted"))]
+        [
+            _place(row) + (" (removed)" if row.get("exists") is False else ""),
+            *(_number(row.get(key)) for key in ("commits", "added", "deleted")),
+        ]
         for row in _rows(answer.get("most_changed"))
     ]
     hot = [

@@ -28,6 +28,7 @@ _NPM_FRAMEWORKS = {
     "uvu": "uvu",
     "vitest": "Vitest",
 }
+_TEST_SETTINGS = re.compile(r"\.mocharc\.\w+$|(?:ava|cypress|jest|playwright|vitest)\.config\.\w+$|karma\.conf\.\w+$")
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
     "Vue": _SCRIPT,
     "Zig": (_rule("zig test", r"^\s*test\s+(?:\"|\w+\s*\{)", anywhere=True),),
 }
+_MINITEST_SPEC = re.compile(r"\b[Mm]initest\b|\.(?:must|wont)_\w+|^\s*(?:assert|refute)(?:_\w+)?\b", re.MULTILINE)
+"""What in a file with `it` blocks says that they are Minitest's rather than RSpec's."""
 _SCRIPT_SUITE = re.compile(r"^\s*describe(?:\.\w+)?\(\s*[\"'`]", re.MULTILINE)
 _TEST_NAME = re.compile(
     r"(?:^|[._-])(?:test|tests|spec)\.\w+$|Tests?\.\w+$|(?:Spec|Suite|IT)\.(?:java|kt|scala|groovy)$"
@@ -140,7 +143,8 @@ def count_tests(file: SourceFile, text: str, language: Language) -> TestCount | 
         if is_test or rule.anywhere:
             count = len(rule.pattern.findall(text))
             functions += count
-            frameworks |= {rule.framework} - {""} if count else set()
+            is_minitest = rule.framework == "RSpec" and _MINITEST_SPEC.search(text)
+            frameworks |= {"Minitest" if is_minitest else rule.framework} - {""} if count else set()
     if not functions and not (rules and _TEST_NAME.search(file.name)):
         return None
     return TestCount(functions, frameworks=tuple(sorted(frameworks)))
@@ -164,5 +168,7 @@ def configured_frameworks(tree: Tree) -> set[str]:
     for file in tree.named("pyproject.toml"):
         if "pytest" in mapping(read(load_toml, tree.text_of(file)), "tool"):
             found.add("pytest")
+    stems = [file.name.lower().lstrip(".").partition(".")[0] for file in tree.files if _TEST_SETTINGS.match(file.name)]
+    found |= {_NPM_FRAMEWORKS.get(stem.removesuffix("rc"), "Playwright") for stem in stems}
     by_name = {"pytest.ini": "pytest", "conftest.py": "pytest", "tox.ini": "tox", "noxfile.py": "nox"}
     return found | {by_name[file.name] for file in tree.files if file.name in by_name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, TypeAlias
 
 from genesis.agents.toolkit.documents import BrokenDocument, load_json, load_toml, yaml_problem
@@ -13,7 +14,7 @@ __all__ = ["Verdict", "check_document"]
 Verdict: TypeAlias = Literal["", "valid", "broken", "template"]
 
 _MAX_CHARACTERS = 1_000_000
-_LENIENT_JSON = ("tsconfig", "jsconfig", ".eslintrc", ".babelrc", "devcontainer", ".swcrc", "api-extractor")
+_LENIENT_JSON = re.compile(r"(?:tsconfig|jsconfig|devcontainer|api-extractor).*|\.[\w-]+rc\.json")
 """Files whose readers take JSON with comments."""
 
 
@@ -39,7 +40,7 @@ def _format_of(file: SourceFile) -> str | None:
         return "YAML"
     if file.suffix == ".toml":
         return "TOML"
-    lenient = file.name.lower().startswith(_LENIENT_JSON) or file.path.startswith(".vscode/")
+    lenient = _LENIENT_JSON.fullmatch(file.name.lower()) or file.path.startswith(".vscode/")
     return "JSON" if file.suffix == ".json" and not lenient else None
 
 

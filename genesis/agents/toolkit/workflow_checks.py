@@ -28,6 +28,8 @@ _BY_STRANGER = re.compile(
     r"github\.(?:head_ref|event\.(?:issue|pull_request|comment|review|discussion|head_commit|commits|pages|workflow_run))"
 )
 _CHECKS_OUT_HEAD = re.compile(r"ref:[^\n]*github\.(?:event\.(?:pull_request|workflow_run)\.head|head_ref)")
+_STYLE_RULES = frozenset({"self-repository"})
+"""What zizmor has to say of taste rather than of safety."""
 _BY_LEVEL: dict[str, Severity] = {"High": "high", "Medium": "medium", "Low": "low"}
 _AT_MOST: dict[str, Severity] = {
     "artipacked": "low",
@@ -42,6 +44,14 @@ _AT_MOST: dict[str, Severity] = {
 }
 """What zizmor rates by the worst case, and what an engineer would plan rather than drop everything for."""
 _WORDING: dict[str, tuple[str, str]] = {
+    "adhoc-packages": (
+        "A workflow installs packages that no lock file fixes",
+        "Install them from a lock file, or name their versions.",
+    ),
+    "archived-uses": (
+        "A workflow uses an action whose repository is archived",
+        "Replace it: nobody fixes what is found in it.",
+    ),
     "artipacked": (
         "The checkout step leaves its token on disk",
         "Set `persist-credentials: false` where later steps do not push.",
@@ -160,7 +170,7 @@ def _place(item: dict[str, object], texts: dict[str, str]) -> _Place | None:
     primary = [
         mapping(each) for each in items(item.get("locations")) if mapping(each, "symbolic").get("kind") == "Primary"
     ]
-    if severity is None or not primary:
+    if severity is None or not primary or string(item.get("ident")) in _STYLE_RULES:
         return None
     rule, symbolic, concrete = (
         string(item.get("ident")),

@@ -90,6 +90,7 @@ def test_functions_of_other_languages_are_measured(project, name, text, function
     project.write(name, text)
     row = complexity.run(project.root)["worst"][0]
     assert (row["name"], (row["cyclomatic"], row["parameters"])) == (function, measures)
+    assert row["nesting"] is None
 
 
 def _branched(name, count=31):

@@ -185,6 +185,23 @@ ECOSYSTEMS = [
         {("a", "", "unpinned", "runtime"), ("b", "~> 1", "bounded", "test"), ("c", "", "direct", "runtime")},
     ),
     (
+        "Gemfile",
+        (
+            "group :doc, optional: true do\n  if jruby\n    gem 'a', '< 8'\n  else\n    gem 'b'\n  end\n"
+            "  gem 'c'\nend\ngem 'd'\ngroup :production do\n  gem 'e'\nend\n"
+            "gem 'f', '~> 1', group: :test\ngem 'g', groups: [:lint]\n"
+        ),
+        {
+            ("a", "< 8", "bounded", "dev"),
+            ("b", "", "unpinned", "dev"),
+            ("c", "", "unpinned", "dev"),
+            ("d", "", "unpinned", "runtime"),
+            ("e", "", "unpinned", "runtime"),
+            ("f", "~> 1", "bounded", "test"),
+            ("g", "", "unpinned", "dev"),
+        },
+    ),
+    (
         "build.gradle",
         (
             "plugins {\n  id 'org.x' version '1.0'\n}\ndef v = '2.0'\ndependencies {\n  implementation 'g:a:1.5'\n"
@@ -556,3 +573,12 @@ def test_tests_and_examples_are_listed_but_not_counted(project):
 
 def test_no_manifest(project):
     assert dependencies.run(project.root)["summary"] == "No manifest declares a dependency."
+
+
+def test_manifests_that_are_not_counted_are_said(project):
+    project.write("requirements.txt", "a==1\n")
+    project.write("docs/requirements.txt", "b==1\nc\n")
+    assert dependencies.run(project.root)["summary"] == (
+        "1 requirement in 1 manifest: 1 exact, 0 bounded, 0 without an upper bound; 0 lock files. "
+        "1 manifest of tests, examples or third parties not counted."
+    )

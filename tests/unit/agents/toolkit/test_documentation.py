@@ -112,13 +112,16 @@ def test_the_readme_without_a_language_comes_first(project):
         ("docs/contributing/index.md", "contributing"),
         ("DEVELOPMENT.md", "contributing"),
         (".github/SECURITY.md", "security_policy"),
+        ("CONDUCT.md", "code_of_conduct"),
+        ("CODE_OF_CONDUCT.md", "code_of_conduct"),
+        ("src/conduct.py", None),
         ("src/security.py", None),
     ],
 )
 def test_guides_are_found_by_their_names(project, name, topic):
     project.write(name, "x")
     answer = documentation.run(project.root)
-    topics = ("changelog", "contributing", "security_policy")
+    topics = ("changelog", "contributing", "security_policy", "code_of_conduct")
     assert {each: answer[each] for each in topics if answer[each]} == ({topic: name} if topic else {})
 
 
@@ -133,3 +136,10 @@ def test_a_guide_in_the_readme_is_not_missed(project, titles):
 
 def test_folder_without_python(project):
     assert documentation.run(project.root)["docstrings"]["coverage"] is None
+
+
+def test_a_single_script_says_nothing_about_docstrings(project):
+    project.write("README.md", README)
+    project.write("main.rs", "fn main() {}\n")
+    project.write("release.py", "def f(): pass\n")
+    assert "docstring" not in documentation.run(project.root)["summary"]

@@ -134,7 +134,6 @@ def test_exports_of_a_package(project):
         ("package.json bin", "n", "b.js"),
         ("package.json main", "n", "a.js"),
         ("package.json main", "n", "a.mjs"),
-        ("package.json main", "n", "./a.mjs"),
     }
 
 
@@ -171,3 +170,45 @@ def test_what_is_not_shown_is_counted(project):
     project.write("Makefile", "".join(f"t{number}:\n" for number in range(230)))
     entries, more = find_entry_points(survey(project.root))
     assert (len(entries), more) == (200, 30)
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"Cargo.toml": "[package]\nname = 'a'\n", "src/lib.rs": ""}, ("a", "src/lib.rs")),
+        ({"Cargo.toml": "[package]\nname = 'a'\n[lib]\npath = 'a.rs'\n", "a.rs": ""}, ("a", "a.rs")),
+        ({"Cargo.toml": "[workspace]\n", "src/lib.rs": ""}, None),
+        ({"a-b.gemspec": "", "lib/a/b.rb": ""}, ("a-b", "lib/a/b.rb")),
+        ({"pyproject.toml": "[project]\nname = 'A-b'\n", "src/a_b/__init__.py": ""}, ("A-b", "src/a_b/__init__.py")),
+        ({"pyproject.toml": "[project]\nname = 'a'\n", "a.py": ""}, ("a", "a.py")),
+        ({"pyproject.toml": "[project]\nname = 'a'\n"}, None),
+        ({"go.mod": "module x.org/a/v2\n", "a.go": "package a\n", "B.go": "package a\n"}, ("x.org/a/v2", "a.go")),
+        ({"go.mod": "module x.org/a\n", "a_test.go": "package a\n", "b/b.go": "package b\n"}, None),
+        ({"go.mod": "module x.org/a\n", "a.go": "package main\n\nfunc f() {}\n"}, None),
+    ],
+)
+def test_libraries_are_entered_where_they_are_imported(project, files, found):
+    for name, text in files.items():
+        project.write(name, text)
+    libraries = [(name, target) for kind, name, target in _found(project) if kind == "library"]
+    assert libraries == ([found] if found else [])
+
+
+def test_binaries_with_a_hyphen_are_found(project):
+    project.write("src/bin/my-tool.rs", "fn main() {}\n")
+    assert _found(project) == {("main", "src/bin/my-tool.rs", "fn main")}
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('name: Remove "x" label', 'Remove "x" label'),
+        ("name: 'Build it' # quickly", "Build it"),
+        ('name: "Build # 1"', "Build # 1"),
+        ("name: Build # quickly", "Build"),
+        ("on: push", "test.yml"),
+    ],
+)
+def test_workflows_are_named_as_they_name_themselves(project, line, name):
+    project.write(".github/workflows/test.yml", f"{line}\n")
+    assert _found(project) == {("ci workflow", name, ".github/workflows/test.yml")}

@@ -226,6 +226,12 @@ def test_unreadable_folder_is_counted_whoever_asks(project, monkeypatch):
         ("docs/a.py", False, True),
         ("README.md", False, True),
         (".env.example", False, True),
+        (".github/workflows/test.yml", False, False),
+        (".github/actions/test/action.yml", False, False),
+        (".circleci/test.yml", False, False),
+        ("testing/a.py", True, False),
+        ("packages/testing/src/index.ts", False, False),
+        ("packages/testing/src/index.spec.ts", True, False),
     ],
 )
 def test_where_a_file_stands(path, is_test, is_example):

@@ -165,3 +165,30 @@ def test_a_corrupt_repository_is_no_exception(repository):
     repository.commit()
     (repository.root / ".git" / "HEAD").write_text("nonsense")
     assert history.run(repository.root)["available"] is False
+
+
+def test_hotspots_are_sources(repository):
+    for number in range(3):
+        repository.write("a.py", f"{number}\n" * 10)
+        for name in ("CHANGELOG.md", "package-lock.json", "logo.svg", "Cargo.lock", "AUTHORS"):
+            repository.write(name, f"{number}\n" * 1_000)
+        repository.commit(when=NOW + number)
+    assert [row["path"] for row in history.run(repository.root)["hotspots"]] == ["a.py"]
+
+
+def test_people_who_share_a_first_name_are_not_one_while_an_account_is(repository):
+    for number, author in enumerate(("Kim <a@x.org>", "Kim <b@y.org>", "kimfoo <a@z.org>", "kimfoo <b@z.org>")):
+        repository.commit(when=NOW + number, author=author)
+    answer = history.run(repository.root)
+    assert [(row["name"], row["commits"]) for row in answer["top_contributors"]] == [
+        ("kimfoo", 2),
+        ("Kim", 1),
+        ("Kim", 1),
+    ]
+
+
+def test_merge_bots_are_no_people(repository):
+    for number, name in enumerate(("Homu", "bors[bot]", "bors", "Ada")):
+        repository.commit(when=NOW + number, author=f"{name} <{number}@x.org>")
+    answer = history.run(repository.root)
+    assert [row["name"] for row in answer["top_contributors"]] == ["Ada"]

@@ -286,3 +286,11 @@ def test_oddly_shaped_files(project):
     project.write(".github/workflows/b.yml", "on: 3\njobs: {a: {steps: [{uses: 1, with: 2}]}}\n")
     project.write(".github/workflows/c.yml", "")
     json.dumps(infrastructure.run(project.root))
+
+
+def test_matters_of_taste_in_workflows_are_left_out(project):
+    project.write(
+        ".github/workflows/ci.yml",
+        "on: push\npermissions: {contents: read}\njobs:\n  a:\n    uses: ./.github/workflows/b.yml\n",
+    )
+    assert not any("self-repository" in each["detail"] for each in infrastructure.run(project.root)["findings"])

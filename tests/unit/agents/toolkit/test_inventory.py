@@ -50,6 +50,14 @@ def test_what_cannot_be_read_is_counted_and_said(project, titles):
     assert "1 of 2 files were read" in titles(answer)
 
 
+def test_a_large_binary_file_is_no_text_that_was_not_read(project, titles):
+    project.write("logo.ai", b"%PDF-1.5\n" + b"<" * 50_000 + b"\0" * 2_000_001)
+    answer = inventory.run(project.root)
+    assert (answer["totals"]["not_read"], answer["totals"]["binary_files"]) == (0, 1)
+    assert answer["truncated"] is False
+    assert titles(answer) == []
+
+
 def test_large_and_long_files_are_found(project, titles):
     project.write("movie.bin", b"\0" * 5_000_001)
     project.write("long.py", "x = 1\n" * 2_001)

@@ -200,28 +200,48 @@ def test_missing_linters_are_findings(project, titles, monkeypatch):
 
 def test_syntax_errors_are_found_where_they_matter(project):
     project.write("a.py", "x = (\n")
-    project.write("tests/broken.py", "x = 1\ny = )\n")
+    project.write("tests/helpers.py", "x = 1\ny = )\n")
     project.write("a.json", '{"a": }')
     project.write("b.yaml", "a: [1\n")
     project.write("c.toml", "x =\n")
-    project.write("fixtures/d.json", "{")
+    project.write("tests/d.json", "{")
     answer = lint.run(project.root)
     found = {each["where"]: each["severity"] for each in answer["findings"] if "syntax" in each["title"]}
     assert found == {
         "a.py:2": "high",
-        "tests/broken.py:2": "low",
+        "tests/helpers.py:2": "low",
         "a.json:1": "medium",
         "b.yaml:2": "medium",
         "c.toml:1": "medium",
-        "fixtures/d.json:1": "low",
+        "tests/d.json:1": "low",
     }
     assert {each["format"] for each in answer["syntax_errors"]} == {"Python", "JSON", "YAML", "TOML"}
+
+
+def test_what_tests_read_is_listed_as_broken_and_is_no_finding(project, titles):
+    project.write("tests/fixtures/a.json", "{")
+    project.write("test/assets/app.js", "### not code ###\n")
+    project.write("spec/broken-syntax.ts", "let = = 1\n")
+    project.write("tests/invalid.yaml", "a: [1\n")
+    answer = lint.run(project.root)
+    assert len(answer["syntax_errors"]) == 4
+    assert titles(answer) == []
+
+
+def test_a_script_beside_the_sources_needs_no_linter_of_its_own(project, titles):
+    project.write("main.rs", "fn main() {}\n" * 100)
+    project.write("release.py", "x = 1\n")
+    assert titles(lint.run(project.root)) == []
+    project.write("tool.py", "x = 1\n" * 100)
+    assert titles(lint.run(project.root)) == ["No linter is configured for Python"]
 
 
 def test_templates_and_lenient_json_are_not_judged(project):
     project.write("chart.yaml", "a: {{ .Values.x }}\n b: {{ y }}\n")
     project.write("tsconfig.json", "{ // comment\n}")
     project.write(".vscode/settings.json", "{ // comment\n}")
+    project.write("config/.mocharc.json", "// comment\n{}")
+    project.write(".eslintrc.json", "{ // comment\n}")
     project.write("tags.yaml", "a: !Sub x\n---\nb: !!python/name:x.y ''\n")
     answer = lint.run(project.root)
     assert answer["syntax_errors"] == []

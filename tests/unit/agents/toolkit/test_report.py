@@ -243,3 +243,11 @@ def test_a_link_to_somebody_elses_file_is_not_replaced(project, tmp_path):
 def test_a_report_that_could_be_written_has_no_problem(project, tmp_path):
     assert report.report_problem({"path": str(project.root), "output": str(tmp_path / "r.md")}) is None
     assert "no folder" in (report.report_problem({"path": str(tmp_path / "gone")}) or "")
+
+
+def test_files_that_are_gone_are_marked(project, tmp_path):
+    rows = [{"path": name, "commits": 1, "exists": name == "a.py"} for name in ("a.py", "b.py")]
+    history_answer = {"available": True, "most_changed": rows, "findings": []}
+    text = report.run(project.root, output=str(tmp_path / "r.md"), history=history_answer)["markdown"]
+    assert "| `a.py` |" in text
+    assert "| `b.py` (removed) |" in text

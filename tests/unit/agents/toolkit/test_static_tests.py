@@ -95,3 +95,40 @@ def test_unittest_in_a_test_folder_is_counted_whatever_its_name(project):
     project.write("tests/checks.py", "import unittest\n\nclass A(unittest.TestCase):\n    def test_a(self): pass\n")
     project.write("tests/helper.py", "def test_no(): pass\n")
     assert tests.run(project.root)["test_functions"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "frameworks"),
+    [
+        ("require 'spec_helper'\nit 'a' do\n  expect(x).to eq 1\nend\n", ("RSpec",)),
+        ("it 'a' do\n  x.must_equal 1\nend\n", ("Minitest",)),
+        ("require 'minitest/autorun'\nit 'a' do\nend\n", ("Minitest",)),
+        ("it 'a' do\n  assert_equal 1, x\nend\n", ("Minitest",)),
+    ],
+)
+def test_minitest_blocks_are_told_from_rspec(text, frameworks):
+    found = _count("spec/a_spec.rb", text)
+    assert found is not None
+    assert found.frameworks == frameworks
+
+
+@pytest.mark.parametrize("name", [".mocharc.yml", "jest.config.js", "playwright.config.ts", "karma.conf.js"])
+def test_a_frameworks_settings_name_it(project, name):
+    project.write(name, "")
+    expected = {".m": "Mocha", "je": "Jest", "pl": "Playwright", "ka": "Karma"}
+    assert tests.run(project.root)["frameworks"] == [expected[name[:2]]]
+
+
+@pytest.mark.parametrize(
+    ("line", "frameworks"),
+    [
+        ("from unittest import mock", []),
+        ("from unittest.mock import patch", []),
+        ("import unittest.mock", []),
+        ("from unittest import TestCase", ["unittest"]),
+        ("import unittest", ["unittest"]),
+    ],
+)
+def test_a_mock_is_no_framework(project, line, frameworks):
+    project.write("tests/test_a.py", f"{line}\ndef test_a(): pass\n")
+    assert tests.run(project.root)["frameworks"] == frameworks
