@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from genesis.agents.toolkit.files import Tree, printable, survey
+from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.files import SourceFile, Tree, printable, survey
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.git import NoRepository, Repository, find_repository
 from genesis.agents.toolkit.inputs import whole_number
+from genesis.agents.toolkit.language import language_of
+from genesis.agents.toolkit.origin import origin_of
 from genesis.agents.toolkit.process import Completed
 
 __all__ = ["run"]
@@ -28,7 +31,11 @@ _NO_NAMES = frozenset(
 )
 """Names that machines are set up with: two people may well share one."""
 _HOSTED_ADDRESS = re.compile(r"^(?:\d+\+)?([\w.\[\]-]+)@users\.noreply\.github\.com$")
-_NO_CHURN = frozenset({".lock", ".sum", ".svg", ".map"})
+_BOT_ADDRESS = re.compile(r"(?i)(?:^|[._-])(?:ro)?bot@")
+_IMPORTED = re.compile(r"@[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+"""What `git svn` writes behind a user's name: the id of the repository, which all of its users share."""
+_ATTEMPTS = 20
+"""How many commits whose contents are missing are passed over."""
 
 
 @dataclass
@@ -151,31 +158,61 @@ def _joined(identities: Counter[tuple[str, str]]) -> Iterator[_Person]:
         for other in others:
             roots[root(other)] = root(first)
     groups: dict[str, Counter[str]] = {}
+    addresses: dict[str, set[str]] = defaultdict(set)
     for (address, name), count in identities.items():
-        groups.setdefault(root(_keys(address, name)[0]), Counter())[name or "unknown"] += count
-    for names in groups.values():
+        group = root(_keys(address, name)[0])
+        groups.setdefault(group, Counter())[name or "unknown"] += count
+        addresses[group].add(address)
+    for group, names in groups.items():
         shown = names.most_common(1)[0][0]
-        yield _Person(names.total(), shown[:100], bool(_BOT.search(shown)))
+        is_bot = _BOT.search(shown) or any(_BOT_ADDRESS.search(address) for address in addresses[group])
+        yield _Person(names.total(), shown[:100], bool(is_bot))
 
 
 def _keys(address: str, name: str) -> list[str]:
-    """Give what identifies an author: the address, without GitHub's number in it, and the name where it is one."""
+    """Give what identifies an author: the address, without GitHub's number in it, and the name where it is one.
+
+    A name that is an address counts as that address, and what `git svn` made of a user's name is no address.
+    """
     hosted = _HOSTED_ADDRESS.match(address)
     called = " ".join(name.lower().split())
-    keys = [f"address {hosted[1] if hosted else address}"] if address else []
-    keys += [f"name {called}"] if called not in _NO_NAMES else []
+    written = (hosted[1] if hosted else address, called if "@" in called else "")
+    keys = [f"address {each}" for each in dict.fromkeys(written) if each and not _IMPORTED.search(each)]
+    keys += [f"name {called}"] if called not in _NO_NAMES and "@" not in called else []
     return keys or [f"name {called}"]
 
 
 def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, _Churn], int, str]:
-    """Count the changes to each file in the latest commits, how many were read, and why that is not all."""
+    """Count the changes to each file in the latest commits, how many were read, and why that is not all.
+
+    Git stops at a commit of which the clone lacks a content; it is passed over, and reading goes on behind it.
+    """
     arguments = ("log", "-z", "--numstat", "--relative", "--no-merges", "-M", "--no-ext-diff", "--no-textconv")
-    bounds = ("--format=%x01%H", f"--max-count={bound}", "HEAD", *repository.pathspec())
-    done = repository.run(*arguments, *bounds, timeout_s=seconds)
     churn: dict[str, _Churn] = defaultdict(_Churn)
-    names: dict[bytes, bytes] = {}  # what a file that was renamed is called now; the latest commits come first
+    names: dict[bytes, bytes] = {}
+    budget = Budget(seconds)
+    read, problem = 0, ""
+    for passed_over in range(_ATTEMPTS):
+        place = read + passed_over
+        bounds = ("--format=%x01%H", f"--skip={place}", f"--max-count={bound - place}", "HEAD", *repository.pathspec())
+        done = repository.run(*arguments, *bounds, timeout_s=max(1.0, budget.left))
+        read += _add_changes(done.stdout, churn, names)
+        problem = problem or _problem(done)
+        if done.end != "exited" or done.ok or read + passed_over + 1 >= bound or budget.spent:
+            break
+    return churn, read, problem
+
+
+def _add_changes(output: bytes, churn: dict[str, _Churn], names: dict[bytes, bytes]) -> int:
+    """Add what git's log says was changed, and count its commits.
+
+    Args:
+        output: Records of `git log -z --numstat`, the latest commits first.
+        churn: The changes by file.
+        names: What a file that was renamed is called now.
+    """
     commits = 0
-    records = iter(done.stdout.split(b"\0"))
+    records = iter(output.split(b"\0"))
     for record in records:
         text = record.lstrip(b"\n")
         if text.startswith(b"\x01"):
@@ -192,7 +229,7 @@ def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, 
         change.commits += 1
         change.added += int(match[1]) if match[1].isdigit() else 0
         change.deleted += int(match[2]) if match[2].isdigit() else 0
-    return churn, commits, _problem(done)
+    return commits
 
 
 def _problem(done: Completed) -> str:
@@ -239,11 +276,11 @@ def _most_changed(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Resu
 
 
 def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
-    """Rank the files that are both large and often changed, which is where defects gather (Tornhill, 2015)."""
+    """Rank the sources that are both large and often changed, which is where defects gather (Tornhill, 2015)."""
     scored = [
         (churn[file.shown].commits * file.size, file)
         for file in tree.files
-        if file.shown in churn and file.suffix not in _NO_CHURN and churn[file.shown].commits > 1
+        if file.shown in churn and churn[file.shown].commits > 1 and _is_written(file)
     ]
     scored.sort(key=lambda pair: (-pair[0], pair[1].path))
     highest = scored[0][0] if scored else 0
@@ -256,6 +293,12 @@ def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
         }
         for score, file in scored[:limit]
     ]
+
+
+def _is_written(file: SourceFile) -> bool:
+    """Whether a file is a program that people of the project write, as far as its path tells."""
+    language = language_of(file.path)
+    return language is not None and language.kind != "data" and origin_of(file.path, "") == "own"
 
 
 def _summary(result: Result) -> str:
@@ -278,7 +321,7 @@ def _findings(result: Result, people: list[_Person], problem: str) -> Iterator[F
         yield Finding(
             severity="low",
             title="The history could be read in part only",
-            detail=f"{problem[0].upper()}{problem[1:]}.",
+            detail=f"{problem[0].upper()}{problem[1:]}. The changes of {result['commits_read']:,} commits were read.",
             advice="Run `git fsck` where git fails; else give a larger time_limit_s or a smaller max_commits.",
         )
     days = result["days_since_last_commit"]

@@ -49,8 +49,9 @@ def run(path: object = ".", *, top: object = 100) -> Result:
     tree = survey(path)
     findings: list[Finding] = []
     systems = ci_systems(tree)
-    workflows = github_workflows(tree)
-    findings += check_workflows(tree, workflows)
+    checked = github_workflows(tree)
+    findings += check_workflows(tree, checked)
+    workflows = [each for each in checked if not each.is_action]
     issues: list[Issue] = []
     dockerfiles = _dockerfiles(tree, issues)
     compose, kubernetes, prefect = _yaml_files(tree, issues, findings)

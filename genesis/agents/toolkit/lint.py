@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.facts import DocumentProblem
+from genesis.agents.toolkit.facts import DocumentProblem, FileFacts
 from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
@@ -22,6 +22,7 @@ __all__ = ["run"]
 
 _MANY = 50
 _SHOWN_PROBLEMS = 50
+_MINOR = 10
 _SCRIPTS = ("JavaScript", "TypeScript", "Vue", "Svelte", "Astro")
 _OTHER_LINTERS = frozenset({".flake8", ".pylintrc", "pylintrc", ".pycodestyle", ".prospector.yaml"})
 _OTHER_TABLES = (
@@ -112,6 +113,7 @@ def _lint(scan: Scan, most: int, budget: Budget) -> _Linted:
     languages = Counter(facts.language for _, facts in own if facts.is_source and facts.code)
     given = [*python[:most], *scripts[:most]]
     report = ruff_report(scan.tree, ruff_settings(scan.tree, python[:most]), budget) if python else LintReport("ruff")
+    report.is_minor = _is_minor(own)
     if python and not report.settings:
         report.settings = _other_linter(scan.tree)
     return _Linted(
@@ -122,6 +124,15 @@ def _lint(scan: Scan, most: int, budget: Budget) -> _Linted:
         given,
         tuple(sorted(name for name in languages if name and name not in ("Python", *_SCRIPTS))),
     )
+
+
+def _is_minor(own: list[tuple[SourceFile, FileFacts]]) -> bool:
+    """Whether Python is less than a tenth of the programs, those of tests, examples and documentation left out."""
+    lines: Counter[bool] = Counter()
+    for file, facts in own:
+        if facts.is_source and not (file.is_test or file.is_example):
+            lines[facts.language == "Python"] += facts.code
+    return lines[True] * _MINOR < lines.total()
 
 
 def _other_linter(tree: Tree) -> str:
@@ -228,7 +239,7 @@ def _report_findings(report: LintReport) -> Iterator[Finding]:
 
 
 def _settings_findings(report: LintReport) -> Iterator[Finding]:
-    if report.files and not report.settings and report.name == "ruff":
+    if report.files and not (report.settings or report.is_minor) and report.name == "ruff":
         yield Finding(
             severity="low",
             title="No linter is configured for Python",

@@ -31,6 +31,8 @@ class LintReport:
     version: str = ""
     settings: str = ""
     """The repository's configurations that were used; empty where it has none."""
+    is_minor: bool = False
+    """Whether the language is a small part of the project's own programs."""
     is_configured: bool = False
     """Whether the rules are the repository's own."""
     problem: str = ""

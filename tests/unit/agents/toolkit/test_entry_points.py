@@ -134,7 +134,6 @@ def test_exports_of_a_package(project):
         ("package.json bin", "n", "b.js"),
         ("package.json main", "n", "a.js"),
         ("package.json main", "n", "a.mjs"),
-        ("package.json main", "n", "./a.mjs"),
     }
 
 
@@ -171,3 +170,37 @@ def test_what_is_not_shown_is_counted(project):
     project.write("Makefile", "".join(f"t{number}:\n" for number in range(230)))
     entries, more = find_entry_points(survey(project.root))
     assert (len(entries), more) == (200, 30)
+
+
+def test_copies_of_other_projects_are_no_entry_points(project):
+    project.write("vendor/lib/example1.c", "int main(void) {\n}\n")
+    project.write("third_party/x/Makefile", "all:\n\ttrue\n")
+    assert _found(project) == set()
+
+
+def test_conditions_of_an_export_may_be_nested(project):
+    project.write("index.js")
+    project.write(
+        "package.json",
+        '{"name": "n", "main": "./index.js", "exports": {".": {"types": {"require": "./i.d.cts"},'
+        ' "browser": {"require": "./web.cjs"}, "default": {"require": "./n.cjs", "default": "./index.js"}}}}',
+    )
+    assert _found(project) == {("package.json main", "n", each) for each in ("index.js", "web.cjs", "n.cjs")}
+
+
+def test_scripts_of_windows(project):
+    project.write("Build.ps1", "param()\n")
+    project.write("scripts/run.cmd", "@echo off\n")
+    project.write("src/deep/x.ps1", "1\n")
+    project.write("gradlew.bat", "@rem\n")
+    assert _found(project) == {("script", "Build.ps1", "powershell"), ("script", "scripts/run.cmd", "cmd")}
+
+
+def test_activities_that_a_launcher_starts(project):
+    project.write(
+        "app/src/main/AndroidManifest.xml",
+        '<manifest><application><activity android:name=".Other"></activity><activity android:exported="true"\n'
+        '  android:name=".Start"><intent-filter><category android:name="android.intent.category.LAUNCHER" />'
+        "</intent-filter></activity></application></manifest>\n",
+    )
+    assert _found(project) == {("application", ".Start", ".Start")}

@@ -165,3 +165,39 @@ def test_a_corrupt_repository_is_no_exception(repository):
     repository.commit()
     (repository.root / ".git" / "HEAD").write_text("nonsense")
     assert history.run(repository.root)["available"] is False
+
+
+def test_people_of_an_imported_history_are_joined(repository):
+    uuid = "d779f126-a31b-0410-b53b-1d3aecad763e"
+    people, bots = _committed(
+        repository,
+        f"ada <ada@{uuid}>",
+        f"ada@home.example <ada@home.example@{uuid}>",
+        "Ada Lovelace <ada@home.example>",
+        "ada <ada@work.example>",
+        f"bob <bob@{uuid}>",
+        "The Team <team-bot@x.example>",
+    )
+    assert people == [("ada", 2), ("Ada Lovelace", 2), ("bob", 1)]
+    assert bots == [("The Team", 1)]
+
+
+def test_hotspots_are_programs_that_people_write(repository):
+    names = ("a.c", "CHANGELOG.md", "package-lock.json", "dist/a.js", "vendor/b.c", "logo.png", "data.yml")
+    for number in range(2):
+        for name in names:
+            repository.write(name, "x\n" * (number + 2))
+        repository.commit(when=NOW + number)
+    assert [row["path"] for row in history.run(repository.root)["hotspots"]] == ["a.c"]
+
+
+def test_a_commit_whose_content_is_missing_is_passed_over(repository, titles):
+    for number in range(4):
+        repository.write("a.py", "x\n" * number)
+        repository.commit(when=NOW + number)
+    lost = repository.git("rev-parse", "HEAD~2:a.py").strip()
+    (repository.root / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    answer = history.run(repository.root)
+    assert (answer["commits"], answer["commits_read"], answer["truncated"]) == (4, 2, True)
+    (finding,) = [each for each in answer["findings"] if each["title"] == "The history could be read in part only"]
+    assert "The changes of 2 commits were read." in finding["detail"]
