@@ -191,14 +191,15 @@ def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, 
     churn: dict[str, _Churn] = defaultdict(_Churn)
     names: dict[bytes, bytes] = {}
     budget = Budget(seconds)
-    read, problem = 0, ""
-    for passed_over in range(_ATTEMPTS):
-        place = read + passed_over
+    place, read, problem = 0, 0, ""
+    for _ in range(_ATTEMPTS):
         bounds = ("--format=%x01%H", f"--skip={place}", f"--max-count={bound - place}", "HEAD", *repository.pathspec())
         done = repository.run(*arguments, *bounds, timeout_s=max(1.0, budget.left))
-        read += _add_changes(done.stdout, churn, names)
+        commits = _add_changes(done.stdout, churn, names)
+        read += commits if done.ok else max(0, commits - 1)
+        place += max(1, commits)
         problem = problem or _problem(done)
-        if done.end != "exited" or done.ok or read + passed_over + 1 >= bound or budget.spent:
+        if done.end != "exited" or done.ok or place >= bound or budget.spent:
             break
     return churn, read, problem
 

@@ -178,7 +178,7 @@ def test_people_of_an_imported_history_are_joined(repository):
         f"bob <bob@{uuid}>",
         "The Team <team-bot@x.example>",
     )
-    assert people == [("ada", 2), ("Ada Lovelace", 2), ("bob", 1)]
+    assert people == [("Ada Lovelace", 2), ("ada", 2), ("bob", 1)]
     assert bots == [("The Team", 1)]
 
 
