@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.files import SourceFile, Tree, printable, survey
@@ -281,10 +282,11 @@ def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
     scored = [
         (churn[file.shown].commits * file.size, file)
         for file in tree.files
-        if file.shown in churn and churn[file.shown].commits > 1 and _is_written(file)
+        if file.shown in churn and churn[file.shown].commits > 1
     ]
     scored.sort(key=lambda pair: (-pair[0], pair[1].path))
-    highest = scored[0][0] if scored else 0
+    written = list(islice((pair for pair in scored if _is_written(tree, pair[1])), limit))
+    highest = written[0][0] if written else 0
     return [
         {
             "path": file.shown,
@@ -292,14 +294,19 @@ def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
             "bytes": file.size,
             "score": round(100 * score / highest, 1) if highest else 0.0,
         }
-        for score, file in scored[:limit]
+        for score, file in written
     ]
 
 
-def _is_written(file: SourceFile) -> bool:
-    """Whether a file is a program that people of the project write, as far as its path tells."""
+def _is_written(tree: Tree, file: SourceFile) -> bool:
+    """Whether a file is a program that people of the project write."""
     language = language_of(file.path)
-    return language is not None and language.kind != "data" and origin_of(file.path, "") == "own"
+    return (
+        language is not None
+        and language.kind != "data"
+        and origin_of(file.path, "") == "own"
+        and origin_of(file.path, tree.text_of(file) or "") == "own"
+    )
 
 
 def _summary(result: Result) -> str:

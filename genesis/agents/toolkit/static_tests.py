@@ -124,7 +124,7 @@ _TEST_NAME = re.compile(
 )
 
 _SHELL_TEST = re.compile(r"^tests?[_-]|^t\d{2,}|tests?(?:\.\w+)?$", re.IGNORECASE)
-"""A shell script that is one test, as those that automake's `TESTS` names are."""
+"""A shell script in a test folder that is one test, as those that automake's `TESTS` names are."""
 
 
 def count_tests(file: SourceFile, text: str, language: Language) -> TestCount | None:
@@ -144,11 +144,16 @@ def count_tests(file: SourceFile, text: str, language: Language) -> TestCount | 
             count = len(rule.pattern.findall(text))
             functions += count
             frameworks |= {rule.framework} - {""} if count else set()
-    if not functions and is_test and language.name == "Shell" and _SHELL_TEST.search(file.name):
+    if not functions and language.name == "Shell" and _is_shell_test(file):
         return TestCount(1, frameworks=("shell scripts",))
     if not functions and not (rules and _TEST_NAME.search(file.name)):
         return None
     return TestCount(functions, frameworks=tuple(sorted(frameworks)))
+
+
+def _is_shell_test(file: SourceFile) -> bool:
+    folder, _, name = file.path.rpartition("/")
+    return _SHELL_TEST.search(name) is not None and SourceFile(f"{folder}/file", 0).is_test
 
 
 def count_python_tests(file: SourceFile, reading: PythonReading) -> TestCount | None:

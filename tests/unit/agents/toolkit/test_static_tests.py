@@ -25,6 +25,7 @@ def _count(path, text):
         ("a/Foo.java", "class Foo {\n  void test() {}\n}\n", None),
         ("src/test/java/A.kt", "@Test fun a() {\n  testSomething()\n  items.map {\n    it.name\n  }\n}\n", 1),
         ("tests/runtest.sh", "#!/bin/sh\nexit 0\n", 1),
+        ("test_docs.sh", "#!/bin/sh\nexit 0\n", None),
         ("tests/setup.sh", "#!/bin/sh\n", None),
         ("a/FooSpec.kt", 'class FooSpec : StringSpec({\n  "adds" {\n  }\n  test("b") {}\n})\n', 2),
         ("a/FooSuite.scala", 'class FooSuite extends FunSuite {\n  test("a") {}\n}\n', 1),
