@@ -109,12 +109,12 @@ class SourceFile:
     @property
     def is_test(self) -> bool:
         """Whether it looks like a test, or like data of one."""
-        return _TEST_PATH.search(self._place) is not None
+        return _TEST_PATH.search(self.place) is not None
 
     @property
     def is_example(self) -> bool:
         """Whether it looks like documentation or an example."""
-        *folders, name = self._place.lower().split("/")
+        *folders, name = self.place.lower().split("/")
         return (
             not _EXAMPLE_FOLDERS.isdisjoint(folders)
             or name.endswith((".example", ".sample", ".template", ".dist", ".md", ".rst"))
@@ -122,8 +122,8 @@ class SourceFile:
         )
 
     @property
-    def _place(self) -> str:
-        """The path without the packages of a JVM language."""
+    def place(self) -> str:
+        """The path by which its purpose is judged: without the packages of a JVM language."""
         root = _SOURCE_ROOT.search(self.path) if "src/" in self.path else None
         return f"{self.path[: root.end()]}{self.name}" if root is not None else self.path
 
