@@ -68,7 +68,8 @@ _TEST_PATH = re.compile(
 """Folders and names that are given to tests and to what they read, in the customs of a dozen languages."""
 
 _SOURCE_ROOT = re.compile(
-    r"(?:^|/)src/(?:main/|\w+/(?:java|kotlin|scala|groovy)/|(?=(?:com|org|net|io|dev|edu|me)/\w+/))"
+    r"(?:^|/)src/(?:main/resources/|\w+/(?:java|kotlin|scala|groovy)/"
+    r"|(?=(?:com|org|net|io|dev|edu|me)/\w+/.*\.(?:java|kt|scala|groovy)$))"
 )
 """Where the packages of a JVM language begin, whose names, such as `com.example`, say nothing of purpose."""
 

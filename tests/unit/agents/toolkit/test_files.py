@@ -277,6 +277,8 @@ def test_a_folder_that_can_be_audited_has_no_problem(project, monkeypatch):
         ("samples/guide/src/main/java/com/acme/Recipe.java", False, True),
         ("examples/src/com/acme/Recipe.java", False, True),
         ("src/example/run.py", False, True),
+        ("src/net/tests/a.c", True, False),
+        ("src/main/tests/window.ts", True, False),
     ],
 )
 def test_packages_of_jvm_languages_do_not_make_tests_or_examples(path, is_test, is_example):
