@@ -17,6 +17,8 @@ _HIGH_BRANCHES, _VERY_HIGH_BRANCHES = 15, 30
 _LONG_LINES = 100
 _DEEP = 5
 _SOME_NAMED = 5
+_PYTHON_SUFFIXES = (".py", ".pyi", ".pyw", "")
+"""Where nesting is measured."""
 
 
 def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> Result:
@@ -31,9 +33,9 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
 
     Returns:
         `functions` (their number), `files`, `unparsed`, `worst` `[{path, line, name, cyclomatic, lines, nesting,
-        parameters, in_tests}]` by cyclomatic number (`nesting` is null but for
-        Python), `longest` (the same shape), `over` `{cyclomatic, lines, nesting}`
-        (functions outside of tests above 15, 100 and 5), `median_lines`, `mean_cyclomatic`, `truncated`, `summary`,
+        parameters, in_tests}]` by cyclomatic number, tests and examples last (nesting is null but in Python),
+        `longest` (the same shape), `over` `{cyclomatic, lines, nesting}` (functions outside of tests above 15, 100
+        and 5), `median_lines`, `mean_cyclomatic`, `truncated`, `summary`,
         `findings`.
 
     Raises:
@@ -44,7 +46,7 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
     measured = [(file, measure) for file, facts in scan for measure in facts.functions]
     files = sum(_is_measured(facts) for _, facts in scan)
     unparsed = sum(facts.python is not None and facts.python.problem is not None for _, facts in scan)
-    own = [(file, measure) for file, measure in measured if not (file.is_test or file.is_example)]
+    own = [(file, measure) for file, measure in measured if not _is_aside(file)]
     lengths = sorted(measure.lines for _, measure in measured)
     numbers = [measure.cyclomatic for _, measure in measured]
     return {
@@ -70,11 +72,16 @@ def _is_measured(facts: FileFacts) -> bool:
     return facts.origin == "own" and (facts.python is not None or facts.language in MEASURED)
 
 
+def _is_aside(file: SourceFile) -> bool:
+    """Whether a file is a test or an example, whose functions are listed behind the others."""
+    return file.is_test or file.is_example
+
+
 def _rows(measured: list[tuple[SourceFile, FunctionMeasure]], limit: int, *, by_lines: bool) -> list[Result]:
-    def rank(pair: tuple[SourceFile, FunctionMeasure]) -> tuple[int, int, str, int]:
+    def rank(pair: tuple[SourceFile, FunctionMeasure]) -> tuple[bool, int, int, str, int]:
         file, measure = pair
         first, second = (measure.lines, measure.cyclomatic) if by_lines else (measure.cyclomatic, measure.lines)
-        return -first, -second, file.path, measure.line
+        return _is_aside(file), -first, -second, file.path, measure.line
 
     return [
         {
@@ -83,7 +90,7 @@ def _rows(measured: list[tuple[SourceFile, FunctionMeasure]], limit: int, *, by_
             "name": measure.name,
             "cyclomatic": measure.cyclomatic,
             "lines": measure.lines,
-            "nesting": measure.nesting,
+            "nesting": measure.nesting if file.suffix in _PYTHON_SUFFIXES else None,
             "parameters": measure.parameters,
             "in_tests": file.is_test,
         }
@@ -94,7 +101,7 @@ def _rows(measured: list[tuple[SourceFile, FunctionMeasure]], limit: int, *, by_
 def _summary(measured: list[tuple[SourceFile, FunctionMeasure]], numbers: list[int]) -> str:
     if not measured:
         return "No functions to measure."
-    worst = max(measured, key=lambda pair: pair[1].cyclomatic)
+    worst = max(measured, key=lambda pair: (not _is_aside(pair[0]), pair[1].cyclomatic))
     mean = sum(numbers) / len(numbers)
     return (
         f"{plural(len(measured), 'function')}, cyclomatic number {mean:.1f} on average and "

@@ -142,7 +142,7 @@ def _read_each(tree: Tree) -> Iterator[Manifest]:
             includes |= {posixpath.normpath(posixpath.join(manifest.folder, each)) for each in manifest.includes}
             yield manifest
     yield from read_xml({file: text for file, text in related.items() if not file.name.endswith(_GRADLE)})
-    scripts = "\n".join(text for file, text in related.items() if file.name.endswith(_SCRIPTS))
+    scripts = [text for file, text in related.items() if file.name.endswith(_SCRIPTS)]
     for file, text in related.items():
         if file.name.endswith(_CATALOG):
             yield from read_catalog(file, text, scripts)

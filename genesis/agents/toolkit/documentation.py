@@ -57,12 +57,25 @@ _SHOWS_HOW = re.compile(
 _DEEPEST = 3
 _READ_CHARACTERS = 100_000
 _SHORT_WORDS = 60
+_SHOWN_SECTIONS = 60
 _GUIDES = {
-    "changelog": ("changelog", re.compile(r"change ?log|release notes|/releases\b", re.IGNORECASE)),
-    "contributing": ("contributing guide", re.compile(r"contribut|pull request", re.IGNORECASE)),
-    "security_policy": ("security policy", re.compile(r"security|vulnerabilit", re.IGNORECASE)),
+    "changelog": (
+        "changelog",
+        "what an upgrade changes",
+        re.compile(r"change ?log|release notes|/releases\b", re.IGNORECASE),
+    ),
+    "contributing": (
+        "contributing guide",
+        "how to propose a change",
+        re.compile(r"contribut|pull request", re.IGNORECASE),
+    ),
+    "security_policy": (
+        "security policy",
+        "where to report a vulnerability",
+        re.compile(r"security|vulnerabilit", re.IGNORECASE),
+    ),
 }
-"""The guides that are asked for, and what in a README says that it holds one or links to it."""
+"""The guides that are asked for, what they are for, and what in a README says that it holds one or links to it."""
 _FEW_DOCSTRINGS = 0.5
 _SMALL_FILES, _SMALL_OBJECTS = 5, 10
 """Below these a project needs no guides, and its share of docstrings says nothing."""
@@ -87,7 +100,8 @@ def run(path: object = ".", *, top: object = 15, time_limit_s: object = 60) -> R
         time_limit_s: When reading sources stops.
 
     Returns:
-        `readme` `{path, words, sections}` or null, `docs_files` (documents in docs folders), `changelog`,
+        `readme` `{path, words, headings, sections}` (the first 60) or null, `docs_files` (documents in docs
+        folders), `changelog`,
         `contributing`, `code_of_conduct`, `security_policy`, `codeowners` (a path or null each), `docstrings`
         `{objects, documented, coverage, unparsed}` (coverage is 0 to 1, or null without Python), `least_documented`
         `[{path, missing, objects}]`, `truncated`, `summary`, `findings`.
@@ -151,7 +165,9 @@ def _readme(tree: Tree) -> tuple[Result | None, str]:
         for file in sorted(found, key=lambda file: (len(file.name), file.name)):
             text = tree.text_of(file) or ""
             sections = list(_sections(text, _HEADINGS.get(file.suffix, _MARKDOWN_HEADING)))
-            return {"path": file.shown, "words": len(_TAG.sub(" ", text).split()), "sections": sections[:60]}, text
+            words = len(_TAG.sub(" ", text).split())
+            shown = sections[:_SHOWN_SECTIONS]
+            return {"path": file.shown, "words": words, "headings": len(sections), "sections": shown}, text
     return None, ""
 
 
@@ -185,17 +201,11 @@ def _docstrings(scan: Scan) -> _Coverage:
 
 
 def _summary(readme: Result | None, docs: int, share: float | None, coverage: _Coverage) -> str:
-    first = f"README of {plural(len(_sections_of(readme)), 'section')}" if readme else "No README"
+    first = f"README of {plural(int(str(readme['headings'])), 'section')}" if readme else "No README"
     text = f"{first}, {plural(docs, 'document')} in docs folders"
     if share is None or coverage.objects < _SMALL_OBJECTS:
         return f"{text}."
     return f"{text}; {100 * share:.0f} % of {coverage.objects:,} public Python objects have a docstring."
-
-
-def _sections_of(readme: Result) -> list[str]:
-    """Give the sections of a README's row."""
-    sections = readme["sections"]
-    return [str(section) for section in sections] if isinstance(sections, list) else []
 
 
 def _findings(
@@ -214,13 +224,13 @@ def _findings(
         )
     else:
         yield from _readme_findings(found, text, tree)
-    missing = [name for topic, (name, word) in _GUIDES.items() if not (topics[topic] or word.search(text))]
+    missing = [guide for topic, guide in _GUIDES.items() if not (topics[topic] or guide[2].search(text))]
     if missing and len(tree.files) > _SMALL_FILES:
         yield Finding(
             severity="low",
-            title=f"The repository holds no {' and no '.join(missing)}",
+            title=f"The repository holds no {' and no '.join(name for name, _, _ in missing)}",
             detail="What the hosting site or the organisation has of them was not looked at.",
-            advice="Say what an upgrade changes, how to propose a change, and where to report a vulnerability.",
+            advice=f"Say {' and '.join(purpose for _, purpose, _ in missing)}.",
         )
     if share is not None and share < _FEW_DOCSTRINGS and coverage.objects >= _SMALL_OBJECTS:
         yield Finding(

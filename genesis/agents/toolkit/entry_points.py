@@ -14,6 +14,7 @@ from genesis.agents.toolkit.documents import items, load_json, load_toml, load_y
 from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import Result
 from genesis.agents.toolkit.libraries import find_library
+from genesis.agents.toolkit.origin import is_vendored
 from genesis.agents.toolkit.python_source import calls_to, parse
 
 __all__ = ["EntryPoint", "find_entry_points"]
@@ -21,7 +22,7 @@ __all__ = ["EntryPoint", "find_entry_points"]
 _SHOWN = 200
 _SHOWN_CHARACTERS = 160
 _READING_S = 20.0
-_SCRIPT_FOLDER = re.compile(r"(?:[^/]+\.sh$|(?:bin|exe|script|scripts)/)")
+_SCRIPT_FOLDER = re.compile(r"(?:[^/]+\.(?:sh|ps1|cmd|bat)$|(?:bin|exe|script|scripts)/)")
 _KINDS = (
     "console script",
     "package.json bin",
@@ -58,11 +59,13 @@ class EntryPoint:
     where: str
 
 
+_INDEX = EntryPoint("package.json main", "index.js", "index.js", "index.js")
+"""What npm takes where the package names nothing else."""
 _Reader = Callable[[SourceFile, str], Iterator[EntryPoint]]
 
 
 def find_entry_points(tree: Tree) -> tuple[list[Result], int]:
-    """Find the entry points, those of tests, examples and documentation left out.
+    """Find the entry points, those of tests, examples, documentation and copies of other projects left out.
 
     Returns:
         The first 200 as `{kind, name, target, where}` in order of kind, and how many more there are.
@@ -70,7 +73,7 @@ def find_entry_points(tree: Tree) -> tuple[list[Result], int]:
     budget = Budget(_READING_S)
     found: dict[EntryPoint, None] = {}
     for file in tree.files:
-        if _is_aside(file) or budget.spent:
+        if file.is_test or file.is_example or is_vendored(file.path) or budget.spent:
             continue
         readers = tuple(_readers(file))
         text = tree.text_of(file) if readers else None
@@ -79,17 +82,12 @@ def find_entry_points(tree: Tree) -> tuple[list[Result], int]:
         library = find_library(tree, file)
         if library is not None:
             found[EntryPoint("library", *library, file.shown)] = None
+    if any(entry.kind == "package.json main" and entry.where == "package.json" for entry in found):
+        found.pop(_INDEX, None)
     order = {kind: place for place, kind in enumerate(_KINDS)}
     entries = sorted(found, key=lambda entry: (order[entry.kind], entry.where, entry.name))
     shown = [{key: text[:_SHOWN_CHARACTERS] for key, text in asdict(entry).items()} for entry in entries[:_SHOWN]]
     return [dict(each) for each in shown], max(0, len(entries) - _SHOWN)
-
-
-def _is_aside(file: SourceFile) -> bool:
-    """Whether a file is a test's or an example's; a Java package such as `com/example` does not make it one."""
-    module, is_package, _ = f"/{file.path}".partition("/src/main/")
-    place = SourceFile(f"{module}/{file.name}".strip("/"), file.size) if is_package else file
-    return place.is_test or place.is_example
 
 
 def _readers(file: SourceFile) -> Iterator[_Reader]:
@@ -192,6 +190,13 @@ def _source(file: SourceFile, text: str) -> Iterator[EntryPoint]:
 def _script(file: SourceFile, text: str) -> Iterator[EntryPoint]:
     if text.startswith("#!"):
         yield EntryPoint("script", file.shown, text.partition("\n")[0][2:].strip(), file.shown)
+    elif file.suffix in _SHELLS and file.name.lower() not in _WRAPPERS:
+        yield EntryPoint("script", file.shown, _SHELLS[file.suffix], file.shown)
+
+
+_SHELLS = {".ps1": "powershell", ".cmd": "cmd", ".bat": "cmd"}
+_WRAPPERS = frozenset({"gradlew.bat", "mvnw.cmd"})
+"""The same as a shell script beside them."""
 
 
 def _rust(file: SourceFile, _text: str) -> Iterator[EntryPoint]:
@@ -247,13 +252,20 @@ def _package_json(file: SourceFile, text: str) -> Iterator[EntryPoint]:
     for command, target in (mapping(commands) or ({name: commands} if commands else {})).items():
         yield EntryPoint("package.json bin", command, string(target), file.shown)
     exported = document.get("exports")
-    root = mapping(exported).get(".", exported)
-    modules = (root, mapping(root).get("import"), mapping(root).get("default"), document.get("module"))
-    targets = (string(target).removeprefix("./") for target in (document.get("main"), *modules))
+    modules = (string(document.get("module")), *_exported(mapping(exported).get(".", exported)))
+    targets = (each.removeprefix("./") for each in (string(document.get("main")), *modules))
     for target in dict.fromkeys(filter(None, targets)):
         yield EntryPoint("package.json main", name, target, file.shown)
     for script, line in mapping(document, "scripts").items():
         yield EntryPoint("package.json script", script, string(line), file.shown)
+
+
+def _exported(value: object) -> Iterator[str]:
+    """Find the modules of an export, whose conditions may be nested; type declarations are none."""
+    yield string(value)
+    for condition, target in mapping(value).items():
+        if not condition.startswith((".", "types")):
+            yield from _exported(target)
 
 
 def _composer(file: SourceFile, text: str) -> Iterator[EntryPoint]:
@@ -330,6 +342,11 @@ _BY_NAME: dict[str, _Reader] = {
     "cmakelists.txt": _CMAKE,
     "meson.build": _lines("binary", r"^[ \t]*(?:\w+ *= *)?executable\(\s*'([^'\n]+)'"),
     "makefile.am": _lines("binary", r"^\w*bin_PROGRAMS\s*\+?=[ \t]*(\S+)"),
+    "androidmanifest.xml": _lines(
+        "application",
+        r"<activity(?:-alias)?\b[^>]{0,1000}?android:name=\"([^\"\n]+)\"(?:(?!</activity)[\s\S]){0,4000}?"
+        r"android\.intent\.category\.LAUNCHER",
+    ),
     "index.php": _file("server"),
     "config.ru": _file("server"),
     "wsgi.py": _file("server"),

@@ -54,17 +54,26 @@ _NEVER_ENTERED = _names(
 )
 """Folders that hold no source of the project, even where somebody committed them."""
 
+_SHARED_SETTINGS = frozenset({".idea"})
+"""Those of them in which projects keep some files on purpose."""
+
 _BUILT = _names("build dist target out venv env htmlcov coverage vendor .cache .coverage tmp")
 """Folders that are usually made by a tool: left out where there is no .gitignore that git could apply."""
 
 _TEST_PATH = re.compile(
-    r"(?i:(?:^|/)(?:(?:[^/]*[._-])?(?:tests?|specs?)|(?<!packages/)(?<!crates/)testing|test[_-]?data|fixtures?|__tests__|__mocks__|mocks|e2e)/"
+    r"(?i:(?:^|/)(?:(?:[^/]*[._-])?(?:tests?|specs?)|(?<!packages/)(?<!crates/)testing|test[_-]?data|(?:test[_-]?)?fixtures?|__tests__|__mocks__|mocks|e2e)/"
     r"|(?:^|/)(?:tests?|conftest)(?:\.[^/]*)?$|(?:^|/)test_[^/]*$|[^/]*[._](?:tests?|spec)\.[^/]*$|_(?:tests?|spec)$|[^/]\.t$)"
     r"|[a-z0-9](?:Tests?|Specs?)(?:\.[A-Za-z]+$|/)|[a-z0-9](?:IT|TestCase|TestBase|Suite)\.(?:java|kt|scala|groovy|cs)$"
 )
 """Folders and names that are given to tests and to what they read, in the customs of a dozen languages."""
 _CI_FOLDER = re.compile(r"\.(?:github|gitlab|circleci|buildkite|forgejo|gitea|woodpecker)/")
 """Where continuous integration is set up: `.github/workflows/test.yml` runs tests and is none."""
+
+_SOURCE_ROOT = re.compile(
+    r"(?:^|/)src/(?:main/resources/|\w+/(?:java|kotlin|scala|groovy)/"
+    r"|(?=(?:com|org|net|io|dev|edu|me)/\w+/.*\.(?:java|kt|scala|groovy)$))"
+)
+"""Where the packages of a JVM language begin, whose names, such as `com.example`, say nothing of purpose."""
 
 _EXAMPLE_FOLDERS = _names("example examples sample samples demo demos doc docs documentation tutorial")
 
@@ -103,17 +112,23 @@ class SourceFile:
     @property
     def is_test(self) -> bool:
         """Whether it looks like a test, or like data of one."""
-        return _TEST_PATH.search(self.path) is not None and not _CI_FOLDER.match(self.path)
+        return _TEST_PATH.search(self.place) is not None and not _CI_FOLDER.match(self.path)
 
     @property
     def is_example(self) -> bool:
         """Whether it looks like documentation or an example."""
-        *folders, name = self.path.lower().split("/")
+        *folders, name = self.place.lower().split("/")
         return (
             not _EXAMPLE_FOLDERS.isdisjoint(folders)
             or name.endswith((".example", ".sample", ".template", ".dist", ".md", ".rst"))
             or ".example." in name
         )
+
+    @property
+    def place(self) -> str:
+        """The path by which its purpose is judged: without the packages of a JVM language."""
+        root = _SOURCE_ROOT.search(self.path) if "src/" in self.path else None
+        return f"{self.path[: root.end()]}{self.name}" if root is not None else self.path
 
 
 @dataclass(frozen=True)
@@ -128,8 +143,8 @@ class Tree:
     """Symbolic links, none of which is followed."""
     unreadable: int = 0
     """Folders and entries that could not be looked at."""
-    ignored: int = 0
-    """Tracked files in folders such as node_modules."""
+    ignored: tuple[str, ...] = ()
+    """The paths of tracked files in folders such as node_modules."""
     truncated: bool = False
     """Whether there are more files than `MAX_FILES`, or listing them took too long."""
 
@@ -374,10 +389,11 @@ def _listed_by_git(root: Path, repository: Repository, max_files: int) -> Tree |
     if not done.ok or not done.stdout:
         return None
     names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
-    collector, ignored = _Collector(str(root)), 0
+    collector, ignored = _Collector(str(root)), list[str]()
     for name in names:
-        if not _NEVER_ENTERED.isdisjoint(name.split("/")[:-1]):
-            ignored += 1
+        folders = name.split("/")[:-1]
+        if not _NEVER_ENTERED.isdisjoint(folders):
+            ignored += [name] if _SHARED_SETTINGS.isdisjoint(folders) else []
         elif len(collector.files) < max_files and ".." not in name.split("/"):
             collector.add(name.rstrip("/"))
     return Tree(
@@ -386,7 +402,7 @@ def _listed_by_git(root: Path, repository: Repository, max_files: int) -> Tree |
         "git",
         symlinks=collector.symlinks,
         unreadable=collector.unreadable,
-        ignored=ignored,
+        ignored=tuple(map(printable, ignored)),
         truncated=len(collector.files) >= max_files,
     )
 

@@ -42,6 +42,7 @@ _STATEMENT = re.compile(
 )
 """A line that begins something new, rather than going on with a statement, closing a block or being a label."""
 
+_PHP_VARIABLE = re.compile(r"\$\w+")
 _GO_PACKAGE = re.compile(r"^package main\b", re.MULTILINE)
 
 
@@ -51,6 +52,9 @@ class _Measured(Protocol):
     start_line: int
     end_line: int
     cyclomatic_complexity: int
+    name: str
+    parameter_count: int
+    full_parameters: list[str]
 
 
 def main_line(text: str, language: Language) -> int:
@@ -76,16 +80,28 @@ def measure_functions(file: SourceFile, text: str, language: Language) -> tuple[
     last = _last_line_before_tests(text, language)
     return tuple(
         FunctionMeasure(
-            each.name[:200],
+            _name(each, language)[:200],
             each.start_line,
             each.end_line - each.start_line + 1,
             each.cyclomatic_complexity,
             None,
-            each.parameter_count,
+            _parameters(each, language),
         )
         for each in found[:_MAX_FUNCTIONS]
         if each.start_line <= last and _is_plausible(each, lines)
     )
+
+
+def _name(measured: _Measured, language: Language) -> str:
+    """Name a function, without the class in Java, where lizard takes the last one that was declared for it."""
+    return measured.name.rpartition("::")[2] if language.name == "Java" else measured.name
+
+
+def _parameters(measured: _Measured, language: Language) -> int:
+    """Count the parameters; lizard takes all of a PHP function's for one."""
+    if language.name != "PHP":
+        return measured.parameter_count
+    return len(_PHP_VARIABLE.findall(" ".join(measured.full_parameters)))
 
 
 def _last_line_before_tests(text: str, language: Language) -> int:

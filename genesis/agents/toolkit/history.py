@@ -7,12 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
+from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.files import SourceFile, Tree, printable, survey
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.git import NoRepository, Repository, find_repository
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.language import language_of
+from genesis.agents.toolkit.origin import origin_of
 from genesis.agents.toolkit.process import Completed
 
 __all__ = ["run"]
@@ -31,6 +34,11 @@ _NO_NAMES = frozenset(
 _FIRST_NAME = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+")
 """One capitalised word: a first name, which people share, while a lower-case word is the name of an account."""
 _HOSTED_ADDRESS = re.compile(r"^(?:\d+\+)?([\w.\[\]-]+)@users\.noreply\.github\.com$")
+_BOT_ADDRESS = re.compile(r"(?i)(?:^|[._-])(?:ro)?bot@")
+_IMPORTED = re.compile(r"@[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+"""What `git svn` writes behind a user's name: the id of the repository, which all of its users share."""
+_ATTEMPTS = 20
+"""How many commits whose contents are missing are passed over."""
 
 
 @dataclass
@@ -153,31 +161,63 @@ def _joined(identities: Counter[tuple[str, str]]) -> Iterator[_Person]:
         for other in others:
             roots[root(other)] = root(first)
     groups: dict[str, Counter[str]] = {}
+    addresses: dict[str, set[str]] = defaultdict(set)
     for (address, name), count in identities.items():
-        groups.setdefault(root(_keys(address, name)[0]), Counter())[name or "unknown"] += count
-    for names in groups.values():
+        group = root(_keys(address, name)[0])
+        groups.setdefault(group, Counter())[name or "unknown"] += count
+        addresses[group].add(address)
+    for group, names in groups.items():
         shown = names.most_common(1)[0][0]
-        yield _Person(names.total(), shown[:100], bool(_BOT.search(shown)))
+        is_bot = _BOT.search(shown) or any(_BOT_ADDRESS.search(address) for address in addresses[group])
+        yield _Person(names.total(), shown[:100], bool(is_bot))
 
 
 def _keys(address: str, name: str) -> list[str]:
-    """Give what identifies an author: the address, without GitHub's number in it, and the name where it is one."""
+    """Give what identifies an author: the address, without GitHub's number in it, and the name where it is one.
+
+    A name that is an address counts as that address, and what `git svn` made of a user's name is no address.
+    """
     hosted = _HOSTED_ADDRESS.match(address)
     called = " ".join(name.lower().split())
-    keys = [f"address {hosted[1] if hosted else address}"] if address else []
-    keys += [f"name {called}"] if called not in _NO_NAMES and not _FIRST_NAME.fullmatch(name) else []
+    written = (hosted[1] if hosted else address, called if "@" in called else "")
+    keys = [f"address {each}" for each in dict.fromkeys(written) if each and not _IMPORTED.search(each)]
+    is_name = called not in _NO_NAMES and "@" not in called and not _FIRST_NAME.fullmatch(name)
+    keys += [f"name {called}"] if is_name else []
     return keys or [f"name {called}"]
 
 
 def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, _Churn], int, str]:
-    """Count the changes to each file in the latest commits, how many were read, and why that is not all."""
+    """Count the changes to each file in the latest commits, how many were read, and why that is not all.
+
+    Git stops at a commit of which the clone lacks a content; it is passed over, and reading goes on behind it.
+    """
     arguments = ("log", "-z", "--numstat", "--relative", "--no-merges", "-M", "--no-ext-diff", "--no-textconv")
-    bounds = ("--format=%x01%H", f"--max-count={bound}", "HEAD", *repository.pathspec())
-    done = repository.run(*arguments, *bounds, timeout_s=seconds)
     churn: dict[str, _Churn] = defaultdict(_Churn)
-    names: dict[bytes, bytes] = {}  # what a file that was renamed is called now; the latest commits come first
+    names: dict[bytes, bytes] = {}
+    budget = Budget(seconds)
+    place, read, problem = 0, 0, ""
+    for _ in range(_ATTEMPTS):
+        bounds = ("--format=%x01%H", f"--skip={place}", f"--max-count={bound - place}", "HEAD", *repository.pathspec())
+        done = repository.run(*arguments, *bounds, timeout_s=max(1.0, budget.left))
+        commits = _add_changes(done.stdout, churn, names)
+        read += commits if done.ok else max(0, commits - 1)
+        place += max(1, commits)
+        problem = problem or _problem(done)
+        if done.end != "exited" or done.ok or place >= bound or budget.spent:
+            break
+    return churn, read, problem
+
+
+def _add_changes(output: bytes, churn: dict[str, _Churn], names: dict[bytes, bytes]) -> int:
+    """Add what git's log says was changed, and count its commits.
+
+    Args:
+        output: Records of `git log -z --numstat`, the latest commits first.
+        churn: The changes by file.
+        names: What a file that was renamed is called now.
+    """
     commits = 0
-    records = iter(done.stdout.split(b"\0"))
+    records = iter(output.split(b"\0"))
     for record in records:
         text = record.lstrip(b"\n")
         if text.startswith(b"\x01"):
@@ -194,7 +234,7 @@ def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, 
         change.commits += 1
         change.added += int(match[1]) if match[1].isdigit() else 0
         change.deleted += int(match[2]) if match[2].isdigit() else 0
-    return churn, commits, _problem(done)
+    return commits
 
 
 def _problem(done: Completed) -> str:
@@ -240,20 +280,16 @@ def _most_changed(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Resu
     ]
 
 
-def _is_source(file: SourceFile) -> bool:
-    language = language_of(file.path)
-    return language is not None and language.is_source
-
-
 def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
     """Rank the sources that are both large and often changed, which is where defects gather (Tornhill, 2015)."""
     scored = [
         (churn[file.shown].commits * file.size, file)
         for file in tree.files
-        if file.shown in churn and churn[file.shown].commits > 1 and _is_source(file)
+        if file.shown in churn and churn[file.shown].commits > 1
     ]
     scored.sort(key=lambda pair: (-pair[0], pair[1].path))
-    highest = scored[0][0] if scored else 0
+    written = list(islice((pair for pair in scored if _is_written(tree, pair[1])), limit))
+    highest = written[0][0] if written else 0
     return [
         {
             "path": file.shown,
@@ -261,8 +297,19 @@ def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
             "bytes": file.size,
             "score": round(100 * score / highest, 1) if highest else 0.0,
         }
-        for score, file in scored[:limit]
+        for score, file in written
     ]
+
+
+def _is_written(tree: Tree, file: SourceFile) -> bool:
+    """Whether a file is a program that people of the project write."""
+    language = language_of(file.path)
+    return (
+        language is not None
+        and language.kind != "data"
+        and origin_of(file.path, "") == "own"
+        and origin_of(file.path, tree.text_of(file) or "") == "own"
+    )
 
 
 def _summary(result: Result) -> str:
@@ -285,7 +332,7 @@ def _findings(result: Result, people: list[_Person], problem: str) -> Iterator[F
         yield Finding(
             severity="low",
             title="The history could be read in part only",
-            detail=f"{problem[0].upper()}{problem[1:]}.",
+            detail=f"{problem[0].upper()}{problem[1:]}. The changes of {result['commits_read']:,} commits were read.",
             advice="Run `git fsck` where git fails; else give a larger time_limit_s or a smaller max_commits.",
         )
     days = result["days_since_last_commit"]

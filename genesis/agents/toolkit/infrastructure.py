@@ -49,8 +49,9 @@ def run(path: object = ".", *, top: object = 100) -> Result:
     tree = survey(path)
     findings: list[Finding] = []
     systems = ci_systems(tree)
-    workflows = github_workflows(tree)
-    findings += check_workflows(tree, workflows)
+    checked = github_workflows(tree)
+    findings += check_workflows(tree, checked)
+    workflows = [each for each in checked if not each.is_action]
     issues: list[Issue] = []
     dockerfiles = _dockerfiles(tree, issues)
     compose, kubernetes, prefect = _yaml_files(tree, issues, findings)
@@ -87,7 +88,7 @@ def run(path: object = ".", *, top: object = 100) -> Result:
 
 def _is_deployed(file: SourceFile) -> bool:
     """Whether what a file describes is meant to run: tests, examples and development containers are not."""
-    folders = file.path.lower().split("/")[:-1]
+    folders = file.place.lower().split("/")[:-1]
     return not (file.is_test or file.is_example or any(folder.startswith(_NOT_DEPLOYED) for folder in folders))
 
 

@@ -51,7 +51,7 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
         "largest_files": stock.largest(tree, limit),
         "main_language": main,
         "listed_by": tree.listed_by,
-        "skipped": {"symlinks": tree.symlinks, "unreadable": tree.unreadable, "ignored": tree.ignored},
+        "skipped": {"symlinks": tree.symlinks, "unreadable": tree.unreadable, "ignored": len(tree.ignored)},
         "truncated": tree.truncated or stock.unread > 0,
         "summary": _summary(tree, stock, main),
         "findings": dump(_findings(tree, stock)),
@@ -192,7 +192,8 @@ def _findings(tree: Tree, stock: _Stock) -> list[Finding]:
         findings.append(
             Finding(
                 severity="medium",
-                title=f"{plural(tree.ignored, 'tracked file')} in folders that tools make, such as node_modules",
+                title=f"{plural(len(tree.ignored), 'tracked file')} in folders that tools make, such as node_modules",
+                where=tree.ignored[0],
                 advice="Remove them from version control, and add the folders to .gitignore.",
             )
         )

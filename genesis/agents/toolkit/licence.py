@@ -177,6 +177,7 @@ def _by_line(pattern: str, *, published: bool) -> Callable[[str], tuple[bool, li
     return lambda text: (published, compiled.findall(text))
 
 
+_GRADLE = _by_line(r"\blicense\s*\{\s*name(?:\.set\(|[ \t]*=|[ \t])[ \t]*['\"]([^'\"\n]+)", published=False)
 _READERS: dict[str, Callable[[str], tuple[bool, list[str]]]] = {
     "pyproject.toml": _in_pyproject,
     "setup.cfg": _in_setup_cfg,
@@ -190,6 +191,9 @@ _READERS: dict[str, Callable[[str], tuple[bool, list[str]]]] = {
     ".csproj": _by_line(r"<PackageLicenseExpression[^>]*>([^<]+)<", published=False),
     ".fsproj": _by_line(r"<PackageLicenseExpression[^>]*>([^<]+)<", published=False),
     ".nuspec": _by_line(r"<license\s+type=\"expression\"[^>]*>([^<]+)<", published=False),
+    ".gradle": _GRADLE,
+    ".kts": _GRADLE,
+    ".spec": _by_line(r"^license:[ \t]*(\S.*)$", published=False),
     "mix.exs": _by_line(r"^[ \t]*licenses:\s*\[\s*\"([^\"\n]+)\"", published=False),
 }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.facts import DocumentProblem
+from genesis.agents.toolkit.facts import DocumentProblem, FileFacts
 from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
@@ -23,9 +23,9 @@ __all__ = ["run"]
 
 _MANY = 50
 _SHOWN_PROBLEMS = 50
+_MINOR = 10
+"""Less than this part of a project's code, such as a script beside the sources, needs no linter of its own."""
 _SCRIPTS = ("JavaScript", "TypeScript", "Vue", "Svelte", "Astro")
-_INCIDENTAL_SHARE = 0.1
-"""A smaller part of a project's code, such as a script beside the sources, needs no linter of its own."""
 _TEST_DATA = re.compile(
     r"(?i)(?:^|/)(?:(?:__)?fixtures?(?:__)?|test[_-]?data|data|assets|resources|snapshots|corpus)/"
     r"|(?:broken|invalid|malformed|syntax[_-]?err(?:or)?)[^/]*$"
@@ -122,9 +122,9 @@ def _lint(scan: Scan, most: int, budget: Budget) -> _Linted:
         languages[facts.language or ""] += facts.code * facts.is_source
     given = [*python[:most], *scripts[:most]]
     report = ruff_report(scan.tree, ruff_settings(scan.tree, python[:most]), budget) if python else LintReport("ruff")
+    report.is_minor = _is_minor(own)
     if python and not report.settings:
         report.settings = _other_linter(scan.tree)
-    report.is_incidental = languages["Python"] < _INCIDENTAL_SHARE * languages.total()
     return _Linted(
         report,
         oxlint_report(scan.tree, scripts[:most], budget) if scripts else LintReport("oxlint"),
@@ -133,6 +133,15 @@ def _lint(scan: Scan, most: int, budget: Budget) -> _Linted:
         given,
         tuple(sorted(name for name in +languages if name and name not in ("Python", *_SCRIPTS))),
     )
+
+
+def _is_minor(own: list[tuple[SourceFile, FileFacts]]) -> bool:
+    """Whether Python is less than a tenth of the programs, those of tests, examples and documentation left out."""
+    lines: Counter[bool] = Counter()
+    for file, facts in own:
+        if facts.is_source and not (file.is_test or file.is_example):
+            lines[facts.language == "Python"] += facts.code
+    return lines[True] * _MINOR < lines.total()
 
 
 def _other_linter(tree: Tree) -> str:
@@ -243,7 +252,7 @@ def _report_findings(report: LintReport) -> Iterator[Finding]:
 
 
 def _settings_findings(report: LintReport) -> Iterator[Finding]:
-    if report.files and not (report.settings or report.is_incidental) and report.name == "ruff":
+    if report.files and not (report.settings or report.is_minor) and report.name == "ruff":
         yield Finding(
             severity="low",
             title="No linter is configured for Python",

@@ -31,8 +31,8 @@ class LintReport:
     version: str = ""
     settings: str = ""
     """The repository's configurations that were used; empty where it has none."""
-    is_incidental: bool = False
-    """Whether its language is but a small part of the project's code."""
+    is_minor: bool = False
+    """Whether its language is a small part of the project's own code."""
     is_configured: bool = False
     """Whether the rules are the repository's own."""
     problem: str = ""

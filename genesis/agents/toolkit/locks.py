@@ -34,6 +34,8 @@ _LOCKS = {
     "package.resolved": "swift",
     "packages.lock.json": "nuget",
     "gradle.lockfile": "maven",
+    "maven_install.json": "maven",
+    "module.bazel.lock": "bazel",
     "podfile.lock": "cocoapods",
     "conan.lock": "conan",
     "cabal.project.freeze": "haskell",

@@ -137,6 +137,21 @@ _FORMATS = (
         _tag_pin,
     ),
     _format(
+        "bazel",
+        "MODULE.bazel",
+        r"(?:^|/)module\.bazel$",
+        r"^[ \t]*bazel_dep\(\s*name\s*=\s*\"(?P<name>[\w.-]+)\"(?:\s*,\s*version\s*=\s*\"(?P<spec>[^\"\n]*)\")?",
+        _exact,
+        group="build",
+    ),
+    _format(
+        "maven",
+        "rules_jvm_external",
+        r"(?:^|/)(?:module\.bazel|workspace(?:\.bazel)?)$",
+        r"^[ \t]*['\"](?P<g>[\w.-]+\.?[\w.-]*):(?P<n>[\w.-]+):(?P<v>[\w.-]+)['\"],?[ \t]*(?:#[^\n]*)?$",
+        group="build",
+    ),
+    _format(
         "conan",
         "conanfile",
         r"(?:^|/)conanfile\.(?:txt|py)$",
@@ -181,13 +196,13 @@ def line_reader(file: SourceFile) -> Callable[[SourceFile, str], Iterator[Manife
 
 
 def _read(formats: list[_Format], file: SourceFile, text: str) -> Iterator[Manifest]:
-    first = formats[0]
-    manifest = Manifest(file, first.ecosystem, first.kind)
-    manifest.is_library = bool(first.library.search(text))
-    for each in formats:
-        manifest.dependencies += _dependencies(each, text)
-    if manifest.dependencies:
-        yield manifest
+    for ecosystem in dict.fromkeys(each.ecosystem for each in formats):
+        mine = [each for each in formats if each.ecosystem == ecosystem]
+        manifest = Manifest(file, ecosystem, mine[0].kind)
+        manifest.is_library = bool(mine[0].library.search(text))
+        manifest.dependencies += (dependency for each in mine for dependency in _dependencies(each, text))
+        if manifest.dependencies:
+            yield manifest
 
 
 def _dependencies(known: _Format, text: str) -> Iterator[Dependency]:

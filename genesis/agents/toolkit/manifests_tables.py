@@ -73,7 +73,11 @@ TABLES = {
     "environment.yaml": _CONDA,
 }
 _CONDA_ENTRY = re.compile(r"^(?:[\w-]+::)?([\w.-]+)\s*(.*)$")
-_CATALOG_USE = re.compile(r"\b(\w+)[ (]+(?:(?:enforcedP|p)latform\()?libs\.([\w.]+)")
+_CATALOG_USE = r"\b(?P<use>\w+)[ (]+(?:(?:enforcedP|p)latform\()?(?:rootProject\.)?libs\.(?P<alias>[\w.]+)"
+_BLOCK = re.compile(rf"(?P<head>[^\n{{}}]*)\{{|(?P<end>\}})|{_CATALOG_USE}")
+_TEST_BLOCK = re.compile(r"\w*Test\b|\btest\b")
+_TOOL_FOLDER = re.compile(r"(?:^|/)(?:vendor-bin|tools)/")
+"""Where composer packages are kept that only developers run."""
 _DIRECT_KEYS = ("git", "path", "url", "file", "ref")
 
 
@@ -88,7 +92,9 @@ def read_table(file: SourceFile, text: str) -> Iterator[Manifest]:
         yield manifest
         return
     manifest.is_library = known.is_library(document)
-    for path, group in known.groups.items():
+    is_tool = known.ecosystem == "composer" and _TOOL_FOLDER.search(file.path) is not None
+    for path, written in known.groups.items():
+        group = "dev" if is_tool else written
         for table in _at(document, path.split("/")):
             found = table_entries(table, group, known.ecosystem)
             manifest.dependencies += (each for each in found if not re.fullmatch(known.ignored, each.name))
@@ -128,7 +134,7 @@ def table_entries(table: object, group: str, ecosystem: str) -> Iterator[Depende
         yield Dependency(package, spec or source, pin, group)
 
 
-def read_catalog(file: SourceFile, text: str, scripts: str) -> Iterator[Manifest]:
+def read_catalog(file: SourceFile, text: str, scripts: list[str]) -> Iterator[Manifest]:
     """Read a Gradle version catalogue: its libraries and plugins, with the versions that they refer to.
 
     Args:
@@ -145,8 +151,8 @@ def read_catalog(file: SourceFile, text: str, scripts: str) -> Iterator[Manifest
         return
     versions = mapping(document, "versions")
     uses: dict[str, set[str]] = {}
-    for use in _CATALOG_USE.finditer(scripts):
-        uses.setdefault(use[2], set()).add(group_of(use[1]))
+    for alias, group in (use for script in scripts for use in _catalog_uses(script)):
+        uses.setdefault(alias, set()).add(group)
     for table, kind in (("libraries", "runtime"), ("plugins", "build")):
         for alias, value in mapping(document, table).items():
             used = uses.get(re.sub("[-_]", ".", alias), {kind})
@@ -161,6 +167,18 @@ def read_catalog(file: SourceFile, text: str, scripts: str) -> Iterator[Manifest
             manifest.dependencies.append(Dependency(name, spec, pin_of(spec) if spec else "exact", group))
     if manifest.dependencies:
         yield manifest
+
+
+def _catalog_uses(script: str) -> Iterator[tuple[str, str]]:
+    """Find the libraries that a build script uses, and for what: its configuration or the source set around it."""
+    blocks: list[bool] = []
+    for match in _BLOCK.finditer(script):
+        if match["end"]:
+            del blocks[-1:]
+        elif match["alias"]:
+            yield match["alias"], "test" if any(blocks) else group_of(match["use"])
+        else:
+            blocks.append(_TEST_BLOCK.search(match["head"]) is not None)
 
 
 def _catalog_version(version: object, versions: _Table) -> str:

@@ -37,11 +37,19 @@ def read_xml(texts: dict[SourceFile, str]) -> Iterator[Manifest]:
         except BrokenDocument as error:
             ecosystem = "nuget" if is_nuget(file) else "maven"
             yield Manifest(file, ecosystem, file.name, problem=str(error), is_broken=True)
+    modules = {_coordinates(file.path, documents) for file in texts if file.path in documents and not is_nuget(file)}
     for file in texts:
         if file.path in documents:
             manifest = _project(file, documents) if is_nuget(file) else _pom(file, documents)
+            manifest.dependencies = [each for each in manifest.dependencies if each.name not in modules]
             if manifest.dependencies:
                 yield manifest
+
+
+def _coordinates(path: str, documents: dict[str, ET.Element]) -> str:
+    """Name the module that a pom describes; modules of the folder that use each other need no other project."""
+    properties, _ = _inherited(_parents(path, documents))
+    return _expand("${project.groupId}:${project.artifactId}", properties)
 
 
 def _pom(file: SourceFile, documents: dict[str, ET.Element]) -> Manifest:
@@ -57,22 +65,31 @@ def _pom(file: SourceFile, documents: dict[str, ET.Element]) -> Manifest:
         fields = _fields(element)
         tag = _local(element)
         if tag == "dependency" and (id(element) not in management or fields.get("scope") == "import"):
-            scope = fields.get("scope", "compile")
-            group = {"compile": "runtime", "import": "bom"}.get(scope, scope)
-            _add(manifest, element, group, properties, managed)
+            _add(manifest, element, "", properties, managed)
         elif tag == "plugin" and id(element) not in management and "version" in fields:
             _add(manifest, element, "build", properties, managed)
     return manifest
 
 
 def _add(
-    manifest: Manifest, element: ET.Element, group: str, properties: dict[str, str], managed: dict[str, str]
+    manifest: Manifest, element: ET.Element, group: str, properties: dict[str, str], managed: dict[str, dict[str, str]]
 ) -> None:
-    """Add a Maven dependency; what a parent outside of the folder manages has no constraint, and is as fixed as it."""
+    """Add a Maven dependency; what a parent outside of the folder manages has no constraint, and is as fixed as it.
+
+    Args:
+        manifest: Where it goes.
+        element: What declares it.
+        group: Its group; empty where its scope says so.
+        properties: What may be used in its fields.
+        managed: The fields that the pom and its parents set for all dependencies of a name.
+    """
     fields = _fields(element)
     default = "org.apache.maven.plugins" if group == "build" else ""
     name = _expand(f"{fields.get('groupId', default)}:{fields.get('artifactId', '')}", properties)
-    spec = _expand(fields.get("version") or managed.get(name, ""), properties)
+    fields = {**managed.get(name, {}), **fields}
+    scope = fields.get("scope", "compile")
+    group = group or {"compile": "runtime", "import": "bom"}.get(scope, scope)
+    spec = _expand(fields.get("version", ""), properties)
     manifest.dependencies.append(Dependency(name, spec, _xml_pin(spec), group))
 
 
@@ -97,10 +114,10 @@ def _parents(path: str, documents: dict[str, ET.Element]) -> list[ET.Element]:
     return chain
 
 
-def _inherited(chain: list[ET.Element]) -> tuple[dict[str, str], dict[str, str]]:
-    """Merge the properties and the managed versions of a pom and its parents; the nearest wins."""
+def _inherited(chain: list[ET.Element]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Merge the properties and the managed dependencies of a pom and its parents; the nearest wins."""
     properties: dict[str, str] = {}
-    managed: dict[str, str] = {}
+    managed: dict[str, dict[str, str]] = {}
     for root in reversed(chain):
         own = {f"project.{key}": value for key, value in _fields(root).items()}
         parent = next((_fields(each) for each in _children(root, "parent")), {})
@@ -112,9 +129,9 @@ def _inherited(chain: list[ET.Element]) -> tuple[dict[str, str], dict[str, str]]
             properties |= _fields(each)
         for each in _below(root, "dependencyManagement"):
             fields = _fields(each)
-            if _local(each) == "dependency" and "version" in fields:
-                managed[f"{fields.get('groupId', '')}:{fields.get('artifactId', '')}"] = fields["version"]
-    return properties, {_expand(name, properties): version for name, version in managed.items()}
+            if _local(each) == "dependency":
+                managed[f"{fields.get('groupId', '')}:{fields.get('artifactId', '')}"] = fields
+    return properties, {_expand(name, properties): fields for name, fields in managed.items()}
 
 
 def _project(file: SourceFile, documents: dict[str, ET.Element]) -> Manifest:

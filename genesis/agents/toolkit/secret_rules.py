@@ -138,7 +138,7 @@ class _Context:
         self.text = text
         self.suffix = file.suffix
         self.is_secondary = bool(
-            file.is_test or file.is_example or _SECONDARY.search(path) or _DOCUMENT.search(file.name)
+            file.is_test or file.is_example or _SECONDARY.search(file.place) or _DOCUMENT.search(file.name)
         )
         self.is_bare = name.endswith(_BARE_SUFFIXES) or name.startswith(".env")
         self.is_compose = bool(_COMPOSE.search(path.lower()))

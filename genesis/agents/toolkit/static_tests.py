@@ -85,7 +85,7 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
     "Java": _JVM,
     "JavaScript": _SCRIPT,
     "Julia": (_rule("Julia Test", r"^\s*@test(?:_\w+)?\b"),),
-    "Kotlin": (*_JVM, _rule("Kotest", r"^\s*(?:test|should|it|\"[^\"\n]+\"\s*\{)")),
+    "Kotlin": (*_JVM, _rule("Kotest", r"^\s*(?:(?:test|should|it|expect|scenario)\s*\(\s*\"|\"[^\"\n]+\"\s*\{)")),
     "Lua": (_rule("", r"^\s*it\s*\(?\s*[\"']|^\s*function\s+\w*[Tt]est\w*[.:]test\w*"),),
     "Objective-C": (_rule("XCTest", r"^\s*-\s*\(void\)\s*test\w*"),),
     "PHP": (
@@ -126,6 +126,9 @@ _TEST_NAME = re.compile(
     r"(?:^|[._-])(?:test|tests|spec)\.\w+$|Tests?\.\w+$|(?:Spec|Suite|IT)\.(?:java|kt|scala|groovy)$"
 )
 
+_SHELL_TEST = re.compile(r"^tests?[_-]|^t\d{2,}|tests?(?:\.\w+)?$", re.IGNORECASE)
+"""A shell script in a test folder that is one test, as those that automake's `TESTS` names are."""
+
 
 def count_tests(file: SourceFile, text: str, language: Language) -> TestCount | None:
     """Count the tests in a file of any language but Python.
@@ -145,9 +148,16 @@ def count_tests(file: SourceFile, text: str, language: Language) -> TestCount | 
             functions += count
             is_minitest = rule.framework == "RSpec" and _MINITEST_SPEC.search(text)
             frameworks |= {"Minitest" if is_minitest else rule.framework} - {""} if count else set()
+    if not functions and language.name == "Shell" and _is_shell_test(file):
+        return TestCount(1, frameworks=("shell scripts",))
     if not functions and not (rules and _TEST_NAME.search(file.name)):
         return None
     return TestCount(functions, frameworks=tuple(sorted(frameworks)))
+
+
+def _is_shell_test(file: SourceFile) -> bool:
+    folder, _, name = file.path.rpartition("/")
+    return _SHELL_TEST.search(name) is not None and SourceFile(f"{folder}/file", 0).is_test
 
 
 def count_python_tests(file: SourceFile, reading: PythonReading) -> TestCount | None:

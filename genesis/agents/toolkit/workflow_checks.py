@@ -28,8 +28,8 @@ _BY_STRANGER = re.compile(
     r"github\.(?:head_ref|event\.(?:issue|pull_request|comment|review|discussion|head_commit|commits|pages|workflow_run))"
 )
 _CHECKS_OUT_HEAD = re.compile(r"ref:[^\n]*github\.(?:event\.(?:pull_request|workflow_run)\.head|head_ref)")
-_STYLE_RULES = frozenset({"self-repository"})
-"""What zizmor has to say of taste rather than of safety."""
+_STYLE = frozenset({"anonymous-definition", "self-repository", "superfluous-actions", "undocumented-permissions"})
+"""Rules of zizmor about how a workflow is written, which put nothing at risk."""
 _BY_LEVEL: dict[str, Severity] = {"High": "high", "Medium": "medium", "Low": "low"}
 _AT_MOST: dict[str, Severity] = {
     "artipacked": "low",
@@ -170,7 +170,7 @@ def _place(item: dict[str, object], texts: dict[str, str]) -> _Place | None:
     primary = [
         mapping(each) for each in items(item.get("locations")) if mapping(each, "symbolic").get("kind") == "Primary"
     ]
-    if severity is None or not primary or string(item.get("ident")) in _STYLE_RULES:
+    if severity is None or not primary or item.get("ident") in _STYLE:
         return None
     rule, symbolic, concrete = (
         string(item.get("ident")),

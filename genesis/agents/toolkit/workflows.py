@@ -64,6 +64,11 @@ class Workflow:
     jobs: int = 0
     problem: str = ""
 
+    @property
+    def is_action(self) -> bool:
+        """Whether it is an action, whose steps workflows take in."""
+        return self.file.name in ("action.yml", "action.yaml")
+
 
 def github_workflows(tree: Tree) -> list[Workflow]:
     """Read the workflows, and the composite actions, of a folder."""

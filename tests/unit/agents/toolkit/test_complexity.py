@@ -80,9 +80,10 @@ def test_nothing_to_measure(project):
         ("a.ts", "export function f(a: number): number {\n  return a ? 1 : 2\n}\n", "f", (2, 1)),
         ("a.go", "package a\n\nfunc f(a int) int {\n\tfor a > 0 {\n\t\ta--\n\t}\n\treturn a\n}\n", "f", (2, 1)),
         ("a.rs", "fn f(a: i32) -> i32 {\n    if a > 0 { 1 } else { 2 }\n}\n", "f", (2, 1)),
-        ("A.java", "class A {\n  int f(int a) {\n    while (a > 0) a--;\n    return a;\n  }\n}\n", "A::f", (2, 1)),
+        ("A.java", "class A {\n  int f(int a) {\n    while (a > 0) a--;\n    return a;\n  }\n}\n", "f", (2, 1)),
         ("a.c", "int f(int a) {\n  return a ? 1 : 2;\n}\n", "f", (2, 1)),
         ("a.rb", "def f(a)\n  return 1 if a\n  2\nend\n", "f", (2, 1)),
+        ("a.php", "<?php\nfunction f(A $a, array &$b = []) {\n  return $a;\n}\n", "f", (1, 2)),
         ("a.php", "<?php\nfunction f($a) {\n  if ($a) { return 1; }\n  return 2;\n}\n", "f", (2, 1)),
     ],
 )
@@ -128,3 +129,13 @@ def test_a_docstring_does_not_make_a_function_long(project):
     answer = complexity.run(project.root)
     assert answer["longest"][0]["lines"] == 2
     assert answer["findings"] == []
+
+
+def test_functions_of_tests_come_last_and_nesting_is_measured_in_python_only(project):
+    branches = "".join(f"  if (a == {number}) return {number};\n" for number in range(9))
+    project.write("tests/big.c", f"int big(int a) {{\n{branches}  return 0;\n}}\n")
+    project.write("a.c", "int small(int a) {\n  return a ? 1 : 2;\n}\n")
+    project.write("b.py", "def deep(a):\n    if a:\n        return 1\n    return 2\n")
+    answer = complexity.run(project.root)
+    assert [(row["name"], row["nesting"]) for row in answer["worst"]] == [("deep", 1), ("small", None), ("big", None)]
+    assert "cyclomatic number 4.7 on average and 2 at most" in answer["summary"]

@@ -582,3 +582,55 @@ def test_manifests_that_are_not_counted_are_said(project):
         "1 requirement in 1 manifest: 1 exact, 0 bounded, 0 without an upper bound; 0 lock files. "
         "1 manifest of tests, examples or third parties not counted."
     )
+
+
+def _groups(project):
+    return {row["name"]: row["group"] for row in dependencies.run(project.root)["dependencies"]}
+
+
+def test_maven_modules_of_the_folder_and_managed_scopes(project):
+    def pom(artifact, body):
+        return f"<project><groupId>g</groupId><artifactId>{artifact}</artifactId><version>1</version>{body}</project>"
+
+    def dependency(group, artifact, more=""):
+        return f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>{more}</dependency>"
+
+    managed = dependency("j", "unit", "<version>4</version><scope>test</scope>")
+    project.write(
+        "pom.xml", pom("top", f"<dependencyManagement><dependencies>{managed}</dependencies></dependencyManagement>")
+    )
+    parent = "<parent><groupId>g</groupId><artifactId>top</artifactId><version>1</version></parent>"
+    used = dependency("j", "unit") + dependency("${project.groupId}", "b", "<version>1</version>")
+    project.write("a/pom.xml", pom("a", f"{parent}<dependencies>{used}</dependencies>"))
+    project.write("b/pom.xml", pom("b", f"{parent}<dependencies>{dependency('k', 'x')}</dependencies>"))
+    assert _groups(project) == {"j:unit": "test", "k:x": "runtime"}
+
+
+def test_the_source_set_around_a_catalogue_library_says_what_it_is_for(project):
+    project.write("gradle/libs.versions.toml", '[libraries]\na = "g:a:1"\nb-c = "g:b:1"\nd = "g:d:1"\n')
+    project.write(
+        "build.gradle.kts",
+        "kotlin { sourceSets {\n  commonMain { dependencies { api(libs.a) } }\n"
+        "  val jvmTest by getting { dependencies { implementation(rootProject.libs.b.c) } }\n"
+        "  commonTest.dependencies { implementation(libs.a) }\n} }\ndependencies { implementation(libs.d) }\n",
+    )
+    assert _groups(project) == {"g:a": "runtime", "g:b": "test", "g:d": "runtime"}
+
+
+def test_composer_packages_of_developers_tools(project):
+    project.write("composer.json", '{"name": "a/b", "require": {"x/y": "^1.0"}}')
+    project.write("vendor-bin/stan/composer.json", '{"require": {"s/stan": "1.0.0"}}')
+    assert _groups(project) == {"x/y": "runtime", "s/stan": "dev"}
+
+
+def test_bazel_modules_and_their_maven_artifacts(project):
+    project.write(
+        "MODULE.bazel",
+        'bazel_dep(name = "rules_x", version = "9.7.0")\n'
+        'maven.install(\n    artifacts = [\n        "g.h:a:1.0",\n    ],\n)\n',
+    )
+    project.write("MODULE.bazel.lock", "{}")
+    answer = dependencies.run(project.root)
+    found = [(row["ecosystem"], row["name"], row["spec"], row["pin"]) for row in answer["dependencies"]]
+    assert sorted(found) == [("bazel", "rules_x", "9.7.0", "exact"), ("maven", "g.h:a", "1.0", "exact")]
+    assert answer["locks"] == [{"path": "MODULE.bazel.lock", "ecosystem": "bazel"}]

@@ -10,7 +10,12 @@ def test_documents_and_sections(project):
     for name in ("CHANGELOG.md", ".github/CONTRIBUTING.md", "SECURITY.md", "docs/a.md", "docs/b.rst", "docs/c.py"):
         project.write(name)
     answer = documentation.run(project.root)
-    assert answer["readme"] == {"path": "README.md", "words": 112, "sections": ["Title", "Install", "Usage"]}
+    assert answer["readme"] == {
+        "path": "README.md",
+        "words": 112,
+        "headings": 3,
+        "sections": ["Title", "Install", "Usage"],
+    }
     assert (answer["changelog"], answer["contributing"]) == ("CHANGELOG.md", ".github/CONTRIBUTING.md")
     assert (answer["security_policy"], answer["codeowners"], answer["docs_files"]) == ("SECURITY.md", None, 2)
     assert answer["findings"] == []
@@ -143,3 +148,13 @@ def test_a_single_script_says_nothing_about_docstrings(project):
     project.write("main.rs", "fn main() {}\n")
     project.write("release.py", "def f(): pass\n")
     assert "docstring" not in documentation.run(project.root)["summary"]
+
+
+def test_the_advice_names_what_is_missing_and_all_headings_count(project):
+    project.write("README.md", "# A\n\nSee the change log; report a vulnerability to us.\n" + "## B\n" * 70)
+    for number in range(6):
+        project.write(f"{number}.py")
+    answer = documentation.run(project.root)
+    assert answer["summary"].startswith("README of 71 sections")
+    (finding,) = [each for each in answer["findings"] if "contributing guide" in each["title"]]
+    assert finding["advice"] == "Say how to propose a change."

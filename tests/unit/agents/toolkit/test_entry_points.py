@@ -212,3 +212,37 @@ def test_binaries_with_a_hyphen_are_found(project):
 def test_workflows_are_named_as_they_name_themselves(project, line, name):
     project.write(".github/workflows/test.yml", f"{line}\n")
     assert _found(project) == {("ci workflow", name, ".github/workflows/test.yml")}
+
+
+def test_copies_of_other_projects_are_no_entry_points(project):
+    project.write("vendor/lib/example1.c", "int main(void) {\n}\n")
+    project.write("third_party/x/Makefile", "all:\n\ttrue\n")
+    assert _found(project) == set()
+
+
+def test_conditions_of_an_export_may_be_nested(project):
+    project.write("index.js")
+    project.write(
+        "package.json",
+        '{"name": "n", "main": "./index.js", "exports": {".": {"types": {"require": "./i.d.cts"},'
+        ' "browser": {"require": "./web.cjs"}, "default": {"require": "./n.cjs", "default": "./index.js"}}}}',
+    )
+    assert _found(project) == {("package.json main", "n", each) for each in ("index.js", "web.cjs", "n.cjs")}
+
+
+def test_scripts_of_windows(project):
+    project.write("Build.ps1", "param()\n")
+    project.write("scripts/run.cmd", "@echo off\n")
+    project.write("src/deep/x.ps1", "1\n")
+    project.write("gradlew.bat", "@rem\n")
+    assert _found(project) == {("script", "Build.ps1", "powershell"), ("script", "scripts/run.cmd", "cmd")}
+
+
+def test_activities_that_a_launcher_starts(project):
+    project.write(
+        "app/src/main/AndroidManifest.xml",
+        '<manifest><application><activity android:name=".Other"></activity><activity android:exported="true"\n'
+        '  android:name=".Start"><intent-filter><category android:name="android.intent.category.LAUNCHER" />'
+        "</intent-filter></activity></application></manifest>\n",
+    )
+    assert _found(project) == {("application", ".Start", ".Start")}

@@ -62,7 +62,7 @@ def test_tracked_tool_folders_are_counted_as_ignored(repository):
     repository.write("node_modules/x.js")
     repository.write("a.py")
     tree = survey(repository.root)
-    assert (_paths(tree), tree.ignored) == (["a.py"], 1)
+    assert (_paths(tree), tree.ignored) == (["a.py"], ("node_modules/x.js",))
 
 
 def test_an_ignored_folder_of_another_repository_is_walked(repository):
@@ -265,3 +265,33 @@ def test_a_folder_that_can_be_audited_has_no_problem(project, monkeypatch):
     monkeypatch.chdir(project.root)
     assert folder_problem({"path": "."}) is None
     assert folder_problem({}) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "is_test", "is_example"),
+    [
+        ("src/main/java/com/example/App.java", False, False),
+        ("src/main/java/com/acme/demo/test/App.java", False, False),
+        ("app/src/main/resources/com/example/app.properties", False, False),
+        ("src/commonMain/kotlin/com/example/App.kt", False, False),
+        ("core/src/com/acme/testing/Fields.java", False, False),
+        ("src/main/java/com/example/AppTest.java", True, False),
+        ("src/test/java/com/acme/Helper.java", True, False),
+        ("src/jvmTest/kotlin/com/acme/Helper.kt", True, False),
+        ("src/testFixtures/java/com/acme/Helper.java", True, False),
+        ("core/test/com/acme/Helper.java", True, False),
+        ("samples/guide/src/main/java/com/acme/Recipe.java", False, True),
+        ("examples/src/com/acme/Recipe.java", False, True),
+        ("src/example/run.py", False, True),
+        ("src/net/tests/a.c", True, False),
+        ("src/main/tests/window.ts", True, False),
+    ],
+)
+def test_packages_of_jvm_languages_do_not_make_tests_or_examples(path, is_test, is_example):
+    file = SourceFile(path, 0)
+    assert (file.is_test, file.is_example) == (is_test, is_example)
+
+
+def test_settings_of_an_editor_are_shared_on_purpose(repository):
+    repository.write(".idea/icon.svg")
+    assert survey(repository.root).ignored == ()

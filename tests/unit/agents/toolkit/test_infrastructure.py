@@ -294,3 +294,20 @@ def test_matters_of_taste_in_workflows_are_left_out(project):
         "on: push\npermissions: {contents: read}\njobs:\n  a:\n    uses: ./.github/workflows/b.yml\n",
     )
     assert not any("self-repository" in each["detail"] for each in infrastructure.run(project.root)["findings"])
+
+
+def test_a_composite_action_is_no_workflow(project):
+    project.write(".github/workflows/ci.yml", "name: CI\non: push\njobs:\n  a:\n    runs-on: x\n    steps: []\n")
+    project.write(".github/actions/a/action.yml", "name: A\nruns:\n  using: composite\n  steps:\n  - uses: o/x@v1\n")
+    answer = infrastructure.run(project.root)
+    assert [row["path"] for row in answer["workflows"]] == [".github/workflows/ci.yml"]
+    assert any(each["where"].startswith(".github/actions/a/action.yml") for each in answer["findings"])
+
+
+def test_rules_of_style_for_workflows_are_no_findings(project):
+    project.write(
+        ".github/workflows/ci.yml",
+        "name: CI\non: push\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-24.04\n"
+        "    steps:\n    - uses: ./.github/a\n",
+    )
+    assert not [each for each in infrastructure.run(project.root)["findings"] if "self-repository" in each["detail"]]

@@ -115,3 +115,10 @@ def test_scripts_without_an_ending_are_known_by_their_first_line(project):
     project.write("bin/other", "#!/usr/bin/node\nx()\n")
     names = {row["language"] for row in inventory.run(project.root)["languages"]}
     assert names == {"Python", "JavaScript"}
+
+
+def test_the_finding_about_tracked_tool_folders_names_a_file(repository):
+    repository.write("node_modules/x/index.js")
+    repository.write("a.py")
+    places = {each["title"]: each["where"] for each in inventory.run(repository.root)["findings"]}
+    assert places["1 tracked file in folders that tools make, such as node_modules"] == "node_modules/x/index.js"

@@ -226,3 +226,11 @@ def test_hostile_manifests(project):
     project.write("pom.xml", "<!DOCTYPE x [<!ENTITY a 'b'>]><x/>")
     project.write("sub/pom.xml", "<x")
     assert licence.run(project.root)["declared"] == []
+
+
+def test_licences_of_gradle_and_rpm_are_read(project):
+    project.write("publish.gradle.kts", 'pom { licenses {\n license {\n name.set("The MIT License")\n } } }\n')
+    project.write("old.gradle", "license {\n name = 'Apache-2.0'\n}\n")
+    project.write("x.spec", "Name: x\nLicense: MIT AND ICU\n")
+    declared = {each["where"]: each["licence"] for each in licence.run(project.root)["declared"]}
+    assert declared == {"publish.gradle.kts": "The MIT License", "old.gradle": "Apache-2.0", "x.spec": "MIT AND ICU"}

@@ -269,3 +269,11 @@ def test_folder_without_python(project):
     answer = lint.run(project.root)
     assert (answer["violations"], answer["findings"]) == (0, [])
     assert Path(project.root).exists()
+
+
+def test_a_little_python_beside_another_language_needs_no_linter(project, titles):
+    project.write("main.c", "int x;\n" * 100)
+    project.write("tool.py", "x = 1\n")
+    assert "No linter is configured for Python" not in titles(lint.run(project.root))
+    project.write("more.py", "x = 1\n" * 50)
+    assert "No linter is configured for Python" in titles(lint.run(project.root))

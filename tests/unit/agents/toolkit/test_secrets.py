@@ -334,3 +334,17 @@ def test_hostile_text_takes_no_time(project):
 def test_upper_case_letters_that_grow_in_lower_case_keep_positions_right(project):
     project.write("a.py", "İ" * 50 + "\npassword = 'tR7#kq92Lm!x'\n")
     assert [row["line"] for row in secrets.run(project.root)["secrets"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("path", "severity"),
+    [
+        ("src/main/java/com/example/demo/A.java", "high"),
+        ("src/main/resources/com/example/a.properties", "high"),
+        ("examples/src/main/java/com/acme/A.java", "low"),
+        ("src/test/java/com/acme/A.java", "low"),
+    ],
+)
+def test_a_package_of_a_jvm_language_makes_a_secret_no_example(project, path, severity):
+    project.write(path, f'key = "{KNOWN["GitHub token"]}"\n')
+    assert [row["severity"] for row in secrets.run(project.root)["secrets"]] == [severity]
