@@ -140,7 +140,7 @@ _NEAR = 200
 def known_forms(text: str) -> Iterator[tuple[KnownForm, re.Match[str]]]:
     """Find what has a known form, form by form; no place is reported twice for one form."""
     # Most of a long text is short words; ninety searches through the long ones alone take a third of the time.
-    words = text if len(text) < _SHORT else "\n".join(word for word in text.split() if len(word) >= _LEAST_WORD)
+    words = text if len(text) < _SHORT else "\n".join({word for word in text.split() if len(word) >= _LEAST_WORD})
     for form in KNOWN:
         for mark in form.marks:
             if mark not in (text if form.apart else words):
