@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.dockerfile import instructions, is_dockerfile
 from genesis.agents.toolkit.documents import items, load_json, load_toml, load_yaml, mapping, read, string
-from genesis.agents.toolkit.files import SourceFile, Tree
+from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.finding import Result
 from genesis.agents.toolkit.python_source import calls_to, parse
+from genesis.agents.toolkit.scan import Scan
 
 __all__ = ["EntryPoint", "find_entry_points"]
 
@@ -59,14 +60,14 @@ class EntryPoint:
 _Reader = Callable[[SourceFile, str], Iterator[EntryPoint]]
 
 
-def find_entry_points(tree: Tree) -> tuple[list[Result], int]:
+def find_entry_points(scan: Scan) -> tuple[list[Result], int]:
     """Find the entry points, those of tests, examples and documentation left out.
 
     Returns:
         The first 200 as `{kind, name, target, where}` in order of kind, and how many more there are.
     """
-    budget = Budget(_READING_S)
-    found: dict[EntryPoint, None] = {}
+    tree, budget = scan.tree, Budget(_READING_S)
+    found: dict[EntryPoint, None] = dict.fromkeys(_python(scan))
     for file in tree.files:
         readers = () if _is_aside(file) or budget.spent else tuple(_readers(file))
         text = tree.text_of(file) if readers else None
@@ -83,6 +84,18 @@ def _is_aside(file: SourceFile) -> bool:
     module, is_package, _ = f"/{file.path}".partition("/src/main/")
     place = SourceFile(f"{module}/{file.name}".strip("/"), file.size) if is_package else file
     return place.is_test or place.is_example
+
+
+def _python(scan: Scan) -> Iterator[EntryPoint]:
+    """Take the Python programs from what the scan says: none is read again."""
+    for file, facts in scan:
+        if file.is_test or file.is_example or facts.origin == "vendored":
+            continue
+        if file.name == "__main__.py":
+            package = file.shown.removeprefix("src/").rpartition("/")[0].replace("/", ".")
+            yield EntryPoint("python -m", package or ".", file.shown, file.shown)
+        elif facts.main_line:
+            yield EntryPoint("main", file.shown, "if __name__ == '__main__'", f"{file.shown}:{facts.main_line}")
 
 
 def _readers(file: SourceFile) -> Iterator[_Reader]:
@@ -128,13 +141,6 @@ def _file(kind: str, target: str = "") -> _Reader:
 
 _MODIFIERS = r"(?:(?:public|private|internal|static|final|async)[ \t]+){0,5}"
 _MARKS = (
-    (
-        ".py .pyw",
-        "__main__",
-        "main",
-        "if __name__ == '__main__'",
-        r"^if\s*\(?\s*(?:__name__\s*==|['\"]__main__['\"]\s*==)",
-    ),
     (".go", "func main()", "main", "func main", r"^package main\b"),
     (".java .kt .groovy", "@SpringBoot", "application", "@SpringBootApplication", r"^@SpringBootApplication\b"),
     (".java .groovy", " main", "main", "static void main", rf"^[ \t]*{_MODIFIERS}static {_MODIFIERS}void main\s*\("),
@@ -171,10 +177,6 @@ _SOURCES = {
 
 
 def _source(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    if file.name == "__main__.py":
-        package = file.shown.removeprefix("src/").rpartition("/")[0].replace("/", ".")
-        yield EntryPoint("python -m", package or ".", file.shown, file.shown)
-        return
     for needle, kind, target, mark in _SOURCES[file.suffix]:
         match = mark.search(text) if needle in text else None
         if match:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -72,6 +72,11 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+@lru_cache(100_000)
+def _is_test(path: str) -> bool:
+    return _TEST_PATH.search(path) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """A regular file below the audited folder."""
@@ -101,7 +106,7 @@ class SourceFile:
     @property
     def is_test(self) -> bool:
         """Whether it looks like a test, or like data of one."""
-        return _TEST_PATH.search(self.path) is not None
+        return _is_test(self.path)
 
     @property
     def is_example(self) -> bool:
@@ -332,7 +337,7 @@ class _Collector:
             self.symlinks += 1
             return
         try:
-            status = os.lstat(os.path.join(self.root, path))
+            status = os.lstat(f"{self.root}/{path}")
         except FileNotFoundError:
             return
         except (OSError, ValueError):

@@ -353,10 +353,9 @@ def calls_to(tree: ast.Module, name: str) -> Iterator[ast.Call]:
 
 
 def _is_main_guard(node: ast.stmt) -> bool:
-    """Whether a statement is `if __name__ == "__main__":`."""
-    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
+    """Whether a statement is `if __name__ == "__main__":`, perhaps with a further condition."""
+    if not isinstance(node, ast.If):
         return False
-    sides = [node.test.left, *node.test.comparators]
-    names = {side.id for side in sides if isinstance(side, ast.Name)}
-    texts = {side.value for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)}
-    return names == {"__name__"} and texts == {"__main__"}
+    parts = list(ast.walk(node.test))
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return "__name__" in names and any(isinstance(part, ast.Constant) and part.value == "__main__" for part in parts)
