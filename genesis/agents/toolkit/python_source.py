@@ -250,27 +250,11 @@ def _decisions_in(node: ast.AST) -> int:
     return found
 
 
-_WITHOUT_NODES = frozenset(
-    {
-        "arg",
-        "asname",
-        "attr",
-        "conversion",
-        "ctx",
-        "id",
-        "is_async",
-        "kind",
-        "level",
-        "module",
-        "n",
-        "name",
-        "names",
-        "op",
-    }
-    | {"ops", "rest", "s", "simple", "type_comment"}
+_WITHOUT_NODES = (
+    "arg asname attr conversion ctx id is_async kind level module n name names op ops rest s simple type_comment"
 )
 _CHILDREN = {
-    kind: tuple(name for name in kind._fields if name not in _WITHOUT_NODES)
+    kind: tuple(name for name in kind._fields if name not in _WITHOUT_NODES.split())
     for kind in vars(ast).values()
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 } | {ast.Constant: ()}
