@@ -171,3 +171,9 @@ def test_what_is_not_shown_is_counted(project):
     project.write("Makefile", "".join(f"t{number}:\n" for number in range(230)))
     entries, more = find_entry_points(scan_of(project.root))
     assert (len(entries), more) == (200, 30)
+
+
+def test_a_python_program_may_have_a_further_condition(project):
+    project.write("tool.py", 'import sys\n\nif __name__ == "__main__" and sys.argv:\n    print(1)\n')
+    project.write("library.py", 'import sys\n\nif sys.argv == ["__main__"]:\n    print(1)\n')
+    assert _found(project) == {("main", "tool.py", "if __name__ == '__main__'")}
