@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 __all__ = ["KNOWN", "PASSWORD_IN_ADDRESS", "KnownForm", "known_forms"]
 
@@ -16,7 +17,7 @@ class KnownForm:
     """A credential that its issuer gave a form of its own."""
 
     kind: str
-    pattern: re.Pattern[str]
+    expression: str
     """Its group `secret` is the secret."""
     marks: tuple[str, ...]
     """Texts with one of which the pattern begins. Looking for them first makes scanning fast."""
@@ -29,12 +30,17 @@ class KnownForm:
     apart: bool = False
     """Whether white space may stand between a mark and the secret."""
 
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The expression, compiled when one of its marks is first found: most never are."""
+        return re.compile(self.expression)
+
 
 def _form(
     kind: str, marks: str, pattern: str, *, public: bool = False, lead: int = 0, then: str = "", apart: bool = False
 ) -> KnownForm:
     bounded = pattern if "(?P<secret>" in pattern else rf"(?<![A-Za-z0-9_-])(?P<secret>{pattern})(?![A-Za-z0-9_-])"
-    return KnownForm(kind, re.compile(bounded), tuple(marks.split()), public, lead, then, apart)
+    return KnownForm(kind, bounded, tuple(marks.split()), public, lead, then, apart)
 
 
 KNOWN: tuple[KnownForm, ...] = (
@@ -140,7 +146,7 @@ _NEAR = 200
 def known_forms(text: str) -> Iterator[tuple[KnownForm, re.Match[str]]]:
     """Find what has a known form, form by form; no place is reported twice for one form."""
     # Most of a long text is short words; ninety searches through the long ones alone take a third of the time.
-    words = text if len(text) < _SHORT else "\n".join(word for word in text.split() if len(word) >= _LEAST_WORD)
+    words = text if len(text) < _SHORT else "\n".join({word for word in text.split() if len(word) >= _LEAST_WORD})
     for form in KNOWN:
         for mark in form.marks:
             if mark not in (text if form.apart else words):

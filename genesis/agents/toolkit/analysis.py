@@ -7,7 +7,7 @@ from pathlib import Path
 from genesis.agents.toolkit.comments import find_todos
 from genesis.agents.toolkit.facts import FileFacts, FunctionMeasure, TestCount
 from genesis.agents.toolkit.files import SourceFile, decoded, read_bytes, read_head
-from genesis.agents.toolkit.functions import main_line, measure_functions
+from genesis.agents.toolkit.functions import measure_functions
 from genesis.agents.toolkit.language import Language, count_lines, interpreter_of, language_of
 from genesis.agents.toolkit.origin import origin_of
 from genesis.agents.toolkit.python_source import PythonReading, read_python
@@ -34,12 +34,11 @@ def file_facts(root: Path, file: SourceFile) -> FileFacts:
     text = decoded(content)
     if text is None:
         return _binary(file, content)
-    interpreter = interpreter_of(text)
-    language = language_of(file.path, interpreter)
+    language = language_of(file.path, interpreter_of(text))
     secrets = tuple(find_secrets(file.path, text))
     if language is None:
         lines = text.count("\n") + (text[-1:] not in ("", "\n"))
-        return FileFacts("text", lines=lines, interpreter=interpreter, secrets=secrets)
+        return FileFacts("text", lines=lines, secrets=secrets)
     count = count_lines(text, language)
     origin = origin_of(file.path, text)
     python = read_python(content, text) if language.name == "Python" else None
@@ -53,8 +52,7 @@ def file_facts(root: Path, file: SourceFile) -> FileFacts:
         code=count.code,
         comment=count.comment,
         blank=count.blank,
-        main_line=python.main_line if python is not None else main_line(text, language),
-        interpreter=interpreter,
+        main_line=python.main_line if python is not None else 0,
         functions=_functions(file, text, language, python) if origin == "own" else (),
         python=python.facts if python is not None else None,
         tests=_tests(file, text, language, python),

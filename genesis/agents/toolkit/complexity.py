@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import nsmallest
 
 from genesis.agents.toolkit.facts import FileFacts, FunctionMeasure
 from genesis.agents.toolkit.files import SourceFile
@@ -43,10 +44,12 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
     """
     limit = whole_number(top, "top", least=1, most=1_000)
     scan = scan_of(path, time_limit_s=whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
-    measured = [(file, measure) for file, facts in scan for measure in facts.functions]
+    by_file = [(file, facts.functions) for file, facts in scan if facts.functions]
+    measured = [(file, measure) for file, measures in by_file for measure in measures]
     files = sum(_is_measured(facts) for _, facts in scan)
     unparsed = sum(facts.python is not None and facts.python.problem is not None for _, facts in scan)
-    own = [(file, measure) for file, measure in measured if not _is_aside(file)]
+    sources = [(file, measures) for file, measures in by_file if not _is_aside(file)]
+    own = [(file, measure) for file, measures in sources for measure in measures]
     lengths = sorted(measure.lines for _, measure in measured)
     numbers = [measure.cyclomatic for _, measure in measured]
     return {
@@ -94,7 +97,7 @@ def _rows(measured: list[tuple[SourceFile, FunctionMeasure]], limit: int, *, by_
             "parameters": measure.parameters,
             "in_tests": file.is_test,
         }
-        for file, measure in sorted(measured, key=rank)[:limit]
+        for file, measure in nsmallest(limit, measured, key=rank)
     ]
 
 

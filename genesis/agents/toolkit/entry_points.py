@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.dockerfile import instructions, is_dockerfile
 from genesis.agents.toolkit.documents import items, load_json, load_toml, load_yaml, mapping, read, string
-from genesis.agents.toolkit.files import SourceFile, Tree
+from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.finding import Result
 from genesis.agents.toolkit.libraries import find_library
 from genesis.agents.toolkit.origin import is_vendored
 from genesis.agents.toolkit.python_source import calls_to, parse
+from genesis.agents.toolkit.scan import Scan
 
 __all__ = ["EntryPoint", "find_entry_points"]
 
@@ -64,14 +65,14 @@ _INDEX = EntryPoint("package.json main", "index.js", "index.js", "index.js")
 _Reader = Callable[[SourceFile, str], Iterator[EntryPoint]]
 
 
-def find_entry_points(tree: Tree) -> tuple[list[Result], int]:
+def find_entry_points(scan: Scan) -> tuple[list[Result], int]:
     """Find the entry points, those of tests, examples, documentation and copies of other projects left out.
 
     Returns:
         The first 200 as `{kind, name, target, where}` in order of kind, and how many more there are.
     """
-    budget = Budget(_READING_S)
-    found: dict[EntryPoint, None] = {}
+    tree, budget = scan.tree, Budget(_READING_S)
+    found: dict[EntryPoint, None] = dict.fromkeys(_python(scan))
     for file in tree.files:
         if file.is_test or file.is_example or is_vendored(file.path) or budget.spent:
             continue
@@ -88,6 +89,18 @@ def find_entry_points(tree: Tree) -> tuple[list[Result], int]:
     entries = sorted(found, key=lambda entry: (order[entry.kind], entry.where, entry.name))
     shown = [{key: text[:_SHOWN_CHARACTERS] for key, text in asdict(entry).items()} for entry in entries[:_SHOWN]]
     return [dict(each) for each in shown], max(0, len(entries) - _SHOWN)
+
+
+def _python(scan: Scan) -> Iterator[EntryPoint]:
+    """Take the Python programs from what the scan says: none is read again."""
+    for file, facts in scan:
+        if file.is_test or file.is_example or facts.origin == "vendored":
+            continue
+        if file.name == "__main__.py":
+            package = file.shown.removeprefix("src/").rpartition("/")[0].replace("/", ".")
+            yield EntryPoint("python -m", package or ".", file.shown, file.shown)
+        elif facts.main_line:
+            yield EntryPoint("main", file.shown, "if __name__ == '__main__'", f"{file.shown}:{facts.main_line}")
 
 
 def _readers(file: SourceFile) -> Iterator[_Reader]:
@@ -133,13 +146,6 @@ def _file(kind: str, target: str = "") -> _Reader:
 
 _MODIFIERS = r"(?:(?:public|private|internal|static|final|async)[ \t]+){0,5}"
 _MARKS = (
-    (
-        ".py .pyw",
-        "__main__",
-        "main",
-        "if __name__ == '__main__'",
-        r"^if\s*\(?\s*(?:__name__\s*==|['\"]__main__['\"]\s*==)",
-    ),
     (".go", "func main()", "main", "func main", r"^package main\b"),
     (".java .kt .groovy", "@SpringBoot", "application", "@SpringBootApplication", r"^@SpringBootApplication\b"),
     (".java .groovy", " main", "main", "static void main", rf"^[ \t]*{_MODIFIERS}static {_MODIFIERS}void main\s*\("),
@@ -176,10 +182,6 @@ _SOURCES = {
 
 
 def _source(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    if file.name == "__main__.py":
-        package = file.shown.removeprefix("src/").rpartition("/")[0].replace("/", ".")
-        yield EntryPoint("python -m", package or ".", file.shown, file.shown)
-        return
     for needle, kind, target, mark in _SOURCES[file.suffix]:
         match = mark.search(text) if needle in text else None
         if match:

@@ -91,9 +91,7 @@ class FileFacts:
     comment: int = 0
     blank: int = 0
     main_line: int = 0
-    """Where the program's main function or guard is; 0 where there is none."""
-    interpreter: str = ""
-    """The program that its `#!` line names, without folder and version."""
+    """Where a Python program has its guard `if __name__ == "__main__"`; 0 where there is none."""
     functions: tuple[FunctionMeasure, ...] = ()
     python: PythonFacts | None = None
     tests: TestCount | None = None

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -83,6 +83,17 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+@lru_cache(100_000)
+def _is_test(path: str) -> bool:
+    return _TEST_PATH.search(_place(path)) is not None and not _CI_FOLDER.match(path)
+
+
+def _place(path: str) -> str:
+    """The path by which a file's purpose is judged: without the packages of a JVM language."""
+    root = _SOURCE_ROOT.search(path) if "src/" in path else None
+    return f"{path[: root.end()]}{path.rpartition('/')[2]}" if root is not None else path
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """A regular file below the audited folder."""
@@ -112,23 +123,17 @@ class SourceFile:
     @property
     def is_test(self) -> bool:
         """Whether it looks like a test, or like data of one."""
-        return _TEST_PATH.search(self.place) is not None and not _CI_FOLDER.match(self.path)
+        return _is_test(self.path)
 
     @property
     def is_example(self) -> bool:
         """Whether it looks like documentation or an example."""
-        *folders, name = self.place.lower().split("/")
+        *folders, name = _place(self.path).lower().split("/")
         return (
             not _EXAMPLE_FOLDERS.isdisjoint(folders)
             or name.endswith((".example", ".sample", ".template", ".dist", ".md", ".rst"))
             or ".example." in name
         )
-
-    @property
-    def place(self) -> str:
-        """The path by which its purpose is judged: without the packages of a JVM language."""
-        root = _SOURCE_ROOT.search(self.path) if "src/" in self.path else None
-        return f"{self.path[: root.end()]}{self.name}" if root is not None else self.path
 
 
 @dataclass(frozen=True)
@@ -356,7 +361,7 @@ class _Collector:
             self.symlinks += 1
             return
         try:
-            status = os.lstat(os.path.join(self.root, path))
+            status = os.lstat(f"{self.root}/{path}")
         except FileNotFoundError:
             return
         except (OSError, ValueError):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias, get_args
-
-from pydantic import BaseModel, ConfigDict
 
 __all__ = ["SEVERITIES", "Finding", "Result", "Severity", "dump", "plural"]
 
@@ -16,10 +15,9 @@ Result: TypeAlias = dict[str, object]
 """A tool's answer: only what `json.dumps` takes."""
 
 
-class Finding(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Finding:
     """One thing that a person should know about the audited folder, with the evidence and what to do about it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     severity: Severity
     """`high`: act now; `medium`: plan it; `low`: good to know."""
@@ -35,7 +33,7 @@ class Finding(BaseModel):
 
 def dump(findings: Iterable[Finding]) -> list[Result]:
     """Give findings as plain dicts, the most severe first and otherwise in the order in which they came."""
-    return [finding.model_dump() for finding in sorted(findings, key=lambda each: SEVERITIES.index(each.severity))]
+    return [asdict(finding) for finding in sorted(findings, key=lambda each: SEVERITIES.index(each.severity))]
 
 
 def plural(count: int, noun: str, many: str = "") -> str:

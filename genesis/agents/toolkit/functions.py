@@ -1,4 +1,4 @@
-"""Measure the functions of languages other than Python with lizard, and find programs' main functions."""
+"""Measure the functions of languages other than Python with lizard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from genesis.agents.toolkit.facts import FunctionMeasure
 from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.language import Language
 
-__all__ = ["MEASURED", "main_line", "measure_functions"]
+__all__ = ["MEASURED", "measure_functions"]
 
 _MEASURED = (
     "C C# C++ CUDA Erlang Fortran Go Java JavaScript Kotlin Lua Objective-C PHP Perl R Ruby Rust Scala Solidity Swift "
@@ -20,20 +20,6 @@ MEASURED = frozenset({*_MEASURED.split(), "C/C++ header"})
 
 _MAX_CHARACTERS = 500_000
 _MAX_FUNCTIONS = 2_000
-_MAIN = {
-    "C": r"^(?:int|void|auto)\s+main\s*\(",
-    "C++": r"^(?:int|void|auto)\s+(?:\w+\s+)?main\s*\(",
-    "C#": r"^\s*(?:(?:public|private|internal|async|unsafe)\s+)*static\s+(?:async\s+)?[\w<>.]+\s+Main\s*\(",
-    "Dart": r"^(?:void\s+|Future<void>\s+)?main\s*\(",
-    "Go": r"^func main\(\)",
-    "Java": r"^\s*(?:public\s+static|static\s+public|static)\s+(?:final\s+)?void\s+main\s*\(",
-    "Kotlin": r"^\s*(?:suspend\s+)?fun\s+main\s*\(",
-    "Rust": r"^(?:pub\s+)?(?:async\s+)?fn main\(\)",
-    "Scala": r"^\s*def\s+main\s*\(|^@main\b",
-    "Swift": r"^@main\b",
-    "Zig": r"^pub fn main\(",
-}
-_MAIN_OF = {name: re.compile(pattern, re.MULTILINE) for name, pattern in _MAIN.items()}
 _RUST_TESTS = re.compile(r"^\s*#\[cfg\(test\)\]\s*\n\s*(?:pub(?:\(\w+\))?\s+)?mod\s", re.MULTILINE)
 _LARGE_LINES, _LARGE_NUMBER = 60, 12
 _STATEMENT = re.compile(
@@ -43,7 +29,6 @@ _STATEMENT = re.compile(
 """A line that begins something new, rather than going on with a statement, closing a block or being a label."""
 
 _PHP_VARIABLE = re.compile(r"\$\w+")
-_GO_PACKAGE = re.compile(r"^package main\b", re.MULTILINE)
 
 
 class _Measured(Protocol):
@@ -55,15 +40,6 @@ class _Measured(Protocol):
     name: str
     parameter_count: int
     full_parameters: list[str]
-
-
-def main_line(text: str, language: Language) -> int:
-    """Find the line where a program's main function begins; 0 where the file has none."""
-    pattern = _MAIN_OF.get(language.name)
-    match = pattern.search(text) if pattern is not None else None
-    if match is None or (language.name == "Go" and not _GO_PACKAGE.search(text)):
-        return 0
-    return text.count("\n", 0, match.start() + len(match[0]) - len(match[0].lstrip())) + 1
 
 
 def measure_functions(file: SourceFile, text: str, language: Language) -> tuple[FunctionMeasure, ...]:

@@ -41,7 +41,7 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> R
     for file, facts in scan:
         stock.add(file, facts)
     languages = stock.rows()
-    entries, more_entries = find_entry_points(tree)
+    entries, more_entries = find_entry_points(scan)
     main = stock.main_language()
     return {
         "languages": languages,

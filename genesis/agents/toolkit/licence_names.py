@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -12,6 +13,12 @@ _LEAST_COVERAGE = 0.4
 _A_NOTICE = 500
 """Up to this length, in characters, a file refers to licences and does not hold one."""
 _SPDX_HEADER = re.compile(r"SPDX-License-Identifier:\s*([A-Za-z0-9.+() -]{2,80})")
+_NOT_OF_THE_TEXT = re.compile(
+    r"^\W*copyright (?:\(c\)|©|\[yyyy\]|\d)[^\n]*$|^(?:the )?mit license(?: \(mit\))?$", re.IGNORECASE | re.MULTILINE
+)
+_WORD = re.compile(r"[a-z0-9]+")
+_WHOLE_TEXTS = {"e87dea5078ce2faaea46d3475af18d30": "Apache-2.0", "0cf21bdfd1964a97a8615e1285348458": "MIT"}
+"""By the beginning of the hash of their words: the commonest texts need no corpus, which takes 0.2 s to read."""
 _NAMES = {
     "AGPL-3.0": r"agpl|affero",
     "LGPL-2.1": r"lgpl[ -]?v?2|lesser general public.{0,20}2",
@@ -67,6 +74,10 @@ def identify(text: str) -> LicenceText:
     Args:
         text: The whole file.
     """
+    words = " ".join(_WORD.findall(_NOT_OF_THE_TEXT.sub("", text).lower()))
+    whole = _WHOLE_TEXTS.get(hashlib.sha256(words.encode()).hexdigest()[:32])
+    if whole is not None:
+        return LicenceText((whole,), 1.0)
     from licenseclassifier import identify_license  # noqa: PLC0415  # it reads its corpus
 
     matches = identify_license(text, coverage_threshold=0.0)

@@ -24,8 +24,8 @@ class _Format:
     kind: str
     file: re.Pattern[str]
     """Searched in the lower-case path."""
-    line: re.Pattern[str]
-    """With the groups `name`, and where there are any `spec`, `direct` and `group`."""
+    line: str
+    """A regular expression with the groups `name`, and where there are any `spec`, `direct` and `group`."""
     judge: _Judge
     library: re.Pattern[str]
     """What a text holds that describes a package for others."""
@@ -36,8 +36,7 @@ class _Format:
 def _format(
     ecosystem: str, kind: str, file: str, line: str, judge: _Judge = pin_of, *, library: str = "(?!)", group: str = ""
 ) -> _Format:
-    patterns = re.compile(file), re.compile(line, re.MULTILINE)
-    return _Format(ecosystem, kind, *patterns, judge, re.compile(library), group)
+    return _Format(ecosystem, kind, re.compile(file), line, judge, re.compile(library), group)
 
 
 def _exact(_spec: str, _ecosystem: str) -> Pin:
@@ -207,7 +206,7 @@ def _read(formats: list[_Format], file: SourceFile, text: str) -> Iterator[Manif
 
 def _dependencies(known: _Format, text: str) -> Iterator[Dependency]:
     block, depth = "", 0
-    for match in known.line.finditer(text):
+    for match in re.finditer(known.line, text, re.MULTILINE):
         found = {key: value or "" for key, value in match.groupdict().items()}
         name = found.get("name") or ":".join(filter(None, (found.get("g"), found.get("n"))))
         group = _group(known, found.get("group") or found.get("inline") or block)

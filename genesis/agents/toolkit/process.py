@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
@@ -173,7 +174,11 @@ def installed_program(name: str) -> str | None:
 
 def trusted_path(outside: Path) -> str:
     """Give `PATH` without relative entries and without folders inside `outside`, where programs are untrusted."""
-    entries = os.get_exec_path()
+    return _trusted_path(tuple(os.get_exec_path()), outside)
+
+
+@lru_cache(16)
+def _trusted_path(entries: tuple[str, ...], outside: Path) -> str:
     return os.pathsep.join(
         entry for entry in entries if Path(entry).is_absolute() and not Path(entry).resolve().is_relative_to(outside)
     )

@@ -242,6 +242,7 @@ _LOCAL_HOST = re.compile(
     r"(?:\.|[:/,;]|$))"
 )
 _DATABASE_HOST = re.compile(r"(?i)(?:server|data source|host|addr(?:ess)?)\s?=\s?([^;\"'\s]{1,80})")
+_MAY_CONNECT = re.compile(r"(?i)(?:password|pwd)\s?=")
 _DATABASE_PASSWORD = re.compile(r"(?i)(?:^|[;\"'\s])(?:password|pwd)\s?=\s?(?P<secret>[^;\"'\s<>{}$]{6,80})(?=[;\"'])")
 
 
@@ -256,7 +257,7 @@ def _is_remote_password(match: re.Match[str]) -> bool:
 
 
 def _connection_strings(line: str) -> Iterator[re.Match[str]]:
-    host = _DATABASE_HOST.search(line)
+    host = _DATABASE_HOST.search(line) if "=" in line and _MAY_CONNECT.search(line) else None
     match = _DATABASE_PASSWORD.search(line) if host else None
     if host and match and not _LOCAL_HOST.match(host[1].removeprefix("tcp:")) and _is_literal("", match["secret"]):
         yield match
@@ -289,6 +290,7 @@ _BARE_VALUE = re.compile(
 _WORD_VALUE = re.compile(
     rf"(?:^|\s|--)(?P<name>[\w-]{{0,40}}{_NAME}[\w-]{{0,20}})=(?P<secret>[^\s\"'#`]{{8,200}})(?=\s|$)", re.IGNORECASE
 )
+_DIGIT = re.compile(r"\d")
 _LEFT_OF_NAME = re.compile(r"[\w.-]{0,40}$")
 _NOT_SECRET_NAME = re.compile(
     r"(?i)public|tokeni[sz]|max_?token|csrf|xsrf|(?:next|page|continuation|cancel\w*)_?token|hash|digest|checksum|sha\d"
@@ -326,6 +328,8 @@ def _assigned(context: _Context) -> Iterator[_Candidate]:
 
 
 def _assignments(line: str, context: _Context) -> Iterator[re.Match[str]]:
+    if not (context.is_compose or _DIGIT.search(line)):
+        return  # what a program made has a digit, and only compose files may hold plain words
     yield from _QUOTED_VALUE.finditer(line)
     yield from _ARGUMENT_VALUE.finditer(line)
     if "</" in line:
@@ -359,7 +363,9 @@ def _is_strong(name: str, value: str) -> bool:
 
 def _marked_lines(text: str) -> Iterator[tuple[int, str]]:
     """Find the lines with a word that names of secrets have, with where each begins; very long ones are left out."""
-    lowered = text.lower() if text.isascii() else text.translate(_LOWER)
+    lowered = text.lower()
+    if len(lowered) != len(text):  # some letters have a longer lower case
+        lowered = text.translate(_LOWER)
     ends: dict[int, int] = {}
     for mark in _MARKS:
         place = lowered.find(mark)
@@ -374,7 +380,7 @@ def _marked_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-"""Lower case that keeps a text's length, as `str.lower` does not for some letters."""
+"""Lower case that keeps a text's length."""
 
 
 # Kubernetes Secrets.

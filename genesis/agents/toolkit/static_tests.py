@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from genesis.agents.toolkit.documents import load_json, load_toml, mapping, read
 from genesis.agents.toolkit.facts import TestCount
@@ -37,14 +38,19 @@ class _Rule:
 
     framework: str
     """Empty where the text does not tell it."""
-    pattern: re.Pattern[str]
+    expression: str
     """One match a test."""
     anywhere: bool = False
     """Whether it is so plain that it counts in files that neither name nor folder calls a test."""
 
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The expression, compiled when a file of the language is first read."""
+        return re.compile(self.expression, re.MULTILINE)
+
 
 def _rule(framework: str, pattern: str, *, anywhere: bool = False) -> _Rule:
-    return _Rule(framework, re.compile(pattern, re.MULTILINE), anywhere)
+    return _Rule(framework, pattern, anywhere)
 
 
 _NAMED_BLOCK = r"(?:[.:]\w+(?:\([^()\n]*\)|`[^`]*`)?)*\s*\(?\s*[\"'`]"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import Finding, Result, Severity, dump, plural
 from genesis.agents.toolkit.inputs import whole_number, yes_or_no
 from genesis.agents.toolkit.pytest_run import NESTED_MARKER, SuiteRun, is_nested, run_suite
 from genesis.agents.toolkit.scan import Scan, scan_of
@@ -143,7 +143,7 @@ def _suite_findings(suite: SuiteRun, timeout_s: int) -> Iterator[Finding]:
             detail=failing + (f" and {more} more" if more > 0 else ""),
             advice="Mend them before anything else changes: a red suite hides the next mistake.",
         )
-    known = {
+    known: dict[str, tuple[Severity, str, str]] = {
         "timeout": (
             "medium",
             f"The test suite did not end within {plural(timeout_s, 'second')}",
@@ -169,6 +169,4 @@ def _suite_findings(suite: SuiteRun, timeout_s: int) -> Iterator[Finding]:
     if suite.verdict in known:
         severity, title, advice = known[suite.verdict]
         lines = [line for line in suite.tail.splitlines() if line.strip()]
-        yield Finding.model_validate(
-            {"severity": severity, "title": title, "detail": lines[-1][:300] if lines else "", "advice": advice}
-        )
+        yield Finding(severity=severity, title=title, detail=lines[-1][:300] if lines else "", advice=advice)

@@ -3,11 +3,11 @@ import time
 import pytest
 
 from genesis.agents.toolkit.entry_points import find_entry_points
-from genesis.agents.toolkit.files import survey
+from genesis.agents.toolkit.scan import scan_of
 
 
 def _found(project):
-    entries, more = find_entry_points(survey(project.root))
+    entries, more = find_entry_points(scan_of(project.root))
     assert more == 0
     return {(entry["kind"], entry["name"], entry["target"]) for entry in entries}
 
@@ -162,13 +162,13 @@ def test_setup_py_is_never_run(project):
     project.write(
         "setup.py", f"open({str(project.root / 'ran')!r}, 'w').close()\nfrom setuptools import setup\nsetup()\n"
     )
-    find_entry_points(survey(project.root))
+    find_entry_points(scan_of(project.root))
     assert not (project.root / "ran").exists()
 
 
 def test_what_is_not_shown_is_counted(project):
     project.write("Makefile", "".join(f"t{number}:\n" for number in range(230)))
-    entries, more = find_entry_points(survey(project.root))
+    entries, more = find_entry_points(scan_of(project.root))
     assert (len(entries), more) == (200, 30)
 
 
@@ -246,3 +246,9 @@ def test_activities_that_a_launcher_starts(project):
         "</intent-filter></activity></application></manifest>\n",
     )
     assert _found(project) == {("application", ".Start", ".Start")}
+
+
+def test_a_python_program_may_have_a_further_condition(project):
+    project.write("tool.py", 'import sys\n\nif __name__ == "__main__" and sys.argv:\n    print(1)\n')
+    project.write("library.py", 'import sys\n\nif sys.argv == ["__main__"]:\n    print(1)\n')
+    assert _found(project) == {("main", "tool.py", "if __name__ == '__main__'")}
