@@ -104,7 +104,8 @@ def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settin
         settings = Settings()
     except SettingsError as error:
         raise UsageError(
-            f"a setting cannot be used: {error}", hint="a group of settings is JSON; see docs/guide/settings.md"
+            f"a setting cannot be used: {error}",
+            hint="a group of settings is a JSON object, as in GENESIS_RUN='{\"slots\": 8}'",
         ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

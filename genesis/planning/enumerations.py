@@ -176,6 +176,8 @@ def _inline(span: Span) -> list[Block]:
     is_bulleted = "bullet" in marks[0].re.groupindex
     labels = [""] * len(marks) if is_bulleted else [str(index) for index in range(1, len(marks) + 1)]
     items = [Item(item, label, 0) for item, label in zip(_between(span, marks), labels, strict=True)]
+    if not all(item.span.text.strip() for item in items):
+        return []
     block = Block(items=items, ordered=not is_bulleted)
     if before.text.endswith(":"):
         block.header = before.text

@@ -17,6 +17,7 @@ LEAST_CHARACTERS = 6
 _WORD_CHARACTERS = 12
 """A known value that is shorter, and of letters and digits only, counts as a word of its own alone."""
 _DEEPEST = 60
+_PASSES = 4
 
 _T = TypeVar("_T")
 
@@ -31,10 +32,16 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         text: Any text.
         secrets: Known values; those of fewer than six characters are left out.
     """
-    spans = [span for secret in secrets if secret in text for span in _found(text, secret)]
-    if len(text) >= SHORTEST_MARKED or not text.isidentifier():
-        spans += secret_spans(text)
-    return _struck(text, spans) if spans else text
+    known = tuple(secrets)
+    for _ in range(_PASSES):  # a mark may complete the shape of another secret
+        spans = [span for secret in known if secret in text for span in _found(text, secret)]
+        if len(text) >= SHORTEST_MARKED or not text.isidentifier():
+            spans += secret_spans(text)
+        struck = _struck(text, spans) if spans else text
+        if struck == text:
+            break
+        text = struck
+    return text
 
 
 def redacted(value: _T, secrets: Iterable[str] = ()) -> _T:

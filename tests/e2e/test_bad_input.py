@@ -64,6 +64,7 @@ def test_request_refused_by_run_starts_no_server(own_home, names):
     ],
 )
 def test_other_languages_are_planned_and_the_plan_says_how(genesis, text, planner):
+    (genesis.folder / "src").mkdir()
     plan = genesis("plan", text, "--json")
     assert plan.code == 0
     assert (plan.document["planner"], plan.document["request"]) == (planner, text)
@@ -145,7 +146,7 @@ def test_chain_of_5000_needs_a_higher_limit_and_then_works(genesis):
     for view in ("validate", "simulate"):
         seen = genesis(view, "chain.json", env=more)
         assert seen.code == 0
-        assert len(seen.out.splitlines()) < 100
+        assert len(seen.out.splitlines()) < 200
 
 
 def agents_file(*agents, rules=()):

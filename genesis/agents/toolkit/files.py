@@ -89,7 +89,6 @@ def _is_test(path: str) -> bool:
 
 
 def _place(path: str) -> str:
-    """The path by which a file's purpose is judged: without the packages of a JVM language."""
     root = _SOURCE_ROOT.search(path) if "src/" in path else None
     return f"{path[: root.end()]}{path.rpartition('/')[2]}" if root is not None else path
 
@@ -126,9 +125,14 @@ class SourceFile:
         return _is_test(self.path)
 
     @property
+    def place(self) -> str:
+        """The path by which its purpose is judged: without the packages of a JVM language."""
+        return _place(self.path)
+
+    @property
     def is_example(self) -> bool:
         """Whether it looks like documentation or an example."""
-        *folders, name = _place(self.path).lower().split("/")
+        *folders, name = self.place.lower().split("/")
         return (
             not _EXAMPLE_FOLDERS.isdisjoint(folders)
             or name.endswith((".example", ".sample", ".template", ".dist", ".md", ".rst"))

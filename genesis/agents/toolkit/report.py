@@ -45,7 +45,7 @@ _URGENCY = (
 DEFAULT_OUTPUT = "genesis-audit.md"
 _REFUSED = "GEN-TASK-INPUT"
 _SUMMARISED = 25
-_MARK = re.compile(rb"^<!-- genesis audit report of ([0-9a-f]{16}) -->\r?$", re.MULTILINE)
+_MARK = re.compile(rb"^<!-- genesis-audit report of ([0-9a-f]{16}) -->\r?$", re.MULTILINE)
 """The line by which a report of ours is known, with a hash of the folder that it is about."""
 _MARKED_WITHIN = 2_000
 _MAX_RESULT_CHARACTERS = 20_000_000
@@ -162,7 +162,7 @@ def _heading(folder: Path, moment: datetime) -> list[str]:
     return [
         f"# Audit of {markdown.text(printable(folder.name) or '/')}",
         "",
-        f"<!-- genesis audit report of {_hash(folder)} -->",
+        f"<!-- genesis-audit report of {_hash(folder)} -->",
         "",
         f"Made by Genesis on {moment:%Y-%m-%d %H:%M} UTC. Folder: {markdown.code(printable(str(folder)))}.",
         "",

@@ -223,12 +223,6 @@ class Unprintable(Exception):
         raise KeyboardInterrupt
 
 
-class Unreadable(Exception):
-    @property
-    def response(self):
-        raise RuntimeError("not set")
-
-
 ODD = [
     Odd("no GPU here"),
     KeyboardInterrupt(),
@@ -239,7 +233,6 @@ ODD = [
     StopIteration(),
     StopAsyncIteration(),
     Unprintable(),
-    Unreadable("x"),
 ]
 
 

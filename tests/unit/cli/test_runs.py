@@ -211,14 +211,15 @@ def test_a_list_of_runs_needs_neither_prefect_nor_planning(keep, storage, tmp_pa
     code = (
         "import sys; from genesis.cli.app import main\n"
         "try: main(['runs', '--json'])\n"
-        "except SystemExit: print([m for m in ('prefect', 'genesis.pipeline', 'yaml') if m in sys.modules])"
+        "except SystemExit:\n"
+        "    print([m for m in ('prefect', 'genesis.pipeline', 'yaml') if m in sys.modules], file=sys.stderr)"
     )
     environment = {**os.environ, "PREFECT_LOCAL_STORAGE_PATH": str(storage.root), "HOME": str(tmp_path)}
-    said = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, timeout=60
-    ).stdout
-    assert '"run_id": "20260101-000000-aaaaaa"' in said
-    assert said.endswith("[]\n")
+    )
+    assert '"run_id": "20260101-000000-aaaaaa"' in done.stdout
+    assert done.stderr == "[]\n"
 
 
 def test_several_runs_of_a_correlation_id_are_listed(keep):

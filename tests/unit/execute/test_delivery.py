@@ -124,9 +124,8 @@ async def test_of_many_deliveries_at_once_one_stands_and_none_to_another_task_is
     assert known[0].state == "completed"
 
 
-@pytest.mark.parametrize("value", [{"name": "\ud800"}, {"name": object()}])
-async def test_what_has_no_json_form_is_refused(ledger, settings, value):
-    assert (await refused(settings, "shop/name", value)).code == "GEN-TASK"
+async def test_what_has_no_json_form_is_refused(ledger, settings):
+    assert (await refused(settings, "shop/name", {"name": object()})).code == "GEN-TASK"
 
 
 async def test_a_large_result_is_kept_beside_the_delivery(ledger, settings):

@@ -86,7 +86,7 @@ def test_bots_are_no_contributors(repository):
 
 
 def test_dominance_is_a_persons_and_leaves_out_bots(repository, titles):
-    authors = ["Ada <a@x>", "ada <ada@y>", "dependabot[bot] <d@x>"] * 30 + ["Bob <b@x>"]
+    authors = ["Ada Byron <a@x>", "ada byron <ada@y>", "dependabot[bot] <d@x>"] * 30 + ["Bob <b@x>"]
     _committed(repository, *authors)
     assert "One person made 98 % of the commits" in titles(history.run(repository.root, now=NOW))
 
