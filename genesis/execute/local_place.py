@@ -165,6 +165,7 @@ async def _concluded(run: LeafRun, state: State[Any]) -> Outcome:
     if run.outcome.state in FINISHED:
         return run.outcome
     if state.is_cancelled():
-        return await run.end("cancelled")
+        over = ErrorInfo(code=RUN_IS_OVER, message=_RUN_ENDED) if state.message == _RUN_ENDED else None
+        return await run.end("cancelled", over)
     error = run.outcome.error or ErrorInfo(code="GEN-TASK", message=state.message or "it failed")
     return await run.end("failed", error)

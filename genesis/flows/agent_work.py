@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
 
+from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 
 from genesis.errors import RunError, UsageError
@@ -23,7 +23,7 @@ from genesis.execute.local_place import LocalPlace
 from genesis.execute.log_observer import LogObserver
 from genesis.execute.observer import Observers
 from genesis.execute.run_logs import lines_in_ui
-from genesis.execute.session import Course, Session, utc_now
+from genesis.execute.session import Course, Session
 from genesis.model import FINISHED, Leaf, Outcome, Program
 from genesis.observability.correlation import bound
 from genesis.observability.instruments import DISPATCH_SECONDS
@@ -34,7 +34,7 @@ from genesis.resilience.quotas import quotas_of
 from genesis.resilience.retry import RetryBudget
 from genesis.settings import Settings
 
-__all__ = ["Order", "work_on"]
+__all__ = ["Order", "waited_s", "work_on"]
 
 _KEPT_PROGRAMS = 8
 
@@ -54,19 +54,24 @@ class Order:
     """The id of this flow run."""
     agent: str | None = None
     """Who does them instead of the agent that the plan has."""
-    until: str | None = None
-    """The run's deadline in UTC, ISO 8601."""
+    given_s: float | None = None
+    """Seconds that were left until the run's deadline when this was dispatched."""
     pool: str | None = None
     """The work pool that it came through."""
-    created: datetime | None = None
-    """When it was dispatched, by the server's clock."""
+    waited_s: float = 0.0
+    """Seconds from its dispatch to its begin."""
 
     @property
     def left_s(self) -> float:
-        """Seconds until the deadline, by this host's clock."""
-        if self.until is None:
-            return math.inf
-        return (datetime.fromisoformat(self.until) - utc_now()).total_seconds()
+        """Seconds until the run's deadline, when this began."""
+        return math.inf if self.given_s is None else self.given_s - self.waited_s
+
+
+def waited_s(flow_run: FlowRun) -> float:
+    """Say how long a flow run that runs has waited; both times are of the server's one clock."""
+    if flow_run.created is None or flow_run.state is None:
+        return 0.0
+    return max(0.0, (flow_run.state.timestamp - flow_run.created).total_seconds())
 
 
 async def work_on(order: Order, settings: Settings) -> list[Outcome]:
@@ -80,9 +85,8 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
     Raises:
         RunError: The ledger is not to be found from here, or the leaves are others than those that were dispatched.
     """
-    if order.pool is not None and order.created is not None:
-        waited_s = max(0.0, (utc_now() - order.created).total_seconds())
-        metrics_of_process().observe(DISPATCH_SECONDS, order.pool, value=waited_s)
+    if order.pool is not None:
+        metrics_of_process().observe(DISPATCH_SECONDS, order.pool, value=order.waited_s)
     ledger = open_ledger(await open_store(), order.run_id, settings)
     try:
         raw = await ledger.header_bytes()

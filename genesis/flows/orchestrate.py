@@ -24,7 +24,7 @@ from genesis.execute.attempt import error_info
 from genesis.execute.breaker_events import announced
 from genesis.execute.control import Control
 from genesis.execute.custody import Custody
-from genesis.execute.driver import Ending
+from genesis.execute.ending import Ending
 from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.log_observer import LogObserver
@@ -200,5 +200,5 @@ def final_state(run: Run) -> object:
     if run.state == "completed":
         return Completed(message=message)
     if run.state == "cancelled":
-        return Cancelled(message="the run was cancelled")
+        return Cancelled(message=run.error.message if run.error else "the run was cancelled")
     return Failed(message=message)

@@ -198,9 +198,10 @@ class Bench:
         tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"run:{self.session.run_id}"]))
         return await self.client.read_flow_runs(flow_run_filter=tagged)
 
-    async def wait_for_child(self, state):
+    async def wait_for_child(self, state, pool=None):
         for _ in range(400):
             found = [child for child in await self.children() if child.state.type.value == state]
+            found = [child for child in found if pool in (None, child.work_pool_name)]
             if found:
                 return found[0]
             await asyncio.sleep(0.05)
@@ -349,6 +350,41 @@ async def test_cancelling_stops_children_that_run_and_those_that_nobody_took(ben
     assert {child.state.type.value for child in await run.children()} == {"CANCELLED"}
 
 
+async def test_a_run_whose_child_somebody_cancels_is_not_completed(bench):
+    from prefect.states import Cancelled
+
+    run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c", agent="dev"), agents=("qa", "dev"))
+    outcomes = {}
+    worked_on = [run.program.agents[run.program.leaves[0].agent].pool_name]
+    async with run.place(outcomes) as place, run.hands(pools=worked_on).at_work():
+        driving = asyncio.create_task(run.drive(place, outcomes))
+        child = await run.wait_for_child("SCHEDULED", run.program.agents[run.program.leaves[2].agent].pool_name)
+        await run.client.set_flow_run_state(child.id, Cancelled(), force=True)
+        ending = await driving
+    assert ending.state == "cancelled"
+    assert ending.error.code == "GEN-RUN-CANCELLED"
+    assert "cancelled" in {outcome.state for outcome in outcomes.values()}
+
+
+async def test_a_worker_that_was_told_of_another_deadline_has_its_leaf_done_again(bench):
+    from genesis.model import ErrorInfo
+
+    run = await bench(a_task("a"))
+    times = []
+
+    async def over_at_first(leaf, flow_run):
+        times.append(flow_run.parameters["attempt"])
+        if len(times) > 1:
+            return ended(leaf)
+        return ended(leaf, "cancelled").model_copy(update={"error": ErrorInfo(code="GEN-DEADLINE", message="over")})
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(over_at_first).at_work():
+        ending = await run.drive(place, outcomes)
+    assert ending.state == "completed"
+    assert times == [1, 2]
+
+
 async def test_an_execution_that_dies_leaves_its_children_to_the_next_which_repeats_nothing(bench):
     run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c"), batch_leaves=1)
     go, done = asyncio.Event(), []
@@ -448,6 +484,21 @@ async def test_a_deployment_that_was_made_anew_is_read_again(bench):
             old.flow_id, old.name, work_pool_name=run.pools[0], enforce_parameter_schema=False
         )
         assert (await place.run(run.program.leaves[1])).state == "completed"
+
+
+async def test_what_was_dispatched_to_a_pool_that_was_made_anew_is_dispatched_again(bench):
+    run = await bench(a_task("a"))
+    async with run.place() as place:
+        done = asyncio.create_task(place.run(run.program.leaves[0]))
+        old = await run.wait_for_child("SCHEDULED")
+        await run.client.delete_work_pool(run.pools[0])
+        await run.deploy()
+        async with run.hands().at_work():
+            outcome = await asyncio.wait_for(done, 60)
+    assert outcome.state == "completed"
+    states = {child.id: child.state.type.value for child in await run.children()}
+    assert states.pop(old.id) == "CANCELLED"
+    assert list(states.values()) == ["COMPLETED"]
 
 
 async def test_a_child_with_leaves_that_nobody_wants_any_more_is_stopped_at_the_end(bench):
