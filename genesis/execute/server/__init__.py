@@ -9,7 +9,7 @@ from genesis.execute.server.configured import (
     keep_prefect_off_the_terminal,
     point_prefect_at,
 )
-from genesis.execute.server.lifecycle import ServerInfo, Starting, begin_start, down, status, up, wait_ready
+from genesis.execute.server.lifecycle import ServerInfo, Starting, begin_start, down, revive, status, up, wait_ready
 from genesis.execute.server.notes import space_note
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "fix_prefect_paths",
     "keep_prefect_off_the_terminal",
     "point_prefect_at",
+    "revive",
     "space_note",
     "status",
     "up",
