@@ -20,7 +20,7 @@ from genesis.execute.ledger import leaf_name
 from genesis.execute.session import Session
 from genesis.execute.telemetry import agent_call
 from genesis.foreign import read_safely
-from genesis.model import AgentProfile, Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
+from genesis.model import FINISHED, AgentProfile, Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
 from genesis.planning.proposal import PROPOSAL
 from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
@@ -158,7 +158,9 @@ class LeafRun:
         self.outcome = outcome.model_copy(update={"error": error, "history": history})
 
     async def end(self, state: TaskState, error: ErrorInfo | None = None) -> Outcome:
-        """Make the leaf final without a result, and write that down."""
+        """Make the leaf final without a result, and write that down; what is finished and written down stays so."""
+        if self.outcome.state in FINISHED:
+            return self.outcome
         update = {"state": state, "ended_at": self._session.now(), "error": error or self.outcome.error}
         self.outcome = self.outcome.model_copy(update=update)
         self.outcome = await self._session.record(self.leaf, self.outcome)
@@ -261,6 +263,10 @@ class LeafRun:
             "usd": usd,
             "tokens": result.tokens,
         }
-        finished = self.outcome.model_copy(update=update)
-        self.outcome = await self._session.record(self.leaf, finished)
+        writing = asyncio.ensure_future(self._session.record(self.leaf, self.outcome.model_copy(update=update)))
+        try:
+            self.outcome = await asyncio.shield(writing)
+        except asyncio.CancelledError:  # the work is done: a record that is being written is neither torn nor replaced
+            self.outcome = await writing
+            raise
         return self.outcome

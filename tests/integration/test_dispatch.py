@@ -420,6 +420,17 @@ async def test_an_execution_that_dies_leaves_its_children_to_the_next_which_repe
     assert len(await run.children()) == 3
 
 
+async def test_what_an_attempt_has_written_down_is_kept_even_if_the_server_has_forgotten_its_flow_run(bench):
+    run = await bench(a_task("a"), a_task("b"))
+    first, second = run.program.leaves
+    await run.ledger.record_attempt(first, ended(first, result="done"), str(uuid4()))
+    await run.ledger.record_attempt(second, ended(second, "failed"), str(uuid4()))
+    async with run.place() as place:
+        adopted = await place.attach()
+    assert {index: outcome.result for index, outcome in adopted.items()} == {first.index: "done"}
+    assert (await run.ledger.outcome(first)).state == "completed"
+
+
 async def test_what_failed_in_an_earlier_execution_is_dispatched_anew_even_if_it_was_not_seen(bench):
     run = await bench(a_task("a"))
     states = iter(["failed", "completed"])

@@ -26,6 +26,7 @@ from genesis.execute.dispatch.outbox import Outbox
 from genesis.execute.dispatch.oversight import Oversight, close_child, stop_child
 from genesis.execute.dispatch.pools import Pools
 from genesis.execute.dispatch.waiter import Waiter
+from genesis.execute.ledger import is_done
 from genesis.execute.session import Session
 from genesis.model import FINISHED, Leaf, Outcome
 from genesis.observability.correlation import here
@@ -161,6 +162,9 @@ class PoolPlace:
         except asyncio.CancelledError:
             if self._why is None:  # this execution ends, and not the run: whoever takes it over finds the child
                 raise
+            known = await self._session.ledger.outcome(leaf)
+            if known is not None and known.state in FINISHED:  # it was just being taken in
+                return known
             return await self._session.ledger.adopt(leaf, self._desk.without_record(leaf, "cancelled"))
         finally:
             self._ran.add(leaf.index)
@@ -181,7 +185,8 @@ class PoolPlace:
     async def attach(self) -> dict[int, Outcome]:
         """Find what earlier executions of the run dispatched, before anything is run.
 
-        Children that ended have their finished leaves adopted. Those that live are waited for by `run`.
+        Children that ended have their finished leaves adopted, and so has every attempt whose record is in the ledger,
+        whatever the server still knows of it. Children that live are waited for by `run`.
 
         Returns:
             The outcomes that were adopted, by leaf index.
@@ -192,6 +197,9 @@ class PoolPlace:
             for leaf in earlier.child.leaves:
                 self._attempts[leaf.index] = max(self._attempts.get(leaf.index, 0), earlier.child.attempt)
             adopted |= await self._adopted(earlier.child, adopted)
+        for leaf, outcome in await self._session.ledger.attempted(self._leaves):
+            if not self._is_settled(leaf, adopted) and is_done(leaf, {leaf.index: outcome}):
+                adopted[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
         for earlier in found:
             needed = [leaf for leaf in earlier.child.leaves if not self._is_settled(leaf, adopted)]
             if not earlier.final and needed and self._children.taken.isdisjoint(leaf.index for leaf in needed):

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,18 @@ class Ledger:
     async def attempt(self, leaf: Leaf, token: str) -> Outcome | None:
         """Read what an attempt came to; None where no whole record of it is there."""
         return await self._read_record(_attempt_name(leaf, token), leaf)
+
+    async def attempted(self, leaves: Sequence[Leaf]) -> list[tuple[Leaf, Outcome]]:
+        """Read what all attempts came to; nothing from a storage that cannot list."""
+        tried = set(await self.store.names(self._name("attempts")) or ())
+        found: list[tuple[Leaf, Outcome]] = []
+        for leaf in leaves:
+            name = leaf_name(leaf)
+            tokens = await self.store.names(self._name(f"attempts/{name}")) if name in tried else None
+            for token in tokens or ():
+                outcome = await self.attempt(leaf, token.removesuffix(".json"))
+                found += [(leaf, outcome)] if outcome is not None else []
+        return found
 
     async def adopt(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Make the outcome of an attempt the leaf's own. Only who orchestrates the run may."""
