@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import AsyncClientContext, FlowRunContext
 from prefect.exceptions import PrefectException
 from prefect.flow_engine import run_flow_async
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.utilities.urls import url_for
 
@@ -43,6 +43,8 @@ __all__ = ["final_state", "orchestrate"]
 
 _log = logging.getLogger(__name__)
 _CREATE_TRIES = 4
+_OVERLOADED = frozenset({408, 500, 504})
+"""What an overloaded server answers, besides what Prefect's client repeats by itself: 429, 502 and 503."""
 _OF_THE_API = (httpx.HTTPError, PrefectException)
 """What the way to the Prefect API raises; without it there is no flow run to run leaves in."""
 
@@ -83,6 +85,7 @@ async def orchestrate(
     parameters = {"run_id": session.run_id, "request": session.program.request}
     try:
         with ExitStack() as stack:
+            stack.enter_context(temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: _passing_codes()}))
             async with AsyncExitStack() as clients:
                 context = await _connected(clients)
                 flow_run = await _created(context.client, whole_run, session, parameters)
@@ -97,6 +100,12 @@ async def orchestrate(
     if isinstance(cause, (*_OF_THE_API, OSError)):
         raise _gone(cause, session.run_id) from cause
     raise cause
+
+
+def _passing_codes() -> set[int]:
+    """Give the answers of a server that is overloaded, which Prefect's client repeats by itself only in part."""
+    asked: set[int] = PREFECT_CLIENT_RETRY_EXTRA_CODES.value()
+    return asked | _OVERLOADED
 
 
 def _gone(error: BaseException, run_id: str) -> GenesisError:
