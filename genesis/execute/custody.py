@@ -29,8 +29,10 @@ from genesis.execute.ledger import Ledger, Owner, RunLock
 __all__ = ["SUPERSEDED", "Custody", "owner_here", "take_turn"]
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 5.0
-_LOOKS_AN_EVENT = 2
+_LOOK_S = 1.0
+"""Between two looks at the flow run's state: who suspends it sees nothing start after two seconds."""
+_LOOKS_AN_OWNER = 5
+_LOOKS_AN_EVENT = 10
 _ASK_S = 10.0
 _TRY_S = 0.2
 _FROZEN_S = 12.0
@@ -97,7 +99,8 @@ class Custody:
                 _tell_alive(flow_run)
             looks += 1
             await asyncio.sleep(_LOOK_S)
-            await self._look_at_owner()
+            if looks % _LOOKS_AN_OWNER == 0:
+                await self._look_at_owner()
             await self._look_at_state(client, flow_run)
 
     async def _look_at_owner(self) -> None:
@@ -123,6 +126,10 @@ class Custody:
             return
         if state is None:
             return
+        if state.is_paused() is not self._control.suspended and (state.is_paused() or state.is_running()):
+            what = "suspended" if state.is_paused() else "resumed"
+            _log.warning("the run is %s", what, extra={"run_id": self._ledger.run_id, "state": state.name})
+            self._control.suspend(state.is_paused())
         if state.is_cancelling() or state.is_cancelled():
             self._control.cancel()
         elif self._alive and (state.is_crashed() or state.is_scheduled()):

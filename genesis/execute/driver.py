@@ -79,6 +79,7 @@ class Driver:
         self._scheduler = self._schedule()
         self._scheduler.restore(outcomes)
         self._detours = Detours(session, self._look_again)
+        control.when_suspended(self._suspend)
 
     async def run(self) -> Ending:
         """Run until every leaf is final, and say how it ended."""
@@ -91,7 +92,7 @@ class Driver:
                 for index, outcome in self._undecided.items():
                     self._consider(self._leaves[index], outcome, group)
                 while not self._scheduler.done:
-                    if self._stop is None:
+                    if self._stop is None and not self._control.suspended:
                         self._steer()
                         for leaf in self._start():
                             self._work(self._ended(leaf), group, self._working)
@@ -347,6 +348,11 @@ class Driver:
         """Wake the loop: an agent can be used again, or no more."""
         if self._stop is None:
             self._news.put_nowait(None)
+
+    def _suspend(self) -> None:
+        """Start nothing for now, or go on."""
+        self._place.suspend(self._control.suspended)
+        self._look_again()
 
     def _spend(self, outcome: Outcome) -> None:
         self._spending.add(outcome)

@@ -106,6 +106,9 @@ class LocalPlace:
             self._made[leaf.index] = run.outcome
         return await _concluded(run, state)
 
+    def suspend(self, suspended: bool) -> None:
+        """Do nothing: every leaf that was given to this place has begun."""
+
     def cancel(self, why: str) -> None:
         """End all attempts, and make no other."""
         self._stopped = why

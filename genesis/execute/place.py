@@ -42,6 +42,10 @@ class Place(Protocol):
         """
         ...
 
+    def suspend(self, suspended: bool) -> None:
+        """Begin no leaf for now, or go on; what runs ends as usual."""
+        ...
+
     def cancel(self, why: str) -> None:
         """End all work that goes on, and start none."""
         ...

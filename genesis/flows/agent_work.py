@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
+from typing import NamedTuple
 
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
@@ -34,7 +35,7 @@ from genesis.resilience.quotas import quotas_of
 from genesis.resilience.retry import RetryBudget
 from genesis.settings import Settings
 
-__all__ = ["Order", "waited_s", "work_on"]
+__all__ = ["Order", "Worked", "waited_s", "work_on"]
 
 _KEPT_PROGRAMS = 8
 
@@ -74,13 +75,19 @@ def waited_s(flow_run: FlowRun) -> float:
     return max(0.0, (flow_run.state.timestamp - flow_run.created).total_seconds())
 
 
-async def work_on(order: Order, settings: Settings) -> list[Outcome]:
+class Worked(NamedTuple):
+    """What came of an order."""
+
+    ended: list[Outcome]
+    """In order, without those left out."""
+    suspended: bool
+    """Whether leaves were left out because the run was suspended."""
+
+
+async def work_on(order: Order, settings: Settings) -> Worked:
     """Run leaves, and leave each outcome as an attempt in the ledger before the next one starts.
 
-    A leaf that comes after one that failed here is left out.
-
-    Returns:
-        The outcomes in order, without those left out.
+    A leaf that comes after one that failed here is left out, and so are those that are left when the run is suspended.
 
     Raises:
         RunError: The ledger is not to be found from here, or the leaves are others than those that were dispatched.
@@ -106,13 +113,15 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
 
 async def _worked(
     session: Session, order: Order, leaves: Sequence[Leaf], outcomes: dict[int, Outcome], place: LocalPlace
-) -> list[Outcome]:
+) -> Worked:
     """Run leaves one after the other; those that come after one that failed are left out."""
     ended: list[Outcome] = []
     async with announced(session), place:
         for leaf in leaves:
             if not all(source in outcomes for source in leaf.after):
                 continue
+            if await session.ledger.suspended():
+                return Worked(ended, suspended=True)
             outcome = await place.run(leaf)
             _stop_if_cancelled()
             ended.append(outcome)
@@ -120,7 +129,7 @@ async def _worked(
             _tell(order, outcome)
             if outcome.state in FINISHED:
                 outcomes[leaf.index] = outcome
-    return ended
+    return Worked(ended, suspended=False)
 
 
 def _stop_if_cancelled() -> None:

@@ -108,7 +108,8 @@ async def agent_task(
         waited_s=waited_s(flow_run),
     )
     with logged("agent"):
-        return ended_state(await work_on(order, Settings()), len(tasks))
+        worked = await work_on(order, Settings())
+        return ended_state(worked.ended, len(tasks), suspended=worked.suspended)
 
 
 @flow(name="housekeeping", persist_result=False, log_prints=False)

@@ -17,6 +17,7 @@ from prefect.states import Completed, Failed
 
 from genesis.errors import RunError
 from genesis.execute.control import Control
+from genesis.execute.dispatch.verdict import SUSPENDED
 from genesis.execute.history import open_ledger
 from genesis.execute.ledger import Ledger, Store, new_run_id, open_store
 from genesis.execute.run_events import told_refusal
@@ -159,11 +160,19 @@ async def check_asked(asked: Asked) -> object:
     return Failed(message=f"{len(report.errors)} errors: {report.errors[0].message}")
 
 
-def ended_state(ended: Sequence[Outcome], wanted: int) -> object:
-    """Give the state of a flow run of `agent_task`: what its tasks came to."""
+def ended_state(ended: Sequence[Outcome], wanted: int, *, suspended: bool = False) -> object:
+    """Give the state of a flow run of `agent_task`: what its tasks came to.
+
+    Args:
+        ended: The outcomes of those that were begun.
+        wanted: How many it was to do.
+        suspended: Whether the others were left to be dispatched again, since their run was suspended.
+    """
     failed = [outcome for outcome in ended if outcome.state not in FINISHED]
     if not failed and len(ended) == wanted:
         return Completed(message=f"{wanted} task{'s' if wanted > 1 else ''}")
+    if suspended:
+        return Completed(message=f"{SUSPENDED} after {len(ended)} of {wanted} tasks")
     names = ", ".join(repr(outcome.id) for outcome in failed)
     first = failed[0].error if failed else None
     return Failed(message=f"{names} {failed[0].state if failed else 'left out'}{': ' + first.message if first else ''}")

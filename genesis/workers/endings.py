@@ -64,6 +64,8 @@ class Endings:
             current = await self._api.client.read_flow_run(flow_run.id)
             if current.state is None or current.state.is_final() or _is_another_execution(current, flow_run):
                 return False
+            if state.is_scheduled() and current.state.is_paused():  # who resumes it schedules it
+                return False
             cancelling = current.state.is_cancelling() and when_cancelling is not None
             chosen = when_cancelling if cancelling and when_cancelling is not None else state
             answer = await self._api.client.set_flow_run_state(flow_run.id, chosen)

@@ -98,7 +98,8 @@ class Hands:
                 await self._ledger.record_attempt(leaf, outcome, str(flow_run.id))
                 self.done.append(path)
                 self.tell(leaf, outcome, flow_run)
-            await self._client.set_flow_run_state(flow_run.id, Completed())
+            left = "its run was suspended" if await self._ledger.suspended() else None
+            await self._client.set_flow_run_state(flow_run.id, Completed(message=left))
         except Death as death:
             await self._client.set_flow_run_state(flow_run.id, Crashed(message=str(death)))
         finally:
@@ -510,6 +511,53 @@ async def test_what_was_dispatched_to_a_pool_that_was_made_anew_is_dispatched_ag
     states = {child.id: child.state.type.value for child in await run.children()}
     assert states.pop(old.id) == "CANCELLED"
     assert list(states.values()) == ["COMPLETED"]
+
+
+async def test_a_run_that_is_suspended_begins_no_leaf_and_goes_on_when_it_is_resumed(bench):
+    from prefect.states import Paused, Running
+
+    from genesis.execute.control import Control
+    from genesis.execute.custody import Custody
+    from genesis.execute.driver import Driver
+
+    run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c", agent="dev"), agents=("qa", "dev"))
+    begun, go_on = [], asyncio.Event()
+
+    async def slow_at_first(leaf, _flow_run):
+        if await run.ledger.suspended():
+            return None  # as a worker of Genesis does
+        begun.append((leaf.path, time.monotonic()))
+        await go_on.wait()
+        return ended(leaf)
+
+    outcomes, control = {}, Control()
+    custody = Custody(run.ledger, control, alive=False)
+    flow_run = await run.client.read_flow_run(run.flow_run_id)
+    await run.client.set_flow_run_state(flow_run.id, Running(), force=True)
+    custody._owner = None
+    keeping = asyncio.create_task(custody._keep(run.client, flow_run))
+    hands = run.hands(slow_at_first, pools=[run.program.agents[run.program.leaves[0].agent].pool_name])
+    async with run.place(outcomes) as place, hands.at_work():
+        driving = asyncio.create_task(Driver(run.session, control, place, outcomes).run())
+        while not begun:
+            await asyncio.sleep(0.05)
+        await run.client.set_flow_run_state(flow_run.id, Paused(), force=True)
+        suspended_at = time.monotonic()
+        while not await run.ledger.suspended():
+            assert time.monotonic() - suspended_at < 10
+            await asyncio.sleep(0.05)
+        go_on.set()
+        child = await run.wait_for_child("COMPLETED")
+        assert child.state.message == "its run was suspended"
+        await asyncio.sleep(1)
+        assert not driving.done()
+        assert [path for path, _ in begun] == ["a"]
+        async with run.hands(slow_at_first).at_work():
+            await run.client.set_flow_run_state(flow_run.id, Running(), force=True)
+            ending = await asyncio.wait_for(driving, 60)
+    keeping.cancel()
+    assert ending.state == "completed"
+    assert sorted(path for path, _ in begun) == ["a", "b", "c"]
 
 
 async def test_a_child_with_leaves_that_nobody_wants_any_more_is_stopped_at_the_end(bench):

@@ -84,6 +84,9 @@ class PoolPlace:
         self._say = say
         self._leaves = session.program.leaves
         self._why: str | None = None
+        self._suspended = False
+        self._kept_back: list[Leaf] = []
+        """Leaves with other agents than the program's, which wait until the run goes on."""
         self._attempts: dict[int, int] = {}
         self._ran: set[int] = set()
         self._traces: dict[int, str] = {}
@@ -118,6 +121,7 @@ class PoolPlace:
         self._dispatcher = Dispatcher(line, self._pools, self._session, self._flow_run_id)
         self._waiter = Waiter(line, self._session.run_id, self._children, lambda: list(self._children.living.values()))
         self._oversight = Oversight(line, self._pools, self._children, self._session)
+        await self._session.ledger.suspend(suspended=False)
         for loop in (self._waiter.listen, self._waiter.poll, self._oversight.watch):
             self._errands.keep(loop)
         return self
@@ -155,7 +159,7 @@ class PoolPlace:
             elif leaf.index in self._children.taken:
                 self._children.show(leaf)
             elif leaf.agent != self._leaves[leaf.index].agent:
-                self._send([leaf])  # alone: what travels together has the agents of the program
+                self._send_alone(leaf)  # what travels together has the agents of the program
             else:
                 self._outbox.put(leaf)
             return await outcome
@@ -170,6 +174,16 @@ class PoolPlace:
             self._ran.add(leaf.index)
             self._outbox.drop(leaf)
             self._desk.leave(leaf)
+
+    def suspend(self, suspended: bool) -> None:
+        """Dispatch nothing for now, or go on. Workers read in the ledger that they begin no leaf meanwhile."""
+        self._suspended = suspended
+        self._outbox.hold(suspended)
+        self._errand(self._session.ledger.suspend(suspended=suspended), ())
+        if not suspended:
+            for leaf in self._kept_back:
+                self._send([leaf])
+            self._kept_back.clear()
 
     def cancel(self, why: str) -> None:
         """Stop all children, and dispatch no more. `run` then returns what came of its leaf: as a rule, cancelled."""
@@ -255,6 +269,12 @@ class PoolPlace:
 
     def _send_held(self) -> None:
         self._outbox.moved()
+
+    def _send_alone(self, leaf: Leaf) -> None:
+        if self._suspended:
+            self._kept_back.append(leaf)
+        else:
+            self._send([leaf])
 
     def _send(self, leaves: Sequence[Leaf]) -> None:
         self._children.taken.update(leaf.index for leaf in leaves)

@@ -7,6 +7,7 @@ genesis/<run id>/results/00012-….json a result too large for the record
 genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came to, until the orchestrator adopts it
 genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/owner.json           which flow run orchestrates
+genesis/<run id>/suspended.json       whether workers are to begin no leaf for now
 genesis/<run id>/state.json           the run's last known state
 genesis/<run id>/moments.json         what happened besides the leaves' outcomes; written when the run ends
 genesis/<run id>/files/…              what agents leave: briefs, logs
@@ -255,6 +256,15 @@ class Ledger:
         """
         raw = await self.store.read(self._name(outcome.result_ref)) if outcome.result_ref is not None else None
         return "" if raw is None else raw[: 4 * most].decode("utf-8", "replace")[:most]
+
+    async def suspend(self, *, suspended: bool) -> None:
+        """Note whether workers are to begin no leaf for now."""
+        if suspended or await self.suspended():
+            await self._write("suspended.json", suspended)
+
+    async def suspended(self) -> bool:
+        """Whether workers are to begin no leaf for now."""
+        return await self.store.read(self._name("suspended.json")) == b"true"
 
     async def take_over(self, owner: Owner) -> None:
         """Note who orchestrates the run from now on."""

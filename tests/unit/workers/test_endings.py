@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
-from prefect.states import AwaitingRetry, Cancelled, Cancelling, Pending, Running
+from prefect.states import AwaitingRetry, Cancelled, Cancelling, Pending, Running, Suspended
 
 from genesis.workers.api import Api
 from genesis.workers.endings import Endings
@@ -99,3 +99,9 @@ async def test_a_run_that_is_still_this_claim_is_given_back(made, running):
     made.client.current = Running() if running else claim
     await made.endings.given_back(made.run, "its process died")
     assert [name for name, _ in made.client.set] == ["AwaitingRetry"]
+
+
+async def test_a_suspended_run_is_not_scheduled_when_its_worker_stops(made):
+    made.client.current = Suspended()
+    await made.endings.given_back(made.run, "its worker stopped")
+    assert made.client.set == []
