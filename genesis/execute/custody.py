@@ -31,8 +31,8 @@ __all__ = ["SUPERSEDED", "Custody", "owner_here", "take_turn"]
 _log = logging.getLogger(__name__)
 _LOOK_S = 1.0
 """Between two looks at the flow run's state: who suspends it sees nothing start after two seconds."""
-_LOOKS_AN_OWNER = 5
-_LOOKS_AN_EVENT = 10
+_OWNER_S = 5.0
+_EVENT_S = 10.0
 _ASK_S = 10.0
 _TRY_S = 0.2
 _FROZEN_S = 12.0
@@ -93,13 +93,15 @@ class Custody:
                 _log.warning("nobody watched who orchestrates this run", extra={"reason": repr(fault)})
 
     async def _keep(self, client: PrefectClient, flow_run: FlowRun) -> None:
-        looks = 0
+        told = looked = -math.inf
         while True:
-            if self._alive and looks % _LOOKS_AN_EVENT == 0:
+            now = time.monotonic()
+            if self._alive and now - told >= _EVENT_S:  # by the clock: a busy server makes each look slow
+                told = now
                 _tell_alive(flow_run)
-            looks += 1
             await asyncio.sleep(_LOOK_S)
-            if looks % _LOOKS_AN_OWNER == 0:
+            if now - looked >= _OWNER_S:
+                looked = now
                 await self._look_at_owner()
             await self._look_at_state(client, flow_run)
 
@@ -166,7 +168,7 @@ async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callab
         else:
             return
         now = time.monotonic()
-        if now - told >= _LOOK_S * _LOOKS_AN_EVENT:
+        if now - told >= _EVENT_S:
             told = now
             say(f"run {ledger.run_id!r} waits until the process that had it gives way")
             if flow_run is not None:

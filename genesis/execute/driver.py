@@ -108,6 +108,9 @@ class Driver:
             for timer in self._resting.values():
                 timer.cancel()
             metrics_of_process().add(TASKS_READY, amount=-self._shown_ready)
+        return self._ending()
+
+    def _ending(self) -> Ending:
         leaves = self._session.program.leaves
         known = (self.outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent) for leaf in leaves)
         return decide(known, self._stop)

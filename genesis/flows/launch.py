@@ -156,15 +156,17 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         launch, settings=settings, rehearse=header.rehearse, pools=header.pools, earlier=header.trace, control=control
     )
     metrics_of_process().count(RESUMES)
+    course = await course_of(ledger, header, settings)
     lock = run_lock(ledger, settings, existing=True)
     with ExitStack() as held:
         if launch.deployed:
             await take_turn(ledger, lock, control, launch.say)
             held.push(lock)
+            course = await course_of(ledger, header, settings)  # whoever had the run until now may have added to it
         else:
             held.enter_context(lock)
         await still_there(ledger)
-        return await _execute(await course_of(ledger, header, settings), header, ledger, again)
+        return await _execute(course, header, ledger, again)
 
 
 async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launch) -> Run:
