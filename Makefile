@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install test fast lint format types contract docs bench lock ci
+.PHONY: help install test fast lint format types contract docs sample bench lock ci
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,6 +33,9 @@ contract:  ## Check who imports whom
 
 docs:  ## Write the generated parts of the documentation anew
 	$(BIN)/python docs/tools/pages.py
+
+sample:  ## Write the README's sample anew, from a real run
+	$(BIN)/python docs/tools/sample.py
 
 bench:  ## Run the quick benches that need no server and no data
 	$(BIN)/python -m bench.pipeline --quick

@@ -26,7 +26,7 @@ def read_safely(read: Callable[[], _T], otherwise: _T) -> _T:
     """Read something of anyone's object: its attributes, and the text that it gives of itself, are anyone's code."""
     try:
         return read()
-    except Exception:  # noqa: BLE001  # a boundary: what cannot be read is not known
+    except BaseException:  # noqa: BLE001  # a boundary: what cannot be read is not known, whatever it raises
         return otherwise
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from genesis.errors import UsageError
 
 __all__ = [
+    "NO_HOME",
     "Limits",
     "LlmSettings",
     "LogSettings",
@@ -79,7 +81,7 @@ class LlmSettings(_Group):
 
 
 class ServerSettings(_Group):
-    """The embedded Prefect server."""
+    """The embedded Prefect server, and how long a configured one is waited for."""
 
     host: str = "127.0.0.1"
     """Address that it listens on."""
@@ -87,6 +89,8 @@ class ServerSettings(_Group):
     """0 takes a free port."""
     start_timeout_s: Annotated[float, Field(gt=0)] = 90.0
     """How long a start may take."""
+    wait_s: Annotated[float, Field(ge=0)] = 60.0
+    """How long a command waits for a configured Prefect API that does not answer."""
 
 
 class RunSettings(_Group):
@@ -189,6 +193,17 @@ class ObservabilitySettings(_Group):
     """Most combinations of labels of one metric; what is beyond them is counted under `other`."""
 
 
+NO_HOME = Path(os.devnull) / "genesis"
+"""The home of a user who has none: there can be no such folder. What needs one says so."""
+
+
+def _default_home() -> Path:
+    try:
+        return Path.home() / ".genesis"
+    except RuntimeError:  # no HOME, and no entry in the list of users
+        return NO_HOME
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its defaults."""
 
@@ -196,7 +211,7 @@ class Settings(BaseSettings):
         env_prefix="GENESIS_", env_nested_delimiter="__", extra="ignore", frozen=True, use_attribute_docstrings=True
     )
 
-    home: Path = Field(default_factory=lambda: Path.home() / ".genesis")
+    home: Path = Field(default_factory=_default_home)
     """State of this machine: the embedded server, its database and logs."""
     agents: Path | None = None
     """Agents file; the packaged registry where it is missing."""

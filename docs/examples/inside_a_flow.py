@@ -1,10 +1,13 @@
 """A Prefect flow of your own that runs a program: its leaves are task runs of this flow, beside your own tasks."""
 
 import asyncio
+from pathlib import Path
 
+import prefect
 from prefect import flow, task
 
 import genesis
+from genesis.flows.connection import prefect_api
 
 AGENTS = {
     "agents": [
@@ -20,16 +23,16 @@ AGENTS = {
 
 
 @task
-def folders() -> list[str]:
+def folders() -> dict[str, Path]:
     """Say which folders to look at."""
-    return ["docs", "genesis"]
+    return {"example": Path(__file__).parent, "prefect": Path(prefect.__file__).parent}
 
 
 @flow
 async def disk_report() -> dict[str, str]:
     """Measure several folders side by side."""
     work = {"type": "disk_use", "description": "Measure a folder", "outputs": ["stdout"]}
-    tasks = [{**work, "id": name, "inputs": {"folder": name}} for name in folders()]
+    tasks = [{**work, "id": name, "inputs": {"folder": str(path.resolve())}} for name, path in folders().items()]
     registry = genesis.load_registry(AGENTS)
     plan = genesis.load_plan({"version": 1, "request": "Measure the folders", "tasks": tasks})
     run = await genesis.run(genesis.compile_program(genesis.route(plan, registry), registry))
@@ -37,4 +40,5 @@ async def disk_report() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(disk_report()))
+    with prefect_api():  # the server that runs already, and not one for this call alone
+        print(asyncio.run(disk_report()))

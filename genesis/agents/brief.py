@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,18 +14,18 @@ from pydantic import JsonValue
 from genesis.agents.contract import Result, Work
 from genesis.agents.threads import Threads
 from genesis.errors import ResourceError
+from genesis.model import RESULT_FILE
 
 __all__ = ["BriefExecutor", "work_order"]
 
 _FILE = "brief.md"
-_ANSWER = "result.json"
 
 
 class BriefExecutor:
     """Write what is to be done into the leaf's folder, for a person to do.
 
     The honest default where nothing can do the work: the leaf ends `briefed`, what it promises is named as outstanding,
-    and the rest of the run goes on with that.
+    and what needs its result waits until a person delivers it.
     """
 
     async def execute(self, work: Work) -> Result:
@@ -53,19 +54,26 @@ def work_order(work: Work) -> str:
         sections.append(f"## What you are given\n\n{_values(work.inputs)}")
     if work.upstream:
         sections.append(f"## What was done before\n\n{_values(work.upstream, level=3)}")
+    if work.awaited:
+        names = "\n".join(f"- {_code(path)}: its work order is {_code(order)}" for path, order in work.awaited.items())
+        sections.append(f"## What is still with a person\n\nIts result comes from there, and not from here:\n\n{names}")
     return "\n\n".join([*sections, _delivery(work)]) + "\n"
 
 
 def _delivery(work: Work) -> str:
     folder = work.folder.absolute()
+    command = ["genesis", "deliver", work.run_id, work.path, "--result"]
     if not work.outputs:
-        return f"## What to deliver\n\nNo named result is expected. Leave what you make in `{folder}`."
+        said = shlex.join([*command, "what was done"])
+        return f"## What to deliver\n\nNo named result is expected: a sentence, or a file.\n\n{_fenced(said, 'sh')}"
     names = "\n".join(f"- `{name}`" for name in work.outputs)
     example = json.dumps(dict.fromkeys(work.outputs, "…"), indent=2, ensure_ascii=False)
+    answer = str(folder / RESULT_FILE)
     return (
         f"## What to deliver\n\n{names}\n\n## How to hand it back\n\n"
-        f"Write the results into `{folder / _ANSWER}`, as one JSON object with the names above, and leave files beside "
-        f"it and name them there:\n\n{_fenced(example, 'json')}"
+        f"Write the results into `{answer}`, as one JSON object with the names above, and leave files beside "
+        f"it and name them there:\n\n{_fenced(example, 'json')}\n\nThen hand it in; the run goes on with it:\n\n"
+        f"{_fenced(shlex.join([*command, answer]), 'sh')}"
     )
 
 

@@ -1,4 +1,4 @@
-"""A child process in a group of its own, with bounded output, that never outlives its call."""
+"""A child process in a group of its own, with bounded output, that never outlives its call or this process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
+
+from genesis.agents.group_guard import guard_of_process
 
 __all__ = ["Ended", "run_child"]
 
@@ -103,6 +105,7 @@ async def run_child(
     transport, pipes = await asyncio.get_running_loop().subprocess_exec(
         lambda: _Pipes(keep_bytes), *argv, cwd=cwd, env=dict(env), start_new_session=True
     )
+    guard_of_process().add(transport.get_pid())
     try:
         _feed(transport, stdin)
         await asyncio.wait([pipes.exited])
@@ -130,6 +133,7 @@ async def _end_group(transport: asyncio.SubprocessTransport, pipes: _Pipes) -> N
         _signal_group(group, signal.SIGKILL)
         transport.close()
         await _reaped(pipes)
+        guard_of_process().remove(group)
 
 
 async def _reaped(pipes: _Pipes) -> None:

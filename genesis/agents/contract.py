@@ -49,6 +49,8 @@ class Work:
     """Where the leaf may leave files; it is made when it is first used."""
     upstream: Mapping[str, JsonValue] = field(default_factory=dict)
     """Results of the leaves that it comes after, by path."""
+    awaited: Mapping[str, str] = field(default_factory=dict)
+    """Of a work order: the leaves that it comes after and that are still with a person, with their work orders."""
     until: float = math.inf
     """When this attempt has to end, by `time.monotonic()`: its limit is over, or the run's deadline has come."""
     run_until: float = math.inf

@@ -41,7 +41,9 @@ async def time_limit(work: Work) -> AsyncIterator[None]:
 def _over(work: Work) -> TaskTimeoutError:
     if time.monotonic() >= work.run_until:
         return TaskTimeoutError(
-            f"{work.path!r} was ended at the run's deadline", hint="raise `deadline_s` and resume", code=RUN_IS_OVER
+            f"{work.path!r} was ended at the run's deadline",
+            hint=f"a resume has the whole deadline again: genesis resume {work.run_id}",
+            code=RUN_IS_OVER,
         )
     return TaskTimeoutError(
         f"{work.path!r} ran longer than its limit of {work.timeout_s or 0:g} s",

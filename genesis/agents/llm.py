@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.errors import ModelError, TaskError, UsageError
+from genesis.foreign import encodable
 from genesis.llm import Answer, Model
 from genesis.model import AgentProfile
 from genesis.model import LlmExecutor as LlmSpec
@@ -81,7 +82,7 @@ class LlmExecutor:
 def _result(value: dict[str, JsonValue], answer: Answer[Any], agent: AgentProfile) -> Result:
     rate = agent.cost.usd_per_1k_tokens
     usd = rate * Decimal(answer.tokens) / 1000 if rate is not None and answer.tokens else None
-    return Result(value, usd=usd, tokens=answer.tokens)
+    return Result(encodable(value), usd=usd, tokens=answer.tokens)
 
 
 class _Named(BaseModel):

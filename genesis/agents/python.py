@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.functions import Functions, find_function
-from genesis.agents.threads import Threads, exited
+from genesis.agents.own_loop import OwnLoop
+from genesis.agents.threads import Threads
 from genesis.agents.values import plain, promised
 from genesis.errors import TaskError
 from genesis.model import PythonExecutor as PythonSpec
@@ -25,12 +26,13 @@ class PythonExecutor:
     it takes `**kwargs`. A parameter annotated `Work`, or named `work` without an annotation, gets the work itself.
 
     The call is made in a thread of its own with the caller's context variables, so that a Prefect task or flow called
-    there belongs to the flow run around it. What it returns is awaited in the event loop when it can be, which is how a
-    coroutine function runs. A thread cannot be stopped: when the time is over the attempt ends, and a function that
-    goes on does so unheard, without keeping the process alive.
+    there belongs to the flow run around it. What it returns is awaited when it can be, which is how a coroutine
+    function runs: on an event loop of that thread, so that one that blocks holds up nobody else. When the time is over
+    a coroutine is cancelled. A thread cannot be stopped: the attempt ends, and a function that goes on does so unheard,
+    without keeping the process alive.
 
-    What the function raises passes through as it is, so that retries can tell errors apart. `sys.exit` in a function
-    ends the attempt, not the process.
+    What the function raises passes through as it is, so that retries can tell errors apart. What is no `Exception`,
+    such as `SystemExit`, ends the attempt, not the process.
 
     Args:
         spec: What to call.
@@ -44,29 +46,20 @@ class PythonExecutor:
 
     async def execute(self, work: Work) -> Result:
         """Call the function and take what it returns; a `Result` from it is taken as it is."""
+        loop = OwnLoop()
         async with time_limit(work):
-            made = await self._threads.run(lambda: self._made(work), label=self._call)
-            if isinstance(made, Result):
-                return made
-            return self._result(await _settled(made, self._call), work)
+            return await self._threads.run(lambda: self._called(work, loop), label=self._call, stop=loop.cancel)
 
-    def _made(self, work: Work) -> Result | Awaitable[Any]:
+    def _called(self, work: Work, loop: OwnLoop) -> Result:
         function = find_function(self._call, self._functions)
         arguments = _arguments(function, work, self._call)
         value = function(*arguments.args, **arguments.kwargs)
-        return value if inspect.isawaitable(value) else self._result(value, work)
+        return self._result(loop.run(value) if inspect.isawaitable(value) else value, work)
 
     def _result(self, value: object, work: Work) -> Result:
         if isinstance(value, Result):
             return Result(plain(value.value, source=self._call), value.state, value.usd, value.tokens)
         return Result(promised(plain(value, source=self._call), work.outputs))
-
-
-async def _settled(awaitable: Awaitable[Any], call: str) -> Any:
-    try:
-        return await awaitable
-    except SystemExit as error:
-        raise exited(call, error) from error
 
 
 def _arguments(function: Callable[..., Any], work: Work, call: str) -> inspect.BoundArguments:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -11,10 +12,13 @@ from contextlib import suppress
 from typing import TypeVar
 
 from genesis.errors import TaskError
+from genesis.resilience.taxonomy import classify
 
-__all__ = ["Threads", "exited"]
+__all__ = ["Threads"]
 
 _T = TypeVar("_T")
+_GRACE_S = 2.0
+"""How long a function that was asked to end may take for that."""
 
 
 class Threads:
@@ -32,16 +36,16 @@ class Threads:
         self._idle_s = idle_s
         self._idle: list[queue.SimpleQueue[Callable[[], None]]] = []
 
-    async def run(self, function: Callable[[], _T], *, label: str) -> _T:
+    async def run(self, function: Callable[[], _T], *, label: str, stop: Callable[[], bool] | None = None) -> _T:
         """Run a function in a thread, with the context variables of here. Cancelling leaves the thread behind, unheard.
 
         Args:
             function: What to run.
             label: What it is, for messages.
+            stop: Asks the function to end when the call is cancelled, and says whether it can; it then has two seconds.
 
         Raises:
-            TaskError: The function called `sys.exit`, or let a `KeyboardInterrupt` or a `StopIteration` out, which no
-                coroutine can carry.
+            TaskError: The function raised what is no `Exception`, such as `SystemExit`, or what no coroutine can carry.
         """
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[_T] = loop.create_future()
@@ -52,16 +56,28 @@ class Threads:
                 loop.call_soon_threadsafe(lambda: None if outcome.done() else settle())
 
         def work() -> None:
+            process = os.getpid()
             try:
                 value = context.run(function)
             except BaseException as raised:  # noqa: BLE001  # a thread's boundary: the coroutine that waits gets it
+                _end_forked(process, raised)
                 error = _carriable(raised, label)
                 report(lambda: outcome.set_exception(error))
             else:
+                _end_forked(process)
                 report(lambda: outcome.set_result(value))
 
         self._hand_over(work)
-        return await outcome
+        if stop is None:
+            return await outcome
+        try:
+            return await asyncio.shield(outcome)
+        except asyncio.CancelledError:
+            if stop():
+                await asyncio.wait([outcome], timeout=_GRACE_S)
+            if not outcome.cancel():
+                outcome.exception()  # heard: nobody waits for it any more
+            raise
 
     def _hand_over(self, work: Callable[[], None]) -> None:
         try:
@@ -86,19 +102,42 @@ class Threads:
             self._idle.append(inbox)
 
 
-def exited(label: str, error: SystemExit) -> TaskError:
-    """Make a `sys.exit` in called code a failure of that code, since it would end the event loop."""
-    return TaskError(f"{label!r} called sys.exit({error.code!r})", hint="raise an exception, or return a value")
+def _end_forked(process: int, raised: BaseException | None = None) -> None:
+    """End a child that the function forked and that came back from it: the thread's caller is not its own."""
+    if os.getpid() == process:
+        return
+    code = raised.code if isinstance(raised, SystemExit) else raised is not None
+    os._exit(code if isinstance(code, int) else code is not None)
 
 
 def _carriable(error: BaseException, label: str) -> BaseException:
+    """Make a failure of what would end the event loop, and of an exception that cannot even be described.
+
+    `KeyboardInterrupt` is no Ctrl-C here: that reaches the main thread alone.
+    """
+    kind = type(error).__name__
+    if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
+        if _is_describable(error):
+            return error
+        return TaskError(f"{label!r} raised {kind!r}, which cannot be described", hint="correct the exception's class")
     if isinstance(error, SystemExit):
-        wrapped = exited(label, error)
-    elif isinstance(error, KeyboardInterrupt):  # nobody pressed Ctrl-C: that reaches the main thread alone
-        wrapped = TaskError(f"{label!r} raised KeyboardInterrupt", hint="raise an exception, or return a value")
-    elif isinstance(error, StopIteration):
-        wrapped = TaskError(f"{label!r} let a StopIteration out", hint="give next() a default, or return")
+        said = f"{label!r} called sys.exit({error.code!r})"
+    elif isinstance(error, Exception):
+        said = f"{label!r} let a {kind} out"
     else:
-        return error
-    wrapped.__cause__ = error
+        said = f"{label!r} raised {kind}, which is no Exception" + (f": {error}" if _is_describable(error) else "")
+    wrapped = TaskError(said, hint="raise an exception, or return a value")
+    if _is_describable(error):
+        wrapped.__cause__ = error
     return wrapped
+
+
+def _is_describable(error: BaseException) -> bool:
+    """Whether an exception's text and attributes can be read; both are anyone's code."""
+    try:
+        str(error)
+        repr(error)
+        classify(error)
+    except BaseException:  # noqa: BLE001  # whatever it is: this exception cannot be shown
+        return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +29,8 @@ def plain(value: object, *, source: str) -> JsonValue:
     """Turn a returned value into plain JSON values, by writing it as JSON and reading it back.
 
     Pydantic models, dataclasses, dates, decimals, paths and sets become what JSON has for them; NaN and the infinities,
-    which JSON lacks, become null, and keys become text. A bare iterator is refused: an open file or an endless
+    which JSON lacks, become null, and keys become text: where two keys would be the same text, the one that is no text
+    gets its type behind it, as in `1 (int)`. A bare iterator is refused: an open file or an endless
     generator is one as well. What UTF-8 cannot encode, such as a file's name in bytes of its own, becomes escapes.
 
     Args:
@@ -42,7 +44,10 @@ def plain(value: object, *, source: str) -> JsonValue:
     if isinstance(value, Iterator):
         raise TaskError(f"{source!r} returned a {type(value).__name__!r}", hint="return list(…) of it")
     try:
-        return _round_trip(value)
+        try:
+            return _round_trip(value)
+        except CollisionError:
+            return _round_trip(_with_distinct_keys(value))
     except CollisionError as error:
         raise TaskError(
             f"{source!r} returned a mapping in which {error}",
@@ -66,6 +71,25 @@ def _round_trip(value: object) -> JsonValue:
     if to_json(made) != raw:  # what was lost is a key that stands twice
         json.loads(raw, object_pairs_hook=_without_collision)
     return made
+
+
+def _with_distinct_keys(value: object) -> object:
+    """Add its type to each key that is no text and would be the same as another key in JSON."""
+    if isinstance(value, dict):
+        texts = Counter(map(_key_text, value))
+        kept = {_distinct(key, texts): _with_distinct_keys(item) for key, item in value.items()}
+        return kept if len(kept) == len(value) else value
+    return [_with_distinct_keys(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _distinct(key: object, texts: Counter[str]) -> object:
+    text = _key_text(key)
+    return key if isinstance(key, str) or texts[text] == 1 else f"{text} ({type(key).__name__})"
+
+
+def _key_text(key: object) -> str:
+    """Write a mapping's key as JSON does."""
+    return key if isinstance(key, str) else next(iter(json.loads(to_json({key: None}))))
 
 
 def _without_collision(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from genesis.cli.options import agents_option, debug_option, json_option, load_settings
 from genesis.cli.output import console, print_document
+from genesis.errors import UsageError
+
+if TYPE_CHECKING:
+    from genesis.model import AgentProfile, Registry
+    from genesis.resilience.breakers import SharedBreaker
 
 __all__ = ["agents"]
 
@@ -84,3 +91,78 @@ def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
         console().print(Text.assemble((str(found["agent"]), "red"), f"{place}: {found['problem']}"))
     console().print(f"{len(registry.agents)} agents, {len(registry.rules)} rules, {len(problems)} problems")
     return 1 if problems else 0
+
+
+@agents.command(epilog="Example: genesis agents reset etl_agent")
+@click.argument("names", metavar="NAME ...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Close every breaker that is shared.")
+@agents_option
+@json_option
+@debug_option
+@click.pass_obj
+def reset(parent: Path | None, names: tuple[str, ...], every: bool, agents: Path | None, as_json: bool) -> None:
+    """Close the circuit breakers of agents that are mended, and of the hosts and models that they use.
+
+    NAME is an agent, a host or the address of a model, of whichever project: what is not well opens its breaker again.
+    """
+    from genesis.cli.planning import load_agents
+    from genesis.resilience.breakers import reset_breakers, rules_of, shared_breakers, store_of
+
+    if bool(names) == every:
+        raise UsageError("agents reset needs names, or --all", hint="genesis doctor lists the breakers that are open")
+    settings = load_settings()
+    resilience, registry = settings.resilience, load_agents(agents or parent, settings)
+    store, rules = store_of(resilience, settings.home), rules_of(resilience)
+    found = [] if store is None else shared_breakers(store, rules)
+    wanted = found if every else [each for each in found if (each.kind, each.name) in _meant(names, registry, found)]
+    changed = [each for each in wanted if each.machine.state != "closed"]
+    if store is not None:
+        reset_breakers(store, rules, wanted)
+    if as_json:
+        shapes = [{"kind": each.kind, "name": each.name, "was": each.machine.state} for each in changed]
+        print_document({"reset": shapes, "share": resilience.share})
+        return
+    for each in changed:
+        was = each.machine.state.replace("_", " ")
+        console().print(f"{each.kind} {each.name}: closed, was {was}: {each.machine.reason}", markup=False)
+    if not changed:
+        only = "; those of one process are not shared (GENESIS_RESILIENCE__SHARE=memory)" if store is None else ""
+        console().print(f"No breaker of these was open{only}.", markup=False)
+
+
+def _meant(names: Iterable[str], registry: Registry, found: Iterable[SharedBreaker]) -> set[tuple[str, str]]:
+    """Give the kinds and names of the breakers that some names stand for.
+
+    Raises:
+        UsageError: Neither the registry nor a breaker has one of these names.
+    """
+    from genesis.document import close_matches
+
+    profiles = {agent.name: agent for agent in registry.agents}
+    there = [(each.kind, each.name) for each in found]
+    known = {*profiles, *(name for _, name in there)}
+    meant: set[tuple[str, str]] = set()
+    for name in names:
+        if name not in known:
+            guess = close_matches(name, sorted(known)) or "genesis agents lists the agents; --agents names their file"
+            raise UsageError(f"there is no agent, host or model {name!r}", hint=guess)
+        meant |= {(kind, each) for kind, each in there if each == name}
+        if name in profiles:
+            meant |= _services(profiles[name])
+    return meant
+
+
+def _services(agent: AgentProfile) -> set[tuple[str, str]]:
+    """Give the hosts and models that an agent calls."""
+    from genesis.llm import endpoint_of, parse_model_name
+    from genesis.model import HttpExecutor, LlmExecutor
+    from genesis.resilience.guards import host_of
+
+    llm = load_settings().llm
+    found: set[tuple[str, str]] = set()
+    for spec in (agent.executor_for("", model=llm.model), *agent.executors.values()):
+        if isinstance(spec, HttpExecutor):
+            found.add(("host", host_of(spec.url)))
+        elif isinstance(spec, LlmExecutor) and (model := spec.model or llm.model):
+            found.add(("model", endpoint_of(llm, parse_model_name(model))))
+    return found

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
-from genesis.errors import GenesisError, ResourceError
+from genesis.cli.leaving import leave
+from genesis.cli.streams import flush, keep_stdout_for_the_answer, lost_answer, prepare_streams
+from genesis.errors import GenesisError, ResourceError, UsageError
 
 __all__ = ["main"]
 
@@ -20,6 +23,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("genesis.cli.stages:simulate", "Predict the timeline of a plan file."),
     "run": ("genesis.cli.run:run", "Plan and run a request, or run a plan file."),
     "resume": ("genesis.cli.run:resume", "Go on with a run; finished tasks are kept."),
+    "deliver": ("genesis.cli.deliver:deliver", "Hand in the result of a work order; the run goes on."),
     "cancel": ("genesis.cli.cancel:cancel", "End a run, wherever its tasks are."),
     "runs": ("genesis.cli.runs:runs", "List runs, or show one."),
     "report": ("genesis.cli.report:report", "Write all that is known of a run as one page of HTML."),
@@ -32,6 +36,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("genesis.cli.schema:schema", "Print the JSON Schema of a document."),
 }
 _EXIT_INTERRUPTED = 130
+_HELP = ("-h", "--help", "--version")
+_WITH_OUTCOME = (["run"], ["resume"], ["deliver"])
+"""Commands whose exit code says how a run ended, whatever became of what they printed."""
 
 
 class _LazyGroup(click.Group):
@@ -88,8 +95,21 @@ def _genesis(debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit. This is the boundary at which every error becomes a message and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
+    if _takes(words, "--json") and not any(_takes(words, asked) for asked in _HELP):
+        keep_stdout_for_the_answer()
+    code = _called(words)
+    flush()
+    if lost := lost_answer():
+        sys.stderr.write(f"Error: the answer could not be written to stdout: {lost}\n")
+        code = code or (0 if words[:1] in _WITH_OUTCOME else 1)
+    leave(code)
+
+
+def _called(words: list[str]) -> int:
     debug, as_json = _takes(words, "--debug"), _takes(words, "--json")
     try:
+        _refuse_missing_folder()
         code = _genesis.main(args=words, prog_name="genesis", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
@@ -98,13 +118,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         code = _show(GenesisError("interrupted", code="GEN-INTERRUPTED"), as_json, debug, _EXIT_INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
         code = 1
     except GenesisError as error:
         code = _show(error, as_json, debug, error.exit_code)
     except Exception as error:  # noqa: BLE001 (the named boundary of a command)
         code = _show(_fault(error), as_json, debug, 1, error)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
+
+
+def _refuse_missing_folder() -> None:
+    """Refuse to work in a folder that has been removed: nothing that is relative means anything there.
+
+    Raises:
+        UsageError: The current folder is gone.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109  # asked only whether there is one
+    except OSError as error:
+        raise UsageError(
+            "the current folder does not exist any more", hint="go to a folder that exists, and run the command there"
+        ) from error
 
 
 def _fault(error: Exception) -> GenesisError:
@@ -113,7 +146,8 @@ def _fault(error: Exception) -> GenesisError:
         return ResourceError("no memory is left", hint="give it more memory, or a smaller plan")
     if ResourceError.is_meant_by(error):
         where = f": {error.filename!r}" if isinstance(error, OSError) and error.filename else ""
-        return ResourceError.of(error, f"it cannot go on{where}")
+        hint = "or set GENESIS_HOME and PREFECT_HOME to folders that can be written"
+        return ResourceError.of(error, f"it cannot go on{where}", hint=hint)
     return GenesisError(
         f"unexpected {type(error).__name__}: {error}",
         hint="run it again with --debug, and report what it prints",

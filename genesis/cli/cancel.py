@@ -8,7 +8,7 @@ import dataclasses
 import click
 
 from genesis.cli.options import debug_option, json_option, load_settings
-from genesis.cli.output import console, notes, print_document
+from genesis.cli.output import console, notes, print_document, shown_warnings, tell
 from genesis.cli.prefect import before_prefect
 
 __all__ = ["cancel"]
@@ -31,7 +31,8 @@ def cancel(run_id: str, as_json: bool) -> int:
 
     settings = load_settings()
     asyncio.run(find_run(run_id, settings))  # an unknown run starts no server
-    api = ensure_api(settings)
+    with shown_warnings(tell):
+        api = ensure_api(settings)
     with connected(api):
         stopped = asyncio.run(cancel_run(run_id, settings, lambda text: notes().print(text, style="dim")))
     if as_json:

@@ -35,7 +35,7 @@ def explanation_view(explanation: Explanation, *, short: bool = False) -> Render
     most = _MOST_IN_SHORT if short else _MOST_ROOTS
     parts: list[RenderableType] = []
     if explanation.reason != "failed" and not (explanation.reason == "invalid" and explanation.findings):
-        parts.append(Text(explanation.summary, style="red"))
+        parts.append(Text(explanation.summary, style="cyan" if explanation.reason == "briefed" else "red"))
     if explanation.findings:
         parts.append(Text("The check before the start found:", style="red"))
         parts.append(diagnostics_table(explanation.findings))
@@ -108,13 +108,16 @@ def _skipped(group: Skipped) -> Text:
 
 
 def _go_on(explanation: Explanation) -> RenderableType:
-    """Give the steps as a list, and the command in a line of its own that can be copied."""
-    steps = [Text(step) for step in explanation.next_steps]
+    """Show the steps as a list, and the command in a line of its own, however long: it is there to be copied."""
+    steps = explanation.next_steps
+    many = len(steps) + bool(explanation.command) > 1
+    parts: list[RenderableType] = [
+        _under(Text(f"{number}. {step}" if many else step)) for number, step in enumerate(steps, 1)
+    ]
     if explanation.command:
-        steps.append(Text(explanation.command, style="bold"))
-    parts: list[RenderableType] = []
-    for number, step in enumerate(steps, 1):
-        parts.append(_under(Text.assemble(f"{number}. " if len(steps) > 1 else "", step)))
+        number = f"{len(steps) + 1}. " if many else ""
+        line = Text.assemble(" " * _INDENT, number, (explanation.command, "bold"), no_wrap=True, overflow="ignore")
+        parts.append(line)
     kept = f" ({_tasks(explanation.kept)} done before {'is' if explanation.kept == 1 else 'are'} kept)"
     return Group(Text.assemble(("To go on:", "bold"), (kept if explanation.kept else "", "dim")), *parts)
 

@@ -110,7 +110,7 @@ def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settin
         first = error.errors(include_url=False)[0]
         name = "GENESIS_" + "__".join(str(part) for part in first["loc"]).upper()
         raise UsageError(
-            f"the setting {name} cannot be used: {first['msg']}", hint="see docs/guide/settings.md"
+            f"the setting {name} cannot be used: {first['msg']}", hint=f"correct it, or: unset {name}"
         ) from error
     update: dict[str, Any] = {}
     if llm is not None:

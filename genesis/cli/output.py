@@ -21,10 +21,11 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Span, Text
 
+from genesis.cli.streams import answer
 from genesis.errors import GenesisError
 from genesis.execute.plain import INVISIBLE
 
-__all__ = ["console", "is_live", "notes", "print_document", "print_error", "printable", "shown_warnings"]
+__all__ = ["console", "is_live", "notes", "print_document", "print_error", "printable", "shown_warnings", "tell"]
 
 _TOLD = "genesis.execute.log_observer"
 """Logger whose lines tell the log file what the terminal shows by itself: how tasks and the run end."""
@@ -69,7 +70,8 @@ class _Console(Console):
 
 def _made(file: IO[str], *, stderr: bool = False) -> Console:
     """Make the console of a stream, which is asked for anew at each print: tests and progress replace it."""
-    out = _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    own = None if file in (sys.stdout, sys.stderr) else file
+    out = _Console(file=own, stderr=stderr, markup=False, emoji=False, highlight=False)
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit():
         out.width = int(columns) or _UNBOUNDED
@@ -83,7 +85,7 @@ def _made(file: IO[str], *, stderr: bool = False) -> Console:
 
 def console() -> Console:
     """Make the console for the answer itself."""
-    return _made(sys.stdout)
+    return _made(answer())
 
 
 def notes() -> Console:
@@ -129,12 +131,19 @@ def _has(encoding: str, text: str) -> bool:
     return True
 
 
+def tell(text: str) -> None:
+    """Say on stderr what a command waits for."""
+    notes().print(text, style="dim", soft_wrap=True)
+
+
 def print_document(value: Any) -> None:
-    """Print one JSON document on stdout."""
-    ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    text = json.dumps(value, ensure_ascii=ascii_only, indent=2, allow_nan=False)
-    sys.stdout.write(_ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
-    sys.stdout.flush()
+    """Print one JSON document on stdout; with escapes, where its encoding lacks a character of it."""
+    out = answer()
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    if not _has(out.encoding or "utf-8", text):
+        text = json.dumps(value, indent=2, allow_nan=False)
+    out.write(_ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+    out.flush()
 
 
 def print_error(error: GenesisError, *, as_json: bool) -> None:

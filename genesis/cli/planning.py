@@ -12,9 +12,12 @@ from genesis.cli.output import notes
 from genesis.cli.planning_progress import PlanningProgress
 from genesis.model import Plan, Registry
 from genesis.pipeline import Prepared, compiled, make_plan, prepare
+from genesis.planning.overrides import Overrides
 from genesis.settings import Settings
 
 __all__ = ["forecast", "load_agents", "planned", "read_plan"]
+
+_NO_OVERRIDES = Overrides()
 
 
 def load_agents(path: Path | None, settings: Settings) -> Registry:
@@ -40,6 +43,7 @@ def planned(
     playbooks: Path | None,
     variables: dict[str, str],
     runs_here: bool = True,
+    overrides: Overrides = _NO_OVERRIDES,
 ) -> Prepared:
     """Turn an argument into a prepared plan.
 
@@ -50,6 +54,7 @@ def planned(
         playbooks: Playbooks folder of the call.
         variables: Variables of the call.
         runs_here: Whether its tasks are to run on this machine, so that inputs such as folders are looked at.
+        overrides: Bounds of the call.
     """
     probe = InputProbe() if runs_here else None
     registry = load_agents(agents, settings)
@@ -58,7 +63,8 @@ def planned(
 
         unheard()
     if is_plan_file(word):
-        return prepare(read_plan(word, settings, variables), registry, settings=settings, keep=True, probe=probe)
+        given = overrides.apply(read_plan(word, settings, variables))
+        return prepare(given, registry, settings=settings, keep=True, probe=probe)
     with PlanningProgress(notes()) as progress:
         plan = make_plan(
             word,
@@ -68,7 +74,7 @@ def planned(
             playbooks=playbooks,
             tell=progress.asking,
         )
-    return prepare(plan, registry, settings=settings, probe=probe)
+    return prepare(overrides.apply(plan), registry, settings=settings, probe=probe)
 
 
 def forecast(prepared: Prepared, settings: Settings, *, rehearse: float | None = None) -> Forecast | None:

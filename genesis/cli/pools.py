@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genesis.cli.options import debug_option, json_option, load_settings, project_agents
-from genesis.cli.output import console, notes, print_document
+from genesis.cli.output import console, notes, print_document, shown_warnings, tell
 from genesis.cli.prefect import before_prefect
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
     from genesis.execute.server import ensure_api
     from genesis.flows.connection import connected
 
-    api = ensure_api(settings)
+    with shown_warnings(tell):
+        api = ensure_api(settings)
     with connected(api):
         found = asyncio.run(_compared(fleet, prune))
         wanted = bool(found.changes) and not check

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["before_prefect"]
+import sys
+
+__all__ = ["before_ledger", "before_prefect"]
 
 
 def before_prefect() -> None:
@@ -16,3 +18,11 @@ def before_prefect() -> None:
     from genesis.execute.prefect_files import shut_out_current_folder
 
     shut_out_current_folder()
+
+
+def before_ledger() -> None:
+    """Prepare for Prefect where reading ledgers needs it: not where they are in a folder that is easily found."""
+    from genesis.execute.configured import configured_storage
+
+    if "prefect" not in sys.modules and configured_storage() is None:
+        before_prefect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -13,8 +14,10 @@ from genesis.cli.rows import Rows
 from genesis.execute.deliverables import short_text
 from genesis.execute.plain import cost, duration, rehearsed
 from genesis.model import FINISHED, Diagnostic, Outcome, Report, Route, RoutedPlan, Run, Task
-from genesis.pipeline import Simulation
 from genesis.structure import known_seconds, shown_edges
+
+if TYPE_CHECKING:
+    from genesis.pipeline import Simulation
 
 __all__ = [
     "STATE_STYLES",
@@ -24,6 +27,7 @@ __all__ = [
     "report_view",
     "run_view",
     "simulation_view",
+    "tasks_table",
 ]
 
 _MOST_ROWS = 60
@@ -161,7 +165,7 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
     """
     parts: list[RenderableType] = []
     if with_tasks:
-        parts.append(_tasks_table(run))
+        parts.append(tasks_table(run))
         if len(run.tasks) > _MOST_ROWS:
             parts.append(Text(f"… and {len(run.tasks) - _MOST_ROWS:,} more in --json", style="dim"))
     failures = [task for task in run.tasks if task.state == "failed" and task.error is not None and explained is None]
@@ -180,14 +184,18 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
 
 def _summary(run: Run) -> Text:
     done = sum(task.state in FINISHED for task in run.tasks)
+    orders = sum(task.state == "briefed" for task in run.tasks)
     parts = [f"{done} of {count(len(run.tasks), 'task')} done in {duration(run.duration_s)}", cost(run)]
+    if orders:
+        parts[0] = f"{count(orders, 'work order')} for people, {parts[0]}"
     line = Text(run.state.replace("_", " "), style=f"bold {STATE_STYLES.get(run.state, '')}".strip())
     if run.rehearsal is not None:
         line.append(f" · {rehearsed(run.rehearsal)}", style="bold magenta")
     return Text.assemble(line, *(f" · {part}" for part in parts if part))
 
 
-def _tasks_table(run: Run) -> Rows:
+def tasks_table(run: Run) -> Rows:
+    """Show a line for each leaf."""
     table = Rows(("task", "agent", "state", "seconds", "what happened"), right=("seconds",), named=("seconds",))
     for task in run.tasks[:_MOST_ROWS]:
         state = Text(task.state.replace("_", " "), style=STATE_STYLES.get(task.state, ""))

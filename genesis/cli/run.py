@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from genesis.cli.bounds import bounds_options, overrides
 from genesis.cli.logs import logged
 from genesis.cli.options import (
     debug_option,
@@ -21,9 +21,10 @@ from genesis.cli.options import (
     slots_option,
     variables,
 )
-from genesis.cli.output import console, notes, print_document, shown_warnings
+from genesis.cli.output import console, notes, print_document, shown_warnings, tell
 from genesis.cli.prefect import before_prefect
 from genesis.cli.status_line import waiting
+from genesis.cli.streams import flush, keep_stdout_for_the_answer, output_shown_as_lines
 from genesis.cli.telemetry import correlation_option, finish, measured, observed
 from genesis.execute.control import Control
 
@@ -32,16 +33,17 @@ if TYPE_CHECKING:
 
     from genesis.execute.server import PendingApi
     from genesis.flows.launch import Launch
-    from genesis.model import Leaf, Run
+    from genesis.model import Budget, Leaf, Run
     from genesis.observability.tracing import Span
+    from genesis.planning.overrides import Overrides
     from genesis.settings import Settings
 
-__all__ = ["resume", "run"]
+__all__ = ["EXIT_CODES", "go_on", "resume", "run"]
 
 _MOST_FILES = 10
 _MOST_SEEN = 60
 """The terminal has shown each leaf of a run of this size as it ended."""
-_EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "cancelled": 130}
+EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "briefed": 5, "cancelled": 130}
 
 
 @click.command(epilog='Example: genesis run "Audit the repository at ." --var run_tests=yes')
@@ -63,6 +65,7 @@ _EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "cancelled"
     help="Serve /metrics on this port of 127.0.0.1 while it runs.",
 )
 @correlation_option
+@bounds_options
 @planning_options
 @json_option
 @debug_option
@@ -73,6 +76,9 @@ def run(
     pools: bool,
     metrics_port: int | None,
     correlation_id: str | None,
+    budget: Budget | None,
+    deadline: float | None,
+    retries: int | None,
     pairs: tuple[str, ...],
     playbooks: Path | None,
     agents: Path | None,
@@ -101,6 +107,7 @@ def run(
             playbooks=playbooks,
             variables=variables(pairs),
             runs_here=not pools and rehearse is None,
+            overrides=overrides(budget, deadline, retries),
         )
         if not as_json:
             known = forecast(prepared, settings, rehearse=rehearse)
@@ -121,27 +128,36 @@ def run(
         return _ended(made, _with_prefect(how, pending, start))
 
 
-@click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c")
+@click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c --budget 5.00")
 @click.argument("run_id", metavar="RUN")
+@bounds_options
 @json_option
 @debug_option
-def resume(run_id: str, as_json: bool) -> int:
-    """Go on with RUN: tasks that are done are kept, the rest runs."""
+def resume(run_id: str, budget: Budget | None, deadline: float | None, retries: int | None, as_json: bool) -> int:
+    """Go on with RUN: tasks that are done are kept, the rest runs.
+
+    A budget counts what the run has spent before; a deadline counts from now.
+    """
+    settings = load_settings()
+    click.get_current_context().with_resource(logged(settings))
+    return go_on(run_id, settings, overrides(budget, deadline, retries), as_json=as_json)
+
+
+def go_on(run_id: str, settings: Settings, bounds: Overrides, *, as_json: bool) -> int:
+    """Go on with a run, show its progress and how it ended, and give the exit code."""
     before_prefect()
     from genesis.execute.history import find_run
     from genesis.execute.server import begin_api
 
-    settings = load_settings()
-    click.get_current_context().with_resource(logged(settings))
     _, header = asyncio.run(find_run(run_id, settings))
 
-    async def go_on(launch: Launch) -> Run:
+    async def again(launch: Launch) -> Run:
         from genesis.flows.launch import resume_run
 
-        return await resume_run(run_id, launch)
+        return await resume_run(run_id, replace(launch, overrides=bounds))
 
     with observed(settings, "resume", correlation_id=header.correlation_id) as made:
-        return _ended(made, _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), go_on))
+        return _ended(made, _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), again))
 
 
 def _ended(made: Span, code: int) -> int:
@@ -168,7 +184,8 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
 
     The server starts in a process of its own while Prefect is imported here.
     """
-    with waiting(notes(), "Starting Prefect"):
+    keep_stdout_for_the_answer()
+    with waiting(notes(), "Starting Prefect"), shown_warnings(tell):
         before_prefect()
         from genesis.cli.live import LiveProgress
         from genesis.execute.drain import drain
@@ -182,7 +199,11 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
     if api.note and not how.as_json:
         notes().print(api.note, style="yellow")
     scale = 1.0 if how.rehearse is None else how.rehearse
-    live = LiveProgress(notes(), how.settings.run.slots, scale)
+    out = notes()
+    live = LiveProgress(out, how.settings.run.slots, scale)
+
+    def show(line: str) -> None:
+        out.print(line, style="dim", markup=False, soft_wrap=True)
 
     async def mend() -> None:
         await asyncio.to_thread(ensure_api, how.settings)
@@ -203,7 +224,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
         return await start(launch)
 
     try:
-        with interruptible(), connected(api), shown_warnings(live.say):
+        with interruptible(), connected(api), output_shown_as_lines(show), shown_warnings(live.say):
             done = asyncio.run(measured(whole, how.metrics_port))
     finally:
         live.close()
@@ -218,8 +239,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
 
 def _leave(code: int) -> NoReturn:
     """End the process at once: what is left to send would be waited for although nobody takes it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     os._exit(code)
 
 
@@ -232,11 +252,11 @@ def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
     explanation = explain(run, leaves)
     if as_json:
         print_document(run_document(run, explanation))
-        return _EXIT_CODES.get(run.state, 1)
+        return EXIT_CODES.get(run.state, 1)
     out = console()
     seen = out.is_terminal and notes().is_terminal and len(run.tasks) <= _MOST_SEEN
     explained = None if explanation is None else explanation_view(explanation, short=True)
-    out.print(run_view(run, with_tasks=not seen, explained=explained))
+    out.print(run_view(run, with_tasks=not seen, explained=explained), crop=False)
     left = deliverables(run, leaves)
     for found in left[:_MOST_FILES]:
         what = "Work order for" if found.briefed else f"{found.name.capitalize()} by"
@@ -247,4 +267,4 @@ def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
         out.print(f"All about it: genesis runs show {run.run_id}", soft_wrap=True)
     if run.ui_url:
         out.print(f"Watch it in the Prefect UI: {run.ui_url}", soft_wrap=True)
-    return _EXIT_CODES.get(run.state, 1)
+    return EXIT_CODES.get(run.state, 1)

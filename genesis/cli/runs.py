@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from genesis.cli.options import debug_option, json_option, load_settings
-from genesis.cli.output import console, print_document
-from genesis.cli.prefect import before_prefect
+from genesis.cli.output import console, notes, print_document
+from genesis.cli.prefect import before_ledger
 from genesis.cli.purge import purge
 from genesis.model import RunState
 
 if TYPE_CHECKING:
     from genesis.cli.rows import Rows
     from genesis.execute.catalogue import Listed, Logs
+    from genesis.execute.explain import Explanation
+    from genesis.execute.ledger import Header
+    from genesis.model import Run
     from genesis.settings import Settings
 
 __all__ = ["runs"]
@@ -76,7 +81,7 @@ def runs(
     """List the runs that the ledger on this machine knows, newest first."""
     if ctx.invoked_subcommand is not None:
         return
-    before_prefect()
+    before_ledger()
     from genesis.execute.catalogue import Choice, choose
 
     choice = Choice(states, since, agent, request, correlation)
@@ -91,54 +96,102 @@ def runs(
         console().print("No run is like that. All of them: genesis runs")
 
 
-@runs.command(epilog="Example: genesis runs show 20261122-142530-3f9a1c --json")
+@runs.command(epilog="Example: genesis runs show 20261122-142530-3f9a1c --results")
 @click.argument("run", metavar="RUN")
+@click.option("--results", is_flag=True, help="Show what the tasks gave; the first lines of each.")
+@click.option("--task", default=None, metavar="TASK", help="Show this task alone, with its whole result.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the results to a file, as JSON."
+)
 @json_option
 @debug_option
-def show(run: str, as_json: bool) -> None:
+def show(run: str, results: bool, task: str | None, output: Path | None, as_json: bool) -> None:
     """Show what is known of RUN: every task with its agent, state, result and error.
 
     RUN is a run's id or its correlation id; where several runs have that one, they are listed. Of a run that did not
     complete it says what failed for its own reason, what was tried, what was left out because of it, and how to go on.
     """
-    before_prefect()
+    before_ledger()
     from genesis.execute.catalogue import find
 
     settings = load_settings()
+    wanted = _Wanted(results or task is not None or output is not None, task, output)
     found = asyncio.run(find(run, settings))
     if isinstance(found, str):
-        _show_one(found, settings, as_json=as_json)
+        _show_one(found, settings, wanted, as_json=as_json)
     elif len(found) == 1:
-        _show_one(found[0].run.run_id, settings, as_json=as_json)
+        _show_one(found[0].run.run_id, settings, wanted, as_json=as_json)
     else:
         _show_several(run, found, settings, as_json=as_json)
 
 
-def _show_one(run_id: str, settings: Settings, *, as_json: bool) -> None:
-    from rich.text import Text
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What of a run's results is wanted."""
 
-    from genesis.cli.explained import explanation_view, run_document
-    from genesis.cli.render import run_view
+    results: bool
+    task: str | None
+    output: Path | None
+
+
+def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool) -> None:
+    from genesis.cli.explained import run_document
+    from genesis.cli.results import write_results
     from genesis.execute.catalogue import logs_of
-    from genesis.execute.history import explained_run, find_run
     from genesis.execute.ledger import trace_id
-    from genesis.execute.plain import one_line
 
-    run, explanation = asyncio.run(explained_run(run_id, settings))
-    _, header = asyncio.run(find_run(run_id, settings))
+    run, explanation, header = asyncio.run(_read(run_id, settings, wanted))
+    if wanted.output is not None:
+        write_results(wanted.output, run.tasks, one=wanted.task is not None)
+        notes().print(f"The results are in {wanted.output}", soft_wrap=True, markup=False)
     logs, trace = logs_of(run.correlation_id, settings), trace_id(header)
-    if as_json:
+    if as_json and wanted.task is not None:
+        print_document(run.tasks[0].model_dump(mode="json"))
+    elif as_json:
         found = {"request": header.document.get("request"), "trace_id": trace, "logs": logs.model_dump(mode="json")}
         print_document(run_document(run, explanation) | found)
-        return
+    else:
+        _print_one(run, explanation, wanted, request=str(header.document.get("request", "")))
+        if wanted.task is None:
+            if trace is not None:
+                console().print(f"Trace: {trace}", soft_wrap=True)
+            _show_logs(logs)
+            console().print(f"All about it on one page: genesis report {run.run_id}", soft_wrap=True)
+
+
+async def _read(run_id: str, settings: Settings, wanted: _Wanted) -> tuple[Run, Explanation | None, Header]:
+    from genesis.cli.results import whole_run
+    from genesis.execute.delivery import find_leaf
+    from genesis.execute.history import course_of, explained, find_run
+
+    ledger, header = await find_run(run_id, settings)
+    program = (await course_of(ledger, header, settings)).program
+    run, explanation = await explained(ledger, header, program, settings)
+    if wanted.task is not None:
+        find_leaf(program, wanted.task, run_id)
+    return (await whole_run(run, ledger, wanted.task) if wanted.results else run), explanation, header
+
+
+def _print_one(run: Run, explanation: Explanation | None, wanted: _Wanted, *, request: str) -> None:
+    from rich.text import Text
+
+    from genesis.cli.explained import explanation_view
+    from genesis.cli.render import run_view, tasks_table
+    from genesis.cli.results import results_view
+    from genesis.execute.plain import one_line
+
     out = console()
-    out.print(Text.assemble((run.run_id, "bold"), f"  {run.correlation_id}  {run.ui_url or ''}"), soft_wrap=True)
-    out.print(one_line(str(header.document.get("request", ""))))
-    out.print(run_view(run, explained=None if explanation is None else explanation_view(explanation)))
-    if trace is not None:
-        out.print(f"Trace: {trace}", soft_wrap=True)
-    _show_logs(logs)
-    out.print(f"All about it on one page: genesis report {run.run_id}", soft_wrap=True)
+    if wanted.task is not None:
+        out.print(tasks_table(run))
+        if (error := run.tasks[0].error) is not None:
+            out.print(f"{error.message}\n{error.hint and '→ ' + error.hint}".strip(), soft_wrap=True, markup=False)
+    else:
+        out.print(Text.assemble((run.run_id, "bold"), f"  {run.correlation_id}  {run.ui_url or ''}"), soft_wrap=True)
+        out.print(one_line(request))
+        explained = None if explanation is None else explanation_view(explanation)
+        out.print(run_view(run, explained=explained), crop=False)
+    if wanted.results and wanted.output is None:
+        out.print(results_view(run, whole=wanted.task is not None))
 
 
 def _show_several(word: str, found: Sequence[Listed], settings: Settings, *, as_json: bool) -> None:
@@ -156,10 +209,8 @@ def _show_several(word: str, found: Sequence[Listed], settings: Settings, *, as_
 def _show_logs(logs: Logs) -> None:
     said = f"Its log lines: {logs.command}"
     if not logs.exists:
-        said = (
-            f"No log file is at {logs.file}; deployed runs and workers write one, others where GENESIS_LOG__FILE says"
-        )
-    console().print(said, soft_wrap=True)
+        said = f"No log line of it is in {logs.file}; a run writes them after: export GENESIS_LOG__FILE={logs.file}"
+    console().print(said, soft_wrap=True, markup=False)
 
 
 def _document(listed: Listed) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import click
 
 from genesis.cli.logs import logged
 from genesis.cli.options import debug_option, load_settings, project_agents
-from genesis.cli.output import notes
+from genesis.cli.output import notes, shown_warnings, tell
 from genesis.cli.prefect import before_prefect
 from genesis.errors import UsageError
 
@@ -89,7 +89,8 @@ def worker(
     from genesis.workers import ServiceOptions, serve
     from genesis.workers.options import default_name
 
-    api = ensure_api(settings)
+    with shown_warnings(tell):
+        api = ensure_api(settings)
 
     async def mend() -> bool:
         return await asyncio.to_thread(revive, settings, api.api_url)

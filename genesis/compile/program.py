@@ -53,8 +53,9 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     for index, (leaf, agent) in enumerate(zip(tree.leaves, agents, strict=True)):
         sources = {reference: number[source] for reference, source in flow.sources.get(leaf, {}).items()}
         escaped, keys = flow.escaped.get(leaf, ()), flow.keys.get(leaf, {})
-        place = _Place(index, groups[flat.after[leaf]], sources, keys, escaped, prints[leaf])
         node = tree.nodes[leaf]
+        retries = _retries(node.task, plan)
+        place = _Place(index, groups[flat.after[leaf]], sources, keys, escaped, prints[leaf], retries)
         leaves.append(_leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path)))
     used = {leaf.agent for leaf in leaves}
     return Program(
@@ -117,7 +118,7 @@ def _fingerprints(plan: Plan, tree: Outline, flow: DataFlow, flat: Flat, agents:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a leaf stands among the others."""
+    """Where a leaf stands among the others, and what it has from all."""
 
     index: int
     after: tuple[int, ...]
@@ -125,6 +126,7 @@ class _Place:
     keys: dict[str, str]
     escaped: tuple[str, ...]
     fingerprint: str
+    retries: int
 
 
 def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
@@ -133,6 +135,12 @@ def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
     if route is None or task.agent is not None or task.side_effects:
         return ()
     return tuple(other.agent for other in route.alternatives)
+
+
+def _retries(task: Task, plan: Plan) -> int:
+    """Say how often a leaf is repeated: what it says itself, else what the plan says, unless that could do harm."""
+    says_itself = "retries" in task.model_fields_set or task.side_effects
+    return task.retries if says_itself else plan.retries or 0
 
 
 def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float, fallbacks: tuple[str, ...]) -> Leaf:
@@ -158,7 +166,7 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         usd_known=known_usd(task, agent) is not None,
         tokens=expected_tokens(task),
         timeout_s=task.timeout_s or agent.timeout_s,
-        retries=task.retries,
+        retries=place.retries,
         cache=task.cache,
         side_effects=task.side_effects,
         approval=task.approval,

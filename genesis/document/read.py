@@ -124,7 +124,9 @@ def _parse_json(text: str, source: str, limits: Limits) -> Any:
 
 def _empty(source: str) -> DocumentError:
     return DocumentError(
-        f"{source} is empty", hint="see docs/guide/plan-file.md for an example", data={"source": source}
+        f"{source} is empty",
+        hint="what it may hold: genesis schema plan, or: genesis schema agents",
+        data={"source": source},
     )
 
 

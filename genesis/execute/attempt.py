@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -20,16 +22,29 @@ from genesis.execute.ledger import leaf_name
 from genesis.execute.session import Session
 from genesis.execute.telemetry import agent_call
 from genesis.foreign import read_safely
-from genesis.model import FINISHED, AgentProfile, Attempt, Cause, ErrorInfo, Leaf, Outcome, TaskState
+from genesis.model import (
+    KEPT,
+    AgentProfile,
+    Attempt,
+    Cause,
+    CommandExecutor,
+    ErrorInfo,
+    ExecutorSpec,
+    Leaf,
+    Outcome,
+    PythonExecutor,
+    TaskState,
+)
 from genesis.planning.proposal import PROPOSAL
 from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget
-from genesis.resilience.steps_down import described
+from genesis.resilience.steps_down import StepDown, described, step_down
 from genesis.resilience.taxonomy import classify
 
 __all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info"]
 
+_log = logging.getLogger(__name__)
 _LONGEST_KEPT = 300
 MOST_KEPT = 20
 """Attempts that a leaf's history keeps."""
@@ -108,6 +123,8 @@ class LeafRun:
         self._outcomes = outcomes
         self._traced: str | None = None
         """Where the last attempt is in the trace."""
+        self._tries = 0
+        """Attempts of this execution."""
         self._begun: datetime | None = None
         """When the attempt began that goes on."""
         self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
@@ -126,6 +143,7 @@ class LeafRun:
         attempts = self.outcome.attempts
         self._begun = self._session.now()
         self._until = min(time.monotonic() + self.limit_s, self._session.until)
+        self._tries += 1
         self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
             with agent_call(self._session, self.leaf, attempts + 1, again=self._traced) as made:
@@ -157,9 +175,26 @@ class LeafRun:
         history = (*outcome.history, tried)[-MOST_KEPT:]
         self.outcome = outcome.model_copy(update={"error": error, "history": history})
 
+    def repeat_refused(self, repeat: int) -> None:
+        """Note that the run's budget refused a repeat that the leaf's `retries` allow; any thread may.
+
+        Args:
+            repeat: Which one, from 1.
+        """
+        leaf = self.leaf
+        why = f"repeat {repeat} of {leaf.retries} was not made: too many tasks of this run fail at once"
+        step_down(StepDown("execution", "a repeat", "none", f"{leaf.path}: {why}"))
+        _log.warning("task %r: %s", leaf.path, why, extra={"event": "retry.refused", "task": leaf.path})
+        error = self.outcome.error
+        if error is not None:
+            hint = "; ".join(filter(None, (error.hint, f"{why}; mend the cause, and resume")))
+            error = error.model_copy(update={"hint": hint})
+        note = "; ".join(filter(None, (self.outcome.note, why)))
+        self.outcome = self.outcome.model_copy(update={"error": error, "note": note})
+
     async def end(self, state: TaskState, error: ErrorInfo | None = None) -> Outcome:
         """Make the leaf final without a result, and write that down; what is finished and written down stays so."""
-        if self.outcome.state in FINISHED:
+        if self.outcome.state in KEPT:
             return self.outcome
         update = {"state": state, "ended_at": self._session.now(), "error": error or self.outcome.error}
         self.outcome = self.outcome.model_copy(update=update)
@@ -170,13 +205,18 @@ class LeafRun:
         leaf, session = self.leaf, self._session
         upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
         inputs = resolved_inputs(leaf, session.program.vars, upstream)
-        by_path = {session.program.leaves[source].path: value for source, value in upstream.items()}
+        by_path = {
+            session.program.leaves[source].path: value
+            for source, value in upstream.items()
+            if self._outcomes[source].state != "briefed"
+        }
         if not ResultCache.serves(leaf):
             return await self._execute(inputs, by_path)
         cache = ResultCache(session.ledger.store)
         agent = session.program.profile(leaf.agent)
         spec = agent.executor_for(leaf.type, model=session.planner_model)
-        key = await asyncio.to_thread(cache_key, leaf, spec.model_dump_json(), inputs, by_path)
+        does = spec.model_dump_json() + _folder_of(spec, session)
+        key = await asyncio.to_thread(cache_key, leaf, does, inputs, by_path)
         found = await cache.get(leaf, key, session.now())
         if found is not None:
             return Result(value=found[0]), "cached"
@@ -203,6 +243,7 @@ class LeafRun:
             timeout_s=self.limit_s,
             folder=session.files / leaf_name(leaf),
             upstream=upstream,
+            awaited=self._awaited(),
             until=self._until,
             run_until=session.until,
             repeats=self._repeats,
@@ -219,6 +260,15 @@ class LeafRun:
             )
         return result, result.state
 
+    def _awaited(self) -> dict[str, str]:
+        """Name the leaves before this one that are with a person, with their work orders."""
+        before = [self._outcomes[source] for source in self.leaf.after]
+        return {
+            outcome.id: str(outcome.result.get("brief", "")) if isinstance(outcome.result, dict) else ""
+            for outcome in before
+            if outcome.state == "briefed"
+        }
+
     @asynccontextmanager
     async def _guarded(self, agent: AgentProfile) -> AsyncIterator[None]:
         """Wait for the agent's turn, then let the attempt through its breaker, which is not held while it waits.
@@ -228,13 +278,15 @@ class LeafRun:
             BreakerOpenError: The breaker is open.
         """
         breaker, quotas = self._session.breaker(agent.name), self._session.quotas
+        scope = self._session.scopes.get(agent.name, "")
         refused = breaker is not None and await is_open(breaker)
         if quotas is not None and agent.rate is not None and not refused:
-            self._note_wait(await quotas.of_agent(agent.name, agent.rate, left_s=self._until - time.monotonic()))
+            left_s = self._until - time.monotonic()
+            self._note_wait(await quotas.of_agent(agent.name, agent.rate, left_s=left_s, scope=scope))
         if breaker is None:
             yield
         else:
-            async with breaker.guarding():
+            async with breaker.guarding(again=self._tries > 1):
                 yield
 
     def _note_wait(self, waited_s: float) -> None:
@@ -270,3 +322,13 @@ class LeafRun:
             self.outcome = await writing
             raise
         return self.outcome
+
+
+def _folder_of(spec: ExecutorSpec, session: Session) -> str:
+    """Give the folder in which a function or a program works, since it may read anything there by a relative name.
+
+    On workers it is none: their folders differ from host to host, and mean nothing to the run.
+    """
+    if session.token is not None or not isinstance(spec, PythonExecutor | CommandExecutor):
+        return ""
+    return str(Path.cwd() / (spec.cwd or "") if isinstance(spec, CommandExecutor) else Path.cwd())

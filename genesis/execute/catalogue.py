@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import shlex
 from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,12 +18,12 @@ from genesis.errors import GenesisError, UsageError
 from genesis.execute.history import judged, open_ledger
 from genesis.execute.ledger import Ledger, Store, list_runs, open_store
 from genesis.model import FINISHED, Model, Run, RunState
-from genesis.observability.logs import log_file
 from genesis.settings import Settings
 
 __all__ = ["Choice", "Listed", "Logs", "choose", "find", "logs_of", "one_of"]
 
 _MOST_GUESSES = 3
+_MOST_LOG_BYTES = 100_000_000
 
 
 class Listed(Model):
@@ -39,6 +42,7 @@ class Logs(Model):
 
     file: str
     exists: bool
+    """Whether it, or a file that was put aside, has lines of the run."""
     command: str
     """Shows them, those of files that were put aside too."""
 
@@ -138,9 +142,24 @@ async def one_of(word: str, settings: Settings) -> str:
 
 def logs_of(correlation_id: str, settings: Settings) -> Logs:
     """Say where the log lines of a run are, and how to see them."""
+    from genesis.observability.logs import log_file  # noqa: PLC0415  # a list of runs needs it not
+
     file = log_file(settings)
     command = f"grep -hF -- {shlex.quote(correlation_id)} {shlex.quote(str(file))}*"
-    return Logs(file=str(file), exists=file.exists(), command=command)
+    return Logs(file=str(file), exists=_has_lines(file, correlation_id), command=command)
+
+
+def _has_lines(file: Path, correlation_id: str) -> bool:
+    """Whether a log file, or one that was put aside, has lines with this id. Of very long ones the end is read."""
+    wanted, left = correlation_id.encode("utf-8", "surrogatepass"), _MOST_LOG_BYTES
+    with suppress(OSError):
+        for each in sorted(file.parent.glob(f"{glob.escape(file.name)}*")):
+            with each.open("rb") as lines:
+                lines.seek(max(0, each.stat().st_size - left))
+                found = wanted in lines.read(left)
+            if found:
+                return True
+    return False
 
 
 async def _all(store: Store, settings: Settings, correlation: str | None) -> AsyncIterator[Listed]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from genesis.execute.plain import visible
-from genesis.model import FINISHED, Leaf, Outcome, Run
+from genesis.execute.plain import one_line, visible
+from genesis.model import KEPT, RESULT_FILE, Leaf, Outcome, Run
 
-__all__ = ["Deliverable", "deliverables", "harmless", "short_text", "work_orders"]
+__all__ = ["Deliverable", "deliver_command", "deliverables", "harmless", "short_text", "work_orders"]
 
 _READABLE = (".md", ".markdown", ".txt")
 _MOST_CHARACTERS = 200_000
@@ -61,9 +62,13 @@ def deliverables(run: Run, leaves: tuple[Leaf, ...]) -> list[Deliverable]:
     inner = {source for leaf in leaves for source in leaf.after}
     began = min((task.started_at.timestamp() for task in run.tasks if task.started_at), default=0.0) - _CLOCK_SLACK_S
     found: dict[Path, Deliverable] = {}
-    for leaf, outcome in zip(leaves, run.tasks, strict=True):
+    by_path = {outcome.id: outcome for outcome in run.tasks}
+    for leaf in leaves:
+        outcome = by_path.get(leaf.path)
+        if outcome is None:
+            continue
         is_briefed = outcome.state == "briefed"
-        if outcome.state not in FINISHED or (leaf.index in inner and not is_briefed):
+        if outcome.state not in KEPT or (leaf.index in inner and not is_briefed):
             continue
         since = 0.0 if outcome.state == "cached" else began
         for name, file in _files(outcome, since):
@@ -71,10 +76,19 @@ def deliverables(run: Run, leaves: tuple[Leaf, ...]) -> list[Deliverable]:
     return list(found.values())
 
 
+def deliver_command(run_id: str, briefed: Outcome) -> str:
+    """Name the command that hands in the result of a work order: from the file that the order asks for, or as text."""
+    order = briefed.result.get("brief") if isinstance(briefed.result, dict) else None
+    result = str(Path(order).with_name(RESULT_FILE)) if isinstance(order, str) else "FILE|TEXT"
+    return shlex.join(["genesis", "deliver", run_id, briefed.id, "--result", result])
+
+
 def short_text(outcome: Outcome) -> str:
     """Give one line about what a leaf found, where its result has a `summary`."""
     if outcome.state == "briefed":
         return "a work order for a person was written"
+    if outcome.delivered is not None:
+        return f"delivered by {one_line(outcome.delivered.by, 100)}"
     summary = outcome.result.get("summary") if isinstance(outcome.result, dict) else None
     return " ".join(summary.split())[:300] if isinstance(summary, str) else ""
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from packaging.specifiers import SpecifierSet
 
 from genesis.errors import GenesisError, ServiceError, UsageError
+from genesis.execute.configured import no_home
 from genesis.execute.environment import secret
 from genesis.execute.server import ServerInfo, configured_api, status
 from genesis.execute.server.api import server_answer
@@ -25,7 +26,8 @@ from genesis.execute.server.reach import look
 from genesis.execute.server.spawn import free_bytes, installed_prefect, listening_socket
 from genesis.llm import parse_model_name
 from genesis.model import Model
-from genesis.settings import Settings
+from genesis.resilience.breakers import reset_command, rules_of, shared_breakers, state_file, store_of
+from genesis.settings import NO_HOME, Settings
 
 __all__ = ["REQUIREMENTS", "Finding", "diagnose"]
 
@@ -64,7 +66,27 @@ def diagnose(settings: Settings) -> list[Finding]:
         *_api(settings, server),
         *_tools(),
         *_model(settings),
+        *_breakers(settings),
     ]
+
+
+def _breakers(settings: Settings) -> Iterator[Finding]:
+    """Name the circuit breakers that are open for all who share them."""
+    resilience = settings.resilience
+    if resilience.share == "memory" or (resilience.share == "machine" and not state_file(settings.home).exists()):
+        return
+    try:
+        store = store_of(resilience, settings.home)
+        found = [] if store is None else shared_breakers(store, rules_of(resilience))
+    except GenesisError as error:
+        yield Finding(name="breakers", ok=False, detail=error.message, mend=error.hint)
+        return
+    for each in found:
+        if each.machine.state != "closed":
+            when = f"; it is tried again in {each.retry_after_s:.0f} s" if each.retry_after_s > 0 else ""
+            detail = f"{each.kind} {each.name} is not called: {each.machine.reason}{when}"
+            mend = f"mend what it needs, then: {reset_command(each.name)}"
+            yield Finding(name="breaker", ok=False, detail=detail, mend=mend)
 
 
 def _versions() -> Iterator[Finding]:
@@ -88,6 +110,8 @@ def _installed(name: str) -> str | None:
 
 
 def _home(home: Path) -> Finding:
+    if home == NO_HOME:
+        return Finding(name="home", ok=False, detail=no_home().message, mend=no_home().hint)
     there = _existing(home)
     try:
         with tempfile.TemporaryFile(dir=there):
@@ -98,6 +122,8 @@ def _home(home: Path) -> Finding:
 
 
 def _space(home: Path) -> Finding:
+    if home == NO_HOME:
+        return Finding(name="space", ok=True, detail="there is no home to look at")
     left = free_bytes(_existing(home))
     ok = left >= _LOW_BYTES
     mend = "" if ok else "make space, or set GENESIS_HOME to a folder on another disk"
@@ -113,7 +139,7 @@ def _api(settings: Settings, server: ServerInfo) -> Iterator[Finding]:
     """Look at the configured API, or at the embedded server where there is none."""
     try:
         configured = configured_api()
-    except UsageError as error:
+    except GenesisError as error:
         yield Finding(name="api", ok=False, detail=error.message, mend=error.hint)
         return
     if configured is None:

@@ -23,11 +23,14 @@ from genesis.execute.telemetry import task_ended, task_span
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
+from genesis.resilience.breakers import reset_command
 from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
 __all__ = ["Driver"]
 
 _log = logging.getLogger(__name__)
+_LOOK_S = 1.0
+"""Between looks for results that people have delivered meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +80,25 @@ class Driver:
         self._growth = Growth(session)
         self._undecided = {index: outcomes.pop(index) for index in self._growth.undecided(outcomes)}
         self._scheduler = self._schedule()
-        self._scheduler.restore(outcomes)
+        briefed = [index for index, outcome in outcomes.items() if outcome.state == "briefed"]
+        self._scheduler.restore(outcomes.keys() - briefed)
+        for index in briefed:
+            self._scheduler.suspend(index)
         self._detours = Detours(session, self._look_again)
         control.when_suspended(self._suspend)
 
     async def run(self) -> Ending:
         """Run until every leaf is final, and say how it ended."""
         await self._detours.look()
-        watches = [asyncio.create_task(self._watch()), asyncio.create_task(self._detours.watch())]
+        looks = (self._watch(), self._detours.watch(), self._watch_deliveries())
+        watches = [asyncio.create_task(look) for look in looks]
         for watch in watches:
             watch.add_done_callback(self._watched)
         try:
             async with asyncio.TaskGroup() as group:
                 for index, outcome in self._undecided.items():
                     self._consider(self._leaves[index], outcome, group)
-                while not self._scheduler.done:
+                while not await self._is_over():
                     if self._stop is None and not self._control.suspended:
                         self._steer()
                         for leaf in self._start():
@@ -113,7 +120,14 @@ class Driver:
     def _ending(self) -> Ending:
         leaves = self._session.program.leaves
         known = (self.outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent) for leaf in leaves)
-        return decide(known, self._stop)
+        return decide(known, self._stop, run_id=self._session.run_id)
+
+    async def _is_over(self) -> bool:
+        """Whether nothing runs or can run any more, with all that people have delivered so far."""
+        while self._scheduler.done:
+            if not await self._look_for_deliveries():
+                return True
+        return False
 
     def _count_ready(self) -> None:
         """Keep the gauge of leaves that wait for a slot; several runs of a process share it."""
@@ -125,7 +139,9 @@ class Driver:
     def _schedule(self) -> Scheduler:
         joins = self._growth.joins
         jobs = [
-            Job(0.0, leaf.after) if leaf.index in joins else Job(leaf.seconds, leaf.after, self._leaf(leaf.index).agent)
+            Job(0.0, leaf.after)
+            if leaf.index in joins
+            else Job(leaf.seconds, leaf.after, self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
             for leaf in self._leaves
         ]
         per_agent = {agent.name: agent.max_concurrency for agent in self._session.program.registry.agents}
@@ -219,6 +235,8 @@ class Driver:
         if outcome.state in FINISHED:
             self._scheduler.finish(index)
             self._spend(outcome)
+        elif outcome.state == "briefed":
+            self._scheduler.suspend(index)
         else:
             for skipped in self._scheduler.fail(index):
                 self._drop(skipped, "skipped", f"{outcome.id!r} did not finish")
@@ -335,7 +353,8 @@ class Driver:
         error = ErrorInfo(
             code=OPEN,
             message=f"{leaf.agent} has failed too often, and was waited for in vain",
-            hint=f"mend what {leaf.agent} needs, and resume; GENESIS_RESILIENCE__WAIT_S is how long a task waits",
+            hint=f"mend what {leaf.agent} needs, then: {reset_command(leaf.agent)}, and resume; "
+            "GENESIS_RESILIENCE__WAIT_S is how long a task waits",
         )
         past = self._past.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent)
         ended = {
@@ -362,9 +381,8 @@ class Driver:
         spent = self._spending.over()
         if spent is None or self._stop is not None or self._scheduler.done:
             return
-        error = ErrorInfo(
-            code="GEN-BUDGET", message=f"the budget is spent: {spent}", hint="raise the budget and resume"
-        )
+        hint = f"genesis resume {self._session.run_id} --budget {self._spending.more()}"
+        error = ErrorInfo(code="GEN-BUDGET", message=f"the budget is spent: {spent}", hint=hint)
         self._abort(Ending("budget_exceeded", error, lets_end=True))
 
     async def _watch(self) -> None:
@@ -380,7 +398,31 @@ class Driver:
     def _too_late(self) -> Ending:
         deadline_s = self._session.program.deadline_s or 0
         message = f"the deadline of {deadline_s:g} s has passed"
-        return Ending("failed", ErrorInfo(code=RUN_IS_OVER, message=message, hint="raise `deadline_s` and resume"))
+        hint = f"genesis resume {self._session.run_id} --deadline {2 * deadline_s:g}"
+        return Ending("failed", ErrorInfo(code=RUN_IS_OVER, message=message, hint=hint))
+
+    async def _watch_deliveries(self) -> None:
+        """Go on with leaves that wait for a person, as their results come in."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self._scheduler.suspended and not self._halted and await self._look_for_deliveries():
+                self._news.put_nowait(None)
+
+    async def _look_for_deliveries(self) -> bool:
+        """Take up what people have delivered since the last look, and say whether there was any."""
+        waiting = [leaf for leaf in self._leaves if self._scheduler.state(leaf.index) is JobState.SUSPENDED]
+        if not waiting or self._halted:
+            return False
+        try:
+            delivered = await self._session.ledger.deliveries(waiting)
+        except GenesisError as error:
+            _log.warning("the ledger does not say what was delivered", extra={"reason": error.message})
+            return False
+        found = [leaf for leaf in waiting if leaf.index in delivered]
+        for leaf in found:
+            if self._scheduler.state(leaf.index) is JobState.SUSPENDED:
+                self._conclude(leaf, delivered[leaf.index])
+        return bool(found)
 
     def _watched(self, watch: asyncio.Task[None]) -> None:
         """End the run when what watches it fails by itself: without it, leaves could wait for ever."""

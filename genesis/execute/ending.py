@@ -37,39 +37,45 @@ class _Rule:
 
 
 _RULES = (
-    _Rule(frozenset({"failed"}), "failed", "GEN-RUN-FAILED", ("failed", "failed"), "mend the cause and resume"),
-    _Rule(frozenset({"cancelled"}), "cancelled", "GEN-RUN-CANCELLED", ("was cancelled", "were cancelled"), "resume"),
+    _Rule(frozenset({"failed"}), "failed", "GEN-RUN-FAILED", ("failed", "failed"), "mend the cause, then"),
+    _Rule(
+        frozenset({"cancelled"}), "cancelled", "GEN-RUN-CANCELLED", ("was cancelled", "were cancelled"), "to do them"
+    ),
     _Rule(
         frozenset({"skipped", "pending", "running"}),
         "failed",
         "GEN-RUN-UNFINISHED",
         ("was not done", "were not done"),
-        "resume",
+        "to do them",
     ),
     _Rule(
         frozenset({"awaiting_approval"}),
         "awaiting_approval",
         "GEN-RUN-APPROVAL",
         ("waits for an approval", "wait for an approval"),
-        "approve or reject",
+        "approve or reject, then",
     ),
 )
 """The first one that has a leaf decides. Together with `FINISHED` they have every state that a leaf can have."""
 
 
-def decide(leaves: Iterable[Outcome], stop: Ending | None = None) -> Ending:
+def decide(leaves: Iterable[Outcome], stop: Ending | None = None, *, run_id: str = "") -> Ending:
     """Decide how a run ended: it is completed when every leaf is finished, and in no other case.
 
     Args:
         leaves: What became of every leaf; one that was never begun is pending.
         stop: Why the run was stopped, where it was.
+        run_id: The run, for hints.
     """
     if stop is not None:
         return stop
     left = [leaf for leaf in leaves if leaf.state not in FINISHED]
     for rule in _RULES:
         if found := [leaf.id for leaf in left if leaf.state in rule.leaves]:
-            return Ending(rule.run, ErrorInfo(code=rule.code, message=_message(found, rule.said), hint=rule.hint))
+            hint = f"{rule.hint}: genesis resume {run_id}"
+            return Ending(rule.run, ErrorInfo(code=rule.code, message=_message(found, rule.said), hint=hint))
+        if rule.run == "cancelled" and any(leaf.state == "briefed" for leaf in left):
+            return Ending("briefed")  # what comes after a work order waits for it, and is pending
     return Ending("completed")
 
 

@@ -55,11 +55,13 @@ EVENT_TABLE: tuple[EventKind, ...] = (
     _ended("failed", "a task failed for good, the plan was rejected, the deadline passed, or a fault ended the run"),
     _ended("cancelled", "someone ended the run"),
     _ended("budget_exceeded", "the budget is spent"),
+    _ended("briefed", "people have work orders, and nothing else is left that can run"),
     _ended("refused", "a security rule refused the request of a deployed run"),
     _ended("awaiting_approval", "reserved: nothing but tasks that wait for a person is left"),
     _run("plan.rejected", "the check before the start found errors", "count", "codes"),
     _run("plan.degraded", "a part of planning, routing or checking failed and gave way", "layer", "from", "to"),
     _run("tasks.unassigned", "the plan was rejected, and some tasks have no agent", "count", "paths"),
+    _run("retries.refused", "so many tasks fail that their repeats are not made; once an execution", "reason"),
     _run("budget.exceeded", "the run has ended: its budget is spent", "usd", "tokens", "most_usd", "most_tokens"),
     _run("deadline.exceeded", "the run has ended: its deadline passed", "deadline_s", "duration_s"),
     EventKind(

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from genesis.execute.deliverables import deliver_command
 from genesis.graph import topological_order
 from genesis.model import FINISHED, Attempt, Cause, Diagnostic, ErrorInfo, Leaf, Model, Outcome, Run
 from genesis.resilience.taxonomy import Recovery, meaning_of
 
-__all__ = ["Explanation", "Reason", "Root", "Skipped", "explain"]
+__all__ = ["Explanation", "Reason", "Root", "Skipped", "briefed_tasks", "explain"]
 
-Reason = Literal["failed", "invalid", "interrupted", "cancelled", "budget", "deadline", "waiting", "refused", "stopped"]
-"""`failed`: tasks did. `invalid`: the check before the start found errors. `stopped`: the run could not go on."""
+Reason = Literal[
+    "failed", "invalid", "interrupted", "cancelled", "budget", "deadline", "waiting", "briefed", "refused", "stopped"
+]
+"""`failed`: tasks did. `briefed`: people have work orders. `invalid`: the check before the start found errors.
+`stopped`: the run could not go on."""
 
 _MOST_ROOTS = 20
 _MOST_GROUPS = 20
@@ -31,6 +35,7 @@ _BY_STATE: Mapping[str, Reason] = {
     "cancelled": "cancelled",
     "budget_exceeded": "budget",
     "awaiting_approval": "waiting",
+    "briefed": "briefed",
     "refused": "refused",
 }
 _MENDS: Mapping[Recovery, str] = {
@@ -121,7 +126,7 @@ def explain(
     roots = tuple(_root(task, by_path.get(task.id), folders or {}) for task in failed[:_MOST_ROOTS])
     return Explanation(
         reason=reason,
-        summary=run.error.message if run.error is not None else _SUMMARIES[reason],
+        summary=run.error.message if run.error is not None else _summary(run, reason),
         roots=roots,
         failed=len(failed),
         skipped=_skipped(run, leaves),
@@ -129,7 +134,7 @@ def explain(
         findings=run.findings,
         kept=sum(task.state in FINISHED for task in run.tasks),
         next_steps=_next_steps(run, reason, roots, ledger),
-        command="" if reason == "refused" else f"genesis resume {run.run_id}",
+        command=_command(run, reason),
     )
 
 
@@ -141,9 +146,41 @@ _SUMMARIES: Mapping[Reason, str] = {
     "budget": "its budget is spent",
     "deadline": "its deadline has passed",
     "waiting": "it waits for an approval",
+    "briefed": "all work orders are delivered, and the run has not gone on since",
     "refused": "a security rule refused it",
     "stopped": "it could not go on",
 }
+
+
+def _summary(run: Run, reason: Reason) -> str:
+    """Say it in a sentence: which work orders are out, or what the reason means."""
+    out = briefed_tasks(run)
+    if reason != "briefed" or not out:
+        return _SUMMARIES[reason]
+    names = ", ".join(out[:_MOST_NAMES]) + (f" and {len(out) - _MOST_NAMES} more" if len(out) > _MOST_NAMES else "")
+    return f"{_orders(len(out))} for people {'is' if len(out) == 1 else 'are'} not delivered yet: {names}"
+
+
+def _orders(count: int) -> str:
+    return f"{count:,} work order{'' if count == 1 else 's'}"
+
+
+def briefed_tasks(run: Run) -> list[str]:
+    """Name the tasks whose work orders are out, in document order."""
+    return [task.id for task in run.tasks if task.state == "briefed"]
+
+
+def _command(run: Run, reason: Reason) -> str:
+    """Name the command that goes on with a run."""
+    if reason == "refused":
+        return ""
+    if reason == "briefed":
+        briefed = next((task for task in run.tasks if task.state == "briefed"), None)
+        if briefed is not None:
+            return deliver_command(run.run_id, briefed)
+    if reason in ("budget", "deadline") and run.error is not None and run.error.hint.startswith("genesis "):
+        return run.error.hint
+    return f"genesis resume {run.run_id}"
 
 
 def _reason(run: Run) -> Reason:
@@ -229,10 +266,12 @@ def _next_steps(run: Run, reason: Reason, roots: Sequence[Root], ledger: str) ->
     hint = run.error.hint if run.error is not None else ""
     steps = list(dict.fromkeys(root.mend for root in roots)) if reason in ("failed", "deadline", "budget") else []
     plan = f"{ledger}/run.json" if ledger else "the run's run.json"
-    if reason == "budget":
-        steps.append(f"raise `budget` in {plan}, since a resume keeps to it")
+    if reason == "briefed":
+        steps += ["deliver the result of each, as its work order says; the run goes on by itself"] * (
+            len(briefed_tasks(run)) > 1
+        )
     elif reason == "deadline":
-        steps.append("a resume has the whole deadline again; `deadline_s` in the plan of a new run gives more")
+        steps.append("a resume has the whole deadline again; --deadline gives it more")
     elif reason == "invalid":
         steps += [found.hint for found in run.findings if found.hint] or ([hint] if hint else [])
     elif reason == "refused":

@@ -134,8 +134,7 @@ class Growth:
                 code="GEN-TASK-OUTPUTS", message=f"it was planned again, and {names} is not in what that gave"
             )
             return await session.record(leaf, own.model_copy(update={**update, "state": "failed", "error": error}))
-        state = "briefed" if any(outcomes[source].state == "briefed" for source in last) else "completed"
-        return await session.record(leaf, own.model_copy(update={**update, "state": state, "result": value}))
+        return await session.record(leaf, own.model_copy(update={**update, "state": "completed", "result": value}))
 
     def may_be_written_down(self, leaf: Leaf) -> bool:
         """Whether a leaf that failed for good may become a work order for a person, once: where its plan says so."""
@@ -207,7 +206,7 @@ class Growth:
     async def _more(self, leaf: Leaf, outcome: Outcome) -> Amendment | None:
         """Take the subtasks that a result proposes."""
         result = await self._session.ledger.result(outcome)
-        if not isinstance(result, dict) or PROPOSAL not in result or result[PROPOSAL] == {}:
+        if not isinstance(result, dict) or result.get(PROPOSAL, {}) == {}:  # none, or what none of them gave
             return None
         program, limits = self._session.program, self._session.settings.limits
         tasks = proposed_tasks(result[PROPOSAL], limits)

@@ -6,14 +6,16 @@ import socket
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genesis.errors import UsageError
-from genesis.execute.explain import Explanation, explain
 from genesis.execute.ledger import Header, Ledger, RunLock, Store, leaf_name, open_store
-from genesis.execute.session import Course
-from genesis.model import FINISHED, ErrorInfo, Outcome, Program, Run
-from genesis.pipeline import program_of
+from genesis.model import KEPT, ErrorInfo, Outcome, Program, Run
 from genesis.settings import Settings
+
+if TYPE_CHECKING:
+    from genesis.execute.explain import Explanation
+    from genesis.execute.session import Course
 
 __all__ = [
     "course_of",
@@ -91,6 +93,9 @@ async def course_of(ledger: Ledger, header: Header, settings: Settings) -> Cours
     Raises:
         RunError: Its ledger is damaged.
     """
+    from genesis.execute.session import Course  # noqa: PLC0415  # with all of planning, which a list of runs needs not
+    from genesis.pipeline import program_of  # noqa: PLC0415
+
     amendments = await ledger.amendments()
     return Course(program_of(header.document, header.registry, settings, amendments), amendments)
 
@@ -122,6 +127,8 @@ async def explained(
     ledger: Ledger, header: Header, program: Program, settings: Settings
 ) -> tuple[Run, Explanation | None]:
     """Do what `explained_run` does for a run whose program is at hand."""
+    from genesis.execute.explain import explain  # noqa: PLC0415  # a list of runs needs it not
+
     run = await ledger.load() or _not_started(header, program)
     known = await ledger.known(program.leaves)
     records = {program.leaves[index].path: outcome for index, outcome in known.items()}
@@ -140,7 +147,7 @@ def _newest(run: Run, task: Outcome, record: Outcome | None) -> Outcome:
     A record that is not of finished work can be of an earlier execution of the run. The state is as old as the run's
     last beginning or end.
     """
-    if record is None or record.state in FINISHED:
+    if record is None or record.state in KEPT:
         return record or task
     if run.state in ("running", "pending"):
         stale = record.ended_at is not None and run.started_at is not None and record.ended_at < run.started_at

@@ -28,6 +28,7 @@ from genesis.execute.picture import Picture
 from genesis.execute.place import Place
 from genesis.execute.progress import ProgressArtifact
 from genesis.execute.session import Session
+from genesis.execute.unrun import show_unrun
 from genesis.model import Outcome, Program, Run
 from genesis.resilience.steps_down import StepDown, innermost, step_down
 
@@ -182,6 +183,7 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
         kept_up = asyncio.create_task(shown("progress", progress.keep()))
         try:
             ending = await driver.run()
+            await shown("what did not run", _in_graph(session.program, driver.outcomes, where))
         finally:
             kept_up.cancel()
             with suppress(asyncio.CancelledError):
@@ -192,6 +194,11 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
         shown("the result", _publish_end(publisher, run, session.program, progress.picture)),
     )
     return run
+
+
+async def _in_graph(program: Program, outcomes: dict[int, Outcome], place: Place) -> None:
+    """Put the leaves that did not run into the UI's graph."""
+    show_unrun(program, outcomes, place.nodes())
 
 
 async def _publish_plan(publisher: Publisher, session: Session, picture: Picture) -> None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
 
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State, TaskRunResult
 from prefect.states import Cancelled, Completed, Failed
 
 from genesis.agents.deadline import RUN_IS_OVER
@@ -17,7 +17,8 @@ from genesis.errors import TaskTimeoutError
 from genesis.execute.attempt import LeafRun, error_info
 from genesis.execute.session import Session
 from genesis.execute.tasks import LeafTasks
-from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
+from genesis.execute.unrun import Node
+from genesis.model import KEPT, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPEATS
 from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.retry import RetryBudget, RetryPolicy
@@ -109,6 +110,10 @@ class LocalPlace:
     def suspend(self, suspended: bool) -> None:
         """Do nothing: every leaf that was given to this place has begun."""
 
+    def nodes(self) -> dict[int, Node]:
+        """Name the task runs of this execution's leaves."""
+        return {index: TaskRunResult(id=task_run) for index, task_run in self._task_runs.items()}
+
     def cancel(self, why: str) -> None:
         """End all attempts, and make no other."""
         self._stopped = why
@@ -124,8 +129,10 @@ class LocalPlace:
         pause_s = policy.pause_s(error, repeat, left_s=self._session.left_s)
         if pause_s is None or self._why() is not None:
             return None
-        made = self._budget.take()
+        made = self._budget.take(leaf.path)
         metrics_of_process().count(REPEATS, "attempt", "made" if made else "refused")
+        if not made:
+            self._runs[leaf.path].repeat_refused(repeat)
         return pause_s if made else None
 
     async def _attempt(self, path: str) -> Any:
@@ -165,7 +172,7 @@ def _out_of_time(run: LeafRun) -> State[Any]:
 
 async def _concluded(run: LeafRun, state: State[Any]) -> Outcome:
     """Make the leaf final by the last state of its task run; work that succeeded is in the ledger already."""
-    if run.outcome.state in FINISHED:
+    if run.outcome.state in KEPT:
         return run.outcome
     if state.is_cancelled():
         over = ErrorInfo(code=RUN_IS_OVER, message=_RUN_ENDED) if state.message == _RUN_ENDED else None

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from genesis.model import FINISHED, Leaf, Outcome, Program, Run
+from genesis.model import KEPT, Leaf, Outcome, Program, Run
 
 __all__ = ["LogObserver"]
 
 _log = logging.getLogger(__name__)
-_FINAL = FINISHED | {"failed", "skipped", "cancelled", "awaiting_approval"}
+_FINAL = KEPT | {"failed", "skipped", "cancelled", "awaiting_approval"}
 
 
 class LogObserver:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from genesis.execute.explain import explain
 from genesis.execute.picture import Picture, as_image
 from genesis.execute.plain import cost, fitted, money, one_line, rehearsal
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, Plan, PlannerLevel, Program, Report, Run, Severity
@@ -191,7 +192,8 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
     if run.error:
         lines += [f"{_error(run.error)}", ""]
     if run.state != "completed":
-        lines += [f"Go on with it: `genesis resume {one_line(run.run_id)}`", ""]
+        command = explained.command if (explained := explain(run, ())) is not None else ""
+        lines += [f"Go on with it: `{one_line(command)}`", ""] if command else []
     failed = [outcome for outcome in run.tasks if outcome.state == "failed"]
     if failed:
         lines += ["## What failed", "", *(f"- {_told(outcome)}" for outcome in failed[:_MOST_LISTED]), ""]

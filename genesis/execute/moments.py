@@ -46,12 +46,22 @@ class Chronicler:
         course: What it does, with the changes so far.
         breakers: Circuit breakers to listen to, while the run goes on.
         now: The time in UTC.
+        scopes: By agent, what tells it from other projects' agents of that name.
     """
 
-    def __init__(self, run_id: str, course: Course, *, breakers: Breakers | None, now: Callable[[], datetime]):
+    def __init__(
+        self,
+        run_id: str,
+        course: Course,
+        *,
+        breakers: Breakers | None,
+        now: Callable[[], datetime],
+        scopes: Mapping[str, str] | None = None,
+    ):
         self._run_id = run_id
         self._course = course
         self._breakers = breakers
+        self._scopes = scopes or {}
         self._now = now
         self._lock = threading.Lock()
         self._kept: list[Moment] = []
@@ -72,7 +82,7 @@ class Chronicler:
     @classmethod
     def of(cls, session: Session) -> Chronicler:
         """Make the chronicler of a session."""
-        return cls(session.run_id, session.course, breakers=session.breakers, now=session.now)
+        return cls(session.run_id, session.course, breakers=session.breakers, now=session.now, scopes=session.scopes)
 
     def go_on(self, earlier: Moments, before: Run | None) -> None:
         """Take over what earlier executions of the run noted.
@@ -163,7 +173,7 @@ class Chronicler:
         if self._breakers is None:
             return
         for agent in sorted(self._watched):
-            breaker = self._breakers.of("agent", agent)
+            breaker = self._breakers.of("agent", agent, self._scopes.get(agent, ""))
             before = self._states.get(breaker.name, "closed")
             if breaker.state != before:
                 self._turned(breaker.name, before, breaker.state, breaker.reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
+from genesis.execute.unrun import Node
 from genesis.model import Leaf, Outcome
 
 __all__ = ["Place"]
@@ -44,6 +45,10 @@ class Place(Protocol):
 
     def suspend(self, suspended: bool) -> None:
         """Begin no leaf for now, or go on; what runs ends as usual."""
+        ...
+
+    def nodes(self) -> dict[int, Node]:
+        """Name what stands for leaves in the UI's graph, by leaf index."""
         ...
 
     def cancel(self, why: str) -> None:

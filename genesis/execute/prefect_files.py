@@ -2,7 +2,7 @@
 
 Prefect reads `.env`, `prefect.toml` and `pyproject.toml` where it runs. They can name another API for the key of the
 profile, another place for results, and a logging configuration, which can call any function as soon as Prefect is
-imported. What counts is the environment and the profile, as in `genesis.execute.server.configured`.
+imported. What counts is the environment and the profile, as in `genesis.execute.configured`.
 """
 
 from __future__ import annotations

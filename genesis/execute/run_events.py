@@ -28,7 +28,7 @@ from genesis.execute.event_shapes import (
 from genesis.execute.purging import Purge
 from genesis.execute.session import Session
 from genesis.execute.telling import SETTLE_S, Teller, teller_of_process
-from genesis.model import FINISHED, Leaf, Outcome, PlannerLevel, Program, Run
+from genesis.model import KEPT, Leaf, Outcome, PlannerLevel, Program, Run
 from genesis.resilience.steps_down import StepDown, heard
 
 __all__ = ["RunEvents", "degradations", "tell_housekeeping", "told_refusal", "told_run"]
@@ -79,7 +79,7 @@ class RunEvents:
         payload = {
             "planner": run.planner,
             "tasks": len(program.leaves),
-            "kept": sum(outcome.state in FINISHED for outcome in finished.values()),
+            "kept": sum(outcome.state in KEPT for outcome in finished.values()),
             "deployed": self._session.deployed,
         }
         self._tell(started(run, payload, again=self._again))
@@ -127,8 +127,11 @@ class RunEvents:
         self._tell(ended(run))
 
     def stepped_down(self, step: StepDown) -> None:
-        """Tell of a part of planning, routing or validation that gave way, each kind once."""
+        """Tell of a part of planning, routing or validation that gave way, and of repeats that are not made, once."""
         kind = (step.layer, step.from_, step.to)
+        if step.from_ == "a repeat" and kind not in self._steps:
+            self._steps.add(kind)
+            self._tell(self._about("retries.refused", {"reason": step.reason}))
         if step.layer in _OF_A_PLAN and step.to != _NOTHING and kind not in self._steps:
             self._steps.add(kind)
             payload = {"layer": step.layer, "from": step.from_, "to": step.to}

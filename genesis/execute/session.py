@@ -59,6 +59,8 @@ class Session:
     """Whether another worker may take over the run when this process dies."""
     breakers: Breakers | None = None
     """Circuit breakers of the agents; without them every call is made."""
+    scopes: Mapping[str, str] = field(default_factory=dict)
+    """By agent, what tells it from other projects' agents of that name, in what processes share."""
     probe: Probe | None = None
     """Answers what validation asks about this machine; None where leaves run elsewhere."""
     tried: Mapping[int, tuple[Attempt, ...]] = field(default_factory=dict)
@@ -85,7 +87,14 @@ class Session:
 
     def breaker(self, agent: str) -> Breaker | None:
         """Give the circuit breaker of an agent, where there are any."""
-        return self.breakers.of("agent", agent) if self.breakers is not None else None
+        if self.breakers is None:
+            return None
+        return self.breakers.of("agent", agent, self.scopes.get(agent, ""))
+
+    def is_brief(self, leaf: Leaf) -> bool:
+        """Whether a leaf is written down for a person."""
+        profile = self.program.profile(leaf.agent)
+        return profile.executor_for(leaf.type, model=self.planner_model).kind == "brief"
 
     @property
     def left_s(self) -> float:

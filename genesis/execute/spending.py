@@ -40,3 +40,12 @@ class Spending:
         if budget.tokens is not None and self._tokens > budget.tokens:
             return f"{self._tokens:,} of {budget.tokens:,} tokens"
         return None
+
+    def more(self) -> str:
+        """Suggest a higher budget, in the words of `--budget`: twice what is spent, of what has a bound."""
+        budget, parts = self._budget or Budget(), []
+        if budget.usd is not None:
+            parts.append(f"{max(budget.usd, 2 * self._usd, Decimal('0.01')):.2f}")
+        if budget.tokens is not None:
+            parts.append(f"{max(budget.tokens, 2 * self._tokens)}tokens")
+        return ",".join(parts)

@@ -124,7 +124,7 @@ def run_span(session: Session, *, earlier: str | None) -> Iterator[Span]:
 def run_ended(made: Span, run: Run) -> None:
     """Tell a run's span how it ended."""
     made.set("genesis.run.state", run.state)
-    if run.state != "completed":
+    if run.state not in ("completed", "briefed"):
         made.failed(
             run.error.code if run.error else f"GEN-RUN-{run.state.upper()}", run.error.message if run.error else ""
         )

@@ -6,7 +6,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -25,7 +25,7 @@ from genesis.execute.log_observer import LogObserver
 from genesis.execute.observer import Observers
 from genesis.execute.run_logs import lines_in_ui
 from genesis.execute.session import Course, Session
-from genesis.model import FINISHED, Leaf, Outcome, Program
+from genesis.model import FINISHED, KEPT, Leaf, Outcome, Program
 from genesis.observability.correlation import bound
 from genesis.observability.instruments import DISPATCH_SECONDS
 from genesis.observability.metrics import metrics_of_process
@@ -33,6 +33,7 @@ from genesis.pipeline import program_of
 from genesis.resilience.breakers import breakers_of, store_of
 from genesis.resilience.quotas import quotas_of
 from genesis.resilience.retry import RetryBudget
+from genesis.resilience.scope import agent_scopes
 from genesis.settings import Settings
 
 __all__ = ["Order", "Worked", "waited_s", "work_on"]
@@ -118,7 +119,7 @@ async def _worked(
     ended: list[Outcome] = []
     async with announced(session), place:
         for leaf in leaves:
-            if not all(source in outcomes for source in leaf.after):
+            if not _may_start(session, leaf, outcomes):
                 continue
             if await session.ledger.suspended():
                 return Worked(ended, suspended=True)
@@ -127,9 +128,15 @@ async def _worked(
             ended.append(outcome)
             session.observer.leaf_changed(outcome)
             _tell(order, outcome)
-            if outcome.state in FINISHED:
+            if outcome.state in KEPT:
                 outcomes[leaf.index] = outcome
     return Worked(ended, suspended=False)
+
+
+def _may_start(session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> bool:
+    """Whether all that a leaf comes after is done; for a work order, a work order is enough."""
+    enough = KEPT if session.is_brief(leaf) else FINISHED
+    return all(source in outcomes and outcomes[source].state in enough for source in leaf.after)
 
 
 def _stop_if_cancelled() -> None:
@@ -216,6 +223,7 @@ def _session(course: Course, header: Header, ledger: Ledger, order: Order, setti
         until=time.monotonic() + order.left_s,
         breakers=breakers_of(settings.resilience, settings.home) if works else None,
         quotas=quotas_of(settings.resilience, settings.home) if works else None,
+        scopes=agent_scopes(header.registry.agents, header.code_folders, settings.resilience.share),
     )
 
 

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
-from genesis.execute.server import Api
+from genesis.execute.server import Api, ensure_api
+from genesis.settings import Settings
 
-__all__ = ["connected", "interruptible"]
+__all__ = ["connected", "interruptible", "prefect_api"]
 
 
 @contextmanager
@@ -21,6 +22,23 @@ def connected(api: Api) -> Iterator[None]:
         return
     with temporary_settings({PREFECT_API_URL: api.api_url, PREFECT_UI_URL: api.ui_url}):
         yield
+
+
+@contextmanager
+def prefect_api(settings: Settings | None = None) -> Iterator[Api]:
+    """Use the configured Prefect API, else the embedded server, which is started where it does not run.
+
+    Call a flow of your own inside it: without an API, Prefect would start a server for that call alone.
+
+    Args:
+        settings: Read from the environment where missing.
+
+    Raises:
+        ServiceError: It cannot be reached or started.
+    """
+    api = ensure_api(settings or Settings())
+    with connected(api):
+        yield api
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.flows.orchestrate import final_state
 from genesis.flows.preflight import publish_report
 from genesis.flows.signals import StopSignals
-from genesis.model import FINISHED, Outcome, Run
+from genesis.model import KEPT, Outcome, Run
 from genesis.observability.correlation import bound, current, new_id
 from genesis.pipeline import compiled
 from genesis.settings import Settings
@@ -168,7 +168,7 @@ def ended_state(ended: Sequence[Outcome], wanted: int, *, suspended: bool = Fals
         wanted: How many it was to do.
         suspended: Whether the others were left to be dispatched again, since their run was suspended.
     """
-    failed = [outcome for outcome in ended if outcome.state not in FINISHED]
+    failed = [outcome for outcome in ended if outcome.state not in KEPT]
     if not failed and len(ended) == wanted:
         return Completed(message=f"{wanted} task{'s' if wanted > 1 else ''}")
     if suspended:

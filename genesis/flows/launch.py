@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, chdir, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from uuid import UUID
 
 from prefect.context import FlowRunContext
@@ -31,9 +32,11 @@ from genesis.model import Outcome, Program, Run
 from genesis.observability.correlation import current, here, new_id
 from genesis.observability.instruments import RESUMES
 from genesis.observability.metrics import metrics_of_process
-from genesis.planning import plan_document
+from genesis.planning import load_plan, plan_document
+from genesis.planning.overrides import Overrides
 from genesis.resilience.breakers import breakers_of
 from genesis.resilience.quotas import quotas_of
+from genesis.resilience.scope import agent_scopes
 from genesis.settings import Settings
 
 __all__ = ["Launch", "resume_run", "start_run"]
@@ -64,6 +67,8 @@ class Launch:
     """Where the run's first execution is in a trace, where this one goes on with it."""
     deployed: bool = False
     """Whether another worker may take over the run when this process dies."""
+    overrides: Overrides = field(default_factory=Overrides)
+    """Bounds on top of those of the run, when it goes on."""
     say: Callable[[str], None] = _log.warning
     """Tells a person what the run waits for."""
 
@@ -102,6 +107,7 @@ async def start_run(
             llm=launch.settings.llm.model,
             python_path=launch.python_path,
             pools=launch.pools,
+            folder=None if launch.pools else str(Path.cwd()),
             flow_run_id=str(flow_run_id) if flow_run_id else None,
         )
         await ledger.begin(header)
@@ -138,7 +144,8 @@ async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -
 async def resume_run(run_id: str, launch: Launch) -> Run:
     """Go on with a run: what is done stays done, the rest runs.
 
-    The plan, the registry, the slots, the model, the rehearsal and the pools are those that it was started with.
+    The plan, the registry, the slots, the model, the rehearsal and the pools are those that it was started with. Bounds
+    that the launch overrides are written down, and hold from then on.
 
     Raises:
         UsageError: There is no such run.
@@ -151,6 +158,7 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         "llm": given.llm.model_copy(update={"model": header.llm}),
     }
     settings = given.model_copy(update=update)
+    header = _overridden(header, launch.overrides, settings)
     control = launch.control or Control()
     again = replace(
         launch, settings=settings, rehearse=header.rehearse, pools=header.pools, earlier=header.trace, control=control
@@ -158,7 +166,7 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     metrics_of_process().count(RESUMES)
     course = await course_of(ledger, header, settings)
     lock = run_lock(ledger, settings, existing=True)
-    with ExitStack() as held:
+    with _original_folder(header, ledger), ExitStack() as held:
         if launch.deployed:
             await take_turn(ledger, lock, control, launch.say)
             held.push(lock)
@@ -166,7 +174,39 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         else:
             held.enter_context(lock)
         await still_there(ledger)
+        if launch.overrides != Overrides():
+            await ledger.begin(header)
         return await _execute(course, header, ledger, again)
+
+
+def _overridden(header: Header, overrides: Overrides, settings: Settings) -> Header:
+    """Put bounds into the plan that a run keeps."""
+    if overrides == Overrides():
+        return header
+    before = load_plan(header.document, limits=settings.limits)
+    plan = overrides.apply(before)
+    bounds = plan.model_dump(mode="json", include={"budget", "deadline_s", "retries"}, exclude_none=True)
+    return header.model_copy(update={"document": header.document | bounds})
+
+
+def _original_folder(header: Header, ledger: Ledger) -> AbstractContextManager[None]:
+    """Go to the folder where the run was started: what its leaves read and write there is meant by relative names.
+
+    Raises:
+        RunError: It does not exist any more.
+    """
+    if header.folder is None or header.folder == str(Path.cwd()):
+        return nullcontext()
+    if Path(header.folder).is_dir():
+        return chdir(header.folder)
+    if ledger.folder is None:  # the storage is shared: another host may have no such folder
+        _log.warning("the run was started in %s, which is not here; it goes on in this folder", header.folder)
+        return nullcontext()
+    raise RunError(
+        f"run {header.run_id!r} was started in {header.folder}, and that folder does not exist any more",
+        hint="make it again, or run the plan anew where its files are",
+        code="GEN-RUN-FOLDER",
+    )
 
 
 async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launch) -> Run:
@@ -188,6 +228,7 @@ async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launc
         earlier=launch.earlier,
         breakers=breakers_of(settings.resilience, settings.home) if launch.rehearse is None else None,
         quotas=quotas_of(settings.resilience, settings.home) if launch.rehearse is None else None,
+        scopes=agent_scopes(header.registry.agents, header.code_folders, settings.resilience.share),
         probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),
     )
     place = _pools(launch.say) if launch.pools else LocalPlace

@@ -25,6 +25,7 @@ from genesis.execute.breaker_events import announced
 from genesis.execute.control import Control
 from genesis.execute.custody import Custody
 from genesis.execute.ending import Ending
+from genesis.execute.explain import explain
 from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.log_observer import LogObserver
@@ -204,10 +205,16 @@ async def _checked_and_run(session: Session, control: Control, place: MakePlace,
 
 
 def final_state(run: Run) -> object:
-    """Give the Prefect state that a run ends in."""
-    message = run.error.message if run.error else f"{len(run.tasks)} tasks"
+    """Make the Prefect state that a run ends in.
+
+    Prefect's pages offer to retry a flow run only where a deployment made it; the message says what works for each.
+    """
+    explained = explain(run, ())
     if run.state == "completed":
-        return Completed(message=message)
-    if run.state == "cancelled":
-        return Cancelled(message=run.error.message if run.error else "the run was cancelled")
-    return Failed(message=message)
+        return Completed(message=f"{len(run.tasks)} tasks")
+    if explained is None:
+        return Failed(message=f"the run is {run.state}")
+    message = f"{explained.summary}. To go on: {explained.command}" if explained.command else explained.summary
+    if run.state == "briefed":
+        return Completed(name="Briefed", message=message)
+    return Cancelled(message=message) if run.state == "cancelled" else Failed(message=message)

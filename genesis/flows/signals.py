@@ -7,25 +7,28 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 
+from genesis.agents.forked import reset_signals_in_forked_children
 from genesis.execute.control import Control
 from genesis.execute.observer import Silent
 from genesis.model import Outcome, Program, Run
 
 __all__ = ["StopSignals"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals(Silent):
-    """Ctrl-C and SIGTERM: the first ends the run in order, the second the process at once.
+    """Ctrl-C, SIGTERM and a terminal that closes: the first ends the run in order, the second the process at once.
 
     It listens again when leaves start to run: Prefect's engine puts its own handler for SIGTERM in place, which drops
-    everything where it stands.
+    everything where it stands. What the process was started to ignore, as SIGHUP with `nohup`, stays ignored.
     """
 
     def __init__(self, control: Control, say: Callable[[str], None]):
         self.control = control
         self._say = say
+        self._taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        reset_signals_in_forked_children(self._taken)
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Listen again."""
@@ -37,11 +40,11 @@ class StopSignals(Silent):
         """Take the signals, on the loop that runs. Outside of the main thread they cannot be taken."""
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in _SIGNALS:
+        for number in self._taken:
             asyncio.get_running_loop().add_signal_handler(number, self._interrupted)
 
     def _interrupted(self) -> None:
-        for number in _SIGNALS:
+        for number in self._taken:
             asyncio.get_running_loop().remove_signal_handler(number)
         self._say("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.")
         self.control.cancel()

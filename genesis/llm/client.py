@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from genesis.errors import ForeignError, UsageError
 from genesis.llm import failures
+from genesis.llm.blocking import run_apart
 from genesis.llm.model import Answer, Model
 from genesis.llm.name import ModelName, parse_model_name
 from genesis.llm.provider import connected, load, parameters, takes_temperature
@@ -25,7 +26,7 @@ from genesis.settings import LlmSettings
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
 
-__all__ = ["Guard", "Repeat", "Use", "Watch", "open_model"]
+__all__ = ["Guard", "Repeat", "Use", "Watch", "endpoint_of", "open_model"]
 
 _Schema = TypeVar("_Schema", bound=BaseModel)
 
@@ -141,7 +142,7 @@ class _Client:
         self._settings = settings
         self._around = around
         self._secret = settings.api_key.get_secret_value() if settings.api_key else None
-        self._where = _shown_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
+        self._where = endpoint_of(settings, model)
 
     async def ask(
         self,
@@ -175,7 +176,7 @@ class _Client:
         """Call the service within the time."""
         limit_s = timeout_s if timeout_s is not None else self._settings.timeout_s
         question = _Question(prompt, system, max_tokens or self._settings.max_tokens, limit_s, schema)
-        await asyncio.to_thread(load, self._model.provider)
+        await run_apart(lambda: load(self._model.provider))
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit_s
 
@@ -240,6 +241,11 @@ def _without_fence(text: str) -> str:
     if bare.startswith("```") and bare.endswith("```"):
         return bare.removesuffix("```").partition("\n")[2]
     return bare
+
+
+def endpoint_of(settings: LlmSettings, model: ModelName) -> str:
+    """Name what answers for a model: its address where one is set, else the provider."""
+    return _shown_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
 
 
 def _shown_address(base_url: str) -> str:

@@ -24,9 +24,12 @@ from genesis.model.program import Leaf, Program
 from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
 from genesis.model.run import (
     FINISHED,
+    KEPT,
+    RESULT_FILE,
     Attempt,
     Cause,
     ErrorInfo,
+    Handover,
     Moment,
     MomentKind,
     Outcome,
@@ -38,6 +41,8 @@ from genesis.model.task import Alternative, CacheTtl, Estimate, Route, Task, Tas
 
 __all__ = [
     "FINISHED",
+    "KEPT",
+    "RESULT_FILE",
     "AgentCost",
     "AgentProfile",
     "AgentRate",
@@ -55,6 +60,7 @@ __all__ = [
     "ErrorInfo",
     "Estimate",
     "ExecutorSpec",
+    "Handover",
     "HttpExecutor",
     "Leaf",
     "LlmExecutor",

@@ -27,7 +27,8 @@ __all__ = ["Fraction", "JsonMap", "Model", "Name", "Seconds", "TaskId", "Text", 
 class Model(BaseModel):
     """A frozen model that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # The schema is built when a model is first used: a command needs few of all models.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
 
 
 def empty_map() -> Any:

@@ -41,6 +41,8 @@ class Plan(Model):
     budget: Budget | None = None
     deadline_s: Annotated[Seconds, Field(gt=0)] | None = None
     """The run may take this long, in seconds."""
+    retries: Annotated[int, Field(ge=0, le=100)] | None = None
+    """How often a failed attempt is repeated, for tasks that do not say it; not for those with side effects."""
     vars: dict[Name, Text] = {}
     """Values for `{var}` in inputs."""
     correlation_id: Text | None = None

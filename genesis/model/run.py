@@ -13,9 +13,12 @@ from genesis.model.report import Diagnostic
 
 __all__ = [
     "FINISHED",
+    "KEPT",
+    "RESULT_FILE",
     "Attempt",
     "Cause",
     "ErrorInfo",
+    "Handover",
     "Moment",
     "MomentKind",
     "Outcome",
@@ -32,8 +35,10 @@ RunState = Literal[
     "cancelled",
     "refused",
     "awaiting_approval",
+    "briefed",
     "budget_exceeded",
 ]
+"""`briefed`: nothing is left to run but what waits for people's results."""
 
 TaskState = Literal[
     "pending",
@@ -47,8 +52,14 @@ TaskState = Literal[
     "awaiting_approval",
 ]
 
-FINISHED: frozenset[TaskState] = frozenset({"completed", "cached", "briefed"})
-"""States in which a leaf's work is done, so that its dependants may start and a resume keeps it."""
+FINISHED: frozenset[TaskState] = frozenset({"completed", "cached"})
+"""States in which a leaf's work is done, so that its dependants may start."""
+
+KEPT: frozenset[TaskState] = FINISHED | {"briefed"}
+"""States that a resume keeps: the work is done, or a person has its work order."""
+
+RESULT_FILE = "result.json"
+"""Where a work order asks for the result, beside itself."""
 
 MomentKind = Literal[
     "started",
@@ -106,6 +117,13 @@ class Attempt(Model):
     message: str
 
 
+class Handover(Model):
+    """Who delivered the result of a work order."""
+
+    by: str
+    at: datetime
+
+
 class Outcome(Model):
     """What happened to one leaf."""
 
@@ -128,6 +146,8 @@ class Outcome(Model):
     usd: Usd | None = None
     """What it cost."""
     tokens: int = 0
+    delivered: Annotated[Handover | None, Field(exclude_if=lambda value: value is None)] = None
+    """Of the result of a work order: who handed it in."""
 
 
 class Run(Model):

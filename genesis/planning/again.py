@@ -77,9 +77,9 @@ def _equipped(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
                 "inputs": {**given.inputs, **task.inputs},
                 "literal_inputs": (*_kept_literal(given, task), *task.literal_inputs),
                 "labels": {**given.labels, **task.labels},
-                "retries": given.retries,
                 "timeout_s": given.timeout_s,
                 "cache": given.cache,
+                **({"retries": given.retries} if "retries" in given.model_fields_set else {}),
             }
         )
         for task in tasks

@@ -49,6 +49,8 @@ def plan_document(plan: Plan | RoutedPlan, report: Report | None = None, *, ters
 def _task(task: Task, prefix: str, routes: Mapping[str, Route], options: dict[str, Any]) -> dict[str, Any]:
     path = f"{prefix}{task.id}"
     shape: dict[str, Any] = task.model_dump(mode="json", exclude={"subtasks", "route"}, **options)
+    if "retries" not in task.model_fields_set:  # then the plan's own count, or that of the call, which 0 would not
+        shape.pop("retries", None)
     ordered = {"id": task.id, "type": task.type, "description": task.description, **shape}
     if task.subtasks:
         ordered["subtasks"] = [_task(child, f"{path}/", routes, options) for child in task.subtasks]

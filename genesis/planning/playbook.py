@@ -167,7 +167,7 @@ def _checked(value: Any, source: str, limits: Limits) -> Playbook:
         guess = _guess(problems, names)
         raise DocumentError(
             f"{source}: the playbook {playbook.name!r} cannot work: {'; '.join(problems[:_SHOWN])}{more}",
-            hint=guess or "see the guide on writing a playbook",
+            hint=guess or "run: genesis schema playbook",
             data={"source": source, "where": problems[0].split(":", 1)[0], "errors": problems},
         )
     return playbook

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from genesis.errors import BreakerOpenError
+from genesis.errors import BreakerOpenError, TaskTimeoutError
 from genesis.resilience.machine import BreakerRules, BreakerState, Machine, Permit, Refusal, Transition, Verdict
 from genesis.resilience.store import Store, StoreError
 from genesis.resilience.taxonomy import health_of
@@ -55,12 +55,14 @@ class Breaker:
     """One breaker. It can be used from many threads and event loops at once.
 
     Args:
-        name: Of what it protects; processes with one store share the breakers of the same name.
+        name: Of what it protects.
         rules: When it opens and closes.
         store: Shares its state with other processes.
         clock: Seconds that never go back.
         listen: Is told of each change of state that this process made, outside of all locks.
         judge: Says what an exception of a call says about the other side's health.
+        key: Its name in the store, where that is another: processes share the breakers of the same key.
+        hint: What a person does once the other side is well again.
     """
 
     def __init__(
@@ -72,8 +74,12 @@ class Breaker:
         clock: Callable[[], float] = time.monotonic,
         listen: Callable[[BreakerEvent], None] | None = None,
         judge: Callable[[BaseException], Verdict] = health_of,
+        key: str | None = None,
+        hint: str = "",
     ):
         self.name = name
+        self._key = key or name
+        self._hint = hint
         self.rules = rules or BreakerRules()
         self._store = store
         self._clock = clock
@@ -129,7 +135,8 @@ class Breaker:
         if isinstance(answer, Refusal):
             raise BreakerOpenError(
                 f"{self.name} is not called: {answer.reason}",
-                hint=f"it is tried again in {answer.retry_after_s:.0f} s",
+                hint=f"it is tried again in {answer.retry_after_s:.0f} s"
+                + (f"; once it is mended: {self._hint}" if self._hint else ""),
                 data={"breaker": self.name, "retry_after_s": round(answer.retry_after_s, 3)},
             )
         return answer
@@ -165,8 +172,12 @@ class Breaker:
         self.report(permit, "success", self._clock() - begun)
 
     @asynccontextmanager
-    async def guarding(self) -> AsyncIterator[None]:
+    async def guarding(self, *, again: bool = False) -> AsyncIterator[None]:
         """Do what `guard` does without blocking the event loop on the store.
+
+        Args:
+            again: Whether it repeats a call that has failed: while the breaker is closed, its failure is no news, or
+                one piece of work that cannot succeed would shut everybody out. Running out of time counts all the same.
 
         Raises:
             BreakerOpenError: It is open, or a probe is under way.
@@ -177,7 +188,10 @@ class Breaker:
         try:
             yield
         except BaseException as error:
-            await self._report_off_loop(permit, self._judge(error), self._clock() - begun)
+            verdict = self._judge(error)
+            if again and not permit.probe and verdict == "failure" and not isinstance(error, TaskTimeoutError):
+                verdict = "neutral"
+            await self._report_off_loop(permit, verdict, self._clock() - begun)
             raise
         await self._report_off_loop(permit, "success", self._clock() - begun)
 
@@ -206,7 +220,7 @@ class Breaker:
             return (None if text == kept else text), (machine, now, value)
 
         try:
-            machine, now, value = store.change(self.name, changed)
+            machine, now, value = store.change(self._key, changed)
         except StoreError:
             with self._lock:
                 self._pending += handed_in
@@ -220,7 +234,7 @@ class Breaker:
         if self._clock() < self._store_again:
             return
         try:
-            kept, now = self._store.read(self.name)
+            kept, now = self._store.read(self._key)
         except StoreError as error:
             self._lost(error)
             return

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import logging
+import re
+import shlex
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from genesis.errors import UsageError
 from genesis.observability.instruments import BREAKER_CHANGES, BREAKER_STATE
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.resilience.breaker import Breaker, BreakerEvent
-from genesis.resilience.machine import BreakerRules
+from genesis.resilience.machine import BreakerRules, Machine
 from genesis.resilience.redis_store import RedisStore
+from genesis.resilience.scope import scoped
 from genesis.resilience.sqlite_store import SqliteStore
-from genesis.resilience.store import Store
+from genesis.resilience.store import Store, StoreError
 from genesis.settings import ResilienceSettings
 
-__all__ = ["STATE_VALUES", "Breakers", "Kind", "Listener", "breakers_of", "refresh_breakers", "store_of"]
+__all__ = [
+    "STATE_VALUES",
+    "Breakers",
+    "Kind",
+    "Listener",
+    "SharedBreaker",
+    "breakers_of",
+    "refresh_breakers",
+    "reset_breakers",
+    "reset_command",
+    "rules_of",
+    "shared_breakers",
+    "state_file",
+    "store_of",
+]
 
 Kind = Literal["agent", "model", "host"]
 Listener = Callable[[BreakerEvent], None]
 _log = logging.getLogger(__name__)
+_SCOPE = re.compile(r"@[0-9a-f]{12}$")
 
 STATE_VALUES = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 """What the gauge of a breaker's state shows."""
@@ -54,13 +74,21 @@ class Breakers:
         self._lock = threading.Lock()
         self._made: dict[str, Breaker] = {}
 
-    def of(self, kind: Kind, name: str) -> Breaker:
-        """Give the breaker of an agent, a model's endpoint or a host."""
+    def of(self, kind: Kind, name: str, scope: str = "") -> Breaker:
+        """Give the breaker of an agent, a model's endpoint or a host.
+
+        Args:
+            kind: Which of them.
+            name: Its name.
+            scope: Tells an agent from other projects' agents of that name.
+        """
         full = f"{kind} {name}"
+        key = scoped(full, scope)
         with self._lock:
-            if full not in self._made:
-                self._made[full] = Breaker(full, self._rules, store=self._store, listen=self._heard)
-            return self._made[full]
+            if key not in self._made:
+                hint = reset_command(name)
+                self._made[key] = Breaker(full, self._rules, store=self._store, listen=self._heard, key=key, hint=hint)
+            return self._made[key]
 
     def listen(self, listener: Listener) -> None:
         """Tell one more of changes of state, from whichever thread made them; the same one is told once."""
@@ -95,7 +123,12 @@ def breakers_of(settings: ResilienceSettings, home: Path) -> Breakers:
     Raises:
         UsageError: They are to be shared by Redis, and its address is missing.
     """
-    rules = BreakerRules(
+    return Breakers(rules_of(settings), store=store_of(settings, home))
+
+
+def rules_of(settings: ResilienceSettings) -> BreakerRules:
+    """Give the rules of all breakers."""
+    return BreakerRules(
         failures=settings.failures,
         failure_rate=settings.failure_rate,
         slow_rate=settings.slow_rate,
@@ -106,7 +139,6 @@ def breakers_of(settings: ResilienceSettings, home: Path) -> Breakers:
         longest_cooling_s=settings.longest_cooling_s,
         successes=settings.successes,
     )
-    return Breakers(rules, store=store_of(settings, home))
 
 
 def refresh_breakers(settings: ResilienceSettings, home: Path, metrics: Metrics | None = None) -> None:
@@ -120,12 +152,66 @@ def refresh_breakers(settings: ResilienceSettings, home: Path, metrics: Metrics 
     metrics = metrics or metrics_of_process()
     if settings.share == "memory":
         return
-    breakers = breakers_of(settings, home)
+    store = store_of(settings, home)
     for (kind, name), value in metrics.values(BREAKER_STATE).items():
-        if value and kind in get_args(Kind):
-            breaker = breakers.of(cast("Kind", kind), name)
-            breaker.retry_after_s()
-            metrics.set(BREAKER_STATE, kind, name, value=STATE_VALUES[breaker.state])
+        if value and store is not None and kind in get_args(Kind):
+            with suppress(StoreError):
+                found = shared_breakers(store, rules_of(settings), f"{kind} {name}")
+                states = [STATE_VALUES[each.machine.state] for each in found]
+                metrics.set(BREAKER_STATE, kind, name, value=max(states, default=0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBreaker:
+    """A breaker as a store has it."""
+
+    key: str
+    kind: str
+    name: str
+    machine: Machine
+    retry_after_s: float
+
+
+def shared_breakers(store: Store, rules: BreakerRules, full: str | None = None) -> list[SharedBreaker]:
+    """Give the breakers that a store has: all of them, or those of one kind and name, of whichever project.
+
+    Raises:
+        StoreError: The store cannot be used.
+    """
+    found = []
+    for key in [key for kind in get_args(Kind) for key in store.names(f"{kind} ")]:
+        known = _SCOPE.sub("", key)
+        kept, now = store.read(key)
+        if kept is None or full not in (None, known):
+            continue
+        kind, _, name = known.partition(" ")
+        with suppress(ValueError):
+            machine = Machine.loads(rules, kept)
+            found.append(SharedBreaker(key, kind, name, machine, machine.retry_after_s(now)))
+    return found
+
+
+def reset_breakers(store: Store, rules: BreakerRules, breakers: Iterable[SharedBreaker]) -> None:
+    """Close breakers for all who share them.
+
+    Raises:
+        StoreError: The store cannot be used.
+    """
+
+    def closed(kept: str | None, _now: float) -> tuple[str | None, None]:
+        if kept is None:
+            return None, None
+        machine = Machine.loads(rules, kept)
+        machine.reset()
+        return machine.dumps(), None
+
+    for breaker in breakers:
+        store.change(breaker.key, closed)
+
+
+def reset_command(name: str) -> str:
+    """Give the command that closes the breakers of an agent, a model or a host."""
+    return f"genesis agents reset {shlex.quote(name)}"
 
 
 @lru_cache(maxsize=16)
@@ -138,10 +224,15 @@ def store_of(settings: ResilienceSettings, home: Path) -> Store | None:
     if settings.share == "memory":
         return None
     if settings.share == "machine":
-        return SqliteStore(home / "resilience.sqlite")
+        return SqliteStore(state_file(home))
     if settings.redis_url is None:
         raise UsageError(
             "the state of breakers is to be shared by Redis, and its address is missing",
             hint="set GENESIS_RESILIENCE__REDIS_URL=redis://HOST:PORT/DB",
         )
     return RedisStore(settings.redis_url.get_secret_value())
+
+
+def state_file(home: Path) -> Path:
+    """Name the file by which the processes of one machine share."""
+    return home / "resilience.sqlite"

@@ -20,9 +20,9 @@ Verdict = Literal["success", "failure", "neutral"]
 """`neutral` says nothing about the health of the other side: a refusal that is the caller's fault, a cancelled call."""
 
 LEGAL: frozenset[tuple[BreakerState, BreakerState]] = frozenset(
-    {("closed", "open"), ("open", "half_open"), ("half_open", "open"), ("half_open", "closed")}
+    {("closed", "open"), ("open", "half_open"), ("half_open", "open"), ("half_open", "closed"), ("open", "closed")}
 )
-"""The changes of state that there are."""
+"""The changes of state that there are; the last is made by a person only."""
 _BUCKETS = 10
 _PROBE_AGAIN_S = 1.0
 """When to ask again while a probe is under way; nobody knows when it ends."""
@@ -202,6 +202,14 @@ class Machine:
             self._count(number, now)
             self.in_a_row = 0
 
+    def reset(self) -> Transition | None:
+        """Close it, and forget what was counted: a person knows that the other side is well again."""
+        if self.state == "closed":
+            self.in_a_row = 0
+            self._forget()
+            return None
+        return self._close("it was reset")
+
     def rates(self, now: float) -> tuple[int, float]:
         """Give the calls in the window and the share of failures among them."""
         self._advance(now)
@@ -223,10 +231,7 @@ class Machine:
             self.closing += 1
             if self.closing < self._rules.successes:
                 return None
-            change = self._become("closed", f"{self.closing} probes in a row succeeded")
-            self.openings, self.in_a_row, self.reason = 0, 0, ""
-            self._forget()
-            return change
+            return self._close(f"{self.closing} probes in a row succeeded")
         return self._open("a probe failed" if verdict == "failure" else "a probe was slow", now)
 
     def _open_if(self, reason: str | None, now: float) -> Transition | None:
@@ -238,6 +243,12 @@ class Machine:
         self._until = now + self._rules.cooling_for(self.openings)
         self.reason = reason
         return self._become("open", reason)
+
+    def _close(self, reason: str) -> Transition:
+        change = self._become("closed", reason)
+        self.openings, self.in_a_row, self.reason = 0, 0, ""
+        self._forget()
+        return change
 
     def _become(self, state: BreakerState, reason: str) -> Transition:
         change = Transition(self.state, state, reason)

@@ -43,11 +43,12 @@ class Quota:
     if calls came evenly. That fits into one value, so that it can be shared atomically, and needs no refilling.
 
     Args:
-        name: Of what is limited; processes with one store share limits of the same name.
+        name: Of what is limited, for messages.
         rule: The limit.
         store: Shares it with other processes; one that cannot be used leaves each process with the whole limit.
         clock: Seconds that never go back.
         pause: Waits.
+        key: Its name in the store, where that is another: processes share limits of the same key.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class Quota:
         store: Store | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        key: str | None = None,
     ):
         self.name = name
+        self._key = f"quota:{key or name}"
         self._store = store
         self._clock = clock
         self._pause = pause
@@ -110,7 +113,7 @@ class Quota:
 
         if self._store is not None and self._clock() >= self._store_again:
             try:
-                return self._store.change(f"quota:{self.name}", step)
+                return self._store.change(self._key, step)
             except StoreError:
                 self._store_again = self._clock() + _STORE_AGAIN_S
         with self._lock:

@@ -14,6 +14,7 @@ from genesis.observability.instruments import QUOTA_REFUSALS, QUOTA_SECONDS, QUO
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.resilience.breakers import store_of
 from genesis.resilience.quota import Quota, QuotaError, QuotaRule
+from genesis.resilience.scope import scoped
 from genesis.resilience.store import Store
 from genesis.settings import ResilienceSettings
 
@@ -41,13 +42,14 @@ class Quotas:
         self._lock = threading.Lock()
         self._made: dict[tuple[str, QuotaRule], Quota] = {}
 
-    async def of_agent(self, name: str, rate: AgentRate | None, *, left_s: float = math.inf) -> float:
+    async def of_agent(self, name: str, rate: AgentRate | None, *, left_s: float = math.inf, scope: str = "") -> float:
         """Wait for an agent's turn.
 
         Args:
             name: The agent.
             rate: Its limit; without one nobody waits.
             left_s: Seconds until the caller's deadline.
+            scope: Tells it from other projects' agents of that name.
 
         Returns:
             The seconds waited.
@@ -57,7 +59,7 @@ class Quotas:
         """
         if rate is None:
             return 0.0
-        return await self._turn("agent", name, QuotaRule(rate.calls, rate.per_s, rate.burst), left_s)
+        return await self._turn("agent", name, QuotaRule(rate.calls, rate.per_s, rate.burst), left_s, scope)
 
     async def of_host(self, host: str, *, left_s: float = math.inf) -> float:
         """Wait for a turn at a host: `host`, or `host:port`, which may have a limit of its own.
@@ -72,9 +74,9 @@ class Quotas:
                 return await self._turn("host", name, QuotaRule(self._hosts[name], _MINUTE_S), left_s)
         return 0.0
 
-    async def _turn(self, kind: _Kind, name: str, rule: QuotaRule, left_s: float) -> float:
+    async def _turn(self, kind: _Kind, name: str, rule: QuotaRule, left_s: float, scope: str = "") -> float:
         try:
-            waited_s = await self._quota(f"{kind} {name}", rule).wait(left_s=left_s)
+            waited_s = await self._quota(f"{kind} {name}", rule, scope).wait(left_s=left_s)
         except QuotaError:
             self._metrics.count(QUOTA_REFUSALS, kind)
             raise
@@ -83,11 +85,12 @@ class Quotas:
             self._metrics.count(QUOTA_SECONDS, kind, amount=waited_s)
         return waited_s
 
-    def _quota(self, name: str, rule: QuotaRule) -> Quota:
+    def _quota(self, name: str, rule: QuotaRule, scope: str) -> Quota:
+        key = scoped(name, scope)
         with self._lock:
-            if (name, rule) not in self._made:
-                self._made[name, rule] = Quota(name, rule, store=self._store)
-            return self._made[name, rule]
+            if (key, rule) not in self._made:
+                self._made[key, rule] = Quota(name, rule, store=self._store, key=key)
+            return self._made[key, rule]
 
 
 @lru_cache(maxsize=16)

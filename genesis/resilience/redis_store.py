@@ -72,6 +72,21 @@ class RedisStore:
 
         return self._try(ask)
 
+    def names(self, prefix: str) -> list[str]:
+        """Give the names that begin with a prefix, in order.
+
+        Raises:
+            StoreError: Redis cannot be reached.
+        """
+        start = self._prefix + prefix
+        return self._try(
+            lambda client: sorted(
+                str(key).removeprefix(self._prefix)
+                for key in client.scan_iter(match=f"{self._prefix}*", count=1000)
+                if str(key).startswith(start)
+            )
+        )
+
     def close(self) -> None:
         """Close the connections. They are opened again when the store is used again."""
         with self._lock:

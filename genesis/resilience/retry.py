@@ -8,12 +8,14 @@ retry budget).
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from genesis.resilience.store import Store, StoreError
 from genesis.resilience.taxonomy import classify
@@ -60,12 +62,21 @@ class RetryPolicy:
         return pause if pause < left_s else None
 
 
+class _Kept(NamedTuple):
+    """A budget as it stands."""
+
+    left: int
+    free: tuple[str, ...]
+    """Leaves whose repeats are not counted."""
+
+
 class RetryBudget:
     """What one run may spend on repeats, over all its leaves: of attempts, and of single calls within attempts.
 
-    It begins with a fifth of the leaves, so that a run whose agents are all down makes at most 1.2 tries a leaf, but
-    with three, so that a small run has repeats at all. Each success gives one back, up to where it began: while work
-    succeeds, repeats are what a task's `retries` say.
+    It is there for storms, in which many leaves fail at once. The first ten leaves that have to be repeated are
+    repeated as often as their `retries` say, and are not counted. For all others it begins with a fifth of the leaves,
+    so that a large run whose agents are all down makes about 1.2 tries a leaf. Each success gives one back, up to where
+    it began.
 
     A run whose leaves are done by workers has one budget in the workers' shared store. Successes are counted here and
     handed in with the next repeat, or at the end. A copy, as pickle makes one, is a budget of its own.
@@ -78,6 +89,8 @@ class RetryBudget:
 
     SHARE = 0.2
     LEAST = 3
+    FREE = 10
+    """So many leaves are repeated whatever is left."""
 
     def __init__(self, leaves: int, *, store: Store | None = None, name: str = ""):
         self._size = max(self.LEAST, int(self.SHARE * leaves))
@@ -86,6 +99,7 @@ class RetryBudget:
         self._name = f"repeats:{name}"
         self._lock = threading.Lock()
         self._earned = 0
+        self._free: tuple[str, ...] = ()
         self.refused = 0
         """How many repeats it has refused."""
 
@@ -100,34 +114,47 @@ class RetryBudget:
         """How many repeats may be made now, as far as is known here."""
         return self._left
 
-    def take(self) -> bool:
-        """Take a repeat, if one is left. With a store it waits for that."""
+    def take(self, leaf: str = "") -> bool:
+        """Take a repeat, if one is left. With a store it waits for that.
+
+        Args:
+            leaf: Path of the leaf whose attempt is repeated; of a single call inside an attempt it is not given.
+        """
+        if leaf and leaf in self._free:
+            return True
         if self._store is not None:
             with suppress(StoreError):
-                return self._took(self._take_shared(self._store))
+                return self._took(self._take_shared(self._store, leaf))
         with self._lock:
-            left = self._left
-            self._left = max(0, left - 1)
-        return self._took(left)
+            kept, is_made = self._spent(_Kept(self._left, self._free), leaf)
+            self._left, self._free = kept
+        return self._took(is_made)
 
-    def _take_shared(self, store: Store) -> int:
+    def _take_shared(self, store: Store, leaf: str) -> bool:
         with self._lock:
             earned, self._earned = self._earned, 0
 
-        def step(kept: str | None, _now: float) -> tuple[str | None, int]:
-            left = min(self._size, self._number(kept) + earned)
-            return str(max(0, left - 1)), left
+        def step(kept: str | None, _now: float) -> tuple[str | None, tuple[_Kept, bool]]:
+            before = self._read(kept)
+            after, is_made = self._spent(before._replace(left=min(self._size, before.left + earned)), leaf)
+            return json.dumps(after), (after, is_made)
 
-        left = store.change(self._name, step)
+        (left, free), is_made = store.change(self._name, step)
         with self._lock:
-            self._left = max(0, left - 1)
-        return left
+            self._left, self._free = left, free
+        return is_made
 
-    def _took(self, left: int) -> bool:
-        if left <= 0:
+    def _spent(self, kept: _Kept, leaf: str) -> tuple[_Kept, bool]:
+        """Take one repeat from what is kept, unless the leaf is one of the first; whether it may be made."""
+        if leaf and (leaf in kept.free or len(kept.free) < self.FREE):
+            return kept._replace(free=tuple(dict.fromkeys((*kept.free, leaf)))), True
+        return kept._replace(left=max(0, kept.left - 1)), kept.left > 0
+
+    def _took(self, is_made: bool) -> bool:
+        if not is_made:
             with self._lock:
                 self.refused += 1
-        return left > 0
+        return is_made
 
     def succeeded(self) -> None:
         """Give one back."""
@@ -143,13 +170,17 @@ class RetryBudget:
             return
 
         def step(kept: str | None, _now: float) -> tuple[str | None, None]:
-            return (None if kept is None else str(min(self._size, self._number(kept) + earned))), None
+            before = self._read(kept)
+            after = before._replace(left=min(self._size, before.left + earned))
+            return (None if kept is None else json.dumps(after)), None
 
         with suppress(StoreError):
             self._store.change(self._name, step)
 
-    def _number(self, kept: str | None) -> int:
+    def _read(self, kept: str | None) -> _Kept:
+        """Read what is kept; what cannot be is a new budget."""
         try:
-            return self._size if kept is None else max(0, int(kept))
-        except ValueError:
-            return self._size
+            left, free = json.loads(kept) if kept is not None else (self._size, ())
+            return _Kept(max(0, int(left)), tuple(map(str, free)))
+        except (ValueError, TypeError):
+            return _Kept(self._size, ())

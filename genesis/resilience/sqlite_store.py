@@ -70,6 +70,16 @@ class SqliteStore:
         with self._using() as connection:
             return _value(connection, name), self._clock()
 
+    def names(self, prefix: str) -> list[str]:
+        """Give the names that begin with a prefix, in order.
+
+        Raises:
+            StoreError: The file cannot be used.
+        """
+        query = "SELECT name FROM state WHERE substr(name, 1, ?) = ? ORDER BY name"
+        with self._using() as connection:
+            return [str(name) for (name,) in connection.execute(query, (len(prefix), prefix))]
+
     def close(self) -> None:
         """Close the file. It is opened again when the store is used again."""
         with self._lock:

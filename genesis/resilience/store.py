@@ -42,3 +42,7 @@ class Store(Protocol):
     def read(self, name: str) -> tuple[str | None, float]:
         """Give what is kept under a name, and the time."""
         ...
+
+    def names(self, prefix: str) -> list[str]:
+        """Give the names that begin with a prefix, in order."""
+        ...

@@ -125,6 +125,7 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-DISPATCH-CRASHED": _AGENT,
     "GEN-DISPATCH-MAYBE-DONE": _means("network", "high", "ask"),
     "GEN-RESOURCE-SHORT": _SHORT,
+    "GEN-RUN-FOLDER": _means("resource", "high", "ask"),
     "GEN-RUN-VERSION": _means("resource", "high", "ask"),
     "GEN-RUN-STORAGE": _means("resource", "high", "ask"),
     "GEN-INTERRUPTED": _PERSON,

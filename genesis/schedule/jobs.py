@@ -28,6 +28,7 @@ class Job:
         duration_s: Expected seconds of work, finite and at least 0.
         after: Indices of the jobs that must finish first, in any order.
         agent: Name of the agent that runs it; `None` when no agent's limit applies.
+        early: It may start while jobs that it comes after are suspended.
 
     Raises:
         ScheduleError: The duration is negative, infinite or not a number.
@@ -36,6 +37,7 @@ class Job:
     duration_s: float
     after: tuple[int, ...] = ()
     agent: str | None = None
+    early: bool = False
 
     def __post_init__(self) -> None:
         if not (isfinite(self.duration_s) and self.duration_s >= 0):

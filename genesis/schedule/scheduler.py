@@ -23,6 +23,8 @@ class JobState(StrEnum):
     """Kept back by `hold`; it has no slot."""
     RUNNING = "running"
     """It has a slot, and one of its agent's places."""
+    SUSPENDED = "suspended"
+    """Its end comes from outside of the run, by `finish`; it has no slot, and nobody waits for it to end the run."""
     FINISHED = "finished"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -51,7 +53,8 @@ class Scheduler:
     """
 
     __slots__ = (
-        "_agents", "_cancelled", "_counts", "_dependants", "_free", "_jobs", "_missing", "_places", "_queue", "_states",
+        "_agents", "_cancelled", "_counts", "_dependants", "_early", "_free",
+        "_jobs", "_missing", "_places", "_queue", "_states",
     )  # fmt: skip
 
     def __init__(self, jobs: Sequence[Job], limits: Limits, priorities: Sequence[float]) -> None:
@@ -62,6 +65,7 @@ class Scheduler:
             )
         self._dependants = network.dependants
         self._missing = [len(earlier) for earlier in network.after]
+        self._early = [job.early for job in jobs]
         self._states = [JobState.WAITING] * len(jobs)
         self._counts = dict.fromkeys(JobState, 0) | {JobState.WAITING: len(jobs)}
         self._free = limits.slots
@@ -80,8 +84,11 @@ class Scheduler:
 
     @property
     def done(self) -> bool:
-        """Whether every job is finished, failed, skipped or cancelled."""
-        return not self.running and not self.pending
+        """Whether nothing runs or can run any more, until a suspended job is finished.
+
+        Without suspended jobs, every job is then finished, failed, skipped or cancelled: there are no circles.
+        """
+        return not (self.running or self.ready_count or self.held)
 
     @property
     def running(self) -> int:
@@ -97,6 +104,11 @@ class Scheduler:
     def held(self) -> int:
         """How many jobs are kept back by `hold`; they count as pending too."""
         return self._counts[JobState.HELD]
+
+    @property
+    def suspended(self) -> int:
+        """How many jobs wait for an end from outside of the run."""
+        return self._counts[JobState.SUSPENDED]
 
     @property
     def pending(self) -> int:
@@ -124,15 +136,28 @@ class Scheduler:
         return taken
 
     def finish(self, job: int) -> None:
-        """Say that a running or held job succeeded, so that what waited for it alone becomes ready.
+        """Say that a running, held or suspended job succeeded, so that what waited for it alone becomes ready.
 
         Raises:
-            ScheduleError: The job is neither running nor held.
+            ScheduleError: The job is none of these.
         """
-        self._expect(job, "finish", JobState.RUNNING, JobState.HELD)
+        self._expect(job, "finish", JobState.RUNNING, JobState.HELD, JobState.SUSPENDED)
         if self._states[job] is JobState.RUNNING:
             self._leave_slot(job)
         self._settle(job)
+
+    def suspend(self, job: int) -> None:
+        """Say that a job has done its part and waits for an end from outside; only early dependants go on.
+
+        Raises:
+            ScheduleError: The job has ended, or is suspended already.
+        """
+        self._expect(job, "suspend", JobState.RUNNING, *_NOT_STARTED)
+        if self._states[job] is JobState.RUNNING:
+            self._leave_slot(job)
+        self._queue.discard(self._places[job])
+        self._move(job, JobState.SUSPENDED)
+        self._pass(job, early=True)
 
     def fail(self, job: int) -> list[int]:
         """Say that a running or held job failed for good; everything that depends on it is skipped.
@@ -250,6 +275,9 @@ class Scheduler:
         states = list(enumerate(earlier._states))
         self.restore(job for job, state in states if state is JobState.FINISHED)
         for job, state in states:
+            if state is JobState.SUSPENDED:
+                self.suspend(job)
+        for job, state in states:
             if state is JobState.RUNNING:
                 self._expect(job, "go on with", JobState.READY)
                 self._queue.claim(self._places[job])
@@ -295,8 +323,17 @@ class Scheduler:
             )
 
     def _settle(self, job: int) -> None:
+        was_suspended = self._states[job] is JobState.SUSPENDED
         self._move(job, JobState.FINISHED)
+        if not was_suspended:
+            self._pass(job, early=True)
+        self._pass(job, early=False)
+
+    def _pass(self, job: int, *, early: bool) -> None:
+        """Let the dependants of one kind wait for this job no more."""
         for later in self._dependants[job]:
+            if self._early[later] is not early:
+                continue
             self._missing[later] -= 1
             if not self._missing[later] and self._states[later] is JobState.WAITING:
                 self._make_ready(later)

@@ -10,7 +10,6 @@ from genesis.structure.references import (
     WHOLE_RESULT,
     as_text,
     copied,
-    doubled,
     fill,
     fillable,
     is_name,
@@ -19,6 +18,7 @@ from genesis.structure.references import (
     replaced,
     split,
     splits,
+    tokens,
 )
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "as_text",
     "copied",
     "dataflow",
-    "doubled",
     "expected_seconds",
     "expected_tokens",
     "expected_usd",
@@ -53,4 +52,5 @@ __all__ = [
     "shown_edges",
     "split",
     "splits",
+    "tokens",
 ]

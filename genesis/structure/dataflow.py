@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from genesis.model import Plan
 from genesis.structure.outline import Node, Outline
-from genesis.structure.references import WHOLE_RESULT, doubled, fillable, is_name, references, split, splits
+from genesis.structure.references import WHOLE_RESULT, fillable, is_name, split, splits, tokens
 
 __all__ = ["DataFlow", "Missing", "dataflow"]
 
@@ -60,10 +60,13 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
     for node in outline.leaf_nodes():
         if not node.task.inputs:
             continue
-        inputs = dict(fillable(node.task))
-        for name in dict.fromkeys(references(inputs)):
-            found = None if name in plan.vars else _meaning(outline, node, name)
-            if found is None:
+        escaped: list[str] = []
+        for name, is_reference in dict.fromkeys(tokens(dict(fillable(node.task)))):
+            is_variable = name in plan.vars
+            found = None if is_variable else _meaning(outline, node, name)
+            if not is_reference and (is_variable or found is not None):
+                escaped.append(name)
+            if found is None or not is_reference:
                 continue
             if found.producer is None:
                 missing.append(Missing(node.index, name, found.task, found.key, found.reason))
@@ -71,10 +74,8 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
             flow.sources.setdefault(node.index, {})[name] = found.producer
             if split(name) != (found.task, found.key):
                 flow.keys.setdefault(node.index, {})[name] = found.key
-        names = dict.fromkeys(doubled(inputs))
-        escaped = tuple(name for name in names if name in plan.vars or _meaning(outline, node, name) is not None)
         if escaped:
-            flow.escaped[node.index] = escaped
+            flow.escaped[node.index] = tuple(escaped)
     return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped)
 
 

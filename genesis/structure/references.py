@@ -22,7 +22,6 @@ __all__ = [
     "WHOLE_RESULT",
     "as_text",
     "copied",
-    "doubled",
     "fill",
     "fillable",
     "is_name",
@@ -31,6 +30,7 @@ __all__ = [
     "replaced",
     "split",
     "splits",
+    "tokens",
 ]
 
 WHOLE_RESULT = "result"
@@ -50,12 +50,22 @@ Rename = Callable[[str], str | None]
 
 def references(value: JsonValue) -> list[str]:
     """List the names that are references in a value if the plan knows them, in order, repeats included."""
-    return [name for name, is_reference in _tokens(value) if is_reference]
+    return [name for name, is_reference in tokens(value) if is_reference]
 
 
-def doubled(value: JsonValue) -> list[str]:
-    """List the names in doubled braces: those that the plan knows stand for themselves with half of the braces."""
-    return [name for name, is_reference in _tokens(value) if not is_reference]
+def tokens(value: JsonValue) -> Iterator[tuple[str, bool]]:
+    """Find the names in braces, each with whether the braces make a reference, or stand for half of them."""
+    stack: list[JsonValue] = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            if "{" in item:
+                for match in _TOKEN.finditer(item):
+                    yield canonical(match[2]), _braces(match) % 2 == 1
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
+        elif isinstance(item, dict):
+            stack.extend(reversed(item.values()))
 
 
 def is_name(text: str) -> bool:
@@ -193,21 +203,6 @@ def _changed(task: Task, change: Callable[[re.Match[str]], str]) -> dict[str, Js
         return value
 
     return {name: value if name in task.literal_inputs else walk(value) for name, value in task.inputs.items()}
-
-
-def _tokens(value: JsonValue) -> Iterator[tuple[str, bool]]:
-    """Find the names in braces, each with whether the braces make a reference."""
-    stack: list[JsonValue] = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            if "{" in item:
-                for match in _TOKEN.finditer(item):
-                    yield canonical(match[2]), _braces(match) % 2 == 1
-        elif isinstance(item, list):
-            stack.extend(reversed(item))
-        elif isinstance(item, dict):
-            stack.extend(reversed(item.values()))
 
 
 def _braces(match: re.Match[str]) -> int:

@@ -24,6 +24,8 @@ from prefect.events.worker import EventsWorker
 from prefect.exceptions import Abort, Pause
 from prefect.logging.handlers import APILogWorker
 
+from genesis.agents.forked import reset_signals_in_forked_children
+from genesis.agents.processes import kill_all
 from genesis.agents.threads import Threads
 from genesis.errors import ForeignError
 from genesis.observability.correlation import bound
@@ -34,13 +36,13 @@ from genesis.workers.engine import Stop, run, run_hooks
 from genesis.workers.environment import apply_environment
 from genesis.workers.loading import Flows, back_home, is_module
 from genesis.workers.logs import begin_logs
-from genesis.workers.processes import kill_all
 from genesis.workers.trails import correlation_of
 from genesis.workers.wire import Message, Wire
 
 __all__ = ["work"]
 
 _log = logging.getLogger(__name__)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _BEAT_S = 1.0
 _FORK_SERVER_S = 3.0
 _DRAIN_S = 10.0
@@ -55,8 +57,9 @@ def work(end: socket.socket, env: Mapping[str, str]) -> None:
         end: Socket to the supervisor.
         env: Variables to add to the environment.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which the programs it starts would inherit
+    reset_signals_in_forked_children(_SIGNALS)
     if env:
         apply_environment(dict(env))
         if any(name.startswith("PREFECT_") for name in env):

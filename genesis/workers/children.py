@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from signal import SIGKILL, SIGTERM
 from typing import Any
 
+from genesis.agents.processes import Process, below, kill_all, memory_bytes, signal_all, snapshot
 from genesis.observability.metrics import metrics_of_process
 from genesis.workers.engine import Why
 from genesis.workers.forks import Forked
-from genesis.workers.processes import Process, below, kill_all, memory_bytes, signal_all, snapshot
 from genesis.workers.wire import Lines, Message, encode
 
 __all__ = ["ASK_S", "Child", "ChildGoneError"]

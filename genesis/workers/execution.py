@@ -11,6 +11,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun, StateType, WorkPool
 from pydantic import ValidationError
 
+from genesis.agents.processes import exit_text
 from genesis.errors import GenesisError
 from genesis.observability.correlation import TRACE_LABEL
 from genesis.observability.tracing import Value, span
@@ -18,7 +19,6 @@ from genesis.workers.children import ASK_S, Child, ChildGoneError
 from genesis.workers.claims import Claims, Job
 from genesis.workers.endings import Endings
 from genesis.workers.engine import Why
-from genesis.workers.processes import exit_text
 from genesis.workers.stable import Stable
 from genesis.workers.trails import correlation_of
 from genesis.workers.wire import Message

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from genesis.agents.processes import snapshot
 from genesis.errors import GenesisError
 from genesis.workers.children import Child
 from genesis.workers.configuration import GenesisJobConfiguration
 from genesis.workers.forks import ForkServer
-from genesis.workers.processes import snapshot
 
 __all__ = ["Stable"]
 

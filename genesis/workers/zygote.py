@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn
 
-from genesis.workers.processes import adopt_orphans, below, die_with_parent, exit_text, kill_all, signal_all, snapshot
+from genesis.agents.processes import adopt_orphans, below, die_with_parent, exit_text, kill_all, signal_all, snapshot
 from genesis.workers.wire import Lines, Message, encode
 
 __all__ = ["main", "preload"]

@@ -1,7 +1,12 @@
 """What Genesis needs is missing, broken or hostile: programs, models, the home, the Prefect API."""
 
+import json
+import os
+import signal
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -245,3 +250,19 @@ def test_ledger_that_cannot_be_written_is_told(running, example_plan):
     assert ran.code == 1
     assert ran.error["code"] == "GEN-RESOURCE"
     assert "storage" in ran.error["message"]
+
+
+def test_ctrl_c_ends_the_planning_at_once_and_progress_stays_off_stdout(tmp_path):
+    with FakeLlmServer([llm_server.slow(120)]) as server:
+        env = {**os.environ, "HOME": str(tmp_path), "GENESIS_LLM__BASE_URL": server.base_url}
+        words = ["-m", "genesis.cli", "plan", "Ponder the weather thoughtfully", "--llm", "openai:x", "--json"]
+        with subprocess.Popen(
+            [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+        ) as planning:
+            assert planning.stderr.readline().startswith("Planning with openai:x")
+            sent = time.monotonic()
+            planning.send_signal(signal.SIGINT)
+            out, _ = planning.communicate(timeout=60)
+    assert planning.returncode == 130
+    assert time.monotonic() - sent < 30
+    assert json.loads(out)["error"]["code"] == "GEN-INTERRUPTED"

@@ -16,6 +16,7 @@ COMMANDS = (
     ("simulate",),
     ("run",),
     ("resume",),
+    ("deliver",),
     ("cancel",),
     ("init",),
     ("pools",),

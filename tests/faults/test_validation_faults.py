@@ -44,7 +44,7 @@ FAULTY = {
     "GEN-DEPENDENCY-DANGLING": (a_task("a", after=("gone",)),),
     "GEN-DEPENDENCY-WITHIN": (a_task("a", a_task("b", after=("a",))),),
     "GEN-CYCLE": (a_task("a", after=("b",)), a_task("b", after=("a",))),
-    "GEN-INPUT-MISSING": (a_task("a", inputs={"x": "{nothing}"}),),
+    "GEN-INPUT-MISSING": (a_task("a", inputs={"x": "{a.gone}"}),),
     "GEN-PLAN-DEPTH": (nest("a", "b", "c"),),
     "GEN-PLAN-FAN-OUT": (a_task("a", *[a_task(f"b{n}") for n in range(4)]),),
     "GEN-LEAF-LIMIT": tuple(a_task(f"g{n}", a_task("x"), a_task("y")) for n in range(3)),

@@ -43,13 +43,14 @@ async def test_reports_and_work_orders_are_published(workbench: Workbench, tmp_p
     program = a_program(a_task("ask"), a_task("tell", after=("ask",)))
     agent = ScriptedAgent({"ask": [brief], "tell": [report]})
     run = await workbench.run(program, agent)
-    assert run.state == "completed"
+    assert run.state == "briefed"
     _, found = await _artifacts(run)
     assert found["genesis-report-1"].data == "# Found\n\n&lt;img src=http://192.0.2.1/x>"
     assert found["genesis-report-1"].description == "Report: report\\_1.md, from tell"
     assert found["genesis-work-orders"].data == "# 1 work order for people\n\n## Order"
     assert str(tmp_path / "brief.md").replace("_", "\\_") in found["genesis-result"].data
-    assert "**2 of 2 done**" in found["genesis-progress"].data
+    assert f"genesis deliver {run.run_id} ask --result" in found["genesis-result"].data
+    assert "**1 of 2 done**" in found["genesis-progress"].data
 
 
 async def test_the_preflight_has_a_name_that_a_reader_knows(workbench: Workbench):

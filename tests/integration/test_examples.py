@@ -1,5 +1,6 @@
 """The examples of the documentation run, each as its text says."""
 
+import ast
 import importlib.util
 import os
 import subprocess
@@ -54,12 +55,19 @@ async def test_decorated_functions_of_a_script_run_as_agents(prefect_api: object
     assert "count: attempt 1" in capsys.readouterr().out
 
 
-async def test_a_program_runs_inside_a_flow_as_task_runs_of_that_flow(
-    prefect_api: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    for name in ("docs", "genesis"):
-        (tmp_path / name).mkdir()
-    monkeypatch.chdir(tmp_path)
-    found = await _example("inside_a_flow").disk_report()
-    assert set(found) == {"docs", "genesis"}
+def test_a_program_runs_inside_a_flow_as_task_runs_of_that_flow_from_any_folder(prefect_api: object, tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, str(_EXAMPLES / "inside_a_flow.py")],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(_EXAMPLES.parents[1]), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = ast.literal_eval(done.stdout.strip().splitlines()[-1])
+    assert set(found) == {"example", "prefect"}
     assert all(said.split()[0].isdigit() for said in found.values())
+    assert "temporary server" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -18,6 +19,7 @@ from genesis.agents import LocalProbe, Result
 from genesis.errors import TaskError
 from genesis.execute.equipment import equipment
 from genesis.execute.ledger import Ledger
+from genesis.model import Handover
 from genesis.testing import ScriptedAgent, a_program, a_task, an_agent
 from genesis.testing.prefect import Workbench
 
@@ -222,6 +224,7 @@ async def test_the_deadline_ends_the_run(workbench: Workbench):
     run = await workbench.run(a_program(a_task("a"), deadline_s=1.5), agent)
     assert run.state == "failed"
     assert run.error.code == "GEN-DEADLINE"
+    assert run.error.hint == f"genesis resume {run.run_id} --deadline 3"
     assert agent.cancelled == ["a"]
 
 
@@ -232,13 +235,137 @@ async def test_a_spent_budget_stops_what_has_not_started(workbench: Workbench):
     assert run.state == "budget_exceeded"
     assert _states(run) == {"a": "completed", "b": "completed", "c": "cancelled"}
     assert float(run.cost_usd) == 1.5
+    assert run.error.hint == f"genesis resume {run.run_id} --budget 3.00"
 
 
-async def test_a_brief_lets_its_dependants_go_on(workbench: Workbench):
-    program = a_program(a_task("a"), a_task("b", after=("a",)))
-    run = await workbench.run(program, ScriptedAgent({"a": [Result(value={"brief": "x.md"}, state="briefed")]}))
+WORKS = an_agent("works", executor={"kind": "command", "argv": ["true"]})
+WRITES = an_agent("writes", executor={"kind": "brief"})
+
+
+def _briefs(*paths: str) -> dict:
+    return {path: [Result(value={"brief": f"/orders/{path}.md"}, state="briefed")] for path in paths}
+
+
+def _with_orders():
+    return a_program(
+        a_task("text", agent="writes"),
+        a_task("design", agent="writes", after=("text",)),
+        a_task("count", agent="works", after=("text",)),
+        a_task("last", agent="writes", after=("count",)),
+        a_task("free", agent="works"),
+        agents=(WORKS, WRITES),
+    )
+
+
+async def _delivered(workbench: Workbench, program, run_id: str, path: str, result: object = "done") -> None:
+    ledger = Ledger(workbench.store, run_id)
+    leaf = next(leaf for leaf in program.leaves if leaf.path == path)
+    handed = Handover(by="Ada", at=datetime.now(UTC))
+    briefed = await ledger.outcome(leaf)
+    update = {"state": "completed", "result": result, "delivered": handed}
+    await ledger.deliver(leaf, briefed.model_copy(update=update), path)
+
+
+async def test_work_orders_are_all_issued_and_what_needs_their_results_waits(workbench: Workbench):
+    agent = ScriptedAgent(_briefs("text", "design", "last"))
+    run = await workbench.run(_with_orders(), agent)
+    assert run.state == "briefed"
+    assert run.error is None
+    expected = {"text": "briefed", "design": "briefed", "count": "pending", "last": "pending", "free": "completed"}
+    assert _states(run) == expected
+    (design,) = [work for work in agent.work if work.path == "design"]
+    assert design.awaited == {"text": "/orders/text.md"}
+    assert design.upstream == {}
+    found = await _flow_run(run.run_id)
+    assert (found.state.type.value, found.state.name) == ("COMPLETED", "Briefed")
+    assert f"genesis deliver {run.run_id} text --result /orders/result.json" in found.state.message
+
+
+async def test_a_resume_goes_on_with_what_was_delivered_and_issues_no_order_twice(workbench: Workbench):
+    program = _with_orders()
+    first = await workbench.run(program, ScriptedAgent(_briefs("text", "design", "last")))
+    await _delivered(workbench, program, first.run_id, "text", {"words": 3})
+    agent = ScriptedAgent(_briefs("last"))
+    run = await workbench.run(program, agent, run_id=first.run_id)
+    assert run.state == "briefed"
+    assert agent.paths == ["count", "last"]
+    assert agent.work[0].upstream == {"text": {"words": 3}}
+    for path in ("design", "last"):
+        await _delivered(workbench, program, first.run_id, path)
+    run = await workbench.run(program, ScriptedAgent(), run_id=first.run_id)
     assert run.state == "completed"
-    assert _states(run) == {"a": "briefed", "b": "completed"}
+    assert set(_states(run).values()) == {"completed"}
+
+
+async def test_a_delivery_while_the_run_runs_is_taken_up_at_once(workbench: Workbench):
+    program = a_program(
+        a_task("text", agent="writes"),
+        a_task("count", agent="works", after=("text",)),
+        a_task("slow", agent="works"),
+        agents=(WORKS, WRITES),
+    )
+    go = asyncio.Event()
+
+    class Agent(ScriptedAgent):
+        async def execute(self, work):
+            if work.path == "slow":
+                await go.wait()
+            if work.path == "count":
+                go.set()
+            return await super().execute(work)
+
+    agent, watch = Agent(_briefs("text")), Recorder()
+    run_id = "20260101-000000-abcdef"
+    running = asyncio.create_task(workbench.run(program, agent, observer=watch, run_id=run_id))
+    await _eventually(_said(watch), lambda seen: ("text", "briefed") in seen, 60)
+    await _delivered(workbench, program, run_id, "text")
+    run = await running
+    assert run.state == "completed"
+
+
+def _said(watch: Recorder):
+    async def seen():
+        return list(watch.seen)
+
+    return seen
+
+
+async def test_a_failure_beside_a_work_order_fails_the_run(workbench: Workbench):
+    program = a_program(
+        a_task("text", agent="writes"),
+        a_task("bad", agent="works"),
+        a_task("both", agent="works", after=("text", "bad")),
+        agents=(WORKS, WRITES),
+    )
+    run = await workbench.run(program, ScriptedAgent({**_briefs("text"), "bad": [TaskError("no")]}))
+    assert run.state == "failed"
+    assert _states(run) == {"text": "briefed", "bad": "failed", "both": "skipped"}
+
+
+async def test_a_work_order_without_a_cache_is_issued_once_and_its_result_is_kept(workbench: Workbench):
+    program = a_program(
+        a_task("text", agent="writes", cache="none"), a_task("b", agent="works"), agents=(WORKS, WRITES)
+    )
+    first = await workbench.run(program, ScriptedAgent(_briefs("text")))
+    again = ScriptedAgent(_briefs("text"))
+    assert (await workbench.run(program, again, run_id=first.run_id)).state == "briefed"
+    await _delivered(workbench, program, first.run_id, "text")
+    run = await workbench.run(program, again, run_id=first.run_id)
+    assert run.state == "completed"
+    assert again.paths == []
+
+
+async def test_skipped_and_cancelled_tasks_are_in_the_graph_behind_what_they_come_after(workbench: Workbench):
+    program = a_program(a_task("a"), a_task("b", after=("a",)), a_task("c", after=("b",)))
+    run = await workbench.run(program, ScriptedAgent({"a": [TaskError("no")]}))
+    assert _states(run) == {"a": "failed", "b": "skipped", "c": "skipped"}
+    found = await _flow_run(run.run_id)
+    leaves = {path: await _leaf_run(str(found.id), f"worker · {path}") for path in "abc"}
+    assert (leaves["b"].state.type.value, leaves["b"].state.name) == ("CANCELLED", "Skipped")
+    assert leaves["b"].state.message == "'a' did not finish"
+    edges = {path: [str(source.id) for source in leaves[path].task_inputs["after"]] for path in "bc"}
+    assert edges == {"b": [str(leaves["a"].id)], "c": [str(leaves["b"].id)]}
+    assert f"To go on: genesis resume {run.run_id}" in found.state.message
 
 
 async def test_a_preflight_error_stops_everything_before_the_first_task(workbench: Workbench):

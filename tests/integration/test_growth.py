@@ -203,16 +203,30 @@ async def test_a_task_may_be_left_to_a_person_where_its_plan_says_so(bench, tmp_
         a_task("tell", inputs={"it": "{call.answer}"}, after=("call",)),
     )
     run = await bench().run(program(*tasks), Agents(call=TOO_MUCH))
-    assert run.state == "completed"
+    assert run.state == "briefed"
     call = by_id(run)["call"]
     assert call.state == "briefed"
     assert "to be delivered by worker" in call.result["answer"]
     assert "too much at once; a work order was written instead" in call.note
-    assert (await bench().run(program(*tasks), Agents(), run_id=run.run_id)).state == "completed"
+    assert (await bench().run(program(*tasks), Agents(), run_id=run.run_id)).state == "briefed"
 
 
 def proposal(*ids, **more):
     return {"found": 3, "subtasks": [{"id": name, "description": f"Look at {name}", **more} for name in ids]}
+
+
+async def test_a_result_that_asks_for_no_subtasks_gives_what_they_would_have_given(bench):
+    tasks = (
+        a_task("survey", agent="asker", outputs=["found", "subtasks"]),
+        a_task("tell", inputs={"given": "{survey.subtasks}"}, after=("survey",)),
+    )
+    work, made = Agents(survey=proposal()), bench()
+    run = await made.run(program(*tasks), work)
+    assert run.state == "completed"
+    survey = by_id(run)["survey"]
+    assert (survey.result["subtasks"], survey.note) == ({}, "")
+    again = await made.run(program(*tasks), work, run_id=run.run_id)
+    assert by_id(again)["survey"].note == ""
 
 
 async def test_a_result_adds_subtasks_and_what_follows_waits_for_them(bench):

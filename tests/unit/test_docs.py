@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import importlib
+import io
 import json
 import re
 import runpy
@@ -10,15 +11,19 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from rich.console import Console
 
 import genesis
 from genesis import errors
 from genesis.cli.app import _COMMANDS, _EXIT_INTERRUPTED, _genesis
+from genesis.cli.planning import forecast, planned
+from genesis.cli.render import plan_view
 from genesis.document import parse
 from genesis.model import AgentProfile, Plan, Task
 from genesis.planning import Playbook, load_plan, load_playbooks
@@ -294,3 +299,63 @@ def test_constraints_pin_everything_and_name_no_address():
 
 def test_no_lock_file_with_addresses_is_kept():
     assert "uv.lock" in (_ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.fixture(scope="module")
+def sample() -> dict[str, Any]:
+    return runpy.run_path(str(_DOCS / "tools" / "sample.py"))
+
+
+def _shown_plan(columns: int) -> list[str]:
+    settings = Settings()
+    prepared = planned("Audit the repository at .", settings, agents=None, playbooks=None, variables={})
+    out = io.StringIO()
+    Console(file=out, width=columns, highlight=False).print(
+        plan_view(prepared.routed, prepared.report, forecast(prepared, settings))
+    )
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_the_sample_of_the_readme_shows_the_plan_that_is_made_now(sample, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(_ROOT)
+    command, plan = (
+        sample["written"]((_ROOT / "README.md").read_text(encoding="utf-8")).partition("\n\n")[0].split("\n", 1)
+    )
+    assert command == f"$ {sample['COMMAND']}"
+    made = "\n".join(sample["abridged_plan"](_shown_plan(sample["COLUMNS"])))
+    normalised = sample["normalised"]
+    assert normalised(plan) == normalised(made), "write it anew: make sample"
+
+
+def test_the_sample_of_the_readme_has_the_shape_of_a_run(sample):
+    run = sample["written"]((_ROOT / "README.md").read_text(encoding="utf-8")).partition("\n\n")[2].splitlines()
+    begun, url, *ended = [sample["normalised"](line) for line in run]
+    assert (begun, url) == ("Run RUN", "http://127.0.0.1:PORT/runs/flow-run/ID")
+    tasks = [line for line in ended if line.startswith("✓ ")]
+    assert all(re.fullmatch(r"✓ [\w/]+ \w+ N \S.*", line) for line in tasks), tasks
+    assert ended[:4] == [*tasks[:2], "…", tasks[2]]
+    assert re.fullmatch(r"completed · N of N tasks done in N( · .*)?", ended[4])
+    assert ended[5:] == [
+        "Report by 'report': FOLDER/genesis-audit.md",
+        "Watch it in the Prefect UI: http://127.0.0.1:PORT/runs/flow-run/ID",
+    ]
+    assert max(map(len, run[2:6])) <= sample["COLUMNS"]
+
+
+def test_the_sample_is_abridged_and_normalised_in_what_changes_from_run_to_run(sample):
+    lines = [
+        "Run 20261129-114944-d7831f",
+        "http://x",
+        "✓ a  w  3.3 s  1,234 files",
+        "✓ b",
+        "✓ c",
+        "task  agent",
+        "a  w",
+    ]
+    closing = ["completed · 3 of 3 tasks done in 1 min 45 s · $0.00", "Report by 'r': /tmp/x/genesis-audit.md"]
+    shown = sample["abridged_run"](["noise", *lines, *closing])
+    assert shown == [*lines[:4], "…", "✓ c", *closing]
+    assert sample["normalised"]("\n".join(shown)).splitlines() == [
+        "Run RUN", "http://x", "✓ a w N N files", "✓ b", "…", "✓ c",
+        "completed · N of N tasks done in N · $N", "Report by 'r': FOLDER/genesis-audit.md",
+    ]  # fmt: skip

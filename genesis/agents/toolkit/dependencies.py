@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import posixpath
+from collections import Counter
 from collections.abc import Iterator
 
+from genesis.agents.toolkit.conflicts import Conflict, find_conflicts
 from genesis.agents.toolkit.dockerfile import is_dockerfile
 from genesis.agents.toolkit.files import SourceFile, Tree, survey
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
+from genesis.agents.toolkit.locks import lock_files, unlocked
 from genesis.agents.toolkit.manifests import Dependency, Manifest, Reader
-from genesis.agents.toolkit.manifests_other import (
-    read_actions,
-    read_cargo,
-    read_dockerfile,
-    read_gemfile,
-    read_go_mod,
-    read_package_json,
-    read_pom,
-)
+from genesis.agents.toolkit.manifests_lines import line_reader, read_dockerfile
 from genesis.agents.toolkit.manifests_python import (
     is_requirements_file,
-    read_pipfile,
     read_pyproject,
     read_requirements,
     read_setup_cfg,
     read_setup_py,
 )
+from genesis.agents.toolkit.manifests_tables import TABLES, read_catalog, read_table
+from genesis.agents.toolkit.manifests_xml import is_nuget, read_xml
 from genesis.agents.toolkit.pins import PINS, Pin
-from genesis.agents.toolkit.workflows import github_workflows
 
 __all__ = ["run"]
 
@@ -36,30 +31,43 @@ _READERS: dict[str, Reader] = {
     "pyproject.toml": read_pyproject,
     "setup.cfg": read_setup_cfg,
     "setup.py": read_setup_py,
-    "pipfile": read_pipfile,
-    "package.json": read_package_json,
-    "go.mod": read_go_mod,
-    "cargo.toml": read_cargo,
-    "gemfile": read_gemfile,
-    "pom.xml": read_pom,
+    **dict.fromkeys(TABLES, read_table),
 }
-_LOCKS = {
-    "uv.lock": "python",
-    "poetry.lock": "python",
-    "pdm.lock": "python",
-    "pipfile.lock": "python",
-    "pylock.toml": "python",
-    "package-lock.json": "npm",
-    "npm-shrinkwrap.json": "npm",
-    "yarn.lock": "npm",
-    "pnpm-lock.yaml": "npm",
-    "bun.lock": "npm",
-    "bun.lockb": "npm",
-    "go.sum": "go",
-    "cargo.lock": "rust",
-    "gemfile.lock": "ruby",
+_THIRD_PARTY = frozenset({"vendor", "third_party", "third-party", "thirdparty", "external", "extern", "node_modules"})
+_PURL_TYPES = {
+    "python": "pypi",
+    "npm": "npm",
+    "go": "golang",
+    "rust": "cargo",
+    "ruby": "gem",
+    "maven": "maven",
+    "composer": "composer",
+    "nuget": "nuget",
+    "pub": "pub",
+    "hex": "hex",
+    "swift": "swift",
+    "haskell": "hackage",
+    "conan": "conan",
+    "conda": "conda",
+    "cocoapods": "cocoapods",
+    "cpan": "cpan",
+    "docker": "docker",
+    "github-actions": "github",
 }
-_LOCKABLE = ("python", "npm", "rust", "ruby", "go")
+_SCANNERS = {
+    "python": "pip-audit",
+    "npm": "npm audit",
+    "go": "govulncheck ./...",
+    "rust": "cargo audit",
+    "ruby": "bundle audit",
+    "composer": "composer audit",
+    "nuget": "dotnet list package --vulnerable",
+    "hex": "mix hex.audit",
+}
+"""What looks up known vulnerabilities in each ecosystem; for others there is osv-scanner."""
+_CATALOG = ".versions.toml"
+_SCRIPTS = (".gradle", ".gradle.kts")
+_GRADLE = (_CATALOG, *_SCRIPTS)
 _NAMED = 8
 
 
@@ -72,9 +80,10 @@ def run(path: object = ".", *, top: object = 500) -> Result:
 
     Returns:
         `manifests` `[{path, ecosystem, kind, count, exact, bounded, open, unpinned, direct, is_lock, problem}]`,
-        `dependencies` `[{name, spec, pin, group, ecosystem, manifest}]`, `totals` by pin with `count` (manifests of
-        tests and examples, and compiled requirement files, are not counted), `locks` `[{path, ecosystem}]`,
-        `conflicts` `[{name, ecosystem, specs: [{spec, manifest, group}]}]`, `not_shown`, `summary`, `findings`.
+        `dependencies` `[{name, spec, pin, group, ecosystem, manifest, purl}]`, `totals` by pin with `count` (manifests
+        of tests, examples and third parties, and compiled requirement files, are not counted), `locks` `[{path,
+        ecosystem}]`, `conflicts` `[{name, ecosystem, specs: [{spec, manifest, group}]}]`, `not_shown`, `summary`,
+        `findings`.
 
     Raises:
         TaskError: The path is not a folder that can be read.
@@ -82,42 +91,74 @@ def run(path: object = ".", *, top: object = 500) -> Result:
     limit = whole_number(top, "top", least=1, most=100_000)
     tree = survey(path)
     manifests = sorted(_manifests(tree), key=_own_first)
-    counted = [each for each in manifests if not (each.is_lock or each.file.is_test or each.file.is_example)]
-    locks = [(file.shown, _LOCKS[file.name.lower()]) for file in tree.files if file.name.lower() in _LOCKS]
-    locks += [(each.file.shown, each.ecosystem) for each in manifests if each.is_lock]
+    counted = [each for each in manifests if not each.is_lock and _is_own(each.file)]
+    locks = lock_files(tree, manifests)
     listed = [(manifest, dependency) for manifest in counted for dependency in manifest.dependencies]
     pins = Counter(dependency.pin for _, dependency in listed)
-    conflicts = _conflicts(counted)
+    conflicts = find_conflicts(counted)
     return {
         "manifests": [_row(manifest) for manifest in manifests],
         "dependencies": [
-            {**_plain(dependency), "ecosystem": manifest.ecosystem, "manifest": manifest.file.shown}
+            {
+                **_plain(dependency),
+                "ecosystem": manifest.ecosystem,
+                "manifest": manifest.file.shown,
+                "purl": _purl(manifest.ecosystem, dependency),
+            }
             for manifest, dependency in listed[:limit]
         ],
         "not_shown": max(0, len(listed) - limit),
         "totals": {"count": len(listed), **_by_pin(pins)},
-        "locks": [{"path": name, "ecosystem": ecosystem} for name, ecosystem in sorted(locks)],
-        "conflicts": conflicts,
+        "locks": [{"path": file.shown, "ecosystem": ecosystem} for file, ecosystem in locks],
+        "conflicts": [_conflict_row(conflict) for conflict in conflicts],
         "summary": _summary(counted, len(listed), pins, len(locks)),
-        "findings": dump(_findings(manifests, counted, {ecosystem for _, ecosystem in locks}, conflicts)),
+        "findings": dump(_findings(manifests, counted, list(unlocked(tree, counted, locks)), conflicts)),
     }
 
 
+def _is_own(file: SourceFile) -> bool:
+    folders = file.path.lower().split("/")[:-1]
+    return not (file.is_test or file.is_example) and _THIRD_PARTY.isdisjoint(folders) and "{" not in file.path
+
+
 def _manifests(tree: Tree) -> Iterator[Manifest]:
+    for manifest in _read_each(tree):
+        manifest.dependencies = list(dict.fromkeys(manifest.dependencies))
+        yield manifest
+
+
+def _read_each(tree: Tree) -> Iterator[Manifest]:
+    """Read the files that stand alone, then those whose versions or use are said in others."""
+    related: dict[SourceFile, str] = {}
+    read: set[str] = set()
+    includes: set[str] = set()
     for file in tree.files:
         reader = _reader(file)
-        if reader is not None:
-            text = tree.text_of(file)
-            if text is not None:
-                yield from reader(file, text)
-    for workflow in github_workflows(tree):
-        yield read_actions(workflow)
+        text = tree.text_of(file) if reader is not None or _is_related(file) else None
+        if text is not None and _is_related(file):
+            related[file] = text
+        for manifest in reader(file, text) if reader is not None and text is not None else ():
+            read.add(file.path)
+            includes |= {posixpath.normpath(posixpath.join(manifest.folder, each)) for each in manifest.includes}
+            yield manifest
+    yield from read_xml({file: text for file, text in related.items() if not file.name.endswith(_GRADLE)})
+    scripts = "\n".join(text for file, text in related.items() if file.name.endswith(_SCRIPTS))
+    for file, text in related.items():
+        if file.name.endswith(_CATALOG):
+            yield from read_catalog(file, text, scripts)
+    for file in tree.files:
+        if file.path in includes - read:
+            yield from read_requirements(file, tree.text_of(file) or "")
+
+
+def _is_related(file: SourceFile) -> bool:
+    return file.name.endswith(_GRADLE) or file.name.lower() == "pom.xml" or is_nuget(file)
 
 
 def _own_first(manifest: Manifest) -> tuple[bool, bool, int, str]:
     """Order manifests: the project's before workflows', and those before tests' and examples'."""
     file = manifest.file
-    return file.is_test or file.is_example, manifest.ecosystem == "github-actions", file.path.count("/"), file.path
+    return not _is_own(file), manifest.ecosystem == "github-actions", file.path.count("/"), file.path
 
 
 def _reader(file: SourceFile) -> Reader | None:
@@ -126,7 +167,7 @@ def _reader(file: SourceFile) -> Reader | None:
         return known
     if is_requirements_file(file):
         return read_requirements
-    return read_dockerfile if is_dockerfile(file) else None
+    return read_dockerfile if is_dockerfile(file) else line_reader(file)
 
 
 def _plain(dependency: Dependency) -> Result:
@@ -136,6 +177,25 @@ def _plain(dependency: Dependency) -> Result:
         host, at, tail = rest.partition("@")
         spec = f"{scheme}://{tail}" if at and "/" not in host else spec
     return {"name": dependency.name[:200], "spec": spec[:200], "pin": dependency.pin, "group": dependency.group}
+
+
+def _purl(ecosystem: str, dependency: Dependency) -> str:
+    """Write the package URL, with a version where the requirement is exact; empty where the ecosystem has none."""
+    from packageurl import PackageURL  # noqa: PLC0415  # only where there are dependencies
+
+    kind = _PURL_TYPES.get(ecosystem)
+    if kind is None or dependency.pin == "direct" or not dependency.name.strip("/:@"):
+        return ""
+    is_plugin = ecosystem == "maven" and ":" not in dependency.name
+    written = f"{dependency.name}:{dependency.name}.gradle.plugin" if is_plugin else dependency.name
+    namespace, _, name = written.strip("/:").replace(":", "/").rpartition("/")
+    version = dependency.spec.lstrip("=v ") if dependency.pin == "exact" and dependency.spec[:1] not in "[$" else ""
+    if ecosystem == "go":
+        version = dependency.spec
+    try:
+        return PackageURL(kind, namespace or None, name, version or None).to_string()[:300]
+    except ValueError:
+        return ""
 
 
 def _by_pin(counts: Counter[Pin]) -> dict[str, int]:
@@ -155,25 +215,12 @@ def _row(manifest: Manifest) -> Result:
     }
 
 
-def _conflicts(manifests: list[Manifest]) -> list[Result]:
-    """Find what is required with different constraints in different places; a name alone agrees with all."""
-    places: dict[tuple[str, str], list[tuple[Dependency, Manifest]]] = defaultdict(list)
-    for manifest in manifests:
-        for dependency in manifest.dependencies:
-            if dependency.spec and dependency.group not in ("peer", "build"):
-                places[(manifest.ecosystem, dependency.name)].append((dependency, manifest))
-    found: list[Result] = []
-    for (ecosystem, name), uses in sorted(places.items()):
-        distinct = {dependency.spec: (dependency, manifest) for dependency, manifest in reversed(uses)}
-        if len(distinct) > 1:
-            specs = [
-                {"spec": _plain(dependency)["spec"], "manifest": manifest.file.shown, "group": dependency.group}
-                for dependency, manifest in sorted(
-                    distinct.values(), key=lambda pair: (pair[1].file.path, pair[0].spec)
-                )
-            ]
-            found.append({"name": name, "ecosystem": ecosystem, "specs": specs})
-    return found
+def _conflict_row(conflict: Conflict) -> Result:
+    specs = [
+        {"spec": _plain(each)["spec"], "manifest": manifest.file.shown, "group": each.group}
+        for manifest, each in conflict.places
+    ]
+    return {"name": conflict.name, "ecosystem": "python", "specs": specs}
 
 
 def _summary(counted: list[Manifest], count: int, pins: Counter[Pin], locks: int) -> str:
@@ -185,91 +232,66 @@ def _summary(counted: list[Manifest], count: int, pins: Counter[Pin], locks: int
 
 
 def _findings(
-    manifests: list[Manifest], counted: list[Manifest], locked: set[str], conflicts: list[Result]
+    manifests: list[Manifest], counted: list[Manifest], movable: list[Manifest], conflicts: list[Conflict]
 ) -> Iterator[Finding]:
     for manifest in manifests:
-        if manifest.problem and not manifest.file.is_test:
-            yield Finding(
-                severity="medium" if not manifest.dependencies else "low",
-                title=f"The {manifest.kind} file cannot be read in full",
-                detail=manifest.problem[:200],
-                where=manifest.file.shown,
-                advice="Mend the file, or check its requirements by hand.",
-            )
-        if manifest.indexes:
-            yield Finding(
-                severity="medium",
-                title="Packages may come from an extra or an insecure index",
-                detail=f"It uses {', '.join(sorted(set(manifest.indexes)))}.",
-                where=manifest.file.shown,
-                advice="Use one index over HTTPS: with several, anybody can publish a package of the same name.",
-            )
-    for ecosystem in _LOCKABLE:
-        yield from _lock_findings(ecosystem, counted, locked)
-    yield from _action_findings(counted)
-    if conflicts:
-        names = [str(conflict["name"]) for conflict in conflicts]
+        if _is_own(manifest.file):
+            yield from _manifest_findings(manifest)
+    for ecosystem in sorted({manifest.ecosystem for manifest in movable}):
+        mine = [manifest for manifest in movable if manifest.ecosystem == ecosystem]
+        count = sum(each.pin != "exact" for manifest in mine for each in manifest.dependencies)
         yield Finding(
-            severity="low",
-            title=f"{plural(len(conflicts), 'package')} required with differing constraints",
-            detail=_names(names),
-            advice="Say each constraint in one place, and let the other files refer to it.",
-        )
-
-
-def _lock_findings(ecosystem: str, counted: list[Manifest], locked: set[str]) -> Iterator[Finding]:
-    mine = [manifest for manifest in counted if manifest.ecosystem == ecosystem and manifest.dependencies]
-    movable = sum(dependency.pin != "exact" for manifest in mine for dependency in manifest.dependencies)
-    only_libraries = all(manifest.is_library for manifest in mine)
-    if mine and ecosystem not in locked and (movable or ecosystem == "go"):
-        yield Finding(
-            severity="low" if only_libraries else "medium",
+            severity="medium",
             title=f"No lock file for {ecosystem}",
-            detail=f"{plural(movable, 'requirement')} can resolve to another version tomorrow.",
+            detail=f"{plural(count, 'requirement')} in {_names([each.file.shown for each in mine])} can resolve to"
+            " another version tomorrow."
+            if count
+            else "The checksums of the modules are not recorded.",
             where=mine[0].file.shown,
             advice="Commit a lock file, so that a build can be repeated and a bad release cannot slip in.",
         )
-    loose = _loose(mine, runtime_only=ecosystem in locked)
-    if loose:
+    for conflict in conflicts:
+        specs = [f"{each.spec} ({place.file.shown}, {each.group})" for place, each in conflict.places]
         yield Finding(
-            severity="low" if only_libraries or ecosystem in locked else "medium",
-            title=f"{plural(len(set(loose)), f'{ecosystem} package')} without an upper bound",
-            detail=_names(loose),
-            where=mine[0].file.shown if len(mine) == 1 else "",
-            advice="Give runtime requirements a bound where a major release can break the project.",
+            severity="high",
+            title=f"No version of {conflict.name} satisfies all constraints",
+            detail="; ".join(specs),
+            where=conflict.places[0][0].file.shown,
+            advice="Change one of them: as they are, they cannot be installed together.",
+        )
+    yield from _vulnerability_findings(counted)
+
+
+def _vulnerability_findings(counted: list[Manifest]) -> Iterator[Finding]:
+    """Say that no advisory database was asked, and what does."""
+    ecosystems = sorted({each.ecosystem for each in counted if each.dependencies and each.ecosystem in _PURL_TYPES})
+    packages = [each for each in ecosystems if each not in ("docker", "github-actions")]
+    if packages:
+        known = [f"`{_SCANNERS[each]}`" for each in packages if each in _SCANNERS]
+        yield Finding(
+            severity="low",
+            title="Known vulnerabilities of the dependencies were not looked up",
+            detail=f"That needs an advisory database; the ecosystems are {', '.join(packages)}.",
+            advice=f"Run {' and '.join([*known, '`osv-scanner scan -r .`'][:4])}, best in continuous integration.",
         )
 
 
-def _loose(manifests: list[Manifest], *, runtime_only: bool) -> list[str]:
-    """Name what has no upper bound; where a lock file fixes versions, only what users of the package get matters."""
-    return [
-        dependency.name
-        for manifest in manifests
-        for dependency in manifest.dependencies
-        if dependency.pin in ("unpinned", "open") and (dependency.group == "runtime" or not runtime_only)
-    ]
-
-
-def _action_findings(counted: list[Manifest]) -> Iterator[Finding]:
-    actions = [each for manifest in counted if manifest.ecosystem == "github-actions" for each in manifest.dependencies]
-    on_branch = [f"{each.name}@{each.spec}" for each in actions if each.pin == "unpinned"]
-    on_tag = [f"{each.name}@{each.spec}" for each in actions if each.pin == "bounded"]
-    foreign = [name for name in on_tag if not name.startswith(("actions/", "github/"))]
-    if on_branch:
+def _manifest_findings(manifest: Manifest) -> Iterator[Finding]:
+    if manifest.is_broken:
+        yield Finding(
+            severity="medium" if not manifest.dependencies else "low",
+            title=f"The {manifest.kind} file cannot be read in full",
+            detail=manifest.problem[:200],
+            where=manifest.file.shown,
+            advice="Mend the file, or check its requirements by hand.",
+        )
+    if manifest.indexes:
         yield Finding(
             severity="medium",
-            title=f"{plural(len(set(on_branch)), 'GitHub Action')} used from a branch",
-            detail=_names(on_branch),
-            where=".github/workflows",
-            advice="Pin to a full commit id: whoever pushes to that branch runs code with this repository's token.",
-        )
-    if on_tag:
-        yield Finding(
-            severity="medium" if foreign else "low",
-            title=f"{plural(len(set(on_tag)), 'GitHub Action')} pinned to a tag, which its owner can move",
-            detail=_names(foreign or on_tag),
-            where=".github/workflows",
-            advice="Pin third-party actions to a full commit id and let a bot update it.",
+            title="Packages may come from an extra or an insecure index",
+            detail=f"It uses {', '.join(sorted(set(manifest.indexes)))}.",
+            where=manifest.file.shown,
+            advice="Use one index over HTTPS: with several, anybody can publish a package of the same name.",
         )
 
 

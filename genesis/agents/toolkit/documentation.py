@@ -15,24 +15,54 @@ __all__ = ["run"]
 
 _TOPICS = {
     "changelog": re.compile(
-        r"^(?:changelog|changes|history|news|release[-_]?notes|releases)(?:\.\w+)?$", re.IGNORECASE
+        r"^(?:change[-_]?logs?(?:\.d)?|changes(?:et)?|history|news|release[-_]?notes|releases|whats[-_]?new|upgrading)"
+        r"(?:[-_.]\w+)*$",
+        re.IGNORECASE,
     ),
-    "contributing": re.compile(r"^(?:contributing|hacking|development)(?:\.\w+)?$", re.IGNORECASE),
-    "code_of_conduct": re.compile(r"^code[-_]of[-_]conduct(?:\.\w+)?$", re.IGNORECASE),
-    "security_policy": re.compile(r"^security(?:\.(?:md|rst|txt))?$", re.IGNORECASE),
+    "contributing": re.compile(r"^(?:contribut\w*|hacking|development|developing)(?:[-_.]\w+)*$", re.IGNORECASE),
+    "code_of_conduct": re.compile(r"^code[-_]?of[-_]?conduct(?:\.\w+)?$", re.IGNORECASE),
+    "security_policy": re.compile(r"^security(?:[-_]policy)?(?:\.(?:md|rst|txt|adoc|markdown))?$", re.IGNORECASE),
     "codeowners": re.compile(r"^codeowners$", re.IGNORECASE),
 }
-_README = re.compile(r"^readme(?:\.(?:md|markdown|rst|txt|adoc|org))?$", re.IGNORECASE)
-_HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$")
-_UNDERLINE = re.compile(r"^([=\-~^\"'*+#])\1{2,}$")
-_FENCE = re.compile(r"^\s{0,3}(?:```|~~~)")
-_TOP_FOLDERS = ("", ".github", "docs", "doc", ".gitlab")
-_DOCUMENT_SUFFIXES = (".md", ".markdown", ".mdx", ".rst", ".adoc", ".ipynb", ".txt", ".html")
-_WANTED = {
-    "how to install it": re.compile(r"install|setup|getting started|quick ?start|build", re.IGNORECASE),
-    "how to use it": re.compile(r"usage|use|example|quick ?start|getting started|tutorial|run|demo", re.IGNORECASE),
+_README = re.compile(
+    r"^readme(?:[-_.][a-z]{2}(?:[-_][a-z]{2,4})?)?(?:\.(?:md|mkd|markdown|mdx|rst|txt|adoc|asciidoc|org|rdoc|html|textile))?$",
+    re.IGNORECASE,
+)
+_HEADINGS = {
+    ".rst": re.compile(r"(?!)"),  # all of its headings are underlined
+    ".adoc": re.compile(r"^={1,5}\s+(.+?)\s*$"),
+    ".asciidoc": re.compile(r"^={1,5}\s+(.+?)\s*$"),
+    ".rdoc": re.compile(r"^={1,5}\s*(.+?)\s*$"),
+    ".org": re.compile(r"^\*{1,5}\s+(.+?)\s*$"),
+    ".textile": re.compile(r"^h[1-6]\.\s+(.+?)\s*$"),
 }
+_MARKDOWN_HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$|^\s*<h[1-6][^>]*>(.+?)</h[1-6]>", re.IGNORECASE)
+_UNDERLINE = re.compile(r"^([=\-~^\"'*+#])\1{2,}$")
+_FENCE = re.compile(r"^\s{0,3}(?:```|~~~|#\+(?:begin|end)_src)", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]+>")
+_DOCUMENT_SUFFIXES = (".md", ".markdown", ".mdx", ".rst", ".adoc", ".ipynb", ".txt", ".html")
+_DOCUMENT_FOLDERS = frozenset({"docs", "doc", "documentation", "site", "website"})
+_SOURCE_SUFFIXES = (".py", ".js", ".ts", ".go", ".rs", ".java", ".rb", ".php", ".cs", ".c", ".h", ".kt", ".scala")
+_MANUALS = re.compile(
+    r"^(?:install|usage|userguide|user[-_]guide|manual|tutorial|getting[-_]?started)(?:\.\w+)?$", re.IGNORECASE
+)
+_SHOWS_HOW = re.compile(
+    r"^ {0,3}(?:```|~~~)|^[ \t]*\.\. code|^(?: {4}|\t)\S|::[ \t]*$|<pre|<code"
+    r"|\]\([^)\s]{0,200}?(?:doc|guide|wiki|manual|tutorial|install|usage|getting|started|quickstart|example)"
+    r"|https?://\S{0,200}?(?:docs?\b|readthedocs|\.github\.io|/wiki|guide|manual|tutorial|getting|documentation)"
+    r"|`[^`\n]{0,200}?\b(?:install|run|build|add|get|start|clone|docker|make)\b[^`\n]{0,200}`",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What shows how to install or use something, in any human language: code, a command, or a link to documentation."""
+_DEEPEST = 3
+_READ_CHARACTERS = 100_000
 _SHORT_WORDS = 60
+_GUIDES = {
+    "changelog": ("changelog", re.compile(r"change ?log|release notes|/releases\b", re.IGNORECASE)),
+    "contributing": ("contributing guide", re.compile(r"contribut|pull request", re.IGNORECASE)),
+    "security_policy": ("security policy", re.compile(r"security|vulnerabilit", re.IGNORECASE)),
+}
+"""The guides that are asked for, and what in a README says that it holds one or links to it."""
 _FEW_DOCSTRINGS = 0.5
 _SMALL_FILES, _SMALL_OBJECTS = 5, 10
 """Below these a project needs no guides, and its share of docstrings says nothing."""
@@ -68,7 +98,7 @@ def run(path: object = ".", *, top: object = 15, time_limit_s: object = 60) -> R
     limit = whole_number(top, "top", least=1, most=1_000)
     scan = scan_of(path, time_limit_s=whole_number(time_limit_s, "time_limit_s", least=1, most=3_600))
     tree = scan.tree
-    readme = _readme(tree)
+    readme, readme_text = _readme(tree)
     coverage = _docstrings(scan)
     topics = {topic: _topic(tree, pattern) for topic, pattern in _TOPICS.items()}
     share = round(coverage.documented / coverage.objects, 3) if coverage.objects else None
@@ -92,45 +122,50 @@ def run(path: object = ".", *, top: object = 15, time_limit_s: object = 60) -> R
         ],
         "truncated": scan.truncated,
         "summary": _summary(readme, docs, share, coverage),
-        "findings": dump(_findings(readme, topics, share, coverage, tree)),
+        "findings": dump(_findings((readme, readme_text), topics, share, coverage, tree)),
     }
 
 
 def _is_document(file: SourceFile) -> bool:
     folders = file.path.lower().split("/")[:-1]
-    return file.suffix in _DOCUMENT_SUFFIXES and not {"docs", "doc", "documentation"}.isdisjoint(folders)
+    return file.suffix in _DOCUMENT_SUFFIXES and not _DOCUMENT_FOLDERS.isdisjoint(folders)
 
 
 def _topic(tree: Tree, pattern: re.Pattern[str]) -> str | None:
-    for file in tree.files:
-        folder, _, name = file.path.rpartition("/")
-        if folder.lower() in _TOP_FOLDERS and pattern.match(name):
-            return file.shown
-    return None
+    """Find a document by its name, or a folder of such documents, the nearest to the top first."""
+    found = [
+        file
+        for file in tree.files
+        if not file.is_test and file.suffix not in _SOURCE_SUFFIXES and any(map(pattern.match, file.path.split("/")))
+    ]
+    nearest = min(found, key=lambda file: (file.path.count("/"), file.path), default=None)
+    return nearest.shown if nearest is not None and nearest.path.count("/") <= _DEEPEST else None
 
 
-def _readme(tree: Tree) -> Result | None:
+def _readme(tree: Tree) -> tuple[Result | None, str]:
+    """Find the README, the one without a language in its name first, and its text."""
     for folder in ("", ".github", "docs"):
-        for file in tree.files:
-            if file.path.rpartition("/")[0].lower() == folder and _README.match(file.name):
-                text = tree.text_of(file) or ""
-                sections = list(_sections(text))
-                return {"path": file.shown, "words": len(text.split()), "sections": sections[:60]}
-    return None
+        found = [
+            file for file in tree.files if file.path.rpartition("/")[0].lower() == folder and _README.match(file.name)
+        ]
+        for file in sorted(found, key=lambda file: (len(file.name), file.name)):
+            text = tree.text_of(file) or ""
+            sections = list(_sections(text, _HEADINGS.get(file.suffix, _MARKDOWN_HEADING)))
+            return {"path": file.shown, "words": len(_TAG.sub(" ", text).split()), "sections": sections[:60]}, text
+    return None, ""
 
 
-def _sections(text: str) -> Iterator[str]:
-    """Give the headings of Markdown and reStructuredText, those in code blocks left out."""
+def _sections(text: str, heading: re.Pattern[str]) -> Iterator[str]:
+    """Find the headings of Markdown, reStructuredText, AsciiDoc, Org and HTML, but for those in code blocks."""
     before, in_code = "", False
     for line in text.split("\n"):
-        if _FENCE.match(line):
+        is_underline = bool(before.strip()) and bool(_UNDERLINE.match(line.strip()))
+        if is_underline and not in_code and len(line.strip()) >= min(3, len(before.strip())):
+            yield before.strip()[:120]
+        elif _FENCE.match(line):
             in_code = not in_code
-        elif not in_code:
-            match = _HEADING.match(line)
-            if match:
-                yield match[1][:120]
-            elif before.strip() and _UNDERLINE.match(line.strip()) and len(line.strip()) >= min(3, len(before.strip())):
-                yield before.strip()[:120]
+        elif not in_code and (match := heading.match(line)):
+            yield _TAG.sub("", next(filter(None, match.groups()), "")).strip()[:120]
         before = "" if in_code else line
 
 
@@ -164,27 +199,29 @@ def _sections_of(readme: Result) -> list[str]:
 
 
 def _findings(
-    readme: Result | None, topics: dict[str, str | None], share: float | None, coverage: _Coverage, tree: Tree
+    readme: tuple[Result | None, str],
+    topics: dict[str, str | None],
+    share: float | None,
+    coverage: _Coverage,
+    tree: Tree,
 ) -> Iterator[Finding]:
-    if readme is None:
+    found, text = readme
+    if found is None:
         yield Finding(
             severity="medium",
             title="There is no README",
             advice="Write what it is, how to install it and a first command that works.",
         )
     else:
-        yield from _readme_findings(readme)
-    advice = {
-        "changelog": ("No changelog", "Keep one, so that users see what an upgrade changes."),
-        "contributing": ("No CONTRIBUTING guide", "Say how to set up, test and propose a change."),
-        "security_policy": (
-            "No security policy",
-            "Add SECURITY.md: where to report a vulnerability, and what follows.",
-        ),
-    }
-    for topic, (title, what) in advice.items():
-        if topics[topic] is None and len(tree.files) > _SMALL_FILES:
-            yield Finding(severity="low", title=title, advice=what)
+        yield from _readme_findings(found, text, tree)
+    missing = [name for topic, (name, word) in _GUIDES.items() if not (topics[topic] or word.search(text))]
+    if missing and len(tree.files) > _SMALL_FILES:
+        yield Finding(
+            severity="low",
+            title=f"The repository holds no {' and no '.join(missing)}",
+            detail="What the hosting site or the organisation has of them was not looked at.",
+            advice="Say what an upgrade changes, how to propose a change, and where to report a vulnerability.",
+        )
     if share is not None and share < _FEW_DOCSTRINGS and coverage.objects >= _SMALL_OBJECTS:
         yield Finding(
             severity="low",
@@ -194,23 +231,17 @@ def _findings(
         )
 
 
-def _readme_findings(readme: Result) -> Iterator[Finding]:
-    words = readme["words"]
-    where = str(readme["path"])
-    if isinstance(words, int) and words < _SHORT_WORDS:
-        yield Finding(
-            severity="low",
-            title=f"The README has only {plural(words, 'word')}",
-            where=where,
-            advice="Write what it is, how to install it and a first command that works.",
-        )
+def _readme_findings(readme: Result, text: str, tree: Tree) -> Iterator[Finding]:
+    if _SHOWS_HOW.search(text[:_READ_CHARACTERS]) or any(_MANUALS.match(file.name) for file in tree.files):
         return
-    headings = " | ".join(_sections_of(readme))
-    missing = [topic for topic, pattern in _WANTED.items() if not pattern.search(headings)]
-    if missing and len(_sections_of(readme)) > 0:
-        yield Finding(
-            severity="low",
-            title="The README has no section on " + " or ".join(missing),
-            where=where,
-            advice="Add it, with commands that can be copied.",
-        )
+    words = readme["words"]
+    if isinstance(words, int) and words < _SHORT_WORDS:
+        title, advice = f"The README has only {plural(words, 'word')}", "Write what it is, how to install it"
+    else:
+        title, advice = "The README does not show how to install or use it", "Add how to install it"
+    yield Finding(
+        severity="low",
+        title=title,
+        where=str(readme["path"]),
+        advice=f"{advice} and a first command that works, or link to where that is.",
+    )

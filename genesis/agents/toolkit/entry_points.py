@@ -1,4 +1,4 @@
-"""Where a project is entered: commands, mains, containers, build targets, deployments and workflows."""
+"""Where a project is entered: commands, mains, servers, containers, build targets, deployments and workflows."""
 
 from __future__ import annotations
 
@@ -13,17 +13,37 @@ from genesis.agents.toolkit.dockerfile import instructions, is_dockerfile
 from genesis.agents.toolkit.documents import items, load_json, load_toml, load_yaml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import Result
-from genesis.agents.toolkit.python_source import calls_to, is_main_guard, parse
+from genesis.agents.toolkit.python_source import calls_to, parse
 
 __all__ = ["EntryPoint", "find_entry_points"]
 
 _SHOWN = 200
 _SHOWN_CHARACTERS = 160
-_PARSING_S = 20.0
-_TARGET = re.compile(r"^([A-Za-z0-9][\w./-]*)\s*:(?![=:])", re.MULTILINE)
-_RECIPE = re.compile(r"^@?([A-Za-z_][\w-]*)(?:\s+[^:\n]*)?:(?!=)", re.MULTILINE)
-_PROCESS = re.compile(r"^([A-Za-z0-9_-]+):\s*(\S.*)$", re.MULTILINE)
-_GO_MAIN = re.compile(r"^package main\b", re.MULTILINE)
+_READING_S = 20.0
+_SCRIPT_FOLDER = re.compile(r"(?:[^/]+\.sh$|(?:bin|exe|script|scripts)/)")
+_KINDS = (
+    "console script",
+    "package.json bin",
+    "package.json main",
+    "composer bin",
+    "executable",
+    "python -m",
+    "main",
+    "application",
+    "server",
+    "binary",
+    "script",
+    "container",
+    "process",
+    "prefect deployment",
+    "serverless function",
+    "package.json script",
+    "make target",
+    "just recipe",
+    "rake task",
+    "ci workflow",
+)
+"""In the order in which they are listed."""
 
 
 @dataclass(frozen=True)
@@ -36,64 +56,140 @@ class EntryPoint:
     where: str
 
 
+_Reader = Callable[[SourceFile, str], Iterator[EntryPoint]]
+
+
 def find_entry_points(tree: Tree) -> tuple[list[Result], int]:
     """Find the entry points, those of tests, examples and documentation left out.
 
     Returns:
         The first 200 as `{kind, name, target, where}` in order of kind, and how many more there are.
     """
-    budget = Budget(_PARSING_S)
-    found = [
-        entry
-        for file in tree.files
-        if not (file.is_test or file.is_example)
-        for reader in _readers(file)
-        for entry in _read(tree, file, reader, budget)
-    ]
+    budget = Budget(_READING_S)
+    found: dict[EntryPoint, None] = {}
+    for file in tree.files:
+        readers = () if _is_aside(file) or budget.spent else tuple(_readers(file))
+        text = tree.text_of(file) if readers else None
+        for reader in readers if text is not None else ():
+            found.update(dict.fromkeys(reader(file, text or "")))
     order = {kind: place for place, kind in enumerate(_KINDS)}
-    found.sort(key=lambda entry: (order.get(entry.kind, len(order)), entry.where, entry.name))
-    return [{key: text[:_SHOWN_CHARACTERS] for key, text in asdict(entry).items()} for entry in found[:_SHOWN]], max(
-        0, len(found) - _SHOWN
-    )
+    entries = sorted(found, key=lambda entry: (order[entry.kind], entry.where, entry.name))
+    shown = [{key: text[:_SHOWN_CHARACTERS] for key, text in asdict(entry).items()} for entry in entries[:_SHOWN]]
+    return [dict(each) for each in shown], max(0, len(entries) - _SHOWN)
 
 
-_KINDS = (
-    "console script",
-    "package.json bin",
-    "python -m",
-    "main",
-    "binary",
-    "container",
-    "process",
-    "prefect deployment",
-    "package.json script",
-    "make target",
-    "just recipe",
-    "ci workflow",
-)
-
-_Reader = Callable[[SourceFile, str], Iterator[EntryPoint]]
+def _is_aside(file: SourceFile) -> bool:
+    """Whether a file is a test's or an example's; a Java package such as `com/example` does not make it one."""
+    module, is_package, _ = f"/{file.path}".partition("/src/main/")
+    place = SourceFile(f"{module}/{file.name}".strip("/"), file.size) if is_package else file
+    return place.is_test or place.is_example
 
 
 def _readers(file: SourceFile) -> Iterator[_Reader]:
-    name, path = file.name.lower(), file.path.lower()
+    name, path, suffix = file.name.lower(), file.path.lower(), file.suffix
     if name in _BY_NAME:
         yield _BY_NAME[name]
+    if path == "index.js":
+        yield _file("package.json main")
+    if suffix in _SOURCES:
+        yield _source
+    if suffix in _BY_SUFFIX:
+        yield _BY_SUFFIX[suffix]
     if is_dockerfile(file):
         yield _dockerfile
-    if file.suffix == ".py":
-        yield _python_file
-    if file.suffix == ".go":
-        yield _go_file
-    if path.startswith(".github/workflows/") and file.suffix in (".yml", ".yaml"):
+    elif suffix == "" or (suffix not in _SOURCES and _SCRIPT_FOLDER.match(path)):
+        yield _script
+    if path.startswith(".github/workflows/") and suffix in (".yml", ".yaml"):
         yield _workflow
 
 
-def _read(tree: Tree, file: SourceFile, reader: _Reader, budget: Budget) -> Iterator[EntryPoint]:
-    if budget.spent and reader is _python_file:
-        return iter(())
-    text = tree.text_of(file)
-    return iter(()) if text is None else reader(file, text)
+def _lines(kind: str, pattern: str, target: str = "{}") -> _Reader:
+    """Make a reader that takes each match of a pattern for an entry point of that name.
+
+    Args:
+        kind: The kind of all of them.
+        pattern: With one group for the name, and perhaps a second for the target.
+        target: The target where there is no second group; `{}` stands for the name.
+    """
+    compiled = re.compile(pattern, re.MULTILINE)
+
+    def reader(file: SourceFile, text: str) -> Iterator[EntryPoint]:
+        for match in compiled.finditer(text):
+            name = match[1]
+            yield EntryPoint(kind, name, match[2] if compiled.groups > 1 else target.format(name), file.shown)
+
+    return reader
+
+
+def _file(kind: str, target: str = "") -> _Reader:
+    """Make a reader that takes a file itself for an entry point."""
+    return lambda file, _text: iter([EntryPoint(kind, file.shown, target or file.shown, file.shown)])
+
+
+_MODIFIERS = r"(?:(?:public|private|internal|static|final|async)[ \t]+){0,5}"
+_MARKS = (
+    (
+        ".py .pyw",
+        "__main__",
+        "main",
+        "if __name__ == '__main__'",
+        r"^if\s*\(?\s*(?:__name__\s*==|['\"]__main__['\"]\s*==)",
+    ),
+    (".go", "func main()", "main", "func main", r"^package main\b"),
+    (".java .kt .groovy", "@SpringBoot", "application", "@SpringBootApplication", r"^@SpringBootApplication\b"),
+    (".java .groovy", " main", "main", "static void main", rf"^[ \t]*{_MODIFIERS}static {_MODIFIERS}void main\s*\("),
+    (".kt", "fun main(", "main", "fun main", r"^(?:suspend )?fun main\("),
+    (".scala", "object ", "main", "main", r"^[ \t]*object \w+ extends (?:\w*App)\b"),
+    (".scala", "main", "main", "main", r"^[ \t]*(?:@main def|def main\(args)"),
+    (".js .cjs .mjs .ts .mts", ".listen(", "server", "listen", r"^[^/*\n]*(?:\b(?:app|server|fastify)|\))\.listen\("),
+    (".js .mjs .ts", ".serve(", "server", "serve", r"^(?:export default )?(?:Deno|Bun)\.serve\("),
+    (
+        ".c .cc .cpp .cxx .m .mm",
+        "main",
+        "main",
+        "main()",
+        r"^(?:int|void|auto)\s+w?main\s*\([^;{]{0,500}\)[^;{]{0,500}\{",
+    ),
+    (
+        ".cs",
+        " Main(",
+        "main",
+        "static Main",
+        rf"^[ \t]*{_MODIFIERS}static {_MODIFIERS}(?:void|int|Task(?:<int>)?) Main\(",
+    ),
+    (".fs", "EntryPoint", "main", "[<EntryPoint>]", r"^[ \t]*\[<EntryPoint>\]"),
+    (".swift", "@main", "main", "@main", r"^@main\b"),
+    (".dart", "main(", "main", "main()", r"^(?:(?:Future<)?void>?\s+)?main\("),
+    (".hs", "main", "main", "main", r"^main\s*::"),
+)
+"""What marks an entry point in the sources of a language: suffixes, a text that must be there because a look for it is
+quick, kind, target, and the line."""
+_SOURCES = {
+    suffix: [(*mark[1:4], re.compile(mark[4], re.MULTILINE)) for mark in _MARKS if suffix in mark[0].split()]
+    for suffix in " ".join(mark[0] for mark in _MARKS).split()
+}
+
+
+def _source(file: SourceFile, text: str) -> Iterator[EntryPoint]:
+    if file.name == "__main__.py":
+        package = file.shown.removeprefix("src/").rpartition("/")[0].replace("/", ".")
+        yield EntryPoint("python -m", package or ".", file.shown, file.shown)
+        return
+    for needle, kind, target, mark in _SOURCES[file.suffix]:
+        match = mark.search(text) if needle in text else None
+        if match:
+            line = text.count("\n", 0, match.end()) + 1
+            yield EntryPoint(kind, file.shown, target, f"{file.shown}:{line}")
+
+
+def _script(file: SourceFile, text: str) -> Iterator[EntryPoint]:
+    if text.startswith("#!"):
+        yield EntryPoint("script", file.shown, text.partition("\n")[0][2:].strip(), file.shown)
+
+
+def _rust(file: SourceFile, _text: str) -> Iterator[EntryPoint]:
+    if file.path.endswith("src/main.rs") or re.search(r"(?:^|/)src/bin/(?:\w+|\w+/main)\.rs$", file.path):
+        yield EntryPoint("main", file.shown, "fn main", file.shown)
 
 
 def _pyproject(file: SourceFile, text: str) -> Iterator[EntryPoint]:
@@ -139,13 +235,24 @@ def _setup_py(file: SourceFile, text: str) -> Iterator[EntryPoint]:
 
 def _package_json(file: SourceFile, text: str) -> Iterator[EntryPoint]:
     document = mapping(read(load_json, text))
+    name = string(document.get("name"))
     commands = document.get("bin")
-    if isinstance(commands, str):
-        yield EntryPoint("package.json bin", string(document.get("name")), commands, file.shown)
-    for name, target in mapping(commands).items():
-        yield EntryPoint("package.json bin", name, string(target), file.shown)
-    for name, command in mapping(document, "scripts").items():
-        yield EntryPoint("package.json script", name, string(command), file.shown)
+    for command, target in (mapping(commands) or ({name: commands} if commands else {})).items():
+        yield EntryPoint("package.json bin", command, string(target), file.shown)
+    exported = document.get("exports")
+    root = mapping(exported).get(".", exported)
+    modules = (root, mapping(root).get("import"), mapping(root).get("default"), document.get("module"))
+    for target in dict.fromkeys(filter(None, map(string, (document.get("main"), *modules)))):
+        yield EntryPoint("package.json main", name, target, file.shown)
+    for script, line in mapping(document, "scripts").items():
+        yield EntryPoint("package.json script", script, string(line), file.shown)
+
+
+def _composer(file: SourceFile, text: str) -> Iterator[EntryPoint]:
+    commands = mapping(read(load_json, text)).get("bin")
+    for target in items(commands if isinstance(commands, list) else [commands]):
+        if string(target):
+            yield EntryPoint("composer bin", string(target).rpartition("/")[2], string(target), file.shown)
 
 
 def _cargo(file: SourceFile, text: str) -> Iterator[EntryPoint]:
@@ -154,30 +261,9 @@ def _cargo(file: SourceFile, text: str) -> Iterator[EntryPoint]:
         yield EntryPoint("binary", string(table.get("name")), string(table.get("path")), file.shown)
 
 
-def _rust_main(file: SourceFile, _text: str) -> Iterator[EntryPoint]:
-    if file.path.endswith("src/main.rs"):
-        yield EntryPoint("main", file.shown, "fn main", file.shown)
-
-
-def _go_file(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    if _GO_MAIN.search(text) and "func main()" in text:
-        yield EntryPoint("main", file.shown, "func main", file.shown)
-
-
-def _python_file(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    if file.name == "__main__.py":
-        package = file.shown.removeprefix("src/").rpartition("/")[0].replace("/", ".")
-        yield EntryPoint("python -m", package or ".", file.shown, file.shown)
-        return
-    if "__main__" not in text:
-        return
-    try:
-        tree = parse(text.encode("utf-8", "replace"))
-    except SyntaxError:
-        return
-    guard = next((node for node in tree.body if is_main_guard(node)), None)
-    if guard is not None:
-        yield EntryPoint("main", file.shown, "if __name__ == '__main__'", f"{file.shown}:{guard.lineno}")
+def _dotnet(file: SourceFile, text: str) -> Iterator[EntryPoint]:
+    if _RUNNABLE.search(text):
+        yield EntryPoint("binary", file.name.rpartition(".")[0], "dotnet run", file.shown)
 
 
 def _dockerfile(file: SourceFile, text: str) -> Iterator[EntryPoint]:
@@ -186,21 +272,6 @@ def _dockerfile(file: SourceFile, text: str) -> Iterator[EntryPoint]:
         last = next((step for step in reversed(steps) if step.word == word), None)
         if last is not None:
             yield EntryPoint("container", word, last.rest, f"{file.shown}:{last.line}")
-
-
-def _makefile(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    for name in dict.fromkeys(match[1] for match in _TARGET.finditer(text)):
-        yield EntryPoint("make target", name, f"make {name}", file.shown)
-
-
-def _justfile(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    for name in dict.fromkeys(match[1] for match in _RECIPE.finditer(text)):
-        yield EntryPoint("just recipe", name, f"just {name}", file.shown)
-
-
-def _procfile(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    for match in _PROCESS.finditer(text):
-        yield EntryPoint("process", match[1], match[2], file.shown)
 
 
 def _prefect_yaml(file: SourceFile, text: str) -> Iterator[EntryPoint]:
@@ -213,27 +284,56 @@ def _prefect_yaml(file: SourceFile, text: str) -> Iterator[EntryPoint]:
 
 
 def _workflow(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    name = next((string(mapping(each).get("name")) for each in items(read(load_yaml, text))), "")
-    yield EntryPoint("ci workflow", name or file.shown.rpartition("/")[2], file.shown, file.shown)
+    name = re.search(r"^name:[ \t]*['\"]?([^'\"#\n]+)", text, re.MULTILINE)
+    yield EntryPoint("ci workflow", name[1].strip() if name else file.name, file.shown, file.shown)
 
 
-def _ci_file(file: SourceFile, _text: str) -> Iterator[EntryPoint]:
-    yield EntryPoint("ci workflow", file.shown, file.shown, file.shown)
-
-
+_MAKEFILE = _lines("make target", r"^([A-Za-z0-9][\w-]*)[ \t]*:(?![=:])", "make {}")
+_POM = _lines(
+    "application",
+    r"<(?:start-class|Main-Class|(?:manifest|transformer|artifactId>spring-boot-maven-plugin)\b[^>]*>[\s\S]{0,400}?<mainClass)>"
+    r"\s*([\w.$]+)\s*<",
+)
+_GRADLE = _lines("application", r"\bmainClass(?:Name)?\b[\s.=(set]*['\"]([\w.$-]+)")
+_RUNNABLE = re.compile(r"<OutputType>\s*(?:Win)?Exe\s*<|\bSdk=\"Microsoft\.NET\.Sdk\.(?:Web|Worker)\"", re.IGNORECASE)
+_CMAKE = _lines("binary", r"^[ \t]*add_executable\s*\(\s*([\w.-]+)")
+_BY_SUFFIX: dict[str, _Reader] = {
+    ".rs": _rust,
+    ".gradle": _GRADLE,
+    ".cabal": _lines("executable", r"^executable[ \t]+(\S+)"),
+    ".gemspec": _lines("executable", r"\.executables[^\n'\"]*['\"]([\w.-]+)['\"]"),
+    ".csproj": _dotnet,
+    ".fsproj": _dotnet,
+    ".vbproj": _dotnet,
+}
 _BY_NAME: dict[str, _Reader] = {
     "pyproject.toml": _pyproject,
     "setup.cfg": _setup_cfg,
     "setup.py": _setup_py,
     "package.json": _package_json,
+    "composer.json": _composer,
     "cargo.toml": _cargo,
-    "main.rs": _rust_main,
-    "makefile": _makefile,
-    "gnumakefile": _makefile,
-    "justfile": _justfile,
-    "procfile": _procfile,
+    "pom.xml": _POM,
+    "build.gradle.kts": _GRADLE,
+    "manifest.mf": _lines("application", r"^Main-Class:[ \t]*(\S+)"),
+    "mix.exs": _lines("application", r"\b(?:mod:\s*\{|main_module:\s*)([\w.]+)"),
+    "package.swift": _lines("executable", r"\.executable(?:Target)?\(\s*name:\s*\"([^\"\n]+)\""),
+    "cmakelists.txt": _CMAKE,
+    "meson.build": _lines("binary", r"^[ \t]*(?:\w+ *= *)?executable\(\s*'([^'\n]+)'"),
+    "makefile.am": _lines("binary", r"^\w*bin_PROGRAMS\s*\+?=[ \t]*(\S+)"),
+    "index.php": _file("server"),
+    "config.ru": _file("server"),
+    "wsgi.py": _file("server"),
+    "asgi.py": _file("server"),
+    "makefile": _MAKEFILE,
+    "gnumakefile": _MAKEFILE,
+    "justfile": _lines("just recipe", r"^@?([A-Za-z_][\w-]*)(?:[ \t]+[^:\n]*)?:(?!=)", "just {}"),
+    "procfile": _lines("process", r"^([A-Za-z0-9_-]+):[ \t]*(\S.*)$"),
+    "rakefile": _lines("rake task", r"^[ \t]*task[ \t(]+:?['\"]?([\w:-]*\w)", "rake {}"),
+    "serverless.yml": _lines("serverless function", r"^[ \t]+handler:[ \t]*['\"]?([^\s'\"#]+)"),
     "prefect.yaml": _prefect_yaml,
-    ".gitlab-ci.yml": _ci_file,
-    "azure-pipelines.yml": _ci_file,
-    "jenkinsfile": _ci_file,
+    ".gitlab-ci.yml": _file("ci workflow"),
+    "azure-pipelines.yml": _file("ci workflow"),
+    "jenkinsfile": _file("ci workflow"),
+    "appveyor.yml": _file("ci workflow"),
 }

@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from xml.etree import ElementTree as ET
 
-from genesis.agents.toolkit.documents import items, load_json, load_toml, mapping, read, string
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+from genesis.agents.toolkit.documents import items, load_json, load_toml, load_xml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile, Tree, survey
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
-from genesis.agents.toolkit.licence_texts import LicenceGuess, guess_licence, spdx_base
+from genesis.agents.toolkit.licence_names import LicenceText, identify, named_licences
 
 __all__ = ["run"]
 
-_LICENCE_NAME = re.compile(r"^(?:un)?(?:licen[cs]e|copying|copyright)(?:[._-].*)?$", re.IGNORECASE)
-_NOT_TEXT = (
-    ".py",
-    ".js",
-    ".ts",
-    ".go",
-    ".rs",
-    ".java",
-    ".c",
-    ".h",
-    ".json",
-    ".yml",
-    ".yaml",
-    ".toml",
-    ".html",
-    ".tmpl",
-)
-_CLASSIFIER = "License :: "
+_NAME = re.compile(r"^(?:un|mit-)?(?:licen[cs]es?|copying)(?:[._-].*)?$|[._-]licen[cs]e(?:\.txt|\.md)?$", re.IGNORECASE)
+_TEXT_SUFFIXES = re.compile(r"^(?:|\.(?:txt|md|markdown|rst|adoc|[0-9]|mit|apache|bsd|gpl|lesser|lgpl\w*|gpl\w*))$")
+_README = re.compile(r"^readme(?:\.\w+)?$", re.IGNORECASE)
+_FLAGS = re.IGNORECASE | re.MULTILINE | re.DOTALL
+_README_SECTION = re.compile(r"^(?:#+|=+)?[ \t]*\W{0,4}licen[cs]\w*\b[^\n]{0,40}\n(.{0,600})", _FLAGS)
+_PROPRIETARY = re.compile(r"unlicensed|proprietary|commercial|all rights reserved|see licen[cs]e", re.IGNORECASE)
+_SURE, _TWO = 0.8, 2
 _MAX_TEXT_BYTES = 300_000
-_A_WHOLE_TEXT = 200
 
 
 @dataclass(frozen=True)
@@ -50,36 +39,56 @@ def run(path: object = ".") -> Result:
         path: The folder.
 
     Returns:
-        `spdx` (the best guess for the whole, or null), `confidence`, `files` `[{path, spdx, confidence}]` (those of the
-        top folder first), `declared` `[{where, licence}]`, `mismatch` (bool), `summary`, `findings`.
+        `spdx` (the surest for the whole, or null), `confidence`, `files` `[{path, spdx, confidence}]` (those of the top
+        folder first; several texts in one file are joined by `AND`), `declared` `[{where, licence}]`, `mismatch`
+        (bool), `summary`, `findings`.
 
     Raises:
         TaskError: The path is not a folder that can be read.
     """
     tree = survey(path)
     files = _licence_files(tree)
-    own = [(file, guess) for file, guess in files if "/" not in file.path or file.path.lower().startswith("licenses/")]
-    declared = list(_declarations(tree))
-    known = [guess for _, guess in own if guess.spdx]
-    main = max(known, key=lambda guess: guess.confidence, default=None)
-    mismatched = _mismatched(known, [each for each in declared if "/" not in each.where])
+    own = [(file, text) for file, text in files if "/" not in file.path or file.path.lower().startswith("licenses/")]
+    declared, silent = _declarations(tree)
+    spdx, confidence = _whole(own, [each for each in declared if "/" not in each.where])
+    mismatched = _mismatched(own, [each for each in declared if "/" not in each.where])
     return {
-        "spdx": main.spdx if main else None,
-        "confidence": main.confidence if main else 0.0,
+        "spdx": spdx or None,
+        "confidence": confidence,
         "files": [
-            {"path": file.shown, "spdx": guess.spdx or None, "confidence": guess.confidence}
-            for file, guess in files[:50]
+            {"path": file.shown, "spdx": text.expression or None, "confidence": text.confidence}
+            for file, text in files[:50]
         ],
         "declared": [{"where": each.where, "licence": each.licence[:120]} for each in declared[:50]],
         "mismatch": bool(mismatched),
-        "summary": _summary(main, own, declared),
-        "findings": dump(_findings(own, declared, mismatched)),
+        "summary": _summary(spdx, confidence, own, declared),
+        "findings": dump(_findings(tree, own, declared, mismatched, silent)),
     }
 
 
-def _licence_files(tree: Tree) -> list[tuple[SourceFile, LicenceGuess]]:
+def _whole(own: list[tuple[SourceFile, LicenceText]], declared: list[_Declared]) -> tuple[str, float]:
+    """Name the licence of the whole: a declared expression that its texts bear out, else those texts.
+
+    Files such as LICENSE-MIT beside LICENSE-APACHE are a choice.
+    """
+    known = sorted((text for _, text in own if text.ids), key=lambda text: -text.confidence)
+    if not known:
+        return "", 0.0
+    ids = {each for text in known for each in text.ids}
+    for each in declared:
+        if (names := named_licences(each.licence)) and names <= ids:
+            try:
+                return str(canonicalize_license_expression(each.licence)), known[0].confidence
+            except InvalidLicenseExpression:
+                continue
+    sure = list(dict.fromkeys(text.expression for text in known if text.confidence >= _SURE))
+    is_choice = sum("-" in file.name for file, _ in own) >= _TWO and all(" " not in each for each in sure)
+    return " OR ".join(sure) if is_choice and sure else known[0].expression, known[0].confidence
+
+
+def _licence_files(tree: Tree) -> list[tuple[SourceFile, LicenceText]]:
     found = [
-        (file, guess_licence(text))
+        (file, identify(text))
         for file in tree.files
         if _is_licence_name(file)
         and not file.is_test
@@ -90,117 +99,142 @@ def _licence_files(tree: Tree) -> list[tuple[SourceFile, LicenceGuess]]:
 
 
 def _is_licence_name(file: SourceFile) -> bool:
-    in_folder = file.path.rpartition("/")[0].lower().endswith("licenses") and file.suffix in (".txt", ".md")
-    return (bool(_LICENCE_NAME.match(file.name)) or in_folder) and not file.name.lower().endswith(_NOT_TEXT)
+    in_folder = file.path.rpartition("/")[0].lower().rpartition("/")[2] in ("licenses", "licences")
+    return bool((_NAME.search(file.name) or in_folder) and _TEXT_SUFFIXES.match(file.suffix))
 
 
-def _declarations(tree: Tree) -> Iterator[_Declared]:
-    readers = {
-        "pyproject.toml": _in_pyproject,
-        "setup.cfg": _in_setup_cfg,
-        "package.json": _in_package_json,
-        "cargo.toml": _in_cargo,
-        "pom.xml": _in_pom,
-    }
-    for file in tree.named(*readers):
-        text = None if file.is_test or file.is_example else tree.text_of(file)
-        if text is not None:
-            for licence in readers[file.name.lower()](text):
-                if licence.strip():
-                    yield _Declared(file.shown, " ".join(licence.split()))
+def _declarations(tree: Tree) -> tuple[list[_Declared], list[SourceFile]]:
+    """Read what the manifests declare, and list those of the top folder that publish and do not."""
+    declared: list[_Declared] = []
+    silent: list[SourceFile] = []
+    for file in tree.files:
+        reader = _READERS.get(file.name.lower()) or _READERS.get(file.suffix)
+        text = tree.text_of(file) if reader and not (file.is_test or file.is_example) else None
+        if reader is None or text is None:
+            continue
+        is_published, licences = reader(text)
+        found = [_Declared(file.shown, " ".join(each.split())) for each in licences if each.strip()]
+        declared += found
+        if is_published and not found and "/" not in file.path:
+            silent.append(file)
+    return declared, silent
 
 
-def _in_pyproject(text: str) -> Iterator[str]:
+def _in_pyproject(text: str) -> tuple[bool, list[str]]:
     document = read(load_toml, text)
-    project = mapping(document, "project")
-    declared = project.get("license")
-    inline = string(mapping(declared).get("text")) if isinstance(declared, dict) else string(declared)
-    poetry = string(mapping(document, "tool", "poetry").get("license"))
-    if inline or poetry:
-        declared_text = inline or poetry
-        yield declared_text if len(declared_text) < _A_WHOLE_TEXT else guess_licence(declared_text).spdx
-        return
-    for item in items(project.get("classifiers")):
-        if string(item).startswith(_CLASSIFIER):
-            yield string(item).rpartition(" :: ")[2]
+    project, poetry = mapping(document, "project"), mapping(document, "tool", "poetry")
+    declared = project.get("license", poetry.get("license"))
+    written = string(mapping(declared).get("text")) or string(mapping(declared).get("file")) or string(declared)
+    if "\n" in written:
+        written = identify(written).expression
+    classifiers = [string(item) for item in items(project.get("classifiers", poetry.get("classifiers")))]
+    if "license-files" in project and not written:
+        written = "see license-files"
+    named = [each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License :: ")]
+    is_private = "Private :: Do Not Upload" in classifiers or "license" in items(project.get("dynamic"))
+    return "name" in project and "build-system" in mapping(document) and not is_private, [written] if written else named
 
 
-def _in_setup_cfg(text: str) -> Iterator[str]:
+def _in_setup_cfg(text: str) -> tuple[bool, list[str]]:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         parser.read_string(text)
     except configparser.Error:
-        return
-    yield parser.get("metadata", "license", fallback="").partition("\n")[0]
+        return False, []
+    return False, [parser.get("metadata", "license", fallback="").partition("\n")[0]]
 
 
-def _in_package_json(text: str) -> Iterator[str]:
+def _in_json(text: str) -> tuple[bool, list[str]]:
+    """Read a package.json or composer.json; npm's old forms are an object and a list of them."""
     document = mapping(read(load_json, text))
-    declared = document.get("license")
-    name = string(mapping(declared).get("type")) if isinstance(declared, dict) else string(declared)
-    if not name.upper().startswith("SEE LICENSE"):
-        yield name
+    declared = document.get("license") or document.get("licenses")
+    values = declared if isinstance(declared, list) else [declared]
+    is_published = bool(document.get("name")) and document.get("private") is not True and "version" in document
+    return is_published, [string(each) or string(mapping(each).get("type")) for each in values]
 
 
-def _in_cargo(text: str) -> Iterator[str]:
-    yield string(mapping(read(load_toml, text), "package").get("license"))
+def _in_cargo(text: str) -> tuple[bool, list[str]]:
+    package = mapping(read(load_toml, text), "package")
+    values = [string(package.get("license")), string(package.get("license-file"))]
+    workspace = string(mapping(read(load_toml, text), "workspace", "package").get("license"))
+    return False, [*values, workspace]
 
 
-def _in_pom(text: str) -> Iterator[str]:
-    if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        return
-    try:
-        root = ET.fromstring(text)  # noqa: S314  # entities were refused above
-    except (ET.ParseError, ValueError):
-        return
-    for each in root.iter():
-        if str(each.tag).endswith("license"):
-            yield from (child.text or "" for child in each if str(child.tag).endswith("name"))
+def _in_pom(text: str) -> tuple[bool, list[str]]:
+    root = read(load_xml, text)
+    found = [
+        child.text or ""
+        for each in (root.iter() if root is not None else ())  # type: ignore[attr-defined]  # an element
+        if str(each.tag).rpartition("}")[2] == "license"
+        for child in each
+        if str(child.tag).rpartition("}")[2] == "name"
+    ]
+    return False, found
 
 
-def _mismatched(known: list[LicenceGuess], declared: list[_Declared]) -> list[_Declared]:
-    """Give the declarations that name a licence of which there is no text, where there is some text."""
-    ids = {guess.spdx for guess in known}
-    return [each for each in declared if ids and not any(_agrees(name, ids) for name in spdx_base(each.licence))]
+def _by_line(pattern: str, *, published: bool) -> Callable[[str], tuple[bool, list[str]]]:
+    compiled = re.compile(pattern, re.MULTILINE | re.IGNORECASE)
+    return lambda text: (published, compiled.findall(text))
 
 
-def _agrees(name: str, ids: set[str]) -> bool:
-    lowered = {each.lower() for each in ids}
-    return name.lower() in lowered or (name == "BSD" and any(each.startswith("bsd") for each in lowered))
+_READERS: dict[str, Callable[[str], tuple[bool, list[str]]]] = {
+    "pyproject.toml": _in_pyproject,
+    "setup.cfg": _in_setup_cfg,
+    "setup.py": _by_line(r"^[ \t]+license\s*=\s*['\"]([^'\"\n]+)['\"]", published=False),
+    "package.json": _in_json,
+    "composer.json": _in_json,
+    "cargo.toml": _in_cargo,
+    "pom.xml": _in_pom,
+    ".gemspec": _by_line(r"^[^#\n]*\.licenses?\s*=\s*\[?\s*(?:%w\[)?['\"]?([^'\"\n\]]+)", published=True),
+    ".cabal": _by_line(r"^license:\s*(\S.*)$", published=True),
+    ".csproj": _by_line(r"<PackageLicenseExpression[^>]*>([^<]+)<", published=False),
+    ".fsproj": _by_line(r"<PackageLicenseExpression[^>]*>([^<]+)<", published=False),
+    ".nuspec": _by_line(r"<license\s+type=\"expression\"[^>]*>([^<]+)<", published=False),
+    "mix.exs": _by_line(r"^[ \t]*licenses:\s*\[\s*\"([^\"\n]+)\"", published=False),
+}
 
 
-def _summary(main: LicenceGuess | None, own: list[tuple[SourceFile, LicenceGuess]], declared: list[_Declared]) -> str:
-    if main:
-        return f"{main.spdx} by its text (confidence {main.confidence:.2f}) in {plural(len(own), 'licence file')}."
+def _mismatched(own: list[tuple[SourceFile, LicenceText]], declared: list[_Declared]) -> list[_Declared]:
+    """Find the declarations that name only licences of which there is no text, where all texts are known."""
+    ids = {each for _, text in own for each in text.ids}
+    if not ids or not all(text.ids for _, text in own):
+        return []
+    return [each for each in declared if (names := named_licences(each.licence)) and not _agree(names, ids)]
+
+
+def _agree(names: set[str], ids: set[str]) -> bool:
+    bsd = any("BSD" in each for each in names) and any("BSD" in each for each in ids)
+    is_vague = "BSD" in names | ids
+    return not names.isdisjoint(ids | {found for each in ids for found in named_licences(each)}) or (bsd and is_vague)
+
+
+def _summary(spdx: str, confidence: float, own: list[tuple[SourceFile, LicenceText]], declared: list[_Declared]) -> str:
+    if spdx:
+        return f"{spdx} by its text (confidence {confidence:.2f}) in {plural(len(own), 'licence file')}."
     if own:
         return f"{plural(len(own), 'licence file')}, none of which is recognised."
     return f"No licence file; declared: {declared[0].licence[:80]}." if declared else "No licence."
 
 
 def _findings(
-    own: list[tuple[SourceFile, LicenceGuess]], declared: list[_Declared], mismatched: list[_Declared]
+    tree: Tree,
+    own: list[tuple[SourceFile, LicenceText]],
+    declared: list[_Declared],
+    mismatched: list[_Declared],
+    silent: list[SourceFile],
 ) -> Iterator[Finding]:
-    if not own:
-        yield Finding(
-            severity="medium" if declared else "high",
-            title="There is no licence file",
-            detail=f"A manifest declares {declared[0].licence[:80]}."
-            if declared
-            else "No manifest declares one either.",
-            where=declared[0].where if declared else "",
-            advice="Add the licence's text as LICENSE: without it nobody may use or distribute the code.",
-        )
-    for file, guess in own:
-        if not guess.spdx:
+    if not own and not any(_PROPRIETARY.search(each.licence) for each in declared):
+        yield _no_licence_file(declared or list(_in_readme(tree)))
+    for file, text in own:
+        if not text.ids and not any(known.ids for _, known in own):
             yield Finding(
-                severity="medium",
-                title="A licence text is not recognised",
-                detail=f"The best match has a confidence of {guess.confidence:.2f}.",
+                severity="low",
+                title="A licence text is not one of the SPDX list",
                 where=file.shown,
-                advice="Have it read by a person, or use an unchanged text of a known licence.",
+                advice="Have it read by a person: tools that check licences will not know it.",
             )
     for each in mismatched:
-        texts = ", ".join(sorted({guess.spdx for _, guess in own if guess.spdx}))
+        texts = ", ".join(sorted({spdx for _, text in own for spdx in text.ids}))
         yield Finding(
             severity="high",
             title="The declared licence differs from the licence text",
@@ -208,9 +242,32 @@ def _findings(
             where=each.where,
             advice="Decide which holds, and make both say so.",
         )
-    if own and not declared:
+    if own and silent and not declared:
         yield Finding(
             severity="low",
-            title="No manifest declares the licence",
+            title="The manifest of a package does not declare its licence",
+            where=silent[0].shown,
             advice="Declare its SPDX id, so that tools which check licences can see it.",
         )
+
+
+def _in_readme(tree: Tree) -> Iterator[_Declared]:
+    """Find licences that the README names in its section about the licence."""
+    for file in tree.files:
+        if "/" not in file.path and _README.match(file.name):
+            section = _README_SECTION.search(tree.text_of(file) or "")
+            names = sorted(named_licences(section[0])) if section else []
+            if names:
+                yield _Declared(file.shown, " and ".join(names))
+
+
+def _no_licence_file(declared: list[_Declared]) -> Finding:
+    return Finding(
+        severity="medium" if declared else "high",
+        title="There is no licence file",
+        detail=f"{declared[0].where} says {declared[0].licence[:80]}."
+        if declared
+        else "Neither a manifest nor the README names a licence.",
+        where=declared[0].where if declared else "",
+        advice="Add the licence's text as LICENSE: without it nobody may use or distribute the code.",
+    )

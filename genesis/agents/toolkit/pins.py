@@ -1,4 +1,4 @@
-"""How tightly a version requirement binds, in each ecosystem's own notation."""
+"""How tightly a version requirement binds, in the notations of the package managers."""
 
 from __future__ import annotations
 
@@ -6,104 +6,69 @@ import re
 from typing import Literal, TypeAlias
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-__all__ = [
-    "PINS",
-    "Pin",
-    "action_pin",
-    "cargo_pin",
-    "gem_pin",
-    "image_pin",
-    "npm_pin",
-    "python_pin",
-    "python_requirement",
-]
+__all__ = ["PINS", "Pin", "action_pin", "image_pin", "pin_of", "python_requirement"]
 
 Pin: TypeAlias = Literal["exact", "bounded", "open", "unpinned", "direct"]
 PINS: tuple[Pin, ...] = ("exact", "bounded", "open", "unpinned", "direct")
 """`exact`: one version. `bounded`: an upper bound. `open`: only a lower bound. `unpinned`: any version. `direct`: a
 path, an address or a repository, in place of a version."""
 
-_NPM_EXACT = re.compile(r"^[v=]*\d+\.\d+\.\d+(?:[-+][\w.+-]+)?$")
-_NPM_DIRECT = re.compile(r"^(?:git|github:|gitlab:|bitbucket:|https?:|file:|link:|workspace:|portal:|[\w.-]+/[\w.-]+)")
+_ANY = frozenset({"", "*", "x", "any", "latest", "next", "release", "latest.release", "latest.integration", "@dev"})
+_DIRECT = re.compile(
+    r"^(?:git\b|github:|gitlab:|bitbucket:|[a-z+]+://|file:|link:|portal:|workspace:|\.{0,2}/|[\w.-]+/[\w.-]+(?:#|$))"
+)
+_EXCLUDED = re.compile(r"!=\s*[^,|\s]+")
+_UPPER = re.compile(r"[<^~]|\.[xX*+]|\+$|\s-\s|\.\.<|^catalog:")
+_INTERVAL = re.compile(r"^[\[(]([^,\])]*)(,?)([^\])]*)[\])]")
+_THREE_PARTS = re.compile(r"^[v=]*\d+\.\d+\.\d+")
 _COMMIT = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
 _BRANCHES = frozenset({"main", "master", "develop", "dev", "trunk", "head", "latest"})
 
 
-def python_requirement(text: str) -> tuple[str, str, Pin] | None:
+def pin_of(constraint: str, ecosystem: str = "") -> Pin:
+    """Judge a constraint; a bare version is exact, but in Cargo, and in npm and Conda with fewer than three parts.
+
+    Args:
+        constraint: As the manifest writes it: `^1.2`, `>=1,<2`, `~> 7.0`, `[1.0,2.0)`, `1.+`, `npm:other@1.0.0`.
+        ecosystem: Where it is written; only `rust`, `npm` and `conda` make a difference.
+    """
+    text = _EXCLUDED.sub("", constraint).strip(" ,")
+    if text.startswith("npm:"):
+        text = text.rpartition("@")[2]
+    if text.lower() in _ANY:
+        return "unpinned"
+    if _DIRECT.match(text):
+        return "direct"
+    interval = _INTERVAL.match(text)
+    if interval:
+        return ("bounded" if interval[3].strip() else "open") if interval[2] else "exact"
+    if _UPPER.search(text):
+        return "bounded"
+    if ">" in text:
+        return "open"
+    if not re.match(r"^[v=\s]*\d", text):
+        return "unpinned"
+    is_partial = ecosystem in ("npm", "conda") and not (_THREE_PARTS.match(text) or text.startswith("=="))
+    return "bounded" if is_partial or (ecosystem == "rust" and not text.startswith("=")) else "exact"
+
+
+def python_requirement(text: str) -> tuple[str, str, Pin, str] | None:
     """Read a PEP 508 requirement.
 
     Returns:
-        The normalised name, the constraint as written, and the pin; `None` where it is not a requirement.
+        The normalised name, the constraint as written, the pin and the marker; `None` where it is no requirement.
     """
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
         return None
-    name = str(canonicalize_name(requirement.name))
+    name, marker = str(canonicalize_name(requirement.name)), str(requirement.marker or "")
     if requirement.url:
-        return name, requirement.url.partition("#")[0], "direct"
-    return name, str(requirement.specifier), _specifier_pin(requirement.specifier)
-
-
-def python_pin(constraint: str) -> Pin:
-    """Judge a constraint of Pipfile or Poetry, which add `*`, `^1.2` and `~1.2` to PEP 440's."""
-    text = constraint.strip()
-    if text in ("", "*", "latest"):
-        return "unpinned"
-    if text[0] in "^~" and not text.startswith("~="):
-        return "bounded"
-    try:
-        return _specifier_pin(SpecifierSet(f"=={text}" if text[0].isdigit() else text))
-    except InvalidSpecifier:
-        return "bounded" if "<" in text or "^" in text else "open"
-
-
-def _specifier_pin(specifiers: SpecifierSet) -> Pin:
-    operators = {(each.operator, each.version.endswith(".*")) for each in specifiers}
-    if ("==", False) in operators or any(operator == "===" for operator, _ in operators):
-        return "exact"
-    if any(operator in ("<", "<=", "~=", "==") for operator, _ in operators):
-        return "bounded"
-    return "open" if any(operator in (">", ">=") for operator, _ in operators) else "unpinned"
-
-
-def npm_pin(constraint: str) -> Pin:
-    """Judge a constraint of package.json."""
-    text = constraint.strip()
-    if text in ("", "*", "x", "X", "latest", "next"):
-        return "unpinned"
-    if _NPM_DIRECT.match(text):
-        return "direct"
-    if text.startswith("npm:"):
-        text = text.rpartition("@")[2]
-    if _NPM_EXACT.match(text):
-        return "exact"
-    if all(part.strip().startswith(">") and "<" not in part for part in text.split("||")):
-        return "open"
-    return "bounded"
-
-
-def cargo_pin(constraint: str) -> Pin:
-    """Judge a constraint of Cargo.toml, where a bare version means `^`."""
-    text = constraint.strip()
-    if text in ("", "*"):
-        return "unpinned"
-    if text.startswith("=") and "," not in text:
-        return "exact"
-    return "open" if text.startswith(">") and "<" not in text else "bounded"
-
-
-def gem_pin(constraint: str) -> Pin:
-    """Judge a constraint of a Gemfile."""
-    text = constraint.strip()
-    if not text:
-        return "unpinned"
-    if text[0].isdigit() or re.match(r"^=\s*\d", text):
-        return "exact"
-    return "bounded" if "<" in text or "~>" in text else "open"
+        return name, requirement.url.partition("#")[0], "direct", marker
+    spec = str(requirement.specifier)
+    return name, spec, pin_of(spec), marker
 
 
 def image_pin(tag: str, digest: str) -> Pin:
@@ -116,7 +81,7 @@ def image_pin(tag: str, digest: str) -> Pin:
 
 
 def action_pin(reference: str) -> Pin:
-    """Judge a GitHub Action's reference: a commit is exact, a tag can be moved by its owner, a branch moves."""
+    """Judge a reference to a GitHub Action: a commit is exact, its owner can move a tag, a branch moves."""
     if _COMMIT.match(reference):
         return "exact"
     return "unpinned" if not reference or reference.lower() in _BRANCHES else "bounded"

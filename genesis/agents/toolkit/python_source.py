@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from genesis.agents.toolkit.facts import DocumentProblem, FunctionMeasure, PythonFacts, TestCount
 
-__all__ = ["PythonReading", "calls_to", "is_main_guard", "parse", "read_python"]
+__all__ = ["PythonReading", "calls_to", "parse", "read_python"]
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -149,7 +149,7 @@ class _Walk:
     def module(self, tree: ast.Module) -> None:
         if tree.body:
             self._object(tree)
-        self._reading.main_line = next((node.lineno for node in tree.body if is_main_guard(node)), 0)
+        self._reading.main_line = next((node.lineno for node in tree.body if _is_main_guard(node)), 0)
         self._pending.append((tree.body, _Scope(is_public=True, collects=True)))
         while self._pending:
             body, scope = self._pending.pop()
@@ -354,7 +354,7 @@ def calls_to(tree: ast.Module, name: str) -> Iterator[ast.Call]:
                 yield node
 
 
-def is_main_guard(node: ast.stmt) -> bool:
+def _is_main_guard(node: ast.stmt) -> bool:
     """Whether a statement is `if __name__ == "__main__":`."""
     if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
         return False

@@ -125,7 +125,7 @@ def _dependencies(answer: _Answer, limit: int) -> list[str]:
             right=range(2, 8),
         ),
         *_cut("Runtime requirements", ["Name", "Constraint", "Pin", "Manifest"], runtime, 2 * limit),
-        *_cut("Differing constraints", ["Name", "Constraints"], conflicts, limit),
+        *_cut("Constraints that exclude each other", ["Name", "Constraints"], conflicts, limit),
     ]
 
 

@@ -20,7 +20,7 @@ from genesis.execute.dispatch.errands import Errands
 from genesis.execute.dispatch.pace import Pace
 from genesis.execute.dispatch.verdict import End, Verdict, crashed, judge
 from genesis.execute.session import Session
-from genesis.model import FINISHED, Leaf
+from genesis.model import KEPT, Leaf
 from genesis.observability.instruments import DISPATCHES, QUEUE_DEPTH
 from genesis.observability.metrics import metrics_of_process
 
@@ -216,7 +216,7 @@ class Children:
             if leaf.index in child.done:
                 continue
             outcome = await self._session.ledger.attempt(leaf, str(child.id))
-            if outcome is None or (only_done and outcome.state not in FINISHED):
+            if outcome is None or (only_done and outcome.state not in KEPT):
                 continue
             child.done.add(leaf.index)
             child.heard(self._clock())

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRunResult, StateType
 
 from genesis.errors import RunError
 from genesis.execute.attempt import error_info
@@ -28,7 +28,8 @@ from genesis.execute.dispatch.pools import Pools
 from genesis.execute.dispatch.waiter import Waiter
 from genesis.execute.ledger import is_done
 from genesis.execute.session import Session
-from genesis.model import FINISHED, Leaf, Outcome
+from genesis.execute.unrun import Node
+from genesis.model import FINISHED, KEPT, Leaf, Outcome
 from genesis.observability.correlation import here
 
 __all__ = ["PoolPlace"]
@@ -46,14 +47,14 @@ def _nothing(text: str) -> None:
 
 
 class _Finished:
-    """The leaves whose work is done."""
+    """The leaves whose work is done, or is a person's to do."""
 
     def __init__(self, outcomes: Mapping[int, Outcome]):
         self._outcomes = outcomes
 
     def __contains__(self, index: object) -> bool:
         outcome = self._outcomes.get(index) if isinstance(index, int) else None
-        return outcome is not None and outcome.state in FINISHED
+        return outcome is not None and outcome.state in KEPT
 
 
 class PoolPlace:
@@ -185,6 +186,10 @@ class PoolPlace:
                 self._send([leaf])
             self._kept_back.clear()
 
+    def nodes(self) -> dict[int, Node]:
+        """Name the flow runs of this execution's leaves, which take the place of the task runs that link them."""
+        return {index: FlowRunResult(id=flow_run) for index, flow_run in self._children.links.items()}
+
     def cancel(self, why: str) -> None:
         """Stop all children, and dispatch no more. `run` then returns what came of its leaf: as a rule, cancelled."""
         if self._why is not None:
@@ -227,7 +232,7 @@ class PoolPlace:
             if outcome is None:
                 continue
             child.done.add(leaf.index)
-            if outcome.state in FINISHED and leaf.cache != "none" and not self._is_settled(leaf, adopted):
+            if is_done(leaf, {leaf.index: outcome}) and not self._is_settled(leaf, adopted):
                 new[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
         return new
 
@@ -254,7 +259,7 @@ class PoolPlace:
     def _is_free(self, index: int) -> bool:
         """Whether a leaf may share a child.
 
-        It is in none, was in none that went wrong, waits for no approval, and is work and not the sum of a group's.
+        It is in none, was in none that went wrong, waits for no person, and is work and not the sum of a group's.
         """
         return (
             index not in self._children.taken
@@ -262,7 +267,17 @@ class PoolPlace:
             and index not in self._attempts
             and index not in self._outcomes
             and not self._leaves[index].approval
+            and not self._waits_for_a_person(self._leaves[index])
         )
+
+    def _waits_for_a_person(self, leaf: Leaf) -> bool:
+        """Whether a leaf comes right after a work order whose result it needs."""
+        if self._session.is_brief(leaf):
+            return False
+        done = {
+            source for source in leaf.after if source in self._outcomes and self._outcomes[source].state in FINISHED
+        }
+        return any(self._session.is_brief(self._leaves[source]) for source in leaf.after if source not in done)
 
     def _send_again(self, leaf: Leaf) -> None:
         self._outbox.put(leaf)

@@ -5,6 +5,7 @@ genesis/<run id>/run.json             header: plan with routes, registry, option
 genesis/<run id>/leaves/00012-….json  one final leaf: its outcome and fingerprint
 genesis/<run id>/results/00012-….json a result too large for the record
 genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came to, until the orchestrator adopts it
+genesis/<run id>/deliveries/00012-….json  what a person handed in for a leaf; written once, and counts before its record
 genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/owner.json           which flow run orchestrates
 genesis/<run id>/suspended.json       whether workers are to begin no leaf for now
@@ -21,7 +22,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +175,45 @@ class Ledger:
 
     async def outcome(self, leaf: Leaf) -> Outcome | None:
         """Read a leaf's outcome; None where no whole record of this very leaf is there."""
-        return await self._read_record(f"leaves/{leaf_name(leaf)}.json", leaf)
+        delivered = await self._read_record(_delivery_name(leaf), leaf)
+        return delivered or await self._read_record(f"leaves/{leaf_name(leaf)}.json", leaf)
+
+    async def deliver(self, leaf: Leaf, outcome: Outcome, token: str) -> Outcome:
+        """Write what a person hands in for a leaf, once: it is a file of its own, which no other writer touches.
+
+        Args:
+            leaf: The leaf.
+            outcome: Completed, with its result.
+            token: Tells this call from all others.
+
+        Returns:
+            The outcome as it was written: with `result_ref` in place of a large `result`.
+
+        Raises:
+            TaskError: The result is too large to be kept.
+            UsageError: A result was delivered before.
+        """
+        outcome = await self._large_result_aside(f"{leaf_name(leaf)}.{token}", outcome)
+        record = Record(fingerprint=leaf.fingerprint, outcome=outcome)
+        if not await self.store.create(self._name(_delivery_name(leaf)), record.model_dump_json().encode()):
+            raise UsageError(
+                f"a result of {leaf.path!r} of run {self.run_id!r} was delivered before",
+                hint=f"it stands: genesis runs show {self.run_id} --task {leaf.path}",
+                code="GEN-DELIVERY",
+            )
+        return outcome
+
+    async def deliveries(self, leaves: Iterable[Leaf]) -> dict[int, Outcome]:
+        """Read what people have handed in for some leaves, by index."""
+        names = await self.store.names(self._name("deliveries"))
+        found: dict[int, Outcome] = {}
+        for leaf in leaves:
+            if names is not None and f"{leaf_name(leaf)}.json" not in names:
+                continue
+            outcome = await self._read_record(_delivery_name(leaf), leaf)
+            if outcome is not None:
+                found[leaf.index] = outcome
+        return found
 
     async def _large_result_aside(self, name: str, outcome: Outcome) -> Outcome:
         result = json.dumps(outcome.result, ensure_ascii=False, separators=(",", ":"))
@@ -205,7 +245,7 @@ class Ledger:
         return record.outcome if record.fingerprint == leaf.fingerprint else None
 
     async def finished(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
-        """Read the outcomes of all leaves whose work is done, by index."""
+        """Read the outcomes of all leaves that a resume keeps, by index."""
         known = await self.known(leaves)
         return {leaf.index: known[leaf.index] for leaf in leaves if leaf.index in known and is_done(leaf, known)}
 
@@ -213,25 +253,24 @@ class Ledger:
         """Read the outcomes of all leaves that have one, failed ones as well, by index."""
         listed = await self.store.names(self._name("leaves"))
         names = None if listed is None else set(listed)
-        found: dict[int, Outcome] = {}
+        found = await self.deliveries(leaves)
         for leaf in leaves:
-            if names is not None and f"{leaf_name(leaf)}.json" not in names:
+            if leaf.index in found or (names is not None and f"{leaf_name(leaf)}.json" not in names):
                 continue
-            outcome = await self.outcome(leaf)
+            outcome = await self._read_record(f"leaves/{leaf_name(leaf)}.json", leaf)
             if outcome is not None:
                 found[leaf.index] = outcome
         return found
 
     async def states(self) -> list[TaskState]:
         """Read the states of all leaves that have a record, without looking whether they are of the plan as it is."""
-        found: list[TaskState] = []
-        for name in await self.store.names(self._name("leaves")) or ():
-            raw = await self.store.read(self._name(f"leaves/{name}"))
-            try:
-                found.append(Record.model_validate_json(raw or b"").outcome.state)
-            except ValidationError:
-                continue
-        return found
+        found: dict[str, TaskState] = {}
+        for folder in ("leaves", "deliveries"):
+            for name in await self.store.names(self._name(folder)) or ():
+                raw = await self.store.read(self._name(f"{folder}/{name}"))
+                with suppress(ValidationError):
+                    found[name] = Record.model_validate_json(raw or b"").outcome.state
+        return list(found.values())
 
     async def result(self, outcome: Outcome) -> JsonValue:
         """Give a copy of a leaf's result, from beside the record where it is large: its reader may change it.
@@ -343,13 +382,19 @@ def _amendment_name(number: int) -> str:
     return f"amendments/{number:04d}.json"
 
 
+def _delivery_name(leaf: Leaf) -> str:
+    return f"deliveries/{leaf_name(leaf)}.json"
+
+
 def _attempt_name(leaf: Leaf, token: str) -> str:
     return f"attempts/{leaf_name(leaf)}/{token}.json"
 
 
 def is_done(leaf: Leaf, known: Mapping[int, Outcome]) -> bool:
-    """Whether a leaf's work is done, so that a resume keeps it."""
-    return known[leaf.index].state in FINISHED and leaf.cache != "none"
+    """Whether a resume keeps a leaf's outcome: its work is done, or is a person's to do."""
+    outcome = known[leaf.index]
+    is_a_persons = outcome.state == "briefed" or outcome.delivered is not None
+    return is_a_persons or (outcome.state in FINISHED and leaf.cache != "none")
 
 
 async def list_runs(store: Store) -> list[str] | None:

@@ -73,7 +73,7 @@ class RunLock:
     def _busy(self) -> RunError:
         return RunError(
             f"run {self._run_id!r} is being worked on by another process",
-            hint="wait for it, or end it first",
+            hint=f"wait for it, or end it: genesis cancel {self._run_id}",
             code="GEN-RUN-LOCKED",
         )
 

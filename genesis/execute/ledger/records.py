@@ -58,6 +58,13 @@ class Header(Model):
     """Whether leaves run on the work pools of their agents."""
     flow_run_id: str | None = None
     """The flow run whose run it is, where a worker runs it; no other flow run goes on with it by itself."""
+    folder: str | None = None
+    """Where it was started, which is where its leaves run; None where they run on workers."""
+
+    @property
+    def code_folders(self) -> tuple[str, ...]:
+        """Where the code of its agents is, as far as it is known."""
+        return self.python_path or (() if self.folder is None else (self.folder,))
 
 
 class Owner(Model):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import sys
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Protocol
 
-from prefect.blocks.core import Block
-from prefect.filesystems import LocalFileSystem, WritableFileSystem
-from prefect.settings import get_current_settings
-
-from genesis.document import write_atomic
 from genesis.errors import ResourceError, ServiceError
+from genesis.execute.configured import configured_storage
 
 __all__ = ["BlockStore", "FolderStore", "Store", "open_store"]
 
@@ -25,6 +24,10 @@ class Store(Protocol):
 
     async def write(self, name: str, data: bytes) -> None:
         """Write the content."""
+        ...
+
+    async def create(self, name: str, data: bytes) -> bool:
+        """Write the content where there is none yet, and say whether it was written."""
         ...
 
     async def names(self, folder: str) -> list[str] | None:
@@ -53,7 +56,28 @@ class FolderStore:
 
     async def write(self, name: str, data: bytes) -> None:
         """Write the content atomically."""
+        from genesis.document import write_atomic  # noqa: PLC0415  # with YAML, which reading needs not
+
         write_atomic(self.root / name, data)
+
+    async def create(self, name: str, data: bytes) -> bool:
+        """Write the content where there is none yet, atomically, and say whether it was written."""
+        from genesis.document import write_atomic  # noqa: PLC0415
+
+        path = self.root / name
+        whole = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        write_atomic(whole, data, durable=True)
+        try:
+            os.link(whole, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            if path.exists():
+                return False
+            whole.replace(path)
+        finally:
+            whole.unlink(missing_ok=True)
+        return True
 
     async def names(self, folder: str) -> list[str] | None:
         """List the names directly in a folder, sorted, without unfinished writes."""
@@ -102,6 +126,13 @@ class BlockStore:
                 f"{self.url(name)} cannot be written: {error}", hint="check the storage block"
             ) from error
 
+    async def create(self, name: str, data: bytes) -> bool:
+        """Write the content where there is none yet. Blocks have no locks: of two writers at once the later stands."""
+        if await self.read(name) is not None:
+            return False
+        await self.write(name, data)
+        return True
+
     async def names(self, folder: str) -> list[str] | None:  # noqa: ARG002  # the protocol gives it
         """Say that a block cannot list."""
         return None
@@ -112,7 +143,16 @@ class BlockStore:
 
 
 async def open_store() -> Store:
-    """Open Prefect's result storage as it is configured: its local folder, or the default result storage block."""
+    """Open Prefect's result storage as it is configured: its local folder, or the default result storage block.
+
+    Prefect is asked where it is at hand, and where it alone can say.
+    """
+    if "prefect" not in sys.modules and (folder := configured_storage()) is not None:
+        return _folder(folder)
+    from prefect.blocks.core import Block  # noqa: PLC0415  # takes seconds
+    from prefect.filesystems import LocalFileSystem, WritableFileSystem  # noqa: PLC0415
+    from prefect.settings import get_current_settings  # noqa: PLC0415
+
     settings = get_current_settings()
     local = settings.results.local_storage_path
     slug = settings.results.default_storage_block

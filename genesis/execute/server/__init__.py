@@ -1,15 +1,25 @@
 """The embedded Prefect server, and the choice between it and a configured API. Nothing here imports Prefect."""
 
-from genesis.execute.server.api import Api, PendingApi, begin_api, ensure_api
-from genesis.execute.server.backends import Backends
-from genesis.execute.server.configured import (
+from genesis.execute.configured import (
     ConfiguredApi,
     configured_api,
     fix_prefect_paths,
     keep_prefect_off_the_terminal,
     point_prefect_at,
 )
-from genesis.execute.server.lifecycle import ServerInfo, Starting, begin_start, down, revive, status, up, wait_ready
+from genesis.execute.server.api import Api, PendingApi, begin_api, ensure_api
+from genesis.execute.server.backends import Backends
+from genesis.execute.server.lifecycle import (
+    ServerInfo,
+    Starting,
+    begin_start,
+    down,
+    revive,
+    server_process,
+    status,
+    up,
+    wait_ready,
+)
 from genesis.execute.server.notes import space_note
 
 __all__ = [
@@ -28,6 +38,7 @@ __all__ = [
     "keep_prefect_off_the_terminal",
     "point_prefect_at",
     "revive",
+    "server_process",
     "space_note",
     "status",
     "up",

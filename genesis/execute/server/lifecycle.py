@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from genesis.errors import GenesisError, ResourceError, ServiceError, UsageError
+from genesis.execute.configured import no_home
 from genesis.execute.server.backends import Backends
 from genesis.execute.server.files import Record, ServerFiles
 from genesis.execute.server.health import active_flow_runs, has_database, is_healthy, url_host
@@ -23,9 +24,9 @@ from genesis.execute.server.processes import end, is_running
 from genesis.execute.server.reach import look, require
 from genesis.execute.server.spawn import installed_prefect, spawn
 from genesis.model import Model
-from genesis.settings import Settings
+from genesis.settings import NO_HOME, Settings
 
-__all__ = ["ServerInfo", "Starting", "begin_start", "down", "revive", "status", "up", "wait_ready"]
+__all__ = ["ServerInfo", "Starting", "begin_start", "down", "revive", "server_process", "status", "up", "wait_ready"]
 
 _POLL_S = 0.03
 _GRACE_S = 8.0
@@ -94,6 +95,8 @@ def begin_start(settings: Settings, backends: Backends | None = None) -> Startin
         ServiceError: The port that the settings ask for is taken, or PostgreSQL or Redis cannot be used.
         UsageError: The address that the settings ask for cannot be used, or a living server stands on something else.
     """
+    if settings.home == NO_HOME:
+        raise no_home()
     files = ServerFiles(settings.home)
     found = _living(files)
     if found is not None and found.prefect == installed_prefect():
@@ -192,6 +195,8 @@ def status(settings: Settings, *, ask: bool = True) -> ServerInfo:
         ask: Whether to ask PostgreSQL and Redis, where it stands on them.
     """
     files = ServerFiles(settings.home)
+    if settings.home == NO_HOME:
+        return _info(files, None, "stopped", str(no_home()))
     info = _looked_at(files, settings)
     try:
         found = look(files.backends(), files.application) if ask else ()
@@ -203,6 +208,12 @@ def status(settings: Settings, *, ask: bool = True) -> ServerInfo:
     details = dict(zip(("database_detail", "redis_detail"), (one.said if one else "" for one in found), strict=False))
     state = "unresponsive" if problems and info.state == "running" else info.state
     return info.model_copy(update={**details, "state": state, "note": "; ".join(notes)})
+
+
+def server_process(settings: Settings) -> int | None:
+    """Give the process of the embedded server that runs, without asking it anything."""
+    record = _living(ServerFiles(settings.home))
+    return record.pid if record is not None else None
 
 
 def _looked_at(files: ServerFiles, settings: Settings) -> ServerInfo:

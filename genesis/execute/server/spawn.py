@@ -16,8 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from genesis.errors import ResourceError, ServiceError, UsageError
+from genesis.execute.configured import inherited_environment
 from genesis.execute.server.backends import Backends
-from genesis.execute.server.configured import inherited_environment
 from genesis.execute.server.files import Record, ServerFiles, mending, take_lock
 from genesis.execute.server.health import url_host
 from genesis.execute.server.processes import identity

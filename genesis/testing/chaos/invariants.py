@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from genesis.model import FINISHED, Program, Registry, RoutedPlan, Run
+from genesis.model import FINISHED, KEPT, Program, Registry, RoutedPlan, Run
 from genesis.resilience.machine import LEGAL
 from genesis.testing.chaos.witness import Seen
 
@@ -30,8 +30,8 @@ __all__ = [
     "plan_is_valid",
 ]
 
-_FINAL_LEAF = FINISHED | {"failed", "skipped", "cancelled"}
-_FINAL_RUN = ("completed", "failed", "cancelled", "refused", "budget_exceeded")
+_FINAL_LEAF = KEPT | {"failed", "skipped", "cancelled"}
+_FINAL_RUN = ("completed", "failed", "cancelled", "refused", "briefed", "budget_exceeded")
 _GRACE_S = 10.0
 """What a run may take beyond its deadline: five seconds for work that does not end, and the artifacts."""
 
@@ -67,7 +67,8 @@ def no_leaf_is_lost(run: Run, program: Program) -> list[str]:
     listed = Counter(task.id for task in run.tasks)
     broken = [f"{leaf.path!r} is not in the run" for leaf in program.leaves if not listed[leaf.path]]
     broken += [f"{path!r} is in the run {count} times" for path, count in listed.items() if count > 1]
-    return broken + [f"{task.id!r} is {task.state}" for task in run.tasks if task.state not in _FINAL_LEAF]
+    final = _FINAL_LEAF | {"pending"} if run.state == "briefed" else _FINAL_LEAF  # what waits for a person
+    return broken + [f"{task.id!r} is {task.state}" for task in run.tasks if task.state not in final]
 
 
 async def ledger_agrees(run: Run, ledger: Ledger, program: Program, *, lost_answers: bool = False) -> list[str]:

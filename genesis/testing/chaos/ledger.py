@@ -59,6 +59,13 @@ class ChaosLedger:
         self._written = asyncio.Event()
         self._fail_if(fault, "disconnect")
 
+    async def create(self, name: str, data: bytes) -> bool:
+        """Write the content where there is none yet, or go wrong as a write does."""
+        if await self._inner.read(name) is not None:
+            return False
+        await self.write(name, data)
+        return True
+
     async def names(self, folder: str) -> list[str] | None:
         """List the names in a folder, or fail."""
         self._fail_if(await self._late("names", folder, _LIST), "error", "disconnect")
@@ -148,6 +155,13 @@ class MortalLedger:
         if number == self._dies_at and self._when != "before":
             await self._inner.write(name, data if self._when == "after" else data[: len(data) // 2])
         self._die()
+
+    async def create(self, name: str, data: bytes) -> bool:
+        """Write the content where there is none yet, or die."""
+        if await self._inner.read(name) is not None:
+            return False
+        await self.write(name, data)
+        return True
 
     async def names(self, folder: str) -> list[str] | None:
         """List the names in a folder."""

@@ -65,6 +65,10 @@ class ChaosStore:
             kept = self._before.get(name, kept)
         return _spoilt(kept, fault), now + self._ahead_s
 
+    def names(self, prefix: str) -> list[str]:
+        """Give the names that begin with a prefix."""
+        return self._inner.names(prefix)
+
     def _met(self, operation: str, name: str, kinds: tuple[FaultKind, ...]) -> Fault | None:
         fault = self._faults.draw("store", f"{operation} {name}", kinds)
         if fault is None:

@@ -2,6 +2,7 @@ import asyncio
 import contextvars
 import itertools
 import math
+import os
 import sys
 import threading
 import time
@@ -101,12 +102,61 @@ async def test_builtin_without_a_signature_gets_the_inputs_by_name():
     assert await call(dict, work(a=1)) == {"a": 1}
 
 
-async def test_coroutine_function_runs_in_the_event_loop():
+async def test_coroutine_function_runs_on_a_loop_of_its_own_with_the_callers_context():
     async def where(a):
         await asyncio.sleep(0)
-        return [a, threading.current_thread() is threading.main_thread()]
+        return [a, asyncio.get_running_loop() is here, CONTEXT.get()]
 
-    assert await call(where, work(a=1)) == [1, True]
+    here, token = asyncio.get_running_loop(), CONTEXT.set("inside")
+    try:
+        assert await call(where, work(a=1)) == [1, False, "inside"]
+    finally:
+        CONTEXT.reset(token)
+
+
+async def test_coroutine_that_blocks_stalls_no_other_and_ends_at_its_limit():
+    release = threading.Event()
+
+    async def blocks():
+        release.wait(30)
+
+    async def steps():
+        return time.monotonic()
+
+    started = time.monotonic()
+    blocked = asyncio.create_task(call(blocks, work(timeout_s=0.2)))
+    assert await call(steps) - started < 5
+    with pytest.raises(TaskTimeoutError):
+        await blocked
+    assert time.monotonic() - started < 10
+    release.set()
+
+
+async def test_tasks_and_generators_that_a_coroutine_left_are_ended():
+    ended = []
+
+    async def endless():
+        try:
+            while True:
+                yield 1
+        finally:
+            ended.append("generator")
+
+    async def waits():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("task")
+
+    async def leaves():
+        kept.append(asyncio.create_task(waits()))
+        kept.append(endless())
+        await anext(kept[-1])
+        return 1
+
+    kept: list = []
+    assert await call(leaves) == 1
+    assert ended == ["task", "generator"]
 
 
 async def test_object_that_returns_an_awaitable_is_awaited():
@@ -164,9 +214,64 @@ async def test_sys_exit_fails_the_attempt_and_not_the_process():
             await call(function)
 
 
-async def test_stop_iteration_becomes_a_failure():
-    with pytest.raises(TaskError, match="StopIteration"):
-        await call(lambda: next(iter(())))
+class Odd(BaseException):
+    """As those of test frameworks are, which no `except Exception` is to catch."""
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise KeyboardInterrupt
+
+
+class Unreadable(Exception):
+    @property
+    def response(self):
+        raise RuntimeError("not set")
+
+
+ODD = [
+    Odd("no GPU here"),
+    KeyboardInterrupt(),
+    SystemExit(3),
+    GeneratorExit(),
+    asyncio.CancelledError(),
+    BaseExceptionGroup("several", [Odd("one")]),
+    StopIteration(),
+    StopAsyncIteration(),
+    Unprintable(),
+    Unreadable("x"),
+]
+
+
+@pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
+async def test_whatever_a_function_raises_fails_its_attempt_alone(error):
+    def fails():
+        raise error
+
+    async def fails_later():
+        await asyncio.sleep(0)
+        raise error
+
+    for function in (fails, fails_later):
+        with pytest.raises((TaskError, RuntimeError)) as caught:  # a coroutine turns StopIteration into RuntimeError
+            await call(function)
+        assert str(caught.value)
+    assert await call(lambda: 1) == 1
+
+
+async def test_child_that_a_function_forks_and_forgets_to_end_does_not_come_back():
+    def forks(code):
+        pid = os.fork()
+        if pid == 0:
+            sys.exit(code)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def comes_back():
+        pid = os.fork()
+        return pid and os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    assert await call(forks, work(code=7)) == 7
+    assert await call(comes_back) == 0
 
 
 async def test_hanging_function_times_out_and_its_late_answer_is_dropped():
@@ -326,3 +431,6 @@ async def test_module_that_fails_on_import_is_a_failure_with_its_error(tmp_path,
         await call_name("genesis_test_needs:f")
     with pytest.raises(TaskError, match=r"called sys\.exit\(2\)"):
         await call_name("genesis_test_exits:f")
+    (tmp_path / "genesis_test_skips.py").write_text("class Skip(BaseException): pass\nraise Skip('no GPU')\n")
+    with pytest.raises(TaskError, match=r"raised Skip, which is no Exception: no GPU"):
+        await call_name("genesis_test_skips:f")

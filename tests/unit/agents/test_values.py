@@ -10,22 +10,26 @@ from genesis.errors import TaskError
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("value", "kept"),
     [
-        {1: "a", "1": "b"},
-        {None: 1, "None": 2},
-        {True: 1, "true": 2},
-        {1.5: 1, "1.5": 2},
-        [{"deep": {(1, 2): 1, "1,2": 2}}],
-        {1: "same", "1": "same"},
-        {Path("x"): 1, "x": 2},
-        {b"k": 1, "k": 2},
+        ({1: "a", "1": "b"}, {"1 (int)": "a", "1": "b"}),
+        ({None: 1, "None": 2}, {"None (NoneType)": 1, "None": 2}),
+        ({True: 1, "true": 2}, {"true (bool)": 1, "true": 2}),
+        ({1.5: 1, "1.5": 2, 2: 3}, {"1.5 (float)": 1, "1.5": 2, "2": 3}),
+        ([{"deep": {(1, 2): 1, "1,2": 2}}], [{"deep": {"1,2 (tuple)": 1, "1,2": 2}}]),
+        ({1: "same", "1": "same"}, {"1 (int)": "same", "1": "same"}),
+        ({Path("x"): 1, "x": 2}, {"x (PosixPath)": 1, "x": 2}),
+        ({b"k": 1, "k": 2}, {"k (bytes)": 1, "k": 2}),
     ],
     ids=repr,
 )
-def test_keys_that_are_one_in_json_fail_the_attempt(value):
+def test_keys_that_would_be_one_in_json_are_kept_apart_by_their_type(value, kept):
+    assert plain(value, source="m:f") == kept
+
+
+def test_keys_that_cannot_be_kept_apart_fail_the_attempt():
     with pytest.raises(TaskError, match="two keys are both"):
-        plain(value, source="m:f")
+        plain({1: "a", "1": "b", "1 (int)": "c"}, source="m:f")
 
 
 def test_keys_that_stay_apart_become_text():

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -25,15 +28,14 @@ def storage(tmp_path, monkeypatch):
 
     monkeypatch.setenv("GENESIS_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    for module in (runs_module, report_module):  # it would change the logging of the whole test process
-        monkeypatch.setattr(module, "before_prefect", lambda: None)
+    monkeypatch.setattr(report_module, "before_prefect", lambda: None)  # it changes the logging of the whole process
     with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path / "storage"}):
         yield FolderStore(tmp_path / "storage")
 
 
 @pytest.fixture
 def keep(storage):
-    def kept(run_id, cid="c-1", state="completed", request="Tell the time"):
+    def kept(run_id, cid="c-1", state="completed", request="Tell the time", *, rehearsal=None, result="noon"):
         program = a_program(a_task("a"), request=request)
         ledger, now = Ledger(storage, run_id), datetime.now(UTC)
         header = Header(
@@ -41,17 +43,17 @@ def keep(storage):
             document=plan_document(program.source), registry=program.registry, trace=f"00-{TRACE}-{SPAN}-01",
         )  # fmt: skip
         task = Outcome(
-            id="a", agent="worker", state="completed", started_at=now, ended_at=now, result="noon", usd="1.5"
+            id="a", agent="worker", state="completed", started_at=now, ended_at=now, result=result, usd="1.5"
         )
         run = Run(
             run_id=run_id, correlation_id=cid, state=state, planner="file", started_at=now, ended_at=now,
-            cost_usd=Decimal("1.5"), tasks=(task,),
+            cost_usd=Decimal("1.5"), tasks=(task,), rehearsal=rehearsal,
         )  # fmt: skip
 
         async def write():
             await ledger.begin(header)
-            await ledger.record(program.leaves[0], task)
-            await ledger.save(run)
+            kept = await ledger.record(program.leaves[0], task)
+            await ledger.save(run.model_copy(update={"tasks": (kept,)}))
 
         asyncio.run(write())
 
@@ -81,6 +83,18 @@ def test_the_list_keeps_run_ids_and_requests_whole_on_any_terminal(keep, monkeyp
     assert all(len(line) <= width for line in lines)
     assert "20260101-000000-aaaaaa" in "".join(lines)
     assert "Look at all the many things that are somewhere around here, once more" in " ".join(" ".join(lines).split())
+
+
+def test_a_rehearsal_is_marked_in_the_list_and_in_the_run(keep):
+    keep("20260101-000000-aaaaaa", rehearsal=0.5)
+    keep("20260102-000000-bbbbbb")
+    _, real, rehearsed = call(runs_module.runs).output.splitlines()
+    assert "completed (rehearsed)" in rehearsed
+    assert "$" not in rehearsed
+    assert "rehearsed" not in real
+    assert "completed · rehearsed at 0.5" in call(runs_module.runs, "show", "20260101-000000-aaaaaa").output
+    listed = json.loads(call(runs_module.runs, "--json").output)
+    assert [run.get("rehearsal") for run in listed] == [None, 0.5]
 
 
 def test_the_list_as_data_has_requests_and_no_tasks(keep):
@@ -137,8 +151,74 @@ def test_one_run_is_shown_with_its_log_lines_and_its_trace(keep, word):
     assert document["logs"]["command"].startswith("grep -hF -- c-1 ")
     said = call(runs_module.runs, "show", word).output
     assert f"Trace: {TRACE}" in said
-    assert "No log file is at" in said
+    assert "No log line of it is in" in said
     assert "genesis report 20260101-000000-aaaaaa" in said
+
+
+def test_log_lines_are_named_where_there_are_some_and_the_command_shows_them(keep, tmp_path):
+    keep("20260101-000000-aaaaaa", cid="c 1'")
+    logs = tmp_path / "home" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "genesis.jsonl").write_text("of another\n", encoding="utf-8")
+    (logs / "genesis.jsonl.1").write_text("a line of c 1' here\n", encoding="utf-8")
+    said = call(runs_module.runs, "show", "20260101-000000-aaaaaa").output
+    command = said.split("Its log lines: ")[1].splitlines()[0]
+    assert (
+        subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+        == "a line of c 1' here\n"
+    )
+
+
+def test_results_are_shown_in_a_bounded_length_and_one_task_whole(keep):
+    keep("20260101-000000-aaaaaa", result={"text": "line\n" * 100, "n": 1})
+    said = call(runs_module.runs, "show", "20260101-000000-aaaaaa", "--results").output
+    assert said.count("line") < 30
+    assert "more characters: --task a" in said
+    one = call(runs_module.runs, "show", "20260101-000000-aaaaaa", "--task", "a").output
+    assert one.count("line") == 100
+    assert "n: 1" in one
+
+
+def test_a_result_cannot_send_escape_codes_to_the_terminal(keep):
+    keep("20260101-000000-aaaaaa", result="a\x1b]0;x\x07[red]b")
+    said = call(runs_module.runs, "show", "20260101-000000-aaaaaa", "--results").output
+    assert "\x1b" not in said
+    assert "[red]b" in said
+
+
+def test_a_large_result_is_shown_whole_as_data_and_in_a_file(keep, tmp_path):
+    keep("20260101-000000-aaaaaa", result="x" * 100_000)
+    plain = json.loads(call(runs_module.runs, "show", "20260101-000000-aaaaaa", "--json").output)
+    assert plain["tasks"][0]["result_ref"]
+    shown = json.loads(call(runs_module.runs, "show", "20260101-000000-aaaaaa", "--results", "--json").output)
+    assert shown["tasks"][0]["result"] == "x" * 100_000
+    one = json.loads(call(runs_module.runs, "show", "20260101-000000-aaaaaa", "--task", "a", "--json").output)
+    assert (one["id"], len(one["result"])) == ("a", 100_000)
+    call(runs_module.runs, "show", "20260101-000000-aaaaaa", "-o", str(tmp_path / "all.json"))
+    assert json.loads((tmp_path / "all.json").read_text()) == {"a": "x" * 100_000}
+    call(runs_module.runs, "show", "20260101-000000-aaaaaa", "--task", "a", "-o", str(tmp_path / "one.json"))
+    assert json.loads((tmp_path / "one.json").read_text()) == "x" * 100_000
+
+
+def test_the_result_of_an_unknown_task_is_refused(keep):
+    keep("20260101-000000-aaaaaa")
+    with pytest.raises(UsageError, match="has no task 'b'"):
+        call(runs_module.runs, "show", "20260101-000000-aaaaaa", "--task", "b")
+
+
+def test_a_list_of_runs_needs_neither_prefect_nor_planning(keep, storage, tmp_path):
+    keep("20260101-000000-aaaaaa")
+    code = (
+        "import sys; from genesis.cli.app import main\n"
+        "try: main(['runs', '--json'])\n"
+        "except SystemExit: print([m for m in ('prefect', 'genesis.pipeline', 'yaml') if m in sys.modules])"
+    )
+    environment = {**os.environ, "PREFECT_LOCAL_STORAGE_PATH": str(storage.root), "HOME": str(tmp_path)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, timeout=60
+    ).stdout
+    assert '"run_id": "20260101-000000-aaaaaa"' in said
+    assert said.endswith("[]\n")
 
 
 def test_several_runs_of_a_correlation_id_are_listed(keep):

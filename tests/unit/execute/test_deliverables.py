@@ -168,3 +168,10 @@ def test_many_and_long_work_orders_are_counted(files, tmp_path):
 )
 def test_nothing_in_an_agents_text_is_fetched_or_run(text, shown):
     assert harmless(text) == shown
+
+
+def test_run_that_was_refused_before_it_began_left_nothing(files):
+    program = a_program(a_task("a"))
+    run = _run(program, {"a": {"x": files("a.md")}})
+    assert deliverables(run, ()) == []
+    assert deliverables(run.model_copy(update={"tasks": ()}), program.leaves) == []

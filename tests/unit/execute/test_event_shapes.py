@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from genesis.errors import PlanInvalidError, PlanningError, SecurityError
-from genesis.execute.event_shapes import MOST_TOLD, about_run, ended, refused, rejected, replanned, task_failed
+from genesis.execute.event_shapes import MOST_TOLD, about_run, ended, refused, rejected, replanned, started, task_failed
 from genesis.model import Amendment, Diagnostic, ErrorInfo, Outcome, Run
 from genesis.testing import a_task
 
@@ -26,6 +26,16 @@ def _finding(code="GEN-CYCLE", task="a", severity="error") -> Diagnostic:
 def _failed(**more) -> Outcome:
     error = ErrorInfo(code="GEN-TASK-EXIT", message=SECRET, hint=SECRET)
     return Outcome(id="q/lint", agent="qa_agent", state="failed", attempts=3, error=error, note=SECRET, **more)
+
+
+def test_a_rehearsal_is_marked_in_the_payload_and_in_a_label_for_triggers():
+    rehearsal = _run().model_copy(update={"rehearsal": 0.5})
+    for event in (started(rehearsal, {}, again=False), ended(rehearsal)):
+        assert event["payload"]["rehearsal"] == 0.5
+        assert event["resource"]["genesis.rehearsal"] == "yes"
+    for event in (started(_run(), {}, again=False), ended(_run())):
+        assert event["payload"]["rehearsal"] is None
+        assert event["resource"]["genesis.rehearsal"] == "no"
 
 
 def test_an_event_is_about_its_run_and_carries_both_ids_and_the_tag():

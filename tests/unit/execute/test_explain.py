@@ -126,7 +126,6 @@ def test_what_is_mended_in_the_plan_says_where_a_resume_reads_it():
 @pytest.mark.parametrize(
     ("state", "code", "reason", "step"),
     [
-        ("budget_exceeded", "GEN-BUDGET", "budget", "raise `budget` in /l/r-1/run.json"),
         ("failed", "GEN-DEADLINE", "deadline", "a resume has the whole deadline again"),
         ("failed", "GEN-RESOURCE", "stopped", "free some space"),
     ],
@@ -142,6 +141,32 @@ def test_a_run_that_stopped_says_why_and_what_helps(state, code, reason, step):
 def test_a_run_without_an_error_is_explained_by_its_state(state, reason):
     said = explain(a_run(outcome("a", "cancelled"), state=state, error=None), ())
     assert (said.reason, said.next_steps, said.command) == (reason, (), "genesis resume r-1")
+
+
+def test_a_run_that_waits_for_people_names_the_orders_and_the_command_that_delivers_the_first():
+    order = outcome("a b", "briefed").model_copy(update={"result": {"brief": "/f/x y/brief.md"}})
+    said = explain(a_run(order, outcome("c", "briefed"), outcome("d"), state="briefed", error=None), ())
+    assert (said.reason, said.kept) == ("briefed", 1)
+    assert said.summary == "2 work orders for people are not delivered yet: a b, c"
+    assert said.command == "genesis deliver r-1 'a b' --result '/f/x y/result.json'"
+    assert len(said.next_steps) == 1
+
+
+def test_a_run_whose_orders_are_all_delivered_is_to_be_resumed():
+    said = explain(a_run(outcome("a"), outcome("b", "pending"), state="briefed", error=None), ())
+    assert (said.summary.startswith("all work orders are delivered"), said.command) == (True, "genesis resume r-1")
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "hint"),
+    [
+        ("GEN-BUDGET", "budget_exceeded", "genesis resume r-1 --budget 5.00"),
+        ("GEN-DEADLINE", "failed", "genesis resume r-1 --deadline 20"),
+    ],
+)
+def test_a_spent_bound_is_raised_by_the_command_that_goes_on(code, state, hint):
+    error = ErrorInfo(code=code, message="that is why", hint=hint)
+    assert explain(a_run(outcome("a", "cancelled"), state=state, error=error), ()).command == hint
 
 
 def test_a_refused_run_is_not_to_be_resumed():

@@ -209,6 +209,22 @@ def test_progress_counts_and_lists_what_runs_and_failed():
     _assert_plain(page)
 
 
+def test_a_rehearsal_is_marked_on_each_page():
+    program = a_program(a_task("a"))
+    mark = "**Rehearsal: no agent works; timers take 0.5 of the estimated time.**\n"
+    assert plan_markdown(program, Picture(program), rehearse=0.5).startswith(mark)
+    assert progress_markdown(program, {}, Picture(program), rehearse=0.5).startswith(mark)
+    outcome = Outcome(id="a", agent="worker", state="completed", usd=Decimal(0))
+    page = _run_page(_run(outcome, rehearsal=0.5))
+    assert page.startswith(mark)
+    assert "$" not in page
+
+
+def test_the_tree_has_the_edges_of_references():
+    program = a_program(a_task("a", outputs=("x",)), a_task("b", inputs={"p": "{a.x}"}))
+    assert "└─ b (after a (x)): b" in _plan_page(program)
+
+
 def test_the_result_of_a_good_run_shows_what_it_left():
     outcome = Outcome(
         id="a", agent="worker", state="completed", attempts=1, started_at=NOW, ended_at=NOW + timedelta(seconds=2.31)

@@ -51,7 +51,7 @@ def test_states_have_a_colour_and_a_word_each():
         ({0: "completed"}, "1 of 40 done", "running"),
         ({0: "running"}, "0 of 40 done", "running"),
         (dict.fromkeys(range(40), "completed"), "40 of 40 done", "completed"),
-        (dict.fromkeys(range(40), "briefed"), "40 of 40 done", "briefed"),
+        (dict.fromkeys(range(40), "briefed"), "0 of 40 done", "briefed"),
         ({**dict.fromkeys(range(39), "completed"), 39: "failed"}, "39 of 40 done", "failed"),
         ({**dict.fromkeys(range(39), "cancelled"), 39: "completed"}, "1 of 40 done", "cancelled"),
     ],

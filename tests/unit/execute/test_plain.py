@@ -17,6 +17,14 @@ def test_what_cannot_be_seen_is_taken_out(char):
     assert visible(f"a{char}b\n\tc") == "ab\n\tc"
 
 
+@pytest.mark.parametrize(
+    "text", ["a\x1b[1;31mb", "a\x1b]0;title\x07b", "a\x1b]8;;http://x\x1b\\b", "a\x9b2Jb", "a\x9d0;t\x9cb", "a\x1b(0b"]
+)
+def test_whole_escape_sequences_are_taken_out(text):
+    assert one_line(text) == "ab"
+    assert visible(text) == "ab"
+
+
 def test_letters_of_any_script_stay():
     assert one_line("שלום 你好 é 👩‍🚀") == "שלום 你好 é 👩‍🚀"
 

@@ -1,10 +1,11 @@
 import os
+from pathlib import Path
 
 import pytest
 
 from genesis.errors import UsageError
+from genesis.execute.configured import configured_storage, inherited_environment, ui_address
 from genesis.execute.server import configured_api, keep_prefect_off_the_terminal, point_prefect_at
-from genesis.execute.server.configured import inherited_environment, ui_address
 
 PROFILES = """
 active = "mine"
@@ -107,3 +108,33 @@ def test_prefect_is_kept_off_the_terminal_unless_a_level_was_chosen(monkeypatch)
     monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "DEBUG")
     keep_prefect_off_the_terminal()
     assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "DEBUG"
+
+
+def test_the_storage_is_found_without_prefect(tmp_path):
+    assert configured_storage({"PREFECT_HOME": str(tmp_path)}) == tmp_path / "storage"
+    assert configured_storage({"PREFECT_HOME": str(tmp_path), "PREFECT_LOCAL_STORAGE_PATH": "/a"}) == Path("/a")
+    both = {"PREFECT_LOCAL_STORAGE_PATH": "/a", "prefect_results_local_storage_path": "/b"}
+    assert configured_storage({"PREFECT_HOME": str(tmp_path), **both}) == Path("/b")
+    write_profile(tmp_path, 'PREFECT_LOCAL_STORAGE_PATH = "/c"')
+    assert configured_storage({"PREFECT_HOME": str(tmp_path)}) == Path("/c")
+    assert configured_storage({"PREFECT_HOME": str(tmp_path), "PREFECT_LOCAL_STORAGE_PATH": "/a"}) == Path("/a")
+
+
+@pytest.mark.parametrize(
+    ("variables", "profile"),
+    [
+        ({"PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": "s3/x"}, ""),
+        ({"PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": "s3/x"}, ""),
+        ({"PREFECT_LOCAL_STORAGE_PATH": "$PREFECT_HOME/here"}, ""),
+        ({}, 'PREFECT_DEFAULT_RESULT_STORAGE_BLOCK = "s3/x"'),
+        ({}, 'PREFECT_HOME = "/elsewhere"'),
+        ({"PREFECT_PROFILE": "none-such"}, 'PREFECT_LOCAL_STORAGE_PATH = "/c"'),
+    ],
+)
+def test_where_only_prefect_can_say_it_is_asked_for_the_storage(tmp_path, variables, profile):
+    write_profile(tmp_path, profile)
+    assert configured_storage({"PREFECT_HOME": str(tmp_path), **variables}) is None
+
+
+def write_profile(home, line):
+    (home / "profiles.toml").write_text(f'active = "mine"\n[profiles.mine]\n{line}\n', encoding="utf-8")

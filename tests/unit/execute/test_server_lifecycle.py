@@ -76,7 +76,7 @@ def settings(tmp_path, monkeypatch):
     monkeypatch.setattr(spawn, "_HOST", script)
     monkeypatch.setattr(lifecycle, "_GRACE_S", 0.5)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    made = Settings(home=tmp_path / "home", server=ServerSettings(start_timeout_s=20))
+    made = Settings(home=tmp_path / "home", server=ServerSettings(start_timeout_s=20, wait_s=0.5))
     behave(made, "well")
     yield made
     down(made)

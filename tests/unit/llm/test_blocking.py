@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
+import time
 
 import pytest
 
 from genesis.llm import run_blocking
+from genesis.llm.blocking import run_apart
 
 MARK = contextvars.ContextVar("MARK", default="none")
 
@@ -40,3 +43,31 @@ def test_errors_come_through_from_both():
 
     with pytest.raises(ValueError, match="inside"):
         asyncio.run(outer())
+
+
+def test_what_it_raises_is_raised_where_it_is_waited_for():
+    def fail():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        run_blocking(lambda: run_apart(fail))
+
+
+def test_it_is_done_when_it_returns():
+    done = []
+    run_blocking(lambda: run_apart(lambda: done.append(1)))
+    assert done == [1]
+
+
+def test_a_loop_ends_although_it_goes_on():
+    release = threading.Event()
+
+    async def give_up():
+        async with asyncio.timeout(0.05):
+            await run_apart(lambda: release.wait(60))
+
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(give_up())
+    assert time.monotonic() - begun < 30
+    release.set()

@@ -6,18 +6,19 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from genesis.model import FINISHED, ErrorInfo, Outcome, Run, RunState, TaskState
+from genesis.model import FINISHED, KEPT, ErrorInfo, Outcome, Run, RunState, TaskState
 
 _RUN = {"run_id": "r", "correlation_id": "c", "state": "completed", "planner": "file", "cost_usd": "0.30"}
 
 
 def test_finished_states_are_states():
     assert set(get_args(TaskState)) > FINISHED
-    assert {"completed", "cached", "briefed"} == FINISHED
+    assert {"completed", "cached"} == FINISHED
+    assert FINISHED | {"briefed"} == KEPT
 
 
 def test_run_and_task_states_are_those_of_the_documents():
-    states = "pending running completed failed cancelled refused awaiting_approval budget_exceeded"
+    states = "pending running completed failed cancelled refused awaiting_approval briefed budget_exceeded"
     assert set(get_args(RunState)) == set(states.split())
     states = "pending running completed cached briefed failed skipped cancelled awaiting_approval"
     assert set(get_args(TaskState)) == set(states.split())

@@ -306,3 +306,73 @@ def test_priorities_must_be_one_number_a_job(priorities):
 def test_circle_is_refused():
     with pytest.raises(ScheduleError, match="circle"):
         scheduler_of([Job(1, (1,)), Job(1, (0,))])
+
+
+def test_suspended_job_gives_its_slot_back_and_only_early_jobs_go_on():
+    jobs = [Job(1), Job(1, (0,)), Job(1, (0,), early=True), Job(1, (1,), early=True)]
+    scheduler = scheduler_of(jobs, Limits(1))
+    assert scheduler.take() == [0]
+    scheduler.suspend(0)
+    assert scheduler.take() == [2]
+    scheduler.finish(2)
+    assert scheduler.done
+    assert (scheduler.suspended, scheduler.state(1), scheduler.state(3)) == (1, JobState.WAITING, JobState.WAITING)
+    scheduler.finish(0)
+    assert not scheduler.done
+    assert scheduler.take() == [1]
+
+
+def test_job_that_waits_for_two_suspended_jobs_starts_after_the_second():
+    scheduler = scheduler_of([Job(1), Job(1), Job(1, (0, 1)), Job(1, (0, 1), early=True)])
+    assert scheduler.take() == [0, 1]
+    scheduler.suspend(0)
+    assert scheduler.take() == []
+    scheduler.suspend(1)
+    assert scheduler.take() == [3]
+    scheduler.finish(0)
+    assert scheduler.take() == []
+    scheduler.finish(1)
+    assert scheduler.take() == [2]
+
+
+def test_failure_skips_what_waits_for_a_suspended_job_too():
+    scheduler = scheduler_of([Job(1), Job(1), Job(1, (0, 1))])
+    scheduler.take()
+    scheduler.suspend(0)
+    assert scheduler.fail(1) == [2]
+    assert scheduler.done
+
+
+def test_cancel_leaves_suspended_jobs_as_they_are():
+    scheduler = scheduler_of([Job(1), Job(1, (0,))])
+    scheduler.take()
+    scheduler.suspend(0)
+    assert scheduler.cancel() == [1]
+    assert scheduler.state(0) is JobState.SUSPENDED
+
+
+def test_job_is_suspended_before_it_ran_as_on_a_resume():
+    scheduler = scheduler_of([Job(1), Job(1, (0,)), Job(1, (0,), early=True)])
+    scheduler.restore([2])
+    scheduler.suspend(0)
+    assert scheduler.done
+    assert scheduler.take() == []
+
+
+def test_suspended_jobs_are_taken_over_with_what_runs_because_of_them():
+    jobs = [Job(1), Job(1, (0,), early=True), Job(1, (0,))]
+    earlier = scheduler_of(jobs)
+    earlier.take()
+    earlier.suspend(0)
+    assert earlier.take() == [1]
+    later = scheduler_of([*jobs, Job(1)])
+    later.take_over(earlier)
+    assert states(later, 4) == [JobState.SUSPENDED, JobState.RUNNING, JobState.WAITING, JobState.READY]
+
+
+def test_ended_job_cannot_be_suspended():
+    scheduler = scheduler_of([Job(1)])
+    scheduler.take()
+    scheduler.finish(0)
+    with pytest.raises(ScheduleError, match="cannot suspend job 0: it is finished"):
+        scheduler.suspend(0)

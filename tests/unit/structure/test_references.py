@@ -1,7 +1,7 @@
 import pytest
 
 from genesis.model import Plan
-from genesis.structure import as_text, dataflow, doubled, fill, is_name, outline, references, renamed, split, splits
+from genesis.structure import as_text, dataflow, fill, is_name, outline, references, renamed, split, splits, tokens
 from genesis.testing import a_task
 
 _VALUES = {"path": ".", "a.n": 3, "a.list": [1, {"k": "v"}], "b/c.text": "{path}"}
@@ -18,7 +18,7 @@ def _task(**more):
 def test_references_are_found_everywhere_in_order():
     value = {"x": "{path} and {a.n}", "y": [{"z": "{b/c.text}"}], "n": 3, "t": "{} {{path}}"}
     assert references(value) == ["path", "a.n", "b/c.text"]
-    assert doubled(value) == ["path"]
+    assert list(tokens(value))[-1] == ("path", False)
 
 
 def test_one_reference_alone_keeps_its_type():

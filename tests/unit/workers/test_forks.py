@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from genesis.agents.processes import snapshot
 from genesis.errors import ResourceError
 from genesis.workers.children import Child, ChildGoneError
 from genesis.workers.forks import ForkServer
-from genesis.workers.processes import snapshot
 from genesis.workers.zygote import preload
 
 pytestmark = [

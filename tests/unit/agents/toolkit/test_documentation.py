@@ -1,3 +1,5 @@
+import pytest
+
 from genesis.agents.toolkit import documentation
 
 README = "# Title\n\n## Install\n\n```sh\n# not a heading\n```\n\nUsage\n-----\n\n" + "word " * 100 + "\n"
@@ -37,9 +39,7 @@ def test_what_is_missing_is_found(project, titles):
         project.write(f"{number}.py", "def a(): pass\ndef b(): pass\n")
     assert titles(documentation.run(project.root)) == [
         "There is no README",
-        "No changelog",
-        "No CONTRIBUTING guide",
-        "No security policy",
+        "The repository holds no changelog and no contributing guide and no security policy",
         "0 % of public Python objects have a docstring",
     ]
 
@@ -48,9 +48,87 @@ def test_short_and_incomplete_readmes(project, titles):
     project.write("README", "Hello.\n")
     assert titles(documentation.run(project.root)) == ["The README has only 1 word"]
     project.write("README", "Title\n=====\n\nLicence\n-------\n" + "word " * 80)
-    assert titles(documentation.run(project.root)) == [
-        "The README has no section on how to install it or how to use it"
-    ]
+    assert titles(documentation.run(project.root)) == ["The README does not show how to install or use it"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("README.md", "# P\n\n```bash\npip install p\n```\n"),
+        ("README.md", "# P\n\n## Two commands\n\n    make\n    make install\n"),
+        ("README.md", "# P\n\nSee the [user guide](GUIDE.md).\n"),
+        ("README.md", "# P\n\nSee https://p.readthedocs.io for more.\n"),
+        ("README.md", "# P\n\nRun `npm install p`.\n"),
+        ("readme.markdown", "# P\n\n## 安装\n\n```\nnpm i p\n```\n"),
+        ("README.rst", "P\n=\n\nInstalar::\n\n    pip install p\n"),
+        ("README.rst", "P\n=\n\n.. code-block:: console\n\n   $ pip install p\n"),
+        ("README.adoc", "= P\n\nhttps://p.github.io[Handbuch]\n"),
+        ("README.html", "<h1>P</h1><pre>make</pre>"),
+        ("README.txt", "P\n\n\tmake\n"),
+    ],
+)
+def test_a_readme_that_shows_how_in_any_form(project, name, text):
+    project.write(name, text + "word " * 80)
+    assert documentation.run(project.root)["findings"] == []
+
+
+def test_a_manual_beside_the_readme_is_enough(project):
+    project.write("README", "word " * 80)
+    project.write("INSTALL", "make\n")
+    assert documentation.run(project.root)["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sections"),
+    [
+        ("README.md", "<h1 align='center'>P <b>x</b></h1>\n\n* no heading\n## U ##\n", ["P x", "U"]),
+        ("README.rst", "P\n===\n\n# no\n\nU\n~~~\n", ["P", "U"]),
+        ("README.adoc", "= P\n\n== U\n", ["P", "U"]),
+        ("README.org", "* P\n** U\n", ["P", "U"]),
+    ],
+)
+def test_sections_of_each_format(project, name, text, sections):
+    project.write(name, text)
+    assert documentation.run(project.root)["readme"]["sections"] == sections
+
+
+def test_the_readme_without_a_language_comes_first(project):
+    project.write("README.zh-CN.md", "x")
+    project.write("README.md", "x")
+    assert documentation.run(project.root)["readme"]["path"] == "README.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "topic"),
+    [
+        ("CHANGES.rst", "changelog"),
+        ("History.md", "changelog"),
+        ("docs/changelog.md", "changelog"),
+        ("docs/en/release_notes.md", "changelog"),
+        ("CHANGELOG-2.x.md", "changelog"),
+        (".changeset/brave-cats.md", None),
+        ("changelog.d/1.feature", "changelog"),
+        ("src/history.py", None),
+        ("docs/contributing/index.md", "contributing"),
+        ("DEVELOPMENT.md", "contributing"),
+        (".github/SECURITY.md", "security_policy"),
+        ("src/security.py", None),
+    ],
+)
+def test_guides_are_found_by_their_names(project, name, topic):
+    project.write(name, "x")
+    answer = documentation.run(project.root)
+    topics = ("changelog", "contributing", "security_policy")
+    assert {each: answer[each] for each in topics if answer[each]} == ({topic: name} if topic else {})
+
+
+def test_a_guide_in_the_readme_is_not_missed(project, titles):
+    for number in range(6):
+        project.write(f"{number}.txt", "x")
+    project.write(
+        "README.md", README + "## Contributing\n\nSecurity: mail us. See the [changelog](https://h/releases).\n"
+    )
+    assert titles(documentation.run(project.root)) == []
 
 
 def test_folder_without_python(project):

@@ -1,3 +1,7 @@
+import time
+
+import pytest
+
 from genesis.agents.toolkit.entry_points import find_entry_points
 from genesis.agents.toolkit.files import survey
 
@@ -64,6 +68,86 @@ def test_other_entry_points(project):
     }
 
 
+MAIN = "    public static void main(final String[] args) {\n    }\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("src/main/java/com/example/demo/A.java", "class A {\n" + MAIN + "}\n", {("main", "static void main")}),
+        (
+            "A.java",
+            "@SpringBootApplication\nclass A {\n" + MAIN + "}\n",
+            {("main", "static void main"), ("application", "@SpringBootApplication")},
+        ),
+        ("A.java", "class A {\n  /**\n   * public static void main(String[] a)\n   */\n}\n", set()),
+        ("src/test/java/A.java", "class A {\n" + MAIN + "}\n", set()),
+        ("A.kt", "fun main(args: Array<String>) {}\n", {("main", "fun main")}),
+        ("A.scala", "object A extends IOApp {\n", {("main", "main")}),
+        ("pom.xml", "<manifest><mainClass>p.A</mainClass></manifest>", {("application", "p.A")}),
+        ("pom.xml", "<artifactId>exec-maven-plugin</artifactId><mainClass>tool.R8</mainClass>", set()),
+        ("build.gradle", "application {\n  mainClass = 'p.A'\n}\n", {("application", "p.A")}),
+        ("build.gradle.kts", 'application {\n  mainClass.set("p.AKt")\n}\n', {("application", "p.AKt")}),
+        ("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nMain-Class: p.A\n", {("application", "p.A")}),
+        ("src/server.js", "const app = express()\napp.listen(3000)\n", {("server", "listen")}),
+        ("src/server.ts", "http.createServer(app).listen(port, () => {})\n", {("server", "listen")}),
+        ("src/a.js", "// app.listen(3000)\n * app.listen(3000)\n", set()),
+        ("src/a.js", "emitter.listen('x')\n", set()),
+        ("test/server.js", "app.listen(0)\n", set()),
+        ("index.js", "module.exports = 1\n", {("package.json main", "index.js")}),
+        ("bin/tool", "#!/usr/bin/env ruby\n", {("script", "/usr/bin/env ruby")}),
+        ("tool", "#!/bin/sh\n", {("script", "/bin/sh")}),
+        ("bin/tool.sh", "#!/bin/sh\n", {("script", "/bin/sh")}),
+        ("tool", "no script\n", set()),
+        ("a.go", '// Package a does.\npackage main\n\nimport "x"\n\nfunc main() {}\n', {("main", "func main")}),
+        ("a.go", "package a\n\nfunc main() {}\n", set()),
+        ("src/bin/x.rs", "fn main() {}\n", {("main", "fn main")}),
+        ("src/x.rs", "fn main() {}\n", set()),
+        ("a.c", "static int x;\nint\nmain(int argc, char **argv)\n{\n}\n", {("main", "main()")}),
+        ("a.c", "int main(void);\n", set()),
+        ("P.cs", "class P {\n  private static async Task<int> Main(string[] a) {\n", {("main", "static Main")}),
+        ("src/p.csproj", "<Project><OutputType>Exe</OutputType></Project>", {("binary", "dotnet run")}),
+        ("src/p.csproj", '<Project Sdk="Microsoft.NET.Sdk.Web"></Project>', {("binary", "dotnet run")}),
+        ("src/p.csproj", '<Project Sdk="Microsoft.NET.Sdk"></Project>', set()),
+        ("public/index.php", "<?php\n", {("server", "public/index.php")}),
+        ("composer.json", '{"bin": ["bin/x"]}', {("composer bin", "bin/x")}),
+        ("config.ru", "run App\n", {("server", "config.ru")}),
+        ("Rakefile", "task :build => [:x]\n", {("rake task", "rake build")}),
+        ("mix.exs", "mod: {P.Application, []}\n", {("application", "P.Application")}),
+        ("p.cabal", "executable tool\n  main-is: Main.hs\n", {("executable", "tool")}),
+        ("CMakeLists.txt", "add_executable(tool a.c)\n", {("binary", "tool")}),
+        ("serverless.yml", "functions:\n  a:\n    handler: src/a.run\n", {("serverless function", "src/a.run")}),
+        ("Makefile", "a.o: a.c\nrun-it: a.o\n$(X): y\n", {("make target", "make run-it")}),
+    ],
+)
+def test_entry_points_of_a_language(project, name, content, found):
+    project.write(name, content)
+    assert {(kind, target) for kind, _, target in _found(project)} == found
+
+
+def test_exports_of_a_package(project):
+    project.write(
+        "package.json",
+        '{"name": "n", "main": "a.js", "module": "a.mjs", "exports": {".": {"import": "./a.mjs"}}, "bin": "b.js"}',
+    )
+    assert _found(project) == {
+        ("package.json bin", "n", "b.js"),
+        ("package.json main", "n", "a.js"),
+        ("package.json main", "n", "a.mjs"),
+        ("package.json main", "n", "./a.mjs"),
+    }
+
+
+def test_reading_stays_quick_on_hostile_sources(project):
+    project.write("a.cs", "public static " * 60_000 + " Main(")
+    project.write("a.c", "int main(" * 60_000)
+    project.write("A.java", "static " * 90_000 + " main")
+    project.write("pom.xml", "<manifest>" * 60_000)
+    started = time.process_time()
+    assert _found(project) == set()
+    assert time.process_time() - started < 5
+
+
 def test_broken_and_oddly_shaped_files_give_nothing(project):
     project.write("pyproject.toml", "[project\n")
     project.write("a/pyproject.toml", "project = 1\n")
@@ -72,7 +156,6 @@ def test_broken_and_oddly_shaped_files_give_nothing(project):
     project.write("b/setup.py", "def (\n")
     project.write("setup.cfg", "no section\n")
     project.write("prefect.yaml", "deployments: {a: 1}\n")
-    project.write("x.py", "if __name__ == '__main__'\n")
     assert _found(project) == set()
 
 

@@ -1,6 +1,7 @@
 """The page of a report: whole, harmless and bounded, whatever the run is."""
 
 import base64
+import dataclasses
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -91,8 +92,6 @@ def failed(evidence_of, an_outcome, a_moment):
         a_moment("ended", 9, text="failed"),
     ]
     evidence = evidence_of(tasks, outcomes, state="failed", end=9, moments=moments, ui_url="http://127.0.0.1:1/runs/x")
-    import dataclasses
-
     said = explain(evidence.run, evidence.program.leaves, ledger="/ledger/r-1")
     parts = ScoreParts(success=0.9, quality=0.8, cost=1, time=0.7)
     finding = Diagnostic(code="GEN-PLAN-WIDE", severity="warning", message="it is wide", hint="make it narrow")
@@ -111,6 +110,20 @@ def test_everything_that_is_known_is_on_the_page(failed):
         assert said in page.text, said
     assert {"href": "http://127.0.0.1:1/runs/x", "rel": "noreferrer"} in page.named("a")
     assert [attrs["class"] for attrs in page.named("div") if "crit" in attrs.get("class", "")] == ["row leaf crit"] * 2
+
+
+def test_a_rehearsal_is_marked_and_costs_are_shown_only_where_they_are_known(evidence_of, an_outcome):
+    evidence = evidence_of((a_task("a"),), (an_outcome("a", 0, 1, usd=0),), end=2)
+    rehearsal = dataclasses.replace(evidence, run=evidence.run.model_copy(update={"rehearsal": 0.5}))
+    text = report_page(rehearsal)
+    assert "<title>Rehearsal, completed: do it</title>" in text
+    assert "Report of a rehearsal of Genesis" in text
+    assert "no agent works; timers take 0.5 of the estimated time" in text
+    assert "$" not in text.split("<main", 1)[1].split("<script", 1)[0]
+    assert "Rehearsal" not in report_page(evidence)
+    assert "$0.00" in report_page(evidence)
+    unknown = evidence_of((a_task("a"),), (an_outcome("a", 0, 1),), end=2)
+    assert "$" not in report_page(unknown).split("<main", 1)[1].split("<script", 1)[0]
 
 
 def test_nothing_is_loaded_and_no_script_runs_but_the_pages_own(failed):
@@ -138,7 +151,6 @@ def test_hostile_text_is_text_wherever_it_comes_from(evidence_of, an_outcome, a_
         agent="worker", score=1, reason=HOSTILE, alternatives=(Alternative(agent=HOSTILE, score=0.1, reason=HOSTILE),)
     )
     source = evidence.program.source.model_copy(update={"routes": {"a": hostile, "b/c": hostile}})
-    import dataclasses
 
     program = evidence.program.model_copy(update={"source": source})
     said = explain(evidence.run, program.leaves, ledger=HOSTILE)

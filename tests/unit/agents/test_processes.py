@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from genesis.workers.processes import (
+from genesis.agents.processes import (
     Process,
     adopt_orphans,
     below,
@@ -106,7 +106,7 @@ def test_an_unknown_signal_has_its_number():
 
 def test_orphans_can_be_adopted():
     code = (
-        "from genesis.workers.processes import adopt_orphans, snapshot, below\n"
+        "from genesis.agents.processes import adopt_orphans, snapshot, below\n"
         "import os, subprocess, time\n"
         "adopt_orphans()\n"
         "subprocess.run(['sh', '-c', 'sleep 5 &'])\n"

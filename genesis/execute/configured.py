@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genesis.errors import UsageError
+from genesis.errors import ResourceError, UsageError
+from genesis.settings import NO_HOME, Settings
 
 __all__ = [
     "ConfiguredApi",
     "configured_api",
+    "configured_storage",
     "fix_prefect_paths",
     "inherited_environment",
     "keep_prefect_off_the_terminal",
@@ -29,6 +31,10 @@ __all__ = [
 _CLOUD_API = "https://api.prefect.cloud/api"
 _CLOUD_UI = "https://app.prefect.cloud"
 _KEPT = frozenset({"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "VIRTUAL_ENV"})
+_FOLDERS = ("PREFECT_RESULTS_LOCAL_STORAGE_PATH", "PREFECT_LOCAL_STORAGE_PATH")
+_BLOCKS = ("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK", "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK")
+_OF_PREFECT = (*_BLOCKS, "PREFECT_HOME")
+"""In a profile, these leave it to Prefect where results are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,30 @@ def configured_api(environment: Mapping[str, str] | None = None) -> ConfiguredAp
     return ConfiguredApi(url, str(ui_url).rstrip("/") if ui_url else ui_address(url), where)
 
 
+def configured_storage(environment: Mapping[str, str] | None = None) -> Path | None:
+    """Find the folder of Prefect's result storage, for what has no other need of Prefect: importing it takes seconds.
+
+    Args:
+        environment: Variables to read instead of this process's own.
+
+    Returns:
+        None where only Prefect itself can say: a storage block is configured, or a value has a template in it.
+    """
+    given = os.environ if environment is None else environment
+    variables = {name.upper(): value for name, value in given.items() if name.upper().startswith("PREFECT_")}
+    try:
+        profile, _ = _active_profile(variables)
+    except UsageError:
+        return None
+    if any(name in profile for name in _OF_PREFECT) or any(variables.get(name) for name in _BLOCKS):
+        return None
+    found = next((value for known in (variables, profile) for name in _FOLDERS if (value := known.get(name))), None)
+    if found is None:
+        home = variables.get("PREFECT_HOME")
+        return (Path(home).expanduser() if home else Path.home() / ".prefect") / "storage"
+    return None if not isinstance(found, str) or "$" in found or "{" in found else Path(found).expanduser()
+
+
 def ui_address(api_url: str) -> str | None:
     """Give the address of the pages that belong to an API, as Prefect derives it."""
     if api_url.startswith(_CLOUD_API):
@@ -83,13 +113,14 @@ def keep_prefect_off_the_terminal() -> None:
 
 def fix_prefect_paths() -> None:
     """Name Prefect's home and profiles file in full, so that no file of the current folder can name others."""
-    if home := os.environ.get("PREFECT_HOME"):
-        os.environ["PREFECT_HOME"] = str(Path(home).expanduser().absolute())
+    _user_home()
+    os.environ["PREFECT_HOME"] = str(_prefect_home(os.environ).absolute())
     os.environ["PREFECT_PROFILES_PATH"] = str(_profiles_path(os.environ).absolute())
 
 
 def inherited_environment() -> dict[str, str]:
     """Give what the embedded server gets of this process's variables: no settings of Prefect's, and no secrets."""
+    _user_home()
     return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
 
 
@@ -102,7 +133,8 @@ def _active_profile(variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         document = {}
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"Prefect's profiles in {path} cannot be read: {error}", hint="mend the file, or set PREFECT_API_URL"
+            f"Prefect's profiles in {path} cannot be read: {error}",
+            hint="mend the file, or set PREFECT_HOME to another folder",
         ) from error
     profiles = document.get("profiles", {})
     name = wanted or document.get("active")
@@ -117,5 +149,34 @@ def _active_profile(variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
 def _profiles_path(variables: Mapping[str, str]) -> Path:
     if named := variables.get("PREFECT_PROFILES_PATH"):
         return Path(named).expanduser()
-    home = variables.get("PREFECT_HOME")
-    return (Path(home).expanduser() if home else Path.home() / ".prefect") / "profiles.toml"
+    return _prefect_home(variables) / "profiles.toml"
+
+
+def _prefect_home(variables: Mapping[str, str]) -> Path:
+    """Give Prefect's home."""
+    named = variables.get("PREFECT_HOME")
+    return Path(named).expanduser() if named else _user_home() / ".prefect"
+
+
+def _user_home() -> Path:
+    """Give the user's home. One who has none gets that of Genesis, which Prefect and its server then find as `HOME`.
+
+    Raises:
+        ResourceError: There is neither.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        if (home := Settings().home) == NO_HOME:
+            raise no_home() from error
+        os.environ["HOME"] = str(home.absolute())
+        return home
+
+
+def no_home() -> ResourceError:
+    """Say that this user has no home and what to do about it."""
+    return ResourceError(
+        "this user has no home folder, and state has to be kept somewhere",
+        hint="set GENESIS_HOME to a folder that can be written, and PREFECT_HOME to keep Prefect's own elsewhere",
+        code="GEN-RESOURCE-HOME",
+    )

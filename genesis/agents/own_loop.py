@@ -1,0 +1,76 @@
+"""Run a coroutine on an event loop of the calling thread's own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+
+__all__ = ["OwnLoop"]
+
+_TIDY_S = 1.0
+"""How long what a coroutine left running may take to end."""
+
+
+class OwnLoop:
+    """Runs one awaitable of an agent where it can stall nothing but itself, and can be cancelled from other threads.
+
+    On the loop that runs the leaves, a coroutine that blocks would hold up all others and every time limit.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._is_cancelled = False
+
+    def run(self, awaitable: Awaitable[Any]) -> Any:
+        """Run it to its end, in the context of here. Tasks that it left running are cancelled.
+
+        Raises:
+            BaseException: What it raised.
+        """
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(_awaited(awaitable))
+        with self._lock:
+            self._loop, self._task = loop, task
+            if self._is_cancelled:
+                task.cancel()
+        try:
+            return loop.run_until_complete(task)
+        finally:
+            if task.done() and not task.cancelled():
+                task.exception()  # an exit leaves it unread, which the loop would report
+            with self._lock:
+                self._loop = None
+            try:
+                loop.run_until_complete(_tidy())
+            finally:
+                loop.close()
+
+    def cancel(self) -> bool:
+        """Cancel it, from any thread; whether there is anything that can be cancelled."""
+        with self._lock:
+            self._is_cancelled = True
+            if self._loop is None or self._task is None:
+                return False
+            with suppress(RuntimeError):  # it has just been closed
+                self._loop.call_soon_threadsafe(self._task.cancel)
+            return True
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+async def _tidy() -> None:
+    """End what was left: tasks and asynchronous generators; what does not end in time is left behind."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_TIDY_S)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.get_running_loop().shutdown_asyncgens(), _TIDY_S)

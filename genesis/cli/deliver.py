@@ -1,0 +1,223 @@
+"""`genesis deliver`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from genesis.cli.logs import logged
+from genesis.cli.options import debug_option, json_option, load_settings
+from genesis.cli.output import console, notes, print_document
+from genesis.cli.prefect import before_prefect
+from genesis.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from genesis.model import Run
+    from genesis.settings import Settings
+
+__all__ = ["deliver", "read_result"]
+
+_FILES = (".json", ".yaml", ".yml", ".md", ".txt", ".csv", ".html", ".pdf")
+_WAITING = 5
+_TRIES = 5
+
+
+@click.command(epilog="Example: genesis deliver 20261122-142530-3f9a1c design --result design.json")
+@click.argument("run", metavar="RUN")
+@click.argument("task", metavar="TASK")
+@click.option(
+    "--result",
+    required=True,
+    metavar="FILE|TEXT",
+    help="A file with the result, - for standard input, or the result itself: a JSON object or a text.",
+)
+@click.option("--by", default=None, metavar="NAME", help="Who delivers it (default: the user of this machine).")
+@click.option("--no-resume", is_flag=True, help="Only take the result in; the run goes on with `genesis resume`.")
+@json_option
+@debug_option
+def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, as_json: bool) -> int:
+    """Hand in the result of TASK, whose work order is with a person, and go on with RUN.
+
+    The result has what the task promises in `outputs`, as one JSON object; where it promises one output or none, a text
+    will do. It is in the ledger before the run goes on, and counts once.
+    """
+    before_prefect()
+    from genesis.execute import delivery
+    from genesis.execute.catalogue import one_of
+
+    settings = load_settings()
+    click.get_current_context().with_resource(logged(settings))
+    run_id = asyncio.run(one_of(run, settings))
+    value = read_result(result, settings.limits.result_bytes)
+    outcome = asyncio.run(delivery.deliver(run_id, task, value, by=by or _user(), settings=settings))
+    if not as_json:
+        handed = f", by {outcome.delivered.by}" if outcome.delivered is not None else ""
+        notes().print(f"Delivered: {task!r} of run {run_id}{handed}", soft_wrap=True, markup=False)
+    if no_resume:
+        _show(run_id, settings, f"Go on with it: genesis resume {run_id}", as_json=as_json)
+        return 0
+    return _go_on(run_id, settings, as_json=as_json)
+
+
+def _go_on(run_id: str, settings: Settings, *, as_json: bool) -> int:
+    """Go on with a run that waits for people, unless another process does, or nothing can run yet."""
+    from genesis.cli.run import EXIT_CODES, go_on
+    from genesis.planning.overrides import Overrides
+
+    for _ in range(_TRIES):
+        run, possible, is_elsewhere = asyncio.run(_standing(run_id, settings))
+        if is_elsewhere:
+            _show(run_id, settings, "The process that works on the run takes it up.", as_json=as_json)
+            return 0
+        if run.state != "briefed":
+            ended = run.state in ("completed", "running", "pending")
+            said = "" if ended else f"The run is {run.state.replace('_', ' ')}; go on with it: genesis resume {run_id}"
+            _show(run_id, settings, said, as_json=as_json)
+            return 0
+        if not possible:
+            _show(run_id, settings, "Nothing can go on yet: other work orders are out.", as_json=as_json)
+            return EXIT_CODES["briefed"]
+        try:
+            return go_on(run_id, settings, Overrides(), as_json=as_json)
+        except RunError as error:
+            if error.code != "GEN-RUN-LOCKED":  # else another delivery was quicker, and goes on with this one too
+                raise
+    _show(run_id, settings, f"Other processes work on the run; later: genesis resume {run_id}", as_json=as_json)
+    return 0
+
+
+async def _standing(run_id: str, settings: Settings) -> tuple[Run, bool, bool]:
+    """Say how a run is, whether something of it can run, and whether another process sees to that."""
+    from genesis.execute.delivery import can_go_on, is_worked_on
+    from genesis.execute.history import course_of, explained, find_run
+
+    ledger, header = await find_run(run_id, settings)
+    is_elsewhere = await is_worked_on(ledger, settings)
+    program = (await course_of(ledger, header, settings)).program
+    run, _ = await explained(ledger, header, program, settings)
+    return run, can_go_on(program, await ledger.known(program.leaves)), is_elsewhere
+
+
+def _show(run_id: str, settings: Settings, said: str, *, as_json: bool) -> None:
+    from genesis.cli.explained import explanation_view, run_document
+    from genesis.cli.render import run_view
+    from genesis.execute.history import explained_run
+
+    run, explanation = asyncio.run(explained_run(run_id, settings))
+    if as_json:
+        print_document(run_document(run, explanation))
+        return
+    told = explanation_view(explanation, short=True) if explanation is not None and run.state == "briefed" else None
+    console().print(run_view(run, with_tasks=False, explained=told), crop=False)
+    if said:
+        console().print(said, soft_wrap=True, markup=False)
+
+
+def _user() -> str:
+    """Name who calls; a user without an entry in the system's list has a number."""
+    import getpass
+    import os
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def read_result(word: str, most: int) -> JsonValue:
+    """Read what `--result` means: standard input, a file that exists, or the word itself.
+
+    Args:
+        word: What was given.
+        most: Bytes that are read at most.
+
+    Raises:
+        UsageError: It cannot be read, is too large, not UTF-8, empty, or a `.json` file without JSON in it.
+    """
+    if word == "-":
+        return _understood(_text(sys.stdin.buffer.read(most + 1), most, "standard input"), "standard input")
+    path = _file(word)
+    if path is None:
+        return _understood(word, "the result")
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        _refuse(f"{word!r} cannot be read: {error.strerror or error}", "give a file that you may read, or a text")
+    return _understood(_text(data, most, repr(word)), repr(word), is_json=path.suffix.lower() == ".json")
+
+
+def _file(word: str) -> Path | None:
+    """Find the file that a word names; None where it is a text.
+
+    Raises:
+        UsageError: It looks like a file, and there is none.
+    """
+    is_one_word = len(word.split()) == 1
+    path = Path(word).expanduser() if word.startswith("~/") else Path(word)
+    looks_like_one = is_one_word and (word.startswith(("./", "../", "/", "~/")) or path.suffix.lower() in _FILES)
+    try:
+        exists = bool(word) and path.exists() and (looks_like_one or not path.is_dir())
+    except (OSError, ValueError):  # too long for a name, or with characters that no name has
+        return None
+    if looks_like_one and not exists:
+        _refuse(f"there is no file {word!r}", "give a file that exists, or a text of more than one word")
+    return path if exists else None
+
+
+def _text(data: bytes, most: int, name: str) -> str:
+    if len(data) > most:
+        hint = "leave it in a file and deliver its path, or raise GENESIS_LIMITS__RESULT_BYTES"
+        _refuse(f"{name} has more than {most:,} bytes", hint)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        hint = "save it as UTF-8; of what is no text, deliver the path"
+        _refuse(f"{name} is not UTF-8: byte {error.start} is {data[error.start]:#04x}", hint)
+
+
+def _understood(text: str, name: str, *, is_json: bool = False) -> JsonValue:
+    """Take a text for a JSON object where it is one; the content of a `.json` file has to be JSON."""
+    if not text.strip():
+        _refuse(f"{name} is empty", "give what was made: a JSON object, or a text")
+    if not is_json and not (text.lstrip().startswith("{") and text.rstrip().endswith("}")):
+        return text
+    try:
+        value: JsonValue = json.loads(
+            text, parse_constant=_no_number, parse_float=_number, object_pairs_hook=_without_repeats
+        )
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        _refuse(f"{name} is not JSON: {why}", "correct it; a text stands in no braces, and in no .json file")
+    return value
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _number(word: str) -> float:
+    number = float(word)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{word} is too large a number")
+    return number
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {repeated!r} is there twice")
+    return found
+
+
+def _refuse(message: str, hint: str) -> NoReturn:
+    raise UsageError(message, hint=hint, code="GEN-DELIVERY")

@@ -1,0 +1,91 @@
+"""The end of a command's process, which nothing that agents left running holds up for long."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from genesis.cli.streams import are_streams_own, flush
+
+__all__ = ["leave"]
+
+_PATIENCE_S = 3.0
+_LONGEST_S = 30.0
+_LOOK_S = 0.2
+_CANCELLED = 130
+
+
+def leave(code: int) -> NoReturn:
+    """Exit, and take along what agents left: threads, pools and, of a run that was cancelled, programs.
+
+    At its end Python waits without a bound for threads, pools and child processes. A second thread watches that.
+
+    Args:
+        code: The exit code.
+    """
+    if are_streams_own() and (threading.active_count() > 1 or "multiprocessing" in sys.modules):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that has to end in order
+        end_programs = _program_killer()
+        if code == _CANCELLED:
+            end_programs()
+        threading.Thread(target=_watch, args=(code, end_programs), name="exit watch", daemon=True).start()
+    sys.exit(code)
+
+
+def _watch(code: int, end_programs: Callable[[], None]) -> None:
+    """End the process when agents' code keeps it from ending."""
+    begun = time.monotonic()
+    while (waited_s := time.monotonic() - begun) < _LONGEST_S:
+        time.sleep(_LOOK_S)
+        if waited_s >= _PATIENCE_S and (left := _left_running()):
+            sys.stderr.write(f"Agents left running what does not end; it is given up: {', '.join(left)}\n")
+            break
+    end_programs()
+    flush()
+    os._exit(code)
+
+
+def _left_running() -> list[str]:
+    """Name what the interpreter waits for: threads, and processes of `multiprocessing`."""
+    threads = [
+        f"thread {thread.name!r}"
+        for thread in threading.enumerate()
+        if not thread.daemon and thread is not threading.main_thread()
+    ]
+    multiprocessing = sys.modules.get("multiprocessing")
+    children = multiprocessing.active_children() if multiprocessing is not None else ()
+    return threads + [f"process {child.name!r}" for child in children]
+
+
+def _program_killer() -> Callable[[], None]:
+    """Make what kills the descendants of this process, but for the Prefect server and the guard of process groups.
+
+    All that it needs is imported here: an interpreter that shuts down imports nothing more.
+    """
+    from genesis.agents.group_guard import guard_of_process
+    from genesis.agents.processes import below, signal_all, snapshot
+    from genesis.execute.server import server_process
+    from genesis.settings import Settings
+
+    spared = {server_process(Settings()), guard_of_process().pid}
+
+    def end_programs() -> None:
+        processes = snapshot()
+        kept = {pid for pid in (*spared, _resource_tracker()) if pid is not None}
+        kept |= {process.pid for pid in tuple(kept) for process in below(pid, processes)}
+        signal_all([each for each in below(os.getpid(), processes) if each.pid not in kept], signal.SIGKILL)
+
+    return end_programs
+
+
+def _resource_tracker() -> int | None:
+    """The process of `multiprocessing` that removes shared memory once all who use it have ended."""
+    tracker = getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None)
+    pid = getattr(tracker, "_pid", None)
+    return pid if isinstance(pid, int) else None

@@ -1,0 +1,90 @@
+"""What the tasks of a run gave, on the terminal or as a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from genesis.execute.plain import visible
+
+if TYPE_CHECKING:
+    from genesis.execute.ledger import Ledger
+    from genesis.model import Outcome, Run
+
+__all__ = ["results_view", "whole_run", "write_results"]
+
+_MOST_LINES = 25
+_MOST_CHARACTERS = 2_000
+_MOST_TASKS = 50
+_INDENT = 2
+
+
+async def whole_run(run: Run, ledger: Ledger, task: str | None) -> Run:
+    """Read results that are kept beside their records, and keep of the tasks only the one that is wanted.
+
+    Raises:
+        RunError: A result has gone.
+    """
+    wanted = [each for each in run.tasks if task in (None, each.id)]
+    read = [
+        each.model_copy(update={"result": await ledger.result(each)}) if each.result_ref is not None else each
+        for each in wanted
+    ]
+    return run.model_copy(update={"tasks": tuple(read)})
+
+
+def results_view(run: Run, *, whole: bool) -> RenderableType:
+    """Show results, each with the name of its task.
+
+    Args:
+        run: The run, with the tasks that are wanted.
+        whole: Show them however long they are.
+    """
+    given = [task for task in run.tasks if task.result is not None]
+    if not given:
+        return Text("no task has a result yet" if len(run.tasks) != 1 else "it has no result yet", style="dim")
+    parts = [part for task in given[:_MOST_TASKS] for part in _result(task, whole=whole)]
+    if len(given) > _MOST_TASKS:
+        parts.append(Text(f"… and {len(given) - _MOST_TASKS:,} more: all of them with -o FILE", style="dim"))
+    return Group(*parts)
+
+
+def _result(task: Outcome, *, whole: bool) -> Iterator[RenderableType]:
+    yield Text.assemble((visible(task.id), "bold"), (f"  {task.agent} · {task.state}", "dim"))
+    text = visible(as_text(task.result)).rstrip()
+    lines = text[: None if whole else _MOST_CHARACTERS].split("\n")
+    shown = lines if whole else lines[:_MOST_LINES]
+    yield Padding(Text("\n".join(shown)), (0, 0, 0, _INDENT), expand=False)
+    if left := len(text) - len("\n".join(shown)):
+        said = f"… {left:,} more characters: --task {task.id}, or all with -o FILE"
+        yield Padding(Text(said, style="dim"), (0, 0, 0, _INDENT), expand=False)
+
+
+def as_text(value: JsonValue) -> str:
+    """Show a text as it is, a mapping of short values in a line each, and all else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and value and all(isinstance(each, str | int | float | bool) for each in value.values()):
+        return "\n".join(
+            f"{name}: {each if isinstance(each, str) else json.dumps(each)}" for name, each in value.items()
+        )
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def write_results(path: Path, tasks: Sequence[Outcome], *, one: bool) -> None:
+    """Write results as JSON: by task, or that of one task alone.
+
+    Raises:
+        ResourceError: The file cannot be written.
+    """
+    from genesis.document import dump_json, write_atomic
+
+    value: JsonValue = tasks[0].result if one else {task.id: task.result for task in tasks if task.result is not None}
+    write_atomic(path, dump_json(value))
