@@ -46,10 +46,12 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
     """Make the pools, limits and automations that the agents need, or bring them up to date."""
     from genesis.cli.planning import load_agents
     from genesis.execute.fleet.desired import fleet_of
+    from genesis.execute.fleet.project import project_name
 
     settings = load_settings()
     source = project_agents(agents, settings)
-    fleet = fleet_of(load_agents(source, settings), orchestrators=settings.pools.orchestrators)
+    registry, project = load_agents(source, settings), project_name(Path.cwd())
+    fleet = fleet_of(registry, orchestrators=settings.pools.orchestrators, project=project)
     before_prefect()
     from genesis.execute.fleet.prefect_toml import point_prefect_here
     from genesis.execute.server import ensure_api

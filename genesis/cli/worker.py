@@ -82,7 +82,7 @@ def worker(
     registry = _registry(agents_file, settings)
     served = _served(registry, everything=everything, agents=agents, pools=pools)
     before_prefect()
-    from genesis.execute.server import ensure_api
+    from genesis.execute.server import ensure_api, revive
     from genesis.flows.connection import connected
     from genesis.observability.metrics import metrics_of_process
     from genesis.observability.tracing import tracing_of_process
@@ -91,6 +91,10 @@ def worker(
 
     with shown_warnings(tell):
         api = ensure_api(settings)
+
+    async def mend() -> bool:
+        return await asyncio.to_thread(revive, settings, api.api_url)
+
     options = ServiceOptions(
         pools=served,
         name=name or default_name(),
@@ -101,6 +105,7 @@ def worker(
         health=None if health_port is None else (health_host, health_port),
         preload=_code(registry),
         grace_s=grace,
+        mend=mend,
     )
     metrics_of_process().most_series = settings.observability.most_series
     tracing_of_process().start(settings.observability, role="worker")

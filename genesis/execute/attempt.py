@@ -23,6 +23,7 @@ from genesis.execute.session import Session
 from genesis.execute.telemetry import agent_call
 from genesis.foreign import read_safely
 from genesis.model import (
+    KEPT,
     AgentProfile,
     Attempt,
     Cause,
@@ -192,7 +193,9 @@ class LeafRun:
         self.outcome = self.outcome.model_copy(update={"error": error, "note": note})
 
     async def end(self, state: TaskState, error: ErrorInfo | None = None) -> Outcome:
-        """Make the leaf final without a result, and write that down."""
+        """Make the leaf final without a result, and write that down; what is finished and written down stays so."""
+        if self.outcome.state in KEPT:
+            return self.outcome
         update = {"state": state, "ended_at": self._session.now(), "error": error or self.outcome.error}
         self.outcome = self.outcome.model_copy(update=update)
         self.outcome = await self._session.record(self.leaf, self.outcome)
@@ -312,8 +315,12 @@ class LeafRun:
             "usd": usd,
             "tokens": result.tokens,
         }
-        finished = self.outcome.model_copy(update=update)
-        self.outcome = await self._session.record(self.leaf, finished)
+        writing = asyncio.ensure_future(self._session.record(self.leaf, self.outcome.model_copy(update=update)))
+        try:
+            self.outcome = await asyncio.shield(writing)
+        except asyncio.CancelledError:  # the work is done: a record that is being written is neither torn nor replaced
+            self.outcome = await writing
+            raise
         return self.outcome
 
 

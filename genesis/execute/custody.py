@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
+import signal
 import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -17,17 +21,22 @@ from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.exceptions import PrefectException
 
-from genesis.errors import GenesisError
+from genesis.errors import GenesisError, RunError
 from genesis.execute.control import Control
 from genesis.execute.fleet.automations import ALIVE_EVENT
-from genesis.execute.ledger import Ledger, Owner
+from genesis.execute.ledger import Ledger, Owner, RunLock
 
-__all__ = ["SUPERSEDED", "Custody", "owner_here"]
+__all__ = ["SUPERSEDED", "Custody", "owner_here", "take_turn"]
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 5.0
-_LOOKS_AN_EVENT = 2
+_LOOK_S = 1.0
+"""Between two looks at the flow run's state: who suspends it sees nothing start after two seconds."""
+_OWNER_S = 5.0
+_EVENT_S = 10.0
 _ASK_S = 10.0
+_TRY_S = 0.2
+_FROZEN_S = 12.0
+"""How long whoever had the run may take to give way: more than two looks at who owns it."""
 
 SUPERSEDED = 75
 """Exit code of a process that gave way to another one on the same run: nobody has to do anything about it."""
@@ -84,13 +93,16 @@ class Custody:
                 _log.warning("nobody watched who orchestrates this run", extra={"reason": repr(fault)})
 
     async def _keep(self, client: PrefectClient, flow_run: FlowRun) -> None:
-        looks = 0
+        told = looked = -math.inf
         while True:
-            if self._alive and looks % _LOOKS_AN_EVENT == 0:
+            now = time.monotonic()
+            if self._alive and now - told >= _EVENT_S:  # by the clock: a busy server makes each look slow
+                told = now
                 _tell_alive(flow_run)
-            looks += 1
             await asyncio.sleep(_LOOK_S)
-            await self._look_at_owner()
+            if now - looked >= _OWNER_S:
+                looked = now
+                await self._look_at_owner()
             await self._look_at_state(client, flow_run)
 
     async def _look_at_owner(self) -> None:
@@ -116,11 +128,58 @@ class Custody:
             return
         if state is None:
             return
+        if state.is_paused() is not self._control.suspended and (state.is_paused() or state.is_running()):
+            what = "suspended" if state.is_paused() else "resumed"
+            _log.warning("the run is %s", what, extra={"run_id": self._ledger.run_id, "state": state.name})
+            self._control.suspend(state.is_paused())
         if state.is_cancelling() or state.is_cancelled():
             self._control.cancel()
         elif self._alive and (state.is_crashed() or state.is_scheduled()):
             _log.warning("this run was taken for lost", extra={"run_id": self._ledger.run_id, "state": state.name})
             self._succeeded()
+
+
+async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callable[[str], None]) -> None:
+    """Lock a run that was given to this process, as soon as whoever had it before gives way.
+
+    One that is frozen (SIGSTOP) cannot, and must not go on later with what is this process's now: on this host it is
+    ended. On another host it gives way as soon as it thaws, and until then this process waits, and says so.
+
+    Args:
+        ledger: The run's ledger.
+        lock: Its lock. It is held when this returns.
+        control: Ends the waiting.
+        say: Tells a person what is waited for.
+
+    Raises:
+        RunError: The run was cancelled while it waited.
+    """
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context is not None else None
+    mine = owner_here(str(flow_run.id), flow_run.run_count) if flow_run else owner_here("successor")
+    await ledger.take_over(mine)
+    since, told = time.monotonic(), -math.inf
+    while True:
+        try:
+            lock.__enter__()
+        except RunError:
+            if control.cancelled:
+                raise
+        else:
+            return
+        now = time.monotonic()
+        if now - told >= _EVENT_S:
+            told = now
+            say(f"run {ledger.run_id!r} waits until the process that had it gives way")
+            if flow_run is not None:
+                _tell_alive(flow_run)
+            if (await ledger.owner() or mine) != mine:
+                _leave()
+        if now - since >= _FROZEN_S and (frozen := lock.stopped_holder()) is not None:
+            _log.warning("a frozen orchestrator is ended", extra={"run_id": ledger.run_id, "pid": frozen})
+            with suppress(OSError):
+                os.kill(frozen, signal.SIGKILL)
+        await asyncio.sleep(_TRY_S)
 
 
 def owner_here(flow_run_id: str, run_count: int = 0) -> Owner:

@@ -14,35 +14,23 @@ from genesis.errors import GenesisError
 from genesis.execute.attempt import error_info, fault_info
 from genesis.execute.control import Control
 from genesis.execute.detours import OPEN, Detours, Turn
+from genesis.execute.ending import Ending, decide
 from genesis.execute.growth import Answer, Growth
 from genesis.execute.place import Place
 from genesis.execute.session import Session
 from genesis.execute.spending import Spending
 from genesis.execute.telemetry import task_ended, task_span
-from genesis.model import FINISHED, Diagnostic, ErrorInfo, Leaf, Outcome, RunState
+from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.breakers import reset_command
 from genesis.schedule import Job, JobState, Limits, Scheduler, rank
 
-__all__ = ["Driver", "Ending"]
+__all__ = ["Driver"]
 
 _log = logging.getLogger(__name__)
-_NAMED = 3
 _LOOK_S = 1.0
 """Between looks for results that people have delivered meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ended."""
-
-    state: RunState
-    error: ErrorInfo | None = None
-    findings: tuple[Diagnostic, ...] = ()
-    """What kept it from starting."""
-    lets_end: bool = False
-    """Whether what runs may end: it is paid for, and can be written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +85,7 @@ class Driver:
         for index in briefed:
             self._scheduler.suspend(index)
         self._detours = Detours(session, self._look_again)
+        control.when_suspended(self._suspend)
 
     async def run(self) -> Ending:
         """Run until every leaf is final, and say how it ended."""
@@ -110,7 +99,7 @@ class Driver:
                 for index, outcome in self._undecided.items():
                     self._consider(self._leaves[index], outcome, group)
                 while not await self._is_over():
-                    if self._stop is None:
+                    if self._stop is None and not self._control.suspended:
                         self._steer()
                         for leaf in self._start():
                             self._work(self._ended(leaf), group, self._working)
@@ -126,7 +115,12 @@ class Driver:
             for timer in self._resting.values():
                 timer.cancel()
             metrics_of_process().add(TASKS_READY, amount=-self._shown_ready)
-        return self._stop or self._ending()
+        return self._ending()
+
+    def _ending(self) -> Ending:
+        leaves = self._session.program.leaves
+        known = (self.outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent) for leaf in leaves)
+        return decide(known, self._stop, run_id=self._session.run_id)
 
     async def _is_over(self) -> bool:
         """Whether nothing runs or can run any more, with all that people have delivered so far."""
@@ -193,6 +187,9 @@ class Driver:
             metrics_of_process().count(REPLANS, "unchanged")
             outcome = self._growth.unchanged(outcome, news.answer)
         elif self._stop is None and leaf.index not in self._growth.joins:
+            if outcome.state == "cancelled" and _is_over(outcome):
+                self._hear_of_deadline(leaf, outcome)
+                return
             if outcome.state == "failed" and (turn := self._detours.after(leaf, outcome)).kind != "end":
                 self._past[leaf.index] = outcome
                 self._put_back(turn)
@@ -204,6 +201,18 @@ class Driver:
             self._work(self._written_down(leaf, outcome), group, self._working)
             return
         self._conclude(leaf, outcome)
+
+    def _hear_of_deadline(self, leaf: Leaf, outcome: Outcome) -> None:
+        """Decide what becomes of a leaf whose worker says that the run is over, while it is not by the run's own clock.
+
+        Its worker was told of the deadline of an earlier execution: it is done again, with the time that is left now.
+        """
+        if _is_over(self._past.get(leaf.index)):
+            self._abort(self._too_late())
+            self._conclude(leaf, outcome)
+            return
+        self._past[leaf.index] = outcome
+        self._put_back(Turn("later", leaf))
 
     async def _written_down(self, leaf: Leaf, failed: Outcome) -> None:
         """Leave a leaf that no agent could do to a person."""
@@ -362,6 +371,11 @@ class Driver:
         if self._stop is None:
             self._news.put_nowait(None)
 
+    def _suspend(self) -> None:
+        """Start nothing for now, or go on."""
+        self._place.suspend(self._control.suspended)
+        self._look_again()
+
     def _spend(self, outcome: Outcome) -> None:
         self._spending.add(outcome)
         spent = self._spending.over()
@@ -445,19 +459,7 @@ class Driver:
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)
 
-    def _ending(self) -> Ending:
-        failed = [outcome.id for outcome in self.outcomes.values() if outcome.state == "failed"]
-        if not failed:
-            return Ending("briefed" if self._scheduler.suspended else "completed")
-        names = ", ".join(map(repr, failed[:_NAMED]))
-        if len(failed) > _NAMED:
-            names += f" and {len(failed) - _NAMED} more"
-        message = f"{len(failed)} task{'s' if len(failed) > 1 else ''} failed: {names}"
-        return Ending(
-            "failed",
-            ErrorInfo(
-                code="GEN-RUN-FAILED",
-                message=message,
-                hint=f"mend the cause, then: genesis resume {self._session.run_id}",
-            ),
-        )
+
+def _is_over(outcome: Outcome | None) -> bool:
+    """Whether a leaf was ended because the run's deadline had passed."""
+    return outcome is not None and outcome.error is not None and outcome.error.code == RUN_IS_OVER

@@ -17,7 +17,8 @@ from genesis.execute.artifacts import Publisher, shown
 from genesis.execute.attempt import fault_info
 from genesis.execute.control import Control
 from genesis.execute.deliverables import deliverables, harmless, short_text, work_orders
-from genesis.execute.driver import Driver, Ending
+from genesis.execute.driver import Driver
+from genesis.execute.ending import Ending
 from genesis.execute.ledger import is_done
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.markdown import escaped, plan_markdown, routing_rows, run_markdown

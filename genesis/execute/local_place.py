@@ -107,6 +107,9 @@ class LocalPlace:
             self._made[leaf.index] = run.outcome
         return await _concluded(run, state)
 
+    def suspend(self, suspended: bool) -> None:
+        """Do nothing: every leaf that was given to this place has begun."""
+
     def nodes(self) -> dict[int, Node]:
         """Name the task runs of this execution's leaves."""
         return {index: TaskRunResult(id=task_run) for index, task_run in self._task_runs.items()}
@@ -172,6 +175,7 @@ async def _concluded(run: LeafRun, state: State[Any]) -> Outcome:
     if run.outcome.state in KEPT:
         return run.outcome
     if state.is_cancelled():
-        return await run.end("cancelled")
+        over = ErrorInfo(code=RUN_IS_OVER, message=_RUN_ENDED) if state.message == _RUN_ENDED else None
+        return await run.end("cancelled", over)
     error = run.outcome.error or ErrorInfo(code="GEN-TASK", message=state.message or "it failed")
     return await run.end("failed", error)

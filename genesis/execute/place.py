@@ -43,6 +43,10 @@ class Place(Protocol):
         """
         ...
 
+    def suspend(self, suspended: bool) -> None:
+        """Begin no leaf for now, or go on; what runs ends as usual."""
+        ...
+
     def nodes(self) -> dict[int, Node]:
         """Name what stands for leaves in the UI's graph, by leaf index."""
         ...

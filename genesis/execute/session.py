@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from genesis.agents.contract import Executor
@@ -100,11 +100,6 @@ class Session:
     def left_s(self) -> float:
         """Seconds until the run's deadline."""
         return self.until - time.monotonic()
-
-    @property
-    def ends_at(self) -> datetime | None:
-        """The run's deadline in UTC, as it travels to other hosts, whose clocks have to agree with this one's."""
-        return None if self.until == math.inf else self.now() + timedelta(seconds=self.left_s)
 
     async def record(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Write a final outcome: as the leaf's own, or as that of a worker's attempt."""

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import version
+from typing import NamedTuple
 
+from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 
 from genesis.errors import RunError, UsageError
@@ -23,7 +24,7 @@ from genesis.execute.local_place import LocalPlace
 from genesis.execute.log_observer import LogObserver
 from genesis.execute.observer import Observers
 from genesis.execute.run_logs import lines_in_ui
-from genesis.execute.session import Course, Session, utc_now
+from genesis.execute.session import Course, Session
 from genesis.model import FINISHED, KEPT, Leaf, Outcome, Program
 from genesis.observability.correlation import bound
 from genesis.observability.instruments import DISPATCH_SECONDS
@@ -35,7 +36,7 @@ from genesis.resilience.retry import RetryBudget
 from genesis.resilience.scope import agent_scopes
 from genesis.settings import Settings
 
-__all__ = ["Order", "work_on"]
+__all__ = ["Order", "Worked", "waited_s", "work_on"]
 
 _KEPT_PROGRAMS = 8
 
@@ -55,35 +56,45 @@ class Order:
     """The id of this flow run."""
     agent: str | None = None
     """Who does them instead of the agent that the plan has."""
-    until: str | None = None
-    """The run's deadline in UTC, ISO 8601."""
+    given_s: float | None = None
+    """Seconds that were left until the run's deadline when this was dispatched."""
     pool: str | None = None
     """The work pool that it came through."""
-    created: datetime | None = None
-    """When it was dispatched, by the server's clock."""
+    waited_s: float = 0.0
+    """Seconds from its dispatch to its begin."""
 
     @property
     def left_s(self) -> float:
-        """Seconds until the deadline, by this host's clock."""
-        if self.until is None:
-            return math.inf
-        return (datetime.fromisoformat(self.until) - utc_now()).total_seconds()
+        """Seconds until the run's deadline, when this began."""
+        return math.inf if self.given_s is None else self.given_s - self.waited_s
 
 
-async def work_on(order: Order, settings: Settings) -> list[Outcome]:
+def waited_s(flow_run: FlowRun) -> float:
+    """Say how long a flow run that runs has waited; both times are of the server's one clock."""
+    if flow_run.created is None or flow_run.state is None:
+        return 0.0
+    return max(0.0, (flow_run.state.timestamp - flow_run.created).total_seconds())
+
+
+class Worked(NamedTuple):
+    """What came of an order."""
+
+    ended: list[Outcome]
+    """In order, without those left out."""
+    suspended: bool
+    """Whether leaves were left out because the run was suspended."""
+
+
+async def work_on(order: Order, settings: Settings) -> Worked:
     """Run leaves, and leave each outcome as an attempt in the ledger before the next one starts.
 
-    A leaf that comes after one that failed here is left out.
-
-    Returns:
-        The outcomes in order, without those left out.
+    A leaf that comes after one that failed here is left out, and so are those that are left when the run is suspended.
 
     Raises:
         RunError: The ledger is not to be found from here, or the leaves are others than those that were dispatched.
     """
-    if order.pool is not None and order.created is not None:
-        waited_s = max(0.0, (utc_now() - order.created).total_seconds())
-        metrics_of_process().observe(DISPATCH_SECONDS, order.pool, value=waited_s)
+    if order.pool is not None:
+        metrics_of_process().observe(DISPATCH_SECONDS, order.pool, value=order.waited_s)
     ledger = open_ledger(await open_store(), order.run_id, settings)
     try:
         raw = await ledger.header_bytes()
@@ -103,13 +114,15 @@ async def work_on(order: Order, settings: Settings) -> list[Outcome]:
 
 async def _worked(
     session: Session, order: Order, leaves: Sequence[Leaf], outcomes: dict[int, Outcome], place: LocalPlace
-) -> list[Outcome]:
+) -> Worked:
     """Run leaves one after the other; those that come after one that failed are left out."""
     ended: list[Outcome] = []
     async with announced(session), place:
         for leaf in leaves:
             if not _may_start(session, leaf, outcomes):
                 continue
+            if await session.ledger.suspended():
+                return Worked(ended, suspended=True)
             outcome = await place.run(leaf)
             _stop_if_cancelled()
             ended.append(outcome)
@@ -117,7 +130,7 @@ async def _worked(
             _tell(order, outcome)
             if outcome.state in KEPT:
                 outcomes[leaf.index] = outcome
-    return ended
+    return Worked(ended, suspended=False)
 
 
 def _may_start(session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> bool:

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.context import FlowRunContext
 
 from genesis.errors import RunError
-from genesis.flows.agent_work import Order, work_on
+from genesis.flows.agent_work import Order, waited_s, work_on
 from genesis.flows.asking import Asked
 from genesis.flows.deployed_run import check_asked, ended_state, run_asked
 from genesis.flows.retention import purge
@@ -80,7 +80,7 @@ async def agent_task(
     attempt: int = 1,
     *,
     agent: str | None = None,
-    until: str | None = None,
+    left_s: float | None = None,
 ) -> object:
     """Run some tasks of a run on this agent's pool. Orchestrators dispatch this; it is of no use by hand.
 
@@ -90,7 +90,7 @@ async def agent_task(
         fingerprints: What each task was when it was dispatched.
         attempt: Number of the attempt, from 1.
         agent: Who takes them over from the agent that the plan has.
-        until: The run's deadline in UTC, ISO 8601.
+        left_s: Seconds that were left until the run's deadline when this was dispatched.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -103,12 +103,13 @@ async def agent_task(
         attempt,
         str(flow_run.id),
         agent,
-        until,
+        left_s,
         pool=flow_run.work_pool_name,
-        created=flow_run.created,
+        waited_s=waited_s(flow_run),
     )
     with logged("agent"):
-        return ended_state(await work_on(order, Settings()), len(tasks))
+        worked = await work_on(order, Settings())
+        return ended_state(worked.ended, len(tasks), suspended=worked.suspended)
 
 
 @flow(name="housekeeping", persist_result=False, log_prints=False)

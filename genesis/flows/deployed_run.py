@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,8 +17,9 @@ from prefect.states import Completed, Failed
 
 from genesis.errors import RunError
 from genesis.execute.control import Control
+from genesis.execute.dispatch.verdict import SUSPENDED
 from genesis.execute.history import open_ledger
-from genesis.execute.ledger import new_run_id, open_store
+from genesis.execute.ledger import Ledger, Store, new_run_id, open_store
 from genesis.execute.run_events import told_refusal
 from genesis.flows.asking import Asked
 from genesis.flows.launch import Launch, resume_run, start_run
@@ -29,7 +31,7 @@ from genesis.observability.correlation import bound, current, new_id
 from genesis.pipeline import compiled
 from genesis.settings import Settings
 
-__all__ = ["check_asked", "ended_state", "run_asked", "run_id_of"]
+__all__ = ["check_asked", "ended_state", "ledger_of", "run_asked", "run_id_of"]
 
 _log = logging.getLogger(__name__)
 _TOKEN_CHARACTERS = 12
@@ -39,10 +41,52 @@ _MOST_STARTS = 20
 
 
 def run_id_of(flow_run: FlowRun) -> str:
-    """Derive the run's id from its flow run, so that a retry of it finds the ledger and goes on."""
+    """Derive the run's id from its flow run, so that a retry of it finds the ledger and goes on.
+
+    All of the flow run's id counts: runs that a scheduler makes at once share its leading digits, which are their time.
+    """
     if flow_run.created is None:
         raise RunError(f"flow run {flow_run.id} has no time of creation")
+    token = hashlib.sha256(flow_run.id.bytes).hexdigest()[:_TOKEN_CHARACTERS]
+    return new_run_id(flow_run.created, token)
+
+
+async def ledger_of(flow_run: FlowRun, store: Store, settings: Settings) -> Ledger:
+    """Open the ledger that belongs to a flow run; one that is still to begin where it has none.
+
+    Raises:
+        RunError: The ledger of that name belongs to another flow run.
+    """
+    ledger = open_ledger(store, run_id_of(flow_run), settings)
+    if await ledger.exists():
+        owner = (await ledger.header()).flow_run_id
+        if owner != str(flow_run.id):
+            whose = f"flow run {owner!r}" if owner else "no flow run of a deployment"
+            raise RunError(
+                f"run {ledger.run_id!r} belongs to {whose}, and flow run {str(flow_run.id)!r} may not go on with it",
+                hint=f"to go on with it by hand: genesis resume {ledger.run_id}",
+                code="GEN-RUN-OWNER",
+            )
+        return ledger
+    former = open_ledger(store, _former_run_id(flow_run), settings)
+    return former if await _is_former(former, flow_run) else ledger
+
+
+def _former_run_id(flow_run: FlowRun) -> str:
+    """Name a run as Genesis 0.1 did: by the leading digits of the flow run's id, which other flow runs can share."""
+    assert flow_run.created is not None  # noqa: S101  # for the type checker: `run_id_of` has looked
     return new_run_id(flow_run.created, flow_run.id.hex[:_TOKEN_CHARACTERS])
+
+
+async def _is_former(ledger: Ledger, flow_run: FlowRun) -> bool:
+    """Whether a ledger of the former name is this flow run's: nobody of the same name was the last to have it."""
+    if not await ledger.exists() or (await ledger.header()).flow_run_id is not None:
+        return False
+    owner = await ledger.owner()
+    if owner is None or owner.flow_run_id == str(flow_run.id):
+        return True
+    digits = owner.flow_run_id.replace("-", "")
+    return digits[:_TOKEN_CHARACTERS] != flow_run.id.hex[:_TOKEN_CHARACTERS]
 
 
 async def run_asked(asked: Asked) -> object:
@@ -66,7 +110,7 @@ async def run_asked(asked: Asked) -> object:
     signals.listen()
     launch = Launch(settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True)
     with bound(correlation_id=correlation_id):
-        work = asyncio.create_task(_started_or_resumed(asked, launch, run_id_of(flow_run)))
+        work = asyncio.create_task(_started_or_resumed(asked, launch, flow_run))
     try:
         run = await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -89,8 +133,9 @@ async def _is_cancelled(flow_run: FlowRun) -> bool:
     return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
-async def _started_or_resumed(asked: Asked, launch: Launch, run_id: str) -> Run:
-    ledger = open_ledger(await open_store(), run_id, launch.settings)
+async def _started_or_resumed(asked: Asked, launch: Launch, flow_run: FlowRun) -> Run:
+    ledger = await ledger_of(flow_run, await open_store(), launch.settings)
+    run_id = ledger.run_id
     if await ledger.exists():
         return await resume_run(run_id, launch)
     async with told_refusal(run_id, current().correlation_id or ""):
@@ -98,7 +143,7 @@ async def _started_or_resumed(asked: Asked, launch: Launch, run_id: str) -> Run:
         if not prepared.report.ok:
             await publish_report(prepared.report)
         program = compiled(prepared, launch.settings)
-    return await start_run(program, launch, run_id)
+    return await start_run(program, launch, run_id, flow_run_id=flow_run.id)
 
 
 async def check_asked(asked: Asked) -> object:
@@ -115,11 +160,19 @@ async def check_asked(asked: Asked) -> object:
     return Failed(message=f"{len(report.errors)} errors: {report.errors[0].message}")
 
 
-def ended_state(ended: Sequence[Outcome], wanted: int) -> object:
-    """Give the state of a flow run of `agent_task`: what its tasks came to."""
+def ended_state(ended: Sequence[Outcome], wanted: int, *, suspended: bool = False) -> object:
+    """Give the state of a flow run of `agent_task`: what its tasks came to.
+
+    Args:
+        ended: The outcomes of those that were begun.
+        wanted: How many it was to do.
+        suspended: Whether the others were left to be dispatched again, since their run was suspended.
+    """
     failed = [outcome for outcome in ended if outcome.state not in KEPT]
     if not failed and len(ended) == wanted:
         return Completed(message=f"{wanted} task{'s' if wanted > 1 else ''}")
+    if suspended:
+        return Completed(message=f"{SUSPENDED} after {len(ended)} of {wanted} tasks")
     names = ", ".join(repr(outcome.id) for outcome in failed)
     first = failed[0].error if failed else None
     return Failed(message=f"{names} {failed[0].state if failed else 'left out'}{': ' + first.message if first else ''}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, chdir, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, chdir, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from uuid import UUID
 
 from prefect.context import FlowRunContext
 
@@ -17,7 +17,7 @@ from genesis.agents import LocalProbe
 from genesis.agents.functions import Functions
 from genesis.errors import RunError
 from genesis.execute.control import Control
-from genesis.execute.custody import owner_here
+from genesis.execute.custody import take_turn
 from genesis.execute.equipment import equipment, executors
 from genesis.execute.history import course_of, files_folder, find_run, open_ledger, run_lock, still_there
 from genesis.execute.ledger import Header, Ledger, new_run_id, open_store
@@ -42,8 +42,8 @@ from genesis.settings import Settings
 __all__ = ["Launch", "resume_run", "start_run"]
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 0.2
-_GIVE_WAY_LOOKS = 150
+_IDS = 20
+"""A run id that is taken is drawn again, at most so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,39 +73,72 @@ class Launch:
     """Tells a person what the run waits for."""
 
 
-async def start_run(program: Program, launch: Launch, run_id: str | None = None) -> Run:
+async def start_run(
+    program: Program, launch: Launch, run_id: str | None = None, *, flow_run_id: UUID | None = None
+) -> Run:
     """Run a program under a new run id.
 
     Args:
         program: What to run.
         launch: How.
         run_id: The new id, where it is given from outside.
+        flow_run_id: The flow run that the run belongs to, where a worker runs it.
 
     Raises:
         ServiceError: The Prefect API cannot be reached.
         ResourceError: The ledger cannot be written.
+        RunError: There is a run of the given id.
     """
     now = utc_now()
-    run_id = run_id or new_run_id(now)
-    ledger = open_ledger(await open_store(), run_id, launch.settings)
-    header = Header(
-        genesis_version=version("prefect-genesis"),
-        run_id=run_id,
-        correlation_id=program.correlation_id or current().correlation_id or new_id(),
-        trace=here(),
-        created_at=now,
-        document=plan_document(program.source),
-        registry=program.registry,
-        slots=launch.settings.run.slots,
-        rehearse=launch.rehearse,
-        llm=launch.settings.llm.model,
-        python_path=launch.python_path,
-        pools=launch.pools,
-        folder=None if launch.pools else str(Path.cwd()),
-    )
-    with run_lock(ledger, launch.settings):
+    with ExitStack() as held:
+        ledger = await _new_ledger(
+            held, launch.settings, [run_id] if run_id else (new_run_id(now) for _ in range(_IDS))
+        )
+        header = Header(
+            genesis_version=version("prefect-genesis"),
+            run_id=ledger.run_id,
+            correlation_id=program.correlation_id or current().correlation_id or new_id(),
+            trace=here(),
+            created_at=now,
+            document=plan_document(program.source),
+            registry=program.registry,
+            slots=launch.settings.run.slots,
+            rehearse=launch.rehearse,
+            llm=launch.settings.llm.model,
+            python_path=launch.python_path,
+            pools=launch.pools,
+            folder=None if launch.pools else str(Path.cwd()),
+            flow_run_id=str(flow_run_id) if flow_run_id else None,
+        )
         await ledger.begin(header)
         return await _execute(Course(program), header, ledger, launch)
+
+
+async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -> Ledger:
+    """Open and lock the ledger of the first of these ids that no run has.
+
+    Raises:
+        RunError: Every id is taken.
+    """
+    store = await open_store()
+    taken: RunError | None = None
+    for run_id in ids:
+        ledger = open_ledger(store, run_id, settings)
+        with ExitStack() as lock:
+            try:
+                lock.enter_context(run_lock(ledger, settings))
+            except RunError as busy:
+                taken = busy
+                continue
+            if not await ledger.exists():
+                held.enter_context(lock.pop_all())
+                return ledger
+        taken = RunError(
+            f"there is a run {run_id!r} already",
+            hint=f"to go on with it: genesis resume {run_id}",
+            code="GEN-RUN-EXISTS",
+        )
+    raise taken or RunError("no run id was given")
 
 
 async def resume_run(run_id: str, launch: Launch) -> Run:
@@ -126,12 +159,20 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     }
     settings = given.model_copy(update=update)
     header = _overridden(header, launch.overrides, settings)
-    course = await course_of(ledger, header, settings)
-    again = replace(launch, settings=settings, rehearse=header.rehearse, pools=header.pools, earlier=header.trace)
+    control = launch.control or Control()
+    again = replace(
+        launch, settings=settings, rehearse=header.rehearse, pools=header.pools, earlier=header.trace, control=control
+    )
     metrics_of_process().count(RESUMES)
-    if launch.deployed:
-        await _asked_for(ledger, settings)
-    with _original_folder(header, ledger), run_lock(ledger, settings, existing=True):
+    course = await course_of(ledger, header, settings)
+    lock = run_lock(ledger, settings, existing=True)
+    with _original_folder(header, ledger), ExitStack() as held:
+        if launch.deployed:
+            await take_turn(ledger, lock, control, launch.say)
+            held.push(lock)
+            course = await course_of(ledger, header, settings)  # whoever had the run until now may have added to it
+        else:
+            held.enter_context(lock)
         await still_there(ledger)
         if launch.overrides != Overrides():
             await ledger.begin(header)
@@ -166,15 +207,6 @@ def _original_folder(header: Header, ledger: Ledger) -> AbstractContextManager[N
         hint="make it again, or run the plan anew where its files are",
         code="GEN-RUN-FOLDER",
     )
-
-
-async def _asked_for(ledger: Ledger, settings: Settings) -> None:
-    """Ask another process on this host that still works on the run to give way, and wait for it."""
-    await ledger.take_over(owner_here("successor"))
-    for _ in range(_GIVE_WAY_LOOKS):
-        if not run_lock(ledger, settings).held_elsewhere:
-            return
-        await asyncio.sleep(_LOOK_S)
 
 
 async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launch) -> Run:

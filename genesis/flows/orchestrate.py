@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import AsyncClientContext, FlowRunContext
 from prefect.exceptions import PrefectException
 from prefect.flow_engine import run_flow_async
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.utilities.urls import url_for
 
@@ -24,7 +24,7 @@ from genesis.execute.attempt import error_info
 from genesis.execute.breaker_events import announced
 from genesis.execute.control import Control
 from genesis.execute.custody import Custody
-from genesis.execute.driver import Ending
+from genesis.execute.ending import Ending
 from genesis.execute.explain import explain
 from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
 from genesis.execute.local_place import LocalPlace
@@ -44,6 +44,8 @@ __all__ = ["final_state", "orchestrate"]
 
 _log = logging.getLogger(__name__)
 _CREATE_TRIES = 4
+_OVERLOADED = frozenset({408, 500, 504})
+"""What an overloaded server answers, besides what Prefect's client repeats by itself: 429, 502 and 503."""
 _OF_THE_API = (httpx.HTTPError, PrefectException)
 """What the way to the Prefect API raises; without it there is no flow run to run leaves in."""
 
@@ -84,6 +86,7 @@ async def orchestrate(
     parameters = {"run_id": session.run_id, "request": session.program.request}
     try:
         with ExitStack() as stack:
+            stack.enter_context(temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: _passing_codes()}))
             async with AsyncExitStack() as clients:
                 context = await _connected(clients)
                 flow_run = await _created(context.client, whole_run, session, parameters)
@@ -98,6 +101,12 @@ async def orchestrate(
     if isinstance(cause, (*_OF_THE_API, OSError)):
         raise _gone(cause, session.run_id) from cause
     raise cause
+
+
+def _passing_codes() -> set[int]:
+    """Give the answers of a server that is overloaded, which Prefect's client repeats by itself only in part."""
+    asked: set[int] = PREFECT_CLIENT_RETRY_EXTRA_CODES.value()
+    return asked | _OVERLOADED
 
 
 def _gone(error: BaseException, run_id: str) -> GenesisError:
@@ -201,8 +210,10 @@ def final_state(run: Run) -> object:
     Prefect's pages offer to retry a flow run only where a deployment made it; the message says what works for each.
     """
     explained = explain(run, ())
-    if explained is None:
+    if run.state == "completed":
         return Completed(message=f"{len(run.tasks)} tasks")
+    if explained is None:
+        return Failed(message=f"the run is {run.state}")
     message = f"{explained.summary}. To go on: {explained.command}" if explained.command else explained.summary
     if run.state == "briefed":
         return Completed(name="Briefed", message=message)

@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Failed
 
-from genesis.errors import UsageError
+from genesis.errors import RunError, UsageError
 from genesis.execute.artifacts import Publisher, shown
 from genesis.execute.history import open_ledger
 from genesis.execute.ledger import Store, open_store
@@ -17,7 +17,7 @@ from genesis.execute.markdown import escaped
 from genesis.execute.purging import Left, Purge, Purging, before_days, purge_storage, size_text
 from genesis.execute.purging.flow_runs import purge_flow_runs
 from genesis.execute.run_events import tell_housekeeping
-from genesis.flows.deployed_run import run_id_of
+from genesis.flows.deployed_run import ledger_of
 from genesis.settings import Settings
 
 __all__ = ["housekeeping_markdown", "purge"]
@@ -70,15 +70,20 @@ async def _is_open(store: Store, settings: Settings, known: dict[str, bool], flo
         flow_run: One that orchestrated the run, or a child that ran tasks of it.
     """
     given = flow_run.parameters.get("run_id")
-    run_id = given if isinstance(given, str) else run_id_of(flow_run)
-    if run_id not in known:
-        try:
-            ledger = open_ledger(store, run_id, settings)
-        except UsageError:  # somebody's own flow, with a parameter of that name
-            return False
+    try:
+        ledger = (
+            open_ledger(store, given, settings)
+            if isinstance(given, str)
+            else await ledger_of(flow_run, store, settings)
+        )
+    except UsageError:  # somebody's own flow, with a parameter of that name
+        return False
+    except RunError:  # nothing is known of its run
+        return True
+    if ledger.run_id not in known:
         run = await ledger.load()
-        known[run_id] = await ledger.exists() and (run is None or run.ended_at is None)
-    return known[run_id]
+        known[ledger.run_id] = await ledger.exists() and (run is None or run.ended_at is None)
+    return known[ledger.run_id]
 
 
 async def _publish(found: Purge) -> None:

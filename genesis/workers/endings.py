@@ -54,7 +54,7 @@ class Endings:
         await self._end(flow_run, again, Cancelled(message=f"cancelled: {why}"))
 
     async def _end(self, flow_run: FlowRun, state: State[Any], when_cancelling: State[Any] | None = None) -> bool:
-        """Set a state, unless the run has ended meanwhile.
+        """Set a state, unless the run has ended meanwhile or another process has it.
 
         Returns:
             Whether it has that state now.
@@ -62,7 +62,9 @@ class Endings:
 
         async def set_it() -> bool:
             current = await self._api.client.read_flow_run(flow_run.id)
-            if current.state is None or current.state.is_final():
+            if current.state is None or current.state.is_final() or _is_another_execution(current, flow_run):
+                return False
+            if state.is_scheduled() and current.state.is_paused():  # who resumes it schedules it
                 return False
             cancelling = current.state.is_cancelling() and when_cancelling is not None
             chosen = when_cancelling if cancelling and when_cancelling is not None else state
@@ -78,3 +80,11 @@ class Endings:
                 raise
             self._say(f"the end of flow run {flow_run.name!r} could not be told to the API: {state.message}")
             return False
+
+
+def _is_another_execution(current: FlowRun, claimed: FlowRun) -> bool:
+    """Whether a flow run was scheduled or claimed once more since it was claimed."""
+    if claimed.state is None or current.state is None:
+        return False
+    again = current.state.is_scheduled() or current.state.is_pending()
+    return current.run_count > claimed.run_count + 1 or (again and current.state.timestamp > claimed.state.timestamp)

@@ -8,8 +8,9 @@ from prefect.settings import get_current_settings
 
 __all__ = ["apply_environment", "inherited_environment"]
 
-_PATIENCE = {"PREFECT_CLIENT_MAX_RETRIES": "7"}
-"""A child waits four minutes for an API that went away, where Prefect's default gives up after one."""
+_PATIENCE = {"PREFECT_CLIENT_MAX_RETRIES": "7", "PREFECT_CLIENT_RETRY_EXTRA_CODES": "408,500,504"}
+"""A child waits four minutes for an API that went away, where Prefect's default gives up after one. So it does for one
+whose database pool has run out, which answers 500: Prefect's client would take that for the end of the flow run."""
 _UNTRACED = {"PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false"}
 """Prefect's engine makes no spans of its own: it would ask the server once more for each flow run, to write a label."""
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,9 @@ class ServiceOptions:
     """Who shares the state of breakers, which the metrics show."""
     blocked_s: float = 30.0
     """How long a loop that flow runs share may stand still."""
+
+    mend: Callable[[], Awaitable[bool]] | None = None
+    """Starts the server again where it is this machine's and has ended by itself; says whether it did."""
 
     def check(self) -> None:
         """Refuse what cannot be served.

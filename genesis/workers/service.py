@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +15,7 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import get_client
 
+from genesis.errors import GenesisError
 from genesis.observability.exposition import rendered
 from genesis.observability.handed_on import HandedOn
 from genesis.observability.instruments import (
@@ -45,6 +46,11 @@ _PRELOADED = ("genesis.flows.deployed", "genesis.agents", "prefect.flow_engine",
 """By name: flows are a higher layer than workers."""
 _STALE_S = 60.0
 """How long a pool may go without a poll before the health page says that something is wrong."""
+_SERVER_LOOK_S = 1.0
+_SERVER_AWAY_S = 3.0
+"""How long the API may not answer before the embedded server is looked at; one that lives is left alone."""
+_SERVER_AGAIN_S = 10.0
+_LONGEST = 400
 _DEAF_S = 2.0
 """Pause between two looks at the own flow runs while no event would tell that one is cancelled."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -214,6 +220,8 @@ class Service:
         if ORCHESTRATORS in self._pools.all:
             every_s = self.options.settings.idle_poll_s
             parts.append(LostRuns(self._api, ORCHESTRATORS, every_s=every_s, say=self._say).watch())
+        if self.options.mend is not None:
+            parts.append(self._keep_server(self.options.mend))
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
         return parts + [poller.run() for poller in self._pollers.values()]
 
@@ -222,6 +230,20 @@ class Service:
             await poller.poll()
         await self._runs.quiet()
         self.stop()
+
+    async def _keep_server(self, mend: Callable[[], Awaitable[bool]]) -> None:
+        """Have the embedded server started again when it has died: where only workers run, nobody else looks."""
+        while True:
+            await asyncio.sleep(_SERVER_LOOK_S)
+            if self._api.away_s < _SERVER_AWAY_S:
+                continue
+            try:
+                if await mend():
+                    self._say("the Prefect server had died, and was started again")
+                    continue
+            except GenesisError as error:
+                self._say(f"the Prefect server has died and does not start again: {error.message}"[:_LONGEST])
+            await asyncio.sleep(_SERVER_AGAIN_S)
 
     async def _beat(self, pool: Pool, offset: float) -> None:
         """Send heartbeats to one pool."""

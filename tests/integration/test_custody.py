@@ -39,6 +39,7 @@ class GaveWayError(Exception):
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(custody, "_LOOK_S", 0.2)
+    monkeypatch.setattr(custody, "_OWNER_S", 0.2)
 
 
 async def test_a_run_whose_flow_run_is_cancelled_in_the_ui_ends(workbench: Workbench):

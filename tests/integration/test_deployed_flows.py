@@ -83,6 +83,29 @@ async def test_what_comes_after_a_failure_is_left_out_and_the_rest_is_done(prefe
     assert [outcome and outcome.state for outcome in outcomes] == ["failed", None, "completed"]
 
 
+@pytest.mark.parametrize(("left_s", "state"), [(60.0, "completed"), (0.0, "cancelled")])
+async def test_a_deadline_is_kept_to_by_the_seconds_that_are_left(prefect_api, left_s, state):
+    program = a_program(a_task("a"))
+    ledger = await _begun(program)
+    _, token = await _worked({**_order(ledger, program, 0), "left_s": left_s})
+    outcome = await ledger.attempt(program.leaves[0], token)
+    assert outcome.state == state
+    assert (outcome.error.code if outcome.error else None) == (None if state == "completed" else "GEN-DEADLINE")
+
+
+async def test_a_worker_begins_nothing_of_a_run_that_is_suspended(prefect_api):
+    program = a_program(a_task("a"), a_task("b"))
+    ledger = await _begun(program)
+    await ledger.suspend(suspended=True)
+    state, token = await _worked(_order(ledger, program, 0, 1))
+    assert state.is_completed()
+    assert state.message == "its run was suspended after 0 of 2 tasks"
+    assert await ledger.attempt(program.leaves[0], token) is None
+    await ledger.suspend(suspended=False)
+    state, token = await _worked(_order(ledger, program, 0, 1))
+    assert (await ledger.attempt(program.leaves[1], token)).state == "completed"
+
+
 async def test_storage_that_is_not_shared_is_told(prefect_api):
     state = await agent_task(run_id="nowhere", tasks=["a"], fingerprints=["x"], return_state=True)
     assert state.is_failed()

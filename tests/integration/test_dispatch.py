@@ -98,7 +98,8 @@ class Hands:
                 await self._ledger.record_attempt(leaf, outcome, str(flow_run.id))
                 self.done.append(path)
                 self.tell(leaf, outcome, flow_run)
-            await self._client.set_flow_run_state(flow_run.id, Completed())
+            left = "its run was suspended" if await self._ledger.suspended() else None
+            await self._client.set_flow_run_state(flow_run.id, Completed(message=left))
         except Death as death:
             await self._client.set_flow_run_state(flow_run.id, Crashed(message=str(death)))
         finally:
@@ -198,9 +199,10 @@ class Bench:
         tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"run:{self.session.run_id}"]))
         return await self.client.read_flow_runs(flow_run_filter=tagged)
 
-    async def wait_for_child(self, state):
+    async def wait_for_child(self, state, pool=None):
         for _ in range(400):
             found = [child for child in await self.children() if child.state.type.value == state]
+            found = [child for child in found if pool in (None, child.work_pool_name)]
             if found:
                 return found[0]
             await asyncio.sleep(0.05)
@@ -349,6 +351,41 @@ async def test_cancelling_stops_children_that_run_and_those_that_nobody_took(ben
     assert {child.state.type.value for child in await run.children()} == {"CANCELLED"}
 
 
+async def test_a_run_whose_child_somebody_cancels_is_not_completed(bench):
+    from prefect.states import Cancelled
+
+    run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c", agent="dev"), agents=("qa", "dev"))
+    outcomes = {}
+    worked_on = [run.program.agents[run.program.leaves[0].agent].pool_name]
+    async with run.place(outcomes) as place, run.hands(pools=worked_on).at_work():
+        driving = asyncio.create_task(run.drive(place, outcomes))
+        child = await run.wait_for_child("SCHEDULED", run.program.agents[run.program.leaves[2].agent].pool_name)
+        await run.client.set_flow_run_state(child.id, Cancelled(), force=True)
+        ending = await driving
+    assert ending.state == "cancelled"
+    assert ending.error.code == "GEN-RUN-CANCELLED"
+    assert "cancelled" in {outcome.state for outcome in outcomes.values()}
+
+
+async def test_a_worker_that_was_told_of_another_deadline_has_its_leaf_done_again(bench):
+    from genesis.model import ErrorInfo
+
+    run = await bench(a_task("a"))
+    times = []
+
+    async def over_at_first(leaf, flow_run):
+        times.append(flow_run.parameters["attempt"])
+        if len(times) > 1:
+            return ended(leaf)
+        return ended(leaf, "cancelled").model_copy(update={"error": ErrorInfo(code="GEN-DEADLINE", message="over")})
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(over_at_first).at_work():
+        ending = await run.drive(place, outcomes)
+    assert ending.state == "completed"
+    assert times == [1, 2]
+
+
 async def test_an_execution_that_dies_leaves_its_children_to_the_next_which_repeats_nothing(bench):
     run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c"), batch_leaves=1)
     go, done = asyncio.Event(), []
@@ -382,6 +419,17 @@ async def test_an_execution_that_dies_leaves_its_children_to_the_next_which_repe
             assert (await asyncio.wait_for(driving, 60)).state == "completed"
     assert sorted(done) == ["a", "b", "c"]
     assert len(await run.children()) == 3
+
+
+async def test_what_an_attempt_has_written_down_is_kept_even_if_the_server_has_forgotten_its_flow_run(bench):
+    run = await bench(a_task("a"), a_task("b"))
+    first, second = run.program.leaves
+    await run.ledger.record_attempt(first, ended(first, result="done"), str(uuid4()))
+    await run.ledger.record_attempt(second, ended(second, "failed"), str(uuid4()))
+    async with run.place() as place:
+        adopted = await place.attach()
+    assert {index: outcome.result for index, outcome in adopted.items()} == {first.index: "done"}
+    assert (await run.ledger.outcome(first)).state == "completed"
 
 
 async def test_what_failed_in_an_earlier_execution_is_dispatched_anew_even_if_it_was_not_seen(bench):
@@ -448,6 +496,68 @@ async def test_a_deployment_that_was_made_anew_is_read_again(bench):
             old.flow_id, old.name, work_pool_name=run.pools[0], enforce_parameter_schema=False
         )
         assert (await place.run(run.program.leaves[1])).state == "completed"
+
+
+async def test_what_was_dispatched_to_a_pool_that_was_made_anew_is_dispatched_again(bench):
+    run = await bench(a_task("a"))
+    async with run.place() as place:
+        done = asyncio.create_task(place.run(run.program.leaves[0]))
+        old = await run.wait_for_child("SCHEDULED")
+        await run.client.delete_work_pool(run.pools[0])
+        await run.deploy()
+        async with run.hands().at_work():
+            outcome = await asyncio.wait_for(done, 60)
+    assert outcome.state == "completed"
+    states = {child.id: child.state.type.value for child in await run.children()}
+    assert states.pop(old.id) == "CANCELLED"
+    assert list(states.values()) == ["COMPLETED"]
+
+
+async def test_a_run_that_is_suspended_begins_no_leaf_and_goes_on_when_it_is_resumed(bench):
+    from prefect.states import Paused, Running
+
+    from genesis.execute.control import Control
+    from genesis.execute.custody import Custody
+    from genesis.execute.driver import Driver
+
+    run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c", agent="dev"), agents=("qa", "dev"))
+    begun, go_on = [], asyncio.Event()
+
+    async def slow_at_first(leaf, _flow_run):
+        if await run.ledger.suspended():
+            return None  # as a worker of Genesis does
+        begun.append((leaf.path, time.monotonic()))
+        await go_on.wait()
+        return ended(leaf)
+
+    outcomes, control = {}, Control()
+    custody = Custody(run.ledger, control, alive=False)
+    flow_run = await run.client.read_flow_run(run.flow_run_id)
+    await run.client.set_flow_run_state(flow_run.id, Running(), force=True)
+    custody._owner = None
+    keeping = asyncio.create_task(custody._keep(run.client, flow_run))
+    hands = run.hands(slow_at_first, pools=[run.program.agents[run.program.leaves[0].agent].pool_name])
+    async with run.place(outcomes) as place, hands.at_work():
+        driving = asyncio.create_task(Driver(run.session, control, place, outcomes).run())
+        while not begun:
+            await asyncio.sleep(0.05)
+        await run.client.set_flow_run_state(flow_run.id, Paused(), force=True)
+        suspended_at = time.monotonic()
+        while not await run.ledger.suspended():
+            assert time.monotonic() - suspended_at < 10
+            await asyncio.sleep(0.05)
+        go_on.set()
+        child = await run.wait_for_child("COMPLETED")
+        assert child.state.message == "its run was suspended"
+        await asyncio.sleep(1)
+        assert not driving.done()
+        assert [path for path, _ in begun] == ["a"]
+        async with run.hands(slow_at_first).at_work():
+            await run.client.set_flow_run_state(flow_run.id, Running(), force=True)
+            ending = await asyncio.wait_for(driving, 60)
+    keeping.cancel()
+    assert ending.state == "completed"
+    assert sorted(path for path, _ in begun) == ["a", "b", "c"]
 
 
 async def test_a_child_with_leaves_that_nobody_wants_any_more_is_stopped_at_the_end(bench):

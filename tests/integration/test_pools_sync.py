@@ -19,7 +19,7 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events.schemas.automations import AutomationCore
 from prefect.states import State
 
-from genesis.errors import ServiceError
+from genesis.errors import RunError, ServiceError
 from genesis.execute.fleet.automations import takeover
 from genesis.execute.fleet.desired import Fleet, fleet_of
 from genesis.execute.fleet.diff import Change, compare
@@ -57,9 +57,9 @@ def _on_it(api):
         yield
 
 
-def a_fleet(*names: str, **values) -> Fleet:
+def a_fleet(*names: str, project: str = "", **values) -> Fleet:
     agents = tuple(an_agent(f"{name}_agent", **values) for name in names)
-    return fleet_of(Registry(agents=agents), orchestrators=5)
+    return fleet_of(Registry(agents=agents), orchestrators=5, project=project)
 
 
 async def synced(fleet: Fleet, **options) -> tuple[Change, ...]:
@@ -140,6 +140,20 @@ async def test_prune_removes_what_is_gone_once_its_work_is_done():
         names = {pool.name for pool in await client.read_work_pools()}
     assert "agent-old" not in names
     assert "agent-new" in names
+
+
+async def test_projects_on_one_server_do_not_touch_each_other():
+    alpha, beta = a_fleet("left", "shared", project="alpha"), a_fleet("right", project="beta")
+    await synced(alpha)
+    made = await synced(beta, prune=True)
+    assert {change.action for change in made if change.kind == "pool"} <= {"create", "update"}
+    with pytest.raises(RunError, match="work pool 'agent-shared' belongs to 'alpha'; this is project 'beta'"):
+        await synced(a_fleet("right", "shared", project="beta"))
+    gone = await synced(a_fleet("left", project="alpha"), prune=True)
+    assert [change.name for change in gone if change.action == "delete"] == ["agent-shared"]
+    async with get_client() as client:
+        names = {pool.name for pool in await client.read_work_pools()}
+    assert {"agent-left", "agent-right"} <= names
 
 
 async def test_automation_that_a_person_changed_is_set_again_and_stays_switched_off():

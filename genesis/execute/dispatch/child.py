@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +37,8 @@ class Child:
     state: StateType = StateType.SCHEDULED
     state_at: float = 0.0
     """Monotonic time at which its state was seen to change, or one of its leaves to end."""
+    queue: UUID | None = None
+    """The queue of its pool that it is in; None where that is no more."""
     inherited: bool = False
     """Whether an earlier execution of the run dispatched it."""
     began: bool = False
@@ -96,14 +98,14 @@ def short_pool(pool: str) -> str:
     return pool.removeprefix("agent-")
 
 
-def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, until: datetime | None = None) -> dict[str, Any]:
+def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float = math.inf) -> dict[str, Any]:
     """Give the parameters of the child's flow. Nothing of the work itself: that is in the ledger.
 
     Args:
         run_id: The run.
         leaves: Its leaves, all of one agent.
         attempt: Number of the attempt, from 1.
-        until: The run's deadline.
+        left_s: Seconds until the run's deadline. A time of day would mean another one to a host with another clock.
     """
     given: dict[str, Any] = {
         "run_id": run_id,
@@ -112,7 +114,7 @@ def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, until: datetim
         "attempt": attempt,
     }
     given |= {"agent": leaves[0].agent} if leaves[0].note else {}
-    return given | ({} if until is None else {"until": until.isoformat()})
+    return given | ({} if left_s == math.inf else {"left_s": round(left_s, 3)})
 
 
 def idempotency_key(run_id: str, leaves: Sequence[Leaf], attempt: int) -> str:

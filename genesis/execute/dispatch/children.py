@@ -171,7 +171,7 @@ class Children:
             first = place == 0
             self._crashes[leaf.index] += end.counts(first=first)
             verdict = judge(leaf, child, end, first=first, crashes=self._crashes[leaf.index])
-            if first and end.began and not end.stale and verdict.action != "cancelled":
+            if first and end.began and not (end.stale or end.suspended) and verdict.action != "cancelled":
                 self._desk.note(leaf, child.attempt, verdict.error or crashed(child, end))
             await self._carry_out(leaf, verdict, end)
 
@@ -207,7 +207,7 @@ class Children:
                 continue
             missing = [leaf for leaf in child.leaves if leaf.index not in child.done]
             lag = next(lags, None)
-            if lag is None or end.stale or not any(self._desk.waits(leaf) for leaf in missing):
+            if lag is None or end.stale or end.suspended or not any(self._desk.waits(leaf) for leaf in missing):
                 return missing
             await asyncio.sleep(lag)
 

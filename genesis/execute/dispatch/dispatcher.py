@@ -95,6 +95,7 @@ class Dispatcher:
             state_at=now,
             link=flow_run.parent_task_run_id,
             state=flow_run.state_type or StateType.SCHEDULED,
+            queue=flow_run.work_queue_id,
             inherited=flow_run.parent_task_run_id != link,
         )
 
@@ -153,7 +154,7 @@ class Dispatcher:
                 "create_flow_run",
                 lambda client: client.create_flow_run_from_deployment(
                     deployment,
-                    parameters=parameters(run_id, leaves, attempt, self._session.ends_at),
+                    parameters=parameters(run_id, leaves, attempt, self._session.left_s),
                     name=batch_name(leaves),
                     tags=["genesis", f"cid:{self._session.correlation_id}", run_tag(run_id)],
                     idempotency_key=idempotency_key(run_id, leaves, attempt),

@@ -91,5 +91,6 @@ def _child(flow_run: FlowRun, leaves: tuple[Leaf, ...], state: StateType, pool: 
         state_at=now,
         link=link,
         state=state,
+        queue=flow_run.work_queue_id,
         inherited=True,
     )

@@ -22,8 +22,9 @@ _CALL_S = 15.0
 """One call's deadline."""
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 3.0
-_MOST_FAULTS = 24
-"""How often a server may answer one call with a fault of its own: with these pauses about a minute."""
+_FAULTY_S = 900.0
+"""How long a server may answer one call with a fault of its own (500). One whose database pool has run out does so for
+minutes, and recovers; one that does so for a quarter of an hour, call after call, cannot take this call."""
 _AT_ONCE = 8
 """Calls that change something, made at the same time. Fewer when the server is too busy for them: a server on SQLite
 refuses what comes while another call writes."""
@@ -127,17 +128,18 @@ class Line:
         """Make a call that changes something, and may be made twice, again and again until it is answered.
 
         Raises:
-            Away: The server answered many times running that it has a fault.
+            Away: The server answered for a quarter of an hour, and never otherwise, that it has a fault.
             Exception: What the API refused.
         """
-        pause, faults = _FIRST_PAUSE_S, 0
+        pause, since = _FIRST_PAUSE_S, self.clock()
         while True:
             try:
                 async with self._gate:
                     return await self.once(kind, make)
             except Away as away:
-                faults += away.fault
-                if faults == _MOST_FAULTS:
+                if not away.fault:
+                    since = self.clock()
+                elif self.clock() - since >= _FAULTY_S:
                     raise
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE_S, pause * 2)

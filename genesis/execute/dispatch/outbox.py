@@ -61,6 +61,7 @@ class Outbox:
         self._ready: dict[int, float] = {}
         self._under_way: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
+        self._held = False
         self.use(program)
 
     def use(self, program: Program) -> None:
@@ -88,6 +89,11 @@ class Outbox:
         if self._ready:
             self._look_in(_TOGETHER_S)
 
+    def hold(self, held: bool) -> None:
+        """Send nothing for now, or go on."""
+        self._held = held
+        self.moved()
+
     def close(self) -> None:
         """Send nothing more."""
         self._ready.clear()
@@ -105,6 +111,8 @@ class Outbox:
     def _look(self) -> None:
         """Send what is to go now, and hold the rest."""
         self._timer = None
+        if self._held:
+            return
         planned = self._batches.plan(list(self._ready), final=self._final, free=self._free, expected_s=self._expected_s)
         late = [child.leaves[0].agent for child in self._waiting()]
         for batch in planned:

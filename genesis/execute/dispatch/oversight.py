@@ -145,6 +145,10 @@ class Oversight:
             if not self._due(pool, _POOL_AGAIN_S):
                 continue
             trouble = await self._pools.trouble(pool)
+            if trouble is None:
+                for child in suspects:
+                    if child.pool == pool and child.queue != self._pools.queue(pool):
+                        await self._withdraw(child)
             if trouble is None or self._session.settings.pools.no_worker == "wait":
                 continue
             reason, _, hint = trouble.partition("; ")
@@ -152,6 +156,17 @@ class Oversight:
             for child in suspects:
                 if child.pool == pool:
                     await self._give_up(child, End(child.state, error=error, all_fail=True))
+
+    async def _withdraw(self, child: Child) -> None:
+        """Have the leaves of a child dispatched anew whose pool was deleted, and made again: nobody can take it."""
+        try:
+            flow_run = await self._line.once("read_flow_run", lambda client: client.read_flow_run(child.id))
+        except ObjectNotFound:
+            self._children.child_missing(child.id)
+            return
+        if flow_run.work_queue_id is None and flow_run.state_type is StateType.SCHEDULED:
+            why = f"pool {child.pool!r} was deleted and made again"
+            await self._give_up(child, End(StateType.CANCELLED, why, stale=True))
 
     async def _lost(self) -> None:
         """Look after the workers of children that have said nothing for a while."""

@@ -85,6 +85,9 @@ class PoolPlace:
         self._say = say
         self._leaves = session.program.leaves
         self._why: str | None = None
+        self._suspended = False
+        self._kept_back: list[Leaf] = []
+        """Leaves with other agents than the program's, which wait until the run goes on."""
         self._attempts: dict[int, int] = {}
         self._ran: set[int] = set()
         self._traces: dict[int, str] = {}
@@ -119,6 +122,7 @@ class PoolPlace:
         self._dispatcher = Dispatcher(line, self._pools, self._session, self._flow_run_id)
         self._waiter = Waiter(line, self._session.run_id, self._children, lambda: list(self._children.living.values()))
         self._oversight = Oversight(line, self._pools, self._children, self._session)
+        await self._session.ledger.suspend(suspended=False)
         for loop in (self._waiter.listen, self._waiter.poll, self._oversight.watch):
             self._errands.keep(loop)
         return self
@@ -156,18 +160,31 @@ class PoolPlace:
             elif leaf.index in self._children.taken:
                 self._children.show(leaf)
             elif leaf.agent != self._leaves[leaf.index].agent:
-                self._send([leaf])  # alone: what travels together has the agents of the program
+                self._send_alone(leaf)  # what travels together has the agents of the program
             else:
                 self._outbox.put(leaf)
             return await outcome
         except asyncio.CancelledError:
             if self._why is None:  # this execution ends, and not the run: whoever takes it over finds the child
                 raise
+            known = await self._session.ledger.outcome(leaf)
+            if known is not None and known.state in FINISHED:  # it was just being taken in
+                return known
             return await self._session.ledger.adopt(leaf, self._desk.without_record(leaf, "cancelled"))
         finally:
             self._ran.add(leaf.index)
             self._outbox.drop(leaf)
             self._desk.leave(leaf)
+
+    def suspend(self, suspended: bool) -> None:
+        """Dispatch nothing for now, or go on. Workers read in the ledger that they begin no leaf meanwhile."""
+        self._suspended = suspended
+        self._outbox.hold(suspended)
+        self._errand(self._session.ledger.suspend(suspended=suspended), ())
+        if not suspended:
+            for leaf in self._kept_back:
+                self._send([leaf])
+            self._kept_back.clear()
 
     def nodes(self) -> dict[int, Node]:
         """Name the flow runs of this execution's leaves, which take the place of the task runs that link them."""
@@ -187,7 +204,8 @@ class PoolPlace:
     async def attach(self) -> dict[int, Outcome]:
         """Find what earlier executions of the run dispatched, before anything is run.
 
-        Children that ended have their finished leaves adopted. Those that live are waited for by `run`.
+        Children that ended have their finished leaves adopted, and so has every attempt whose record is in the ledger,
+        whatever the server still knows of it. Children that live are waited for by `run`.
 
         Returns:
             The outcomes that were adopted, by leaf index.
@@ -198,6 +216,9 @@ class PoolPlace:
             for leaf in earlier.child.leaves:
                 self._attempts[leaf.index] = max(self._attempts.get(leaf.index, 0), earlier.child.attempt)
             adopted |= await self._adopted(earlier.child, adopted)
+        for leaf, outcome in await self._session.ledger.attempted(self._leaves):
+            if not self._is_settled(leaf, adopted) and is_done(leaf, {leaf.index: outcome}):
+                adopted[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
         for earlier in found:
             needed = [leaf for leaf in earlier.child.leaves if not self._is_settled(leaf, adopted)]
             if not earlier.final and needed and self._children.taken.isdisjoint(leaf.index for leaf in needed):
@@ -263,6 +284,12 @@ class PoolPlace:
 
     def _send_held(self) -> None:
         self._outbox.moved()
+
+    def _send_alone(self, leaf: Leaf) -> None:
+        if self._suspended:
+            self._kept_back.append(leaf)
+        else:
+            self._send([leaf])
 
     def _send(self, leaves: Sequence[Leaf]) -> None:
         self._children.taken.update(leaf.index for leaf in leaves)

@@ -34,6 +34,7 @@ class Pools:
         self._line = line
         self._say = say
         self._deployments: dict[str, UUID] = {}
+        self._queues: dict[str, UUID | None] = {}
         self._said: dict[str, str] = {}
         self._reading = asyncio.Lock()
 
@@ -66,6 +67,10 @@ class Pools:
             self._say(found)
         return found
 
+    def queue(self, pool: str) -> UUID | None:
+        """Give the queue that a pool's deployment has, as `trouble` saw it last."""
+        return self._queues.get(pool)
+
     def clear(self, pool: str) -> None:
         """Note that a pool works."""
         if self._said.pop(pool, None) is not None:
@@ -81,6 +86,7 @@ class Pools:
                 "run: genesis pools sync, then: prefect deploy --all"
             )
         name = deployment.work_pool_name
+        self._queues[pool] = deployment.work_queue_id
         try:
             found = await self._line.once("read_pool", lambda client: client.read_work_pool(name or pool))
         except ObjectNotFound:

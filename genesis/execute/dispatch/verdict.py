@@ -10,9 +10,11 @@ from prefect.client.schemas.objects import StateType
 from genesis.execute.dispatch.child import Child
 from genesis.model import ErrorInfo, Leaf
 
-__all__ = ["End", "Verdict", "crashed", "judge"]
+__all__ = ["SUSPENDED", "End", "Verdict", "crashed", "judge"]
 
 _LONGEST = 2000
+SUSPENDED = "its run was suspended"
+"""Begin of the message of a child that has left leaves undone because of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,12 @@ class End:
             first: Whether it is the first of those without a record. Those behind it were not yet at work, unless
                 the child itself could still be.
         """
-        return first or self.lost
+        return (first or self.lost) and not self.suspended
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it has left its leaves undone because the run was suspended."""
+        return self.state is StateType.COMPLETED and self.message.startswith(SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ def judge(leaf: Leaf, child: Child, end: End, *, first: bool, crashes: int) -> V
         first: Whether it is the first of those without a record, so that it was being done.
         crashes: How often a child of this execution ended so while the leaf counted, this time included.
     """
-    if end.stale:
+    if end.stale or end.suspended:
         return Verdict("again")
     if end.error is not None:
         return Verdict("failed", end.error) if first or end.all_fail else Verdict("again")

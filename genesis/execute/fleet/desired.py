@@ -10,16 +10,27 @@ from genesis.errors import DocumentError
 from genesis.model import AgentProfile, Registry
 from genesis.model.base import Model
 
-__all__ = ["MARK", "ORCHESTRATOR_POOL", "WORKER_TYPE", "Fleet", "Pool", "deployment_name", "fleet_of"]
+__all__ = [
+    "MARK",
+    "ORCHESTRATOR_POOL",
+    "WORKER_TYPE",
+    "Fleet",
+    "Pool",
+    "deployment_name",
+    "fleet_of",
+    "mark_of",
+    "owner_of",
+]
 
 ORCHESTRATOR_POOL = "genesis"
 WORKER_TYPE = "genesis"
 MARK = "(kept by genesis pools sync)"
-"""In a pool's description: it was made here, and may be removed here."""
+"""In a pool's description: it was made here, and may be removed here. A project's own has the project's name in it."""
 
 _WAITING_KINDS = frozenset({"llm", "http", "a2a", "deployment", "brief", "rehearsal"})
 """Executors that only wait on the network or a clock: one event loop serves many of them, and can stop them."""
 _PREFIX = "agent-"
+_MARKED = re.compile(re.escape(MARK[:-1]) + r"(?: for (?P<project>[^()]+))?\)")
 _RESERVED_START = "prefect"
 _UNNAMEABLE = re.compile(r"[/%&><\x00-\x1f]")
 _LONGEST_TEXT = 300
@@ -49,6 +60,8 @@ class Fleet(Model):
     """All work pools, the orchestrating one first, then as the registry has the agents."""
 
     pools: tuple[Pool, ...]
+    project: str = ""
+    """Name of the project that they are of; several projects can have pools on one server."""
 
     @property
     def agent_pools(self) -> tuple[Pool, ...]:
@@ -61,12 +74,24 @@ def deployment_name(pool: str) -> str:
     return pool.removeprefix(_PREFIX)
 
 
-def fleet_of(registry: Registry, *, orchestrators: int) -> Fleet:
+def mark_of(project: str) -> str:
+    """Give the mark that the pools of a project have in their descriptions."""
+    return f"{MARK[:-1]} for {project})" if project else MARK
+
+
+def owner_of(description: str | None) -> str | None:
+    """Read the project's name from a pool's description: none of a pool that was made by hand, empty without a name."""
+    found = _MARKED.search(description or "")
+    return None if found is None else found["project"] or ""
+
+
+def fleet_of(registry: Registry, *, orchestrators: int, project: str = "") -> Fleet:
     """Derive the fleet.
 
     Args:
         registry: The agents.
         orchestrators: How many runs are orchestrated at once.
+        project: Name of the project that they are of.
 
     Raises:
         DocumentError: A pool's name cannot be used on a Prefect server, or two pools would share a deployment.
@@ -82,20 +107,21 @@ def fleet_of(registry: Registry, *, orchestrators: int) -> Fleet:
         )
     whole = Pool(
         name=ORCHESTRATOR_POOL,
-        description=f"Orchestrating runs, pre-flight checks and housekeeping {MARK}",
+        description=f"Orchestrating runs, pre-flight checks and housekeeping {mark_of(project)}",
         isolation="process",
         concurrency_limit=orchestrators,
     )
-    return Fleet(pools=(whole, *(_pool(name, agents) for name, agents in members.items())))
+    pools = (whole, *(_pool(name, agents, project) for name, agents in members.items()))
+    return Fleet(pools=pools, project=project)
 
 
-def _pool(name: str, agents: list[AgentProfile]) -> Pool:
+def _pool(name: str, agents: list[AgentProfile], project: str) -> Pool:
     says = "; ".join(f"{agent.name}: {agent.description}".removesuffix(": ") for agent in agents)
     text = " ".join(says.split())
     short = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1].rstrip()}…"
     return Pool(
         name=name,
-        description=f"{short} {MARK}",
+        description=f"{short} {mark_of(project)}",
         isolation="thread" if all(map(_only_waits, agents)) else "process",
         concurrency_limit=sum(agent.max_concurrency for agent in agents),
         agents=tuple(agent.name for agent in agents),

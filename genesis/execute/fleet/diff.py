@@ -7,14 +7,21 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from genesis.errors import RunError
 from genesis.execute.fleet.automations import AutomationSpec
-from genesis.execute.fleet.desired import MARK, WORKER_TYPE, Fleet, Pool
+from genesis.execute.fleet.desired import ORCHESTRATOR_POOL, WORKER_TYPE, Fleet, Pool, owner_of
 from genesis.execute.fleet.template import Template, merged, template_for
 from genesis.model.base import Model
 
 __all__ = ["Change", "Difference", "Field", "SeenAutomation", "SeenPool", "SeenServer", "compare"]
 
 _TOLD_TOGETHER = 5
+_SHARED = (
+    "pool {!r} belongs to project {!r}, and is left alone: its workers run deployed runs with that project's agents. "
+    "Use `genesis run --pools` here, or a server of this project's own; `prefect deploy --all` would replace its "
+    "deployments"
+)
+_NAMELESS = "a sync of the project that has it gives it one; if none has: prefect work-pool delete"
 
 
 class SeenPool(Model):
@@ -31,7 +38,12 @@ class SeenPool(Model):
     @property
     def is_ours(self) -> bool:
         """Whether it was made by a synchronisation."""
-        return MARK in (self.description or "")
+        return self.owner is not None
+
+    @property
+    def owner(self) -> str | None:
+        """The project that it is of; None of one that was made by hand, empty where it has no project's name."""
+        return owner_of(self.description)
 
 
 class SeenAutomation(Model):
@@ -54,6 +66,8 @@ class SeenServer(Model):
     automations: tuple[SeenAutomation, ...] = ()
     deployments: tuple[str, ...] = ()
     """`flow/name` of every deployment of the fleet's flows."""
+    deployed_on: Mapping[str, str] = {}
+    """The pools of those that have one."""
     busy: Mapping[str, int] = {}
     """Unfinished flow runs of the pools that could be removed."""
 
@@ -102,13 +116,20 @@ def compare(
         specs: Wanted automations.
         seen: What the server has.
         base: Base job template of the worker type.
-        prune: Remove pools of agents that are gone, with their deployments.
+        prune: Remove pools of agents that are gone, with their deployments. Those of other projects are left alone.
+
+    Raises:
+        RunError: Something that is wanted belongs to another project.
     """
+    _refuse_clashes(fleet, seen)
     pools = {pool.name: pool for pool in seen.pools}
     changes: list[Change] = []
     notes: list[str] = []
     for pool in fleet.pools:
         found = pools.get(pool.name)
+        if pool.name == ORCHESTRATOR_POOL and _is_anothers(found, fleet):
+            notes.append(_SHARED.format(pool.name, found.owner if found else ""))
+            continue
         change = _created(pool, base) if found is None else _updated(pool, found, base, notes)
         changes += [change] if change else []
     named = {automation.name: automation for automation in seen.automations}
@@ -118,6 +139,30 @@ def compare(
     changes += _removed(fleet, seen, prune, notes)
     notes += _still_to_do(fleet, seen)
     return Difference(changes=tuple(changes), notes=tuple(notes))
+
+
+def _refuse_clashes(fleet: Fleet, seen: SeenServer) -> None:
+    """Make sure that nothing that is wanted belongs to another project."""
+    others = {pool.name: pool.owner for pool in seen.pools if _is_anothers(pool, fleet)}
+    wanted = [pool.name for pool in fleet.agent_pools]
+    clashes = [f"work pool {name!r} belongs to {others[name]!r}" for name in wanted if name in others]
+    for pool in fleet.agent_pools:
+        name = f"agent_task/{pool.deployment}"
+        if (whose := others.get(seen.deployed_on.get(name, ""))) is not None and pool.name not in others:
+            clashes.append(f"deployment {name!r} belongs to {whose!r}")
+    if not clashes:
+        return
+    this = f"project {fleet.project!r}" if fleet.project else "no project"
+    raise RunError(
+        f"another project has what this one would make: {_listed(clashes)}; this is {this}",
+        hint="give the agents pools of their own (`pool` in the agents file), or use another server; if it is the same "
+        "project, give it the same `name` in prefect.yaml",
+        code="GEN-FLEET-CLASH",
+    )
+
+
+def _is_anothers(pool: SeenPool | None, fleet: Fleet) -> bool:
+    return pool is not None and pool.owner not in (None, "", fleet.project)
 
 
 def _created(pool: Pool, base: Template) -> Change:
@@ -211,7 +256,9 @@ def _removed(fleet: Fleet, seen: SeenServer, prune: bool, notes: list[str]) -> I
     wanted = {pool.name for pool in fleet.pools}
     deployments = {pool.deployment for pool in fleet.pools}
     for pool in seen.pools:
-        if not pool.is_ours or pool.name in wanted:
+        if pool.name in wanted or pool.owner != fleet.project:
+            if pool.owner == "" and pool.name not in wanted:
+                notes.append(f"pool {pool.name!r} has no project's name; {_NAMELESS}")
             continue
         busy = seen.busy.get(pool.name, 0)
         if not prune:
@@ -222,7 +269,8 @@ def _removed(fleet: Fleet, seen: SeenServer, prune: bool, notes: list[str]) -> I
             )
         else:
             name = Pool(name=pool.name, description="", isolation="process", concurrency_limit=1).deployment
-            if f"agent_task/{name}" in seen.deployments and name not in deployments:
+            on = seen.deployed_on.get(f"agent_task/{name}", pool.name)
+            if f"agent_task/{name}" in seen.deployments and name not in deployments and on == pool.name:
                 yield Change(action="delete", kind="deployment", name=f"agent_task/{name}")
             yield Change(action="delete", kind="pool", name=pool.name)
 

@@ -71,7 +71,11 @@ def entries_of(fleet: Fleet, *, from_files: bool) -> tuple[Entry, ...]:
         for pool in fleet.agent_pools
     ]
     whole = {flow: _entry(flow, "default", ORCHESTRATOR_POOL, about, from_files) for flow, about in _ABOUT.items()}
-    return (whole["orchestrate"], whole["preflight"], whole["housekeeping"], *agents)
+    entries = (whole["orchestrate"], whole["preflight"], whole["housekeeping"], *agents)
+    if not fleet.project:
+        return entries
+    tags = {"tags": [*_TAGS, f"project:{fleet.project}"]}
+    return tuple(entry.model_copy(update={"first": {**entry.first, **tags}}) for entry in entries)
 
 
 def flow_of(entrypoint: str) -> str:

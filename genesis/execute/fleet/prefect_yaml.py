@@ -7,6 +7,8 @@ that cannot be edited so, nothing is written and the error says so.
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, NamedTuple
 
 import yaml
@@ -16,7 +18,7 @@ from genesis.execute.fleet.desired import Fleet
 from genesis.execute.fleet.entries import KEPT_KEY, KEPT_VALUE, Entry, entries_of, flow_of
 from genesis.execute.fleet.yaml_edit import Edit, YamlList, changed_values, edited
 
-__all__ = ["Synced", "in_step"]
+__all__ = ["Synced", "in_step", "project_in"]
 
 _HEAD = """\
 # Deployments of the fleet, for: prefect deploy --all
@@ -25,7 +27,9 @@ _HEAD = """\
 # point, description, enforce_parameter_schema and pool, adds those of new agents and removes those of agents that are
 # gone. Schedules, parameters, tags, job variables and whatever else you write into them are yours. So is an entry
 # without that line, and all the rest of this file.
-name: genesis
+#
+# The name is the project's: on a server that several projects share, pools and deployments carry it.
+name: {name}
 
 build: []
 push: []
@@ -44,6 +48,7 @@ pull: []
 
 deployments:
 """
+_UNUSABLE = re.compile(r"[^\w .-]+")
 _HINT = "mend it, or run: genesis init --force, which sets it aside and writes it anew"
 
 
@@ -69,7 +74,7 @@ def in_step(text: str | None, fleet: Fleet) -> Synced:
     wanted = entries_of(fleet, from_files=bool(data.get("pull")))
     if text is None or not text.strip():
         whole = "\n".join(_block(entry, 2) for entry in wanted)
-        return Synced(f"{_HEAD}{whole}", ())
+        return Synced(f"{_HEAD.format(name=json.dumps(fleet.project or 'genesis'))}{whole}", ())
     found = YamlList.of(text, "deployments")
     old = data.get("deployments") or []
     if not found.is_block:
@@ -78,6 +83,16 @@ def in_step(text: str | None, fleet: Fleet) -> Synced:
     new = edited(text, edits)
     _check(data, new, wanted)
     return Synced(new, tuple(notes))
+
+
+def project_in(text: str) -> str:
+    """Read a project's name from the text of its `prefect.yaml`; empty where it has none that can be used.
+
+    Raises:
+        DocumentError: The text is no YAML that can be edited.
+    """
+    name = _parsed(text).get("name")
+    return "" if not isinstance(name, str | int) else _UNUSABLE.sub("-", str(name)).strip("- ")
 
 
 def _edits(found: YamlList, old: list[dict[str, Any]], wanted: tuple[Entry, ...]) -> tuple[list[Edit], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from difflib import unified_diff
@@ -13,13 +14,13 @@ from genesis.document import write_atomic
 from genesis.errors import DocumentError, ResourceError, UsageError
 from genesis.execute.fleet.desired import fleet_of
 from genesis.execute.fleet.entries import FLOWS
-from genesis.execute.fleet.prefect_yaml import in_step
+from genesis.execute.fleet.prefect_yaml import in_step, project_in
 from genesis.model import Registry
 from genesis.model.base import Model
 from genesis.routing import load_registry
 from genesis.settings import Limits
 
-__all__ = ["AGENTS_FILE", "FileStep", "Project", "plan_project", "write_project"]
+__all__ = ["AGENTS_FILE", "FileStep", "Project", "plan_project", "project_name", "write_project"]
 
 AGENTS_FILE = Path("deployments/agents.yaml")
 _PLAYBOOKS = Path("deployments/playbooks")
@@ -99,6 +100,16 @@ def plan_project(
     return Project(root=root, steps=tuple(steps), agents=len(registry.agents))
 
 
+def project_name(root: Path) -> str:
+    """Read a project's name from its `prefect.yaml`; empty where it has none.
+
+    Raises:
+        DocumentError: `prefect.yaml` cannot be understood.
+    """
+    text = _content(root / _PREFECT_FILE)
+    return "" if text is None else project_in(text)
+
+
 def write_project(project: Project) -> None:
     """Write what was decided. A file that is replaced although the team may have edited it is kept as `NAME.bak`.
 
@@ -172,13 +183,14 @@ def _flow_file(flow: str) -> str:
 def _prefect(root: Path, registry: Registry, *, force: bool) -> FileStep:
     path = _PREFECT_FILE.as_posix()
     before = _content(root / _PREFECT_FILE)
-    fleet = fleet_of(registry, orchestrators=1)
+    new = fleet_of(registry, orchestrators=1, project=project_in(json.dumps({"name": root.resolve().name})))
     try:
+        fleet = new if before is None else new.model_copy(update={"project": project_in(before)})
         synced = in_step(before, fleet)
     except DocumentError:
         if not force:
             raise
-        return _step(path, before, in_step(None, fleet).text, "written anew")
+        return _step(path, before, in_step(None, new).text, "written anew")
     return _step(path, before, synced.text, "; ".join(synced.notes), replaces=False)
 
 

@@ -63,11 +63,13 @@ async def look_at_server(fleet: Fleet) -> SeenServer:
         found = await _pages(lambda at: client.read_automations(limit=_PAGE, offset=at))
         automations = [_seen(automation.model_dump(mode="json")) for automation in found]
         wanted = {pool.name for pool in fleet.pools}
-        gone = [pool.name for pool in pools if pool.is_ours and pool.name not in wanted]
+        gone = [pool.name for pool in pools if pool.owner == fleet.project and pool.name not in wanted]
+        deployments = await _deployments(client)
         return SeenServer(
             pools=tuple(pools),
             automations=tuple(automations),
-            deployments=await _deployments(client),
+            deployments=tuple(sorted(deployments)),
+            deployed_on={name: pool for name, pool in deployments.items() if pool is not None},
             busy={name: await _unfinished(client, name) for name in gone},
         )
 
@@ -138,12 +140,12 @@ async def _pages(read: Callable[[int], Awaitable[list[_T]]]) -> list[_T]:
             return found
 
 
-async def _deployments(client: PrefectClient) -> tuple[str, ...]:
-    """Name all deployments of the fleet's flows."""
+async def _deployments(client: PrefectClient) -> dict[str, str | None]:
+    """Name all deployments of the fleet's flows, and their pools."""
     wanted = FlowFilter(name=FlowFilterName(any_=list(_FLOWS)))
     flows = {flow.id: flow.name for flow in await client.read_flows(flow_filter=wanted)}
     found = await _pages(lambda at: client.read_deployments(flow_filter=wanted, limit=_PAGE, offset=at))
-    return tuple(sorted(f"{flows.get(deployment.flow_id, '')}/{deployment.name}" for deployment in found))
+    return {f"{flows.get(each.flow_id, '')}/{each.name}": each.work_pool_name for each in found}
 
 
 async def _unfinished(client: PrefectClient, pool: str) -> int:

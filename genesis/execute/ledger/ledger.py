@@ -8,6 +8,7 @@ genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came t
 genesis/<run id>/deliveries/00012-….json  what a person handed in for a leaf; written once, and counts before its record
 genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/owner.json           which flow run orchestrates
+genesis/<run id>/suspended.json       whether workers are to begin no leaf for now
 genesis/<run id>/state.json           the run's last known state
 genesis/<run id>/moments.json         what happened besides the leaves' outcomes; written when the run ends
 genesis/<run id>/files/…              what agents leave: briefs, logs
@@ -21,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,18 @@ class Ledger:
         """Read what an attempt came to; None where no whole record of it is there."""
         return await self._read_record(_attempt_name(leaf, token), leaf)
 
+    async def attempted(self, leaves: Sequence[Leaf]) -> list[tuple[Leaf, Outcome]]:
+        """Read what all attempts came to; nothing from a storage that cannot list."""
+        tried = set(await self.store.names(self._name("attempts")) or ())
+        found: list[tuple[Leaf, Outcome]] = []
+        for leaf in leaves:
+            name = leaf_name(leaf)
+            tokens = await self.store.names(self._name(f"attempts/{name}")) if name in tried else None
+            for token in tokens or ():
+                outcome = await self.attempt(leaf, token.removesuffix(".json"))
+                found += [(leaf, outcome)] if outcome is not None else []
+        return found
+
     async def adopt(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Make the outcome of an attempt the leaf's own. Only who orchestrates the run may."""
         await self._write_record(f"leaves/{leaf_name(leaf)}.json", leaf, outcome)
@@ -282,6 +295,15 @@ class Ledger:
         """
         raw = await self.store.read(self._name(outcome.result_ref)) if outcome.result_ref is not None else None
         return "" if raw is None else raw[: 4 * most].decode("utf-8", "replace")[:most]
+
+    async def suspend(self, *, suspended: bool) -> None:
+        """Note whether workers are to begin no leaf for now."""
+        if suspended or await self.suspended():
+            await self._write("suspended.json", suspended)
+
+    async def suspended(self) -> bool:
+        """Whether workers are to begin no leaf for now."""
+        return await self.store.read(self._name("suspended.json")) == b"true"
 
     async def take_over(self, owner: Owner) -> None:
         """Note who orchestrates the run from now on."""

@@ -14,6 +14,7 @@ __all__ = ["RunLock"]
 
 
 _TRIES = 10
+_LOCKS = Path("/proc/locks")
 
 
 class RunLock:
@@ -83,6 +84,17 @@ class RunLock:
             os.close(self._handle)
             self._handle = None
 
+    def stopped_holder(self) -> int | None:
+        """Find the process on this host that holds the lock and is stopped (SIGSTOP); None where there is none."""
+        try:
+            inode = self._path.stat().st_ino
+            locks = [line.split() for line in _LOCKS.read_text().splitlines()]
+            holders = [int(words[-4]) for words in locks if "FLOCK" in words and words[-3].endswith(f":{inode}")]
+            stopped = [pid for pid in holders if _state_of(pid) == "T"]
+        except (OSError, ValueError):  # not Linux, or it has just gone
+            return None
+        return stopped[0] if stopped else None
+
     @property
     def held_elsewhere(self) -> bool:
         """Whether some process works on the run now."""
@@ -93,3 +105,7 @@ class RunLock:
             return True
         except (ResourceError, UsageError):
             return False
+
+
+def _state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -30,8 +30,8 @@ _TRACE_PARTS = 4
 
 
 def new_run_id(now: datetime, token: str | None = None) -> str:
-    """Make a run id that sorts by time, for example `20261122-142530-3f9a1c`."""
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{token or secrets.token_hex(3)}"
+    """Make a run id that sorts by time, for example `20261122-142530-3f9a1c04b7de`."""
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{token or secrets.token_hex(6)}"
 
 
 class Header(Model):
@@ -56,6 +56,8 @@ class Header(Model):
     """Folders of the team's own modules."""
     pools: bool = False
     """Whether leaves run on the work pools of their agents."""
+    flow_run_id: str | None = None
+    """The flow run whose run it is, where a worker runs it; no other flow run goes on with it by itself."""
     folder: str | None = None
     """Where it was started, which is where its leaves run; None where they run on workers."""
 

@@ -26,7 +26,7 @@ from genesis.execute.server.spawn import installed_prefect, spawn
 from genesis.model import Model
 from genesis.settings import NO_HOME, Settings
 
-__all__ = ["ServerInfo", "Starting", "begin_start", "down", "server_process", "status", "up", "wait_ready"]
+__all__ = ["ServerInfo", "Starting", "begin_start", "down", "revive", "server_process", "status", "up", "wait_ready"]
 
 _POLL_S = 0.03
 _GRACE_S = 8.0
@@ -163,6 +163,28 @@ def up(settings: Settings, backends: Backends | None = None) -> ServerInfo:
         ResourceError, ServiceError, UsageError: As `begin_start` and `wait_ready`.
     """
     return wait_ready(begin_start(settings, backends))
+
+
+def revive(settings: Settings, api_url: str) -> bool:
+    """Start the server again where it has ended by itself: not one that somebody stopped, and no other one.
+
+    Args:
+        settings: Where it is.
+        api_url: The API that is missed.
+
+    Returns:
+        Whether it was started.
+
+    Raises:
+        ResourceError, ServiceError, UsageError: As `begin_start` and `wait_ready`.
+    """
+    written = ServerFiles(settings.home).read()
+    if written is None or written.pid is None or _runs(written):
+        return False
+    if api_url.rstrip("/") != f"http://{url_host(written.host)}:{written.port}/api":
+        return False
+    up(settings)
+    return True
 
 
 def status(settings: Settings, *, ask: bool = True) -> ServerInfo:

@@ -4,9 +4,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+
+from genesis.resilience.breakers import store_of
+from genesis.resilience.redis_store import RedisStore
+from genesis.settings import ResilienceSettings
 
 _ROOT = Path(__file__).parents[3]
 _COMPOSE = _ROOT / "docker" / "compose.yaml"
@@ -36,7 +41,7 @@ def test_it_is_valid_by_the_compose_specification():
 
 
 def test_every_part_is_there(compose):
-    assert set(compose["services"]) == _OURS | _WATCHERS | {"postgres", "redis"}
+    assert set(compose["services"]) == _OURS | _WATCHERS | {"postgres", "redis", "state"}
     assert compose["services"]["cli"]["profiles"] == ["cli"]
 
 
@@ -147,8 +152,27 @@ def test_the_databases_are_out_of_the_reach_of_agents(compose):
     for name in ("postgres", "redis"):
         assert compose["services"][name]["networks"] == ["data"]
     for name in _WORKERS | {"deploy", "cli"}:
-        assert compose["services"][name]["networks"] == ["api"]
-        assert not [key for key in compose["services"][name]["environment"] if "DATABASE" in key or "REDIS" in key]
+        assert "data" not in compose["services"][name]["networks"]
+        environment = compose["services"][name]["environment"]
+        assert not [key for key in environment if "DATABASE" in key or ("REDIS" in key and "RESILIENCE" not in key)]
+
+
+def test_workers_share_breakers_and_rates_in_a_redis_of_their_own(compose):
+    assert compose["networks"]["state"]["internal"]
+    assert compose["services"]["state"]["networks"] == ["state"]
+    for name in _WORKERS | {"cli"}:
+        service = compose["services"][name]
+        settings = ResilienceSettings(
+            share=service["environment"]["GENESIS_RESILIENCE__SHARE"],
+            redis_url=service["environment"]["GENESIS_RESILIENCE__REDIS_URL"],
+        )
+        address = urlsplit(settings.redis_url.get_secret_value())
+        assert isinstance(store_of(settings, _ROOT), RedisStore)
+        assert (address.hostname, address.port) == ("state", 6379)
+        assert address.password == compose["services"]["state"]["environment"]["REDIS_PASSWORD"]
+        assert address.password != compose["services"]["redis"]["environment"]["REDIS_PASSWORD"]
+        assert service["networks"] == ["api", "state"]
+        assert service["depends_on"]["state"]["condition"] == "service_healthy"
 
 
 def test_no_secret_is_in_the_files(docker):
@@ -161,7 +185,7 @@ def test_no_secret_is_in_the_files(docker):
     assert {".env", "agents.env"} <= set(ignored)
 
 
-@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "PREFECT_AUTH"])
+@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "STATE_PASSWORD", "PREFECT_AUTH"])
 def test_a_secret_that_is_missing_stops_it(name, docker):
     text = (docker / "compose.yaml").read_text("utf-8")
     assert f"${{{name}:?" in text
@@ -242,8 +266,9 @@ def test_several_api_processes_neither_migrate_nor_register_blocks(compose):
     assert "/opt/genesis/register_blocks.py" in script
 
 
-def test_redis_reads_its_password_from_standard_input(compose):
-    *shell, script = compose["services"]["redis"]["command"]
+@pytest.mark.parametrize("name", ["redis", "state"])
+def test_redis_reads_its_password_from_standard_input(compose, name):
+    *shell, script = compose["services"][name]["command"]
     shown = re.sub(r"exec redis-server .*<<", "cat <<", script)
     done = subprocess.run(
         [*shell, shown],

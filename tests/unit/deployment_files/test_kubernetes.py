@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 import warnings
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -180,6 +181,17 @@ def test_nobody_calls_a_worker_and_a_worker_calls_no_database(manifests):
     (internet,) = policies["genesis-workers-internet"]["spec"]["egress"]
     assert [port["port"] for port in internet["ports"]] == [443]
     assert "169.254.0.0/16" in internet["to"][0]["ipBlock"]["except"]
+
+
+def test_workers_share_breakers_and_rates(manifests, workloads):
+    assert _named(manifests, "ConfigMap")["genesis"]["data"]["GENESIS_RESILIENCE__SHARE"] == "redis"
+    url = urlsplit(_named(manifests, "Secret")["genesis-state"]["stringData"]["redis-url"])
+    for name in _WORKERS:
+        sources = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in _container(workloads[name])["env"]}
+        assert sources["GENESIS_RESILIENCE__REDIS_URL"] == {"name": "genesis-state", "key": "redis-url"}
+    (rule,) = _named(manifests, "NetworkPolicy")["genesis-workers-state"]["spec"]["egress"]
+    assert [each["port"] for each in rule["ports"]] == [url.port]
+    assert url.hostname not in _named(manifests, "Secret")["prefect-redis"]["stringData"]["url"]
 
 
 def test_prometheus_finds_the_workers_and_is_let_in(manifests, workloads):

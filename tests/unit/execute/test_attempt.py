@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from genesis.agents import Result
 from genesis.compile import compile_program
 from genesis.errors import ResourceError, TaskError
 from genesis.execute.attempt import MOST_KEPT, LeafRun, error_info
@@ -92,3 +93,43 @@ def test_a_history_keeps_the_last_attempts_and_no_long_texts():
         run.failed(ErrorInfo(code="GEN-TASK", message="x" * 5000))
     assert [tried.number for tried in run.outcome.history] == list(range(51 - MOST_KEPT, 51))
     assert len(run.outcome.model_dump_json()) < 20_000
+
+
+async def _finishing(record):
+    """An attempt whose work is done, and that writes its record now."""
+    program = compile_program(*routed_to(a_plan(a_task("x"))))
+    session = SimpleNamespace(now=utc_now, settings=Settings(), record=record, program=program)
+    run = LeafRun(session, program.leaves[0], {})
+    return run, asyncio.create_task(run._finish(Result(value=1), "completed"))
+
+
+async def test_a_leaf_that_is_cancelled_while_its_record_is_written_stays_done():
+    written, go_on = [], asyncio.Event()
+
+    async def record(_leaf, outcome):
+        await go_on.wait()
+        written.append(outcome.state)
+        return outcome
+
+    run, finishing = await _finishing(record)
+    await asyncio.sleep(0)
+    finishing.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await finishing
+    assert (await run.end("cancelled")).state == "completed"
+    assert written == ["completed"]
+
+
+async def test_a_record_that_is_written_is_not_replaced_by_a_failure():
+    written = []
+
+    async def record(_leaf, outcome):
+        written.append(outcome.state)
+        return outcome
+
+    run, finishing = await _finishing(record)
+    await finishing
+    assert (await run.end("failed", ErrorInfo(code="GEN-TASK", message="no"))).state == "completed"
+    assert written == ["completed"]

@@ -26,6 +26,7 @@ from genesis.execute.server import (
     health,
     host,
     lifecycle,
+    revive,
     spawn,
     status,
     up,
@@ -166,6 +167,29 @@ def test_server_that_hangs_is_reported_after_the_timeout_and_can_be_stopped(sett
     assert info.state == "unresponsive"
     assert "genesis server down" in info.note
     down(settings)
+    assert status(settings).state == "stopped"
+
+
+def test_a_server_that_died_is_revived_on_its_port_and_no_other_is(settings):
+    first = up(settings)
+    assert not revive(settings, first.api_url)
+    os.kill(first.pid, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while status(settings).state != "stopped":
+        assert time.monotonic() < until
+    assert not revive(settings, "http://127.0.0.1:1/api")
+    assert status(settings).state == "stopped"
+    assert revive(settings, f"{first.api_url}/")
+    again = status(settings)
+    assert (again.state, again.port) == ("running", first.port)
+    assert again.pid != first.pid
+    assert not revive(settings, first.api_url)
+
+
+def test_a_server_that_somebody_stopped_stays_down(settings):
+    first = up(settings)
+    down(settings)
+    assert not revive(settings, first.api_url)
     assert status(settings).state == "stopped"
 
 

@@ -2,23 +2,33 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Running
 
-from genesis.flows.agent_work import Order
+from genesis.flows.agent_work import Order, waited_s
 
 
-def order(until):
-    return Order("r", ["a"], ["f"], 1, "t", until=until)
+def _order(**more):
+    return Order("r", ["a"], ["f"], 1, "t", **more)
 
 
 def test_without_a_deadline_there_is_all_the_time():
-    assert order(None).left_s == math.inf
+    assert _order(waited_s=3.0).left_s == math.inf
 
 
-@pytest.mark.parametrize("seconds", [-30, 30, 3600])
-def test_a_deadline_in_utc_is_time_left_by_this_hosts_clock(seconds):
-    until = datetime.now(UTC) + timedelta(seconds=seconds)
-    assert order(until.isoformat()).left_s == pytest.approx(seconds, abs=5)
-    elsewhere = until.astimezone(datetime.now().astimezone().tzinfo)
-    assert order(elsewhere.isoformat()).left_s == pytest.approx(seconds, abs=5)
+def test_the_time_that_is_left_is_what_was_given_less_the_wait():
+    assert _order(given_s=30.0, waited_s=12.5).left_s == 17.5
+    assert _order(given_s=1.0, waited_s=12.5).left_s < 0
+
+
+@pytest.mark.parametrize("skew", [timedelta(hours=-5), timedelta(0), timedelta(hours=5)])
+def test_a_wait_is_measured_by_the_servers_clock_alone(skew):
+    created = datetime.now(UTC) + skew
+    state = Running()
+    state.timestamp = created + timedelta(seconds=7)
+    flow_run = FlowRun(id=uuid4(), flow_id=uuid4(), created=created, state=state)
+    assert waited_s(flow_run) == pytest.approx(7.0)
+    assert waited_s(FlowRun(id=uuid4(), flow_id=uuid4())) == 0.0

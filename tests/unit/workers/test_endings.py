@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Cancelling, Running
+from prefect.states import AwaitingRetry, Cancelled, Cancelling, Pending, Running, Suspended
 
 from genesis.workers.api import Api
 from genesis.workers.endings import Endings
@@ -15,12 +15,12 @@ from genesis.workers.endings import Endings
 
 class Client:
     def __init__(self):
-        self.current, self.set, self.fault = Running(), [], None
+        self.current, self.run_count, self.set, self.fault = Running(), 1, [], None
 
     async def read_flow_run(self, identity):
         if self.fault:
             raise self.fault
-        return SimpleNamespace(state=self.current)
+        return SimpleNamespace(state=self.current, run_count=self.run_count)
 
     async def set_flow_run_state(self, identity, state):
         self.set.append((state.name, state.message))
@@ -80,3 +80,28 @@ async def test_a_refusal_is_raised(made):
     made.client.fault = httpx.HTTPStatusError("no", request=response.request, response=response)
     with pytest.raises(httpx.HTTPStatusError):
         await made.endings.crashed(made.run, "its process died")
+
+
+@pytest.mark.parametrize(("name", "run_count"), [("running", 2), ("scheduled", 1), ("claimed", 1)])
+async def test_a_run_that_another_process_has_by_now_is_left_alone(made, name, run_count):
+    made.run.state = Pending(message="claimed by me")
+    made.client.run_count = run_count
+    others = {"running": Running(), "scheduled": AwaitingRetry(), "claimed": Pending(message="claimed by another")}
+    made.client.current = others[name]
+    await made.endings.given_back(made.run, "its frozen process was ended")
+    await made.endings.crashed(made.run, "its frozen process was ended")
+    assert made.client.set == []
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_a_run_that_is_still_this_claim_is_given_back(made, running):
+    made.run.state = claim = Pending(message="claimed by me")
+    made.client.current = Running() if running else claim
+    await made.endings.given_back(made.run, "its process died")
+    assert [name for name, _ in made.client.set] == ["AwaitingRetry"]
+
+
+async def test_a_suspended_run_is_not_scheduled_when_its_worker_stops(made):
+    made.client.current = Suspended()
+    await made.endings.given_back(made.run, "its worker stopped")
+    assert made.client.set == []

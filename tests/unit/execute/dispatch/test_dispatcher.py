@@ -50,7 +50,10 @@ def dispatch(make, line, api):
     api.answers(
         "create_flow_run_from_deployment",
         lambda _id, parent_task_run_id, **_: SimpleNamespace(
-            id=uuid4(), parent_task_run_id=parent_task_run_id, state_type=StateType.SCHEDULED
+            id=uuid4(),
+            parent_task_run_id=parent_task_run_id,
+            state_type=StateType.SCHEDULED,
+            work_queue_id=None,
         ),
     )
 
@@ -83,7 +86,7 @@ async def test_the_same_dispatch_of_an_earlier_execution_is_taken_on_with_its_ow
     theirs = uuid4()
     api.answers(
         "create_flow_run_from_deployment",
-        lambda *_, **__: SimpleNamespace(id=uuid4(), parent_task_run_id=theirs, state_type=None),
+        lambda *_, **__: SimpleNamespace(id=uuid4(), parent_task_run_id=theirs, state_type=None, work_queue_id=None),
     )
     child = await dispatch(Known(uuid4()))
     assert (child.inherited, child.link) == (True, theirs)
@@ -94,13 +97,15 @@ async def test_a_task_run_that_is_gone_already_is_no_trouble(dispatch, api):
     api.answers("delete_task_run", ObjectNotFound(None))
     api.answers(
         "create_flow_run_from_deployment",
-        lambda *_, **__: SimpleNamespace(id=uuid4(), parent_task_run_id=None, state_type=StateType.SCHEDULED),
+        lambda *_, **__: SimpleNamespace(
+            id=uuid4(), parent_task_run_id=None, state_type=StateType.SCHEDULED, work_queue_id=None
+        ),
     )
     assert (await dispatch(Known(uuid4()))).link is None
 
 
 async def test_a_deployment_that_vanished_is_looked_for_again(dispatch, api):
-    made = SimpleNamespace(id=uuid4(), parent_task_run_id=uuid4(), state_type=StateType.SCHEDULED)
+    made = SimpleNamespace(id=uuid4(), parent_task_run_id=uuid4(), state_type=StateType.SCHEDULED, work_queue_id=None)
     answers = iter([refusal(404), made])
     api.answers("create_flow_run_from_deployment", lambda *_, **__: next(answers))
     pools = Known(uuid4())

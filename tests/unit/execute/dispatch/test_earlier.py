@@ -11,7 +11,8 @@ from genesis.testing.plans import a_task
 
 def flow_run(given, state=None):
     state = state or Completed()
-    return SimpleNamespace(id=uuid4(), parameters=given, state=state, state_type=state.type, parent_task_run_id=None)
+    about = {"state": state, "state_type": state.type, "parent_task_run_id": None, "work_queue_id": None}
+    return SimpleNamespace(id=uuid4(), parameters=given, **about)
 
 
 async def test_children_of_this_run_and_plan_are_found_the_latest_attempt_first(make, line, api):

@@ -31,12 +31,20 @@ async def test_what_the_api_refuses_is_raised_at_once(api, line):
         await line.call("hello", lambda client: client.hello())
 
 
-async def test_a_server_that_always_has_a_fault_is_given_up(api, line):
-    api.answers("hello", [status(500) for _ in range(24)])
+async def test_a_server_whose_database_pool_has_run_out_is_waited_for(api, line):
+    api.answers("hello", [*(status(code) for code in (500, 503, 429, 504) for _ in range(50)), "hi"])
+    assert await line.call("hello", lambda client: client.hello()) == "hi"
+
+
+async def test_a_server_that_always_has_a_fault_is_given_up(line, clock):
+    async def faulty(_client):
+        clock.now += 100
+        raise status(500)
+
     with pytest.raises(Away) as caught:
-        await line.call("hello", lambda client: client.hello())
+        await line.call("hello", faulty)
     assert caught.value.fault
-    assert line.calls["hello"] == 24
+    assert line.calls["hello"] == 9
 
 
 async def test_a_busy_server_does_not_count_as_one_that_did_not_answer(api, line):

@@ -20,6 +20,9 @@ class Troubles:
         self.asked.append(pool)
         return self.found
 
+    def queue(self, pool):
+        return None
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):

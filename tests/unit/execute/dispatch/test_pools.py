@@ -17,7 +17,7 @@ GONE = ObjectNotFound(None)
 def pools(line, said, api):
     api.answers(
         "read_deployment_by_name",
-        lambda _name: SimpleNamespace(id=ID, work_pool_name="agent-qa", work_queue_name="default"),
+        lambda _name: SimpleNamespace(id=ID, work_pool_name="agent-qa", work_queue_name="default", work_queue_id=ID),
     )
     pool(api)
     queue(api, paused=False)
@@ -62,7 +62,8 @@ async def test_a_pool_with_a_worker_has_no_trouble(pools, said):
         ),
         (
             lambda api: api.answers(
-                "read_deployment_by_name", lambda _: SimpleNamespace(id=ID, work_pool_name=None, work_queue_name=None)
+                "read_deployment_by_name",
+                lambda _: SimpleNamespace(id=ID, work_pool_name=None, work_queue_name=None, work_queue_id=None),
             ),
             ["has no work pool", "prefect deploy --all"],
         ),

@@ -2,8 +2,9 @@
 
 import pytest
 
+from genesis.errors import RunError
 from genesis.execute.fleet.automations import QUIET_S, takeover
-from genesis.execute.fleet.desired import MARK, fleet_of
+from genesis.execute.fleet.desired import MARK, fleet_of, mark_of
 from genesis.execute.fleet.diff import SeenAutomation, SeenPool, SeenServer, compare
 from genesis.execute.fleet.template import template_for
 from genesis.model import Registry
@@ -192,3 +193,49 @@ def test_automation_with_other_actions_is_set_again(actions):
     notice, take = takeover()
     found = difference(server(automations=[seen_automation(notice, actions=actions), seen_automation(take)]))
     assert [[field.name for field in change.fields] for change in found.changes] == [["actions"]]
+
+
+MINE = FLEET.model_copy(update={"project": "mine"})
+
+
+def owned(project, name="agent-old"):
+    return SeenPool(name=name, type="genesis", description=f"old_agent {mark_of(project)}", has_workers=True)
+
+
+@pytest.mark.parametrize(("owner", "goes"), [("mine", True), ("theirs", False), ("", False)])
+def test_prune_removes_pools_of_this_project_alone(owner, goes):
+    found = compare(MINE, takeover(), server(more=[owned(owner)]), base=BASE, prune=True)
+    assert [change.name for change in found.changes if change.action == "delete"] == (["agent-old"] if goes else [])
+    assert any("no project's name" in note for note in found.notes) is (owner == "")
+
+
+def test_a_pool_that_belongs_to_another_project_is_a_clash_and_no_change():
+    name = FLEET.pools[1].name
+    seen = server(replace=[seen_pool(FLEET.pools[1], description=f"theirs {mark_of('theirs')}")])
+    with pytest.raises(RunError, match=f"work pool '{name}' belongs to 'theirs'; this is project 'mine'") as caught:
+        compare(MINE, takeover(), seen, base=BASE)
+    assert caught.value.code == "GEN-FLEET-CLASH"
+    with pytest.raises(RunError, match="this is no project"):
+        compare(FLEET, takeover(), seen, base=BASE)
+
+
+def test_the_orchestrators_pool_of_another_project_is_left_alone():
+    theirs = seen_pool(FLEET.pools[0], description=f"theirs {mark_of('theirs')}", concurrency_limit=99)
+    found = compare(MINE, takeover(), server(replace=[theirs]), base=BASE)
+    assert "genesis" not in {change.name for change in found.changes}
+    assert any("pool 'genesis' belongs to project 'theirs'" in note for note in found.notes)
+
+
+def test_a_deployment_on_a_pool_of_another_project_is_a_clash():
+    seen = server(more=[owned("theirs", name="qa")])
+    seen = seen.model_copy(update={"deployed_on": {"agent_task/qa": "qa"}})
+    with pytest.raises(RunError, match="deployment 'agent_task/qa' belongs to 'theirs'"):
+        compare(MINE, takeover(), seen, base=BASE)
+
+
+def test_pools_from_before_projects_had_names_become_the_projects_own():
+    mine = fleet_of(Registry(agents=(an_agent("qa_agent"),)), orchestrators=10, project="mine")
+    nameless = seen_pool(mine.pools[1], description=f"qa_agent {MARK}")
+    found = compare(mine, (), SeenServer(pools=(nameless,)), base=BASE)
+    change = next(change for change in found.changes if change.name == nameless.name)
+    assert change.values["description"].endswith("for mine)")
