@@ -10,6 +10,7 @@ from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, f
 from genesis.cli.options import is_plan_file
 from genesis.cli.output import notes
 from genesis.cli.planning_progress import PlanningProgress
+from genesis.errors import ResourceError
 from genesis.model import Plan, Registry
 from genesis.pipeline import Prepared, compiled, make_plan, prepare
 from genesis.planning.overrides import Overrides
@@ -102,6 +103,9 @@ def _start_up(settings: Settings) -> StartUp:
     """Say what starting up takes here."""
     from genesis.execute.server import configured_api, status
 
-    is_there = configured_api() is not None or status(settings, ask=False).state == "running"
+    try:
+        is_there = configured_api() is not None or status(settings, ask=False).state == "running"
+    except ResourceError:  # without a home there is no server, and checking a plan needs none
+        is_there = False
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     return (START_UP if is_there else SERVER_START_UP).on_busy_machine(load)

@@ -26,7 +26,9 @@ def talks():
     os.write(1, b"a write\\n")
     subprocess.run(["echo", "a child"])
     warnings.warn("a warning")
-    threading.Thread(target=lambda: (time.sleep(0.3), print("a thread"))).start()
+    thread = threading.Thread(target=print, args=("a thread",))
+    thread.start()
+    thread.join()
     atexit.register(print, "an atexit")
     return {"ok": True}
 
