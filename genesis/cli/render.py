@@ -48,13 +48,16 @@ STATE_STYLES = {
 }
 
 
-def plan_view(routed: RoutedPlan, report: Report, forecast: Forecast | None = None) -> RenderableType:
+def plan_view(
+    routed: RoutedPlan, report: Report, forecast: Forecast | None = None, *, most: int = _MOST_ROWS
+) -> RenderableType:
     """Show a plan: its tree with agents, reasons and estimates, then what validation found.
 
     Args:
         routed: The plan.
         report: What validation found.
         forecast: What is known of its run, for the totals; none where the plan cannot run.
+        most: How many tasks are shown.
     """
     plan = routed.plan
     head = Text.assemble((" ".join(plan.request.split()), "bold"), (f"  planned by {plan.planner}", "dim"))
@@ -62,7 +65,7 @@ def plan_view(routed: RoutedPlan, report: Report, forecast: Forecast | None = No
     edges = shown_edges(plan)
     shown = 0
     stack: list[tuple[Task, str, Tree]] = [(task, task.id, tree) for task in reversed(plan.tasks)]
-    while stack and shown < _MOST_ROWS:
+    while stack and shown < most:
         task, path, parent = stack.pop()
         branch = parent.add(_task_line(task, routed.routes.get(path), edges.get(path, ())))
         shown += 1

@@ -11,6 +11,9 @@ from genesis.cli.output import console, print_document
 
 __all__ = ["route", "simulate", "validate"]
 
+_MOST_CHECKED = 40
+"""Tasks that `validate` shows: whoever checks a file has the plan at hand, and wants the findings on the screen."""
+
 _plan_file = click.argument("plan", metavar="PLAN")
 
 
@@ -55,7 +58,8 @@ def validate(plan: str, agents: Path | None, as_json: bool) -> int:
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))
     else:
-        console().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
+        known = forecast(prepared, settings)
+        console().print(plan_view(prepared.routed, prepared.report, known, most=_MOST_CHECKED))
     return 0 if prepared.report.ok else 1
 
 

@@ -146,7 +146,7 @@ def test_chain_of_5000_needs_a_higher_limit_and_then_works(genesis):
     for view in ("validate", "simulate"):
         seen = genesis(view, "chain.json", env=more)
         assert seen.code == 0
-        assert len(seen.out.splitlines()) < 200
+        assert len(seen.out.splitlines()) < 100
 
 
 def agents_file(*agents, rules=()):
