@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from genesis.errors import TaskError
+from genesis.foreign import read_safely
 from genesis.resilience.taxonomy import classify
 
 __all__ = ["Threads"]
@@ -134,10 +135,4 @@ def _carriable(error: BaseException, label: str) -> BaseException:
 
 def _is_describable(error: BaseException) -> bool:
     """Whether an exception's text and attributes can be read; both are anyone's code."""
-    try:
-        str(error)
-        repr(error)
-        classify(error)
-    except BaseException:  # noqa: BLE001  # whatever it is: this exception cannot be shown
-        return False
-    return True
+    return read_safely(lambda: (str(error), repr(error), classify(error)), None) is not None
