@@ -91,7 +91,8 @@ async def test_a_ledger_that_is_of_somebody_else_is_refused(store, owner):
 
 
 @pytest.mark.parametrize(
-    ("owner", "goes_on"), [(None, True), (str(_FIRST.id), True), (str(uuid4()), True), (str(_SECOND.id), False)]
+    ("owner", "goes_on"),
+    [(None, True), (str(_FIRST.id), True), ("8dfc0588-0f76-498d-a97d-a2983a256761", True), (str(_SECOND.id), False)],
 )
 async def test_a_ledger_from_before_is_gone_on_with_by_its_flow_run_alone(store, owner, goes_on):
     former = open_ledger(store, f"20261122-142530-{_FIRST.id.hex[:12]}", Settings())
