@@ -32,7 +32,7 @@ from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.api import Api, impatient, is_passing
 from genesis.workers.environment import inherited_environment
 from genesis.workers.health import HealthPage
-from genesis.workers.lost import LostRuns
+from genesis.workers.lost import LostRuns, LostWorkers
 from genesis.workers.options import ServiceOptions
 from genesis.workers.polling import Pace, Poller
 from genesis.workers.pools import ORCHESTRATORS, Pool, Pools
@@ -217,6 +217,7 @@ class Service:
             return [self._once()]
         pools = tuple(self._pools.all.values())
         parts = [self._wake.run(), self._keep_knowing(), self._keep_in_step()]
+        parts.append(self._lost_workers().watch())
         if ORCHESTRATORS in self._pools.all:
             every_s = self.options.settings.idle_poll_s
             parts.append(LostRuns(self._api, ORCHESTRATORS, every_s=every_s, say=self._say).watch())
@@ -224,6 +225,12 @@ class Service:
             parts.append(self._keep_server(self.options.mend))
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
         return parts + [poller.run() for poller in self._pollers.values()]
+
+    def _lost_workers(self) -> LostWorkers:
+        how, name = self.options.settings, self.options.name
+        return LostWorkers(
+            self._api, self._pools.all, self._runs, worker=name, every_s=how.heartbeat_s, lost_after_s=how.lost_after_s
+        )
 
     async def _once(self) -> None:
         for poller in self._pollers.values():

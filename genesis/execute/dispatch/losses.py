@@ -1,13 +1,11 @@
-"""Notice that a worker has gone, without comparing the clocks of two machines.
+"""Notice that the worker of a child has gone.
 
-A worker's heartbeat moves a time in the API on. What that time says does not matter; how long it stays the same does,
-measured here, while the API answers: an API that was away could not be told that a worker is alive.
+Heartbeats are compared while the API answers: an API that was away could not be told that a worker is alive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from prefect.client.orchestration import PrefectClient
@@ -16,17 +14,12 @@ from prefect.exceptions import ObjectNotFound
 
 from genesis.execute.dispatch.child import Child
 from genesis.execute.dispatch.line import Line
+from genesis.resilience.heartbeats import Heartbeats
 
 __all__ = ["CLAIMED_BY", "Losses"]
 
 CLAIMED_BY = "claimed by "
 _PAGE = 200
-
-
-@dataclass(slots=True)
-class _Beat:
-    said: datetime | None
-    since: float
 
 
 class Losses:
@@ -40,10 +33,7 @@ class Losses:
 
     def __init__(self, line: Line, *, lost_after_s: float, longest_gap_s: float):
         self._line = line
-        self._lost_after_s = lost_after_s
-        self._longest_gap_s = longest_gap_s
-        self._beats: dict[tuple[str, str], _Beat] = {}
-        self._looked_at = 0.0
+        self._beats = Heartbeats[tuple[str, str]](lost_after_s=lost_after_s, longest_gap_s=longest_gap_s)
         self._failures = 0
 
     async def look(self, quiet: Iterable[Child]) -> list[tuple[Child, str]]:
@@ -63,28 +53,18 @@ class Losses:
         beats: dict[tuple[str, str], datetime | None] = {}
         for pool in dict.fromkeys(child.pool for child in watched):
             beats |= await self._read(pool)
-        now = self._line.clock()
         for child in watched:
             beats.setdefault((child.pool, child.claimed_by or ""), None)
-        self._compare(now, beats)
+        now = self._line.clock()
+        if self._failures != self._line.failures:
+            self._beats.forget()
+        self._failures = self._line.failures
+        self._beats.compare(now, beats)
         return [
             (child, name)
             for child in watched
-            if (name := child.claimed_by) and now - self._beats[child.pool, name].since >= self._lost_after_s
+            if (name := child.claimed_by) and self._beats.is_lost((child.pool, name), now)
         ]
-
-    def _compare(self, now: float, beats: dict[tuple[str, str], datetime | None]) -> None:
-        """Take in what was read: a heartbeat that moved, or a break in the looking, starts the time anew."""
-        broken = self._failures != self._line.failures or now - self._looked_at > self._longest_gap_s
-        self._failures, self._looked_at = self._line.failures, now
-        if broken:
-            self._beats.clear()
-        for key, said in beats.items():
-            known = self._beats.get(key)
-            if known is None or known.said != said:
-                self._beats[key] = _Beat(said, now)
-        for key in self._beats.keys() - beats.keys():
-            del self._beats[key]
 
     async def _claimant(self, child: Child) -> str:
         """Read who took a child; empty where it does not say, as with workers of other types."""

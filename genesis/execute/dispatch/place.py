@@ -25,6 +25,7 @@ from genesis.execute.dispatch.line import Away, Line, connect, impatient
 from genesis.execute.dispatch.outbox import Outbox
 from genesis.execute.dispatch.oversight import Oversight, close_child, stop_child
 from genesis.execute.dispatch.pools import Pools
+from genesis.execute.dispatch.verdict import End
 from genesis.execute.dispatch.waiter import Waiter
 from genesis.execute.ledger import is_done
 from genesis.execute.session import Session
@@ -221,9 +222,20 @@ class PoolPlace:
                 adopted[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
         for earlier in found:
             needed = [leaf for leaf in earlier.child.leaves if not self._is_settled(leaf, adopted)]
-            if not earlier.final and needed and self._children.taken.isdisjoint(leaf.index for leaf in needed):
+            if not needed or not self._children.taken.isdisjoint(leaf.index for leaf in needed):
+                continue
+            if not earlier.final:
                 self._children.add(earlier.child)
+            elif earlier.lost and await self._maybe_done(earlier.child, needed):
+                self._children.add(earlier.child)
+                end = End(earlier.child.state, earlier.lost, lost=True)
+                self._errand(self._children.finish(earlier.child, end), needed)
         return adopted
+
+    async def _maybe_done(self, child: Child, leaves: Sequence[Leaf]) -> bool:
+        """Whether leaves whose latest child lost its worker may have had effects that nobody has judged yet."""
+        latest = [leaf for leaf in leaves if leaf.side_effects and self._attempts[leaf.index] == child.attempt]
+        return any([await self._session.ledger.outcome(leaf) is None for leaf in latest])
 
     async def _adopted(self, child: Child, adopted: Mapping[int, Outcome]) -> dict[int, Outcome]:
         new: dict[int, Outcome] = {}
