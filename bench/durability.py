@@ -1,11 +1,13 @@
 """What users of Prefect have reported, as thirty scenarios: each on stock Prefect and on Genesis, in one call.
 
-    python -m bench.durability [--quick] [--json] [--data DIR] [--only 5,6] [--side genesis|prefect]
+    python -m bench.durability [--quick] [--json] [--data DIR] [--only 5,6] [--side genesis|prefect] [--cost]
 
 The stock side is a flow as one writes it by hand, on Prefect's own process worker where there are workers. Both sides
 use the same server, on PostgreSQL unless the scenario is about SQLite. `--quick` takes smaller sizes: fewer leaves,
 shorter outages, fewer moments. A row is *right* when what the scenario asks for was seen, *wrong* when something else
 was, and *not run* when neither can be said.
+
+`--cost` measures the processor time that the server takes for the requests by which a loss is noticed, each alone.
 
 *recovery* is the time from a kill until what was lost goes on or has let its slot go.
 """
@@ -27,10 +29,13 @@ from bench import durability_outage as outage
 from bench import durability_resume as resume
 from bench.durability_stage import Found, Stage, stage
 from bench.report import Bench, Target, arguments, percentile
+from bench.server import wait_until_quiet
+from genesis.settings import PoolSettings
 
 __all__ = ["SCENARIOS", "Scenario", "found_by", "main"]
 
 _RECOVERED_S = 15.0
+_TIMES = 200
 _Way = Callable[[Stage], Found]
 
 
@@ -221,6 +226,32 @@ def _run(bench: Bench, chosen: argparse.Namespace) -> None:
         bench.targets.append(Target.at_most("recovery after a kill, p95, s", _RECOVERED_S, percentile(recovered, 95)))
 
 
+def _cost(bench: Bench, where: Stage) -> None:
+    """Measure what the requests cost the server by which a loss is noticed, on a server that does nothing else."""
+    held = {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
+    pools = {"name": {"any_": where.pools}}
+    how = PoolSettings()
+    asked: dict[str, tuple[float, Callable[[], object]]] = {
+        "heartbeat to a busy pool": (
+            1 / how.heartbeat_s,
+            lambda: where.api(f"/work_pools/{where.pools[-1]}/workers/heartbeat", name="worker"),
+        ),
+        "look at what other workers hold": (
+            1 / how.heartbeat_s,
+            lambda: where.api("/flow_runs/count", flow_runs=held, work_pools=pools),
+        ),
+    }
+    for name, (a_second, ask) in asked.items():
+        ask()
+        wait_until_quiet(where.stack.server_pid)
+        before = sum(where.stack.cpu_s().values())
+        for _ in range(_TIMES):
+            ask()
+        spent_ms = 1e3 * (sum(where.stack.cpu_s().values()) - before) / _TIMES
+        share = spent_ms * a_second / 10
+        bench.add(request=name, a_second=a_second, server_cpu_ms=round(spent_ms, 2), percent_of_a_core=round(share, 2))
+
+
 def _numbers(text: str) -> set[int]:
     return {int(word) for word in text.split(",")}
 
@@ -229,9 +260,14 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--only", type=_numbers, metavar="N,N", help="only these scenarios")
     parser.add_argument("--side", choices=("genesis", "prefect"), help="only this side")
+    parser.add_argument("--cost", action="store_true", help="only what noticing a loss costs the server")
     chosen = parser.parse_args()
     bench = Bench("durability")
-    _run(bench, chosen)
+    if chosen.cost:
+        with stage(quick=True) as where:
+            _cost(bench, where)
+    else:
+        _run(bench, chosen)
     bench.show(as_json=chosen.as_json)
 
 

@@ -88,7 +88,7 @@ def cancelled_queue_genesis(stage: Stage) -> Found:
     run = stage.run(name, [stage.leaf(name, f"l{at}", "single", 0.5) for at in range(count)], "--pools")
     run.begun(2)
     cancelled = stage.genesis("cancel", run.run_id)
-    until(lambda: "cancel" in (stage.state_of(run.flow_run).name or "").lower(), 60)
+    until(lambda: "cancel" in stage.state_of(run.flow_run).lower(), 60)
     asked = time.time()
     cancelled.wait()
     state = run.ended()
@@ -174,7 +174,7 @@ def crowded_prefect(stage: Stage) -> Found:
 def retried_genesis(stage: Stage) -> Found:
     """Have a leaf fail once whose deployment has a limit of one flow run."""
     stage.workers(1)
-    stage.limit_deployment("agent_task/fail")
+    stage.limit_deployment("agent_task/single")
     name = stage.name("retried")
     run = stage.run(name, [stage.leaf(name, "one", "fail", 0.2, retries=2)], "--pools")
     state, times = run.ended(), len(run.marks())
@@ -186,6 +186,6 @@ def retried_prefect(stage: Stage) -> Found:
     stage.stock(pool, "fail_once_flow")
     stage.limit_deployment(f"fail_once_flow/{pool}")
     flow_run = stage.stock_run("fail_once_flow", pool, name, "one", 0.2)
-    until(lambda: stage.state_of(flow_run.id).is_final(), _LONGEST_S, pause_s=0.5)
-    state, times = stage.state_of(flow_run.id).name, len(work.marks(stage.database, name))
+    until(lambda: stage.is_final(flow_run.id), _LONGEST_S, pause_s=0.5)
+    state, times = stage.state_of(flow_run.id), len(work.marks(stage.database, name))
     return Found(state == "Completed" and times == 2, f"{state}, {times} attempts")

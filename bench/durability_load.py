@@ -128,7 +128,7 @@ def saturated_prefect(stage: Stage) -> Found:
     with _saturated():
         made = [stage.stock_run("step_flow", pool, name, f"l{at}", 0.1).id for at in range(count)]
         until(lambda: not stage.unfinished(), stage.size(600, 150), pause_s=2.0)
-    names = [stage.state_of(one).name for one in made]
+    names = [stage.state_of(one) for one in made]
     done = names.count("Completed")
     return Found(done == count, f"{done} of {count} completed, {names.count('Crashed')} Crashed")
 
@@ -171,8 +171,8 @@ def heavy_input_prefect(stage: Stage) -> Found:
         flow_run = stage.stock_run("step_flow", pool, name, "one", 0.0, big="x" * size)
     except Exception as error:  # noqa: BLE001  # the refusal is what this side is about
         return Found(right=False, figure=f"refused: {str(error).splitlines()[0]}"[:120])
-    until(lambda: stage.state_of(flow_run.id).is_final(), 60, pause_s=0.5)
-    return Found(right=False, figure=f"{stage.state_of(flow_run.id).name}; parameters of {size:,} bytes")
+    until(lambda: stage.is_final(flow_run.id), 60, pause_s=0.5)
+    return Found(right=False, figure=f"{stage.state_of(flow_run.id)}; parameters of {size:,} bytes")
 
 
 class _Prober:

@@ -116,9 +116,9 @@ def sqlite_prefect(stage: Stage) -> Found:
     while not runs or time.monotonic() < until_s:
         name = stage.name(f"sqlite{runs}")
         flow_run = stage.flow_run(f"fan_flow/{pool}", database=stage.database, run=name, count=10, seconds=0.2)
-        until(lambda: stage.state_of(flow_run.id).is_final(), 120, pause_s=0.5)  # noqa: B023
+        until(lambda: stage.is_final(flow_run.id), 120, pause_s=0.5)  # noqa: B023
         begun = {mark.leaf for mark in work.marks(stage.database, name, "end")}
-        lost += 10 - len(begun) if stage.state_of(flow_run.id).is_completed() else 10
+        lost += 10 - len(begun) if stage.state_of(flow_run.id) == "Completed" else 10
         done += len(begun)
         runs += 1
     return Found(not lost, f"{runs} runs, {done} tasks done, {lost} lost")

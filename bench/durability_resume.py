@@ -105,9 +105,9 @@ def other_host_prefect(stage: Stage) -> Found:
     finished = {mark.leaf for mark in work.marks(stage.database, name, "end")}
     stage.set_state(flow_run.id, AwaitingRetry(), force=True)
     stage.stock_worker(pool)
-    until(lambda: stage.state_of(flow_run.id).is_final(), 90, pause_s=0.5)
+    until(lambda: stage.is_final(flow_run.id), 90, pause_s=0.5)
     again = {mark.leaf for mark in work.marks(stage.database, name) if mark.at > killed}
-    state = stage.state_of(flow_run.id).name
+    state = stage.state_of(flow_run.id)
     repeated = len(again & finished)
     figure = f"{repeated} of {len(finished)} finished repeated; {state}, set to AwaitingRetry by hand"
     return Found(not repeated and state == "Completed", figure)

@@ -34,34 +34,41 @@ __all__ = ["Command", "Found", "Run", "Stage", "stage", "until"]
 
 _T = TypeVar("_T")
 _POLL_S = 0.05
-_LONGEST_S = 240.0
+_LONGEST_S = 400.0
 _PAGE = 200
 _OPEN = ("SCHEDULED", "PENDING", "RUNNING", "CANCELLING", "PAUSED")
+_FINAL = ("Completed", "Cached", "Failed", "TimedOut", "Crashed", "Cancelled", "Lost")
 _HOLDS = ("PENDING", "RUNNING", "CANCELLING")
 _PROGRAM = str(Path(work.__file__).resolve())
 _ROW = ("{database}", "{run}", "{leaf}", "{seconds}")
 
 
-def _agent(kind: str, limit: int, call: str) -> dict[str, Any]:
-    executor = {"kind": "python", "call": call}
-    return {"name": f"{kind}_agent", "task_types": [kind], "max_concurrency": limit, "executor": executor}
+def _python(call: str) -> dict[str, str]:
+    return {"kind": "python", "call": call}
 
 
 AGENTS: dict[str, Any] = {
     "agents": [
-        _agent("step", 10, "bench.durability_work:step"),
-        _agent("single", 1, "bench.durability_work:step"),
-        _agent("burn", 10, "bench.durability_work:burn"),
-        _agent("ignore", 4, "bench.durability_work:ignore"),
-        _agent("fail", 1, "bench.durability_work:fail_once"),
-        _agent("noop", 10, "bench.durability_work:noop"),
-        _agent("call", 10, "bench.durability_flows:call_flow"),
-        _agent("fork", 4, "bench.durability_loop:use_prefect"),
         {
-            "name": "program_agent",
-            "task_types": ["program"],
-            "max_concurrency": 4,
-            "executor": {"kind": "command", "argv": [sys.executable, "-S", "-E", _PROGRAM, *_ROW]},
+            "name": "step_agent",
+            "task_types": ["step", "burn", "ignore", "noop", "call", "fork", "program"],
+            "max_concurrency": 10,
+            "executor": _python("bench.durability_work:step"),
+            "executors": {
+                "burn": _python("bench.durability_work:burn"),
+                "ignore": _python("bench.durability_work:ignore"),
+                "noop": _python("bench.durability_work:noop"),
+                "call": _python("bench.durability_flows:call_flow"),
+                "fork": _python("bench.durability_loop:use_prefect"),
+                "program": {"kind": "command", "argv": [sys.executable, "-S", "-E", _PROGRAM, *_ROW]},
+            },
+        },
+        {
+            "name": "single_agent",
+            "task_types": ["single", "fail"],
+            "max_concurrency": 1,
+            "executor": _python("bench.durability_work:step"),
+            "executors": {"fail": _python("bench.durability_work:fail_once")},
         },
     ]
 }
@@ -142,6 +149,7 @@ class Run:
         self.name = name
         self._command = command
         self._flow_run = flow_run
+        self._folder: Path | None = None
 
     @property
     def command(self) -> Command:
@@ -151,10 +159,10 @@ class Run:
     @property
     def ledger(self) -> Path | None:
         """Find its folder by its request; None before it has one."""
-        for header in self.stage.storage.glob("*/run.json"):
+        for header in self.stage.storage.glob("*/run.json") if self._folder is None else ():
             if f'"{self.name}"' in header.read_text("utf-8")[:20_000]:
-                return header.parent
-        return None
+                self._folder = header.parent
+        return self._folder
 
     @property
     def run_id(self) -> str:
@@ -172,7 +180,7 @@ class Run:
     def flow_run(self) -> UUID:
         return self._flow_run or UUID(until(self.owner, 60)["flow_run_id"])
 
-    def begun(self, count: int = 1, seconds: float = 90.0) -> list[work.Mark]:
+    def begun(self, count: int = 1, seconds: float = 240.0) -> list[work.Mark]:
         """Wait for so many begins, and give those that there are."""
         until(lambda: len(self.marks()) >= count, seconds)
         return self.marks()
@@ -218,6 +226,7 @@ class Stage:
         self.quick = quick
         self.database = str(folder / "marks.db")
         self.storage = Path(stack.environment["PREFECT_HOME"]) / "storage" / "genesis"
+        self._http = httpx.Client(timeout=60)
         self._commands: list[Command] = []
         self._pools: list[str] = []
         work.make(self.database)
@@ -367,16 +376,19 @@ class Stage:
 
     def api(self, path: str, **body: Any) -> Any:
         """Post to a path of the API, and give its answer."""
-        with httpx.Client(timeout=60) as client:
-            answer = client.post(f"{self.stack.api_url}{path}", json=body)
-            answer.raise_for_status()
-            return answer.json() if answer.content else None
+        answer = self._http.post(f"{self.stack.api_url}{path}", json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
 
-    def state_of(self, flow_run: UUID) -> State[Any]:
-        """Read a flow run's state."""
-        found = self.ask(lambda client: client.read_flow_run(flow_run))
-        assert found.state is not None
-        return found.state
+    def state_of(self, flow_run: UUID) -> str:
+        """Name a flow run's state."""
+        answer = self._http.get(f"{self.stack.api_url}/flow_runs/{flow_run}")
+        answer.raise_for_status()
+        return str(answer.json()["state_name"])
+
+    def is_final(self, flow_run: UUID) -> bool:
+        """Whether a flow run has ended."""
+        return self.state_of(flow_run) in _FINAL
 
     def set_state(self, flow_run: UUID, state: State[Any], *, force: bool = False) -> None:
         """Set a flow run's state."""
@@ -428,8 +440,7 @@ class Stage:
             self.kill(worker)
         self.stack.workers.clear()
         for one in self.flow_runs(*_OPEN):
-            with httpx.Client(timeout=60) as client:
-                client.delete(f"{self.stack.api_url}/flow_runs/{one['id']}")
+            self._http.delete(f"{self.stack.api_url}/flow_runs/{one['id']}")
 
 
 @contextmanager
