@@ -7,19 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import StateType, Worker
+from prefect.client.schemas.objects import State, StateType, Worker
 from prefect.exceptions import ObjectNotFound
 
 from genesis.execute.dispatch.child import Child
 from genesis.execute.dispatch.line import Line
 from genesis.resilience.heartbeats import Heartbeats
 
-__all__ = ["CLAIMED_BY", "Losses"]
+__all__ = ["CLAIMED_BY", "Losses", "claimant"]
 
 CLAIMED_BY = "claimed by "
 _PAGE = 200
+
+
+def claimant(states: Iterable[State[Any]]) -> str:
+    """Name who took a flow run last, from its states in the order of time; empty where none says so."""
+    said = [state.message or "" for state in states if state.type is StateType.PENDING]
+    claims = [message.removeprefix(CLAIMED_BY) for message in said if message.startswith(CLAIMED_BY)]
+    return claims[-1] if claims else ""
 
 
 class Losses:
@@ -68,10 +76,7 @@ class Losses:
 
     async def _claimant(self, child: Child) -> str:
         """Read who took a child; empty where it does not say, as with workers of other types."""
-        states = await self._line.once("read_states", lambda client: client.read_flow_run_states(child.id))
-        said = [state.message or "" for state in states if state.type is StateType.PENDING]
-        claims = [message.removeprefix(CLAIMED_BY) for message in said if message.startswith(CLAIMED_BY)]
-        return claims[-1] if claims else ""
+        return claimant(await self._line.once("read_states", lambda client: client.read_flow_run_states(child.id)))
 
     async def _read(self, pool: str) -> dict[tuple[str, str], datetime | None]:
         beats: dict[tuple[str, str], datetime | None] = {}
