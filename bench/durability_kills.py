@@ -13,7 +13,6 @@ from typing import Any
 
 from bench.durability_stage import Found, Run, Stage, until
 from bench.processes import below, family
-from bench.stack import Worker
 
 __all__ = [
     "cancelled_after_its_worker_genesis",
@@ -300,24 +299,25 @@ def many_workers_prefect(stage: Stage) -> Found:
 
 
 def claimed_by_the_dead_genesis(stage: Stage) -> Found:
-    """Leave what a worker leaves that dies between its claim and the start: a heartbeat and a Pending flow run."""
+    """Leave what a worker leaves that dies between its claim and the start: a heartbeat and a Pending flow run.
+
+    The worker that lives is frozen meanwhile, so that it is not the one that claims it.
+    """
+    (worker,) = stage.workers(1)
     recovered = []
     for _ in range(stage.size(3, 1)):
         for deployed in (False, True):
-            stage.pools  # noqa: B018  # they have to be there
+            os.kill(worker.pid, signal.SIGSTOP)
             name = stage.name("claimed")
             tasks = [stage.leaf(name, "one", "single", 1.0)]
             run = stage.deployed(name, tasks) if deployed else stage.run(name, tasks, "--pools")
             pool = "genesis" if deployed else "agent-single"
-            claimed = until(lambda: _claim(stage, pool), 60)  # noqa: B023
+            claimed = until(lambda: _claim(stage, pool), 200)  # noqa: B023
             at = time.time()
-            workers: list[Worker] = stage.workers(1)
+            os.kill(worker.pid, signal.SIGCONT)
             marks = run.begun()
             recovered += [marks[0].at - at] if claimed and marks else []
             until(lambda: run.state() == "completed", 60)  # noqa: B023
-            for worker in workers:
-                worker.end()
-            stage.stack.workers.clear()
     right = len(recovered) == 2 * stage.size(3, 1) and not stage.holders()
     return Found(right, f"begun by another after {_spread(recovered)}; held {stage.holders()}", tuple(recovered))
 

@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 _LAST_WORD_S = 6.0
 """How long a child whose work is done may take to say that it has ended."""
 _STOPPED_S = 8.0
-"""How long children that were told to stop are waited for: their workers end them within 3 s, then by force."""
+"""How long children that were told to stop are waited for: their workers end them within 2 s, then by force."""
 
 
 def _nothing(text: str) -> None:
