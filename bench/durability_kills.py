@@ -33,6 +33,8 @@ __all__ = [
 
 _LONGEST_S = 90.0
 _DEAD_S = 3.0
+_STANDS_BY_S = 6.0
+"""How long the other worker has been there when the first is lost."""
 
 
 def _spread(values: list[float]) -> str:
@@ -157,9 +159,10 @@ def _lose_host(stage: Stage) -> float:
     """Kill a worker that orchestrates, with all that it has started; another one goes on. Gives after how long."""
     (worker,) = [one for one in stage.workers(1) if one.process.poll() is None][-1:]
     name = stage.name("host")
-    run = stage.deployed(name, _chain(stage, name, count=30, seconds=1.0))
+    run = stage.deployed(name, _chain(stage, name, count=60, seconds=1.0))
     run.begun(3)
     stage.workers(2)
+    time.sleep(_STANDS_BY_S)
     stage.kill(worker)
     killed = time.time()
     found = until(lambda: [mark for mark in run.marks() if mark.at > killed + 0.2], _LONGEST_S)

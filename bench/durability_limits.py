@@ -42,7 +42,7 @@ def nested_genesis(stage: Stage) -> Found:
 
 def nested_prefect(stage: Stage) -> Found:
     count = stage.size(20, 5)
-    found = stage.script("nested", seconds=_LONGEST_S, count=count)
+    found = stage.script("nested", wait_s=_LONGEST_S, count=count)
     return Found(found.get("value") == count, f"{found.get('value', found.get('state'))} in {found.get('seconds')} s")
 
 
@@ -129,7 +129,7 @@ def blocking_genesis(stage: Stage) -> Found:
 
 
 def blocking_prefect(stage: Stage) -> Found:
-    found = stage.script("slow", seconds=20.0)
+    found = stage.script("slow", seconds=20.0, wait_s=_LONGEST_S)
     took = float(found.get("seconds", 99.0))
     return Found("Timeout" in str(found.get("value")) and took <= _BLOCKED_S, f"{found.get('value')} after {took} s")
 

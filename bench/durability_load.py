@@ -71,7 +71,7 @@ def many_runs_genesis(stage: Stage) -> Found:
 
 def many_runs_prefect(stage: Stage) -> Found:
     runs = stage.size(100, 8)
-    found = stage.script("many", seconds=_LONGEST_S, runs=runs, leaves=10)
+    found = stage.script("many", wait_s=_LONGEST_S, runs=runs, leaves=10)
     until(lambda: not stage.unfinished(), 30, pause_s=0.5)
     left = len(stage.unfinished())
     return Found(found.get("value") == 10 * runs and not left, f"{found.get('value')} tasks, {left} runs left Running")
@@ -88,7 +88,7 @@ def counted_genesis(stage: Stage) -> Found:
 
 def counted_prefect(stage: Stage) -> Found:
     count = stage.size(1_000, 100)
-    stage.script("map", seconds=_LONGEST_S, count=count)
+    stage.script("map", wait_s=_LONGEST_S, count=count)
     latest = stage.api("/flow_runs/filter", flow_runs={"state": {"type": {"any_": ["COMPLETED"]}}}, limit=1,
                        sort="START_TIME_DESC")[0]["id"]  # fmt: skip
     until(lambda: stage.task_runs(latest, "COMPLETED") == count, 60, pause_s=1.0)
@@ -218,7 +218,7 @@ def latency_genesis(stage: Stage) -> Found:
 def latency_prefect(stage: Stage) -> Found:
     count = stage.size(2_000, 200)
     with _Prober(stage) as prober:
-        found = stage.script("map", seconds=_LONGEST_S, count=count)
+        found = stage.script("map", wait_s=_LONGEST_S, count=count)
     right = found.get("value") == count and prober.p95() <= _ANSWER_S
     return Found(right, f"{found.get('value')} mapped; p95 {prober.p95() * 1e3:.0f} ms")
 
@@ -232,7 +232,7 @@ def page_genesis(stage: Stage) -> Found:
 
 def page_prefect(stage: Stage) -> Found:
     count = stage.size(1_000, 100)
-    stage.script("map", seconds=_LONGEST_S, count=count)
+    stage.script("map", wait_s=_LONGEST_S, count=count)
     latest = stage.api("/flow_runs/filter", flow_runs={"state": {"type": {"any_": ["COMPLETED"]}}}, limit=1,
                        sort="START_TIME_DESC")[0]["id"]  # fmt: skip
     return _page(stage, latest, f"{count} mapped")
@@ -268,7 +268,7 @@ def events_genesis(stage: Stage) -> Found:
 
 def events_prefect(stage: Stage) -> Found:
     sizes = stage.size(200, 40), stage.size(600, 120)
-    return _events(stage, lambda count: stage.script("map", seconds=_LONGEST_S, count=count), sizes)
+    return _events(stage, lambda count: stage.script("map", wait_s=_LONGEST_S, count=count), sizes)
 
 
 def _events(stage: Stage, run: Callable[[int], object], sizes: tuple[int, int]) -> Found:
@@ -297,5 +297,5 @@ def forked_genesis(stage: Stage) -> Found:
 
 
 def forked_prefect(stage: Stage) -> Found:
-    found = stage.script("forked", seconds=60.0)
+    found = stage.script("forked", wait_s=120.0)
     return Found(found.get("ended") is True, "the child ended" if found.get("ended") else "the child hangs for 20 s")

@@ -58,7 +58,7 @@ def keys_genesis(stage: Stage) -> Found:
 
 def keys_prefect(stage: Stage) -> Found:
     found = stage.script("keys")
-    return Found(found.get("value") == [1, 2], f"two calls that differ deep down gave {found.get('value')}")
+    return Found(found.get("value") == [1, 2], f"two calls whose key is partly unknown gave {found.get('value')}")
 
 
 def other_host_genesis(stage: Stage) -> Found:

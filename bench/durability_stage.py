@@ -300,9 +300,9 @@ class Stage:
 
     # What stock Prefect does
 
-    def script(self, name: str, *, seconds: float = _LONGEST_S, **given: Any) -> dict[str, Any]:
+    def script(self, name: str, *, wait_s: float = _LONGEST_S, **given: Any) -> dict[str, Any]:
         """Run a script of `bench.durability_flows`, and give its document."""
-        return self.started(name, **given).document(seconds)
+        return self.started(name, **given).document(wait_s)
 
     def started(self, name: str, **given: Any) -> Command:
         """Start a script of `bench.durability_flows`."""
