@@ -194,14 +194,23 @@ def terminated_prefect(stage: Stage) -> Found:
 
 
 def cancelled_after_its_worker_genesis(stage: Stage) -> Found:
-    """Kill the worker of a leaf, then cancel; once with a command that orchestrates, once with all on the worker."""
+    """Kill the worker of a leaf, then cancel: where a command orchestrates, and where the same worker does.
+
+    Each is done with another worker that stands by, and then with none, where the command that cancels is alone.
+    """
     took, left = [], []
-    for deployed in (False, True):
-        (worker,) = stage.workers(1)[-1:]
+    for deployed, others in ((False, 1), (True, 1), (False, 0), (True, 0)):
+        for one in stage.stack.workers:
+            one.end()
+        stage.stack.workers.clear()
+        (worker,) = stage.workers(1)
         name = stage.name("gone")
         tasks = [stage.leaf(name, "one", "single", 60.0)]
         run = stage.deployed(name, tasks) if deployed else stage.run(name, tasks, "--pools")
         run.begun()
+        if others:
+            stage.workers(1 + others)
+            time.sleep(_STANDS_BY_S)
         stage.kill(worker)
         killed = time.monotonic()
         stage.genesis("cancel", run.run_id)
@@ -211,7 +220,8 @@ def cancelled_after_its_worker_genesis(stage: Stage) -> Found:
         states = {one["state_name"] for one in stage.flow_runs(run_id=run.run_id)}
         states |= {stage.state_of(run.flow_run)}
         left += sorted(states - {"Cancelled", "Crashed"})
-    return Found(not left, f"cancelled, slot free after {_spread(took)}; left {left}", tuple(took))
+    figure = f"slot free after {_spread(took[:2])}, where no other worker lives {_spread(took[2:])}; left {left}"
+    return Found(not left, figure, tuple(took[:2]))
 
 
 def cancelled_after_its_worker_prefect(stage: Stage) -> Found:

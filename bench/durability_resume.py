@@ -46,7 +46,7 @@ def keys_genesis(stage: Stage) -> Found:
     name = stage.name("keys")
     runs = []
     for at in range(2):
-        first = stage.leaf(name, "first", "step", inputs={"big": f"x{at}"}, **_CACHE)
+        first = stage.leaf(name, "first", "step", inputs={"big": f"x{at}"}, outputs=["pid"], **_CACHE)
         nested = stage.leaf(name, "nested", "step", inputs={"big": f"a{at}"}, description="Do nested", **_CACHE)
         after = stage.leaf(name, "after", "step", inputs={"big": "{first.pid}"}, depends_on=["first"], **_CACHE)
         document = stage.run(name, [first, nested, after]).command.document()

@@ -77,21 +77,22 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
             await client.set_flow_run_state(flow_run.id, Cancelling(message="genesis cancel"))
             answered = await _ends(client, [flow_run], orphans, [flow_run, *going])
             ended_before = not answered or flow_run.id in orphans.ended
+        left = [child for child in await _children(client, run_id) if not _is_final(child)]
         if ended_before:
             say("nobody orchestrates the run; what it dispatched is ended directly")
-            await _end_directly(client, flow_run, going, orphans)
-        elif going:
+        elif left:
             say("waiting for the workers to end what runs")
-            await _ends(client, going, orphans, going)
-        alive = await _children(client, run_id)
-        left = {child.id: child for child in alive if not _is_final(child)}
+        await _end_children(client, left, orphans)
+        if ended_before and flow_run is not None and not _is_final(flow_run):
+            await client.set_flow_run_state(flow_run.id, Cancelled(message="genesis cancel"), force=True)
+        alive = {child.id: child for child in await _children(client, run_id) if not _is_final(child)}
         now = await _read(client, flow_run.id) if flow_run else None
     return Stopped(
         run_id=run_id,
         flow_run=(now.state.name if now and now.state else None) or "unknown",
         orchestrator_answered=not ended_before,
-        children=tuple(child.name for child in going if child.id not in left),
-        alive=tuple(child.name for child in left.values()),
+        children=tuple(child.name for child in going if child.id not in alive),
+        alive=tuple(child.name for child in alive.values()),
     )
 
 
@@ -138,14 +139,13 @@ class _Orphans:
             self.ended.add(child_id)
 
 
-async def _end_directly(
-    client: PrefectClient, flow_run: FlowRun | None, going: list[FlowRun], orphans: _Orphans
-) -> None:
-    for child in going:
-        await client.set_flow_run_state(child.id, Cancelling(message="genesis cancel"))
-    await _ends(client, going, orphans, going)
-    if flow_run is not None and not _is_final(flow_run):
-        await client.set_flow_run_state(flow_run.id, Cancelled(message="genesis cancel"), force=True)
+async def _end_children(client: PrefectClient, left: list[FlowRun], orphans: _Orphans) -> None:
+    """Wait for the end of what was dispatched, after telling those to end that nobody has told."""
+    for child in left:
+        if child.state is None or not child.state.is_cancelling():
+            await client.set_flow_run_state(child.id, Cancelling(message="genesis cancel"))
+    if left:
+        await _ends(client, left, orphans, left)
 
 
 async def _ends(client: PrefectClient, flow_runs: list[FlowRun], orphans: _Orphans, children: list[FlowRun]) -> bool:
