@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -46,6 +47,7 @@ _ANSWER_S = 2.0
 """What the server may take to answer, p95, while a large run goes on; and a page of it afterwards."""
 _ROWS_A_LEAF = 12.0
 _MOST_PARAMETERS = 10_000
+_TURNS = 5
 _BURN = "while True: pass"
 
 
@@ -252,9 +254,12 @@ def _page(stage: Stage, flow_run: str, what: str) -> Found:
             "artifacts": lambda: client.post("/artifacts/filter", json=mine | {"limit": 50}),
         }
         for name, ask in asked.items():
-            begun = time.monotonic()
-            ask().raise_for_status()
-            took[name] = time.monotonic() - begun
+            turns = []
+            for _ in range(_TURNS):
+                begun = time.monotonic()
+                ask().raise_for_status()
+                turns.append(time.monotonic() - begun)
+            took[name] = statistics.median(turns)
     slowest = max(took, key=lambda name: took[name])
     right = took[slowest] <= _ANSWER_S
     return Found(right, f"{what}; slowest of its requests: {slowest}, {took[slowest] * 1e3:.0f} ms")

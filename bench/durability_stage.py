@@ -417,8 +417,9 @@ class Stage:
         return taken + [f"{one['name']} is {one['state_name']}" for one in self.flow_runs(*_HOLDS)]
 
     def task_runs(self, flow_run: UUID, *types: str) -> int:
-        """Count the task runs of a flow run."""
-        wanted = {"state": {"type": {"any_": list(types)}}} if types else {}
+        """Count the task runs of a flow run that are tasks: a flow that it calls has one, too."""
+        wanted: dict[str, Any] = {"subflow_runs": {"exists_": False}}
+        wanted |= {"state": {"type": {"any_": list(types)}}} if types else {}
         return int(self.api("/task_runs/count", flow_runs={"id": {"any_": [str(flow_run)]}}, task_runs=wanted))
 
     def kill(self, worker: Worker) -> list[Seen]:
