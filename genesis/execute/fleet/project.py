@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from difflib import unified_diff
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from genesis.document import write_atomic
+from genesis.document import write_output
 from genesis.errors import DocumentError, ResourceError, UsageError
 from genesis.execute.fleet.desired import fleet_of
 from genesis.execute.fleet.entries import FLOWS
@@ -27,7 +26,6 @@ _PLAYBOOKS = Path("deployments/playbooks")
 _PREFECT_FILE = Path("prefect.yaml")
 _FLOW_LINE = "# Kept in step by `genesis init`. Without this line the file is yours, state hooks and all.\n"
 _ASIDE = ".bak"
-_NEW_FILE_MODE = 0o666
 
 _ABOUT = {
     "orchestrate": "plan, check and run a request or a plan",
@@ -121,8 +119,8 @@ def write_project(project: Project) -> None:
             continue
         path = project.root / step.path
         if step.action == "replace" and step.before is not None:
-            _write(path.with_name(f"{path.name}{_ASIDE}"), step.before, path)
-        _write(path, step.after, path)
+            write_output(path.with_name(f"{path.name}{_ASIDE}"), step.before, like=path)
+        write_output(path, step.after)
 
 
 def _agents(
@@ -224,23 +222,3 @@ def _content(path: Path) -> str | None:
         raise DocumentError(f"{str(path)!r} is not UTF-8 (byte {error.start})", hint="save it as UTF-8") from error
     except OSError as error:
         raise ResourceError(f"{str(path)!r} cannot be read: {error.strerror}", hint="check its permissions") from error
-
-
-def _write(path: Path, content: str, like: Path) -> None:
-    """Write a file with the permissions of another, or of a new one; a link stays a link."""
-    try:
-        mode = like.stat().st_mode & 0o777 if like.exists() else _NEW_FILE_MODE & ~_umask()
-        target = path.resolve()
-        write_atomic(target, content)
-        target.chmod(mode)
-    except OSError as error:
-        raise ResourceError(
-            f"{str(path)!r} cannot be written: {error.strerror}", hint="check its permissions"
-        ) from error
-
-
-def _umask() -> int:
-    """Read the process's mask; there is no way to read it without setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
