@@ -157,7 +157,7 @@ def _name(session: Session) -> str:
 
 def _tags(session: Session) -> list[str]:
     rehearsal = ["rehearsal"] if session.rehearse is not None else []
-    return ["genesis", f"cid:{session.correlation_id}", *rehearsal]
+    return [*session.tags, *rehearsal]
 
 
 async def _marked(context: FlowRunContext, session: Session) -> None:
