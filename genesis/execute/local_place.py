@@ -16,8 +16,8 @@ from genesis.agents.deadline import RUN_IS_OVER
 from genesis.errors import TaskTimeoutError
 from genesis.execute.attempt import LeafRun, error_info
 from genesis.execute.session import Session
+from genesis.execute.task_runs import Node
 from genesis.execute.tasks import LeafTasks
-from genesis.execute.unrun import Node
 from genesis.model import KEPT, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPEATS
 from genesis.observability.metrics import metrics_of_process

@@ -1,7 +1,7 @@
 """Poll one work pool: at once when something is new, fast while it is busy, seldom while it is quiet.
 
-Between two polls of a quiet pool, `due` looks at all pools with one request. A poll always asks for what may run now, so
-that limits of pools and queues, priorities and pauses are the server's.
+Between two polls of a quiet pool, `due` looks at all pools with one request. A poll always asks for what may run now,
+so that limits of pools and queues, priorities and pauses are the server's.
 """
 
 from __future__ import annotations
