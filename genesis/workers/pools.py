@@ -16,15 +16,14 @@ from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from genesis.model.agent import is_orchestrator_pool
 from genesis.workers.api import Api, is_passing
 from genesis.workers.slots import Bank, Slots
 
-__all__ = ["ORCHESTRATORS", "TYPE", "Pool", "Pools"]
+__all__ = ["TYPE", "Pool", "Pools"]
 
 TYPE = "genesis"
 """The worker type, and that of the pools that it serves."""
-ORCHESTRATORS = "genesis"
-"""The pool of the flow runs that orchestrate."""
 _PAGE = 200
 _IDLE_HEARTBEAT_S = 30.0
 """Pause between two heartbeats to a pool of which nothing runs here: as Prefect's own workers have it."""
@@ -94,7 +93,7 @@ class Pools:
         self._say = say
         self._template = template
         self.all = {
-            name: Pool(name, slots.of(orchestrates=name == ORCHESTRATORS, shared=False))
+            name: Pool(name, slots.of(orchestrates=is_orchestrator_pool(name), shared=False))
             for name in dict.fromkeys(names)
         }
 
@@ -162,7 +161,7 @@ class Pools:
     def _learn(self, pool: Pool, record: WorkPool | None) -> bool:
         before = (pool.record.id if pool.record is not None else None, pool.problem)
         pool.record = record
-        pool.bank = self._slots.of(orchestrates=pool.name == ORCHESTRATORS, shared=pool.shared)
+        pool.bank = self._slots.of(orchestrates=is_orchestrator_pool(pool.name), shared=pool.shared)
         problem = _problem(pool.name, record)
         if problem != pool.problem:
             self._tell(pool, problem)

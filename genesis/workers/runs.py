@@ -97,7 +97,8 @@ class Runs:
         chosen: list[FlowRun] = []
         for _, group in groupby(found, key=lambda run: run.work_queue_id):
             offered = list(group)
-            waiting = await self._waiting(pool, offered) if pool.limit is not None and pool.running else offered
+            at_limit = pool.limit is not None and (pool.running or len(found) >= pool.limit)
+            waiting = await self._waiting(pool, offered) if at_limit else offered
             fresh = [run for run in waiting if run.id not in self._held]
             held = [tenant for other, tenant in self._held.values() if other.bank is pool.bank]
             chosen += in_turn(fresh, [*held, *map(tenant_of, chosen)])[: len(offered)]

@@ -16,6 +16,7 @@ import httpx
 from prefect.client.orchestration import get_client
 
 from genesis.errors import GenesisError
+from genesis.model.agent import is_orchestrator_pool
 from genesis.observability.exposition import rendered
 from genesis.observability.handed_on import HandedOn
 from genesis.observability.instruments import (
@@ -36,7 +37,7 @@ from genesis.workers.health import HealthPage
 from genesis.workers.lost import LostRuns
 from genesis.workers.options import ServiceOptions
 from genesis.workers.polling import Pace, Poller
-from genesis.workers.pools import ORCHESTRATORS, Pool, Pools
+from genesis.workers.pools import Pool, Pools
 from genesis.workers.runs import Runs
 from genesis.workers.stable import Stable
 from genesis.workers.wake import Wake
@@ -223,9 +224,9 @@ class Service:
         pools = tuple(self._pools.all.values())
         due = DueRuns(self._pollers, self._api, self._pace, hears=self._hears)
         parts = [self._wake.run(), self._keep_knowing(), self._keep_in_step(), due.watch()]
-        if ORCHESTRATORS in self._pools.all:
-            every_s = self.options.settings.idle_poll_s
-            parts.append(LostRuns(self._api, ORCHESTRATORS, every_s=every_s, say=self._say).watch())
+        every_s = self.options.settings.idle_poll_s
+        lost = (LostRuns(self._api, name, every_s=every_s, say=self._say) for name in self._pools.all)
+        parts += [runs.watch() for runs in lost if is_orchestrator_pool(runs.pool)]
         if self.options.mend is not None:
             parts.append(self._keep_server(self.options.mend))
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]

@@ -12,9 +12,8 @@ from prefect.client.schemas.filters import (
 )
 from prefect.events.worker import EventsWorker
 
-from genesis.agents import Result
 from genesis.execute import task_runs
-from genesis.testing import ScriptedAgent, a_program, a_task, an_agent
+from genesis.testing import ScriptedAgent, a_program, a_task
 from genesis.testing.prefect import Workbench
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
@@ -44,14 +43,18 @@ class Loss:
 @pytest.fixture
 def loss(monkeypatch):
     made = Loss(EventsWorker.send)
-    monkeypatch.setattr(EventsWorker, "send", lambda worker, event: made(worker, event))
+
+    def send(worker, event):
+        made(worker, event)
+
+    monkeypatch.setattr(EventsWorker, "send", send)
     monkeypatch.setattr(task_runs, "_STALLED_S", 3.0)
     return made
 
 
 async def _run(workbench: Workbench):
-    program = a_program(*(a_task(f"t{number}") for number in range(_LEAVES)), agents=[an_agent()])
-    run = await workbench.run(program, ScriptedAgent({f"t{number}": Result(value=1) for number in range(_LEAVES)}))
+    program = a_program(*(a_task(f"t{number}") for number in range(_LEAVES)))
+    run = await workbench.run(program, ScriptedAgent())
     assert run.state == "completed"
     return run
 
@@ -81,8 +84,7 @@ async def test_a_run_says_what_the_ui_lacks(workbench: Workbench, loss):
     assert run.unshown == _LOST
     assert sum(await _in_api(run)) == _LEAVES - _LOST
     assert f"lacks {_LOST} of {_LEAVES} tasks" in run.shortfall
+    result = ArtifactFilter(key=ArtifactFilterKey(any_=["genesis-result"]))
     async with get_client() as client:
-        shown = await client.read_artifacts(
-            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["genesis-result"]))
-        )
+        shown = await client.read_artifacts(artifact_filter=result)
     assert any(run.shortfall[1:] in (artifact.data or "") for artifact in shown)
