@@ -124,7 +124,7 @@ class PoolSettings(_Group):
     busy_poll_s: Annotated[float, Field(gt=0)] = 0.2
     """Pause between two polls of a pool that has work."""
     idle_poll_s: Annotated[float, Field(gt=0)] = 10.0
-    """Pause between two looks at all quiet pools, whether one has a flow run that is due; an event tells of it earlier."""
+    """Pause between two looks at all quiet pools for flow runs that are due; an event tells of them earlier."""
     orchestrators: Annotated[int, Field(ge=1)] = 10
     """Runs that are orchestrated at once on the pool `genesis`, apart from the agents' slots."""
 

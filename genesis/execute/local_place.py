@@ -82,8 +82,10 @@ class LocalPlace:
         """Run a leaf until it is final. This is the boundary for what no one else handles.
 
         Raises:
-            GenesisError: The ledger cannot be written.
+            GenesisError: The ledger cannot be written, or a worker's disk has no space for the record.
         """
+        if self._session.token is not None:
+            self._session.ledger.reserve.require()
         made = self._made.get(leaf.index)
         history = made.history if made is not None else self._session.tried.get(leaf.index, ())
         before = max(self._earlier, history[-1].number) if history else self._earlier
