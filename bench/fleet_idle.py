@@ -1,13 +1,11 @@
 """What an idle fleet costs the Prefect server: processor time with one and with two workers that have nothing to do.
 
-Nine pools, no flow run. A server does some work of its own, which is measured first and taken off. Requests are counted
-from the server's own metrics of routes where it is asked for them.
+Nine pools, no flow run. A server does some work of its own, which is measured first and taken off.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import Any
 
@@ -22,9 +20,9 @@ _SETTLE_S = 10.0
 _AGENTS = 8
 
 
-def idle(bench: Bench, window_s: float, databases: tuple[bool, ...] = (True, False)) -> None:
+def idle(bench: Bench, window_s: float) -> None:
     """Measure on both databases."""
-    for sqlite in databases:
+    for sqlite in (True, False):
         with private_stack(sqlite=sqlite) as stack:
             database = "PostgreSQL" if stack.database is not None else "SQLite"
             pools = [pool.name for pool in stack.sync(_registry()).pools]
@@ -69,9 +67,3 @@ def _parts(stack: Stack) -> dict[str, float]:
     if stack.database is not None and stack.database.pid is not None:
         found["database"] = family_cpu_s(stack.database.pid)
     return found
-
-
-if __name__ == "__main__":
-    found = Bench("fleet_idle")
-    idle(found, 30.0, (sys.argv[1] == "sqlite",))
-    found.show(as_json=False)
