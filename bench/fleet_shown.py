@@ -35,7 +35,8 @@ def shown(bench: Bench, leaves: int, databases: tuple[bool, ...] = (True, False)
             database = "PostgreSQL" if stack.database is not None else "SQLite"
         bench.add(
             shown=database, leaves=leaves, state=run["state"], run_s=round(run["duration_s"], 1),
-            whole_s=round(took_s, 1), task_runs=known, final=final, said_missing=run.get("unshown", 0), load=round(os.getloadavg()[0], 2),
+            whole_s=round(took_s, 1), task_runs=known, final=final,
+            said_missing=run.get("unshown", 0), load=round(os.getloadavg()[0], 2),
         )  # fmt: skip
         bench.targets.append(Target.at_least(f"task runs that are final in the API, {database}", leaves, final))
 

@@ -171,6 +171,7 @@ def test_a_disk_that_fills_up_in_a_run_loses_nothing_and_the_run_goes_on(machine
 async def test_a_worker_begins_nothing_that_it_could_not_write_down(prefect_api, small_disk):
     disk, _ = small_disk
     bench = Workbench(disk)
+    Ledger(bench.store, "r-1").reserve.hold(3)
     agent = ScriptedAgent({"filling": [lambda _: fill(disk)]})
     program = a_program(a_task("filling"), a_task("next", after=("filling",)), a_task("beside", after=("filling",)))
     run = await bench.run(program, agent, run_id="r-1", token="child")
