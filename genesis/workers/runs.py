@@ -12,7 +12,8 @@ from uuid import UUID
 
 import httpx
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, WorkPool
+from pydantic import ValidationError
 
 from genesis.observability.instruments import WORKER_RUNS
 from genesis.observability.metrics import metrics_of_process
@@ -112,6 +113,32 @@ class Runs:
             if not is_passing(error):
                 raise
             return offered
+
+    def has(self, identity: UUID) -> bool:
+        """Whether a flow run is this worker's at present."""
+        return identity in self._executions or identity in self._claiming
+
+    async def let_go(self, flow_run: FlowRun, record: WorkPool, worker: str) -> None:
+        """End a flow run whose worker is lost, or have another worker take it.
+
+        One that never began, and one that goes on from a ledger, are taken by another worker; any other has crashed.
+        """
+        why = f"its worker {worker!r} was lost"
+        current = await self._api.once(lambda: self._api.client.read_flow_run(flow_run.id))
+        if current.state is None or flow_run.state is None or current.state.id != flow_run.state.id:
+            return  # another worker was faster, or it was not lost after all
+        self._say(f"flow run {flow_run.name!r}: {why}")
+        if flow_run.state.is_pending():
+            await self._endings.unclaimed(flow_run, why)
+            return
+        try:
+            orchestrates = (await self._claims.job(flow_run, record)).orchestrates
+        except (ValueError, ValidationError):  # its deployment is gone: nobody can run it
+            orchestrates = False
+        if orchestrates:
+            await self._endings.given_back(flow_run, why)
+        else:
+            await self._endings.crashed(flow_run, why)
 
     def cancel(self, identity: UUID) -> None:
         """End a flow run that somebody wants cancelled, if it is here."""

@@ -34,7 +34,7 @@ from genesis.workers.api import Api, impatient, is_passing
 from genesis.workers.due import DueRuns
 from genesis.workers.environment import inherited_environment
 from genesis.workers.health import HealthPage
-from genesis.workers.lost import LostRuns
+from genesis.workers.lost import LostRuns, LostWorkers
 from genesis.workers.options import ServiceOptions
 from genesis.workers.polling import Pace, Poller
 from genesis.workers.pools import Pool, Pools
@@ -224,6 +224,7 @@ class Service:
         pools = tuple(self._pools.all.values())
         due = DueRuns(self._pollers, self._api, self._pace, hears=self._hears)
         parts = [self._wake.run(), self._keep_knowing(), self._keep_in_step(), due.watch()]
+        parts.append(self._lost_workers().watch())
         every_s = self.options.settings.idle_poll_s
         lost = (LostRuns(self._api, name, every_s=every_s, say=self._say) for name in self._pools.all)
         parts += [runs.watch() for runs in lost if is_orchestrator_pool(runs.pool)]
@@ -231,6 +232,12 @@ class Service:
             parts.append(self._keep_server(self.options.mend))
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
         return parts + [poller.run() for poller in self._pollers.values()]
+
+    def _lost_workers(self) -> LostWorkers:
+        how, name = self.options.settings, self.options.name
+        return LostWorkers(
+            self._api, self._pools.all, self._runs, worker=name, every_s=how.heartbeat_s, lost_after_s=how.lost_after_s
+        )
 
     async def _once(self) -> None:
         for poller in self._pollers.values():
