@@ -15,6 +15,8 @@ On PostgreSQL, with one worker process for all pools, and every orchestrator in 
 - `makespan`: recorded workflows (WfInstances), rehearsed at a scale that brings their lower bound, max(critical path,
   work ÷ slots), to the same length; over that bound, and with what the scheduler loses (the same program simulated)
   apart from what the pools add.
+- `idle`, `turns` and `shown`: what idle workers cost the server, when runs of many tenants start, and whether the API
+  has every task run of a large run; see `fleet_idle`, `fleet_turns` and `fleet_shown`.
 """
 
 # ruff: noqa: PLC0415
@@ -33,6 +35,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from bench.fleet_idle import idle
+from bench.fleet_shown import shown
+from bench.fleet_turns import turns
 from bench.orchestrator import run_plan
 from bench.plans import (
     Recorded,
@@ -234,7 +239,7 @@ def _warm_fleet(executor: Mapping[str, Any], max_concurrency: int) -> Iterator[S
         yield stack
 
 
-PARTS = ("throughput", "large", "tenants", "makespan")
+PARTS = ("throughput", "large", "tenants", "makespan", "idle", "turns", "shown")
 
 
 def main() -> None:
@@ -248,6 +253,9 @@ def main() -> None:
         "large": lambda: large(bench, size),
         "tenants": lambda: tenants(bench, size),
         "makespan": lambda: makespan(bench, size, chosen.data),
+        "idle": lambda: idle(bench, 15.0 if chosen.quick else 60.0),
+        "turns": lambda: turns(bench, 6 if chosen.quick else 30),
+        "shown": lambda: shown(bench, 200 if chosen.quick else 5_000),
     }
     for name in chosen.part or PARTS:
         parts[name]()

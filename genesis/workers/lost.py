@@ -57,11 +57,12 @@ class LostRuns:
     """
 
     def __init__(self, api: Api, pool: str, *, every_s: float, say: Callable[[str], None]):
+        self.pool = pool
         self._api = api
         self._every_s = every_s
         self._say = say
         self._seen: set[UUID] = set()
-        self._pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
+        self._named = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
         self._lost = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=[LOST])))
 
     async def watch(self) -> None:
@@ -78,7 +79,7 @@ class LostRuns:
         """Look once."""
         found = await self._api.once(
             lambda: self._api.client.read_flow_runs(
-                flow_run_filter=self._lost, work_pool_filter=self._pool, limit=_PAGE
+                flow_run_filter=self._lost, work_pool_filter=self._named, limit=_PAGE
             )
         )
         for flow_run in found:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +19,12 @@ from genesis.observability.instruments import WORKER_RUNS
 from genesis.observability.metrics import metrics_of_process
 from genesis.workers.api import Api, is_passing
 from genesis.workers.claims import Claims
+from genesis.workers.due import waiting_beside
 from genesis.workers.endings import Endings
 from genesis.workers.execution import Execution, Reason
 from genesis.workers.pools import Pool
 from genesis.workers.stable import Stable
+from genesis.workers.turns import in_turn, tenant_of
 
 __all__ = ["Runs"]
 
@@ -59,6 +62,8 @@ class Runs:
         self._ending = False
         self._executions: dict[UUID, Execution] = {}
         self._claiming: set[UUID] = set()
+        self._held: dict[UUID, tuple[Pool, str]] = {}
+        """Pool and tenant of each flow run that has a slot."""
         self._ended_elsewhere: dict[UUID, float] = {}
         self._threads_refused: set[UUID] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,16 +77,42 @@ class Runs:
 
         Returns when the claims are decided.
         """
-        chosen = [run for run in found if run.id not in self._executions and run.id not in self._claiming]
         claims: list[asyncio.Future[None]] = []
-        for flow_run in chosen[: 0 if self._closed else pool.bank.free]:
+        for flow_run in await self._chosen(pool, found):
             pool.bank.taken += 1
             pool.running += 1
+            pool.started.set()
             self._claiming.add(flow_run.id)
+            self._held[flow_run.id] = pool, tenant_of(flow_run)
             claims.append(asyncio.get_running_loop().create_future())
             self._background(self._one(pool, flow_run, claims[-1]))
         if claims:
             await asyncio.wait(claims)
+
+    async def _chosen(self, pool: Pool, found: list[FlowRun]) -> list[FlowRun]:
+        """Choose what to claim, so that tenants take turns within each work queue.
+
+        Of a pool with a limit the server tells as many as the limit admits, those that wait the longest: where others
+        may wait behind them, all of them are looked at.
+        """
+        chosen: list[FlowRun] = []
+        for _, group in groupby(found, key=lambda run: run.work_queue_id):
+            offered = list(group)
+            at_limit = pool.limit is not None and (pool.running or len(found) >= pool.limit)
+            waiting = await self._waiting(pool, offered) if at_limit else offered
+            fresh = [run for run in waiting if run.id not in self._held]
+            held = [tenant for other, tenant in self._held.values() if other.bank is pool.bank]
+            chosen += in_turn(fresh, [*held, *map(tenant_of, chosen)])[: len(offered)]
+        return chosen[: 0 if self._closed else pool.bank.free]
+
+    async def _waiting(self, pool: Pool, offered: list[FlowRun]) -> list[FlowRun]:
+        """Read what waits in the work queue of flow runs that the server offers, who waits longest first."""
+        try:
+            return await waiting_beside(self._api, pool.name, offered)
+        except (httpx.HTTPError, OSError) as error:
+            if not is_passing(error):
+                raise
+            return offered
 
     def has(self, identity: UUID) -> bool:
         """Whether a flow run is this worker's at present."""
@@ -171,6 +202,7 @@ class Runs:
             self._say(f"flow run {flow_run.name!r}: {type(error).__name__}: {error}")
         finally:
             self._claiming.discard(flow_run.id)
+            self._held.pop(flow_run.id, None)
             if (execution := self._executions.pop(flow_run.id, None)) is not None:
                 metrics_of_process().count(WORKER_RUNS, pool.name, execution.outcome)
             self._ended_elsewhere.pop(flow_run.id, None)

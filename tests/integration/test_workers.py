@@ -412,6 +412,39 @@ async def test_an_outage_of_the_api_is_waited_for(fleet, monkeypatch):
         await until(lambda: any("has stopped" in text for text in fleet.said))
 
 
+@pytest.mark.parametrize(("limit", "slots"), [(1, 4), (4, 1), (None, 1)])
+async def test_one_run_of_another_tenant_does_not_wait_behind_all_of_one(fleet, limit, slots):
+    pool = await fleet.pool(limit=limit)
+    deployment = await fleet.deploy("agent_task", pool)
+    big = [await fleet.start(deployment, label="big", tags=["tenant:big"]) for _ in range(5)]
+    small = await fleet.start(deployment, label="small", tags=["tenant:small"])
+    await fleet.serve(pool, limit=slots)
+    for run in [small, *big]:
+        await fleet.reach(run, "Completed")
+    order = [note.split()[1] for note in fleet.notes() if note.split()[-1] in {"big", "small"}]
+    assert order.index("small") <= 1
+
+
+async def test_an_idle_worker_asks_once_for_all_its_pools(fleet):
+    pools = [await fleet.pool() for _ in range(5)]
+    service = await fleet.serve(*pools)
+    asked = []
+    once = service._api.client._client.send
+
+    async def counted(request, *more, **named):
+        asked.append(request.url.path)
+        return await once(request, *more, **named)
+
+    await until(lambda: service._wake.healthy)
+    await asyncio.sleep(2)  # the polls with which it begins
+    service._api.client._client.send = counted
+    await asyncio.sleep(4.5)
+    assert not [path for path in asked if path.endswith(("get_scheduled_flow_runs", "/heartbeat"))]
+    assert 2 <= len([path for path in asked if path.endswith("/flow_runs/filter")]) <= 4
+    deployment = await fleet.deploy("agent_task", pools[3])
+    await fleet.reach(await fleet.start(deployment), "Completed", seconds=10)
+
+
 class Cable:
     """A connection to a server that can be cut and mended."""
 

@@ -29,7 +29,7 @@ from genesis.execute.dispatch.verdict import End
 from genesis.execute.dispatch.waiter import Waiter
 from genesis.execute.ledger import is_done
 from genesis.execute.session import Session
-from genesis.execute.unrun import Node
+from genesis.execute.task_runs import Node
 from genesis.model import FINISHED, KEPT, Leaf, Outcome
 from genesis.observability.correlation import here
 
