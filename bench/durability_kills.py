@@ -324,7 +324,7 @@ def claimed_by_the_dead_genesis(stage: Stage) -> Found:
             name = stage.name("claimed")
             tasks = [stage.leaf(name, "one", "single", 1.0)]
             run = stage.deployed(name, tasks) if deployed else stage.run(name, tasks, "--pools")
-            pool = "genesis" if deployed else "agent-single"
+            pool = next(name for name in stage.pools if name.startswith("agent-single" if not deployed else "genesis"))
             claimed = until(lambda: _claim(stage, pool), 200)  # noqa: B023
             at = time.time()
             os.kill(worker.pid, signal.SIGCONT)
