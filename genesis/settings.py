@@ -109,9 +109,9 @@ class RunSettings(_Group):
 class PoolSettings(_Group):
     """How leaves run on the work pools of their agents."""
 
-    heartbeat_s: Annotated[float, Field(gt=0)] = 2.0
+    heartbeat_s: Annotated[float, Field(gt=0)] = 1.5
     """How often a worker says that it is alive, to the pools of which flow runs are on it."""
-    lost_after_s: Annotated[float, Field(gt=0)] = 8.0
+    lost_after_s: Annotated[float, Field(gt=0)] = 6.0
     """How long a worker may say nothing, while the API answers, before its work is given to another."""
     no_worker: Literal["wait", "fail"] = "wait"
     """What to do when no worker serves a pool: wait for one, or fail the leaf."""

@@ -42,6 +42,7 @@ LOST = "Lost"
 """Name of the state, as `genesis.execute.fleet.automations` has it."""
 _PAGE = 50
 _MOST_HELD = 200
+_AT_ONCE = 10
 _SLACK_S = 3.0
 """How much later than planned a look may come and still count as the next one."""
 
@@ -143,10 +144,14 @@ class LostWorkers:
         keys = {run.id: (run.work_pool_name or "", named[run.id]) for run in watched}
         now = time.monotonic()
         self._beats.compare(now, {key: said.get(key) for key in keys.values()})
-        for run in watched:
-            record = self._pools[run.work_pool_name or ""].record
-            if record is not None and self._beats.is_lost(keys[run.id], now):
-                await self._runs.let_go(run, record, named[run.id])
+        lost = [run for run in watched if self._beats.is_lost(keys[run.id], now)]
+        for start in range(0, len(lost), _AT_ONCE):
+            await asyncio.gather(*(self._let_go(run, named[run.id]) for run in lost[start : start + _AT_ONCE]))
+
+    async def _let_go(self, run: FlowRun, worker: str) -> None:
+        record = self._pools[run.work_pool_name or ""].record
+        if record is not None:
+            await self._runs.let_go(run, record, worker)
 
     async def _held_by_others(self) -> list[FlowRun]:
         """Read the flow runs that other workers hold; only their number where they are all the own ones."""

@@ -177,8 +177,13 @@ class Oversight:
         ]
         if not quiet or not self._due("workers", self._session.settings.pools.heartbeat_s):
             return
-        for child, worker in await self._losses.look(quiet):
-            await self._crash(child, lost_message(worker))
+        lost = await self._losses.look(quiet)
+        ends = await asyncio.gather(
+            *(self._crash(child, lost_message(worker)) for child, worker in lost), return_exceptions=True
+        )
+        for error in ends:
+            if error is not None:
+                raise error
 
     async def _crash(self, child: Child, why: str) -> None:
         """Fence a child whose worker is lost, and deal with its leaves; one that has ended after all is left alone."""
