@@ -131,9 +131,13 @@ class LostWorkers:
                     raise
 
     async def look(self) -> None:
-        """Look once. A flow run that was not there the last time is short as a rule, and looked after the next time."""
+        """Look once.
+
+        A running one that was not there the last time is short as a rule, and looked after the next time: whose it is has
+        to be asked for.
+        """
         held = await self._held_by_others()
-        known = [run for run in held if run.id in self._seen]
+        known = [run for run in held if run.id in self._seen or claimant(run.state)]
         self._seen = {run.id for run in held}
         named = {run.id: await self._claimant(run) for run in known}
         watched = [

@@ -143,9 +143,9 @@ async def looked(others, now, seconds):
 @pytest.mark.parametrize("state", [Running(), Pending(message=claim_message("w1")), Cancelling()])
 async def test_a_flow_run_of_a_silent_worker_is_let_go(others, fleet, own, now, state):
     fleet.held = [a_held_run(state)]
-    await looked(others, now, 8)
+    await looked(others, now, 6)
     assert own.let == []
-    await looked(others, now, 2)
+    await looked(others, now, 4)
     assert own.let[0] == (fleet.held[0].id, "record", "w1")
 
 
