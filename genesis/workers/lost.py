@@ -133,8 +133,8 @@ class LostWorkers:
     async def look(self) -> None:
         """Look once.
 
-        A running one that was not there the last time is short as a rule, and looked after the next time: whose it is has
-        to be asked for.
+        A running one that was not there the last time is short as a rule, and looked after the next time, because whose
+        it is has to be asked for.
         """
         held = await self._held_by_others()
         known = [run for run in held if run.id in self._seen or claimant(run.state)]
