@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -142,7 +143,8 @@ class Pools:
                 await asyncio.gather(*(self._beat(pool, 1) for pool in served), return_exceptions=True)
 
     async def _beat(self, pool: Pool, interval_s: float) -> None:
-        await self._api.client.send_worker_heartbeat(pool.name, self._worker, heartbeat_interval_seconds=interval_s)
+        whole_s = math.ceil(interval_s)  # the API refuses fractions
+        await self._api.client.send_worker_heartbeat(pool.name, self._worker, heartbeat_interval_seconds=whole_s)
 
     async def create_missing(self) -> None:
         """Create the pools that do not exist."""

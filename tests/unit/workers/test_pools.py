@@ -44,9 +44,15 @@ def made():
     client, said = Client(), []
     slots = Slots(agents=4, threads=9, orchestrators=2)
 
-    def pools(*names, template=None):
+    def pools(*names, template=None, heartbeat_s=5):
         return Pools(
-            names, Api(client, said.append), slots, worker="w", heartbeat_s=5, say=said.append, template=template
+            names,
+            Api(client, said.append),
+            slots,
+            worker="w",
+            heartbeat_s=heartbeat_s,
+            say=said.append,
+            template=template,
         )
 
     return SimpleNamespace(client=client, said=said, slots=slots, pools=pools)
@@ -127,6 +133,17 @@ async def test_a_worker_that_stops_is_soon_taken_to_be_offline(made):
     assert made.client.beats == [("a", "w", 1)]
     made.client.fault = refused(503)
     await pools.leave()
+
+
+@pytest.mark.parametrize(("every_s", "told"), [(0.3, 1), (1.5, 2), (2, 2)])
+async def test_the_api_is_told_whole_seconds_between_heartbeats(made, every_s, told):
+    made.client.records = [record("a")]
+    pools = made.pools("a", heartbeat_s=every_s)
+    await pools.refresh()
+    pools.all["a"].running = 1
+    await pools.heartbeat(pools.all["a"])
+    assert made.client.beats == [("a", "w", told)]
+    assert isinstance(made.client.beats[0][2], int)
 
 
 async def test_a_heartbeat_that_fails_is_no_end(made):
