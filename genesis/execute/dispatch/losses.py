@@ -68,11 +68,14 @@ class Losses:
             self._beats.forget()
         self._failures = self._line.failures
         self._beats.compare(now, beats)
-        return [
-            (child, name)
-            for child in watched
-            if (name := child.claimed_by) and self._beats.is_lost((child.pool, name), now)
-        ]
+        silent = [child for child in watched if self._beats.is_lost((child.pool, child.claimed_by or ""), now)]
+        return [(child, child.claimed_by or "") for child in silent if await self._is_still_its(child)]
+
+    async def _is_still_its(self, child: Child) -> bool:
+        """Whether a child is still that of the watched worker: another one may have given it back meanwhile."""
+        name = await self._claimant(child)
+        known, child.claimed_by = child.claimed_by, name
+        return name == known
 
     async def _claimant(self, child: Child) -> str:
         """Read who took a child; empty where it does not say, as with workers of other types."""

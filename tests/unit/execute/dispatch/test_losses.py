@@ -44,7 +44,16 @@ async def test_a_heartbeat_that_stays_the_same_is_a_loss_whatever_time_it_tells(
     api.answers("read_workers_for_work_pool", lambda *_, **__: [worker("w1", 9e9)])
     assert await lost_after(losses, clock, [child], 60) == 20
     assert (await losses.look([child]))[0] == (child, "w1")
-    assert [name for name, *_ in api.asked].count("read_flow_run_states") == 1
+    assert [name for name, *_ in api.asked].count("read_flow_run_states") == 3  # at first, and before each verdict
+
+
+async def test_a_child_that_another_worker_has_taken_meanwhile_is_not_lost(losses, api, clock, child):
+    api.answers("read_workers_for_work_pool", lambda *_, **__: [worker("w1", 1)])
+    assert await lost_after(losses, clock, [child], 15) is None
+    again = [state(StateType.PENDING, f"claimed by {name}") for name in ("w1", "w2")]
+    api.answers("read_flow_run_states", again)
+    assert await losses.look([child]) == []
+    assert child.claimed_by == "w2"
 
 
 async def test_a_heartbeat_that_moves_is_no_loss_even_backwards(losses, api, clock, child):
