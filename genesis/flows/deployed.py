@@ -13,7 +13,7 @@ from genesis.flows.asking import Asked
 from genesis.flows.deployed_run import check_asked, ended_state, run_asked
 from genesis.flows.retention import purge
 from genesis.settings import Settings
-from genesis.workers.engine import never_suspended
+from genesis.workers.engine import has_time_limit, never_suspended
 from genesis.workers.logs import logged
 
 __all__ = ["agent_task", "housekeeping", "orchestrate", "preflight"]
@@ -106,10 +106,11 @@ async def agent_task(
         left_s,
         pool=flow_run.work_pool_name,
         waited_s=waited_s(flow_run),
+        limited=has_time_limit(),
     )
     with logged("agent"):
         worked = await work_on(order, Settings())
-        return ended_state(worked.ended, len(tasks), suspended=worked.suspended)
+        return ended_state(worked.ended, worked.wanted, suspended=worked.suspended)
 
 
 @flow(name="housekeeping", persist_result=False, log_prints=False)

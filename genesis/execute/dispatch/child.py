@@ -16,7 +16,7 @@ from genesis.model import Leaf
 from genesis.resilience.retry import RetryPolicy
 from genesis.settings import Settings
 
-__all__ = ["Child", "allowance_s", "batch_name", "idempotency_key", "parameters", "run_tag", "short_pool"]
+__all__ = ["Child", "allowance_s", "batch_name", "idempotency_key", "is_run_tag", "parameters", "run_tag", "short_pool"]
 
 _MARGIN_S = 30.0
 """What a leaf may take beyond the time of its attempts: reading its inputs, writing its record, a busy machine."""
@@ -47,6 +47,16 @@ class Child:
     """Name of the worker that took it, once asked for."""
     done: set[int] = field(default_factory=set)
     """Leaves whose record was found."""
+    dispatched_at: float | None = None
+    """Monotonic time at which its dispatch began; None where an earlier execution did that."""
+    known: int = 0
+    """So many leaves the program had when it was dispatched: of those added since it does not know."""
+    orders: list[tuple[Leaf, ...]] = field(default_factory=list)
+    """Further leaves that it was given, by order."""
+    open_since: float | None = None
+    """Monotonic time at which it was seen waiting for an order; None while it does not."""
+    closing: bool = False
+    """Whether it gets no more orders."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once it was dealt with; what comes later is not listened to."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -65,6 +75,13 @@ class Child:
     def current(self) -> Leaf | None:
         """The leaf that it does now, or would do first."""
         return next((leaf for leaf in self.leaves if leaf.index not in self.done), None)
+
+    def give(self, leaves: Sequence[Leaf], now: float) -> None:
+        """Note an order: its leaves come after those that it has done."""
+        self.leaves += tuple(leaves)
+        self.orders.append(tuple(leaves))
+        self.open_since = None
+        self.heard_at = self.state_at = now
 
     def leaf(self, path: str) -> Leaf | None:
         """Find one of its leaves."""
@@ -91,6 +108,11 @@ def batch_name(leaves: Sequence[Leaf]) -> str:
 def run_tag(run_id: str) -> str:
     """Give the tag that all children of a run have."""
     return f"run:{run_id}"
+
+
+def is_run_tag(tag: str) -> bool:
+    """Whether a tag is that of the children of some run."""
+    return tag.startswith("run:")
 
 
 def short_pool(pool: str) -> str:

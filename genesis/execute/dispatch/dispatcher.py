@@ -63,6 +63,7 @@ class Dispatcher:
             ServiceError: There is no deployment for the agent, or the API refuses the flow run.
         """
         pool = self._session.program.profile(leaves[0].agent).pool_name
+        began = self._line.clock()
         while True:
             deployment = await self._deployment(pool)
             link = uuid4()
@@ -82,7 +83,9 @@ class Dispatcher:
                 ) from error
             if flow_run.parent_task_run_id != link:
                 await self._unlink(link)
-            return self._child(flow_run, pool, leaves, attempt, link)
+            child = self._child(flow_run, pool, leaves, attempt, link)
+            child.dispatched_at = began
+            return child
 
     def _child(self, flow_run: FlowRun, pool: str, leaves: Sequence[Leaf], attempt: int, link: UUID) -> Child:
         now = self._line.clock()
@@ -97,6 +100,7 @@ class Dispatcher:
             state=flow_run.state_type or StateType.SCHEDULED,
             queue=flow_run.work_queue_id,
             inherited=flow_run.parent_task_run_id != link,
+            known=len(self._session.program.leaves),
         )
 
     async def _deployment(self, pool: str) -> UUID:
