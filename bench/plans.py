@@ -14,7 +14,7 @@ from bench.noop import dag
 
 __all__ = [
     "AGENTS", "MIXED_AGENTS", "Recorded", "chains_plan", "converted", "layered_plan", "lower_bound_s", "mixed_plan",
-    "recorded", "registry", "small_plan",
+    "recorded", "registry", "small_plan", "ten_plan",
 ]  # fmt: skip
 
 AGENTS = ("build_agent", "qa_agent", "docs_agent", "ops_agent", "research_agent")
@@ -84,6 +84,11 @@ def small_plan(number: int, seed: int = 7) -> dict[str, Any]:
     first, *others = (rng.choice(AGENTS) for _ in range(3))
     given = [("first", first, []), *((f"then{at}", agent, ["first"]) for at, agent in enumerate(others))]
     return _plan(f"Small run {number}", given)
+
+
+def ten_plan(number: int, seed: int = 7) -> dict[str, Any]:
+    """Make a layered plan of ten leaves that do nothing, of agents drawn from five."""
+    return layered_plan(10, seed * 10_000 + number) | {"request": f"Run {number} of ten"}
 
 
 def _plan(request: str, leaves: Sequence[tuple[str, str, list[str]]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class Death(BaseException):
 class Hands:
     """A worker: takes flow runs from pools, does their leaves by a function and writes the records."""
 
-    def __init__(self, client, ledger, program, work, *, pools=None, places=8, beat_s=0.5, events=True):
+    def __init__(self, client, ledger, program, work, *, pools=None, places=8, beat_s=0.5, events=True, idle_s=0.0):
         self.name = f"hands-{uuid4().hex[:8]}"
         self.done = []
         self._client, self._ledger, self._work = client, ledger, work
@@ -27,6 +27,8 @@ class Hands:
         self._pools = pools or sorted({agent.pool_name for agent in program.agents.values()})
         self._places, self._beat_s, self._events = asyncio.Semaphore(places), beat_s, events
         self._running = {}
+        self._idle_s = idle_s
+        """How long a flow run waits for further leaves."""
 
     @asynccontextmanager
     async def at_work(self):
@@ -88,16 +90,14 @@ class Hands:
     async def execute(self, flow_run):
         from prefect.states import Completed, Crashed, Running
 
+        from genesis.flows.lane import Lane
+
+        lane = Lane(self._ledger, str(flow_run.id), self._idle_s)
         try:
             await self._client.set_flow_run_state(flow_run.id, Running())
-            for path in flow_run.parameters["tasks"]:
-                leaf = self._by_path[path]
-                outcome = await self._work(leaf, flow_run)
-                if outcome is None:
-                    continue
-                await self._ledger.record_attempt(leaf, outcome, str(flow_run.id))
-                self.done.append(path)
-                self.tell(leaf, outcome, flow_run)
+            await self.do(flow_run.parameters["tasks"], flow_run)
+            while (order := await lane.next()) is not None:
+                await self.do(order.tasks, flow_run)
             left = "its run was suspended" if await self._ledger.suspended() else None
             await self._client.set_flow_run_state(flow_run.id, Completed(message=left))
         except Death as death:
@@ -105,6 +105,16 @@ class Hands:
         finally:
             self._running.pop(flow_run.id, None)
             self._places.release()
+
+    async def do(self, paths, flow_run):
+        for path in paths:
+            leaf = self._by_path[path]
+            outcome = await self._work(leaf, flow_run)
+            if outcome is None:
+                continue
+            await self._ledger.record_attempt(leaf, outcome, str(flow_run.id))
+            self.done.append(path)
+            self.tell(leaf, outcome, flow_run)
 
     def tell(self, leaf, outcome, flow_run):
         from prefect.events import emit_event
@@ -581,3 +591,113 @@ async def test_a_place_is_open_while_leaves_run(bench):
     run = await bench(a_task("a"), deploy=False)
     with pytest.raises(RunError, match="open"):
         await run.place().attach()
+
+
+def in_turn(*agents, **more):
+    """A chain of leaves of these agents, named after their places."""
+    return [
+        a_task(f"t{place}", agent=agent, after=(f"t{place - 1}",) if place else (), **more)
+        for place, agent in enumerate(agents)
+    ]
+
+
+async def test_a_flow_run_takes_the_next_leaf_of_its_agent_when_that_is_ready(bench):
+    run = await bench(*in_turn("qa", "dev", "qa", "dev", "qa"), agents=("qa", "dev"))
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(idle_s=30).at_work():
+        assert (await run.drive(place, outcomes)).state == "completed"
+        nodes = place.nodes()
+    children = await run.children()
+    assert [child.parameters["tasks"] for child in sorted(children, key=lambda child: child.created)] == [
+        ["t0"],
+        ["t1"],
+    ]
+    assert all(child.state.is_completed() for child in children)  # told to end, though they would wait for 30 s
+    assert {nodes[index].id for index in (0, 2, 4)} == {nodes[0].id} != {nodes[1].id}
+
+
+async def test_a_flow_run_that_waits_for_nobody_ends_and_the_next_leaf_has_its_own(bench):
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"))
+    resting = asyncio.Event()
+
+    async def work(leaf, _flow_run):
+        if leaf.path == "t1":
+            await asyncio.wait_for(resting.wait(), 60)
+        return ended(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work, idle_s=0.2).at_work():
+        driving = asyncio.create_task(run.drive(place, outcomes))
+        await run.wait_for_child("COMPLETED")
+        resting.set()
+        assert (await driving).state == "completed"
+    assert len(await run.children()) == 3
+
+
+async def test_a_process_that_dies_with_a_further_leaf_has_that_one_done_again_and_no_other(bench):
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"))
+    begun = []
+
+    async def work(leaf, flow_run):
+        begun.append((leaf.path, flow_run.parameters["attempt"]))
+        if leaf.path == "t2" and flow_run.parameters["attempt"] == 1:
+            raise Death("killed by the test")
+        return ended(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work, idle_s=30).at_work():
+        assert (await run.drive(place, outcomes)).state == "completed"
+    assert begun == [("t0", 1), ("t1", 1), ("t2", 1), ("t2", 2)]
+    assert len(outcomes[2].history) == 1
+
+
+async def test_cancelling_ends_a_flow_run_with_a_further_leaf_and_one_that_waits_for_one(bench):
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"))
+    begun = asyncio.Event()
+
+    async def work(leaf, _flow_run):
+        if leaf.path == "t2":
+            begun.set()
+            await asyncio.sleep(1000)
+        return ended(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work, idle_s=60).at_work():
+        driving = asyncio.create_task(run.drive(place, outcomes))
+        await asyncio.wait_for(begun.wait(), 60)
+        started = time.monotonic()
+        place.cancel("the test cancels it")
+        assert (await asyncio.wait_for(driving, 60)).state == "cancelled"
+        assert time.monotonic() - started < 30
+    assert [outcomes[n].state for n in range(3)] == ["completed", "completed", "cancelled"]
+
+
+async def test_an_execution_that_dies_leaves_a_further_leaf_to_the_next_which_repeats_nothing(bench):
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"))
+    begun, may_end, done = asyncio.Event(), asyncio.Event(), []
+
+    async def work(leaf, _flow_run):
+        done.append(leaf.path)
+        if leaf.path == "t2":
+            begun.set()
+            await asyncio.wait_for(may_end.wait(), 60)
+        return ended(leaf)
+
+    async with run.hands(work, idle_s=60).at_work():
+        place, outcomes = run.place(), {}
+        await place.__aenter__()
+        driving = asyncio.create_task(run.drive(place, outcomes))
+        await asyncio.wait_for(begun.wait(), 60)
+        driving.cancel()
+        await asyncio.gather(driving, return_exceptions=True)
+        await place.__aexit__(RuntimeError, RuntimeError("dies"), None)
+        outcomes = {}
+        async with run.place(outcomes) as place:
+            outcomes |= await place.attach()
+            assert sorted(outcomes) == [0, 1]
+            driving = asyncio.create_task(run.drive(place, outcomes))
+            await asyncio.sleep(0.5)
+            may_end.set()
+            assert (await asyncio.wait_for(driving, 60)).state == "completed"
+    assert done == ["t0", "t1", "t2"]
+    assert len(await run.children()) == 2

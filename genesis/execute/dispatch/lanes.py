@@ -47,6 +47,7 @@ _SHARE = 10
 """Looking into the ledger takes at most one part in so many of the time."""
 _MARGIN_S = 0.3
 """A lane that is about to close gets no more orders."""
+_LEAST_PATIENCE_S = 2.0
 _STAY_S = 60.0
 """A lane that has run this long ends, so that its place on the pool comes free for others every now and then."""
 _MOST_LEAVES = 100
@@ -100,11 +101,19 @@ class Lanes:
         """How long it takes from a dispatch to the first leaf, by those of this run."""
         return statistics.median(self._dispatches)
 
+    @property
+    def _patience_s(self) -> float:
+        """How long a child is kept waiting for leaves: twice what another dispatch takes.
+
+        Waiting about as long as it costs to begin anew is never much dearer than knowing what comes (ski rental).
+        """
+        return min(self._idle_s - _MARGIN_S, max(_LEAST_PATIENCE_S, 2 * self.dispatch_s))
+
     def idle(self, agent: str) -> Child | None:
         """Find a child of an agent that waits for an order."""
         now = self._clock()
         for child in self._children.living.values():
-            waits = child.open_since is not None and now - child.open_since < self._idle_s - _MARGIN_S
+            waits = child.open_since is not None and now - child.open_since < self._patience_s
             if waits and child.leaves[0].agent == agent and not child.closing:
                 return child
         return None
@@ -188,7 +197,10 @@ class Lanes:
             await self._children.collect(child, current)
             if child.current is current:
                 return
-        if child.current is None and child.open_since is None and self._is_lane(child):
+        if child.open_since is not None:
+            if self._clock() - child.open_since >= self._patience_s:
+                await self.close(child)
+        elif self._is_lane(child):
             await self._look_whether_open(child)
 
     async def _look_whether_open(self, child: Child) -> None:

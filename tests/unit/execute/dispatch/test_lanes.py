@@ -70,7 +70,19 @@ async def test_a_child_that_says_so_waits_for_an_order_and_gets_it_once(run, clo
     assert run.lanes.idle("qa_agent") is None
     await run.ends(1, 2, orders=1)
     assert run.lanes.idle("qa_agent") is run.one
-    clock.now += 3.0  # by now it may have closed
+    clock.now += 2.0  # it is kept no longer than that while a dispatch takes a second
+    assert run.lanes.idle("qa_agent") is None
+    await run.lanes._look(run.one)
+    assert (await run.session.ledger.ordered(str(run.one.id), 2)).tasks == ()
+
+
+async def test_where_dispatches_take_long_a_child_is_kept_for_longer(run, clock):
+    run.lanes._dispatches.extend([4.0] * 8)
+    await run.ends(0, orders=0)
+    clock.now += 7.0
+    await run.lanes._look(run.one)
+    assert run.lanes.idle("qa_agent") is run.one
+    clock.now += 1.5
     assert run.lanes.idle("qa_agent") is None
 
 
