@@ -63,8 +63,8 @@ class Order:
     """The work pool that it came through."""
     waited_s: float = 0.0
     """Seconds from its dispatch to its begin."""
-    limited: bool = False
-    """Whether its flow run is ended after some time, so that it takes no further leaves."""
+    lane_s: float = 0.0
+    """How long at most it waits for further leaves, each time."""
 
     @property
     def left_s(self) -> float:
@@ -118,7 +118,7 @@ async def work_on(order: Order, settings: Settings) -> Worked:
     with bound(correlation_id=session.correlation_id, run_id=session.run_id), lines_in_ui(settings):
         async with announced(session), place:
             worked = await _worked(session, order, leaves, outcomes, place)
-            lane = Lane(ledger, order.token, 0.0 if order.limited else settings.pools.lane_idle_s)
+            lane = Lane(ledger, order.token, order.lane_s)
             while _is_done(worked) and (further := await lane.next()) is not None:
                 order = replace(order, tasks=further.tasks, fingerprints=further.fingerprints)
                 leaves = _dispatched(program, order, header)

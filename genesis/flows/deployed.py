@@ -81,6 +81,7 @@ async def agent_task(
     *,
     agent: str | None = None,
     left_s: float | None = None,
+    lane_s: float = 0.0,
 ) -> object:
     """Run some tasks of a run on this agent's pool. Orchestrators dispatch this; it is of no use by hand.
 
@@ -91,6 +92,7 @@ async def agent_task(
         attempt: Number of the attempt, from 1.
         agent: Who takes them over from the agent that the plan has.
         left_s: Seconds that were left until the run's deadline when this was dispatched.
+        lane_s: How long at most to wait for further tasks of the run, each time.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -106,7 +108,7 @@ async def agent_task(
         left_s,
         pool=flow_run.work_pool_name,
         waited_s=waited_s(flow_run),
-        limited=has_time_limit(),
+        lane_s=0.0 if has_time_limit() else lane_s,
     )
     with logged("agent"):
         worked = await work_on(order, Settings())

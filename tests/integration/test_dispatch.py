@@ -19,7 +19,7 @@ class Death(BaseException):
 class Hands:
     """A worker: takes flow runs from pools, does their leaves by a function and writes the records."""
 
-    def __init__(self, client, ledger, program, work, *, pools=None, places=8, beat_s=0.5, events=True, idle_s=0.0):
+    def __init__(self, client, ledger, program, work, *, pools=None, places=8, beat_s=0.5, events=True):
         self.name = f"hands-{uuid4().hex[:8]}"
         self.done = []
         self._client, self._ledger, self._work = client, ledger, work
@@ -27,8 +27,6 @@ class Hands:
         self._pools = pools or sorted({agent.pool_name for agent in program.agents.values()})
         self._places, self._beat_s, self._events = asyncio.Semaphore(places), beat_s, events
         self._running = {}
-        self._idle_s = idle_s
-        """How long a flow run waits for further leaves."""
 
     @asynccontextmanager
     async def at_work(self):
@@ -92,7 +90,7 @@ class Hands:
 
         from genesis.flows.lane import Lane
 
-        lane = Lane(self._ledger, str(flow_run.id), self._idle_s)
+        lane = Lane(self._ledger, str(flow_run.id), flow_run.parameters.get("lane_s", 0.0))
         try:
             await self._client.set_flow_run_state(flow_run.id, Running())
             await self.do(flow_run.parameters["tasks"], flow_run)
@@ -602,9 +600,9 @@ def in_turn(*agents, **more):
 
 
 async def test_a_flow_run_takes_the_next_leaf_of_its_agent_when_that_is_ready(bench):
-    run = await bench(*in_turn("qa", "dev", "qa", "dev", "qa"), agents=("qa", "dev"))
+    run = await bench(*in_turn("qa", "dev", "qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=30)
     outcomes = {}
-    async with run.place(outcomes) as place, run.hands(idle_s=30).at_work():
+    async with run.place(outcomes) as place, run.hands().at_work():
         assert (await run.drive(place, outcomes)).state == "completed"
         nodes = place.nodes()
     children = await run.children()
@@ -617,7 +615,7 @@ async def test_a_flow_run_takes_the_next_leaf_of_its_agent_when_that_is_ready(be
 
 
 async def test_a_flow_run_that_waits_for_nobody_ends_and_the_next_leaf_has_its_own(bench):
-    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"))
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=0.5)
     resting = asyncio.Event()
 
     async def work(leaf, _flow_run):
@@ -626,7 +624,7 @@ async def test_a_flow_run_that_waits_for_nobody_ends_and_the_next_leaf_has_its_o
         return ended(leaf)
 
     outcomes = {}
-    async with run.place(outcomes) as place, run.hands(work, idle_s=0.2).at_work():
+    async with run.place(outcomes) as place, run.hands(work).at_work():
         driving = asyncio.create_task(run.drive(place, outcomes))
         await run.wait_for_child("COMPLETED")
         resting.set()
@@ -635,7 +633,7 @@ async def test_a_flow_run_that_waits_for_nobody_ends_and_the_next_leaf_has_its_o
 
 
 async def test_a_process_that_dies_with_a_further_leaf_has_that_one_done_again_and_no_other(bench):
-    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"))
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=30)
     begun = []
 
     async def work(leaf, flow_run):
@@ -645,14 +643,14 @@ async def test_a_process_that_dies_with_a_further_leaf_has_that_one_done_again_a
         return ended(leaf)
 
     outcomes = {}
-    async with run.place(outcomes) as place, run.hands(work, idle_s=30).at_work():
+    async with run.place(outcomes) as place, run.hands(work).at_work():
         assert (await run.drive(place, outcomes)).state == "completed"
     assert begun == [("t0", 1), ("t1", 1), ("t2", 1), ("t2", 2)]
     assert len(outcomes[2].history) == 1
 
 
 async def test_cancelling_ends_a_flow_run_with_a_further_leaf_and_one_that_waits_for_one(bench):
-    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"))
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=30)
     begun = asyncio.Event()
 
     async def work(leaf, _flow_run):
@@ -662,7 +660,7 @@ async def test_cancelling_ends_a_flow_run_with_a_further_leaf_and_one_that_waits
         return ended(leaf)
 
     outcomes = {}
-    async with run.place(outcomes) as place, run.hands(work, idle_s=60).at_work():
+    async with run.place(outcomes) as place, run.hands(work).at_work():
         driving = asyncio.create_task(run.drive(place, outcomes))
         await asyncio.wait_for(begun.wait(), 60)
         started = time.monotonic()
@@ -673,7 +671,7 @@ async def test_cancelling_ends_a_flow_run_with_a_further_leaf_and_one_that_waits
 
 
 async def test_an_execution_that_dies_leaves_a_further_leaf_to_the_next_which_repeats_nothing(bench):
-    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"))
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=30)
     begun, may_end, done = asyncio.Event(), asyncio.Event(), []
 
     async def work(leaf, _flow_run):
@@ -683,7 +681,7 @@ async def test_an_execution_that_dies_leaves_a_further_leaf_to_the_next_which_re
             await asyncio.wait_for(may_end.wait(), 60)
         return ended(leaf)
 
-    async with run.hands(work, idle_s=60).at_work():
+    async with run.hands(work).at_work():
         place, outcomes = run.place(), {}
         await place.__aenter__()
         driving = asyncio.create_task(run.drive(place, outcomes))

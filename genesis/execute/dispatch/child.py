@@ -47,6 +47,8 @@ class Child:
     """Name of the worker that took it, once asked for."""
     done: set[int] = field(default_factory=set)
     """Leaves whose record was found."""
+    lane: bool = False
+    """Whether it was told to wait for further leaves."""
     dispatched_at: float | None = None
     """Monotonic time at which its dispatch began; None where an earlier execution did that."""
     known: int = 0
@@ -120,7 +122,9 @@ def short_pool(pool: str) -> str:
     return pool.removeprefix("agent-")
 
 
-def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float = math.inf) -> dict[str, Any]:
+def parameters(
+    run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float = math.inf, lane_s: float = 0.0
+) -> dict[str, Any]:
     """Give the parameters of the child's flow. Nothing of the work itself: that is in the ledger.
 
     Args:
@@ -128,6 +132,7 @@ def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float 
         leaves: Its leaves, all of one agent.
         attempt: Number of the attempt, from 1.
         left_s: Seconds until the run's deadline. A time of day would mean another one to a host with another clock.
+        lane_s: How long at most it waits for further leaves, each time.
     """
     given: dict[str, Any] = {
         "run_id": run_id,
@@ -136,6 +141,7 @@ def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float 
         "attempt": attempt,
     }
     given |= {"agent": leaves[0].agent} if leaves[0].note else {}
+    given |= {"lane_s": lane_s} if lane_s > 0 else {}
     return given | ({} if left_s == math.inf else {"left_s": round(left_s, 3)})
 
 

@@ -84,7 +84,7 @@ class Dispatcher:
             if flow_run.parent_task_run_id != link:
                 await self._unlink(link)
             child = self._child(flow_run, pool, leaves, attempt, link)
-            child.dispatched_at = began
+            child.dispatched_at, child.lane = began, self._lane_s(leaves, attempt) > 0
             return child
 
     def _child(self, flow_run: FlowRun, pool: str, leaves: Sequence[Leaf], attempt: int, link: UUID) -> Child:
@@ -102,6 +102,11 @@ class Dispatcher:
             inherited=flow_run.parent_task_run_id != link,
             known=len(self._session.program.leaves),
         )
+
+    def _lane_s(self, leaves: Sequence[Leaf], attempt: int) -> float:
+        """Say how long a child waits for further leaves: not at all after a failure, or with another agent's leaf."""
+        usual = leaves[0].agent == self._session.program.leaves[leaves[0].index].agent
+        return self._session.settings.pools.lane_idle_s if attempt == 1 and usual else 0.0
 
     async def _deployment(self, pool: str) -> UUID:
         """Find the pool's deployment; where there is none, say so, and wait for it as long as the settings allow."""
@@ -158,7 +163,7 @@ class Dispatcher:
                 "create_flow_run",
                 lambda client: client.create_flow_run_from_deployment(
                     deployment,
-                    parameters=parameters(run_id, leaves, attempt, self._session.left_s),
+                    parameters=parameters(run_id, leaves, attempt, self._session.left_s, self._lane_s(leaves, attempt)),
                     name=batch_name(leaves),
                     tags=["genesis", f"cid:{self._session.correlation_id}", run_tag(run_id)],
                     idempotency_key=idempotency_key(run_id, leaves, attempt),

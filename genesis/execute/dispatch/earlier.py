@@ -102,5 +102,6 @@ def _child(flow_run: FlowRun, leaves: tuple[Leaf, ...], state: StateType, pool: 
         link=link,
         state=state,
         queue=flow_run.work_queue_id,
+        lane="lane_s" in flow_run.parameters,
         inherited=True,
     )

@@ -124,7 +124,7 @@ class Lanes:
         running = [
             child
             for child in self._children.living.values()
-            if child.leaves[0].agent == agent and child.current is not None and self._is_lane(child)
+            if child.leaves[0].agent == agent and child.current is not None and _takes_orders(child)
         ]
         return sorted(max(0.0, self._left_s(child, now)) for child in running)
 
@@ -144,7 +144,7 @@ class Lanes:
 
     async def close(self, child: Child) -> None:
         """Have a child end that waits for an order, or will."""
-        if child.closing or not self._is_lane(child):
+        if child.closing or not child.lane:
             return
         child.closing, child.open_since = True, None
         try:
@@ -180,7 +180,7 @@ class Lanes:
             Away: The API does not answer now.
         """
         now = self._clock()
-        lanes = [child for child in self._children.living.values() if self._is_lane(child)]
+        lanes = [child for child in self._children.living.values() if _takes_orders(child)]
         old = [child for child in lanes if child.began and _age_s(child, now) > _TURN_S]
         if old and await self._others_wait(line):
             for child in old:
@@ -200,7 +200,9 @@ class Lanes:
         if child.open_since is not None:
             if self._clock() - child.open_since >= self._patience_s:
                 await self.close(child)
-        elif self._is_lane(child):
+        elif child.inherited:
+            await self.close(child)
+        elif _takes_orders(child):
             await self._look_whether_open(child)
 
     async def _look_whether_open(self, child: Child) -> None:
@@ -236,16 +238,16 @@ class Lanes:
 
         return await line.once("read_waiting", read)
 
-    def _is_lane(self, child: Child) -> bool:
-        """Whether a child takes orders: one of this execution, whose leaves are done for the first time."""
-        usual = child.leaves[0].agent == self._session.program.leaves[child.leaves[0].index].agent
-        return self._idle_s > 0 and usual and child.attempt == 1 and not child.inherited and not child.closing
-
     def _left_s(self, child: Child, now: float) -> float:
         left = sum(self._children.pace.expected_s(leaf) for leaf in child.leaves if leaf.index not in child.done)
         if not child.began:
             return left + max(0.0, self.dispatch_s - _age_s(child, now))
         return left - (now - child.state_at)
+
+
+def _takes_orders(child: Child) -> bool:
+    """Whether a child gets further leaves; one that another execution dispatched gets none."""
+    return child.lane and not child.inherited and not child.closing
 
 
 def _age_s(child: Child, now: float) -> float:

@@ -28,7 +28,7 @@ def run(make, clock):
         moved=lambda: made.moves.append(1),
         clock=clock,
     )
-    made.one = made.child("a", dispatched_at=clock.now, known=4)
+    made.one = made.child("a", dispatched_at=clock.now, known=4, lane=True)
     made.children.add(made.one)
     made.one.heard(clock.now, StateType.RUNNING)
 
@@ -97,12 +97,10 @@ async def test_a_child_that_is_to_do_no_more_is_told_to_end(run, clock, why):
     assert await run.session.ledger.ordered(str(run.one.id), 1) == LaneOrder()
 
 
-@pytest.mark.parametrize("which", ["a second attempt", "of an earlier execution", "of another agent", "closed"])
+@pytest.mark.parametrize("which", ["not told to wait", "of an earlier execution", "closed"])
 async def test_some_children_get_no_orders(run, which):
-    run.one.attempt = 2 if which == "a second attempt" else 1
+    run.one.lane = which != "not told to wait"
     run.one.inherited = which == "of an earlier execution"
-    if which == "of another agent":
-        run.one.leaves = (run.one.leaves[0].model_copy(update={"agent": "other"}),)
     await run.ends(0, orders=0, is_open=which != "closed")
     assert run.lanes.idle("qa_agent") is None
     assert not run.moves
