@@ -699,3 +699,53 @@ async def test_an_execution_that_dies_leaves_a_further_leaf_to_the_next_which_re
             assert (await asyncio.wait_for(driving, 60)).state == "completed"
     assert done == ["t0", "t1", "t2"]
     assert len(await run.children()) == 2
+
+
+async def test_two_runs_share_a_place_although_one_could_keep_it(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr("genesis.execute.dispatch.lanes._TURN_S", 1.0)
+    one = await bench(*in_turn(*["qa"] * 40), batch_leaves=1, lane_idle_s=10)
+    other = Bench(one.client, one.program, tmp_path, batch_leaves=1, lane_idle_s=10)
+    await other.orchestrate()
+    begun, order = asyncio.Event(), []
+
+    async def work(leaf, flow_run):
+        begun.set()
+        order.append(flow_run.parameters["run_id"])
+        await asyncio.sleep(0.25)
+        return ended(leaf)
+
+    async def driven(run):
+        outcomes = {}
+        async with run.place(outcomes) as place:
+            return await run.drive(place, outcomes)
+
+    hands, others = one.hands(work), other.hands(work)
+    others._places = hands._places = asyncio.Semaphore(1)
+    async with hands.at_work(), others.at_work():
+        driving = asyncio.create_task(driven(one))
+        await asyncio.wait_for(begun.wait(), 60)
+        first, second = await asyncio.gather(driving, driven(other))
+    assert (first.state, second.state) == ("completed", "completed")
+    turns = [run for place, run in enumerate(order) if place == 0 or order[place - 1] != run]
+    assert len(turns) >= 4  # neither waited for the end of the other
+    assert len(await one.children()) < 20  # and yet a turn is more than one leaf
+
+
+async def test_a_flow_run_never_has_two_leaves_at_work(bench):
+    width = 6
+    run = await bench(
+        *(a_task(f"t{n}", estimate={"seconds": 0.2}) for n in range(width)), batch_seconds=0, lane_idle_s=5
+    )
+    at_work, most = set(), []
+
+    async def work(leaf, flow_run):
+        at_work.add((flow_run.id, leaf.path))
+        most.append(max(sum(each[0] == flow_run.id for each in at_work), 1))
+        await asyncio.sleep(0.2)
+        at_work.discard((flow_run.id, leaf.path))
+        return ended(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work, places=2).at_work():
+        assert (await run.drive(place, outcomes)).state == "completed"
+    assert max(most) == 1
