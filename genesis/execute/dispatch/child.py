@@ -41,8 +41,8 @@ class Child:
     """The queue of its pool that it is in; None where that is no more."""
     inherited: bool = False
     """Whether an earlier execution of the run dispatched it."""
-    began: bool = False
-    """Whether it was seen running."""
+    began_at: float | None = None
+    """Monotonic time at which it was first seen running; None where it was not."""
     claimed_by: str | None = None
     """Name of the worker that took it, once asked for."""
     done: set[int] = field(default_factory=set)
@@ -62,6 +62,11 @@ class Child:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once it was dealt with; what comes later is not listened to."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def began(self) -> bool:
+        """Whether it was seen running."""
+        return self.began_at is not None
 
     @property
     def ended(self) -> bool:
@@ -96,9 +101,10 @@ class Child:
             self.state_at = now
         if state is not None and state != self.state:
             self.state = state
-            self.began |= state is StateType.RUNNING
             if state is not StateType.RUNNING:
                 self.claimed_by = None
+            elif self.began_at is None:
+                self.began_at = now
 
 
 def batch_name(leaves: Sequence[Leaf]) -> str:

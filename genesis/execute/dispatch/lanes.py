@@ -181,7 +181,8 @@ class Lanes:
         """
         now = self._clock()
         lanes = [child for child in self._children.living.values() if _takes_orders(child)]
-        old = [child for child in lanes if child.began and _age_s(child, now) > _TURN_S]
+        turn_s = max(_TURN_S, self.dispatch_s)  # what it took to begin should be worth it
+        old = [child for child in lanes if child.began_at is not None and now - child.began_at > turn_s]
         if old and await self._others_wait(line):
             for child in old:
                 await self.close(child)
@@ -190,9 +191,9 @@ class Lanes:
         """Take in the records that are there, and see whether a child that has done its leaves waits for an order."""
         if child.ended or child.state in FINAL:
             return
-        if child.began and child.id not in self._begun and child.dispatched_at is not None:
+        if child.began_at is not None and child.id not in self._begun and child.dispatched_at is not None:
             self._begun.add(child.id)
-            self._dispatches.append(max(0.0, child.state_at - child.dispatched_at))
+            self._dispatches.append(max(0.0, child.began_at - child.dispatched_at))
         while (current := child.current) is not None:
             await self._children.collect(child, current)
             if child.current is current:
@@ -217,7 +218,8 @@ class Lanes:
             child.closing = True
             return
         now = self._clock()
-        full = _age_s(child, now) >= _STAY_S or len(child.leaves) >= _MOST_LEAVES
+        old = child.began_at is not None and now - child.began_at >= _STAY_S
+        full = old or len(child.leaves) >= _MOST_LEAVES
         if full or not self._wanted(child):
             await self.close(child)
             return
@@ -241,14 +243,11 @@ class Lanes:
     def _left_s(self, child: Child, now: float) -> float:
         left = sum(self._children.pace.expected_s(leaf) for leaf in child.leaves if leaf.index not in child.done)
         if not child.began:
-            return left + max(0.0, self.dispatch_s - _age_s(child, now))
+            waited_s = now - child.dispatched_at if child.dispatched_at is not None else 0.0
+            return left + max(0.0, self.dispatch_s - waited_s)
         return left - (now - child.state_at)
 
 
 def _takes_orders(child: Child) -> bool:
     """Whether a child gets further leaves; one that another execution dispatched gets none."""
     return child.lane and not child.inherited and not child.closing
-
-
-def _age_s(child: Child, now: float) -> float:
-    return now - child.dispatched_at if child.dispatched_at is not None else 0.0
