@@ -4,6 +4,8 @@ from genesis.execute.ledger.ledger import Ledger, is_done, list_runs
 from genesis.execute.ledger.lock import RunLock
 from genesis.execute.ledger.records import (
     Header,
+    LaneOrder,
+    LaneState,
     Moments,
     Owner,
     leaf_name,
@@ -18,6 +20,8 @@ __all__ = [
     "BlockStore",
     "FolderStore",
     "Header",
+    "LaneOrder",
+    "LaneState",
     "Ledger",
     "Moments",
     "Owner",

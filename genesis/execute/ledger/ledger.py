@@ -5,6 +5,7 @@ genesis/<run id>/run.json             header: plan with routes, registry, option
 genesis/<run id>/leaves/00012-….json  one final leaf: its outcome and fingerprint
 genesis/<run id>/results/00012-….json a result too large for the record
 genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came to, until the orchestrator adopts it
+genesis/<run id>/lanes/<flow run>/0001.json  an order of further leaves for a flow run; state.json is its answer
 genesis/<run id>/deliveries/00012-….json  what a person handed in for a leaf; written once, and counts before its record
 genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/owner.json           which flow run orchestrates
@@ -32,6 +33,8 @@ from pydantic import JsonValue, ValidationError
 from genesis.errors import ResourceError, RunError, ServiceError, TaskError, UsageError
 from genesis.execute.ledger.records import (
     Header,
+    LaneOrder,
+    LaneState,
     Moments,
     Owner,
     Record,
@@ -296,6 +299,36 @@ class Ledger:
         raw = await self.store.read(self._name(outcome.result_ref)) if outcome.result_ref is not None else None
         return "" if raw is None else raw[: 4 * most].decode("utf-8", "replace")[:most]
 
+    async def order(self, token: str, number: int, order: LaneOrder) -> None:
+        """Write an order for a flow run. Only who orchestrates the run may.
+
+        Args:
+            token: The flow run's id.
+            number: Number of the order, from 1.
+            order: Its further leaves, or that it is to end.
+        """
+        await self._write(_order_name(token, number), order.model_dump(mode="json"))
+
+    async def ordered(self, token: str, number: int) -> LaneOrder | None:
+        """Read an order for a flow run; None where no whole one of that number is there."""
+        raw = await self.store.read(self._name(_order_name(token, number)))
+        try:
+            return LaneOrder.model_validate_json(raw) if raw is not None else None
+        except ValidationError:
+            return None
+
+    async def answer(self, token: str, state: LaneState) -> None:
+        """Write what a flow run says of the orders for it. Only the flow run itself may."""
+        await self._write(f"lanes/{token}/state.json", state.model_dump(mode="json"))
+
+    async def answered(self, token: str) -> LaneState | None:
+        """Read what a flow run says of the orders for it; None where it takes none, or has not come to that yet."""
+        raw = await self.store.read(self._name(f"lanes/{token}/state.json"))
+        try:
+            return LaneState.model_validate_json(raw) if raw is not None else None
+        except ValidationError:
+            return None
+
     async def suspend(self, *, suspended: bool) -> None:
         """Note whether workers are to begin no leaf for now."""
         if suspended or await self.suspended():
@@ -384,6 +417,10 @@ def _amendment_name(number: int) -> str:
 
 def _delivery_name(leaf: Leaf) -> str:
     return f"deliveries/{leaf_name(leaf)}.json"
+
+
+def _order_name(token: str, number: int) -> str:
+    return f"lanes/{token}/{number:04d}.json"
 
 
 def _attempt_name(leaf: Leaf, token: str) -> str:

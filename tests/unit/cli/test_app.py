@@ -103,7 +103,7 @@ def test_stages_in_this_process(tmp_path, capsys):
     path = tmp_path / "plan.yaml"
     assert call("plan", AUDIT, "-o", str(path)) == 0
     capsys.readouterr()
-    for words in (["validate"], ["route"], ["simulate", "--slots", "2"], ["plan"]):
+    for words in (["validate"], ["route"], ["simulate", "--slots", "2"], ["simulate", "--pools"], ["plan"]):
         assert call(*words, str(path)) == 0
         assert capsys.readouterr().out
         assert call(*words, str(path), "--json") == 0
