@@ -30,6 +30,13 @@ _LONG = "var a = 1;\n" * 300
         ("dist/node/lib.cjs", "x\n", "generated"),
         ("dist/release.py", "x\n", "own"),
         ("www/app.js", "x\n//# sourceMappingURL=app.js.map\n", "generated"),
+        ("assets/live.js", "(function e(t,n,r){function s(o,u){}})({1:[function(require){\n" + _LONG, "generated"),
+        ("assets/app.js", "/******/ (function(modules) { // webpackBootstrap\n" + _LONG, "generated"),
+        ("single_include/lib/json.hpp", "#pragma once\n", "generated"),
+        ("amalgamated/all.c", "int a;\n", "generated"),
+        ("sqlite3.c", "/* This file is an amalgamation of many\n** separate C source files */\n", "generated"),
+        ("tools/amalgamate/amalgamate.c", "int a;\n", "own"),
+        ("src/react.js", "(function (root, factory) {\n", "own"),
         ("report.py", "# Tables are generated here\n", "own"),
     ],
 )
