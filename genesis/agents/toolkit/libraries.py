@@ -10,7 +10,7 @@ from genesis.agents.toolkit.files import SourceFile, Tree, printable
 
 __all__ = ["find_library"]
 
-_PUBLISHED_POM = re.compile(r"<licenses>[\s\S]*<scm\b|<scm\b[\s\S]*<licenses>")
+_PUBLISHED_POM = re.compile(r"<scm\b")
 _PUBLISHED_SCRIPT = re.compile(r"\bjava-library\b|\bmaven-?[pP]ublish\b")
 _PACKED = re.compile(
     r"<(?:PackageId|PackageTags|PackageReleaseNotes)>|<IsPackable>\s*true|<GeneratePackageOnBuild>\s*true",
@@ -96,6 +96,11 @@ def _assembly(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
     return name if is_library else "", [manifest.name]
 
 
+def _swift_product(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
+    match = re.search(r"\.library\(\s*name:\s*\"([^\"\n]+)\"", tree.text_of(manifest) or "")
+    return (match[1], [f"Sources/{match[1]}/", "Sources/", "Source/"]) if match else ("", [])
+
+
 def _module(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
     match = _MODULE.search(tree.text_of(manifest) or "")
     folder = manifest.path.rpartition("/")[0]
@@ -116,6 +121,7 @@ _FINDERS: tuple[tuple[re.Pattern[str], _Finder], ...] = (
     (re.compile(r".+\.gemspec"), _gem),
     (re.compile(r"pyproject\.toml"), _distribution),
     (re.compile(r"go\.mod"), _module),
+    (re.compile(r"package\.swift"), _swift_product),
     (re.compile(r"composer\.json"), _autoloaded),
     (re.compile(r"pom\.xml|build\.gradle(?:\.kts)?"), _artifact),
     (re.compile(r".+\.(?:cs|fs|vb)proj"), _assembly),

@@ -6,7 +6,7 @@ import re
 
 from genesis.agents.toolkit.facts import Origin
 
-__all__ = ["is_vendored", "origin_of"]
+__all__ = ["is_vendored", "origin_of", "templates_of"]
 
 _VENDORS = (
     "3rdparty _vendor bower_components carthage deps extern external externals godeps node_modules pods third-party "
@@ -14,7 +14,7 @@ _VENDORS = (
 )
 _VENDOR_FOLDERS = frozenset(_VENDORS.split())
 _LIBRARY = re.compile(
-    r"(?:^|/)(?:jquery|bootstrap|angular|react|vue|lodash|underscore|backbone|moment|d3|three|normalize|modernizr|prettify"
+    r"(?:^|/)(?:[\w-]+\.jquery|lunr|mathjax|jquery|bootstrap|angular|react|vue|lodash|underscore|backbone|moment|d3|three|normalize|modernizr|prettify"
     r"|highlight|prism|font-?awesome|codemirror|ace|polyfill|require|handlebars|knockout|ember|zepto|raphael|chart)"
     r"(?:[-._]?(?:ui|core|slim|bundle|pkgd|all|pack|theme|print|custom))*(?:[-._]v?\d[\w.]*)?\.(?:js|css|mjs)$",
     re.IGNORECASE,
@@ -25,6 +25,7 @@ _GENERATED_NAME = re.compile(
     r"|(?:^|/)dist/(?:.*/)?[^/]+\.(?:[cm]?js|css|map|d\.[cm]?ts)"
     r"|zz_generated[\w.]*\.go|\.freezed\.dart|\.snap|parsetab\.py|\.lock|(?:^|/)(?:package-lock|npm-shrinkwrap)\.json"
     r"|(?:^|/)pnpm-lock\.yaml|(?:^|/)go\.sum"
+    r"|(?:^|/)(?:[^/]+\.docset|javadocs?|apidocs?|dokka|doxygen|_static)/(?:.*/)?[^/]+\.(?:js|css|html)"
     r"|(?:^|/)(?:single[-_](?:include|header)s?|amalgamat(?:ed|ion))/(?:.*/)?[^/]+\.[ch](?:pp|xx|c|h)?)$",
     re.IGNORECASE,
 )
@@ -43,6 +44,8 @@ _BUNDLE = re.compile(
     r"|__webpack_(?:require|modules)__|\bparcelRequire\b"
 )
 """How the modules of a script begin that browserify, webpack or Parcel put into one file."""
+_GRAMMARS = (".y", ".yy", ".l", ".ll", ".rl", ".pyx")
+_TEMPLATES = {"cs": (".tt",), "vb": (".tt",), "ts": (".tt",), **dict.fromkeys(("c", "cc", "cpp"), _GRAMMARS)}
 _SOURCE_MAP = re.compile(r"^(?://|/\*)[#@] sourceMappingURL=", re.MULTILINE)
 _VENDORED_MARK = re.compile(
     r"(?i)^\W*(?:this (?:file|copy|module) (?:is|was) )?vendored (?:in|into|from|copy)\b", re.MULTILINE
@@ -73,6 +76,12 @@ def origin_of(path: str, text: str) -> Origin:
     head = text[:_HEAD_CHARACTERS]
     is_built = is_script and (_SOURCE_MAP.search(text[-_TAIL_CHARACTERS:]) or _BUNDLE.search(head))
     return "generated" if is_built or _GENERATED_NAME.search(path) or _says_generated(head) else "own"
+
+
+def templates_of(path: str) -> list[str]:
+    """Name the templates and grammars from which a generator would write a file beside them."""
+    stem, _, suffix = path.rpartition(".")
+    return [f"{stem}{each}" for each in _TEMPLATES.get(suffix, ())]
 
 
 def is_vendored(path: str) -> bool:

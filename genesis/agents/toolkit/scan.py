@@ -14,7 +14,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -22,6 +22,7 @@ from typing import IO
 from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.facts import FileFacts
 from genesis.agents.toolkit.files import MAX_READ_BYTES, SourceFile, Tree, survey
+from genesis.agents.toolkit.origin import templates_of
 from genesis.agents.toolkit.process import scrubbed_environment, trusted_path
 
 __all__ = ["UNREAD", "Scan", "scan_of"]
@@ -130,6 +131,10 @@ def _scanned(tree: Tree, time_limit_s: float) -> Scan:
         thread.start()
     for thread in threads:
         thread.join()
+    for file in tree.files:
+        facts = work.facts.get(file.path)
+        if facts is not None and facts.origin == "own" and any(map(tree.get, templates_of(file.path))):
+            work.facts[file.path] = replace(facts, origin="generated", functions=(), todos=())
     return Scan(tree, work.facts, time_limit_s)
 
 

@@ -16,7 +16,7 @@ Verdict: TypeAlias = Literal["", "valid", "broken", "template"]
 _MAX_CHARACTERS = 1_000_000
 _LENIENT_JSON = re.compile(r"(?:tsconfig|jsconfig|devcontainer|api-extractor|renovate).*|\.[\w-]+rc\.json")
 """Files whose readers take JSON with comments."""
-_COMMENTED = re.compile(r"^\s*(?://|/\*)", re.MULTILINE)
+_COMMENTED = re.compile(r"(?:^\s*|[]\[{},][ \t]+)(?://|/\*)", re.MULTILINE)
 _STRICT_JSON = frozenset({"package.json", "package-lock.json", "composer.json"})
 """Files that no reader takes with comments."""
 

@@ -35,6 +35,7 @@ _FIXED_FORM = re.compile(
 )
 """Numbers, commits and names of accounts: none of them can hold what a shell takes for more than a word."""
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_STRANGERS_EVENT = re.compile(r"\b(?:pull_request\w*|issues?|issue_comment|discussion\w*|fork|gollum|workflow_run)\b")
 _FETCHES = re.compile(r"actions/(?:checkout|download-artifact)@|\bgit (?:clone|fetch|checkout)\b|\bgh (?:pr|run)\b")
 _CHECKS_OUT_HEAD = re.compile(r"ref:[^\n]*github\.(?:event\.(?:pull_request|workflow_run)\.head|head_ref)")
 _STYLE = frozenset({"anonymous-definition", "self-repository", "superfluous-actions", "undocumented-permissions"})
@@ -194,7 +195,8 @@ def _place(item: dict[str, object], texts: dict[str, str]) -> _Place | None:
     if rule == "template-injection" and not _BY_STRANGER.search(feature):
         expressions = _EXPRESSION.findall(feature)
         is_fixed = bool(expressions) and all(map(_FIXED_FORM.fullmatch, expressions))
-        severity = _milder(severity, "low" if is_fixed else "medium")
+        is_harmless = is_fixed or not _STRANGERS_EVENT.search(texts.get(path, ""))
+        severity = _milder(severity, "low" if is_harmless else "medium")
     severity = _milder(severity, _AT_MOST.get(rule, "high"))
     if rule == "dangerous-triggers":
         text = texts.get(path, "")

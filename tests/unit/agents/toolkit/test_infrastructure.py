@@ -53,7 +53,7 @@ def test_actions_of_github_itself_by_tag_are_of_low_severity(project):
     )
     assert _found(project) == {
         ("low", "An action is not pinned to a commit"),
-        ("medium", "An expression is expanded inside a script"),
+        ("low", "An expression is expanded inside a script"),
     }
 
 
@@ -346,3 +346,9 @@ def test_a_trigger_of_strangers_is_as_severe_as_what_the_workflow_fetches(projec
     project.write(".github/workflows/a.yml", text)
     findings = infrastructure.run(project.root)["findings"]
     assert [each["severity"] for each in findings if "strangers" in each["title"]] == [severity]
+
+
+def test_an_expression_in_a_workflow_that_no_stranger_starts_is_low(project):
+    project.write(".github/workflows/a.yml", (_ECHO % "github.ref_name").replace("pull_request", "push"))
+    findings = infrastructure.run(project.root)["findings"]
+    assert {each["severity"] for each in findings if "expanded" in each["title"]} == {"low"}

@@ -302,6 +302,7 @@ def test_a_script_beside_the_sources_is_judged_by_no_default_rules(project, titl
         ("typedoc.json", "// made by a script\n{}\n", 0),
         ("config/a.json", '{\n  /* why */\n  "a": 1,\n}\n', 0),
         ("renovate.json", "{a: 'b'}\n", 0),
+        ("version.json", '{\n  "a": [\n    "x", // why\n    "y"\n  ]\n}\n', 0),
         (".github/renovate.json", "{a: 'b'}\n", 0),
         ("package.json", "{\n  // no\n}\n", 1),
         ("a.json", '{"a": "http://b", }\n', 1),
