@@ -13,6 +13,8 @@ _VENDORS = (
     "third_party thirdparty vendor vendored vendors"
 )
 _VENDOR_FOLDERS = frozenset(_VENDORS.split())
+_TEST_LIBRARY = re.compile(r"(?:^|/)tests?/(?:[^/]+/)*(?:gtest|gmock|googletest|catch2?|doctest|unity|cmocka|munit)/")
+"""Where C and C++ projects keep a copy of what their tests are written with."""
 _LIBRARY = re.compile(
     r"(?:^|/)(?:[\w-]+\.jquery|lunr|mathjax|jquery|bootstrap|angular|react|vue|lodash|underscore|backbone|moment|d3|three|normalize|modernizr|prettify"
     r"|highlight|prism|font-?awesome|codemirror|ace|polyfill|require|handlebars|knockout|ember|zepto|raphael|chart)"
@@ -86,7 +88,8 @@ def templates_of(path: str) -> list[str]:
 
 def is_vendored(path: str) -> bool:
     """Whether a file is in a folder that is given to copies of other projects."""
-    return not _VENDOR_FOLDERS.isdisjoint(path.lower().split("/")[:-1])
+    lower = path.lower()
+    return not _VENDOR_FOLDERS.isdisjoint(lower.split("/")[:-1]) or _TEST_LIBRARY.search(lower) is not None
 
 
 def _says_generated(head: str) -> bool:

@@ -39,6 +39,8 @@ _LONG = "var a = 1;\n" * 300
         ("docs/js/typeahead.jquery.js", _LONG, "vendored"),
         ("docs/A.docset/js/a.js", "x\n", "generated"),
         ("docs/_static/a.js", "x\n", "generated"),
+        ("test/gtest/gmock-gtest-all.cc", "x\n", "vendored"),
+        ("gtest/gtest.cc", "x\n", "own"),
         ("src/react.js", "(function (root, factory) {\n", "own"),
         ("report.py", "# Tables are generated here\n", "own"),
     ],
