@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,8 +104,10 @@ def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settin
     try:
         settings = Settings()
     except SettingsError as error:
+        named = re.search(r'field "(\w+)"', str(error))
+        name = f"GENESIS_{named[1].upper()}" if named else str(error)
         raise UsageError(
-            f"a setting cannot be used: {error}",
+            f"the setting {name} cannot be used: it is not JSON",
             hint="a group of settings is a JSON object, as in GENESIS_RUN='{\"slots\": 8}'",
         ) from error
     except ValidationError as error:

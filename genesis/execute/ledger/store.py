@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from genesis.errors import ResourceError, ServiceError
-from genesis.execute.configured import configured_storage
+from genesis.execute.configured import configured_storage, path_of_user
 
 __all__ = ["BlockStore", "FolderStore", "Store", "open_store"]
 
@@ -149,6 +149,7 @@ async def open_store() -> Store:
     """
     if "prefect" not in sys.modules and (folder := configured_storage()) is not None:
         return _folder(folder)
+    import httpx  # noqa: PLC0415
     from prefect.blocks.core import Block  # noqa: PLC0415  # takes seconds
     from prefect.filesystems import LocalFileSystem, WritableFileSystem  # noqa: PLC0415
     from prefect.settings import get_current_settings  # noqa: PLC0415
@@ -158,7 +159,13 @@ async def open_store() -> Store:
     slug = settings.results.default_storage_block
     if slug is None:
         return _folder(local)
-    block: Block = await Block.aload(slug)
+    try:
+        block: Block = await Block.aload(slug)
+    except (httpx.HTTPError, OSError, ValueError, RuntimeError) as error:
+        raise ServiceError(
+            f"the block {slug!r}, where results are stored, cannot be loaded: {error}",
+            hint="prefect block ls shows the blocks of the API that PREFECT_API_URL or the profile names",
+        ) from error
     if isinstance(block, LocalFileSystem):
         return _folder(block.basepath or local)
     if not isinstance(block, WritableFileSystem):
@@ -167,7 +174,7 @@ async def open_store() -> Store:
 
 
 def _folder(path: Path | str) -> FolderStore:
-    return FolderStore(Path(path).expanduser())
+    return FolderStore(path_of_user(str(path)))
 
 
 def _unreadable(path: Path, error: OSError) -> ResourceError:
