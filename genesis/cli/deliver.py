@@ -55,7 +55,7 @@ def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, a
 
     settings = load_settings()
     click.get_current_context().with_resource(logged(settings))
-    run_id = asyncio.run(one_of(run, settings))
+    run_id = asyncio.run(one_of(run))
     value = read_result(result, settings.limits.result_bytes)
     outcome = asyncio.run(delivery.deliver(run_id, task, value, by=by or _user(), settings=settings))
     if not as_json:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from genesis.errors import UsageError
 from genesis.foreign import encodable
-from genesis.model.scalars import canonical
-from genesis.settings import Settings
+
+if TYPE_CHECKING:
+    from genesis.settings import Settings
 
 __all__ = [
     "agents_option",
@@ -68,6 +69,8 @@ def variables(pairs: tuple[str, ...]) -> dict[str, str]:
     Raises:
         UsageError: A word has no `=`, or no name before it.
     """
+    from genesis.model.scalars import canonical
+
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -100,6 +103,8 @@ def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settin
     """
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
+
+    from genesis.settings import Settings
 
     try:
         settings = Settings()

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from genesis.errors import ResourceError, UsageError
-from genesis.settings import NO_HOME, Settings
 
 __all__ = [
     "ConfiguredApi",
@@ -197,6 +196,8 @@ def _user_home() -> Path:
     try:
         return Path.home()
     except RuntimeError as error:
+        from genesis.settings import NO_HOME, Settings  # noqa: PLC0415  # with pydantic, which a list of runs needs not
+
         if (home := Settings().home) == NO_HOME:
             raise no_home() from error
         os.environ["HOME"] = str(home.absolute())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Awaitable
@@ -12,7 +13,11 @@ from typing import Protocol
 from genesis.errors import ResourceError, ServiceError
 from genesis.execute.configured import configured_storage, path_of_user
 
-__all__ = ["BlockStore", "FolderStore", "Store", "open_store"]
+__all__ = ["ROOT", "BlockStore", "FolderStore", "Store", "is_run_id", "list_runs", "open_store"]
+
+ROOT = "genesis"
+"""Folder of all runs in a store."""
+_RUN_ID = re.compile(r"[\w\-][\w.\-]{0,119}")
 
 
 class Store(Protocol):
@@ -171,6 +176,17 @@ async def open_store() -> Store:
     if not isinstance(block, WritableFileSystem):
         raise ServiceError(f"the block {slug!r} cannot store files", hint="name a file system or bucket block")
     return BlockStore(block, slug)
+
+
+def is_run_id(word: str) -> bool:
+    """Whether a word can be a run's id, which names its folder."""
+    return _RUN_ID.fullmatch(word) is not None
+
+
+async def list_runs(store: Store) -> list[str] | None:
+    """List the ids of all runs, newest first; None where the storage cannot list."""
+    names = await store.names(ROOT)
+    return None if names is None else sorted(filter(is_run_id, names), reverse=True)
 
 
 def _folder(path: Path | str) -> FolderStore:
