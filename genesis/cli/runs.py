@@ -83,8 +83,9 @@ def runs(
         return
     before_ledger()
     from genesis.execute.catalogue import Choice, choose
+    from genesis.model.scalars import canonical
 
-    choice = Choice(states, since, agent, request, correlation)
+    choice = Choice(states, since, agent and canonical(agent), request, correlation)
     found = asyncio.run(choose(choice, limit))
     if as_json:
         print_document([_document(listed) for listed in found])
