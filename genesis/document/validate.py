@@ -75,7 +75,7 @@ def _problem(model: type[BaseModel], detail: Any) -> tuple[str, str]:
     match detail["type"]:
         case "extra_forbidden":
             guess = close_matches(str(location[-1]), _known_keys(model, location[:-1]))
-            return where, " ".join(filter(None, (f"unknown key {str(location[-1])!r}", guess)))
+            return where, ", ".join(filter(None, (f"unknown key {str(location[-1])!r}", guess)))
         case "missing":
             return where, f"the key {str(location[-1])!r} is missing"
         case "value_error":

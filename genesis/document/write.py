@@ -13,7 +13,7 @@ import yaml
 from genesis.document.compose import NUMBER
 from genesis.errors import ResourceError
 
-__all__ = ["dump_json", "dump_yaml", "write_atomic"]
+__all__ = ["dump_json", "dump_yaml", "write_atomic", "write_output"]
 
 _Dumper: type[Any] = type("_Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
 """Quotes every text that `read` takes for a number; by YAML 1.1, the library's own, `08` and `1e5` are text."""
@@ -57,3 +57,19 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> 
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise ResourceError.of(error, f"{str(path)!r} cannot be written", path=path) from error
+
+
+def write_output(path: Path, content: str | bytes) -> None:
+    """Write a file that a person names: a regular one whole or not at all; a device, a pipe or a link stays what it is.
+
+    Raises:
+        ResourceError: No permission, no space, or it is a folder.
+    """
+    try:
+        is_special = path.exists() and not path.is_file()
+        if is_special:
+            path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    except OSError as error:
+        raise ResourceError.of(error, f"{str(path)!r} cannot be written", path=path) from error
+    if not is_special:
+        write_atomic(path.resolve(), content)

@@ -129,6 +129,13 @@ def test_variables_are_names_and_values():
             variables((wrong,))
 
 
+@pytest.mark.parametrize("name", ["plan", "plan.txt", "plan.yaml.bak"])
+def test_a_plan_is_not_written_to_what_would_be_taken_for_a_request(tmp_path, capsys, name):
+    assert call("plan", AUDIT, "-o", str(tmp_path / name)) == 2
+    assert ".yaml, .yml or .json" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
 def test_plan_file_is_told_from_a_request_by_its_ending():
     assert is_plan_file("a/b.YAML")
     assert is_plan_file("x.json")
