@@ -75,6 +75,9 @@ _SOURCE_ROOT = re.compile(
 )
 """Where the packages of a JVM language begin, whose names, such as `com.example`, say nothing of purpose."""
 
+_EXAMPLE_ENVIRONMENT = re.compile(
+    r"env[._-](?:examples?|samples?|templates?|dist)\b|^(?:example|sample|template)[._-]+env"
+)
 _EXAMPLE_FOLDERS = _names("example examples sample samples demo demos doc docs documentation tutorial")
 
 
@@ -137,6 +140,7 @@ class SourceFile:
             not _EXAMPLE_FOLDERS.isdisjoint(folders)
             or name.endswith((".example", ".sample", ".template", ".dist", ".md", ".rst"))
             or ".example." in name
+            or ("env" in name and _EXAMPLE_ENVIRONMENT.search(name) is not None)
         )
 
 
