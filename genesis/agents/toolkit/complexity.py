@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from heapq import nsmallest
 
 from genesis.agents.toolkit.facts import FileFacts, FunctionMeasure
@@ -77,6 +78,7 @@ def _is_measured(facts: FileFacts) -> bool:
     return facts.origin == "own" and (facts.python is not None or facts.language in MEASURED)
 
 
+@lru_cache(10_000)
 def _is_aside(file: SourceFile) -> bool:
     """Whether a file is a test, a benchmark or an example, whose functions are listed behind the others."""
     return file.is_test or file.is_example or _BENCHMARK.search(file.place) is not None

@@ -23,6 +23,7 @@ __all__ = ["EntryPoint", "find_entry_points"]
 
 _SHOWN = 200
 _SHOWN_CHARACTERS = 160
+_SHOWN_EXPORTS = 20
 _READING_S = 20.0
 _SCRIPT_FOLDER = re.compile(r"(?:[^/]+\.(?:sh|ps1|cmd|bat)$|(?:bin|exe|script|scripts)/)")
 _KINDS = (
@@ -274,6 +275,10 @@ def _package_json(file: SourceFile, text: str) -> Iterator[EntryPoint]:
     targets = (each.removeprefix("./") for each in (string(document.get("main")), *modules))
     for target in dict.fromkeys(filter(None, targets)):
         yield EntryPoint("package.json main", name, target, file.shown)
+    others = [path for path in mapping(exported) if path.startswith("./") and not path.endswith(("*", ".json"))]
+    for path in others[:_SHOWN_EXPORTS]:
+        target = next(filter(None, _exported(mapping(exported)[path])), "")
+        yield EntryPoint("package.json main", f"{name}/{path[2:]}", target.removeprefix("./"), file.shown)
     for script, line in mapping(document, "scripts").items():
         yield EntryPoint("package.json script", script, string(line), file.shown)
 

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.git import Repository, find_repository
 from genesis.errors import TaskError
+
+if TYPE_CHECKING:
+    from genesis.agents.toolkit.git import Repository
 
 __all__ = [
     "MAX_FILES",
@@ -75,6 +77,9 @@ _SOURCE_ROOT = re.compile(
 )
 """Where the packages of a JVM language begin, whose names, such as `com.example`, say nothing of purpose."""
 
+_EXAMPLE_ENVIRONMENT = re.compile(
+    r"env[._-](?:examples?|samples?|templates?|dist)\b|^(?:example|sample|template)[._-]+env"
+)
 _EXAMPLE_FOLDERS = _names("example examples sample samples demo demos doc docs documentation tutorial")
 
 
@@ -137,6 +142,7 @@ class SourceFile:
             not _EXAMPLE_FOLDERS.isdisjoint(folders)
             or name.endswith((".example", ".sample", ".template", ".dist", ".md", ".rst"))
             or ".example." in name
+            or ("env" in name and _EXAMPLE_ENVIRONMENT.search(name) is not None)
         )
 
 
@@ -342,6 +348,9 @@ _TREES = _RecentTrees()
 
 
 def _listed(root: Path, max_files: int) -> Tree:
+    # not for the workers of a scan, which list nothing and would pay for the modules that start programs
+    from genesis.agents.toolkit.git import Repository, find_repository  # noqa: PLC0415
+
     repository = find_repository(root)
     if isinstance(repository, Repository):
         tree = _listed_by_git(root, repository, max_files)

@@ -54,8 +54,8 @@ def _tag_pin(spec: str, _ecosystem: str) -> Pin:
 
 
 _CONFIGURATION = (
-    r"(?P<group>(?:\w*(?:[iI]mplementation|[aA]pi|[cC]ompileOnly|[rR]untimeOnly|[pP]rocessor|[cC]lasspath))"
-    r"|kapt\w*|ksp\w*|compile|testCompile|provided|runtime|developmentOnly|coreLibraryDesugaring)"
+    r"[\"']?(?P<group>(?:\w*(?:[iI]mplementation|[aA]pi|[cC]ompileOnly|[rR]untimeOnly|[pP]rocessor|[cC]lasspath))"
+    r"|kapt\w*|ksp\w*|compile|testCompile|provided|runtime|developmentOnly|coreLibraryDesugaring)[\"']?"
 )
 _FORMATS = (
     _format(
@@ -87,7 +87,8 @@ _FORMATS = (
         "Gradle script",
         r"\.gradle(?:\.kts)?$",
         rf"^[ \t]*{_CONFIGURATION}[ \t(]+(?:(?:enforcedP|p)latform\()?"
-        r"(?:['\"](?P<name>[\w.-]+:[\w.-]+)(?::(?P<spec>[^'\"@:\s]*))?[^'\"\n]*['\"]"
+        r"(?:kotlin\([\"'](?P<kotlin>[\w.-]+)[\"'](?:,\s*[\"'](?P<kv>[^\"'\n]+)[\"'])?"
+        r"|['\"](?P<name>[\w.-]+:[\w.-]+)(?::(?P<spec>[^'\"@:\s]*))?[^'\"\n]*['\"]"
         r"|group\s*[:=]\s*['\"](?P<g>[^'\"\n]+)['\"],\s*name\s*[:=]\s*['\"](?P<n>[^'\"\n]+)['\"]"
         r"(?:,\s*version\s*[:=]\s*['\"]?(?P<v>[^'\"\s)]+))?)",
     ),
@@ -95,7 +96,8 @@ _FORMATS = (
         "maven",
         "Gradle script",
         r"\.gradle(?:\.kts)?$",
-        r"^[ \t]*(?P<group>id)[ \t(]*['\"](?P<name>[\w.-]+)['\"]\)?[ \t]+version[ \t(]*['\"]?(?P<spec>[^'\"\s)]+)",
+        r"^[ \t]*(?P<group>id|kotlin(?=\())[ \t(]*['\"](?P<name>[\w.-]+)['\"]\)?[ \t]+version[ \t(]*['\"]?"
+        r"(?P<spec>[^'\"\s)]+)",
     ),
     _format(
         "maven",
@@ -211,6 +213,10 @@ def _dependencies(known: _Format, text: str) -> Iterator[Dependency]:
     is_gems = known.kind == "Gemfile" and _GEMSPEC.search(text) is not None
     for match in re.finditer(known.line, text, re.MULTILINE):
         found = {key: value or "" for key, value in match.groupdict().items()}
+        if found.get("kotlin"):
+            found |= {"name": f"org.jetbrains.kotlin:kotlin-{found['kotlin']}", "spec": found["kv"]}
+        elif found.get("group") == "kotlin":
+            found |= {"name": f"org.jetbrains.kotlin.{found['name']}", "group": "id"}
         name = found.get("name") or ":".join(filter(None, (found.get("g"), found.get("n"))))
         written = found.get("group") or found.get("inline") or block or ("dev" if is_gems else "")
         group = _group(known, written)
@@ -241,6 +247,8 @@ def _spec(written: str, text: str) -> str:
     if variable:
         assigned = re.search(rf"\b{variable[1]}\s*=\s*['\"]([^'\"\n]+)['\"]", text)
         return assigned[1] if assigned else written
+    if written.startswith("${"):
+        return ""  # what a call gives
     return ", ".join(part.strip() for part in _SPEC_NOISE.sub("", written).split(",") if part.strip())
 
 

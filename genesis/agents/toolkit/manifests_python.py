@@ -7,6 +7,8 @@ import configparser
 import re
 from collections.abc import Iterable, Iterator
 
+from packaging.utils import canonicalize_name
+
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_toml, mapping, string
 from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.manifests import Dependency, Manifest
@@ -119,8 +121,15 @@ def read_pyproject(file: SourceFile, text: str) -> Iterator[Manifest]:
     manifest.dependencies += _poetry(mapping(poetry, "dev-dependencies"), "dev")
     for group, table in mapping(poetry, "group").items():
         manifest.dependencies += _poetry(mapping(table, "dependencies"), group)
+    _drop_own(manifest, string(project.get("name") or poetry.get("name")))
     if manifest.dependencies or project or poetry:
         yield manifest
+
+
+def _drop_own(manifest: Manifest, name: str) -> None:
+    """Leave out what a package asks of itself: one extra takes in another so."""
+    own = canonicalize_name(name)
+    manifest.dependencies = [each for each in manifest.dependencies if canonicalize_name(each.name) != own]
 
 
 def _poetry(table: object, group: str) -> list[Dependency]:
@@ -141,6 +150,7 @@ def read_setup_cfg(file: SourceFile, text: str) -> Iterator[Manifest]:
     if parser.has_section("options.extras_require"):
         for extra, lines in parser.items("options.extras_require"):
             manifest.dependencies += _all(lines.splitlines(), extra)
+    _drop_own(manifest, parser.get("metadata", "name", fallback=""))
     if manifest.dependencies or parser.has_option("metadata", "name"):
         yield manifest
 

@@ -89,7 +89,9 @@ def templates_of(path: str) -> list[str]:
 def is_vendored(path: str) -> bool:
     """Whether a file is in a folder that is given to copies of other projects."""
     lower = path.lower()
-    return not _VENDOR_FOLDERS.isdisjoint(lower.split("/")[:-1]) or _TEST_LIBRARY.search(lower) is not None
+    return not _VENDOR_FOLDERS.isdisjoint(lower.split("/")[:-1]) or (
+        "test" in lower and _TEST_LIBRARY.search(lower) is not None
+    )
 
 
 def _says_generated(head: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from genesis.agents.toolkit.documents import load_yaml, mapping, read, string
+from genesis.agents.toolkit.documents import items, load_yaml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.finding import Severity
 from genesis.security.forms import PASSWORD_IN_ADDRESS, known_forms
@@ -165,6 +165,10 @@ def _candidates(context: _Context) -> Iterator[_Candidate]:
         yield from _manifest_values(context)
     elif not context.is_secondary:
         yield from _assigned(context)
+        if context.is_yaml:
+            yield from _named_values(context)
+        if context.is_compose:
+            yield from _compose_values(context)
 
 
 # Values that are no secrets.
@@ -290,6 +294,15 @@ _BARE_VALUE = re.compile(
 _WORD_VALUE = re.compile(
     rf"(?:^|\s|--)(?P<name>[\w-]{{0,40}}{_NAME}[\w-]{{0,20}})=(?P<secret>[^\s\"'#`]{{8,200}})(?=\s|$)", re.IGNORECASE
 )
+_OPTION_VALUE = re.compile(
+    rf"(?:^|\s|[\"'])--?(?P<name>(?:[\w-]{{0,40}}{_NAME}|requirepass))[\"',]{{0,3}}\s{{1,3}}[\"']?(?P<secret>[^\s\"'#`]{{8,200}})",
+    re.IGNORECASE,
+)
+_NAMED_VALUE = re.compile(
+    rf"name:[ \t]*[\"']?(?P<name>[\w.-]{{0,40}}{_NAME}[\w.-]{{0,20}})[\"']?[ \t]*\n[ \t]*value:[ \t]*[\"']?"
+    r"(?P<secret>[^\s\"'#]{8,200})",
+    re.IGNORECASE,
+)
 _DIGIT = re.compile(r"\d")
 _LEFT_OF_NAME = re.compile(r"[\w.-]{0,40}$")
 _NOT_SECRET_NAME = re.compile(
@@ -327,6 +340,13 @@ def _assigned(context: _Context) -> Iterator[_Candidate]:
                 yield _Candidate(start + match.start("secret"), match["secret"], kind, severity)
 
 
+def _named_values(context: _Context) -> Iterator[_Candidate]:
+    """Find values beside their names, as the environment of a Kubernetes container has them."""
+    for match in _NAMED_VALUE.finditer(context.text) if "value:" in context.text else ():
+        if _severity_of_value(match["name"], match["secret"], is_deployment=False):
+            yield _Candidate(match.start("secret"), match["secret"], _ASSIGNED, "medium")
+
+
 def _assignments(line: str, context: _Context) -> Iterator[re.Match[str]]:
     if not (context.is_compose or _DIGIT.search(line)):
         return  # what a program made has a digit, and only compose files may hold plain words
@@ -336,6 +356,7 @@ def _assignments(line: str, context: _Context) -> Iterator[re.Match[str]]:
         yield from _TAGGED_VALUE.finditer(line)
     if context.is_bare:
         yield from _BARE_VALUE.finditer(line)
+        yield from _OPTION_VALUE.finditer(line)
         yield from _WORD_VALUE.finditer(line)
 
 
@@ -383,7 +404,22 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 """Lower case that keeps a text's length."""
 
 
-# Kubernetes Secrets.
+# Compose files and Kubernetes Secrets.
+
+
+def _compose_values(context: _Context) -> Iterator[_Candidate]:
+    """Find passwords in the environment of services, whether it is written as a mapping or as a list."""
+    for document in items(read(load_yaml, context.text)):
+        for service in mapping(document, "services").values():
+            environment = mapping(service).get("environment")
+            pairs = [(name, string(value)) for name, value in mapping(environment).items()]
+            pairs += [(name, value) for each in items(environment) for name, _, value in [string(each).partition("=")]]
+            for name, value in pairs:
+                severity = _severity_of_value(name, value, is_deployment=True) if _names_secret(name) else None
+                place = context.text.find(value, max(0, context.text.find(name)))
+                if severity and place >= 0:
+                    yield _Candidate(place, value, PLAIN_PASSWORD if severity == "low" else _ASSIGNED, severity)
+
 
 _SECRET_MANIFEST = re.compile(r"^kind:[ \t]*[\"']?Secret\b", re.MULTILINE)
 

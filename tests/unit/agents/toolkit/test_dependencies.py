@@ -641,3 +641,33 @@ def test_the_gemfile_of_a_gem_is_for_its_developers(project):
     project.write("app/Gemfile", "gem 'rails'\n")
     listed = dependencies.run(project.root)["dependencies"]
     assert {each["name"]: each["group"] for each in listed} == {"rake": "dev", "rails": "runtime"}
+
+
+def test_gradle_scripts_in_kotlin(project):
+    project.write(
+        "build.gradle.kts",
+        'plugins {\n    kotlin("jvm") version "2.0.0"\n    id("a.b") version "1.1"\n}\nval v = "1.5"\ndependencies {\n'
+        '    implementation(kotlin("stdlib"))\n    testImplementation(kotlin("test", "2.0.1"))\n'
+        '    "implementation"("a:quoted:1.0")\n    implementation("a:variable:$v")\n'
+        '    api("a:property:${property("x")}")\n    implementation(project(":lib"))\n}\n',
+    )
+    assert _by_name(dependencies.run(project.root)) == {
+        ("org.jetbrains.kotlin.jvm", "build"): ("2.0.0", "exact"),
+        ("a.b", "build"): ("1.1", "exact"),
+        ("org.jetbrains.kotlin:kotlin-stdlib", "runtime"): ("", "exact"),
+        ("org.jetbrains.kotlin:kotlin-test", "test"): ("2.0.1", "exact"),
+        ("a:quoted", "runtime"): ("1.0", "exact"),
+        ("a:variable", "runtime"): ("1.5", "exact"),
+        ("a:property", "runtime"): ("", "exact"),
+    }
+
+
+def test_a_package_that_names_its_own_extras_depends_on_nothing_by_that(project):
+    project.write(
+        "pyproject.toml",
+        '[project]\nname = "My.Lib"\ndependencies = ["a"]\n[project.optional-dependencies]\n'
+        'socks = ["b"]\nall = ["my-lib[socks]"]\n[dependency-groups]\ndev = ["my_lib[all]", "c"]\n',
+    )
+    project.write("other/setup.cfg", "[metadata]\nname = other\n[options.extras_require]\nall =\n    other[x]\n    d\n")
+    listed = dependencies.run(project.root)["dependencies"]
+    assert sorted(each["name"] for each in listed) == ["a", "b", "c", "d"]

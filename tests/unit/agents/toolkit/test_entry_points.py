@@ -125,6 +125,15 @@ def test_entry_points_of_a_language(project, name, content, found):
     assert {(kind, target) for kind, _, target in _found(project)} == found
 
 
+def test_further_exports_of_a_package(project):
+    project.write(
+        "package.json",
+        '{"name": "n", "exports": {".": "./a.js", "./sub": {"import": "./s.mjs"}, "./x/*": "./x/*.js",'
+        ' "./package.json": "./p"}}',
+    )
+    assert _found(project) == {("package.json main", "n", "a.js"), ("package.json main", "n/sub", "s.mjs")}
+
+
 def test_exports_of_a_package(project):
     project.write(
         "package.json",

@@ -348,3 +348,39 @@ def test_upper_case_letters_that_grow_in_lower_case_keep_positions_right(project
 def test_a_package_of_a_jvm_language_makes_a_secret_no_example(project, path, severity):
     project.write(path, f'key = "{KNOWN["GitHub token"]}"\n')
     assert [row["severity"] for row in secrets.run(project.root)["secrets"]] == [severity]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "severities"),
+    [
+        ("compose.yaml", "services:\n  a:\n    environment: {ADMIN_PASSWORD: kR8vQx2Lm9}\n", ["medium"]),
+        ("compose.yaml", "services:\n  a:\n    environment: [MYSQL_PASSWORD=kR8vQx2Lm9, A_USER=b]\n", ["medium"]),
+        ("docker-compose.yml", "services:\n  a:\n    environment:\n      - MYSQL_PASSWORD=toor\n", ["low"]),
+        ("docker-compose.yml", "services:\n  a:\n    environment:\n      MYSQL_PASSWORD: toor\n", ["low"]),
+        ("docker-compose.yml", "services:\n  a:\n    environment:\n      A_PASSWORD: ${B:-c}\n      C_PASSWORD:\n", []),
+        ("docker-compose.yml", "services:\n  a:\n    command: redis-server --requirepass kfj39sPq2x\n", ["medium"]),
+        ("docker-compose.yml", 'services:\n  a:\n    command: ["--admin-password", "kfj39sPq2x"]\n', ["medium"]),
+        ("deploy.yaml", "kind: Deployment\nenv:\n- name: DB_PASSWORD\n  value: kR8vQx2Lm9\n", ["medium"]),
+        ("deploy.yaml", "kind: Deployment\nenv:\n- name: DB_PASSWORD\n  value: $(OTHER)word1\n", []),
+        ("deploy.yaml", "kind: Deployment\nenv:\n- name: DB_PASSWORD\n  valueFrom: {secretKeyRef: {key: a1}}\n", []),
+    ],
+)
+def test_passwords_of_deployments_in_every_form(path, text, severities):
+    assert [secret.severity for secret in find_secrets(path, text)] == severities
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env.example",
+        ".env.sample",
+        "env.example",
+        ".env.template",
+        ".env.dist",
+        ".env-example",
+        "sample.env",
+    ],
+)
+def test_examples_of_environment_files_are_no_findings(repository, name):
+    repository.write(f"config/{name}", "DB_PASSWORD=kR8vQx2Lm9\nAPI_KEY=Zx8Kp2Lq9Vw3Rt6Yb1\n")
+    assert secrets.run(repository.root)["findings"] == []
