@@ -83,9 +83,8 @@ def runs(
         return
     before_ledger()
     from genesis.execute.catalogue import Choice, choose
-    from genesis.model.scalars import canonical
 
-    choice = Choice(states, since, agent and canonical(agent), request, correlation)
+    choice = Choice(states, since, agent and _canonical(agent), request, correlation)
     found = asyncio.run(choose(choice, limit))
     if as_json:
         print_document([_document(listed) for listed in found])
@@ -217,6 +216,12 @@ def _show_logs(logs: Logs) -> None:
 def _document(listed: Listed) -> dict[str, Any]:
     more = {"request": listed.request, "tasks_done": listed.tasks_done, "tasks_total": listed.tasks_total}
     return {**listed.document, **more}
+
+
+def _canonical(name: str) -> str:
+    from genesis.model.scalars import canonical
+
+    return canonical(name)
 
 
 def _table(found: Sequence[Listed]) -> Rows:
