@@ -17,6 +17,10 @@ On PostgreSQL, with one worker process for all pools, and every orchestrator in 
   apart from what the pools add.
 - `idle`, `turns` and `shown`: what idle workers cost the server, when runs of many tenants start, and whether the API
   has every task run of a large run; see `fleet_idle`, `fleet_turns` and `fleet_shown`.
+- `mixed`: a seeded layered plan of 60 leaves that take from 0.1 to 3 s, of eight agents, in turns on the pools and in
+  the orchestrator's own process, and what was predicted for each.
+- `crowd`: 30 runs of ten leaves that do nothing, created together, with two workers; when the last ended, and how many
+  processes the workers had at most and what memory these took, in proportion to what they share.
 """
 
 # ruff: noqa: PLC0415
@@ -26,8 +30,9 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,24 +45,30 @@ from bench.fleet_shown import shown
 from bench.fleet_turns import turns
 from bench.orchestrator import run_plan
 from bench.plans import (
-    Recorded,
+    AGENTS,
+    MIXED_AGENTS,
     chains_plan,
     converted,
     layered_plan,
     lower_bound_s,
+    mixed_plan,
     recorded,
     registry,
     small_plan,
+    ten_plan,
 )
+from bench.processes import family_pss_mb
 from bench.report import Bench, Target, arguments, percentile
 from bench.server import wait_until_quiet
 from bench.stack import Stack, private_stack, use
+from genesis.schedule import PoolCosts
 
-__all__ = ["PARTS", "Size", "makespan", "tenants", "throughput"]
+__all__ = ["PARTS", "Size", "crowd", "makespan", "mixed", "tenants", "throughput"]
 
 _UNFUSED = {"GENESIS_POOLS__BATCH_LEAVES": "1"}
 _SLOTS = 16
 _FUNCTION = {"kind": "python", "call": "bench.noop:work"}
+_NAP = {"kind": "python", "call": "bench.noop:nap"}
 _TIMER = {"kind": "rehearsal", "scale": 1.0}
 _POLL_S = 1.0
 _LONGEST_S = 1_500.0
@@ -75,10 +86,12 @@ class Size:
     workflows: int
     bound_s: float
     """To which the recorded workflows are scaled."""
+    mixed: int
+    crowd: int
 
 
-_FULL = Size(leaves=200, turns=3, large=1_000, tenants=100, workflows=4, bound_s=60.0)
-_QUICK = Size(leaves=40, turns=1, large=0, tenants=8, workflows=2, bound_s=10.0)
+_FULL = Size(leaves=200, turns=3, large=1_000, tenants=100, workflows=4, bound_s=60.0, mixed=60, crowd=30)
+_QUICK = Size(leaves=40, turns=1, large=0, tenants=8, workflows=2, bound_s=10.0, mixed=20, crowd=6)
 
 
 def throughput(bench: Bench, size: Size) -> None:
@@ -102,10 +115,10 @@ def throughput(bench: Bench, size: Size) -> None:
     ]
 
 
-def _measured(stack: Stack, plan: Mapping[str, Any], **variables: str) -> dict[str, Any]:
+def _measured(stack: Stack, plan: Mapping[str, Any], *, local: bool = False, **variables: str) -> dict[str, Any]:
     wait_until_quiet(stack.server_pid)
     before = stack.cpu_s()
-    found = run_plan(stack, plan, **variables)
+    found = run_plan(stack, plan, local=local, **variables)
     wait_until_quiet(stack.server_pid)
     cpu = {part: seconds - before[part] for part, seconds in stack.cpu_s().items()}
     found |= {f"{part}_cpu_ms": 1e3 * seconds / found["leaves"] for part, seconds in cpu.items()}
@@ -140,10 +153,10 @@ def large(bench: Bench, size: Size) -> None:
 def tenants(bench: Bench, size: Size) -> None:
     """Create many small runs at once, and see when each ends."""
     with _warm_fleet(_FUNCTION, 10) as stack, use(stack):
-        asyncio.run(_tenants(1))
+        asyncio.run(_tenants(1, small_plan))
         wait_until_quiet(stack.server_pid)
         before = stack.cpu_s()
-        ended = asyncio.run(_tenants(size.tenants))
+        ended = asyncio.run(_tenants(size.tenants, small_plan))
         wait_until_quiet(stack.server_pid)
         cpu = {part: seconds - before[part] for part, seconds in stack.cpu_s().items()}
     completed = sorted(seconds for state, seconds in ended if state == "COMPLETED")
@@ -161,7 +174,7 @@ def tenants(bench: Bench, size: Size) -> None:
     bench.targets.append(Target.at_least("small runs completed", size.tenants, len(completed)))
 
 
-async def _tenants(count: int) -> list[tuple[str, float]]:
+async def _tenants(count: int, plan: Callable[[int], dict[str, Any]]) -> list[tuple[str, float]]:
     """Give the state of each run, and its end in seconds after the first was created."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -173,7 +186,7 @@ async def _tenants(count: int) -> list[tuple[str, float]]:
         async def create(number: int) -> UUID:
             async with gate:
                 flow_run = await client.create_flow_run_from_deployment(
-                    deployment.id, parameters={"plan": small_plan(number)}
+                    deployment.id, parameters={"plan": plan(number)}
                 )
                 created.append(flow_run.created)
                 return flow_run.id
@@ -193,6 +206,73 @@ async def _tenants(count: int) -> list[tuple[str, float]]:
         return ended + [("UNFINISHED", _LONGEST_S) for _ in left]
 
 
+def crowd(bench: Bench, size: Size) -> None:
+    """Create many runs of ten leaves at once, with two workers, and see when the last ends and what memory it takes."""
+    with _warm_fleet(_FUNCTION, 10, workers=2) as stack, use(stack):
+        asyncio.run(_tenants(2, ten_plan))
+        wait_until_quiet(stack.server_pid)
+        before = stack.cpu_s()
+        with _memory_of_workers(stack) as memory:
+            ended = asyncio.run(_tenants(size.crowd, ten_plan))
+        cpu = {part: seconds - before[part] for part, seconds in stack.cpu_s().items()}
+    completed = sorted(seconds for state, seconds in ended if state == "COMPLETED")
+    processes, peak_mb = max(memory, key=lambda one: one[1], default=(0, 0.0))
+    bench.add(
+        crowd=len(ended), completed=len(completed), leaves=10 * len(completed),
+        median_s=round(statistics.median(completed), 1) if completed else None, last_s=round(completed[-1], 1),
+        leaves_a_second=round(10 * len(completed) / completed[-1], 2),
+        **{f"{part}_cpu_s_a_run": round(seconds / len(ended), 2) for part, seconds in cpu.items()},
+        processes=processes, pss_mb=round(peak_mb), load=round(os.getloadavg()[0], 1),
+    )  # fmt: skip
+    bench.targets += [
+        Target.at_least("runs of ten leaves completed", size.crowd, len(completed)),
+        Target.at_most("proportional memory of 40 processes of workers, MB", 1_000.0, 40 * peak_mb / max(1, processes)),
+    ]
+
+
+@contextmanager
+def _memory_of_workers(stack: Stack) -> Iterator[list[tuple[int, float]]]:
+    """Look every second how many processes the workers have and what memory these take in all, in MB."""
+    found: list[tuple[int, float]] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(_POLL_S):
+            each = [mb for worker in stack.workers for mb in family_pss_mb(worker.pid)]
+            found.append((len(each), sum(each)))
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        looking.join()
+
+
+def mixed(bench: Bench, size: Size) -> None:
+    """Run tasks that take from 0.1 to 3 s on the pools and in one process, in turns."""
+    plan, sides = mixed_plan(size.mixed), ("local", "pools")
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
+    with _warm_fleet(_NAP, 10, names=MIXED_AGENTS) as stack:
+        run_plan(stack, mixed_plan(8, seed=1))
+        for turn in range(size.turns):
+            for side in sides if turn % 2 else reversed(sides):
+                load = os.getloadavg()[0]
+                costs = None if side == "local" else PoolCosts().on_busy_machine(load / (os.cpu_count() or 1))
+                predicted_s = _simulated_s(plan, registry(_NAP, 10, MIXED_AGENTS), costs)
+                found[side].append(_measured(stack, plan, local=side == "local") | {"predicted_s": predicted_s})
+    for side, runs in found.items():
+        predicted_s = statistics.median(run["predicted_s"] for run in runs)
+        bench.add(mixed=size.mixed, side=side, runs=len(runs), **_middle(runs), predicted_s=round(predicted_s, 1))
+    local_s, pools_s = (statistics.median(run["window_s"] for run in found[side]) for side in sides)
+    predicted_s = statistics.median(run["predicted_s"] for run in found["pools"])
+    bench.targets += [
+        Target.at_most("mixed tasks, time on pools over time locally", 2.0, pools_s / local_s),
+        Target.at_most("time on pools over what was predicted", 1.5, pools_s / predicted_s),
+    ]
+
+
 def makespan(bench: Bench, size: Size, data: Path) -> None:
     """Rehearse recorded workflows on the pools."""
     workflows = recorded(data)[: size.workflows]
@@ -202,7 +282,7 @@ def makespan(bench: Bench, size: Size, data: Path) -> None:
         for workflow in workflows:
             bound_s = lower_bound_s(workflow, _SLOTS)
             scale = size.bound_s / bound_s
-            simulated_s = _simulated_s(workflow) * scale
+            simulated_s = _simulated_s(converted(workflow), registry(_TIMER, _SLOTS)) * scale
             found = _measured(stack, converted(workflow), rehearse=scale, GENESIS_RUN__SLOTS=str(_SLOTS))
             ratios.append(found["window_s"] / size.bound_s)
             bench.add(
@@ -215,7 +295,7 @@ def makespan(bench: Bench, size: Size, data: Path) -> None:
             )  # fmt: skip
 
 
-def _simulated_s(workflow: Recorded) -> float:
+def _simulated_s(document: Mapping[str, Any], agents: Mapping[str, Any], pools: PoolCosts | None = None) -> float:
     """Give the makespan by the real scheduler on virtual time, unscaled."""
     from genesis import simulate
     from genesis.model import Registry
@@ -224,22 +304,25 @@ def _simulated_s(workflow: Recorded) -> float:
     from genesis.settings import Settings
 
     settings = Settings()
-    plan = load_plan(converted(workflow), limits=settings.limits)
-    prepared = prepare(plan, Registry.model_validate(registry(_TIMER, _SLOTS)), settings=settings, keep=True)
-    return float(simulate(compiled(prepared, settings), slots=_SLOTS).makespan_s)
+    plan = load_plan(document, limits=settings.limits)
+    prepared = prepare(plan, Registry.model_validate(agents), settings=settings, keep=True)
+    return float(simulate(compiled(prepared, settings), slots=_SLOTS, pools=pools).makespan_s)
 
 
 @contextmanager
-def _warm_fleet(executor: Mapping[str, Any], max_concurrency: int) -> Iterator[Stack]:
-    """Start a stack whose five agents have one executor, with one worker for all pools."""
+def _warm_fleet(
+    executor: Mapping[str, Any], max_concurrency: int, *, workers: int = 1, names: Sequence[str] = AGENTS
+) -> Iterator[Stack]:
+    """Start a stack whose agents, the five where none are named, have one executor, with workers for all pools."""
     with private_stack() as stack:
-        pools = [pool.name for pool in stack.sync(registry(executor, max_concurrency)).pools]
-        stack.genesis_worker("worker", pools)
-        stack.wait_for_workers(dict.fromkeys(pools, "worker"))
+        pools = [pool.name for pool in stack.sync(registry(executor, max_concurrency, names)).pools]
+        for number in range(workers):
+            stack.genesis_worker(f"worker{number}", pools)
+            stack.wait_for_workers(dict.fromkeys(pools, f"worker{number}"))
         yield stack
 
 
-PARTS = ("throughput", "large", "tenants", "makespan", "idle", "turns", "shown")
+PARTS = ("throughput", "large", "tenants", "makespan", "mixed", "crowd", "idle", "turns", "shown")
 
 
 def main() -> None:
@@ -256,6 +339,8 @@ def main() -> None:
         "idle": lambda: idle(bench, 15.0 if chosen.quick else 60.0),
         "turns": lambda: turns(bench, 6 if chosen.quick else 30),
         "shown": lambda: shown(bench, 200 if chosen.quick else 5_000),
+        "mixed": lambda: mixed(bench, size),
+        "crowd": lambda: crowd(bench, size),
     }
     for name in chosen.part or PARTS:
         parts[name]()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from genesis.model import Outcome, Program, Run
     from genesis.settings import Settings
 
-__all__ = ["SIDES", "Node", "dag", "document", "program", "run_side", "work"]
+__all__ = ["SIDES", "Node", "dag", "document", "nap", "program", "run_side", "work"]
 
 SIDES = ("genesis", "persisted", "bare")
 _AGENTS = ("build_agent", "qa_agent", "docs_agent", "ops_agent")
@@ -107,6 +107,12 @@ def registry_document() -> dict[str, Any]:
 def work() -> dict[str, bool]:
     """Do what every task does."""
     return {"done": True}
+
+
+def nap(seconds: float) -> dict[str, float]:
+    """Take some time and no processor, as a task does that waits for a service."""
+    time.sleep(seconds)
+    return {"seconds": seconds}
 
 
 @dataclass

@@ -1,6 +1,6 @@
-"""One run of a plan on the pools, orchestrated by a fresh process as `genesis run PLAN --pools` does it.
+"""One run of a plan, orchestrated by a fresh process as `genesis run PLAN --pools` does it, or without `--pools`.
 
-    python -m bench.orchestrator PLAN [--rehearse SCALE]
+    python -m bench.orchestrator PLAN [--rehearse SCALE] [--local]
 
 `fleet` starts it and reads the one JSON document that it prints. The plan is a JSON document; agents, slots, limits and
 fusing come by `GENESIS_` variables. The window is from the moment at which leaves may be dispatched to the last final
@@ -66,7 +66,7 @@ def _cpu_s() -> float:
     return times.user + times.system
 
 
-async def _whole(plan: dict[str, Any], rehearse: float | None, watch: _Watch) -> dict[str, Any]:
+async def _whole(plan: dict[str, Any], rehearse: float | None, watch: _Watch, *, pools: bool) -> dict[str, Any]:
     from genesis.flows.launch import Launch, start_run
     from genesis.pipeline import compiled, prepare
     from genesis.planning import load_plan
@@ -79,7 +79,7 @@ async def _whole(plan: dict[str, Any], rehearse: float | None, watch: _Watch) ->
     program = compiled(prepare(document, registry, settings=settings, keep=True), settings)
     said: list[str] = []
     begun = time.perf_counter()
-    launch = Launch(settings, rehearse, watch, pools=True, say=said.append)
+    launch = Launch(settings, rehearse, watch, pools=pools, say=said.append)
     run = await start_run(program, launch)
     ended = time.perf_counter()
     return {
@@ -108,7 +108,7 @@ async def _children(run_id: str) -> int:
 
 
 def run_plan(
-    stack: Stack, plan: Mapping[str, Any], *, rehearse: float | None = None, **variables: str
+    stack: Stack, plan: Mapping[str, Any], *, rehearse: float | None = None, local: bool = False, **variables: str
 ) -> dict[str, Any]:
     """Run a plan in a fresh process and give what it measured.
 
@@ -116,6 +116,7 @@ def run_plan(
         stack: Where.
         plan: The plan document.
         rehearse: Scale of a rehearsal; None for real work.
+        local: Run the leaves in that process, and not on the pools.
         variables: Environment variables besides the stack's.
 
     Raises:
@@ -125,6 +126,7 @@ def run_plan(
     file.write_text(json.dumps(plan), "utf-8")
     argv = [sys.executable, "-m", "bench.orchestrator", str(file)]
     argv += [] if rehearse is None else ["--rehearse", repr(rehearse)]
+    argv += ["--local"] if local else []
     done = subprocess.run(
         argv, env=stack.environment | variables, cwd=Path(__file__).parent.parent, capture_output=True, text=True,
         timeout=_LONGEST_S, check=False,
@@ -140,9 +142,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("plan", type=Path)
     parser.add_argument("--rehearse", type=float)
+    parser.add_argument("--local", action="store_true")
     chosen = parser.parse_args()
     watch = _Watch()
-    found = asyncio.run(_whole(json.loads(chosen.plan.read_text("utf-8")), chosen.rehearse, watch))
+    found = asyncio.run(
+        _whole(json.loads(chosen.plan.read_text("utf-8")), chosen.rehearse, watch, pools=not chosen.local)
+    )
     print(json.dumps(found | {"peak_mb": peak_mb()}), flush=True)
 
 

@@ -13,12 +13,14 @@ from typing import Any
 from bench.noop import dag
 
 __all__ = [
-    "AGENTS", "Recorded", "chains_plan", "converted", "layered_plan", "lower_bound_s", "recorded", "registry",
-    "small_plan",
+    "AGENTS", "MIXED_AGENTS", "Recorded", "chains_plan", "converted", "layered_plan", "lower_bound_s", "mixed_plan",
+    "recorded", "registry", "small_plan", "ten_plan",
 ]  # fmt: skip
 
 AGENTS = ("build_agent", "qa_agent", "docs_agent", "ops_agent", "research_agent")
+MIXED_AGENTS = (*AGENTS, "data_agent", "mail_agent", "test_agent")
 _RUN_OF = 4
+_SHORTEST_S, _LONGEST_S = 0.1, 3.0
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,29 @@ def chains_plan(leaves: int, seed: int = 7) -> dict[str, Any]:
     return _plan(f"Do nothing {leaves} times, four in a row", given[:leaves])
 
 
+def mixed_plan(leaves: int, seed: int = 7) -> dict[str, Any]:
+    """Make a layered plan of tasks that take from 0.1 to 3 s, as their estimates say, of agents drawn from eight."""
+    rng = random.Random(seed)
+    nodes = dag(leaves, seed)
+    given = [(node.name, rng.choice(MIXED_AGENTS), [nodes[source].name for source in node.after]) for node in nodes]
+    document = _plan(f"Take {leaves} naps", given)
+    for task in document["tasks"]:
+        seconds = round(rng.uniform(_SHORTEST_S, _LONGEST_S), 2)
+        task |= {"inputs": {"seconds": seconds}, "estimate": {"seconds": seconds}}
+    return document
+
+
 def small_plan(number: int, seed: int = 7) -> dict[str, Any]:
     """Make a plan of three leaves: one, and two after it, of agents drawn from five."""
     rng = random.Random(seed * 10_000 + number)
     first, *others = (rng.choice(AGENTS) for _ in range(3))
     given = [("first", first, []), *((f"then{at}", agent, ["first"]) for at, agent in enumerate(others))]
     return _plan(f"Small run {number}", given)
+
+
+def ten_plan(number: int, seed: int = 7) -> dict[str, Any]:
+    """Make a layered plan of ten leaves that do nothing, of agents drawn from five."""
+    return layered_plan(10, seed * 10_000 + number) | {"request": f"Run {number} of ten"}
 
 
 def _plan(request: str, leaves: Sequence[tuple[str, str, list[str]]]) -> dict[str, Any]:
@@ -86,8 +105,8 @@ def _plan(request: str, leaves: Sequence[tuple[str, str, list[str]]]) -> dict[st
     return {"version": 1, "request": request, "tasks": tasks}
 
 
-def registry(executor: Mapping[str, Any], max_concurrency: int = 10) -> dict[str, Any]:
-    """Make the registry of the five agents, all with one executor."""
+def registry(executor: Mapping[str, Any], max_concurrency: int = 10, names: Sequence[str] = AGENTS) -> dict[str, Any]:
+    """Make the registry of some agents, the five where none are named, all with one executor."""
     return {
         "agents": [
             {
@@ -97,7 +116,7 @@ def registry(executor: Mapping[str, Any], max_concurrency: int = 10) -> dict[str
                 "max_concurrency": max_concurrency,
                 "executor": dict(executor),
             }
-            for name in AGENTS
+            for name in names
         ]
     }
 

@@ -28,7 +28,7 @@ from genesis.planning import make_plan as planned
 from genesis.planning.again import PlannedAgain, plan_again
 from genesis.resilience.taxonomy import classify
 from genesis.routing import decided_by, load_registry, route
-from genesis.schedule import Job, Limits, simulate_jobs
+from genesis.schedule import Job, Limits, PoolCosts, simulate_jobs
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
 from genesis.validation import Probe, validate
@@ -226,16 +226,17 @@ class Simulation(Model):
     """One entry a leaf, in document order."""
 
 
-def simulate(program: Program, *, slots: int = 16) -> Simulation:
+def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = None) -> Simulation:
     """Predict the run of a program with the real scheduler on virtual time; a leaf lasts its estimate.
 
     Args:
         program: What to run.
         slots: Leaves running at once; agents' own limits hold besides.
+        pools: What it costs to run them on work pools; None where they run in one process.
     """
     jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
     limits = Limits(slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
-    timeline = simulate_jobs(jobs, limits)
+    timeline = simulate_jobs(jobs, limits, pools=pools)
     return Simulation(
         makespan_s=timeline.makespan_s,
         critical_path_s=timeline.critical_path_s,

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from genesis.errors import UsageError
@@ -28,6 +28,17 @@ __all__ = [
     "ServerSettings",
     "Settings",
 ]
+
+
+def _with_home(path: Path | None) -> Path | None:
+    """Put the home of a user in the place of `~`, as a shell does where it is not quoted."""
+    try:
+        return path and path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no home of {path.parts[0] if path else ''} on this machine") from error
+
+
+_EXPANDED = AfterValidator(_with_home)
 
 
 class _Group(BaseModel):
@@ -121,6 +132,8 @@ class PoolSettings(_Group):
     """Ready leaves of one agent share a flow run while the work ahead in it is expected to take less than this."""
     batch_leaves: Annotated[int, Field(ge=1, le=100)] = 8
     """Most leaves in one flow run."""
+    lane_idle_s: Annotated[float, Field(ge=0, le=60)] = 10.0
+    """How long at most a flow run that has done its leaves waits for others of its agent and run; 0 ends it at once."""
     busy_poll_s: Annotated[float, Field(gt=0)] = 0.2
     """Pause between two polls of a pool that has work."""
     idle_poll_s: Annotated[float, Field(gt=0)] = 10.0
@@ -170,7 +183,7 @@ class LogSettings(_Group):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is written."""
-    file: Path | None = None
+    file: Annotated[Path | None, _EXPANDED] = None
     """Where JSON lines go. Deployed runs and workers write to `logs/genesis.jsonl` in the home where it is missing."""
     file_bytes: Annotated[int, Field(ge=10_000)] = 20_000_000
     """A file that has grown beyond this is put aside."""
@@ -211,11 +224,11 @@ class Settings(BaseSettings):
         env_prefix="GENESIS_", env_nested_delimiter="__", extra="ignore", frozen=True, use_attribute_docstrings=True
     )
 
-    home: Path = Field(default_factory=_default_home)
+    home: Annotated[Path, _EXPANDED] = Field(default_factory=_default_home)
     """State of this machine: the embedded server, its database and logs."""
-    agents: Path | None = None
+    agents: Annotated[Path | None, _EXPANDED] = None
     """Agents file; the packaged registry where it is missing."""
-    playbooks: Path | None = None
+    playbooks: Annotated[Path | None, _EXPANDED] = None
     """Folder of the team's own playbooks, tried before the packaged ones."""
     debug: bool = False
     """Show tracebacks."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from genesis.execute.session import utc_now
 from genesis.model import Leaf, Outcome, Program
-from genesis.schedule import Job, Limits, rank, simulate_jobs
+from genesis.schedule import Job, Limits, PoolCosts, rank, simulate_jobs
 
 __all__ = ["TimeLeft", "left_in_words"]
 
@@ -39,6 +39,7 @@ class TimeLeft:
     Args:
         slots: Leaves running at once.
         scale: What a second of an estimate lasts, in a rehearsal.
+        pools: What it costs to run leaves on work pools, where they run there.
         clock: Seconds that never go back.
         now: The time in UTC.
     """
@@ -47,12 +48,14 @@ class TimeLeft:
         self,
         slots: int,
         scale: float = 1.0,
+        pools: PoolCosts | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
     ):
         self._slots = slots
         self._scale = scale
+        self._pools = pools
         self._clock = clock
         self._now = now
         self._leaves: tuple[Leaf, ...] = ()
@@ -145,7 +148,7 @@ class TimeLeft:
             after = () if since is not None else tuple(place[source] for source in leaf.after if source in place)
             jobs.append(Job(max(0.0, rest_s), after, leaf.agent))
             priorities.append(inf if since is not None else float(self._priorities[leaf.index]))
-        seconds = simulate_jobs(jobs, self._limits, priorities).makespan_s if jobs else 0.0
+        seconds = simulate_jobs(jobs, self._limits, priorities, self._pools).makespan_s if jobs else 0.0
         return seconds, overdue and seconds < _SOON_S
 
     @staticmethod

@@ -12,6 +12,7 @@ from decimal import Decimal
 from genesis.execute.plain import duration, money
 from genesis.model import Program
 from genesis.pipeline import simulate
+from genesis.schedule import PoolCosts
 
 __all__ = [
     "SERVER_START_UP",
@@ -75,6 +76,7 @@ def forecast_of(
     orders: Collection[int] = (),
     rehearse: float | None = None,
     start_up: StartUp | None = None,
+    pools: PoolCosts | None = None,
 ) -> Forecast:
     """Work out what is known of a run.
 
@@ -84,6 +86,7 @@ def forecast_of(
         orders: Leaves that become work orders for people.
         rehearse: Scale of a rehearsal: its timers' durations are known, and it costs nothing.
         start_up: What comes on top.
+        pools: What it costs to run them on work pools.
     """
     leaves = program.leaves
     works = [leaf for leaf in leaves if leaf.index not in orders]
@@ -91,7 +94,7 @@ def forecast_of(
     known = tuple(leaf if leaf.index in timed else leaf.model_copy(update={"seconds": 0.0}) for leaf in leaves)
     if rehearse is not None:
         known = tuple(leaf.model_copy(update={"seconds": leaf.seconds * rehearse}) for leaf in leaves)
-    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots)
+    predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots, pools=pools)
     return Forecast(
         tasks=len(leaves),
         orders=len(leaves) - len(works),

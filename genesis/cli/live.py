@@ -16,6 +16,7 @@ from genesis.cli.status_line import StatusLine
 from genesis.execute.deliverables import short_text
 from genesis.execute.plain import rehearsal
 from genesis.model import FINISHED, Leaf, Outcome, Program, Run
+from genesis.schedule import PoolCosts
 
 __all__ = ["LiveProgress"]
 
@@ -42,15 +43,22 @@ class LiveProgress:
         out: Where to show it.
         slots: Leaves running at once, for the time that it will take.
         scale: What a second of an estimate lasts, in a rehearsal.
+        pools: What it costs to run leaves on work pools, where they run there.
         clock: Seconds that never go back.
     """
 
     def __init__(
-        self, out: Console, slots: int, scale: float = 1.0, *, clock: Callable[[], float] = time.monotonic
+        self,
+        out: Console,
+        slots: int,
+        scale: float = 1.0,
+        pools: PoolCosts | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._out = out
         self._clock = clock
-        self._time_left = TimeLeft(slots, scale)
+        self._time_left = TimeLeft(slots, scale, pools)
         self._running: dict[str, Outcome] = {}
         self._lines = 0
         self.leaves: tuple[Leaf, ...] = ()

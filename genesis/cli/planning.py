@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from genesis.agents.input_probe import InputProbe
@@ -14,9 +15,10 @@ from genesis.errors import ResourceError
 from genesis.model import Plan, Registry
 from genesis.pipeline import Prepared, compiled, make_plan, prepare
 from genesis.planning.overrides import Overrides
+from genesis.schedule import PoolCosts
 from genesis.settings import Settings
 
-__all__ = ["forecast", "load_agents", "planned", "read_plan"]
+__all__ = ["forecast", "load_agents", "planned", "pool_costs", "read_plan"]
 
 _NO_OVERRIDES = Overrides()
 
@@ -78,13 +80,16 @@ def planned(
     return prepare(overrides.apply(plan), registry, settings=settings, probe=probe)
 
 
-def forecast(prepared: Prepared, settings: Settings, *, rehearse: float | None = None) -> Forecast | None:
+def forecast(
+    prepared: Prepared, settings: Settings, *, rehearse: float | None = None, pools: bool = False
+) -> Forecast | None:
     """Say what is known of how long a plan takes and what it costs; None when it cannot run.
 
     Args:
         prepared: The plan.
         settings: Slots, and where the embedded server is.
         rehearse: Scale of a rehearsal.
+        pools: Whether it is to run on work pools.
     """
     if not prepared.report.ok:
         return None
@@ -95,8 +100,24 @@ def forecast(prepared: Prepared, settings: Settings, *, rehearse: float | None =
         for leaf in program.leaves
         if rehearse is None and agents[leaf.agent].executor_for(leaf.type, model=model).kind == "brief"
     ]
-    start_up = _start_up(settings)
-    return forecast_of(program, settings.run.slots, orders=frozenset(orders), rehearse=rehearse, start_up=start_up)
+    return forecast_of(
+        program,
+        settings.run.slots,
+        orders=frozenset(orders),
+        rehearse=rehearse,
+        start_up=_start_up(settings),
+        pools=pool_costs(settings) if pools else None,
+    )
+
+
+def pool_costs(settings: Settings) -> PoolCosts:
+    """Say what running on work pools costs here and now."""
+    costs = PoolCosts().on_busy_machine(_load())
+    return replace(costs, idle_s=min(costs.idle_s, settings.pools.lane_idle_s))
+
+
+def _load() -> float:
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 def _start_up(settings: Settings) -> StartUp:
@@ -107,5 +128,4 @@ def _start_up(settings: Settings) -> StartUp:
         is_there = configured_api() is not None or status(settings, ask=False).state == "running"
     except ResourceError:  # without a home there is no server, and checking a plan needs none
         is_there = False
-    load = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return (START_UP if is_there else SERVER_START_UP).on_busy_machine(load)
+    return (START_UP if is_there else SERVER_START_UP).on_busy_machine(_load())

@@ -113,7 +113,7 @@ def run(
             overrides=overrides(budget, deadline, retries),
         )
         if not as_json:
-            known = forecast(prepared, settings, rehearse=rehearse)
+            known = forecast(prepared, settings, rehearse=rehearse, pools=pools)
             notes().print(plan_view(prepared.routed, prepared.report, known))
         program = compiled(prepared, settings)
         if correlation_id is not None:
@@ -168,7 +168,9 @@ def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | N
         return await resume_run(run_id, replace(launch, overrides=bounds, tenant=tenant))
 
     with observed(settings, "resume", correlation_id=header.correlation_id) as made:
-        return _ended(made, _with_prefect(_How(settings, header.rehearse, (), as_json), begin_api(settings), again))
+        return _ended(
+            made, _with_prefect(_How(settings, header.rehearse, (), as_json, header.pools), begin_api(settings), again)
+        )
 
 
 def _ended(made: Span, code: int) -> int:
@@ -199,6 +201,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
     with waiting(notes(), "Starting Prefect"), shown_warnings(tell):
         before_prefect()
         from genesis.cli.live import LiveProgress
+        from genesis.cli.planning import pool_costs
         from genesis.execute.drain import drain
         from genesis.execute.observer import Observers
         from genesis.execute.server import ensure_api, space_note
@@ -211,7 +214,8 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
         notes().print(api.note, style="yellow")
     scale = 1.0 if how.rehearse is None else how.rehearse
     out = notes()
-    live = LiveProgress(out, how.settings.run.slots, scale)
+    costs = pool_costs(how.settings) if how.pools else None
+    live = LiveProgress(out, how.settings.run.slots, scale, costs)
 
     def show(line: str) -> None:
         out.print(line, style="dim", markup=False, soft_wrap=True)

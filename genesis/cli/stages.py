@@ -67,12 +67,13 @@ def validate(plan: str, agents: Path | None, as_json: bool) -> int:
 @_plan_file
 @slots_option
 @agents_option
+@click.option("--pools", is_flag=True, help="Predict it on work pools, with what they cost on this machine now.")
 @json_option
 @debug_option
-def simulate(plan: str, slots: int | None, agents: Path | None, as_json: bool) -> int:
+def simulate(plan: str, slots: int | None, agents: Path | None, pools: bool, as_json: bool) -> int:
     """Predict the timeline, makespan, cost and critical path of PLAN; each task lasts its estimate."""
     from genesis.cli.forecast import forecast_of
-    from genesis.cli.planning import load_agents, read_plan
+    from genesis.cli.planning import load_agents, pool_costs, read_plan
     from genesis.cli.render import simulation_view
     from genesis.pipeline import compiled, prepare
     from genesis.pipeline import simulate as predicted
@@ -80,10 +81,11 @@ def simulate(plan: str, slots: int | None, agents: Path | None, as_json: bool) -
     settings = load_settings(slots=slots)
     prepared = prepare(read_plan(plan, settings), load_agents(agents, settings), settings=settings, keep=True)
     program = compiled(prepared, settings)
-    result = predicted(program, slots=settings.run.slots)
+    costs = pool_costs(settings) if pools else None
+    result = predicted(program, slots=settings.run.slots, pools=costs)
     if as_json:
         print_document(result.model_dump(mode="json"))
     else:
-        known = forecast_of(program, settings.run.slots)
+        known = forecast_of(program, settings.run.slots, pools=costs)
         console().print(simulation_view(result, known, settings.run.default_seconds))
     return 0

@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from genesis.execute.log_observer import LogObserver
 from genesis.execute.observer import Observers
 from genesis.execute.run_logs import lines_in_ui
 from genesis.execute.session import Course, Session
+from genesis.flows.lane import Lane
 from genesis.model import FINISHED, KEPT, Leaf, Outcome, Program
 from genesis.observability.correlation import bound
 from genesis.observability.instruments import DISPATCH_SECONDS
@@ -62,6 +63,8 @@ class Order:
     """The work pool that it came through."""
     waited_s: float = 0.0
     """Seconds from its dispatch to its begin."""
+    lane_s: float = 0.0
+    """How long at most it waits for further leaves, each time."""
 
     @property
     def left_s(self) -> float:
@@ -81,12 +84,16 @@ class Worked(NamedTuple):
 
     ended: list[Outcome]
     """In order, without those left out."""
+    wanted: int
+    """How many leaves it was given, those of further orders as well."""
     suspended: bool
     """Whether leaves were left out because the run was suspended."""
 
 
 async def work_on(order: Order, settings: Settings) -> Worked:
     """Run leaves, and leave each outcome as an attempt in the ledger before the next one starts.
+
+    When all are done, whoever orchestrates may have others of the same agent for it, which it does as well.
 
     A leaf that comes after one that failed here is left out, and so are those that are left when the run is suspended.
 
@@ -103,13 +110,29 @@ async def work_on(order: Order, settings: Settings) -> Worked:
     header, course = _prepared(order.run_id, raw, await ledger.amendments_bytes(), settings)
     program = course.program
     leaves = _dispatched(program, order, header)
-    outcomes = await _upstream(ledger, program, leaves)
+    outcomes = await _upstream(ledger, program, leaves, {})
     session = _session(course, header, ledger, order, settings)
     store = store_of(settings.resilience, settings.home)
     budget = RetryBudget(len(program.leaves), store=store, name=order.run_id)
     place = LocalPlace(session, outcomes, attempts=order.attempt - 1, budget=budget)
     with bound(correlation_id=session.correlation_id, run_id=session.run_id), lines_in_ui(settings):
-        return await _worked(session, order, leaves, outcomes, place)
+        async with announced(session), place:
+            worked = await _worked(session, order, leaves, outcomes, place)
+            lane = Lane(ledger, order.token, order.lane_s)
+            while _is_done(worked) and (further := await lane.next()) is not None:
+                order = replace(order, tasks=further.tasks, fingerprints=further.fingerprints)
+                leaves = _dispatched(program, order, header)
+                outcomes |= await _upstream(ledger, program, leaves, outcomes)
+                with bound(traceparent=further.trace):
+                    more = await _worked(session, order, leaves, outcomes, place)
+                worked = Worked(worked.ended + more.ended, worked.wanted + more.wanted, more.suspended)
+            await lane.close()
+    return worked
+
+
+def _is_done(worked: Worked) -> bool:
+    """Whether all leaves so far are done, so that others can be taken on."""
+    return len(worked.ended) == worked.wanted and all(outcome.state in KEPT for outcome in worked.ended)
 
 
 async def _worked(
@@ -117,20 +140,19 @@ async def _worked(
 ) -> Worked:
     """Run leaves one after the other; those that come after one that failed are left out."""
     ended: list[Outcome] = []
-    async with announced(session), place:
-        for leaf in leaves:
-            if not _may_start(session, leaf, outcomes):
-                continue
-            if await session.ledger.suspended():
-                return Worked(ended, suspended=True)
-            outcome = await place.run(leaf)
-            _stop_if_cancelled()
-            ended.append(outcome)
-            session.observer.leaf_changed(outcome)
-            _tell(order, outcome)
-            if outcome.state in KEPT:
-                outcomes[leaf.index] = outcome
-    return Worked(ended, suspended=False)
+    for leaf in leaves:
+        if not _may_start(session, leaf, outcomes):
+            continue
+        if await session.ledger.suspended():
+            return Worked(ended, len(leaves), suspended=True)
+        outcome = await place.run(leaf)
+        _stop_if_cancelled()
+        ended.append(outcome)
+        session.observer.leaf_changed(outcome)
+        _tell(order, outcome)
+        if outcome.state in KEPT:
+            outcomes[leaf.index] = outcome
+    return Worked(ended, len(leaves), suspended=False)
 
 
 def _may_start(session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> bool:
@@ -187,9 +209,11 @@ def _dispatched(program: Program, order: Order, header: Header) -> list[Leaf]:
     return [leaf.model_copy(update={"agent": order.agent}) for leaf in leaves]
 
 
-async def _upstream(ledger: Ledger, program: Program, leaves: Sequence[Leaf]) -> dict[int, Outcome]:
-    """Read the outcomes that the leaves need from outside of this order."""
-    own = {leaf.index for leaf in leaves}
+async def _upstream(
+    ledger: Ledger, program: Program, leaves: Sequence[Leaf], known: Mapping[int, Outcome]
+) -> dict[int, Outcome]:
+    """Read the outcomes that the leaves need from outside of this order, and that are not known yet."""
+    own = {leaf.index for leaf in leaves} | known.keys()
     needed = sorted({source for leaf in leaves for source in leaf.after} - own)
     read = {source: await ledger.outcome(program.leaves[source]) for source in needed}
     missing = [program.leaves[source].path for source, outcome in read.items() if outcome is None]

@@ -13,7 +13,7 @@ from genesis.flows.asking import Asked
 from genesis.flows.deployed_run import check_asked, ended_state, run_asked
 from genesis.flows.retention import purge
 from genesis.settings import Settings
-from genesis.workers.engine import never_suspended
+from genesis.workers.engine import has_time_limit, never_suspended
 from genesis.workers.logs import logged
 
 __all__ = ["agent_task", "housekeeping", "orchestrate", "preflight"]
@@ -83,6 +83,7 @@ async def agent_task(
     *,
     agent: str | None = None,
     left_s: float | None = None,
+    lane_s: float = 0.0,
 ) -> object:
     """Run some tasks of a run on this agent's pool. Orchestrators dispatch this; it is of no use by hand.
 
@@ -93,6 +94,7 @@ async def agent_task(
         attempt: Number of the attempt, from 1.
         agent: Who takes them over from the agent that the plan has.
         left_s: Seconds that were left until the run's deadline when this was dispatched.
+        lane_s: How long at most to wait for further tasks of the run, each time.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -108,10 +110,11 @@ async def agent_task(
         left_s,
         pool=flow_run.work_pool_name,
         waited_s=waited_s(flow_run),
+        lane_s=0.0 if has_time_limit() else lane_s,
     )
     with logged("agent"):
         worked = await work_on(order, Settings())
-        return ended_state(worked.ended, len(tasks), suspended=worked.suspended)
+        return ended_state(worked.ended, worked.wanted, suspended=worked.suspended)
 
 
 @flow(name="housekeeping", persist_result=False, log_prints=False)

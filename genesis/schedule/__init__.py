@@ -8,6 +8,7 @@ happened and asks for what to start, and `simulate_jobs` drives that same machin
 from __future__ import annotations
 
 from genesis.schedule.jobs import Job, Limits, ScheduleError
+from genesis.schedule.pools import PoolCosts
 from genesis.schedule.priorities import rank
 from genesis.schedule.scheduler import JobState, Scheduler
 from genesis.schedule.simulate import simulate_jobs
@@ -17,6 +18,7 @@ __all__ = [
     "Job",
     "JobState",
     "Limits",
+    "PoolCosts",
     "ScheduleError",
     "Scheduler",
     "Timeline",

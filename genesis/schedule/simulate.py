@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 
 from genesis.schedule.jobs import Job, Limits
 from genesis.schedule.network import Network
+from genesis.schedule.pools import PoolCosts, PoolsInUse
 from genesis.schedule.priorities import rank
 from genesis.schedule.scheduler import Scheduler
 from genesis.schedule.timeline import Timeline
@@ -14,16 +15,22 @@ from genesis.schedule.timeline import Timeline
 __all__ = ["simulate_jobs"]
 
 
-def simulate_jobs(jobs: Sequence[Job], limits: Limits, priorities: Sequence[float] | None = None) -> Timeline:
+def simulate_jobs(
+    jobs: Sequence[Job],
+    limits: Limits,
+    priorities: Sequence[float] | None = None,
+    pools: PoolCosts | None = None,
+) -> Timeline:
     """Predict the run, with every job lasting exactly its duration and nothing failing.
 
-    It is a prediction of order and limits, not of overhead: a real run adds what each start costs. A discrete-event
+    It is a prediction of order and limits, and of what work pools add where that is given. A discrete-event
     simulation in the usual form (a heap of coming ends); all ends of one instant are reported before anything starts.
 
     Args:
         jobs: The jobs in document order.
         limits: Slots and per-agent limits.
         priorities: One number a job, the larger first; by default those of `rank`.
+        pools: What it costs to run them on work pools; None where they run in one process, which costs next to nothing.
 
     Returns:
         Start and end of each job in seconds, in document order, with the totals.
@@ -36,10 +43,12 @@ def simulate_jobs(jobs: Sequence[Job], limits: Limits, priorities: Sequence[floa
     ends = [0.0] * len(jobs)
     running: list[tuple[float, int]] = []
     now = 0.0
+    in_use = PoolsInUse(pools) if pools is not None else None
     while not scheduler.done:
         for job in scheduler.take():
-            starts[job] = now
-            ends[job] = now + jobs[job].duration_s
+            duration_s = jobs[job].duration_s
+            starts[job] = now if in_use is None else in_use.start(jobs[job].agent, now, duration_s)
+            ends[job] = starts[job] + duration_s
             heappush(running, (ends[job], job))
         now = running[0][0]
         while running and running[0][0] == now:

@@ -32,7 +32,7 @@ from genesis.observability.correlation import bound
 from genesis.observability.metrics import metrics_of_process
 from genesis.observability.tracing import Value, span, tracing_of_process
 from genesis.settings import Settings
-from genesis.workers.engine import Stop, run, run_hooks
+from genesis.workers.engine import Stop, run, run_hooks, time_limited
 from genesis.workers.environment import apply_environment
 from genesis.workers.loading import Flows, back_home, is_module
 from genesis.workers.logs import begin_logs
@@ -192,6 +192,7 @@ class _Child:
 
     async def _run(self, message: Message, stop: Stop) -> Message:
         flow_run = FlowRun.model_validate(message["flow_run"])
+        time_limited.set(message["limited"])
         entrypoint, pulls, shared = message["entrypoint"], message["pulls"], message["shared"]
         if shared:
             if not is_module(entrypoint, pulls=pulls):

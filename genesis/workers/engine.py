@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any, Literal, TypeVar, cast
@@ -20,10 +21,19 @@ from prefect.utilities.callables import get_call_parameters, parameters_to_args_
 
 from genesis.agents.threads import Threads
 
-__all__ = ["Stop", "Why", "has_hooks", "never_suspended", "run", "run_hooks"]
+__all__ = ["Stop", "Why", "has_hooks", "has_time_limit", "never_suspended", "run", "run_hooks", "time_limited"]
 
 Why = Literal["cancelled", "crashed", "moved"]
 """How a run ends that is told to stop: its hooks for that state fire; moved to another worker, none do."""
+
+
+time_limited: ContextVar[bool] = ContextVar("genesis_time_limited", default=False)
+"""Whether the flow run that runs here is ended after some time, however its work stands."""
+
+
+def has_time_limit() -> bool:
+    """Whether the present flow run is ended after some time, so that it should take on no more than it was given."""
+    return time_limited.get()
 
 
 _NEVER_SUSPENDED = "__genesis_never_suspended__"

@@ -182,6 +182,7 @@ class Execution:
             "entrypoint": job.entrypoint,
             "pulls": job.pulls,
             "shared": shared,
+            "limited": job.configuration.time_limit_s is not None,
             "working_dir": None if folder is None else str(folder),
             "why": why,
             "trace": self._trace,

@@ -1,13 +1,16 @@
 """The flows that are deployed, on a real Prefect server: what a worker does with a piece of a run."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.flow_engine import run_flow_async
 
 from genesis.execute.history import open_ledger
-from genesis.execute.ledger import Header, Ledger, open_store
+from genesis.execute.ledger import Header, LaneOrder, LaneState, Ledger, open_store
 from genesis.flows.deployed import agent_task, housekeeping, preflight
 from genesis.model import Outcome, Run
 from genesis.planning import plan_document
@@ -158,3 +161,50 @@ async def test_housekeeping_says_first_and_removes_then(prefect_api):
     assert young.folder.is_dir()
     state = await housekeeping(keep_days=-1, return_state=True)
     assert state.is_failed()
+
+
+async def _given(ledger, token, number, *leaves):
+    """Give an order once the flow run waits for it."""
+    async with asyncio.timeout(60):
+        while await ledger.answered(token) != LaneState(orders=number - 1, open=True):
+            await asyncio.sleep(0.02)
+    paths, fingerprints = [leaf.path for leaf in leaves], [leaf.fingerprint for leaf in leaves]
+    await ledger.order(token, number, LaneOrder(tasks=paths, fingerprints=fingerprints))
+
+
+async def test_further_leaves_have_task_runs_of_their_own_and_the_results_that_they_need(prefect_api):
+    program = a_program(
+        a_task("a", outputs=["n"]),
+        a_task("b", after=("a",), inputs={"n": "{a.n}"}, outputs=["m"]),
+        a_task("c", after=("b",), inputs={"m": "{b.m}"}),
+    )
+    ledger = await _begun(program)
+    async with get_client() as client:
+        flow_run = await client.create_flow_run(agent_task, parameters=_order(ledger, program, 0) | {"lane_s": 30.0})
+        token = str(flow_run.id)
+        engine = run_flow_async(agent_task, flow_run=flow_run, parameters=flow_run.parameters, return_type="state")
+        working = asyncio.create_task(engine)
+        b = Outcome(id="b", agent="worker", state="completed", result={"m": 7})
+        await ledger.record(program.leaves[1], b)  # another agent has done it
+        await _given(ledger, token, 1, program.leaves[2])
+        await _given(ledger, token, 2)
+        state = await asyncio.wait_for(working, 60)
+        assert state.is_completed()
+        assert state.message == "2 tasks"
+        for index in (0, 2):
+            assert (await ledger.attempt(program.leaves[index], token)).state == "completed"
+        tasks = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
+        async with asyncio.timeout(60):
+            while len(runs := await client.read_task_runs(flow_run_filter=tasks)) < 2:
+                await asyncio.sleep(0.2)
+        assert sorted(run.name.split(" · ")[1] for run in runs) == ["a", "c"]
+    assert await ledger.answered(token) == LaneState(orders=1, open=False)
+
+
+async def test_after_a_failure_no_further_leaf_is_waited_for(prefect_api):
+    worker = an_agent(executor={"kind": "command", "argv": ["false"]})
+    program = a_program(a_task("a", retries=0), agents=(worker,))
+    ledger = await _begun(program, rehearse=None)
+    state, token = await _worked(_order(ledger, program, 0) | {"lane_s": 60.0})
+    assert state.is_failed()
+    assert await ledger.answered(token) is None

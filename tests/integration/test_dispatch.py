@@ -88,16 +88,15 @@ class Hands:
     async def execute(self, flow_run):
         from prefect.states import Completed, Crashed, Running
 
+        from genesis.flows.lane import Lane
+
+        lane = Lane(self._ledger, str(flow_run.id), flow_run.parameters.get("lane_s", 0.0))
         try:
             await self._client.set_flow_run_state(flow_run.id, Running())
-            for path in flow_run.parameters["tasks"]:
-                leaf = self._by_path[path]
-                outcome = await self._work(leaf, flow_run)
-                if outcome is None:
-                    continue
-                await self._ledger.record_attempt(leaf, outcome, str(flow_run.id))
-                self.done.append(path)
-                self.tell(leaf, outcome, flow_run)
+            paths = flow_run.parameters["tasks"]
+            while await self.do(paths, flow_run) and (order := await lane.next()) is not None:
+                paths = order.tasks
+            await lane.close()
             left = "its run was suspended" if await self._ledger.suspended() else None
             await self._client.set_flow_run_state(flow_run.id, Completed(message=left))
         except Death as death:
@@ -105,6 +104,20 @@ class Hands:
         finally:
             self._running.pop(flow_run.id, None)
             self._places.release()
+
+    async def do(self, paths, flow_run):
+        """Do leaves, and say whether all were done."""
+        kept = []
+        for path in paths:
+            leaf = self._by_path[path]
+            outcome = await self._work(leaf, flow_run)
+            if outcome is None:
+                continue
+            await self._ledger.record_attempt(leaf, outcome, str(flow_run.id))
+            self.done.append(path)
+            kept.append(outcome.state == "completed")
+            self.tell(leaf, outcome, flow_run)
+        return len(kept) == len(paths) and all(kept)
 
     def tell(self, leaf, outcome, flow_run):
         from prefect.events import emit_event
@@ -417,7 +430,7 @@ async def test_a_worker_that_was_told_of_another_deadline_has_its_leaf_done_agai
 
 
 async def test_an_execution_that_dies_leaves_its_children_to_the_next_which_repeats_nothing(bench):
-    run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c"), batch_leaves=1)
+    run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c"), batch_leaves=1, lane_idle_s=0)
     go, done = asyncio.Event(), []
 
     async def work(leaf, _flow_run):
@@ -611,3 +624,163 @@ async def test_a_place_is_open_while_leaves_run(bench):
     run = await bench(a_task("a"), deploy=False)
     with pytest.raises(RunError, match="open"):
         await run.place().attach()
+
+
+def in_turn(*agents, **more):
+    """A chain of leaves of these agents, named after their places."""
+    return [
+        a_task(f"t{place}", agent=agent, after=(f"t{place - 1}",) if place else (), **more)
+        for place, agent in enumerate(agents)
+    ]
+
+
+async def test_a_flow_run_takes_the_next_leaf_of_its_agent_when_that_is_ready(bench):
+    run = await bench(*in_turn("qa", "dev", "qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=30)
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands().at_work():
+        assert (await run.drive(place, outcomes)).state == "completed"
+        nodes = place.nodes()
+    children = await run.children()
+    assert [child.parameters["tasks"] for child in sorted(children, key=lambda child: child.created)] == [
+        ["t0"],
+        ["t1"],
+    ]
+    assert all(child.state.is_completed() for child in children)  # told to end, though they would wait for 30 s
+    assert {nodes[index].id for index in (0, 2, 4)} == {nodes[0].id} != {nodes[1].id}
+
+
+async def test_a_flow_run_that_waits_for_nobody_ends_and_the_next_leaf_has_its_own(bench):
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=0.5)
+    resting = asyncio.Event()
+
+    async def work(leaf, _flow_run):
+        if leaf.path == "t1":
+            await asyncio.wait_for(resting.wait(), 60)
+        return ended(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        driving = asyncio.create_task(run.drive(place, outcomes))
+        await run.wait_for_child("COMPLETED")
+        resting.set()
+        assert (await driving).state == "completed"
+    assert len(await run.children()) == 3
+
+
+async def test_a_process_that_dies_with_a_further_leaf_has_that_one_done_again_and_no_other(bench):
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=30)
+    begun = []
+
+    async def work(leaf, flow_run):
+        begun.append((leaf.path, flow_run.parameters["attempt"]))
+        if leaf.path == "t2" and flow_run.parameters["attempt"] == 1:
+            raise Death("killed by the test")
+        return ended(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        assert (await run.drive(place, outcomes)).state == "completed"
+    assert begun == [("t0", 1), ("t1", 1), ("t2", 1), ("t2", 2)]
+    assert len(outcomes[2].history) == 1
+
+
+async def test_cancelling_ends_a_flow_run_with_a_further_leaf_and_one_that_waits_for_one(bench):
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=30)
+    begun = asyncio.Event()
+
+    async def work(leaf, _flow_run):
+        if leaf.path == "t2":
+            begun.set()
+            await asyncio.sleep(1000)
+        return ended(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        driving = asyncio.create_task(run.drive(place, outcomes))
+        await asyncio.wait_for(begun.wait(), 60)
+        started = time.monotonic()
+        place.cancel("the test cancels it")
+        assert (await asyncio.wait_for(driving, 60)).state == "cancelled"
+        assert time.monotonic() - started < 30
+    assert [outcomes[n].state for n in range(3)] == ["completed", "completed", "cancelled"]
+
+
+async def test_an_execution_that_dies_leaves_a_further_leaf_to_the_next_which_repeats_nothing(bench):
+    run = await bench(*in_turn("qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=30)
+    begun, may_end, done = asyncio.Event(), asyncio.Event(), []
+
+    async def work(leaf, _flow_run):
+        done.append(leaf.path)
+        if leaf.path == "t2":
+            begun.set()
+            await asyncio.wait_for(may_end.wait(), 60)
+        return ended(leaf)
+
+    async with run.hands(work).at_work():
+        place, outcomes = run.place(), {}
+        await place.__aenter__()
+        driving = asyncio.create_task(run.drive(place, outcomes))
+        await asyncio.wait_for(begun.wait(), 60)
+        driving.cancel()
+        await asyncio.gather(driving, return_exceptions=True)
+        await place.__aexit__(RuntimeError, RuntimeError("dies"), None)
+        outcomes = {}
+        async with run.place(outcomes) as place:
+            outcomes |= await place.attach()
+            assert sorted(outcomes) == [0, 1]
+            driving = asyncio.create_task(run.drive(place, outcomes))
+            await asyncio.sleep(0.5)
+            may_end.set()
+            assert (await asyncio.wait_for(driving, 60)).state == "completed"
+    assert done == ["t0", "t1", "t2"]
+    assert len(await run.children()) == 2
+
+
+async def test_two_runs_share_a_place_although_one_could_keep_it(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr("genesis.execute.dispatch.lanes._TURN_S", 0.5)
+    one = await bench(*in_turn(*["qa"] * 16), batch_leaves=1, lane_idle_s=10)
+    other = Bench(one.client, one.program, tmp_path, batch_leaves=1, lane_idle_s=10)
+    await other.orchestrate()
+    begun, order = asyncio.Event(), []
+
+    async def work(leaf, flow_run):
+        begun.set()
+        order.append(flow_run.parameters["run_id"])
+        await asyncio.sleep(0.25)
+        return ended(leaf)
+
+    async def driven(run):
+        outcomes = {}
+        async with run.place(outcomes) as place:
+            return await run.drive(place, outcomes)
+
+    hands, others = one.hands(work), other.hands(work)
+    others._places = hands._places = asyncio.Semaphore(1)
+    async with hands.at_work(), others.at_work():
+        driving = asyncio.create_task(driven(one))
+        await asyncio.wait_for(begun.wait(), 60)
+        first, second = await asyncio.gather(driving, driven(other))
+    assert (first.state, second.state) == ("completed", "completed")
+    turns = [run for place, run in enumerate(order) if place == 0 or order[place - 1] != run]
+    assert len(turns) >= 4  # neither waited for the end of the other
+    assert len(await one.children()) < 16  # and yet a turn is more than one leaf
+
+
+async def test_a_flow_run_never_has_two_leaves_at_work(bench):
+    width = 6
+    run = await bench(
+        *(a_task(f"t{n}", estimate={"seconds": 0.2}) for n in range(width)), batch_seconds=0, lane_idle_s=5
+    )
+    at_work, most = set(), []
+
+    async def work(leaf, flow_run):
+        at_work.add((flow_run.id, leaf.path))
+        most.append(max(sum(each[0] == flow_run.id for each in at_work), 1))
+        await asyncio.sleep(0.2)
+        at_work.discard((flow_run.id, leaf.path))
+        return ended(leaf)
+
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work, places=2).at_work():
+        assert (await run.drive(place, outcomes)).state == "completed"
+    assert max(most) == 1

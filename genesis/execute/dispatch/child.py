@@ -16,7 +16,7 @@ from genesis.model import Leaf
 from genesis.resilience.retry import RetryPolicy
 from genesis.settings import Settings
 
-__all__ = ["Child", "allowance_s", "batch_name", "idempotency_key", "parameters", "run_tag", "short_pool"]
+__all__ = ["Child", "allowance_s", "batch_name", "idempotency_key", "is_run_tag", "parameters", "run_tag", "short_pool"]
 
 _MARGIN_S = 30.0
 """What a leaf may take beyond the time of its attempts: reading its inputs, writing its record, a busy machine."""
@@ -41,15 +41,32 @@ class Child:
     """The queue of its pool that it is in; None where that is no more."""
     inherited: bool = False
     """Whether an earlier execution of the run dispatched it."""
-    began: bool = False
-    """Whether it was seen running."""
+    began_at: float | None = None
+    """Monotonic time at which it was first seen running; None where it was not."""
     claimed_by: str | None = None
     """Name of the worker that took it, once asked for."""
     done: set[int] = field(default_factory=set)
     """Leaves whose record was found."""
+    lane: bool = False
+    """Whether it was told to wait for further leaves."""
+    dispatched_at: float | None = None
+    """Monotonic time at which its dispatch began; None where an earlier execution did that."""
+    known: int = 0
+    """So many leaves the program had when it was dispatched: of those added since it does not know."""
+    orders: list[tuple[Leaf, ...]] = field(default_factory=list)
+    """Further leaves that it was given, by order."""
+    open_since: float | None = None
+    """Monotonic time at which it was seen waiting for an order; None while it does not."""
+    closing: bool = False
+    """Whether it gets no more orders."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once it was dealt with; what comes later is not listened to."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def began(self) -> bool:
+        """Whether it was seen running."""
+        return self.began_at is not None
 
     @property
     def ended(self) -> bool:
@@ -66,6 +83,13 @@ class Child:
         """The leaf that it does now, or would do first."""
         return next((leaf for leaf in self.leaves if leaf.index not in self.done), None)
 
+    def give(self, leaves: Sequence[Leaf], now: float) -> None:
+        """Note an order: its leaves come after those that it has done."""
+        self.leaves += tuple(leaves)
+        self.orders.append(tuple(leaves))
+        self.open_since = None
+        self.heard_at = self.state_at = now
+
     def leaf(self, path: str) -> Leaf | None:
         """Find one of its leaves."""
         return next((leaf for leaf in self.leaves if leaf.path == path), None)
@@ -77,9 +101,10 @@ class Child:
             self.state_at = now
         if state is not None and state != self.state:
             self.state = state
-            self.began |= state is StateType.RUNNING
             if state is not StateType.RUNNING:
                 self.claimed_by = None
+            elif self.began_at is None:
+                self.began_at = now
 
 
 def batch_name(leaves: Sequence[Leaf]) -> str:
@@ -93,12 +118,19 @@ def run_tag(run_id: str) -> str:
     return f"run:{run_id}"
 
 
+def is_run_tag(tag: str) -> bool:
+    """Whether a tag is that of the children of some run."""
+    return tag.startswith("run:")
+
+
 def short_pool(pool: str) -> str:
     """Give the pool's name as deployments and the command line use it."""
     return pool.removeprefix("agent-")
 
 
-def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float = math.inf) -> dict[str, Any]:
+def parameters(
+    run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float = math.inf, lane_s: float = 0.0
+) -> dict[str, Any]:
     """Give the parameters of the child's flow. Nothing of the work itself: that is in the ledger.
 
     Args:
@@ -106,6 +138,7 @@ def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float 
         leaves: Its leaves, all of one agent.
         attempt: Number of the attempt, from 1.
         left_s: Seconds until the run's deadline. A time of day would mean another one to a host with another clock.
+        lane_s: How long at most it waits for further leaves, each time.
     """
     given: dict[str, Any] = {
         "run_id": run_id,
@@ -114,6 +147,7 @@ def parameters(run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float 
         "attempt": attempt,
     }
     given |= {"agent": leaves[0].agent} if leaves[0].note else {}
+    given |= {"lane_s": lane_s} if lane_s > 0 else {}
     return given | ({} if left_s == math.inf else {"left_s": round(left_s, 3)})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -90,6 +90,15 @@ class Children:
         for news in self._unknown.pop(child.id, ()):
             news()
 
+    def give(self, child: Child, leaves: Sequence[Leaf]) -> None:
+        """Add leaves to those of a child that waits for some."""
+        child.give(leaves, self._clock())
+        for leaf in leaves:
+            self.taken.add(leaf.index)
+            if child.link is not None:
+                self.links[leaf.index] = child.id
+        self._show(child)
+
     def not_begun(self) -> list[Child]:
         """Give the children that have not begun to run."""
         return [child for child in self.living.values() if not child.began and child.state not in FINAL]
@@ -164,10 +173,15 @@ class Children:
             if child.ended:
                 return
             missing = await self._last_records(child, end)
+            untaken = await self._untaken(child, end, missing)
+            missing = [leaf for leaf in missing if leaf.index not in untaken]
             if missing and end.state is StateType.CRASHED and not end.lost and not child.began:
                 end = replace(end, began=await self._ever_ran(child))
             self._drop(child)
         metrics_of_process().count(DISPATCHES, child.pool, end.state.value.lower())
+        for leaf in child.leaves:
+            if leaf.index in untaken:
+                await self._carry_out(leaf, Verdict("again"), end)
         for place, leaf in enumerate(missing):
             first = place == 0
             self._crashes[leaf.index] += end.counts(first=first)
@@ -188,6 +202,15 @@ class Children:
             self.taken.add(leaf.index)
             await self._desk.conclude(leaf, verdict.action, verdict.error)
 
+    async def _untaken(self, child: Child, end: End, missing: list[Leaf]) -> set[int]:
+        """Find the leaves of orders that a child had not taken any more when it ended by itself: none was begun."""
+        if not missing or not child.orders or end.state not in {StateType.COMPLETED, StateType.FAILED}:
+            return set()
+        state = await self._session.ledger.answered(str(child.id))
+        if state is None or state.open:
+            return set()
+        return {leaf.index for order in child.orders[state.orders :] for leaf in order}
+
     async def _last_records(self, child: Child, end: End) -> list[Leaf]:
         """Take in what the storage has, with patience for a storage that shows it late or fails for a while.
 
@@ -207,6 +230,8 @@ class Children:
                 await asyncio.sleep(_FAULT_PAUSE_S)
                 continue
             missing = [leaf for leaf in child.leaves if leaf.index not in child.done]
+            if missing and len(missing) == len(await self._untaken(child, end, missing)):
+                return missing
             lag = next(lags, None)
             if lag is None or end.stale or end.suspended or not any(self._desk.waits(leaf) for leaf in missing):
                 return missing
@@ -220,6 +245,8 @@ class Children:
             if outcome is None or (only_done and outcome.state not in KEPT):
                 continue
             child.done.add(leaf.index)
+            if not child.began and child.state not in FINAL:
+                child.heard(self._clock(), StateType.RUNNING)  # the record was faster than the event
             child.heard(self._clock())
             self.pace.learn(leaf, outcome)
             await self._desk.deliver(leaf, outcome)

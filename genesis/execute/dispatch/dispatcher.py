@@ -63,6 +63,7 @@ class Dispatcher:
             ServiceError: There is no deployment for the agent, or the API refuses the flow run.
         """
         pool = self._session.program.profile(leaves[0].agent).pool_name
+        began = self._line.clock()
         while True:
             deployment = await self._deployment(pool)
             link = uuid4()
@@ -82,7 +83,9 @@ class Dispatcher:
                 ) from error
             if flow_run.parent_task_run_id != link:
                 await self._unlink(link)
-            return self._child(flow_run, pool, leaves, attempt, link)
+            child = self._child(flow_run, pool, leaves, attempt, link)
+            child.dispatched_at, child.lane = began, self._lane_s(leaves, attempt) > 0
+            return child
 
     def _child(self, flow_run: FlowRun, pool: str, leaves: Sequence[Leaf], attempt: int, link: UUID) -> Child:
         now = self._line.clock()
@@ -97,7 +100,13 @@ class Dispatcher:
             state=flow_run.state_type or StateType.SCHEDULED,
             queue=flow_run.work_queue_id,
             inherited=flow_run.parent_task_run_id != link,
+            known=len(self._session.program.leaves),
         )
+
+    def _lane_s(self, leaves: Sequence[Leaf], attempt: int) -> float:
+        """Say how long a child waits for further leaves: not at all after a failure, or with another agent's leaf."""
+        usual = leaves[0].agent == self._session.program.leaves[leaves[0].index].agent
+        return self._session.settings.pools.lane_idle_s if attempt == 1 and usual else 0.0
 
     async def _deployment(self, pool: str) -> UUID:
         """Find the pool's deployment; where there is none, say so, and wait for it as long as the settings allow."""
@@ -154,7 +163,7 @@ class Dispatcher:
                 "create_flow_run",
                 lambda client: client.create_flow_run_from_deployment(
                     deployment,
-                    parameters=parameters(run_id, leaves, attempt, self._session.left_s),
+                    parameters=parameters(run_id, leaves, attempt, self._session.left_s, self._lane_s(leaves, attempt)),
                     name=batch_name(leaves),
                     tags=[*self._session.tags, run_tag(run_id)],
                     idempotency_key=idempotency_key(run_id, leaves, attempt),

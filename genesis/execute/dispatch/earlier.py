@@ -15,6 +15,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from genesis.execute.dispatch.child import Child, run_tag
 from genesis.execute.dispatch.line import Line
 from genesis.execute.dispatch.verdict import says_lost
+from genesis.execute.ledger import Ledger
 from genesis.model import Leaf, Program
 
 __all__ = ["Earlier", "earlier_children"]
@@ -32,15 +33,16 @@ class Earlier:
     """What its state says, where it ended because its worker was lost."""
 
 
-async def earlier_children(line: Line, run_id: str, program: Program) -> list[Earlier]:
+async def earlier_children(line: Line, ledger: Ledger, program: Program) -> list[Earlier]:
     """Find all children of a run, the latest attempt first; those of another plan are left out."""
     by_path = {leaf.path: leaf for leaf in program.leaves}
     found: list[Earlier] = []
-    async for flow_run in _children(line, run_id):
-        leaves = _leaves(flow_run.parameters, run_id, by_path)
+    async for flow_run in _children(line, ledger.run_id):
+        leaves = _leaves(flow_run.parameters, ledger.run_id, by_path)
         if leaves:
             state = flow_run.state_type or StateType.SCHEDULED
             child = _child(flow_run, leaves, state, _pool(program, leaves), line.clock())
+            await _add_orders(child, ledger, by_path)
             final = flow_run.state is not None and flow_run.state.is_final()
             message = (flow_run.state.message if flow_run.state is not None else None) or ""
             lost = message if state is StateType.CRASHED and says_lost(message) else ""
@@ -80,6 +82,14 @@ def _matching(paths: Sequence[Any], fingerprints: Sequence[Any], by_path: dict[s
             yield leaf
 
 
+async def _add_orders(child: Child, ledger: Ledger, by_path: dict[str, Leaf]) -> None:
+    """Add the leaves that a child was given after its dispatch."""
+    number = 1
+    while (order := await ledger.ordered(str(child.id), number)) is not None:
+        child.give(tuple(_matching(order.tasks, order.fingerprints, by_path)), child.heard_at)
+        number += 1
+
+
 def _pool(program: Program, leaves: Sequence[Leaf]) -> str:
     return program.profile(leaves[0].agent).pool_name
 
@@ -97,5 +107,6 @@ def _child(flow_run: FlowRun, leaves: tuple[Leaf, ...], state: StateType, pool: 
         link=link,
         state=state,
         queue=flow_run.work_queue_id,
+        lane="lane_s" in flow_run.parameters,
         inherited=True,
     )

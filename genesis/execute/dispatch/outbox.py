@@ -1,7 +1,8 @@
 """Leaves that are ready and not yet dispatched, and which of them go when and together.
 
 A server takes a few flow runs a second. While it is behind, a short leaf is better held for a moment: others of its
-agent become ready meanwhile and share its flow run, and it would only have waited there instead of here.
+agent become ready meanwhile and share its flow run, and it would only have waited there instead of here. The same holds
+for a leaf that a flow run of its agent can take over before another one would have begun.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Sequence
 
 from genesis.execute.dispatch.child import Child
+from genesis.execute.dispatch.lanes import Lanes
 from genesis.execute.dispatch.pace import Pace
 from genesis.model import Leaf, Program
 from genesis.schedule import Job
@@ -21,6 +23,8 @@ __all__ = ["Outbox"]
 
 _TOGETHER_S = 0.005
 """Leaves that are handed in within this time are ready together."""
+_HELD_S = 0.5
+"""What is held is looked at again after this at the latest."""
 _BEHIND = 4
 """So many children that have not begun mean that the server or the workers are behind."""
 
@@ -35,7 +39,9 @@ class Outbox:
         final: The leaves whose work is done.
         free: Whether a leaf may share a child.
         waiting: Gives the children that have not begun.
-        send: Sends a group; `sent` is to be called once it is out.
+        lanes: The children that take further groups.
+        send: Sends a group to a child that waits for one, or else in a new one; then `sent` is to be called once it is
+            out.
         clock: Monotonic seconds.
     """
 
@@ -48,7 +54,8 @@ class Outbox:
         final: Container[int],
         free: Callable[[int], bool],
         waiting: Callable[[], Sequence[Child]],
-        send: Callable[[Sequence[Leaf]], None],
+        lanes: Lanes,
+        send: Callable[[Sequence[Leaf], Child | None], None],
         clock: Callable[[], float],
     ):
         self._how = how
@@ -56,6 +63,7 @@ class Outbox:
         self._final = final
         self._free = free
         self._waiting = waiting
+        self._lanes = lanes
         self._send = send
         self._clock = clock
         self._ready: dict[int, float] = {}
@@ -115,17 +123,38 @@ class Outbox:
             return
         planned = self._batches.plan(list(self._ready), final=self._final, free=self._free, expected_s=self._expected_s)
         late = [child.leaves[0].agent for child in self._waiting()]
+        soon: dict[str, list[float]] = {}
         for batch in planned:
-            if self._is_better_held(batch, late):
-                continue
             leaves = [self._leaves[index] for index in batch]
+            agent = leaves[0].agent
+            lane = self._lane(leaves)
+            if lane is None:
+                lanes = soon.setdefault(agent, self._lanes.soon(agent))
+                if self._is_better_held(batch, late) or self._takes_over_soon(batch, lanes):
+                    continue
+                self._under_way[agent] += 1
             for index in batch:
                 self._ready.pop(index, None)
-            self._under_way[leaves[0].agent] += 1
-            self._send(leaves)
+            self._send(leaves, lane)
         if self._ready:
-            oldest = min(self._ready.values())
-            self._look_in(max(_TOGETHER_S, oldest + self._how.batch_seconds - self._clock()))
+            patience_s = max(self._how.batch_seconds, self._lanes.dispatch_s)
+            self._look_in(min(_HELD_S, max(_TOGETHER_S, min(self._ready.values()) + patience_s - self._clock())))
+
+    def _lane(self, leaves: Sequence[Leaf]) -> Child | None:
+        """Find a child that takes these leaves now."""
+        if not all(self._free(leaf.index) for leaf in leaves):
+            return None
+        child = self._lanes.idle(leaves[0].agent)
+        return child if child is not None and all(leaf.index < child.known for leaf in leaves) else None
+
+    def _takes_over_soon(self, batch: Sequence[int], lanes: list[float]) -> bool:
+        """Whether a child will take a group earlier than another one would begin; each child counts for one group."""
+        patience_s = self._lanes.dispatch_s
+        waited_s = self._clock() - min(self._ready[index] for index in batch if index in self._ready)
+        if not lanes or not all(map(self._free, batch)) or lanes[0] + waited_s > patience_s:
+            return False
+        lanes.pop(0)
+        return True
 
     def _is_better_held(self, batch: Sequence[int], late: Sequence[str]) -> bool:
         """Whether a short group waits for company: its agent has one on its way, or all are behind and it is too."""

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -21,6 +22,7 @@ from genesis.execute.dispatch.desk import Desk
 from genesis.execute.dispatch.dispatcher import Dispatcher
 from genesis.execute.dispatch.earlier import earlier_children
 from genesis.execute.dispatch.errands import Errands
+from genesis.execute.dispatch.lanes import Lanes
 from genesis.execute.dispatch.line import Away, Line, connect, impatient
 from genesis.execute.dispatch.outbox import Outbox
 from genesis.execute.dispatch.oversight import Oversight, close_child, stop_child
@@ -106,6 +108,7 @@ class PoolPlace:
             ever_ran=self._ever_ran,
             clock=time.monotonic,
         )
+        self._lanes = Lanes(session, self._children, wanted=self._wanted, moved=self._send_held, clock=time.monotonic)
         self._outbox = Outbox(
             session.program,
             session.settings.pools,
@@ -113,6 +116,7 @@ class PoolPlace:
             final=_Finished(outcomes),
             free=self._is_free,
             waiting=self._children.not_begun,
+            lanes=self._lanes,
             send=self._send,
             clock=time.monotonic,
         )
@@ -124,7 +128,9 @@ class PoolPlace:
         self._waiter = Waiter(line, self._session.run_id, self._children, lambda: list(self._children.living.values()))
         self._oversight = Oversight(line, self._pools, self._children, self._session)
         await self._session.ledger.suspend(suspended=False)
-        for loop in (self._waiter.listen, self._waiter.poll, self._oversight.watch):
+        self._lanes.owner = await self._session.ledger.owner()
+        turns = partial(self._lanes.take_turns, line)
+        for loop in (self._waiter.listen, self._waiter.poll, self._oversight.watch, self._lanes.watch, turns):
             self._errands.keep(loop)
         return self
 
@@ -212,7 +218,7 @@ class PoolPlace:
             The outcomes that were adopted, by leaf index.
         """
         adopted: dict[int, Outcome] = {}
-        found = await earlier_children(self._reached, self._session.run_id, self._session.program)
+        found = await earlier_children(self._reached, self._session.ledger, self._session.program)
         for earlier in found:
             for leaf in earlier.child.leaves:
                 self._attempts[leaf.index] = max(self._attempts.get(leaf.index, 0), earlier.child.attempt)
@@ -222,6 +228,8 @@ class PoolPlace:
                 adopted[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
         for earlier in found:
             needed = [leaf for leaf in earlier.child.leaves if not self._is_settled(leaf, adopted)]
+            if not earlier.final and not needed:
+                await self._lanes.close(earlier.child)
             if not needed or not self._children.taken.isdisjoint(leaf.index for leaf in needed):
                 continue
             if not earlier.final:
@@ -303,9 +311,23 @@ class PoolPlace:
         else:
             self._send([leaf])
 
-    def _send(self, leaves: Sequence[Leaf]) -> None:
+    def _send(self, leaves: Sequence[Leaf], lane: Child | None = None) -> None:
         self._children.taken.update(leaf.index for leaf in leaves)
-        self._errand(self._dispatch(leaves), leaves)
+        if lane is None:
+            self._errand(self._dispatch(leaves), leaves)
+            return
+        for leaf in leaves:
+            self._attempts[leaf.index] = 1
+        self._children.give(lane, leaves)
+        self._errand(self._lanes.give(lane, leaves, self._trace(leaves)), leaves)
+
+    def _wanted(self, child: Child) -> bool:
+        """Whether some leaf that a child could do is neither dispatched nor final."""
+        agent = child.leaves[0].agent
+        return any(
+            leaf.agent == agent and leaf.index not in self._children.taken and leaf.index not in self._outcomes
+            for leaf in self._leaves[: child.known]
+        )
 
     async def _dispatch(self, leaves: Sequence[Leaf]) -> None:
         try:
@@ -316,6 +338,7 @@ class PoolPlace:
             await self._children.take_over(child)
             return
         self._children.add(child)
+        self._lanes.wake()
         self._waiter.wake()
         self._oversight.wake()
         if self._why is not None:
@@ -328,8 +351,10 @@ class PoolPlace:
         attempt = self._attempts.get(leaves[0].index, 0) + 1
         for leaf in leaves:
             self._attempts[leaf.index] = attempt
-        trace = next((self._traces[leaf.index] for leaf in leaves if leaf.index in self._traces), None)
-        return await self._dispatcher.dispatch(leaves, attempt, after, trace=trace)
+        return await self._dispatcher.dispatch(leaves, attempt, after, trace=self._trace(leaves))
+
+    def _trace(self, leaves: Sequence[Leaf]) -> str | None:
+        return next((self._traces[leaf.index] for leaf in leaves if leaf.index in self._traces), None)
 
     async def _stop(self, child: Child) -> None:
         if await stop_child(self._reached, child):
@@ -344,6 +369,7 @@ class PoolPlace:
         if child.current is not None:
             await self._stop(child)
             return
+        await self._lanes.close(child)
         try:
             async with asyncio.timeout(_LAST_WORD_S):
                 await child.over.wait()

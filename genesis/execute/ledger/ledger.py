@@ -5,6 +5,7 @@ genesis/<run id>/run.json             header: plan with routes, registry, option
 genesis/<run id>/leaves/00012-….json  one final leaf: its outcome and fingerprint
 genesis/<run id>/results/00012-….json a result too large for the record
 genesis/<run id>/attempts/00012-…/<token>.json  what a worker's attempt came to, until the orchestrator adopts it
+genesis/<run id>/lanes/<flow run>/0001.json  an order of further leaves for a flow run; state.json is its answer
 genesis/<run id>/deliveries/00012-….json  what a person handed in for a leaf; written once, and counts before its record
 genesis/<run id>/amendments/0001.json  a change of the plan while it ran, whole
 genesis/<run id>/owner.json           which flow run orchestrates
@@ -21,9 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,8 @@ from pydantic import JsonValue, ValidationError
 from genesis.errors import ResourceError, RunError, ServiceError, TaskError, UsageError
 from genesis.execute.ledger.records import (
     Header,
+    LaneOrder,
+    LaneState,
     Moments,
     Owner,
     Record,
@@ -40,25 +41,23 @@ from genesis.execute.ledger.records import (
     parse_header,
 )
 from genesis.execute.ledger.reserve import Reserve
-from genesis.execute.ledger.store import FolderStore, Store
+from genesis.execute.ledger.store import ROOT, FolderStore, Store, is_run_id
 from genesis.foreign import encodable
-from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run, TaskState
+from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
 from genesis.structure import copied
 
-__all__ = ["Ledger", "is_done", "list_runs"]
+__all__ = ["Ledger", "is_done"]
 
-_ROOT = "genesis"
 _NO_SPACE = ("ENOSPC", "EDQUOT")
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Between tries to write while the machine is short of open files or memory, or the storage does not answer."""
-_RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
 
 
 class Ledger:
     """The ledger of one run."""
 
     def __init__(self, store: Store, run_id: str, *, inline_bytes: int = 65_536, most_bytes: int = 50_000_000):
-        if not _RUN_ID.match(run_id) or run_id.startswith("."):
+        if not is_run_id(run_id):
             raise UsageError(f"{run_id!r} is not a run id", hint="run: genesis runs")
         self.store = store
         self.run_id = run_id
@@ -71,7 +70,7 @@ class Ledger:
     @property
     def folder(self) -> Path | None:
         """The run's folder on this machine; None in a remote storage."""
-        return self.store.root / _ROOT / self.run_id if isinstance(self.store, FolderStore) else None
+        return self.store.root / ROOT / self.run_id if isinstance(self.store, FolderStore) else None
 
     async def begin(self, header: Header) -> None:
         """Write the header. From then on the run exists."""
@@ -99,7 +98,7 @@ class Ledger:
         raw = await self.store.read(self._name("run.json"))
         if raw is None:
             raise UsageError(
-                f"there is no run {self.run_id!r} in {self.store.url(_ROOT)}",
+                f"there is no run {self.run_id!r} in {self.store.url(ROOT)}",
                 hint="run: genesis runs",
                 code="GEN-RUN-UNKNOWN",
             )
@@ -262,16 +261,6 @@ class Ledger:
                 found[leaf.index] = outcome
         return found
 
-    async def states(self) -> list[TaskState]:
-        """Read the states of all leaves that have a record, without looking whether they are of the plan as it is."""
-        found: dict[str, TaskState] = {}
-        for folder in ("leaves", "deliveries"):
-            for name in await self.store.names(self._name(folder)) or ():
-                raw = await self.store.read(self._name(f"{folder}/{name}"))
-                with suppress(ValidationError):
-                    found[name] = Record.model_validate_json(raw or b"").outcome.state
-        return list(found.values())
-
     async def result(self, outcome: Outcome) -> JsonValue:
         """Give a copy of a leaf's result, from beside the record where it is large: its reader may change it.
 
@@ -295,6 +284,36 @@ class Ledger:
         """
         raw = await self.store.read(self._name(outcome.result_ref)) if outcome.result_ref is not None else None
         return "" if raw is None else raw[: 4 * most].decode("utf-8", "replace")[:most]
+
+    async def order(self, token: str, number: int, order: LaneOrder) -> None:
+        """Write an order for a flow run. Only who orchestrates the run may.
+
+        Args:
+            token: The flow run's id.
+            number: Number of the order, from 1.
+            order: Its further leaves, or that it is to end.
+        """
+        await self._write(_order_name(token, number), order.model_dump(mode="json"))
+
+    async def ordered(self, token: str, number: int) -> LaneOrder | None:
+        """Read an order for a flow run; None where no whole one of that number is there."""
+        raw = await self.store.read(self._name(_order_name(token, number)))
+        try:
+            return LaneOrder.model_validate_json(raw) if raw is not None else None
+        except ValidationError:
+            return None
+
+    async def answer(self, token: str, state: LaneState) -> None:
+        """Write what a flow run says of the orders for it. Only the flow run itself may."""
+        await self._write(f"lanes/{token}/state.json", state.model_dump(mode="json"))
+
+    async def answered(self, token: str) -> LaneState | None:
+        """Read what a flow run says of the orders for it; None where it takes none, or has not come to that yet."""
+        raw = await self.store.read(self._name(f"lanes/{token}/state.json"))
+        try:
+            return LaneState.model_validate_json(raw) if raw is not None else None
+        except ValidationError:
+            return None
 
     async def suspend(self, *, suspended: bool) -> None:
         """Note whether workers are to begin no leaf for now."""
@@ -350,7 +369,7 @@ class Ledger:
         return self.store.url(self._name(name))
 
     def _name(self, name: str) -> str:
-        return f"{_ROOT}/{self.run_id}/{name}" if name else f"{_ROOT}/{self.run_id}"
+        return f"{ROOT}/{self.run_id}/{name}" if name else f"{ROOT}/{self.run_id}"
 
     async def _write(self, name: str, value: Any) -> None:
         await self._put(name, json.dumps(encodable(value), ensure_ascii=True, indent=1).encode("ascii"))
@@ -386,6 +405,10 @@ def _delivery_name(leaf: Leaf) -> str:
     return f"deliveries/{leaf_name(leaf)}.json"
 
 
+def _order_name(token: str, number: int) -> str:
+    return f"lanes/{token}/{number:04d}.json"
+
+
 def _attempt_name(leaf: Leaf, token: str) -> str:
     return f"attempts/{leaf_name(leaf)}/{token}.json"
 
@@ -395,9 +418,3 @@ def is_done(leaf: Leaf, known: Mapping[int, Outcome]) -> bool:
     outcome = known[leaf.index]
     is_a_persons = outcome.state == "briefed" or outcome.delivered is not None
     return is_a_persons or (outcome.state in FINISHED and leaf.cache != "none")
-
-
-async def list_runs(store: Store) -> list[str] | None:
-    """List the ids of all runs, newest first; None where the storage cannot list."""
-    names = await store.names(_ROOT)
-    return None if names is None else sorted((name for name in names if _RUN_ID.match(name)), reverse=True)

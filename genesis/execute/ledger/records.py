@@ -14,6 +14,8 @@ from genesis.model import Amendment, Leaf, Model, Moment, Outcome, Registry
 
 __all__ = [
     "Header",
+    "LaneOrder",
+    "LaneState",
     "Moments",
     "Owner",
     "Record",
@@ -77,6 +79,28 @@ class Owner(Model):
     """How often that flow run has been started."""
     host: str
     pid: int
+
+
+class LaneOrder(Model):
+    """Further leaves for a flow run that has done those that it was dispatched with."""
+
+    tasks: tuple[str, ...] = ()
+    """Paths of the leaves, in the order in which they run. None: the flow run is to end."""
+    fingerprints: tuple[str, ...] = ()
+    """What each leaf is."""
+    owner: Owner | None = None
+    """Who orchestrated the run when this was written; an order of a former orchestrator is not taken."""
+    trace: str | None = None
+    """Where the first leaf is in the trace, as W3C's `traceparent`."""
+
+
+class LaneState(Model):
+    """What a flow run that takes further leaves says of itself. It alone writes it."""
+
+    orders: int
+    """How many orders it has taken."""
+    open: bool
+    """Whether it waits for the next one. Where it does not any more, no leaf of a later order was begun."""
 
 
 class Moments(Model):

@@ -5,16 +5,17 @@ from datetime import timedelta
 import pytest
 
 from genesis.cli.estimate import TimeLeft, left_in_words
+from genesis.schedule import PoolCosts
 from genesis.testing import FakeClock, a_program, a_task, an_agent, calls_made_by
 
 
 class Watched:
     """A run of which the time goes on as the test says."""
 
-    def __init__(self, *tasks, slots=4, scale=1.0, agents=()):
+    def __init__(self, *tasks, slots=4, scale=1.0, agents=(), pools=None):
         self.wall, self.seconds = FakeClock(), 0.0
         self.program = a_program(*tasks, agents=agents)
-        self.time_left = TimeLeft(slots, scale, clock=lambda: self.seconds, now=self.wall)
+        self.time_left = TimeLeft(slots, scale, pools, clock=lambda: self.seconds, now=self.wall)
         self.time_left.begin(self.program)
 
     def after(self, seconds):
@@ -35,6 +36,12 @@ def task(name, seconds, after=()):
 def test_at_the_start_it_is_what_the_simulation_says():
     watched = Watched(task("a", 60), task("b", 30), task("c", 100, ("a",)))
     assert watched.time_left.left() == (160, False)
+
+
+def test_on_work_pools_it_is_what_dispatches_cost_besides():
+    pools = PoolCosts(dispatch_s=5.0, server_s=1.0, next_s=1.0)
+    watched = Watched(task("a", 60), task("b", 100, ("a",)), pools=pools)
+    assert watched.time_left.left() == (166, False)
 
 
 def test_slots_and_agents_are_kept_to():

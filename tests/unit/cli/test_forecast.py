@@ -3,6 +3,7 @@
 import pytest
 
 from genesis.cli.forecast import StartUp, forecast_of, in_words
+from genesis.schedule import PoolCosts
 from genesis.testing import a_program, a_task
 
 KNOWN = {"seconds": 4, "usd": 0.5}
@@ -21,6 +22,12 @@ def test_nothing_known_is_no_time_and_no_cost():
 def test_all_known_is_about():
     said = words(a_task("a", estimate=KNOWN), a_task("b", after=("a",), estimate=KNOWN))
     assert said == "2 tasks on 1 agent · about 8 s on 2 slots · about $1.00"
+
+
+def test_work_pools_add_what_a_dispatch_costs():
+    pools = PoolCosts(dispatch_s=5.0, server_s=1.0, next_s=1.0)
+    said = words(a_task("a", estimate=KNOWN), a_task("b", after=("a",), estimate=KNOWN), pools=pools)
+    assert "about 14 s on 2 slots" in said
 
 
 def test_some_known_is_at_least():

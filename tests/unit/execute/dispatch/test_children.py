@@ -99,7 +99,7 @@ async def test_a_new_final_state_is_of_weight_and_a_repeated_one_is_not(make):
 
 async def test_a_crash_dispatches_again_and_a_late_record_is_not_taken(make):
     run = make()
-    leaf, child = run.program.leaves[0], run.child(began=True)
+    leaf, child = run.program.leaves[0], run.child(began_at=0.0)
     waiting = run.desk.ask(leaf)
     run.children.add(child)
     run.children.child_changed(child.id, CRASHED, "killed")
@@ -130,7 +130,7 @@ async def test_a_leaf_that_kills_its_process_again_and_again_fails(make):
     waiting = run.desk.ask(bad)
     run.desk.ask(other)
     for _ in range(3):
-        child = run.child(began=True)
+        child = run.child(began_at=0.0)
         run.children.add(child)
         await run.children.finish(child, End(CRASHED, "killed"))
     outcome = await waiting
@@ -151,7 +151,7 @@ async def test_side_effects_of_a_child_that_never_began_are_done_again(make):
 
 async def test_a_crash_that_another_worker_saw_from_outside_may_have_been_at_work_at_any_of_its_leaves(make):
     run = make(a_task("a"), a_task("b", side_effects=True))
-    child = run.child(began=True)
+    child = run.child(began_at=0.0)
     waiting = [run.desk.ask(leaf) for leaf in run.program.leaves]
     run.children.add(child)
     run.children.child_changed(child.id, CRASHED, lost_message("w1"))
@@ -229,7 +229,7 @@ async def test_failures_of_an_earlier_execution_do_not_count_and_its_successes_d
 async def test_a_deleted_child_is_a_crash(make):
     run = make()
     run.desk.ask(run.program.leaves[0])
-    child = run.child(began=True)
+    child = run.child(began_at=0.0)
     run.children.add(child)
     run.children.child_missing(child.id)
     await settle()

@@ -187,7 +187,7 @@ async def test_a_child_that_ended_just_before_it_was_fenced_is_left_to_its_own_e
 
 async def test_a_child_that_was_deleted_is_a_crash_too(silent, clock, api):
     api.answers("set_flow_run_state", ObjectNotFound(None))
-    silent.child.began = True
+    silent.child.began_at = 0.0
     await passing(silent, clock, 33)
     await silent.run.errands.close()
     assert silent.child.state is StateType.CRASHED

@@ -1,0 +1,68 @@
+"""What work pools add to a run, for predictions: a flow run has to be made, taken and begun before its first job.
+
+It is the outbox and the lanes of `genesis.execute.dispatch` in a few lines: a job goes to a flow run of its agent that
+waits for one, or soon will, and else in a flow run of its own. The server makes one flow run after the other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+__all__ = ["PoolCosts", "PoolsInUse"]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCosts:
+    """Seconds that work pools cost; measured by `bench.fleet` on two cores, with PostgreSQL.
+
+    Args:
+        dispatch_s: From a dispatch to the first job of its flow run, when nothing else is to be dispatched.
+        server_s: What each flow run keeps the server busy, so that the next one waits.
+        next_s: From the end of a job to the begin of another one in the same flow run.
+        idle_s: How long a flow run waits for another job.
+    """
+
+    dispatch_s: float = 1.0
+    server_s: float = 0.3
+    next_s: float = 0.25
+    idle_s: float = 2.0
+
+    def on_busy_machine(self, load: float) -> PoolCosts:
+        """Give what they are where so many processes share each processor."""
+        share = max(1.0, load)
+        dispatch_s = self.dispatch_s * share
+        return PoolCosts(
+            dispatch_s=dispatch_s,
+            server_s=self.server_s * share,
+            next_s=self.next_s * share,
+            idle_s=max(self.idle_s, 2 * dispatch_s),
+        )
+
+
+class PoolsInUse:
+    """The flow runs of a simulated run.
+
+    Args:
+        costs: What they cost.
+    """
+
+    def __init__(self, costs: PoolCosts):
+        self._costs = costs
+        self._free_at: dict[str | None, list[float]] = defaultdict(list)
+        """When the flow runs of an agent have done their jobs."""
+        self._server_free_at = 0.0
+
+    def start(self, agent: str | None, now: float, duration_s: float) -> float:
+        """Say when a job begins that is handed over now, and keep its flow run busy until it ends."""
+        costs, lanes = self._costs, self._free_at[agent]
+        lanes[:] = [free for free in lanes if now - free <= costs.idle_s]
+        free_at = min(lanes, default=now + costs.dispatch_s + 1.0)
+        if free_at - now <= costs.dispatch_s:
+            lanes.remove(free_at)
+            begin = max(now, free_at) + costs.next_s
+        else:
+            self._server_free_at = max(now, self._server_free_at) + costs.server_s
+            begin = self._server_free_at - costs.server_s + costs.dispatch_s
+        lanes.append(begin + duration_s)
+        return begin
