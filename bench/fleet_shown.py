@@ -45,8 +45,9 @@ def _run(stack: Stack, leaves: int) -> dict[str, Any]:
     plan = stack.home / "plan.json"
     plan.write_text(json.dumps(layered_plan(leaves)), "utf-8")
     argv = [sys.executable, "-m", "genesis.cli", "run", str(plan), "--json"]
+    environment = stack.environment | {"GENESIS_LIMITS__LEAVES": str(leaves)}
     done = subprocess.run(
-        argv, env=stack.environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_LONGEST_S
+        argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_LONGEST_S
     )
     if done.returncode:
         raise SystemExit(f"the run failed: {done.stdout[-500:]} {done.stderr[-1_000:]}")

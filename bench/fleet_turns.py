@@ -16,6 +16,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import httpx
+
 from bench.plans import layered_plan, registry
 from bench.report import Bench, Target
 from bench.stack import private_stack, use
@@ -76,7 +78,11 @@ async def _starts(tenants: list[str]) -> list[tuple[str, float, float | None]]:
         while len(ends) < len(made) and time.monotonic() < until:
             await asyncio.sleep(_POLL_S)
             asked = FlowRunFilter(id=FlowRunFilterId(any_=sorted(made.keys() - ends.keys())))
-            for flow_run in await client.read_flow_runs(flow_run_filter=asked, limit=_PAGE):
+            try:
+                left = await client.read_flow_runs(flow_run_filter=asked, limit=_PAGE)
+            except httpx.HTTPStatusError:  # the server is as busy as it can be
+                continue
+            for flow_run in left:
                 state = flow_run.state
                 if state is not None and state.is_final():
                     ends[flow_run.id] = (state.timestamp - begun).total_seconds() if state.is_completed() else None

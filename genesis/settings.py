@@ -98,7 +98,7 @@ class ServerSettings(_Group):
     """Address that it listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     """0 takes a free port."""
-    start_timeout_s: Annotated[float, Field(gt=0)] = 90.0
+    start_timeout_s: Annotated[float, Field(gt=0)] = 180.0
     """How long a start may take."""
     wait_s: Annotated[float, Field(ge=0)] = 60.0
     """How long a command waits for a configured Prefect API that does not answer."""
@@ -120,9 +120,9 @@ class RunSettings(_Group):
 class PoolSettings(_Group):
     """How leaves run on the work pools of their agents."""
 
-    heartbeat_s: Annotated[float, Field(gt=0)] = 1.5
+    heartbeat_s: Annotated[float, Field(gt=0)] = 2.0
     """How often a worker says that it is alive, to the pools of which flow runs are on it."""
-    lost_after_s: Annotated[float, Field(gt=0)] = 6.0
+    lost_after_s: Annotated[float, Field(gt=0)] = 8.0
     """How long a worker may say nothing, while the API answers, before its work is given to another."""
     no_worker: Literal["wait", "fail"] = "wait"
     """What to do when no worker serves a pool: wait for one, or fail the leaf."""

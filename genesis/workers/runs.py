@@ -24,7 +24,7 @@ from genesis.workers.endings import Endings
 from genesis.workers.execution import Execution, Reason
 from genesis.workers.pools import Pool
 from genesis.workers.stable import Stable
-from genesis.workers.turns import in_turn, tenant_of
+from genesis.workers.turns import Turns, tenant_of
 
 __all__ = ["Runs"]
 
@@ -62,6 +62,7 @@ class Runs:
         self._ending = False
         self._executions: dict[UUID, Execution] = {}
         self._claiming: set[UUID] = set()
+        self._turns = Turns()
         self._held: dict[UUID, tuple[Pool, str]] = {}
         """Pool and tenant of each flow run that has a slot."""
         self._ended_elsewhere: dict[UUID, float] = {}
@@ -84,6 +85,7 @@ class Runs:
             pool.started.set()
             self._claiming.add(flow_run.id)
             self._held[flow_run.id] = pool, tenant_of(flow_run)
+            self._turns.served(tenant_of(flow_run))
             claims.append(asyncio.get_running_loop().create_future())
             self._background(self._one(pool, flow_run, claims[-1]))
         if claims:
@@ -102,7 +104,7 @@ class Runs:
             waiting = await self._waiting(pool, offered) if at_limit else offered
             fresh = [run for run in waiting if run.id not in self._held]
             held = [tenant for other, tenant in self._held.values() if other.bank is pool.bank]
-            chosen += in_turn(fresh, [*held, *map(tenant_of, chosen)])[: len(offered)]
+            chosen += self._turns.ordered(fresh, [*held, *map(tenant_of, chosen)])[: len(offered)]
         return chosen[: 0 if self._closed else pool.bank.free]
 
     async def _waiting(self, pool: Pool, offered: list[FlowRun]) -> list[FlowRun]:

@@ -180,7 +180,7 @@ async def test_a_worker_begins_nothing_that_it_could_not_write_down(prefect_api,
     ledger = Ledger(bench.store, "r-1")
     assert (await ledger.attempt(program.leaves[0], "child")).state == "completed"
     (disk / "filler").unlink()
-    assert (await bench.run(program, agent, run_id="r-2", token="child")).state == "completed"
+    assert (await bench.run(program, ScriptedAgent(), run_id="r-2", token="child")).state == "completed"
 
 
 def test_a_result_that_finds_no_space_at_all_fails_its_task_and_the_ledger_stays_readable(machine, small_disk):

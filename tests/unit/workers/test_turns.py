@@ -13,7 +13,7 @@ from genesis.workers.api import Api
 from genesis.workers.pools import Pool
 from genesis.workers.runs import Runs
 from genesis.workers.slots import Bank
-from genesis.workers.turns import in_turn, tenant_of
+from genesis.workers.turns import Turns, tenant_of
 
 
 def flow_run(tenant="", *, parameter=None, queue=None):
@@ -41,19 +41,38 @@ def test_the_tag_counts_before_the_parameter_that_becomes_it():
 
 def test_one_of_another_tenant_passes_thirty_of_one():
     waiting = [flow_run("big") for _ in range(30)] + [flow_run("small")]
-    assert names(in_turn(waiting, []))[:3] == ["big", "small", "big"]
-    assert names(in_turn(waiting, ["big"]))[0] == "small"
+    assert names(Turns().ordered(waiting, []))[:3] == ["big", "small", "big"]
+    assert names(Turns().ordered(waiting, ["big"]))[0] == "small"
 
 
 def test_those_without_a_tenant_share_one_turn():
     waiting = [flow_run(), flow_run(), flow_run("a")]
-    assert names(in_turn(waiting, [])) == ["nobody", "a", "nobody"]
+    assert names(Turns().ordered(waiting, [])) == ["nobody", "a", "nobody"]
 
 
 def test_within_a_tenant_and_between_equals_who_waits_longest_is_next():
     waiting = [flow_run(name) for name in "abab"]
-    assert in_turn(waiting, []) == waiting
-    assert in_turn([], ["a"]) == []
+    assert Turns().ordered(waiting, []) == waiting
+    assert Turns().ordered([], ["a"]) == []
+
+
+def test_one_slot_goes_round_the_tenants():
+    waiting = [flow_run("big") for _ in range(5)] + [flow_run("small"), flow_run("late")]
+    turns, taken = Turns(), []
+    while waiting:
+        chosen = turns.ordered(waiting, [])[0]
+        turns.served(tenant_of(chosen))
+        waiting.remove(chosen)
+        taken.append(chosen.name)
+    assert taken == ["big", "small", "late", "big", "big", "big", "big"]
+
+
+def test_what_is_known_of_tenants_is_bounded():
+    turns = Turns()
+    for number in range(1_500):
+        turns.served(f"t{number}")
+    assert len(turns._served) == 1_000
+    assert names(turns.ordered([flow_run("t1400"), flow_run("t3")], [])) == ["t3", "t1400"]
 
 
 class Client:
