@@ -1,17 +1,22 @@
 """A server whose database pool has run out answers 500 for a while: that is waited out, and no failure of leaves."""
 
 import asyncio
+import sys
 import time
 from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from test_dispatch_outage import Run
-from worker_fleet import FOLDER, Fleet
 
 from genesis.testing import Wire
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from manual_run import Run
+from worker_fleet import FOLDER, Fleet
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
 _OVERLOADED_S = 6.0
