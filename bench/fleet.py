@@ -19,6 +19,8 @@ On PostgreSQL, with one worker process for all pools, and every orchestrator in 
   the orchestrator's own process, and what was predicted for each.
 - `crowd`: 30 runs of ten leaves that do nothing, created together, with two workers; when the last ended, and how many
   processes the workers had at most and what memory these took, in proportion to what they share.
+- `idle`, `turns` and `shown`: what idle workers cost the server, when runs of many tenants start, and whether the API
+  has every task run of a large run; see `fleet_idle`, `fleet_turns` and `fleet_shown`.
 """
 
 # ruff: noqa: PLC0415
@@ -38,6 +40,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from bench.fleet_idle import idle
+from bench.fleet_shown import shown
+from bench.fleet_turns import turns
 from bench.orchestrator import run_plan
 from bench.plans import (
     AGENTS,
@@ -317,7 +322,7 @@ def _warm_fleet(
         yield stack
 
 
-PARTS = ("throughput", "large", "tenants", "makespan", "mixed", "crowd")
+PARTS = ("throughput", "large", "tenants", "makespan", "mixed", "crowd", "idle", "turns", "shown")
 
 
 def main() -> None:
@@ -333,6 +338,9 @@ def main() -> None:
         "makespan": lambda: makespan(bench, size, chosen.data),
         "mixed": lambda: mixed(bench, size),
         "crowd": lambda: crowd(bench, size),
+        "idle": lambda: idle(bench, 15.0 if chosen.quick else 60.0),
+        "turns": lambda: turns(bench, 6 if chosen.quick else 30),
+        "shown": lambda: shown(bench, 200 if chosen.quick else 5_000),
     }
     for name in chosen.part or PARTS:
         parts[name]()

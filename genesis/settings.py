@@ -109,9 +109,9 @@ class RunSettings(_Group):
 class PoolSettings(_Group):
     """How leaves run on the work pools of their agents."""
 
-    heartbeat_s: Annotated[float, Field(gt=0)] = 5.0
-    """How often a worker says that it is alive."""
-    lost_after_s: Annotated[float, Field(gt=0)] = 20.0
+    heartbeat_s: Annotated[float, Field(gt=0)] = 2.0
+    """How often a worker says that it is alive, to the pools of which flow runs are on it."""
+    lost_after_s: Annotated[float, Field(gt=0)] = 8.0
     """How long a worker may say nothing, while the API answers, before its work is given to another."""
     no_worker: Literal["wait", "fail"] = "wait"
     """What to do when no worker serves a pool: wait for one, or fail the leaf."""
@@ -126,7 +126,7 @@ class PoolSettings(_Group):
     busy_poll_s: Annotated[float, Field(gt=0)] = 0.2
     """Pause between two polls of a pool that has work."""
     idle_poll_s: Annotated[float, Field(gt=0)] = 10.0
-    """Pause between two polls of a quiet pool; an event wakes it earlier."""
+    """Pause between two looks at all quiet pools for flow runs that are due; an event tells of them earlier."""
     orchestrators: Annotated[int, Field(ge=1)] = 10
     """Runs that are orchestrated at once on the pool `genesis`, apart from the agents' slots."""
 

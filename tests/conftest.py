@@ -18,6 +18,7 @@ os.environ |= {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "GENESIS_HOME": str(_ROOT / "genesis"),
+    "GENESIS_SERVER__START_TIMEOUT_S": "240",  # beside other work a machine of two cores may take long
     "DO_NOT_TRACK": "1",
 }
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from genesis.cli.options import debug_option, json_option, load_settings
-from genesis.cli.output import console, print_document
+from genesis.cli.output import console, print_document, tell
 
 if TYPE_CHECKING:
     from genesis.execute.fleet.project import Project
+    from genesis.settings import Settings
 
 __all__ = ["init"]
 
@@ -29,23 +30,47 @@ _SAID = {"write": ("written", "green"), "replace": ("replaced", "yellow"), "keep
     metavar="FILE",
     help="Agents file to begin with (default: the packaged one).",
 )
+@click.option(
+    "--project",
+    default=None,
+    metavar="NAME",
+    help="Put NAME into the names of pools and deployments (default: where another project has the server's).",
+)
 @click.option("--force", is_flag=True, help="Replace the files that are yours, too; each is kept as NAME.bak.")
 @json_option
 @debug_option
-def init(folder: Path, check: bool, agents: Path | None, force: bool, as_json: bool) -> int:
+def init(folder: Path, check: bool, agents: Path | None, project: str | None, force: bool, as_json: bool) -> int:
     """Write the files of a fleet into DIR: agents, playbooks, flows and prefect.yaml; later keep them in step."""
     from genesis.execute.fleet.project import plan_project, write_project
 
-    project = plan_project(folder, agents=agents, force=force, check=check, limits=load_settings().limits)
+    settings = load_settings()
+    if project is None and not check:
+        project = _beside_others(folder, settings)
+    files = plan_project(folder, agents=agents, project=project, force=force, check=check, limits=settings.limits)
     if not check:
-        write_project(project)
+        write_project(files)
     if as_json:
-        print_document(_document(project, check))
+        print_document(_document(files, check))
     elif check:
-        _show_check(project)
+        _show_check(files)
     else:
-        _show(project)
-    return 1 if check and not project.in_step else 0
+        _show(files)
+    return 1 if check and not files.in_step else 0
+
+
+def _beside_others(folder: Path, settings: Settings) -> str | None:
+    """Name a new project whose pools and deployments have to carry its name: the server has those of another one."""
+    from genesis.execute.fleet.project import AGENTS_FILE, folder_project
+    from genesis.execute.fleet.shared_server import project_on_server
+
+    if (folder / AGENTS_FILE).exists():
+        return None
+    own = folder_project(folder)
+    other = project_on_server(settings)
+    if not other or other == own:
+        return None
+    tell(f"The Prefect server has the pools of project {other!r}; those of this one carry the name {own!r}.")
+    return own
 
 
 def _document(project: Project, check: bool) -> dict[str, object]:

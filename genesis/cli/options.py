@@ -22,6 +22,7 @@ __all__ = [
     "planning_options",
     "project_agents",
     "slots_option",
+    "tenant_option",
     "variables",
 ]
 
@@ -38,6 +39,21 @@ agents_option = click.option(
 )
 slots_option = click.option(
     "--slots", type=click.IntRange(1, 1000), default=None, help="Tasks running at once (default 16)."
+)
+
+
+def _tenant(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    from genesis.model.tenant import checked_tenant
+
+    return checked_tenant(value)
+
+
+tenant_option = click.option(
+    "--tenant",
+    callback=_tenant,
+    default=None,
+    metavar="NAME",
+    help="For whom it runs: workers take the runs that wait in turn by tenant.",
 )
 
 

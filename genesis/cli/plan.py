@@ -34,7 +34,7 @@ def plan(
     """
     from genesis.cli.planning import forecast, planned
     from genesis.cli.render import plan_view
-    from genesis.document import dump_json, dump_yaml, write_atomic
+    from genesis.document import dump_json, dump_yaml, write_output
     from genesis.planning import plan_document
 
     settings = load_settings(llm=llm)
@@ -42,7 +42,7 @@ def plan(
         prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
     if output is not None:
         terse = plan_document(prepared.routed, prepared.report, terse=True)
-        write_atomic(output, dump_json(terse) if output.suffix.lower() == ".json" else dump_yaml(terse))
+        write_output(output, dump_json(terse) if output.suffix.lower() == ".json" else dump_yaml(terse))
         notes().print(f"The plan is in {output}. Run it: genesis run {output}", soft_wrap=True)
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))

@@ -176,6 +176,8 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
     if len(failures) > _MOST_FAILURES:
         parts.append(Text(f"… and {len(failures) - _MOST_FAILURES} more in --json", style="dim"))
     parts.append(_summary(run))
+    if run.shortfall:
+        parts.append(Text(run.shortfall, style="yellow"))
     if explained is not None:
         parts.append(explained)
     elif run.error is not None:

@@ -84,7 +84,7 @@ def write_results(path: Path, tasks: Sequence[Outcome], *, one: bool) -> None:
     Raises:
         ResourceError: The file cannot be written.
     """
-    from genesis.document import dump_json, write_atomic
+    from genesis.document import dump_json, write_output
 
     value: JsonValue = tasks[0].result if one else {task.id: task.result for task in tasks if task.result is not None}
-    write_atomic(path, dump_json(value))
+    write_output(path, dump_json(value))

@@ -19,6 +19,7 @@ from genesis.cli.options import (
     planning_options,
     project_agents,
     slots_option,
+    tenant_option,
     variables,
 )
 from genesis.cli.output import console, notes, print_document, shown_warnings, tell
@@ -64,6 +65,7 @@ EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "briefed": 5
     metavar="PORT",
     help="Serve /metrics on this port of 127.0.0.1 while it runs.",
 )
+@tenant_option
 @correlation_option
 @bounds_options
 @planning_options
@@ -75,6 +77,7 @@ def run(
     rehearse: float | None,
     pools: bool,
     metrics_port: int | None,
+    tenant: str | None,
     correlation_id: str | None,
     budget: Budget | None,
     deadline: float | None,
@@ -121,7 +124,7 @@ def run(
         async def start(launch: Launch) -> Run:
             from genesis.flows.launch import start_run
 
-            return await start_run(program, launch)
+            return await start_run(program, replace(launch, tenant=tenant))
 
         folders = (str(agents.resolve().parent),) if agents is not None else ()
         how = _How(settings, rehearse, folders, as_json, pools, metrics_port)
@@ -130,20 +133,28 @@ def run(
 
 @click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c --budget 5.00")
 @click.argument("run_id", metavar="RUN")
+@tenant_option
 @bounds_options
 @json_option
 @debug_option
-def resume(run_id: str, budget: Budget | None, deadline: float | None, retries: int | None, as_json: bool) -> int:
+def resume(
+    run_id: str,
+    tenant: str | None,
+    budget: Budget | None,
+    deadline: float | None,
+    retries: int | None,
+    as_json: bool,
+) -> int:
     """Go on with RUN: tasks that are done are kept, the rest runs.
 
     A budget counts what the run has spent before; a deadline counts from now.
     """
     settings = load_settings()
     click.get_current_context().with_resource(logged(settings))
-    return go_on(run_id, settings, overrides(budget, deadline, retries), as_json=as_json)
+    return go_on(run_id, settings, overrides(budget, deadline, retries), tenant=tenant, as_json=as_json)
 
 
-def go_on(run_id: str, settings: Settings, bounds: Overrides, *, as_json: bool) -> int:
+def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | None = None, as_json: bool) -> int:
     """Go on with a run, show its progress and how it ended, and give the exit code."""
     before_prefect()
     from genesis.execute.history import find_run
@@ -154,7 +165,7 @@ def go_on(run_id: str, settings: Settings, bounds: Overrides, *, as_json: bool) 
     async def again(launch: Launch) -> Run:
         from genesis.flows.launch import resume_run
 
-        return await resume_run(run_id, replace(launch, overrides=bounds))
+        return await resume_run(run_id, replace(launch, overrides=bounds, tenant=tenant))
 
     with observed(settings, "resume", correlation_id=header.correlation_id) as made:
         return _ended(

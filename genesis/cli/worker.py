@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["worker"]
 
 _LOOPBACK = "127.0.0.1"
-_ORCHESTRATORS = "genesis"
 _OWN_CODE = "genesis."
 
 
@@ -126,7 +125,9 @@ def _registry(path: Path | None, settings: Settings) -> Registry:
 def _served(registry: Registry, *, everything: bool, agents: str | None, pools: Sequence[str]) -> list[str]:
     """Give the pools to serve, each once."""
     known = {agent.name: agent.pool_name for agent in registry.agents}
-    chosen = [_ORCHESTRATORS, *known.values()] if everything else []
+    from genesis.model.agent import orchestrator_pool
+
+    chosen = [orchestrator_pool(registry.project), *known.values()] if everything else []
     for word in (agents or "").split(","):
         wanted = word.strip()
         if not wanted:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import yaml
 from genesis.document.compose import NUMBER
 from genesis.errors import ResourceError
 
-__all__ = ["dump_json", "dump_yaml", "write_atomic"]
+__all__ = ["dump_json", "dump_yaml", "write_atomic", "write_output"]
 
 _Dumper: type[Any] = type("_Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
 """Quotes every text that `read` takes for a number; by YAML 1.1, the library's own, `08` and `1e5` are text."""
@@ -31,13 +33,41 @@ def dump_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
+def write_output(path: Path, content: str, *, like: Path | None = None) -> None:
+    """Write what a user asked for to the place that they named.
+
+    A symbolic link stays one, a file keeps its permissions, a new file gets those of any new file (umask), and a device
+    or a pipe (`/dev/stdout`, `/dev/full`) is written to, never replaced by a file.
 
     Args:
         path: Target; its folder is made.
+        content: Text, written as UTF-8.
+        like: A file whose permissions it gets; by default its own.
+
+    Raises:
+        ResourceError: It cannot be written.
+    """
+    try:
+        if path.parts[:2] == ("/", "dev") or (path.exists() and not path.is_file() and not path.is_dir()):
+            path.write_text(content, encoding="utf-8")
+            return
+        model = like or path
+        mode = stat.S_IMODE(model.stat().st_mode) if model.exists() else 0o666 & ~_umask()
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself, before Python 3.13
+        reason = error if isinstance(error, OSError) else OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        raise ResourceError.of(reason, f"{str(path)!r} cannot be written", path=path) from error
+    write_atomic(target, content, mode=mode)
+
+
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o600) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Args:
+        path: Target, which is replaced; its folder is made.
         content: Text (as UTF-8) or bytes.
         durable: Wait until the content is on disk before the file gets its name.
+        mode: The file's permissions.
 
     Raises:
         ResourceError: No permission, no space, too many open files, or the folder is a file.
@@ -49,6 +79,7 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> 
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            os.fchmod(file.fileno(), mode)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -57,3 +88,10 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = False) -> 
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise ResourceError.of(error, f"{str(path)!r} cannot be written", path=path) from error
+
+
+def _umask() -> int:
+    """Read the process's mask; there is no way to read it without setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

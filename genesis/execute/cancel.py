@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -15,7 +18,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
 
 from genesis.errors import RunError
+from genesis.execute.dispatch.losses import claimant
+from genesis.execute.dispatch.verdict import lost_message
 from genesis.execute.history import find_run
+from genesis.resilience.heartbeats import Heartbeats
 from genesis.settings import Settings
 
 __all__ = ["Stopped", "cancel_run"]
@@ -24,6 +30,8 @@ _LOOK_S = 0.5
 _PATIENCE_S = 45.0
 """How long whoever orchestrates may take to end its work before it is taken for dead."""
 _PAGE = 200
+_SLACK_S = 3.0
+"""How much later than planned a look may come and still count as the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,7 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
     async with get_client() as client:
         flow_run = await _read(client, UUID(owner.flow_run_id))
         children = await _children(client, run_id)
+        orphans = _Orphans(client, settings)
         going = [child for child in children if not _is_final(child)]
         ended_before = flow_run is None or _is_final(flow_run)
         if ended_before and not going:
@@ -66,13 +75,14 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
         if flow_run is not None and not ended_before:
             say("asking who orchestrates the run to end it")
             await client.set_flow_run_state(flow_run.id, Cancelling(message="genesis cancel"))
-            ended_before = not await _ends(client, [flow_run.id])
+            answered = await _ends(client, [flow_run], orphans, [flow_run, *going])
+            ended_before = not answered or flow_run.id in orphans.ended
         if ended_before:
             say("nobody orchestrates the run; what it dispatched is ended directly")
-            await _end_directly(client, flow_run, going)
+            await _end_directly(client, flow_run, going, orphans)
         elif going:
             say("waiting for the workers to end what runs")
-            await _ends(client, [child.id for child in going])
+            await _ends(client, going, orphans, going)
         alive = await _children(client, run_id)
         left = {child.id: child for child in alive if not _is_final(child)}
         now = await _read(client, flow_run.id) if flow_run else None
@@ -85,23 +95,69 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
     )
 
 
-async def _end_directly(client: PrefectClient, flow_run: FlowRun | None, going: list[FlowRun]) -> None:
+class _Orphans:
+    """Ends flow runs that are to be cancelled and whose worker is lost: nobody else would, and they hold slots."""
+
+    def __init__(self, client: PrefectClient, settings: Settings):
+        how = settings.pools
+        self._client = client
+        self._pause_s = how.heartbeat_s
+        self._looked_at = -math.inf
+        self._beats = Heartbeats[tuple[str, str]](
+            lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + _SLACK_S
+        )
+        self._claimants: dict[UUID, str] = {}
+        self.ended: set[UUID] = set()
+        """Flow runs that were ended here."""
+
+    async def look(self, children: list[FlowRun]) -> None:
+        """Look after the workers of flow runs, not more often than they send heartbeats."""
+        now = time.monotonic()
+        if now - self._looked_at < self._pause_s:
+            return
+        self._looked_at = now
+        for child in children:
+            if child.id not in self._claimants:
+                self._claimants[child.id] = claimant(await self._client.read_flow_run_states(child.id))
+        keys = {c.id: (c.work_pool_name or "", name) for c in children if (name := self._claimants[c.id])}
+        said: dict[tuple[str, str], datetime | None] = dict.fromkeys(keys.values())
+        for pool in dict.fromkeys(pool for pool, _ in keys.values()):
+            with suppress(ObjectNotFound):  # with its pool the worker is gone, too
+                for worker in await self._client.read_workers_for_work_pool(pool, limit=_PAGE):
+                    if (pool, worker.name) in said:
+                        said[pool, worker.name] = worker.last_heartbeat_time
+        self._beats.compare(now, said)
+        for child_id, key in keys.items():
+            if self._beats.is_lost(key, now):
+                await self._end(child_id, key[1])
+
+    async def _end(self, child_id: UUID, worker: str) -> None:
+        current = await _read(self._client, child_id)
+        if current is not None and current.state is not None and current.state.is_cancelling():
+            await self._client.set_flow_run_state(child_id, Cancelled(message=f"cancelled: {lost_message(worker)}"))
+            self.ended.add(child_id)
+
+
+async def _end_directly(
+    client: PrefectClient, flow_run: FlowRun | None, going: list[FlowRun], orphans: _Orphans
+) -> None:
     for child in going:
         await client.set_flow_run_state(child.id, Cancelling(message="genesis cancel"))
-    await _ends(client, [child.id for child in going])
+    await _ends(client, going, orphans, going)
     if flow_run is not None and not _is_final(flow_run):
         await client.set_flow_run_state(flow_run.id, Cancelled(message="genesis cancel"), force=True)
 
 
-async def _ends(client: PrefectClient, ids: list[UUID]) -> bool:
-    """Wait until flow runs are final; whether they are."""
+async def _ends(client: PrefectClient, flow_runs: list[FlowRun], orphans: _Orphans, children: list[FlowRun]) -> bool:
+    """Wait until flow runs are final, and look after the workers of the children meanwhile; whether they are."""
     until = time.monotonic() + _PATIENCE_S
-    left = set(ids)
+    left = {flow_run.id for flow_run in flow_runs}
     while left and time.monotonic() < until:
         for flow_run_id in tuple(left):
             flow_run = await _read(client, flow_run_id)
             if flow_run is None or _is_final(flow_run):
                 left.discard(flow_run_id)
+        await orphans.look(children)
         if left:
             await asyncio.sleep(_LOOK_S)
     return not left

@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from prefect.context import FlowRunContext
+
 from genesis.errors import GenesisError, ResourceError
 from genesis.execute.artifacts import Publisher, shown
 from genesis.execute.attempt import fault_info
@@ -28,6 +30,7 @@ from genesis.execute.picture import Picture
 from genesis.execute.place import Place
 from genesis.execute.progress import ProgressArtifact
 from genesis.execute.session import Session
+from genesis.execute.task_runs import settled_task_runs
 from genesis.execute.unrun import show_unrun
 from genesis.model import Outcome, Program, Run
 from genesis.resilience.steps_down import StepDown, innermost, step_down
@@ -58,6 +61,8 @@ class RunRecord:
         self._started_at = session.now()
         self.outcomes: dict[int, Outcome] = {}
         """What is known of the leaves, by index, for the case that the run breaks."""
+        self.unshown = 0
+        """Leaves that the Prefect UI lacks or shows as not final, as far as that was looked at."""
 
     async def started(self, finished: dict[int, Outcome]) -> None:
         """Note that the run runs."""
@@ -146,6 +151,7 @@ class RunRecord:
             ui_url=self._ui_url,
             error=ending.error,
             findings=ending.findings,
+            unshown=self.unshown,
         )
 
 
@@ -183,7 +189,7 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
         kept_up = asyncio.create_task(shown("progress", progress.keep()))
         try:
             ending = await driver.run()
-            await shown("what did not run", _in_graph(session.program, driver.outcomes, where))
+            await shown("what ran and what did not", _in_graph(session.program, driver.outcomes, where, record))
         finally:
             kept_up.cancel()
             with suppress(asyncio.CancelledError):
@@ -196,9 +202,14 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
     return run
 
 
-async def _in_graph(program: Program, outcomes: dict[int, Outcome], place: Place) -> None:
-    """Put the leaves that did not run into the UI's graph."""
-    show_unrun(program, outcomes, place.nodes())
+async def _in_graph(program: Program, outcomes: dict[int, Outcome], place: Place, record: RunRecord) -> None:
+    """Put the leaves that did not run into the UI's graph, and note what it lacks all the same."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    graph, left_out = show_unrun(program, outcomes, place.nodes(), context.flow_run.id)
+    missing = await settled_task_runs(program, outcomes, graph, context.flow_run.id)
+    record.unshown = left_out if missing is None else left_out + missing
 
 
 async def _publish_plan(publisher: Publisher, session: Session, picture: Picture) -> None:

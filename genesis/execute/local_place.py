@@ -16,8 +16,8 @@ from genesis.agents.deadline import RUN_IS_OVER
 from genesis.errors import TaskTimeoutError
 from genesis.execute.attempt import LeafRun, error_info
 from genesis.execute.session import Session
+from genesis.execute.task_runs import Node
 from genesis.execute.tasks import LeafTasks
-from genesis.execute.unrun import Node
 from genesis.model import KEPT, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPEATS
 from genesis.observability.metrics import metrics_of_process
@@ -82,8 +82,10 @@ class LocalPlace:
         """Run a leaf until it is final. This is the boundary for what no one else handles.
 
         Raises:
-            GenesisError: The ledger cannot be written.
+            GenesisError: The ledger cannot be written, or a worker's disk has no space for the record.
         """
+        if self._session.token is not None:
+            self._session.ledger.reserve.require()
         made = self._made.get(leaf.index)
         history = made.history if made is not None else self._session.tried.get(leaf.index, ())
         before = max(self._earlier, history[-1].number) if history else self._earlier

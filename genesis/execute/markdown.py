@@ -191,6 +191,8 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
         lines[:0] = [_rehearsal(run.rehearsal), ""]
     if run.error:
         lines += [f"{_error(run.error)}", ""]
+    if run.shortfall:
+        lines += [f"{escaped(run.shortfall[0].upper() + run.shortfall[1:])}", ""]
     if run.state != "completed":
         command = explained.command if (explained := explain(run, ())) is not None else ""
         lines += [f"Go on with it: `{one_line(command)}`", ""] if command else []

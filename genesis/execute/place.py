@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
-from genesis.execute.unrun import Node
+from genesis.execute.task_runs import Node
 from genesis.model import Leaf, Outcome
 
 __all__ = ["Place"]

@@ -13,6 +13,7 @@ from genesis.agents.contract import Executor
 from genesis.execute.ledger import Ledger
 from genesis.execute.observer import Observer, Silent
 from genesis.model import Amendment, Attempt, Leaf, Outcome, Program
+from genesis.model.tenant import tenant_tag
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers
 from genesis.resilience.quotas import Quotas
@@ -72,6 +73,8 @@ class Session:
     token: str | None = None
     """Of a worker: the id of its flow run, under which its outcomes wait for being adopted."""
 
+    tenant: str | None = None
+    """For whom the run is; workers take the runs that wait in turn by it."""
     earlier: str | None = None
     """Where the run's first execution is in a trace, as W3C's `traceparent`, where this one goes on with it."""
 
@@ -84,6 +87,11 @@ class Session:
     def run_id(self) -> str:
         """The run's id."""
         return self.ledger.run_id
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags that all flow runs of the run have."""
+        return ["genesis", f"cid:{self.correlation_id}", *([tenant_tag(self.tenant)] if self.tenant else [])]
 
     def breaker(self, agent: str) -> Breaker | None:
         """Give the circuit breaker of an agent, where there are any."""

@@ -34,6 +34,7 @@ class Asked:
     budget: Mapping[str, float] | None
     slots: int | None
     correlation_id: str | None
+    tenant: str | None = None
 
     def settings(self, settings: Settings) -> Settings:
         """Put what is asked for on top of the settings; a project's own agents and playbooks are found in its folder.

@@ -29,6 +29,7 @@ async def orchestrate(
     budget: dict[str, float] | None = None,
     slots: int | None = None,
     correlation_id: str | None = None,
+    tenant: str | None = None,
 ) -> object:
     """Plan a request, or take a plan, check it, and run its tasks on the work pools of their agents.
 
@@ -42,8 +43,9 @@ async def orchestrate(
         budget: Hard limits on what the run may spend: usd, tokens.
         slots: Tasks at once over all agents; 16 where it is missing.
         correlation_id: Id that ties this run to what asked for it; a new one where it is missing.
+        tenant: For whom it is: runs that wait are taken in turn by tenant.
     """
-    asked = Asked(request, plan, vars or {}, llm, budget, slots, correlation_id)
+    asked = Asked(request, plan, vars or {}, llm, budget, slots, correlation_id, tenant)
     with logged("orchestrator"):
         return await run_asked(asked)
 

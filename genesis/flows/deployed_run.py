@@ -27,6 +27,7 @@ from genesis.flows.orchestrate import final_state
 from genesis.flows.preflight import publish_report
 from genesis.flows.signals import StopSignals
 from genesis.model import KEPT, Outcome, Run
+from genesis.model.tenant import checked_tenant, tenant_in_tags
 from genesis.observability.correlation import bound, current, new_id
 from genesis.pipeline import compiled
 from genesis.settings import Settings
@@ -103,12 +104,15 @@ async def run_asked(asked: Asked) -> object:
             f"{run_id_of(flow_run)}",
         )
     settings = asked.settings(Settings())
+    tenant = checked_tenant(asked.tenant) or tenant_in_tags(flow_run.tags)
     given = asked.correlation_id or current().correlation_id
     correlation_id = given or new_id()
     asked = replace(asked, correlation_id=given)
     signals = StopSignals(Control(), _log.warning)
     signals.listen()
-    launch = Launch(settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True)
+    launch = Launch(
+        settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True, tenant=tenant
+    )
     with bound(correlation_id=correlation_id):
         work = asyncio.create_task(_started_or_resumed(asked, launch, flow_run))
     try:

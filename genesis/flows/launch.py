@@ -67,6 +67,8 @@ class Launch:
     """Where the run's first execution is in a trace, where this one goes on with it."""
     deployed: bool = False
     """Whether another worker may take over the run when this process dies."""
+    tenant: str | None = None
+    """For whom the run is; of a run that goes on, who it was for where it is missing."""
     overrides: Overrides = field(default_factory=Overrides)
     """Bounds on top of those of the run, when it goes on."""
     say: Callable[[str], None] = _log.warning
@@ -109,6 +111,7 @@ async def start_run(
             pools=launch.pools,
             folder=None if launch.pools else str(Path.cwd()),
             flow_run_id=str(flow_run_id) if flow_run_id else None,
+            tenant=launch.tenant,
         )
         await ledger.begin(header)
         return await _execute(Course(program), header, ledger, launch)
@@ -158,7 +161,8 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         "llm": given.llm.model_copy(update={"model": header.llm}),
     }
     settings = given.model_copy(update=update)
-    header = _overridden(header, launch.overrides, settings)
+    before, header = header, _overridden(header, launch.overrides, settings)
+    header = header.model_copy(update={"tenant": launch.tenant or header.tenant})
     control = launch.control or Control()
     again = replace(
         launch, settings=settings, rehearse=header.rehearse, pools=header.pools, earlier=header.trace, control=control
@@ -174,7 +178,7 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         else:
             held.enter_context(lock)
         await still_there(ledger)
-        if launch.overrides != Overrides():
+        if header != before:
             await ledger.begin(header)
         return await _execute(course, header, ledger, again)
 
@@ -225,6 +229,7 @@ async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launc
         planner_model=settings.llm.model,
         observer=launch.observer,
         deployed=launch.deployed,
+        tenant=header.tenant,
         earlier=launch.earlier,
         breakers=breakers_of(settings.resilience, settings.home) if launch.rehearse is None else None,
         quotas=quotas_of(settings.resilience, settings.home) if launch.rehearse is None else None,

@@ -157,7 +157,7 @@ def _name(session: Session) -> str:
 
 def _tags(session: Session) -> list[str]:
     rehearsal = ["rehearsal"] if session.rehearse is not None else []
-    return ["genesis", f"cid:{session.correlation_id}", *rehearsal]
+    return [*session.tags, *rehearsal]
 
 
 async def _marked(context: FlowRunContext, session: Session) -> None:
@@ -211,7 +211,7 @@ def final_state(run: Run) -> object:
     """
     explained = explain(run, ())
     if run.state == "completed":
-        return Completed(message=f"{len(run.tasks)} tasks")
+        return Completed(message="; ".join(filter(None, (f"{len(run.tasks)} tasks", run.shortfall))))
     if explained is None:
         return Failed(message=f"the run is {run.state}")
     message = f"{explained.summary}. To go on: {explained.command}" if explained.command else explained.summary

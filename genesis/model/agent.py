@@ -133,6 +133,20 @@ ExecutorSpec = Annotated[
 ]
 
 
+_ORCHESTRATORS = "genesis"
+_PROJECT = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
+
+
+def orchestrator_pool(project: str | None) -> str:
+    """Name the pool of the flow runs that orchestrate: `genesis`, or a project's own."""
+    return f"{project}-{_ORCHESTRATORS}" if project else _ORCHESTRATORS
+
+
+def is_orchestrator_pool(name: str) -> bool:
+    """Whether a pool is one of flow runs that orchestrate."""
+    return name == _ORCHESTRATORS or name.endswith(f"-{_ORCHESTRATORS}")
+
+
 class AgentProfile(Model):
     """What an agent can do and how it runs."""
 
@@ -233,5 +247,18 @@ class Rule(Model):
 class Registry(Model):
     """All agents and routing rules, in document order."""
 
+    project: Annotated[str | None, Field(pattern=_PROJECT, exclude_if=lambda value: value is None)] = None
+    """Name of the project, where its pools and deployments are to carry it: several projects share a server then."""
     agents: tuple[AgentProfile, ...]
     rules: tuple[Rule, ...] = ()
+
+    @property
+    def in_project(self) -> Registry:
+        """The registry with the project's name in the pools that no agent names itself."""
+        if self.project is None:
+            return self
+        named = (
+            agent if agent.pool else agent.model_copy(update={"pool": f"{self.project}-{agent.pool_name}"})
+            for agent in self.agents
+        )
+        return self.model_copy(update={"agents": tuple(named)})

@@ -171,6 +171,15 @@ class Run(Model):
     """Why the run did not complete, where it is not a single leaf's failure."""
     findings: tuple[Diagnostic, ...] = Field(default=(), exclude_if=lambda value: not value)
     """What the check before the start found, where that stopped it."""
+    unshown: int = Field(default=0, exclude_if=lambda value: not value)
+    """Leaves that the Prefect UI lacks or shows as not final; the ledger has them all."""
+
+    @property
+    def shortfall(self) -> str:
+        """Say what the Prefect UI lacks of the run; empty where that is nothing."""
+        if not self.unshown:
+            return ""
+        return f"the Prefect UI lacks {self.unshown:,} of {len(self.tasks):,} tasks: genesis report {self.run_id}"
 
 
 class Moment(Model):

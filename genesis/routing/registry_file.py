@@ -11,13 +11,13 @@ from typing import Any
 from genesis.document import close_matches, given_values, parse, read, validated
 from genesis.errors import DocumentError
 from genesis.model import AgentProfile, Condition, Registry, Rule
+from genesis.model.agent import is_orchestrator_pool
 from genesis.settings import Limits
 
 __all__ = ["load_registry", "routing_problems"]
 
 _RESERVED = frozenset({"all", "any", "genesis", "none", "null"})
 """Words that the command line, the plan file or Prefect read as something else than an agent."""
-_ORCHESTRATOR_POOL = "genesis"
 _SHOWN = 5
 _HINT = "run: genesis schema agents"
 
@@ -50,7 +50,7 @@ def load_registry(path: Path | str | Mapping[str, Any] | None = None, *, limits:
     problems = list(_problems(registry))
     if problems:
         raise _invalid(source, problems)
-    return registry
+    return registry.in_project
 
 
 def routing_problems(registry: Registry) -> Iterator[tuple[str, str]]:
@@ -90,8 +90,8 @@ def _agent_problems(registry: Registry) -> Iterator[tuple[str, str]]:
         where = f"agents[{index}]"
         if agent.name.lower() in _RESERVED or not agent.name.strip(".") or agent.name.startswith("-"):
             yield f"{where}.name", f"{agent.name!r} cannot be an agent's name; take a word that says what it does"
-        elif agent.pool_name == _ORCHESTRATOR_POOL:
-            yield f"{where}.pool", f"{_ORCHESTRATOR_POOL!r} is the pool of the orchestrating flow; take another"
+        elif is_orchestrator_pool(agent.pool_name):
+            yield f"{where}.pool", f"{agent.pool_name!r} is a pool of the orchestrating flow; take another"
         elif agent.pool is None:
             other = pools.setdefault(agent.pool_name, agent.name)
             if other != agent.name:

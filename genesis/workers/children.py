@@ -22,7 +22,7 @@ __all__ = ["ASK_S", "Child", "ChildGoneError"]
 _CHUNK = 65_536
 ASK_S = 1.0
 """How long work that was asked to end has before the programs it started are sent SIGTERM."""
-_TERM_S = 3.0
+_TERM_S = 2.0
 """How long it has before it is killed."""
 _LEAVE_S = 12.0
 """How long a child has to send what is left for the UI when it is to leave."""

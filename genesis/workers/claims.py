@@ -22,14 +22,14 @@ from prefect.states import Pending, Scheduled
 from genesis.workers.api import Api, is_passing
 from genesis.workers.configuration import GenesisJobConfiguration
 
-__all__ = ["Claims", "Job", "claim_message"]
+__all__ = ["HELD", "Claims", "Job", "claim_message", "claimant"]
 
 _KNOWN_S = 10.0
 """How long a deployment is taken to be as it was read; a new version of it is run after this at the latest."""
 _MOST_KNOWN = 500
 _PAGE = 200
 _CLAIMED_BY = "claimed by "
-_HELD = FlowRunFilter(
+HELD = FlowRunFilter(
     state=FlowRunFilterState(
         type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
     )
@@ -40,6 +40,12 @@ _HELD = FlowRunFilter(
 def claim_message(worker: str) -> str:
     """Give the message of the Pending state that names who took a flow run."""
     return f"{_CLAIMED_BY}{worker}"
+
+
+def claimant(state: State[Any] | None) -> str:
+    """Name the worker that a claim is of; empty where a state is none."""
+    said = (state.message or "") if state is not None and state.is_pending() else ""
+    return said.removeprefix(_CLAIMED_BY) if said.startswith(_CLAIMED_BY) else ""
 
 
 @dataclass(frozen=True)
@@ -101,14 +107,14 @@ class Claims:
             return True
         named = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool.name]))
         held = await self._api.patiently(
-            lambda: self._api.client.count_flow_runs(flow_run_filter=_HELD, work_pool_filter=named)
+            lambda: self._api.client.count_flow_runs(flow_run_filter=HELD, work_pool_filter=named)
         )
         if held <= limit:
             return True
         found = await self._api.patiently(
-            lambda: self._api.client.read_flow_runs(flow_run_filter=_HELD, work_pool_filter=named, limit=_PAGE)
+            lambda: self._api.client.read_flow_runs(flow_run_filter=HELD, work_pool_filter=named, limit=_PAGE)
         )
-        claims = sorted((run for run in found if _is_claim(run.state)), key=_claimed_at)
+        claims = sorted((run for run in found if claimant(run.state)), key=_claimed_at)
         if flow_run.id not in {run.id for run in claims[: max(0, len(claims) - (len(found) - limit))]}:
             await self._give_back(flow_run)
             return False
@@ -158,10 +164,6 @@ class Claims:
             self._deployments.clear()
         self._deployments[identity] = (time.monotonic(), found)
         return found
-
-
-def _is_claim(state: State[Any] | None) -> bool:
-    return state is not None and state.is_pending() and (state.message or "").startswith(_CLAIMED_BY)
 
 
 def _claimed_at(flow_run: FlowRun) -> tuple[float, str]:

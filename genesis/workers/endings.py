@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
-from prefect.states import AwaitingRetry, Cancelled, Crashed
+from prefect.states import AwaitingRetry, Cancelled, Crashed, Scheduled
 
 from genesis.workers.api import Api, is_passing
 
@@ -51,6 +51,11 @@ class Endings:
             await self.crashed(flow_run, f"{why}; it was taken over {_TAKEOVERS} times before")
             return
         again: State[Any] = AwaitingRetry(message=f"{why}; it goes on in another process")
+        await self._end(flow_run, again, Cancelled(message=f"cancelled: {why}"))
+
+    async def unclaimed(self, flow_run: FlowRun, why: str) -> None:
+        """Have a run that was claimed and never began taken by whichever worker is free."""
+        again: State[Any] = Scheduled(message=f"{why} before it began")
         await self._end(flow_run, again, Cancelled(message=f"cancelled: {why}"))
 
     async def _end(self, flow_run: FlowRun, state: State[Any], when_cancelling: State[Any] | None = None) -> bool:

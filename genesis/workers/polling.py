@@ -1,6 +1,7 @@
 """Poll one work pool: at once when something is new, fast while it is busy, seldom while it is quiet.
 
-It always asks for what may run now, so that limits of pools and queues, priorities and pauses are the server's.
+Between two polls of a quiet pool, `due` looks at all pools with one request. A poll always asks for what may run now,
+so that limits of pools and queues, priorities and pauses are the server's.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from prefect.exceptions import ObjectNotFound
 from genesis.workers.api import Api, is_passing
 from genesis.workers.pools import Pool
 
-__all__ = ["Pace", "Poller"]
+__all__ = ["AHEAD", "Pace", "Poller"]
 
-_AHEAD = timedelta(seconds=60)
+AHEAD = timedelta(seconds=60)
 """How far into the future is looked: a run that is due later is then started to the moment."""
 _DEAF_S = 2.0
 """A run that waited this long without an event shows that events do not arrive."""
@@ -32,10 +33,12 @@ class Pace:
 
     busy_s: float = 0.2
     """After something was found while no event tells of more; after an event that came before what it tells of."""
-    idle_s: float = 10.0
-    """While events tell when to poll."""
+    idle_s: float = 45.0
+    """While nothing tells of a flow run; the server takes queues that were not polled for 60 s to be not ready."""
     deaf_s: float = 1.0
-    """While events do not arrive, limits may hold back what waits, or something was found."""
+    """While limits may hold back what waits, or something was found; between two looks while events do not arrive."""
+    look_s: float = 10.0
+    """Between two looks at all pools while events arrive."""
 
 
 class Poller:
@@ -70,13 +73,14 @@ class Poller:
         self._found = False
         self._expected = False
         self._due: datetime | None = None
-        self._deaf = False
+        self.deaf = False
+        """Whether a flow run waited here of which no event told."""
         self._told = False
 
     def wake(self, *, by_event: bool = False) -> None:
         """Poll now."""
         if by_event:
-            self._told, self._deaf = True, False
+            self._told, self.deaf = True, False
         self._wake.set()
 
     async def run(self) -> None:
@@ -110,7 +114,7 @@ class Poller:
             await self._start(self.pool, due)
 
     async def _ask(self) -> list[FlowRun]:
-        client, until = self._api.client, datetime.now(UTC) + _AHEAD
+        client, until = self._api.client, datetime.now(UTC) + AHEAD
         answer = await self._api.once(
             lambda: client.get_scheduled_flow_runs_for_work_pool(
                 self.pool.name, work_queue_names=self._queues, scheduled_before=until
@@ -131,7 +135,7 @@ class Poller:
             if start is None or start <= now or (created is not None and start <= created):
                 due.append(flow_run)
                 waited = (now - max(start, created)).total_seconds() if start and created else 0.0
-                self._deaf = self._deaf or (waited > _DEAF_S and not told and self.pool.running == 0)
+                self.deaf = self.deaf or (waited > _DEAF_S and not told and self.pool.running == 0)
             elif self._due is None or start < self._due:
                 self._due = start
         return due
@@ -144,10 +148,10 @@ class Poller:
             return
 
     def _pause_s(self) -> float:
-        hears = self._hears() and not self._deaf and not self._api.away_s
+        hears = self._hears() and not self.deaf and not self._api.away_s
         if self._expected or (self._found and not hears):
             pause = self._pace.busy_s
-        elif not hears or self._found or self._held_back():
+        elif self._found or self._held_back():
             pause = self._pace.deaf_s
         else:
             pause = self._pace.idle_s

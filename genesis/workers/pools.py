@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,16 +16,19 @@ from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from genesis.model.agent import is_orchestrator_pool
 from genesis.workers.api import Api, is_passing
 from genesis.workers.slots import Bank, Slots
 
-__all__ = ["ORCHESTRATORS", "TYPE", "Pool", "Pools"]
+__all__ = ["TYPE", "Pool", "Pools"]
 
 TYPE = "genesis"
 """The worker type, and that of the pools that it serves."""
-ORCHESTRATORS = "genesis"
-"""The pool of the flow runs that orchestrate."""
 _PAGE = 200
+_IDLE_HEARTBEAT_S = 30.0
+"""Pause between two heartbeats to a pool of which nothing runs here: as Prefect's own workers have it."""
+_LEAVE_S = 2.0
+"""How long a worker that stops tries to say so."""
 
 
 @dataclass(eq=False)
@@ -37,6 +42,8 @@ class Pool:
     """Why nothing is taken from it at present."""
     running: int = 0
     """Flow runs of it here."""
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a flow run of it is taken."""
     polled: float | None = None
     """When it was last polled, or found not to need it, on the monotonic clock."""
 
@@ -86,7 +93,7 @@ class Pools:
         self._say = say
         self._template = template
         self.all = {
-            name: Pool(name, slots.of(orchestrates=name == ORCHESTRATORS, shared=False))
+            name: Pool(name, slots.of(orchestrates=is_orchestrator_pool(name), shared=False))
             for name in dict.fromkeys(names)
         }
 
@@ -104,6 +111,13 @@ class Pools:
         changed = [self._learn(pool, found.get(pool.name)) for pool in self.all.values()]
         return any(changed)
 
+    def interval_s(self, pool: Pool) -> float:
+        """Give the pause between two heartbeats to a pool.
+
+        Only those to a pool of which a flow run is here are compared with each other; each costs the server a write.
+        """
+        return self._heartbeat_s if pool.running else max(self._heartbeat_s, _IDLE_HEARTBEAT_S)
+
     async def heartbeat(self, pool: Pool) -> None:
         """Say that this worker is alive: until it is heard, or it is time for the next heartbeat.
 
@@ -113,17 +127,22 @@ class Pools:
         if pool.record is None or pool.record.type != TYPE:
             return
         try:
-            await self._api.patiently(
-                lambda: self._api.client.send_worker_heartbeat(
-                    pool.name, self._worker, heartbeat_interval_seconds=self._heartbeat_s
-                ),
-                give_up_s=self._heartbeat_s,
-            )
+            await self._api.patiently(lambda: self._beat(pool, self.interval_s(pool)), give_up_s=self._heartbeat_s)
         except ObjectNotFound:
             self._learn(pool, None)
         except (httpx.HTTPError, OSError) as error:
             if not is_passing(error):
                 self._say(f"the heartbeat for work pool {pool.name!r} was refused: {error!r:.200}")
+
+    async def leave(self) -> None:
+        """Have the server take this worker to be offline soon, instead of after three heartbeats that it misses."""
+        served = [pool for pool in self.all.values() if pool.record is not None and pool.record.type == TYPE]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_S):
+                await asyncio.gather(*(self._beat(pool, 1) for pool in served), return_exceptions=True)
+
+    async def _beat(self, pool: Pool, interval_s: float) -> None:
+        await self._api.client.send_worker_heartbeat(pool.name, self._worker, heartbeat_interval_seconds=interval_s)
 
     async def create_missing(self) -> None:
         """Create the pools that do not exist."""
@@ -142,7 +161,7 @@ class Pools:
     def _learn(self, pool: Pool, record: WorkPool | None) -> bool:
         before = (pool.record.id if pool.record is not None else None, pool.problem)
         pool.record = record
-        pool.bank = self._slots.of(orchestrates=pool.name == ORCHESTRATORS, shared=pool.shared)
+        pool.bank = self._slots.of(orchestrates=is_orchestrator_pool(pool.name), shared=pool.shared)
         problem = _problem(pool.name, record)
         if problem != pool.problem:
             self._tell(pool, problem)

@@ -6,21 +6,25 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 import httpx
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, WorkPool
+from pydantic import ValidationError
 
 from genesis.observability.instruments import WORKER_RUNS
 from genesis.observability.metrics import metrics_of_process
 from genesis.workers.api import Api, is_passing
 from genesis.workers.claims import Claims
+from genesis.workers.due import waiting_beside
 from genesis.workers.endings import Endings
 from genesis.workers.execution import Execution, Reason
 from genesis.workers.pools import Pool
 from genesis.workers.stable import Stable
+from genesis.workers.turns import in_turn, tenant_of
 
 __all__ = ["Runs"]
 
@@ -58,6 +62,8 @@ class Runs:
         self._ending = False
         self._executions: dict[UUID, Execution] = {}
         self._claiming: set[UUID] = set()
+        self._held: dict[UUID, tuple[Pool, str]] = {}
+        """Pool and tenant of each flow run that has a slot."""
         self._ended_elsewhere: dict[UUID, float] = {}
         self._threads_refused: set[UUID] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,16 +77,68 @@ class Runs:
 
         Returns when the claims are decided.
         """
-        chosen = [run for run in found if run.id not in self._executions and run.id not in self._claiming]
         claims: list[asyncio.Future[None]] = []
-        for flow_run in chosen[: 0 if self._closed else pool.bank.free]:
+        for flow_run in await self._chosen(pool, found):
             pool.bank.taken += 1
             pool.running += 1
+            pool.started.set()
             self._claiming.add(flow_run.id)
+            self._held[flow_run.id] = pool, tenant_of(flow_run)
             claims.append(asyncio.get_running_loop().create_future())
             self._background(self._one(pool, flow_run, claims[-1]))
         if claims:
             await asyncio.wait(claims)
+
+    async def _chosen(self, pool: Pool, found: list[FlowRun]) -> list[FlowRun]:
+        """Choose what to claim, so that tenants take turns within each work queue.
+
+        Of a pool with a limit the server tells as many as the limit admits, those that wait the longest: where others
+        may wait behind them, all of them are looked at.
+        """
+        chosen: list[FlowRun] = []
+        for _, group in groupby(found, key=lambda run: run.work_queue_id):
+            offered = list(group)
+            at_limit = pool.limit is not None and (pool.running or len(found) >= pool.limit)
+            waiting = await self._waiting(pool, offered) if at_limit else offered
+            fresh = [run for run in waiting if run.id not in self._held]
+            held = [tenant for other, tenant in self._held.values() if other.bank is pool.bank]
+            chosen += in_turn(fresh, [*held, *map(tenant_of, chosen)])[: len(offered)]
+        return chosen[: 0 if self._closed else pool.bank.free]
+
+    async def _waiting(self, pool: Pool, offered: list[FlowRun]) -> list[FlowRun]:
+        """Read what waits in the work queue of flow runs that the server offers, who waits longest first."""
+        try:
+            return await waiting_beside(self._api, pool.name, offered)
+        except (httpx.HTTPError, OSError) as error:
+            if not is_passing(error):
+                raise
+            return offered
+
+    def has(self, identity: UUID) -> bool:
+        """Whether a flow run is this worker's at present."""
+        return identity in self._executions or identity in self._claiming
+
+    async def let_go(self, flow_run: FlowRun, record: WorkPool, worker: str) -> None:
+        """End a flow run whose worker is lost, or have another worker take it.
+
+        One that never began, and one that goes on from a ledger, are taken by another worker; any other has crashed.
+        """
+        why = f"its worker {worker!r} was lost"
+        current = await self._api.once(lambda: self._api.client.read_flow_run(flow_run.id))
+        if current.state is None or flow_run.state is None or current.state.id != flow_run.state.id:
+            return  # another worker was faster, or it was not lost after all
+        self._say(f"flow run {flow_run.name!r}: {why}")
+        if flow_run.state.is_pending():
+            await self._endings.unclaimed(flow_run, why)
+            return
+        try:
+            orchestrates = (await self._claims.job(flow_run, record)).orchestrates
+        except (ValueError, ValidationError):  # its deployment is gone: nobody can run it
+            orchestrates = False
+        if orchestrates:
+            await self._endings.given_back(flow_run, why)
+        else:
+            await self._endings.crashed(flow_run, why)
 
     def cancel(self, identity: UUID) -> None:
         """End a flow run that somebody wants cancelled, if it is here."""
@@ -144,6 +202,7 @@ class Runs:
             self._say(f"flow run {flow_run.name!r}: {type(error).__name__}: {error}")
         finally:
             self._claiming.discard(flow_run.id)
+            self._held.pop(flow_run.id, None)
             if (execution := self._executions.pop(flow_run.id, None)) is not None:
                 metrics_of_process().count(WORKER_RUNS, pool.name, execution.outcome)
             self._ended_elsewhere.pop(flow_run.id, None)

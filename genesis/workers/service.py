@@ -16,6 +16,7 @@ import httpx
 from prefect.client.orchestration import get_client
 
 from genesis.errors import GenesisError
+from genesis.model.agent import is_orchestrator_pool
 from genesis.observability.exposition import rendered
 from genesis.observability.handed_on import HandedOn
 from genesis.observability.instruments import (
@@ -30,12 +31,13 @@ from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.observability.zeros import show_zeros
 from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.api import Api, impatient, is_passing
+from genesis.workers.due import DueRuns
 from genesis.workers.environment import inherited_environment
 from genesis.workers.health import HealthPage
-from genesis.workers.lost import LostRuns
+from genesis.workers.lost import LostRuns, LostWorkers
 from genesis.workers.options import ServiceOptions
 from genesis.workers.polling import Pace, Poller
-from genesis.workers.pools import ORCHESTRATORS, Pool, Pools
+from genesis.workers.pools import Pool, Pools
 from genesis.workers.runs import Runs
 from genesis.workers.stable import Stable
 from genesis.workers.wake import Wake
@@ -186,6 +188,8 @@ class Service:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await self._runs.end_all()
+            if self.ready.is_set():
+                await self._pools.leave()
             await self._stable.close()
             await page.close()
             kept.close()
@@ -203,27 +207,37 @@ class Service:
         self.ready.set()
 
     def _poller(self, pool: Pool) -> Poller:
+        return Poller(pool, self.options.queues, self._api, self._pace, hears=self._hears, start=self._runs.take)
+
+    @property
+    def _pace(self) -> Pace:
         settings = self.options.settings
-        pace = Pace(busy_s=settings.busy_poll_s, idle_s=settings.idle_poll_s)
+        return Pace(busy_s=settings.busy_poll_s, look_s=settings.idle_poll_s)
 
-        def hears() -> bool:
-            return self._wake.healthy
-
-        return Poller(pool, self.options.queues, self._api, pace, hears=hears, start=self._runs.take)
+    def _hears(self) -> bool:
+        return self._wake.healthy
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         """Give what goes on side by side while it serves."""
         if self.options.run_once:
             return [self._once()]
         pools = tuple(self._pools.all.values())
-        parts = [self._wake.run(), self._keep_knowing(), self._keep_in_step()]
-        if ORCHESTRATORS in self._pools.all:
-            every_s = self.options.settings.idle_poll_s
-            parts.append(LostRuns(self._api, ORCHESTRATORS, every_s=every_s, say=self._say).watch())
+        due = DueRuns(self._pollers, self._api, self._pace, hears=self._hears)
+        parts = [self._wake.run(), self._keep_knowing(), self._keep_in_step(), due.watch()]
+        parts.append(self._lost_workers().watch())
+        every_s = self.options.settings.idle_poll_s
+        lost = (LostRuns(self._api, name, every_s=every_s, say=self._say) for name in self._pools.all)
+        parts += [runs.watch() for runs in lost if is_orchestrator_pool(runs.pool)]
         if self.options.mend is not None:
             parts.append(self._keep_server(self.options.mend))
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
         return parts + [poller.run() for poller in self._pollers.values()]
+
+    def _lost_workers(self) -> LostWorkers:
+        how, name = self.options.settings, self.options.name
+        return LostWorkers(
+            self._api, self._pools.all, self._runs, worker=name, every_s=how.heartbeat_s, lost_after_s=how.lost_after_s
+        )
 
     async def _once(self) -> None:
         for poller in self._pollers.values():
@@ -246,18 +260,23 @@ class Service:
             await asyncio.sleep(_SERVER_AGAIN_S)
 
     async def _beat(self, pool: Pool, offset: float) -> None:
-        """Send heartbeats to one pool."""
-        interval_s = self.options.settings.heartbeat_s
-        await asyncio.sleep(offset * min(1.0, interval_s))
+        """Send heartbeats to one pool; the first as soon as a flow run of it is taken."""
+        await asyncio.sleep(offset * min(1.0, self.options.settings.heartbeat_s))
         while True:
             begun = time.monotonic()
+            pool.started.clear()
             await self._pools.heartbeat(pool)
-            await asyncio.sleep(max(0.0, begun + interval_s - time.monotonic()))
+            left_s = max(0.0, begun + self._pools.interval_s(pool) - time.monotonic())
+            if pool.running:
+                await asyncio.sleep(left_s)
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(pool.started.wait(), left_s)
 
     async def _keep_knowing(self) -> None:
         """Look at the pools now and then: they are paused, changed, created and deleted while this goes on."""
         while True:
-            await asyncio.sleep(self.options.settings.heartbeat_s)
+            await asyncio.sleep(self.options.settings.idle_poll_s)
             try:
                 changed = await self._pools.refresh()
                 await self._pools.create_missing()

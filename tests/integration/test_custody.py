@@ -1,11 +1,13 @@
 """Who orchestrates a run, on a real Prefect server."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.states import Cancelling
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.states import Cancelling, Pending, Running
 
 from genesis.agents import Result
 from genesis.errors import RunError
@@ -14,6 +16,7 @@ from genesis.execute.cancel import cancel_run
 from genesis.execute.control import Control
 from genesis.execute.custody import Custody, owner_here
 from genesis.execute.ledger import FolderStore, Ledger
+from genesis.settings import PoolSettings, Settings
 from genesis.testing import a_program, a_task
 from genesis.testing.prefect import Workbench
 
@@ -125,6 +128,32 @@ async def test_a_running_run_is_cancelled_from_outside(workbench: Workbench, mon
     assert stopped.orchestrator_answered
     assert stopped.alive == ()
     assert said == ["asking who orchestrates the run to end it"]
+
+
+async def test_what_a_lost_worker_held_is_cancelled_and_holds_no_slot(prefect_api, tmp_path, monkeypatch):
+    ledger, pool = Ledger(FolderStore(tmp_path), "its-worker-died"), f"agent-{uuid4().hex[:8]}"
+
+    async def found(_run_id, _settings):
+        return ledger, None
+
+    monkeypatch.setattr("genesis.execute.cancel.find_run", found)
+    async with get_client() as client:
+        await client.create_work_pool(WorkPoolCreate(name=pool, type="genesis"))
+        await client.send_worker_heartbeat(pool, "silent", 30)
+        deployment = await client.create_deployment(
+            await client.create_flow_from_name("agent_task"), pool, work_pool_name=pool
+        )
+        made = []
+        for tags in ([], ["run:its-worker-died"]):
+            made.append(await client.create_flow_run_from_deployment(deployment, tags=tags))
+            for state in (Pending(message="claimed by silent"), Running()):
+                await client.set_flow_run_state(made[-1].id, state)
+    await ledger.take_over(owner_here(str(made[0].id)))
+    quick = Settings().model_copy(update={"pools": PoolSettings(heartbeat_s=0.3, lost_after_s=1)})
+    async with asyncio.timeout(30):
+        stopped = await cancel_run("its-worker-died", quick, print)
+    assert (stopped.flow_run, stopped.children, stopped.alive) == ("Cancelled", (made[1].name,), ())
+    assert not stopped.orchestrator_answered
 
 
 class _Quick:

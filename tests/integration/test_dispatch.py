@@ -343,6 +343,36 @@ async def test_a_worker_that_goes_silent_is_noticed_fenced_and_replaced(bench):
     assert "was lost" in crashed.state.message
 
 
+async def test_what_may_have_happened_on_a_lost_worker_is_not_repeated_by_the_next_execution(bench):
+    from prefect.states import Crashed
+
+    from genesis.execute.dispatch.verdict import lost_message
+
+    run = await bench(a_task("a", side_effects=True))
+    [leaf] = run.program.leaves
+    begun = []
+
+    async def work(leaf, _flow_run):
+        begun.append(leaf.path)
+        await asyncio.sleep(1000)
+
+    async with run.hands(work).at_work():
+        with suppress(KeyError):
+            async with run.place({}) as place:
+                lost = asyncio.create_task(place.run(leaf))
+                child = await run.wait_for_child("RUNNING")
+                lost.cancel()
+                raise KeyError("a fault, as when the process is killed")
+    await run.client.set_flow_run_state(child.id, Crashed(message=lost_message("w1")))
+    await run.orchestrate()
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        outcomes.update(await place.attach())
+        assert (await asyncio.wait_for(run.drive(place, outcomes), 60)).state == "failed"
+    assert begun == ["a"]
+    assert (await run.ledger.outcome(leaf)).error.code == "GEN-DISPATCH-MAYBE-DONE"
+
+
 async def test_cancelling_stops_children_that_run_and_those_that_nobody_took(bench):
     run = await bench(a_task("a"), a_task("b", agent="dev"), agents=("qa", "dev"))
     begun = asyncio.Event()

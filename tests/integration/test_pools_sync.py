@@ -13,7 +13,7 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events.schemas.automations import AutomationCore
@@ -26,6 +26,7 @@ from genesis.execute.fleet.diff import Change, compare
 from genesis.execute.fleet.server import change_server, look_at_server
 from genesis.flows.connection import connected
 from genesis.model import Registry
+from genesis.routing import load_registry
 from genesis.testing import an_agent
 from genesis.testing.prefect import prefect_server
 from genesis.workers import GenesisWorker
@@ -57,9 +58,10 @@ def _on_it(api):
         yield
 
 
-def a_fleet(*names: str, project: str = "", **values) -> Fleet:
+def a_fleet(*names: str, project: str = "", own_names: bool = True, **values) -> Fleet:
     agents = tuple(an_agent(f"{name}_agent", **values) for name in names)
-    return fleet_of(Registry(agents=agents), orchestrators=5, project=project)
+    registry = Registry(agents=agents, project=project if project and own_names else None)
+    return fleet_of(registry.in_project, orchestrators=5, project=project)
 
 
 async def synced(fleet: Fleet, **options) -> tuple[Change, ...]:
@@ -147,13 +149,14 @@ async def test_projects_on_one_server_do_not_touch_each_other():
     await synced(alpha)
     made = await synced(beta, prune=True)
     assert {change.action for change in made if change.kind == "pool"} <= {"create", "update"}
-    with pytest.raises(RunError, match="work pool 'agent-shared' belongs to 'alpha'; this is project 'beta'"):
-        await synced(a_fleet("right", "shared", project="beta"))
+    clashing = (an_agent("shared_agent", pool="alpha-agent-shared"),)
+    with pytest.raises(RunError, match="work pool 'alpha-agent-shared' belongs to 'alpha'; this is project 'beta'"):
+        await synced(fleet_of(Registry(agents=clashing), orchestrators=5, project="beta"))
     gone = await synced(a_fleet("left", project="alpha"), prune=True)
-    assert [change.name for change in gone if change.action == "delete"] == ["agent-shared"]
+    assert [change.name for change in gone if change.action == "delete"] == ["alpha-agent-shared"]
     async with get_client() as client:
         names = {pool.name for pool in await client.read_work_pools()}
-    assert {"agent-left", "agent-right"} <= names
+    assert {"alpha-genesis", "alpha-agent-left", "beta-genesis", "beta-agent-right"} <= names
 
 
 async def test_automation_that_a_person_changed_is_set_again_and_stays_switched_off():
@@ -184,18 +187,24 @@ async def test_what_another_removed_meanwhile_is_no_error():
     await change_server([Change(action="delete", kind="deployment", name="agent_task/never-there")])
 
 
-@pytest.fixture
-def command(home, api, tmp_path):
-    """Run a command in a folder of its own, on the server of this module."""
-    environment = {**os.environ, "GENESIS_HOME": str(home), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    environment["PREFECT_HOME"] = str(home / "prefect")
+class Command:
+    """Runs commands in a folder of their own, on the server of this module."""
 
-    def call(*words, **more):
+    def __init__(self, home, folder):
+        self._folder = folder
+        self._environment = {
+            **os.environ,
+            "GENESIS_HOME": str(home),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PREFECT_HOME": str(home / "prefect"),
+        }
+
+    def __call__(self, *words, folder=None, **more):
         words = ("-m", "genesis.cli", *words) if words[0] != "-m" else words
         return subprocess.run(
             [sys.executable, *words],
-            cwd=tmp_path,
-            env=environment | more,
+            cwd=folder or self._folder,
+            env=self._environment | more,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -203,7 +212,15 @@ def command(home, api, tmp_path):
             check=False,
         )
 
-    return call
+    def spawn(self, *words, folder):
+        quiet = subprocess.DEVNULL
+        argv = [sys.executable, "-m", "genesis.cli", *words]
+        return subprocess.Popen(argv, cwd=folder, env=self._environment, stdin=quiet, stdout=quiet, stderr=quiet)
+
+
+@pytest.fixture
+def command(home, api, tmp_path):
+    return Command(home, tmp_path)
 
 
 @pytest.mark.timeout(200)
@@ -230,10 +247,63 @@ async def _see_deployments() -> None:
         agent = await client.read_deployment_by_name("agent_task/qa")
     assert (whole.work_pool_name, whole.enforce_parameter_schema, whole.pull_steps) == ("genesis", True, [])
     described = (whole.parameter_openapi_schema or {})["properties"]
-    assert {"request", "plan", "vars", "llm", "budget", "slots", "correlation_id"} == set(described)
+    assert {"request", "plan", "vars", "llm", "budget", "slots", "correlation_id", "tenant"} == set(described)
     assert all(found.get("description") for found in described.values())
     assert {schedule.active for schedule in whole.schedules} == {False}
     assert (agent.work_pool_name, agent.enforce_parameter_schema) == ("agent-qa", False)
+
+
+@pytest.mark.timeout(400)
+def test_two_projects_go_from_nothing_to_a_run_beside_each_other(command, tmp_path, api):
+    """The second one's pools and deployments carry its name, and nothing of the first is touched."""
+    (tmp_path / "agents.yaml").write_text(_AGENTS + "  - {name: old_agent, task_types: [y]}\n")
+    plan = {"request": "Wait", "tasks": [{"id": "a", "type": "test", "agent": "qa_agent", "description": "Do nothing"}]}
+    folders = [tmp_path / "one", tmp_path / "two"]
+    names = []
+    for folder in folders:
+        assert command("init", str(folder), "--agents", "agents.yaml").returncode == 0
+        synced = command("pools", "sync", "--yes", folder=folder)
+        assert synced.returncode == 0, synced.stdout + synced.stderr
+        deployed = command("-m", "prefect", "deploy", "--all", folder=folder, PREFECT_API_URL=api.api_url)
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        names.append(load_registry(folder / "deployments" / "agents.yaml").project or "default")
+    assert names[1] == "two"
+    assert names[0] in {"one", "default"}
+    for folder, name in zip(folders, names, strict=True):
+        asyncio.run(_runs_on_its_own_pool(command, folder, name, plan))
+    lines = (folders[1] / "deployments" / "agents.yaml").read_text().splitlines(keepends=True)
+    (folders[1] / "deployments" / "agents.yaml").write_text("".join(line for line in lines if "old_agent" not in line))
+    pruned = json.loads(command("pools", "sync", "--prune", "--json", folder=folders[1]).stdout)
+    assert {change["name"] for change in pruned["changes"] if change["action"] == "delete"} == {
+        "two-agent-old",
+        "agent_task/two-agent-old",
+    }
+    again = json.loads(command("pools", "sync", "--check", "--json", folder=folders[0]).stdout)
+    assert (again["in_step"], again["changes"]) == (True, [])
+    assert not any("missing deployments" in note for note in again["notes"])
+
+
+async def _runs_on_its_own_pool(command, folder: Path, name: str, plan: dict) -> None:
+    prefix = "" if name == "default" else f"{name}-"
+    async with get_client() as client:
+        whole = await client.read_deployment_by_name(f"orchestrate/{name}")
+        assert whole.work_pool_name == f"{prefix}genesis"
+        given = {"plan": plan, "correlation_id": f"of-{folder.name}"}
+        flow_run = await client.create_flow_run_from_deployment(whole.id, parameters=given)
+        worker = command.spawn("worker", "--all", "--grace", "0", folder=folder)
+        try:
+            async with asyncio.timeout(120):
+                while not (await client.read_flow_run(flow_run.id)).state.is_final():
+                    assert worker.poll() is None
+                    await asyncio.sleep(0.5)
+        finally:
+            worker.terminate()
+            await asyncio.to_thread(worker.wait, 30)
+        done = await client.read_flow_run(flow_run.id)
+        tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"cid:of-{folder.name}"]))
+        children = await client.read_flow_runs(flow_run_filter=tagged)
+    assert done.state.is_completed(), done.state
+    assert {run.work_pool_name for run in children} == {f"{prefix}genesis", f"{prefix}agent-qa"}
 
 
 async def test_a_schedule_makes_runs_of_its_deployment():

@@ -16,8 +16,11 @@ from functools import partial
 
 import pytest
 
+from genesis.execute.ledger import Ledger
 from genesis.resilience import Breaker
 from genesis.resilience.sqlite_store import SqliteStore
+from genesis.testing import ScriptedAgent, a_program, a_task
+from genesis.testing.prefect import Workbench
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 
@@ -163,6 +166,21 @@ def test_a_disk_that_fills_up_in_a_run_loses_nothing_and_the_run_goes_on(machine
     assert document(machine("resume", run["run_id"], "--json"))["state"] == "completed"
     assert machine.counts() == dict.fromkeys(("first", "filling", "beside", "last"), 1)
     assert [file.name for file in disk.rglob(".*") if file.name != ".lock"] == []
+
+
+async def test_a_worker_begins_nothing_that_it_could_not_write_down(prefect_api, small_disk):
+    disk, _ = small_disk
+    bench = Workbench(disk)
+    Ledger(bench.store, "r-1").reserve.hold(3)
+    agent = ScriptedAgent({"filling": [lambda _: fill(disk)]})
+    program = a_program(a_task("filling"), a_task("next", after=("filling",)), a_task("beside", after=("filling",)))
+    run = await bench.run(program, agent, run_id="r-1", token="child")
+    assert (run.state, run.error.code) == ("failed", "GEN-RESOURCE")
+    assert agent.paths == ["filling"]
+    ledger = Ledger(bench.store, "r-1")
+    assert (await ledger.attempt(program.leaves[0], "child")).state == "completed"
+    (disk / "filler").unlink()
+    assert (await bench.run(program, agent, run_id="r-2", token="child")).state == "completed"
 
 
 def test_a_result_that_finds_no_space_at_all_fails_its_task_and_the_ledger_stays_readable(machine, small_disk):

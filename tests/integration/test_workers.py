@@ -15,7 +15,10 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.states import Cancelling, Crashed
+from prefect.states import Cancelling, Crashed, Pending, Running
+
+from genesis.settings import PoolSettings
+from genesis.workers.claims import claim_message
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -207,6 +210,41 @@ async def test_a_lost_orchestrator_goes_on_in_another_child(fleet):
     assert "AwaitingRetry" in names
 
 
+async def held_by_a_silent_worker(fleet, deployment, pool, *states):
+    """Leave what a worker leaves that dies: its heartbeat, its claim, and states that came after that."""
+    await fleet.client.send_worker_heartbeat(pool, "silent", 30)
+    run = await fleet.start(deployment)
+    for state in (Pending(message=claim_message("silent")), *states):
+        await fleet.client.set_flow_run_state(run.id, state)
+    return run
+
+
+async def test_what_a_silent_worker_held_is_taken_by_another_or_ended(fleet):
+    pool = await fleet.pool()
+    work, run = await fleet.deploy("agent_task", pool), await fleet.deploy("orchestrate", pool)
+    claimed = await held_by_a_silent_worker(fleet, work, pool)
+    begun = await held_by_a_silent_worker(fleet, work, pool, Running())
+    cancelled = await held_by_a_silent_worker(fleet, work, pool, Running(), Cancelling())
+    orchestrating = await held_by_a_silent_worker(fleet, run, pool, Running())
+    await fleet.serve(pool, settings=PoolSettings(heartbeat_s=0.5, idle_poll_s=2, lost_after_s=2))
+    assert (await fleet.reach(begun, "Crashed")).state.message == "its worker 'silent' was lost"
+    await fleet.reach(cancelled, "Cancelled")
+    assert (await fleet.reach(claimed, "Completed")).run_count == 1
+    assert (await fleet.reach(orchestrating, "Completed")).run_count == 2
+
+
+async def test_flow_runs_of_a_worker_that_is_alive_are_left_alone_by_others(fleet):
+    pool = await fleet.pool()
+    deployment = await fleet.deploy("agent_task", pool)
+    quick = PoolSettings(heartbeat_s=0.5, idle_poll_s=2, lost_after_s=2)
+    await fleet.serve(pool, settings=quick)
+    run = await fleet.start(deployment, seconds=6)
+    await fleet.noted()
+    await fleet.serve(pool, settings=quick)
+    done = await fleet.reach(run, "Completed", "Crashed")
+    assert (done.state_name, done.run_count) == ("Completed", 1)
+
+
 async def test_work_that_was_ended_elsewhere_is_stopped(fleet):
     pool = await fleet.pool()
     deployment = await fleet.deploy("agent_task", pool)
@@ -372,6 +410,39 @@ async def test_an_outage_of_the_api_is_waited_for(fleet, monkeypatch):
         service.stop()
         service.stop()
         await until(lambda: any("has stopped" in text for text in fleet.said))
+
+
+@pytest.mark.parametrize(("limit", "slots"), [(1, 4), (4, 1), (None, 1)])
+async def test_one_run_of_another_tenant_does_not_wait_behind_all_of_one(fleet, limit, slots):
+    pool = await fleet.pool(limit=limit)
+    deployment = await fleet.deploy("agent_task", pool)
+    big = [await fleet.start(deployment, label="big", tags=["tenant:big"]) for _ in range(5)]
+    small = await fleet.start(deployment, label="small", tags=["tenant:small"])
+    await fleet.serve(pool, limit=slots)
+    for run in [small, *big]:
+        await fleet.reach(run, "Completed")
+    order = [note.split()[1] for note in fleet.notes() if note.split()[-1] in {"big", "small"}]
+    assert order.index("small") <= 1
+
+
+async def test_an_idle_worker_asks_once_for_all_its_pools(fleet):
+    pools = [await fleet.pool() for _ in range(5)]
+    service = await fleet.serve(*pools)
+    asked = []
+    once = service._api.client._client.send
+
+    async def counted(request, *more, **named):
+        asked.append(request.url.path)
+        return await once(request, *more, **named)
+
+    await until(lambda: service._wake.healthy)
+    await asyncio.sleep(2)  # the polls with which it begins
+    service._api.client._client.send = counted
+    await asyncio.sleep(4.5)
+    assert not [path for path in asked if path.endswith(("get_scheduled_flow_runs", "/heartbeat"))]
+    assert 2 <= len([path for path in asked if path.endswith("/flow_runs/filter")]) <= 4
+    deployment = await fleet.deploy("agent_task", pools[3])
+    await fleet.reach(await fleet.start(deployment), "Completed", seconds=10)
 
 
 class Cable:

@@ -75,10 +75,10 @@ class Fleet:
             enforce_parameter_schema=False,
         )
 
-    async def start(self, deployment: Any, **parameters: Any) -> FlowRun:
+    async def start(self, deployment: Any, *, tags: Iterable[str] = (), **parameters: Any) -> FlowRun:
         """Create a flow run."""
         parameters = {"folder": str(self.folder)} | parameters
-        return await self.client.create_flow_run_from_deployment(deployment, parameters=parameters)
+        return await self.client.create_flow_run_from_deployment(deployment, parameters=parameters, tags=list(tags))
 
     async def reach(self, flow_run: FlowRun, *states: str, seconds: float = 90.0) -> FlowRun:
         """Wait until a flow run has one of these states."""

@@ -18,7 +18,7 @@ from genesis.execute.dispatch.child import Child
 from genesis.execute.dispatch.desk import Desk
 from genesis.execute.dispatch.errands import Errands
 from genesis.execute.dispatch.pace import Pace
-from genesis.execute.dispatch.verdict import End, Verdict, crashed, judge
+from genesis.execute.dispatch.verdict import End, Verdict, crashed, judge, says_lost
 from genesis.execute.session import Session
 from genesis.model import KEPT, Leaf
 from genesis.observability.instruments import DISPATCHES, QUEUE_DEPTH
@@ -147,7 +147,8 @@ class Children:
             self._show(known)
             self._moved()
         if state in FINAL:
-            self._errand(known, self.finish(known, End(state, message)))
+            lost = state is StateType.CRASHED and says_lost(message)
+            self._errand(known, self.finish(known, End(state, message, lost=lost)))
         elif not new and len(known.leaves) - len(known.done) > 1 and state is StateType.RUNNING:
             self._errand(known, self.collect(known))
         return new and state in FINAL

@@ -165,7 +165,7 @@ class Dispatcher:
                     deployment,
                     parameters=parameters(run_id, leaves, attempt, self._session.left_s, self._lane_s(leaves, attempt)),
                     name=batch_name(leaves),
-                    tags=["genesis", f"cid:{self._session.correlation_id}", run_tag(run_id)],
+                    tags=[*self._session.tags, run_tag(run_id)],
                     idempotency_key=idempotency_key(run_id, leaves, attempt),
                     parent_task_run_id=link,
                     labels=_labels(),

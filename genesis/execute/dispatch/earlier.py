@@ -14,6 +14,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from genesis.execute.dispatch.child import Child, run_tag
 from genesis.execute.dispatch.line import Line
+from genesis.execute.dispatch.verdict import says_lost
 from genesis.execute.ledger import Ledger
 from genesis.model import Leaf, Program
 
@@ -28,6 +29,8 @@ class Earlier:
 
     child: Child
     final: bool
+    lost: str = ""
+    """What its state says, where it ended because its worker was lost."""
 
 
 async def earlier_children(line: Line, ledger: Ledger, program: Program) -> list[Earlier]:
@@ -41,7 +44,9 @@ async def earlier_children(line: Line, ledger: Ledger, program: Program) -> list
             child = _child(flow_run, leaves, state, _pool(program, leaves), line.clock())
             await _add_orders(child, ledger, by_path)
             final = flow_run.state is not None and flow_run.state.is_final()
-            found.append(Earlier(child, final))
+            message = (flow_run.state.message if flow_run.state is not None else None) or ""
+            lost = message if state is StateType.CRASHED and says_lost(message) else ""
+            found.append(Earlier(child, final, lost))
     return sorted(found, key=lambda earlier: -earlier.child.attempt)
 
 

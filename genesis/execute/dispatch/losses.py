@@ -1,32 +1,33 @@
-"""Notice that a worker has gone, without comparing the clocks of two machines.
+"""Notice that the worker of a child has gone.
 
-A worker's heartbeat moves a time in the API on. What that time says does not matter; how long it stays the same does,
-measured here, while the API answers: an API that was away could not be told that a worker is alive.
+Heartbeats are compared while the API answers: an API that was away could not be told that a worker is alive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import StateType, Worker
+from prefect.client.schemas.objects import State, StateType, Worker
 from prefect.exceptions import ObjectNotFound
 
 from genesis.execute.dispatch.child import Child
 from genesis.execute.dispatch.line import Line
+from genesis.resilience.heartbeats import Heartbeats
 
-__all__ = ["CLAIMED_BY", "Losses"]
+__all__ = ["CLAIMED_BY", "Losses", "claimant"]
 
 CLAIMED_BY = "claimed by "
 _PAGE = 200
 
 
-@dataclass(slots=True)
-class _Beat:
-    said: datetime | None
-    since: float
+def claimant(states: Iterable[State[Any]]) -> str:
+    """Name who took a flow run last, from its states in the order of time; empty where none says so."""
+    said = [state.message or "" for state in states if state.type is StateType.PENDING]
+    claims = [message.removeprefix(CLAIMED_BY) for message in said if message.startswith(CLAIMED_BY)]
+    return claims[-1] if claims else ""
 
 
 class Losses:
@@ -40,10 +41,7 @@ class Losses:
 
     def __init__(self, line: Line, *, lost_after_s: float, longest_gap_s: float):
         self._line = line
-        self._lost_after_s = lost_after_s
-        self._longest_gap_s = longest_gap_s
-        self._beats: dict[tuple[str, str], _Beat] = {}
-        self._looked_at = 0.0
+        self._beats = Heartbeats[tuple[str, str]](lost_after_s=lost_after_s, longest_gap_s=longest_gap_s)
         self._failures = 0
 
     async def look(self, quiet: Iterable[Child]) -> list[tuple[Child, str]]:
@@ -63,35 +61,22 @@ class Losses:
         beats: dict[tuple[str, str], datetime | None] = {}
         for pool in dict.fromkeys(child.pool for child in watched):
             beats |= await self._read(pool)
-        now = self._line.clock()
         for child in watched:
             beats.setdefault((child.pool, child.claimed_by or ""), None)
-        self._compare(now, beats)
+        now = self._line.clock()
+        if self._failures != self._line.failures:
+            self._beats.forget()
+        self._failures = self._line.failures
+        self._beats.compare(now, beats)
         return [
             (child, name)
             for child in watched
-            if (name := child.claimed_by) and now - self._beats[child.pool, name].since >= self._lost_after_s
+            if (name := child.claimed_by) and self._beats.is_lost((child.pool, name), now)
         ]
-
-    def _compare(self, now: float, beats: dict[tuple[str, str], datetime | None]) -> None:
-        """Take in what was read: a heartbeat that moved, or a break in the looking, starts the time anew."""
-        broken = self._failures != self._line.failures or now - self._looked_at > self._longest_gap_s
-        self._failures, self._looked_at = self._line.failures, now
-        if broken:
-            self._beats.clear()
-        for key, said in beats.items():
-            known = self._beats.get(key)
-            if known is None or known.said != said:
-                self._beats[key] = _Beat(said, now)
-        for key in self._beats.keys() - beats.keys():
-            del self._beats[key]
 
     async def _claimant(self, child: Child) -> str:
         """Read who took a child; empty where it does not say, as with workers of other types."""
-        states = await self._line.once("read_states", lambda client: client.read_flow_run_states(child.id))
-        said = [state.message or "" for state in states if state.type is StateType.PENDING]
-        claims = [message.removeprefix(CLAIMED_BY) for message in said if message.startswith(CLAIMED_BY)]
-        return claims[-1] if claims else ""
+        return claimant(await self._line.once("read_states", lambda client: client.read_flow_run_states(child.id)))
 
     async def _read(self, pool: str) -> dict[tuple[str, str], datetime | None]:
         beats: dict[tuple[str, str], datetime | None] = {}

@@ -17,7 +17,7 @@ from genesis.execute.dispatch.children import Children
 from genesis.execute.dispatch.line import Away, Line
 from genesis.execute.dispatch.losses import Losses
 from genesis.execute.dispatch.pools import Pools
-from genesis.execute.dispatch.verdict import End
+from genesis.execute.dispatch.verdict import End, lost_message
 from genesis.execute.session import Session
 from genesis.model import ErrorInfo
 
@@ -28,7 +28,6 @@ _TICK_S = 1.0
 _UNTAKEN_S = 3.0
 """A child that nobody took for this long makes its pool suspect; said within five seconds."""
 _POOL_AGAIN_S = 5.0
-_QUIET_S = 10.0
 _PENDING_S = 600.0
 """How long a child that was taken may need to begin: pulling an image, waiting for a node."""
 _AWAY_EXTRA_S = 120.0
@@ -54,7 +53,7 @@ class Oversight:
         self._children = children
         self._session = session
         self._losses = Losses(line, lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + 3 * _TICK_S)
-        self._quiet_s = min(_QUIET_S, how.lost_after_s / 2)
+        self._quiet_s = min(how.heartbeat_s, how.lost_after_s / 2)
         self._next: dict[str, float] = {}
         self._wake = asyncio.Event()
 
@@ -179,7 +178,7 @@ class Oversight:
         if not quiet or not self._due("workers", self._session.settings.pools.heartbeat_s):
             return
         for child, worker in await self._losses.look(quiet):
-            await self._crash(child, f"its worker {worker!r} was lost")
+            await self._crash(child, lost_message(worker))
 
     async def _crash(self, child: Child, why: str) -> None:
         """Fence a child whose worker is lost, and deal with its leaves; one that has ended after all is left alone."""

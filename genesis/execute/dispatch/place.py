@@ -27,10 +27,11 @@ from genesis.execute.dispatch.line import Away, Line, connect, impatient
 from genesis.execute.dispatch.outbox import Outbox
 from genesis.execute.dispatch.oversight import Oversight, close_child, stop_child
 from genesis.execute.dispatch.pools import Pools
+from genesis.execute.dispatch.verdict import End
 from genesis.execute.dispatch.waiter import Waiter
 from genesis.execute.ledger import is_done
 from genesis.execute.session import Session
-from genesis.execute.unrun import Node
+from genesis.execute.task_runs import Node
 from genesis.model import FINISHED, KEPT, Leaf, Outcome
 from genesis.observability.correlation import here
 
@@ -40,7 +41,7 @@ _log = logging.getLogger(__name__)
 _LAST_WORD_S = 6.0
 """How long a child whose work is done may take to say that it has ended."""
 _STOPPED_S = 8.0
-"""How long children that were told to stop are waited for: their workers end them within 3 s, then by force."""
+"""How long children that were told to stop are waited for: their workers end them within 2 s, then by force."""
 
 
 def _nothing(text: str) -> None:
@@ -227,11 +228,22 @@ class PoolPlace:
                 adopted[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
         for earlier in found:
             needed = [leaf for leaf in earlier.child.leaves if not self._is_settled(leaf, adopted)]
-            if not earlier.final and not needed:
+            if not needed and not earlier.final:
                 await self._lanes.close(earlier.child)
-            if not earlier.final and needed and self._children.taken.isdisjoint(leaf.index for leaf in needed):
+            if not needed or not self._children.taken.isdisjoint(leaf.index for leaf in needed):
+                continue
+            if not earlier.final:
                 self._children.add(earlier.child)
+            elif earlier.lost and await self._maybe_done(earlier.child, needed):
+                self._children.add(earlier.child)
+                end = End(earlier.child.state, earlier.lost, lost=True)
+                self._errand(self._children.finish(earlier.child, end), needed)
         return adopted
+
+    async def _maybe_done(self, child: Child, leaves: Sequence[Leaf]) -> bool:
+        """Whether leaves whose latest child lost its worker may have had effects that nobody has judged yet."""
+        latest = [leaf for leaf in leaves if leaf.side_effects and self._attempts[leaf.index] == child.attempt]
+        return any([await self._session.ledger.outcome(leaf) is None for leaf in latest])
 
     async def _adopted(self, child: Child, adopted: Mapping[int, Outcome]) -> dict[int, Outcome]:
         new: dict[int, Outcome] = {}

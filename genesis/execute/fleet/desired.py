@@ -8,11 +8,11 @@ from typing import Literal
 
 from genesis.errors import DocumentError
 from genesis.model import AgentProfile, Registry
+from genesis.model.agent import orchestrator_pool
 from genesis.model.base import Model
 
 __all__ = [
     "MARK",
-    "ORCHESTRATOR_POOL",
     "WORKER_TYPE",
     "Fleet",
     "Pool",
@@ -22,7 +22,6 @@ __all__ = [
     "owner_of",
 ]
 
-ORCHESTRATOR_POOL = "genesis"
 WORKER_TYPE = "genesis"
 MARK = "(kept by genesis pools sync)"
 """In a pool's description: it was made here, and may be removed here. A project's own has the project's name in it."""
@@ -62,6 +61,13 @@ class Fleet(Model):
     pools: tuple[Pool, ...]
     project: str = ""
     """Name of the project that they are of; several projects can have pools on one server."""
+    named: bool = False
+    """Whether pools and deployments have the project's name in theirs."""
+
+    @property
+    def deployment(self) -> str:
+        """Name of the deployments of the flows that no agent has: `default`, or the project's own."""
+        return self.project if self.named else "default"
 
     @property
     def agent_pools(self) -> tuple[Pool, ...]:
@@ -88,6 +94,8 @@ def owner_of(description: str | None) -> str | None:
 def fleet_of(registry: Registry, *, orchestrators: int, project: str = "") -> Fleet:
     """Derive the fleet.
 
+    A project that the registry names counts before a given one.
+
     Args:
         registry: The agents.
         orchestrators: How many runs are orchestrated at once.
@@ -96,6 +104,7 @@ def fleet_of(registry: Registry, *, orchestrators: int, project: str = "") -> Fl
     Raises:
         DocumentError: A pool's name cannot be used on a Prefect server, or two pools would share a deployment.
     """
+    project = registry.project or project
     members: dict[str, list[AgentProfile]] = {}
     for agent in registry.agents:
         members.setdefault(agent.pool_name, []).append(agent)
@@ -106,13 +115,13 @@ def fleet_of(registry: Registry, *, orchestrators: int, project: str = "") -> Fl
             hint="give the agent another `pool` in the agents file",
         )
     whole = Pool(
-        name=ORCHESTRATOR_POOL,
+        name=orchestrator_pool(registry.project),
         description=f"Orchestrating runs, pre-flight checks and housekeeping {mark_of(project)}",
         isolation="process",
         concurrency_limit=orchestrators,
     )
     pools = (whole, *(_pool(name, agents, project) for name, agents in members.items()))
-    return Fleet(pools=pools, project=project)
+    return Fleet(pools=pools, project=project, named=registry.project is not None)
 
 
 def _pool(name: str, agents: list[AgentProfile], project: str) -> Pool:

@@ -9,18 +9,13 @@ from pydantic import JsonValue
 
 from genesis.errors import RunError
 from genesis.execute.fleet.automations import AutomationSpec
-from genesis.execute.fleet.desired import ORCHESTRATOR_POOL, WORKER_TYPE, Fleet, Pool, owner_of
+from genesis.execute.fleet.desired import WORKER_TYPE, Fleet, Pool, owner_of
 from genesis.execute.fleet.template import Template, merged, template_for
 from genesis.model.base import Model
 
 __all__ = ["Change", "Difference", "Field", "SeenAutomation", "SeenPool", "SeenServer", "compare"]
 
 _TOLD_TOGETHER = 5
-_SHARED = (
-    "pool {!r} belongs to project {!r}, and is left alone: its workers run deployed runs with that project's agents. "
-    "Use `genesis run --pools` here, or a server of this project's own; `prefect deploy --all` would replace its "
-    "deployments"
-)
 _NAMELESS = "a sync of the project that has it gives it one; if none has: prefect work-pool delete"
 
 
@@ -127,9 +122,6 @@ def compare(
     notes: list[str] = []
     for pool in fleet.pools:
         found = pools.get(pool.name)
-        if pool.name == ORCHESTRATOR_POOL and _is_anothers(found, fleet):
-            notes.append(_SHARED.format(pool.name, found.owner if found else ""))
-            continue
         change = _created(pool, base) if found is None else _updated(pool, found, base, notes)
         changes += [change] if change else []
     named = {automation.name: automation for automation in seen.automations}
@@ -144,21 +136,28 @@ def compare(
 def _refuse_clashes(fleet: Fleet, seen: SeenServer) -> None:
     """Make sure that nothing that is wanted belongs to another project."""
     others = {pool.name: pool.owner for pool in seen.pools if _is_anothers(pool, fleet)}
-    wanted = [pool.name for pool in fleet.agent_pools]
+    wanted = [pool.name for pool in fleet.pools]
     clashes = [f"work pool {name!r} belongs to {others[name]!r}" for name in wanted if name in others]
-    for pool in fleet.agent_pools:
-        name = f"agent_task/{pool.deployment}"
-        if (whose := others.get(seen.deployed_on.get(name, ""))) is not None and pool.name not in others:
+    for name, pool in _deployments(fleet):
+        if (whose := others.get(seen.deployed_on.get(name, ""))) is not None and pool not in others:
             clashes.append(f"deployment {name!r} belongs to {whose!r}")
     if not clashes:
         return
     this = f"project {fleet.project!r}" if fleet.project else "no project"
     raise RunError(
         f"another project has what this one would make: {_listed(clashes)}; this is {this}",
-        hint="give the agents pools of their own (`pool` in the agents file), or use another server; if it is the same "
+        hint="to give pools and deployments the name of this one: genesis init --project NAME; if it is the same "
         "project, give it the same `name` in prefect.yaml",
         code="GEN-FLEET-CLASH",
     )
+
+
+def _deployments(fleet: Fleet) -> Iterator[tuple[str, str]]:
+    """Name the deployments of a fleet, each with its pool."""
+    for flow in ("orchestrate", "preflight", "housekeeping"):
+        yield f"{flow}/{fleet.deployment}", fleet.pools[0].name
+    for pool in fleet.agent_pools:
+        yield f"agent_task/{pool.deployment}", pool.name
 
 
 def _is_anothers(pool: SeenPool | None, fleet: Fleet) -> bool:
@@ -281,9 +280,7 @@ def _still_to_do(fleet: Fleet, seen: SeenServer) -> Iterator[str]:
     paused = [pool.name for pool in fleet.pools if pool.name in pools and pools[pool.name].is_paused]
     for name in paused:
         yield f"pool {name!r} is paused, so its work waits; to go on: prefect work-pool resume {name}"
-    wanted = ["orchestrate/default", "preflight/default", "housekeeping/default"]
-    wanted += [f"agent_task/{pool.deployment}" for pool in fleet.agent_pools]
-    missing = [name for name in wanted if name not in seen.deployments]
+    missing = [name for name, _ in _deployments(fleet) if name not in seen.deployments]
     if missing:
         yield f"missing deployments: {_listed(missing)}; to make them: genesis init, then prefect deploy --all"
     idle = [pool.name for pool in fleet.pools if not (pool.name in pools and pools[pool.name].has_workers)]

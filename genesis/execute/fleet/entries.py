@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from genesis.execute.fleet.desired import ORCHESTRATOR_POOL, Fleet
+from genesis.execute.fleet.desired import Fleet
 from genesis.model.base import Model
 
 __all__ = ["FLOWS", "KEPT_KEY", "KEPT_VALUE", "Entry", "entries_of", "flow_of"]
@@ -70,7 +70,8 @@ def entries_of(fleet: Fleet, *, from_files: bool) -> tuple[Entry, ...]:
         _entry("agent_task", pool.deployment, pool.name, f"Tasks of {', '.join(pool.agents)}", from_files)
         for pool in fleet.agent_pools
     ]
-    whole = {flow: _entry(flow, "default", ORCHESTRATOR_POOL, about, from_files) for flow, about in _ABOUT.items()}
+    pool = fleet.pools[0].name
+    whole = {flow: _entry(flow, fleet.deployment, pool, about, from_files) for flow, about in _ABOUT.items()}
     entries = (whole["orchestrate"], whole["preflight"], whole["housekeeping"], *agents)
     if not fleet.project:
         return entries

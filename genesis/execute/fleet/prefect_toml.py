@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from genesis.document import write_atomic
+from genesis.document import write_output
 
 __all__ = ["PREFECT_FILE", "point_prefect_here"]
 
@@ -39,5 +39,5 @@ def point_prefect_here(api_url: str, folder: Path) -> bool:
             return False
         if old == content:
             return True
-    write_atomic(file, content)
+    write_output(file, content)
     return True

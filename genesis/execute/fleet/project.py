@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 from collections.abc import Iterator
 from difflib import unified_diff
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from genesis.document import write_atomic
+from genesis.document import parse, write_output
 from genesis.errors import DocumentError, ResourceError, UsageError
 from genesis.execute.fleet.desired import fleet_of
 from genesis.execute.fleet.entries import FLOWS
@@ -20,14 +20,16 @@ from genesis.model.base import Model
 from genesis.routing import load_registry
 from genesis.settings import Limits
 
-__all__ = ["AGENTS_FILE", "FileStep", "Project", "plan_project", "project_name", "write_project"]
+__all__ = ["AGENTS_FILE", "FileStep", "Project", "folder_project", "plan_project", "project_name", "write_project"]
 
 AGENTS_FILE = Path("deployments/agents.yaml")
 _PLAYBOOKS = Path("deployments/playbooks")
 _PREFECT_FILE = Path("prefect.yaml")
 _FLOW_LINE = "# Kept in step by `genesis init`. Without this line the file is yours, state hooks and all.\n"
 _ASIDE = ".bak"
-_NEW_FILE_MODE = 0o666
+_LONGEST_NAME = 40
+_PROJECT_LINE = re.compile(r"^project:.*$", re.MULTILINE)
+_AGENTS_LINE = re.compile(r"^agents:", re.MULTILINE)
 
 _ABOUT = {
     "orchestrate": "plan, check and run a request or a plan",
@@ -77,13 +79,20 @@ class Project(Model):
 
 
 def plan_project(
-    root: Path, *, agents: Path | None = None, force: bool = False, check: bool = False, limits: Limits | None = None
+    root: Path,
+    *,
+    agents: Path | None = None,
+    project: str | None = None,
+    force: bool = False,
+    check: bool = False,
+    limits: Limits | None = None,
 ) -> Project:
     """Decide what to write. Nothing is written yet.
 
     Args:
         root: The project's folder; it may be missing.
         agents: Agents file to begin with, instead of the packaged one.
+        project: Name that the pools and deployments are to carry; as the agents file has it where it is missing.
         force: Replace what the team edits, too.
         check: The question is only whether the files are in step with `agents`, or with the project's own agents file.
         limits: Bounds on the agents file.
@@ -96,6 +105,8 @@ def plan_project(
     if root.exists() and not root.is_dir():
         raise UsageError(f"{str(root)!r} is a file, not a folder", hint="name the folder of the project")
     registry, step = _agents(root, agents, force=force, check=check, limits=limits)
+    if project is not None and project != registry.project:
+        registry, step = _named(root, step, project, limits)
     steps = [step, *_playbooks(root, force=force), *_flows(root, force=force), _prefect(root, registry, force=force)]
     return Project(root=root, steps=tuple(steps), agents=len(registry.agents))
 
@@ -110,6 +121,12 @@ def project_name(root: Path) -> str:
     return "" if text is None else project_in(text)
 
 
+def folder_project(root: Path) -> str:
+    """Make a project's name of its folder's, as names of pools and deployments can have it."""
+    words = re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-")
+    return words[:_LONGEST_NAME].strip("-") or "project"
+
+
 def write_project(project: Project) -> None:
     """Write what was decided. A file that is replaced although the team may have edited it is kept as `NAME.bak`.
 
@@ -121,8 +138,8 @@ def write_project(project: Project) -> None:
             continue
         path = project.root / step.path
         if step.action == "replace" and step.before is not None:
-            _write(path.with_name(f"{path.name}{_ASIDE}"), step.before, path)
-        _write(path, step.after, path)
+            write_output(path.with_name(f"{path.name}{_ASIDE}"), step.before, like=path)
+        write_output(path, step.after)
 
 
 def _agents(
@@ -145,6 +162,21 @@ def _agents(
     after = _packaged("agents.yaml") if given is None else _given(given, limits)
     source = "as packaged" if given is None else f"a copy of {given}"
     return load_registry(given, limits=limits), _step(path, before, after, source)
+
+
+def _named(root: Path, step: FileStep, project: str, limits: Limits | None) -> tuple[Registry, FileStep]:
+    """Put the project's name into the agents file, and leave everything else in it as it is."""
+    before = _content(root / AGENTS_FILE)
+    text = step.after if step.after is not None else before or ""
+    line = f"project: {json.dumps(project)}"
+    after = _PROJECT_LINE.sub(line, text, count=1)
+    if after == text:
+        after = _AGENTS_LINE.sub(lambda found: f"{line}\n\n{found[0]}", text, count=1)
+    registry = load_registry(parse(after, source=str(root / AGENTS_FILE), limits=limits), limits=limits)
+    if registry.project != project:
+        hint = f"write it into {AGENTS_FILE}, beside `agents`: {line}"
+        raise DocumentError(f"the project's name cannot be put into {str(root / AGENTS_FILE)!r}", hint=hint)
+    return registry, _step(AGENTS_FILE.as_posix(), before, after, f"of project {project!r}", replaces=False)
 
 
 def _given(path: Path, limits: Limits | None) -> str:
@@ -185,7 +217,8 @@ def _prefect(root: Path, registry: Registry, *, force: bool) -> FileStep:
     before = _content(root / _PREFECT_FILE)
     new = fleet_of(registry, orchestrators=1, project=project_in(json.dumps({"name": root.resolve().name})))
     try:
-        fleet = new if before is None else new.model_copy(update={"project": project_in(before)})
+        known = registry.project or ("" if before is None else project_in(before))
+        fleet = new if before is None else new.model_copy(update={"project": known})
         synced = in_step(before, fleet)
     except DocumentError:
         if not force:
@@ -224,23 +257,3 @@ def _content(path: Path) -> str | None:
         raise DocumentError(f"{str(path)!r} is not UTF-8 (byte {error.start})", hint="save it as UTF-8") from error
     except OSError as error:
         raise ResourceError(f"{str(path)!r} cannot be read: {error.strerror}", hint="check its permissions") from error
-
-
-def _write(path: Path, content: str, like: Path) -> None:
-    """Write a file with the permissions of another, or of a new one; a link stays a link."""
-    try:
-        mode = like.stat().st_mode & 0o777 if like.exists() else _NEW_FILE_MODE & ~_umask()
-        target = path.resolve()
-        write_atomic(target, content)
-        target.chmod(mode)
-    except OSError as error:
-        raise ResourceError(
-            f"{str(path)!r} cannot be written: {error.strerror}", hint="check its permissions"
-        ) from error
-
-
-def _umask() -> int:
-    """Read the process's mask; there is no way to read it without setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

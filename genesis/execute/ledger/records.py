@@ -60,6 +60,8 @@ class Header(Model):
     """Whether leaves run on the work pools of their agents."""
     flow_run_id: str | None = None
     """The flow run whose run it is, where a worker runs it; no other flow run goes on with it by itself."""
+    tenant: str | None = None
+    """For whom it is, where that was said."""
     folder: str | None = None
     """Where it was started, which is where its leaves run; None where they run on workers."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
 
 from genesis.errors import ResourceError
@@ -11,6 +13,8 @@ __all__ = ["Reserve"]
 
 _LEAST = 512 * 1024
 _A_LEAF = 512
+_ROOM = 2 * _LEAST
+"""What a worker finds on the disk besides, or begins nothing: more than a reserve that was given back leaves."""
 
 
 class Reserve:
@@ -40,6 +44,21 @@ class Reserve:
         except OSError as error:
             self.drop()
             raise ResourceError.of(error, f"{str(self._file)!r} cannot be written", path=self._file) from error
+
+    def require(self) -> None:
+        """Make sure that the disk has room, so that what begins now can be written down when it has ended.
+
+        A run's own process learns from its writes that the disk is full. Workers on it have to look: what they have
+        under way shares the one reserve.
+
+        Raises:
+            ResourceError: It has not.
+        """
+        if self._file is None or not self._file.parent.is_dir():
+            return
+        if shutil.disk_usage(self._file.parent).free < _ROOM:
+            lack = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise ResourceError.of(lack, f"{str(self._file.parent)!r} has no space for records", path=self._file)
 
     def drop(self) -> bool:
         """Give the space back; says whether there was any."""

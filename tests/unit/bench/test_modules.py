@@ -9,6 +9,7 @@ _NAMES = [
     "audit",
     "chaos",
     "dispatch",
+    "durability",
     "fleet",
     "memory",
     "observability",

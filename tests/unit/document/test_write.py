@@ -1,10 +1,11 @@
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
-from genesis.document import dump_json, dump_yaml, parse, write_atomic
+from genesis.document import dump_json, dump_yaml, parse, write_atomic, write_output
 from genesis.errors import ResourceError
 
 _VALUE = {"a": "yes", "b": ["1", 1, None, True, 1.5], "c": {"ключ": "значение"}, "d": "line\nbreak", "e": ""}
@@ -51,3 +52,40 @@ def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ResourceError, match="cannot be written"):
         write_atomic(tmp_path / "file" / "below", "x")
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_new_output_has_the_permissions_of_any_new_file_and_an_old_one_keeps_its_own(tmp_path: Path):
+    (tmp_path / "plain").touch()
+    (tmp_path / "tight").touch(mode=0o640)
+    write_output(tmp_path / "new", "x")
+    write_output(tmp_path / "tight", "x")
+    write_output(tmp_path / "copy", "x", like=tmp_path / "tight")
+    assert _mode(tmp_path / "new") == _mode(tmp_path / "plain")
+    assert (_mode(tmp_path / "tight"), _mode(tmp_path / "copy")) == (0o640, 0o640)
+
+
+def test_an_output_that_is_a_link_stays_one(tmp_path: Path):
+    (tmp_path / "link").symlink_to("file")
+    write_output(tmp_path / "link", "x")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "x"
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ResourceError, match="cannot be written"):
+        write_output(tmp_path / "loop", "x")
+
+
+def test_an_output_that_is_a_pipe_or_a_device_is_written_to_and_not_replaced(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_output(pipe, "zw\u00f6lf")
+    assert os.read(reader, 100).decode() == "zw\u00f6lf"
+    os.close(reader)
+    assert pipe.is_fifo()
+    with pytest.raises(ResourceError, match="No space left"):
+        write_output(Path("/dev/full"), "x" * 100_000)
+    assert Path("/dev/full").is_char_device()

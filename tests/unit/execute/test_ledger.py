@@ -3,6 +3,7 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -283,6 +284,17 @@ async def test_a_record_takes_the_place_of_the_reserve_when_the_disk_is_full(tmp
     assert ledger.full is not None
     assert ledger.full.code == "GEN-RESOURCE"
     assert await ledger.outcome(_LEAF) == _done()
+
+
+def test_room_for_records_is_required_on_the_runs_own_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(FolderStore(tmp_path), "not-begun").reserve.require()
+    ledger = Ledger(FolderStore(tmp_path), "r1")
+    ledger.reserve.hold(1)
+    ledger.reserve.require()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=700_000))
+    with pytest.raises(ResourceError, match="no space for records") as caught:
+        ledger.reserve.require()
+    assert caught.value.data["errno"] == "ENOSPC"
 
 
 async def test_without_a_reserve_a_full_disk_is_told_at_once_and_not_to_be_repeated(tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
 """Leaves that never ran, in Prefect's graph: bounded, in document order, behind what they come after."""
 
-from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.objects import TaskRunResult
 
-from genesis.execute import unrun
+from genesis.execute import task_runs
 from genesis.execute.unrun import show_unrun
 from genesis.model import ErrorInfo, Outcome
 from genesis.testing import a_program, a_task
@@ -15,10 +14,8 @@ from genesis.testing import a_program, a_task
 @pytest.fixture
 def told(monkeypatch):
     found = []
-    context = SimpleNamespace(flow_run=SimpleNamespace(id=uuid4()))
-    monkeypatch.setattr(unrun, "FlowRunContext", SimpleNamespace(get=lambda: context))
     monkeypatch.setattr(
-        unrun, "emit_task_run_state_change_event", lambda run, initial_state, validated_state: found.append(run)
+        task_runs, "emit_task_run_state_change_event", lambda run, initial_state, validated_state: found.append(run)
     )
     return found
 
@@ -36,7 +33,9 @@ def test_each_is_final_and_behind_what_it_comes_after(told):
         2: skipped("c"),
         3: Outcome(id="d", agent="worker", state="cancelled"),
     }
-    assert show_unrun(program, outcomes, {0: node}) == 3
+    graph, left_out = show_unrun(program, outcomes, {0: node}, uuid4())
+    assert [graph[index].id for index in (1, 2, 3)] == [run.id for run in told]
+    assert left_out == 0
     assert [run.name for run in told] == ["worker · b", "worker · c", "worker · d"]
     assert [run.state_name for run in told] == ["Skipped", "Skipped", "Cancelled"]
     assert all(run.state.is_final() for run in told)
@@ -47,7 +46,8 @@ def test_each_is_final_and_behind_what_it_comes_after(told):
 def test_what_runs_waits_or_is_shown_already_is_left_alone(told):
     program = a_program(a_task("a"), a_task("b"), a_task("c"))
     outcomes = {0: Outcome(id="a", agent="worker", state="completed"), 1: skipped("b")}
-    assert show_unrun(program, outcomes, {1: TaskRunResult(id=uuid4())}) == 0
+    nodes = {1: TaskRunResult(id=uuid4())}
+    assert show_unrun(program, outcomes, nodes, uuid4()) == (nodes, 0)
     assert told == []
 
 
@@ -55,14 +55,11 @@ def test_of_very_many_the_first_are_shown_and_edges_are_bounded(told):
     names = [f"t{number}" for number in range(1500)]
     program = a_program(*(a_task(name) for name in names[:-1]), a_task(names[-1], after=tuple(names[:-1])))
     outcomes = {leaf.index: skipped(leaf.path) for leaf in program.leaves}
-    assert show_unrun(program, outcomes, {}) == len(told) == 1000
+    graph, left_out = show_unrun(program, outcomes, {}, uuid4())
+    assert len(graph) == len(told) == 1000
+    assert left_out == 500
     told.clear()
     last = program.leaves[-1].index
     nodes = {leaf.index: TaskRunResult(id=uuid4()) for leaf in program.leaves[:-1]}
-    assert show_unrun(program, {last: outcomes[last]}, nodes) == 1
+    assert len(show_unrun(program, {last: outcomes[last]}, nodes, uuid4())[0]) == 1500
     assert len(told[0].task_inputs["after"]) == 50
-
-
-def test_without_a_flow_run_nothing_is_shown():
-    program = a_program(a_task("a"))
-    assert show_unrun(program, {0: skipped("a")}, {}) == 0

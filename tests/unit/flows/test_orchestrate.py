@@ -1,23 +1,36 @@
 """How the flow run of a run is named and tagged."""
 
-from types import SimpleNamespace
-
 import pytest
 
+from genesis.execute.ledger import FolderStore, Ledger
+from genesis.execute.session import Course, Session
 from genesis.flows.orchestrate import _name, _tags
+from genesis.settings import Settings
 from genesis.testing import a_program, a_task
 
 
 @pytest.mark.parametrize(
-    ("rehearse", "tags", "name"),
+    ("rehearse", "tenant", "tags", "name"),
     [
-        (None, ["genesis", "cid:c-1"], "r-1 · Do it"),
-        (0.5, ["genesis", "cid:c-1", "rehearsal"], "r-1 · rehearsal · Do it"),
-        (0.0, ["genesis", "cid:c-1", "rehearsal"], "r-1 · rehearsal · Do it"),
+        (None, None, ["genesis", "cid:c-1"], "r-1 · Do it"),
+        (None, "acme", ["genesis", "cid:c-1", "tenant:acme"], "r-1 · Do it"),
+        (0.5, None, ["genesis", "cid:c-1", "rehearsal"], "r-1 · rehearsal · Do it"),
+        (0.0, None, ["genesis", "cid:c-1", "rehearsal"], "r-1 · rehearsal · Do it"),
     ],
 )
-def test_a_rehearsal_is_told_by_a_tag_and_the_name(rehearse, tags, name):
+def test_a_rehearsal_and_a_tenant_are_told_by_a_tag(rehearse, tenant, tags, name, tmp_path):
     program = a_program(a_task("a"), request="Do\nit")
-    session = SimpleNamespace(run_id="r-1", correlation_id="c-1", program=program, rehearse=rehearse)
+    ledger = Ledger(FolderStore(tmp_path), "r-1")
+    session = Session(
+        Course(program),
+        ledger,
+        "c-1",
+        Settings(),
+        executor=None,
+        slots=1,
+        files=tmp_path,
+        rehearse=rehearse,
+        tenant=tenant,
+    )
     assert _tags(session) == tags
     assert _name(session) == name

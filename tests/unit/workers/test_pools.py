@@ -105,7 +105,28 @@ async def test_only_pools_of_this_type_get_a_heartbeat(made):
     await pools.refresh()
     for pool in pools.all.values():
         await pools.heartbeat(pool)
-    assert made.client.beats == [("a", "w", 5)]
+    assert [(pool, worker) for pool, worker, _ in made.client.beats] == [("a", "w")]
+
+
+async def test_heartbeats_are_frequent_only_while_somebody_compares_them(made):
+    made.client.records = [record("a")]
+    pools = made.pools("a")
+    await pools.refresh()
+    pool = pools.all["a"]
+    await pools.heartbeat(pool)
+    pool.running = 1
+    await pools.heartbeat(pool)
+    assert [interval_s for _, _, interval_s in made.client.beats] == [30, 5]
+
+
+async def test_a_worker_that_stops_is_soon_taken_to_be_offline(made):
+    made.client.records = [record("a"), record("b", type="docker")]
+    pools = made.pools("a", "b", "c")
+    await pools.refresh()
+    await pools.leave()
+    assert made.client.beats == [("a", "w", 1)]
+    made.client.fault = refused(503)
+    await pools.leave()
 
 
 async def test_a_heartbeat_that_fails_is_no_end(made):

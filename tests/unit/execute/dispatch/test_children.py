@@ -5,7 +5,7 @@ import pytest
 from prefect.client.schemas.objects import StateType
 
 from genesis.errors import ServiceError
-from genesis.execute.dispatch.verdict import End
+from genesis.execute.dispatch.verdict import End, lost_message
 from genesis.model import Outcome
 from genesis.testing.plans import a_task, an_agent
 
@@ -147,6 +147,17 @@ async def test_side_effects_of_a_child_that_never_began_are_done_again(make):
     run.children.add(child)
     await run.children.finish(child, End(CRASHED, "no image"))
     assert run.again == [leaf]
+
+
+async def test_a_crash_that_another_worker_saw_from_outside_may_have_been_at_work_at_any_of_its_leaves(make):
+    run = make(a_task("a"), a_task("b", side_effects=True))
+    child = run.child(began_at=0.0)
+    waiting = [run.desk.ask(leaf) for leaf in run.program.leaves]
+    run.children.add(child)
+    run.children.child_changed(child.id, CRASHED, lost_message("w1"))
+    await settle()
+    assert run.again == [run.program.leaves[0]]
+    assert (await waiting[1]).error.code == "GEN-DISPATCH-MAYBE-DONE"
 
 
 async def test_side_effects_of_a_child_that_ran_fail(make):

@@ -2,10 +2,11 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 from prefect.client.schemas.objects import StateType
-from prefect.states import Completed, Running
+from prefect.states import Completed, Crashed, Running
 
 from genesis.execute.dispatch.child import parameters
 from genesis.execute.dispatch.earlier import earlier_children
+from genesis.execute.dispatch.verdict import lost_message
 from genesis.execute.ledger import LaneOrder
 from genesis.testing.plans import a_task
 
@@ -31,6 +32,15 @@ async def test_children_of_this_run_and_plan_are_found_the_latest_attempt_first(
         "agent-qa",
         True,
     )
+
+
+async def test_a_child_that_crashed_with_its_worker_is_told_from_one_that_crashed_by_itself(make, line, api):
+    run = make(a_task("a"))
+    given = parameters("r1", run.program.leaves, 1)
+    ends = [Crashed(message=lost_message("w1")), Crashed(message="killed"), Running()]
+    api.answers("read_flow_runs", lambda **_: [flow_run(given, state) for state in ends])
+    found = await earlier_children(line, run.session.ledger, run.program)
+    assert [earlier.lost for earlier in found] == ["its worker 'w1' was lost", "", ""]
 
 
 async def test_flow_runs_that_are_no_children_of_this_plan_are_left_out(make, line, api):

@@ -170,8 +170,8 @@ async def passing(seen, clock, seconds):
         clock.now += 1
 
 
-async def test_a_silent_worker_is_lost_after_twenty_seconds_of_watching_and_its_child_is_fenced(silent, clock, api):
-    await passing(silent, clock, 29)
+async def test_a_silent_worker_is_lost_after_eight_seconds_of_watching_and_its_child_is_fenced(silent, clock, api):
+    await passing(silent, clock, 9)
     assert states(api) == []
     await passing(silent, clock, 4)
     assert states(api) == [StateType.CRASHED]

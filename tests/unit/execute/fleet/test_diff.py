@@ -219,11 +219,27 @@ def test_a_pool_that_belongs_to_another_project_is_a_clash_and_no_change():
         compare(FLEET, takeover(), seen, base=BASE)
 
 
-def test_the_orchestrators_pool_of_another_project_is_left_alone():
+def test_the_orchestrators_pool_of_another_project_is_a_clash_unless_this_ones_carries_its_name():
     theirs = seen_pool(FLEET.pools[0], description=f"theirs {mark_of('theirs')}", concurrency_limit=99)
-    found = compare(MINE, takeover(), server(replace=[theirs]), base=BASE)
-    assert "genesis" not in {change.name for change in found.changes}
-    assert any("pool 'genesis' belongs to project 'theirs'" in note for note in found.notes)
+    with pytest.raises(RunError, match="work pool 'genesis' belongs to 'theirs'") as caught:
+        compare(MINE, takeover(), server(replace=[theirs]), base=BASE)
+    assert "genesis init --project" in caught.value.hint
+    named = Registry(project="mine", agents=(an_agent("qa_agent"),)).in_project
+    mine = fleet_of(named, orchestrators=10, project="folder")
+    found = compare(mine, (), SeenServer(pools=(theirs,)), base=BASE, prune=True)
+    assert [(change.action, change.name) for change in found.changes] == [
+        ("create", "mine-genesis"),
+        ("create", "mine-agent-qa"),
+    ]
+    assert any("orchestrate/mine" in note and "agent_task/mine-agent-qa" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("flow", ["orchestrate", "preflight", "housekeeping"])
+def test_a_flows_deployment_on_a_pool_of_another_project_is_a_clash(flow):
+    seen = server(more=[owned("theirs", name="their-pool")])
+    seen = seen.model_copy(update={"deployed_on": {f"{flow}/default": "their-pool"}})
+    with pytest.raises(RunError, match=f"deployment '{flow}/default' belongs to 'theirs'"):
+        compare(MINE, takeover(), seen, base=BASE)
 
 
 def test_a_deployment_on_a_pool_of_another_project_is_a_clash():

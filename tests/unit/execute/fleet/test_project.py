@@ -8,7 +8,7 @@ import yaml
 
 from genesis.errors import DocumentError, ResourceError, UsageError
 from genesis.execute.fleet.entries import FLOWS
-from genesis.execute.fleet.project import plan_project, write_project
+from genesis.execute.fleet.project import folder_project, plan_project, write_project
 from genesis.planning.playbook import load_playbooks
 from genesis.routing import load_registry
 
@@ -219,3 +219,42 @@ def test_diff_of_a_file_without_a_last_line_break_is_whole(root):
     prefect.write_text(prefect.read_text().rstrip("\n").replace("name: agent-finance", "name: other"))
     (step,) = [step for step in plan_project(root).steps if step.changes]
     assert all(line[0] in "-+ @\\" for line in step.diff().splitlines())
+
+
+def test_a_projects_name_is_put_into_pools_and_deployments_and_stays(root):
+    project = made(root, project="shop")
+    assert actions(project) == {"deployments/agents.yaml": "write", "prefect.yaml": "write"}
+    registry = load_registry(root / "deployments/agents.yaml")
+    assert registry.project == "shop"
+    assert {agent.pool_name for agent in registry.agents} >= {"shop-agent-qa"}
+    deployed = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    assert {entry["name"] for entry in deployed if not entry["entrypoint"].endswith("agent_task")} == {"shop"}
+    assert all(entry["work_pool"]["name"].startswith("shop-") for entry in deployed)
+    assert "# The packaged agents" in (root / "deployments/agents.yaml").read_text()
+    assert plan_project(root).in_step
+    made(root, project="store")
+    assert load_registry(root / "deployments/agents.yaml").project == "store"
+    assert "shop" not in (root / "prefect.yaml").read_text()
+
+
+def test_a_new_project_can_begin_with_its_name(tmp_path):
+    made(tmp_path / "fleet", project="shop")
+    assert load_registry(tmp_path / "fleet/deployments/agents.yaml").project == "shop"
+    assert plan_project(tmp_path / "fleet").in_step
+
+
+@pytest.mark.parametrize("name", ["", "A b", "-a", "a/b", "x" * 41])
+def test_a_name_that_pools_cannot_carry_writes_nothing(root, name):
+    with pytest.raises(DocumentError):
+        plan_project(root, project=name)
+
+
+def test_an_agents_file_without_a_place_for_the_name_is_said(root):
+    (root / "deployments/agents.yaml").write_text('{"agents": [{"name": "qa_agent", "task_types": ["test"]}]}')
+    with pytest.raises(DocumentError, match="cannot be put into"):
+        plan_project(root, project="shop")
+
+
+@pytest.mark.parametrize(("folder", "name"), [("Team Tools 2", "team-tools-2"), ("_", "project"), ("a" * 90, "a" * 40)])
+def test_a_folder_names_a_project(tmp_path, folder, name):
+    assert folder_project(tmp_path / folder) == name

@@ -1,0 +1,160 @@
+"""See to it that Prefect's API has every task run of a large run in its final state, and say how many it lacks.
+
+States of task runs reach the server as events, which nothing confirms: a connection that breaks, a server that starts
+again, or a queue in it that is full (10,000 messages, where its broker is in memory) loses some. The ledger has all
+outcomes, so what is missing at the end is told once more, from there, in portions that such a queue takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    TaskRunFilter,
+    TaskRunFilterId,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import (
+    TERMINAL_STATES,
+    FlowRunResult,
+    State,
+    StateDetails,
+    StateType,
+    TaskRun,
+    TaskRunResult,
+)
+from prefect.exceptions import PrefectException
+from prefect.states import Pending
+from prefect.utilities.engine import emit_task_run_state_change_event
+
+from genesis.model import Leaf, Outcome, Program, TaskState
+
+__all__ = ["Node", "missing_task_runs", "settled_task_runs", "tell_task_run"]
+
+_log = logging.getLogger(__name__)
+
+Node = TaskRunResult | FlowRunResult
+"""What stands for a leaf in the graph."""
+
+_FEW = 100
+"""A run of fewer leaves does not wait for the server to have recorded them."""
+_PAGE = 200
+_PORTION = 500
+_LOOK_S = 1.0
+_STALLED_S = 10.0
+"""How long nothing may arrive before what is missing is told again."""
+_TURNS = 3
+"""Portions in a row of which nothing arrives."""
+_LONGEST_S = 600.0
+_MOST_EDGES = 50
+_TYPES: Mapping[TaskState, StateType] = {
+    "completed": StateType.COMPLETED,
+    "cached": StateType.COMPLETED,
+    "briefed": StateType.COMPLETED,
+    "failed": StateType.FAILED,
+}
+
+
+async def settled_task_runs(
+    program: Program, outcomes: Mapping[int, Outcome], nodes: Mapping[int, Node], flow_run_id: UUID
+) -> int | None:
+    """Wait until the API has the task runs of a large run as final; tell again what does not arrive.
+
+    Args:
+        program: What ran.
+        outcomes: How its leaves ended, by index.
+        nodes: What stands for the leaves in the graph. Task runs that the API itself made are not looked at.
+        flow_run_id: The flow run that the task runs are of.
+
+    Returns:
+        How many the API still lacks or has as not final; None where the run is small or the API does not answer.
+    """
+    wanted = {node.id: index for index, node in nodes.items() if isinstance(node, TaskRunResult) and index in outcomes}
+    if len(wanted) < _FEW:
+        return None
+    left = set(wanted)
+    try:
+        async with asyncio.timeout(_LONGEST_S), get_client() as client:
+            portion, in_vain = set(wanted), 0
+            while left:
+                arrived = await _arrived(client, portion)
+                left -= arrived
+                in_vain = 0 if arrived else in_vain + 1
+                if in_vain == _TURNS:
+                    break
+                portion = set(sorted(left, key=wanted.__getitem__)[:_PORTION])
+                for index in sorted(wanted[identity] for identity in portion):
+                    tell_task_run(program.leaves[index], outcomes[index], nodes, flow_run_id)
+    except (httpx.HTTPError, PrefectException, OSError) as error:  # TimeoutError is an OSError
+        _log.warning("whether the API has every task run is not known", extra={"reason": repr(error)})
+        return None
+    return len(left)
+
+
+async def _arrived(client: PrefectClient, portion: set[UUID]) -> set[UUID]:
+    """Wait until the API has all of a portion as final, or nothing more arrives, and give those that it has."""
+    left, since = set(portion), time.monotonic()
+    while left:
+        missing = await missing_task_runs(client, left)
+        if len(missing) < len(left):
+            left, since = missing, time.monotonic()
+        elif time.monotonic() - since >= _STALLED_S:
+            break
+        if left:
+            await asyncio.sleep(_LOOK_S)
+    return portion - left
+
+
+async def missing_task_runs(client: PrefectClient, identities: Iterable[UUID]) -> set[UUID]:
+    """Give those of some task runs that the API lacks, or has as not final."""
+    left = sorted(identities)
+    missing = set(left)
+    final = TaskRunFilterState(type=TaskRunFilterStateType(any_=sorted(TERMINAL_STATES)))
+    for start in range(0, len(left), _PAGE):
+        asked = TaskRunFilter(id=TaskRunFilterId(any_=left[start : start + _PAGE]), state=final)
+        missing -= {task_run.id for task_run in await client.read_task_runs(task_run_filter=asked, limit=_PAGE)}
+    return missing
+
+
+def tell_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, Node], flow_run_id: UUID) -> None:
+    """Tell the server of a leaf's task run in its final state, by one event.
+
+    Args:
+        leaf: The leaf; it has a node.
+        outcome: How it ended.
+        nodes: What stands for the leaves in the graph.
+        flow_run_id: The flow run that it is of.
+    """
+    identity = nodes[leaf.index].id
+    details = StateDetails(task_run_id=identity, flow_run_id=flow_run_id)
+    before: State[None] = Pending(state_details=details)
+    kind = _TYPES.get(outcome.state, StateType.CANCELLED)
+    message = outcome.error.message if outcome.error is not None else None
+    if kind is StateType.CANCELLED and message is None:
+        message = "the run stopped before it could start"
+    ended: State[None] = State(type=kind, name=outcome.state.capitalize(), message=message, state_details=details)
+    upstream = [nodes[source] for source in leaf.after if source in nodes][:_MOST_EDGES]
+    task_run = TaskRun(
+        id=identity,
+        name=f"{leaf.agent} · {leaf.path}",
+        flow_run_id=flow_run_id,
+        task_key=leaf.agent,
+        dynamic_key=str(identity),
+        task_inputs={"after": upstream},
+        run_count=outcome.attempts,
+        expected_start_time=outcome.started_at or before.timestamp,
+        start_time=outcome.started_at,
+        end_time=outcome.ended_at or ended.timestamp,
+        state_id=ended.id,
+        state_type=ended.type,
+        state_name=ended.name,
+        state=ended,
+    )
+    emit_task_run_state_change_event(task_run, initial_state=before, validated_state=ended)

@@ -1,0 +1,37 @@
+"""For whom a run is: a name by which workers take the runs that wait in turn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from genesis.errors import UsageError
+
+__all__ = ["checked_tenant", "tenant_in_tags", "tenant_tag"]
+
+_TAG = "tenant:"
+_NAME = re.compile(r"[^\W_][\w.@+-]{0,62}")
+
+
+def checked_tenant(name: str | None) -> str | None:
+    """Give a tenant's name back if it can be one.
+
+    Raises:
+        UsageError: It is empty, too long, or has a character that a tag should not have.
+    """
+    if name is None or _NAME.fullmatch(name):
+        return name
+    raise UsageError(
+        f"{name!r:.200} cannot be a tenant's name",
+        hint="give at most 63 letters, digits and . _ @ + -, the first a letter or a digit",
+    )
+
+
+def tenant_tag(tenant: str) -> str:
+    """Give the tag that all flow runs of a tenant's runs have."""
+    return f"{_TAG}{tenant}"
+
+
+def tenant_in_tags(tags: Iterable[str]) -> str | None:
+    """Read the tenant from a flow run's tags; None where they name none."""
+    return next((tag.removeprefix(_TAG) for tag in sorted(tags) if tag.startswith(_TAG) and tag != _TAG), None)

@@ -1,0 +1,117 @@
+"""Ask once for all pools which of them have flow runs that are due, so that a quiet pool needs no poll of its own.
+
+A poll writes to the server's database: it marks the pool's queues and deployments as ready. To read the flow runs that
+are due, over all pools, writes nothing, and costs a fraction of one poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+import httpx
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterNextScheduledStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+    WorkQueueFilter,
+    WorkQueueFilterId,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+
+from genesis.workers.api import Api, is_passing
+from genesis.workers.polling import AHEAD, Pace, Poller
+
+__all__ = ["DueRuns", "waiting_beside"]
+
+_PAGE = 200
+_MOST_WAITING = 1_000
+
+
+class DueRuns:
+    """Wakes the pollers of pools that have something due.
+
+    Args:
+        pollers: By name of their pool.
+        api: The API.
+        pace: How often to look.
+        hears: Whether events arrive at present.
+    """
+
+    def __init__(self, pollers: Mapping[str, Poller], api: Api, pace: Pace, *, hears: Callable[[], bool]):
+        self._pollers = pollers
+        self._api = api
+        self._pace = pace
+        self._hears = hears
+
+    async def watch(self) -> None:
+        """Look for ever; often while no event would tell of a new flow run."""
+        while True:
+            deaf = self._api.away_s or not self._hears() or any(poller.deaf for poller in self._pollers.values())
+            await asyncio.sleep(self._pace.deaf_s if deaf else self._pace.look_s)
+            try:
+                await self.look()
+            except (httpx.HTTPError, OSError) as error:
+                if not is_passing(error):
+                    raise
+
+    async def look(self) -> None:
+        """Look once."""
+        pollers = {name: poller for name, poller in self._pollers.items() if poller.pool.open}
+        if not pollers:
+            return
+        due = _due_before(datetime.now(UTC) + AHEAD)
+        served = WorkPoolFilter(name=WorkPoolFilterName(any_=list(pollers)))
+        found = await self._api.once(
+            lambda: self._api.client.read_flow_runs(flow_run_filter=due, work_pool_filter=served, limit=_PAGE)
+        )
+        seen = set(pollers) if len(found) == _PAGE else {flow_run.work_pool_name for flow_run in found}
+        for name, poller in pollers.items():
+            poller.pool.polled = time.monotonic()
+            if name in seen:
+                poller.wake()
+
+
+async def waiting_beside(api: Api, pool: str, offered: Sequence[FlowRun]) -> list[FlowRun]:
+    """Read what is due in the work queue of flow runs that the server offers, who waits longest first.
+
+    Args:
+        api: The API.
+        pool: Name of the pool.
+        offered: Flow runs of one work queue of it; they are in the answer in any case.
+    """
+    due = _due_before(datetime.now(UTC))
+    named = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
+    queue = offered[0].work_queue_id
+    queues = WorkQueueFilter(id=WorkQueueFilterId(any_=[queue])) if queue is not None else None
+    found: dict[UUID, FlowRun] = {}
+    for offset in range(0, _MOST_WAITING, _PAGE):
+        read = partial(
+            api.client.read_flow_runs,
+            flow_run_filter=due,
+            work_pool_filter=named,
+            work_queue_filter=queues,
+            sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
+            limit=_PAGE,
+            offset=offset,
+        )
+        page = await api.once(read)
+        found |= {flow_run.id: flow_run for flow_run in page}
+        if len(page) < _PAGE:
+            break
+    return list(found.values()) + [flow_run for flow_run in offered if flow_run.id not in found]
+
+
+def _due_before(moment: datetime) -> FlowRunFilter:
+    return FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=moment),
+    )

@@ -1,0 +1,91 @@
+"""One look over all pools in place of a poll of each."""
+
+import asyncio
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from genesis.workers.api import Api
+from genesis.workers.due import DueRuns
+from genesis.workers.polling import Pace
+from genesis.workers.pools import Pool
+from genesis.workers.slots import Bank
+
+
+class Client:
+    def __init__(self):
+        self.due, self.asked, self.fault = [], [], None
+
+    async def read_flow_runs(self, flow_run_filter, work_pool_filter, limit):
+        self.asked.append((flow_run_filter, work_pool_filter.name.any_, limit))
+        if self.fault:
+            raise self.fault
+        return [SimpleNamespace(work_pool_name=name) for name in self.due]
+
+
+class FakePoller:
+    def __init__(self, name, problem=None):
+        self.pool = Pool(name, Bank(2), problem=problem)
+        self.deaf = False
+        self.woken = 0
+
+    def wake(self):
+        self.woken += 1
+
+
+@pytest.fixture
+def made():
+    client, hearing = Client(), SimpleNamespace(now=True)
+    pollers = {name: FakePoller(name) for name in "abc"} | {"d": FakePoller("d", problem="it is paused")}
+    due = DueRuns(pollers, Api(client, lambda _: None), Pace(look_s=30.0, deaf_s=0.01), hears=lambda: hearing.now)
+    return SimpleNamespace(client=client, hearing=hearing, pollers=pollers, due=due)
+
+
+def woken(made):
+    return [name for name, poller in made.pollers.items() if poller.woken]
+
+
+async def test_one_request_tells_which_pools_to_poll(made):
+    made.client.due = ["b", "b"]
+    await made.due.look()
+    assert len(made.client.asked) == 1
+    assert made.client.asked[0][1] == ["a", "b", "c"]
+    assert woken(made) == ["b"]
+    assert all(made.pollers[name].pool.polled is not None for name in "abc")
+
+
+async def test_a_full_page_may_hide_any_pool(made):
+    made.client.due = ["b"] * 200
+    await made.due.look()
+    assert woken(made) == ["a", "b", "c"]
+
+
+async def test_nothing_is_asked_while_no_pool_can_be_served(made):
+    for poller in made.pollers.values():
+        poller.pool.problem = "it is paused"
+    await made.due.look()
+    assert made.client.asked == []
+
+
+@pytest.mark.parametrize("reason", ["no events", "a pool that missed one", "the API is away"])
+async def test_while_events_do_not_arrive_it_looks_often(made, reason):
+    made.hearing.now = reason != "no events"
+    made.pollers["a"].deaf = reason == "a pool that missed one"
+    if reason == "the API is away":
+        made.client.fault = httpx.ConnectError("gone")
+        with pytest.raises(httpx.ConnectError):
+            await made.due.look()
+    before = len(made.client.asked)
+    watching = asyncio.create_task(made.due.watch())
+    while len(made.client.asked) < before + 2:
+        await asyncio.sleep(0)
+    watching.cancel()
+
+
+async def test_a_refusal_is_not_passed_over(made):
+    request = httpx.Request("POST", "http://127.0.0.1/api")
+    made.client.fault = httpx.HTTPStatusError("no", request=request, response=httpx.Response(422, request=request))
+    made.hearing.now = False
+    with pytest.raises(httpx.HTTPStatusError):
+        await made.due.watch()
