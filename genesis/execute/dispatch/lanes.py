@@ -42,8 +42,8 @@ from genesis.model import Leaf
 __all__ = ["Lanes"]
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 0.05
-_SHARE = 10
+_LOOK_S = 0.1
+_SHARE = 20
 """Looking into the ledger takes at most one part in so many of the time."""
 _MARGIN_S = 0.3
 """A lane that is about to close gets no more orders."""
