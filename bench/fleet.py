@@ -15,12 +15,12 @@ On PostgreSQL, with one worker process for all pools, and every orchestrator in 
 - `makespan`: recorded workflows (WfInstances), rehearsed at a scale that brings their lower bound, max(critical path,
   work ÷ slots), to the same length; over that bound, and with what the scheduler loses (the same program simulated)
   apart from what the pools add.
+- `idle`, `turns` and `shown`: what idle workers cost the server, when runs of many tenants start, and whether the API
+  has every task run of a large run; see `fleet_idle`, `fleet_turns` and `fleet_shown`.
 - `mixed`: a seeded layered plan of 60 leaves that take from 0.1 to 3 s, of eight agents, in turns on the pools and in
   the orchestrator's own process, and what was predicted for each.
 - `crowd`: 30 runs of ten leaves that do nothing, created together, with two workers; when the last ended, and how many
   processes the workers had at most and what memory these took, in proportion to what they share.
-- `idle`, `turns` and `shown`: what idle workers cost the server, when runs of many tenants start, and whether the API
-  has every task run of a large run; see `fleet_idle`, `fleet_turns` and `fleet_shown`.
 """
 
 # ruff: noqa: PLC0415
@@ -336,11 +336,11 @@ def main() -> None:
         "large": lambda: large(bench, size),
         "tenants": lambda: tenants(bench, size),
         "makespan": lambda: makespan(bench, size, chosen.data),
-        "mixed": lambda: mixed(bench, size),
-        "crowd": lambda: crowd(bench, size),
         "idle": lambda: idle(bench, 15.0 if chosen.quick else 60.0),
         "turns": lambda: turns(bench, 6 if chosen.quick else 30),
         "shown": lambda: shown(bench, 200 if chosen.quick else 5_000),
+        "mixed": lambda: mixed(bench, size),
+        "crowd": lambda: crowd(bench, size),
     }
     for name in chosen.part or PARTS:
         parts[name]()

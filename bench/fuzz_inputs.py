@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import decimal
@@ -11,7 +12,7 @@ import os
 import pathlib
 import pickle
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -30,16 +31,30 @@ from genesis.cli.options import load_settings, variables
 from genesis.document import dump_json, dump_yaml, parse, read
 from genesis.errors import PlanInvalidError
 from genesis.execute.attempt import error_info, fault_info
+from genesis.execute.configured import configured_api, configured_storage, fix_prefect_paths, inherited_environment
 from genesis.execute.inputs import resolved_inputs
 from genesis.execute.ledger.records import Record
 from genesis.model import Outcome, Registry, Run
+from genesis.observability.logs import log_file
 from genesis.planning import plan_document
 from genesis.settings import Limits
 
-__all__ = ["SUBJECTS", "Subject", "fault_of"]
-
-Subject = Callable[[Random], None]
-"""Makes one input and takes it through what Genesis would do with it."""
+__all__ = [
+    "agents",
+    "changed_environment",
+    "environments",
+    "exceptions",
+    "outputs",
+    "plan",
+    "plan_files",
+    "plans",
+    "raw_files",
+    "results",
+    "spoilt",
+    "text",
+    "value",
+    "written",
+]
 
 _CHARACTERS = (
     "ab1 .-_/{}[]<>:,'\"\\\n\t&*!%@#|>?=~`$\0\x1b\x85"
@@ -141,7 +156,22 @@ _VARIABLES = (
     "GENESIS_",
     "GENESIS_X",
     "GENESIS_LOG__LEVEL",
+    "GENESIS_LOG__FILE",
+    "GENESIS_DEBUG",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_STATE_HOME",
+    "XDG_RUNTIME_DIR",
+    "TMPDIR",
+    "USER",
+    "LOGNAME",
     "PREFECT_API_URL",
+    "PREFECT_PROFILE",
+    "PREFECT_PROFILES_PATH",
+    "PREFECT_LOCAL_STORAGE_PATH",
+    "PREFECT_RESULTS_LOCAL_STORAGE_PATH",
     "PREFECT_HOME",
     "LANG",
     "LC_ALL",
@@ -152,19 +182,6 @@ _VARIABLES = (
 )
 
 _REGISTRY: Registry = load_registry()
-
-
-def fault_of(subject: Subject, seed: int) -> BaseException | None:
-    """Take one input through a subject; give what came out of it that is no error of Genesis on purpose."""
-    try:
-        subject(Random(seed))
-    except GenesisError as error:
-        json.dumps(error.to_dict()).encode()
-        str(error).encode()
-        return error if error.code == "GEN-INTERNAL" else None
-    except Exception as error:  # noqa: BLE001  # finding such ones is what this is for
-        return error
-    return None
 
 
 def text(source: Random) -> str:
@@ -223,14 +240,19 @@ def plan(source: Random) -> dict[str, Any]:
     return made
 
 
-def _written(source: Random, document: Any) -> tuple[bytes, str]:
+def written(source: Random, document: Any) -> tuple[bytes, str]:
     """Write a document as YAML or JSON, and spoil some bytes of it."""
     as_json = source.random() < 0.5
     try:
-        written = json.dumps(document) if as_json else dump_yaml(document)
+        made = json.dumps(document) if as_json else dump_yaml(document)
     except ValueError:  # what is written here need not have a form: a surrogate in YAML
-        written = json.dumps(document)
-    raw = bytearray(written.encode("utf-8", "surrogatepass"))
+        made = json.dumps(document)
+    return spoilt(source, made.encode("utf-8", "surrogatepass")), ".json" if as_json else ".yaml"
+
+
+def spoilt(source: Random, whole: bytes) -> bytes:
+    """Change some bytes, or none."""
+    raw = bytearray(whole)
     for _ in range(source.choice([0, 0, 1, 1, 2, 5])):
         place = source.randint(0, len(raw))
         piece = source.choice(
@@ -246,7 +268,7 @@ def _written(source: Random, document: Any) -> tuple[bytes, str]:
             ]
         )
         raw[place : place + source.choice([0, 0, 1, 10])] = piece
-    return bytes(raw), ".json" if as_json else ".yaml"
+    return bytes(raw)
 
 
 def _through_the_stages(loaded: Any) -> None:
@@ -277,7 +299,7 @@ def plans(source: Random) -> None:
 
 
 def _in_a_file(source: Random, document: Any, load: Callable[[pathlib.Path], Any]) -> Any:
-    raw, ending = _written(source, document)
+    raw, ending = written(source, document)
     path = pathlib.Path(f"/dev/shm/genesis-fuzz-{os.getpid()}{ending}")  # in memory: it is written often
     if not path.parent.is_dir():
         path = pathlib.Path(f"genesis-fuzz-{os.getpid()}{ending}")
@@ -437,7 +459,7 @@ def results(source: Random) -> None:
 
 def outputs(source: Random) -> None:
     """What a program prints, or a service answers."""
-    raw, _ = _written(source, value(source))
+    raw, _ = written(source, value(source))
     try:
         found = read_json(decoded(raw))
     except ValueError:
@@ -528,34 +550,36 @@ def exceptions(source: Random) -> None:
     json.dumps(own.to_dict()).encode()
 
 
-def environments(source: Random) -> None:
-    """Settings from environment variables, and words of the command line."""
+@contextlib.contextmanager
+def changed_environment(source: Random, own: Mapping[str, str]) -> Iterator[None]:
+    """Change some variables for a while: often of a user without a home, now and then of one without anything."""
     kept = dict(os.environ)
     try:
         if source.random() < 0.3:
             os.environ.clear()
-            os.environ["HOME"] = kept.get("HOME", "/")
-        for name in source.sample(_VARIABLES, 3):
+        os.environ.update(own)
+        for name in source.sample(["HOME", "GENESIS_HOME"], source.choice([0, 0, 1, 2])):
+            os.environ.pop(name, None)
+        for name in source.sample(_VARIABLES, source.randint(0, 3)):
             os.environ[name] = text(source).replace("\0", "").encode("utf-8", "replace").decode()
             if source.random() < 0.2:
-                os.environ[name] = "\udce9"
-        load_settings(llm=source.choice([None, "off", text(source)]))
-        found = variables((f"{text(source)}={text(source)}",))
-        load_plan(
-            {"request": "x", "vars": found, "tasks": [{"id": "a", "description": "d"}]}
-        ).model_dump_json().encode()
+                os.environ[name] = source.choice(["\udce9", "/", "/dev/null", "~nobody-at-all/x", ".", "//x/../y"])
+        yield
     finally:
         os.environ.clear()
         os.environ.update(kept)
 
 
-SUBJECTS: Mapping[str, Subject] = {
-    "plans": plans,
-    "plan files": plan_files,
-    "raw files": raw_files,
-    "agents files": agents,
-    "results": results,
-    "outputs of programs": outputs,
-    "exceptions": exceptions,
-    "environments": environments,
-}
+def environments(source: Random) -> None:
+    """Settings from environment variables, folders of a user, and words of the command line."""
+    with changed_environment(source, {"HOME": "/nowhere"}):
+        settings = load_settings(llm=source.choice([None, "off", text(source)]))
+        configured_storage()
+        configured_api()
+        fix_prefect_paths()
+        inherited_environment()
+        str(log_file(settings)).encode("utf-8", "surrogatepass")
+        found = variables((f"{text(source)}={text(source)}",))
+        load_plan(
+            {"request": "x", "vars": found, "tasks": [{"id": "a", "description": "d"}]}
+        ).model_dump_json().encode()

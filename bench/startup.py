@@ -30,9 +30,11 @@ __all__ = ["run_on_ephemeral_server"]
 REQUEST = "Audit the repository at ."
 HELP_S = 0.3
 PLAN_S = 1.2
+RUNS_S = 0.5
 TIMES_FASTER = 3.0
 _ROOT = Path(__file__).parent.parent
 _LEAVES = 5
+_LISTED = 20
 _TIMEOUT_S = 300
 _MODULES = """
 import sys
@@ -74,13 +76,15 @@ def _children_s() -> float:
 
 
 def commands(bench: Bench, repeats: int) -> None:
-    """Time the commands that need no server."""
+    """Time the commands that need no server, in a home with the ledgers of some runs."""
     with tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:
         environment = private_environment(Path(folder))
+        _keep_runs(Path(environment["PREFECT_HOME"]) / "storage")
         sides = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "python -c 'import prefect'": [sys.executable, "-c", "import prefect"],
             "genesis --help": genesis("--help"),
+            "genesis runs": genesis("runs"),
             f'genesis plan "{REQUEST}"': genesis("plan", REQUEST),
         }
         spent: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
@@ -90,18 +94,34 @@ def commands(bench: Bench, repeats: int) -> None:
                 if turn:
                     spent[name].append(both)
         imported = prefect_modules(environment)
+    bares = spent["python -c pass"]
     middle = {name: statistics.median(wall for wall, _ in values) for name, values in spent.items()}
     for name, values in spent.items():
         bench.add(
             command=name, runs=repeats, median_s=round(middle[name], 3),
             best_s=round(min(wall for wall, _ in values), 3),
             median_cpu_s=round(statistics.median(cpu for _, cpu in values), 3),
+            cpu_over_bare=round(statistics.median(a / b for (_, a), (_, b) in zip(values, bares, strict=True)), 1),
         )  # fmt: skip
     bench.targets += [
         Target.at_most("genesis --help, s", HELP_S, middle["genesis --help"]),
+        Target.at_most("genesis runs, s", RUNS_S, middle["genesis runs"]),
         Target.at_most("genesis plan, s", PLAN_S, middle[f'genesis plan "{REQUEST}"']),
         Target.at_most("modules of Prefect that genesis plan imports", 0, imported),
     ]
+
+
+def _keep_runs(storage: Path) -> None:
+    """Write the ledgers of runs that have ended, as many as a list shows."""
+    for number in range(_LISTED):
+        folder = storage / "genesis" / f"20260101-0000{number:02d}-aaaaaa"
+        folder.mkdir(parents=True)
+        tasks = [{"id": f"t{index}", "agent": "worker", "state": "completed", "usd": 0.1} for index in range(_LEAVES)]
+        run = {"run_id": folder.name, "correlation_id": "c", "state": "completed", "planner": "file", "cost_usd": 0.5}
+        times = {"started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:01:00Z", "duration_s": 60.0}
+        (folder / "state.json").write_text(json.dumps({**run, **times, "tasks": tasks}), "utf-8")
+        header = {"correlation_id": "c", "document": document(dag(_LEAVES))}
+        (folder / "run.json").write_text(json.dumps(header), "utf-8")
 
 
 def prefect_modules(environment: dict[str, str]) -> int:

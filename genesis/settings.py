@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from genesis.errors import UsageError
@@ -28,6 +28,17 @@ __all__ = [
     "ServerSettings",
     "Settings",
 ]
+
+
+def _with_home(path: Path | None) -> Path | None:
+    """Put the home of a user in the place of `~`, as a shell does where it is not quoted."""
+    try:
+        return path and path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no home of {path.parts[0] if path else ''} on this machine") from error
+
+
+_EXPANDED = AfterValidator(_with_home)
 
 
 class _Group(BaseModel):
@@ -172,7 +183,7 @@ class LogSettings(_Group):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is written."""
-    file: Path | None = None
+    file: Annotated[Path | None, _EXPANDED] = None
     """Where JSON lines go. Deployed runs and workers write to `logs/genesis.jsonl` in the home where it is missing."""
     file_bytes: Annotated[int, Field(ge=10_000)] = 20_000_000
     """A file that has grown beyond this is put aside."""
@@ -213,11 +224,11 @@ class Settings(BaseSettings):
         env_prefix="GENESIS_", env_nested_delimiter="__", extra="ignore", frozen=True, use_attribute_docstrings=True
     )
 
-    home: Path = Field(default_factory=_default_home)
+    home: Annotated[Path, _EXPANDED] = Field(default_factory=_default_home)
     """State of this machine: the embedded server, its database and logs."""
-    agents: Path | None = None
+    agents: Annotated[Path | None, _EXPANDED] = None
     """Agents file; the packaged registry where it is missing."""
-    playbooks: Path | None = None
+    playbooks: Annotated[Path | None, _EXPANDED] = None
     """Folder of the team's own playbooks, tried before the packaged ones."""
     debug: bool = False
     """Show tracebacks."""

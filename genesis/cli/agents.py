@@ -114,7 +114,8 @@ def reset(parent: Path | None, names: tuple[str, ...], every: bool, agents: Path
     resilience, registry = settings.resilience, load_agents(agents or parent, settings)
     store, rules = store_of(resilience, settings.home), rules_of(resilience)
     found = [] if store is None else shared_breakers(store, rules)
-    wanted = found if every else [each for each in found if (each.kind, each.name) in _meant(names, registry, found)]
+    meant = set() if every else _meant(names, registry, found)
+    wanted = [each for each in found if every or (each.kind, each.name) in meant]
     changed = [each for each in wanted if each.machine.state != "closed"]
     if store is not None:
         reset_breakers(store, rules, wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -54,7 +55,7 @@ def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, a
 
     settings = load_settings()
     click.get_current_context().with_resource(logged(settings))
-    run_id = asyncio.run(one_of(run, settings))
+    run_id = asyncio.run(one_of(run))
     value = read_result(result, settings.limits.result_bytes)
     outcome = asyncio.run(delivery.deliver(run_id, task, value, by=by or _user(), settings=settings))
     if not as_json:
@@ -123,7 +124,6 @@ def _show(run_id: str, settings: Settings, said: str, *, as_json: bool) -> None:
 def _user() -> str:
     """Name who calls; a user without an entry in the system's list has a number."""
     import getpass
-    import os
 
     try:
         return getpass.getuser()
@@ -161,7 +161,7 @@ def _file(word: str) -> Path | None:
         UsageError: It looks like a file, and there is none.
     """
     is_one_word = len(word.split()) == 1
-    path = Path(word).expanduser() if word.startswith("~/") else Path(word)
+    path = Path(os.path.expanduser(word)) if word.startswith("~/") else Path(word)  # noqa: PTH111  # never raises
     looks_like_one = is_one_word and (word.startswith(("./", "../", "/", "~/")) or path.suffix.lower() in _FILES)
     try:
         exists = bool(word) and path.exists() and (looks_like_one or not path.is_dir())

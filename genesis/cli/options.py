@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from genesis.errors import UsageError
 from genesis.foreign import encodable
-from genesis.model.scalars import canonical
-from genesis.settings import Settings
+
+if TYPE_CHECKING:
+    from genesis.settings import Settings
 
 __all__ = [
     "agents_option",
@@ -83,6 +85,8 @@ def variables(pairs: tuple[str, ...]) -> dict[str, str]:
     Raises:
         UsageError: A word has no `=`, or no name before it.
     """
+    from genesis.model.scalars import canonical
+
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -116,11 +120,15 @@ def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settin
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
+    from genesis.settings import Settings
+
     try:
         settings = Settings()
     except SettingsError as error:
+        named = re.search(r'field "(\w+)"', str(error))
+        name = f"GENESIS_{named[1].upper()}" if named else str(error)
         raise UsageError(
-            f"a setting cannot be used: {error}",
+            f"the setting {name} cannot be used: it is not JSON",
             hint="a group of settings is a JSON object, as in GENESIS_RUN='{\"slots\": 8}'",
         ) from error
     except ValidationError as error:

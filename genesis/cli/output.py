@@ -25,8 +25,30 @@ from genesis.cli.streams import answer
 from genesis.errors import GenesisError
 from genesis.execute.plain import INVISIBLE
 
-__all__ = ["console", "is_live", "notes", "print_document", "print_error", "printable", "shown_warnings", "tell"]
+__all__ = [
+    "STATE_STYLES",
+    "console",
+    "is_live",
+    "notes",
+    "print_document",
+    "print_error",
+    "printable",
+    "shown_warnings",
+    "tell",
+]
 
+STATE_STYLES = {
+    "completed": "green",
+    "cached": "green",
+    "briefed": "cyan",
+    "failed": "bold red",
+    "skipped": "yellow",
+    "cancelled": "yellow",
+    "running": "bold",
+    "budget_exceeded": "yellow",
+    "refused": "bold red",
+}
+"""How the states of runs and tasks are shown."""
 _TOLD = "genesis.execute.log_observer"
 """Logger whose lines tell the log file what the terminal shows by itself: how tasks and the run end."""
 _SHOWN = ("code", "message", "hint", "data")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from genesis.cli.options import debug_option, json_option, load_settings, planning_options, variables
+from genesis.cli.options import debug_option, is_plan_file, json_option, load_settings, planning_options, variables
 from genesis.cli.output import console, notes, print_document
 from genesis.cli.telemetry import observed
+from genesis.errors import UsageError
 
 __all__ = ["plan"]
 
@@ -37,6 +38,11 @@ def plan(
     from genesis.document import dump_json, dump_yaml, write_output
     from genesis.planning import plan_document
 
+    if output is not None and not (is_plan_file(str(output)) or _is_special(output)):
+        raise UsageError(
+            f"{str(output)!r} would not be taken for a plan file",
+            hint="give it a name that ends in .yaml, .yml or .json",
+        )
     settings = load_settings(llm=llm)
     with observed(settings, "plan"):
         prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
@@ -49,3 +55,8 @@ def plan(
     else:
         console().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
     return 0 if prepared.report.ok else 1
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is that of a device or a pipe, which has the name that it has."""
+    return path.exists() and not path.is_file()

@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from genesis.cli.forecast import Forecast, cost_in_words, count, in_words
+from genesis.cli.output import STATE_STYLES
 from genesis.cli.rows import Rows
 from genesis.execute.deliverables import short_text
 from genesis.execute.plain import cost, duration, rehearsed
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from genesis.pipeline import Simulation
 
 __all__ = [
-    "STATE_STYLES",
     "diagnostics_table",
     "duration",
     "plan_view",
@@ -35,17 +35,6 @@ _MOST_FAILURES = 10
 _BAR_WIDTH = 30
 _MOST_NAMES = 20
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
-STATE_STYLES = {
-    "completed": "green",
-    "cached": "green",
-    "briefed": "cyan",
-    "failed": "bold red",
-    "skipped": "yellow",
-    "cancelled": "yellow",
-    "running": "bold",
-    "budget_exceeded": "yellow",
-    "refused": "bold red",
-}
 
 
 def plan_view(

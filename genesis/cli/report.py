@@ -41,7 +41,7 @@ def report(run: str, output: Path | None, as_json: bool) -> None:
     from genesis.execute.report.gather import gathered
 
     settings = load_settings()
-    run_id = asyncio.run(one_of(run, settings))
+    run_id = asyncio.run(one_of(run))
     evidence = asyncio.run(gathered(run_id, settings))
     if as_json:
         print_document(facts_of(evidence).model_dump(mode="json"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -16,7 +16,7 @@ from genesis.cli.options import debug_option, json_option, load_settings
 from genesis.cli.output import console, notes, print_document
 from genesis.cli.prefect import before_ledger
 from genesis.cli.purge import purge
-from genesis.model import RunState
+from genesis.model.states import RunState
 
 if TYPE_CHECKING:
     from genesis.cli.rows import Rows
@@ -83,9 +83,10 @@ def runs(
         return
     before_ledger()
     from genesis.execute.catalogue import Choice, choose
+    from genesis.model.scalars import canonical
 
-    choice = Choice(states, since, agent, request, correlation)
-    found = asyncio.run(choose(load_settings(), choice, limit))
+    choice = Choice(states, since, agent and canonical(agent), request, correlation)
+    found = asyncio.run(choose(choice, limit))
     if as_json:
         print_document([_document(listed) for listed in found])
     elif found:
@@ -116,16 +117,16 @@ def show(run: str, results: bool, task: str | None, output: Path | None, as_json
 
     settings = load_settings()
     wanted = _Wanted(results or task is not None or output is not None, task, output)
-    found = asyncio.run(find(run, settings))
+    found = asyncio.run(find(run))
     if isinstance(found, str):
         _show_one(found, settings, wanted, as_json=as_json)
     elif len(found) == 1:
-        _show_one(found[0].run.run_id, settings, wanted, as_json=as_json)
+        _show_one(found[0].run_id, settings, wanted, as_json=as_json)
     else:
         _show_several(run, found, settings, as_json=as_json)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Wanted:
     """What of a run's results is wanted."""
 
@@ -148,7 +149,7 @@ def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool
     if as_json and wanted.task is not None:
         print_document(run.tasks[0].model_dump(mode="json"))
     elif as_json:
-        found = {"request": header.document.get("request"), "trace_id": trace, "logs": logs.model_dump(mode="json")}
+        found = {"request": header.document.get("request"), "trace_id": trace, "logs": dataclasses.asdict(logs)}
         print_document(run_document(run, explanation) | found)
     else:
         _print_one(run, explanation, wanted, request=str(header.document.get("request", "")))
@@ -199,7 +200,7 @@ def _show_several(word: str, found: Sequence[Listed], settings: Settings, *, as_
 
     logs = logs_of(word, settings)
     if as_json:
-        print_document({"runs": [_document(listed) for listed in found], "logs": logs.model_dump(mode="json")})
+        print_document({"runs": [_document(listed) for listed in found], "logs": dataclasses.asdict(logs)})
         return
     console().print(f"{len(found)} runs have the correlation id {word}:")
     console().print(_table(found))
@@ -215,29 +216,28 @@ def _show_logs(logs: Logs) -> None:
 
 def _document(listed: Listed) -> dict[str, Any]:
     more = {"request": listed.request, "tasks_done": listed.tasks_done, "tasks_total": listed.tasks_total}
-    return listed.run.model_dump(mode="json", exclude={"tasks"}) | more
+    return {**listed.document, **more}
 
 
 def _table(found: Sequence[Listed]) -> Rows:
     from rich.text import Text
 
-    from genesis.cli.render import STATE_STYLES, duration
+    from genesis.cli.output import STATE_STYLES
     from genesis.cli.rows import Rows
-    from genesis.execute.plain import cost, one_line
+    from genesis.execute.plain import duration, one_line
 
     table = Rows(("run", "state", "started", "took", "tasks", "cost", "request"), right=("took", "tasks", "cost"))
     for listed in found:
-        run = listed.run
-        state = Text(run.state.replace("_", " "), style=STATE_STYLES.get(run.state, ""))
-        if run.rehearsal is not None:
+        state = Text(listed.state.replace("_", " "), style=STATE_STYLES.get(listed.state, ""))
+        if listed.is_rehearsal:
             state.append(" (rehearsed)", style="magenta")
         table.add(
-            Text(run.run_id, style="bold"),
+            Text(listed.run_id, style="bold"),
             state,
-            _ago(run.started_at),
-            duration(run.duration_s) if run.ended_at else "–",
+            _ago(listed.started_at),
+            duration(listed.duration_s) if listed.ended_at else "–",
             f"{listed.tasks_done}/{listed.tasks_total}",
-            cost(run),
+            listed.cost,
             one_line(listed.request, _REQUEST),
         )
     return table

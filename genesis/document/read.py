@@ -118,7 +118,7 @@ def _parse_json(text: str, source: str, limits: Limits) -> Any:
         raise _fault("nested too deeply", None, source) from error
     except ValueError as error:
         at = f", line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        problem = error.msg.removesuffix(" starting at") if isinstance(error, json.JSONDecodeError) else str(error)
         raise DocumentError(f"{source}{at}: {problem}", hint="it must be JSON", data={"source": source}) from error
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import glob
 import json
 import shlex
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, get_args
 
 from genesis.errors import GenesisError, UsageError
-from genesis.execute.history import judged, open_ledger
-from genesis.execute.ledger import Ledger, Store, list_runs, open_store
-from genesis.model import FINISHED, Model, Run, RunState
-from genesis.settings import Settings
+from genesis.execute.ledger.lock import RunLock, interrupted, is_abandoned
+from genesis.execute.ledger.store import ROOT, FolderStore, Store, is_run_id, list_runs, open_store
+from genesis.execute.plain import known_cost
+from genesis.model.states import FINISHED, RunState
+
+if TYPE_CHECKING:
+    from genesis.settings import Settings
 
 __all__ = ["Choice", "Listed", "Logs", "choose", "find", "logs_of", "one_of"]
 
@@ -26,18 +28,32 @@ _MOST_GUESSES = 3
 _MOST_LOG_BYTES = 100_000_000
 
 
-class Listed(Model):
-    """One run of a list."""
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One run of a list, read as plain values: to check it as a model takes longer than all of the list."""
 
-    run: Run
-    request: str
-    tasks_done: int
-    tasks_total: int
-    trace: str | None = None
-    """W3C traceparent of its first execution, where it was traced."""
+    run_id: str
+    correlation_id: str
+    state: RunState
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_s: float
+    cost: str
+    """What it cost, in words; nothing where that is not known."""
+    is_rehearsal: bool
+    agents: frozenset[str]
+    """Who had a task of it, at any time."""
+    tasks: tuple[str, ...]
+    """The state of each of its tasks, as its state says."""
+    document: Mapping[str, Any] = field(repr=False)
+    """The run as JSON, without its tasks."""
+    request: str = ""
+    tasks_done: int = 0
+    tasks_total: int = 0
 
 
-class Logs(Model):
+@dataclass(frozen=True, slots=True)
+class Logs:
     """Where the log lines of a run are."""
 
     file: str
@@ -62,25 +78,22 @@ class Choice:
 
     def takes(self, listed: Listed) -> bool:
         """Whether a run is wanted."""
-        run = listed.run
-        if self.states and run.state not in self.states:
+        if self.states and listed.state not in self.states:
             return False
-        if self.since is not None and (run.started_at is None or run.started_at < self.since):
+        if self.since is not None and (listed.started_at is None or listed.started_at < self.since):
             return False
-        if self.correlation is not None and run.correlation_id != self.correlation:
+        if self.correlation is not None and listed.correlation_id != self.correlation:
             return False
         if self.request is not None and self.request.casefold() not in listed.request.casefold():
             return False
-        return self.agent is None or any(
-            self.agent == task.agent or any(tried.agent == self.agent for tried in task.history) for task in run.tasks
-        )
+        return self.agent is None or self.agent in listed.agents
 
 
-async def choose(settings: Settings, choice: Choice, limit: int | None = None) -> list[Listed]:
+async def choose(choice: Choice, limit: int | None = None) -> list[Listed]:
     """List runs, newest first, as they were last saved; a ledger that cannot be read is left out."""
     store = await open_store()
     found: list[Listed] = []
-    async for listed in _all(store, settings, choice.correlation):
+    async for listed in _all(store, choice.correlation):
         if choice.takes(listed):
             found.append(listed)
             if len(found) == limit:
@@ -88,7 +101,7 @@ async def choose(settings: Settings, choice: Choice, limit: int | None = None) -
     return found
 
 
-async def find(word: str, settings: Settings) -> list[Listed] | str:
+async def find(word: str) -> list[Listed] | str:
     """Find a run by its id, or runs by their correlation id.
 
     Returns:
@@ -98,46 +111,43 @@ async def find(word: str, settings: Settings) -> list[Listed] | str:
         UsageError: There is neither.
     """
     store = await open_store()
-    try:
-        if await open_ledger(store, word, settings).exists():
-            return word
-    except UsageError:  # a correlation id may have characters that no run id has
-        pass
-    if found := await choose(settings, Choice(correlation=word)):
+    if is_run_id(word) and await store.read(f"{ROOT}/{word}/run.json") is not None:
+        return word
+    if found := await choose(Choice(correlation=word)):
         return found
     ids = await list_runs(store)
     if ids is None:
         raise UsageError(
-            f"there is no run {word!r} in {store.url('genesis')}, and that storage cannot list its runs",
+            f"there is no run {word!r} in {store.url(ROOT)}, and that storage cannot list its runs",
             hint="give the whole run id, which `genesis run` printed",
             code="GEN-RUN-UNKNOWN",
         )
     close = [run_id for run_id in ids if word and word in run_id][:_MOST_GUESSES]
     raise UsageError(
-        f"no run has the id or the correlation id {word!r} in {store.url('genesis')}",
+        f"no run has the id or the correlation id {word!r} in {store.url(ROOT)}",
         hint=f"did you mean {', '.join(close)}?" if close else "run: genesis runs",
         code="GEN-RUN-UNKNOWN",
     )
 
 
-async def one_of(word: str, settings: Settings) -> str:
+async def one_of(word: str) -> str:
     """Give the id of the one run that a run id or a correlation id means.
 
     Raises:
         UsageError: There is none, or there are several.
     """
-    found = await find(word, settings)
+    found = await find(word)
     if isinstance(found, str):
         return found
     if len(found) > 1:
-        ids = [listed.run.run_id for listed in found]
+        ids = [listed.run_id for listed in found]
         named = ", ".join(ids[:_MOST_GUESSES]) + (", …" if len(ids) > _MOST_GUESSES else "")
         raise UsageError(
             f"{len(ids)} runs have the correlation id {word!r}: {named}",
             hint="give the id of one of them",
             code="GEN-RUN-UNKNOWN",
         )
-    return found[0].run.run_id
+    return found[0].run_id
 
 
 def logs_of(correlation_id: str, settings: Settings) -> Logs:
@@ -162,63 +172,120 @@ def _has_lines(file: Path, correlation_id: str) -> bool:
     return False
 
 
-async def _all(store: Store, settings: Settings, correlation: str | None) -> AsyncIterator[Listed]:
+async def _all(store: Store, correlation: str | None) -> AsyncIterator[Listed]:
     for run_id in await list_runs(store) or []:
-        ledger = open_ledger(store, run_id, settings)
         try:
-            header = await _header(ledger)
+            header = await _header(store, run_id)
             if correlation is not None and header.get("correlation_id", correlation) != correlation:
                 continue  # before the state is read, which is larger
-            listed = await _listed(ledger, header, settings)
+            listed = await _listed(store, run_id, header)
         except GenesisError:
             continue
         if listed is not None:
             yield listed
 
 
-async def _listed(ledger: Ledger, header: dict[str, Any], settings: Settings) -> Listed | None:
+async def _listed(store: Store, run_id: str, header: dict[str, Any]) -> Listed | None:
     """Put together what a run's header and its state say; None where neither can be read."""
     document = header.get("document") or {}
-    saved = await ledger.load()
-    run = saved or _not_started(ledger.run_id, header, document)
+    saved = _read_run(await _values(store, f"{run_id}/state.json"))
+    run = saved or _read_run(_not_started(run_id, header, document))
     if run is None:
         return None
-    states = [task.state for task in run.tasks] if run.ended_at else await ledger.states()
-    run = await judged(run, ledger, settings)
-    trace = header.get("trace")
-    return Listed(
-        run=run,
+    states = run.tasks if run.ended_at else await _recorded_states(store, run_id)
+    if run.state in ("running", "pending") and await _is_abandoned(store, run_id):
+        failed: RunState = "failed"
+        shape = {**run.document, "state": failed, "error": interrupted(run_id)}
+        run = replace(run, state=failed, document=shape)
+    return replace(
+        run,
         request=str(document.get("request", "")),
         tasks_done=sum(state in FINISHED for state in states),
         tasks_total=_leaves(document) if saved is None else len(run.tasks),
-        trace=trace if isinstance(trace, str) else None,
     )
 
 
-async def _header(ledger: Ledger) -> dict[str, Any]:
-    """Read a header without checking all of it: a list needs few values of each. Give nothing where it is damaged."""
+def _read_run(values: Any) -> Listed | None:
+    """Take a run out of what its state has; None where it is damaged."""
     try:
-        value = json.loads(await ledger.header_bytes())
-    except (UsageError, ValueError):
-        return {}
+        tasks = values.get("tasks", [])
+        if values["state"] not in get_args(RunState):
+            return None
+        is_rehearsal = values.get("rehearsal") is not None
+        usd = Decimal(str(values["cost_usd"]))
+        return Listed(
+            run_id=str(values["run_id"]),
+            correlation_id=str(values["correlation_id"]),
+            state=values["state"],
+            started_at=_time(values.get("started_at")),
+            ended_at=_time(values.get("ended_at")),
+            duration_s=float(values.get("duration_s", 0)),
+            cost="" if is_rehearsal else known_cost(usd, ((task["state"], task.get("usd")) for task in tasks)),
+            is_rehearsal=is_rehearsal,
+            agents=frozenset(each["agent"] for task in tasks for each in (task, *task.get("history", ()))),
+            tasks=tuple(str(task["state"]) for task in tasks),
+            document={key: value for key, value in values.items() if key != "tasks"},
+        )
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _time(written: Any) -> datetime | None:
+    at = None if written is None else datetime.fromisoformat(written)
+    if at is not None and at.tzinfo is None:
+        raise ValueError(f"{written} has no offset")
+    return at
+
+
+async def _recorded_states(store: Store, run_id: str) -> list[str]:
+    """Read the states of all tasks that have a record, without looking whether they are of the plan as it is."""
+    found: dict[str, str] = {}
+    for folder in ("leaves", "deliveries"):
+        for name in await store.names(f"{ROOT}/{run_id}/{folder}") or ():
+            values = await _values(store, f"{run_id}/{folder}/{name}")
+            outcome = values.get("outcome") if isinstance(values, dict) else None
+            if isinstance(outcome, dict):
+                found[name] = str(outcome.get("state"))
+    return list(found.values())
+
+
+async def _is_abandoned(store: Store, run_id: str) -> bool:
+    """Whether the process of a run has gone. Only folders are listed, so that its lock is in one."""
+    owner = await _values(store, f"{run_id}/owner.json")
+    host = owner.get("host") if isinstance(owner, dict) else None
+    return isinstance(store, FolderStore) and is_abandoned(RunLock(store.root / ROOT / run_id / ".lock", run_id), host)
+
+
+async def _values(store: Store, name: str) -> Any:
+    """Read a file of JSON below the folder of all runs; None where there is none, or it is damaged."""
+    try:
+        return json.loads(await store.read(f"{ROOT}/{name}") or b"null")
+    except (ValueError, RecursionError):
+        return None
+
+
+async def _header(store: Store, run_id: str) -> dict[str, Any]:
+    """Read a header without checking all of it: a list needs few values of each. Give nothing where it is damaged."""
+    value = await _values(store, f"{run_id}/run.json")
     return value if isinstance(value, dict) and isinstance(value.get("document"), dict) else {}
 
 
-def _not_started(run_id: str, header: dict[str, Any], document: dict[str, Any]) -> Run | None:
-    """Describe a run that has a header and no state."""
-    shape = {
+def _not_started(run_id: str, header: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Describe a run that has a header and no state, as its state would."""
+    rehearsal = {} if header.get("rehearse") is None else {"rehearsal": header["rehearse"]}
+    return {
         "run_id": run_id,
         "correlation_id": header.get("correlation_id"),
-        "state": "pending",
+        "state": "pending" if isinstance(header.get("correlation_id"), str) else None,
         "planner": document.get("planner", "file"),
-        "rehearsal": header.get("rehearse"),
+        **rehearsal,
         "started_at": header.get("created_at"),
+        "ended_at": None,
+        "duration_s": 0.0,
         "cost_usd": 0,
+        "ui_url": None,
+        "error": None,
     }
-    try:
-        return Run.model_validate(shape)
-    except ValidationError:
-        return None
 
 
 def _leaves(document: dict[str, Any]) -> int:

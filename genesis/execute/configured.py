@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from genesis.errors import ResourceError, UsageError
-from genesis.settings import NO_HOME, Settings
 
 __all__ = [
     "ConfiguredApi",
@@ -24,6 +23,7 @@ __all__ = [
     "fix_prefect_paths",
     "inherited_environment",
     "keep_prefect_off_the_terminal",
+    "path_of_user",
     "point_prefect_at",
     "ui_address",
 ]
@@ -35,6 +35,13 @@ _FOLDERS = ("PREFECT_RESULTS_LOCAL_STORAGE_PATH", "PREFECT_LOCAL_STORAGE_PATH")
 _BLOCKS = ("PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK", "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK")
 _OF_PREFECT = (*_BLOCKS, "PREFECT_HOME")
 """In a profile, these leave it to Prefect where results are."""
+_PROFILES: Mapping[str, Any] = {
+    "ephemeral": {},
+    "local": {"PREFECT_API_URL": "http://127.0.0.1:4200/api"},
+    "test": {},
+    "cloud": {},
+}
+"""Those that Prefect brings along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +82,20 @@ def configured_storage(environment: Mapping[str, str] | None = None) -> Path | N
 
     Returns:
         None where only Prefect itself can say: a storage block is configured, or a value has a template in it.
+
+    Raises:
+        ResourceError: This user has no home.
+        UsageError: The profiles cannot be read, or a value names the home of a user that there is not.
     """
     given = os.environ if environment is None else environment
     variables = {name.upper(): value for name, value in given.items() if name.upper().startswith("PREFECT_")}
-    try:
-        profile, _ = _active_profile(variables)
-    except UsageError:
-        return None
+    profile, _ = _active_profile(variables)
     if any(name in profile for name in _OF_PREFECT) or any(variables.get(name) for name in _BLOCKS):
         return None
     found = next((value for known in (variables, profile) for name in _FOLDERS if (value := known.get(name))), None)
     if found is None:
-        home = variables.get("PREFECT_HOME")
-        return (Path(home).expanduser() if home else Path.home() / ".prefect") / "storage"
-    return None if not isinstance(found, str) or "$" in found or "{" in found else Path(found).expanduser()
+        return _prefect_home(variables) / "storage"
+    return None if not isinstance(found, str) or "$" in found or "{" in found else path_of_user(found)
 
 
 def ui_address(api_url: str) -> str | None:
@@ -112,10 +119,16 @@ def keep_prefect_off_the_terminal() -> None:
 
 
 def fix_prefect_paths() -> None:
-    """Name Prefect's home and profiles file in full, so that no file of the current folder can name others."""
+    """Name Prefect's home and profiles file in full, so that no file of the current folder can name others.
+
+    Raises:
+        ResourceError: This user has no home.
+        UsageError: The profiles cannot be read.
+    """
     _user_home()
     os.environ["PREFECT_HOME"] = str(_prefect_home(os.environ).absolute())
     os.environ["PREFECT_PROFILES_PATH"] = str(_profiles_path(os.environ).absolute())
+    _active_profile(os.environ)
 
 
 def inherited_environment() -> dict[str, str]:
@@ -136,26 +149,42 @@ def _active_profile(variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
             f"Prefect's profiles in {path} cannot be read: {error}",
             hint="mend the file, or set PREFECT_HOME to another folder",
         ) from error
-    profiles = document.get("profiles", {})
+    given = document.get("profiles", {})
+    profiles = {**_PROFILES, **(given if isinstance(given, dict) else {})}
     name = wanted or document.get("active")
-    if wanted and wanted not in profiles and wanted != "ephemeral":
+    if wanted and wanted not in profiles:
         raise UsageError(
             f"PREFECT_PROFILE is {wanted!r}, which is not in {path}", hint="run: prefect profile ls, or unset it"
         )
-    profile = profiles.get(name, {}) if isinstance(profiles, dict) else {}
+    profile = profiles.get(str(name), {})
     return (profile if isinstance(profile, dict) else {}), f"profile {name!r} in {path}"
 
 
 def _profiles_path(variables: Mapping[str, str]) -> Path:
     if named := variables.get("PREFECT_PROFILES_PATH"):
-        return Path(named).expanduser()
+        return path_of_user(named)
     return _prefect_home(variables) / "profiles.toml"
 
 
 def _prefect_home(variables: Mapping[str, str]) -> Path:
     """Give Prefect's home."""
     named = variables.get("PREFECT_HOME")
-    return Path(named).expanduser() if named else _user_home() / ".prefect"
+    return path_of_user(named) if named else _user_home() / ".prefect"
+
+
+def path_of_user(word: str) -> Path:
+    """Read a path of Prefect's settings, with a home in the place of `~`.
+
+    Raises:
+        UsageError: There is no such user, or this one has no home.
+    """
+    try:
+        return Path(word).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"Prefect's settings name the path {word!r}, and there is no home of {Path(word).parts[0]} on this machine",
+            hint="give the path in full: prefect config view shows the settings",
+        ) from error
 
 
 def _user_home() -> Path:
@@ -167,6 +196,8 @@ def _user_home() -> Path:
     try:
         return Path.home()
     except RuntimeError as error:
+        from genesis.settings import NO_HOME, Settings  # noqa: PLC0415  # with pydantic, which a list of runs needs not
+
         if (home := Settings().home) == NO_HOME:
             raise no_home() from error
         os.environ["HOME"] = str(home.absolute())

@@ -18,6 +18,7 @@ from genesis.execute.inputs import missing_outputs
 from genesis.execute.ledger import Ledger
 from genesis.execute.session import utc_now
 from genesis.model import FINISHED, KEPT, Handover, Leaf, Outcome, Program
+from genesis.model.scalars import canonical
 from genesis.settings import Settings
 
 __all__ = ["can_go_on", "deliver", "find_leaf", "is_worked_on"]
@@ -60,12 +61,12 @@ async def deliver(run_id: str, task: str, value: object, *, by: str, settings: S
 
 
 def find_leaf(program: Program, task: str, run_id: str) -> Leaf:
-    """Find the leaf with this path.
+    """Find the leaf with this path, however its characters are composed.
 
     Raises:
         UsageError: There is none.
     """
-    by_path = {leaf.path: leaf for leaf in program.leaves}
+    by_path, task = {leaf.path: leaf for leaf in program.leaves}, canonical(task)
     found = by_path.get(task)
     if found is not None:
         return found

@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from genesis.errors import GenesisError, ServiceError, UsageError
 from genesis.execute.configured import no_home
 from genesis.execute.environment import secret
+from genesis.execute.prefect_files import shut_out_current_folder
 from genesis.execute.server import ServerInfo, configured_api, status
 from genesis.execute.server.api import server_answer
 from genesis.execute.server.files import ServerFiles
@@ -63,6 +64,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         *_versions(),
         _home(settings.home),
         _space(settings.home),
+        *_settings_of_prefect(),
         *_api(settings, server),
         *_tools(),
         *_model(settings),
@@ -102,6 +104,14 @@ def _versions() -> Iterator[Finding]:
         )
 
 
+def _settings_of_prefect() -> Iterator[Finding]:
+    """Say what of its own settings Prefect does not take."""
+    try:
+        shut_out_current_folder()
+    except GenesisError as error:
+        yield Finding(name="settings", ok=False, detail=error.message, mend=error.hint)
+
+
 def _installed(name: str) -> str | None:
     try:
         return version(name)
@@ -131,7 +141,7 @@ def _space(home: Path) -> Finding:
 
 
 def _existing(path: Path) -> Path:
-    path = path.expanduser().absolute()
+    path = path.absolute()
     return next(parent for parent in (path, *path.parents) if parent.exists())
 
 

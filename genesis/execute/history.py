@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from genesis.errors import UsageError
 from genesis.execute.ledger import Header, Ledger, RunLock, Store, leaf_name, open_store
+from genesis.execute.ledger.lock import interrupted, is_abandoned
 from genesis.model import KEPT, ErrorInfo, Outcome, Program, Run
 from genesis.settings import Settings
 
@@ -157,17 +157,12 @@ def _newest(run: Run, task: Outcome, record: Outcome | None) -> Outcome:
 
 async def judged(run: Run, ledger: Ledger, settings: Settings) -> Run:
     """Tell a run that is running from one whose process has gone. Of another host's processes nothing is known here."""
-    if run.state not in ("running", "pending") or run_lock(ledger, settings).held_elsewhere:
+    if run.state not in ("running", "pending"):
         return run
     owner = await ledger.owner()
-    if owner is not None and owner.host != socket.gethostname():
+    if not is_abandoned(run_lock(ledger, settings), owner.host if owner is not None else None):
         return run
-    error = ErrorInfo(
-        code="GEN-RUN-INTERRUPTED",
-        message="its process ended before the run did",
-        hint=f"run: genesis resume {run.run_id}",
-    )
-    return run.model_copy(update={"state": "failed", "error": error})
+    return run.model_copy(update={"state": "failed", "error": ErrorInfo.model_validate(interrupted(run.run_id))})
 
 
 def _not_started(header: Header, program: Program) -> Run:

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from genesis.model import Run
+if TYPE_CHECKING:
+    from genesis.model import Run
 
-__all__ = ["INVISIBLE", "cells", "cost", "duration", "fitted", "money", "one_line", "rehearsal", "rehearsed", "visible"]
+__all__ = [
+    "INVISIBLE",
+    "cells",
+    "cost",
+    "duration",
+    "fitted",
+    "known_cost",
+    "money",
+    "one_line",
+    "rehearsal",
+    "rehearsed",
+    "visible",
+]
 
 _SEQUENCE = re.compile(
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, movements of the cursor
@@ -68,10 +83,13 @@ def duration(seconds: float) -> str:
 
 def cost(run: Run) -> str:
     """Say what a run cost as far as its tasks tell; nothing where none does, and `at least` where some do not."""
-    known = [task.usd is not None for task in run.tasks if task.state == "completed" or task.usd]
-    if run.rehearsal is not None or not any(known):
-        return ""
-    return f"{'' if all(known) else 'at least '}{money(run.cost_usd)}"
+    return "" if run.rehearsal is not None else known_cost(run.cost_usd, ((task.state, task.usd) for task in run.tasks))
+
+
+def known_cost(total: Decimal, tasks: Iterable[tuple[str, object]]) -> str:
+    """Say what tasks cost together, of which each is told by its state and its own cost."""
+    known = [usd is not None for state, usd in tasks if state == "completed" or usd]
+    return f"{'' if all(known) else 'at least '}{money(total)}" if any(known) else ""
 
 
 def money(usd: Decimal) -> str:

@@ -7,11 +7,17 @@ imported. What counts is the environment and the profile, as in `genesis.execute
 
 from __future__ import annotations
 
-from contextlib import chdir
+import os
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from genesis.errors import UsageError
 from genesis.execute.server import fix_prefect_paths
 
 __all__ = ["shut_out_current_folder"]
@@ -22,14 +28,27 @@ def shut_out_current_folder() -> None:
 
     Prefect makes its first settings while it is imported, which is done from another folder, and more of them later:
     for these the one method that lists the sources is wrapped, once a process. There is no switch for it.
+
+    Raises:
+        UsageError: Prefect refuses a value of its settings, or cannot read its profiles.
+        ResourceError: This user has no home.
     """
     fix_prefect_paths()
     with chdir(Path(__file__).parent):
-        from prefect.settings.base import PrefectBaseSettings  # noqa: PLC0415  # here and not elsewhere
-        from prefect.settings.sources import (  # noqa: PLC0415
-            FilteredDotEnvSettingsSource,
-            TomlConfigSettingsSourceBase,
-        )
+        _trust_no_file_of_the_folder()
+    with _refused_settings_named():
+        from prefect.settings import Settings  # noqa: PLC0415
+
+        Settings()
+
+
+def _trust_no_file_of_the_folder() -> None:
+    from prefect.settings.base import PrefectBaseSettings  # noqa: PLC0415  # here and not elsewhere
+    from prefect.settings.sources import (  # noqa: PLC0415
+        FilteredDotEnvSettingsSource,
+        TomlConfigSettingsSourceBase,
+    )
+
     method = PrefectBaseSettings.__dict__["settings_customise_sources"]
     if hasattr(method, "__wrapped__") and hasattr(method.__wrapped__, "__wrapped__"):
         return
@@ -46,3 +65,24 @@ def shut_out_current_folder() -> None:
         return sources
 
     PrefectBaseSettings.settings_customise_sources = classmethod(trusted)  # type: ignore[method-assign, assignment]
+
+
+@contextmanager
+def _refused_settings_named() -> Iterator[None]:
+    """Say what of its settings Prefect does not take, which raises whatever it meets where it first needs one."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        problem = f"{name!r} of {error.title}: {first['msg']} (given: {first['input']!r})"
+        raise _refusal(problem) from error
+    except (OSError, ValueError, SettingsError) as error:
+        raise _refusal(str(error)) from error
+
+
+def _refusal(problem: str) -> UsageError:
+    return UsageError(
+        f"Prefect does not start with its settings: {problem}",
+        hint=f"correct it in the PREFECT_ environment variables, or in {os.environ['PREFECT_PROFILES_PATH']}",
+    )

@@ -1,43 +1,95 @@
 """The nouns of Genesis, one frozen model each: Plan, RoutedPlan, Report, Program, Run and what they are made of."""
 
-from genesis.model.agent import (
-    AgentCost,
-    AgentProfile,
-    AgentRate,
-    BriefExecutor,
-    CommandExecutor,
-    Condition,
-    DeploymentExecutor,
-    ExecutorSpec,
-    HttpExecutor,
-    LlmExecutor,
-    PythonExecutor,
-    Registry,
-    RehearsalExecutor,
-    RemoteAgentExecutor,
-    Rule,
-)
-from genesis.model.amendment import Amendment
-from genesis.model.base import Model
-from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan
-from genesis.model.program import Leaf, Program
-from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
-from genesis.model.run import (
-    FINISHED,
-    KEPT,
-    RESULT_FILE,
-    Attempt,
-    Cause,
-    ErrorInfo,
-    Handover,
-    Moment,
-    MomentKind,
-    Outcome,
-    Run,
-    RunState,
-    TaskState,
-)
-from genesis.model.task import Alternative, CacheTtl, Estimate, Route, Task, TaskId
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genesis.model.agent import (
+        AgentCost,
+        AgentProfile,
+        AgentRate,
+        BriefExecutor,
+        CommandExecutor,
+        Condition,
+        DeploymentExecutor,
+        ExecutorSpec,
+        HttpExecutor,
+        LlmExecutor,
+        PythonExecutor,
+        Registry,
+        RehearsalExecutor,
+        RemoteAgentExecutor,
+        Rule,
+    )
+    from genesis.model.amendment import Amendment
+    from genesis.model.base import Model
+    from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan
+    from genesis.model.program import Leaf, Program
+    from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
+    from genesis.model.run import (
+        RESULT_FILE,
+        Attempt,
+        Cause,
+        ErrorInfo,
+        Handover,
+        Moment,
+        MomentKind,
+        Outcome,
+        Run,
+    )
+    from genesis.model.states import FINISHED, KEPT, RunState, TaskState
+    from genesis.model.task import Alternative, CacheTtl, Estimate, Route, Task, TaskId
+
+_HOMES = {
+    "FINISHED": "genesis.model.states",
+    "KEPT": "genesis.model.states",
+    "RESULT_FILE": "genesis.model.run",
+    "AgentCost": "genesis.model.agent",
+    "AgentProfile": "genesis.model.agent",
+    "AgentRate": "genesis.model.agent",
+    "Alternative": "genesis.model.task",
+    "Amendment": "genesis.model.amendment",
+    "Attempt": "genesis.model.run",
+    "BriefExecutor": "genesis.model.agent",
+    "Budget": "genesis.model.plan",
+    "CacheTtl": "genesis.model.task",
+    "Cause": "genesis.model.run",
+    "CommandExecutor": "genesis.model.agent",
+    "Condition": "genesis.model.agent",
+    "DeploymentExecutor": "genesis.model.agent",
+    "Diagnostic": "genesis.model.report",
+    "ErrorInfo": "genesis.model.run",
+    "Estimate": "genesis.model.task",
+    "ExecutorSpec": "genesis.model.agent",
+    "Handover": "genesis.model.run",
+    "HttpExecutor": "genesis.model.agent",
+    "Leaf": "genesis.model.program",
+    "LlmExecutor": "genesis.model.agent",
+    "Model": "genesis.model.base",
+    "Moment": "genesis.model.run",
+    "MomentKind": "genesis.model.run",
+    "Outcome": "genesis.model.run",
+    "Plan": "genesis.model.plan",
+    "PlannerLevel": "genesis.model.plan",
+    "Program": "genesis.model.program",
+    "PythonExecutor": "genesis.model.agent",
+    "Registry": "genesis.model.agent",
+    "RehearsalExecutor": "genesis.model.agent",
+    "RemoteAgentExecutor": "genesis.model.agent",
+    "Report": "genesis.model.report",
+    "Route": "genesis.model.task",
+    "RoutedPlan": "genesis.model.plan",
+    "Rule": "genesis.model.agent",
+    "Run": "genesis.model.run",
+    "RunState": "genesis.model.states",
+    "ScoreParts": "genesis.model.report",
+    "Severity": "genesis.model.report",
+    "Task": "genesis.model.task",
+    "TaskId": "genesis.model.task",
+    "TaskState": "genesis.model.states",
+}
 
 __all__ = [
     "FINISHED",
@@ -87,3 +139,15 @@ __all__ = [
     "TaskId",
     "TaskState",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for: a list of runs needs none of the models."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'genesis.model' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

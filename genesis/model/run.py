@@ -10,10 +10,9 @@ from pydantic import Field, JsonValue
 from genesis.model.base import Model, Seconds, Usd
 from genesis.model.plan import PlannerLevel
 from genesis.model.report import Diagnostic
+from genesis.model.states import RunState, TaskState
 
 __all__ = [
-    "FINISHED",
-    "KEPT",
     "RESULT_FILE",
     "Attempt",
     "Cause",
@@ -23,40 +22,7 @@ __all__ = [
     "MomentKind",
     "Outcome",
     "Run",
-    "RunState",
-    "TaskState",
 ]
-
-RunState = Literal[
-    "pending",
-    "running",
-    "completed",
-    "failed",
-    "cancelled",
-    "refused",
-    "awaiting_approval",
-    "briefed",
-    "budget_exceeded",
-]
-"""`briefed`: nothing is left to run but what waits for people's results."""
-
-TaskState = Literal[
-    "pending",
-    "running",
-    "completed",
-    "cached",
-    "briefed",
-    "failed",
-    "skipped",
-    "cancelled",
-    "awaiting_approval",
-]
-
-FINISHED: frozenset[TaskState] = frozenset({"completed", "cached"})
-"""States in which a leaf's work is done, so that its dependants may start."""
-
-KEPT: frozenset[TaskState] = FINISHED | {"briefed"}
-"""States that a resume keeps: the work is done, or a person has its work order."""
 
 RESULT_FILE = "result.json"
 """Where a work order asks for the result, beside itself."""

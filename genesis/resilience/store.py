@@ -16,6 +16,7 @@ class StoreError(GenesisError):
     """A store of shared state cannot be used. Who shares something then goes on with what it knows itself."""
 
     code = "GEN-STORE"
+    exit_code = 4
 
 
 class Store(Protocol):

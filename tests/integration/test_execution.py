@@ -20,6 +20,7 @@ from genesis.errors import TaskError
 from genesis.execute.equipment import equipment
 from genesis.execute.ledger import Ledger
 from genesis.model import Handover
+from genesis.resilience import RetryBudget
 from genesis.testing import ScriptedAgent, a_program, a_task, an_agent
 from genesis.testing.prefect import Workbench
 
@@ -119,6 +120,25 @@ async def test_a_repeat_succeeds_and_is_counted(workbench: Workbench):
     assert run.tasks[0].attempts == 3
     assert run.tasks[0].error is None
     assert [work.attempt for work in agent.work] == [1, 2, 3]
+
+
+async def test_a_storm_of_failures_is_not_repeated_as_often_as_it_may_be_and_each_task_says_so(workbench: Workbench):
+    workbench.settings = workbench.settings.model_copy(
+        update={"run": workbench.settings.run.model_copy(update={"retry_delay_s": 0.01})}
+    )
+    paths = [f"t{number:02d}" for number in range(20)]
+    agent = ScriptedAgent({path: [ValueError("down")] for path in paths})
+    run = await workbench.run(a_program(*(a_task(path, retries=2) for path in paths)), agent)
+    assert run.state == "failed"
+    whole = [task for task in run.tasks if task.attempts == 3]
+    cut = [task for task in run.tasks if task.attempts < 3]
+    assert len(whole) >= RetryBudget.FREE
+    assert cut
+    for task in cut:
+        why = f"repeat {task.attempts} of 2 was not made: too many tasks of this run fail at once"
+        assert task.note == why
+        assert task.error.hint.endswith(f"{why}; mend the cause, and resume")
+    assert not any(task.note for task in whole)
 
 
 async def test_a_task_over_its_time_fails_and_its_work_is_cancelled(workbench: Workbench):

@@ -1,11 +1,14 @@
 """Shared state in a real Redis."""
 
+import json
 import threading
 
 import pytest
 
+from genesis.cli.app import main
 from genesis.errors import BreakerOpenError
 from genesis.resilience import Breaker, BreakerRules, Quota, QuotaRule, RedisStore, StoreError
+from genesis.resilience.breakers import Breakers
 
 pytestmark = pytest.mark.server
 
@@ -62,3 +65,54 @@ def test_a_redis_that_is_away_is_an_error_that_says_so():
         RedisStore("redis://127.0.0.1:1/0").read("x")
     with pytest.raises(StoreError, match="cannot be used"):
         RedisStore("nonsense://x").read("x")
+
+
+@pytest.fixture
+def call(redis_server, tmp_path, monkeypatch, capsys):
+    """`genesis agents reset` with the state of its breakers in Redis."""
+    agents = tmp_path / "agents.yaml"
+    agents.write_text(
+        "agents: [{name: etl_agent, task_types: [load], executor: {kind: http, url: 'https://api.example.com/x'}}]"
+    )
+    monkeypatch.setenv("GENESIS_HOME", str(tmp_path))
+    monkeypatch.setenv("GENESIS_RESILIENCE__SHARE", "redis")
+    monkeypatch.setenv("GENESIS_RESILIENCE__REDIS_URL", redis_server.url)
+
+    def made(*words):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(["agents", "reset", *words, "--agents", str(agents), "--json"])
+        return ended.value.code, json.loads(capsys.readouterr().out)
+
+    return made
+
+
+def test_agents_that_all_hosts_have_given_up_are_reset_for_all_of_them(stores, call):
+    here, there = (Breakers(BreakerRules(failures=1), store=store) for store in stores)
+    names = (("agent", "etl_agent", "0123456789ab"), ("host", "api.example.com"), ("host", "other.example.com"))
+    for name in names:
+        with pytest.raises(ConnectionError), here.of(*name).guard():
+            raise ConnectionError("down")
+        with pytest.raises(BreakerOpenError), there.of(*name).guard():
+            pass
+    code, document = call("etl_agent")
+    assert code == 0
+    assert [(each["kind"], each["name"], each["was"]) for each in document["reset"]] == [
+        ("agent", "etl_agent", "open"),
+        ("host", "api.example.com", "open"),
+    ]
+    for breakers in (here, there):
+        for name in names[:2]:
+            with breakers.of(*name).guard():
+                pass
+    with pytest.raises(BreakerOpenError), there.of("host", "other.example.com").guard():
+        pass
+    assert [each["name"] for each in call("--all")[1]["reset"]] == ["other.example.com"]
+    assert call("--all")[1]["reset"] == []
+
+
+def test_a_reset_says_when_the_redis_is_away(call, monkeypatch):
+    monkeypatch.setenv("GENESIS_RESILIENCE__REDIS_URL", "redis://127.0.0.1:1/0")
+    code, document = call("--all")
+    assert code == 4
+    assert "shared state in Redis cannot be used" in document["error"]["message"]

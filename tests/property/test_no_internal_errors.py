@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.fuzz_inputs import SUBJECTS, fault_of
+from bench.fuzz import SUBJECTS, fault_of
 
-_EXAMPLES = {"plans": 25, "plan files": 25, "agents files": 15}
+_EXAMPLES = {"plans": 25, "plan files": 25, "agents files": 25, "environments": 30, "command lines": 30}
 
 
 @pytest.mark.parametrize("name", SUBJECTS)

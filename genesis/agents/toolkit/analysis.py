@@ -12,7 +12,7 @@ from genesis.agents.toolkit.language import Language, count_lines, interpreter_o
 from genesis.agents.toolkit.origin import origin_of
 from genesis.agents.toolkit.python_source import PythonReading, read_python
 from genesis.agents.toolkit.secret_rules import find_secrets
-from genesis.agents.toolkit.static_tests import count_python_tests, count_tests
+from genesis.agents.toolkit.static_tests import count_cases, count_python_tests, count_tests
 from genesis.agents.toolkit.syntax import check_document
 
 __all__ = ["file_facts"]
@@ -38,7 +38,7 @@ def file_facts(root: Path, file: SourceFile) -> FileFacts:
     secrets = tuple(find_secrets(file.path, text))
     if language is None:
         lines = text.count("\n") + (text[-1:] not in ("", "\n"))
-        return FileFacts("text", lines=lines, secrets=secrets)
+        return FileFacts("text", lines=lines, secrets=secrets, tests=count_cases(file, text))
     count = count_lines(text, language)
     origin = origin_of(file.path, text)
     python = read_python(content, text) if language.name == "Python" else None

@@ -12,7 +12,8 @@ from genesis.agents.toolkit.language import Language
 
 __all__ = ["comment_of", "find_todos"]
 
-_MARKER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b[\s:([\-]?")
+_MARKER = re.compile(r"(?<![\w\"'`|.-])(?:(?P<word>TODO|FIXME|HACK)(?![\w\"'`])|(?P<crosses>XXX)(?![\w\"'`+-]|\s*\|))")
+"""A marker, which is neither quoted nor, as in a date format or a table, a part of something else."""
 _ANY = re.compile(r"TODO|FIXME|XXX|HACK")
 _SHOWN_CHARACTERS = 160
 _LONGEST_LINE = 2_000
@@ -34,8 +35,9 @@ def find_todos(text: str, language: Language) -> tuple[Todo, ...]:
     for number, comment in comments:
         match = _MARKER.search(comment)
         if match and number <= len(lines) and len(lines[number - 1]) <= _LONGEST_LINE:
-            words = " ".join(comment[match.start() :].split())[:_SHOWN_CHARACTERS]
-            found.append(Todo(number, match[1], words, lines[number - 1]))
+            rest = comment[match.end() :].removeprefix("]")
+            words = " ".join(f"{match[0]}{rest}".split())[:_SHOWN_CHARACTERS]
+            found.append(Todo(number, match[0], words, lines[number - 1]))
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from heapq import nsmallest
 
@@ -18,6 +19,7 @@ _HIGH_BRANCHES, _VERY_HIGH_BRANCHES = 15, 30
 _LONG_LINES = 100
 _DEEP = 5
 _SOME_NAMED = 5
+_BENCHMARK = re.compile(r"(?i)(?:^|/)(?:bench(?:es|marks?)?|[\w-]*[-_.](?:bench(?:marks?)?|perf)|perf|performance)/")
 _PYTHON_SUFFIXES = (".py", ".pyi", ".pyw", "")
 """Where nesting is measured."""
 
@@ -76,8 +78,8 @@ def _is_measured(facts: FileFacts) -> bool:
 
 
 def _is_aside(file: SourceFile) -> bool:
-    """Whether a file is a test or an example, whose functions are listed behind the others."""
-    return file.is_test or file.is_example
+    """Whether a file is a test, a benchmark or an example, whose functions are listed behind the others."""
+    return file.is_test or file.is_example or _BENCHMARK.search(file.place) is not None
 
 
 def _rows(measured: list[tuple[SourceFile, FunctionMeasure]], limit: int, *, by_lines: bool) -> list[Result]:

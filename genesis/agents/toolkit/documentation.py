@@ -76,6 +76,14 @@ _GUIDES = {
     ),
 }
 """The guides that are asked for, what they are for, and what in a README says that it holds one or links to it."""
+_GIVEN_UP = re.compile(
+    r"(?im)(?:\b(?:this|the) (?:[\w.-]+ ){0,2}(?:project|repo(?:sitory)?|library|package|module|gem|crate|plugin|tool)"
+    r" (?:is|has been|was) |^#{1,6} .*?\b(?:is|now) )(?:now |officially |being |actively )*"
+    r"(?P<state>unmaintained|no longer (?:being |actively |under )*(?:maintained|developed|development)"
+    r"|not (?:being |actively )*maintained|deprecated|archived|abandoned|discontinued|retired)\b"
+)
+_OPENING_CHARACTERS = 1_500
+"""Where a README says first of all that nobody goes on with the project."""
 _FEW_DOCSTRINGS = 0.5
 _SMALL_FILES, _SMALL_OBJECTS = 5, 10
 """Below these a project needs no guides, and its share of docstrings says nothing."""
@@ -136,7 +144,9 @@ def run(path: object = ".", *, top: object = 15, time_limit_s: object = 60) -> R
         ],
         "truncated": scan.truncated,
         "summary": _summary(readme, docs, share, coverage),
-        "findings": dump(_findings((readme, readme_text), topics, share, coverage, tree)),
+        "findings": dump(
+            _findings((readme, readme_text), topics, None if scan.is_minor("Python") else share, coverage, tree)
+        ),
     }
 
 
@@ -228,9 +238,9 @@ def _findings(
     if missing and len(tree.files) > _SMALL_FILES:
         yield Finding(
             severity="low",
-            title=f"The repository holds no {' and no '.join(name for name, _, _ in missing)}",
+            title=f"The repository holds {_joined([f'no {name}' for name, _, _ in missing])}",
             detail="What the hosting site or the organisation has of them was not looked at.",
-            advice=f"Say {' and '.join(purpose for _, purpose, _ in missing)}.",
+            advice=f"Say {_joined([purpose for _, purpose, _ in missing])}.",
         )
     if share is not None and share < _FEW_DOCSTRINGS and coverage.objects >= _SMALL_OBJECTS:
         yield Finding(
@@ -241,7 +251,19 @@ def _findings(
         )
 
 
+def _joined(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def _readme_findings(readme: Result, text: str, tree: Tree) -> Iterator[Finding]:
+    given_up = _GIVEN_UP.search(_TAG.sub(" ", text[:_OPENING_CHARACTERS]))
+    if given_up:
+        yield Finding(
+            severity="medium",
+            title=f"The README says that it is {given_up['state'].lower()}",
+            where=str(readme["path"]),
+            advice="Look for what replaces it before depending on it.",
+        )
     if _SHOWS_HOW.search(text[:_READ_CHARACTERS]) or any(_MANUALS.match(file.name) for file in tree.files):
         return
     words = readme["words"]

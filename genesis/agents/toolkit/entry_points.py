@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import posixpath
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -45,6 +46,10 @@ _KINDS = (
     "make target",
     "just recipe",
     "rake task",
+    "gulp task",
+    "grunt task",
+    "task",
+    "composer script",
     "ci workflow",
 )
 """In the order in which they are listed."""
@@ -86,9 +91,20 @@ def find_entry_points(scan: Scan) -> tuple[list[Result], int]:
     if any(entry.kind == "package.json main" and entry.where == "package.json" for entry in found):
         found.pop(_INDEX, None)
     order = {kind: place for place, kind in enumerate(_KINDS)}
-    entries = sorted(found, key=lambda entry: (order[entry.kind], entry.where, entry.name))
+    entries = sorted(_without_repeats(list(found)), key=lambda entry: (order[entry.kind], entry.where, entry.name))
     shown = [{key: text[:_SHOWN_CHARACTERS] for key, text in asdict(entry).items()} for entry in entries[:_SHOWN]]
     return [dict(each) for each in shown], max(0, len(entries) - _SHOWN)
+
+
+def _without_repeats(entries: list[EntryPoint]) -> Iterator[EntryPoint]:
+    """Leave out the main module of a package where the same file is a command or a server."""
+    started = {each.where.partition(":")[0] for each in entries if each.kind in ("main", "server", "script")}
+    started |= {_target(each) for each in entries if each.kind == "package.json bin"}
+    return (each for each in entries if each.kind != "package.json main" or _target(each) not in started)
+
+
+def _target(entry: EntryPoint) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(entry.where), entry.target))
 
 
 def _python(scan: Scan) -> Iterator[EntryPoint]:
@@ -271,7 +287,11 @@ def _exported(value: object) -> Iterator[str]:
 
 
 def _composer(file: SourceFile, text: str) -> Iterator[EntryPoint]:
-    commands = mapping(read(load_json, text)).get("bin")
+    document = mapping(read(load_json, text))
+    commands = document.get("bin")
+    for script, line in mapping(document, "scripts").items():
+        if not script.startswith(("pre-", "post-")):
+            yield EntryPoint("composer script", script, string(line) or f"composer {script}", file.shown)
     for target in items(commands if isinstance(commands, list) else [commands]):
         if string(target):
             yield EntryPoint("composer bin", string(target).rpartition("/")[2], string(target), file.shown)
@@ -311,6 +331,14 @@ def _workflow(file: SourceFile, text: str) -> Iterator[EntryPoint]:
     yield EntryPoint("ci workflow", name, file.shown, file.shown)
 
 
+def _taskfile(file: SourceFile, text: str) -> Iterator[EntryPoint]:
+    for document in items(read(load_yaml, text)):
+        for name in mapping(document, "tasks"):
+            yield EntryPoint("task", name, f"task {name}", file.shown)
+
+
+_GULP = _lines("gulp task", r"^(?:gulp\.task\(\s*['\"]|exports\.|export const |module\.exports\.)([\w:-]+)", "gulp {}")
+_GRUNT = _lines("grunt task", r"\bregisterTask\(\s*['\"]([\w:-]+)", "grunt {}")
 _MAKEFILE = _lines("make target", r"^([A-Za-z0-9][\w-]*)[ \t]*:(?![=:])", "make {}")
 _POM = _lines(
     "application",
@@ -358,6 +386,16 @@ _BY_NAME: dict[str, _Reader] = {
     "justfile": _lines("just recipe", r"^@?([A-Za-z_][\w-]*)(?:[ \t]+[^:\n]*)?:(?!=)", "just {}"),
     "procfile": _lines("process", r"^([A-Za-z0-9_-]+):[ \t]*(\S.*)$"),
     "rakefile": _lines("rake task", r"^[ \t]*task[ \t(]+:?['\"]?([\w:-]*\w)", "rake {}"),
+    "gulpfile.js": _GULP,
+    "gulpfile.mjs": _GULP,
+    "gulpfile.cjs": _GULP,
+    "gulpfile.ts": _GULP,
+    "gulpfile.babel.js": _GULP,
+    "gruntfile.js": _GRUNT,
+    "gruntfile.cjs": _GRUNT,
+    "gruntfile.coffee": _GRUNT,
+    "taskfile.yml": _taskfile,
+    "taskfile.yaml": _taskfile,
     "serverless.yml": _lines("serverless function", r"^[ \t]+handler:[ \t]*['\"]?([^\s'\"#]+)"),
     "prefect.yaml": _prefect_yaml,
     ".gitlab-ci.yml": _file("ci workflow"),

@@ -28,6 +28,7 @@ _STATEMENT = re.compile(
 )
 """A line that begins something new, rather than going on with a statement, closing a block or being a label."""
 
+_ANONYMOUS = re.compile(r"anonymous__\d+")
 _PHP_VARIABLE = re.compile(r"\$\w+")
 
 
@@ -69,8 +70,10 @@ def measure_functions(file: SourceFile, text: str, language: Language) -> tuple[
 
 
 def _name(measured: _Measured, language: Language) -> str:
-    """Name a function, without the class in Java, where lizard takes the last one that was declared for it."""
-    return measured.name.rpartition("::")[2] if language.name == "Java" else measured.name
+    """Name a function, without the class where classes nest: lizard takes the last one that was declared for it."""
+    if _ANONYMOUS.fullmatch(measured.name):
+        return "(anonymous)"
+    return measured.name.rpartition("::")[2] if language.name in ("Java", "C#") else measured.name
 
 
 def _parameters(measured: _Measured, language: Language) -> int:

@@ -89,7 +89,7 @@ def run(
         return _unavailable(repository.reason)
     if not repository.has_commits():
         return _unavailable("the repository has no commits")
-    people, times, problem = _people(repository, seconds)
+    people, times, problem = _people(repository, seconds, tree.root.name)
     churn, commits_read, churn_problem = _churn(repository, bound, seconds)
     problem = problem or churn_problem
     result = _facts(people, times, moment)
@@ -131,8 +131,14 @@ def _unavailable(reason: str) -> Result:
     }
 
 
-def _people(repository: Repository, seconds: int) -> tuple[list[_Person], list[int], str]:
-    """Read every commit's author and time, and why that is not all; who made most comes first."""
+def _people(repository: Repository, seconds: int, project: str) -> tuple[list[_Person], list[int], str]:
+    """Read every commit's author and time, and why that is not all; who made most comes first.
+
+    Args:
+        repository: Where to read.
+        seconds: How long git may take.
+        project: The project's name: an account of that name and `bot` is no person's.
+    """
     identities: Counter[tuple[str, str]] = Counter()
     times: list[int] = []
     arguments = ("log", "-z", "--format=%aE%x1f%aN%x1f%ct", f"--max-count={_MAX_LISTED_COMMITS}", "HEAD")
@@ -143,11 +149,11 @@ def _people(repository: Repository, seconds: int) -> tuple[list[_Person], list[i
         if mark and time.strip().isdecimal():
             identities[address.strip().lower(), name.strip()] += 1
             times.append(int(time))
-    people = sorted(_joined(identities), key=lambda person: (-person.commits, person.name))
+    people = sorted(_joined(identities, project), key=lambda person: (-person.commits, person.name))
     return people, times, _problem(done) or ("there are too many commits" if len(times) >= _MAX_LISTED_COMMITS else "")
 
 
-def _joined(identities: Counter[tuple[str, str]]) -> Iterator[_Person]:
+def _joined(identities: Counter[tuple[str, str]], project: str) -> Iterator[_Person]:
     """Join the identities that share an address or a name: a union of sets, each with its first key as its root."""
     roots: dict[str, str] = {}
 
@@ -168,7 +174,11 @@ def _joined(identities: Counter[tuple[str, str]]) -> Iterator[_Person]:
         addresses[group].add(address)
     for group, names in groups.items():
         shown = names.most_common(1)[0][0]
-        is_bot = _BOT.search(shown) or any(_BOT_ADDRESS.search(address) for address in addresses[group])
+        is_bot = (
+            _BOT.search(shown)
+            or shown.lower() == f"{project.lower()}bot"
+            or any(_BOT_ADDRESS.search(address) for address in addresses[group])
+        )
         yield _Person(names.total(), shown[:100], bool(is_bot))
 
 

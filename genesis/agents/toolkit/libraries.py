@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from genesis.agents.toolkit.documents import load_toml, mapping, read, string
-from genesis.agents.toolkit.files import SourceFile, Tree
+from genesis.agents.toolkit.documents import items, load_json, load_toml, mapping, read, string
+from genesis.agents.toolkit.files import SourceFile, Tree, printable
 
 __all__ = ["find_library"]
 
+_PUBLISHED_POM = re.compile(r"<scm\b")
+_PUBLISHED_SCRIPT = re.compile(r"\bjava-library\b|\bmaven-?[pP]ublish\b")
+_PACKED = re.compile(
+    r"<(?:PackageId|PackageTags|PackageReleaseNotes)>|<IsPackable>\s*true|<GeneratePackageOnBuild>\s*true",
+    re.IGNORECASE,
+)
 _MODULE = re.compile(r"^module[ \t]+(\S+)", re.MULTILINE)
 _PACKAGE = re.compile(r"^package (?!main\b)(\w+)", re.MULTILINE)
 
@@ -24,9 +30,16 @@ def find_library(tree: Tree, manifest: SourceFile) -> tuple[str, str] | None:
     for pattern, finder in _FINDERS:
         if pattern.fullmatch(manifest.name.lower()):
             name, paths = finder(tree, manifest)
-            place = next((file for path in paths if (file := tree.get(f"{folder}{path}")) is not None), None)
-            return (name, place.shown) if name and place is not None else None
+            place = next((f"{folder}{path}" for path in paths if _is_there(tree, f"{folder}{path}")), None)
+            return (name, printable(place)) if name and place is not None else None
     return None
+
+
+def _is_there(tree: Tree, path: str) -> bool:
+    """Whether a file is in the tree or, where the path ends with a slash, anything in that folder."""
+    if not path.endswith("/"):
+        return tree.get(path) is not None
+    return any(file.path.startswith(path) for file in tree.files)
 
 
 def _crate(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
@@ -46,6 +59,46 @@ def _distribution(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
     stem = re.sub(r"[-.]+", "_", name)
     stems = dict.fromkeys((stem, stem.lower()))
     return name, [f"{top}{each}{end}" for top in ("src/", "") for each in stems for end in ("/__init__.py", ".py")]
+
+
+def _autoloaded(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
+    document = mapping(read(load_json, tree.text_of(manifest)))
+    loaded = mapping(document, "autoload")
+    folders = [each for key in ("psr-4", "psr-0") for value in mapping(loaded, key).values() for each in _texts(value)]
+    paths = [f"{folder.removeprefix('./').rstrip('/')}/".lstrip("/") for folder in folders if folder]
+    is_library = document.get("type", "library") != "project"
+    return string(document.get("name")) if is_library else "", [*paths, *_texts(loaded.get("files"))]
+
+
+def _texts(value: object) -> list[str]:
+    return [string(each) for each in items(value)] or [string(value)]
+
+
+def _artifact(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
+    """Take a pom with what the central repository asks for, or a build script that publishes, for a library's."""
+    text = tree.text_of(manifest) or ""
+    is_pom = manifest.suffix == ".xml"
+    if not (_PUBLISHED_POM.search(text) if is_pom else _PUBLISHED_SCRIPT.search(text)) or "spring-boot" in text:
+        return "", []
+    own = re.sub(r"<(parent|dependencies|dependencyManagement|build|profiles)>[\s\S]*?</\1>", "", text)
+    named = re.search(r"<artifactId>\s*([\w.-]+)", own) if is_pom else None
+    name = named[1] if named else manifest.path.rpartition("/")[0].rpartition("/")[2] or tree.root.name
+    return name, [
+        f"src/{each}/" for each in ("main/java", "main/kotlin", "main/scala", "commonMain/kotlin", "main/groovy")
+    ]
+
+
+def _assembly(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
+    text = tree.text_of(manifest) or ""
+    named = re.search(r"<(?:PackageId|AssemblyName)>\s*([\w.-]+)\s*<", text)
+    name = named[1] if named else manifest.name.rpartition(".")[0]
+    is_library = _PACKED.search(text) is not None and not manifest.is_test
+    return name if is_library else "", [manifest.name]
+
+
+def _swift_product(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
+    match = re.search(r"\.library\(\s*name:\s*\"([^\"\n]+)\"", tree.text_of(manifest) or "")
+    return (match[1], [f"Sources/{match[1]}/", "Sources/", "Source/"]) if match else ("", [])
 
 
 def _module(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
@@ -68,4 +121,8 @@ _FINDERS: tuple[tuple[re.Pattern[str], _Finder], ...] = (
     (re.compile(r".+\.gemspec"), _gem),
     (re.compile(r"pyproject\.toml"), _distribution),
     (re.compile(r"go\.mod"), _module),
+    (re.compile(r"package\.swift"), _swift_product),
+    (re.compile(r"composer\.json"), _autoloaded),
+    (re.compile(r"pom\.xml|build\.gradle(?:\.kts)?"), _artifact),
+    (re.compile(r".+\.(?:cs|fs|vb)proj"), _assembly),
 )

@@ -48,10 +48,13 @@ def run(path: object = ".") -> Result:
     """
     tree = survey(path)
     files = _licence_files(tree)
-    own = [(file, text) for file, text in files if "/" not in file.path or file.path.lower().startswith("licenses/")]
+    own = [pair for pair in files if "/" not in pair[0].path]
+    texts = [pair for pair in files if pair[0].path.lower().startswith("licenses/")]
+    if not any(text.ids for _, text in own):
+        own += texts  # else they are those of parts of it, too, as REUSE asks for
     declared, silent = _declarations(tree)
     spdx, confidence = _whole(own, [each for each in declared if "/" not in each.where])
-    mismatched = _mismatched(own, [each for each in declared if "/" not in each.where])
+    mismatched = _mismatched([*own, *texts], [each for each in declared if "/" not in each.where])
     return {
         "spdx": spdx or None,
         "confidence": confidence,
@@ -155,9 +158,9 @@ def _in_json(text: str) -> tuple[bool, list[str]]:
 
 def _in_cargo(text: str) -> tuple[bool, list[str]]:
     package = mapping(read(load_toml, text), "package")
-    values = [string(package.get("license")), string(package.get("license-file"))]
-    workspace = string(mapping(read(load_toml, text), "workspace", "package").get("license"))
-    return False, [*values, workspace]
+    workspace = mapping(read(load_toml, text), "workspace", "package")
+    licences = [string(table.get("license")).replace("/", " OR ") for table in (package, workspace)]  # its old form
+    return False, [*licences, string(package.get("license-file"))]
 
 
 def _in_pom(text: str) -> tuple[bool, list[str]]:

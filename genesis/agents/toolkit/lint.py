@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.facts import DocumentProblem, FileFacts
+from genesis.agents.toolkit.facts import DocumentProblem
 from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.finding import Finding, Result, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
@@ -23,8 +23,6 @@ __all__ = ["run"]
 
 _MANY = 50
 _SHOWN_PROBLEMS = 50
-_MINOR = 10
-"""Less than this part of a project's code, such as a script beside the sources, needs no linter of its own."""
 _SCRIPTS = ("JavaScript", "TypeScript", "Vue", "Svelte", "Astro")
 _TEST_DATA = re.compile(
     r"(?i)(?:^|/)(?:(?:__)?fixtures?(?:__)?|test[_-]?data|data|assets|resources|snapshots|corpus)/"
@@ -114,15 +112,13 @@ def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, tim
 
 
 def _lint(scan: Scan, most: int, budget: Budget) -> _Linted:
-    own = [(file, facts) for file, facts in scan if facts.origin == "own"]
+    own = [(file, facts) for file, facts in scan if facts.origin == "own" and not _is_test_data(file)]
     python = [file for file, facts in own if facts.language == "Python" and file.suffix in (".py", ".pyi")]
     scripts = [file for file, facts in own if facts.language in _SCRIPTS]
-    languages: Counter[str] = Counter()
-    for _, facts in own:
-        languages[facts.language or ""] += facts.code * facts.is_source
+    languages = {facts.language for _, facts in own if facts.language and facts.is_source and facts.code}
     given = [*python[:most], *scripts[:most]]
     report = ruff_report(scan.tree, ruff_settings(scan.tree, python[:most]), budget) if python else LintReport("ruff")
-    report.is_minor = _is_minor(own)
+    report.is_minor = scan.is_minor("Python")
     if python and not report.settings:
         report.settings = _other_linter(scan.tree)
     return _Linted(
@@ -131,17 +127,12 @@ def _lint(scan: Scan, most: int, budget: Budget) -> _Linted:
         _Documents(scan),
         len(python) + len(scripts),
         given,
-        tuple(sorted(name for name in +languages if name and name not in ("Python", *_SCRIPTS))),
+        tuple(sorted(languages - {"Python", *_SCRIPTS})),
     )
 
 
-def _is_minor(own: list[tuple[SourceFile, FileFacts]]) -> bool:
-    """Whether Python is less than a tenth of the programs, those of tests, examples and documentation left out."""
-    lines: Counter[bool] = Counter()
-    for file, facts in own:
-        if facts.is_source and not (file.is_test or file.is_example):
-            lines[facts.language == "Python"] += facts.code
-    return lines[True] * _MINOR < lines.total()
+def _is_test_data(file: SourceFile) -> bool:
+    return file.is_test and _TEST_DATA.search(file.path) is not None
 
 
 def _other_linter(tree: Tree) -> str:
@@ -218,10 +209,9 @@ def _findings(linted: _Linted) -> Iterator[Finding]:
     for report in linted.reports:
         broken = {each.path: each for each in report.broken}
         for path, each in broken.items():
-            if not (path in lenient and _TEST_DATA.search(path)):
-                yield _broken_source(report.language, path, each.line, each.message, path in lenient)
+            yield _broken_source(report.language, path, each.line, each.message, path in lenient)
     for file, problem in linted.documents.problems[:_SHOWN_PROBLEMS]:
-        if not (file.is_test and _TEST_DATA.search(file.path)):
+        if not file.is_test:  # what a test reads may be broken on purpose
             yield _broken_document(file, problem)
 
 
@@ -236,7 +226,7 @@ def _report_findings(report: LintReport) -> Iterator[Finding]:
         return
     yield from _settings_findings(report)
     violations = sum(report.by_rule.values())
-    if violations:
+    if violations and (report.settings or not report.is_minor):
         (code, name), count = _ordered(report.by_rule)[0]
         worst = _ordered(report.by_file)[0]
         named, rules = f"{code} {name}".strip(), plural(len(report.by_rule), "rule")
@@ -296,9 +286,8 @@ def _broken_source(language: str, path: str, line: int, message: str, is_lenient
 
 
 def _broken_document(file: SourceFile, problem: DocumentProblem) -> Finding:
-    lenient = file.is_test or file.is_example
     return Finding(
-        severity="low" if lenient else "medium",
+        severity="low" if file.is_example else "medium",
         title=f"A {problem.format} file has a syntax error",
         detail=problem.message,
         where=f"{file.shown}:{problem.line}" if problem.line else file.shown,

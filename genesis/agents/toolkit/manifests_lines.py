@@ -185,6 +185,8 @@ _FORMATS = (
 _SPEC_NOISE = re.compile(r"['\"\[\]()]|\.freeze\b|,\s*$|^\s*,|:git\b.*|:path\b.*")
 _BUNDLED_GROUP = re.compile(r"\b(?:default|production|assets)\b")
 """Groups of a Gemfile that are installed where the project runs."""
+_GEMSPEC = re.compile(r"^[ \t]*gemspec\b", re.MULTILINE)
+"""What a Gemfile says whose gem's own requirements are in its gemspec: the others are for its developers."""
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 
@@ -206,10 +208,12 @@ def _read(formats: list[_Format], file: SourceFile, text: str) -> Iterator[Manif
 
 def _dependencies(known: _Format, text: str) -> Iterator[Dependency]:
     block, depth = "", 0
+    is_gems = known.kind == "Gemfile" and _GEMSPEC.search(text) is not None
     for match in re.finditer(known.line, text, re.MULTILINE):
         found = {key: value or "" for key, value in match.groupdict().items()}
         name = found.get("name") or ":".join(filter(None, (found.get("g"), found.get("n"))))
-        group = _group(known, found.get("group") or found.get("inline") or block)
+        written = found.get("group") or found.get("inline") or block or ("dev" if is_gems else "")
+        group = _group(known, written)
         if not name:
             indent = len(match[0]) - len(match[0].lstrip())
             if found.get("group"):

@@ -11,16 +11,18 @@ import pickle  # the records come from a worker that runs this package's own cod
 import subprocess
 import sys
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
 from genesis.agents.toolkit.budget import Budget
 from genesis.agents.toolkit.facts import FileFacts
 from genesis.agents.toolkit.files import MAX_READ_BYTES, SourceFile, Tree, survey
+from genesis.agents.toolkit.origin import templates_of
 from genesis.agents.toolkit.process import scrubbed_environment, trusted_path
 
 __all__ = ["UNREAD", "Scan", "scan_of"]
@@ -38,6 +40,8 @@ _KEPT_SCANS = 2
 _MOST_BREAKS = 50
 """Workers that may break in one scan: where none can work at all, it ends."""
 
+_MINOR = 10
+"""Less than this part of a project's code, such as a script beside the sources, says little about the project."""
 _START = "import sys; sys.path += sys.argv[2:]; from genesis.agents.toolkit.scan_worker import main; main()"
 
 
@@ -59,6 +63,19 @@ class Scan:
     def is_complete(self) -> bool:
         """Whether every listed file was reached within the time limit."""
         return len(self.facts) == len(self.tree.files)
+
+    @cached_property
+    def languages(self) -> Counter[str]:
+        """The lines of code in each programming language that the project wrote, without tests and examples."""
+        lines: Counter[str] = Counter()
+        for file, facts in self:
+            if facts.is_source and facts.origin == "own" and not (file.is_test or file.is_example):
+                lines[facts.language or ""] += facts.code
+        return lines
+
+    def is_minor(self, language: str) -> bool:
+        """Whether a language is less than a tenth of the programs."""
+        return self.languages[language] * _MINOR < self.languages.total()
 
     @property
     def truncated(self) -> bool:
@@ -114,6 +131,10 @@ def _scanned(tree: Tree, time_limit_s: float) -> Scan:
         thread.start()
     for thread in threads:
         thread.join()
+    for file in tree.files:
+        facts = work.facts.get(file.path)
+        if facts is not None and facts.origin == "own" and any(map(tree.get, templates_of(file.path))):
+            work.facts[file.path] = replace(facts, origin="generated", functions=(), todos=())
     return Scan(tree, work.facts, time_limit_s)
 
 

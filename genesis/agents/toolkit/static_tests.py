@@ -10,9 +10,10 @@ from genesis.agents.toolkit.documents import load_json, load_toml, mapping, read
 from genesis.agents.toolkit.facts import TestCount
 from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.language import Language
+from genesis.agents.toolkit.origin import is_vendored
 from genesis.agents.toolkit.python_source import PythonReading
 
-__all__ = ["configured_frameworks", "count_python_tests", "count_tests"]
+__all__ = ["configured_frameworks", "count_cases", "count_python_tests", "count_tests", "find_commands"]
 
 _PYTHON_TEST = re.compile(r"^(?:test_.*|.*_tests?|tests)\.py$")
 _NPM_FRAMEWORKS = {
@@ -125,6 +126,25 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
     "Vue": _SCRIPT,
     "Zig": (_rule("zig test", r"^\s*test\s+(?:\"|\w+\s*\{)", anywhere=True),),
 }
+_TARGET = r"^((?:[\w.]+[-_])*(?:tests?|check|spec)(?:[-_][\w.-]+)*)[ \t]*(?:[ \t][\w*+$][^:\n]*)?:(?![=:])"
+_COMMANDS = {
+    **dict.fromkeys(("makefile", "gnumakefile", "makefile.am", "makefile.in"), ("make {}", _TARGET)),
+    "justfile": ("just {}", _TARGET),
+    "package.json": ("npm test", r"\"test\"\s*:\s*\"(?!echo )"),
+    "composer.json": ("composer test", r"\"test\"\s*:\s*[\"\[]"),
+    "cmakelists.txt": ("ctest", r"^[ \t]*(?:enable_testing|add_test)[ \t]*\(|\binclude[ \t]*\([ \t]*CTest\b"),
+    "meson.build": ("meson test", r"^[ \t]*test\("),
+    "rakefile": ("rake test", r"\bTestTask\b|RSpec::Core::RakeTask|^[ \t]*task[ (]+:?['\"]?(?:test|spec)\b"),
+    "build.zig": ("zig build test", r"\baddTest\("),
+    "dune": ("dune test", r"\(tests?\b"),
+}
+"""What shows, in a build file of a name, that a command runs tests."""
+_RUNNER = re.compile(
+    r"(?:(?:run|do)[-_]?(?:all[-_]?)?tests?|tests?[-_]?runner)(?:\.(?:sh|bash|py|pl|rb|js|ps1|cmd|bat))?"
+)
+_TCL_TEST = re.compile(r"^[ \t]*(?:do_\w*test|test)[ \t]+\S", re.MULTILINE)
+_BLANK_LINES = re.compile(r"\n[ \t]*\n")
+_CASE = re.compile(r"^[ \t]*[^\s#%]", re.MULTILINE)
 _MINITEST_SPEC = re.compile(r"\b[Mm]initest\b|\.(?:must|wont)_\w+|^\s*(?:assert|refute)(?:_\w+)?\b", re.MULTILINE)
 """What in a file with `it` blocks says that they are Minitest's rather than RSpec's."""
 _SCRIPT_SUITE = re.compile(r"^\s*describe(?:\.\w+)?\(\s*[\"'`]", re.MULTILINE)
@@ -159,6 +179,28 @@ def count_tests(file: SourceFile, text: str, language: Language) -> TestCount | 
     if not functions and not (rules and _TEST_NAME.search(file.name)):
         return None
     return TestCount(functions, frameworks=tuple(sorted(frameworks)))
+
+
+def count_cases(file: SourceFile, text: str) -> TestCount | None:
+    """Count the cases of a `.test` file in a test folder: the commands of a Tcl one, else the blocks of its lines."""
+    if file.suffix != ".test" or not file.is_test or is_vendored(file.path):
+        return None
+    commands = len(_TCL_TEST.findall(text))
+    return TestCount(commands or sum(_CASE.search(block) is not None for block in _BLANK_LINES.split(text)))
+
+
+def find_commands(tree: Tree) -> list[str]:
+    """Name the commands that a project gives for running its tests, as far as its build files show them."""
+    found: dict[str, None] = {}
+    for file in tree.files:
+        known = _COMMANDS.get(file.name.lower())
+        if known is not None and not is_vendored(file.path):
+            command, pattern = known
+            match = re.search(pattern, tree.text_of(file) or "", re.MULTILINE)
+            found.update({command.format(*match.groups()): None} if match else {})
+        elif _RUNNER.fullmatch(file.name.lower()):
+            found[file.shown] = None
+    return list(found)
 
 
 def _is_shell_test(file: SourceFile) -> bool:

@@ -14,8 +14,11 @@ __all__ = ["Verdict", "check_document"]
 Verdict: TypeAlias = Literal["", "valid", "broken", "template"]
 
 _MAX_CHARACTERS = 1_000_000
-_LENIENT_JSON = re.compile(r"(?:tsconfig|jsconfig|devcontainer|api-extractor).*|\.[\w-]+rc\.json")
+_LENIENT_JSON = re.compile(r"(?:tsconfig|jsconfig|devcontainer|api-extractor|renovate).*|\.[\w-]+rc\.json")
 """Files whose readers take JSON with comments."""
+_COMMENTED = re.compile(r"(?:^\s*|[]\[{},][ \t]+)(?://|/\*)", re.MULTILINE)
+_STRICT_JSON = frozenset({"package.json", "package-lock.json", "composer.json"})
+"""Files that no reader takes with comments."""
 
 
 def check_document(file: SourceFile, text: str) -> tuple[Verdict, DocumentProblem | None]:
@@ -30,6 +33,8 @@ def check_document(file: SourceFile, text: str) -> tuple[Verdict, DocumentProble
     problem = _problem(kind, text)
     if problem is None:
         return "valid", None
+    if kind == "JSON" and _COMMENTED.search(text) and file.name.lower() not in _STRICT_JSON:
+        return "", None  # whoever wrote a comment has a reader that takes it
     if "{{" in text or "{%" in text or "<%" in text:
         return "template", None
     return "broken", DocumentProblem(kind, problem.line, " ".join(str(problem).split())[:160])

@@ -10,7 +10,7 @@ from genesis.agents.toolkit.finding import Finding, Result, Severity, dump, plur
 from genesis.agents.toolkit.inputs import whole_number, yes_or_no
 from genesis.agents.toolkit.pytest_run import NESTED_MARKER, SuiteRun, is_nested, run_suite
 from genesis.agents.toolkit.scan import Scan, scan_of
-from genesis.agents.toolkit.static_tests import configured_frameworks
+from genesis.agents.toolkit.static_tests import configured_frameworks, find_commands
 
 __all__ = ["run"]
 
@@ -28,7 +28,8 @@ def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300
         top: How many test files are listed.
 
     Returns:
-        `test_files`, `test_functions`, `skipped_functions`, `source_files`, `frameworks`, `by_language` `{language:
+        `test_files`, `test_functions`, `skipped_functions`, `source_files`, `frameworks`, `commands`
+        (that run tests, from the build files), `by_language` `{language:
         tests}`, `largest` `[{path, tests}]`, `suite` `{verdict, passed, failed, errors, skipped, seconds, failures,
         tail, interpreter}` with the verdicts `passed failed no_tests timeout no_pytest error refused_nested
         not_requested`, `truncated`, `summary`, `findings`.
@@ -54,6 +55,7 @@ def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300
         "skipped_functions": found.skipped,
         "source_files": found.source_files,
         "frameworks": sorted(found.frameworks),
+        "commands": found.commands[:limit],
         "by_language": dict(sorted(found.languages.items())),
         "largest": [{"path": name, "tests": count} for name, count in ordered[:limit]],
         "suite": {**asdict(suite), "failures": list(suite.failures)},
@@ -71,6 +73,8 @@ class _Census:
     """Test functions by file; a parametrized one counts once."""
     languages: Counter[str] = field(default_factory=Counter)
     frameworks: set[str] = field(default_factory=set)
+    commands: list[str] = field(default_factory=list)
+    """Commands that run tests, as the build files say."""
     unparsed: list[str] = field(default_factory=list)
     skipped: int = 0
     """Python tests that a decorator skips always."""
@@ -79,19 +83,19 @@ class _Census:
 
 
 def _census(scan: Scan) -> _Census:
-    found = _Census(frameworks=configured_frameworks(scan.tree))
+    found = _Census(frameworks=configured_frameworks(scan.tree), commands=find_commands(scan.tree))
     for file, facts in scan:
         if facts.origin in ("vendored", "minified"):
             continue
         if facts.is_source and facts.code and not (file.is_test or file.is_example):
             found.source_files += 1
-        if facts.tests is None or facts.language is None:
+        if facts.tests is None:
             continue
         if facts.python is not None and facts.python.problem is not None:
             found.unparsed.append(file.shown)
             continue
         found.by_file[file.shown] += facts.tests.functions
-        found.languages[facts.language] += facts.tests.functions
+        found.languages[facts.language or "Test cases"] += facts.tests.functions
         found.frameworks.update(facts.tests.frameworks)
         found.skipped += facts.tests.skipped
     return found
@@ -110,7 +114,14 @@ def _summary(found: _Census, suite: SuiteRun) -> str:
 
 def _census_findings(found: _Census) -> Iterator[Finding]:
     functions = sum(found.by_file.values())
-    if not functions and found.source_files:
+    if not functions and found.commands:
+        yield Finding(
+            severity="low",
+            title="No test function was recognised",
+            detail=f"The project runs tests with {', '.join(f'`{command}`' for command in found.commands[:3])}.",
+            advice="Run that; what it covers is not known here.",
+        )
+    elif not functions and found.source_files:
         yield Finding(
             severity="high" if found.source_files >= _MANY_SOURCES else "medium",
             title="No tests were found",

@@ -25,7 +25,6 @@ _BLAMED_LINES = 100
 _BLAME_S = 25
 _BLAME_ONE_S = 10.0
 _OLD_DAYS = 365
-_MANY = 20
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def _findings(rows: list[Result], ages: list[int]) -> Iterator[Finding]:
     if rows:
         first = rows[0]
         yield Finding(
-            severity="medium" if len(rows) >= _MANY else "low",
+            severity="low",
             title=f"{plural(len(rows), 'open marker')} in comments, {len(urgent):,} of them FIXME, XXX or HACK",
             detail=f"Older than a year: {len(old):,}." if ages else "",
             where=f"{first['path']}:{first['line']}",

@@ -25,8 +25,18 @@ _SETTINGS = (".github/zizmor.yml", ".github/zizmor.yaml", "zizmor.yml", "zizmor.
 _IGNORE_COMMENT = "zizmor: ignore"
 _OFFICIAL_ACTION = re.compile(r"(?:^|uses:)\s*[\"']?(?:actions|github)/")
 _BY_STRANGER = re.compile(
-    r"github\.(?:head_ref|event\.(?:issue|pull_request|comment|review|discussion|head_commit|commits|pages|workflow_run))"
+    r"github\.(?:head_ref\b|event\s*\)|event\.(?:(?:issue|pull_request|comment|review|discussion)\.(?:title|body)\b"
+    r"|pull_request\.head\.(?:ref\b|label\b|repo\.(?:default_branch|description|homepage)\b)"
+    r"|(?:head_commit|commits|workflow_run)\S*\b(?:message|author|committer|head_branch|display_title)\b|pages))"
 )
+"""What whoever opens an issue or a pull request may write as they like."""
+_FIXED_FORM = re.compile(
+    r"\s*github\.(?:event\.(?:\w+\.)*(?:number|id|node_id|sha|login|merged|draft)|sha|actor|run_id|run_number)\s*"
+)
+"""Numbers, commits and names of accounts: none of them can hold what a shell takes for more than a word."""
+_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_STRANGERS_EVENT = re.compile(r"\b(?:pull_request\w*|issues?|issue_comment|discussion\w*|fork|gollum|workflow_run)\b")
+_FETCHES = re.compile(r"actions/(?:checkout|download-artifact)@|\bgit (?:clone|fetch|checkout)\b|\bgh (?:pr|run)\b")
 _CHECKS_OUT_HEAD = re.compile(r"ref:[^\n]*github\.(?:event\.(?:pull_request|workflow_run)\.head|head_ref)")
 _STYLE = frozenset({"anonymous-definition", "self-repository", "superfluous-actions", "undocumented-permissions"})
 """Rules of zizmor about how a workflow is written, which put nothing at risk."""
@@ -183,10 +193,14 @@ def _place(item: dict[str, object], texts: dict[str, str]) -> _Place | None:
     if rated.get("confidence") != "High":
         severity = "medium" if (severity, rated.get("confidence")) == ("high", "Medium") else "low"
     if rule == "template-injection" and not _BY_STRANGER.search(feature):
-        severity = _milder(severity, "medium")
+        expressions = _EXPRESSION.findall(feature)
+        is_fixed = bool(expressions) and all(map(_FIXED_FORM.fullmatch, expressions))
+        is_harmless = is_fixed or not _STRANGERS_EVENT.search(texts.get(path, ""))
+        severity = _milder(severity, "low" if is_harmless else "medium")
     severity = _milder(severity, _AT_MOST.get(rule, "high"))
-    if rule == "dangerous-triggers" and _CHECKS_OUT_HEAD.search(texts.get(path, "")):
-        severity = "high"
+    if rule == "dangerous-triggers":
+        text = texts.get(path, "")
+        severity = "high" if _CHECKS_OUT_HEAD.search(text) else severity if _FETCHES.search(text) else "low"
     if rule == "unpinned-uses" and _OFFICIAL_ACTION.search(feature):
         severity = "low"
     return _Place(

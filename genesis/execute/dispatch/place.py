@@ -228,7 +228,7 @@ class PoolPlace:
                 adopted[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
         for earlier in found:
             needed = [leaf for leaf in earlier.child.leaves if not self._is_settled(leaf, adopted)]
-            if not needed and not earlier.final:
+            if not earlier.final and not needed:
                 await self._lanes.close(earlier.child)
             if not needed or not self._children.taken.isdisjoint(leaf.index for leaf in needed):
                 continue

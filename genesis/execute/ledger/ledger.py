@@ -22,9 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,25 +41,23 @@ from genesis.execute.ledger.records import (
     parse_header,
 )
 from genesis.execute.ledger.reserve import Reserve
-from genesis.execute.ledger.store import FolderStore, Store
+from genesis.execute.ledger.store import ROOT, FolderStore, Store, is_run_id
 from genesis.foreign import encodable
-from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run, TaskState
+from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
 from genesis.structure import copied
 
-__all__ = ["Ledger", "is_done", "list_runs"]
+__all__ = ["Ledger", "is_done"]
 
-_ROOT = "genesis"
 _NO_SPACE = ("ENOSPC", "EDQUOT")
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Between tries to write while the machine is short of open files or memory, or the storage does not answer."""
-_RUN_ID = re.compile(r"^[\w.\-]{1,120}$")
 
 
 class Ledger:
     """The ledger of one run."""
 
     def __init__(self, store: Store, run_id: str, *, inline_bytes: int = 65_536, most_bytes: int = 50_000_000):
-        if not _RUN_ID.match(run_id) or run_id.startswith("."):
+        if not is_run_id(run_id):
             raise UsageError(f"{run_id!r} is not a run id", hint="run: genesis runs")
         self.store = store
         self.run_id = run_id
@@ -74,7 +70,7 @@ class Ledger:
     @property
     def folder(self) -> Path | None:
         """The run's folder on this machine; None in a remote storage."""
-        return self.store.root / _ROOT / self.run_id if isinstance(self.store, FolderStore) else None
+        return self.store.root / ROOT / self.run_id if isinstance(self.store, FolderStore) else None
 
     async def begin(self, header: Header) -> None:
         """Write the header. From then on the run exists."""
@@ -102,7 +98,7 @@ class Ledger:
         raw = await self.store.read(self._name("run.json"))
         if raw is None:
             raise UsageError(
-                f"there is no run {self.run_id!r} in {self.store.url(_ROOT)}",
+                f"there is no run {self.run_id!r} in {self.store.url(ROOT)}",
                 hint="run: genesis runs",
                 code="GEN-RUN-UNKNOWN",
             )
@@ -265,16 +261,6 @@ class Ledger:
                 found[leaf.index] = outcome
         return found
 
-    async def states(self) -> list[TaskState]:
-        """Read the states of all leaves that have a record, without looking whether they are of the plan as it is."""
-        found: dict[str, TaskState] = {}
-        for folder in ("leaves", "deliveries"):
-            for name in await self.store.names(self._name(folder)) or ():
-                raw = await self.store.read(self._name(f"{folder}/{name}"))
-                with suppress(ValidationError):
-                    found[name] = Record.model_validate_json(raw or b"").outcome.state
-        return list(found.values())
-
     async def result(self, outcome: Outcome) -> JsonValue:
         """Give a copy of a leaf's result, from beside the record where it is large: its reader may change it.
 
@@ -383,7 +369,7 @@ class Ledger:
         return self.store.url(self._name(name))
 
     def _name(self, name: str) -> str:
-        return f"{_ROOT}/{self.run_id}/{name}" if name else f"{_ROOT}/{self.run_id}"
+        return f"{ROOT}/{self.run_id}/{name}" if name else f"{ROOT}/{self.run_id}"
 
     async def _write(self, name: str, value: Any) -> None:
         await self._put(name, json.dumps(encodable(value), ensure_ascii=True, indent=1).encode("ascii"))
@@ -432,9 +418,3 @@ def is_done(leaf: Leaf, known: Mapping[int, Outcome]) -> bool:
     outcome = known[leaf.index]
     is_a_persons = outcome.state == "briefed" or outcome.delivered is not None
     return is_a_persons or (outcome.state in FINISHED and leaf.cache != "none")
-
-
-async def list_runs(store: Store) -> list[str] | None:
-    """List the ids of all runs, newest first; None where the storage cannot list."""
-    names = await store.names(_ROOT)
-    return None if names is None else sorted((name for name in names if _RUN_ID.match(name)), reverse=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from genesis.errors import ResourceError, RunError, UsageError
 
-__all__ = ["RunLock"]
+__all__ = ["RunLock", "interrupted", "is_abandoned"]
 
 
 _TRIES = 10
@@ -105,6 +106,25 @@ class RunLock:
             return True
         except (ResourceError, UsageError):
             return False
+
+
+def is_abandoned(lock: RunLock, host: str | None) -> bool:
+    """Whether the process of a run that has not ended has gone. Of another host's processes nothing is known here.
+
+    Args:
+        lock: The run's.
+        host: Where its process runs, as far as is known.
+    """
+    return not lock.held_elsewhere and host in (None, socket.gethostname())
+
+
+def interrupted(run_id: str) -> dict[str, str]:
+    """Say what became of a run whose process has gone, as an error's data."""
+    return {
+        "code": "GEN-RUN-INTERRUPTED",
+        "message": "its process ended before the run did",
+        "hint": f"run: genesis resume {run_id}",
+    }
 
 
 def _state_of(pid: int) -> str:

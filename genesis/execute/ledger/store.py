@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Awaitable
@@ -10,9 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from genesis.errors import ResourceError, ServiceError
-from genesis.execute.configured import configured_storage
+from genesis.execute.configured import configured_storage, path_of_user
 
-__all__ = ["BlockStore", "FolderStore", "Store", "open_store"]
+__all__ = ["ROOT", "BlockStore", "FolderStore", "Store", "is_run_id", "list_runs", "open_store"]
+
+ROOT = "genesis"
+"""Folder of all runs in a store."""
+_RUN_ID = re.compile(r"[\w\-][\w.\-]{0,119}")
 
 
 class Store(Protocol):
@@ -149,6 +154,7 @@ async def open_store() -> Store:
     """
     if "prefect" not in sys.modules and (folder := configured_storage()) is not None:
         return _folder(folder)
+    import httpx  # noqa: PLC0415
     from prefect.blocks.core import Block  # noqa: PLC0415  # takes seconds
     from prefect.filesystems import LocalFileSystem, WritableFileSystem  # noqa: PLC0415
     from prefect.settings import get_current_settings  # noqa: PLC0415
@@ -158,7 +164,13 @@ async def open_store() -> Store:
     slug = settings.results.default_storage_block
     if slug is None:
         return _folder(local)
-    block: Block = await Block.aload(slug)
+    try:
+        block: Block = await Block.aload(slug)
+    except (httpx.HTTPError, OSError, ValueError, RuntimeError) as error:
+        raise ServiceError(
+            f"the block {slug!r}, where results are stored, cannot be loaded: {error}",
+            hint="prefect block ls shows the blocks of the API that PREFECT_API_URL or the profile names",
+        ) from error
     if isinstance(block, LocalFileSystem):
         return _folder(block.basepath or local)
     if not isinstance(block, WritableFileSystem):
@@ -166,8 +178,19 @@ async def open_store() -> Store:
     return BlockStore(block, slug)
 
 
+def is_run_id(word: str) -> bool:
+    """Whether a word can be a run's id, which names its folder."""
+    return _RUN_ID.fullmatch(word) is not None
+
+
+async def list_runs(store: Store) -> list[str] | None:
+    """List the ids of all runs, newest first; None where the storage cannot list."""
+    names = await store.names(ROOT)
+    return None if names is None else sorted(filter(is_run_id, names), reverse=True)
+
+
 def _folder(path: Path | str) -> FolderStore:
-    return FolderStore(Path(path).expanduser())
+    return FolderStore(path_of_user(str(path)))
 
 
 def _unreadable(path: Path, error: OSError) -> ResourceError:

@@ -56,7 +56,7 @@ class ServerFiles:
     @property
     def folder(self) -> Path:
         """Folder of all of them; the server's own `PREFECT_HOME`, so that a person's settings do not reach it."""
-        return self.home.expanduser().absolute() / "server"
+        return self.home.absolute() / "server"
 
     @property
     def state(self) -> Path:

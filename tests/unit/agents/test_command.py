@@ -172,11 +172,85 @@ async def test_hanging_program_times_out_with_what_it_started(tmp_path):
     with pytest.raises(TaskTimeoutError, match="limit of 1 s"):
         await value_of(python(code, str(marker)), work(timeout_s=1))
     assert time.monotonic() - started < 10
+    assert await gone(int(marker.read_text()))
+
+
+async def gone(pid):
     for _ in range(100):
-        if not Path(f"/proc/{marker.read_text()}").exists():
-            return
+        if not Path(f"/proc/{pid}").exists():
+            return True
         await asyncio.sleep(0.02)
-    raise AssertionError("the grandchild is alive")
+    return False
+
+
+async def test_a_hundred_megabytes_of_output_are_a_result_that_says_what_is_missing():
+    code = "import sys\nfor _ in range(100): sys.stdout.write('x' * 1_000_000)"
+    assert await value_of(python(code)) == {"stdout": "x" * 10_000, "omitted_bytes": 99_990_000}
+
+
+async def test_a_hundred_megabytes_of_complaints_are_an_error_of_their_last_lines():
+    code = "import sys\nfor _ in range(100): sys.stderr.write('x' * 1_000_000)\nsys.exit('\\nno space left')"
+    with pytest.raises(TaskError, match=r"exit code 1: x+\nno space left$") as caught:
+        await value_of(python(code))
+    assert len(caught.value.message) < 2_000
+    assert caught.value.data["omitted_bytes"] > 99_000_000
+
+
+async def test_a_program_that_ignores_sigterm_is_killed_at_its_time_limit(tmp_path):
+    marker = tmp_path / "pid"
+    code = (
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "open(sys.argv[1], 'w').write(str(os.getpid()))\n"
+        "while True: time.sleep(300)"
+    )
+    started = time.monotonic()
+    with pytest.raises(TaskTimeoutError, match="limit of 1 s"):
+        await value_of(python(code, str(marker)), work(timeout_s=1))
+    assert time.monotonic() - started < 15
+    assert await gone(int(marker.read_text()))
+
+
+_DOUBLE_FORK = """
+import os, sys, time
+if os.fork() == 0:
+    {session}
+    if os.fork() == 0:
+        open(sys.argv[1] + ".new", "w").write(str(os.getpid()))
+        os.rename(sys.argv[1] + ".new", sys.argv[1])
+        time.sleep(300)
+    os._exit(0)
+os.wait()
+while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+print('{{"n": 3}}', flush=True)
+{then}
+"""
+"""Leaves a grandchild that has its stdout and stderr open."""
+
+
+@pytest.mark.parametrize(("then", "code"), [("", None), ("sys.exit('broken')", "GEN-TASK-EXIT")])
+async def test_a_grandchild_whose_parent_has_gone_neither_holds_the_task_nor_stays(tmp_path, then, code):
+    marker = tmp_path / "pid"
+    started = time.monotonic()
+    made = python(_DOUBLE_FORK.format(session="pass", then=then), str(marker))
+    if code is None:
+        assert await value_of(made) == {"n": 3}
+    else:
+        with pytest.raises(TaskError, match="broken") as caught:
+            await value_of(made)
+        assert caught.value.code == code
+    assert time.monotonic() - started < 15
+    assert await gone(int(marker.read_text()))
+
+
+async def test_a_daemon_that_keeps_the_pipes_open_does_not_hold_the_task(tmp_path):
+    marker = tmp_path / "pid"
+    started = time.monotonic()
+    try:
+        made = python(_DOUBLE_FORK.format(session="os.setsid()", then=""), str(marker))
+        assert await value_of(made) == {"n": 3}
+        assert time.monotonic() - started < 15
+    finally:
+        os.kill(int(marker.read_text()), 9)
 
 
 @pytest.mark.parametrize("argument", ["{text}", "{text}.txt"])

@@ -63,6 +63,11 @@ def test_an_unknown_name_is_refused_with_the_closest(call, opened):
     assert call()[0] == 2
 
 
+def test_an_unknown_name_is_refused_where_no_breaker_is_known_either(call):
+    assert call("etl_agnet")[0] == 2
+    assert call("etl_agent") == (0, {"reset": [], "share": "machine"})
+
+
 def test_doctor_names_open_breakers_and_how_to_close_them(tmp_path, opened):
     found = [finding for finding in diagnose(Settings(home=tmp_path)) if finding.name == "breaker"]
     assert [finding.ok for finding in found] == [False, False, False]

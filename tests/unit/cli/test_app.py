@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -128,6 +129,13 @@ def test_variables_are_names_and_values():
             variables((wrong,))
 
 
+@pytest.mark.parametrize("name", ["plan", "plan.txt", "plan.yaml.bak"])
+def test_a_plan_is_not_written_to_what_would_be_taken_for_a_request(tmp_path, capsys, name):
+    assert call("plan", AUDIT, "-o", str(tmp_path / name)) == 2
+    assert ".yaml, .yml or .json" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
 def test_plan_file_is_told_from_a_request_by_its_ending():
     assert is_plan_file("a/b.YAML")
     assert is_plan_file("x.json")
@@ -141,6 +149,23 @@ def test_options_win_over_settings(monkeypatch):
     assert load_settings(llm="openai:two").llm.model == "openai:two"
     assert load_settings(llm="OFF", slots=3).llm.model is None
     assert load_settings(slots=3).run.slots == 3
+
+
+@pytest.mark.parametrize("name", ["HOME", "AGENTS", "PLAYBOOKS", "LOG__FILE"])
+def test_a_path_of_the_settings_may_begin_with_a_home_that_there_is(monkeypatch, name):
+    monkeypatch.setenv("HOME", "/somewhere")
+    monkeypatch.setenv(f"GENESIS_{name}", "~/x")
+    settings = load_settings()
+    assert Path("/somewhere/x") in (settings.home, settings.agents, settings.playbooks, settings.log.file)
+    monkeypatch.setenv(f"GENESIS_{name}", "~no-such-user/x")
+    with pytest.raises(UsageError, match=f"GENESIS_{name} cannot be used: .* no home of ~no-such-user"):
+        load_settings()
+
+
+def test_a_group_of_settings_that_is_no_json_is_named_by_its_variable(monkeypatch):
+    monkeypatch.setenv("GENESIS_LIMITS", "x")
+    with pytest.raises(UsageError, match="the setting GENESIS_LIMITS cannot be used: it is not JSON"):
+        load_settings()
 
 
 def test_warnings_of_the_log_are_shown_once_with_their_reason():

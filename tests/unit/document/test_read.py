@@ -107,6 +107,7 @@ def test_a_file_without_permission_is_a_usage_error(tmp_path: Path):
         ("[" * 100_000, "nested too deeply"),
         ('{"a": NaN}', "NaN is not JSON"),
         ('{"a": 1', "line 1, column 8"),
+        ('{"a": "b', "Unterminated string"),
         ("a: 1", "line 1, column 1"),
         (" ", "is empty"),
     ],

@@ -13,20 +13,20 @@ def _problems(model: type, value: object) -> str:
 
 def test_an_unknown_key_gets_its_path_and_a_close_match():
     value = {"version": 1, "request": "x", "tasks": [{"id": "a", "description": "d", "depend_on": []}]}
-    assert "tasks[0].depend_on: unknown key 'depend_on' did you mean 'depends_on'?" in _problems(Plan, value)
+    assert "tasks[0].depend_on: unknown key 'depend_on', did you mean 'depends_on'?" in _problems(Plan, value)
 
 
 def test_a_key_inside_a_nested_task_is_found():
     leaf = {"id": "b", "description": "d", "estimate": {"second": 1}}
     value = {"version": 1, "request": "x", "tasks": [{"id": "a", "description": "d", "subtasks": [leaf]}]}
-    assert "tasks[0].subtasks[0].estimate.second: unknown key 'second' did you mean 'seconds'?" in _problems(
+    assert "tasks[0].subtasks[0].estimate.second: unknown key 'second', did you mean 'seconds'?" in _problems(
         Plan, value
     )
 
 
 def test_a_key_of_an_executor_is_found():
     value = {"agents": [{"name": "a", "executor": {"kind": "command", "arg": ["x"]}}]}
-    assert "unknown key 'arg' did you mean 'argv'?" in _problems(Registry, value)
+    assert "unknown key 'arg', did you mean 'argv'?" in _problems(Registry, value)
 
 
 def test_a_missing_key_is_named():

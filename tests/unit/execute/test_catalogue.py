@@ -10,6 +10,7 @@ from genesis.errors import UsageError
 from genesis.execute.catalogue import Choice, choose, find, logs_of, one_of
 from genesis.execute.history import run_lock
 from genesis.execute.ledger import Ledger
+from genesis.model import Run
 from genesis.settings import LogSettings
 
 
@@ -39,57 +40,79 @@ def ago(hours):
     ],
 )
 @pytest.mark.usefixtures("three")
-async def test_runs_are_chosen_newest_first(settings, choice, wanted):
-    found = await choose(settings, choice)
-    assert [listed.run.run_id[-1] for listed in found] == list(wanted)
+async def test_runs_are_chosen_newest_first(choice, wanted):
+    found = await choose(choice)
+    assert [listed.run_id[-1] for listed in found] == list(wanted)
 
 
 @pytest.mark.usefixtures("three")
-async def test_the_limit_counts_what_was_chosen(settings):
-    found = await choose(settings, Choice(correlation="c-2"), 1)
-    assert [listed.run.run_id[-1] for listed in found] == ["c"]
+async def test_the_limit_counts_what_was_chosen():
+    found = await choose(Choice(correlation="c-2"), 1)
+    assert [listed.run_id[-1] for listed in found] == ["c"]
 
 
 @pytest.mark.usefixtures("three")
-async def test_a_run_says_its_request_and_how_far_it_came(settings):
-    (listed,) = await choose(settings, Choice(states=("failed",)))
+async def test_a_run_says_its_request_and_how_far_it_came():
+    (listed,) = await choose(Choice(states=("failed",)))
     assert (listed.request, listed.tasks_done, listed.tasks_total) == ("Release it", 1, 2)
 
 
 async def test_what_a_running_run_has_done_is_read_from_its_records(keep, settings):
     ledger = await keep("20260104-000000-dddddd", state="running")
     with run_lock(Ledger(ledger.store, ledger.run_id), settings):
-        (listed,) = await choose(settings, Choice(states=("running", "failed")))
+        (listed,) = await choose(Choice(states=("running", "failed")))
     assert (listed.tasks_done, listed.tasks_total) == (1, 2)
 
 
-async def test_a_run_that_never_got_a_state_is_listed(keep, settings):
+async def test_a_run_that_never_got_a_state_is_listed(keep):
     await keep("20260104-000000-dddddd", state=None)
-    (listed,) = await choose(settings, Choice())
-    assert (listed.run.state, listed.run.error.code) == ("failed", "GEN-RUN-INTERRUPTED")
+    (listed,) = await choose(Choice())
+    assert (listed.state, listed.document["error"]["code"]) == ("failed", "GEN-RUN-INTERRUPTED")
     assert (listed.tasks_done, listed.tasks_total) == (0, 2)
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"document": 1}', '{"document": {"tasks": [1]}}', "null"])
-async def test_a_damaged_header_hides_no_state_and_breaks_no_list(keep, settings, damage):
+async def test_a_damaged_header_hides_no_state_and_breaks_no_list(keep, damage):
     whole = await keep("20260104-000000-dddddd", state=None)
     (whole.folder / "run.json").write_text(damage)
     saved = await keep("20260105-000000-eeeeee")
     (saved.folder / "run.json").write_text(damage)
-    assert [listed.run.run_id for listed in await choose(settings, Choice())] == ["20260105-000000-eeeeee"]
+    assert [listed.run_id for listed in await choose(Choice())] == ["20260105-000000-eeeeee"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", "null", "1", "[" * 5000, '{"run_id": 1}', '"x"', '{"state": "completed", "tasks": 1}', "{}"],
+)
+async def test_a_damaged_state_is_that_of_a_run_that_has_none(keep, damage):
+    ledger = await keep("20260104-000000-dddddd")
+    (ledger.folder / "state.json").write_text(damage)
+    (listed,) = await choose(Choice())
+    assert (listed.run_id, listed.state, listed.tasks_total) == ("20260104-000000-dddddd", "failed", 2)
+
+
+async def test_the_document_of_a_run_is_that_of_its_model(keep):
+    for state in ("completed", "failed", "running", None):
+        ledger = await keep("20260104-000000-dddddd", state=state)
+        (listed,) = await choose(Choice())
+        run = Run.model_validate(listed.document)
+        assert run.model_dump(mode="json", exclude={"tasks"}) == dict(listed.document)
+        assert (run.state, run.started_at, run.duration_s) == (listed.state, listed.started_at, listed.duration_s)
+        for path in ledger.folder.rglob("*.json"):
+            path.unlink()
 
 
 @pytest.mark.usefixtures("three")
-async def test_a_run_is_found_by_its_id_and_by_its_correlation_id(settings):
-    assert await find("20260102-000000-bbbbbb", settings) == "20260102-000000-bbbbbb"
-    assert [listed.run.run_id[-1] for listed in await find("c-2", settings)] == ["c", "b"]
-    assert await one_of("c-1", settings) == "20260101-000000-aaaaaa"
+async def test_a_run_is_found_by_its_id_and_by_its_correlation_id():
+    assert await find("20260102-000000-bbbbbb") == "20260102-000000-bbbbbb"
+    assert [listed.run_id[-1] for listed in await find("c-2")] == ["c", "b"]
+    assert await one_of("c-1") == "20260101-000000-aaaaaa"
 
 
 @pytest.mark.usefixtures("three")
-async def test_of_several_runs_none_is_taken(settings):
+async def test_of_several_runs_none_is_taken():
     with pytest.raises(UsageError, match="2 runs have the correlation id 'c-2': 20260103-000000-cccccc") as refused:
-        await one_of("c-2", settings)
+        await one_of("c-2")
     assert refused.value.hint == "give the id of one of them"
 
 
@@ -104,15 +127,15 @@ async def test_of_several_runs_none_is_taken(settings):
         ("x" * 5_000, "run: genesis runs"),
     ],
 )
-async def test_what_is_not_there_is_said_so(settings, word, hint):
+async def test_what_is_not_there_is_said_so(word, hint):
     with pytest.raises(UsageError, match="no run has the id or the correlation id") as refused:
-        await find(word, settings)
+        await find(word)
     assert (refused.value.hint, refused.value.code) == (hint, "GEN-RUN-UNKNOWN")
 
 
-async def test_a_correlation_id_may_be_anything(keep, settings):
+async def test_a_correlation_id_may_be_anything(keep):
     await keep("20260104-000000-dddddd", cid="order 17/ü '\"")
-    assert await one_of("order 17/ü '\"", settings) == "20260104-000000-dddddd"
+    assert await one_of("order 17/ü '\"") == "20260104-000000-dddddd"
 
 
 def test_the_command_for_log_lines_finds_them_in_all_files(settings, tmp_path):

@@ -1,12 +1,13 @@
 """Handing in the result of a work order, on a ledger without a server."""
 
 import asyncio
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
 
-from genesis.errors import GenesisError
-from genesis.execute.delivery import can_go_on, deliver, is_worked_on
+from genesis.errors import GenesisError, UsageError
+from genesis.execute.delivery import can_go_on, deliver, find_leaf, is_worked_on
 from genesis.execute.history import run_lock
 from genesis.execute.ledger import FolderStore, Header, Ledger, is_done
 from genesis.model import Outcome
@@ -61,7 +62,7 @@ async def test_a_delivered_result_is_the_leafs_from_then_on(ledger, settings, pr
     known = await ledger.known(program.leaves)
     assert known[0] == await ledger.outcome(program.leaves[0]) == outcome
     assert is_done(program.leaves[0], known)
-    assert sorted(await ledger.states()) == ["briefed", "completed", "completed"]
+    assert sorted(each.state for each in known.values()) == ["briefed", "completed", "completed"]
     assert outcome.model_dump(mode="json")["delivered"]["by"] == "Ada"
 
 
@@ -169,3 +170,12 @@ async def test_who_holds_a_run_that_runs_takes_a_delivery_up_and_who_ends_it_is_
         await asyncio.sleep(0.1)
         assert not waiting.done()
     assert not await waiting
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKD"])
+def test_a_path_is_found_however_its_characters_are_composed(form):
+    program = a_program(a_task("Entw\u00fcrfe", a_task("caf\u00e9"), a_task("\u0915\u093e\u0930\u094d\u092f")))
+    for leaf in program.leaves:
+        assert find_leaf(program, unicodedata.normalize(form, leaf.path), "r") == leaf
+    with pytest.raises(UsageError, match="is a group of tasks"):
+        find_leaf(program, unicodedata.normalize(form, "Entw\u00fcrfe"), "r")

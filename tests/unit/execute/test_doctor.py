@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from genesis.errors import UsageError
 from genesis.execute import doctor
 from genesis.execute.doctor import REQUIREMENTS, Finding, diagnose
 from genesis.execute.server import ServerInfo
@@ -16,6 +17,7 @@ def settings(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(doctor, "shut_out_current_folder", lambda: None)  # it changes the whole process
     return Settings(home=tmp_path / "home")
 
 
@@ -88,6 +90,14 @@ def test_broken_profiles_are_named(settings, tmp_path):
     (tmp_path / "prefect").mkdir()
     (tmp_path / "prefect" / "profiles.toml").write_text("= broken")
     assert not findings(settings)["api"].ok
+
+
+def test_settings_that_prefect_refuses_are_named(settings, monkeypatch):
+    def refuse():
+        raise UsageError("Prefect does not start with its settings", hint="correct it")
+
+    monkeypatch.setattr(doctor, "shut_out_current_folder", refuse)
+    assert not findings(settings)["settings"].ok
 
 
 def test_dead_server_is_named(settings):

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from genesis.errors import SecurityError
+from genesis.execute.attempt import LeafRun
 from genesis.execute.event_shapes import MOST_TOLD
 from genesis.execute.event_table import EVENT_TABLE
 from genesis.execute.ledger import FolderStore, Ledger
 from genesis.execute.run_events import RunEvents, degradations, told_refusal, told_run
 from genesis.execute.session import Course, Session
 from genesis.model import Amendment, Diagnostic, ErrorInfo, Outcome, Run
-from genesis.resilience.steps_down import StepDown, step_down
+from genesis.resilience.steps_down import StepDown, heard, step_down
 from genesis.settings import Settings
 from genesis.testing import a_program, a_task, an_agent
 
@@ -89,6 +90,19 @@ def test_a_run_without_failures_has_two_events_however_many_tasks_it_has(tmp_pat
     events.run_ended(_run())
     assert teller.names == ["run.started", "run.completed"]
     assert teller.payload("run.started")["tasks"] == 200
+
+
+def test_repeats_that_a_storm_forbids_are_told_of_once(tmp_path, teller):
+    program = a_program(*(a_task(f"t{number}", retries=5) for number in range(3)))
+    session = _session(tmp_path, program)
+    events = RunEvents(session, again=False, pools=False, teller=teller)
+    with heard(events.stepped_down):
+        for leaf in program.leaves:
+            LeafRun(session, leaf, {}).repeat_refused(1)
+    assert teller.names == ["retries.refused"]
+    assert teller.payload("retries.refused")["reason"] == (
+        "t0: repeat 1 of 5 was not made: too many tasks of this run fail at once"
+    )
 
 
 def test_a_resume_says_how_much_was_kept(tmp_path, teller):

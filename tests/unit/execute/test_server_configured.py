@@ -1,4 +1,5 @@
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -128,12 +129,33 @@ def test_the_storage_is_found_without_prefect(tmp_path):
         ({"PREFECT_LOCAL_STORAGE_PATH": "$PREFECT_HOME/here"}, ""),
         ({}, 'PREFECT_DEFAULT_RESULT_STORAGE_BLOCK = "s3/x"'),
         ({}, 'PREFECT_HOME = "/elsewhere"'),
-        ({"PREFECT_PROFILE": "none-such"}, 'PREFECT_LOCAL_STORAGE_PATH = "/c"'),
     ],
 )
 def test_where_only_prefect_can_say_it_is_asked_for_the_storage(tmp_path, variables, profile):
     write_profile(tmp_path, profile)
     assert configured_storage({"PREFECT_HOME": str(tmp_path), **variables}) is None
+
+
+@pytest.mark.parametrize("variable", ["PREFECT_HOME", "PREFECT_PROFILES_PATH", "PREFECT_LOCAL_STORAGE_PATH"])
+def test_the_home_of_a_user_that_there_is_not_is_named(tmp_path, variable):
+    with pytest.raises(UsageError, match="no home of ~no-such-user"):
+        configured_storage({"PREFECT_HOME": str(tmp_path), variable: "~no-such-user/x"})
+
+
+@pytest.mark.parametrize("read", [configured_storage, configured_api])
+def test_a_profile_that_there_is_not_is_an_error_wherever_it_is_read(tmp_path, read):
+    write_profile(tmp_path, "")
+    with pytest.raises(UsageError, match="PREFECT_PROFILE is 'none-such'"):
+        read({"PREFECT_HOME": str(tmp_path), "PREFECT_PROFILE": "none-such"})
+
+
+def test_the_profiles_that_prefect_brings_along_need_no_file(tmp_path):
+    from prefect.settings.constants import DEFAULT_PROFILES_PATH
+
+    shipped = tomllib.loads(DEFAULT_PROFILES_PATH.read_text("utf-8"))["profiles"]
+    for name, profile in shipped.items():
+        found = configured_api({"PREFECT_HOME": str(tmp_path), "PREFECT_PROFILE": name})
+        assert (found.url if found else None) == profile.get("PREFECT_API_URL")
 
 
 def write_profile(home, line):

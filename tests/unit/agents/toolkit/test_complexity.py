@@ -139,3 +139,16 @@ def test_functions_of_tests_come_last_and_nesting_is_measured_in_python_only(pro
     answer = complexity.run(project.root)
     assert [(row["name"], row["nesting"]) for row in answer["worst"]] == [("deep", 1), ("small", None), ("big", None)]
     assert "cyclomatic number 4.7 on average and 2 at most" in answer["summary"]
+
+
+def test_functions_of_benchmarks_are_listed_and_no_finding(project):
+    long = "def f(a):\n" + "    a += 1\n" * 120
+    project.write("benchmarks/a.py", long)
+    project.write("lib/koin-perf/b.py", long)
+    answer = complexity.run(project.root)
+    assert (answer["functions"], answer["findings"]) == (2, [])
+
+
+def test_functions_without_a_name_are_called_anonymous(project):
+    project.write("a.go", "package a\n\nfunc A() {\n\tgo func(x int) {\n\t\tb(x)\n\t}(1)\n}\n")
+    assert {row["name"] for row in complexity.run(project.root)["worst"]} <= {"A", "(anonymous)"}

@@ -634,3 +634,10 @@ def test_bazel_modules_and_their_maven_artifacts(project):
     found = [(row["ecosystem"], row["name"], row["spec"], row["pin"]) for row in answer["dependencies"]]
     assert sorted(found) == [("bazel", "rules_x", "9.7.0", "exact"), ("maven", "g.h:a", "1.0", "exact")]
     assert answer["locks"] == [{"path": "MODULE.bazel.lock", "ecosystem": "bazel"}]
+
+
+def test_the_gemfile_of_a_gem_is_for_its_developers(project):
+    project.write("Gemfile", "gemspec\ngem 'rake'\n")
+    project.write("app/Gemfile", "gem 'rails'\n")
+    listed = dependencies.run(project.root)["dependencies"]
+    assert {each["name"]: each["group"] for each in listed} == {"rake": "dev", "rails": "runtime"}

@@ -44,7 +44,7 @@ def test_what_is_missing_is_found(project, titles):
         project.write(f"{number}.py", "def a(): pass\ndef b(): pass\n")
     assert titles(documentation.run(project.root)) == [
         "There is no README",
-        "The repository holds no changelog and no contributing guide and no security policy",
+        "The repository holds no changelog, no contributing guide and no security policy",
         "0 % of public Python objects have a docstring",
     ]
 
@@ -158,3 +158,25 @@ def test_the_advice_names_what_is_missing_and_all_headings_count(project):
     assert answer["summary"].startswith("README of 71 sections")
     (finding,) = [each for each in answer["findings"] if "contributing guide" in each["title"]]
     assert finding["advice"] == "Say how to propose a change."
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("# a\n\nThis project is no longer maintained.\n", "no longer maintained"),
+        ("## `a` is now unmaintained\n", "unmaintained"),
+        ("# a\n**This repository has been archived**\n", "archived"),
+        ("# a\nPython 2 is no longer supported. The old plugins are deprecated.\n## Deprecated methods\n", None),
+        ("# a\nIt is actively maintained.\n", None),
+    ],
+)
+def test_a_readme_that_gives_the_project_up_is_a_finding(project, titles, text, state):
+    project.write("README.md", text + "\n```\nmake\n```\n")
+    said = [title for title in titles(documentation.run(project.root)) if "says that" in title]
+    assert said == ([f"The README says that it is {state}"] if state else [])
+
+
+def test_docstrings_of_a_script_beside_the_sources_are_no_finding(project, titles):
+    project.write("main.go", "package main\n" + "var x = 1\n" * 1000)
+    project.write("a.py", "".join(f"def f{number}(): pass\n" for number in range(20)))
+    assert not [title for title in titles(documentation.run(project.root)) if "docstring" in title]

@@ -185,6 +185,35 @@ def test_what_is_not_shown_is_counted(project):
         ({"go.mod": "module x.org/a/v2\n", "a.go": "package a\n", "B.go": "package a\n"}, ("x.org/a/v2", "a.go")),
         ({"go.mod": "module x.org/a\n", "a_test.go": "package a\n", "b/b.go": "package b\n"}, None),
         ({"go.mod": "module x.org/a\n", "a.go": "package main\n\nfunc f() {}\n"}, None),
+        (
+            {"composer.json": '{"name": "a/b", "autoload": {"psr-4": {"A\\\\": "src/A"}}}', "src/A/B.php": ""},
+            ("a/b", "src/A/"),
+        ),
+        (
+            {
+                "composer.json": '{"name": "a/b", "type": "project", "autoload": {"psr-4": {"A": "src"}}}',
+                "src/a.php": "",
+            },
+            None,
+        ),
+        (
+            {
+                "pom.xml": "<project><parent><artifactId>p</artifactId></parent><artifactId>lib</artifactId>"
+                "<licenses><license/></licenses><scm/></project>",
+                "src/main/java/A.java": "",
+            },
+            ("lib", "src/main/java/"),
+        ),
+        ({"pom.xml": "<project><artifactId>app</artifactId></project>", "src/main/java/A.java": ""}, None),
+        (
+            {"core/build.gradle.kts": "plugins {\n  `java-library`\n}\n", "core/src/main/kotlin/A.kt": ""},
+            ("core", "core/src/main/kotlin/"),
+        ),
+        (
+            {"A/A.csproj": "<Project><PropertyGroup><PackageId>A.B</PackageId></PropertyGroup></Project>"},
+            ("A.B", "A/A.csproj"),
+        ),
+        ({"A/A.csproj": '<Project Sdk="Microsoft.NET.Sdk.Web"></Project>'}, None),
     ],
 )
 def test_libraries_are_entered_where_they_are_imported(project, files, found):
@@ -252,3 +281,29 @@ def test_a_python_program_may_have_a_further_condition(project):
     project.write("tool.py", 'import sys\n\nif __name__ == "__main__" and sys.argv:\n    print(1)\n')
     project.write("library.py", 'import sys\n\nif sys.argv == ["__main__"]:\n    print(1)\n')
     assert _found(project) == {("main", "tool.py", "if __name__ == '__main__'")}
+
+
+def test_a_file_that_is_started_is_not_listed_as_a_main_module_too(project):
+    project.write("package.json", '{"name": "n", "main": "./index.js", "bin": {"n": "cli.js"}}')
+    project.write("index.js", "const app = f()\napp.listen(3000)\n")
+    project.write("lib/package.json", '{"name": "l", "main": "index.js", "bin": "./index.js"}')
+    assert _found(project) == {
+        ("server", "index.js", "listen"),
+        ("package.json bin", "n", "cli.js"),
+        ("package.json bin", "l", "./index.js"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind", "names"),
+    [
+        ("gulpfile.js", "gulp.task('build', f)\nexports.watch = w\n", "gulp task", {"build", "watch"}),
+        ("gulpfile.mjs", "export const css = () => x\n", "gulp task", {"css"}),
+        ("Gruntfile.js", "module.exports = g => {\n  g.registerTask('default', ['a'])\n}\n", "grunt task", {"default"}),
+        ("Taskfile.yml", "version: '3'\ntasks:\n  build: {cmds: [go build]}\n", "task", {"build"}),
+        ("composer.json", '{"scripts": {"test": "phpunit", "post-install-cmd": "x"}}', "composer script", {"test"}),
+    ],
+)
+def test_tasks_of_a_build_tool(project, name, text, kind, names):
+    project.write(name, text)
+    assert {(found[0], found[1]) for found in _found(project)} == {(kind, each) for each in names}

@@ -229,3 +229,12 @@ def test_a_commit_whose_content_is_missing_is_passed_over(repository, titles):
     assert (answer["commits"], answer["commits_read"], answer["truncated"]) == (4, 2, True)
     (finding,) = [each for each in answer["findings"] if each["title"] == "The history could be read in part only"]
     assert "The changes of 2 commits were read." in finding["detail"]
+
+
+def test_an_account_called_after_the_project_is_a_bot(repository):
+    repository.write("a.py")
+    repository.commit(author=f"{repository.root.name}bot <x@example.org>")
+    repository.commit(author="Jane Talbot <jane@example.org>")
+    answer = history.run(repository.root)
+    assert [each["name"] for each in answer["bots"]] == [f"{repository.root.name}bot"]
+    assert [each["name"] for each in answer["top_contributors"]] == ["Jane Talbot"]

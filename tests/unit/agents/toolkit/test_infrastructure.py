@@ -53,7 +53,7 @@ def test_actions_of_github_itself_by_tag_are_of_low_severity(project):
     )
     assert _found(project) == {
         ("low", "An action is not pinned to a commit"),
-        ("medium", "An expression is expanded inside a script"),
+        ("low", "An expression is expanded inside a script"),
     }
 
 
@@ -311,3 +311,44 @@ def test_rules_of_style_for_workflows_are_no_findings(project):
         "    steps:\n    - uses: ./.github/a\n",
     )
     assert not [each for each in infrastructure.run(project.root)["findings"] if "self-repository" in each["detail"]]
+
+
+_ECHO = "on: pull_request\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps:\n    - run: echo ${{ %s }}\n"
+
+
+@pytest.mark.parametrize(
+    ("expression", "severity"),
+    [
+        ("github.event.pull_request.title", "high"),
+        ("github.head_ref", "high"),
+        ("github.event.pull_request.head.ref", "high"),
+        ("github.event.pull_request.user.login", "low"),
+        ("github.event.number", "low"),
+    ],
+)
+def test_an_expanded_expression_is_as_severe_as_what_strangers_can_write_into_it(project, expression, severity):
+    project.write(".github/workflows/a.yml", _ECHO % expression)
+    findings = infrastructure.run(project.root)["findings"]
+    found = [each["severity"] for each in findings if each["title"] == "An expression is expanded inside a script"]
+    assert found in ([severity], [] if severity == "low" else [severity])
+
+
+@pytest.mark.parametrize(
+    ("step", "severity"),
+    [
+        (f"uses: some/action@{40 * '0'}", "low"),
+        ("uses: actions/checkout@v4", "medium"),
+        ("uses: actions/checkout@v4\n      with:\n        ref: ${{ github.event.pull_request.head.sha }}", "high"),
+    ],
+)
+def test_a_trigger_of_strangers_is_as_severe_as_what_the_workflow_fetches(project, step, severity):
+    text = f"on: pull_request_target\npermissions: {{}}\njobs:\n  a:\n    runs-on: x\n    steps:\n    - {step}\n"
+    project.write(".github/workflows/a.yml", text)
+    findings = infrastructure.run(project.root)["findings"]
+    assert [each["severity"] for each in findings if "strangers" in each["title"]] == [severity]
+
+
+def test_an_expression_in_a_workflow_that_no_stranger_starts_is_low(project):
+    project.write(".github/workflows/a.yml", (_ECHO % "github.ref_name").replace("pull_request", "push"))
+    findings = infrastructure.run(project.root)["findings"]
+    assert {each["severity"] for each in findings if "expanded" in each["title"]} == {"low"}

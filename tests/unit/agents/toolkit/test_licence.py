@@ -234,3 +234,18 @@ def test_licences_of_gradle_and_rpm_are_read(project):
     project.write("x.spec", "Name: x\nLicense: MIT AND ICU\n")
     declared = {each["where"]: each["licence"] for each in licence.run(project.root)["declared"]}
     assert declared == {"publish.gradle.kts": "The MIT License", "old.gradle": "Apache-2.0", "x.spec": "MIT AND ICU"}
+
+
+def test_the_old_way_to_declare_a_choice_in_cargo(project):
+    project.write("Cargo.toml", '[package]\nname = "a"\nlicense = "MIT/BSD-2-Clause"\n')
+    project.write("LICENSE-MIT", MIT)
+    project.write("LICENSE-BSD", BSD_2)
+    assert licence.run(project.root)["spdx"] == "MIT OR BSD-2-Clause"
+
+
+def test_texts_for_parts_of_a_project_say_nothing_of_the_whole(project):
+    project.write("LICENSE.MIT", MIT)
+    project.write("LICENSES/MIT.txt", MIT)
+    project.write("LICENSES/BSD-2-Clause.txt", BSD_2)
+    project.write("LICENSES/MIT-0.txt", f"{GRANT}{AS_IS}")
+    assert licence.run(project.root)["spdx"] == "MIT"

@@ -213,18 +213,17 @@ def test_syntax_errors_are_found_where_they_matter(project):
         "a.json:1": "medium",
         "b.yaml:2": "medium",
         "c.toml:1": "medium",
-        "tests/d.json:1": "low",
     }
     assert {each["format"] for each in answer["syntax_errors"]} == {"Python", "JSON", "YAML", "TOML"}
 
 
-def test_what_tests_read_is_listed_as_broken_and_is_no_finding(project, titles):
+def test_what_tests_read_is_not_linted_and_no_finding_where_it_is_broken(project, titles):
     project.write("tests/fixtures/a.json", "{")
     project.write("test/assets/app.js", "### not code ###\n")
     project.write("spec/broken-syntax.ts", "let = = 1\n")
     project.write("tests/invalid.yaml", "a: [1\n")
     answer = lint.run(project.root)
-    assert len(answer["syntax_errors"]) == 4
+    assert [each["path"] for each in answer["syntax_errors"]] == ["tests/fixtures/a.json", "tests/invalid.yaml"]
     assert titles(answer) == []
 
 
@@ -277,3 +276,38 @@ def test_a_little_python_beside_another_language_needs_no_linter(project, titles
     assert "No linter is configured for Python" not in titles(lint.run(project.root))
     project.write("more.py", "x = 1\n" * 50)
     assert "No linter is configured for Python" in titles(lint.run(project.root))
+
+
+def test_violations_in_what_tests_read_are_not_counted(project, titles):
+    for folder in ("test/fixtures", "tests/data"):
+        project.write(f"{folder}/a.js", "if (a = 1) { debugger }\n")
+        project.write(f"{folder}/a.py", "import os\n")
+    project.write("b.py", "x = 1\n")
+    answer = lint.run(project.root)
+    assert (answer["violations"], answer["checked"]["python"], answer["checked"]["scripts"]) == (0, 1, 0)
+
+
+def test_a_script_beside_the_sources_is_judged_by_no_default_rules(project, titles):
+    project.write("main.go", "package main\n" + "var x = 1\n" * 100)
+    project.write("tools/a.py", "import os\n")
+    answer = lint.run(project.root)
+    assert (answer["violations"], answer["findings"]) == (1, [])
+    project.write("pyproject.toml", '[tool.ruff.lint]\nselect = ["F"]\n')
+    assert titles(lint.run(project.root)) == ["1 lint violation of 1 rule in Python"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "broken"),
+    [
+        ("typedoc.json", "// made by a script\n{}\n", 0),
+        ("config/a.json", '{\n  /* why */\n  "a": 1,\n}\n', 0),
+        ("renovate.json", "{a: 'b'}\n", 0),
+        ("version.json", '{\n  "a": [\n    "x", // why\n    "y"\n  ]\n}\n', 0),
+        (".github/renovate.json", "{a: 'b'}\n", 0),
+        ("package.json", "{\n  // no\n}\n", 1),
+        ("a.json", '{"a": "http://b", }\n', 1),
+    ],
+)
+def test_json_with_comments_is_broken_only_where_its_reader_takes_none(project, path, text, broken):
+    project.write(path, text)
+    assert len(lint.run(project.root)["syntax_errors"]) == broken

@@ -209,3 +209,18 @@ def test_workers_that_cannot_start_end_the_scan_and_are_said(project, monkeypatc
     answer = inventory.run(project.root)
     assert answer["truncated"] is True
     assert "0 of 200 files were read" in titles(answer)
+
+
+def test_what_is_written_from_a_template_beside_it_is_generated(project):
+    project.write("On.Days.cs", "// TODO x\npublic class On { int a() { return 1; } }\n")
+    project.write("On.Days.tt", "<# #>\n")
+    project.write("parser.c", "int a(void) { return 1; }\n")
+    project.write("parser.y", "%%\n")
+    project.write("other.c", "int a(void) { return 1; }\n")
+    facts = scan_of(project.root).facts
+    assert {path: facts[path].origin for path in ("On.Days.cs", "parser.c", "other.c")} == {
+        "On.Days.cs": "generated",
+        "parser.c": "generated",
+        "other.c": "own",
+    }
+    assert (facts["On.Days.cs"].functions, facts["On.Days.cs"].todos) == ((), ())

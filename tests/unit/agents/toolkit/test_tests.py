@@ -197,3 +197,50 @@ def test_a_report_with_entities_or_a_link_is_not_read(tmp_path):
     link = tmp_path / "link.xml"
     link.symlink_to(report)
     assert pytest_run._from_report(link) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        ({"Makefile": "all: a\n\nsds-test: a.c\n\tcc a.c\n"}, "make sds-test"),
+        ({"Makefile": "check:\n\t./run\n"}, "make check"),
+        ({"justfile": "test *args:\n  run\n"}, "just test"),
+        ({"CMakeLists.txt": "enable_testing()\nadd_test(NAME a COMMAND b)\n"}, "ctest"),
+        ({"meson.build": "test('a', exe)\n"}, "meson test"),
+        ({"package.json": '{"scripts": {"test": "node check.js"}}'}, "npm test"),
+        ({"run-tests.sh": "#!/bin/sh\n"}, "run-tests.sh"),
+    ],
+)
+def test_a_project_with_a_command_for_its_tests_is_not_said_to_have_none(project, titles, files, command):
+    project.write("a.c", "int a;\n")
+    for name, text in files.items():
+        project.write(name, text)
+    answer = tests.run(project.root)
+    assert answer["commands"] == [command]
+    assert [(each["severity"], each["title"]) for each in answer["findings"]] == [
+        ("low", "No test function was recognised")
+    ]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"package.json": '{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}'},
+        {"Makefile": "TEST := 1\nlatest: a\n\ttrue\n"},
+        {"vendor/a/Makefile": "test:\n\ttrue\n"},
+    ],
+)
+def test_what_only_looks_like_a_command_for_tests_is_none(project, titles, files):
+    project.write("a.c", "int a;\n")
+    for name, text in files.items():
+        project.write(name, text)
+    assert titles(tests.run(project.root)) == ["No tests were found"]
+
+
+def test_cases_in_data_files_are_counted(project):
+    project.write("src/a.c", "int a;\n")
+    project.write("tests/jq.test", "# arithmetic\n\n1 + 1\nnull\n2\n\n# one more\n.a\n{}\nnull\n")
+    project.write("test/expr.test", "test expr-1.1 {adds} {\n  expr 1+1\n} 2\n\ntest expr-1.2 {x} {\n} 3\n")
+    project.write("lib/a.test", "x\n")
+    answer = tests.run(project.root)
+    assert (answer["test_functions"], answer["by_language"], answer["findings"]) == (4, {"Test cases": 4}, [])

@@ -62,9 +62,16 @@ def test_long_lists_are_cut_and_counted(project):
     project.write("a.py", "# TODO x\n" * 30)
     answer = todos.run(project.root, top="10")
     assert (len(answer["todos"]), answer["not_shown"], answer["count"]) == (10, 20, 30)
-    assert answer["findings"][0]["severity"] == "medium"
+    assert answer["findings"][0]["severity"] == "low"
 
 
 def test_nothing_to_find(project):
     answer = todos.run(project.root)
     assert (answer["count"], answer["findings"]) == (0, [])
+
+
+def test_what_is_quoted_or_a_part_of_a_pattern_is_no_marker(project):
+    project.write("a.ts", "/**\n * | Zone | XXX | -08:00 |\n * - as `XXX` or 'TODO'\n * call XXX-XXX-1234\n */\n")
+    project.write("b.ts", "// [TODO] Remove it\n// XXX: careful\n// TODO-12 later\n")
+    rows = todos.run(project.root)["todos"]
+    assert [row["text"] for row in rows] == ["TODO Remove it", "XXX: careful", "TODO-12 later"]
