@@ -132,7 +132,7 @@ class PoolSettings(_Group):
     """Ready leaves of one agent share a flow run while the work ahead in it is expected to take less than this."""
     batch_leaves: Annotated[int, Field(ge=1, le=100)] = 8
     """Most leaves in one flow run."""
-    lane_idle_s: Annotated[float, Field(ge=0, le=60)] = 10.0
+    lane_idle_s: Annotated[float, Field(ge=0, le=300)] = 30.0
     """How long at most a flow run that has done its leaves waits for others of its agent and run; 0 ends it at once."""
     busy_poll_s: Annotated[float, Field(gt=0)] = 0.2
     """Pause between two polls of a pool that has work."""

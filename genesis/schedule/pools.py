@@ -26,7 +26,7 @@ class PoolCosts:
     dispatch_s: float = 1.0
     server_s: float = 0.3
     next_s: float = 0.25
-    idle_s: float = 2.0
+    idle_s: float = 5.0
 
     def on_busy_machine(self, load: float) -> PoolCosts:
         """Give what they are where so many processes share each processor."""

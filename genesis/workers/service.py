@@ -44,8 +44,14 @@ from genesis.workers.wake import Wake
 
 __all__ = ["Service", "serve"]
 
-_PRELOADED = ("genesis.flows.deployed", "genesis.agents", "prefect.flow_engine", "prefect.workers.base")
-"""By name: flows are a higher layer than workers."""
+_PRELOADED = (
+    "genesis.flows.deployed",
+    "genesis.agents",
+    "genesis.execute.server",
+    "prefect.flow_engine",
+    "prefect.workers.base",
+)
+"""By name: flows are a higher layer than workers. What a child imports by itself is not shared with others."""
 _STALE_S = 60.0
 """How long a pool may go without a poll before the health page says that something is wrong."""
 _SERVER_LOOK_S = 1.0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import importlib
 import importlib.util
+import inspect
 import os
 import select
 import signal
@@ -23,7 +24,7 @@ from typing import NoReturn
 from genesis.agents.processes import adopt_orphans, below, die_with_parent, exit_text, kill_all, signal_all, snapshot
 from genesis.workers.wire import Lines, Message, encode
 
-__all__ = ["main", "preload"]
+__all__ = ["load_late_parts", "main", "preload"]
 
 _CHUNK = 65_536
 _MOST_SOCKETS = 16
@@ -40,6 +41,18 @@ def preload(modules: list[str]) -> dict[str, str]:
         except Exception as error:  # noqa: BLE001  # the boundary of code that is not ours: the flow run will say it too
             failed[name] = f"{type(error).__name__}: {error}"
     return failed
+
+
+def load_late_parts() -> None:
+    """Have libraries load and look up now what each child would for itself.
+
+    `inspect` looks at every module there is for the first source that it is asked for, as Prefect does for each task:
+    counting the references to them writes to memory that would else be shared, 10 MB of it in each child.
+    """
+    import anyio  # noqa: PLC0415  # after the preload, so that its time is told apart
+
+    anyio.run(anyio.sleep, 0)  # loads its backend
+    inspect.getmodule(preload)
 
 
 class _Zygote:
@@ -154,6 +167,7 @@ def main(arguments: list[str]) -> None:
     failed = preload(arguments[1:])
     from genesis.workers.child import work  # noqa: PLC0415  # after the preload, so that its time is told apart
 
+    load_late_parts()
     adopt_orphans()
     gc.collect()
     gc.freeze()  # what was imported is not touched by the collector, so that children share its memory

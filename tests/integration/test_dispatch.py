@@ -634,7 +634,9 @@ def in_turn(*agents, **more):
     ]
 
 
-async def test_a_flow_run_takes_the_next_leaf_of_its_agent_when_that_is_ready(bench):
+async def test_a_flow_run_takes_the_next_leaf_of_its_agent_when_that_is_ready(bench, monkeypatch):
+    monkeypatch.setattr("genesis.execute.dispatch.lanes._TURN_S", 1000.0)  # flow runs that other tests left wait, too
+    monkeypatch.setattr("genesis.execute.dispatch.lanes._LEAST_PATIENCE_S", 60.0)
     run = await bench(*in_turn("qa", "dev", "qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=30)
     outcomes = {}
     async with run.place(outcomes) as place, run.hands().at_work():

@@ -42,12 +42,13 @@ from genesis.model import Leaf
 __all__ = ["Lanes"]
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 0.05
-_SHARE = 10
+_LOOK_S = 0.1
+_SHARE = 20
 """Looking into the ledger takes at most one part in so many of the time."""
 _MARGIN_S = 0.3
 """A lane that is about to close gets no more orders."""
-_LEAST_PATIENCE_S = 2.0
+_LEAST_PATIENCE_S = 5.0
+"""A child is kept at least this long: agents of a run are rarely without a leaf for longer."""
 _STAY_S = 60.0
 """A lane that has run this long ends, so that its place on the pool comes free for others every now and then."""
 _MOST_LEAVES = 100
@@ -173,6 +174,8 @@ class Lanes:
     async def take_turn(self, line: Line) -> None:
         """Let children that have run for a while end after what they have, where flow runs of other runs wait.
 
+        Where flow runs of this one wait for a worker, only those end that have nothing to do.
+
         Args:
             line: The way to the API.
 
@@ -181,6 +184,11 @@ class Lanes:
         """
         now = self._clock()
         lanes = [child for child in self._children.living.values() if _takes_orders(child)]
+        late_s = max(_TURN_S, 2 * self.dispatch_s)
+        if any(child.state is StateType.SCHEDULED and now - child.state_at > late_s for child in lanes):
+            for child in lanes:
+                if child.open_since is not None:
+                    await self.close(child)
         turn_s = max(_TURN_S, self.dispatch_s)  # what it took to begin should be worth it
         old = [child for child in lanes if child.began_at is not None and now - child.began_at > turn_s]
         if old and await self._others_wait(line):

@@ -70,7 +70,7 @@ async def test_a_child_that_says_so_waits_for_an_order_and_gets_it_once(run, clo
     assert run.lanes.idle("qa_agent") is None
     await run.ends(1, 2, orders=1)
     assert run.lanes.idle("qa_agent") is run.one
-    clock.now += 2.0  # it is kept no longer than that while a dispatch takes a second
+    clock.now += 5.0  # it is kept no longer than that while a dispatch takes a second
     assert run.lanes.idle("qa_agent") is None
     await run.lanes._look(run.one)
     assert (await run.session.ledger.ordered(str(run.one.id), 2)).tasks == ()
@@ -161,3 +161,15 @@ async def test_children_that_have_run_for_a_while_end_when_others_wait(run, line
 async def test_nobody_asks_whether_others_wait_while_all_children_are_new(run, line, api):
     await run.lanes.take_turn(line)
     assert api.asked == []
+
+
+@pytest.mark.parametrize("late_s", [1.0, 9.0])
+async def test_a_child_without_work_ends_when_another_of_its_run_waits_for_a_worker(run, line, api, clock, late_s):
+    await run.ends(0, orders=0)
+    other = run.child("b", dispatched_at=clock.now, lane=True)
+    run.children.add(other)
+    clock.now += late_s
+    api.answers("read_flow_runs", lambda **_: [])
+    await run.lanes.take_turn(line)
+    assert run.one.closing is (late_s == 9.0)
+    assert not other.closing
