@@ -265,14 +265,18 @@ class Ledger:
         """Give a copy of a leaf's result, from beside the record where it is large: its reader may change it.
 
         Raises:
-            RunError: The result has gone.
+            RunError: The result has gone, or is damaged.
         """
         if outcome.result_ref is None:
             return copied(outcome.result)
         raw = await self.store.read(self._name(outcome.result_ref))
         if raw is None:
             raise RunError(f"the result of {outcome.id!r} has gone from {self.store.url(self._name(''))}")
-        value: JsonValue = json.loads(raw)
+        try:
+            value: JsonValue = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            where = self.store.url(self._name(outcome.result_ref))
+            raise RunError(f"the result of {outcome.id!r} is damaged: {where}: {error}") from error
         return value
 
     async def result_start(self, outcome: Outcome, most: int) -> str:

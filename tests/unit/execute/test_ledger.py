@@ -146,6 +146,14 @@ async def test_the_last_owner_has_the_run(ledger: Ledger):
     assert await ledger.owner() == owner
 
 
+@pytest.mark.parametrize("left", [b"", b'"xx', b"\xff\xfe\x00", b"[" * 100_000])
+async def test_a_result_that_is_damaged_is_an_error(ledger: Ledger, left: bytes):
+    written = await ledger.record(_LEAF, _done(result="x" * 500))
+    (ledger.folder / written.result_ref).write_bytes(left)
+    with pytest.raises(RunError, match=r"is damaged: .*results/"):
+        await ledger.result(written)
+
+
 async def test_a_result_that_has_gone_is_an_error(ledger: Ledger):
     written = await ledger.record(_LEAF, _done(result="x" * 500))
     (ledger.folder / written.result_ref).unlink()
