@@ -4,7 +4,7 @@ import pytest
 
 from bench import fleet
 from bench.fleet import Size
-from bench.plans import recorded
+from bench.plans import converted, recorded
 from bench.report import Bench
 
 _RUN = {
@@ -40,7 +40,7 @@ def stub(monkeypatch):
 
 def test_throughput_takes_turns_and_targets_what_is_fused(stub):
     bench = Bench("fleet")
-    fleet.throughput(bench, Size(10, 2, 0, 0, 0, 1.0))
+    fleet.throughput(bench, Size(10, 2, 0, 0, 0, 1.0, 0, 0))
     assert len(stub) == 8
     assert stub[:4] == stub[:3:-1]
     assert [(target.value, target.met) for target in bench.targets] == [(7.0, True), (13.0, True)]
@@ -51,9 +51,9 @@ def test_throughput_takes_turns_and_targets_what_is_fused(stub):
 
 def test_large_run_has_to_complete_within_its_memory(stub):
     bench = Bench("fleet")
-    fleet.large(bench, Size(10, 1, 0, 0, 0, 1.0))
+    fleet.large(bench, Size(10, 1, 0, 0, 0, 1.0, 0, 0))
     assert not bench.rows
-    fleet.large(bench, Size(10, 1, 11, 0, 0, 1.0))
+    fleet.large(bench, Size(10, 1, 11, 0, 0, 1.0, 0, 0))
     assert [target.met for target in bench.targets] == [False, True]
 
 
@@ -61,9 +61,9 @@ def test_makespan_parts_what_the_scheduler_loses_from_what_the_pools_add(stub, t
     (tmp_path / "wfinstances").mkdir()
     tasks = [{"id": f"a_{n}", "name": f"a_{n}", "parents": [], "runtime_s": 8.0} for n in range(17)]
     (tmp_path / "wfinstances" / "flat.json").write_text(json.dumps({"tasks": tasks}), "utf-8")
-    assert fleet._simulated_s(recorded(tmp_path)[0]) == 16.0
+    assert fleet._simulated_s(converted(recorded(tmp_path)[0]), fleet.registry(fleet._TIMER, 16)) == 16.0
     bench = Bench("fleet")
-    fleet.makespan(bench, Size(10, 1, 0, 0, 1, 1.0), tmp_path)
+    fleet.makespan(bench, Size(10, 1, 0, 0, 1, 1.0, 0, 0), tmp_path)
     (row,) = bench.rows
     scale = 1.0 / (17 * 8.0 / 16)
     assert row["simulated_s"] == round(16 * scale, 2)

@@ -178,7 +178,7 @@ def test_rights_that_cannot_be_set(tmp_path, monkeypatch):
         raise PermissionError(1, "Operation not permitted")
 
     project = plan_project(tmp_path)
-    monkeypatch.setattr(Path, "chmod", refuse)
+    monkeypatch.setattr("genesis.document.write.os.fchmod", refuse)
     with pytest.raises(ResourceError, match="Operation not permitted"):
         write_project(project)
 
