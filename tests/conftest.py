@@ -36,6 +36,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     shutil.rmtree(_ROOT, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Keep what a command in this process does to the environment from the tests after it."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[object]:
     """The shared server, started by whoever needs it first."""

@@ -67,7 +67,9 @@ def call(command, *words):
 def test_the_list_shows_what_each_run_is(keep):
     keep("20260101-000000-aaaaaa")
     keep("20260102-000000-bbbbbb", state="budget_exceeded", request="Release\nit " + "very " * 100)
-    first, second, third = call(runs_module.runs).output.splitlines()
+    lines = call(runs_module.runs).output.splitlines()
+    assert len(lines) == 3, lines
+    first, second, third = lines
     assert first.split() == ["run", "state", "started", "took", "tasks", "cost", "request"]
     assert second.split()[:3] == ["20260102-000000-bbbbbb", "budget", "exceeded"]
     assert "1/1  $1.50  Release it very" in second
