@@ -225,7 +225,8 @@ class ResourceError(GenesisError):
             path: The file or folder.
         """
         number = errno.ENOMEM if isinstance(error, MemoryError) else errno_of(error)
-        said = (error.strerror if isinstance(error, OSError) else "no memory is left") or _text(error)
+        said = getattr(error, "strerror", "no memory is left")
+        said = said if said and isinstance(said, str) else _text(error)
         data = {"errno": errno.errorcode[number]} if number in errno.errorcode else {}
         mend = _MENDS.get(number, "check the folder and its permissions")
         return cls(

@@ -74,6 +74,8 @@ _PLAINER = {
     "”": '"',
 }
 """What stands for a character of Genesis's own where the stream's encoding does not have it."""
+_LENGTH = re.compile("[0-9]{1,5}")
+"""What a variable may say of the terminal's size: Rich takes any digits, of which not all make a number."""
 _ESCAPED_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What JSON may hold as it is, and a terminal would obey."""
 
@@ -93,10 +95,11 @@ class _Console(Console):
 def _made(file: IO[str], *, stderr: bool = False) -> Console:
     """Make the console of a stream, which is asked for anew at each print: tests and progress replace it."""
     own = None if file in (sys.stdout, sys.stderr) else file
-    out = _Console(file=own, stderr=stderr, markup=False, emoji=False, highlight=False)
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit():
-        out.width = int(columns) or _UNBOUNDED
+    size = ("COLUMNS", "LINES")
+    environ = {key: said for key, said in os.environ.items() if key not in size or _LENGTH.fullmatch(said)}
+    out = _Console(file=own, stderr=stderr, markup=False, emoji=False, highlight=False, _environ=environ)
+    if "COLUMNS" in environ:
+        out.width = int(environ["COLUMNS"]) or _UNBOUNDED
     elif not out.is_terminal:
         out.width = _UNBOUNDED
     elif out.is_dumb_terminal:  # for which Rich takes 80 columns, whatever it has

@@ -14,7 +14,9 @@ __all__ = ["PoolCosts", "PoolsInUse"]
 
 @dataclass(frozen=True, slots=True)
 class PoolCosts:
-    """Seconds that work pools cost; measured by `bench.fleet` on two cores, with PostgreSQL.
+    """Seconds that work pools cost: round figures for two idle cores, with PostgreSQL.
+
+    `bench.fleet --part mixed` measures what the prediction makes of them: there a run takes 1.33 times as long.
 
     Args:
         dispatch_s: From a dispatch to the first job of its flow run, when nothing else is to be dispatched.

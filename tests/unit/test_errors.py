@@ -118,6 +118,15 @@ def test_what_the_machine_refuses_says_how_it_is_mended(error, code, hint):
     assert said.data["path"] == "/x"
 
 
+def test_a_refusal_whose_reason_is_no_text_is_still_told():
+    class Silent:
+        def __str__(self):
+            raise RuntimeError
+
+    said = errors.ResourceError.of(OSError(errno.EIO, Silent()), "'/x' cannot be written")
+    assert said.message.startswith("'/x' cannot be written: ")
+
+
 def test_codes_are_stable_and_unique():
     codes = [kind.code for kind in _CLASSES]
     assert len(set(codes)) == len(codes)

@@ -67,7 +67,7 @@ def test_lines_are_wrapped_on_a_terminal_and_not_in_a_pipe(a_console):
     assert len(shown().splitlines()) == 1
 
 
-@pytest.mark.parametrize("columns", ["0", "-5", "wide", "", "1"])
+@pytest.mark.parametrize("columns", ["0", "-5", "wide", "", "1", "²", "9" * 5_000])
 def test_a_strange_width_breaks_nothing(a_console, columns):
     out, shown = a_console(columns)
     out.print("abc")
