@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from genesis.cli.streams import are_streams_own, flush
@@ -73,7 +74,9 @@ def _program_killer() -> Callable[[], None]:
     from genesis.execute.server import server_process
     from genesis.settings import Settings
 
-    spared = {server_process(Settings()), guard_of_process().pid}
+    spared = {guard_of_process().pid}
+    with suppress(ValueError):  # settings that cannot be used: the command has said so, and started no server
+        spared.add(server_process(Settings()))
 
     def end_programs() -> None:
         processes = snapshot()

@@ -60,16 +60,14 @@ def keep(storage):
     return kept
 
 
-def call(command, *words):
-    return CliRunner().invoke(command, words, catch_exceptions=False)
+def call(command, *words, columns=None):
+    return CliRunner().invoke(command, words, catch_exceptions=False, env={"COLUMNS": columns})
 
 
 def test_the_list_shows_what_each_run_is(keep):
     keep("20260101-000000-aaaaaa")
     keep("20260102-000000-bbbbbb", state="budget_exceeded", request="Release\nit " + "very " * 100)
-    lines = call(runs_module.runs).output.splitlines()
-    assert len(lines) == 3, lines
-    first, second, third = lines
+    first, second, third = call(runs_module.runs).output.splitlines()
     assert first.split() == ["run", "state", "started", "took", "tasks", "cost", "request"]
     assert second.split()[:3] == ["20260102-000000-bbbbbb", "budget", "exceeded"]
     assert "1/1  $1.50  Release it very" in second
@@ -78,10 +76,9 @@ def test_the_list_shows_what_each_run_is(keep):
 
 
 @pytest.mark.parametrize("width", [80, 60, 40, 20])
-def test_the_list_keeps_run_ids_and_requests_whole_on_any_terminal(keep, monkeypatch, width):
+def test_the_list_keeps_run_ids_and_requests_whole_on_any_terminal(keep, width):
     keep("20260101-000000-aaaaaa", request="Look at all the many things that are somewhere around here, once more")
-    monkeypatch.setenv("COLUMNS", str(width))
-    lines = call(runs_module.runs).output.splitlines()
+    lines = call(runs_module.runs, columns=str(width)).output.splitlines()
     assert all(len(line) <= width for line in lines)
     assert "20260101-000000-aaaaaa" in "".join(lines)
     assert "Look at all the many things that are somewhere around here, once more" in " ".join(" ".join(lines).split())

@@ -87,3 +87,12 @@ def test_user_without_a_home(plan, command):
     else:
         assert "error" not in document
     assert b"Traceback" not in done.stderr
+
+
+def test_settings_that_cannot_be_used_do_not_spoil_the_end_of_a_process_that_agents_left_threads_in(plan):
+    code = "import multiprocessing, sys; from genesis.cli.app import main; main(sys.argv[1:])"
+    argv = [sys.executable, "-c", code, "validate", plan, "--json"]
+    environment = os.environ | {"GENESIS_LIMITS__LEAVES": "many"}
+    done = subprocess.run(argv, env=environment, capture_output=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (2, b"")
+    assert "GENESIS_LIMITS__LEAVES" in json.loads(done.stdout)["error"]["message"]

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_prefects_settings_find_the_server(project, monkeypatch):
+def test_prefects_settings_find_the_server(project):
     assert point_prefect_here(URL, project)
-    monkeypatch.chdir(project)
-    from prefect.settings import Settings
-
-    assert Settings().api.url == URL
+    code = "from prefect.settings import Settings; print(Settings().api.url)"
+    asked = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True)
+    assert asked.stdout.strip() == URL
 
 
 def test_it_is_written_again_when_the_address_changes(project):
