@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,8 @@ class Project:
 
     def started(self, *tasks, **more):
         """Start a run whose program writes down its process, and wait for that."""
-        running = subprocess.Popen(self.argv(*tasks), cwd=self.folder, env=self.env, **more)
+        heard = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
+        running = subprocess.Popen(self.argv(*tasks), cwd=self.folder, env=self.env, preexec_fn=heard, **more)  # noqa: PLW1509
         pid = self.folder / "pid"
         until = time.monotonic() + 120
         while not (pid.exists() and pid.read_text().strip()):
