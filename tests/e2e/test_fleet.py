@@ -293,7 +293,7 @@ def test_results_of_another_host_come_through_shared_storage_and_a_cut_heals(
     argv = ["sh", "-c", f"sleep 1; echo {{word}} >> {done}"]
     agent = {"name": "far_agent", "task_types": ["far"], "executor": {"kind": "command", "argv": argv}}
     host.write("deployments/agents.json", {"agents": [agent]})
-    agents = fleet.genesis.write("far/deployments/agents.yaml", json.dumps({"agents": [agent]}))
+    agents = fleet.genesis.write("far/project/deployments/agents.yaml", json.dumps({"agents": [agent]}))
     for words in (["init"], ["pools", "sync", "--yes"]):
         ran = fleet.genesis(*words, cwd=agents.parents[1])
         assert ran.code == 0, ran.err + ran.out
