@@ -60,14 +60,14 @@ def write_output(path: Path, content: str, *, like: Path | None = None) -> None:
     write_atomic(target, content, mode=mode)
 
 
-def write_atomic(path: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o600) -> None:
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = False, mode: int | None = None) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
     Args:
         path: Target, which is replaced; its folder is made.
         content: Text (as UTF-8) or bytes.
         durable: Wait until the content is on disk before the file gets its name.
-        mode: The file's permissions.
+        mode: The file's permissions; without it the owner alone may read and write it.
 
     Raises:
         ResourceError: No permission, no space, too many open files, or the folder is a file.
@@ -79,7 +79,8 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = False, mod
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            os.fchmod(file.fileno(), mode)
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
