@@ -6,22 +6,19 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, Worker
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
 
 from genesis.errors import RunError
-from genesis.execute.dispatch.losses import claimant
-from genesis.execute.dispatch.verdict import lost_message
 from genesis.execute.history import find_run
-from genesis.resilience.heartbeats import Heartbeats
+from genesis.resilience.claims import last_claimant, lost_message
+from genesis.resilience.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
 from genesis.settings import Settings
 
 __all__ = ["Stopped", "cancel_run"]
@@ -119,18 +116,16 @@ class _Orphans:
         self._looked_at = now
         for child in children:
             if child.id not in self._claimants:
-                self._claimants[child.id] = claimant(await self._client.read_flow_run_states(child.id))
+                self._claimants[child.id] = last_claimant(await self._client.read_flow_run_states(child.id))
         keys = {c.id: (c.work_pool_name or "", name) for c in children if (name := self._claimants[c.id])}
-        said: dict[tuple[str, str], datetime | None] = dict.fromkeys(keys.values())
-        for pool in dict.fromkeys(pool for pool, _ in keys.values()):
-            with suppress(ObjectNotFound):  # with its pool the worker is gone, too
-                for worker in await self._client.read_workers_for_work_pool(pool, limit=_PAGE):
-                    if (pool, worker.name) in said:
-                        said[pool, worker.name] = worker.last_heartbeat_time
-        self._beats.compare(now, said)
+        said = await read_heartbeats((pool for pool, _ in keys.values()), self._page)
+        self._beats.compare(now, {key: said.get(key) for key in keys.values()})
         for child_id, key in keys.items():
             if self._beats.is_lost(key, now):
                 await self._end(child_id, key[1])
+
+    async def _page(self, pool: str, offset: int) -> list[Worker]:
+        return await self._client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
 
     async def _end(self, child_id: UUID, worker: str) -> None:
         current = await _read(self._client, child_id)

@@ -6,13 +6,19 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-__all__ = ["Heartbeats"]
+from prefect.client.schemas.objects import Worker
+from prefect.exceptions import ObjectNotFound
 
+__all__ = ["WORKERS_PAGE", "Heartbeats", "read_heartbeats"]
+
+WORKERS_PAGE = 200
+"""Workers that are read at once."""
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -60,3 +66,24 @@ class Heartbeats(Generic[_Key]):
         """Whether a heartbeat has stayed the same for too long."""
         known = self._beats.get(key)
         return known is not None and now - known.since >= self._lost_after_s
+
+
+async def read_heartbeats(
+    pools: Iterable[str], page: Callable[[str, int], Awaitable[Sequence[Worker]]]
+) -> dict[tuple[str, str], datetime | None]:
+    """Read when all workers of pools said last that they are alive, by pool and name; none of a pool that is gone.
+
+    Args:
+        pools: Names of work pools.
+        page: Reads workers of a pool, `WORKERS_PAGE` at the most, from an offset on.
+    """
+    said: dict[tuple[str, str], datetime | None] = {}
+    for pool in dict.fromkeys(pools):
+        offset = 0
+        workers: Sequence[Worker] | None = None
+        with suppress(ObjectNotFound):
+            while workers is None or len(workers) == WORKERS_PAGE:
+                workers = await page(pool, offset)
+                offset += len(workers)
+                said |= {(pool, worker.name): worker.last_heartbeat_time for worker in workers}
+    return said

@@ -19,33 +19,22 @@ from prefect.client.schemas.responses import DeploymentResponse, SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, Scheduled
 
+from genesis.resilience.claims import claim_message, claimant
 from genesis.workers.api import Api, is_passing
 from genesis.workers.configuration import GenesisJobConfiguration
 
-__all__ = ["HELD", "Claims", "Job", "claim_message", "claimant"]
+__all__ = ["HELD", "Claims", "Job"]
 
 _KNOWN_S = 10.0
 """How long a deployment is taken to be as it was read; a new version of it is run after this at the latest."""
 _MOST_KNOWN = 500
 _PAGE = 200
-_CLAIMED_BY = "claimed by "
 HELD = FlowRunFilter(
     state=FlowRunFilterState(
         type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
     )
 )
 """Flow runs that hold a slot of their pool."""
-
-
-def claim_message(worker: str) -> str:
-    """Give the message of the Pending state that names who took a flow run."""
-    return f"{_CLAIMED_BY}{worker}"
-
-
-def claimant(state: State[Any] | None) -> str:
-    """Name the worker that a claim is of; empty where a state is none."""
-    said = (state.message or "") if state is not None and state.is_pending() else ""
-    return said.removeprefix(_CLAIMED_BY) if said.startswith(_CLAIMED_BY) else ""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -25,14 +24,14 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun, State, Worker
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry
 
-from genesis.resilience.heartbeats import Heartbeats
+from genesis.resilience.claims import claimant, last_claimant
+from genesis.resilience.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
 from genesis.workers.api import Api, is_passing
-from genesis.workers.claims import HELD, claimant
+from genesis.workers.claims import HELD
 from genesis.workers.pools import Pool
 from genesis.workers.runs import Runs
 
@@ -144,7 +143,7 @@ class LostWorkers:
             run for run in known if named[run.id] not in {"", self._worker} and run.work_pool_name in self._pools
         ]
         self._claimants = {key: name for key, name in self._claimants.items() if key[0] in self._seen}
-        said = await self._read(dict.fromkeys(run.work_pool_name or "" for run in watched))
+        said = await read_heartbeats((run.work_pool_name or "" for run in watched), self._page)
         keys = {run.id: (run.work_pool_name or "", named[run.id]) for run in watched}
         now = time.monotonic()
         self._beats.compare(now, {key: said.get(key) for key in keys.values()})
@@ -174,17 +173,9 @@ class LostWorkers:
         key = (flow_run.id, flow_run.run_count)
         if key not in self._claimants:
             states = await self._api.once(lambda: self._api.client.read_flow_run_states(flow_run.id))
-            self._claimants[key] = next((name for state in reversed(states) if (name := claimant(state))), "")
+            self._claimants[key] = last_claimant(states)
         return self._claimants[key]
 
-    async def _read(self, pools: Iterable[str]) -> dict[tuple[str, str], datetime | None]:
-        """Read when the workers of pools said last that they are alive."""
-        said: dict[tuple[str, str], datetime | None] = {}
-        for pool in pools:
-            try:
-                read = partial(self._api.client.read_workers_for_work_pool, pool, limit=_MOST_HELD)
-                found = await self._api.once(read)
-            except ObjectNotFound:
-                continue
-            said |= {(pool, worker.name): worker.last_heartbeat_time for worker in found}
-        return said
+    async def _page(self, pool: str, offset: int) -> list[Worker]:
+        read = partial(self._api.client.read_workers_for_work_pool, pool, offset=offset, limit=WORKERS_PAGE)
+        return await self._api.once(read)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from genesis.observability.instruments import WORKER_RUNS
 from genesis.observability.metrics import metrics_of_process
+from genesis.resilience.claims import lost_message
 from genesis.workers.api import Api, is_passing
 from genesis.workers.claims import Claims
 from genesis.workers.due import waiting_beside
@@ -125,7 +126,7 @@ class Runs:
 
         One that never began, and one that goes on from a ledger, are taken by another worker; any other has crashed.
         """
-        why = f"its worker {worker!r} was lost"
+        why = lost_message(worker)
         current = await self._api.once(lambda: self._api.client.read_flow_run(flow_run.id))
         if current.state is None or flow_run.state is None or current.state.id != flow_run.state.id:
             return  # another worker was faster, or it was not lost after all

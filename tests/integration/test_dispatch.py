@@ -346,7 +346,7 @@ async def test_a_worker_that_goes_silent_is_noticed_fenced_and_replaced(bench):
 async def test_what_may_have_happened_on_a_lost_worker_is_not_repeated_by_the_next_execution(bench):
     from prefect.states import Crashed
 
-    from genesis.execute.dispatch.verdict import lost_message
+    from genesis.resilience.claims import lost_message
 
     run = await bench(a_task("a", side_effects=True))
     [leaf] = run.program.leaves

@@ -17,8 +17,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import Cancelling, Crashed, Pending, Running
 
+from genesis.resilience.claims import claim_message
 from genesis.settings import PoolSettings
-from genesis.workers.claims import claim_message
 
 sys.path.insert(0, str(Path(__file__).parent))
 

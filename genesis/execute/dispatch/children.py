@@ -18,11 +18,12 @@ from genesis.execute.dispatch.child import Child
 from genesis.execute.dispatch.desk import Desk
 from genesis.execute.dispatch.errands import Errands
 from genesis.execute.dispatch.pace import Pace
-from genesis.execute.dispatch.verdict import End, Verdict, crashed, judge, says_lost
+from genesis.execute.dispatch.verdict import End, Verdict, crashed, judge
 from genesis.execute.session import Session
 from genesis.model import KEPT, Leaf
 from genesis.observability.instruments import DISPATCHES, QUEUE_DEPTH
 from genesis.observability.metrics import metrics_of_process
+from genesis.resilience.claims import says_lost
 
 __all__ = ["FINAL", "Children"]
 

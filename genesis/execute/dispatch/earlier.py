@@ -14,9 +14,9 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from genesis.execute.dispatch.child import Child, run_tag
 from genesis.execute.dispatch.line import Line
-from genesis.execute.dispatch.verdict import says_lost
 from genesis.execute.ledger import Ledger
 from genesis.model import Leaf, Program
+from genesis.resilience.claims import says_lost
 
 __all__ = ["Earlier", "earlier_children"]
 

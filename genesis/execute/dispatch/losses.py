@@ -5,29 +5,17 @@ Heartbeats are compared while the API answers: an API that was away could not be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
+from collections.abc import Awaitable, Iterable
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import State, StateType, Worker
-from prefect.exceptions import ObjectNotFound
+from prefect.client.schemas.objects import Worker
 
 from genesis.execute.dispatch.child import Child
 from genesis.execute.dispatch.line import Line
-from genesis.resilience.heartbeats import Heartbeats
+from genesis.resilience.claims import last_claimant
+from genesis.resilience.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
 
-__all__ = ["CLAIMED_BY", "Losses", "claimant"]
-
-CLAIMED_BY = "claimed by "
-_PAGE = 200
-
-
-def claimant(states: Iterable[State[Any]]) -> str:
-    """Name who took a flow run last, from its states in the order of time; empty where none says so."""
-    said = [state.message or "" for state in states if state.type is StateType.PENDING]
-    claims = [message.removeprefix(CLAIMED_BY) for message in said if message.startswith(CLAIMED_BY)]
-    return claims[-1] if claims else ""
+__all__ = ["Losses"]
 
 
 class Losses:
@@ -58,9 +46,7 @@ class Losses:
             if child.claimed_by is None:
                 child.claimed_by = await self._claimant(child)
         watched = [child for child in children if child.claimed_by]
-        beats: dict[tuple[str, str], datetime | None] = {}
-        for pool in dict.fromkeys(child.pool for child in watched):
-            beats |= await self._read(pool)
+        beats = await read_heartbeats((child.pool for child in watched), self._page)
         for child in watched:
             beats.setdefault((child.pool, child.claimed_by or ""), None)
         now = self._line.clock()
@@ -79,19 +65,10 @@ class Losses:
 
     async def _claimant(self, child: Child) -> str:
         """Read who took a child; empty where it does not say, as with workers of other types."""
-        return claimant(await self._line.once("read_states", lambda client: client.read_flow_run_states(child.id)))
+        return last_claimant(await self._line.once("read_states", lambda client: client.read_flow_run_states(child.id)))
 
-    async def _read(self, pool: str) -> dict[tuple[str, str], datetime | None]:
-        beats: dict[tuple[str, str], datetime | None] = {}
+    async def _page(self, pool: str, offset: int) -> list[Worker]:
+        def read(client: PrefectClient) -> Awaitable[list[Worker]]:
+            return client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
 
-        async def page(client: PrefectClient) -> list[Worker]:
-            return await client.read_workers_for_work_pool(pool, offset=len(beats), limit=_PAGE)
-
-        while True:
-            try:
-                workers = await self._line.once("read_workers", page)
-            except ObjectNotFound:
-                return beats
-            beats |= {(pool, worker.name): worker.last_heartbeat_time for worker in workers}
-            if len(workers) < _PAGE:
-                return beats
+        return await self._line.once("read_workers", read)

@@ -17,9 +17,10 @@ from genesis.execute.dispatch.children import Children
 from genesis.execute.dispatch.line import Away, Line
 from genesis.execute.dispatch.losses import Losses
 from genesis.execute.dispatch.pools import Pools
-from genesis.execute.dispatch.verdict import End, lost_message
+from genesis.execute.dispatch.verdict import End
 from genesis.execute.session import Session
 from genesis.model import ErrorInfo
+from genesis.resilience.claims import lost_message
 
 __all__ = ["Oversight", "close_child", "stop_child"]
 

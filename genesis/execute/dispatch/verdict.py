@@ -10,23 +10,11 @@ from prefect.client.schemas.objects import StateType
 from genesis.execute.dispatch.child import Child
 from genesis.model import ErrorInfo, Leaf
 
-__all__ = ["SUSPENDED", "End", "Verdict", "crashed", "judge", "lost_message", "says_lost"]
+__all__ = ["SUSPENDED", "End", "Verdict", "crashed", "judge"]
 
 _LONGEST = 2000
 SUSPENDED = "its run was suspended"
 """Begin of the message of a child that has left leaves undone because of that."""
-_LOST_WORKER = ("its worker ", " was lost")
-"""How the message of a crash begins and ends that `genesis.workers.lost` or an orchestrator saw from outside."""
-
-
-def lost_message(worker: str) -> str:
-    """Write the message of a child whose worker has gone silent."""
-    return f"{_LOST_WORKER[0]}{worker!r}{_LOST_WORKER[1]}"
-
-
-def says_lost(message: str | None) -> bool:
-    """Whether a crash's message says that a worker has gone silent."""
-    return bool(message) and str(message).startswith(_LOST_WORKER[0]) and str(message).endswith(_LOST_WORKER[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """A heartbeat that stays the same for long enough is a loss; a break in the looking proves nothing."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from prefect.exceptions import ObjectNotFound
 
-from genesis.resilience.heartbeats import Heartbeats
+from genesis.resilience.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -40,3 +42,18 @@ def test_who_is_no_longer_asked_for_is_not_remembered(beats):
     beats.compare(0, {"gone": _AT, "stays": _AT})
     beats.compare(2, {"stays": _AT})
     assert len(beats) == 1
+
+
+async def test_all_workers_of_a_pool_are_read_and_none_of_a_pool_that_is_gone():
+    workers = [SimpleNamespace(name=f"w{number}", last_heartbeat_time=_AT) for number in range(2 * WORKERS_PAGE)]
+    asked = []
+
+    async def page(pool, offset):
+        asked.append((pool, offset))
+        if pool == "gone":
+            raise ObjectNotFound(None)
+        return workers[offset : offset + WORKERS_PAGE]
+
+    said = await read_heartbeats(["p", "gone", "p"], page)
+    assert said == {("p", worker.name): _AT for worker in workers}
+    assert asked == [("p", 0), ("p", WORKERS_PAGE), ("p", 2 * WORKERS_PAGE), ("gone", 0)]

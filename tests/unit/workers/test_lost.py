@@ -9,8 +9,8 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Crashed, Pending, Running
 
+from genesis.resilience.claims import claim_message
 from genesis.workers.api import Api
-from genesis.workers.claims import claim_message
 from genesis.workers.lost import LOST, LostRuns, LostWorkers
 
 
@@ -71,6 +71,7 @@ class Fleet:
     def __init__(self):
         self.held = []
         self.beat = datetime(2026, 1, 1, tzinfo=UTC)
+        self.others = 0
         self.asked = []
 
     async def count_flow_runs(self, **_):
@@ -85,9 +86,10 @@ class Fleet:
         self.asked.append("states")
         return [Pending(message=claim_message("w1")), Running()]
 
-    async def read_workers_for_work_pool(self, pool, **_):
+    async def read_workers_for_work_pool(self, pool, *, offset, limit):
         self.asked.append("workers")
-        return [SimpleNamespace(name="w1", last_heartbeat_time=self.beat)]
+        others = [SimpleNamespace(name=f"x{number}", last_heartbeat_time=None) for number in range(self.others)]
+        return [*others, SimpleNamespace(name="w1", last_heartbeat_time=self.beat)][offset : offset + limit]
 
 
 class Own:
@@ -149,8 +151,9 @@ async def test_a_flow_run_of_a_silent_worker_is_let_go(others, fleet, own, now, 
     assert own.let[0] == (fleet.held[0].id, "record", "w1")
 
 
-async def test_a_flow_run_of_a_worker_that_is_heard_is_left_alone(others, fleet, own, now):
-    fleet.held = [a_held_run()]
+@pytest.mark.parametrize("workers", [0, 300])
+async def test_a_flow_run_of_a_worker_that_is_heard_is_left_alone(others, fleet, own, now, workers):
+    fleet.held, fleet.others = [a_held_run()], workers
     for _ in range(20):
         await looked(others, now, 0)
         fleet.beat += timedelta(seconds=2)

@@ -5,8 +5,9 @@ import pytest
 from prefect.client.schemas.objects import StateType
 
 from genesis.errors import ServiceError
-from genesis.execute.dispatch.verdict import End, lost_message
+from genesis.execute.dispatch.verdict import End
 from genesis.model import Outcome
+from genesis.resilience.claims import lost_message
 from genesis.testing.plans import a_task, an_agent
 
 CRASHED, COMPLETED, RUNNING = StateType.CRASHED, StateType.COMPLETED, StateType.RUNNING

@@ -6,8 +6,8 @@ from prefect.states import Completed, Crashed, Running
 
 from genesis.execute.dispatch.child import parameters
 from genesis.execute.dispatch.earlier import earlier_children
-from genesis.execute.dispatch.verdict import lost_message
 from genesis.execute.ledger import LaneOrder
+from genesis.resilience.claims import lost_message
 from genesis.testing.plans import a_task
 
 
