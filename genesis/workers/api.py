@@ -14,7 +14,7 @@ import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-__all__ = ["Api", "impatient", "is_passing"]
+__all__ = ["Api", "impatient", "is_passing", "look_for_ever"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -41,6 +41,17 @@ def is_passing(error: BaseException) -> bool:
             HTTPStatus.TOO_MANY_REQUESTS,
         }
     return isinstance(error, (httpx.TransportError, TimeoutError, OSError))
+
+
+async def look_for_ever(look: Callable[[], Awaitable[None]], pause_s: Callable[[], float]) -> None:
+    """Look again and again, after a pause each. An API that is away is asked again the next time."""
+    while True:
+        await asyncio.sleep(pause_s())
+        try:
+            await look()
+        except (httpx.HTTPError, OSError) as error:
+            if not is_passing(error):
+                raise
 
 
 class Api:

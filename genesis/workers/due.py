@@ -6,14 +6,12 @@ are due, over all pools, writes nothing, and costs a fraction of one poll.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
-import httpx
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterNextScheduledStartTime,
@@ -27,7 +25,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from genesis.workers.api import Api, is_passing
+from genesis.workers.api import Api, look_for_ever
 from genesis.workers.polling import AHEAD, Pace, Poller
 
 __all__ = ["DueRuns", "waiting_beside"]
@@ -54,14 +52,11 @@ class DueRuns:
 
     async def watch(self) -> None:
         """Look for ever; often while no event would tell of a new flow run."""
-        while True:
-            deaf = self._api.away_s or not self._hears() or any(poller.deaf for poller in self._pollers.values())
-            await asyncio.sleep(self._pace.deaf_s if deaf else self._pace.look_s)
-            try:
-                await self.look()
-            except (httpx.HTTPError, OSError) as error:
-                if not is_passing(error):
-                    raise
+        await look_for_ever(self.look, self._pause_s)
+
+    def _pause_s(self) -> float:
+        deaf = self._api.away_s or not self._hears() or any(poller.deaf for poller in self._pollers.values())
+        return self._pace.deaf_s if deaf else self._pace.look_s
 
     async def look(self) -> None:
         """Look once."""

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import httpx
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterState,
@@ -30,7 +29,7 @@ from prefect.states import AwaitingRetry
 
 from genesis.resilience.claims import claimant, last_claimant
 from genesis.resilience.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
-from genesis.workers.api import Api, is_passing
+from genesis.workers.api import Api, look_for_ever
 from genesis.workers.claims import HELD
 from genesis.workers.pools import Pool
 from genesis.workers.runs import Runs
@@ -57,7 +56,6 @@ class LostRuns:
     """
 
     def __init__(self, api: Api, pool: str, *, every_s: float, say: Callable[[str], None]):
-        self.pool = pool
         self._api = api
         self._every_s = every_s
         self._say = say
@@ -67,13 +65,7 @@ class LostRuns:
 
     async def watch(self) -> None:
         """Look for ever. An API that is away is asked again the next time."""
-        while True:
-            await asyncio.sleep(self._every_s)
-            try:
-                await self.look()
-            except (httpx.HTTPError, OSError) as error:
-                if not is_passing(error):
-                    raise
+        await look_for_ever(self.look, lambda: self._every_s)
 
     async def look(self) -> None:
         """Look once."""
@@ -121,13 +113,7 @@ class LostWorkers:
 
     async def watch(self) -> None:
         """Look for ever. An API that is away is asked again the next time."""
-        while True:
-            await asyncio.sleep(self._every_s)
-            try:
-                await self.look()
-            except (httpx.HTTPError, OSError) as error:
-                if not is_passing(error):
-                    raise
+        await look_for_ever(self.look, lambda: self._every_s)
 
     async def look(self) -> None:
         """Look once.

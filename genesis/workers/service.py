@@ -12,7 +12,6 @@ from importlib.metadata import version
 from typing import Any
 from uuid import UUID
 
-import httpx
 from prefect.client.orchestration import get_client
 
 from genesis.errors import GenesisError
@@ -30,7 +29,7 @@ from genesis.observability.instruments import (
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.observability.zeros import show_zeros
 from genesis.resilience.breakers import refresh_breakers
-from genesis.workers.api import Api, impatient, is_passing
+from genesis.workers.api import Api, impatient, look_for_ever
 from genesis.workers.due import DueRuns
 from genesis.workers.environment import inherited_environment
 from genesis.workers.health import HealthPage
@@ -229,11 +228,11 @@ class Service:
             return [self._once()]
         pools = tuple(self._pools.all.values())
         due = DueRuns(self._pollers, self._api, self._pace, hears=self._hears)
-        parts = [self._wake.run(), self._keep_knowing(), self._keep_in_step(), due.watch()]
-        parts.append(self._lost_workers().watch())
         every_s = self.options.settings.idle_poll_s
-        lost = (LostRuns(self._api, name, every_s=every_s, say=self._say) for name in self._pools.all)
-        parts += [runs.watch() for runs in lost if is_orchestrator_pool(runs.pool)]
+        parts = [self._wake.run(), self._keep_in_step(), due.watch(), self._lost_workers().watch()]
+        parts.append(look_for_ever(self._look_at_pools, lambda: every_s))
+        orchestrators = filter(is_orchestrator_pool, self._pools.all)
+        parts += [LostRuns(self._api, name, every_s=every_s, say=self._say).watch() for name in orchestrators]
         if self.options.mend is not None:
             parts.append(self._keep_server(self.options.mend))
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
@@ -279,20 +278,13 @@ class Service:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(pool.started.wait(), left_s)
 
-    async def _keep_knowing(self) -> None:
-        """Look at the pools now and then: they are paused, changed, created and deleted while this goes on."""
-        while True:
-            await asyncio.sleep(self.options.settings.idle_poll_s)
-            try:
-                changed = await self._pools.refresh()
-                await self._pools.create_missing()
-            except (httpx.HTTPError, OSError) as error:
-                if not is_passing(error):
-                    raise
-                continue
-            if changed:
-                self._listen()
-                self._poll_all()
+    async def _look_at_pools(self) -> None:
+        """Look at the pools: they are paused, changed, created and deleted while this goes on."""
+        changed = await self._pools.refresh()
+        await self._pools.create_missing()
+        if changed:
+            self._listen()
+            self._poll_all()
 
     async def _keep_in_step(self) -> None:
         """Look at the states of the own flow runs now and then, since an event can be missed."""
