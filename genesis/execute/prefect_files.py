@@ -19,6 +19,7 @@ from pydantic_settings import SettingsError
 
 from genesis.errors import UsageError
 from genesis.execute.server import fix_prefect_paths
+from genesis.security.redact import redact, redacted
 
 __all__ = ["shut_out_current_folder"]
 
@@ -75,7 +76,8 @@ def _refused_settings_named() -> Iterator[None]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
-        problem = f"{name!r} of {error.title}: {first['msg']} (given: {first['input']!r})"
+        given = redacted({name: first["input"]})[name]
+        problem = f"{name!r} of {error.title}: {first['msg']} (given: {given!r})"
         raise _refusal(problem) from error
     except (OSError, ValueError, SettingsError) as error:
         raise _refusal(str(error)) from error
@@ -83,6 +85,6 @@ def _refused_settings_named() -> Iterator[None]:
 
 def _refusal(problem: str) -> UsageError:
     return UsageError(
-        f"Prefect does not start with its settings: {problem}",
+        f"Prefect does not start with its settings: {redact(problem)}",
         hint=f"correct it in the PREFECT_ environment variables, or in {os.environ['PREFECT_PROFILES_PATH']}",
     )

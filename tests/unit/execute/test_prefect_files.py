@@ -28,6 +28,21 @@ def test_a_value_that_prefect_refuses_is_named_before_anything_else_of_it_is_use
         shut_out_current_folder()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PREFECT_CLIENT_CUSTOM_HEADERS", '{"Authorization": "Bearer hunter2hunter2hunter2"'),
+        ("PREFECT_CLIENT_CUSTOM_HEADERS", '["Authorization: Bearer hunter2hunter2hunter2"]'),
+        ("PREFECT_SERVER_API_PORT", "postgresql://ada:hunter2hunter2@db/prefect"),
+    ],
+)
+def test_a_refused_value_shows_no_secret(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="Prefect does not start with its settings") as caught:
+        shut_out_current_folder()
+    assert "hunter2" not in str(caught.value) + caught.value.hint
+
+
 def test_a_value_of_the_profile_that_prefect_refuses_is_named(own_prefect):
     profile = 'active = "mine"\n[profiles.mine]\nPREFECT_API_REQUEST_TIMEOUT = "soon"\n'
     (own_prefect / "profiles.toml").write_text(profile, "utf-8")
