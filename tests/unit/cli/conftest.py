@@ -37,10 +37,10 @@ def a_stream():
 def a_console(monkeypatch, a_stream):
     """Make the console of a command, and give what it wrote."""
 
-    def make(width=None, *, terminal=False, encoding="utf-8"):
+    def make(width=None, *, terminal=False, encoding="utf-8", kind="xterm"):
         for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("TERM", kind)
         if width is not None:
             monkeypatch.setenv("COLUMNS", str(width))
         stream = a_stream(encoding, terminal=terminal)

@@ -28,9 +28,8 @@ def test_a_pipe_has_no_line(a_console):
     assert text() == ""
 
 
-def test_a_dumb_terminal_has_no_line(a_console, monkeypatch):
-    out, text = a_console(80, terminal=True)
-    monkeypatch.setenv("TERM", "dumb")
+def test_a_dumb_terminal_has_no_line(a_console):
+    out, text = a_console(80, terminal=True, kind="dumb")
     with waiting(out, "Starting Prefect"):
         pass
     assert text() == ""
