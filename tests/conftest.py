@@ -1,6 +1,7 @@
 """One private Prefect server for the whole test session, shared by all of its processes."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ _ROOT = Path(os.environ.setdefault("GENESIS_TEST_ROOT", tempfile.mkdtemp(prefix=
 # Before Prefect is imported anywhere: nothing of the person who runs the tests is read or written.
 for _name in [name for name in os.environ if name.startswith(("PREFECT_", "GENESIS_")) and name not in _KEPT]:
     del os.environ[_name]
+# A command that may keep no bytecode compiles all that it imports, each time: a third of its processor time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 os.environ |= {
     "PREFECT_HOME": str(_ROOT / "prefect"),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -73,6 +73,11 @@ class _Pipes(asyncio.SubprocessProtocol):
         self.drained: asyncio.Future[None] = loop.create_future()
         self._open = {1, 2}
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Told here and not when `subprocess_exec` gives the transport: that takes turns of the loop, and a process
+        # that is killed between them would leave its program running.
+        guard_of_process().add(cast("asyncio.SubprocessTransport", transport).get_pid())
+
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self.kept[fd].add(data)
 
@@ -102,10 +107,10 @@ async def run_child(
         OSError: It cannot be started.
         ValueError: An argument or a variable holds a NUL character.
     """
+    guard_of_process().start()
     transport, pipes = await asyncio.get_running_loop().subprocess_exec(
         lambda: _Pipes(keep_bytes), *argv, cwd=cwd, env=dict(env), start_new_session=True
     )
-    guard_of_process().add(transport.get_pid())
     try:
         _feed(transport, stdin)
         await asyncio.wait([pipes.exited])

@@ -27,7 +27,7 @@ class GroupGuard:
 
     A program that runs in a group of its own is not met by what ends this process: SIGKILL, a second Ctrl-C, a fault.
     `PR_SET_PDEATHSIG` would end the program alone and not its children, and can be set only between fork and exec,
-    where no Python may run beside other threads. The guard is started with the first group; where it cannot be, the
+    where no Python may run beside other threads. The guard is started before the first group; where it cannot be, the
     groups are ended by this process alone.
     """
 
@@ -40,11 +40,16 @@ class GroupGuard:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
 
-    def add(self, group: int) -> None:
-        """Kill this group when this process has ended."""
+    def start(self) -> None:
+        """Start the guard's process, unless it runs: before a program, so that `add` follows its start at once."""
         with self._lock:
             if self._owner != os.getpid():
                 self._start()
+
+    def add(self, group: int) -> None:
+        """Kill this group when this process has ended."""
+        self.start()
+        with self._lock:
             self._tell("+", group)
 
     def remove(self, group: int) -> None:

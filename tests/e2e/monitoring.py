@@ -129,6 +129,10 @@ class Prometheus:
             return [Sample({}, float(data["result"][1]))]
         return [Sample(each["metric"], float(each["value"][1])) for each in data["result"]]
 
+    def was_answered(self, expr: str) -> bool:
+        """Whether an expression had a value in the last five minutes; that of a rate goes with what it counts."""
+        return bool(self.query(f"last_over_time(({expr})[5m:1s])"))
+
     def names(self) -> set[str]:
         """Give the names of all series that were scraped or recorded."""
         return set(self._ask("label/__name__/values"))

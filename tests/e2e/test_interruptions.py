@@ -9,16 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from genesis.testing.processes import is_running
+
 pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
 
 LONG = "import os, sys, time; open(sys.argv[1] + '/' + sys.argv[2], 'w').write(str(os.getpid())); time.sleep(600)"
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def write_plan(genesis, tasks, **agents):
@@ -75,7 +70,7 @@ def test_signal_cancels_in_order_and_a_resume_completes(running, long_plan, tmp_
     assert run["state"] == "cancelled"
     states = {task["id"]: task["state"] for task in run["tasks"]}
     assert states == {"quick": "completed", "one": "cancelled", "two": "cancelled", "last": "cancelled"}
-    assert all(is_gone(pid) for pid in working)
+    assert all(not is_running(pid) for pid in working)
     shown = running("runs", "show", run["run_id"], "--json").document
     assert shown["state"] == "cancelled"
     if number == signal.SIGINT:  # the folder of the ledger says what to run: make the work short
@@ -102,7 +97,7 @@ def test_second_ctrl_c_leaves_at_once(running, tmp_path, eventually):
     ran = running.wait(process, 30)
     assert ran.code == 130
     assert "Traceback" not in ran.err
-    os.kill(int((pids / "one").read_text()), signal.SIGKILL) if not is_gone(int((pids / "one").read_text())) else None
+    os.kill(int((pids / "one").read_text()), signal.SIGKILL) if is_running(int((pids / "one").read_text())) else None
 
 
 def work_for_a_while(genesis, tmp_path, leaves=16, seconds=0.8):

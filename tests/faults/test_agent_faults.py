@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +18,7 @@ from genesis.model import Alternative, Registry, Route, RoutedPlan
 from genesis.settings import LlmSettings
 from genesis.testing.llm_server import FakeLlmServer, answers, html, says, slow, status
 from genesis.testing.plans import a_plan, a_task, an_agent
+from genesis.testing.processes import is_running
 
 pytestmark = pytest.mark.server
 
@@ -218,7 +218,7 @@ async def test_a_program_that_hangs_and_hears_no_signal_is_killed_with_its_child
 
 async def _gone(number):
     async with asyncio.timeout(20):
-        while Path(f"/proc/{number}").exists() and "\nState:\tZ" not in Path(f"/proc/{number}/status").read_text():
+        while is_running(number):
             await asyncio.sleep(0.05)
 
 

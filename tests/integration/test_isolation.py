@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from genesis.testing.processes import group_is_running
+
 pytestmark = pytest.mark.server
 
 AGENTS = """
@@ -139,15 +141,11 @@ class Project:
         return running, int(pid.read_text())
 
 
-def _ends(pid: int, seconds: float = 30) -> bool:
+def _ends(group: int, seconds: float = 30) -> bool:
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            os.killpg(pid, 0)
-        except ProcessLookupError:
-            return True
+    while group_is_running(group) and time.monotonic() < until:
         time.sleep(0.05)
-    return False
+    return not group_is_running(group)
 
 
 def test_what_agents_print_goes_to_stderr(project):

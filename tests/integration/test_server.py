@@ -17,6 +17,7 @@ from genesis.execute.doctor import diagnose
 from genesis.execute.server import begin_api, down, ensure_api, status, up
 from genesis.execute.server.files import Record, ServerFiles
 from genesis.settings import ServerSettings, Settings
+from genesis.testing.processes import is_running
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
@@ -47,13 +48,6 @@ def ask(port, method, path, body=None):
             return answer
         time.sleep(0.1)
     raise AssertionError(f"{path} stays unavailable")
-
-
-def is_gone(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def pretend_version(files, version):
@@ -136,7 +130,7 @@ def test_killed_server_is_noticed_and_started_again_on_its_port_and_database(set
     info = up(settings)
     flow = ask(info.port, "POST", "/api/flows/", {"name": "kept"})
     os.kill(info.pid, signal.SIGKILL)
-    while not is_gone(info.pid):
+    while is_running(info.pid):
         time.sleep(0.02)
     seen = status(settings)
     assert (seen.state, seen.port) == ("stopped", info.port)
@@ -163,14 +157,14 @@ def test_server_of_another_version_is_kept_while_at_work_and_replaced_when_idle(
     replaced = up(settings)
     assert replaced.pid != info.pid
     assert "restarted because it ran Prefect 3.8.0" in replaced.note
-    assert is_gone(info.pid)
+    assert not is_running(info.pid)
 
 
 def test_down_ends_the_server_and_a_second_down_changes_nothing(settings):
     info = up(settings)
     ended = down(settings)
     assert (ended.state, ended.port) == ("stopped", info.port)
-    assert is_gone(info.pid)
+    assert not is_running(info.pid)
     assert down(settings).note == "it was not running"
     assert (status(settings).state, status(settings).note) == ("stopped", "")
 

@@ -22,7 +22,9 @@ from genesis.settings import PoolSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from worker_fleet import FOLDER, Fleet, alive, until
+from worker_fleet import FOLDER, Fleet, until
+
+from genesis.testing.processes import is_running
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
 
@@ -116,7 +118,7 @@ async def test_what_a_killed_child_had_started_is_killed_too(fleet):
     child, shell, sleep = map(int, (await fleet.noted())[0].split())
     os.kill(child, signal.SIGKILL)
     await fleet.reach(run, "Crashed", seconds=10)
-    await until(lambda: not alive(shell) and not alive(sleep))
+    await until(lambda: not is_running(shell) and not is_running(sleep))
 
 
 async def test_cancelling_ends_a_command_and_what_it_started(fleet):
@@ -128,7 +130,7 @@ async def test_cancelling_ends_a_command_and_what_it_started(fleet):
     await fleet.client.set_flow_run_state(run.id, Cancelling())
     cancelled = await fleet.reach(run, "Cancelled", seconds=15)
     assert cancelled.state.message.startswith("cancelled: it ended after")
-    assert not any(map(alive, (child, shell, sleep)))
+    assert not any(map(is_running, (child, shell, sleep)))
     assert fleet.notes()[1:] == ["cancelled Cancelling"]
 
 
@@ -140,7 +142,7 @@ async def test_cancelling_kills_what_does_not_listen(fleet):
     [note] = await fleet.noted()
     await fleet.client.set_flow_run_state(run.id, Cancelling())
     await fleet.reach(run, "Cancelled", seconds=15)
-    assert not alive(int(note))
+    assert not is_running(int(note))
 
 
 async def test_cancelling_on_a_thread_pool_leaves_the_others_alone(fleet):
@@ -164,7 +166,7 @@ async def test_a_child_is_replaced_after_so_many_flow_runs(fleet):
         await idle(service)
     used = pids([line for line in fleet.notes() if line[0].isdigit()])
     assert sorted(Counter(used).values()) == [2, 2]
-    await until(lambda: not any(map(alive, used)))
+    await until(lambda: not any(map(is_running, used)))
     assert service.health()[0]
 
 
@@ -175,7 +177,7 @@ async def test_too_much_memory_ends_a_flow_run(fleet):
     run = await fleet.start(deployment, megabytes=500)
     crashed = await fleet.reach(run, "Crashed", seconds=15)
     assert "more than its limit of 400 MB" in crashed.state.message
-    assert not alive(int(fleet.notes()[0].split()[0]))
+    assert not is_running(int(fleet.notes()[0].split()[0]))
 
 
 async def test_too_much_time_ends_a_flow_run(fleet):
@@ -253,7 +255,7 @@ async def test_work_that_was_ended_elsewhere_is_stopped(fleet):
     [note] = await fleet.noted()
     await fleet.reach(run, "Running")
     await fleet.client.set_flow_run_state(run.id, Crashed(message="its worker was lost"))
-    await until(lambda: not alive(int(note.split()[0])))
+    await until(lambda: not is_running(int(note.split()[0])))
     assert (await fleet.client.read_flow_run(run.id)).state.message == "its worker was lost"
 
 
@@ -328,10 +330,10 @@ async def test_killing_the_supervisor_leaves_no_process(fleet):
     worker = fleet.spawn("--pool", pool)
     await fleet.start(deployment)
     found = [int(word) for word in (await fleet.noted(seconds=60))[0].split()]
-    assert all(map(alive, found))
+    assert all(map(is_running, found))
     worker.kill()
     worker.wait()
-    await until(lambda: not any(map(alive, found)), seconds=10)
+    await until(lambda: not any(map(is_running, found)), seconds=10)
 
 
 async def test_sigterm_lets_flow_runs_end(fleet):
@@ -345,7 +347,7 @@ async def test_sigterm_lets_flow_runs_end(fleet):
     assert await asyncio.to_thread(worker.wait, 60) == 0
     assert (await fleet.client.read_flow_run(run.id)).state_name == "Completed"
     assert (await fleet.client.read_flow_run(late.id)).state_name == "Scheduled"
-    assert not alive(int(note.split()[0]))
+    assert not is_running(int(note.split()[0]))
     assert "has stopped" in fleet.output()
 
 
@@ -363,7 +365,7 @@ async def test_a_stopped_worker_gives_back_what_does_not_end(fleet):
     crashed = await fleet.reach(one, "Crashed", seconds=20)
     assert "was stopped before it ended" in crashed.state.message
     await fleet.reach(whole, "AwaitingRetry", seconds=20)
-    await until(lambda: not any(map(alive, pids(notes))))
+    await until(lambda: not any(map(is_running, pids(notes))))
     await fleet.serve(pool)
     await fleet.reach(whole, "Completed")
 

@@ -26,14 +26,6 @@ FOLDER = Path(__file__).parent
 QUICK = PoolSettings(heartbeat_s=1, idle_poll_s=2)
 
 
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 async def until(check: Callable[[], Any], *, seconds: float = 30.0) -> Any:
     """Wait until something is so."""
     end = time.monotonic() + seconds

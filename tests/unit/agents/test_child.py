@@ -4,11 +4,11 @@ import resource
 import signal
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from genesis.agents.child import run_child
+from genesis.testing.processes import is_running
 
 ENV = {"PATH": os.environ["PATH"]}
 
@@ -17,16 +17,9 @@ def run(code, *, stdin=b"", keep_bytes=1000, argv=None):
     return run_child(argv or [sys.executable, "-c", code], cwd=None, env=ENV, stdin=stdin, keep_bytes=keep_bytes)
 
 
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 async def gone(pid):
     for _ in range(100):
-        if not alive(pid):
+        if not is_running(pid):
             return True
         await asyncio.sleep(0.02)
     return False
@@ -77,7 +70,7 @@ async def test_cancelling_ends_grandchildren_that_ignore_being_asked(tmp_path):
     while not (marker.exists() and marker.read_text()):
         await asyncio.sleep(0.02)
     grandchild = int(marker.read_text())
-    assert alive(grandchild)
+    assert is_running(grandchild)
     started = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

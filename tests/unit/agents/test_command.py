@@ -3,7 +3,6 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from genesis.agents.contract import Work
 from genesis.errors import SecurityError, TaskError, TaskTimeoutError
 from genesis.model import AgentProfile
 from genesis.model import CommandExecutor as Spec
+from genesis.testing.processes import is_running
 
 
 def work(outputs=(), timeout_s=None, secrets=(), **inputs):
@@ -177,7 +177,7 @@ async def test_hanging_program_times_out_with_what_it_started(tmp_path):
 
 async def gone(pid):
     for _ in range(100):
-        if not Path(f"/proc/{pid}").exists():
+        if not is_running(pid):
             return True
         await asyncio.sleep(0.02)
     return False

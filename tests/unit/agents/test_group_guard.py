@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from genesis.testing.processes import group_is_running
+
 KILLED = """
 import os, signal, subprocess, sys
 from genesis.agents.group_guard import GroupGuard
@@ -40,14 +42,6 @@ asyncio.run(main())
 """
 
 
-def _is_there(group):
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_groups_of_a_process_that_is_killed_are_ended_and_others_are_not():
     running = subprocess.Popen(
         [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -56,14 +50,14 @@ def test_groups_of_a_process_that_is_killed_are_ended_and_others_are_not():
     try:
         assert running.wait(30) == -signal.SIGKILL
         until = time.monotonic() + 30
-        while _is_there(kept) and time.monotonic() < until:
+        while group_is_running(kept) and time.monotonic() < until:
             time.sleep(0.02)
-        assert not _is_there(kept)
-        assert _is_there(left)
+        assert not group_is_running(kept)
+        assert group_is_running(left)
     finally:
         running.stdout.close()
         for group in (kept, left, running.pid):
-            if _is_there(group):
+            if group_is_running(group):
                 os.killpg(group, signal.SIGKILL)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from genesis.errors import ServiceError
 from genesis.testing import services
+from genesis.testing.processes import is_running
 from genesis.testing.services import (
     PostgresService,
     RedisService,
@@ -19,13 +20,6 @@ from genesis.testing.services import (
     prefect_on,
     redis,
 )
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_port_is_free_and_high():

@@ -4,12 +4,12 @@ import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
 from genesis.agents.processes import snapshot
 from genesis.errors import ResourceError
+from genesis.testing.processes import is_running
 from genesis.workers.children import Child, ChildGoneError
 from genesis.workers.forks import ForkServer
 from genesis.workers.zygote import preload
@@ -43,16 +43,9 @@ class Kept(ForkServer):
         return forked
 
 
-def runs(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 async def gone(*pids):
     for _ in range(600):
-        if not any(map(runs, pids)):
+        if not any(map(is_running, pids)):
             return True
         await asyncio.sleep(0.05)
     return False
@@ -90,8 +83,8 @@ async def test_signals_to_everyone_do_not_end_a_child(server):
     os.kill(child.pid, signal.SIGTERM)
     os.kill(server.pid, signal.SIGTERM)
     await asyncio.sleep(0.3)
-    assert runs(child.pid)
-    assert runs(server.pid)
+    assert is_running(child.pid)
+    assert is_running(server.pid)
 
 
 async def test_a_child_ends_when_its_supervisor_lets_go(server):
@@ -117,7 +110,7 @@ async def test_a_fork_server_that_dies_takes_its_children_along_and_is_started_a
     assert any("the fork server is gone" in text for text in server.said)
     again = await server.fork({})
     assert server.pid != before
-    assert runs(again.pid)
+    assert is_running(again.pid)
 
 
 async def test_a_child_that_dies_fails_its_flow_run_with_the_reason(server):
