@@ -192,6 +192,7 @@ def test_everything_can_be_reached_by_keyboard_and_seen(opened):
     assert page.locator(".skip").bounding_box()["x"] >= 0
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
+    page.get_by_label("Words").fill("part-3/")  # a step paints the page anew: twenty tasks have all kinds of controls
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     wanted = page.evaluate(
         """() => [...document.querySelectorAll('a[href],button,input,select,summary,[tabindex="0"]')]
@@ -201,7 +202,8 @@ def test_everything_can_be_reached_by_keyboard_and_seen(opened):
     for _ in range(wanted + 5):
         page.keyboard.press("Tab")
     reached = page.evaluate("seen.size")
-    assert reached >= wanted - 1  # the first is where it began
+    assert reached >= wanted - 1 > 50  # the first is where it began
+    page.get_by_label("Words").fill("")
     link = page.locator("#timeline .leaf .name a").first
     link.focus()
     page.keyboard.press("Shift+Tab")

@@ -374,7 +374,7 @@ async def test_a_refusal_is_not_asked_again(bench, service):
 async def test_a_language_model_that(bench, steps, code, said):
     timeout_s = 1.0 if steps[0].delay_s else 30.0
     with FakeLlmServer(steps) as server:
-        bench.settings = bench.settings.model_copy(update={"llm": server.settings()})
+        bench.settings = bench.settings.model_copy(update={"llm": server.settings(timeout_s=3 * timeout_s)})
         run, x = await outcome_of(bench, {"kind": "llm"}, task={"outputs": ["report"], "timeout_s": timeout_s})
         asked = len(server.requests)
     assert (run.state, x.attempts) == ("failed", 1)
