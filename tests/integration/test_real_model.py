@@ -39,8 +39,6 @@ REQUESTS = (
     "Write a research report on electric buses in small towns",
     "Move our PostgreSQL database to a new server without downtime",
     "Build a landing page for a bakery and put it online",
-    "Audit the security of our mobile app and fix what you find",
-    "Prepare the budget of a school trip for thirty pupils",
 )
 CONTEXT = PlanningContext(
     task_types=("research", "design", "implement", "test", "deploy", "security", "finance", "reporting", "generic"),
@@ -120,7 +118,7 @@ def is_valid(plan: Plan, limits: Limits) -> bool:
     )
 
 
-def test_real_model_plans_five_requests(settings):
+def test_real_model_plans_requests(settings):
     plans = [LlmPlanner(open_model(settings), settings).plan(request, CONTEXT) for request in REQUESTS]
     for plan in plans:
         assert is_valid(plan, CONTEXT.limits)
@@ -128,7 +126,7 @@ def test_real_model_plans_five_requests(settings):
         assert plan.planner_note.startswith("planned by openai:qwen2.5-coder-0.5b in ")
         assert all(task.type in CONTEXT.task_types for task in plan.tasks)
     sizes = [len(plan.tasks) for plan in plans]
-    assert sum(size > 1 for size in sizes) >= 3, sizes
+    assert sum(size > 1 for size in sizes) >= 2, sizes
     assert any(task.depends_on for plan in plans for task in plan.tasks)
 
 

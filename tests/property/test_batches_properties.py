@@ -66,7 +66,7 @@ rules = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(graphs(), rules, st.sampled_from([0.0, 0.25, 0.5]))
 def test_each_job_is_in_one_batch_of_one_agent_that_waits_for_nothing_outside(jobs, how, overhead_s):
     batches, _, _ = play(jobs, how, overhead_s)
@@ -77,7 +77,7 @@ def test_each_job_is_in_one_batch_of_one_agent_that_waits_for_nothing_outside(jo
         assert sum(jobs[job].duration_s for job in batch[:-1]) < how.stay_s or len(batch) == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(graphs(), st.sampled_from([0.0, 0.25, 0.5]))
 def test_fused_chains_start_nothing_later(jobs, overhead_s):
     _, apart, _ = play(jobs, BatchRules(leaves=1), overhead_s)
@@ -85,7 +85,7 @@ def test_fused_chains_start_nothing_later(jobs, overhead_s):
     assert all(fused[job] <= apart[job] for job in range(len(jobs)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(graphs(), st.sampled_from([0.25, 0.5, 2.0]), st.sampled_from([0.0, 0.25, 0.5]))
 def test_fused_siblings_hold_up_each_step_by_less_than_the_bound(jobs, ahead_s, overhead_s):
     _, apart, _ = play(jobs, BatchRules(leaves=1), overhead_s)

@@ -25,7 +25,7 @@ TEXTS = st.one_of(st.text(max_size=400), SENTENCES, st.lists(SENTENCES, max_size
 
 
 @given(TEXTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_text_gives_a_sound_plan_or_a_refusal(text):
     context = PlanningContext()
     try:
@@ -38,7 +38,7 @@ def test_any_text_gives_a_sound_plan_or_a_refusal(text):
 
 
 @given(TEXTS.filter(str.strip), st.integers(1, 6), st.integers(1, 5), st.integers(1, 40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_each_level_keeps_any_limits(text, fan_out, depth, leaves):
     limits = Limits(fan_out=fan_out, depth=depth, leaves=leaves)
     context = PlanningContext(limits=limits)
@@ -51,7 +51,7 @@ def test_each_level_keeps_any_limits(text, fan_out, depth, leaves):
 
 
 @given(TEXTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_steps_come_after_earlier_steps_only(text):
     steps = spelled_steps(text)
     for index, step in enumerate(steps):
@@ -60,7 +60,7 @@ def test_steps_come_after_earlier_steps_only(text):
 
 
 @given(TEXTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_sentences_and_clauses_keep_text_and_mask_together(text):
     for sentence in sentences(mask(text)):
         assert sentence.text in text

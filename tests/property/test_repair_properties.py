@@ -67,13 +67,13 @@ def faults(plan: Plan) -> list[str]:
 
 
 @given(PLANS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_result_is_valid(plan):
     assert faults(repair(plan).plan) == []
 
 
 @given(PLANS, LIMITS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_result_keeps_to_the_limits_and_is_not_empty(plan, limits):
     result = repair(plan, limits).plan
     view = outline(result)
@@ -85,7 +85,7 @@ def test_result_keeps_to_the_limits_and_is_not_empty(plan, limits):
 
 
 @given(PLANS, LIMITS | st.none())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_repairing_twice_is_repairing_once(plan, limits):
     once = repair(plan, limits)
     twice = repair(once.plan, limits)
@@ -94,7 +94,7 @@ def test_repairing_twice_is_repairing_once(plan, limits):
 
 
 @given(PLANS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_valid_plan_is_left_as_it_is_and_others_are_recorded(plan):
     result = repair(plan)
     if faults(plan):
@@ -128,7 +128,7 @@ def is_acyclic(size: int, edges) -> bool:
 
 
 @given(GRAPHS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_cut_leaves_no_cycle_wastes_no_edge_and_is_near_the_fewest(graph):
     size, edges = graph
     edges = list(dict.fromkeys(edges))

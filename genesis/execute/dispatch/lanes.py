@@ -120,12 +120,15 @@ class Lanes:
         return None
 
     def soon(self, agent: str) -> list[float]:
-        """Say in how many seconds children of an agent will wait for an order, the earliest first."""
+        """Say in how many seconds children of an agent will wait for an order, the earliest first.
+
+        One that has done all its leaves will at once: it has not been seen to say so yet.
+        """
         now = self._clock()
         running = [
             child
             for child in self._children.living.values()
-            if child.leaves[0].agent == agent and child.current is not None and _takes_orders(child)
+            if child.leaves[0].agent == agent and child.open_since is None and _takes_orders(child)
         ]
         return sorted(max(0.0, self._left_s(child, now)) for child in running)
 

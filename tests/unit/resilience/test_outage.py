@@ -16,7 +16,7 @@ from genesis.settings import ResilienceSettings, Settings
 from genesis.testing.llm_server import FakeLlmServer, answers, status
 
 REQUESTS = 20
-PROCESSES = 6
+PROCESSES = 5
 MOST_CALLS = 24
 LONG_S = 3600.0
 """A cooling time that is not over before the test is, however busy the machine."""

@@ -76,6 +76,14 @@ async def test_a_child_that_says_so_waits_for_an_order_and_gets_it_once(run, clo
     assert (await run.session.ledger.ordered(str(run.one.id), 2)).tasks == ()
 
 
+async def test_a_child_that_has_done_its_leaves_waits_soon_until_it_says_so(run):
+    await run.ends(0)
+    assert run.lanes.soon("qa_agent") == [0.0]
+    await run.ends(orders=0)
+    assert run.lanes.soon("qa_agent") == []
+    assert run.lanes.idle("qa_agent") is run.one
+
+
 async def test_where_dispatches_take_long_a_child_is_kept_for_longer(run, clock):
     run.lanes._dispatches.extend([4.0] * 8)
     await run.ends(0, orders=0)
