@@ -25,6 +25,7 @@ from uuid import UUID
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     FlowRunFilterTags,
@@ -239,7 +240,9 @@ class Lanes:
 
     async def _others_wait(self, line: Line) -> bool:
         """Whether flow runs of other runs wait for a place on some pool."""
+        mine = [child.id for child in self._children.living.values() if child.state is StateType.SCHEDULED]
         waiting = FlowRunFilter(
+            id=FlowRunFilterId(not_any_=mine),  # else those of a wide run fill the page
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
             tags=FlowRunFilterTags(all_=["genesis"]),
         )

@@ -166,6 +166,16 @@ async def test_children_that_have_run_for_a_while_end_when_others_wait(run, line
     assert len(api.asked) == 1
 
 
+async def test_what_waits_of_the_run_itself_is_not_asked_for(run, line, api, clock):
+    waits = run.child("b", dispatched_at=clock.now, lane=True)
+    run.children.add(waits)
+    clock.now += 4.0
+    asked = []
+    api.answers("read_flow_runs", lambda **how: asked.append(how["flow_run_filter"]) or [])
+    await run.lanes.take_turn(line)
+    assert asked[0].id.not_any_ == [waits.id]
+
+
 async def test_nobody_asks_whether_others_wait_while_all_children_are_new(run, line, api):
     await run.lanes.take_turn(line)
     assert api.asked == []
