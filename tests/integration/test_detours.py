@@ -200,7 +200,7 @@ async def test_breakers_and_detours_are_moments_of_the_run_and_a_resume_goes_on_
 
 
 async def test_a_task_that_waits_for_its_agent_is_a_moment_once(bench):
-    work, known = bench(), breakers(failures=1, cooling_s=1.5)
+    work, known = bench(), breakers(failures=1, cooling_s=6.0)
     with pytest.raises(ConnectionError), known.of("agent", "first").guard():
         raise ConnectionError("nobody answers")
     run = await work.run(program(a_task("x"), others=()), Fleet(), breakers=known, run_id="r-2")

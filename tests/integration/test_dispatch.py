@@ -74,19 +74,31 @@ class Hands:
         from prefect.exceptions import Abort
         from prefect.states import Pending
 
-        with suppress(Abort, httpx.HTTPError):
-            result = await self._client.set_flow_run_state(flow_run.id, Pending(message=f"claimed by {self.name}"))
-            if result.status.value == "ACCEPT":
-                self._running[flow_run.id] = asyncio.create_task(self.execute(flow_run))
-                return
-        self._places.release()
+        mine = f"claimed by {self.name}"
+        with suppress(Abort):
+            await self.again(lambda: self._client.set_flow_run_state(flow_run.id, Pending(message=mine)))
+        claimed = await self.again(lambda: self._client.read_flow_run(flow_run.id))  # whatever became of the answer
+        if claimed.state.message == mine and flow_run.id not in self._running:
+            self._running[flow_run.id] = asyncio.create_task(self.execute(flow_run))
+        else:
+            self._places.release()
+
+    async def again(self, call):
+        """Ask until the server answers, as a worker does."""
+        while True:
+            with suppress(httpx.TransportError):
+                return await call()
+            await asyncio.sleep(0.2)
+
+    async def reach(self, flow_run, state):
+        await self.again(lambda: self._client.set_flow_run_state(flow_run.id, state))
 
     async def stop(self, flow_run):
         from prefect.states import Cancelled
 
         if task := self._running.pop(flow_run.id, None):
             task.cancel()
-            await self._client.set_flow_run_state(flow_run.id, Cancelled())
+            await self.reach(flow_run, Cancelled())
 
     async def execute(self, flow_run):
         from prefect.states import Completed, Crashed, Running
@@ -95,15 +107,15 @@ class Hands:
 
         lane = Lane(self._ledger, str(flow_run.id), flow_run.parameters.get("lane_s", 0.0))
         try:
-            await self._client.set_flow_run_state(flow_run.id, Running())
+            await self.reach(flow_run, Running())
             paths = flow_run.parameters["tasks"]
             while await self.do(paths, flow_run) and (order := await lane.next()) is not None:
                 paths = order.tasks
             await lane.close()
             left = "its run was suspended" if await self._ledger.suspended() else None
-            await self._client.set_flow_run_state(flow_run.id, Completed(message=left))
+            await self.reach(flow_run, Completed(message=left))
         except Death as death:
-            await self._client.set_flow_run_state(flow_run.id, Crashed(message=str(death)))
+            await self.reach(flow_run, Crashed(message=str(death)))
         finally:
             self._running.pop(flow_run.id, None)
             self._places.release()
