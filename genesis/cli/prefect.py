@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from genesis.cli.options import load_settings
+
 __all__ = ["before_ledger", "before_prefect"]
 
 
@@ -21,8 +23,16 @@ def before_prefect() -> None:
 
 
 def before_ledger() -> None:
-    """Prepare for Prefect where reading ledgers needs it: not where they are in a folder that is easily found."""
+    """Prepare for Prefect where reading ledgers needs it: not where they are in a folder that is easily found.
+
+    Raises:
+        UsageError: A user has no home, and a setting of Genesis, which names one, cannot be used.
+    """
     from genesis.execute.configured import configured_storage
 
-    if "prefect" not in sys.modules and configured_storage() is None:
-        before_prefect()
+    try:
+        if "prefect" not in sys.modules and configured_storage() is None:
+            before_prefect()
+    except ValueError:
+        load_settings()  # says which setting it is
+        raise

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from genesis.cli import report as report_module
 from genesis.cli import runs as runs_module
+from genesis.cli.prefect import before_ledger
 from genesis.errors import UsageError
 from genesis.execute.ledger import FolderStore, Header, Ledger
 from genesis.model import Outcome, Run
@@ -221,6 +223,18 @@ def test_a_list_of_runs_needs_neither_prefect_nor_planning(keep, storage, tmp_pa
     )
     assert '"run_id": "20260101-000000-aaaaaa"' in done.stdout
     assert done.stderr == "[]\n"
+
+
+def test_a_setting_that_cannot_be_used_is_named_where_a_user_has_no_home(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    monkeypatch.delitem(sys.modules, "prefect", raising=False)
+    monkeypatch.setenv("GENESIS_RUN__TIMEOUT_S", "soon")
+    with pytest.raises(UsageError, match="GENESIS_RUN__TIMEOUT_S cannot be used"):
+        before_ledger()
 
 
 def test_several_runs_of_a_correlation_id_are_listed(keep):
