@@ -240,7 +240,7 @@ class Lanes:
 
     async def _others_wait(self, line: Line) -> bool:
         """Whether flow runs of other runs wait for a place on some pool."""
-        mine = [child.id for child in self._children.living.values() if child.state is StateType.SCHEDULED]
+        mine = [child.id for child in self._children.not_begun()]
         waiting = FlowRunFilter(
             id=FlowRunFilterId(not_any_=mine),  # else those of a wide run fill the page
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
