@@ -9,7 +9,7 @@ help:  ## Say what there is
 
 install:  ## Make .venv with Genesis and the test extra, at the pinned versions
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -c constraints.txt -e '.[test]'
+	$(BIN)/pip install -c constraints.txt -e '.[test]'
 
 test:  ## Run all tests, with coverage
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov

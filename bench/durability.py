@@ -27,7 +27,7 @@ from bench import durability_limits as limits
 from bench import durability_load as load
 from bench import durability_outage as outage
 from bench import durability_resume as resume
-from bench.durability_stage import Found, Stage, stage
+from bench.durability_stage import Found, NotBegunError, Stage, stage
 from bench.report import Bench, Target, arguments, percentile
 from bench.server import wait_until_quiet
 from genesis.settings import PoolSettings
@@ -178,6 +178,8 @@ def found_by(way: _Way | None, where: Stage, missing: str) -> Found:
         return Found(None, missing)
     try:
         return way(where)
+    except NotBegunError as error:
+        return Found(right=False, figure=str(error))
     except Exception as error:  # noqa: BLE001  # the named boundary of a trial: the others go on
         traceback.print_exc(file=sys.stderr)
         return Found(None, f"{type(error).__name__}: {error}"[:160])

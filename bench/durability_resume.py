@@ -87,7 +87,7 @@ def other_host_genesis(stage: Stage) -> Found:
         recovered += [again[0].at - killed] if again else []
         repeated += sum(mark.leaf in finished for mark in again)
         recorded += len(finished)
-    right = not repeated and set(states) == {"completed"}
+    right = bool(recorded) and not repeated and set(states) == {"completed"}
     return Found(right, f"{repeated} of {recorded} finished repeated; {', '.join(states)}", tuple(recovered))
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun, State
 
-__all__ = ["Command", "Found", "Run", "Stage", "stage", "until"]
+__all__ = ["Command", "Found", "NotBegunError", "Run", "Stage", "stage", "until"]
 
 _T = TypeVar("_T")
 _POLL_S = 0.05
@@ -72,6 +72,10 @@ AGENTS: dict[str, Any] = {
         },
     ]
 }
+
+
+class NotBegunError(Exception):
+    """Leaves that a scenario waits for have not begun in time: what it looks at has not come to pass."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +185,13 @@ class Run:
         return self._flow_run or UUID(until(self.owner, 60)["flow_run_id"])
 
     def begun(self, count: int = 1, seconds: float = 240.0) -> list[work.Mark]:
-        """Wait for so many begins, and give those that there are."""
-        until(lambda: len(self.marks()) >= count, seconds)
+        """Wait for `count` begins, and give those that there are.
+
+        Raises:
+            NotBegunError: There were fewer.
+        """
+        if not until(lambda: len(self.marks()) >= count, seconds):
+            raise NotBegunError(f"{len(self.marks())} of {count} leaves began within {seconds:g} s")
         return self.marks()
 
     def marks(self, what: str = "begin") -> list[work.Mark]:

@@ -22,18 +22,27 @@ class LogObserver:
         run_id: The run.
         correlation_id: What ties it to what asked for it.
         noun: What a leaf is here: a worker makes an `attempt` at a task, and who orchestrates decides about the task.
+        rehearsal: Scale of the rehearsal that the run is, which each line has then; None for real work.
     """
 
-    def __init__(self, run_id: str, correlation_id: str, *, noun: Literal["task", "attempt"] = "task"):
-        self._ids = {"run_id": run_id, "correlation_id": correlation_id}
+    def __init__(
+        self,
+        run_id: str,
+        correlation_id: str,
+        *,
+        noun: Literal["task", "attempt"] = "task",
+        rehearsal: float | None = None,
+    ):
+        self._ids = {"run_id": run_id, "correlation_id": correlation_id, "rehearsal": rehearsal}
         self._noun = noun
+        self._run = f"run {run_id}" if rehearsal is None else f"rehearsal {run_id}"
         self._leaves = 0
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Log that the run starts."""
         self._leaves = len(program.leaves)
         facts = {"tasks": self._leaves, "finished": len(finished), "planner": run.planner, "ui_url": run.ui_url}
-        self._say(logging.INFO, "run.started", f"run {run.run_id} started; tasks: {self._leaves}", **facts)
+        self._say(logging.INFO, "run.started", f"{self._run} started; tasks: {self._leaves}", **facts)
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Log that a task starts, or how it ended. In the UI only failures: Prefect tells the rest by the task run."""
@@ -80,12 +89,12 @@ class LogObserver:
             "states": dict(Counter(outcome.state for outcome in run.tasks)),
             "error": error,
         }
-        self._say(logging.INFO, "run.ended", f"run {run.run_id} {run.state.replace('_', ' ')}", **facts)
+        self._say(logging.INFO, "run.ended", f"{self._run} {run.state.replace('_', ' ')}", **facts)
 
     def _say(self, level: int, event: str, text: str, **facts: Any) -> None:
         if _log.isEnabledFor(level):
-            known = {name: value for name, value in facts.items() if value is not None}
-            _log.log(level, text, extra={"event": event, **self._ids, **known})
+            known = {name: value for name, value in {**self._ids, **facts}.items() if value is not None}
+            _log.log(level, text, extra={"event": event, **known})
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
+from genesis.execute.observer import Silent
 from genesis.execute.session import Session
 from genesis.model import Leaf, Outcome, Program, Run
 from genesis.observability.correlation import bound
@@ -17,6 +18,7 @@ from genesis.observability.instruments import (
     CALLS,
     COST,
     DETOURS,
+    REHEARSALS,
     REPLANS,
     RUN_SECONDS,
     RUNS,
@@ -31,7 +33,7 @@ from genesis.observability.stages import example
 from genesis.observability.tracing import Span, Value, span
 from genesis.observability.zeros import show_agent
 
-__all__ = ["RunMetrics", "agent_call", "dispatch_span", "run_ended", "run_span", "task_ended", "task_span"]
+__all__ = ["RehearsalMetrics", "RunMetrics", "agent_call", "dispatch_span", "run_ended", "run_span", "task_ended", "task_span"]
 
 
 class RunMetrics:
@@ -99,6 +101,21 @@ class RunMetrics:
             metrics.count(BUDGETS_EXCEEDED)
 
 
+class RehearsalMetrics(Silent):
+    """An observer that counts a rehearsal, and nothing of what its timers pretend to do.
+
+    Args:
+        metrics: Where; those of this process where missing.
+    """
+
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or metrics_of_process()
+
+    def run_ended(self, run: Run) -> None:
+        """Count it by how it ended."""
+        self._metrics.count(REHEARSALS, run.state)
+
+
 @contextmanager
 def run_span(session: Session, *, earlier: str | None) -> Iterator[Span]:
     """Make the span of a run's execution, and say to all inside which run it is.
@@ -111,6 +128,7 @@ def run_span(session: Session, *, earlier: str | None) -> Iterator[Span]:
         "genesis.run.id": session.run_id,
         "genesis.correlation_id": session.correlation_id,
         "genesis.run.tasks": len(session.program.leaves),
+        "genesis.rehearsal": session.rehearse,
     }
     links = [earlier] if earlier is not None else []
     with (
@@ -206,5 +224,6 @@ def agent_call(session: Session, leaf: Leaf, attempt: int, *, again: str | None)
             outcome = outcome if isinstance(outcome, str) and outcome.startswith("GEN-") else "error"
             raise
         finally:
-            metrics.count(CALLS, leaf.agent, outcome)
-            metrics.observe(CALL_SECONDS, leaf.agent, value=time.perf_counter() - begun, example=example(made))
+            if session.rehearse is None:
+                metrics.count(CALLS, leaf.agent, outcome)
+                metrics.observe(CALL_SECONDS, leaf.agent, value=time.perf_counter() - begun, example=example(made))

@@ -34,7 +34,7 @@ from genesis.execute.observer import Observers
 from genesis.execute.run_events import told_run
 from genesis.execute.run_logs import lines_in_ui
 from genesis.execute.session import Session
-from genesis.execute.telemetry import RunMetrics, run_ended, run_span
+from genesis.execute.telemetry import RehearsalMetrics, RunMetrics, run_ended, run_span
 from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
 from genesis.model import Run
@@ -176,9 +176,10 @@ async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> 
 async def _recorded(session: Session, control: Control, place: MakePlace) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
-    told = LogObserver(session.run_id, session.correlation_id)
+    told = LogObserver(session.run_id, session.correlation_id, rehearsal=session.rehearse)
     chronicler = Chronicler.of(session)
-    session = replace(session, observer=Observers(session.observer, RunMetrics(), told, chronicler))
+    counts = RunMetrics() if session.rehearse is None else RehearsalMetrics()
+    session = replace(session, observer=Observers(session.observer, counts, told, chronicler))
     record = RunRecord(session, url, chronicler)
     try:
         with run_span(session, earlier=session.earlier) as made, lines_in_ui(session.settings):
@@ -199,7 +200,8 @@ async def _checked_and_run(session: Session, control: Control, place: MakePlace,
     try:
         refuse_invalid(report)
     except PlanInvalidError as error:
-        return await record.ended(Ending("failed", error_info(error), report.errors), {})
+        known = await session.ledger.known(session.program.leaves)  # a resume that is refused loses nothing
+        return await record.ended(Ending("failed", error_info(error), report.errors), known)
     async with announced(session), Custody(session.ledger, control, alive=session.deployed):
         return await run_leaves(session, control, record, place)
 

@@ -35,6 +35,7 @@ __all__ = [
     "QUOTA_REFUSALS",
     "QUOTA_SECONDS",
     "QUOTA_WAITS",
+    "REHEARSALS",
     "REJECTED",
     "REPEATS",
     "REPLANS",
@@ -123,6 +124,7 @@ REJECTED = _counter("plans_rejected", "Plans that the checks stopped.")
 # Runs
 RUNS = _counter("runs", "Runs that ended, by state.", "state")
 RUN_SECONDS = _histogram("run_duration_seconds", "Duration of runs that ended.", "state")
+REHEARSALS = _counter("rehearsals", "Rehearsals that ended, by state; no other figure of runs has them.", "state")
 RUNS_ACTIVE = _gauge("runs_active", "Runs that this process orchestrates.")
 RESUMES = _counter("resumes", "Executions that went on with an earlier one's run.")
 REPLANS = _counter("replans", "Tasks planned again or extended while they ran.", "outcome")

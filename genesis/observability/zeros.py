@@ -20,6 +20,7 @@ from genesis.observability.instruments import (
     QUOTA_SECONDS,
     QUOTA_WAITS,
     REPEATS,
+    REHEARSALS,
     REPLANS,
     RUNS,
     STEPS_DOWN,
@@ -40,6 +41,7 @@ def show_zeros(metrics: Metrics) -> None:
             metrics.count(each, amount=0)
     for state in get_args(RunState):
         metrics.count(RUNS, state, amount=0)
+        metrics.count(REHEARSALS, state, amount=0)
     for planner in get_args(PlannerLevel):
         metrics.count(PLANS, planner, amount=0)
     for layer, decision in product(("attempt", "call"), ("made", "refused")):

@@ -49,7 +49,6 @@ FLOOD = "import sys\nfor _ in range(1000): sys.stdout.write('x' * 1_000_000)\n"
 STUBBORN = (
     "import os, signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     "child = subprocess.Popen(['sleep', '1000']); print(os.getpid(), child.pid, file=open(sys.argv[1], 'w')); "
-    ""
     "time.sleep(1000)"
 )
 

@@ -508,13 +508,13 @@ async def test_what_failed_in_an_earlier_execution_is_dispatched_anew_even_if_it
     assert sorted(child.parameters["attempt"] for child in await run.children()) == [1, 2]
 
 
-async def test_a_pool_without_a_worker_is_said_within_five_seconds_and_waited_for(bench):
+async def test_a_pool_without_a_worker_is_said_and_waited_for(bench):
     run = await bench(a_task("a"))
     async with run.place() as place:
         running = asyncio.create_task(place.run(run.program.leaves[0]))
         await run.wait_for_child("SCHEDULED")
         started = time.monotonic()
-        while not run.said and time.monotonic() - started < 15:
+        while not run.said and time.monotonic() - started < 60:
             await asyncio.sleep(0.1)
         assert run.said == [
             f"no worker serves work pool {run.pools[0]!r}; run: genesis worker --agents {run.pools[0][6:]}"
@@ -602,7 +602,7 @@ async def test_a_run_that_is_suspended_begins_no_leaf_and_goes_on_when_it_is_res
         await run.client.set_flow_run_state(flow_run.id, Paused(), force=True)
         suspended_at = time.monotonic()
         while not await run.ledger.suspended():
-            assert time.monotonic() - suspended_at < 10
+            assert time.monotonic() - suspended_at < 60
             await asyncio.sleep(0.05)
         go_on.set()
         child = await run.wait_for_child("COMPLETED")

@@ -201,6 +201,15 @@ async def test_a_cached_result_is_taken_by_another_run(workbench: Workbench):
     assert agent.work[0].inputs == {"n": 1}
 
 
+async def test_a_failure_is_not_cached(workbench: Workbench):
+    program = a_program(a_task("a", cache={"ttl_s": 600}, retries=0))
+    failed = await workbench.run(program, ScriptedAgent({"a": [RuntimeError("no")]}))
+    agent = ScriptedAgent()
+    run = await workbench.run(program, agent)
+    assert (_states(failed), _states(run)) == ({"a": "failed"}, {"a": "completed"})
+    assert agent.paths == ["a"]
+
+
 async def test_cancelling_ends_what_runs_and_starts_nothing_more(workbench: Workbench):
     agent = ScriptedAgent(seconds=30)
     program = a_program(a_task("a"), a_task("b", after=("a",)))

@@ -68,7 +68,7 @@ async def test_a_thread_pool_runs_many_at_once_in_one_process(fleet):
     await fleet.serve(pool)
     for _ in range(5):
         await fleet.start(deployment, seconds=300.0)
-    started = await fleet.noted(5, seconds=60)
+    started = await fleet.noted(5)
     assert len(set(pids(started))) == 1
 
 
@@ -91,7 +91,7 @@ async def test_two_workers_on_one_pool_never_run_a_flow_run_twice(fleet):
     await fleet.serve(pool, name="two")
     runs = await asyncio.gather(*(fleet.start(deployment, label=f"n{index}") for index in range(16)))
     for run in runs:
-        await fleet.reach(run, "Completed", seconds=90)
+        await fleet.reach(run, "Completed")
     counted = Counter(line.split()[1] for line in fleet.notes() if line[0].isdigit())
     assert counted == {f"n{index}": 1 for index in range(16)}
 
@@ -100,11 +100,11 @@ async def test_a_killed_child_is_a_crashed_flow_run_within_seconds(fleet):
     pool = await fleet.pool()
     deployment = await fleet.deploy("agent_task", pool)
     await fleet.serve(pool)
-    run = await fleet.start(deployment, seconds=60)
+    run = await fleet.start(deployment, seconds=300)
     [note] = await fleet.noted()
     await fleet.reach(run, "Running")
     os.kill(int(note.split()[0]), signal.SIGKILL)
-    crashed = await fleet.reach(run, "Crashed", seconds=10)
+    crashed = await fleet.reach(run, "Crashed")
     assert crashed.state.message == "its process was ended by signal SIGKILL"
     assert (await fleet.noted(2))[1] == "crashed Crashed"
     await fleet.reach(await fleet.start(deployment), "Completed")
@@ -117,7 +117,7 @@ async def test_what_a_killed_child_had_started_is_killed_too(fleet):
     run = await fleet.start(deployment)
     child, shell, sleep = map(int, (await fleet.noted())[0].split())
     os.kill(child, signal.SIGKILL)
-    await fleet.reach(run, "Crashed", seconds=10)
+    await fleet.reach(run, "Crashed")
     await until(lambda: not is_running(shell) and not is_running(sleep))
 
 
@@ -128,7 +128,7 @@ async def test_cancelling_ends_a_command_and_what_it_started(fleet):
     run = await fleet.start(deployment)
     child, shell, sleep = map(int, (await fleet.noted())[0].split())
     await fleet.client.set_flow_run_state(run.id, Cancelling())
-    cancelled = await fleet.reach(run, "Cancelled", seconds=15)
+    cancelled = await fleet.reach(run, "Cancelled")
     assert cancelled.state.message.startswith("cancelled: it ended after")
     assert not any(map(is_running, (child, shell, sleep)))
     assert fleet.notes()[1:] == ["cancelled Cancelling"]
@@ -141,7 +141,7 @@ async def test_cancelling_kills_what_does_not_listen(fleet):
     run = await fleet.start(deployment)
     [note] = await fleet.noted()
     await fleet.client.set_flow_run_state(run.id, Cancelling())
-    await fleet.reach(run, "Cancelled", seconds=15)
+    await fleet.reach(run, "Cancelled")
     assert not is_running(int(note))
 
 
@@ -149,10 +149,10 @@ async def test_cancelling_on_a_thread_pool_leaves_the_others_alone(fleet):
     pool = await fleet.pool(isolation="thread")
     deployment = await fleet.deploy("agent_task", pool)
     await fleet.serve(pool)
-    doomed, other = await fleet.start(deployment, seconds=60), await fleet.start(deployment, seconds=3)
+    doomed, other = await fleet.start(deployment, seconds=300), await fleet.start(deployment, seconds=3)
     await fleet.noted(2)
     await fleet.client.set_flow_run_state(doomed.id, Cancelling())
-    cancelled = await fleet.reach(doomed, "Cancelled", seconds=15)
+    cancelled = await fleet.reach(doomed, "Cancelled")
     assert "its task ended" in cancelled.state.message or "it ended" in cancelled.state.message
     await fleet.reach(other, "Completed")
 
@@ -175,7 +175,7 @@ async def test_too_much_memory_ends_a_flow_run(fleet):
     deployment = await fleet.deploy("greedy", pool)
     await fleet.serve(pool)
     run = await fleet.start(deployment, megabytes=500)
-    crashed = await fleet.reach(run, "Crashed", seconds=15)
+    crashed = await fleet.reach(run, "Crashed")
     assert "more than its limit of 400 MB" in crashed.state.message
     assert not is_running(int(fleet.notes()[0].split()[0]))
 
@@ -184,15 +184,15 @@ async def test_too_much_time_ends_a_flow_run(fleet):
     pool = await fleet.pool(time_limit_s=1)
     deployment = await fleet.deploy("agent_task", pool)
     await fleet.serve(pool)
-    crashed = await fleet.reach(await fleet.start(deployment, seconds=60), "Crashed", seconds=15)
+    crashed = await fleet.reach(await fleet.start(deployment, seconds=300), "Crashed")
     assert crashed.state.message.startswith("it ran longer than its time limit of 1 s; it ended after")
 
 
 async def test_a_blocked_loop_is_killed_and_started_again(fleet):
     pool = await fleet.pool(isolation="thread")
     service = await fleet.serve(pool, blocked_s=3.0)
-    run = await fleet.start(await fleet.deploy("blocking", pool), seconds=60.0)
-    crashed = await fleet.reach(run, "Crashed", seconds=20)
+    run = await fleet.start(await fleet.deploy("blocking", pool), seconds=300)
+    crashed = await fleet.reach(run, "Crashed")
     assert "was blocked for 3 s" in crashed.state.message
     await fleet.reach(await fleet.start(await fleet.deploy("agent_task", pool)), "Completed")
     assert service.health()[0]
@@ -202,11 +202,11 @@ async def test_a_lost_orchestrator_goes_on_in_another_child(fleet):
     pool = await fleet.pool()
     deployment = await fleet.deploy("orchestrate", pool)
     await fleet.serve(pool)
-    run = await fleet.start(deployment, seconds=60)
+    run = await fleet.start(deployment, seconds=300)
     [note] = await fleet.noted()
     await fleet.reach(run, "Running")
     os.kill(int(note), signal.SIGKILL)
-    done = await fleet.reach(run, "Completed", seconds=30)
+    done = await fleet.reach(run, "Completed")
     assert done.run_count == 2
     names = [state.name for state in await fleet.client.read_flow_run_states(run.id)]
     assert "AwaitingRetry" in names
@@ -251,7 +251,7 @@ async def test_work_that_was_ended_elsewhere_is_stopped(fleet):
     pool = await fleet.pool()
     deployment = await fleet.deploy("agent_task", pool)
     await fleet.serve(pool)
-    run = await fleet.start(deployment, seconds=60)
+    run = await fleet.start(deployment, seconds=300)
     [note] = await fleet.noted()
     await fleet.reach(run, "Running")
     await fleet.client.set_flow_run_state(run.id, Crashed(message="its worker was lost"))
@@ -329,11 +329,11 @@ async def test_killing_the_supervisor_leaves_no_process(fleet):
     deployment = await fleet.deploy("command", pool)
     worker = fleet.spawn("--pool", pool)
     await fleet.start(deployment)
-    found = [int(word) for word in (await fleet.noted(seconds=60))[0].split()]
+    found = [int(word) for word in (await fleet.noted())[0].split()]
     assert all(map(is_running, found))
     worker.kill()
     worker.wait()
-    await until(lambda: not any(map(is_running, found)), seconds=10)
+    await until(lambda: not any(map(is_running, found)))
 
 
 async def test_sigterm_lets_flow_runs_end(fleet):
@@ -341,7 +341,7 @@ async def test_sigterm_lets_flow_runs_end(fleet):
     deployment = await fleet.deploy("agent_task", pool)
     worker = fleet.spawn("--pool", pool)
     run = await fleet.start(deployment, seconds=3)
-    [note] = await fleet.noted(seconds=60)
+    [note] = await fleet.noted()
     worker.send_signal(signal.SIGTERM)
     late = await fleet.start(deployment)
     assert await asyncio.to_thread(worker.wait, 60) == 0
@@ -355,16 +355,16 @@ async def test_a_stopped_worker_gives_back_what_does_not_end(fleet):
     pool = await fleet.pool()
     lasting, task = await fleet.deploy("orchestrate", pool), await fleet.deploy("agent_task", pool)
     service = await fleet.serve(pool, grace_s=0.5)
-    whole = await fleet.start(lasting, seconds=60)
+    whole = await fleet.start(lasting, seconds=300)
     await fleet.noted()
-    one = await fleet.start(task, seconds=60)
+    one = await fleet.start(task, seconds=300)
     notes = await fleet.noted(2)
     await fleet.reach(one, "Running")
     await fleet.reach(whole, "Running")
     service.stop()
-    crashed = await fleet.reach(one, "Crashed", seconds=20)
+    crashed = await fleet.reach(one, "Crashed")
     assert "was stopped before it ended" in crashed.state.message
-    await fleet.reach(whole, "AwaitingRetry", seconds=20)
+    await fleet.reach(whole, "AwaitingRetry")
     await until(lambda: not any(map(is_running, pids(notes))))
     await fleet.serve(pool)
     await fleet.reach(whole, "Completed")
@@ -375,7 +375,7 @@ async def test_prefects_own_command_starts_this_worker(fleet):
     deployment = await fleet.deploy("agent_task", pool)
     words = ("start", "--type", "genesis", "--pool", pool, "--limit", "2")
     worker = fleet.spawn(*words, program=(sys.executable, "-m", "prefect", "worker"))
-    await fleet.reach(await fleet.start(deployment), "Completed", seconds=90)
+    await fleet.reach(await fleet.start(deployment), "Completed")
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 60) == 0
 
@@ -448,7 +448,7 @@ async def test_an_idle_worker_asks_once_for_all_its_pools(fleet):
             await asyncio.sleep(4.5)
     assert len(ending("/flow_runs/filter")) <= 4
     deployment = await fleet.deploy("agent_task", pools[3])
-    await fleet.reach(await fleet.start(deployment), "Completed", seconds=10)
+    await fleet.reach(await fleet.start(deployment), "Completed")
 
 
 class Cable:

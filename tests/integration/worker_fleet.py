@@ -26,7 +26,7 @@ FOLDER = Path(__file__).parent
 QUICK = PoolSettings(heartbeat_s=1, idle_poll_s=2)
 
 
-async def until(check: Callable[[], Any], *, seconds: float = 30.0) -> Any:
+async def until(check: Callable[[], Any], *, seconds: float = 90.0) -> Any:
     """Wait until something is so."""
     end = time.monotonic() + seconds
     while not (found := check()):
@@ -115,7 +115,7 @@ class Fleet:
             return (self.folder / "notes").read_text().splitlines()
         return []
 
-    async def noted(self, count: int = 1, *, seconds: float = 30.0) -> list[str]:
+    async def noted(self, count: int = 1, *, seconds: float = 90.0) -> list[str]:
         """Wait for notes."""
         return await until(lambda: len(found := self.notes()) >= count and found, seconds=seconds)
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.text import Text
 
-from genesis.cli.output import print_document, print_error, printable
+from genesis.cli.output import console, print_document, print_error, printable
 from genesis.errors import GenesisError
 
 HOSTILE = {
@@ -39,6 +39,16 @@ def test_whole_sequences_go_and_styles_stay_where_they_were():
     made = printable(text, "utf-8")
     assert made.plain == "xybolderz"
     assert [made.plain[span.start : span.end] for span in made.spans] == ["bolder"]
+
+
+@pytest.mark.parametrize(("said", "coloured"), [("1", False), (None, True)])
+def test_no_colour_where_the_environment_asks_for_none(a_console, monkeypatch, said, coloured):
+    a_console(80, terminal=True)
+    if said is not None:
+        monkeypatch.setenv("NO_COLOR", said)
+    out = console()
+    out.print(Text("done", style="bold green"))
+    assert ("32m" in sys.stdout.text()) is coloured
 
 
 def test_markup_is_text(a_console):

@@ -47,6 +47,19 @@ def test_a_run_begins_and_ends_with_a_line(lines):
     assert ended.error == {"code": "GEN-RUN", "message": "it broke"}
 
 
+def test_each_line_of_a_rehearsal_says_that_it_is_one(lines):
+    told = LogObserver("r-1", "c-1", rehearsal=0.0)
+    told.run_started(a_program(a_task("a")), a_run("running"), {})
+    told.leaf_changed(an_outcome("running"))
+    told.leaf_changed(an_outcome("completed"))
+    told.run_ended(a_run())
+    records = [record for _, _, record in lines()]
+    assert [record.rehearsal for record in records] == [0.0] * 4
+    assert records[-1].getMessage() == "rehearsal r-1 completed"
+    LogObserver("r-2", "c-2").run_ended(a_run())
+    assert not hasattr(lines()[-1][2], "rehearsal")
+
+
 @pytest.mark.parametrize(
     ("state", "wanted"),
     [

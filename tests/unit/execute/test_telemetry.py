@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from genesis import compile_program, route
-from genesis.execute.telemetry import RunMetrics
+from genesis.execute.telemetry import RehearsalMetrics, RunMetrics
 from genesis.model import AgentProfile, Outcome, Plan, Registry, Run, Task
 from genesis.observability.exposition import rendered
 from genesis.observability.instruments import (
@@ -12,6 +12,7 @@ from genesis.observability.instruments import (
     CACHE_HITS,
     COST,
     DETOURS,
+    REHEARSALS,
     REPLANS,
     RUN_SECONDS,
     RUNS,
@@ -87,3 +88,12 @@ def test_what_ran_when_a_run_was_stopped_runs_no_more(program, metrics):
 def test_a_run_that_never_started_is_counted_and_was_never_active(program, metrics):
     RunMetrics(metrics).run_ended(a_run("failed"))
     assert (metrics.value(RUNS, "failed"), metrics.value(RUNS_ACTIVE)) == (1, 0)
+
+
+def test_what_a_rehearsal_pretends_is_in_no_other_figure(program, metrics):
+    watch = RehearsalMetrics(metrics)
+    watch.run_started(program, a_run("running"), {})
+    watch.leaf_changed(outcome("t0", "completed", ended_at=BEGUN, usd=Decimal("0.25"), tokens=70))
+    watch.run_ended(a_run())
+    assert metrics.value(REHEARSALS, "completed") == 1
+    assert (metrics.values(RUNS), metrics.values(TASKS), metrics.values(COST)) == ({}, {}, {})

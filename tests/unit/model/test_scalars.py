@@ -89,12 +89,19 @@ def test_other_fields_take_the_written_number():
 def test_ids_and_dependencies_may_be_numbers():
     plan = _plan(
         "request: r\ntasks:\n  - {id: 1, description: d, outputs: [n]}\n"
-        "  - {id: 2, description: d, depends_on: [1], inputs: {'<<': '{1.n}', <<: x}}".replace(", <<: x", "")
+        "  - {id: 2, description: d, depends_on: [1], inputs: {'<<': '{1.n}'}}"
     )
     assert [task.id for task in plan.tasks] == ["1", "2"]
     assert plan.tasks[1].depends_on == ("1",)
     assert plan.tasks[1].inputs == {"<<": "{1.n}"}
     assert load_plan(parse(dump_yaml(plan_document(plan)))) == plan
+
+
+def test_an_inputs_name_that_yaml_takes_for_a_merge_is_a_name():
+    for name in ("<<", "'<<'"):
+        plan = _plan(f"request: r\ntasks: [{{id: a, description: d, inputs: {{{name}: x, n: 1}}}}]")
+        assert plan.tasks[0].inputs == {"<<": "x", "n": 1}
+        assert load_plan(parse(dump_yaml(plan_document(plan)))) == plan
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e400"])

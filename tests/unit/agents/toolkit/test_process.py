@@ -30,7 +30,7 @@ def test_timeout_kills_grandchildren_too(tmp_path):
     done = _python(code, tmp_path, timeout_s=0.7)
     assert done.end == "timeout"
     assert done.code is None
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     time.sleep(1.6)
     assert not mark.exists()
 
@@ -40,7 +40,7 @@ def test_a_grandchild_that_holds_the_pipe_does_not_hold_the_caller(tmp_path):
     started = time.monotonic()
     done = _python(code, tmp_path)
     assert (done.end, done.stdout) == ("exited", b"x\n")
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 25
 
 
 def test_too_much_output_stops_the_child(tmp_path):

@@ -133,7 +133,7 @@ def test_a_hanging_suite_is_killed_with_its_children(project, titles):
         ),
         timeout_s="2",
     )
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 40
     assert answer["suite"]["verdict"] == "timeout"
     assert titles(answer) == ["The test suite did not end within 2 seconds"]
     time.sleep(1.5)
