@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import resource
 import shutil
 import statistics
@@ -37,6 +38,8 @@ TOOLS = (
 )  # fmt: skip
 CPU_S, ELAPSED_S = 5.0, 4.0
 MEMORY_MB = 500
+ESTIMATE_OFF = 2.0
+_ESTIMATE = re.compile(r"with starting up (?P<least>\d+)(?: s)?(?: to (?P<most>\d+))? s")
 _ROOT = Path(__file__).parent.parent
 _MANY_FILES = 10_000
 _TIMEOUT_S = 900
@@ -54,6 +57,8 @@ class Spent:
     peak_mb: float
     """Of the largest process in it."""
     output: str
+    notes: str
+    """What it wrote to stderr."""
 
 
 def audit(path: str) -> dict[str, float]:
@@ -99,9 +104,11 @@ def measured(argv: Sequence[str], folder: Path, environment: dict[str, str] | No
         child.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
+        notes = err.read().decode()
         if child.returncode not in _CODES:
-            raise SystemExit(f"{' '.join(argv)!r} ended with {child.returncode}\n{err.read().decode()[-3000:]}")
-        return Spent(elapsed_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read().decode())
+            raise SystemExit(f"{' '.join(argv)!r} ended with {child.returncode}\n{notes[-3000:]}")
+        cpu_s = usage.ru_utime + usage.ru_stime
+        return Spent(elapsed_s, cpu_s, usage.ru_maxrss / 1024, out.read().decode(), notes)
 
 
 def peers(path: Path) -> dict[str, list[str]]:
@@ -163,9 +170,23 @@ def _whole_run(bench: Bench, path: Path) -> None:
         try:
             request = f"Audit the repository at {path}"
             variables = ["--var", f"output={folder}/report.md"]
-            _add(bench, "genesis run", [measured(genesis("run", request, *variables), Path(folder), environment)])
+            spent = measured(genesis("run", request, *variables), Path(folder), environment)
+            _add(bench, "genesis run", [spent])
+            _judge_estimate(bench, spent)
         finally:
             subprocess.run(genesis("server", "down"), env=environment, capture_output=True, timeout=60, check=False)
+
+
+def _judge_estimate(bench: Bench, spent: Spent) -> None:
+    """Compare how long a run took with what was said before it, its start included: `with starting up 17 s to 32 s`."""
+    said = _ESTIMATE.search(" ".join(spent.notes.split()))
+    if said is None:
+        raise SystemExit(f"no estimate was shown:\n{spent.notes[-2000:]}")
+    least = float(said["least"])
+    most = float(said["most"] or least)
+    bench.add(estimated_least_s=least, estimated_most_s=most, took_s=round(spent.elapsed_s, 1))
+    off = max(spent.elapsed_s / most, least / spent.elapsed_s, 1.0)
+    bench.targets.append(Target.at_most("the run's time over its estimate, or the reverse", ESTIMATE_OFF, off))
 
 
 def _many_files(bench: Bench) -> None:
