@@ -110,7 +110,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 def test_a_plan_runs_on_the_pools_of_its_agents(fleet: Fleet) -> None:
     plan = fleet.genesis.write("plan.json", _plan(0.1, asks=True))
-    ran = fleet.genesis("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
+    ran = fleet.genesis("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--tenant", "ada", "--json")
     assert ran.code == 5, ran.err  # people have work orders
     run = ran.document
     assert run["state"] == "briefed"
@@ -119,6 +119,7 @@ def test_a_plan_runs_on_the_pools_of_its_agents(fleet: Fleet) -> None:
     assert {child["work_pool_name"] for child in children} == {"agent-walker", "agent-asker"}
     assert all(child["state_type"] == "COMPLETED" for child in children)
     assert all(child["parent_task_run_id"] for child in children)
+    assert all("tenant:ada" in child["tags"] for child in children)
 
 
 def test_tasks_that_a_result_asks_for_run_on_their_own_pools(fleet: Fleet) -> None:
@@ -169,7 +170,8 @@ def test_a_cancelled_run_ends_its_tasks_where_they_are(fleet: Fleet) -> None:
     ended = fleet.genesis("cancel", run_id, "--json")
     assert ended.code == 0, ended.err
     assert len(ended.document["children"]) == 2
-    assert fleet.genesis.wait(process, 60).document["state"] == "cancelled"
+    ran = fleet.genesis.wait(process, 60)
+    assert (ran.code, ran.document["state"]) == (130, "cancelled")
     assert {child["state_type"] for child in fleet.children(run_id)} == {"CANCELLED"}
     assert not _sleepers()
 
