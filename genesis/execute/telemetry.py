@@ -33,7 +33,16 @@ from genesis.observability.stages import example
 from genesis.observability.tracing import Span, Value, span
 from genesis.observability.zeros import show_agent
 
-__all__ = ["RehearsalMetrics", "RunMetrics", "agent_call", "dispatch_span", "run_ended", "run_span", "task_ended", "task_span"]
+__all__ = [
+    "RehearsalMetrics",
+    "RunMetrics",
+    "agent_call",
+    "dispatch_span",
+    "run_ended",
+    "run_span",
+    "task_ended",
+    "task_span",
+]
 
 
 class RunMetrics:

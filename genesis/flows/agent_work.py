@@ -240,7 +240,9 @@ def _session(course: Course, header: Header, ledger: Ledger, order: Order, setti
         executor=executors(course.program, equipment(settings), rehearse=header.rehearse, model=header.llm),
         slots=1,
         files=files_folder(ledger, settings),
-        observer=Observers(LogObserver(ledger.run_id, header.correlation_id, noun="attempt", rehearsal=header.rehearse)),
+        observer=Observers(
+            LogObserver(ledger.run_id, header.correlation_id, noun="attempt", rehearsal=header.rehearse)
+        ),
         rehearse=header.rehearse,
         planner_model=header.llm,
         token=order.token,
