@@ -49,6 +49,9 @@ _PRELOADED = (
     "genesis.execute.server",
     "prefect.flow_engine",
     "prefect.workers.base",
+    # what Prefect imports for a first flow run with parameters, and for a first task
+    "fastapi.encoders",
+    "prefect.utilities.visualization",
 )
 """By name: flows are a higher layer than workers. What a child imports by itself is not shared with others."""
 _STALE_S = 60.0
