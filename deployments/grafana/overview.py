@@ -116,13 +116,14 @@ _RUNS = Row(
             stacked=True,
         ),
         Panel(
-            "Resumed, planned again, out of budget",
+            "Resumed, planned again, out of budget, rehearsed",
             "Executions that went on with an earlier run, tasks planned again or extended, runs that spent their "
-            "budget; an hour.",
+            "budget, rehearsals that ended; an hour.",
             (
                 Query("3600 * sum(rate(genesis_resumes_total{@}[$__rate_interval]))", "resumed"),
                 Query("3600 * sum(rate(genesis_replans_total{@}[$__rate_interval]))", "planned again"),
                 Query("3600 * sum(rate(genesis_budgets_exceeded_total{@}[$__rate_interval]))", "out of budget"),
+                Query("3600 * sum(rate(genesis_rehearsals_total{@}[$__rate_interval]))", "rehearsed"),
             ),
             unit="suffix: /h",
         ),
