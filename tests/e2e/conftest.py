@@ -158,7 +158,7 @@ def names() -> Callable[[Path], list[str]]:
 def eventually() -> Callable[..., Any]:
     """Ask again and again until the answer is true, and give it."""
 
-    def ask(question: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
+    def ask(question: Callable[[], Any], seconds: float = 150, what: str = "") -> Any:
         until = time.monotonic() + seconds
         while True:
             if answer := question():
