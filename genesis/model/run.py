@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from genesis.model.base import Model, Seconds, Usd
 from genesis.model.plan import PlannerLevel
 from genesis.model.report import Diagnostic
+from genesis.model.scalars import plain_value
 from genesis.model.states import RunState, TaskState
 
 __all__ = [
@@ -100,7 +101,7 @@ class Outcome(Model):
     attempts: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    result: JsonValue = None
+    result: Annotated[JsonValue, BeforeValidator(plain_value)] = None
     """What it returned, when it is small."""
     result_ref: str | None = None
     """Where the result is, when it is large."""

@@ -44,6 +44,7 @@ from genesis.execute.ledger.reserve import Reserve
 from genesis.execute.ledger.store import ROOT, FolderStore, Store, is_run_id
 from genesis.foreign import encodable
 from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
+from genesis.model.scalars import plain_value
 from genesis.structure import copied
 
 __all__ = ["Ledger", "is_done"]
@@ -273,7 +274,7 @@ class Ledger:
         if raw is None:
             raise RunError(f"the result of {outcome.id!r} has gone from {self.store.url(self._name(''))}")
         try:
-            value: JsonValue = json.loads(raw)
+            value: JsonValue = plain_value(json.loads(raw))
         except (ValueError, RecursionError) as error:
             where = self.store.url(self._name(outcome.result_ref))
             raise RunError(f"the result of {outcome.id!r} is damaged: {where}: {error}") from error

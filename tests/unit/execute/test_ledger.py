@@ -146,7 +146,7 @@ async def test_the_last_owner_has_the_run(ledger: Ledger):
     assert await ledger.owner() == owner
 
 
-@pytest.mark.parametrize("left", [b"", b'"xx', b"\xff\xfe\x00", b"[" * 100_000])
+@pytest.mark.parametrize("left", [b"", b'"xx', b"\xff\xfe\x00", b"[" * 100_000, b"[NaN]", b"1e999"])
 async def test_a_result_that_is_damaged_is_an_error(ledger: Ledger, left: bytes):
     written = await ledger.record(_LEAF, _done(result="x" * 500))
     (ledger.folder / written.result_ref).write_bytes(left)
@@ -165,6 +165,14 @@ async def test_a_result_that_has_gone_is_an_error(ledger: Ledger):
 async def test_a_record_that_is_cut_off_counts_as_not_written(ledger: Ledger, content: str):
     await ledger.record(_LEAF, _done())
     (ledger.folder / f"leaves/{leaf_name(_LEAF)}.json").write_text(content)
+    assert await ledger.outcome(_LEAF) is None
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+async def test_a_record_with_a_number_that_json_lacks_counts_as_not_written(ledger: Ledger, number: str):
+    await ledger.record(_LEAF, _done(result={"n": [1234.5]}))
+    file = ledger.folder / f"leaves/{leaf_name(_LEAF)}.json"
+    file.write_text(file.read_text().replace("1234.5", number))
     assert await ledger.outcome(_LEAF) is None
 
 
