@@ -105,7 +105,7 @@ class LostWorkers:
         self._runs = runs
         self._worker = worker
         self._every_s = every_s
-        self._beats = Heartbeats[str](lost_after_s=lost_after_s, longest_gap_s=every_s + _SLACK_S)
+        self._beats = Heartbeats[tuple[str, str]](lost_after_s=lost_after_s, longest_gap_s=every_s + _SLACK_S)
         self._seen: set[UUID] = set()
         self._claimants: dict[tuple[UUID, int], str] = {}
         self._here = WorkPoolFilter(name=WorkPoolFilterName(any_=list(pools)))
@@ -119,8 +119,7 @@ class LostWorkers:
         """Look once.
 
         A running one that was not there the last time is short as a rule, and looked after the next time, because whose
-        it is has to be asked for. Of a worker that holds flow runs of several pools the heartbeats of one are read: it
-        sends them to all of these together. Where two workers have one name, runs are let go by whoever orchestrates.
+        it is has to be asked for.
         """
         held = await self._held_by_others()
         known = [run for run in held if run.id in self._seen or claimant(run.state)]
@@ -130,13 +129,11 @@ class LostWorkers:
             run for run in known if named[run.id] not in {"", self._worker} and run.work_pool_name in self._pools
         ]
         self._claimants = {key: name for key, name in self._claimants.items() if key[0] in self._seen}
-        pools: dict[str, str] = {}
-        for run in sorted(watched, key=lambda run: run.work_pool_name or ""):
-            pools.setdefault(named[run.id], run.work_pool_name or "")
-        said = await read_heartbeats(pools.values(), self._page)
+        said = await read_heartbeats((run.work_pool_name or "" for run in watched), self._page)
+        keys = {run.id: (run.work_pool_name or "", named[run.id]) for run in watched}
         now = time.monotonic()
-        self._beats.compare(now, {name: said.get((pool, name)) for name, pool in pools.items()})
-        lost = [run for run in watched if self._beats.is_lost(named[run.id], now)]
+        self._beats.compare(now, {key: said.get(key) for key in keys.values()})
+        lost = [run for run in watched if self._beats.is_lost(keys[run.id], now)]
         for start in range(0, len(lost), _AT_ONCE):
             await asyncio.gather(*(self._let_go(run, named[run.id]) for run in lost[start : start + _AT_ONCE]))
 

@@ -128,12 +128,12 @@ def now(monkeypatch):
 
 @pytest.fixture
 def others(fleet, own):
-    pools = {name: SimpleNamespace(record="record") for name in "pqr"}
+    pools = {"p": SimpleNamespace(record="record")}
     return LostWorkers(Api(fleet, print), pools, own, worker="me", every_s=2, lost_after_s=8)
 
 
-def a_held_run(state=None, pool="p") -> FlowRun:
-    return FlowRun(id=uuid4(), flow_id=uuid4(), name="r", work_pool_name=pool, state=state or Running())
+def a_held_run(state=None) -> FlowRun:
+    return FlowRun(id=uuid4(), flow_id=uuid4(), name="r", work_pool_name="p", state=state or Running())
 
 
 async def looked(others, now, seconds):
@@ -159,14 +159,6 @@ async def test_a_flow_run_of_a_worker_that_is_heard_is_left_alone(others, fleet,
         fleet.beat += timedelta(seconds=2)
     assert own.let == []
     assert fleet.asked.count("states") == 1
-
-
-async def test_of_a_worker_that_holds_flow_runs_of_many_pools_one_is_asked_for(others, fleet, own, now):
-    fleet.held = [a_held_run(pool=name) for name in "rqp"]
-    await looked(others, now, 6)
-    assert fleet.asked.count("workers") == 3  # the first look finds out whose they are
-    await looked(others, now, 4)
-    assert {identity for identity, _, _ in own.let} == {run.id for run in fleet.held}
 
 
 async def test_an_api_that_was_away_starts_the_time_anew(others, fleet, own, now):
