@@ -33,9 +33,11 @@ def hand_on(document: Mapping[str, Any], home: Path) -> None:
         document: What `Metrics.handed_over` gave; gauges are left out, since their process ends.
         home: `Settings.home`.
     """
-    if not (document.get("counts") or document.get("histograms")) or not home.is_dir():
+    if not (document.get("counts") or document.get("histograms")):
         return
     try:
+        if not home.is_dir():
+            return
         with _locked(home / "metrics.lock"):
             kept = _read(home / "metrics.json")
             kept.take_in({name: rows for name, rows in document.items() if name != "gauges"})

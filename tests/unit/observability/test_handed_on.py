@@ -85,3 +85,8 @@ def test_no_home_is_made_for_it(tmp_path):
     hand_on(counted(a=1).handed_over(), tmp_path / "none")
     assert shown(tmp_path / "none", counted(a=1)).value(TASKS, "a", "completed") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_whose_name_is_too_long_costs_the_figures_only(tmp_path):
+    hand_on(counted(a=1).handed_over(), tmp_path / ("1" * 400))
+    assert list(tmp_path.iterdir()) == []
