@@ -126,6 +126,6 @@ def _start_up(settings: Settings) -> StartUp:
 
     try:
         is_there = configured_api() is not None or status(settings, ask=False).state == "running"
-    except ResourceError:  # without a home there is no server, and checking a plan needs none
+    except (OSError, ResourceError):  # without a home there is no server, and checking a plan needs none
         is_there = False
     return (START_UP if is_there else SERVER_START_UP).on_busy_machine(_load())
