@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,15 +31,25 @@ __all__ = [
 ]
 
 
-def _with_home(path: Path | None) -> Path | None:
-    """Put the home of a user in the place of `~`, as a shell does where it is not quoted."""
+def _expanded(path: Path | None) -> Path | None:
+    """Expand `~`, as a shell does where it is not quoted, and refuse a name that no file or folder can have."""
+    if path is None:
+        return None
     try:
-        return path and path.expanduser()
+        expanded = path.expanduser()
     except RuntimeError as error:
-        raise ValueError(f"there is no home of {path.parts[0] if path else ''} on this machine") from error
+        raise ValueError(f"there is no home of {path.parts[0]} on this machine") from error
+    try:
+        (expanded / ("x" * _LONGEST_BELOW)).lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError("the path is too long for a file on this machine") from error
+    return expanded
 
 
-_EXPANDED = AfterValidator(_with_home)
+_LONGEST_BELOW = 200
+"""Characters that a path in a setting leaves for the names of files below it."""
+_EXPANDED = AfterValidator(_expanded)
 
 
 class _Group(BaseModel):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -36,6 +38,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("genesis.cli.schema:schema", "Print the JSON Schema of a document."),
 }
 _EXIT_INTERRUPTED = 130
+_UNUSABLE_PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EISDIR)
+"""What a folder of the environment is refused for, such as `PREFECT_HOME`, besides what the machine lacks."""
 _HELP = ("-h", "--help", "--version")
 _WITH_OUTCOME = (["run"], ["resume"], ["deliver"])
 """Commands whose exit code says how a run ended, whatever became of what they printed."""
@@ -95,6 +99,7 @@ def _genesis(debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit. This is the boundary at which every error becomes a message and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    warnings.filterwarnings("ignore", "Possible (nested set|set )", FutureWarning)  # a pattern of a user's own
     prepare_streams()
     if _takes(words, "--json") and not any(_takes(words, asked) for asked in _HELP):
         keep_stdout_for_the_answer()
@@ -144,7 +149,7 @@ def _fault(error: Exception) -> GenesisError:
     """Say what an error means that nobody expected: the machine refuses something, or we are wrong."""
     if isinstance(error, MemoryError):
         return ResourceError("no memory is left", hint="give it more memory, or a smaller plan")
-    if ResourceError.is_meant_by(error):
+    if ResourceError.is_meant_by(error) or (isinstance(error, OSError) and error.errno in _UNUSABLE_PATH):
         where = f": {error.filename!r}" if isinstance(error, OSError) and error.filename else ""
         hint = "or set GENESIS_HOME and PREFECT_HOME to folders that can be written"
         return ResourceError.of(error, f"it cannot go on{where}", hint=hint)

@@ -134,9 +134,8 @@ def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settin
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "GENESIS_" + "__".join(str(part) for part in first["loc"]).upper()
-        raise UsageError(
-            f"the setting {name} cannot be used: {first['msg']}", hint=f"correct it, or: unset {name}"
-        ) from error
+        why = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"the setting {name} cannot be used: {why}", hint=f"correct it, or: unset {name}") from error
     update: dict[str, Any] = {}
     if llm is not None:
         model = None if llm.lower() in ("off", "none", "no") else llm

@@ -32,7 +32,7 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 def _compiles(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"the pattern {pattern!r} is not a regular expression: {error}") from error
     return pattern
 

@@ -52,6 +52,8 @@ def test_an_error_on_the_command_line_has_its_three_keys_and_what_machines_need(
     [
         (OSError(errno.ENOSPC, "No space left on device", "/x"), "GEN-RESOURCE", "free some space"),
         (OSError(errno.EMFILE, "Too many open files"), "GEN-RESOURCE-SHORT", "ulimit -n"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "/x"), "GEN-RESOURCE", "GENESIS_HOME"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/x"), "GEN-RESOURCE", "GENESIS_HOME"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"), "GEN-INTERNAL", "report"),
     ],
 )
@@ -159,6 +161,14 @@ def test_a_path_of_the_settings_may_begin_with_a_home_that_there_is(monkeypatch,
     assert Path("/somewhere/x") in (settings.home, settings.agents, settings.playbooks, settings.log.file)
     monkeypatch.setenv(f"GENESIS_{name}", "~no-such-user/x")
     with pytest.raises(UsageError, match=f"GENESIS_{name} cannot be used: .* no home of ~no-such-user"):
+        load_settings()
+
+
+@pytest.mark.parametrize("path", ["/tmp/" + "h" * 400, "/tmp" + "/hhhh" * 1000])
+@pytest.mark.parametrize("name", ["HOME", "AGENTS", "PLAYBOOKS", "LOG__FILE"])
+def test_a_path_of_the_settings_that_no_file_can_have_is_refused(monkeypatch, name, path):
+    monkeypatch.setenv(f"GENESIS_{name}", path)
+    with pytest.raises(UsageError, match=f"GENESIS_{name} cannot be used: .* too long"):
         load_settings()
 
 

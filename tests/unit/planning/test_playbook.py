@@ -59,6 +59,8 @@ def test_two_playbooks_of_one_name_are_refused(tmp_path):
         ({"tasks": [{"id": "a", "descripton": "x"}]}, "did you mean 'description'?"),
         ({"mach": {}}, "did you mean 'match'?"),
         ({"match": {"patterns": ["("]}}, "is not a regular expression"),
+        ({"match": {"patterns": ["a{99999999999999999999}"]}}, "is not a regular expression"),
+        ({"match": {"patterns": ["(" * 2000 + ")" * 2000]}}, "is not a regular expression"),
         ({"match": {}}, "no request would find it"),
         ({"match": {"phrases": ["the audit"]}}, "is one word of meaning"),
         ({"parameters": GOOD["parameters"] * 2}, "two are called 'kind'"),
