@@ -32,7 +32,7 @@ from genesis.testing import ChaosExecutor, ChaosStore, Effects, Faults, Witness,
 from genesis.testing.chaos import FAILING, KINDS, FaultKind
 
 if TYPE_CHECKING:
-    from genesis.execute.ledger import Store
+    from genesis.ledger import Store
 
 __all__ = ["AGENTS", "Disturbed", "Scene", "Worker", "faults_case", "loopback_server", "plan", "program_of"]
 
@@ -170,7 +170,7 @@ class Scene:
             run_id: Of an earlier run in this folder that this one goes on with.
             ledger: Wraps the folder that the ledger is in.
         """
-        from genesis.execute.ledger import FolderStore, Ledger
+        from genesis.ledger import FolderStore, Ledger
         from genesis.testing.prefect import Workbench
 
         witness, effects = Witness(), Effects(self.folder / "effects")
@@ -235,7 +235,7 @@ def loopback_server() -> Iterator[None]:
     logging.getLogger("genesis").setLevel(logging.CRITICAL)
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-    from genesis.execute.drain import drain
+    from genesis.prefect_api.drain import drain
 
     with private_server() as server:
         url, home = server.environment["PREFECT_API_URL"], Path(server.environment["PREFECT_HOME"])

@@ -235,8 +235,8 @@ class _Dispatcher:
 
 async def _begun() -> tuple[str, dict[str, str]]:
     """Write the ledger of the run whose leaves are dispatched; give its id and the leaves' fingerprints."""
-    from genesis.execute.history import open_ledger
-    from genesis.execute.ledger import Header, new_run_id, open_store
+    from genesis.ledger import Header, new_run_id, open_store
+    from genesis.ledger.history import open_ledger
     from genesis.model import Registry
     from genesis.pipeline import compiled, prepare
     from genesis.planning import load_plan, plan_document

@@ -18,7 +18,7 @@ from random import Random
 
 from bench.fuzz_inputs import changed_environment, plan, spoilt, text, value, written
 from genesis.cli.app import main
-from genesis.execute.ledger import FolderStore, Header, Ledger
+from genesis.ledger import FolderStore, Header, Ledger
 from genesis.model import ErrorInfo, Outcome, Run
 from genesis.planning import plan_document
 from genesis.testing import a_program, a_task

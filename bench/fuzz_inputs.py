@@ -29,14 +29,14 @@ from genesis.agents.contract import Result
 from genesis.agents.values import decoded, plain, promised, read_json
 from genesis.cli.options import load_settings, variables
 from genesis.document import dump_json, dump_yaml, parse, read
+from genesis.engine.attempts import error_info, fault_info
+from genesis.engine.inputs import resolved_inputs
 from genesis.errors import PlanInvalidError
-from genesis.execute.attempt import error_info, fault_info
-from genesis.execute.configured import configured_api, configured_storage, fix_prefect_paths, inherited_environment
-from genesis.execute.inputs import resolved_inputs
-from genesis.execute.ledger.records import Record
+from genesis.ledger.records import Record
 from genesis.model import Outcome, Registry, Run
 from genesis.observability.logs import log_file
 from genesis.planning import plan_document
+from genesis.prefect_api.configured import configured_api, configured_storage, fix_prefect_paths, inherited_environment
 from genesis.settings import Limits
 
 __all__ = [

@@ -141,7 +141,7 @@ class Apart:
 
     def install(self) -> None:
         """Time the calls of Genesis where it makes them."""
-        from genesis.execute.artifacts import Publisher
+        from genesis.engine.observers.artifacts import Publisher
         from genesis.flows import orchestrate
 
         orchestrate.run_preflight = self._timed("preflight", orchestrate.run_preflight)

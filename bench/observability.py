@@ -133,11 +133,11 @@ def _run(side: str, program: Any, settings: Any) -> dict[str, float]:
     """Make one run, and give its processor time and what it told."""
     import asyncio
 
-    from genesis.execute.drain import drain
     from genesis.flows.launch import Launch, start_run
     from genesis.observability.correlation import bound
     from genesis.observability.metrics import Metrics
     from genesis.observability.tracing import tracing_of_process
+    from genesis.prefect_api.drain import drain
 
     counts = {"observations": 0}
     kept = {name: getattr(Metrics, name) for name in ("count", "observe", "add", "set")}
@@ -289,7 +289,7 @@ def spans(bench: Bench) -> None:
 
 def soak_side(number: int) -> None:
     """Tell what many runs tell, and print the memory now and then."""
-    from genesis.execute.telemetry import RunMetrics
+    from genesis.engine.observers.telemetry import RunMetrics
     from genesis.model import Outcome, Run
     from genesis.observability.correlation import bound
     from genesis.observability.exposition import rendered

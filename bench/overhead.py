@@ -27,9 +27,10 @@ from bench.noop import SIDES, program, run_side
 from bench.report import Bench, Target, arguments
 from bench.server import private_server, wait_until_quiet
 from genesis.agents.contract import Result, Work
-from genesis.execute.attempt import LeafRun
-from genesis.execute.ledger import FolderStore, Ledger
-from genesis.execute.session import Course, Session
+from genesis.engine.attempts import LeafRun
+from genesis.engine.run_context import Session
+from genesis.ledger import FolderStore, Ledger
+from genesis.ledger.program_state import ProgramState
 from genesis.settings import Settings
 
 RATIO = 1.15
@@ -122,7 +123,7 @@ def handling(bench: Bench, repeats: int, pairs: int) -> None:
 def _session(folder: Path, executor: Any) -> Session:
     settings = Settings()
     return Session(
-        course=Course(program(20, settings)),
+        course=ProgramState(program(20, settings)),
         ledger=Ledger(FolderStore(folder), "20260101-000000-bench"),
         correlation_id="bench",
         settings=settings,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from genesis.execute.server import down, up
+from genesis.server import down, up
 from genesis.settings import Settings
 
 __all__ = ["Server", "cpu_s", "orderly_end", "private_environment", "private_server", "wait_until_quiet"]

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.processes import below, family, family_cpu_s
 from bench.server import orderly_end, private_environment
-from genesis.execute.server import Backends, down, up
+from genesis.server import Backends, down, up
 from genesis.settings import Settings
 
 if TYPE_CHECKING:
-    from genesis.execute.fleet.desired import Fleet
+    from genesis.fleet.desired import Fleet
     from genesis.testing.services import PostgresService
 
 __all__ = ["ROOT", "Deployment", "Stack", "Worker", "private_stack", "use"]
@@ -157,8 +157,8 @@ class Stack:
         Returns:
             The fleet.
         """
-        from genesis.execute.fleet.desired import fleet_of
-        from genesis.execute.fleet.entries import entries_of, flow_of
+        from genesis.fleet.desired import fleet_of
+        from genesis.fleet.entries import entries_of, flow_of
         from genesis.model import Registry
 
         self.write_agents(document)

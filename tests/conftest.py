@@ -40,7 +40,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     import shutil
 
-    from genesis.execute.server import down
+    from genesis.server import down
     from genesis.settings import Settings
 
     down(Settings())
@@ -60,9 +60,9 @@ def _environment() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[object]:
     """The shared server, started by whoever needs it first."""
-    from genesis.execute.drain import drain
-    from genesis.execute.server import ensure_api
     from genesis.flows.connection import connected
+    from genesis.prefect_api.drain import drain
+    from genesis.server import ensure_api
     from genesis.settings import Settings
 
     api = ensure_api(Settings())

@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from genesis import errors
-from genesis.execute.event_table import EVENT_TABLE
+from genesis.engine.observers.event_table import EVENT_TABLE
 from genesis.observability.instruments import INSTRUMENTS
 from genesis.resilience.taxonomy import BY_CLASS, BY_CODE
 from genesis.settings import Settings

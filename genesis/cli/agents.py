@@ -64,7 +64,7 @@ def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
 
     from genesis.agents import LocalProbe
     from genesis.cli.planning import load_agents
-    from genesis.execute.equipment import equipment
+    from genesis.engine.executor_context import equipment
 
     settings = load_settings()
     registry = load_agents(agents or parent, settings)

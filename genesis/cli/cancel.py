@@ -24,10 +24,10 @@ def cancel(run_id: str, as_json: bool) -> int:
     What is done stays done; `genesis resume` goes on from there.
     """
     before_prefect()
-    from genesis.execute.cancel import cancel_run
-    from genesis.execute.history import find_run
-    from genesis.execute.server import ensure_api
+    from genesis.engine.cancel import cancel_run
     from genesis.flows.connection import connected
+    from genesis.ledger.history import find_run
+    from genesis.server import ensure_api
 
     settings = load_settings()
     asyncio.run(find_run(run_id, settings))  # an unknown run starts no server

@@ -50,8 +50,8 @@ def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, a
     will do. It is in the ledger before the run goes on, and counts once.
     """
     before_prefect()
-    from genesis.execute import delivery
-    from genesis.execute.catalogue import one_of
+    from genesis.engine import delivery
+    from genesis.ledger.catalogue import one_of
 
     settings = load_settings()
     click.get_current_context().with_resource(logged(settings))
@@ -96,22 +96,23 @@ def _go_on(run_id: str, settings: Settings, *, as_json: bool) -> int:
 
 async def _standing(run_id: str, settings: Settings) -> tuple[Run, bool, bool]:
     """Say how a run is, whether something of it can run, and whether another process sees to that."""
-    from genesis.execute.delivery import can_go_on, is_worked_on
-    from genesis.execute.history import course_of, explained, find_run
+    from genesis.engine.delivery import can_go_on, is_worked_on
+    from genesis.ledger.history import course_of, find_run
+    from genesis.report.history import explain_ledger
 
     ledger, header = await find_run(run_id, settings)
     is_elsewhere = await is_worked_on(ledger, settings)
     program = (await course_of(ledger, header, settings)).program
-    run, _ = await explained(ledger, header, program, settings)
+    run, _ = await explain_ledger(ledger, header, program, settings)
     return run, can_go_on(program, await ledger.known(program.leaves)), is_elsewhere
 
 
 def _show(run_id: str, settings: Settings, said: str, *, as_json: bool) -> None:
     from genesis.cli.explained import explanation_view, run_document
     from genesis.cli.render import run_view
-    from genesis.execute.history import explained_run
+    from genesis.report.history import explain_run
 
-    run, explanation = asyncio.run(explained_run(run_id, settings))
+    run, explanation = asyncio.run(explain_run(run_id, settings))
     if as_json:
         print_document(run_document(run, explanation))
         return

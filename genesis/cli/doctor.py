@@ -18,7 +18,7 @@ def doctor(as_json: bool) -> int:
     from rich.text import Text
 
     from genesis.cli.rows import Rows
-    from genesis.execute.doctor import diagnose
+    from genesis.server.doctor import diagnose
 
     findings = diagnose(load_settings())
     ok = all(found.ok for found in findings)

@@ -9,8 +9,8 @@ from datetime import datetime
 from math import inf
 from typing import Literal
 
-from genesis.execute.session import utc_now
 from genesis.model import Leaf, Outcome, Program
+from genesis.model.run import utc_now
 from genesis.schedule import Job, Limits, PoolCosts, rank, simulate_jobs
 
 __all__ = ["TimeLeft", "left_in_words"]

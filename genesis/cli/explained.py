@@ -12,8 +12,8 @@ from rich.text import Text
 
 from genesis.cli.render import diagnostics_table, duration
 from genesis.cli.rows import Rows
-from genesis.execute.explain import Explanation, Root, Skipped
 from genesis.model import Attempt, Run
+from genesis.report.explain import Explanation, Root, Skipped
 
 __all__ = ["explanation_view", "run_document"]
 

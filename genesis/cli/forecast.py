@@ -9,10 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from genesis.execute.plain import duration, money
 from genesis.model import Program
 from genesis.pipeline import simulate
 from genesis.schedule import PoolCosts
+from genesis.text import duration, money
 
 __all__ = [
     "SERVER_START_UP",

@@ -12,7 +12,7 @@ from genesis.cli.options import debug_option, json_option, load_settings
 from genesis.cli.output import console, print_document, tell
 
 if TYPE_CHECKING:
-    from genesis.execute.fleet.project import Project
+    from genesis.fleet.project import Project
     from genesis.settings import Settings
 
 __all__ = ["init"]
@@ -41,7 +41,7 @@ _SAID = {"write": ("written", "green"), "replace": ("replaced", "yellow"), "keep
 @debug_option
 def init(folder: Path, check: bool, agents: Path | None, project: str | None, force: bool, as_json: bool) -> int:
     """Write the files of a fleet into DIR: agents, playbooks, flows and prefect.yaml; later keep them in step."""
-    from genesis.execute.fleet.project import plan_project, write_project
+    from genesis.fleet.project import plan_project, write_project
 
     settings = load_settings()
     if project is None and not check:
@@ -60,8 +60,8 @@ def init(folder: Path, check: bool, agents: Path | None, project: str | None, fo
 
 def _beside_others(folder: Path, settings: Settings) -> str | None:
     """Name a new project whose pools and deployments have to carry its name: the server has those of another one."""
-    from genesis.execute.fleet.project import AGENTS_FILE, folder_project
-    from genesis.execute.fleet.shared_server import project_on_server
+    from genesis.fleet.project import AGENTS_FILE, folder_project
+    from genesis.fleet.shared_server import project_on_server
 
     if (folder / AGENTS_FILE).exists():
         return None

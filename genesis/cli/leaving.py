@@ -71,7 +71,7 @@ def _program_killer() -> Callable[[], None]:
     """
     from genesis.agents.group_guard import guard_of_process
     from genesis.agents.processes import below, signal_all, snapshot
-    from genesis.execute.server import server_process
+    from genesis.server import server_process
     from genesis.settings import Settings
 
     spared = {guard_of_process().pid}

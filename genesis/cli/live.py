@@ -13,10 +13,10 @@ from genesis.cli.estimate import TimeLeft, left_in_words
 from genesis.cli.forecast import count
 from genesis.cli.rows import hanging
 from genesis.cli.status_line import StatusLine
-from genesis.execute.deliverables import short_text
-from genesis.execute.plain import rehearsal
+from genesis.ledger.deliverables import short_text
 from genesis.model import FINISHED, Leaf, Outcome, Program, Run
 from genesis.schedule import PoolCosts
+from genesis.text import rehearsal
 
 __all__ = ["LiveProgress"]
 

@@ -16,8 +16,8 @@ __all__ = ["logged"]
 @contextmanager
 def logged(settings: Settings, role: Role = "cli") -> Iterator[None]:
     """Write log lines where the settings say. The terminal shows what it showed without: progress and warnings."""
-    from genesis.execute.environment import secrets_here
     from genesis.observability.logs import configure_logs
+    from genesis.prefect_api.environment import secrets_here
 
     setup = configure_logs(settings, role=role, deployed=False, secrets=secrets_here())
     try:

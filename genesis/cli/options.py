@@ -106,7 +106,7 @@ def project_agents(given: Path | None, settings: Settings) -> Path | None:
 
     Only what is about pools looks into the current folder. Any other run may be in somebody else's repository.
     """
-    from genesis.execute.fleet.project import AGENTS_FILE
+    from genesis.fleet.project import AGENTS_FILE
 
     return given or settings.agents or (AGENTS_FILE if AGENTS_FILE.is_file() else None)
 

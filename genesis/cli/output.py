@@ -23,7 +23,7 @@ from rich.text import Span, Text
 
 from genesis.cli.streams import answer
 from genesis.errors import GenesisError
-from genesis.execute.plain import INVISIBLE
+from genesis.text import INVISIBLE
 
 __all__ = [
     "STATE_STYLES",
@@ -49,7 +49,7 @@ STATE_STYLES = {
     "refused": "bold red",
 }
 """How the states of runs and tasks are shown."""
-_TOLD = "genesis.execute.log_observer"
+_TOLD = "genesis.engine.observers.log"
 """Logger whose lines tell the log file what the terminal shows by itself: how tasks and the run end."""
 _SHOWN = ("code", "message", "hint", "data")
 """Of an error; what it came from is for the processes that hand errors on."""

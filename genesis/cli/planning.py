@@ -122,7 +122,7 @@ def _load() -> float:
 
 def _start_up(settings: Settings) -> StartUp:
     """Say what starting up takes here."""
-    from genesis.execute.server import configured_api, status
+    from genesis.server import configured_api, status
 
     try:
         is_there = configured_api() is not None or status(settings, ask=False).state == "running"

@@ -14,9 +14,9 @@ from genesis.cli.output import console, notes, print_document, shown_warnings, t
 from genesis.cli.prefect import before_prefect
 
 if TYPE_CHECKING:
-    from genesis.execute.fleet.desired import Fleet
-    from genesis.execute.fleet.diff import Change, Difference
-    from genesis.execute.server import Api
+    from genesis.fleet.desired import Fleet
+    from genesis.fleet.diff import Change, Difference
+    from genesis.server import Api
 
 __all__ = ["pools"]
 
@@ -45,17 +45,17 @@ def pools() -> None:
 def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool) -> int:
     """Make the pools, limits and automations that the agents need, or bring them up to date."""
     from genesis.cli.planning import load_agents
-    from genesis.execute.fleet.desired import fleet_of
-    from genesis.execute.fleet.project import project_name
+    from genesis.fleet.desired import fleet_of
+    from genesis.fleet.project import project_name
 
     settings = load_settings()
     source = project_agents(agents, settings)
     registry, project = load_agents(source, settings), project_name(Path.cwd())
     fleet = fleet_of(registry, orchestrators=settings.pools.orchestrators, project=project)
     before_prefect()
-    from genesis.execute.fleet.prefect_toml import point_prefect_here
-    from genesis.execute.server import ensure_api
+    from genesis.fleet.prefect_toml import point_prefect_here
     from genesis.flows.connection import connected
+    from genesis.server import ensure_api
 
     with shown_warnings(tell):
         api = ensure_api(settings)
@@ -86,9 +86,9 @@ def _agreed(found: Difference) -> bool:
 
 
 async def _compared(fleet: Fleet, prune: bool) -> Difference:
-    from genesis.execute.fleet.automations import takeover
-    from genesis.execute.fleet.diff import compare
-    from genesis.execute.fleet.server import look_at_server
+    from genesis.fleet.automations import takeover
+    from genesis.fleet.diff import compare
+    from genesis.fleet.server import look_at_server
     from genesis.workers import GenesisWorker
 
     base = GenesisWorker.get_default_base_job_template()
@@ -97,7 +97,7 @@ async def _compared(fleet: Fleet, prune: bool) -> Difference:
 
 async def _applied(found: Difference, fleet: Fleet, prune: bool) -> Difference:
     """Make the changes and look again, so that what is said is what is there."""
-    from genesis.execute.fleet.server import change_server
+    from genesis.fleet.server import change_server
 
     await change_server(found.changes)
     return await _compared(fleet, prune)

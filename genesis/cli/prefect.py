@@ -14,10 +14,10 @@ def before_prefect() -> None:
     from genesis.resilience.calls import unheard
 
     unheard()
-    from genesis.execute.server import keep_prefect_off_the_terminal
+    from genesis.server import keep_prefect_off_the_terminal
 
     keep_prefect_off_the_terminal()
-    from genesis.execute.prefect_files import shut_out_current_folder
+    from genesis.server.prefect_files import shut_out_current_folder
 
     shut_out_current_folder()
 
@@ -28,7 +28,7 @@ def before_ledger() -> None:
     Raises:
         UsageError: A user has no home, and a setting of Genesis, which names one, cannot be used.
     """
-    from genesis.execute.configured import configured_storage
+    from genesis.prefect_api.configured import configured_storage
 
     try:
         if "prefect" not in sys.modules and configured_storage() is None:

@@ -14,7 +14,7 @@ from genesis.cli.prefect import before_prefect
 from genesis.errors import UsageError
 
 if TYPE_CHECKING:
-    from genesis.execute.purging import Purge
+    from genesis.retention import Purge
 
 __all__ = ["purge"]
 
@@ -43,7 +43,7 @@ def purge(age: str, yes: bool, as_json: bool) -> int:
     """
     days = _days(age)
     before_prefect()
-    from genesis.execute.purging import Purging, before_days, purge_storage
+    from genesis.retention import Purging, before_days, purge_storage
 
     settings = load_settings()
     purging = Purging(before_days(days), dry_run=not yes)
@@ -71,7 +71,7 @@ def _days(age: str) -> float:
 def _show(found: Purge, command: str) -> None:
     """Print a purge for people: what by kind, which runs, what stays and what could not be removed."""
     from genesis.cli.rows import Rows
-    from genesis.execute.purging import size_text
+    from genesis.retention import size_text
 
     out = console()
     table = Rows(("would be removed" if found.dry_run else "removed", "count", "size"), right=("count", "size"))

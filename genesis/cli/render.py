@@ -12,10 +12,10 @@ from rich.tree import Tree
 from genesis.cli.forecast import Forecast, cost_in_words, count, in_words
 from genesis.cli.output import STATE_STYLES
 from genesis.cli.rows import Rows
-from genesis.execute.deliverables import short_text
-from genesis.execute.plain import cost, duration, rehearsed
+from genesis.ledger.deliverables import short_text
 from genesis.model import FINISHED, Diagnostic, Outcome, Report, Route, RoutedPlan, Run, Task
 from genesis.structure import known_seconds, shown_edges
+from genesis.text import cost, duration, rehearsed
 
 if TYPE_CHECKING:
     from genesis.pipeline import Simulation

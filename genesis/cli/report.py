@@ -36,9 +36,9 @@ def report(run: str, output: Path | None, as_json: bool) -> None:
     """
     before_prefect()
     from genesis.document import write_output
-    from genesis.execute.catalogue import one_of
-    from genesis.execute.report import facts_of, report_page
-    from genesis.execute.report.gather import gathered
+    from genesis.ledger.catalogue import one_of
+    from genesis.report import facts_of, report_page
+    from genesis.report.gather import gathered
 
     settings = load_settings()
     run_id = asyncio.run(one_of(run))

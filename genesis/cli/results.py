@@ -12,10 +12,10 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from genesis.execute.plain import visible
+from genesis.text import visible
 
 if TYPE_CHECKING:
-    from genesis.execute.ledger import Ledger
+    from genesis.ledger import Ledger
     from genesis.model import Outcome, Run
 
 __all__ = ["results_view", "whole_run", "write_results"]

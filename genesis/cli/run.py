@@ -27,16 +27,16 @@ from genesis.cli.prefect import before_prefect
 from genesis.cli.status_line import waiting
 from genesis.cli.streams import flush, keep_stdout_for_the_answer, output_shown_as_lines
 from genesis.cli.telemetry import correlation_option, finish, measured, observed
-from genesis.execute.control import Control
+from genesis.ledger.control import Control
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from genesis.execute.server import PendingApi
     from genesis.flows.launch import Launch
     from genesis.model import Budget, Leaf, Run
-    from genesis.observability.tracing import Span
+    from genesis.observability.span import Span
     from genesis.planning.overrides import Overrides
+    from genesis.server import PendingApi
     from genesis.settings import Settings
 
 __all__ = ["EXIT_CODES", "go_on", "resume", "run"]
@@ -95,8 +95,8 @@ def run(
     """
     from genesis.cli.planning import forecast, planned
     from genesis.cli.render import plan_view
-    from genesis.execute.server import begin_api
     from genesis.pipeline import compiled
+    from genesis.server import begin_api
 
     settings = load_settings(llm=llm, slots=slots)
     click.get_current_context().with_resource(logged(settings))
@@ -157,8 +157,8 @@ def resume(
 def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | None = None, as_json: bool) -> int:
     """Go on with a run, show its progress and how it ended, and give the exit code."""
     before_prefect()
-    from genesis.execute.history import find_run
-    from genesis.execute.server import begin_api
+    from genesis.ledger.history import find_run
+    from genesis.server import begin_api
 
     _, header = asyncio.run(find_run(run_id, settings))
 
@@ -202,12 +202,12 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
         before_prefect()
         from genesis.cli.live import LiveProgress
         from genesis.cli.planning import pool_costs
-        from genesis.execute.drain import drain
-        from genesis.execute.observer import Observers
-        from genesis.execute.server import ensure_api, space_note
+        from genesis.engine.observer import Observers
         from genesis.flows.connection import connected, interruptible
         from genesis.flows.launch import Launch
         from genesis.flows.signals import StopSignals
+        from genesis.prefect_api.drain import drain
+        from genesis.server import ensure_api, space_note
 
         api = pending.wait()
     if api.note and not how.as_json:
@@ -261,8 +261,8 @@ def _leave(code: int) -> NoReturn:
 def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
     from genesis.cli.explained import explanation_view, run_document
     from genesis.cli.render import run_view
-    from genesis.execute.deliverables import deliverables
-    from genesis.execute.explain import explain
+    from genesis.ledger.deliverables import deliverables
+    from genesis.report.explain import explain
 
     explanation = explain(run, leaves)
     if as_json:

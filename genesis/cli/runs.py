@@ -20,10 +20,10 @@ from genesis.model.states import RunState
 
 if TYPE_CHECKING:
     from genesis.cli.rows import Rows
-    from genesis.execute.catalogue import Listed, Logs
-    from genesis.execute.explain import Explanation
-    from genesis.execute.ledger import Header
+    from genesis.ledger import Header
+    from genesis.ledger.catalogue import Listed, Logs
     from genesis.model import Run
+    from genesis.report.explain import Explanation
     from genesis.settings import Settings
 
 __all__ = ["runs"]
@@ -82,7 +82,7 @@ def runs(
     if ctx.invoked_subcommand is not None:
         return
     before_ledger()
-    from genesis.execute.catalogue import Choice, choose
+    from genesis.ledger.catalogue import Choice, choose
 
     choice = Choice(states, since, agent and _canonical(agent), request, correlation)
     found = asyncio.run(choose(choice, limit))
@@ -112,7 +112,7 @@ def show(run: str, results: bool, task: str | None, output: Path | None, as_json
     complete it says what failed for its own reason, what was tried, what was left out because of it, and how to go on.
     """
     before_ledger()
-    from genesis.execute.catalogue import find
+    from genesis.ledger.catalogue import find
 
     settings = load_settings()
     wanted = _Wanted(results or task is not None or output is not None, task, output)
@@ -137,8 +137,8 @@ class _Wanted:
 def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool) -> None:
     from genesis.cli.explained import run_document
     from genesis.cli.results import write_results
-    from genesis.execute.catalogue import logs_of
-    from genesis.execute.ledger import trace_id
+    from genesis.ledger import trace_id
+    from genesis.ledger.catalogue import logs_of
 
     run, explanation, header = asyncio.run(_read(run_id, settings, wanted))
     if wanted.output is not None:
@@ -161,12 +161,13 @@ def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool
 
 async def _read(run_id: str, settings: Settings, wanted: _Wanted) -> tuple[Run, Explanation | None, Header]:
     from genesis.cli.results import whole_run
-    from genesis.execute.delivery import find_leaf
-    from genesis.execute.history import course_of, explained, find_run
+    from genesis.engine.delivery import find_leaf
+    from genesis.ledger.history import course_of, find_run
+    from genesis.report.history import explain_ledger
 
     ledger, header = await find_run(run_id, settings)
     program = (await course_of(ledger, header, settings)).program
-    run, explanation = await explained(ledger, header, program, settings)
+    run, explanation = await explain_ledger(ledger, header, program, settings)
     if wanted.task is not None:
         find_leaf(program, wanted.task, run_id)
     return (await whole_run(run, ledger, wanted.task) if wanted.results else run), explanation, header
@@ -178,7 +179,7 @@ def _print_one(run: Run, explanation: Explanation | None, wanted: _Wanted, *, re
     from genesis.cli.explained import explanation_view
     from genesis.cli.render import run_view, tasks_table
     from genesis.cli.results import results_view
-    from genesis.execute.plain import one_line
+    from genesis.text import one_line
 
     out = console()
     if wanted.task is not None:
@@ -195,7 +196,7 @@ def _print_one(run: Run, explanation: Explanation | None, wanted: _Wanted, *, re
 
 
 def _show_several(word: str, found: Sequence[Listed], settings: Settings, *, as_json: bool) -> None:
-    from genesis.execute.catalogue import logs_of
+    from genesis.ledger.catalogue import logs_of
 
     logs = logs_of(word, settings)
     if as_json:
@@ -229,7 +230,7 @@ def _table(found: Sequence[Listed]) -> Rows:
 
     from genesis.cli.output import STATE_STYLES
     from genesis.cli.rows import Rows
-    from genesis.execute.plain import duration, one_line
+    from genesis.text import duration, one_line
 
     table = Rows(("run", "state", "started", "took", "tasks", "cost", "request"), right=("took", "tasks", "cost"))
     for listed in found:

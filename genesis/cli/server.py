@@ -10,7 +10,7 @@ from genesis.cli.options import debug_option, json_option, load_settings
 from genesis.cli.output import console, print_document
 
 if TYPE_CHECKING:
-    from genesis.execute.server import Backends, ServerInfo
+    from genesis.server import Backends, ServerInfo
 
 __all__ = ["server"]
 
@@ -42,7 +42,7 @@ def up(postgres: str | None, redis: str | None, sqlite: bool, as_json: bool) -> 
     It stands on SQLite, or on what the last start with options said. The password of a database may also be in
     PGPASSWORD or in ~/.pgpass.
     """
-    from genesis.execute.server import up as started
+    from genesis.server import up as started
 
     return _show(started(load_settings(), _backends(postgres, redis, sqlite)), as_json)
 
@@ -52,7 +52,7 @@ def up(postgres: str | None, redis: str | None, sqlite: bool, as_json: bool) -> 
 @debug_option
 def down(as_json: bool) -> int:
     """Stop the server. Its database stays."""
-    from genesis.execute.server import down as stopped
+    from genesis.server import down as stopped
 
     _show(stopped(load_settings()), as_json)
     return 0
@@ -63,7 +63,7 @@ def down(as_json: bool) -> int:
 @debug_option
 def status(as_json: bool) -> int:
     """Say whether the server runs, where, and on what; exit code 4 when it does not, or cannot work."""
-    from genesis.execute.server import status as looked
+    from genesis.server import status as looked
 
     return _show(looked(load_settings()), as_json)
 
@@ -71,10 +71,10 @@ def status(as_json: bool) -> int:
 def _backends(postgres: str | None, redis: str | None, sqlite: bool) -> Backends | None:
     """Read what the call says that the server is to stand on; None where it says nothing."""
     from genesis.errors import UsageError
-    from genesis.execute.environment import secret
-    from genesis.execute.server import Backends
-    from genesis.execute.server.backends import password_in
-    from genesis.execute.server.processes import hide_on_command_line
+    from genesis.prefect_api.environment import secret
+    from genesis.server import Backends
+    from genesis.server.backends import password_in
+    from genesis.server.processes import hide_on_command_line
 
     for address in filter(None, (postgres, redis)):
         hide_on_command_line(password_in(address) or "")

@@ -12,7 +12,7 @@ from genesis.errors import UsageError
 from genesis.settings import OriginSettings
 
 if TYPE_CHECKING:
-    from genesis.observability.tracing import Span
+    from genesis.observability.span import Span
     from genesis.settings import Settings
 
 __all__ = ["correlation_option", "finish", "measured", "observed"]
@@ -95,8 +95,8 @@ async def measured(work: Callable[[], Awaitable[_T]], port: int | None) -> _T:
 
 def finish(settings: Settings) -> None:
     """Send the spans that are left, and leave the figures to a process that stays."""
-    from genesis.observability.handed_on import hand_on
     from genesis.observability.metrics import metrics_of_process
+    from genesis.observability.metrics_handoff import hand_on
     from genesis.observability.tracing import tracing_of_process
 
     tracing_of_process().stop()

@@ -81,10 +81,10 @@ def worker(
     registry = _registry(agents_file, settings)
     served = _served(registry, everything=everything, agents=agents, pools=pools)
     before_prefect()
-    from genesis.execute.server import ensure_api, revive
     from genesis.flows.connection import connected
     from genesis.observability.metrics import metrics_of_process
     from genesis.observability.tracing import tracing_of_process
+    from genesis.server import ensure_api, revive
     from genesis.workers import ServiceOptions, serve
     from genesis.workers.options import default_name
 

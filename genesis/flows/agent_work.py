@@ -15,17 +15,18 @@ from typing import NamedTuple
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 
+from genesis.engine.executor_context import equipment, executors
+from genesis.engine.local_backend import LocalPlace
+from genesis.engine.observer import Observers
+from genesis.engine.observers.breaker_events import announced
+from genesis.engine.observers.log import LogObserver
+from genesis.engine.observers.run_logs import lines_in_ui
+from genesis.engine.run_context import Session
 from genesis.errors import RunError, UsageError
-from genesis.execute.breaker_events import announced
-from genesis.execute.equipment import equipment, executors
-from genesis.execute.history import files_folder, open_ledger
-from genesis.execute.ledger import Header, Ledger, open_store, parse_amendments, parse_header
-from genesis.execute.local_place import LocalPlace
-from genesis.execute.log_observer import LogObserver
-from genesis.execute.observer import Observers
-from genesis.execute.run_logs import lines_in_ui
-from genesis.execute.session import Course, Session
 from genesis.flows.lane import Lane
+from genesis.ledger import Header, Ledger, open_store, parse_amendments, parse_header
+from genesis.ledger.history import files_folder, open_ledger
+from genesis.ledger.program_state import ProgramState
 from genesis.model import FINISHED, KEPT, Leaf, Outcome, Program
 from genesis.observability.correlation import bound
 from genesis.observability.instruments import DISPATCH_SECONDS
@@ -173,10 +174,10 @@ def _stop_if_cancelled() -> None:
 
 
 @lru_cache(maxsize=_KEPT_PROGRAMS)
-def _prepared(run_id: str, raw: bytes, stored: tuple[bytes, ...], settings: Settings) -> tuple[Header, Course]:
+def _prepared(run_id: str, raw: bytes, stored: tuple[bytes, ...], settings: Settings) -> tuple[Header, ProgramState]:
     """Compile a run's program. Kept, because a warm worker gets many leaves of one run."""
     header, amendments = parse_header(run_id, raw), parse_amendments(run_id, stored)
-    return header, Course(program_of(header.document, header.registry, settings, amendments), amendments)
+    return header, ProgramState(program_of(header.document, header.registry, settings, amendments), amendments)
 
 
 def _not_shared(ledger: Ledger) -> RunError:
@@ -226,7 +227,7 @@ async def _upstream(
     return {source: outcome for source, outcome in read.items() if outcome is not None}
 
 
-def _session(course: Course, header: Header, ledger: Ledger, order: Order, settings: Settings) -> Session:
+def _session(course: ProgramState, header: Header, ledger: Ledger, order: Order, settings: Settings) -> Session:
     """Equip the work as the run was started: with its model, its rehearsal and its modules."""
     llm = settings.llm.model_copy(update={"model": header.llm})
     settings = settings.model_copy(update={"llm": llm})

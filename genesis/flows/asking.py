@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from genesis.document import parse
 from genesis.errors import UsageError
-from genesis.execute.fleet.project import AGENTS_FILE
+from genesis.fleet.project import AGENTS_FILE
 from genesis.model import Budget, Plan
 from genesis.pipeline import Prepared, make_plan, prepare
 from genesis.planning import load_plan

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
-from genesis.execute.server import Api, ensure_api
+from genesis.server import Api, ensure_api
 from genesis.settings import Settings
 
 __all__ = ["connected", "interruptible", "prefect_api"]

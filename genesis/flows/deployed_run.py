@@ -15,17 +15,17 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 
+from genesis.dispatch.retry_decision import SUSPENDED
+from genesis.engine.observers.run_events import told_refusal
 from genesis.errors import RunError
-from genesis.execute.control import Control
-from genesis.execute.dispatch.verdict import SUSPENDED
-from genesis.execute.history import open_ledger
-from genesis.execute.ledger import Ledger, Store, new_run_id, open_store
-from genesis.execute.run_events import told_refusal
 from genesis.flows.asking import Asked
 from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.flows.orchestrate import final_state
 from genesis.flows.preflight import publish_report
 from genesis.flows.signals import StopSignals
+from genesis.ledger import Ledger, Store, new_run_id, open_store
+from genesis.ledger.control import Control
+from genesis.ledger.history import open_ledger
 from genesis.model import KEPT, Outcome, Run
 from genesis.model.tenant import checked_tenant, tenant_in_tags
 from genesis.observability.correlation import bound, current, new_id

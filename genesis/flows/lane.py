@@ -1,11 +1,11 @@
-"""The worker's side of a lane, which `genesis.execute.dispatch.lanes` gives its orders: wait for further leaves."""
+"""The worker's side of a lane, which `genesis.dispatch.lanes` gives its orders: wait for further leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 
-from genesis.execute.ledger import LaneOrder, LaneState, Ledger
+from genesis.ledger import LaneOrder, LaneState, Ledger
 
 __all__ = ["Lane"]
 

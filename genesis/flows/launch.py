@@ -15,20 +15,22 @@ from prefect.context import FlowRunContext
 
 from genesis.agents import LocalProbe
 from genesis.agents.functions import Functions
+from genesis.engine.executor_context import equipment, executors
+from genesis.engine.leaf_backend import Place
+from genesis.engine.lifecycle import MakePlace
+from genesis.engine.local_backend import LocalPlace
+from genesis.engine.observer import Observer, Silent
+from genesis.engine.observers.watch import Mend
+from genesis.engine.run_context import Session
+from genesis.engine.run_lease import take_turn
 from genesis.errors import RunError
-from genesis.execute.control import Control
-from genesis.execute.custody import take_turn
-from genesis.execute.equipment import equipment, executors
-from genesis.execute.history import course_of, files_folder, find_run, open_ledger, run_lock, still_there
-from genesis.execute.ledger import Header, Ledger, new_run_id, open_store
-from genesis.execute.lifecycle import MakePlace
-from genesis.execute.local_place import LocalPlace
-from genesis.execute.observer import Observer, Silent
-from genesis.execute.place import Place
-from genesis.execute.session import Course, Session, utc_now
-from genesis.execute.watch import Mend
 from genesis.flows.orchestrate import orchestrate
+from genesis.ledger import Header, Ledger, new_run_id, open_store
+from genesis.ledger.control import Control
+from genesis.ledger.history import course_of, files_folder, find_run, open_ledger, run_lock, still_there
+from genesis.ledger.program_state import ProgramState
 from genesis.model import Outcome, Program, Run
+from genesis.model.run import utc_now
 from genesis.observability.correlation import current, here, new_id
 from genesis.observability.instruments import RESUMES
 from genesis.observability.metrics import metrics_of_process
@@ -114,7 +116,7 @@ async def start_run(
             tenant=launch.tenant,
         )
         await ledger.begin(header)
-        return await _execute(Course(program), header, ledger, launch)
+        return await _execute(ProgramState(program), header, ledger, launch)
 
 
 async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -> Ledger:
@@ -213,7 +215,7 @@ def _original_folder(header: Header, ledger: Ledger) -> AbstractContextManager[N
     )
 
 
-async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launch) -> Run:
+async def _execute(course: ProgramState, header: Header, ledger: Ledger, launch: Launch) -> Run:
     settings = launch.settings
     sys.path += [folder for folder in header.python_path if folder not in sys.path]
     tools = equipment(settings, launch.functions)
@@ -246,7 +248,7 @@ async def _execute(course: Course, header: Header, ledger: Ledger, launch: Launc
 
 def _pools(say: Callable[[str], None]) -> MakePlace:
     """Make the place on the pools, inside the flow run that orchestrates."""
-    from genesis.execute.dispatch import PoolPlace  # noqa: PLC0415  # only where there are pools
+    from genesis.dispatch import PoolPlace  # noqa: PLC0415  # only where there are pools
 
     def place(session: Session, outcomes: dict[int, Outcome]) -> Place:
         context = FlowRunContext.get()

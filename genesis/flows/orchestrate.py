@@ -19,26 +19,26 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_CLIENT_RETRY_EX
 from prefect.states import Cancelled, Completed, Failed
 from prefect.utilities.urls import url_for
 
+from genesis.engine.attempts import error_info
+from genesis.engine.ending import Ending
+from genesis.engine.lifecycle import MakePlace, RunRecord, run_leaves
+from genesis.engine.local_backend import LocalPlace
+from genesis.engine.observer import Observers
+from genesis.engine.observers.breaker_events import announced
+from genesis.engine.observers.log import LogObserver
+from genesis.engine.observers.run_events import told_run
+from genesis.engine.observers.run_journal import Chronicler
+from genesis.engine.observers.run_logs import lines_in_ui
+from genesis.engine.observers.telemetry import RehearsalMetrics, RunMetrics, run_ended, run_span
+from genesis.engine.observers.watch import Mend, ServerWatch
+from genesis.engine.run_context import Session
+from genesis.engine.run_lease import Custody
 from genesis.errors import GenesisError, PlanInvalidError, ResourceError, RunError, ServiceError
-from genesis.execute.attempt import error_info
-from genesis.execute.breaker_events import announced
-from genesis.execute.control import Control
-from genesis.execute.custody import Custody
-from genesis.execute.ending import Ending
-from genesis.execute.explain import explain
-from genesis.execute.lifecycle import MakePlace, RunRecord, run_leaves
-from genesis.execute.local_place import LocalPlace
-from genesis.execute.log_observer import LogObserver
-from genesis.execute.moments import Chronicler
-from genesis.execute.observer import Observers
-from genesis.execute.run_events import told_run
-from genesis.execute.run_logs import lines_in_ui
-from genesis.execute.session import Session
-from genesis.execute.telemetry import RehearsalMetrics, RunMetrics, run_ended, run_span
-from genesis.execute.watch import Mend, ServerWatch
 from genesis.flows.preflight import run_preflight
+from genesis.ledger.control import Control
 from genesis.model import Run
 from genesis.pipeline import refuse_invalid
+from genesis.report.explain import explain
 
 __all__ = ["final_state", "orchestrate"]
 

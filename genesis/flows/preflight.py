@@ -5,12 +5,12 @@ from __future__ import annotations
 from prefect import flow
 from prefect.states import Completed, Failed
 
-from genesis.execute.artifacts import Publisher, shown
-from genesis.execute.markdown import report_markdown
-from genesis.execute.plain import one_line
+from genesis.engine.observers.artifacts import Publisher, shown
 from genesis.model import Program, Report
 from genesis.pipeline import checked
+from genesis.report.markdown import report_markdown
 from genesis.settings import Settings
+from genesis.text import one_line
 from genesis.validation import Probe
 
 __all__ = ["publish_report", "run_preflight"]

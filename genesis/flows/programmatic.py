@@ -10,11 +10,11 @@ from typing import Any
 from prefect.context import FlowRunContext
 
 from genesis.agents import functions_of
-from genesis.execute.observer import Observer, Silent
-from genesis.execute.server import ensure_api
+from genesis.engine.observer import Observer, Silent
 from genesis.flows.connection import connected
 from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.model import Program, Run
+from genesis.server import ensure_api
 from genesis.settings import Settings
 
 __all__ = ["resume", "run"]

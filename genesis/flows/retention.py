@@ -9,15 +9,15 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Failed
 
+from genesis.engine.observers.artifacts import Publisher, shown
+from genesis.engine.observers.run_events import tell_housekeeping
 from genesis.errors import RunError, UsageError
-from genesis.execute.artifacts import Publisher, shown
-from genesis.execute.history import open_ledger
-from genesis.execute.ledger import Store, open_store
-from genesis.execute.markdown import escaped
-from genesis.execute.purging import Left, Purge, Purging, before_days, purge_storage, size_text
-from genesis.execute.purging.flow_runs import purge_flow_runs
-from genesis.execute.run_events import tell_housekeeping
 from genesis.flows.deployed_run import ledger_of
+from genesis.ledger import Store, open_store
+from genesis.ledger.history import open_ledger
+from genesis.report.markdown import escaped
+from genesis.retention import Left, Purge, Purging, before_days, purge_storage, size_text
+from genesis.retention.flow_runs import purge_flow_runs
 from genesis.settings import Settings
 
 __all__ = ["housekeeping_markdown", "purge"]

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Mapping
 
 from genesis.agents.forked import reset_signals_in_forked_children
-from genesis.execute.control import Control
-from genesis.execute.observer import Silent
+from genesis.engine.observer import Silent
+from genesis.ledger.control import Control
 from genesis.model import Outcome, Program, Run
 
 __all__ = ["StopSignals"]

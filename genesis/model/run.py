@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
@@ -23,6 +23,7 @@ __all__ = [
     "MomentKind",
     "Outcome",
     "Run",
+    "utc_now",
 ]
 
 RESULT_FILE = "result.json"
@@ -159,3 +160,8 @@ class Moment(Model):
     """What it is about: the run's id, a leaf's path, or a breaker such as `agent qa_agent`."""
     text: str = ""
     """One sentence for a reader."""
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)

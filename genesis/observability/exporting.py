@@ -26,7 +26,7 @@ from opentelemetry.util.types import AnyValue
 from genesis.errors import GenesisError, UsageError
 from genesis.observability.correlation import current, traceparent_of
 from genesis.observability.sampling import KeepingProcessor, KeepingSampler
-from genesis.observability.tracing import Kind, Value
+from genesis.observability.span import Kind, Value
 from genesis.settings import ObservabilitySettings, OtelSettings
 
 __all__ = ["Exporting"]

@@ -25,7 +25,8 @@ from genesis.observability.instruments import (
     UNASSIGNED,
 )
 from genesis.observability.metrics import metrics_of_process
-from genesis.observability.tracing import Span, span
+from genesis.observability.span import Span
+from genesis.observability.tracing import span
 
 __all__ = ["Decider", "Stage", "example", "plan_checked", "plan_made", "plan_routed", "plan_told", "stage"]
 

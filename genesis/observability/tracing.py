@@ -9,53 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 from genesis.errors import UsageError
+from genesis.observability.span import Kind, Span, Value
 from genesis.settings import ObservabilitySettings, OtelSettings
 
 if TYPE_CHECKING:
     from genesis.observability.exporting import Exporting
 
-__all__ = ["Kind", "Span", "Tracing", "Value", "span", "tracing_of_process"]
-
-Kind = Literal["internal", "client", "server", "producer", "consumer"]
-Value = str | int | float | bool
-
-
-class Span(Protocol):
-    """One step of a trace, while it goes on."""
-
-    @property
-    def traceparent(self) -> str | None:
-        """Where it is, in W3C's form; None where nothing is traced."""
-        ...
-
-    @property
-    def records(self) -> bool:
-        """Whether what is set is kept: it need not be made otherwise."""
-        ...
-
-    def set(self, name: str, value: Value | None) -> None:
-        """Set an attribute; None sets none."""
-        ...
-
-    def say(self, name: str, text: str) -> None:
-        """Set an attribute that holds what a person or a model wrote: only where the settings ask for that."""
-        ...
-
-    def failed(self, code: str, message: str = "") -> None:
-        """Mark it as failed.
-
-        Args:
-            code: What kind of failure, from a closed set.
-            message: Shown only where the settings ask for what people wrote.
-        """
-        ...
-
-    def keep(self) -> None:
-        """Have its trace exported although it was not drawn: something in it is worth looking at."""
-        ...
+__all__ = ["Tracing", "span", "tracing_of_process"]
 
 
 class _Nothing:

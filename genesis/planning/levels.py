@@ -73,7 +73,7 @@ class _PassedOver:
 
 
 def _by_itself(error: Exception) -> str:
-    from genesis.resilience.steps_down import described  # noqa: PLC0415  # only where a level failed
+    from genesis.resilience.degradation import described  # noqa: PLC0415  # only where a level failed
 
     return f"it failed by itself ({described(error)})"
 
@@ -95,7 +95,7 @@ def _tell(passed_over: Sequence[_PassedOver], last: str) -> None:
     """Count and log each step from a level to the next."""
     if not passed_over:
         return
-    from genesis.resilience.steps_down import StepDown, step_down  # noqa: PLC0415  # only where a level was passed over
+    from genesis.resilience.degradation import StepDown, step_down  # noqa: PLC0415  # only where a level was passed over
 
     for level, to in zip(passed_over, [*(level.level for level in passed_over[1:]), last], strict=True):
         step_down(StepDown("planning", level.level, to, level.why), error=level.error if level.bug else None)

@@ -59,7 +59,7 @@ class _Trouble:
 
     def say(self, reason: str) -> str:
         """Put what failed before the reason of the route."""
-        from genesis.resilience.steps_down import described  # noqa: PLC0415  # only where something failed
+        from genesis.resilience.degradation import described  # noqa: PLC0415  # only where something failed
 
         told = [f"{_SAID[part]} ({described(error)})" for part, error in self.found.items()]
         return "; ".join([*told, reason])
@@ -103,7 +103,7 @@ class StepByStep:
     def report(self) -> None:
         """Count and log the steps down, each kind once for the plan."""
         if self._steps:
-            from genesis.resilience.steps_down import StepDown, described, step_down  # noqa: PLC0415
+            from genesis.resilience.degradation import StepDown, described, step_down  # noqa: PLC0415
 
             for step, times in self._steps.items():
                 error = self._errors[step]

@@ -1,6 +1,6 @@
 """What work pools add to a run, for predictions: a flow run has to be made, taken and begun before its first job.
 
-It is the outbox and the lanes of `genesis.execute.dispatch` in a few lines: a job goes to a flow run of its agent that
+It is the outbox and the lanes of `genesis.dispatch` in a few lines: a job goes to a flow run of its agent that
 waits for one, or soon will, and else in a flow run of its own. The server makes one flow run after the other.
 """
 

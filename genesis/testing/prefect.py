@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from genesis.agents import Executor, LocalProbe
-from genesis.execute.control import Control
-from genesis.execute.history import course_of, files_folder
-from genesis.execute.ledger import FolderStore, Header, Ledger, new_run_id
-from genesis.execute.observer import Observer, Silent
-from genesis.execute.server import Api, down, ensure_api
-from genesis.execute.session import Course, Session, utc_now
+from genesis.engine.observer import Observer, Silent
+from genesis.engine.run_context import Session
 from genesis.flows.connection import connected
 from genesis.flows.orchestrate import orchestrate
+from genesis.ledger import FolderStore, Header, Ledger, new_run_id
+from genesis.ledger.control import Control
+from genesis.ledger.history import course_of, files_folder
+from genesis.ledger.program_state import ProgramState
 from genesis.model import Leaf, Program, Run
+from genesis.model.run import utc_now
 from genesis.planning import plan_document
+from genesis.server import Api, down, ensure_api
 from genesis.settings import Settings
 
 __all__ = ["Workbench", "prefect_server"]
@@ -74,8 +76,9 @@ class Workbench:
         )
         await ledger.begin(header)
         self.control = Control()
+        has_amendments = bool(await ledger.amendments())
         session = Session(
-            course=await course_of(ledger, header, self.settings) if await ledger.amendments() else Course(program),
+            course=await course_of(ledger, header, self.settings) if has_amendments else ProgramState(program),
             ledger=ledger,
             correlation_id="test",
             settings=self.settings,

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 from genesis.errors import ServiceError
 
 if TYPE_CHECKING:
-    from genesis.execute.server import Api
+    from genesis.server import Api
 
 __all__ = ["PostgresService", "RedisService", "ServiceMissingError", "free_port", "postgres", "prefect_on", "redis"]
 
@@ -347,8 +347,8 @@ def prefect_on(database: PostgresService | str, broker: RedisService | str | Non
         ServiceMissingError: A server with Redis needs a package that is not installed.
         ServiceError: The server does not start, or cannot use them.
     """
-    from genesis.execute.server import Api, Backends, down, up  # noqa: PLC0415
     from genesis.flows.connection import connected  # noqa: PLC0415  # Prefect, for who uses it only
+    from genesis.server import Api, Backends, down, up  # noqa: PLC0415
     from genesis.settings import Settings  # noqa: PLC0415
 
     if broker is not None and find_spec("prefect_redis") is None:

@@ -146,12 +146,12 @@ def _diagnostic(notice: Notice, message: str, **evidence: str) -> Diagnostic:
 
 
 def _told(error: Exception) -> str:
-    from genesis.resilience.steps_down import described  # noqa: PLC0415  # only where something failed
+    from genesis.resilience.degradation import described  # noqa: PLC0415  # only where something failed
 
     return described(error)
 
 
 def _step(from_: str, to: str, error: Exception) -> None:
-    from genesis.resilience.steps_down import StepDown, step_down  # noqa: PLC0415
+    from genesis.resilience.degradation import StepDown, step_down  # noqa: PLC0415
 
     step_down(StepDown("validation", from_, to, _told(error)), error=error)

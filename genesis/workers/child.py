@@ -30,14 +30,15 @@ from genesis.agents.threads import Threads
 from genesis.errors import ForeignError
 from genesis.observability.correlation import bound
 from genesis.observability.metrics import metrics_of_process
-from genesis.observability.tracing import Value, span, tracing_of_process
+from genesis.observability.span import Value
+from genesis.observability.tracing import span, tracing_of_process
 from genesis.settings import Settings
 from genesis.workers.engine import Stop, run, run_hooks, time_limited
 from genesis.workers.environment import apply_environment
 from genesis.workers.loading import Flows, back_home, is_module
 from genesis.workers.logs import begin_logs
+from genesis.workers.protocol import Message, Wire
 from genesis.workers.trails import correlation_of
-from genesis.workers.wire import Message, Wire
 
 __all__ = ["work"]
 

@@ -14,8 +14,8 @@ from typing import Any
 from genesis.agents.processes import Process, below, kill_all, memory_bytes, signal_all, snapshot
 from genesis.observability.metrics import metrics_of_process
 from genesis.workers.engine import Why
-from genesis.workers.forks import Forked
-from genesis.workers.wire import Lines, Message, encode
+from genesis.workers.fork_client import Forked
+from genesis.workers.protocol import Lines, Message, encode
 
 __all__ = ["ASK_S", "Child", "ChildGoneError"]
 

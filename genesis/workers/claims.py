@@ -18,8 +18,9 @@ from prefect.client.schemas.objects import FlowRun, State, StateType, WorkPool
 from prefect.client.schemas.responses import DeploymentResponse, SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, Scheduled
+from prefect.workers.base import BaseWorker
 
-from genesis.resilience.claims import claim_message, claimant
+from genesis.prefect_api.claims import claim_message, claimant
 from genesis.workers.api import Api, is_passing
 from genesis.workers.configuration import GenesisJobConfiguration
 
@@ -160,6 +161,7 @@ def _claimed_at(flow_run: FlowRun) -> tuple[float, str]:
 
 
 def _default_template() -> dict[str, Any]:
-    from genesis.workers.worker import GenesisWorker  # noqa: PLC0415  # it imports what imports this
-
-    return GenesisWorker.get_default_base_job_template()
+    worker = BaseWorker.get_worker_class_from_type("genesis")
+    if worker is None:
+        raise ValueError("the worker type 'genesis' is not registered with Prefect: install Genesis again")
+    return worker.get_default_base_job_template()

@@ -14,14 +14,15 @@ from pydantic import ValidationError
 from genesis.agents.processes import exit_text
 from genesis.errors import GenesisError
 from genesis.observability.correlation import TRACE_LABEL
-from genesis.observability.tracing import Value, span
+from genesis.observability.span import Value
+from genesis.observability.tracing import span
+from genesis.workers.child_pool import Stable
 from genesis.workers.children import ASK_S, Child, ChildGoneError
 from genesis.workers.claims import Claims, Job
-from genesis.workers.endings import Endings
 from genesis.workers.engine import Why
-from genesis.workers.stable import Stable
+from genesis.workers.final_states import Endings
+from genesis.workers.protocol import Message
 from genesis.workers.trails import correlation_of
-from genesis.workers.wire import Message
 
 __all__ = ["Execution", "Reason", "Reasons"]
 
@@ -34,7 +35,7 @@ _WHY: dict[Reasons, Why] = {
 }
 _HOOKS_S = 30.0
 _GAVE_WAY = exit_text(75 << 8)
-"""How a process ends that finds its run taken over: `genesis.execute.custody.SUPERSEDED`."""
+"""How a process ends that finds its run taken over: `genesis.engine.run_lease.SUPERSEDED`."""
 _ORCHESTRATOR_S = 60.0
 """How long a run that orchestrates may take to end what it has dispatched."""
 

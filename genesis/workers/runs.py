@@ -17,14 +17,14 @@ from pydantic import ValidationError
 
 from genesis.observability.instruments import WORKER_RUNS
 from genesis.observability.metrics import metrics_of_process
-from genesis.resilience.claims import lost_message
+from genesis.prefect_api.claims import lost_message
 from genesis.workers.api import Api, is_passing
+from genesis.workers.child_pool import Stable
 from genesis.workers.claims import Claims
 from genesis.workers.due import waiting_beside
-from genesis.workers.endings import Endings
 from genesis.workers.execution import Execution, Reason
+from genesis.workers.final_states import Endings
 from genesis.workers.pools import Pool
-from genesis.workers.stable import Stable
 from genesis.workers.turns import Turns, tenant_of
 
 __all__ = ["Runs"]

@@ -17,7 +17,6 @@ from prefect.client.orchestration import get_client
 from genesis.errors import GenesisError
 from genesis.model.agent import is_orchestrator_pool
 from genesis.observability.exposition import rendered
-from genesis.observability.handed_on import HandedOn
 from genesis.observability.instruments import (
     BUILD,
     WORKER_API_AWAY,
@@ -27,18 +26,19 @@ from genesis.observability.instruments import (
     WORKER_UP,
 )
 from genesis.observability.metrics import Metrics, metrics_of_process
+from genesis.observability.metrics_handoff import HandedOn
 from genesis.observability.zeros import show_zeros
 from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.api import Api, impatient, look_for_ever
+from genesis.workers.child_pool import Stable
 from genesis.workers.due import DueRuns
 from genesis.workers.environment import inherited_environment
 from genesis.workers.health import HealthPage
-from genesis.workers.lost import LostRuns, LostWorkers
 from genesis.workers.options import ServiceOptions
 from genesis.workers.polling import Pace, Poller
 from genesis.workers.pools import Pool, Pools
+from genesis.workers.recovery import LostRuns, LostWorkers
 from genesis.workers.runs import Runs
-from genesis.workers.stable import Stable
 from genesis.workers.wake import Wake
 
 __all__ = ["Service", "serve"]
@@ -46,7 +46,7 @@ __all__ = ["Service", "serve"]
 _PRELOADED = (
     "genesis.flows.deployed",
     "genesis.agents",
-    "genesis.execute.server",
+    "genesis.server",
     "prefect.flow_engine",
     "prefect.workers.base",
     # what Prefect imports for a first flow run with parameters, and for a first task

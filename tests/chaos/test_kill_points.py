@@ -12,7 +12,7 @@ import pytest
 
 from bench.chaos_faults import Worker
 from genesis.errors import ResourceError, ServiceError
-from genesis.execute.ledger import FolderStore, Ledger
+from genesis.ledger import FolderStore, Ledger
 from genesis.model import FINISHED
 from genesis.testing import (
     ChaosLedger,

@@ -124,7 +124,7 @@ def genesis(tmp_path: Path) -> Iterator[Genesis]:
 @pytest.fixture(scope="session")
 def shared_server() -> None:
     """The shared server, started by whoever needs it first. Prefect is not imported here."""
-    from genesis.execute.server import up
+    from genesis.server import up
     from genesis.settings import Settings
 
     up(Settings())
@@ -142,7 +142,7 @@ def own_home(genesis: Genesis, tmp_path: Path) -> Iterator[Genesis]:
     genesis.environment |= {"GENESIS_HOME": str(tmp_path / "home"), "PREFECT_HOME": str(tmp_path / "prefect")}
     yield genesis
     genesis.close()
-    from genesis.execute.server import down
+    from genesis.server import down
     from genesis.settings import Settings
 
     down(Settings(home=tmp_path / "home"))

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from genesis.execute.explain import explain
-from genesis.execute.ledger import Moments
-from genesis.execute.report import Evidence, report_page
+from genesis.ledger import Moments
 from genesis.model import Attempt, ErrorInfo, Moment, Outcome, Run
+from genesis.report import Evidence, report_page
+from genesis.report.explain import explain
 from genesis.testing import a_program, a_task
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser test needs Playwright")

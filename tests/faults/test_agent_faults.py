@@ -13,7 +13,7 @@ import time
 import pytest
 
 from genesis.compile import compile_program
-from genesis.execute.equipment import equipment, executors
+from genesis.engine.executor_context import equipment, executors
 from genesis.model import Alternative, Registry, Route, RoutedPlan
 from genesis.settings import LlmSettings
 from genesis.testing.llm_server import FakeLlmServer, answers, html, says, slow, status

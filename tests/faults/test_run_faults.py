@@ -8,15 +8,17 @@ import logging
 import httpx
 import pytest
 
+from genesis.engine import lifecycle
+from genesis.engine.driver import Driver
+from genesis.engine.failover import Detours
+from genesis.engine.local_backend import LocalPlace
+from genesis.engine.observer import Observers, Silent
+from genesis.engine.observers import artifacts
+from genesis.engine.run_lease import Custody
 from genesis.errors import ResourceError, ServiceError
-from genesis.execute import artifacts, lifecycle, picture
-from genesis.execute.custody import Custody
-from genesis.execute.detours import Detours
-from genesis.execute.driver import Driver
-from genesis.execute.ledger import Ledger
-from genesis.execute.local_place import LocalPlace
-from genesis.execute.observer import Observers, Silent
 from genesis.flows import preflight
+from genesis.ledger import Ledger
+from genesis.report import picture
 from genesis.resilience.breakers import Breakers
 from genesis.schedule import Scheduler
 from genesis.testing import ScriptedAgent, a_program, a_task

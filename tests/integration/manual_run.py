@@ -10,8 +10,9 @@ class Run:
     """A run whose children are done by hand, over a connection that is not cut."""
 
     def __init__(self, direct, folder):
-        from genesis.execute.ledger import FolderStore, Ledger
-        from genesis.execute.session import Course, Session
+        from genesis.engine.run_context import Session
+        from genesis.ledger import FolderStore, Ledger
+        from genesis.ledger.program_state import ProgramState
         from genesis.settings import Settings
 
         self.direct, self.agent, self.said = direct, f"qa-{uuid4().hex[:6]}", []
@@ -21,13 +22,13 @@ class Run:
         settings = Settings()
         settings = settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)})
         self.ledger = Ledger(FolderStore(folder), f"r-{self.agent}")
-        self.session = Session(Course(program), self.ledger, "c1", settings, executor=None, slots=4, files=folder)
+        self.session = Session(ProgramState(program), self.ledger, "c1", settings, executor=None, slots=4, files=folder)
 
     async def place(self):
         from prefect import flow
         from prefect.client.schemas.actions import WorkPoolCreate
 
-        from genesis.execute.dispatch import PoolPlace
+        from genesis.dispatch import PoolPlace
 
         @flow(name="agent_task")
         def agent_task(run_id: str, tasks: list[str], fingerprints: list[str], attempt: int):
@@ -60,8 +61,8 @@ class Run:
         return child
 
     async def record(self, leaf, child):
-        from genesis.execute.session import utc_now
         from genesis.model import Outcome
+        from genesis.model.run import utc_now
 
         outcome = Outcome(id=leaf.path, agent=self.agent, state="completed", attempts=1, ended_at=utc_now())
         await self.ledger.record_attempt(leaf, outcome, str(child.id))

@@ -26,9 +26,9 @@ from prefect.events.worker import EventsWorker
 from prefect.flows import flow
 from prefect.states import Failed, Running
 
+from genesis.engine.observers.event_shapes import ended, started, task_failed
+from genesis.engine.observers.event_table import EVENT_TABLE
 from genesis.errors import TaskError
-from genesis.execute.event_shapes import ended, started, task_failed
-from genesis.execute.event_table import EVENT_TABLE
 from genesis.flows.connection import connected
 from genesis.flows.deployed import housekeeping
 from genesis.model import ErrorInfo, Outcome, Run

@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.worker import EventsWorker
 
-from genesis.execute.breaker_events import Announcer
+from genesis.engine.observers.breaker_events import Announcer
 from genesis.flows.connection import connected
 from genesis.resilience import BreakerEvent, BreakerRules
 from genesis.resilience.breakers import Breakers

@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from genesis.agents.contract import Result
+from genesis.engine.executor_context import equipment, executors
+from genesis.engine.observer import Silent
 from genesis.errors import ServiceError
-from genesis.execute.equipment import equipment, executors
-from genesis.execute.observer import Silent
 from genesis.model import HttpExecutor
 from genesis.resilience import BreakerRules
 from genesis.resilience.breakers import Breakers, breakers_of

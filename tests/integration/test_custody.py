@@ -10,12 +10,12 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.states import Cancelling, Pending, Running
 
 from genesis.agents import Result
+from genesis.engine import run_lease as custody
+from genesis.engine.cancel import cancel_run
+from genesis.engine.run_lease import Custody, owner_here
 from genesis.errors import RunError
-from genesis.execute import custody
-from genesis.execute.cancel import cancel_run
-from genesis.execute.control import Control
-from genesis.execute.custody import Custody, owner_here
-from genesis.execute.ledger import FolderStore, Ledger
+from genesis.ledger import FolderStore, Ledger
+from genesis.ledger.control import Control
 from genesis.settings import PoolSettings, Settings
 from genesis.testing import a_program, a_task
 from genesis.testing.prefect import Workbench
@@ -105,7 +105,7 @@ async def test_a_run_that_has_ended_cannot_be_cancelled(workbench: Workbench, mo
     async def found(_run_id, _settings):
         return ledger, await ledger.header()
 
-    monkeypatch.setattr("genesis.execute.cancel.find_run", found)
+    monkeypatch.setattr("genesis.engine.cancel.find_run", found)
     with pytest.raises(RunError, match="has ended already"):
         await cancel_run(run_id, workbench.settings, print)
 
@@ -117,7 +117,7 @@ async def test_a_running_run_is_cancelled_from_outside(workbench: Workbench, mon
     async def found(_run_id, _settings):
         return ledger, await ledger.header()
 
-    monkeypatch.setattr("genesis.execute.cancel.find_run", found)
+    monkeypatch.setattr("genesis.engine.cancel.find_run", found)
     running = asyncio.create_task(workbench.run(a_program(a_task("a")), agent, run_id=run_id))
     await agent.started.wait()
     async with asyncio.timeout(40):
@@ -136,7 +136,7 @@ async def test_what_a_lost_worker_held_is_cancelled_and_holds_no_slot(prefect_ap
     async def found(_run_id, _settings):
         return ledger, None
 
-    monkeypatch.setattr("genesis.execute.cancel.find_run", found)
+    monkeypatch.setattr("genesis.engine.cancel.find_run", found)
     async with get_client() as client:
         await client.create_work_pool(WorkPoolCreate(name=pool, type="genesis"))
         await client.send_worker_heartbeat(pool, "silent", 30)

@@ -9,9 +9,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.flow_engine import run_flow_async
 
-from genesis.execute.history import open_ledger
-from genesis.execute.ledger import Header, LaneOrder, LaneState, Ledger, open_store
 from genesis.flows.deployed import agent_task, housekeeping, preflight
+from genesis.ledger import Header, LaneOrder, LaneState, Ledger, open_store
+from genesis.ledger.history import open_ledger
 from genesis.model import Outcome, Run
 from genesis.planning import plan_document
 from genesis.settings import Settings

@@ -7,9 +7,9 @@ import pytest
 
 from genesis.agents.contract import Result
 from genesis.compile import compile_program
+from genesis.engine.observer import Silent
 from genesis.errors import SecurityError
-from genesis.execute.ledger import Ledger
-from genesis.execute.observer import Silent
+from genesis.ledger import Ledger
 from genesis.model import Alternative, CommandExecutor, Route
 from genesis.resilience import BreakerRules
 from genesis.resilience.breakers import Breakers

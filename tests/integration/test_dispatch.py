@@ -149,8 +149,8 @@ class Hands:
 
 
 def ended(leaf, state="completed", result=None):
-    from genesis.execute.session import utc_now
     from genesis.model import Outcome
+    from genesis.model.run import utc_now
 
     now = utc_now()
     return Outcome(id=leaf.path, agent=leaf.agent, state=state, attempts=1, started_at=now, ended_at=now, result=result)
@@ -164,14 +164,16 @@ class Bench:
     """A program with pools and deployments of its own on the shared server, and what is needed to run it."""
 
     def __init__(self, client, program, folder, **pools):
-        from genesis.execute.ledger import FolderStore, Ledger, new_run_id
-        from genesis.execute.session import Course, Session, utc_now
+        from genesis.engine.run_context import Session
+        from genesis.ledger import FolderStore, Ledger, new_run_id
+        from genesis.ledger.program_state import ProgramState
+        from genesis.model.run import utc_now
         from genesis.settings import Settings
 
         settings = Settings()
         self.client, self.program, self.said = client, program, []
         self.session = Session(
-            course=Course(program),
+            course=ProgramState(program),
             ledger=Ledger(FolderStore(folder), new_run_id(utc_now())),
             correlation_id="c1",
             settings=settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)}),
@@ -208,7 +210,7 @@ class Bench:
         self.flow_run_id = (await self.client.create_flow_run(orchestrate, name="dispatch test")).id
 
     def place(self, outcomes=None):
-        from genesis.execute.dispatch import PoolPlace
+        from genesis.dispatch import PoolPlace
 
         return PoolPlace(self.session, self.flow_run_id, {} if outcomes is None else outcomes, say=self.said.append)
 
@@ -216,8 +218,8 @@ class Bench:
         return Hands(self.client, self.ledger, self.program, work, **more)
 
     async def drive(self, place, outcomes):
-        from genesis.execute.control import Control
-        from genesis.execute.driver import Driver
+        from genesis.engine.driver import Driver
+        from genesis.ledger.control import Control
 
         return await Driver(self.session, Control(), place, outcomes).run()
 
@@ -361,7 +363,7 @@ async def test_a_worker_that_goes_silent_is_noticed_fenced_and_replaced(bench):
 async def test_what_may_have_happened_on_a_lost_worker_is_not_repeated_by_the_next_execution(bench):
     from prefect.states import Crashed
 
-    from genesis.resilience.claims import lost_message
+    from genesis.prefect_api.claims import lost_message
 
     run = await bench(a_task("a", side_effects=True))
     [leaf] = run.program.leaves
@@ -533,7 +535,7 @@ async def test_a_missing_deployment_fails_at_once_where_nobody_waits(bench):
 
 
 async def test_a_missing_deployment_is_waited_for(bench, monkeypatch):
-    monkeypatch.setattr("genesis.execute.dispatch.dispatcher._LOOK_S", 0.1)
+    monkeypatch.setattr("genesis.dispatch.dispatcher._LOOK_S", 0.1)
     run = await bench(a_task("a"), deploy=False)
     async with run.place() as place, run.hands().at_work():
         running = asyncio.create_task(place.run(run.program.leaves[0]))
@@ -574,9 +576,9 @@ async def test_what_was_dispatched_to_a_pool_that_was_made_anew_is_dispatched_ag
 async def test_a_run_that_is_suspended_begins_no_leaf_and_goes_on_when_it_is_resumed(bench):
     from prefect.states import Paused, Running
 
-    from genesis.execute.control import Control
-    from genesis.execute.custody import Custody
-    from genesis.execute.driver import Driver
+    from genesis.engine.driver import Driver
+    from genesis.engine.run_lease import Custody
+    from genesis.ledger.control import Control
 
     run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c", agent="dev"), agents=("qa", "dev"))
     begun, go_on = [], asyncio.Event()
@@ -650,8 +652,8 @@ def in_turn(*agents, **more):
 
 
 async def test_a_flow_run_takes_the_next_leaf_of_its_agent_when_that_is_ready(bench, monkeypatch):
-    monkeypatch.setattr("genesis.execute.dispatch.lanes._TURN_S", 1000.0)  # flow runs that other tests left wait, too
-    monkeypatch.setattr("genesis.execute.dispatch.lanes._LEAST_PATIENCE_S", 60.0)
+    monkeypatch.setattr("genesis.dispatch.lanes._TURN_S", 1000.0)  # flow runs that other tests left wait, too
+    monkeypatch.setattr("genesis.dispatch.lanes._LEAST_PATIENCE_S", 60.0)
     run = await bench(*in_turn("qa", "dev", "qa", "dev", "qa"), agents=("qa", "dev"), lane_idle_s=120)
     outcomes = {}
     async with run.place(outcomes) as place, run.hands().at_work():
@@ -754,7 +756,7 @@ async def test_an_execution_that_dies_leaves_a_further_leaf_to_the_next_which_re
 
 
 async def test_two_runs_share_a_place_although_one_could_keep_it(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr("genesis.execute.dispatch.lanes._TURN_S", 0.5)
+    monkeypatch.setattr("genesis.dispatch.lanes._TURN_S", 0.5)
     one = await bench(*in_turn(*["qa"] * 8), batch_leaves=1, lane_idle_s=10)
     other = Bench(one.client, one.program, tmp_path, batch_leaves=1, lane_idle_s=10)
     await other.orchestrate()

@@ -16,9 +16,9 @@ from prefect.client.schemas.filters import (
 )
 
 from genesis.agents import LocalProbe, Result
+from genesis.engine.executor_context import equipment
 from genesis.errors import TaskError
-from genesis.execute.equipment import equipment
-from genesis.execute.ledger import Ledger
+from genesis.ledger import Ledger
 from genesis.model import Handover
 from genesis.testing import ScriptedAgent, a_program, a_task, an_agent
 from genesis.testing.prefect import Workbench

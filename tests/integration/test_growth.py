@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from genesis.agents.contract import Result
+from genesis.engine.observer import Silent
 from genesis.errors import ResourceError, TaskError
-from genesis.execute.ledger import Ledger
-from genesis.execute.observer import Silent
+from genesis.ledger import Ledger
 from genesis.model import PythonExecutor
 from genesis.settings import LlmSettings, Settings
 from genesis.testing.llm_server import FakeLlmServer, answers
@@ -147,7 +147,7 @@ async def test_a_bug_in_planning_again_costs_the_change_and_not_the_run(bench, m
     def bug(*_, **__):
         raise TypeError("a bug of ours")
 
-    monkeypatch.setattr("genesis.execute.growth.plan_within", bug)
+    monkeypatch.setattr("genesis.engine.replanner.plan_within", bug)
     work = Agents(sum=TOO_MUCH)
     run = await bench().run(program(a_task("sum", description=STEPS), a_task("other")), work)
     assert run.state == "failed"
@@ -162,7 +162,7 @@ async def test_a_bug_in_growing_the_plan_ends_the_run_with_its_state_saved_and_a
     made, work = bench(), Agents(survey=proposal("a"))
     tasks = (a_task("survey", agent="asker"), a_task("tell", after=("survey",)))
     with monkeypatch.context() as broken:
-        broken.setattr("genesis.execute.driver.Driver._grow", bug)
+        broken.setattr("genesis.engine.driver.Driver._grow", bug)
         run = await made.run(program(*tasks), work)
     assert (run.state, run.error.code) == ("failed", "GEN-INTERNAL")
     run = await made.run(program(*tasks), work, run_id=run.run_id)

@@ -6,10 +6,10 @@ import pytest
 
 from genesis.agents.contract import Result
 from genesis.compile import compile_program
-from genesis.execute.explain import explain
-from genesis.execute.history import explained_run
-from genesis.execute.ledger import Ledger
+from genesis.ledger import Ledger
 from genesis.model import Alternative, ErrorInfo, Outcome, Route
+from genesis.report.explain import explain
+from genesis.report.history import explain_run
 from genesis.resilience import BreakerRules
 from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
@@ -112,12 +112,12 @@ async def test_a_failed_run_is_explained_from_its_ledger(bench, monkeypatch):
     async def store():
         return bench.store
 
-    monkeypatch.setattr("genesis.execute.history.open_store", store)
+    monkeypatch.setattr("genesis.ledger.history.open_store", store)
     work = program(a_task("x", retries=1), a_task("y", after=("x",)), a_task("z"))
     errors = [ConnectionError("no answer"), ConnectionError("no answer")]
     errors[1].__cause__ = OSError("no route")
     run = await bench.run(work, Scripted(first=errors), slots=1)
-    shown, said = await explained_run(run.run_id, bench.settings)
+    shown, said = await explain_run(run.run_id, bench.settings)
     assert shown.tasks == run.tasks
     assert said == explain(run, work.leaves, ledger=bench.store.url(f"genesis/{run.run_id}"))
     (root,) = said.roots
@@ -130,14 +130,14 @@ async def test_the_record_of_an_earlier_execution_does_not_stand_for_a_later_end
     async def store():
         return bench.store
 
-    monkeypatch.setattr("genesis.execute.history.open_store", store)
+    monkeypatch.setattr("genesis.ledger.history.open_store", store)
     work = program(a_task("x"))
     run = await bench.run(work, Scripted(first=[ConnectionError("old")]))
     ledger_run = run.model_copy(
         update={"tasks": (Outcome(id="x", agent="first", state="cancelled"),), "state": "cancelled", "error": None}
     )
     await Ledger(bench.store, run.run_id).save(ledger_run)
-    shown, said = await explained_run(run.run_id, bench.settings)
+    shown, said = await explain_run(run.run_id, bench.settings)
     assert shown.tasks[0].state == "cancelled"
     assert (said.reason, said.failed) == ("cancelled", 0)
 

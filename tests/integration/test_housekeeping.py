@@ -19,13 +19,13 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 from prefect.states import Completed, Pending, Running
 from prefect.tasks import task
 
+from genesis.engine.observers import event_emitter as telling
 from genesis.errors import TaskError
-from genesis.execute import telling
-from genesis.execute.history import open_ledger
-from genesis.execute.purging import Purge, Purging
-from genesis.execute.purging.flow_runs import purge_flow_runs
 from genesis.flows.connection import connected
 from genesis.flows.deployed import housekeeping
+from genesis.ledger.history import open_ledger
+from genesis.retention import Purge, Purging
+from genesis.retention.flow_runs import purge_flow_runs
 from genesis.testing import ScriptedAgent, a_program, a_task
 from genesis.testing.prefect import Workbench, prefect_server
 

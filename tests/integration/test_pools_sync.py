@@ -20,10 +20,10 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.states import State
 
 from genesis.errors import RunError, ServiceError
-from genesis.execute.fleet.automations import takeover
-from genesis.execute.fleet.desired import Fleet, fleet_of
-from genesis.execute.fleet.diff import Change, compare
-from genesis.execute.fleet.server import change_server, look_at_server
+from genesis.fleet.automations import takeover
+from genesis.fleet.desired import Fleet, fleet_of
+from genesis.fleet.diff import Change, compare
+from genesis.fleet.server import change_server, look_at_server
 from genesis.flows.connection import connected
 from genesis.model import Registry
 from genesis.routing import load_registry

@@ -13,8 +13,8 @@ from prefect.client.orchestration import get_client
 from genesis.agents import functions_of, with_agents
 from genesis.agents.decorator import agent
 from genesis.compile import compile_program
+from genesis.engine.executor_context import equipment, executors
 from genesis.errors import TaskError
-from genesis.execute.equipment import equipment, executors
 from genesis.model import Program, Registry
 from genesis.testing import a_plan, a_program, a_task, an_agent, routed_to
 from genesis.testing.prefect import Workbench

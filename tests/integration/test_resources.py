@@ -16,7 +16,7 @@ from functools import partial
 
 import pytest
 
-from genesis.execute.ledger import Ledger
+from genesis.ledger import Ledger
 from genesis.resilience import Breaker
 from genesis.resilience.sqlite_store import SqliteStore
 from genesis.testing import ScriptedAgent, a_program, a_task

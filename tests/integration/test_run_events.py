@@ -11,8 +11,8 @@ from prefect.client.orchestration import get_client
 from prefect.flows import flow
 
 from genesis.agents import Result
+from genesis.engine.observers import event_emitter as telling
 from genesis.errors import TaskError
-from genesis.execute import telling
 from genesis.flows.deployed import orchestrate
 from genesis.testing import ScriptedAgent, a_program, a_task, an_agent
 from genesis.testing.prefect import Workbench

@@ -17,7 +17,7 @@ from prefect.logging import get_run_logger
 from prefect.logging.handlers import APILogHandler
 
 from genesis.agents import Result
-from genesis.execute.run_logs import lines_in_ui
+from genesis.engine.observers.run_logs import lines_in_ui
 from genesis.observability.logs import configure_logs
 from genesis.settings import LogSettings, Settings
 from genesis.testing import a_program, a_task

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from genesis.errors import ServiceError
-from genesis.execute.doctor import diagnose
-from genesis.execute.server import begin_api, down, ensure_api, status, up
-from genesis.execute.server.files import Record, ServerFiles
+from genesis.server import begin_api, down, ensure_api, status, up
+from genesis.server.doctor import diagnose
+from genesis.server.files import Record, ServerFiles
 from genesis.settings import ServerSettings, Settings
 from genesis.testing.processes import is_running
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 STARTER = """
 import sys
 from pathlib import Path
-from genesis.execute.server import up
+from genesis.server import up
 from genesis.settings import Settings
 info = up(Settings(home=Path(sys.argv[1])))
 assert "prefect" not in sys.modules

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from genesis.errors import ServiceError, UsageError
-from genesis.execute.doctor import diagnose
-from genesis.execute.server import Backends, down, status, up
-from genesis.execute.server.files import ServerFiles
+from genesis.server import Backends, down, status, up
+from genesis.server.doctor import diagnose
+from genesis.server.files import ServerFiles
 from genesis.settings import Settings
 from genesis.testing import ScriptedAgent, a_program, a_task
 from genesis.testing.services import prefect_on
@@ -222,7 +222,7 @@ def test_run_completes_although_what_is_behind_the_server_is_killed(
         finally:
             thread.join()
         assert run.state == "completed"
-        from genesis.execute.drain import drain
+        from genesis.prefect_api.drain import drain
 
         assert drain(api.api_url, print)
         port = int(api.api_url.split(":")[-1].split("/")[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 
-from genesis.execute.server import revive, status
+from genesis.server import revive, status
 from genesis.settings import Settings
 from genesis.testing.prefect import prefect_server
 

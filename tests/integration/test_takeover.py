@@ -17,9 +17,9 @@ from prefect.events.clients import get_events_client
 from prefect.events.schemas.events import Event
 from prefect.states import Completed, Failed, Pending, Running, State
 
-from genesis.execute.fleet.automations import ALIVE_EVENT, LOST_STATE, takeover
-from genesis.execute.fleet.diff import Change
-from genesis.execute.fleet.server import change_server
+from genesis.fleet.automations import ALIVE_EVENT, LOST_STATE, takeover
+from genesis.fleet.diff import Change
+from genesis.fleet.server import change_server
 from genesis.testing.services import ServiceMissingError, postgres, prefect_on
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(200)]

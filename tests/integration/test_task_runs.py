@@ -12,7 +12,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.events.worker import EventsWorker
 
-from genesis.execute import task_runs
+from genesis.engine import task_runs
 from genesis.testing import ScriptedAgent, a_program, a_task
 from genesis.testing.prefect import Workbench
 

@@ -17,7 +17,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import Cancelling, Crashed, Pending, Running
 
-from genesis.resilience.claims import claim_message
+from genesis.prefect_api.claims import claim_message
 from genesis.settings import PoolSettings
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from prefect.states import StateType
 
-from genesis.execute.ending import Ending, decide
+from genesis.engine.ending import Ending, decide
 from genesis.flows.orchestrate import final_state
 from genesis.model import FINISHED, ErrorInfo, Outcome, Run, RunState, TaskState
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genesis import errors
+from genesis.engine.attempts import error_info
 from genesis.errors import GenesisError
-from genesis.execute.attempt import error_info
 from genesis.model import ErrorInfo
 
 _TEXT = st.text(max_size=1500)

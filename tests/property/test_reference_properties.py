@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.compile import compile_program
-from genesis.execute.inputs import resolved_inputs
+from genesis.engine.inputs import resolved_inputs
 from genesis.model import AgentProfile, Plan, PythonExecutor, Registry, Route, RoutedPlan
 from genesis.structure import as_text, fill
 from genesis.testing import a_task

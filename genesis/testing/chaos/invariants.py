@@ -15,7 +15,7 @@ from genesis.resilience.machine import LEGAL
 from genesis.testing.chaos.witness import Seen
 
 if TYPE_CHECKING:
-    from genesis.execute.ledger import Ledger
+    from genesis.ledger import Ledger
 
 __all__ = [
     "breakers_are_legal",

@@ -10,7 +10,7 @@ from genesis.errors import ResourceError, ServiceError
 from genesis.testing.chaos.faults import Fault, FaultKind, Faults
 
 if TYPE_CHECKING:
-    from genesis.execute.ledger import Store
+    from genesis.ledger import Store
 
 __all__ = ["ChaosLedger", "Killed", "MortalLedger"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from bench.dispatch import AGENTS, PLAN, SIDES, Sample, Watch, report
 from bench.report import Bench, percentile
-from genesis.execute.fleet.desired import fleet_of
+from genesis.fleet.desired import fleet_of
 from genesis.model import Registry
 
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from genesis.cli.app import main
-from genesis.execute.doctor import diagnose
 from genesis.resilience import BreakerRules, SqliteStore
 from genesis.resilience.breakers import Breakers, state_file
+from genesis.server.doctor import diagnose
 from genesis.settings import Settings
 
 AGENTS = """

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from genesis.cli import deliver as deliver_module
 from genesis.cli.deliver import read_result
 from genesis.errors import UsageError
-from genesis.execute.ledger import FolderStore, Header, Ledger
+from genesis.ledger import FolderStore, Header, Ledger
 from genesis.model import Outcome, Run
 from genesis.planning import plan_document
 from genesis.testing import a_program, a_task

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from genesis.cli.explained import explanation_view
-from genesis.execute.explain import Explanation, Root, Skipped
 from genesis.model import Attempt, Cause, Diagnostic
+from genesis.report.explain import Explanation, Root, Skipped
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

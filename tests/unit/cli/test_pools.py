@@ -7,9 +7,9 @@ import pytest
 
 from genesis.cli.app import main
 from genesis.errors import ServiceError
-from genesis.execute.fleet import server
-from genesis.execute.fleet.diff import SeenAutomation, SeenPool, SeenServer
-from genesis.execute.server import Api
+from genesis.fleet import server
+from genesis.fleet.diff import SeenAutomation, SeenPool, SeenServer
+from genesis.server import Api
 
 AGENTS = "agents:\n  - {name: qa_agent, task_types: [test], max_concurrency: 3}\n"
 
@@ -48,9 +48,7 @@ def listed(monkeypatch):
     monkeypatch.setattr(server, "change_server", found.change)
     monkeypatch.setattr("genesis.cli.pools.before_prefect", lambda: None)
     monkeypatch.setattr("genesis.flows.connection.connected", nullcontext)
-    monkeypatch.setattr(
-        "genesis.execute.server.ensure_api", lambda _: Api("http://127.0.0.1:9/api", None, embedded=True)
-    )
+    monkeypatch.setattr("genesis.server.ensure_api", lambda _: Api("http://127.0.0.1:9/api", None, embedded=True))
     return found
 
 
@@ -171,7 +169,7 @@ def test_registry_with_errors_asks_no_server(call, tmp_path, monkeypatch, text, 
     def never(_):
         raise AssertionError("the server was asked")
 
-    monkeypatch.setattr("genesis.execute.server.ensure_api", never)
+    monkeypatch.setattr("genesis.server.ensure_api", never)
     (tmp_path / "mine.yaml").write_text(text)
     code, _, err = call("--agents", "mine.yaml")
     assert code == 1
@@ -182,5 +180,5 @@ def test_no_server_is_exit_code_4(call, monkeypatch):
     def gone(_):
         raise ServiceError("cannot be reached")
 
-    monkeypatch.setattr("genesis.execute.server.ensure_api", gone)
+    monkeypatch.setattr("genesis.server.ensure_api", gone)
     assert call("--agents", "mine.yaml")[0] == 4

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from genesis import retention as purging
 from genesis.cli.app import main
-from genesis.execute import purging
-from genesis.execute.history import open_ledger
-from genesis.execute.ledger import FolderStore, Header
+from genesis.ledger import FolderStore, Header
+from genesis.ledger.history import open_ledger
 from genesis.model import Outcome, Run
 from genesis.planning import plan_document
 from genesis.settings import Settings

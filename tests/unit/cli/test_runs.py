@@ -16,7 +16,7 @@ from genesis.cli import report as report_module
 from genesis.cli import runs as runs_module
 from genesis.cli.prefect import before_ledger
 from genesis.errors import UsageError
-from genesis.execute.ledger import FolderStore, Header, Ledger
+from genesis.ledger import FolderStore, Header, Ledger
 from genesis.model import Outcome, Run
 from genesis.planning import plan_document
 from genesis.testing import a_program, a_task

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from genesis.execute.ledger import FolderStore, LaneOrder, LaneState, Ledger, Owner
 from genesis.flows.lane import Lane
+from genesis.ledger import FolderStore, LaneOrder, LaneState, Ledger, Owner
 
 OWNER = Owner(flow_run_id="f", host="h", pid=1)
 ORDER = LaneOrder(tasks=("a",), fingerprints=("x",), owner=OWNER)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from genesis.execute.ledger import FolderStore, Ledger
-from genesis.execute.session import Course, Session
+from genesis.engine.run_context import Session
 from genesis.flows.orchestrate import _name, _tags
+from genesis.ledger import FolderStore, Ledger
+from genesis.ledger.program_state import ProgramState
 from genesis.settings import Settings
 from genesis.testing import a_program, a_task
 
@@ -22,7 +23,7 @@ def test_a_rehearsal_and_a_tenant_are_told_by_a_tag(rehearse, tenant, tags, name
     program = a_program(a_task("a"), request="Do\nit")
     ledger = Ledger(FolderStore(tmp_path), "r-1")
     session = Session(
-        Course(program),
+        ProgramState(program),
         ledger,
         "c-1",
         Settings(),

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from genesis.execute.ledger import Header
 from genesis.flows.launch import _overridden
 from genesis.flows.orchestrate import final_state
+from genesis.ledger import Header
 from genesis.model import Budget, ErrorInfo, Outcome, Run
 from genesis.pipeline import program_of
 from genesis.planning import plan_document

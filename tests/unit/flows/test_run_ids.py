@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 import pytest
 from prefect.client.schemas.objects import FlowRun
 
+from genesis.engine.run_lease import owner_here
 from genesis.errors import RunError
-from genesis.execute.custody import owner_here
-from genesis.execute.history import open_ledger
-from genesis.execute.ledger import FolderStore, Header, RunLock
 from genesis.flows import launch
 from genesis.flows.deployed_run import ledger_of, run_id_of
 from genesis.flows.launch import Launch, start_run
+from genesis.ledger import FolderStore, Header, RunLock
+from genesis.ledger.history import open_ledger
 from genesis.planning import plan_document
 from genesis.settings import Settings
 from genesis.testing import a_program, a_task

@@ -43,7 +43,7 @@ def test_secret_settings_are_found_at_any_depth():
 
 
 def test_a_secret_that_an_agent_asks_for_is_known_from_then_on(monkeypatch):
-    from genesis.execute.environment import secret
+    from genesis.prefect_api.environment import secret
 
     monkeypatch.setenv("LOGIN_OF_THE_AGENT", "of-the-agent-1")
     assert secret("LOGIN_OF_THE_AGENT") == "of-the-agent-1"

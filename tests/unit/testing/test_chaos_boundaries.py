@@ -11,7 +11,7 @@ import pytest
 
 from genesis.agents.contract import Result, Work
 from genesis.errors import ResourceError, ServiceError
-from genesis.execute.ledger import FolderStore
+from genesis.ledger import FolderStore
 from genesis.resilience import SqliteStore, StoreError
 from genesis.testing import ScriptedAgent, an_agent
 from genesis.testing.chaos import (

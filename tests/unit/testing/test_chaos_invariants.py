@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from genesis.agents.contract import Result, Work
-from genesis.execute.ledger import FolderStore, Ledger
+from genesis.ledger import FolderStore, Ledger
 from genesis.model import Outcome, Route, Run
 from genesis.resilience import BreakerEvent
 from genesis.testing import Effects, ScriptedAgent, Witness, a_plan, a_program, a_task, an_agent, routed_to

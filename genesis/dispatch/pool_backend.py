@@ -1,0 +1,403 @@
+"""The agents' pools as a place where leaves run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRunResult, StateType
+
+from genesis.dispatch.background_tasks import Errands
+from genesis.dispatch.batcher import Outbox
+from genesis.dispatch.child import Child
+from genesis.dispatch.children import FINAL, Children
+from genesis.dispatch.dispatcher import Dispatcher
+from genesis.dispatch.lanes import Lanes
+from genesis.dispatch.pending_outcomes import Desk
+from genesis.dispatch.pools import Pools
+from genesis.dispatch.previous_dispatches import earlier_children
+from genesis.dispatch.retry_decision import End
+from genesis.dispatch.waiter import Waiter
+from genesis.dispatch.watchdog import Oversight, close_child, stop_child
+from genesis.engine.attempts import error_info
+from genesis.engine.run_context import Session
+from genesis.engine.task_runs import Node
+from genesis.errors import RunError
+from genesis.ledger import is_done
+from genesis.model import FINISHED, KEPT, Leaf, Outcome
+from genesis.observability.correlation import here
+from genesis.prefect_api.line import Away, Line, connect, impatient
+
+__all__ = ["PoolPlace"]
+
+_log = logging.getLogger(__name__)
+_LAST_WORD_S = 6.0
+"""How long a child whose work is done may take to say that it has ended."""
+_STOPPED_S = 8.0
+"""How long children that were told to stop are waited for: their workers end them within 2 s, then by force."""
+
+
+def _nothing(text: str) -> None:
+    """Say nothing."""
+    del text
+
+
+class _Finished:
+    """The leaves whose work is done, or is a person's to do."""
+
+    def __init__(self, outcomes: Mapping[int, Outcome]):
+        self._outcomes = outcomes
+
+    def __contains__(self, index: object) -> bool:
+        outcome = self._outcomes.get(index) if isinstance(index, int) else None
+        return outcome is not None and outcome.state in KEPT
+
+
+class PoolPlace:
+    """Runs each leaf in a child flow run on the work pool of its agent. Enter it inside the orchestrating flow run.
+
+    Args:
+        session: What to run and with what.
+        flow_run_id: The orchestrating flow run.
+        outcomes: Outcomes of the leaves that are final, by index; the caller adds to it.
+        say: Is told what a person should know or do: a pool without workers, an API that is away.
+    """
+
+    grace_s = _STOPPED_S + 2.0
+
+    def __init__(
+        self,
+        session: Session,
+        flow_run_id: UUID,
+        outcomes: Mapping[int, Outcome],
+        *,
+        say: Callable[[str], None] = _nothing,
+    ):
+        self.stopped: list[str] = []
+        """Names of the children that were told to stop."""
+        self._session = session
+        self._flow_run_id = flow_run_id
+        self._outcomes = outcomes
+        self._say = say
+        self._leaves = session.program.leaves
+        self._why: str | None = None
+        self._suspended = False
+        self._kept_back: list[Leaf] = []
+        """Leaves with other agents than the program's, which wait until the run goes on."""
+        self._attempts: dict[int, int] = {}
+        self._ran: set[int] = set()
+        self._traces: dict[int, str] = {}
+        """Where leaves are in the trace, which whoever sends them need not be in."""
+        self._stack = AsyncExitStack()
+        self._line: Line | None = None
+        self._errands = Errands(impatient())
+        self._desk = Desk(session)
+        self._children = Children(
+            session,
+            self._desk,
+            self._errands,
+            again=self._send_again,
+            moved=self._send_held,
+            ever_ran=self._ever_ran,
+            clock=time.monotonic,
+        )
+        self._lanes = Lanes(session, self._children, wanted=self._wanted, moved=self._send_held, clock=time.monotonic)
+        self._outbox = Outbox(
+            session.program,
+            session.settings.pools,
+            self._children.pace,
+            final=_Finished(outcomes),
+            free=self._is_free,
+            waiting=self._children.not_begun,
+            lanes=self._lanes,
+            send=self._send,
+            clock=time.monotonic,
+        )
+
+    async def __aenter__(self) -> Self:
+        self._line = line = await self._stack.enter_async_context(connect(self._say))
+        self._pools = Pools(line, self._say)
+        self._dispatcher = Dispatcher(line, self._pools, self._session, self._flow_run_id)
+        self._waiter = Waiter(line, self._session.run_id, self._children, lambda: list(self._children.living.values()))
+        self._oversight = Oversight(line, self._pools, self._children, self._session)
+        await self._session.ledger.suspend(suspended=False)
+        self._lanes.owner = await self._session.ledger.owner()
+        turns = partial(self._lanes.take_turns, line)
+        for loop in (self._waiter.listen, self._waiter.poll, self._oversight.watch, self._lanes.watch, turns):
+            self._errands.keep(loop)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what is not needed any more. After a fault children are left to the next execution, which finds them."""
+        if error is None:
+            await asyncio.gather(*(self._leave(child) for child in tuple(self._children.living.values())))
+        self._outbox.close()
+        await self._errands.close()
+        await self._stack.aclose()
+        self._line = None
+
+    async def run(self, leaf: Leaf) -> Outcome:
+        """Run a leaf, whose upstream leaves are done, until it is final. What is returned is in the ledger.
+
+        After `cancel` a cancelled call records the leaf as cancelled. Before, it leaves everything as it is.
+
+        Raises:
+            GenesisError: The ledger cannot be written.
+        """
+        self._keep_up()
+        if (traceparent := here()) is not None:
+            self._traces[leaf.index] = traceparent
+        outcome = self._desk.ask(leaf)
+        if leaf.index in self._ran:  # it failed, and is to be done once more
+            self._children.taken.discard(leaf.index)
+        try:
+            if self._desk.has(leaf.index):
+                await self._desk.take_early(leaf)
+            elif self._why is not None and leaf.index not in self._children.taken:
+                await self._desk.conclude(leaf, "cancelled")
+            elif leaf.index in self._children.taken:
+                self._children.show(leaf)
+            elif leaf.agent != self._leaves[leaf.index].agent:
+                self._send_alone(leaf)  # what travels together has the agents of the program
+            else:
+                self._outbox.put(leaf)
+            return await outcome
+        except asyncio.CancelledError:
+            if self._why is None:  # this execution ends, and not the run: whoever takes it over finds the child
+                raise
+            known = await self._session.ledger.outcome(leaf)
+            if known is not None and known.state in FINISHED:  # it was just being taken in
+                return known
+            return await self._session.ledger.adopt(leaf, self._desk.without_record(leaf, "cancelled"))
+        finally:
+            self._ran.add(leaf.index)
+            self._outbox.drop(leaf)
+            self._desk.leave(leaf)
+
+    def suspend(self, suspended: bool) -> None:
+        """Dispatch nothing for now, or go on. Workers read in the ledger that they begin no leaf meanwhile."""
+        self._suspended = suspended
+        self._outbox.hold(suspended)
+        self._errand(self._session.ledger.suspend(suspended=suspended), ())
+        if not suspended:
+            for leaf in self._kept_back:
+                self._send([leaf])
+            self._kept_back.clear()
+
+    def nodes(self) -> dict[int, Node]:
+        """Name the flow runs of this execution's leaves, which take the place of the task runs that link them."""
+        return {index: FlowRunResult(id=flow_run) for index, flow_run in self._children.links.items()}
+
+    def cancel(self, why: str) -> None:
+        """Stop all children, and dispatch no more. `run` then returns what came of its leaf: as a rule, cancelled."""
+        if self._why is not None:
+            return
+        self._why = why
+        self._outbox.close()
+        _log.info("the children are stopped", extra={"reason": why})
+        for child in self._children.living.values():
+            self._errand(self._stop(child), child.leaves)
+        self._errand(self._conclude_all(), ())
+
+    async def attach(self) -> dict[int, Outcome]:
+        """Find what earlier executions of the run dispatched, before anything is run.
+
+        Children that ended have their finished leaves adopted, and so has every attempt whose record is in the ledger,
+        whatever the server still knows of it. Children that live are waited for by `run`.
+
+        Returns:
+            The outcomes that were adopted, by leaf index.
+        """
+        adopted: dict[int, Outcome] = {}
+        found = await earlier_children(self._reached, self._session.ledger, self._session.program)
+        for earlier in found:
+            for leaf in earlier.child.leaves:
+                self._attempts[leaf.index] = max(self._attempts.get(leaf.index, 0), earlier.child.attempt)
+            adopted |= await self._adopted(earlier.child, adopted)
+        for leaf, outcome in await self._session.ledger.attempted(self._leaves):
+            if not self._is_settled(leaf, adopted) and is_done(leaf, {leaf.index: outcome}):
+                adopted[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
+        for earlier in found:
+            needed = [leaf for leaf in earlier.child.leaves if not self._is_settled(leaf, adopted)]
+            if not earlier.final and not needed:
+                await self._lanes.close(earlier.child)
+            if not needed or not self._children.taken.isdisjoint(leaf.index for leaf in needed):
+                continue
+            if not earlier.final:
+                self._children.add(earlier.child)
+            elif earlier.lost and await self._maybe_done(earlier.child, needed):
+                self._children.add(earlier.child)
+                end = End(earlier.child.state, earlier.lost, lost=True)
+                self._errand(self._children.finish(earlier.child, end), needed)
+        return adopted
+
+    async def _maybe_done(self, child: Child, leaves: Sequence[Leaf]) -> bool:
+        """Whether leaves whose latest child lost its worker may have had effects that nobody has judged yet."""
+        latest = [leaf for leaf in leaves if leaf.side_effects and self._attempts[leaf.index] == child.attempt]
+        return any([await self._session.ledger.outcome(leaf) is None for leaf in latest])
+
+    async def _adopted(self, child: Child, adopted: Mapping[int, Outcome]) -> dict[int, Outcome]:
+        new: dict[int, Outcome] = {}
+        for leaf in child.leaves:
+            outcome = await self._session.ledger.attempt(leaf, str(child.id))
+            if outcome is None:
+                continue
+            child.done.add(leaf.index)
+            if is_done(leaf, {leaf.index: outcome}) and not self._is_settled(leaf, adopted):
+                new[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
+        return new
+
+    def _is_settled(self, leaf: Leaf, adopted: Mapping[int, Outcome]) -> bool:
+        return leaf.index in adopted or leaf.index in _Finished(self._outcomes)
+
+    @property
+    def _gathered(self) -> set[str]:
+        return {amendment.task for amendment in self._session.course.amendments}
+
+    @property
+    def _reached(self) -> Line:
+        if self._line is None:
+            raise RunError("leaves are run while the place is open")
+        return self._line
+
+    def _keep_up(self) -> None:
+        """Take in what was added to the plan since."""
+        program = self._session.program
+        if program.leaves is not self._leaves:
+            self._leaves = program.leaves
+            self._outbox.use(program)
+
+    def _is_free(self, index: int) -> bool:
+        """Whether a leaf may share a child.
+
+        It is in none, was in none that went wrong, waits for no person, and is work and not the sum of a group's.
+        """
+        return (
+            index not in self._children.taken
+            and self._leaves[index].path not in self._gathered
+            and index not in self._attempts
+            and index not in self._outcomes
+            and not self._leaves[index].approval
+            and not self._waits_for_a_person(self._leaves[index])
+        )
+
+    def _waits_for_a_person(self, leaf: Leaf) -> bool:
+        """Whether a leaf comes right after a work order whose result it needs."""
+        if self._session.is_brief(leaf):
+            return False
+        done = {
+            source for source in leaf.after if source in self._outcomes and self._outcomes[source].state in FINISHED
+        }
+        return any(self._session.is_brief(self._leaves[source]) for source in leaf.after if source not in done)
+
+    def _send_again(self, leaf: Leaf) -> None:
+        self._outbox.put(leaf)
+
+    def _send_held(self) -> None:
+        self._outbox.moved()
+
+    def _send_alone(self, leaf: Leaf) -> None:
+        if self._suspended:
+            self._kept_back.append(leaf)
+        else:
+            self._send([leaf])
+
+    def _send(self, leaves: Sequence[Leaf], lane: Child | None = None) -> None:
+        self._children.taken.update(leaf.index for leaf in leaves)
+        if lane is None:
+            self._errand(self._dispatch(leaves), leaves)
+            return
+        for leaf in leaves:
+            self._attempts[leaf.index] = 1
+        self._children.give(lane, leaves)
+        self._errand(self._lanes.give(lane, leaves, self._trace(leaves)), leaves)
+
+    def _wanted(self, child: Child) -> bool:
+        """Whether some leaf that a child could do is neither dispatched nor final."""
+        agent = child.leaves[0].agent
+        return any(
+            leaf.agent == agent and leaf.index not in self._children.taken and leaf.index not in self._outcomes
+            for leaf in self._leaves[: child.known]
+        )
+
+    async def _dispatch(self, leaves: Sequence[Leaf]) -> None:
+        try:
+            child = await self._dispatched(leaves)
+        finally:
+            self._outbox.sent(leaves[0].agent)
+        if child.state in FINAL:  # made by an earlier execution that `attach` did not see
+            await self._children.take_over(child)
+            return
+        self._children.add(child)
+        self._lanes.wake()
+        self._waiter.wake()
+        self._oversight.wake()
+        if self._why is not None:
+            await self._stop(child)
+
+    async def _dispatched(self, leaves: Sequence[Leaf]) -> Child:
+        own = {leaf.index for leaf in leaves}
+        links = self._children.links
+        after = dict.fromkeys(links[s] for leaf in leaves for s in leaf.after if s in links and s not in own)
+        attempt = self._attempts.get(leaves[0].index, 0) + 1
+        for leaf in leaves:
+            self._attempts[leaf.index] = attempt
+        return await self._dispatcher.dispatch(leaves, attempt, after, trace=self._trace(leaves))
+
+    def _trace(self, leaves: Sequence[Leaf]) -> str | None:
+        return next((self._traces[leaf.index] for leaf in leaves if leaf.index in self._traces), None)
+
+    async def _stop(self, child: Child) -> None:
+        if await stop_child(self._reached, child):
+            self.stopped.append(child.name)
+
+    async def _leave(self, child: Child) -> None:
+        """See that a child ends that is needed no more.
+
+        One whose leaves are all in the ledger is about to say so by itself. Where its worker was lost in that moment,
+        nobody would ever end it: a flow run that is to be cancelled holds its slot until its worker says that it is.
+        """
+        if child.current is not None:
+            await self._stop(child)
+            return
+        await self._lanes.close(child)
+        try:
+            async with asyncio.timeout(_LAST_WORD_S):
+                await child.over.wait()
+        except TimeoutError:
+            await close_child(self._reached, child)
+
+    async def _conclude_all(self) -> None:
+        """Wait for what was told to stop, then for nothing more."""
+        for leaf in self._desk.asked:
+            if leaf.index not in self._children.taken:
+                await self._desk.conclude(leaf, "cancelled")
+        await asyncio.sleep(_STOPPED_S)
+        for leaf in self._desk.asked:
+            await self._desk.conclude(leaf, "cancelled")
+
+    async def _ever_ran(self, child: Child) -> bool:
+        """Read whether a child ever ran; where that cannot be known it may have."""
+        try:
+            states = await self._reached.once("read_states", lambda client: client.read_flow_run_states(child.id))
+        except Away:
+            return True
+        return any(state.type is StateType.RUNNING for state in states)
+
+    def _errand(self, work: Coroutine[Any, Any, None], leaves: Sequence[Leaf]) -> None:
+        async def failed(error: Exception) -> None:
+            for leaf in leaves:
+                self._children.taken.discard(leaf.index)
+                if self._desk.waits(leaf):
+                    await self._desk.conclude(leaf, "failed", error_info(error))
+
+        self._errands.run(work, failed)

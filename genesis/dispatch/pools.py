@@ -1,0 +1,126 @@
+"""What can be wrong with an agent's deployment or pool, in words, with what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from uuid import UUID
+
+from prefect.client.schemas.objects import WorkerStatus, WorkPool
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectNotFound
+
+from genesis.dispatch.child import short_pool
+from genesis.prefect_api.line import Line
+
+__all__ = ["FLOW_NAME", "Pools"]
+
+_log = logging.getLogger(__name__)
+FLOW_NAME = "agent_task"
+_WORKERLESS = (":push", ":managed")
+"""Ends of the types of pools that have no workers."""
+
+
+class Pools:
+    """The deployments and pools of a run's agents.
+
+    Args:
+        line: The way to the API.
+        say: Is told what is wrong, once until it changes.
+    """
+
+    def __init__(self, line: Line, say: Callable[[str], None]):
+        self._line = line
+        self._say = say
+        self._deployments: dict[str, UUID] = {}
+        self._queues: dict[str, UUID | None] = {}
+        self._said: dict[str, str] = {}
+        self._reading = asyncio.Lock()
+
+    async def deployment(self, pool: str) -> UUID | None:
+        """Give the id of a pool's deployment, read once; None where there is none."""
+        async with self._reading:
+            if pool not in self._deployments:
+                found = await self._read_deployment(pool)
+                if found is None:
+                    return None
+                self._deployments[pool] = found.id
+        return self._deployments[pool]
+
+    def forget(self, pool: str) -> None:
+        """Read a pool's deployment again: it was deleted, and perhaps made anew."""
+        self._deployments.pop(pool, None)
+
+    async def trouble(self, pool: str) -> str | None:
+        """Look why nobody takes what a pool has to do, and say so; None where nothing is wrong.
+
+        Raises:
+            Away: The API does not answer now.
+        """
+        found = await self._trouble(pool)
+        if found is None:
+            self.clear(pool)
+        elif self._said.get(pool) != found:
+            self._said[pool] = found
+            _log.info("a pool does not work", extra={"pool": pool, "reason": found})
+            self._say(found)
+        return found
+
+    def queue(self, pool: str) -> UUID | None:
+        """Give the queue that a pool's deployment has, as `trouble` saw it last."""
+        return self._queues.get(pool)
+
+    def clear(self, pool: str) -> None:
+        """Note that a pool works."""
+        if self._said.pop(pool, None) is not None:
+            _log.info("a pool works again", extra={"pool": pool})
+            self._say(f"pool {pool!r} works now")
+
+    async def _trouble(self, pool: str) -> str | None:
+        deployment = await self._read_deployment(pool)
+        if deployment is None:
+            self.forget(pool)
+            return (
+                f"there is no deployment '{FLOW_NAME}/{short_pool(pool)}' for pool {pool!r}; "
+                "run: genesis pools sync, then: prefect deploy --all"
+            )
+        name = deployment.work_pool_name
+        self._queues[pool] = deployment.work_queue_id
+        try:
+            found = await self._line.once("read_pool", lambda client: client.read_work_pool(name or pool))
+        except ObjectNotFound:
+            return f"there is no work pool {pool!r}; run: genesis pools sync, then: prefect deploy --all"
+        if name is None:
+            return f"deployment '{FLOW_NAME}/{short_pool(pool)}' has no work pool; run: prefect deploy --all"
+        return await self._pool_trouble(found, deployment)
+
+    async def _pool_trouble(self, pool: WorkPool, deployment: DeploymentResponse) -> str | None:
+        name = pool.name
+        if pool.is_paused:
+            return f"work pool {name!r} is paused; run: prefect work-pool resume {name}"
+        if pool.concurrency_limit == 0:
+            return f"work pool {name!r} has a limit of 0; run: genesis pools sync"
+        queue = deployment.work_queue_name
+        if queue is not None and await self._queue_paused(name, queue):
+            return f"queue {queue!r} of work pool {name!r} is paused; run: prefect work-queue resume {queue} -p {name}"
+        if pool.type.endswith(_WORKERLESS):
+            return None
+        workers = await self._line.once("read_workers", lambda client: client.read_workers_for_work_pool(name))
+        if not any(worker.status is WorkerStatus.ONLINE for worker in workers):
+            return f"no worker serves work pool {name!r}; run: genesis worker --agents {short_pool(name)}"
+        return None
+
+    async def _queue_paused(self, pool: str, queue: str) -> bool:
+        try:
+            found = await self._line.once("read_queue", lambda client: client.read_work_queue_by_name(queue, pool))
+        except ObjectNotFound:
+            return False
+        return found.is_paused
+
+    async def _read_deployment(self, pool: str) -> DeploymentResponse | None:
+        name = f"{FLOW_NAME}/{short_pool(pool)}"
+        try:
+            return await self._line.once("read_deployment", lambda client: client.read_deployment_by_name(name))
+        except ObjectNotFound:
+            return None

@@ -1,0 +1,166 @@
+"""Hear of children: one subscription to events for a whole run, and a poll for what it misses.
+
+The server drops events for a subscriber that has 256 waiting, and the socket can die unnoticed. So the poll never
+stops: it gets slower while the socket brings everything first, and quick as soon as it finds something itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+import httpx
+import orjson
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import StateType
+from prefect.events import Event
+from prefect.events.clients import get_events_subscriber
+from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
+from websockets.exceptions import WebSocketException
+
+from genesis.dispatch.child import Child, run_tag
+from genesis.prefect_api.line import Away, Line
+
+__all__ = ["Listener", "Waiter", "read_children"]
+
+_log = logging.getLogger(__name__)
+_LEAF_ENDED = "genesis.leaf.ended"
+_FLOW_RUN = "prefect.flow-run."
+_UNHEARD = [f"{_FLOW_RUN}{name}" for name in ("Scheduled", "Late", "Pending", "heartbeat", "AwaitingConcurrencySlot")]
+"""Events that tell nothing new, and would crowd out others."""
+_CONNECT_S = 20.0
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 5.0
+_PAGE = 200
+"""Most flow runs that the API gives at once."""
+
+
+class Listener(Protocol):
+    """Is told of children. Called in the loop; it must not block."""
+
+    def leaf_ended(self, child: UUID, path: str) -> None:
+        """Hear that a leaf's record is written."""
+
+    def child_changed(self, child: UUID, state: StateType, message: str) -> bool:
+        """Hear of a child's state; says whether that was new and of weight."""
+
+    def child_missing(self, child: UUID) -> None:
+        """Hear that there is no such flow run."""
+
+
+class Waiter:
+    """Listens and polls for the children of one run.
+
+    Args:
+        line: The way to the API.
+        run_id: The run.
+        listener: Is told.
+        living: Gives the children that have not ended.
+    """
+
+    def __init__(self, line: Line, run_id: str, listener: Listener, living: Callable[[], Sequence[Child]]):
+        self._line = line
+        self._listener = listener
+        self._living = living
+        self._wake = asyncio.Event()
+        self.connected = False
+        """Whether the subscription is up, as far as is known."""
+        self._filter = {
+            "event": EventNameFilter(prefix=[_LEAF_ENDED, _FLOW_RUN], exclude_prefix=_UNHEARD),
+            "related": EventRelatedFilter(id=[f"prefect.tag.{run_tag(run_id)}"]),
+        }
+
+    def wake(self) -> None:
+        """Say that there is something to wait for."""
+        self._wake.set()
+
+    async def listen(self) -> None:
+        """Listen for ever, connecting again whenever the connection is lost."""
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                subscriber = get_events_subscriber(EventFilter(**self._filter), 0, reconnect_on_clean_close=False)
+                async with asyncio.timeout(_CONNECT_S):
+                    await subscriber.__aenter__()
+                try:
+                    self.connected = True
+                    async for event in subscriber:
+                        pause = _FIRST_PAUSE_S
+                        self._hear(event)
+                finally:
+                    await subscriber.__aexit__(None, None, None)
+            except (OSError, TimeoutError, WebSocketException, httpx.HTTPError, orjson.JSONDecodeError) as error:
+                _log.debug("the event subscription ended", extra={"reason": repr(error)})
+            finally:
+                self.connected = False
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE_S, pause * 2)
+
+    async def poll(self) -> None:
+        """Poll for ever while children live."""
+        pause = _FIRST_PAUSE_S
+        while True:
+            while not self._living():
+                self._wake.clear()
+                await self._wake.wait()
+                pause = _FIRST_PAUSE_S
+            await asyncio.sleep(pause)
+            try:
+                news = await self._look()
+            except Away:
+                pause = _FIRST_PAUSE_S
+                await asyncio.sleep(pause)
+                continue
+            pause = min(_LONGEST_PAUSE_S, pause * 1.6) if self.connected and not news else _FIRST_PAUSE_S
+
+    async def _look(self) -> bool:
+        """Read the states of all living children at once; says whether something was new."""
+        news = False
+        living = list(self._living())
+        for start in range(0, len(living), _PAGE):
+            asked = living[start : start + _PAGE]
+            found = await read_children(self._line, [child.id for child in asked])
+            for child in asked:
+                if child.id not in found:
+                    self._listener.child_missing(child.id)
+                    continue
+                news |= self._listener.child_changed(child.id, *found[child.id])
+        return news
+
+    def _hear(self, event: Event) -> None:
+        if event.event == _LEAF_ENDED:
+            child, path = _uuid(event.payload.get("flow_run_id")), event.payload.get("path")
+            if child is not None and isinstance(path, str):
+                self._listener.leaf_ended(child, path)
+            return
+        child = _uuid(event.resource.id.rpartition(".")[2])
+        state: Any = event.payload.get("validated_state") or {}
+        kind = state.get("type")
+        if child is not None and kind in StateType.__members__:
+            self._listener.child_changed(child, StateType(kind), state.get("message") or "")
+
+
+async def read_children(line: Line, ids: list[UUID]) -> dict[UUID, tuple[StateType, str]]:
+    """Read the states of flow runs, at most a page of them.
+
+    Raises:
+        Away: The API does not answer now.
+    """
+    wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
+    flow_runs = await line.once(
+        "read_flow_runs", lambda client: client.read_flow_runs(flow_run_filter=wanted, limit=len(ids))
+    )
+    return {
+        run.id: (run.state.type, run.state.message or "") if run.state else (StateType.SCHEDULED, "")
+        for run in flow_runs
+    }
+
+
+def _uuid(text: Any) -> UUID | None:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None

@@ -1,0 +1,239 @@
+"""Look every second whether a child waits for nobody, has run out of time, or has lost its worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.responses import OrchestrationResult
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling, Completed, Crashed
+
+from genesis.dispatch.child import Child, allowance_s
+from genesis.dispatch.children import Children
+from genesis.dispatch.heartbeat_monitor import Losses
+from genesis.dispatch.pools import Pools
+from genesis.dispatch.retry_decision import End
+from genesis.engine.run_context import Session
+from genesis.model import ErrorInfo
+from genesis.prefect_api.claims import lost_message
+from genesis.prefect_api.line import Away, Line
+
+__all__ = ["Oversight", "close_child", "stop_child"]
+
+_log = logging.getLogger(__name__)
+_TICK_S = 1.0
+_UNTAKEN_S = 3.0
+"""A child that nobody took for this long makes its pool suspect; said within five seconds."""
+_POOL_AGAIN_S = 5.0
+_PENDING_S = 600.0
+"""How long a child that was taken may need to begin: pulling an image, waiting for a node."""
+_AWAY_EXTRA_S = 120.0
+"""How long past its time a child is left alone while the API is away."""
+_AWAY_LOOK_S = 5.0
+_STOP_S = 10.0
+
+
+class Oversight:
+    """Oversees the living children of a run.
+
+    Args:
+        line: The way to the API.
+        pools: The agents' pools.
+        children: The living children.
+        session: The run.
+    """
+
+    def __init__(self, line: Line, pools: Pools, children: Children, session: Session):
+        how = session.settings.pools
+        self._line = line
+        self._pools = pools
+        self._children = children
+        self._session = session
+        self._losses = Losses(line, lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + 3 * _TICK_S)
+        self._quiet_s = min(how.heartbeat_s, how.lost_after_s / 2)
+        self._next: dict[str, float] = {}
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that there is something to oversee."""
+        self._wake.set()
+
+    async def watch(self) -> None:
+        """Watch for ever while children live."""
+        while True:
+            while not self._children.living:
+                self._wake.clear()
+                await self._wake.wait()
+            await asyncio.sleep(_TICK_S)
+            try:
+                await self.tick()
+            except Away:
+                continue
+
+    async def tick(self) -> None:
+        """Look once.
+
+        Raises:
+            Away: The API does not answer now.
+        """
+        if self._line.away_since is not None:
+            await self._look_into_ledger()
+        await self._overdue()
+        if self._line.away_since is None:
+            await self._untaken()
+            await self._lost()
+
+    def _now(self) -> float:
+        return self._line.clock()
+
+    def _living(self, *states: StateType) -> list[Child]:
+        return [child for child in self._children.living.values() if child.state in states]
+
+    def _due(self, what: str, pause_s: float) -> bool:
+        """Whether something is to be done again by now."""
+        if self._now() < self._next.get(what, 0.0):
+            return False
+        self._next[what] = self._now() + pause_s
+        return True
+
+    async def _look_into_ledger(self) -> None:
+        """Take in records while the API cannot tell of them: workers go on without it."""
+        if self._due("ledger", _AWAY_LOOK_S):
+            for child in self._living(StateType.PENDING, StateType.RUNNING):
+                await self._children.collect(child)
+
+    async def _overdue(self) -> None:
+        now = self._now()
+        grace_s = _AWAY_EXTRA_S if self._line.away_since is not None else 0.0
+        for child in self._living(StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED):
+            limit = self._limit(child)
+            if limit is not None and now - child.state_at > limit[0] + grace_s:
+                await self._give_up(
+                    child, End(child.state, error=limit[1], all_fail=child.state is not StateType.RUNNING)
+                )
+
+    def _limit(self, child: Child) -> tuple[float, ErrorInfo] | None:
+        """Say how long a child may stay as it is, and what it means when it stays longer."""
+        if child.state is StateType.RUNNING:
+            if child.current is None:
+                return None
+            limit_s = allowance_s(child.current, self._session.settings)
+            message = f"flow run {str(child.id)!r} on pool {child.pool!r} did not end it within {limit_s:g} s"
+            hint = "its own time limit did not end it: look at the worker, or give it more with `timeout_s`"
+            return limit_s, ErrorInfo(code="GEN-TASK-TIMEOUT", message=message, hint=hint)
+        timeout_s = self._session.settings.pools.dispatch_timeout_s
+        if child.state is StateType.PENDING:
+            limit_s = max(_PENDING_S, timeout_s or 0.0)
+            message = f"flow run {str(child.id)!r} was taken by a worker of pool {child.pool!r} and never began"
+            hint = "look at the worker and at what it runs flow runs on; then resume"
+            return limit_s, ErrorInfo(code="GEN-DISPATCH-NOT-BEGUN", message=message, hint=hint)
+        if timeout_s is None:
+            return None
+        message = f"no worker of pool {child.pool!r} took flow run {str(child.id)!r} within {timeout_s:g} s"
+        hint = "start workers, or raise GENESIS_POOLS__DISPATCH_TIMEOUT_S; then resume"
+        return timeout_s, ErrorInfo(code="GEN-DISPATCH-NO-WORKER", message=message, hint=hint)
+
+    async def _untaken(self) -> None:
+        """Look at the pools of children that nobody takes."""
+        waiting = self._living(StateType.SCHEDULED)
+        suspects = [child for child in waiting if self._now() - child.state_at >= _UNTAKEN_S]
+        for pool in dict.fromkeys(child.pool for child in suspects):
+            if not self._due(pool, _POOL_AGAIN_S):
+                continue
+            trouble = await self._pools.trouble(pool)
+            if trouble is None:
+                for child in suspects:
+                    if child.pool == pool and child.queue != self._pools.queue(pool):
+                        await self._withdraw(child)
+            if trouble is None or self._session.settings.pools.no_worker == "wait":
+                continue
+            reason, _, hint = trouble.partition("; ")
+            error = ErrorInfo(code="GEN-DISPATCH-NO-WORKER", message=reason, hint=hint)
+            for child in suspects:
+                if child.pool == pool:
+                    await self._give_up(child, End(child.state, error=error, all_fail=True))
+
+    async def _withdraw(self, child: Child) -> None:
+        """Have the leaves of a child dispatched anew whose pool was deleted, and made again: nobody can take it."""
+        try:
+            flow_run = await self._line.once("read_flow_run", lambda client: client.read_flow_run(child.id))
+        except ObjectNotFound:
+            self._children.child_missing(child.id)
+            return
+        if flow_run.work_queue_id is None and flow_run.state_type is StateType.SCHEDULED:
+            why = f"pool {child.pool!r} was deleted and made again"
+            await self._give_up(child, End(StateType.CANCELLED, why, stale=True))
+
+    async def _lost(self) -> None:
+        """Look after the workers of children that have said nothing for a while."""
+        now = self._now()
+        quiet = [
+            child
+            for child in self._living(StateType.PENDING, StateType.RUNNING)
+            if now - child.heard_at >= self._quiet_s
+        ]
+        if not quiet or not self._due("workers", self._session.settings.pools.heartbeat_s):
+            return
+        lost = await self._losses.look(quiet)
+        ends = await asyncio.gather(
+            *(self._crash(child, lost_message(worker)) for child, worker in lost), return_exceptions=True
+        )
+        for error in ends:
+            if error is not None:
+                raise error
+
+    async def _crash(self, child: Child, why: str) -> None:
+        """Fence a child whose worker is lost, and deal with its leaves; one that has ended after all is left alone."""
+        _log.warning("a worker was lost", extra={"flow_run": str(child.id), "reason": why})
+
+        async def set_state(client: PrefectClient) -> bool:
+            result: OrchestrationResult[None] = await client.set_flow_run_state(child.id, Crashed(message=why))
+            return result.state is not None and result.state.type is StateType.CRASHED
+
+        try:
+            fenced = await self._line.once("set_state", set_state)
+        except ObjectNotFound:
+            self._children.child_missing(child.id)
+            return
+        if fenced:
+            await self._children.finish(child, End(StateType.CRASHED, why, lost=True))
+
+    async def _give_up(self, child: Child, end: End) -> None:
+        """End a child from here: its leaves first, so that what it still does is not taken."""
+        await self._children.finish(child, end)
+        if child.ended:
+            await stop_child(self._line, child)
+
+
+async def close_child(line: Line, child: Child) -> None:
+    """End a child whose work is in the ledger, and that does not say so itself; one that has ended is left alone."""
+
+    async def set_state(client: PrefectClient) -> None:
+        state: State[None] = Completed(message="its tasks are done; its worker did not say so")
+        with suppress(ObjectNotFound):
+            await client.set_flow_run_state(child.id, state)
+
+    with suppress(TimeoutError, Away):
+        async with asyncio.timeout(_STOP_S):
+            await line.call("set_state", set_state)
+
+
+async def stop_child(line: Line, child: Child) -> bool:
+    """Tell a child to stop; says whether it was told to. One that nobody took ends at once."""
+
+    async def set_state(client: PrefectClient) -> bool:
+        try:
+            result: OrchestrationResult[None] = await client.set_flow_run_state(child.id, Cancelling())
+        except ObjectNotFound:
+            return False
+        return result.state is not None and result.state.type in {StateType.CANCELLING, StateType.CANCELLED}
+
+    try:
+        async with asyncio.timeout(_STOP_S):
+            return await line.call("set_state", set_state)
+    except (TimeoutError, Away):
+        return False

@@ -1,0 +1,1 @@
+"""What runs a program inside a flow run: the driver, attempts at leaves, failover, replanning, the run's lease."""

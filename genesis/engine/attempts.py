@@ -1,0 +1,334 @@
+"""One leaf, from ready to final: fill its inputs, let its agent work, write the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from genesis.agents.contract import Result, Work
+from genesis.agents.deadline import RUN_IS_OVER, time_limit
+from genesis.engine.inputs import missing_outputs, resolved_inputs
+from genesis.engine.observers.telemetry import agent_call
+from genesis.engine.run_context import Session
+from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
+from genesis.foreign import read_safely
+from genesis.ledger import leaf_name
+from genesis.ledger.cache import ResultCache, cache_key
+from genesis.model import (
+    KEPT,
+    AgentProfile,
+    Attempt,
+    Cause,
+    CommandExecutor,
+    ErrorInfo,
+    ExecutorSpec,
+    Leaf,
+    Outcome,
+    PythonExecutor,
+    TaskState,
+)
+from genesis.planning.proposal import PROPOSAL
+from genesis.resilience.degradation import StepDown, described, step_down
+from genesis.resilience.guards import is_open
+from genesis.resilience.quota import QuotaError
+from genesis.resilience.retry import RetryBudget
+from genesis.resilience.taxonomy import classify
+
+__all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info"]
+
+_log = logging.getLogger(__name__)
+_LONGEST_KEPT = 300
+MOST_KEPT = 20
+"""Attempts that a leaf's history keeps."""
+
+_WORTH_NOTING_S = 1.0
+
+
+def error_info(error: BaseException) -> ErrorInfo:
+    """Describe an exception as data, with its category and what it came from."""
+    own = error if isinstance(error, GenesisError) else _own(error)
+    shape = ForeignError.of(error).to_dict()
+    causes = tuple(
+        Cause(type=each["type"], message=each["message"], code=each["code"], how=each["how"])
+        for each in shape.get("causes", ())
+    )
+    meaning = classify(error)
+    return ErrorInfo(
+        code=own.code,
+        message=own.message,
+        hint=own.hint,
+        category=meaning.category,
+        causes=causes,
+        retry_after_s=meaning.retry_after_s,
+    )
+
+
+def _own(error: BaseException) -> GenesisError:
+    """Say in our words what anyone's exception says: the machine's refusals have a code of their own."""
+    said = ForeignError.of(error).message  # its own text is anyone's code, and can be very long
+    if isinstance(error, TimeoutError):
+        return TaskError(said or "it ran longer than its timeout", code="GEN-TASK-TIMEOUT")
+    if ResourceError.is_meant_by(error):
+        name = error.filename if isinstance(error, OSError) else None
+        where = read_safely(lambda: f" ({name!r})", "") if name else ""
+        return ResourceError.of(error, f"{type(error).__name__}{where}")
+    return TaskError(f"{type(error).__name__}: {said}" if said else type(error).__name__)
+
+
+def fault_info(error: BaseException, run_id: str) -> ErrorInfo:
+    """Describe what ended a whole run: an error on purpose as it is, anything else as a fault of Genesis itself."""
+    hint = f"finished tasks are kept: genesis resume {run_id}"
+    info = error_info(error)
+    if isinstance(error, GenesisError) or info.code.startswith(ResourceError.code):
+        return info.model_copy(update={"hint": info.hint or hint})
+    failed = f"Genesis itself failed: {described(error)}"
+    return info.model_copy(update={"code": "GEN-INTERNAL", "message": failed, "hint": hint})
+
+
+class LeafRun:
+    """The life of one leaf in one execution of a run. `work` may be called again for a repeat.
+
+    Args:
+        session: The run.
+        leaf: The leaf.
+        outcomes: Outcomes of the leaves that it comes after, by index.
+        attempts: How many attempts were made before.
+        history: Those of them that are known.
+        repeats: What the run may spend on repeats inside an attempt.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        leaf: Leaf,
+        outcomes: Mapping[int, Outcome],
+        *,
+        attempts: int = 0,
+        history: tuple[Attempt, ...] = (),
+        repeats: RetryBudget | None = None,
+    ):
+        self.leaf = leaf
+        self.limit_s = leaf.timeout_s or session.settings.run.timeout_s
+        self._repeats = repeats
+        self._until = 0.0
+        self._session = session
+        self._outcomes = outcomes
+        self._traced: str | None = None
+        """Where the last attempt is in the trace."""
+        self._tries = 0
+        """Attempts of this execution."""
+        self._begun: datetime | None = None
+        """When the attempt began that goes on."""
+        self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
+
+    def start(self) -> Outcome:
+        """Say that the leaf runs."""
+        self.outcome = self.outcome.model_copy(update={"state": "running", "started_at": self._session.now()})
+        return self.outcome
+
+    async def work(self) -> Outcome:
+        """Make one attempt. On success the outcome is in the ledger before this returns.
+
+        Raises:
+            BaseException: Whatever the attempt raised; its description is kept in `outcome`.
+        """
+        attempts = self.outcome.attempts
+        self._begun = self._session.now()
+        self._until = min(time.monotonic() + self.limit_s, self._session.until)
+        self._tries += 1
+        self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
+        try:
+            with agent_call(self._session, self.leaf, attempts + 1, again=self._traced) as made:
+                self._traced = made.traceparent
+                result, state = await self._result()
+                made.set("genesis.task.state", state)
+                return await self._finish(result, state)
+        except (BreakerOpenError, QuotaError) as error:  # nothing was tried
+            self.outcome = self.outcome.model_copy(update={"attempts": attempts, "error": error_info(error)})
+            raise
+        except Exception as error:
+            if getattr(error, "code", None) != RUN_IS_OVER:  # that is no failure of the leaf
+                self.failed(error_info(error))
+            if isinstance(error, MemoryError):  # whoever keeps the error would keep all that was being made
+                traceback.clear_frames(error.__traceback__)
+            raise
+
+    def failed(self, error: ErrorInfo) -> None:
+        """Note what the attempt that goes on has ended with."""
+        begun, now, outcome = self._begun, self._session.now(), self.outcome
+        tried = Attempt(
+            number=outcome.attempts,
+            agent=outcome.agent,
+            started_at=begun or now,
+            ended_at=now,
+            code=error.code,
+            message=error.message[:_LONGEST_KEPT],
+        )
+        history = (*outcome.history, tried)[-MOST_KEPT:]
+        self.outcome = outcome.model_copy(update={"error": error, "history": history})
+
+    def repeat_refused(self, repeat: int) -> None:
+        """Note that the run's budget refused a repeat that the leaf's `retries` allow; any thread may.
+
+        Args:
+            repeat: Which one, from 1.
+        """
+        leaf = self.leaf
+        why = f"repeat {repeat} of {leaf.retries} was not made: too many tasks of this run fail at once"
+        step_down(StepDown("execution", "a repeat", "none", f"{leaf.path}: {why}"))
+        _log.warning("task %r: %s", leaf.path, why, extra={"event": "retry.refused", "task": leaf.path})
+        error = self.outcome.error
+        if error is not None:
+            hint = "; ".join(filter(None, (error.hint, f"{why}; mend the cause, and resume")))
+            error = error.model_copy(update={"hint": hint})
+        note = "; ".join(filter(None, (self.outcome.note, why)))
+        self.outcome = self.outcome.model_copy(update={"error": error, "note": note})
+
+    async def end(self, state: TaskState, error: ErrorInfo | None = None) -> Outcome:
+        """Make the leaf final without a result, and write that down; what is finished and written down stays so."""
+        if self.outcome.state in KEPT:
+            return self.outcome
+        update = {"state": state, "ended_at": self._session.now(), "error": error or self.outcome.error}
+        self.outcome = self.outcome.model_copy(update=update)
+        self.outcome = await self._session.record(self.leaf, self.outcome)
+        return self.outcome
+
+    async def _result(self) -> tuple[Result, TaskState]:
+        leaf, session = self.leaf, self._session
+        upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
+        inputs = resolved_inputs(leaf, session.program.vars, upstream)
+        by_path = {
+            session.program.leaves[source].path: value
+            for source, value in upstream.items()
+            if self._outcomes[source].state != "briefed"
+        }
+        if not ResultCache.serves(leaf):
+            return await self._execute(inputs, by_path)
+        cache = ResultCache(session.ledger.store)
+        agent = session.program.profile(leaf.agent)
+        spec = agent.executor_for(leaf.type, model=session.planner_model)
+        does = spec.model_dump_json() + _folder_of(spec, session)
+        key = await asyncio.to_thread(cache_key, leaf, does, inputs, by_path)
+        found = await cache.get(leaf, key, session.now())
+        if found is not None:
+            return Result(value=found[0]), "cached"
+        result, state = await self._execute(inputs, by_path)
+        if state == "completed":
+            await cache.put(leaf, key, result.value, session.now())
+        return result, state
+
+    async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:
+        leaf, session = self.leaf, self._session
+        agent = session.program.profile(leaf.agent)
+        work = Work(
+            run_id=session.run_id,
+            correlation_id=session.correlation_id,
+            request=session.program.request,
+            path=leaf.path,
+            type=leaf.type,
+            description=leaf.description,
+            inputs=inputs,
+            outputs=leaf.outputs,
+            agent=agent,
+            attempt=self.outcome.attempts,
+            seconds=leaf.seconds,
+            timeout_s=self.limit_s,
+            folder=session.files / leaf_name(leaf),
+            upstream=upstream,
+            awaited=self._awaited(),
+            until=self._until,
+            run_until=session.until,
+            repeats=self._repeats,
+        )
+        executor = session.executor(leaf)
+        async with self._guarded(agent), time_limit(work):
+            result = await executor.execute(work)
+        missing = missing_outputs(leaf, result.value)
+        if missing and result.state == "completed":
+            raise TaskError(
+                f"task {leaf.path!r} promised {', '.join(map(repr, missing))}, which its result does not have",
+                hint="return a mapping with the promised names, or take them out of `outputs`",
+                code="GEN-TASK-OUTPUTS",
+            )
+        return result, result.state
+
+    def _awaited(self) -> dict[str, str]:
+        """Name the leaves before this one that are with a person, with their work orders."""
+        before = [self._outcomes[source] for source in self.leaf.after]
+        return {
+            outcome.id: str(outcome.result.get("brief", "")) if isinstance(outcome.result, dict) else ""
+            for outcome in before
+            if outcome.state == "briefed"
+        }
+
+    @asynccontextmanager
+    async def _guarded(self, agent: AgentProfile) -> AsyncIterator[None]:
+        """Wait for the agent's turn, then let the attempt through its breaker, which is not held while it waits.
+
+        Raises:
+            QuotaError: The turn comes only when the attempt's time is over.
+            BreakerOpenError: The breaker is open.
+        """
+        breaker, quotas = self._session.breaker(agent.name), self._session.quotas
+        scope = self._session.scopes.get(agent.name, "")
+        refused = breaker is not None and await is_open(breaker)
+        if quotas is not None and agent.rate is not None and not refused:
+            left_s = self._until - time.monotonic()
+            self._note_wait(await quotas.of_agent(agent.name, agent.rate, left_s=left_s, scope=scope))
+        if breaker is None:
+            yield
+        else:
+            async with breaker.guarding(again=self._tries > 1):
+                yield
+
+    def _note_wait(self, waited_s: float) -> None:
+        if waited_s >= _WORTH_NOTING_S:
+            said = f"waited {waited_s:.0f} s for a turn of {self.leaf.agent}"
+            note = "; ".join(filter(None, (self.outcome.note, said)))
+            self.outcome = self.outcome.model_copy(update={"note": note})
+
+    def _kept(self, value: JsonValue) -> JsonValue:
+        """Give the result as it is kept: whoever asks for no subtasks leaves as many results of subtasks."""
+        expands = self._session.program.profile(self.leaf.agent).expands
+        if expands and isinstance(value, dict) and value.get(PROPOSAL) == []:
+            return {**value, PROPOSAL: {}}
+        return value
+
+    async def _finish(self, result: Result, state: TaskState) -> Outcome:
+        price = self._session.program.profile(self.leaf.agent).cost_for(self.leaf.type)
+        usd = result.usd
+        if usd is None:
+            usd = price.usd_per_task if state == "completed" else None
+        update = {
+            "state": state,
+            "ended_at": self._session.now(),
+            "result": self._kept(result.value),
+            "error": None,
+            "usd": usd,
+            "tokens": result.tokens,
+        }
+        writing = asyncio.ensure_future(self._session.record(self.leaf, self.outcome.model_copy(update=update)))
+        try:
+            self.outcome = await asyncio.shield(writing)
+        except asyncio.CancelledError:  # the work is done: a record that is being written is neither torn nor replaced
+            self.outcome = await writing
+            raise
+        return self.outcome
+
+
+def _folder_of(spec: ExecutorSpec, session: Session) -> str:
+    """Give the folder in which a function or a program works, since it may read anything there by a relative name.
+
+    On workers it is none: their folders differ from host to host, and mean nothing to the run.
+    """
+    if session.token is not None or not isinstance(spec, PythonExecutor | CommandExecutor):
+        return ""
+    return str(Path.cwd() / (spec.cwd or "") if isinstance(spec, CommandExecutor) else Path.cwd())

@@ -1,0 +1,180 @@
+"""End a run from outside: ask whoever orchestrates it, and end what it dispatched where nobody does any more."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.objects import FlowRun, Worker
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Cancelling
+
+from genesis.errors import RunError
+from genesis.ledger.history import find_run
+from genesis.prefect_api.claims import last_claimant, lost_message
+from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
+from genesis.settings import Settings
+
+__all__ = ["Stopped", "cancel_run"]
+
+_LOOK_S = 0.5
+_PATIENCE_S = 45.0
+"""How long whoever orchestrates may take to end its work before it is taken for dead."""
+_PAGE = 200
+_SLACK_S = 3.0
+"""How much later than planned a look may come and still count as the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What a cancellation ended."""
+
+    run_id: str
+    flow_run: str
+    """State of the flow run that orchestrated, as it is now."""
+    orchestrator_answered: bool
+    children: tuple[str, ...]
+    """Names of the flow runs on agents' pools that were ended."""
+    alive: tuple[str, ...]
+    """Names of those whose worker has not said yet that they have ended."""
+
+
+async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]) -> Stopped:
+    """Cancel a run, and wait until it has ended.
+
+    Args:
+        run_id: The run.
+        settings: Where its ledger is.
+        say: Tells a person what is waited for.
+
+    Raises:
+        UsageError: There is no such run.
+        RunError: It has ended already, or nobody has ever begun to run it.
+    """
+    ledger, _ = await find_run(run_id, settings)
+    owner = await ledger.owner()
+    if owner is None:
+        raise RunError(f"run {run_id!r} has not begun to run its tasks", hint=f"run: genesis runs show {run_id}")
+    async with get_client() as client:
+        flow_run = await _read(client, UUID(owner.flow_run_id))
+        children = await _children(client, run_id)
+        orphans = _Orphans(client, settings)
+        going = [child for child in children if not _is_final(child)]
+        ended_before = flow_run is None or _is_final(flow_run)
+        if ended_before and not going:
+            raise RunError(f"run {run_id!r} has ended already", hint=f"run: genesis runs show {run_id}")
+        if flow_run is not None and not ended_before:
+            say("asking who orchestrates the run to end it")
+            await client.set_flow_run_state(flow_run.id, Cancelling(message="genesis cancel"))
+            answered = await _ends(client, [flow_run], orphans, [flow_run, *going])
+            ended_before = not answered or flow_run.id in orphans.ended
+        left = [child for child in await _children(client, run_id) if not _is_final(child)]
+        if ended_before:
+            say("nobody orchestrates the run; what it dispatched is ended directly")
+        elif left:
+            say("waiting for the workers to end what runs")
+        await _end_children(client, left, orphans)
+        if ended_before and flow_run is not None and not _is_final(flow_run):
+            await client.set_flow_run_state(flow_run.id, Cancelled(message="genesis cancel"), force=True)
+        alive = {child.id: child for child in await _children(client, run_id) if not _is_final(child)}
+        now = await _read(client, flow_run.id) if flow_run else None
+    return Stopped(
+        run_id=run_id,
+        flow_run=(now.state.name if now and now.state else None) or "unknown",
+        orchestrator_answered=not ended_before,
+        children=tuple(child.name for child in going if child.id not in alive),
+        alive=tuple(child.name for child in alive.values()),
+    )
+
+
+class _Orphans:
+    """Ends flow runs that are to be cancelled and whose worker is lost: nobody else would, and they hold slots."""
+
+    def __init__(self, client: PrefectClient, settings: Settings):
+        how = settings.pools
+        self._client = client
+        self._pause_s = how.heartbeat_s
+        self._looked_at = -math.inf
+        self._beats = Heartbeats[tuple[str, str]](
+            lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + _SLACK_S
+        )
+        self._claimants: dict[UUID, str] = {}
+        self.ended: set[UUID] = set()
+        """Flow runs that were ended here."""
+
+    async def look(self, children: list[FlowRun]) -> None:
+        """Look after the workers of flow runs, not more often than they send heartbeats."""
+        now = time.monotonic()
+        if now - self._looked_at < self._pause_s:
+            return
+        self._looked_at = now
+        for child in children:
+            if child.id not in self._claimants:
+                self._claimants[child.id] = last_claimant(await self._client.read_flow_run_states(child.id))
+        keys = {c.id: (c.work_pool_name or "", name) for c in children if (name := self._claimants[c.id])}
+        said = await read_heartbeats((pool for pool, _ in keys.values()), self._page)
+        self._beats.compare(now, {key: said.get(key) for key in keys.values()})
+        for child_id, key in keys.items():
+            if self._beats.is_lost(key, now):
+                await self._end(child_id, key[1])
+
+    async def _page(self, pool: str, offset: int) -> list[Worker]:
+        return await self._client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
+
+    async def _end(self, child_id: UUID, worker: str) -> None:
+        current = await _read(self._client, child_id)
+        if current is not None and current.state is not None and current.state.is_cancelling():
+            await self._client.set_flow_run_state(child_id, Cancelled(message=f"cancelled: {lost_message(worker)}"))
+            self.ended.add(child_id)
+
+
+async def _end_children(client: PrefectClient, left: list[FlowRun], orphans: _Orphans) -> None:
+    """Wait for the end of what was dispatched, after telling those to end that nobody has told."""
+    for child in left:
+        if child.state is None or not child.state.is_cancelling():
+            await client.set_flow_run_state(child.id, Cancelling(message="genesis cancel"))
+    if left:
+        await _ends(client, left, orphans, left)
+
+
+async def _ends(client: PrefectClient, flow_runs: list[FlowRun], orphans: _Orphans, children: list[FlowRun]) -> bool:
+    """Wait until flow runs are final, and look after the workers of the children meanwhile; whether they are."""
+    until = time.monotonic() + _PATIENCE_S
+    left = {flow_run.id for flow_run in flow_runs}
+    while left and time.monotonic() < until:
+        for flow_run_id in tuple(left):
+            flow_run = await _read(client, flow_run_id)
+            if flow_run is None or _is_final(flow_run):
+                left.discard(flow_run_id)
+        await orphans.look(children)
+        if left:
+            await asyncio.sleep(_LOOK_S)
+    return not left
+
+
+async def _children(client: PrefectClient, run_id: str) -> list[FlowRun]:
+    """Read the flow runs that a run has dispatched."""
+    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"run:{run_id}"]))
+    found: list[FlowRun] = []
+    while True:
+        page = await client.read_flow_runs(flow_run_filter=tagged, limit=_PAGE, offset=len(found))
+        found += page
+        if len(page) < _PAGE:
+            return found
+
+
+async def _read(client: PrefectClient, flow_run_id: UUID) -> FlowRun | None:
+    try:
+        return await client.read_flow_run(flow_run_id)
+    except ObjectNotFound:
+        return None
+
+
+def _is_final(flow_run: FlowRun) -> bool:
+    return flow_run.state is not None and flow_run.state.is_final()

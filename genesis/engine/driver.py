@@ -1,0 +1,465 @@
+"""The loop that runs a program: it asks the scheduler what to start, and tells it what ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from genesis.agents.deadline import RUN_IS_OVER
+from genesis.engine.attempts import error_info, fault_info
+from genesis.engine.budget import Spending
+from genesis.engine.ending import Ending, decide
+from genesis.engine.failover import OPEN, Detours, Turn
+from genesis.engine.leaf_backend import Place
+from genesis.engine.observers.telemetry import task_ended, task_span
+from genesis.engine.replanner import Answer, Growth
+from genesis.engine.run_context import Session
+from genesis.errors import GenesisError
+from genesis.ledger.control import Control
+from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
+from genesis.observability.instruments import REPLANS, TASKS_READY
+from genesis.observability.metrics import metrics_of_process
+from genesis.resilience.breakers import reset_command
+from genesis.schedule import Job, JobState, Limits, Scheduler, rank
+
+__all__ = ["Driver"]
+
+_log = logging.getLogger(__name__)
+_LOOK_S = 1.0
+"""Between looks for results that people have delivered meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """A leaf has ended, or it is known whether it changes the plan."""
+
+    leaf: Leaf
+    outcome: Outcome
+    answer: Answer | None = None
+
+
+class Driver:
+    """Runs the leaves of one session inside the current Prefect flow run.
+
+    Args:
+        session: What to run and with what.
+        control: Asks it to stop.
+        place: Where the leaves run; it has been entered.
+        outcomes: Outcomes of an earlier execution that are kept, by leaf index. It is added to.
+    """
+
+    def __init__(self, session: Session, control: Control, place: Place, outcomes: dict[int, Outcome]):
+        self.outcomes = outcomes
+        self._session = session
+        self._control = control
+        self._place = place
+        self._leaves = session.program.leaves
+        self._now: dict[int, Leaf] = {}
+        """Leaves that another agent has now."""
+        self._news: asyncio.Queue[_News | None] = asyncio.Queue()
+        self._past: dict[int, Outcome] = {}
+        """What became of leaves that were put back."""
+        self._traced: dict[int, str] = {}
+        """Where leaves are in the trace, so that one that is done again points to the time before."""
+        self._shown_ready = 0
+        """Leaves that the metrics have as ready."""
+        self._stop: Ending | None = None
+        self._halted = False
+        self._blocked: set[str] = set()
+        self._waiting: set[int] = set()
+        """Leaves that are ready, and wait for an agent whose circuit breaker is open."""
+        self._resting: dict[int, asyncio.TimerHandle] = {}
+        """Leaves that wait, without a slot, for the time at which they may be tried again."""
+        self._working: set[asyncio.Task[None]] = set()
+        self._considering: set[asyncio.Task[None]] = set()
+        self._spending = Spending(session.program.budget, outcomes.values())
+        self._growth = Growth(session)
+        self._undecided = {index: outcomes.pop(index) for index in self._growth.undecided(outcomes)}
+        self._scheduler = self._schedule()
+        briefed = [index for index, outcome in outcomes.items() if outcome.state == "briefed"]
+        self._scheduler.restore(outcomes.keys() - briefed)
+        for index in briefed:
+            self._scheduler.suspend(index)
+        self._detours = Detours(session, self._look_again)
+        control.when_suspended(self._suspend)
+
+    async def run(self) -> Ending:
+        """Run until every leaf is final, and say how it ended."""
+        await self._detours.look()
+        looks = (self._watch(), self._detours.watch(), self._watch_deliveries())
+        watches = [asyncio.create_task(look) for look in looks]
+        for watch in watches:
+            watch.add_done_callback(self._watched)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for index, outcome in self._undecided.items():
+                    self._consider(self._leaves[index], outcome, group)
+                while not await self._is_over():
+                    if self._stop is None and not self._control.suspended:
+                        self._steer()
+                        for leaf in self._start():
+                            self._work(self._ended(leaf), group, self._working)
+                    self._count_ready()
+                    news = await self._news.get()
+                    if news is not None:
+                        self._hear(news, group)
+                    elif self._stop is not None and not self._halted:
+                        self._halt()
+        finally:
+            for watch in watches:
+                watch.cancel()
+            for timer in self._resting.values():
+                timer.cancel()
+            metrics_of_process().add(TASKS_READY, amount=-self._shown_ready)
+        return self._ending()
+
+    def _ending(self) -> Ending:
+        leaves = self._session.program.leaves
+        known = (self.outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent) for leaf in leaves)
+        return decide(known, self._stop, run_id=self._session.run_id)
+
+    async def _is_over(self) -> bool:
+        """Whether nothing runs or can run any more, with all that people have delivered so far."""
+        while self._scheduler.done:
+            if not await self._look_for_deliveries():
+                return True
+        return False
+
+    def _count_ready(self) -> None:
+        """Keep the gauge of leaves that wait for a slot; several runs of a process share it."""
+        ready = self._scheduler.ready_count
+        if ready != self._shown_ready:
+            metrics_of_process().add(TASKS_READY, amount=ready - self._shown_ready)
+            self._shown_ready = ready
+
+    def _schedule(self) -> Scheduler:
+        joins = self._growth.joins
+        jobs = [
+            Job(0.0, leaf.after)
+            if leaf.index in joins
+            else Job(leaf.seconds, leaf.after, self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
+            for leaf in self._leaves
+        ]
+        per_agent = {agent.name: agent.max_concurrency for agent in self._session.program.registry.agents}
+        limits = Limits(self._session.slots, per_agent)
+        return Scheduler(jobs, limits, rank(jobs, limits))
+
+    @staticmethod
+    def _work(work: Coroutine[Any, Any, None], group: asyncio.TaskGroup, running: set[asyncio.Task[None]]) -> None:
+        task = group.create_task(work)
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    async def _ended(self, leaf: Leaf) -> None:
+        """Run one leaf, or gather its result; a ledger that cannot be written ends the run."""
+        outcome = Outcome(id=leaf.path, agent=leaf.agent, state="failed")
+        try:
+            with task_span(leaf, again=self._traced.get(leaf.index)) as made:
+                if made.traceparent is not None:
+                    self._traced[leaf.index] = made.traceparent
+                if leaf.index in self._growth.joins:
+                    outcome = await self._growth.gathered(leaf, self.outcomes)
+                else:
+                    outcome = await self._place.run(leaf)
+                task_ended(made, outcome)
+        except asyncio.CancelledError:
+            outcome = outcome.model_copy(update={"state": "cancelled"})
+        except GenesisError as fault:
+            outcome = outcome.model_copy(update={"error": error_info(fault)})
+            self._abort(Ending("failed", error_info(fault)))
+        finally:
+            self._news.put_nowait(_News(leaf, outcome))
+
+    def _hear(self, news: _News, group: asyncio.TaskGroup) -> None:
+        """Decide what becomes of a leaf that has ended: another agent, another plan, or nothing more."""
+        leaf, outcome = news.leaf, news.outcome
+        if self._stop is None and self._session.left_s <= 0:  # the leaf's own clock was first
+            self._abort(self._too_late())
+            self._halt()
+        if news.answer is not None and news.answer.changed:
+            self._grow(leaf)
+            return
+        if news.answer is not None:
+            metrics_of_process().count(REPLANS, "unchanged")
+            outcome = self._growth.unchanged(outcome, news.answer)
+        elif self._stop is None and leaf.index not in self._growth.joins:
+            if outcome.state == "cancelled" and _is_over(outcome):
+                self._hear_of_deadline(leaf, outcome)
+                return
+            if outcome.state == "failed" and (turn := self._detours.after(leaf, outcome)).kind != "end":
+                self._past[leaf.index] = outcome
+                self._put_back(turn)
+                return
+            if self._growth.considers(leaf, outcome):
+                self._consider(leaf, outcome, group)
+                return
+        if outcome.state == "failed" and self._stop is None and self._growth.may_be_written_down(leaf):
+            self._work(self._written_down(leaf, outcome), group, self._working)
+            return
+        self._conclude(leaf, outcome)
+
+    def _hear_of_deadline(self, leaf: Leaf, outcome: Outcome) -> None:
+        """Decide what becomes of a leaf whose worker says that the run is over, while it is not by the run's own clock.
+
+        Its worker was told of the deadline of an earlier execution: it is done again, with the time that is left now.
+        """
+        if _is_over(self._past.get(leaf.index)):
+            self._abort(self._too_late())
+            self._conclude(leaf, outcome)
+            return
+        self._past[leaf.index] = outcome
+        self._put_back(Turn("later", leaf))
+
+    async def _written_down(self, leaf: Leaf, failed: Outcome) -> None:
+        """Leave a leaf that no agent could do to a person."""
+        outcome = failed
+        try:
+            outcome = await self._growth.written_down(leaf, failed, self.outcomes)
+        except GenesisError as fault:
+            more = {"task": leaf.path, "code": fault.code}
+            _log.warning("no work order could be written for %r: %s", leaf.path, fault, extra=more)
+        finally:
+            self._news.put_nowait(_News(leaf, outcome))
+
+    def _conclude(self, leaf: Leaf, outcome: Outcome) -> None:
+        """Tell the scheduler that a leaf is final."""
+        index = leaf.index
+        self.outcomes[index] = outcome
+        self._session.observer.leaf_changed(outcome)
+        if self._scheduler.state(index) is JobState.CANCELLED:  # the run was stopped while its plan was considered
+            return
+        if outcome.state in FINISHED:
+            self._scheduler.finish(index)
+            self._spend(outcome)
+        elif outcome.state == "briefed":
+            self._scheduler.suspend(index)
+        else:
+            for skipped in self._scheduler.fail(index):
+                self._drop(skipped, "skipped", f"{outcome.id!r} did not finish")
+        if (full := self._session.ledger.full) is not None and not self._scheduler.done:
+            self._abort(Ending("failed", error_info(full), lets_end=True))
+
+    def _consider(self, leaf: Leaf, outcome: Outcome, group: asyncio.TaskGroup) -> None:
+        """Let a leaf wait, without its slot, until it is known whether it changes the plan."""
+        if self._scheduler.state(leaf.index) is not JobState.HELD:
+            self._scheduler.hold(leaf.index)
+        self._work(self._considered(leaf, outcome), group, self._considering)
+
+    async def _considered(self, leaf: Leaf, outcome: Outcome) -> None:
+        answer = Answer(changed=False)
+        try:
+            answer = await self._growth.consider(leaf, outcome, self._detours.tried(leaf))
+        except GenesisError as fault:
+            self._abort(Ending("failed", error_info(fault)))
+        finally:
+            self._news.put_nowait(_News(leaf, outcome, answer))
+
+    def _grow(self, leaf: Leaf) -> None:
+        """Go on with the plan as it is now: the leaf waits for what was added."""
+        program = self._session.program
+        new = program.leaves[len(self._leaves) :]
+        self._leaves = program.leaves
+        self._now.pop(leaf.index, None)
+        if self._scheduler.state(leaf.index) is JobState.CANCELLED:  # the run was stopped meanwhile
+            for each in new:
+                self._drop(each.index, "cancelled", "the run stopped before it could start")
+            return
+        scheduler = self._schedule()
+        scheduler.take_over(self._scheduler)
+        scheduler.release(leaf.index)
+        self._scheduler = scheduler
+        self._detours.agents |= {each.agent for each in new}
+        self._session.observer.plan_changed(program)
+
+    def _leaf(self, index: int) -> Leaf:
+        return self._now.get(index) or self._leaves[index]
+
+    def _start(self) -> list[Leaf]:
+        """Take what starts now. An agent that is on trial gets one leaf, and what was taken beyond that goes back."""
+        taken = [self._leaf(index) for index in self._scheduler.take()]
+        joins = self._growth.joins
+        started = [leaf for leaf in taken if leaf.index in joins or self._detours.may_start(leaf.agent)]
+        going = {leaf.index for leaf in started}
+        self._waiting -= going
+        for leaf in taken:
+            if leaf.index not in going:
+                self._scheduler.hold(leaf.index)
+                self._scheduler.release(leaf.index)
+        return started
+
+    def _steer(self) -> None:
+        """Start nothing with agents whose circuit breakers are open: their leaves go to others, or wait."""
+        shut = self._detours.open_agents()
+        for agent in self._blocked - shut:
+            self._scheduler.unblock(agent)
+        self._blocked &= shut
+        for agent in shut:
+            waiting = [self._leaf(index) for index in self._scheduler.ready(agent)]
+            for leaf in waiting:
+                turn = self._detours.around(leaf)
+                if turn is not None:
+                    self._put_back(turn)
+            left = [leaf for leaf in waiting if leaf.index not in self._now or self._now[leaf.index].agent == agent]
+            for leaf in left:
+                if leaf.index not in self._waiting:
+                    self._waiting.add(leaf.index)
+                    self._tell_of(Turn("later", leaf))
+            for leaf in self._detours.given_up(left):
+                self._scheduler.hold(leaf.index)
+                self._give_up(leaf)
+            if agent not in self._blocked:
+                self._scheduler.block(agent)
+                self._blocked.add(agent)
+
+    def _put_back(self, turn: Turn) -> None:
+        """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
+        index = turn.leaf.index
+        self._scheduler.hold(index)
+        self._tell_of(turn)
+        if turn.after_s > 0:
+            timer = asyncio.get_running_loop().call_later(turn.after_s, self._wake, index)
+            self._resting[index] = timer
+            return
+        if turn.kind == "other":
+            self._now[index] = turn.leaf
+            more = {"event": "task.moved", "task": turn.leaf.path, "agent": turn.leaf.agent}
+            _log.warning("task %r: %s", turn.leaf.path, turn.leaf.note, extra=more)
+            at_once = self._session.program.profile(turn.leaf.agent).max_concurrency
+            self._scheduler.reassign(index, turn.leaf.agent, at_once)
+        self._scheduler.release(index)
+
+    def _tell_of(self, turn: Turn) -> None:
+        observer = self._session.observer
+        if turn.kind == "other":
+            observer.leaf_diverted(turn.leaf, "other", turn.leaf.note)
+            return
+        past = self._past.get(turn.leaf.index)
+        error = past.error if past is not None else None
+        observer.leaf_diverted(turn.leaf, "later", error.message if error else f"{turn.leaf.agent} cannot be asked now")
+
+    def _wake(self, index: int) -> None:
+        """Let a leaf that rested wait for its turn again."""
+        del self._resting[index]
+        if not self._halted:
+            self._scheduler.release(index)
+            self._news.put_nowait(None)
+
+    def _give_up(self, leaf: Leaf) -> None:
+        """End a leaf that has waited for its agent for as long as it may."""
+        error = ErrorInfo(
+            code=OPEN,
+            message=f"{leaf.agent} has failed too often, and was waited for in vain",
+            hint=f"mend what {leaf.agent} needs, then: {reset_command(leaf.agent)}, and resume; "
+            "GENESIS_RESILIENCE__WAIT_S is how long a task waits",
+        )
+        past = self._past.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent)
+        ended = {
+            "agent": leaf.agent,
+            "state": "failed",
+            "error": error,
+            "note": leaf.note,
+            "ended_at": self._session.now(),
+        }
+        self._news.put_nowait(_News(leaf, past.model_copy(update=ended)))
+
+    def _look_again(self) -> None:
+        """Wake the loop: an agent can be used again, or no more."""
+        if self._stop is None:
+            self._news.put_nowait(None)
+
+    def _suspend(self) -> None:
+        """Start nothing for now, or go on."""
+        self._place.suspend(self._control.suspended)
+        self._look_again()
+
+    def _spend(self, outcome: Outcome) -> None:
+        self._spending.add(outcome)
+        spent = self._spending.over()
+        if spent is None or self._stop is not None or self._scheduler.done:
+            return
+        hint = f"genesis resume {self._session.run_id} --budget {self._spending.more()}"
+        error = ErrorInfo(code="GEN-BUDGET", message=f"the budget is spent: {spent}", hint=hint)
+        self._abort(Ending("budget_exceeded", error, lets_end=True))
+
+    async def _watch(self) -> None:
+        """Wait for a request to stop, or for the deadline."""
+        left_s = self._session.left_s
+        try:
+            async with asyncio.timeout(None if left_s == math.inf else max(0.0, left_s)):
+                await self._control.wait()
+            self._abort(Ending("cancelled"))
+        except TimeoutError:
+            self._abort(self._too_late())
+
+    def _too_late(self) -> Ending:
+        deadline_s = self._session.program.deadline_s or 0
+        message = f"the deadline of {deadline_s:g} s has passed"
+        hint = f"genesis resume {self._session.run_id} --deadline {2 * deadline_s:g}"
+        return Ending("failed", ErrorInfo(code=RUN_IS_OVER, message=message, hint=hint))
+
+    async def _watch_deliveries(self) -> None:
+        """Go on with leaves that wait for a person, as their results come in."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self._scheduler.suspended and not self._halted and await self._look_for_deliveries():
+                self._news.put_nowait(None)
+
+    async def _look_for_deliveries(self) -> bool:
+        """Take up what people have delivered since the last look, and say whether there was any."""
+        waiting = [leaf for leaf in self._leaves if self._scheduler.state(leaf.index) is JobState.SUSPENDED]
+        if not waiting or self._halted:
+            return False
+        try:
+            delivered = await self._session.ledger.deliveries(waiting)
+        except GenesisError as error:
+            _log.warning("the ledger does not say what was delivered", extra={"reason": error.message})
+            return False
+        found = [leaf for leaf in waiting if leaf.index in delivered]
+        for leaf in found:
+            if self._scheduler.state(leaf.index) is JobState.SUSPENDED:
+                self._conclude(leaf, delivered[leaf.index])
+        return bool(found)
+
+    def _watched(self, watch: asyncio.Task[None]) -> None:
+        """End the run when what watches it fails by itself: without it, leaves could wait for ever."""
+        error = None if watch.cancelled() else watch.exception()
+        if error is not None:
+            self._abort(Ending("failed", fault_info(error, self._session.run_id)))
+
+    def _abort(self, ending: Ending) -> None:
+        if self._stop is None:
+            self._stop = ending
+            self._news.put_nowait(None)
+
+    def _halt(self) -> None:
+        """Start nothing more; end what runs, unless it may finish."""
+        self._halted = True
+        for thought in self._considering:
+            thought.cancel()
+        for index in self._scheduler.cancel():
+            self._drop(index, "cancelled", "the run stopped before it could start")
+        if self._stop is not None and not self._stop.lets_end:
+            self._place.cancel(self._stop.error.message if self._stop.error else "the run was cancelled")
+            asyncio.get_running_loop().call_later(self._place.grace_s, self._leave_behind)
+
+    def _leave_behind(self) -> None:
+        """Wait no longer for work that does not end: a blocking call in a thread, a pause before a repeat."""
+        for leaf in self._working:
+            leaf.cancel()
+
+    def _drop(self, index: int, state: Any, why: str) -> None:
+        leaf = self._leaves[index]
+        error = ErrorInfo(code="GEN-SKIPPED", message=why) if state == "skipped" else None
+        lost = self._growth.lost(leaf, why) if state == "skipped" else None
+        outcome = lost or Outcome(id=leaf.path, agent=leaf.agent, state=state, error=error)
+        self.outcomes[index] = outcome
+        self._session.observer.leaf_changed(outcome)
+
+
+def _is_over(outcome: Outcome | None) -> bool:
+    """Whether a leaf was ended because the run's deadline had passed."""
+    return outcome is not None and outcome.error is not None and outcome.error.code == RUN_IS_OVER

@@ -1,0 +1,58 @@
+"""What executors may use in a run, and the executor of each leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from genesis.agents import Equipment, Executor, Maker, build_executor
+from genesis.agents.functions import Functions
+from genesis.model import DeploymentExecutor, ExecutorSpec, Leaf, Program, RehearsalExecutor
+from genesis.prefect_api.environment import child_environment, secret
+from genesis.settings import Settings
+
+__all__ = ["equipment", "executors"]
+
+
+def _deployment(spec: ExecutorSpec) -> Executor:
+    from genesis.engine.deployment import DeploymentRunner  # noqa: PLC0415  # Prefect, which `agents check` does without
+
+    if not isinstance(spec, DeploymentExecutor):
+        raise TypeError(f"a deployment is made from its own spec, not from {spec.kind!r}")
+    return DeploymentRunner(spec)
+
+
+def equipment(settings: Settings, functions: Functions | None = None) -> Equipment:
+    """Collect what executors may use on this machine."""
+    makers: dict[str, Maker] = {"deployment": _deployment}
+    return Equipment(
+        settings=settings,
+        environment=child_environment(),
+        secrets=secret,
+        functions=functions or {},
+        makers=makers,
+    )
+
+
+def executors(
+    program: Program, tools: Equipment, *, rehearse: float | None, model: str | None
+) -> Callable[[Leaf], Executor]:
+    """Give a function from a leaf to its executor; each kind of work has one executor for the whole run.
+
+    Args:
+        program: What runs.
+        tools: What the executors may use.
+        rehearse: Replace every executor by a timer of the leaf's estimate times this; None for real work.
+        model: Language model of agents without an executor of their own.
+    """
+    made: dict[tuple[str, str], Executor] = {}
+
+    def executor(leaf: Leaf) -> Executor:
+        key = (leaf.agent, leaf.type)
+        if key not in made:
+            spec = program.profile(leaf.agent).executor_for(leaf.type, model=model)
+            if rehearse is not None:
+                spec = RehearsalExecutor(kind="rehearsal", scale=rehearse)
+            made[key] = build_executor(spec, tools)
+        return made[key]
+
+    return executor

@@ -1,0 +1,245 @@
+"""The life of a run inside its flow run: check, run the leaves, publish, and keep the ledger's state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from prefect.context import FlowRunContext
+
+from genesis.engine.attempts import fault_info
+from genesis.engine.driver import Driver
+from genesis.engine.ending import Ending
+from genesis.engine.leaf_backend import Place
+from genesis.engine.local_backend import LocalPlace
+from genesis.engine.observer import Observers
+from genesis.engine.observers.artifacts import Publisher, shown
+from genesis.engine.observers.progress import ProgressArtifact
+from genesis.engine.observers.run_journal import Chronicler
+from genesis.engine.run_context import Session
+from genesis.engine.skipped_leaves import show_unrun
+from genesis.engine.task_runs import settled_task_runs
+from genesis.errors import GenesisError, ResourceError
+from genesis.ledger import is_done
+from genesis.ledger.control import Control
+from genesis.ledger.deliverables import deliverables, harmless, short_text, work_orders
+from genesis.model import Outcome, Program, Run
+from genesis.report.markdown import escaped, plan_markdown, routing_rows, run_markdown
+from genesis.report.picture import Picture
+from genesis.resilience.degradation import StepDown, innermost, step_down
+
+__all__ = ["MakePlace", "RunRecord", "run_leaves"]
+
+_log = logging.getLogger(__name__)
+_MOST_REPORTS = 10
+
+MakePlace = Callable[[Session, dict[int, Outcome]], Place]
+"""Makes the place where the leaves of a session run; it sees the outcomes as they come in."""
+
+
+class RunRecord:
+    """The run as the ledger and the observers see it, from its start to its end.
+
+    Args:
+        session: The run.
+        ui_url: Its page in the Prefect UI.
+        chronicler: Notes what happens, where that is to be kept; the session's observer tells it.
+    """
+
+    def __init__(self, session: Session, ui_url: str | None, chronicler: Chronicler | None = None):
+        self._session = session
+        self._chronicler = chronicler
+        self._followed = False
+        self._ui_url = ui_url
+        self._started_at = session.now()
+        self.outcomes: dict[int, Outcome] = {}
+        """What is known of the leaves, by index, for the case that the run breaks."""
+        self.unshown = 0
+        """Leaves that the Prefect UI lacks or shows as not final, as far as that was looked at."""
+
+    async def started(self, finished: dict[int, Outcome]) -> None:
+        """Note that the run runs."""
+        run = self._run(Ending("running"), finished, None)
+        await self._follow()
+        await self._session.ledger.save(run)
+        self._session.observer.run_started(self._session.program, run, finished)
+
+    async def ended(self, ending: Ending, outcomes: dict[int, Outcome]) -> Run:
+        """Note how the run ended."""
+        run = self._run(ending, outcomes, self._session.now())
+        await self._follow()
+        await self._save_end(run)
+        self._session.observer.run_ended(run)
+        await self._keep_moments()
+        return run
+
+    async def broken(self, error: Exception) -> Run:
+        """Note that something that nobody expected ended the run. What is finished stays so, and a resume goes on.
+
+        Args:
+            error: What was raised.
+
+        Raises:
+            Exception: `error` itself, where the ledger does not take the run's state.
+        """
+        error = innermost(error)
+        info = fault_info(error, self._session.run_id)
+        _log.error("the run ended by a fault that nobody expected", extra={"reason": info.message}, exc_info=error)
+        step_down(StepDown("execution", "the run", "a saved state", info.message))
+        try:
+            kept = await self._session.ledger.finished(self._session.program.leaves)
+            return await self.ended(Ending("failed", info), kept | self.outcomes)
+        except Exception as unsaved:  # what ended the run is what its caller has to know
+            raise error from unsaved
+
+    async def _follow(self) -> None:
+        """Read what earlier executions noted, once; without it, the run goes on all the same."""
+        if self._chronicler is None or self._followed:
+            return
+        self._followed = True
+        ledger = self._session.ledger
+        try:
+            self._chronicler.go_on(await ledger.moments(), await ledger.load())
+        except GenesisError as error:
+            _log.warning("what happened in the run before cannot be read", extra={"reason": error.message})
+
+    async def _keep_moments(self) -> None:
+        """Write down what happened; no run fails because that cannot be done."""
+        if self._chronicler is None:
+            return
+        try:
+            await self._session.ledger.keep_moments(self._chronicler.written())
+        except GenesisError as error:
+            _log.warning("what happened in the run cannot be written down", extra={"reason": error.message})
+
+    async def _save_end(self, run: Run) -> None:
+        """Save how the run ended; on a disk that is full, as little as says it, and else nothing.
+
+        The results are in the leaves' own records, too, which are read before the state.
+        """
+        try:
+            await self._session.ledger.save(run)
+        except ResourceError as error:
+            _log.warning("how the run ended cannot be written down", extra={"reason": error.message})
+            brief = tuple(task.model_copy(update={"result": None}) for task in run.tasks)
+            with suppress(ResourceError):
+                await self._session.ledger.save(run.model_copy(update={"tasks": brief}))
+
+    def _run(self, ending: Ending, outcomes: dict[int, Outcome], ended_at: datetime | None) -> Run:
+        session = self._session
+        leaves = session.program.leaves
+        tasks = tuple(outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent) for leaf in leaves)
+        until = ended_at or self._started_at
+        return Run(
+            run_id=session.run_id,
+            correlation_id=session.correlation_id,
+            state=ending.state,
+            planner=session.program.source.plan.planner,
+            rehearsal=session.rehearse,
+            started_at=self._started_at,
+            ended_at=ended_at,
+            duration_s=max(0.0, (until - self._started_at).total_seconds()),
+            cost_usd=sum((task.usd or Decimal(0) for task in tasks), Decimal(0)),
+            tasks=tasks,
+            ui_url=self._ui_url,
+            error=ending.error,
+            findings=ending.findings,
+            unshown=self.unshown,
+        )
+
+
+async def run_leaves(session: Session, control: Control, record: RunRecord, place: MakePlace = LocalPlace) -> Run:
+    """Run the leaves of a session inside the current flow run, with its artifacts.
+
+    Leaves that the ledger has as done are kept and not run again.
+
+    Args:
+        session: What to run and with what.
+        control: Asks it to stop.
+        record: Keeps the run's state.
+        place: Makes the place where the leaves run, for the session and the outcomes so far.
+    """
+    program = session.program
+    known = await session.ledger.known(program.leaves)
+    finished = record.outcomes = {
+        leaf.index: known[leaf.index] for leaf in program.leaves if leaf.index in known and is_done(leaf, known)
+    }
+    tried = {index: outcome.history for index, outcome in known.items() if index not in finished}
+    publisher, picture = Publisher(), Picture(program)
+    progress = ProgressArtifact(publisher, program, picture, finished, rehearse=session.rehearse)
+    until = math.inf if program.deadline_s is None else time.monotonic() + program.deadline_s
+    watched = replace(session, observer=Observers(session.observer, progress), tried=tried, until=until)
+    async with place(watched, finished) as where:
+        attached = await where.attach()
+        finished.update(attached)
+        for outcome in attached.values():
+            progress.leaf_changed(outcome)
+        await asyncio.gather(
+            shown("the plan", _publish_plan(publisher, session, picture)), shown("progress", progress.publish())
+        )
+        await record.started(finished)
+        driver = Driver(watched, control, where, finished)
+        kept_up = asyncio.create_task(shown("progress", progress.keep()))
+        try:
+            ending = await driver.run()
+            await shown("what ran and what did not", _in_graph(session.program, driver.outcomes, where, record))
+        finally:
+            kept_up.cancel()
+            with suppress(asyncio.CancelledError):
+                await kept_up
+    run = await record.ended(ending, driver.outcomes)
+    await asyncio.gather(
+        shown("progress", progress.show()),
+        shown("the result", _publish_end(publisher, run, session.program, progress.picture)),
+    )
+    return run
+
+
+async def _in_graph(program: Program, outcomes: dict[int, Outcome], place: Place, record: RunRecord) -> None:
+    """Put the leaves that did not run into the UI's graph, and note what it lacks all the same."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    graph, left_out = show_unrun(program, outcomes, place.nodes(), context.flow_run.id)
+    missing = await settled_task_runs(program, outcomes, graph, context.flow_run.id)
+    record.unshown = left_out if missing is None else left_out + missing
+
+
+async def _publish_plan(publisher: Publisher, session: Session, picture: Picture) -> None:
+    """Publish the plan and its routing side by side: a server that hangs is waited for once."""
+    program = session.program
+    plan = plan_markdown(program, picture, rehearse=session.rehearse)
+    await asyncio.gather(
+        publisher.markdown("genesis-plan", plan, "Plan: its DAG, its tree and its tasks"),
+        publisher.table("genesis-routing", routing_rows(program), "Routing: which agent runs which task, and why"),
+    )
+
+
+async def _publish_end(publisher: Publisher, run: Run, program: Program, picture: Picture) -> None:
+    """Publish how the run ended, and what it left for people to read."""
+    left = await asyncio.to_thread(deliverables, run, program.leaves)
+    said = {outcome.id: short_text(outcome) for outcome in run.tasks}
+    files = [(f"{'Work order for' if found.briefed else 'From'} {found.task}", str(found.file)) for found in left]
+    orders = [found for found in left if found.briefed]
+    reports = [found for found in left if not found.briefed][:_MOST_REPORTS]
+    texts = await asyncio.gather(*(asyncio.to_thread(found.text) for found in reports))
+    named = [
+        (escaped(f"{found.file.name}, from {found.task}"), text) for found, text in zip(reports, texts, strict=True)
+    ]
+    publications = [
+        publisher.markdown(f"genesis-report-{number}", harmless(text), f"Report: {name}")
+        for number, (name, text) in enumerate(named, 1)
+        if text is not None
+    ]
+    if orders:
+        text = await asyncio.to_thread(work_orders, orders)
+        publications.append(publisher.markdown("genesis-work-orders", text, "Work orders: what people are to do"))
+    result = run_markdown(run, picture, said=said, files=files)
+    await asyncio.gather(publisher.markdown("genesis-result", result, "Result: how the run ended"), *publications)

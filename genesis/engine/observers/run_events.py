@@ -1,0 +1,210 @@
+"""What matters in a run is told as Prefect events, which automations can act on.
+
+Few, however large the run: two for one in which all goes well. They are told from the loop that runs the leaves, or
+from the thread in which a part gave way, and emitted by `telling`, inside the flow run that orchestrates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Literal, get_args
+
+from genesis.agents.deadline import RUN_IS_OVER
+from genesis.engine.observers.event_emitter import SETTLE_S, Teller, teller_of_process
+from genesis.engine.observers.event_shapes import (
+    MOST_TOLD,
+    about_run,
+    ended,
+    housekeeping_done,
+    refused,
+    rejected,
+    replanned,
+    started,
+    task_failed,
+)
+from genesis.engine.run_context import Session
+from genesis.errors import GenesisError
+from genesis.model import KEPT, Leaf, Outcome, PlannerLevel, Program, Run
+from genesis.resilience.degradation import StepDown, heard
+from genesis.retention import Purge
+
+__all__ = ["RunEvents", "degradations", "tell_housekeeping", "told_refusal", "told_run"]
+
+_OF_A_PLAN = frozenset({"planning", "routing", "validation"})
+_NOTHING = "no plan"
+"""What the last planner level gives way to: for a task that is not planned again, the plan stays as good as it was."""
+
+
+def degradations(program: Program) -> list[StepDown]:
+    """Read from a plan what gave way before it came here: planner levels that were passed over, and routing.
+
+    A plan is made in another process than the one that runs it, or long before, so it has to say so itself. Of routing
+    it keeps only that a part failed.
+    """
+    plan, levels = program.source.plan, get_args(PlannerLevel)
+    better = levels[: levels.index(plan.planner)] if plan.planner != "file" else ()
+    passed = [level for level in better if re.search(rf"(?:^|\. ){level}: ", plan.planner_note)]
+    steps = [StepDown("planning", from_, to) for from_, to in zip(passed, [*passed[1:], plan.planner], strict=False)]
+    if any(route.degraded for route in program.source.routes.values()):
+        steps.append(StepDown("routing", "all layers", "fewer layers"))
+    return steps
+
+
+class RunEvents:
+    """Observes one execution of a run, and tells of what matters. It can be told of steps down from any thread.
+
+    Args:
+        session: The execution.
+        again: Whether an earlier one had begun.
+        pools: Whether the leaves run on the work pools of their agents.
+        teller: Emits the events.
+    """
+
+    def __init__(self, session: Session, *, again: bool, pools: bool, teller: Teller):
+        self._session = session
+        self._again = again
+        self._pools = pools
+        self._teller = teller
+        self._amended = len(session.course.amendments)
+        self._failed = 0
+        self._replanned = 0
+        self._steps: set[tuple[str, str, str]] = set()
+        self._plan_told = again
+
+    def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
+        """Tell that the run starts, or goes on."""
+        payload = {
+            "planner": run.planner,
+            "tasks": len(program.leaves),
+            "kept": sum(outcome.state in KEPT for outcome in finished.values()),
+            "deployed": self._session.deployed,
+        }
+        self._tell(started(run, payload, again=self._again))
+        self._tell_plan()
+
+    def leaf_changed(self, outcome: Outcome) -> None:
+        """Tell of a task that failed for good, unless too many did."""
+        if outcome.state != "failed":
+            return
+        self._failed += 1
+        if self._failed > MOST_TOLD:
+            return
+        ids = self._session.run_id, self._session.correlation_id
+        pool = self._session.program.profile(outcome.agent).pool_name if self._pools else None
+        self._teller.tell(lambda pool_id: task_failed(*ids, outcome, pool, pool_id), pool=pool)
+
+    def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
+        """Tell nothing: the breaker, whose event it is, has told."""
+
+    def plan_changed(self, program: Program) -> None:
+        """Tell of tasks that are planned again."""
+        amendments = self._session.course.amendments
+        new, self._amended = amendments[self._amended :], len(amendments)
+        for amendment in new:
+            if amendment.kind != "replan" or self._replanned >= MOST_TOLD:
+                continue
+            self._replanned += 1
+            tasks = sum(leaf.path.startswith(f"{amendment.group.id}/") for leaf in program.leaves)
+            self._tell(replanned(self._session.run_id, self._session.correlation_id, amendment, tasks))
+
+    def run_ended(self, run: Run) -> None:
+        """Tell how the run ended: first why, then that it has."""
+        self._tell_plan()
+        if run.findings:
+            for event in rejected(run.run_id, run.correlation_id, run.findings):
+                self._tell(event)
+        if self._failed > MOST_TOLD:
+            self._tell(self._about("tasks.failed", {"count": self._failed, "told": MOST_TOLD}))
+        if run.state == "budget_exceeded":
+            self._tell(self._about("budget.exceeded", self._spent(run)))
+        elif run.error is not None and run.error.code == RUN_IS_OVER:
+            deadline_s = self._session.program.deadline_s
+            payload = {"deadline_s": deadline_s, "duration_s": round(run.duration_s, 3)}
+            self._tell(self._about("deadline.exceeded", payload))
+        self._tell(ended(run))
+
+    def stepped_down(self, step: StepDown) -> None:
+        """Tell of a part of planning, routing or validation that gave way, and of repeats that are not made, once."""
+        kind = (step.layer, step.from_, step.to)
+        if step.from_ == "a repeat" and kind not in self._steps:
+            self._steps.add(kind)
+            self._tell(self._about("retries.refused", {"reason": step.reason}))
+        if step.layer in _OF_A_PLAN and step.to != _NOTHING and kind not in self._steps:
+            self._steps.add(kind)
+            payload = {"layer": step.layer, "from": step.from_, "to": step.to}
+            self._tell(self._about("plan.degraded", payload))
+
+    def _tell_plan(self) -> None:
+        """Tell what gave way while the plan was made; of a run that goes on it was told."""
+        if not self._plan_told:
+            self._plan_told = True
+            for step in degradations(self._session.program):
+                self.stepped_down(step)
+
+    def _spent(self, run: Run) -> dict[str, Any]:
+        budget = self._session.program.budget
+        return {
+            "usd": float(run.cost_usd),
+            "tokens": sum(task.tokens for task in run.tasks),
+            "most_usd": float(budget.usd) if budget and budget.usd is not None else None,
+            "most_tokens": budget.tokens if budget else None,
+        }
+
+    def _about(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        return about_run(f"genesis.{name}", self._session.run_id, self._session.correlation_id, payload)
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        self._teller.tell(lambda _pool_id: event)
+
+
+@asynccontextmanager
+async def told_run(session: Session, *, pools: bool) -> AsyncIterator[RunEvents]:
+    """Tell of one execution of a run: what observes it, and hears what gives way in it. Enter it in its flow run.
+
+    Args:
+        session: The execution; nothing of it has begun.
+        pools: Whether the leaves run on the work pools of their agents.
+    """
+    again, teller = False, teller_of_process()
+    with suppress(GenesisError):  # a ledger that cannot be read ends the run a moment later, and says so
+        again = await session.ledger.load() is not None
+    events = RunEvents(session, again=again, pools=pools, teller=teller)
+    try:
+        with heard(events.stepped_down):
+            yield events
+    finally:
+        await _settled(teller)
+
+
+@asynccontextmanager
+async def told_refusal(run_id: str, correlation_id: str, teller: Teller | None = None) -> AsyncIterator[None]:
+    """Tell that a deployed run ended before it had a ledger: its request was refused, or its plan was.
+
+    Args:
+        run_id: The run that was to be.
+        correlation_id: Its correlation id, where it is known.
+        teller: Emits the events; that of the process where it is missing.
+    """
+    teller = teller or teller_of_process()
+    try:
+        yield
+    except Exception as error:
+        for event in refused(run_id, correlation_id, error):
+            teller.tell(lambda _pool_id, event=event: event)  # type: ignore[misc]  # bound now, and not when it is called
+        await _settled(teller)
+        raise
+
+
+async def tell_housekeeping(found: Purge, keep_days: int) -> None:
+    """Tell, inside its flow run, what housekeeping came to."""
+    teller = teller_of_process()
+    teller.tell(lambda _pool_id: housekeeping_done(found, keep_days))
+    await _settled(teller)
+
+
+async def _settled(teller: Teller) -> None:
+    if not teller.settled:
+        await asyncio.to_thread(teller.settle, SETTLE_S)

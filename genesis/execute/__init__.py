@@ -1,1 +1,0 @@
-"""Execution on Prefect: task runs, ledger, results, resume, and the embedded server."""

@@ -1,0 +1,169 @@
+"""Look at a Prefect server and change it: pools, automations, and the deployments of agents that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import StateType, WorkPoolStatus
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectException
+
+from genesis.errors import GenesisError, ServiceError
+from genesis.fleet.desired import Fleet
+from genesis.fleet.diff import Change, SeenAutomation, SeenPool, SeenServer
+
+__all__ = ["change_server", "look_at_server"]
+
+_FLOWS = ("orchestrate", "preflight", "agent_task", "housekeeping")
+_UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+_PAGE = 200
+_OWN_KEYS = frozenset(
+    {"id", "name", "enabled", "description", "trigger", "actions", "created", "updated", "owner_resource"}
+)
+_SETS = ("after", "expect", "for_each")
+_REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+
+_T = TypeVar("_T")
+
+
+async def look_at_server(fleet: Fleet) -> SeenServer:
+    """Read what concerns a fleet.
+
+    Raises:
+        ServiceError: The server cannot be reached, or refuses the key.
+    """
+    async with _client() as client:
+        pools = [
+            SeenPool(
+                name=pool.name,
+                type=pool.type,
+                description=pool.description,
+                concurrency_limit=pool.concurrency_limit,
+                is_paused=bool(pool.is_paused),
+                has_workers=pool.status != WorkPoolStatus.NOT_READY,
+                template=pool.base_job_template,
+            )
+            for pool in await _pages(lambda at: client.read_work_pools(limit=_PAGE, offset=at))
+        ]
+        found = await _pages(lambda at: client.read_automations(limit=_PAGE, offset=at))
+        automations = [_seen(automation.model_dump(mode="json")) for automation in found]
+        wanted = {pool.name for pool in fleet.pools}
+        gone = [pool.name for pool in pools if pool.owner == fleet.project and pool.name not in wanted]
+        deployments = await _deployments(client)
+        return SeenServer(
+            pools=tuple(pools),
+            automations=tuple(automations),
+            deployments=tuple(sorted(deployments)),
+            deployed_on={name: pool for name, pool in deployments.items() if pool is not None},
+            busy={name: await _unfinished(client, name) for name in gone},
+        )
+
+
+async def change_server(changes: Iterable[Change]) -> None:
+    """Make changes, in their order. What another made or removed meanwhile is no error.
+
+    Raises:
+        ServiceError: The server cannot be reached, or refuses the key or a change. What was done before stays, and the
+            next call does the rest.
+    """
+    async with _client() as client:
+        for change in changes:
+            try:
+                await _make(client, change)
+            except (ObjectAlreadyExists, ObjectNotFound):
+                continue
+
+
+async def _make(client: PrefectClient, change: Change) -> None:
+    if change.kind == "automation":
+        automation = AutomationCore.model_validate(change.values)
+        if change.id is None:
+            await client.create_automation(automation)
+        else:
+            await client.update_automation(UUID(change.id), automation)
+    elif change.kind == "deployment":
+        deployment = await client.read_deployment_by_name(change.name)
+        await client.delete_deployment(deployment.id)
+    elif change.action == "create":
+        await client.create_work_pool(WorkPoolCreate(name=change.name, **change.values))
+    elif change.action == "update":
+        await client.update_work_pool(change.name, WorkPoolUpdate(**change.values))
+    else:
+        await client.delete_work_pool(change.name)
+
+
+@asynccontextmanager
+async def _client() -> AsyncIterator[PrefectClient]:
+    """Connect, and turn what a server and Prefect's client say about each other into errors of ours.
+
+    The client says by a bare `RuntimeError` that what answers is no Prefect, or another version.
+    """
+    try:
+        async with get_client() as client:
+            yield client
+    except GenesisError:
+        raise
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        said = " ".join(error.response.text.split())[:300]
+        hint = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING" if code in _REFUSED else "run: genesis doctor"
+        raise ServiceError(
+            f"the Prefect server refuses {error.request.method} {error.request.url.path}: {code} {said}", hint=hint
+        ) from error
+    except (httpx.HTTPError, PrefectException, RuntimeError, OSError) as error:
+        raise ServiceError(
+            f"the Prefect server cannot be used: {error or type(error).__name__}"[:400], hint="run: genesis doctor"
+        ) from error
+
+
+async def _pages(read: Callable[[int], Awaitable[list[_T]]]) -> list[_T]:
+    found: list[_T] = []
+    while True:
+        page = await read(len(found))
+        found += page
+        if len(page) < _PAGE:
+            return found
+
+
+async def _deployments(client: PrefectClient) -> dict[str, str | None]:
+    """Name all deployments of the fleet's flows, and their pools."""
+    wanted = FlowFilter(name=FlowFilterName(any_=list(_FLOWS)))
+    flows = {flow.id: flow.name for flow in await client.read_flows(flow_filter=wanted)}
+    found = await _pages(lambda at: client.read_deployments(flow_filter=wanted, limit=_PAGE, offset=at))
+    return {f"{flows.get(each.flow_id, '')}/{each.name}": each.work_pool_name for each in found}
+
+
+async def _unfinished(client: PrefectClient, pool: str) -> int:
+    return await client.count_flow_runs(
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED))),
+    )
+
+
+def _seen(automation: dict[str, Any]) -> SeenAutomation:
+    """Take an automation over, its sets in order."""
+    trigger = {key: sorted(value) if key in _SETS else value for key, value in automation["trigger"].items()}
+    return SeenAutomation(
+        id=automation["id"],
+        name=automation["name"],
+        enabled=automation["enabled"],
+        description=automation["description"],
+        trigger=trigger,
+        actions=tuple(automation["actions"]),
+        more={key: value for key, value in automation.items() if key not in _OWN_KEYS},
+    )

@@ -1,0 +1,34 @@
+"""Ask a Prefect server which project has the pool of the orchestrators, before another one writes its files."""
+
+from __future__ import annotations
+
+from genesis.errors import ServiceError
+from genesis.fleet.desired import owner_of
+from genesis.model.agent import orchestrator_pool
+from genesis.prefect_api.configured import ConfiguredApi, configured_api
+from genesis.server import status
+from genesis.server.api import server_answer
+from genesis.settings import Settings
+
+__all__ = ["project_on_server"]
+
+_TIMEOUT_S = 2.0
+
+
+def project_on_server(settings: Settings) -> str | None:
+    """Name the project whose the pool `genesis` is; None where there is no such pool, or no server that says so."""
+    configured = configured_api() or _embedded(settings)
+    if configured is None:
+        return None
+    try:
+        found = server_answer(configured, f"/work_pools/{orchestrator_pool(None)}", timeout_s=_TIMEOUT_S)
+    except ServiceError:
+        return None
+    return owner_of(str(found.get("description") or "")) if isinstance(found, dict) else None
+
+
+def _embedded(settings: Settings) -> ConfiguredApi | None:
+    found = status(settings, ask=False)
+    if found.state != "running" or found.api_url is None:
+        return None
+    return ConfiguredApi(found.api_url, found.ui_url, "the embedded server")

@@ -1,0 +1,166 @@
+"""What a run leaves for a person to read: the files that its last leaves name."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from genesis.model import KEPT, RESULT_FILE, Leaf, Outcome, Run
+from genesis.text import one_line, visible
+
+__all__ = ["Deliverable", "deliver_command", "deliverables", "harmless", "short_text", "work_orders"]
+
+_READABLE = (".md", ".markdown", ".txt")
+_MOST_CHARACTERS = 200_000
+_MOST_ORDERS = 50
+_LONGEST_PATH = 1024
+_CLOCK_SLACK_S = 2.0
+"""File systems may keep times in steps of up to two seconds."""
+_HEADING = re.compile(r"#{1,5} ")
+_OPENING = re.compile(r"(`{3,})[^`]*$|(~{3,})")
+_CLOSING = re.compile(r" {0,3}[`~]")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_PICTURE = re.compile(r"!\[(?![^\]]*\]\(data:image/)")
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverable:
+    """A file that a leaf names in its result."""
+
+    task: str
+    name: str
+    """The key of the result that names it."""
+    file: Path
+    briefed: bool = False
+    """Whether it is a work order."""
+
+    def text(self) -> str | None:
+        """Give its content, shortened when it is very long; None when it is not a text for people or cannot be read."""
+        if self.file.suffix.lower() not in _READABLE:
+            return None
+        try:
+            with self.file.open(encoding="utf-8", errors="replace") as file:
+                content = file.read(_MOST_CHARACTERS + 1)
+        except OSError:
+            return None
+        return (
+            content
+            if len(content) <= _MOST_CHARACTERS
+            else f"{content[:_MOST_CHARACTERS]}\n\n… it goes on in the file."
+        )
+
+
+def deliverables(run: Run, leaves: tuple[Leaf, ...]) -> list[Deliverable]:
+    """Find the files that the run's last leaves name, and the work orders of all leaves, in document order.
+
+    Only what was written since the run began counts: a result may name any file of this machine, and what the run did
+    not make is not its own to show. A result from the cache names a file that an earlier run made.
+    """
+    inner = {source for leaf in leaves for source in leaf.after}
+    began = min((task.started_at.timestamp() for task in run.tasks if task.started_at), default=0.0) - _CLOCK_SLACK_S
+    found: dict[Path, Deliverable] = {}
+    by_path = {outcome.id: outcome for outcome in run.tasks}
+    for leaf in leaves:
+        outcome = by_path.get(leaf.path)
+        if outcome is None:
+            continue
+        is_briefed = outcome.state == "briefed"
+        if outcome.state not in KEPT or (leaf.index in inner and not is_briefed):
+            continue
+        since = 0.0 if outcome.state == "cached" else began
+        for name, file in _files(outcome, since):
+            found.setdefault(file.absolute(), Deliverable(leaf.path, name, file, is_briefed))
+    return list(found.values())
+
+
+def deliver_command(run_id: str, briefed: Outcome) -> str:
+    """Name the command that hands in the result of a work order: from the file that the order asks for, or as text."""
+    order = briefed.result.get("brief") if isinstance(briefed.result, dict) else None
+    result = str(Path(order).with_name(RESULT_FILE)) if isinstance(order, str) else "FILE|TEXT"
+    return shlex.join(["genesis", "deliver", run_id, briefed.id, "--result", result])
+
+
+def short_text(outcome: Outcome) -> str:
+    """Give one line about what a leaf found, where its result has a `summary`."""
+    if outcome.state == "briefed":
+        return "a work order for a person was written"
+    if outcome.delivered is not None:
+        return f"delivered by {one_line(outcome.delivered.by, 100)}"
+    summary = outcome.result.get("summary") if isinstance(outcome.result, dict) else None
+    return " ".join(summary.split())[:300] if isinstance(summary, str) else ""
+
+
+def work_orders(orders: list[Deliverable]) -> str:
+    """Put work orders one below the other, their headings one level down.
+
+    Args:
+        orders: Work orders; their files are read.
+    """
+    parts: list[str] = []
+    room = _MOST_CHARACTERS
+    for order in orders[:_MOST_ORDERS]:
+        text = _lowered(harmless(order.text() or "")).strip()
+        if len(text) > room:
+            break
+        room -= len(text)
+        parts.append(text)
+    title = f"# {len(orders)} work order{'' if len(orders) == 1 else 's'} for people"
+    left_out = len(orders) - len(parts)
+    more = [f"… and {left_out} more, in the folder of the run."] if left_out else []
+    return "\n\n".join([title, "\n\n---\n\n".join(parts), *more])
+
+
+def harmless(text: str) -> str:
+    """Keep Markdown that an agent wrote from fetching anything, or passing for a part of the page, when it is opened.
+
+    HTML is shown as text, and a picture from elsewhere as its address: opening the page would tell that server so.
+    What stands in a fence at the left edge stays as it is.
+    """
+    return _outside_fences(visible(text), lambda line: _PICTURE.sub(r"!\\[", _TAG.sub("&lt;", line)))
+
+
+def _lowered(text: str) -> str:
+    """Make each heading one level smaller."""
+    return _outside_fences(text, lambda line: f"#{line}" if _HEADING.match(line) else line)
+
+
+def _outside_fences(text: str, change: Callable[[str], str]) -> str:
+    """Change the lines that are not code.
+
+    Only fences at the left edge count: an indented one can belong to a list, and end with it.
+    """
+    lines: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        if fence:
+            closing = line.strip(" \t")
+            is_closed = closing.startswith(fence) and not closing.strip(fence[0]) and _CLOSING.match(line)
+            fence = "" if is_closed else fence
+            lines.append(line)
+        elif opening := _OPENING.match(line):
+            fence = opening[1] or opening[2]
+            lines.append(line)
+        else:
+            lines.append(change(line))
+    return "\n".join(lines)
+
+
+def _files(outcome: Outcome, since: float) -> Iterator[tuple[str, Path]]:
+    if not isinstance(outcome.result, dict):
+        return
+    for name, value in outcome.result.items():
+        if (
+            isinstance(value, str)
+            and 1 < len(value) < _LONGEST_PATH
+            and "\n" not in value
+            and ("/" in value or "." in value)
+        ):
+            path = Path(value)
+            try:
+                if path.is_file() and path.stat().st_mtime >= since:
+                    yield name, path
+            except (OSError, ValueError):
+                continue

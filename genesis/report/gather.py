@@ -1,0 +1,62 @@
+"""Read from the ledger what a report is made from. Nothing here needs a server."""
+
+from __future__ import annotations
+
+from genesis.errors import GenesisError
+from genesis.ledger import Header, Ledger, trace_id
+from genesis.ledger.history import course_of, find_run
+from genesis.model import Program, Report, Run
+from genesis.model.run import utc_now
+from genesis.pipeline import checked
+from genesis.report.evidence import Evidence
+from genesis.report.history import explain_ledger
+from genesis.settings import Settings
+
+__all__ = ["gathered"]
+
+_MOST_LARGE = 40
+_START = 4_000
+"""Characters that are read of a large result."""
+
+
+async def gathered(run_id: str, settings: Settings) -> Evidence:
+    """Read everything that is known of a run.
+
+    Raises:
+        UsageError: There is no such run.
+        RunError: Its ledger is damaged.
+    """
+    ledger, header = await find_run(run_id, settings)
+    course = await course_of(ledger, header, settings)
+    run, explanation = await explain_ledger(ledger, header, course.program, settings)
+    return Evidence(
+        run=run,
+        program=course.program,
+        made_at=utc_now(),
+        moments=await ledger.moments(),
+        explanation=explanation,
+        check=_checked(course.program, header, settings),
+        amendments=course.amendments,
+        large=await _large(run, ledger),
+        ledger=ledger.where(),
+        trace_id=trace_id(header),
+    )
+
+
+def _checked(program: Program, header: Header, settings: Settings) -> Report | None:
+    """Check the plan anew as it was run; what only the machine of the run could answer is left out."""
+    own = settings.model_copy(
+        update={
+            "run": settings.run.model_copy(update={"slots": header.slots}),
+            "llm": settings.llm.model_copy(update={"model": header.llm}),
+        }
+    )
+    try:
+        return checked(program.source, program.registry, own)
+    except GenesisError:  # a plan of another version can be beyond what checks understand
+        return None
+
+
+async def _large(run: Run, ledger: Ledger) -> dict[str, str]:
+    with_reference = [task for task in run.tasks if task.result_ref is not None][:_MOST_LARGE]
+    return {task.id: await ledger.result_start(task, _START) for task in with_reference}

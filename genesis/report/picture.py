@@ -1,0 +1,246 @@
+"""Draw a program's DAG as an SVG picture.
+
+Both faces of the Prefect UI show an SVG image that is embedded in Markdown as a data URI; neither shows raw SVG, and
+only one draws Mermaid. An embedded picture cannot know whether the page around it is light or dark: it brings its own
+light ground. Colours repeat what the boxes say in words.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from genesis.model import FINISHED, Program, TaskState
+from genesis.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, Layout, Point, curve, layout
+from genesis.report.overview import Box, Overview, overview
+from genesis.text import cells, fitted, one_line
+
+__all__ = ["Picture", "as_image", "box_name", "state_of"]
+
+_log = logging.getLogger(__name__)
+_MARGIN = 16.0
+_LABEL_CELLS, _NOTE_CELLS = 21, 26
+_LEGEND_LINE, _CELL = 20.0, 6.6
+_LEAST_WIDTH = 320.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Colour:
+    fill: str
+    line: str
+
+
+_AGENT_COLOURS = tuple(
+    _Colour(*pair)
+    for pair in (
+        ("#dbeafe", "#2563eb"), ("#dcfce7", "#16a34a"), ("#fef3c7", "#d97706"), ("#fae8ff", "#a21caf"),
+        ("#ffe4e6", "#e11d48"), ("#cffafe", "#0891b2"), ("#ede9fe", "#7c3aed"), ("#ffedd5", "#ea580c"),
+        ("#ecfccb", "#65a30d"), ("#e0e7ff", "#4338ca"), ("#fce7f3", "#be185d"), ("#e7e5e4", "#57534e"),
+        ("#a7f3d0", "#065f46"), ("#fecaca", "#7f1d1d"), ("#bfdbfe", "#1e3a8a"),
+    )
+)  # fmt: skip
+_MIXED = _Colour("#f1f5f9", "#64748b")
+_STATE_COLOURS: dict[TaskState, _Colour] = {
+    "failed": _Colour("#fee2e2", "#dc2626"),
+    "running": _Colour("#fef3c7", "#d97706"),
+    "awaiting_approval": _Colour("#ffedd5", "#ea580c"),
+    "cancelled": _Colour("#e2e8f0", "#475569"),
+    "skipped": _Colour("#f1f5f9", "#94a3b8"),
+    "pending": _Colour("#ffffff", "#cbd5e1"),
+    "briefed": _Colour("#ede9fe", "#7c3aed"),
+    "cached": _Colour("#ccfbf1", "#0d9488"),
+    "completed": _Colour("#dcfce7", "#16a34a"),
+}
+"""In the order in which one state speaks for a box with many leaves."""
+_STYLE = (
+    "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:#0f172a}"
+    ".l{font-size:11.5px;font-weight:600}.n{font-size:10.5px;fill:#475569}.k{font-size:11px;fill:#334155}"
+    "path{fill:none;stroke:#94a3b8;stroke-width:1.3}rect{stroke-width:1.2}"
+)
+_ARROW = (
+    '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    '<polygon points="0,0 8,4 0,8" fill="#94a3b8"/></marker></defs>'
+)
+
+
+class Picture:
+    """The picture of one program: laid out once, drawn as often as its states change.
+
+    Args:
+        program: What is drawn; up to 60 leaves each have a box, more are summed up by composite or by step.
+    """
+
+    def __init__(self, program: Program):
+        self._program = program
+        self._overview: Overview | None = None
+        self._layout: Layout | None = None
+        try:
+            self._overview = overview(program)
+            self._layout = layout(self._overview.before, self._overview.depth) if self._overview else None
+        except Exception as error:  # noqa: BLE001  # the boundary of drawing: the run goes on without a picture
+            self._overview = None
+            _log.warning("the plan's picture cannot be drawn", extra={"reason": repr(error)})
+
+    @property
+    def drawable(self) -> bool:
+        """Whether there is something to draw that a person can read."""
+        return self._overview is not None
+
+    @property
+    def shows_leaves(self) -> bool:
+        """Whether each leaf has a box of its own."""
+        return self._overview is not None and len(self._overview.boxes) == len(self._program.leaves)
+
+    def by_agent(self) -> str:
+        """Draw it with a colour for each agent.
+
+        Returns:
+            SVG; empty where nothing can be drawn.
+        """
+        names = list(dict.fromkeys(leaf.agent for leaf in self._program.leaves))
+        colours = {name: _AGENT_COLOURS[number % len(_AGENT_COLOURS)] for number, name in enumerate(names)}
+
+        def colour(box: Box) -> _Colour:
+            agents = {self._program.leaves[leaf].agent for leaf in box.leaves}
+            return colours[agents.pop()] if len(agents) == 1 else _MIXED
+
+        return self._draw([(box.note, colour(box)) for box in self._boxes], colours)
+
+    def by_state(self, states: Mapping[int, TaskState]) -> str:
+        """Draw it with a colour for each state.
+
+        Args:
+            states: State by leaf index; pending where it is missing.
+
+        Returns:
+            SVG; empty where nothing can be drawn.
+        """
+        counts = Counter(states.get(leaf.index, "pending") for leaf in self._program.leaves)
+        legend = {
+            f"{counts[state]} {_words(state)}": colour for state, colour in _STATE_COLOURS.items() if counts[state]
+        }
+        return self._draw([_stated(box, states) for box in self._boxes], legend)
+
+    @property
+    def _boxes(self) -> tuple[Box, ...]:
+        return self._overview.boxes if self._overview else ()
+
+    def _draw(self, looks: list[tuple[str, _Colour]], legend: Mapping[str, _Colour]) -> str:
+        if self._overview is None or self._layout is None:
+            return ""
+        return _svg(self._overview, self._layout, looks, legend)
+
+
+def as_image(svg: str, alternative: str) -> str:
+    """Embed a picture in Markdown.
+
+    Args:
+        svg: The picture.
+        alternative: Plain words for those who cannot see it; without brackets.
+    """
+    data = base64.b64encode(svg.encode(errors="replace")).decode()
+    return f"![{alternative}](data:image/svg+xml;base64,{data})"
+
+
+def _stated(box: Box, states: Mapping[int, TaskState]) -> tuple[str, _Colour]:
+    words, state = state_of(box, states)
+    return words, _STATE_COLOURS[state]
+
+
+def state_of(box: Box, states: Mapping[int, TaskState]) -> tuple[str, TaskState]:
+    """Say in words how far a box is, and which state speaks for all of its leaves.
+
+    Args:
+        box: One of the boxes of an overview.
+        states: State by leaf index; pending where it is missing.
+    """
+    counts = Counter(states.get(leaf, "pending") for leaf in box.leaves)
+    done = sum(counts[state] for state in FINISHED)
+    if len(box.leaves) == 1:
+        (state,) = counts
+        return _words(state), state
+    is_going_on = 0 < done < len(box.leaves) and not counts["failed"] and counts["pending"]
+    speaking = "running" if is_going_on else next(state for state in _STATE_COLOURS if counts[state])
+    return f"{done} of {len(box.leaves)} done", speaking
+
+
+def _words(state: TaskState) -> str:
+    return state.replace("_", " ")
+
+
+def _svg(seen: Overview, plan: Layout, looks: list[tuple[str, _Colour]], legend: Mapping[str, _Colour]) -> str:
+    width = max(plan.width, _LEAST_WIDTH) + 2 * _MARGIN
+    keys, legend_height = _legend(legend, width, plan.height + 2 * _MARGIN)
+    height = plan.height + 2 * _MARGIN + legend_height
+    left = (width - plan.width) / 2
+    title = f"{len(seen.boxes)} boxes in {len(set(seen.depth))} layers"
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    frame = f'width="{width - 1.2:.1f}" height="{height - 1.2:.1f}"'
+    return "".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width:.0f} {height:.0f}" role="img">',
+            f"<title>{title}</title><style>{_STYLE}</style>{_ARROW}",
+            f'<rect x=".6" y=".6" {frame} rx="10" fill="#fff" stroke="#e2e8f0"/>',
+            f'<g transform="translate({left:.1f} {_MARGIN:.1f})">',
+            *_edges(plan),
+            *(_box(place, box, *look) for place, box, look in zip(plan.boxes, seen.boxes, looks, strict=True)),
+            "</g>",
+            *keys,
+            "</svg>",
+        ]
+    )
+
+
+def _edges(plan: Layout) -> Iterable[str]:
+    for points, arrow in zip(plan.edges, plan.arrows, strict=True):
+        marker = ' marker-end="url(#a)"' if arrow else ""
+        yield f'<path d="{curve(points, downwards=plan.downwards)}"{marker}/>'
+    for x, y in plan.joints:
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="#94a3b8"/>'
+
+
+def _box(place: Point, box: Box, note: str, colour: _Colour) -> str:
+    x, y = place
+    middle = f'text-anchor="middle" x="{x + BOX_WIDTH / 2:.1f}"'
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{BOX_WIDTH:.0f}" height="{BOX_HEIGHT:.0f}" rx="7" '
+        f'fill="{colour.fill}" stroke="{colour.line}"/>'
+        f'<text class="l" {middle} y="{y + 17:.1f}">{_text(box_name(box.label))}</text>'
+        f'<text class="n" {middle} y="{y + 31:.1f}">{_text(fitted(note, _NOTE_CELLS))}</text>'
+    )
+
+
+def box_name(path: str) -> str:
+    """Shorten a path for a box so that its end, which tells tasks apart, stays."""
+    path = one_line(path)
+    if cells(path) <= _LABEL_CELLS or "/" not in path:
+        return fitted(path, _LABEL_CELLS)
+    parts = path.split("/")
+    while len(parts) > 1 and cells("…/" + "/".join(parts)) > _LABEL_CELLS:
+        del parts[0]
+    return fitted("…/" + "/".join(parts), _LABEL_CELLS)
+
+
+def _legend(legend: Mapping[str, _Colour], width: float, top: float) -> tuple[list[str], float]:
+    """List what the colours mean, in as many lines as it takes."""
+    keys: list[str] = []
+    x, y = _MARGIN, top
+    for name, colour in legend.items():
+        shown = fitted(one_line(name), 3 * _LABEL_CELLS)
+        room = 16 + cells(shown) * _CELL + 12
+        if x > _MARGIN and x + room > width:
+            x, y = _MARGIN, y + _LEGEND_LINE
+        keys.append(
+            f'<rect x="{x:.1f}" y="{y - 4:.1f}" width="11" height="11" rx="2" fill="{colour.fill}" '
+            f'stroke="{colour.line}"/><text class="k" x="{x + 16:.1f}" y="{y + 5.5:.1f}">{_text(shown)}</text>'
+        )
+        x += room
+    return keys, y - top + _LEGEND_LINE
+
+
+def _text(text: str) -> str:
+    return html.escape(one_line(text), quote=True)

@@ -1,0 +1,46 @@
+"""The embedded Prefect server, and the choice between it and a configured API. Nothing here imports Prefect."""
+
+from genesis.prefect_api.configured import (
+    ConfiguredApi,
+    configured_api,
+    fix_prefect_paths,
+    keep_prefect_off_the_terminal,
+    point_prefect_at,
+)
+from genesis.server.api import Api, PendingApi, begin_api, ensure_api
+from genesis.server.backends import Backends
+from genesis.server.lifecycle import (
+    ServerInfo,
+    Starting,
+    begin_start,
+    down,
+    revive,
+    server_process,
+    status,
+    up,
+    wait_ready,
+)
+from genesis.server.notes import space_note
+
+__all__ = [
+    "Api",
+    "Backends",
+    "ConfiguredApi",
+    "PendingApi",
+    "ServerInfo",
+    "Starting",
+    "begin_api",
+    "begin_start",
+    "configured_api",
+    "down",
+    "ensure_api",
+    "fix_prefect_paths",
+    "keep_prefect_off_the_terminal",
+    "point_prefect_at",
+    "revive",
+    "server_process",
+    "space_note",
+    "status",
+    "up",
+    "wait_ready",
+]

@@ -1,0 +1,125 @@
+"""A run without a server: a ledger in a folder, a clock that is set, and an API that answers what it is told to."""
+
+import itertools
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+
+from genesis.testing.plans import a_program, a_task, an_agent
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Api:
+    """Stands for Prefect's client: each method is given as an attribute and its calls are kept."""
+
+    def __init__(self):
+        self.asked = []
+
+    def answers(self, name, value):
+        answers = itertools.repeat(value) if not isinstance(value, list) or name.startswith("read_") else iter(value)
+
+        async def method(*args, **more):
+            self.asked.append((name, args, more))
+            answer = next(answers)
+            answer = answer(*args, **more) if callable(answer) else answer
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        setattr(self, name, method)
+
+
+class Watching:
+    def __init__(self):
+        self.seen = []
+
+    def run_started(self, program, run, finished):
+        pass
+
+    def leaf_changed(self, outcome):
+        self.seen.append((outcome.id, outcome.state))
+
+    def leaf_diverted(self, leaf, kind, reason):
+        pass
+
+    def run_ended(self, run):
+        pass
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def api():
+    return Api()
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def line(api, clock, said):
+    from genesis.prefect_api.line import Line
+
+    return Line(api, said.append, clock)
+
+
+@pytest.fixture
+def make(tmp_path, clock):
+    """Make a session with its desk, its children and what a child needs."""
+    from contextvars import copy_context
+
+    from genesis.dispatch.background_tasks import Errands
+    from genesis.dispatch.child import Child
+    from genesis.dispatch.children import Children
+    from genesis.dispatch.pending_outcomes import Desk
+    from genesis.engine.run_context import Session
+    from genesis.ledger import FolderStore, Ledger
+    from genesis.ledger.program_state import ProgramState
+    from genesis.settings import Settings
+
+    def made(*tasks, agents=(), ever_ran=True, **pools):
+        program = a_program(*(tasks or (a_task("a"),)), agents=agents or (an_agent("qa_agent"),))
+        settings = Settings()
+        settings = settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)})
+        session = Session(
+            course=ProgramState(program),
+            ledger=Ledger(FolderStore(tmp_path), "r1"),
+            correlation_id="c1",
+            settings=settings,
+            executor=None,
+            slots=4,
+            files=tmp_path,
+            observer=Watching(),
+        )
+        again = []
+
+        async def asked_whether_it_ran(_child):
+            return ever_ran
+
+        desk, errands = Desk(session), Errands(copy_context())
+        children = Children(
+            session, desk, errands, again=again.append, moved=lambda: None, ever_ran=asked_whether_it_ran, clock=clock
+        )
+
+        def child(*paths, **more):
+            leaves = tuple(leaf for leaf in program.leaves if not paths or leaf.path in paths)
+            return Child(uuid4(), "agent-qa", leaves, 1, clock.now, state_at=clock.now, **more)
+
+        return SimpleNamespace(
+            session=session, program=program, desk=desk, children=children, again=again, child=child, errands=errands
+        )
+
+    return made

@@ -1,0 +1,75 @@
+import asyncio
+from contextvars import ContextVar, copy_context
+
+from genesis.dispatch.background_tasks import Errands
+
+WHERE = ContextVar("where", default="outside")
+
+
+async def test_errands_run_in_the_given_context():
+    WHERE.set("inside")
+    errands, seen = Errands(copy_context()), []
+    WHERE.set("outside")
+
+    async def look():
+        seen.append(WHERE.get())
+
+    errands.run(look(), None)
+    await asyncio.sleep(0)
+    assert seen == ["inside"]
+
+
+async def test_a_fault_is_told_and_logged(caplog):
+    errands, told = Errands(copy_context()), []
+
+    async def broken():
+        raise ValueError("no")
+
+    async def failed(error):
+        told.append(repr(error))
+
+    errands.run(broken(), failed)
+    await asyncio.sleep(0.01)
+    assert told == ["ValueError('no')"]
+    assert "an errand of the dispatch failed" in caplog.text
+
+
+async def test_a_loop_goes_on_after_a_fault_and_ends_with_the_place(monkeypatch, caplog):
+    monkeypatch.setattr("genesis.dispatch.background_tasks._AGAIN_S", 0.001)
+    errands, rounds = Errands(copy_context()), []
+
+    async def loop():
+        rounds.append(1)
+        raise ValueError("no")
+
+    errands.keep(loop)
+    await asyncio.sleep(0.05)
+    assert len(rounds) > 1
+    await errands.close()
+    seen = len(rounds)
+    await asyncio.sleep(0.02)
+    assert len(rounds) == seen
+
+
+async def test_an_expected_fault_is_told_and_not_logged(caplog):
+    from genesis.errors import ServiceError
+
+    errands, told = Errands(copy_context()), []
+
+    async def refused():
+        raise ServiceError("no")
+
+    async def failed(error):
+        told.append(error.message)
+
+    errands.run(refused(), failed)
+    await asyncio.sleep(0.01)
+    assert told == ["no"]
+    assert caplog.text == ""
+
+
+async def test_an_errand_that_never_began_ends_without_a_word(recwarn):
+    errands = Errands(copy_context())
+    errands.run(asyncio.sleep(0), None)
+    await errands.close()
+    assert errands._tasks == set()

@@ -1,0 +1,135 @@
+"""What is kept of what an attempt raised."""
+
+import asyncio
+import errno
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from genesis.agents import Result
+from genesis.compile import compile_program
+from genesis.engine.attempts import MOST_KEPT, LeafRun, error_info
+from genesis.errors import ResourceError, TaskError
+from genesis.model import ErrorInfo
+from genesis.model.run import utc_now
+from genesis.settings import Settings
+from genesis.testing.plans import a_plan, a_task, routed_to
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "category"),
+    [
+        (TaskError("no", code="GEN-TASK-EXIT"), "GEN-TASK-EXIT", "network"),
+        (ResourceError("no"), "GEN-RESOURCE", "resource"),
+        (TimeoutError(), "GEN-TASK-TIMEOUT", "network"),
+        (TypeError("bug"), "GEN-TASK", "validation"),
+        (httpx.ConnectError("refused"), "GEN-TASK", "network"),
+        (MemoryError(), "GEN-RESOURCE-SHORT", "resource"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), "GEN-RESOURCE", "resource"),
+        (OSError(errno.EMFILE, "Too many open files"), "GEN-RESOURCE-SHORT", "resource"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "GEN-TASK", "network"),
+        (asyncio.CancelledError(), "GEN-TASK", "resource"),
+    ],
+)
+def test_every_exception_has_a_code_and_the_category_of_what_it_means(error, code, category):
+    info = error_info(error)
+    assert (info.code, info.category) == (code, category)
+    assert info.message
+
+
+class _HiddenError(Exception):
+    @property
+    def response(self):
+        raise RuntimeError("hidden")
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("cannot read r\udce9sum\udce9.txt"),
+        OSError(errno.ENOSPC, "no space", "/r\udce9"),
+        OSError([1], {}),
+        _HiddenError(),
+        TaskError(ValueError("\ud800"), hint=3, code=7),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_any_exception_can_be_written_down(error):
+    info = error_info(error)
+    assert ErrorInfo.model_validate_json(info.model_dump_json()) == info
+    assert info.message
+
+
+def test_a_refusal_of_the_machine_says_what_and_where_and_what_to_do():
+    info = error_info(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
+    assert info.message == "OSError ('/data/x'): No space left on device"
+    assert info.hint == "free some space"
+
+
+def test_a_missing_file_is_no_refusal_of_the_machine():
+    info = error_info(FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"))
+    assert info.code == "GEN-TASK"
+
+
+def test_what_an_exception_came_from_is_kept():
+    error = TaskError("no")
+    error.__cause__ = httpx.ConnectError("refused")
+    error.__cause__.__context__ = OSError(errno.ECONNREFUSED, "Connection refused")
+    first, second = error_info(error).causes
+    assert (first.type, first.message, first.how) == ("httpx.ConnectError", "refused", "cause")
+    assert (second.code, second.how) == ("ECONNREFUSED", "context")
+
+
+def test_a_history_keeps_the_last_attempts_and_no_long_texts():
+    (leaf,) = compile_program(*routed_to(a_plan(a_task("x")))).leaves
+    run = LeafRun(SimpleNamespace(now=utc_now, settings=Settings()), leaf, {})
+    for number in range(1, 51):
+        run.outcome = run.outcome.model_copy(update={"attempts": number})
+        run.failed(ErrorInfo(code="GEN-TASK", message="x" * 5000))
+    assert [tried.number for tried in run.outcome.history] == list(range(51 - MOST_KEPT, 51))
+    assert len(run.outcome.model_dump_json()) < 20_000
+
+
+async def _finishing(record):
+    """An attempt whose work is done, and that writes its record now."""
+    program = compile_program(*routed_to(a_plan(a_task("x"))))
+    session = SimpleNamespace(now=utc_now, settings=Settings(), record=record, program=program)
+    run = LeafRun(session, program.leaves[0], {})
+    return run, asyncio.create_task(run._finish(Result(value=1), "completed"))
+
+
+async def test_a_leaf_that_is_cancelled_while_its_record_is_written_stays_done():
+    written, go_on = [], asyncio.Event()
+
+    async def record(_leaf, outcome):
+        await go_on.wait()
+        written.append(outcome.state)
+        return outcome
+
+    run, finishing = await _finishing(record)
+    await asyncio.sleep(0)
+    finishing.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await finishing
+    assert (await run.end("cancelled")).state == "completed"
+    assert written == ["completed"]
+
+
+async def test_a_record_that_is_written_is_not_replaced_by_a_failure():
+    written = []
+
+    async def record(_leaf, outcome):
+        written.append(outcome.state)
+        return outcome
+
+    run, finishing = await _finishing(record)
+    await finishing
+    assert (await run.end("failed", ErrorInfo(code="GEN-TASK", message="no"))).state == "completed"
+    assert written == ["completed"]

@@ -1,0 +1,67 @@
+"""What a purge says of itself."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from genesis.errors import UsageError
+from genesis.flows.retention import housekeeping_markdown
+from genesis.retention import Purging, before_days, size_text
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def _purging(*, dry_run: bool = False) -> Purging:
+    return Purging(NOW, dry_run=dry_run)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 kB"), (12_897_485, "12.3 MB"), (1024**6, "1048576.0 TB")],
+)
+def test_sizes_are_for_readers(size, text):
+    assert size_text(size) == text
+
+
+def test_the_message_counts_by_kind_and_says_what_stays():
+    purging = _purging()
+    purging.removed("runs", "r1", 1024)
+    purging.removed("files", "r2")
+    purging.removed("files", "r3")
+    purging.kept("runs", "r4", "it is a link")
+    purging.failed("logs", "/x", "no")
+    purging.note("s3 cannot list")
+    purging.note("s3 cannot list")
+    found = purging.purge()
+    assert found.message() == (
+        "1 run, 2 folders of files removed (1.0 kB); 1 kept that are old; 1 could not be removed; s3 cannot list"
+    )
+    assert (found.removed, found.bytes) == (3, 1024)
+
+
+def test_a_dry_run_says_would():
+    purging = _purging(dry_run=True)
+    purging.removed("leftovers", "x")
+    assert purging.purge().message() == "1 leftover of an earlier purge would be removed"
+
+
+@pytest.mark.parametrize("days", [-1, 36_501, 1e30, float("nan"), float("inf")])
+def test_ages_that_are_none_are_refused(days):
+    with pytest.raises(UsageError, match="no age"):
+        before_days(days)
+
+
+def test_an_age_is_a_time():
+    assert before_days(0.5, NOW) == NOW - timedelta(hours=12)
+
+
+def test_the_page_is_bounded_and_shows_no_markup_of_others():
+    purging = _purging()
+    for number in range(300):
+        purging.removed("runs", f"r{number}", 10)
+    purging.kept("flow_runs", "![x](http://example.com/x.png)", "<b>no</b>")
+    text = housekeeping_markdown(purging.purge())
+    assert "… and 100 more" in text
+    assert "![x](" not in text
+    assert "<b>" not in text
+    assert "| ledgers of runs | 300 | 2.9 kB |" in text
