@@ -91,7 +91,7 @@ class Side:
         raise NotImplementedError
 
     def healthy(self) -> Callable[[], Any] | None:
-        """Give a synchronous call of a function that does nothing, through the breaker; None where there is none."""
+        """Return a synchronous call of a function that does nothing, through the breaker; None where there is none."""
         return None
 
     def close(self) -> None:
@@ -243,7 +243,7 @@ async def _probes(kind: type[Side], callers: int, cooling_s: float) -> int:
 
 
 async def _throughput(kind: type[Side], callers: int) -> float:
-    """Give the time of so many calls at once, as a multiple of a single one's."""
+    """Return the time of so many calls at once, as a multiple of a single one's."""
     side = kind(_NEVER_S)
     work = Work(seconds=_WORK_S)
     await _try(side, work)  # what is made at the first call
@@ -271,7 +271,7 @@ async def _takes_429_for_ill(kind: type[Side]) -> bool:
 
 
 def _overhead_us(kind: type[Side], rounds: int, calls: int) -> float | None:
-    """Give the time that the breaker adds to a healthy call: the median over rounds, in turns with the bare call."""
+    """Return the time that the breaker adds to a healthy call: the median over rounds, in turns with the bare call."""
     side = kind(_NEVER_S)
     through = side.healthy()
     if through is None:

@@ -161,5 +161,5 @@ async def _one(bench: Bench, folder: Path, program: Program, dead: Down) -> None
 
 
 def _default_breakers(settings: Settings, witness: Witness) -> Breakers:
-    """Give breakers as runs have them by default, with a witness: shared by a file, with the rules' own defaults."""
+    """Return breakers as runs have them by default, with a witness: shared by a file, with the rules' own defaults."""
     return Breakers(BreakerRules(), store=SqliteStore(settings.home / "resilience.sqlite"), listen=witness.heard)

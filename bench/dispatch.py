@@ -350,7 +350,7 @@ def _row(count: int, name: str, turns: list[list[Sample]]) -> dict[str, Any]:
 
 
 def _of_turns(over: list[list[Sample]], under: list[list[Sample]]) -> float:
-    """Give the median of the ratios of the turns: what else the machine did is then on both sides."""
+    """Return the median of the ratios of the turns: what else the machine did is then on both sides."""
     pairs = zip(over, under, strict=True)
     return statistics.median(_done([above]) / _done([below]) for above, below in pairs)
 

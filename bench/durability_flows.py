@@ -164,7 +164,7 @@ def slow_flow(seconds: float) -> None:
 
 @task(persist_result=True, cache_policy=INPUTS)
 def cached_task(number: int) -> int:
-    """Give a number that is cached by its inputs."""
+    """Return a number that is cached by its inputs."""
     return number
 
 
@@ -178,14 +178,14 @@ def cached_flow(count: int) -> list[Any]:
 
 @task(persist_result=True, cache_policy=TASK_SOURCE + INPUTS)
 def partly_task(number: int, lock: Any) -> int:
-    """Give a number; a part of its key cannot be computed, because a lock has no hash that lasts."""
+    """Return a number; a part of its key cannot be computed, because a lock has no hash that lasts."""
     del lock
     return number
 
 
 @flow(persist_result=True)
 def keys_flow() -> list[int]:
-    """Give what each of two calls gave whose inputs differ."""
+    """Return what each of two calls gave whose inputs differ."""
     return [partly_task(number, threading.Lock()) for number in (1, 2)]
 
 

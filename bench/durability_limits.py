@@ -118,7 +118,7 @@ def cancelled_queue_prefect(stage: Stage) -> Found:
 
 
 def blocking_genesis(stage: Stage) -> Found:
-    """Give a leaf that blocks for twenty seconds one second."""
+    """Return a leaf that blocks for twenty seconds one second."""
     name = stage.name("blocking")
     run = stage.run(name, [stage.leaf(name, "one", "step", 20.0, timeout_s=1)])
     run.ended()

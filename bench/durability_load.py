@@ -156,7 +156,7 @@ def counter_prefect(stage: Stage) -> Found:
 
 
 def heavy_input_genesis(stage: Stage) -> Found:
-    """Give a leaf on a pool an input of five megabytes."""
+    """Return a leaf on a pool an input of five megabytes."""
     stage.workers(1)
     name, big = stage.name("large"), "x" * (5_000_000 if not stage.quick else 1_000_000)
     run = stage.run(name, [stage.leaf(name, "one", "step", inputs={"big": big})], "--pools")

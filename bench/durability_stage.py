@@ -116,7 +116,7 @@ class Command:
         return None
 
     def said(self) -> str:
-        """Give the end of its standard error."""
+        """Return the end of its standard error."""
         return self.err.read_text("utf-8", "replace")[-3_000:]
 
     def document(self, seconds: float = _LONGEST_S) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def tenants(bench: Bench, size: Size) -> None:
 
 
 async def _tenants(count: int, plan: Callable[[int], dict[str, Any]]) -> list[tuple[str, float]]:
-    """Give the state of each run, and its end in seconds after the first was created."""
+    """Return the state of each run, and its end in seconds after the first was created."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
@@ -296,7 +296,7 @@ def makespan(bench: Bench, size: Size, data: Path) -> None:
 
 
 def _simulated_s(document: Mapping[str, Any], agents: Mapping[str, Any], pools: PoolCosts | None = None) -> float:
-    """Give the makespan by the real scheduler on virtual time, unscaled."""
+    """Return the makespan by the real scheduler on virtual time, unscaled."""
     from genesis import simulate
     from genesis.model import Registry
     from genesis.pipeline import compiled, prepare

@@ -54,7 +54,7 @@ def _registry() -> dict[str, Any]:
 
 
 def _share(stack: Stack, window_s: float) -> dict[str, float]:
-    """Give the share of a core that server and database take, once they are calm."""
+    """Return the share of a core that server and database take, once they are calm."""
     time.sleep(_SETTLE_S)
     before, begun = _parts(stack), time.monotonic()
     time.sleep(window_s)

@@ -61,7 +61,7 @@ def turns(bench: Bench, runs: int) -> None:
 
 
 async def _starts(tenants: list[str]) -> list[tuple[str, float, float | None]]:
-    """Give for each run its tenant, and the seconds until its first leaf started and until it had completed."""
+    """Return for each run its tenant, and the seconds until its first leaf started and until it had completed."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterParentFlowRunId
 

@@ -72,7 +72,7 @@ def dag(leaves: int, seed: int = 7) -> list[Node]:
 
 
 def document(nodes: list[Node]) -> dict[str, Any]:
-    """Give the DAG as a plan document, a composite task a layer."""
+    """Return the DAG as a plan document, a composite task a layer."""
     stages: dict[str, list[dict[str, Any]]] = {}
     for node in nodes:
         leaf = {
@@ -267,7 +267,7 @@ def _drain() -> None:
 
 
 def peak_mb() -> float:
-    """Give the largest resident size of this process in MB. (`ru_maxrss` starts with that of the parent.)"""
+    """Return the largest resident size of this process in MB. (`ru_maxrss` starts with that of the parent.)"""
     status = Path("/proc/self/status")
     if status.exists():
         found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text("ascii"))

@@ -84,7 +84,7 @@ def _report(bench: Bench, leaves: int, found: dict[str, list[dict[str, Any]]]) -
 
 
 def cpu_with_drain(run: dict[str, Any]) -> float:
-    """Give the processor seconds from the first submit until everything has reached the server."""
+    """Return the processor seconds from the first submit until everything has reached the server."""
     return float(run["whole_cpu_s"] - run["before_cpu_s"])
 
 

@@ -122,7 +122,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def graph_of(plan: Plan) -> Graph:
-    """Give the leaves of a plan, and the edges between them."""
+    """Return the leaves of a plan, and the edges between them."""
     shape = outline(plan)
     number = {index: position for position, index in enumerate(shape.leaves)}
     edges = {(number[a], number[b]) for b in shape.leaves for a in shape.before[b] if a in number}

@@ -171,5 +171,5 @@ def converted(workflow: Recorded) -> dict[str, Any]:
 
 
 def lower_bound_s(workflow: Recorded, slots: int) -> float:
-    """Give the seconds below which no schedule on so many slots can be."""
+    """Return the seconds below which no schedule on so many slots can be."""
     return max(workflow.critical_path_s, workflow.work_s / slots)

@@ -42,7 +42,7 @@ def snapshot() -> dict[int, Seen]:
 
 
 def below(pid: int) -> list[Seen]:
-    """Give what a process has started, and what that has started."""
+    """Return what a process has started, and what that has started."""
     processes = snapshot()
     found: list[Seen] = []
     parents = {pid}
@@ -54,13 +54,13 @@ def below(pid: int) -> list[Seen]:
 
 
 def family(pid: int) -> list[Seen]:
-    """Give a process and all below it."""
+    """Return a process and all below it."""
     own = _read(pid)
     return [*([own] if own else []), *below(pid)]
 
 
 def family_cpu_s(pid: int) -> float:
-    """Give the processor seconds of a process and all below it, with those of their children that have ended."""
+    """Return the processor seconds of a process and all below it, with those of their children that have ended."""
     ticks = 0
     for one in family(pid):
         try:
@@ -72,7 +72,7 @@ def family_cpu_s(pid: int) -> float:
 
 
 def family_pss_mb(pid: int) -> list[float]:
-    """Give the proportional memory of a process and of each below it in MB: what several share counts once in all."""
+    """Return the proportional memory of a process and of each below it in MB: what several share counts once in all."""
     found = []
     for one in family(pid):
         try:
@@ -84,7 +84,7 @@ def family_pss_mb(pid: int) -> list[float]:
 
 
 def marked(variable: str) -> list[Seen]:
-    """Give the processes whose environment has `NAME=value`, as every descendant of one that was given it has."""
+    """Return the processes whose environment has `NAME=value`, as every descendant of one that was given it has."""
     wanted = variable.encode()
     found = []
     for process in snapshot().values():

@@ -156,7 +156,7 @@ def speed(bench: Bench, repeats: int) -> None:
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Give the time that passed and the CPU time, in seconds."""
+    """Return the time that passed and the CPU time, in seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     worked = time.process_time() - cpu

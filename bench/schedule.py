@@ -69,7 +69,7 @@ def _graph(record: dict[str, object]) -> Graph:
 
 
 def chains(jobs: Sequence[Job]) -> list[float]:
-    """Give the seconds of the longest chain that each job heads; the jobs are in topological order."""
+    """Return the seconds of the longest chain that each job heads; the jobs are in topological order."""
     longest = [job.duration_s for job in jobs]
     for index in range(len(jobs) - 1, -1, -1):
         for source in jobs[index].after:

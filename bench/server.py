@@ -31,7 +31,7 @@ class Server:
 
 
 def private_environment(home: Path) -> dict[str, str]:
-    """Give the environment of this process without its Prefect and Genesis settings, and with homes of its own."""
+    """Return the environment of this process without its Prefect and Genesis settings, and with homes of its own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "GENESIS_"))}
     return kept | {
         "HOME": str(home),
@@ -75,7 +75,7 @@ def _stop(number: int, _frame: object) -> None:
 
 
 def cpu_s(pid: int) -> float:
-    """Give the processor seconds of another process, user and system; 0 where they cannot be read."""
+    """Return the processor seconds of another process, user and system; 0 where they cannot be read."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
     except OSError:

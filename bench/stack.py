@@ -101,7 +101,7 @@ class Stack:
         return self.environment["PREFECT_API_URL"]
 
     def cpu_s(self) -> dict[str, float]:
-        """Give the processor seconds that each part has taken so far."""
+        """Return the processor seconds that each part has taken so far."""
         found = {"server": family_cpu_s(self.server_pid)}
         if self.database is not None and self.database.pid is not None:
             found["database"] = family_cpu_s(self.database.pid)
@@ -280,7 +280,7 @@ async def _deployed(deployments: list[Deployment]) -> None:
 
 
 async def _served(wanted: Mapping[str, str], timeout_s: float) -> list[str]:
-    """Give the pools that their workers do not serve in time."""
+    """Return the pools that their workers do not serve in time."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.objects import WorkerStatus
 

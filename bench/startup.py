@@ -47,7 +47,7 @@ finally:
 
 
 def genesis(*words: str) -> list[str]:
-    """Give the command line of the program that is installed beside this Python."""
+    """Return the command line of the program that is installed beside this Python."""
     script = Path(sys.executable).with_name("genesis")
     if script.exists():
         return [str(script), *words]

@@ -109,7 +109,7 @@ class GenesisError(Exception):
         return _rebuilt, (type(self), own | {"causes": list(_causes(self))})
 
     def to_dict(self) -> dict[str, Any]:
-        """Give its JSON shape: `{code, message, hint}`, and more where there is more to say.
+        """Return its JSON shape: `{code, message, hint}`, and more where there is more to say.
 
         Returns:
             `data` where there is any; `causes`, nearest first, each `{type, code, message, hint, data, how}`, where
@@ -369,6 +369,6 @@ def _all_classes(kind: type[GenesisError]) -> Iterator[type[GenesisError]]:
 
 
 def _class_of(code: str) -> type[GenesisError]:
-    """Give the class whose code a code begins with, the most specific one that is known here."""
+    """Return the class whose code a code begins with, the most specific one that is known here."""
     fits = [kind for kind in _all_classes(GenesisError) if code == kind.code or code.startswith(f"{kind.code}-")]
     return max(fits, key=lambda kind: len(kind.code), default=GenesisError)

@@ -31,6 +31,6 @@ def read_safely(read: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def errno_of(error: BaseException) -> int:
-    """Give the number of a refusal of the operating system; 0 where there is none."""
+    """Return the number of a refusal of the operating system; 0 where there is none."""
     number = error.errno if isinstance(error, OSError) else None
     return number if isinstance(number, int) else 0

@@ -89,7 +89,7 @@ def find_cycle(before: Before) -> list[int] | None:
 
 
 def longest_from(before: Before, weights: Sequence[float]) -> list[float]:
-    """Give for each vertex the length of the longest path that starts there, its own weight included.
+    """Return for each vertex the length of the longest path that starts there, its own weight included.
 
     Raises:
         ValueError: The graph has a cycle.
@@ -105,7 +105,7 @@ def longest_from(before: Before, weights: Sequence[float]) -> list[float]:
 
 
 def ancestors(before: Before, vertices: Iterable[int]) -> set[int]:
-    """Give all vertices that must come before any of these, without these unless they are on a path to another."""
+    """Return all vertices that must come before any of these, without these unless they are on a path to another."""
     found: set[int] = set()
     stack = [source for vertex in vertices for source in before[vertex]]
     while stack:

@@ -105,7 +105,7 @@ def _context(registry: Registry, limits: Bounds, variables: Mapping[str, str]) -
 def _planners(
     first: Planner | PlannerLevel | None, registry: Registry, settings: Settings, playbooks: Path | None
 ) -> list[Planner]:
-    """Give the levels to try, best first; the minimal one is always the last."""
+    """Return the levels to try, best first; the minimal one is always the last."""
     if first is not None and not isinstance(first, str):
         return [first, MinimalPlanner()]
     if first == "minimal":
@@ -299,7 +299,7 @@ def plan_within(
 
 
 def room_left(program: Program, limits: Bounds, depth: int) -> Bounds:
-    """Give the limits on what may be added below a task at this depth.
+    """Return the limits on what may be added below a task at this depth.
 
     Raises:
         PlanningError: There is no room.
@@ -326,7 +326,7 @@ def routed_group(program: Program, group: Task) -> Task:
 
 
 def grown(program: Program, amendment: Amendment, settings: Settings, probe: Probe | None = None) -> Program:
-    """Give a program with one more amendment, validated like any plan.
+    """Return a program with one more amendment, validated like any plan.
 
     Raises:
         PlanInvalidError: Validation found an error in what is added, or in the whole.

@@ -291,12 +291,12 @@ class OtelSettings(BaseSettings):
 
     @property
     def protocol(self) -> str:
-        """Give how spans are sent."""
+        """Return how spans are sent."""
         return (self.exporter_otlp_traces_protocol or self.exporter_otlp_protocol).strip().lower() or "http/protobuf"
 
     @property
     def timeout_s(self) -> float | None:
-        """Give how long an export may take, where it is said; the variable's unit is the exporter's, seconds."""
+        """Return how long an export may take, where it is said; the variable's unit is the exporter's, seconds."""
         said = self.exporter_otlp_traces_timeout or self.exporter_otlp_timeout
         try:
             return float(said) if said else None
@@ -316,5 +316,5 @@ class OriginSettings(BaseSettings):
 
     @property
     def carrier(self) -> dict[str, str]:
-        """Give it by name, as headers would."""
+        """Return it by name, as headers would."""
         return {name: value for name, value in self.model_dump().items() if value}

@@ -49,7 +49,7 @@ def _alert(rule: dict[str, object]) -> Alert:
 
 
 def files(runbooks: str = RUNBOOKS) -> dict[str, str]:
-    """Give the text of each dashboard's file by its name."""
+    """Return the text of each dashboard's file by its name."""
     known = alerts()
     return {
         f"{each.name}.json": json.dumps(rendered(each, alerts=known, runbooks=runbooks), indent=2, ensure_ascii=False)

@@ -75,6 +75,6 @@ class Dashboard:
 
 
 def quantile(share: float, histogram: str, *labels: str, chosen: str = "@") -> str:
-    """Give the expression of a histogram's quantile, for each combination of some labels."""
+    """Return the expression of a histogram's quantile, for each combination of some labels."""
     by = ", ".join([*labels, "le"])
     return f"histogram_quantile({share}, sum by ({by}) (rate({histogram}_bucket{{{chosen}}}[$__rate_interval])))"

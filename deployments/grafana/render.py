@@ -47,7 +47,7 @@ def selected(expr: str) -> str:
 
 
 def rendered(dashboard: Dashboard, *, alerts: Mapping[str, Alert], runbooks: str) -> dict[str, Any]:
-    """Give a dashboard as Grafana's JSON.
+    """Return a dashboard as Grafana's JSON.
 
     Args:
         dashboard: What it shows.

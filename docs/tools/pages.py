@@ -91,7 +91,7 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def regenerated(text: str) -> str:
-    """Give a page with its generated parts as they should be."""
+    """Return a page with its generated parts as they should be."""
     return _PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}{found[3]}", text)
 
 

@@ -89,7 +89,7 @@ def _cut(line: str) -> str:
 
 
 def written(page: str) -> str:
-    """Give the sample that stands in a page."""
+    """Return the sample that stands in a page."""
     found = _PART.search(page)
     if found is None:
         raise ValueError("the page has no part between <!-- sample --> and <!-- /sample -->")

@@ -42,7 +42,7 @@ class BriefExecutor:
 
 
 def work_order(work: Work) -> str:
-    """Give the work order as Markdown: what, why, with what, what to deliver and where."""
+    """Return the work order as Markdown: what, why, with what, what to deliver and where."""
     sections = [
         f"# {_line(work.description)}",
         f"For **{work.agent.name}** · task `{work.path}` ({_line(work.type)}) · run `{work.run_id}`"

@@ -18,7 +18,7 @@ Secrets = Callable[[str], str | None]
 def child_environment(
     environment: Mapping[str, str], extra: Mapping[str, str], secrets: Secrets, work: Work
 ) -> dict[str, str]:
-    """Give a program what this process has, without its secrets, and with those that the agent lists.
+    """Return a program what this process has, without its secrets, and with those that the agent lists.
 
     A variable is held back when its name speaks of a key, token, password or the like, or when its value is a URL with
     a login in it (a proxy's is needed and stays). Nobody has to trust a tool with the language model's key or with

@@ -100,7 +100,7 @@ def agent(
 
 
 def profile_of(function: Callable[..., Any]) -> AgentProfile:
-    """Give the profile of a marked function, with the executor that calls it.
+    """Return the profile of a marked function, with the executor that calls it.
 
     Raises:
         UsageError: The function is not marked.
@@ -112,7 +112,7 @@ def profile_of(function: Callable[..., Any]) -> AgentProfile:
 
 
 def with_agents(registry: Registry, functions: Iterable[Callable[..., Any]]) -> Registry:
-    """Give the registry with these functions added as agents, after its own and in order.
+    """Return the registry with these functions added as agents, after its own and in order.
 
     Raises:
         UsageError: A function is not marked, or its agent's name is taken.
@@ -142,7 +142,7 @@ def functions_of(functions: Iterable[Callable[..., Any]]) -> Functions:
 
 
 def _call_of(function: Callable[..., Any], name: str) -> str:
-    """Give `module:name` under which the function is found again, by import where that leads to this very function."""
+    """Return the `module:name` of a function, or of its file where an import would not find this very function."""
     module = getattr(function, "__module__", None) or "__main__"
     qualified = getattr(function, "__qualname__", "")
     found: Any = sys.modules.get(module)

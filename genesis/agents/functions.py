@@ -20,7 +20,7 @@ Functions = Mapping[str, Callable[..., Any]]
 
 
 def find_function(call: str, functions: Functions) -> Callable[..., Any]:
-    """Give the function that `module:name` means, importing its module where that is needed.
+    """Return the function that `module:name` means, importing its module where that is needed.
 
     Raises:
         TaskError: The module cannot be imported, has no such name, or the name cannot be called.
@@ -115,7 +115,7 @@ def _find(full_name: str, path: Sequence[str] | None) -> ModuleSpec | None:
 
 
 def _names_in(spec: ModuleSpec) -> set[str] | None:
-    """Give the names that a module's source binds at its top level; None when they cannot be known from the text."""
+    """Return the names that a module's source binds at its top level; None when they cannot be known from the text."""
     if not spec.origin or not spec.origin.endswith(".py"):
         return None
     try:

@@ -83,5 +83,5 @@ class GroupGuard:
 
 @lru_cache(maxsize=1)
 def guard_of_process() -> GroupGuard:
-    """Give the guard that all programs of this process share."""
+    """Return the guard that all programs of this process share."""
     return GroupGuard()

@@ -44,7 +44,7 @@ def _unguarded(_host: str, _left_s: float) -> AbstractAsyncContextManager[None]:
 
 
 def secrets_in(spec: HttpSpec) -> tuple[str, ...]:
-    """Give the names of the secrets that the headers stand for, in order."""
+    """Return the names of the secrets that the headers stand for, in order."""
     return tuple(dict.fromkeys(name for value in spec.headers.values() for name in _SECRET.findall(value)))
 
 

@@ -48,7 +48,7 @@ class Process:
 
 
 def snapshot() -> dict[int, Process]:
-    """Give all processes by pid; none where the system has no `/proc`."""
+    """Return all processes by pid; none where the system has no `/proc`."""
     found = {}
     for entry in _entries():
         with suppress(OSError, ValueError, IndexError):
@@ -58,7 +58,7 @@ def snapshot() -> dict[int, Process]:
 
 
 def below(pid: int, processes: Mapping[int, Process]) -> list[Process]:
-    """Give the descendants of a process, parents first."""
+    """Return the descendants of a process, parents first."""
     children: dict[int, list[Process]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process)

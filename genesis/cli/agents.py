@@ -132,7 +132,7 @@ def reset(parent: Path | None, names: tuple[str, ...], every: bool, agents: Path
 
 
 def _meant(names: Iterable[str], registry: Registry, found: Iterable[SharedBreaker]) -> set[tuple[str, str]]:
-    """Give the kinds and names of the breakers that some names stand for.
+    """Return the kinds and names of the breakers that some names stand for.
 
     Raises:
         UsageError: Neither the registry nor a breaker has one of these names.
@@ -154,7 +154,7 @@ def _meant(names: Iterable[str], registry: Registry, found: Iterable[SharedBreak
 
 
 def _services(agent: AgentProfile) -> set[tuple[str, str]]:
-    """Give the hosts and models that an agent calls."""
+    """Return the hosts and models that an agent calls."""
     from genesis.llm import endpoint_of, parse_model_name
     from genesis.model import HttpExecutor, LlmExecutor
     from genesis.resilience.guards import host_of

@@ -53,7 +53,7 @@ def explanation_view(explanation: Explanation, *, short: bool = False) -> Render
 
 
 def run_document(run: Run, explanation: Explanation | None) -> dict[str, JsonValue]:
-    """Give the JSON document of a run, with its explanation where there is one."""
+    """Return the JSON document of a run, with its explanation where there is one."""
     document: dict[str, JsonValue] = run.model_dump(mode="json")
     return document if explanation is None else document | {"explanation": explanation.model_dump(mode="json")}
 

@@ -35,7 +35,7 @@ class StartUp:
     most_s: float
 
     def on_busy_machine(self, load: float) -> StartUp:
-        """Give what it takes at most where so many processes share each processor."""
+        """Return what it takes at most where so many processes share each processor."""
         return StartUp(self.least_s, self.most_s * min(_BUSIEST, max(1.0, load)))
 
 

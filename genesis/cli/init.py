@@ -120,7 +120,7 @@ def _show(project: Project) -> None:
 
 
 def _next(project: Project) -> list[str]:
-    """Give the commands that lead on from here."""
+    """Return the commands that lead on from here."""
     root = project.root.resolve()
     there = [] if root == Path.cwd() else [f"cd {shlex.quote(str(root))}"]
     return [

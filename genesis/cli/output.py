@@ -124,7 +124,7 @@ def is_live(out: Console) -> bool:
 
 
 def printable(text: Text, encoding: str) -> Text:
-    """Give a text without what must not reach a terminal, in characters that an encoding has."""
+    """Return a text without what must not reach a terminal, in characters that an encoding has."""
     shown = _changed(text.plain, encoding)
     if shown is None:
         return text
@@ -135,7 +135,7 @@ def printable(text: Text, encoding: str) -> Text:
 
 
 def _changed(plain: str, encoding: str) -> list[str] | None:
-    """Give for each character what is shown for it; None where each stands for itself."""
+    """Return for each character what is shown for it; None where each stands for itself."""
     hidden = [match.span() for match in INVISIBLE.finditer(plain)]
     if not hidden and _has(encoding, plain):
         return None

@@ -123,7 +123,7 @@ def _registry(path: Path | None, settings: Settings) -> Registry:
 
 
 def _served(registry: Registry, *, everything: bool, agents: str | None, pools: Sequence[str]) -> list[str]:
-    """Give the pools to serve, each once."""
+    """Return the pools to serve, each once."""
     known = {agent.name: agent.pool_name for agent in registry.agents}
     from genesis.model.agent import orchestrator_pool
 
@@ -149,7 +149,7 @@ def _served(registry: Registry, *, everything: bool, agents: str | None, pools: 
 
 
 def _code(registry: Registry) -> list[str]:
-    """Give the packaged modules that the registry's executors call; a team's own are imported when they are used."""
+    """Return the packaged modules that the registry's executors call; a team's own are imported when they are used."""
     calls = []
     for agent in registry.agents:
         specs = [agent.executor, *agent.executors.values()]

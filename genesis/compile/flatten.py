@@ -58,7 +58,7 @@ class _Groups:
         self._sets: dict[int, frozenset[int]] = {}
 
     def joined(self, leaves: list[int], numbers: set[int]) -> int:
-        """Give the number of the group of these leaves and of all in these groups."""
+        """Return the number of the group of these leaves and of all in these groups."""
         if len(numbers) == 1:
             (number,) = numbers
             if not leaves or self._set(number).issuperset(leaves):

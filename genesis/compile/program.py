@@ -130,7 +130,7 @@ class _Place:
 
 
 def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
-    """Give who else may do it: nobody, where a person chose the agent, or where doing it twice would do harm."""
+    """Return who else may do it: nobody, where a person chose the agent, or where doing it twice would do harm."""
     route = routed.routes.get(path)
     if route is None or task.agent is not None or task.side_effects:
         return ()

@@ -114,7 +114,7 @@ def batch_name(leaves: Sequence[Leaf]) -> str:
 
 
 def run_tag(run_id: str) -> str:
-    """Give the tag that all children of a run have."""
+    """Return the tag that all children of a run have."""
     return f"run:{run_id}"
 
 
@@ -124,14 +124,14 @@ def is_run_tag(tag: str) -> bool:
 
 
 def short_pool(pool: str) -> str:
-    """Give the pool's name as deployments and the command line use it."""
+    """Return the pool's name as deployments and the command line use it."""
     return pool.removeprefix("agent-")
 
 
 def parameters(
     run_id: str, leaves: Sequence[Leaf], attempt: int, left_s: float = math.inf, lane_s: float = 0.0
 ) -> dict[str, Any]:
-    """Give the parameters of the child's flow. Nothing of the work itself: that is in the ledger.
+    """Return the parameters of the child's flow. Nothing of the work itself: that is in the ledger.
 
     Args:
         run_id: The run.

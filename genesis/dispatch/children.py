@@ -101,7 +101,7 @@ class Children:
         self._show(child)
 
     def not_begun(self) -> list[Child]:
-        """Give the children that have not begun to run."""
+        """Return the children that have not begun to run."""
         return [child for child in self.living.values() if not child.began and child.state not in FINAL]
 
     def _drop(self, child: Child) -> None:

@@ -178,5 +178,5 @@ class Dispatcher:
 
 
 def _labels() -> KeyValueLabels:
-    """Give a flow run its place in the trace; the correlation id is in its tag."""
+    """Return a flow run its place in the trace; the correlation id is in its tag."""
     return {} if (traceparent := here()) is None else {TRACE_LABEL: traceparent}

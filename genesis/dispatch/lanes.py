@@ -134,7 +134,7 @@ class Lanes:
         return sorted(max(0.0, self._left_s(child, now)) for child in running)
 
     async def give(self, child: Child, leaves: Sequence[Leaf], trace: str | None) -> None:
-        """Give an order to a child that waits for one; `child.give` was called.
+        """Return an order to a child that waits for one; `child.give` was called.
 
         Raises:
             GenesisError: The ledger cannot be written.

@@ -39,7 +39,7 @@ class Pools:
         self._reading = asyncio.Lock()
 
     async def deployment(self, pool: str) -> UUID | None:
-        """Give the id of a pool's deployment, read once; None where there is none."""
+        """Return the id of a pool's deployment, read once; None where there is none."""
         async with self._reading:
             if pool not in self._deployments:
                 found = await self._read_deployment(pool)
@@ -68,7 +68,7 @@ class Pools:
         return found
 
     def queue(self, pool: str) -> UUID | None:
-        """Give the queue that a pool's deployment has, as `trouble` saw it last."""
+        """Return the queue that a pool's deployment has, as `trouble` saw it last."""
         return self._queues.get(pool)
 
     def clear(self, pool: str) -> None:

@@ -69,7 +69,7 @@ async def _children(line: Line, run_id: str) -> AsyncIterator[FlowRun]:
 
 
 def _leaves(parameters: dict[str, Any], run_id: str, by_path: dict[str, Leaf]) -> tuple[Leaf, ...]:
-    """Give the leaves of a flow run that is a child of this run with this plan; else none."""
+    """Return the leaves of a flow run that is a child of this run with this plan; else none."""
     if parameters.get("run_id") != run_id or not isinstance(parameters.get("tasks"), list):
         return ()
     return tuple(_matching(parameters["tasks"], parameters.get("fingerprints") or [], by_path))

@@ -21,7 +21,7 @@ _LONGEST = 80
 
 
 def close_matches(word: str, known: Iterable[str]) -> str:
-    """Give `did you mean 'x'?` for the known word that is closest, or an empty text."""
+    """Return `did you mean 'x'?` for the known word that is closest, or an empty text."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {matches[0]!r}?" if matches else ""
 
@@ -113,7 +113,7 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _choices(node: Any, definitions: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give a schema and all that it may be instead, references resolved."""
+    """Return a schema and all that it may be instead, references resolved."""
     found = [_resolve(node, definitions)]
     for schema in found:
         found += [
@@ -129,7 +129,7 @@ def _resolve(node: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _step(node: Any, part: Any, definitions: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the schemas one step further down a path."""
+    """Return the schemas one step further down a path."""
     found: list[dict[str, Any]] = []
     for choice in _choices(node, definitions):
         if isinstance(part, int):

@@ -23,13 +23,13 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, [*"-+.012345678
 
 
 def dump_yaml(value: Any) -> str:
-    """Give plain values as YAML, keys in their order, text as it is."""
+    """Return plain values as YAML, keys in their order, text as it is."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 
 def dump_json(value: Any) -> str:
-    """Give plain values as indented JSON with a final line break."""
+    """Return plain values as indented JSON with a final line break."""
     return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 

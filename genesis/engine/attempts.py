@@ -296,7 +296,7 @@ class LeafRun:
             self.outcome = self.outcome.model_copy(update={"note": note})
 
     def _kept(self, value: JsonValue) -> JsonValue:
-        """Give the result as it is kept: whoever asks for no subtasks leaves as many results of subtasks."""
+        """Return the result as it is kept: whoever asks for no subtasks leaves as many results of subtasks."""
         expands = self._session.program.profile(self.leaf.agent).expands
         if expands and isinstance(value, dict) and value.get(PROPOSAL) == []:
             return {**value, PROPOSAL: {}}
@@ -325,7 +325,7 @@ class LeafRun:
 
 
 def _folder_of(spec: ExecutorSpec, session: Session) -> str:
-    """Give the folder in which a function or a program works, since it may read anything there by a relative name.
+    """Return the folder in which a function or a program works, since it may read anything there by a relative name.
 
     On workers it is none: their folders differ from host to host, and mean nothing to the run.
     """

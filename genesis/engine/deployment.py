@@ -79,7 +79,7 @@ class DeploymentRunner:
 
 
 async def _result(run: FlowRun) -> JsonValue:
-    """Give the flow's result where it was persisted; a flow that persists nothing has none to give."""
+    """Return the flow's result where it was persisted; a flow that persists nothing has none to give."""
     try:
         value = await run.state.aresult(raise_on_failure=False) if run.state else None
         jsonable: JsonValue = to_jsonable_python(value)

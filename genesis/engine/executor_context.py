@@ -36,7 +36,7 @@ def equipment(settings: Settings, functions: Functions | None = None) -> Equipme
 def executors(
     program: Program, tools: Equipment, *, rehearse: float | None, model: str | None
 ) -> Callable[[Leaf], Executor]:
-    """Give a function from a leaf to its executor; each kind of work has one executor for the whole run.
+    """Return a function from a leaf to its executor; each kind of work has one executor for the whole run.
 
     Args:
         program: What runs.

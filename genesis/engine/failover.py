@@ -67,7 +67,7 @@ class Detours:
         """Agents whose breakers matter: those that leaves have now, and those that they were given."""
 
     def open_agents(self) -> set[str]:
-        """Give the agents that nothing is to be given to now."""
+        """Return the agents that nothing is to be given to now."""
         return {agent for agent, seconds in self._closed_for.items() if seconds > 0}
 
     def may_start(self, agent: str) -> bool:
@@ -80,7 +80,7 @@ class Detours:
         return True
 
     def given_up(self, waiting: Iterable[Leaf]) -> list[Leaf]:
-        """Give those of some leaves that have waited for their agents for as long as they may."""
+        """Return those of some leaves that have waited for their agents for as long as they may."""
         now, longest = self._clock(), self._session.settings.resilience.wait_s
         late = []
         for leaf in waiting:
@@ -92,7 +92,7 @@ class Detours:
         return late
 
     def around(self, leaf: Leaf) -> Turn | None:
-        """Give a leaf whose agent's breaker is open to another agent, if there is one."""
+        """Return a leaf whose agent's breaker is open to another agent, if there is one."""
         reason = f"{leaf.agent} is not called at present"
         return self._other(leaf, reason)
 
@@ -109,7 +109,7 @@ class Detours:
         return self._other(leaf, f"{leaf.agent} failed: {error.code}: {error.message}"[:500]) or Turn("end", leaf)
 
     def tried(self, leaf: Leaf) -> frozenset[str]:
-        """Give the agents that have tried a leaf in vain."""
+        """Return the agents that have tried a leaf in vain."""
         return frozenset(self._way(leaf).tried)
 
     def _later(self, leaf: Leaf, error: ErrorInfo) -> Turn:
@@ -172,7 +172,7 @@ class Detours:
         return None
 
     def _shut(self, agent: str) -> None:
-        """Give nothing to an agent before its breaker was looked at anew."""
+        """Return nothing to an agent before its breaker was looked at anew."""
         self._closed_for[agent] = max(_LOOK_S, self._closed_for.get(agent, 0.0))
 
     def _admits(self, agent: str) -> bool:

@@ -16,7 +16,7 @@ __all__ = ["missing_outputs", "resolved_inputs"]
 
 
 def resolved_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]) -> dict[str, JsonValue]:
-    """Give the inputs with every reference replaced, each value once: what it brings in is not looked at again.
+    """Return the inputs with every reference replaced, each value once: what it brings in is not looked at again.
 
     All of it is a copy that the leaf's agent may change.
 

@@ -126,7 +126,7 @@ class LocalPlace:
         return self._stopped
 
     def _pause_s(self, leaf: Leaf, error: BaseException, repeat: int) -> float | None:
-        """Give the pause before a repeat: where that can help, fits into the run's time, and the run can afford it."""
+        """Return the pause before a retry; None where a retry cannot help, the time is short or the budget refuses."""
         policy = RetryPolicy(leaf.retries, self._session.settings.run.retry_delay_s)
         pause_s = policy.pause_s(error, repeat, left_s=self._session.left_s)
         if pause_s is None or self._why() is not None:

@@ -68,7 +68,7 @@ class Growth:
         return outcome.state in _OWN_WORK and self._session.program.profile(outcome.agent).expands
 
     def undecided(self, outcomes: Mapping[int, Outcome]) -> list[int]:
-        """Give the leaves of an earlier execution that had ended and not changed the plan; it may have died before."""
+        """Return the leaves that an earlier execution had ended without changing the plan: it may have died before."""
         leaves = self._session.program.leaves
         return [index for index, outcome in outcomes.items() if self.considers(leaves[index], outcome)]
 
@@ -110,7 +110,7 @@ class Growth:
             return Answer(changed=False, why=f"{type(error).__name__}: {error}"[:300])
 
     async def gathered(self, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> Outcome:
-        """Give a leaf the result of its group, all of which is done, and write it down.
+        """Return a leaf the result of its group, all of which is done, and write it down.
 
         Raises:
             GenesisError: The ledger cannot be read or written.
@@ -158,7 +158,7 @@ class Growth:
         return await run.work()
 
     def lost(self, leaf: Leaf, why: str) -> Outcome | None:
-        """Give the end of a leaf whose group did not finish; None where it has no group."""
+        """Return the end of a leaf whose group did not finish; None where it has no group."""
         amendment = self.joins.get(leaf.index)
         if amendment is None:
             return None
@@ -276,7 +276,7 @@ class Growth:
             raise PlanningError("nobody but a person could do it")
 
     def _depth(self, path: str) -> int:
-        """Give how deep a task lies, over all groups that it lies in."""
+        """Return how deep a task lies, over all groups that it lies in."""
         depth = path.count("/") + 1
         group = path.partition("/")[0]
         for amendment in self._session.course.amendments:

@@ -83,7 +83,7 @@ class Session:
         return ["genesis", f"cid:{self.correlation_id}", *([tenant_tag(self.tenant)] if self.tenant else [])]
 
     def breaker(self, agent: str) -> Breaker | None:
-        """Give the circuit breaker of an agent, where there are any."""
+        """Return the circuit breaker of an agent, where there are any."""
         if self.breakers is None:
             return None
         return self.breakers.of("agent", agent, self.scopes.get(agent, ""))

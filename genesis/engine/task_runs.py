@@ -113,7 +113,7 @@ async def _arrived(client: PrefectClient, portion: set[UUID]) -> set[UUID]:
 
 
 async def missing_task_runs(client: PrefectClient, identities: Iterable[UUID]) -> set[UUID]:
-    """Give those of some task runs that the API lacks, or has as not final."""
+    """Return those of some task runs that the API lacks, or has as not final."""
     left = sorted(identities)
     missing = set(left)
     final = TaskRunFilterState(type=TaskRunFilterStateType(any_=sorted(TERMINAL_STATES)))

@@ -103,7 +103,7 @@ class LeafTasks:
                 work.cancel()
 
     def _task(self, leaf: Leaf) -> Task[..., Any]:
-        """Give the task of a leaf: the one of its agent and repeats, or where it has repeats a copy of its own.
+        """Return the task of a leaf: the one of its agent and repeats, or where it has repeats a copy of its own.
 
         Prefect asks the condition first, and reads the pause from the task after that: so the pause can depend on what
         was raised.

@@ -39,7 +39,7 @@ class AutomationSpec(Model):
 
 
 def takeover(quiet_s: int = QUIET_S) -> tuple[AutomationSpec, ...]:
-    """Give the automations: one notices that an orchestrator is lost, the other has its run taken over.
+    """Return the automations: one notices that an orchestrator is lost, the other has its run taken over.
 
     Args:
         quiet_s: Seconds without a sign of life after which it counts as lost; at least 10, as Prefect wants it.

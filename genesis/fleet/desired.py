@@ -81,7 +81,7 @@ def deployment_name(pool: str) -> str:
 
 
 def mark_of(project: str) -> str:
-    """Give the mark that the pools of a project have in their descriptions."""
+    """Return the mark that the pools of a project have in their descriptions."""
     return f"{MARK[:-1]} for {project})" if project else MARK
 
 

@@ -59,7 +59,7 @@ class Entry(Model):
 
 
 def entries_of(fleet: Fleet, *, from_files: bool) -> tuple[Entry, ...]:
-    """Give every deployment, in the order in which they are first written.
+    """Return every deployment, in the order in which they are first written.
 
     Args:
         fleet: The pools.

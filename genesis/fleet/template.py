@@ -17,7 +17,7 @@ _RECORD = "x-genesis"
 
 
 def template_for(isolation: Isolation, base: Template) -> Template:
-    """Give the template of a pool: the worker type's, with this isolation, and a record of the defaults in it."""
+    """Return the template of a pool: the worker type's, with this isolation, and a record of the defaults in it."""
     made = deepcopy(base)
     properties = made["variables"]["properties"]
     if "isolation" in properties:

@@ -146,7 +146,7 @@ def _value(node: MappingNode, key: str) -> Node | None:
 
 
 def _last(text: str, node: Node) -> int:
-    """Give the index after the last character that belongs to a node; its own mark may be lines later."""
+    """Return the index after the last character that belongs to a node; its own mark may be lines later."""
     if isinstance(node, MappingNode | SequenceNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _last(text, last[1] if isinstance(last, tuple) else last)

@@ -165,7 +165,7 @@ async def check_asked(asked: Asked) -> object:
 
 
 def ended_state(ended: Sequence[Outcome], wanted: int, *, suspended: bool = False) -> object:
-    """Give the state of a flow run of `agent_task`: what its tasks came to.
+    """Return the state of a flow run of `agent_task`: what its tasks came to.
 
     Args:
         ended: The outcomes of those that were begun.

@@ -104,7 +104,7 @@ async def orchestrate(
 
 
 def _passing_codes() -> set[int]:
-    """Give the answers of a server that is overloaded, which Prefect's client repeats by itself only in part."""
+    """Return the answers of a server that is overloaded, which Prefect's client repeats by itself only in part."""
     asked: set[int] = PREFECT_CLIENT_RETRY_EXTRA_CODES.value()
     return asked | _OVERLOADED
 
@@ -161,7 +161,7 @@ def _tags(session: Session) -> list[str]:
 
 
 async def _marked(context: FlowRunContext, session: Session) -> None:
-    """Give a flow run that someone else has made the name and the tags of its run."""
+    """Return a flow run that someone else has made the name and the tags of its run."""
     if context.flow_run is None or not isinstance(context.client, PrefectClient):
         return
     tags = {*context.flow_run.tags, *_tags(session)}

@@ -38,7 +38,7 @@ class ResultCache:
         return isinstance(leaf.cache, CacheTtl) and not leaf.side_effects
 
     async def get(self, leaf: Leaf, key: str, now: datetime) -> tuple[JsonValue] | None:
-        """Give the result in a tuple of one, or None where there is none that is young enough."""
+        """Return the result in a tuple of one, or None where there is none that is young enough."""
         raw = await self._store.read(_name(key))
         if raw is None or not isinstance(leaf.cache, CacheTtl):
             return None

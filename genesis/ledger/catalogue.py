@@ -131,7 +131,7 @@ async def find(word: str) -> list[Listed] | str:
 
 
 async def one_of(word: str) -> str:
-    """Give the id of the one run that a run id or a correlation id means.
+    """Return the id of the one run that a run id or a correlation id means.
 
     Raises:
         UsageError: There is none, or there are several.

@@ -38,7 +38,7 @@ class Deliverable:
     """Whether it is a work order."""
 
     def text(self) -> str | None:
-        """Give its content, shortened when it is very long; None when it is not a text for people or cannot be read."""
+        """Return its content, shortened when very long; None when it is not a text for people or cannot be read."""
         if self.file.suffix.lower() not in _READABLE:
             return None
         try:
@@ -84,7 +84,7 @@ def deliver_command(run_id: str, briefed: Outcome) -> str:
 
 
 def short_text(outcome: Outcome) -> str:
-    """Give one line about what a leaf found, where its result has a `summary`."""
+    """Return one line about what a leaf found, where its result has a `summary`."""
     if outcome.state == "briefed":
         return "a work order for a person was written"
     if outcome.delivered is not None:

@@ -34,7 +34,7 @@ def open_ledger(store: Store, run_id: str, settings: Settings) -> Ledger:
 
 
 def run_lock(ledger: Ledger, settings: Settings, *, existing: bool = False) -> RunLock:
-    """Give the lock of a run: in its folder, or on this machine where the storage is elsewhere.
+    """Return the lock of a run: in its folder, or on this machine where the storage is elsewhere.
 
     Args:
         ledger: The run's ledger.
@@ -47,7 +47,7 @@ def run_lock(ledger: Ledger, settings: Settings, *, existing: bool = False) -> R
 
 
 def files_folder(ledger: Ledger, settings: Settings) -> Path:
-    """Give the folder on this machine for what a run's agents leave."""
+    """Return the folder on this machine for what a run's agents leave."""
     return (ledger.folder or settings.home / "runs" / ledger.run_id) / "files"
 
 
@@ -80,7 +80,7 @@ async def still_there(ledger: Ledger) -> None:
 
 
 async def course_of(ledger: Ledger, header: Header, settings: Settings) -> ProgramState:
-    """Give what a run does, as it stands: its program with all that was added while it ran.
+    """Return what a run does, as it stands: its program with all that was added while it ran.
 
     Raises:
         RunError: Its ledger is damaged.

@@ -263,7 +263,7 @@ class Ledger:
         return found
 
     async def result(self, outcome: Outcome) -> JsonValue:
-        """Give a copy of a leaf's result, from beside the record where it is large: its reader may change it.
+        """Return a copy of a leaf's result, from beside the record where it is large: its reader may change it.
 
         Raises:
             RunError: The result has gone, or is damaged.
@@ -281,7 +281,7 @@ class Ledger:
         return value
 
     async def result_start(self, outcome: Outcome, most: int) -> str:
-        """Give the first characters of a result that is kept beside the record; nothing where it has gone.
+        """Return the first characters of a result that is kept beside the record; nothing where it has gone.
 
         Args:
             outcome: Of the leaf.

@@ -157,6 +157,6 @@ def leaf_name(leaf: Leaf) -> str:
 
 
 def trace_id(header: Header) -> str | None:
-    """Give the id of the trace that a run is in, out of its W3C traceparent."""
+    """Return the id of the trace that a run is in, out of its W3C traceparent."""
     parts = (header.trace or "").split("-")
     return parts[1] if len(parts) >= _TRACE_PARTS else None

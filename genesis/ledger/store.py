@@ -24,7 +24,7 @@ class Store(Protocol):
     """Named bytes. A write is all or nothing; a reader never sees a part."""
 
     async def read(self, name: str) -> bytes | None:
-        """Give the content, or None where there is none."""
+        """Return the content, or None where there is none."""
         ...
 
     async def write(self, name: str, data: bytes) -> None:
@@ -51,7 +51,7 @@ class FolderStore:
         self.root = root
 
     async def read(self, name: str) -> bytes | None:
-        """Give the content, or None where there is none."""
+        """Return the content, or None where there is none."""
         try:
             return (self.root / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -94,7 +94,7 @@ class FolderStore:
             raise _unreadable(self.root / folder, error) from error
 
     def url(self, name: str) -> str:
-        """Give the file's path."""
+        """Return the file's path."""
         return str(self.root / name)
 
 
@@ -114,7 +114,7 @@ class BlockStore:
         self._label = label
 
     async def read(self, name: str) -> bytes | None:
-        """Give the content, or None where there is none."""
+        """Return the content, or None where there is none."""
         try:
             return await self._block.read_path(name)
         except (FileNotFoundError, ValueError, KeyError):
@@ -143,7 +143,7 @@ class BlockStore:
         return None
 
     def url(self, name: str) -> str:
-        """Give the block's label and the name in it."""
+        """Return the block's label and the name in it."""
         return f"{self._label}/{name}"
 
 

@@ -249,7 +249,7 @@ def endpoint_of(settings: LlmSettings, model: ModelName) -> str:
 
 
 def _shown_address(base_url: str) -> str:
-    """Give an address without user, password and query."""
+    """Return an address without user, password and query."""
     address = urlsplit(base_url)
     port = f":{address.port}" if address.port else ""
     return f"{address.scheme}://{address.hostname}{port}{address.path}"

@@ -32,7 +32,7 @@ class Model(BaseModel):
 
 
 def empty_map() -> Any:
-    """Give a field a new empty mapping by default; pydantic would copy a default of `{}` deeply, and in Python."""
+    """Return a field a new empty mapping by default; pydantic would copy a default of `{}` deeply, and in Python."""
     return Field(default_factory=dict, json_schema_extra={"default": {}})
 
 

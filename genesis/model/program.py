@@ -79,7 +79,7 @@ class Program(Model):
     """The routed plan that this program was compiled from."""
 
     def profile(self, agent: str) -> AgentProfile:
-        """Give the profile of an agent that a leaf uses, or may fall back to.
+        """Return the profile of an agent that a leaf uses, or may fall back to.
 
         Raises:
             KeyError: The registry has no such agent.

@@ -110,5 +110,5 @@ def _plain(value: Any) -> Any:
 
 
 def canonical(name: str) -> str:
-    """Give the one form of a name (NFC): a letter with an accent can be written as one character or as two."""
+    """Return the one form of a name (NFC): a letter with an accent can be written as one character or as two."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -14,7 +14,7 @@ _NAME = re.compile(r"[^\W_][\w.@+-]{0,62}")
 
 
 def checked_tenant(name: str | None) -> str | None:
-    """Give a tenant's name back if it can be one.
+    """Return a tenant's name back if it can be one.
 
     Raises:
         UsageError: It is empty, too long, or has a character that a tag should not have.
@@ -28,7 +28,7 @@ def checked_tenant(name: str | None) -> str | None:
 
 
 def tenant_tag(tenant: str) -> str:
-    """Give the tag that all flow runs of a tenant's runs have."""
+    """Return the tag that all flow runs of a tenant's runs have."""
     return f"{_TAG}{tenant}"
 
 

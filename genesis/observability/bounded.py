@@ -32,7 +32,7 @@ _SCALARS = frozenset({type(None), bool, int, float, str})
 
 
 def safe(value: Any, secrets: tuple[str, ...]) -> Any:
-    """Give a value as bounded JSON without secrets."""
+    """Return a value as bounded JSON without secrets."""
     if type(value) is dict and (simple := _simple(value, secrets)) is not None:
         return simple
     return _trimmed(redacted(_plain(value, 0, _Room()), secrets))
@@ -80,7 +80,7 @@ class _Room:
         self.left = _MOST_IN_ALL
 
     def of(self, text: str) -> str:
-        """Give as much of a text as is looked at."""
+        """Return as much of a text as is looked at."""
         if self.left <= 0:
             return _CUT
         seen = text[: _MOST_TEXT + _MARGIN]
@@ -89,7 +89,7 @@ class _Room:
 
 
 def _plain(value: Any, depth: int, room: _Room) -> Any:
-    """Give a value as JSON: bounded, and what JSON does not know as text."""
+    """Return a value as JSON: bounded, and what JSON does not know as text."""
     room.left -= _ITEM
     if value is None or isinstance(value, bool):
         return value
@@ -128,7 +128,7 @@ def _plain_items(value: Collection[Any], depth: int, room: _Room) -> list[Any]:
 
 
 def as_text(value: object) -> str:
-    """Give a value as text; its own code makes it, and may fail."""
+    """Return a value as text; its own code makes it, and may fail."""
     try:
         return str(value)
     except Exception as error:  # noqa: BLE001  # the boundary of anyone's code
@@ -159,5 +159,5 @@ def within(text: str, most: int) -> str:
 
 
 def size_of(text: str) -> int:
-    """Give the bytes of a text in UTF-8."""
+    """Return the bytes of a text in UTF-8."""
     return len(text.encode("utf-8", "surrogatepass"))

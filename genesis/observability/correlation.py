@@ -77,7 +77,7 @@ def new_id() -> str:
 
 
 def current() -> Trail:
-    """Give where the present code is at; an empty one outside of any run."""
+    """Return where the present code is at; an empty one outside of any run."""
     return _trail.get() or Trail()
 
 
@@ -109,7 +109,7 @@ def bound(
 
 
 def facts() -> dict[str, str | int]:
-    """Give what is known of the present code's place, flat, for a log line: ids, and where the trace is."""
+    """Return the current context as flat fields of a log line: ids, and the trace's."""
     trail = _trail.get()
     found: dict[str, str | int] = {}
     if trail is not None:
@@ -122,7 +122,7 @@ def facts() -> dict[str, str | int]:
 
 
 def carried(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
-    """Give the headers that a call from here carries along.
+    """Return the headers that a call from here carries along.
 
     Args:
         correlation_id: The id; that of the present code where missing.
@@ -142,7 +142,7 @@ def carried(correlation_id: str | None = None, run_id: str | None = None) -> dic
 
 
 def environment(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
-    """Give the variables by which a program that is started from here knows its trace, as OpenTelemetry names them."""
+    """Return the environment variables that hand the trace to a child process, as OpenTelemetry names them."""
     names = {"traceparent": "TRACEPARENT", "baggage": "BAGGAGE", "x-correlation-id": "GENESIS_CORRELATION_ID"}
     return {names[name]: value for name, value in carried(correlation_id, run_id).items()}
 
@@ -174,12 +174,12 @@ def _id(text: str) -> str | None:
 
 
 def here() -> str | None:
-    """Give where the present code is in a trace, in W3C's form: in a span, or else where whoever asked was."""
+    """Return where the present code is in a trace, in W3C's form: in a span, or else where whoever asked was."""
     return _span_here() or current().traceparent
 
 
 def _span_here() -> str | None:
-    """Give the span that the present code is in; nothing is imported for that."""
+    """Return the span that the present code is in; nothing is imported for that."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return None

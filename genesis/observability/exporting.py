@@ -141,7 +141,7 @@ class Exporting:
 
 
 def _asked_by() -> str | None:
-    """Give where whoever asked is in a trace, if the present code is in no span of its own."""
+    """Return where whoever asked is in a trace, if the present code is in no span of its own."""
     asked = current().traceparent
     if asked is None or trace.get_current_span() is not trace.INVALID_SPAN:
         return None
@@ -211,6 +211,6 @@ def _remote(traceparent: str) -> trace.SpanContext | None:
 
 
 def _context(traceparent: str) -> Context:
-    """Give the context of a span elsewhere; what is malformed is no parent, and a new trace begins."""
+    """Return the context of a span elsewhere; what is malformed is no parent, and a new trace begins."""
     remote = _remote(traceparent)
     return Context() if remote is None else trace.set_span_in_context(trace.NonRecordingSpan(remote), Context())

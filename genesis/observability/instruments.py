@@ -183,7 +183,7 @@ INSTRUMENTS: tuple[Instrument, ...] = tuple(value for value in globals().values(
 
 
 def exposed_names() -> frozenset[str]:
-    """Give the names of all series as Prometheus stores them; a histogram has three."""
+    """Return the names of all series as Prometheus stores them; a histogram has three."""
     names: set[str] = set()
     for each in INSTRUMENTS:
         if each.kind == "histogram":

@@ -81,7 +81,7 @@ class LineFile(logging.Handler):
             self._torn = bool(data)
 
     def _ready(self, size: int) -> int:
-        """Give the file that has the name now; one that is full is put aside first."""
+        """Return the file that has the name now; one that is full is put aside first."""
         descriptor, there = self._descriptor, self._look()
         if descriptor is None or there is None or (there.st_dev, there.st_ino) != self._identity:
             descriptor, there = self._open()

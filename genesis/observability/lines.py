@@ -169,7 +169,7 @@ class HumanLines(logging.Formatter):
 
 
 def level_of(record: logging.LogRecord) -> str:
-    """Give a record's level as one of five; levels of others' own count as the next lower one."""
+    """Return a record's level as one of five; levels of others' own count as the next lower one."""
     return next((name for least, name in _LEVELS if record.levelno >= least), "debug")
 
 
@@ -211,7 +211,7 @@ def _ids(extra: dict[str, Any], trail: Trail, secrets: tuple[str, ...]) -> dict[
 
 
 def _id(name: str, value: str, secrets: tuple[str, ...]) -> str:
-    """Give an id as it is shown: those that are made of people's words can have a secret in them."""
+    """Return an id as it is shown: those that are made of people's words can have a secret in them."""
     return clean(value, secrets, _MOST_ID) if name in _OF_PEOPLE else cut(value, _MOST_ID)
 
 

@@ -152,7 +152,7 @@ class _Struck(logging.Filter):
 
 
 def log_file(settings: Settings) -> Path:
-    """Give the file that the settings name, or that in the home where deployed runs and workers write."""
+    """Return the file that the settings name, or that in the home where deployed runs and workers write."""
     if settings.log.file is not None:
         return settings.log.file
     return settings.home / "logs" / "genesis.jsonl"

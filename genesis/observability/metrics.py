@@ -119,7 +119,7 @@ class Metrics:
                 histogram.exemplars[bucket] = Exemplar(example, value, time.time())
 
     def value(self, what: Instrument, *labels: str) -> float:
-        """Give a counter's or a gauge's value, or how often a histogram was observed; 0 for what has not happened."""
+        """Return a counter's or a gauge's value, or how often a histogram was observed; 0 for what has not happened."""
         key = what.name, labels
         with self._lock:
             if what.kind == "counter":
@@ -129,11 +129,11 @@ class Metrics:
             return sum(self._histograms[key].counts) if key in self._histograms else 0.0
 
     def values(self, what: Instrument) -> dict[tuple[str, ...], float]:
-        """Give all values of a counter or gauge, by labels."""
+        """Return all values of a counter or gauge, by labels."""
         return {each.labels: each.value for each in self.series() if each.instrument is what}
 
     def series(self) -> Iterator[Series]:
-        """Give everything that is known, metric by metric as they are listed."""
+        """Return everything that is known, metric by metric as they are listed."""
         with self._lock:
             found = [Series(_BY_NAME[name], labels, value) for (name, labels), value in self._counts.items()]
             found += [
@@ -150,7 +150,7 @@ class Metrics:
     # ── between processes ──
 
     def handed_over(self) -> dict[str, Any]:
-        """Give up what was counted since the last call, and tell the gauges that have changed.
+        """Return and reset what was counted since the last call, with the gauges that have changed.
 
         Returns:
             A JSON-able document for `take_in`; empty where nothing is new.
@@ -235,7 +235,7 @@ class Metrics:
             mine.exemplars |= {place: Exemplar(shown, value, at) for place, shown, value, at in exemplars}
 
     def _key(self, what: Instrument, labels: tuple[str, ...], series: Mapping[_Key, Any]) -> _Key:
-        """Give the key of a set of labels, or that of `other` where there are too many. Called with the lock held."""
+        """Return the key of a set of labels, or that of `other` where there are too many. Called with the lock held."""
         key = what.name, labels
         if key in series or not labels:
             return key
@@ -270,5 +270,5 @@ def _known_as(name: str, labels: Sequence[str], kind: str) -> Instrument | None:
 
 @lru_cache(maxsize=1)
 def metrics_of_process() -> Metrics:
-    """Give the values of this process."""
+    """Return the values of this process."""
     return Metrics()

@@ -54,7 +54,7 @@ class HandedOn:
         self._shown: IO[str] | None = None
 
     def added_to(self, metrics: Metrics) -> Metrics:
-        """Give metrics with what is kept on top, where it is this process that shows it."""
+        """Return metrics with what is kept on top, where it is this process that shows it."""
         if not self._is_ours():
             return metrics
         together = Metrics(metrics.most_series)

@@ -135,7 +135,7 @@ class KeepingProcessor(BatchSpanProcessor):
 
 
 def _drawn(span: ReadableSpan) -> ReadableSpan:
-    """Give a span as if it had been drawn: only such ones are sent."""
+    """Return a span as if it had been drawn: only such ones are sent."""
     context = span.context
     assert context is not None  # noqa: S101  # for the type checker: its caller has looked
     drawn = SpanContext(

@@ -41,7 +41,7 @@ Decider = Callable[[str], tuple[str, str | None]]
 
 
 def example(made: Span | None = None) -> dict[str, str]:
-    """Give the labels by which an observation's run is found; none outside of a run.
+    """Return the labels by which an observation's run is found; none outside of a run.
 
     Args:
         made: The span that the observation is about, where there is one.

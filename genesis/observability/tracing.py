@@ -120,7 +120,7 @@ def _exporting(settings: ObservabilitySettings, otel: OtelSettings, role: str) -
 
 @lru_cache(maxsize=1)
 def tracing_of_process() -> Tracing:
-    """Give the traces of this process."""
+    """Return the traces of this process."""
     return Tracing()
 
 

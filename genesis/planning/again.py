@@ -68,7 +68,7 @@ def plan_again(
 
 
 def _equipped(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
-    """Give new tasks what the task that failed was given; what they say themselves wins."""
+    """Return new tasks what the task that failed was given; what they say themselves wins."""
     return tuple(
         task.model_copy(update={"subtasks": _equipped(task.subtasks, given)})
         if task.subtasks

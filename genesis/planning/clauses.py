@@ -160,7 +160,7 @@ def _bare_verbs(clause: Clause) -> list[Clause]:
 
 
 def _elided(clause: Clause, before: list[Clause]) -> list[Clause]:
-    """Give "then the frontend and the docs" the verb of the clause before it: "build the backend"."""
+    """Return "then the frontend and the docs" the verb of the clause before it: "build the backend"."""
     first = words(clause.span.text)[:1]
     if not before or not clause.marked or not first or not starts_noun_phrase(first[0]) or clause.condition:
         return []

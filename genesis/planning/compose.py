@@ -136,7 +136,7 @@ def _after_products(wishes: list[_Wish]) -> list[_Wish]:
 
 
 def _products(hit: Hit | None) -> set[str]:
-    """Give the stems of the results that a playbook's tasks promise."""
+    """Return the stems of the results that a playbook's tasks promise."""
     if hit is None:
         return set()
     found: set[str] = set()

@@ -214,7 +214,7 @@ def _series(span: Span, expression: re.Pattern[str]) -> list[re.Match[str]]:
 
 
 def _label(match: re.Match[str]) -> int | None:
-    """Give the place in its list that a mark names; None for a bullet."""
+    """Return the place in its list that a mark names; None for a bullet."""
     (kind,) = match.re.groupindex
     said = match[kind].lower()
     if kind == "letter":

@@ -94,7 +94,7 @@ _SPLIT = re.compile(
 
 
 def joints(span: Span) -> Iterator[Joint]:
-    """Give the places where joining words or punctuation may separate clauses."""
+    """Return the places where joining words or punctuation may separate clauses."""
     for match in _SPLIT.finditer(span.mask):
         join: Join = "and"
         if match["sequence"] is not None:

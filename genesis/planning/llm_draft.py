@@ -242,5 +242,5 @@ def _first_words(text: str) -> str:
 
 
 def letters(text: str) -> str:
-    """Give a text's letters and digits alone, in one case, to compare by."""
+    """Return a text's letters and digits alone, in one case, to compare by."""
     return re.sub(r"[\W_]+", "", text.casefold())

@@ -267,7 +267,7 @@ class _Planning:
         return answer.value
 
     def _most(self, room: int) -> int:
-        """Give the most tasks to ask for at once: the limits', and what fits into one answer."""
+        """Return the most tasks to ask for at once: the limits', and what fits into one answer."""
         return min(self.context.limits.fan_out, room, max(_FEWEST, self.settings.max_tokens // _TOKENS_PER_TASK))
 
     def note(self, repairs: Sequence[Repair]) -> str:

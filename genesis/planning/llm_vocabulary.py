@@ -41,11 +41,11 @@ class Vocabulary:
         )
 
     def type_for(self, word: str) -> str:
-        """Give the known type that a word means, or `generic`."""
+        """Return the known type that a word means, or `generic`."""
         return self._known(word, self.types) or _GENERIC
 
     def skills_for(self, kind: str, words: Iterable[str]) -> tuple[str, ...]:
-        """Give the known skills that words mean, as far as one agent that takes the type has them all."""
+        """Return the known skills that words mean, as far as one agent that takes the type has them all."""
         known = tuple(dict.fromkeys(filter(None, (self._known(word, self.skills) for word in words))))
         sets = self.skills_by_type.get(kind)
         if sets is None:

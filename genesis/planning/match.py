@@ -156,7 +156,7 @@ def _says_only(clause: _Clause, phrase: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _wanted(phrase: str) -> tuple[str, ...]:
-    """Give the stems that a phrase asks for."""
+    """Return the stems that a phrase asks for."""
     return tuple(content_stems(phrase)) or tuple(stem(word) for word in words(phrase))
 
 
@@ -201,7 +201,7 @@ def _hit(clause: _Clause, playbook: Playbook) -> Hit | None:
 
 
 def _phrase_score(clause: _Clause, phrase: str) -> float:
-    """Give how many words of meaning of a phrase lead a clause; 0 when one is missing or is elsewhere."""
+    """Return how many words of meaning of a phrase lead a clause; 0 when one is missing or is elsewhere."""
     wanted = _wanted(phrase)
     places = _places(clause, wanted)
     if not places or not _leads(clause, places):
@@ -247,7 +247,7 @@ def _leads(clause: _Clause, places: Sequence[int]) -> bool:
 
 
 def _heads(clause: _Clause) -> list[int]:
-    """Give the verbs that lead a clause: the first word, and others that "and" or a comma joins to it."""
+    """Return the verbs that lead a clause: the first word, and others that "and" or a comma joins to it."""
     heads: list[int] = []
     for index, token in enumerate(clause.tokens):
         if is_verb(token):
@@ -258,7 +258,7 @@ def _heads(clause: _Clause) -> list[int]:
 
 
 def _likeness(clause: _Clause, example: str) -> float:
-    """Give the Dice coefficient of the words of meaning of two texts that begin alike."""
+    """Return the Dice coefficient of the words of meaning of two texts that begin alike."""
     start = words(strip_polite(example))[:1]
     if not start or not same_word(clause.stems[0], stem(start[0])) or _NEGATIONS & set(clause.tokens):
         return 0.0

@@ -49,7 +49,7 @@ def speaks_of(text: str, nouns: set[str]) -> bool:
 
 
 def _made(text: str) -> set[str]:
-    """Give the stems of the things that a step brings into being: the last noun of "a report", "write docs"."""
+    """Return the stems of the things that a step brings into being: the last noun of "a report", "write docs"."""
     bare = _OBJECT_END.split(strip_polite(text), maxsplit=1)[0]
     tokens = words(bare)
     if not tokens or base_verb(tokens[0]) is None:

@@ -35,7 +35,7 @@ def slug(text: str, fallback: str = "step") -> str:
 
 
 def unique(name: str, taken: Container[str]) -> str:
-    """Give the name, or the name with the lowest number that makes it new."""
+    """Return the name, or the name with the lowest number that makes it new."""
     if name not in taken:
         return name
     number = 2

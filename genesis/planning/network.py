@@ -18,7 +18,7 @@ Refinements = Mapping[str, tuple[Task, ...]]
 
 
 def refined(tasks: Sequence[Task], refine: Refinements) -> tuple[Task, ...]:
-    """Give each leaf whose type has a refinement its subtasks, and these theirs; a type never refines itself.
+    """Add to each leaf whose type has a refinement its subtasks, and these theirs; a type never refines itself.
 
     A subtask without inputs takes those of the task that it refines, whose references then name tasks by their paths.
     """
@@ -91,7 +91,7 @@ def nested(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
     shape = outline(Plan(request="-", tasks=tuple(tasks)))
 
     def path_of(index: int, name: str) -> str | None:
-        """Give the new path that a name needs, or None where the name goes on meaning the same task."""
+        """Return the new path that a name needs, or None where the name goes on meaning the same task."""
         node = shape.nodes[index]
         if node.parent < 0 or f"{shape.nodes[node.parent].path}/{name}" in shape.by_path:
             return None

@@ -21,7 +21,7 @@ class Overrides:
     """For tasks that do not say it themselves."""
 
     def apply(self, plan: Plan) -> Plan:
-        """Give the plan with these bounds."""
+        """Return the plan with these bounds."""
         update: dict[str, Any] = {"deadline_s": self.deadline_s, "retries": self.retries}
         if self.budget is not None:
             before = plan.budget or Budget()

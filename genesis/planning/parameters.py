@@ -97,7 +97,7 @@ def _said(parameter: Parameter, texts: Sequence[str]) -> str | None:
 
 
 def _all_said(pattern: str, text: str) -> list[str]:
-    """Give the values that a pattern finds, without those that the words before it rule out."""
+    """Return the values that a pattern finds, without those that the words before it rule out."""
     matches = re.finditer(pattern, text, re.IGNORECASE)
     found = (_clean(_group(match)) for match in matches if not _RULED_OUT.search(text[: _place(match)]))
     return list(dict.fromkeys(filter(None, found)))

@@ -26,7 +26,7 @@ def load_plan(source: Path | str | Mapping[str, Any], *, limits: Limits | None =
 
 
 def plan_document(plan: Plan | RoutedPlan, report: Report | None = None, *, terse: bool = False) -> dict[str, Any]:
-    """Give the plan document as plain values, with routes and report where there are any.
+    """Return the plan document as plain values, with routes and report where there are any.
 
     Args:
         plan: The plan; a routed one brings its routes.

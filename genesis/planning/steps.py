@@ -251,7 +251,7 @@ def _add_life_cycle(network: _Network) -> None:
 
 
 def _ancestors(steps: list[Step], start: list[int]) -> set[int]:
-    """Give these steps and all that they come after."""
+    """Return these steps and all that they come after."""
     found: set[int] = set()
     stack = list(start)
     while stack:

@@ -33,7 +33,7 @@ def _clue(types: str, verbs: str = "", nouns: str = "") -> _Clue:
 
 @lru_cache(maxsize=1)
 def _clues() -> Sequence[_Clue]:
-    """Give the clues, the more specific ones first."""
+    """Return the clues, the more specific ones first."""
     make = (
         "add build code create design develop draw extend implement improve make prototype redesign set "
         "setup update"

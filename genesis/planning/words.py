@@ -125,7 +125,7 @@ _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 
 
 def words(text: str) -> list[str]:
-    """Give the words of a text in lower case."""
+    """Return the words of a text in lower case."""
     return [match[0].lower().replace("\u2019", "'") for match in _WORD.finditer(text)]
 
 
@@ -152,7 +152,7 @@ def starts_noun_phrase(word: str) -> bool:
 
 
 def base_verb(word: str) -> str | None:
-    """Give the base form of a verb of work in any of its forms ("building", "tested"), or None.
+    """Return the base form of a verb of work in any of its forms ("building", "tested"), or None.
 
     Verbs that only colour other work ("keeping", "using") have none.
     """
@@ -198,12 +198,12 @@ def _stemmer() -> Any:
 
 @lru_cache(maxsize=4096)
 def stem(word: str) -> str:
-    """Give the Snowball stem of an English word (Porter 2001)."""
+    """Return the Snowball stem of an English word (Porter 2001)."""
     return str(_stemmer().stemWord(word.lower()))
 
 
 def content_stems(text: str) -> list[str]:
-    """Give the stems of the words that carry meaning, in order, repeats included."""
+    """Return the stems of the words that carry meaning, in order, repeats included."""
     return [stem(word) for word in words(text) if word not in STOP_WORDS]
 
 

@@ -99,7 +99,7 @@ def configured_storage(environment: Mapping[str, str] | None = None) -> Path | N
 
 
 def ui_address(api_url: str) -> str | None:
-    """Give the address of the pages that belong to an API, as Prefect derives it."""
+    """Return the address of the pages that belong to an API, as Prefect derives it."""
     if api_url.startswith(_CLOUD_API):
         pages = api_url.replace(_CLOUD_API, _CLOUD_UI)
         return pages.replace("/accounts/", "/account/").replace("/workspaces/", "/workspace/")
@@ -132,7 +132,7 @@ def fix_prefect_paths() -> None:
 
 
 def inherited_environment() -> dict[str, str]:
-    """Give what the embedded server gets of this process's variables: no settings of Prefect's, and no secrets."""
+    """Return what the embedded server gets of this process's variables: no settings of Prefect's, and no secrets."""
     _user_home()
     return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
 
@@ -167,7 +167,7 @@ def _profiles_path(variables: Mapping[str, str]) -> Path:
 
 
 def _prefect_home(variables: Mapping[str, str]) -> Path:
-    """Give Prefect's home."""
+    """Return Prefect's home."""
     named = variables.get("PREFECT_HOME")
     return path_of_user(named) if named else _user_home() / ".prefect"
 
@@ -188,7 +188,7 @@ def path_of_user(word: str) -> Path:
 
 
 def _user_home() -> Path:
-    """Give the user's home. One who has none gets that of Genesis, which Prefect and its server then find as `HOME`.
+    """Return the user's home. One who has none gets that of Genesis, which Prefect and its server then find as `HOME`.
 
     Raises:
         ResourceError: There is neither.

@@ -25,5 +25,5 @@ def secrets_here() -> frozenset[str]:
 
 
 def child_environment() -> Mapping[str, str]:
-    """Give the variables that child processes may see."""
+    """Return the variables that child processes may see."""
     return dict(os.environ)

@@ -169,6 +169,6 @@ async def connect(say: Callable[[str], None]) -> AsyncIterator[Line]:
 
 
 def impatient() -> Context:
-    """Give a context in which Prefect's client repeats nothing: it would pause 2 s and more for each refusal."""
+    """Return a context in which Prefect's client repeats nothing: it would pause 2 s and more for each refusal."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
         return copy_context()

@@ -242,7 +242,7 @@ def _skipped(run: Run, leaves: Sequence[Leaf]) -> tuple[Skipped, ...]:
 
 
 def _because(run: Run, leaves: Sequence[Leaf]) -> dict[str, tuple[str, ...]]:
-    """Give for each skipped task the failed ones that it comes after, near or far, in document order."""
+    """Return for each skipped task the failed ones that it comes after, near or far, in document order."""
     states = {task.id: task.state for task in run.tasks}
     position = {leaf.index: place for place, leaf in enumerate(leaves)}
     before = [[position[source] for source in leaf.after if source in position] for leaf in leaves]

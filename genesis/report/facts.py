@@ -234,7 +234,7 @@ class _Times:
 
 
 def _worked(outcome: Outcome, start: datetime | None, end: datetime | None, own: Outcome | None) -> list[Segment]:
-    """Give the attempts of a leaf, and what it waited for after them where tasks were added for it."""
+    """Return the attempts of a leaf, and what it waited for after them where tasks were added for it."""
     if start is None or end is None:
         return []
     found = [
@@ -308,7 +308,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float:
 
 
 def _covered_s(spans: Sequence[tuple[datetime, datetime]], axis: Axis) -> float:
-    """Give the seconds of the run that at least one span covers."""
+    """Return the seconds of the run that at least one span covers."""
     total, reached = 0.0, None
     for start, end in sorted(spans):
         since = start if reached is None else max(start, reached)
@@ -318,7 +318,7 @@ def _covered_s(spans: Sequence[tuple[datetime, datetime]], axis: Axis) -> float:
 
 
 def _most_at_once(spans: Sequence[tuple[datetime, datetime]]) -> int:
-    """Give the largest number of spans at one time; one that begins as another ends is not beside it."""
+    """Return the largest number of spans at one time; one that begins as another ends is not beside it."""
     changes = sorted([(end, -1) for _, end in spans] + [(start, 1) for start, _ in spans])
     most = now = 0
     for _, change in changes:

@@ -111,7 +111,7 @@ def _chain(layers: _Layers, source: int, last: int) -> list[int]:
 
 
 def _neighbours(layers: _Layers) -> list[tuple[list[int], list[int]]]:
-    """Give for each vertex those in the layer before and in the layer behind that it is joined with."""
+    """Return for each vertex those in the layer before and in the layer behind that it is joined with."""
     found: list[tuple[list[int], list[int]]] = [([], []) for _ in layers.layer]
     pairs = [pair for chain in layers.chains for pair in pairwise(chain.vertices)]
     ends: dict[int, list[int]] = {}
@@ -152,7 +152,7 @@ def _mean(numbers: list[float], default: float) -> float:
 
 
 def _places(layers: _Layers, neighbours: list[tuple[list[int], list[int]]], breadth: float) -> list[float]:
-    """Give each vertex the place of its middle across the layers, near those that it is joined with."""
+    """Return the position of each vertex across its layer, near the vertices that it is joined with."""
     sizes = [breadth if vertex < layers.boxes else _STAND_IN for vertex in range(len(layers.layer))]
     across = [0.0] * len(sizes)
     for members in layers.members:

@@ -93,7 +93,7 @@ def _rehearsal(scale: float) -> str:
 
 
 def routing_rows(program: Program) -> list[dict[str, str]]:
-    """Give one row a leaf: who runs it, why, and who else could. Table cells show text as it is."""
+    """Return one row a leaf: who runs it, why, and who else could. Table cells show text as it is."""
     rows: list[dict[str, str]] = []
     room = _MOST_CHARACTERS
     for leaf in program.leaves[:_MOST_ROWS]:

@@ -55,7 +55,7 @@ def overview(program: Program) -> Overview | None:
 
 
 def depths(before: Sequence[Sequence[int]]) -> list[int] | None:
-    """Give for each vertex the length in edges of the longest way to it, or None when there is a cycle."""
+    """Return for each vertex the length in edges of the longest way to it, or None when there is a cycle."""
     order = topological_order(before)
     if order is None:
         return None
@@ -66,7 +66,7 @@ def depths(before: Sequence[Sequence[int]]) -> list[int] | None:
 
 
 def _groupings(leaves: tuple[Leaf, ...]) -> Iterator[list[Box]]:
-    """Give ways to put leaves into boxes, the one with the most detail first."""
+    """Return ways to put leaves into boxes, the one with the most detail first."""
     if len(leaves) <= _MOST_BOXES:
         yield [Box(leaf.path, leaf.agent, (leaf.index,)) for leaf in leaves]
     parts = [leaf.path.split("/") for leaf in leaves]
@@ -108,7 +108,7 @@ def _ordered(leaves: tuple[Leaf, ...], boxes: list[Box]) -> Overview | None:
 
 
 def _quotient(leaves: tuple[Leaf, ...], boxes: list[Box]) -> list[tuple[int, ...]]:
-    """Give for each box the boxes that its leaves come after. Leaves often share one tuple: each is read once."""
+    """Return for each box the boxes that its leaves come after. Leaves often share one tuple: each is read once."""
     box_of = [0] * len(leaves)
     for number, box in enumerate(boxes):
         for index in box.leaves:

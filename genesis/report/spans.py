@@ -37,12 +37,12 @@ class Axis:
         return sum((end - start).total_seconds() for start, end in self.spans)
 
     def between(self, start: datetime, end: datetime) -> float:
-        """Give the seconds between two times, pauses between executions left out."""
+        """Return the seconds between two times, pauses between executions left out."""
         parts = ((min(end, last) - max(start, first)).total_seconds() for first, last in self.spans)
         return sum(part for part in parts if part > 0)
 
     def place(self, at: datetime) -> float:
-        """Give the place of a time; times outside of the spans are at the nearest edge."""
+        """Return the place of a time; times outside of the spans are at the nearest edge."""
         before = 0.0
         for number, (start, end) in enumerate(self.spans):
             if at <= start:
@@ -53,7 +53,7 @@ class Axis:
         return 1.0
 
     def breaks(self) -> list[tuple[float, float, float]]:
-        """Give the pauses between spans: where each begins and ends, and its seconds."""
+        """Return the pauses between spans: where each begins and ends, and its seconds."""
         found, before = [], 0.0
         for number, ((start, end), (later, _)) in enumerate(zip(self.spans, self.spans[1:], strict=False)):
             before += (end - start).total_seconds()
@@ -62,7 +62,7 @@ class Axis:
         return found
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Give places and labels of round times since the start, pauses left out."""
+        """Return places and labels of round times since the start, pauses left out."""
         total = self.seconds
         step = next((step for step in _STEPS_S if total / step <= _MOST_TICKS), max(total / _MOST_TICKS, 1e-6))
         found, count = [], 0
@@ -72,7 +72,7 @@ class Axis:
         return found
 
     def _after(self, seconds: float) -> float:
-        """Give the place of a time since the start, pauses left out."""
+        """Return the place of a time since the start, pauses left out."""
         before = 0.0
         for number, (start, end) in enumerate(self.spans):
             length = (end - start).total_seconds()
@@ -103,13 +103,13 @@ def axis_of(run: Run, moments: Sequence[Moment], now: datetime) -> Axis:
 
 
 def began(task: Outcome) -> datetime | None:
-    """Give when the first attempt at a leaf that is known of began."""
+    """Return when the first attempt at a leaf that is known of began."""
     times = [tried.started_at or tried.ended_at for tried in task.history]
     return min([*times, task.started_at] if task.started_at else times, default=None)
 
 
 def ended(task: Outcome, now: datetime) -> datetime | None:
-    """Give when a leaf ended; now where it is running."""
+    """Return when a leaf ended; now where it is running."""
     return now if task.state == "running" else task.ended_at
 
 

@@ -226,7 +226,7 @@ SCRIPT = """'use strict';
 
 
 def policy() -> str:
-    """Give the content security policy: nothing is loaded, and no script runs but our own."""
+    """Return the content security policy: nothing is loaded, and no script runs but our own."""
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; "

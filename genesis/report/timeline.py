@@ -83,7 +83,7 @@ def _shown(moments: Sequence[Moment]) -> list[Moment]:
 
 
 def _markers(moments: Sequence[Moment], axis: Axis) -> str:
-    """Give the row of what happened: each mark leads to the table that tells about it."""
+    """Return the row of what happened: each mark leads to the table that tells about it."""
     marks = []
     for moment in _shown(moments):
         kind, sign = _ON_AXIS[moment.kind]

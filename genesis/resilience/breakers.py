@@ -75,7 +75,7 @@ class Breakers:
         self._made: dict[str, Breaker] = {}
 
     def of(self, kind: Kind, name: str, scope: str = "") -> Breaker:
-        """Give the breaker of an agent, a model's endpoint or a host.
+        """Return the breaker of an agent, a model's endpoint or a host.
 
         Args:
             kind: Which of them.
@@ -118,7 +118,7 @@ class Breakers:
 
 @lru_cache(maxsize=16)
 def breakers_of(settings: ResilienceSettings, home: Path) -> Breakers:
-    """Give the breakers that all callers of this process with these settings share.
+    """Return the breakers that all callers of this process with these settings share.
 
     Raises:
         UsageError: They are to be shared by Redis, and its address is missing.
@@ -127,7 +127,7 @@ def breakers_of(settings: ResilienceSettings, home: Path) -> Breakers:
 
 
 def rules_of(settings: ResilienceSettings) -> BreakerRules:
-    """Give the rules of all breakers."""
+    """Return the rules of all breakers."""
     return BreakerRules(
         failures=settings.failures,
         failure_rate=settings.failure_rate,
@@ -173,7 +173,7 @@ class SharedBreaker:
 
 
 def shared_breakers(store: Store, rules: BreakerRules, full: str | None = None) -> list[SharedBreaker]:
-    """Give the breakers that a store has: all of them, or those of one kind and name, of whichever project.
+    """Return the breakers that a store has: all of them, or those of one kind and name, of whichever project.
 
     Raises:
         StoreError: The store cannot be used.
@@ -210,13 +210,13 @@ def reset_breakers(store: Store, rules: BreakerRules, breakers: Iterable[SharedB
 
 
 def reset_command(name: str) -> str:
-    """Give the command that closes the breakers of an agent, a model or a host."""
+    """Return the command that closes the breakers of an agent, a model or a host."""
     return f"genesis agents reset {shlex.quote(name)}"
 
 
 @lru_cache(maxsize=16)
 def store_of(settings: ResilienceSettings, home: Path) -> Store | None:
-    """Give the store that breakers, rate limits and retry budgets of this process share with others, if they do.
+    """Return the store that breakers, rate limits and retry budgets of this process share with others, if they do.
 
     Raises:
         UsageError: It is to be Redis, and its address is missing.

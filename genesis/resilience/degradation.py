@@ -71,7 +71,7 @@ def step_down(step: StepDown, *, times: int = 1, error: BaseException | None = N
 
 
 def innermost(error: Exception) -> Exception:
-    """Give the first of what a group of exceptions holds, as task groups raise them; any other error as it is."""
+    """Return the first of what a group of exceptions holds, as task groups raise them; any other error as it is."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

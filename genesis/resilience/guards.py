@@ -32,7 +32,7 @@ _NOT_THE_SAME = "GEN-MODEL-ANSWER"
 
 
 def host_of(url: str) -> str:
-    """Give the host of an address, with the port where it is written; also of one that cannot be used."""
+    """Return the host of an address, with the port where it is written; also of one that cannot be used."""
     place = _AFTER_THE_HOST.split(url.partition("://")[2], maxsplit=1)[0]
     return place.rpartition("@")[2].lower()
 

@@ -56,7 +56,7 @@ class BreakerRules:
     """A probe of which nothing is heard for so long is given up, and another is let through."""
 
     def cooling_for(self, opened: int) -> float:
-        """Give the cooling time of the opening with this number, from 1."""
+        """Return the cooling time of the opening with this number, from 1."""
         exponent = min(opened - 1, 64)  # a larger one overflows, long after the longest time is reached
         return min(self.longest_cooling_s, self.cooling_s * self.cooling_factor**exponent)
 
@@ -211,7 +211,7 @@ class Machine:
         return self._close("it was reset")
 
     def rates(self, now: float) -> tuple[int, float]:
-        """Give the calls in the window and the share of failures among them."""
+        """Return the calls in the window and the share of failures among them."""
         self._advance(now)
         calls, failed, _ = self._totals
         return calls, failed / calls if calls else 0.0
@@ -306,7 +306,7 @@ class Machine:
     # ── keeping ──
 
     def dumps(self) -> str:
-        """Give everything but the rules as a text, for a store."""
+        """Return everything but the rules as a text, for a store."""
         kept = {
             "state": self.state, "epoch": self.epoch, "in_a_row": self.in_a_row, "openings": self.openings,
             "closing": self.closing, "reason": self.reason, "opened_at": self._opened_at, "until": self._until,

@@ -95,7 +95,7 @@ class Quotas:
 
 @lru_cache(maxsize=16)
 def quotas_of(settings: ResilienceSettings, home: Path) -> Quotas:
-    """Give the rate limits that all callers of this process with these settings share.
+    """Return the rate limits that all callers of this process with these settings share.
 
     Raises:
         UsageError: They are to be shared by Redis, and its address is missing.

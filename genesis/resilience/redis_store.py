@@ -41,7 +41,7 @@ class RedisStore:
         self._client: redis.Redis | None = None
 
     def now(self) -> float:
-        """Give the time of the Redis server.
+        """Return the time of the Redis server.
 
         Raises:
             StoreError: It cannot be reached.
@@ -57,7 +57,7 @@ class RedisStore:
         return self._try(lambda client: self._changed(client, self._prefix + name, step))
 
     def read(self, name: str) -> tuple[str | None, float]:
-        """Give what is kept under a name, and the time.
+        """Return what is kept under a name, and the time.
 
         Raises:
             StoreError: Redis cannot be reached.
@@ -73,7 +73,7 @@ class RedisStore:
         return self._try(ask)
 
     def names(self, prefix: str) -> list[str]:
-        """Give the names that begin with a prefix, in order.
+        """Return the names that begin with a prefix, in order.
 
         Raises:
             StoreError: Redis cannot be reached.

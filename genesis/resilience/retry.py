@@ -42,7 +42,7 @@ class RetryPolicy:
         left_s: float = math.inf,
         draw: Callable[[], float] = random.random,
     ) -> float | None:
-        """Give the pause before a repeat, or None where there is none.
+        """Return the pause before a repeat, or None where there is none.
 
         Args:
             error: What the last try raised.
@@ -157,7 +157,7 @@ class RetryBudget:
         return is_made
 
     def succeeded(self) -> None:
-        """Give one back."""
+        """Return one back."""
         with self._lock:
             self._left = min(self._size, self._left + 1)
             self._earned += self._store is not None

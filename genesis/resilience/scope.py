@@ -32,7 +32,7 @@ def agent_scope(agent: AgentProfile, folders: Sequence[str]) -> str:
 def agent_scopes(
     agents: Iterable[AgentProfile], folders: Sequence[str], share: Literal["memory", "machine", "redis"]
 ) -> dict[str, str]:
-    """Give the scope of each agent by its name.
+    """Return the scope of each agent by its name.
 
     Args:
         agents: The agents of a registry.
@@ -44,5 +44,5 @@ def agent_scopes(
 
 
 def scoped(name: str, scope: str) -> str:
-    """Give the key in a store of what has a name."""
+    """Return the key in a store of what has a name."""
     return f"{name}@{scope}" if scope else name

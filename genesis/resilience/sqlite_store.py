@@ -40,7 +40,7 @@ class SqliteStore:
         self._opened_by = 0
 
     def now(self) -> float:
-        """Give the time of this machine."""
+        """Return the time of this machine."""
         return self._clock()
 
     def change(self, name: str, step: Callable[[str | None, float], tuple[str | None, _T]]) -> _T:
@@ -62,7 +62,7 @@ class SqliteStore:
             return value
 
     def read(self, name: str) -> tuple[str | None, float]:
-        """Give what is kept under a name, and the time.
+        """Return what is kept under a name, and the time.
 
         Raises:
             StoreError: The file cannot be used.
@@ -71,7 +71,7 @@ class SqliteStore:
             return _value(connection, name), self._clock()
 
     def names(self, prefix: str) -> list[str]:
-        """Give the names that begin with a prefix, in order.
+        """Return the names that begin with a prefix, in order.
 
         Raises:
             StoreError: The file cannot be used.

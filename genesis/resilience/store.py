@@ -23,7 +23,7 @@ class Store(Protocol):
     """Keeps small texts by name for several processes."""
 
     def now(self) -> float:
-        """Give the time in seconds that all processes agree on.
+        """Return the time in seconds that all processes agree on.
 
         Raises:
             StoreError: The store cannot be used; so for each method.
@@ -41,9 +41,9 @@ class Store(Protocol):
         ...
 
     def read(self, name: str) -> tuple[str | None, float]:
-        """Give what is kept under a name, and the time."""
+        """Return what is kept under a name, and the time."""
         ...
 
     def names(self, prefix: str) -> list[str]:
-        """Give the names that begin with a prefix, in order."""
+        """Return the names that begin with a prefix, in order."""
         ...

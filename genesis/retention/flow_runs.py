@@ -149,7 +149,7 @@ async def _subflows(client: PrefectClient, parents: Sequence[UUID]) -> list[Flow
 
 
 def _ended(purging: Purging) -> dict[str, Any]:
-    """Give what a filter needs, so that only flow runs are met that ended before the time."""
+    """Return what a filter needs, so that only flow runs are met that ended before the time."""
     final = FlowRunFilterStateType(any_=sorted(TERMINAL_STATES))
     return {
         "state": FlowRunFilterState(type=final),

@@ -113,7 +113,7 @@ class Purging:
             self._notes.append(text)
 
     def purge(self) -> Purge:
-        """Give what it came to."""
+        """Return what it came to."""
         kinds: tuple[Kind, ...] = get_args(Kind)
         return Purge(
             before=self.before,
@@ -127,7 +127,7 @@ class Purging:
 
 
 def before_days(days: float, now: datetime | None = None) -> datetime:
-    """Give the time that was so many days ago.
+    """Return the time that was so many days ago.
 
     Raises:
         UsageError: The number is negative, or beyond a hundred years.
@@ -138,7 +138,7 @@ def before_days(days: float, now: datetime | None = None) -> datetime:
 
 
 def size_text(size: int) -> str:
-    """Give a number of bytes for a reader, for example `12.3 MB`."""
+    """Return a number of bytes for a reader, for example `12.3 MB`."""
     value, unit = float(size), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if value < _STEP:

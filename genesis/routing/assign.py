@@ -74,7 +74,7 @@ class Router:
 
 
 def _leaves(tasks: Sequence[Task]) -> Iterator[tuple[str, Task]]:
-    """Give each leaf with its path, in document order; the same leaves as the plan's outline has."""
+    """Yield each leaf with its path, in document order; the same leaves as the plan's outline has."""
     waiting = [("", task) for task in reversed(tasks)]
     while waiting:
         prefix, task = waiting.pop()

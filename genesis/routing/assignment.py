@@ -61,7 +61,7 @@ class Assignment:
         return self._generic(group, near) if group.type == GENERIC else self._best(group.takers, group, near)
 
     def parts_of(self, task: Task) -> tuple[Group, Mapping[Part, Exception]]:
-        """Give the group of a leaf although a part of the team fails, and what failed; see `Team.group_in_parts`."""
+        """Return the group of a leaf although a part of the team fails, and what failed; see `Team.group_in_parts`."""
         key = self._key(task)
         found = self._parts.get(key)
         if found is None:
@@ -149,7 +149,7 @@ class Assignment:
         return ranked, fittest
 
     def _route(self, ranked: list[_Row], at: int, group: Group, reason: str, *, decided: bool = False) -> Route:
-        """Give the leaf to one of the ranked agents; leaves whose routes read the same share one.
+        """Return the leaf to one of the ranked agents; leaves whose routes read the same share one.
 
         Args:
             ranked: The agents, best first.

@@ -44,7 +44,7 @@ class Reads(Protocol):
     """Compares texts with agents; see `genesis.routing.similarity.Reader`."""
 
     def read(self, text: str, /) -> Mapping[int, float]:
-        """Give the similarity of a text to agents, by position."""
+        """Return the similarity of a text to agents, by position."""
         ...
 
 
@@ -52,7 +52,7 @@ class _Silent:
     """Compares nothing: the reader of a team whose descriptions cannot be asked."""
 
     def read(self, text: str, /) -> Mapping[int, float]:
-        """Give no similarity."""
+        """Return no similarity."""
         del text
         return {}
 
@@ -114,7 +114,7 @@ class Team:
         return found
 
     def pieces(self) -> Pieces | None:
-        """Give an empty memory of descriptions for the groups of one routing to share; none without an index."""
+        """Return an empty memory of descriptions for the groups of one routing to share; none without an index."""
         return None if isinstance(self._similarity, Exception) else self._similarity.pieces()
 
     def group(self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces | None) -> Group:
@@ -201,7 +201,7 @@ class Team:
         return found
 
     def _dearest(self, tokens: int) -> float:
-        """Give the highest price of a task in this registry."""
+        """Return the highest price of a task in this registry."""
         if tokens not in self._prices:
             self._prices[tokens] = max((_price(agent.cost, tokens) for agent in self.agents), default=0.0)
         return self._prices[tokens]
@@ -216,14 +216,14 @@ def _made(make: Callable[[], _Made]) -> _Made | Exception:
 
 
 def _sound(part: _Made | Exception) -> _Made:
-    """Give a part of the team that could be made."""
+    """Return a part of the team that could be made."""
     if isinstance(part, Exception):
         raise part.with_traceback(None)
     return part
 
 
 def _type_fit(agent: AgentProfile, task_type: str) -> float:
-    """Give 1 for the first type of the agent's list, falling evenly to the last."""
+    """Return 1 for the first type of the agent's list, falling evenly to the last."""
     types = tuple(dict.fromkeys(agent.task_types))
     if task_type not in types:
         return 0.0

@@ -48,7 +48,7 @@ class RuleBook:
         self._position = position
 
     def for_type(self, task_type: str) -> tuple[TypedRule, ...]:
-        """Give the rules that can fire for a type, in the order in which they are asked."""
+        """Return the rules that can fire for a type, in the order in which they are asked."""
         found = []
         for rule in self._rules:
             verdict = _verdict(rule.when, task_type)

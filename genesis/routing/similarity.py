@@ -54,7 +54,7 @@ class Similarity:
         self._unknown = max((worth for worth, _ in self._terms.values()), default=1.0), ()
 
     def reader(self, only: Collection[int] | None = None, pieces: Pieces | None = None) -> Reader:
-        """Give a reader that compares texts with these agents, by position, or with all.
+        """Return a reader that compares texts with these agents, by position, or with all.
 
         Args:
             only: The agents.
@@ -63,7 +63,7 @@ class Similarity:
         return Reader(Pieces(self) if pieces is None else pieces, only)
 
     def pieces(self) -> Pieces:
-        """Give an empty memory for readers to share."""
+        """Return an empty memory for readers to share."""
         return Pieces(self)
 
     def look_up(self, word: str) -> _Entry:

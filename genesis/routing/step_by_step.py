@@ -135,7 +135,7 @@ class StepByStep:
         return self._by_types(task) or self._last(task, trouble)
 
     def _asked(self, task: Task, trouble: _Trouble) -> _Asked | None:
-        """Give the leaf's group and what its description is near to, as far as they can be had."""
+        """Return the leaf's group and what its description is near to, as far as they can be had."""
         try:
             if isinstance(self._usual, Exception):
                 raise self._usual.with_traceback(None)
@@ -152,7 +152,7 @@ class StepByStep:
             return self._usual, group, {}
 
     def _rule(self, group: Group, task: Task, trouble: _Trouble) -> tuple[int, str] | None:
-        """Give the agent that the first rule sends a leaf to, and why."""
+        """Return the agent that the first rule sends a leaf to, and why."""
         if "rules" in trouble.found:
             return None
         try:
@@ -163,7 +163,7 @@ class StepByStep:
         return (found.agent, found.reason) if found is not None else None
 
     def _given(self, asked: _Asked, rule: tuple[int, str], trouble: _Trouble) -> Route:
-        """Give a leaf to a rule's agent; the others that could take it are told where they can be compared."""
+        """Return a leaf to a rule's agent; the others that could take it are told where they can be compared."""
         usual, group, near = asked
         agent, reason = rule
         if "scores" not in trouble.found:
@@ -205,7 +205,7 @@ class StepByStep:
         return self._plainly(agent, explain.by_pin(agent))
 
     def _by_types(self, task: Task) -> Route | None:
-        """Give a leaf to the agent that lists its type foremost; ties go by the order of the registry."""
+        """Return a leaf to the agent that lists its type foremost; ties go by the order of the registry."""
         able = [a for a in self._agents if task.type in a.task_types and set(task.requires) <= set(a.skills)]
         if not able:
             return None
@@ -213,7 +213,7 @@ class StepByStep:
         return self._plainly(agent, f"of the agents that take {task.type!r}, {agent.name} lists it foremost")
 
     def _last(self, task: Task, trouble: _Trouble, nobody: Route | None = None) -> Route:
-        """Give a leaf that nobody takes to a generalist where a rule might have; else to nobody."""
+        """Return a leaf that nobody takes to a generalist where a rule might have; else to nobody."""
         skilled = f" with the skills {', '.join(map(repr, task.requires))}" if task.requires else ""
         reason = f"no agent{skilled} takes {task.type!r}"
         error = trouble.found.get("rules") or trouble.found.get("team")

@@ -63,7 +63,7 @@ def improve(network: Network, places: Places, tails: list[float], base: list[int
 
 
 def lower_bound_s(network: Network, places: Places, tails: list[float]) -> float:
-    """Give seconds that no schedule can beat: the critical path, the work over the slots, each agent's work.
+    """Return seconds that no schedule can beat: the critical path, the work over the slots, each agent's work.
 
     Where all durations are whole, so is every makespan of a list schedule, and the bound is rounded up.
     """

@@ -52,11 +52,11 @@ class Network:
         return cls([job.duration_s for job in jobs], after, dependants, _topological(after, dependants))
 
     def tails(self) -> list[float]:
-        """Give each job's bottom level: seconds from its start to the end of the longest chain that it heads."""
+        """Return each job's bottom level: seconds from its start to the end of the longest chain that it heads."""
         return _longest(reversed(self.order), self.durations, self.dependants)
 
     def critical_path_s(self) -> float:
-        """Give the seconds of the longest chain; no schedule is shorter, whatever the slots."""
+        """Return the seconds of the longest chain; no schedule is shorter, whatever the slots."""
         return max(self.tails(), default=0.0)
 
 

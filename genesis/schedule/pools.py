@@ -31,7 +31,7 @@ class PoolCosts:
     idle_s: float = 5.0
 
     def on_busy_machine(self, load: float) -> PoolCosts:
-        """Give what they are where so many processes share each processor."""
+        """Return what they are where so many processes share each processor."""
         share = max(1.0, load)
         dispatch_s = self.dispatch_s * share
         return PoolCosts(

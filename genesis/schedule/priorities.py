@@ -13,7 +13,7 @@ __all__ = ["rank"]
 
 
 def rank(jobs: Sequence[Job], limits: Limits) -> list[int]:
-    """Give each job its priority, so that the run ends early under these limits.
+    """Set the priority of each job, so that the run ends early under these limits.
 
     The base is the critical-path rule, also known as highest level first: by the longest chain of seconds from a job's
     start to the end of the run (Hu 1961; Adam, Chandy and Dickson 1974), ties by document order. Where its schedule

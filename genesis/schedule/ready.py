@@ -77,7 +77,7 @@ class ReadyQueue:
             self._offer(agent)
 
     def leave(self, place: int) -> None:
-        """Give back what `pop` counted for a place, once its job runs no more."""
+        """Release what `pop` counted, once the job has ended."""
         agent = self._agents[place]
         self._rooms[agent] += 1
         self._offer(agent)
@@ -91,7 +91,7 @@ class ReadyQueue:
         return len(self._rooms) - 1
 
     def assign(self, place: int, agent: int) -> None:
-        """Give a place that is not in the queue to another agent.
+        """Return a place that is not in the queue to another agent.
 
         It may still lie in the heap of the agent before, where it is passed over: as one that is not queued, or, once
         it is queued for the other, as a stranger.
@@ -103,11 +103,11 @@ class ReadyQueue:
             self._offer(before)
 
     def queued(self, agent: int) -> list[int]:
-        """Give the places of an agent that are in the queue, best first."""
+        """Return the places of an agent that are in the queue, best first."""
         return sorted({place for place in self._heaps[agent] if self._waits(place, agent)})
 
     def blocked(self) -> list[int]:
-        """Give the agents that are blocked."""
+        """Return the agents that are blocked."""
         return [agent for agent, blocked in enumerate(self._blocked) if blocked]
 
     def block(self, agent: int) -> None:

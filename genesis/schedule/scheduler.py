@@ -116,7 +116,7 @@ class Scheduler:
         return sum(self._counts[state] for state in _NOT_STARTED)
 
     def state(self, job: int) -> JobState:
-        """Give the state of a job."""
+        """Return the state of a job."""
         if not 0 <= job < len(self._states):
             raise ScheduleError(f"there is no job {job}", hint=f"jobs have the indices 0 to {len(self._states) - 1}")
         return self._states[job]
@@ -199,7 +199,7 @@ class Scheduler:
         self._move(job, JobState.HELD)
 
     def reassign(self, job: int, agent: str, at_once: int) -> None:
-        """Give a held job to another agent.
+        """Return a held job to another agent.
 
         Args:
             job: The job.
@@ -216,7 +216,7 @@ class Scheduler:
         self._queue.assign(self._places[job], number)
 
     def ready(self, agent: str) -> list[int]:
-        """Give the jobs of an agent that would start if they could, best first.
+        """Return the jobs of an agent that would start if they could, best first.
 
         Raises:
             ScheduleError: No job has this agent.

@@ -38,7 +38,7 @@ class KnownSecrets:
             self._all = tuple(dict.fromkeys(written))
 
     def __call__(self) -> tuple[str, ...]:
-        """Give all values as they may turn up in text."""
+        """Return all values as they may turn up in text."""
         return self._all
 
 
@@ -56,11 +56,11 @@ def settings_secrets(settings: BaseModel) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def secrets_of_process() -> KnownSecrets:
-    """Give the secrets that this process knows."""
+    """Return the secrets that this process knows."""
     return KnownSecrets()
 
 
 def _written(value: str) -> tuple[str, ...]:
-    """Give the ways in which a value is written: as it is, in JSON, in a URL, and its lines where it has several."""
+    """Return the ways in which a value is written: as it is, in JSON, in a URL, and its lines where it has several."""
     lines = [line for line in value.splitlines() if len(line) >= LEAST_CHARACTERS]
     return (value, json.dumps(value)[1:-1], quote(value, safe=""), *(lines if len(lines) > 1 else ()))

@@ -55,7 +55,7 @@ def redacted(value: _T, secrets: Iterable[str] = ()) -> _T:
 
 
 def _cleaned(value: object, secrets: tuple[str, ...], name: str, depth: int) -> object:
-    """Give a value without secrets; `name` is that of a secret which it is, or is a part of."""
+    """Return a value without secrets; `name` is that of a secret which it is, or is a part of."""
     if isinstance(value, str):
         if name and not no_secret(name, value):
             return MARK

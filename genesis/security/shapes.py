@@ -42,7 +42,7 @@ _RARE = "AS:"
 
 
 def _marks() -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """Give what is looked for first, of all marks: a pattern, and texts.
+    """Return what to search for first, of all marks: a pattern, and texts.
 
     Looking for sixty texts one after the other would take 10 µs for each log line. Most marks have an underscore or a
     dash: the pattern goes from one of those to the next, and looks what stands before it. It sees long words only; the

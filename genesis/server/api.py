@@ -45,7 +45,7 @@ class PendingApi:
     _wait: Callable[[], Api]
 
     def wait(self) -> Api:
-        """Give the API once it answers.
+        """Return the API once it answers.
 
         Raises:
             ServiceError: It cannot be reached, or does not start.
@@ -75,7 +75,7 @@ def begin_api(settings: Settings) -> PendingApi:
 
 
 def ensure_api(settings: Settings) -> Api:
-    """Give an API that answers: the configured one, else the embedded one, which is started where it does not run.
+    """Return an API that answers: the configured one, else the embedded one, which is started where it does not run.
 
     Raises:
         ResourceError, ServiceError, UsageError: As `begin_api` and `PendingApi.wait`.

@@ -87,7 +87,7 @@ class Postgres:
         return self._written("postgresql", "sslmode", _MASK if self.password else None)
 
     def arguments(self) -> dict[str, Any]:
-        """Give the driver's arguments."""
+        """Return the driver's arguments."""
         given = {
             "database": self.database,
             "host": self.host,
@@ -192,7 +192,7 @@ class Backends:
         return cls.of(postgres=document.get("postgres"), redis=document.get("redis"))
 
     def document(self) -> dict[str, str | None]:
-        """Give both addresses, with their passwords, for a file that only its user can read."""
+        """Return both addresses, with their passwords, for a file that only its user can read."""
         return {
             "postgres": self.postgres.url if self.postgres else None,
             "redis": self.redis.url if self.redis else None,
@@ -212,7 +212,7 @@ class Backends:
         return text
 
     def secrets(self) -> list[str]:
-        """Give the passwords, as they are and as they stand in addresses."""
+        """Return the passwords, as they are and as they stand in addresses."""
         given = [self.postgres.password if self.postgres else None]
         if self.redis:
             given.append(urlsplit(self.redis.url).password)
@@ -259,7 +259,7 @@ def _postgres(parts: SplitResult, port: int | None, options: dict[str, str]) -> 
 
 
 def password_in(url: str) -> str | None:
-    """Give the password that stands in an address, as it stands there; the address need not be a good one."""
+    """Return the password that stands in an address, as it stands there; the address need not be a good one."""
     authority, at, _ = url.partition("://")[2].rpartition("@")
     return authority.partition(":")[2] or None if at else None
 

@@ -74,7 +74,7 @@ def ask_redis(redis: Redis, timeout_s: float = _TIMEOUT_S, claim: str | None = N
 
 
 def notes_on_redis(facts: RedisFacts) -> Iterator[str]:
-    """Give what a person should know about one that can be used."""
+    """Return what a person should know about one that can be used."""
     if facts.eviction not in {"", "noeviction"}:
         yield f"Redis may drop events when it is full (maxmemory-policy is {facts.eviction}); set it to noeviction"
 

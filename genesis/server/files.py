@@ -195,7 +195,7 @@ class ServerFiles:
             os.close(descriptor)
 
     def last_lines(self, count: int = 8) -> str:
-        """Give the last lines of the log."""
+        """Return the last lines of the log."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))

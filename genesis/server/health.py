@@ -11,7 +11,7 @@ __all__ = ["active_flow_runs", "has_database", "is_healthy", "server_version", "
 
 
 def url_host(host: str) -> str:
-    """Give the host to connect to, as it is written in a URL, for a host that is listened on."""
+    """Return the host to connect to, as it is written in a URL, for a host that is listened on."""
     if host in {"", "0.0.0.0"}:  # noqa: S104  # compared, not bound
         return "127.0.0.1"
     if host == "::":
@@ -37,7 +37,7 @@ def has_database(host: str, port: int, timeout_s: float = 3.0) -> bool | None:
 
 
 def server_version(host: str, port: int, timeout_s: float = 2.0) -> str | None:
-    """Give the version of Prefect that serves there, or None when nothing like it does."""
+    """Return the version of Prefect that serves there, or None when nothing like it does."""
     version = _ask(host, port, "/api/admin/version", timeout_s)
     return version if isinstance(version, str) else None
 
@@ -57,7 +57,7 @@ def active_flow_runs(host: str, port: int, timeout_s: float = 5.0) -> int | None
 
 
 def _ask(host: str, port: int, path: str, timeout_s: float, body: object = None) -> Any:
-    """Give the JSON answer to a GET, or to a POST where there is a body; None when there is no good one."""
+    """Return the JSON answer to a GET, or to a POST where there is a body; None when there is no good one."""
     connection = http.client.HTTPConnection(url_host(host).strip("[]"), port, timeout=timeout_s)
     try:
         method, content = ("GET", None) if body is None else ("POST", json.dumps(body))

@@ -140,7 +140,7 @@ def one_writer_at_a_time() -> None:
 
 
 def _losses() -> list[type[Exception]]:
-    """Give the errors by which PostgreSQL and Redis say that they are away, where the server stands on them."""
+    """Return the errors by which PostgreSQL and Redis say that they are away, where the server stands on them."""
     if not os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "").startswith("postgresql"):
         return []
     import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415

@@ -153,7 +153,7 @@ def wait_ready(starting: Starting) -> ServerInfo:
 
 
 def up(settings: Settings, backends: Backends | None = None) -> ServerInfo:
-    """Give the running server, starting it where there is none.
+    """Return the running server, starting it where there is none.
 
     Args:
         settings: Where and how.
@@ -211,7 +211,7 @@ def status(settings: Settings, *, ask: bool = True) -> ServerInfo:
 
 
 def server_process(settings: Settings) -> int | None:
-    """Give the process of the embedded server that runs, without asking it anything."""
+    """Return the process of the embedded server that runs, without asking it anything."""
     record = _living(ServerFiles(settings.home))
     return record.pid if record is not None else None
 
@@ -302,7 +302,7 @@ def _refuse_change(files: ServerFiles, backends: Backends | None) -> None:
 
 
 def _remembered(files: ServerFiles, backends: Backends | None) -> Backends:
-    """Give what the server stood on; what is lost does not matter where it is said anew."""
+    """Return what the server stood on; what is lost does not matter where it is said anew."""
     try:
         return files.backends()
     except ServiceError:
@@ -312,7 +312,7 @@ def _remembered(files: ServerFiles, backends: Backends | None) -> Backends:
 
 
 def _wait_for_database(files: ServerFiles, record: Record) -> None:
-    """Give the database of a living server a moment, and say why it does not answer.
+    """Return the database of a living server a moment, and say why it does not answer.
 
     Raises:
         ServiceError: It does not.
@@ -337,7 +337,7 @@ def _failed(starting: Starting) -> ServiceError:
 
 
 def _addresses(backends: Backends) -> dict[str, str]:
-    """Give the fields of a record that say what the server stands on."""
+    """Return the fields of a record that say what the server stands on."""
     return {
         "database": backends.postgres.shown if backends.postgres else "",
         "redis": backends.redis.shown if backends.redis else "",

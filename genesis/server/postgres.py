@@ -121,7 +121,7 @@ def ask_postgres(postgres: Postgres, application: str = "", timeout_s: float = _
 
 
 def notes_on_postgres(backends: Backends, facts: PostgresFacts) -> Iterator[str]:
-    """Give notes about a database that can be used.
+    """Return notes about a database that can be used.
 
     Raises:
         ServiceError: It cannot.

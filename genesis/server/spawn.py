@@ -41,12 +41,12 @@ _REDIS = {
 
 
 def installed_prefect() -> str:
-    """Give the version of Prefect that is installed here, without importing it."""
+    """Return the version of Prefect that is installed here, without importing it."""
     return version("prefect")
 
 
 def free_bytes(folder: Path) -> int:
-    """Give the space that is left where a folder is."""
+    """Return the space that is left where a folder is."""
     return shutil.disk_usage(folder).free
 
 
@@ -198,7 +198,7 @@ def _rotate(log: Path) -> None:
 
 
 def _environment(files: ServerFiles, host: str, port: int, backends: Backends = _SQLITE) -> dict[str, str]:
-    """Give the server's variables: nothing of the person's Prefect settings, and its own addresses."""
+    """Return the server's variables: nothing of the person's Prefect settings, and its own addresses."""
     base = f"http://{url_host(host)}:{port}"
     made = inherited_environment() | {
         "PREFECT_HOME": str(files.folder),
@@ -227,7 +227,7 @@ def _environment(files: ServerFiles, host: str, port: int, backends: Backends = 
 
 
 def _secrets(files: ServerFiles, backends: Backends) -> dict[str, str]:
-    """Give the settings that hold passwords. The queue of worker clean-ups has an address of its own in Prefect."""
+    """Return the settings that hold passwords. The queue of worker clean-ups has an address of its own in Prefect."""
     if backends.postgres is None:
         return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{files.database}"}
     made = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": backends.postgres.sqlalchemy_url}

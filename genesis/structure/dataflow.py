@@ -49,7 +49,7 @@ class DataFlow:
     """For each leaf that has any: the names in doubled braces that stand for themselves."""
 
     def edges(self) -> dict[int, tuple[int, ...]]:
-        """Give the order that the references imply: leaf → leaves that come before it."""
+        """Return the order that the references imply: leaf → leaves that come before it."""
         return {node: tuple(dict.fromkeys(found.values())) for node, found in self.sources.items()}
 
 

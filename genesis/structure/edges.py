@@ -28,7 +28,7 @@ def shown_edges(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 
 def _used(tree: Outline, node: Node, sources: dict[str, int]) -> dict[str, list[str]]:
-    """Give the tasks that only references name, with the keys that are used of each."""
+    """Return the tasks that only references name, with the keys that are used of each."""
     before = set(tree.before[node.index])
     used: dict[str, list[str]] = {}
     for reference, source in sources.items():

@@ -10,23 +10,23 @@ __all__ = ["expected_seconds", "expected_tokens", "expected_usd", "known_seconds
 
 
 def known_seconds(task: Task) -> float | None:
-    """Give the estimated duration of a leaf in seconds; None where nothing is known."""
+    """Return the estimated duration of a leaf in seconds; None where nothing is known."""
     return task.estimate.seconds if task.estimate else None
 
 
 def expected_seconds(task: Task, default: float) -> float:
-    """Give the estimated duration of a leaf in seconds, and the default where nothing is known."""
+    """Return the estimated duration of a leaf in seconds, and the default where nothing is known."""
     seconds = known_seconds(task)
     return default if seconds is None else seconds
 
 
 def expected_tokens(task: Task) -> int:
-    """Give the estimated tokens of a leaf; 0 where nothing is known."""
+    """Return the estimated tokens of a leaf; 0 where nothing is known."""
     return (task.estimate.tokens or 0) if task.estimate else 0
 
 
 def known_usd(task: Task, agent: AgentProfile | None) -> Decimal | None:
-    """Give the estimated cost of a leaf in US dollars: its own estimate, else the agent's price; None for neither."""
+    """Return the estimated cost of a leaf in US dollars: its own estimate, else the agent's price; None for neither."""
     if task.estimate is not None and task.estimate.usd is not None:
         return task.estimate.usd
     if agent is None:
@@ -40,5 +40,5 @@ def known_usd(task: Task, agent: AgentProfile | None) -> Decimal | None:
 
 
 def expected_usd(task: Task, agent: AgentProfile | None) -> Decimal:
-    """Give the estimated cost of a leaf in US dollars; 0 where nothing is known."""
+    """Return the estimated cost of a leaf in US dollars; 0 where nothing is known."""
     return known_usd(task, agent) or Decimal(0)

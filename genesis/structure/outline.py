@@ -66,7 +66,7 @@ class Outline:
         return self.by_path.get(name)
 
     def leaf_nodes(self) -> list[Node]:
-        """Give the leaves in document order."""
+        """Return the leaves in document order."""
         return [self.nodes[index] for index in self.leaves]
 
 

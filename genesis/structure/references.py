@@ -96,7 +96,7 @@ def splits(reference: str) -> Iterator[tuple[str, str]]:
 
 
 def fillable(task: Task) -> Mapping[str, JsonValue]:
-    """Give the inputs of a task that may hold references."""
+    """Return the inputs of a task that may hold references."""
     if not task.literal_inputs:
         return task.inputs
     return {name: value for name, value in task.inputs.items() if name not in task.literal_inputs}

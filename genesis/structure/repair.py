@@ -130,7 +130,7 @@ def _with_known_dependencies(plan: Plan, repairs: list[Repair]) -> Plan:
 
 
 def _dependency(view: Outline, finder: _Finder, node: Node, name: str, repairs: list[Repair]) -> str | None:
-    """Give the name that a dependency should have, or None to drop it."""
+    """Return the name that a dependency should have, or None to drop it."""
     target, wanted = view.resolve(node, name), name
     if target is None:
         target = finder.close(node, name)
@@ -179,7 +179,7 @@ class _Finder:
         self._plain: dict[int, dict[str, int | None]] = {}
 
     def close(self, node: Node, name: str) -> int | None:
-        """Give the one sibling that is spelled like the name, or that is alone in being close to it."""
+        """Return the one sibling that is spelled like the name, or that is alone in being close to it."""
         siblings = self._siblings[node.parent]
         if node.parent not in self._plain:
             plain: dict[str, int | None] = {}
@@ -229,7 +229,7 @@ def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
 
 
 def _whole_result(view: Outline, node: Node, missing: Missing) -> str | None:
-    """Give the reference to the whole result of the leaf that a reference names, if it names one."""
+    """Return the reference to the whole result of the leaf that a reference names, if it names one."""
     target = view.resolve(node, missing.task)
     if target is None or target == node.index or view.nodes[target].children:
         return None

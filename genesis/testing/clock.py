@@ -14,7 +14,7 @@ class FakeClock:
         self._now = start
 
     def __call__(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
         return self._now
 
     def advance(self, seconds: float) -> None:

@@ -122,7 +122,7 @@ def cycle(size: int = 3) -> Step:
 
 
 def unused_base_url() -> str:
-    """Give an address on loopback where nothing listens."""
+    """Return an address on loopback where nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
@@ -160,7 +160,7 @@ class FakeLlmServer:
         return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
     def settings(self, *, api_key: str | None = None, **changes: Any) -> LlmSettings:
-        """Give settings that lead to this server."""
+        """Return settings that lead to this server."""
         key = SecretStr(api_key) if api_key else None
         defaults: dict[str, Any] = {"model": "openai:fake", "base_url": self.base_url, "timeout_s": 30.0}
         return LlmSettings(**{**defaults, "api_key": key, **changes})

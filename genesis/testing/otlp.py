@@ -60,7 +60,7 @@ class TraceReceiver:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Give the standard variables that send traces to it, at once."""
+        """Return the standard variables that send traces to it, at once."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": self.protocol,

@@ -21,7 +21,7 @@ class ScriptedPlanner:
         self._answers = answers
 
     def plan(self, request: str, context: PlanningContext) -> Plan:
-        """Give the next answer."""
+        """Return the next answer."""
         del context
         answer = self._answers[min(len(self.requests), len(self._answers) - 1)]
         self.requests.append(request)

@@ -49,7 +49,7 @@ class ServiceMissingError(ServiceError):
 
 
 def free_port() -> int:
-    """Give a port above 20,000 that nobody listens on."""
+    """Return a port above 20,000 that nobody listens on."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -172,7 +172,7 @@ class PostgresService(_Daemon):
         return f"postgresql://{_USER}:{self.password}@/prefect?host={self.data}&port={self.port}"
 
     def database_url(self, name: str, *, user: str = _USER, password: str | None = None) -> str:
-        """Give the URL of a database of this server."""
+        """Return the URL of a database of this server."""
         return f"postgresql://{user}:{password or self.password}@127.0.0.1:{self.port}/{name}"
 
     def create_database(self, name: str, *, owner: str = _USER) -> str:
@@ -380,7 +380,7 @@ def _postgres_binaries() -> Path:
 
 
 def _launcher(account: str | None, *, until_death: bool = False) -> list[str]:
-    """Give the words that run a program as another user, and let it end with who started it, however that ends.
+    """Return the words that run a program as another user, and let it end with who started it, however that ends.
 
     Raises:
         ServiceMissingError: There is no way to become that user.
@@ -437,7 +437,7 @@ def _command_of(*words: str) -> bytes:
 
 
 def _children(pid: int) -> list[int]:
-    """Give the processes that a process has started; none where the system does not list them."""
+    """Return the processes that a process has started; none where the system does not list them."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]

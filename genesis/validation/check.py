@@ -32,7 +32,7 @@ class Find(Protocol):
     """Looks for one kind of fault."""
 
     def __call__(self, facts: Facts, /) -> Iterable[Finding]:
-        """Give the findings; never raise, whatever the plan."""
+        """Return the findings; never raise, whatever the plan."""
         ...
 
 

@@ -93,7 +93,7 @@ def _scopes(outline: Outline, before: Sequence[Sequence[int]], phases: Mapping[i
 
 
 def _tops(outline: Outline) -> list[int]:
-    """Give for each node the top-level node that it is in, itself at the top."""
+    """Return for each node the top-level node that it is in, itself at the top."""
     tops: list[int] = []
     for node in outline.nodes:
         tops.append(tops[node.parent] if node.parent >= 0 else node.index)

@@ -99,7 +99,7 @@ class Facts:
         return self._specs[agent.name, node.task.type][2]
 
     def kind(self, node: Node, agent: AgentProfile) -> str:
-        """Give the kind of executor that runs an assigned leaf."""
+        """Return the kind of executor that runs an assigned leaf."""
         return self.spec(node, agent).kind
 
     @cached_property
@@ -113,7 +113,7 @@ class Facts:
         return found
 
     def stated_pairs(self, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
-        """Give the pairs of vertices that `depends_on` alone puts in this order; the plan has no cycle."""
+        """Return the pairs of vertices that `depends_on` alone puts in this order; the plan has no cycle."""
         before = junctions(self.outline).before
         return ordered_pairs(before, any_order(before) or [], pairs)
 
@@ -221,15 +221,15 @@ class Facts:
         return deliveries(self.outline, self.before, self.order, found)
 
     def ordered(self, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
-        """Give the pairs of vertices whose first must come before the second; none when there is a cycle."""
+        """Return the pairs of vertices whose first must come before the second; none when there is a cycle."""
         return set() if self.order is None else ordered_pairs(self.before, self.order, pairs)
 
     def path(self, node: int) -> str:
-        """Give the path of a node."""
+        """Return the path of a node."""
         return self.outline.nodes[node].path
 
     def guess(self, word: str, *groups: Iterable[str]) -> str:
-        """Give `did you mean 'x'?` from the first candidates of these groups, or an empty text.
+        """Return `did you mean 'x'?` from the first candidates of these groups, or an empty text.
 
         The work is bounded: words of a quite different length cannot be meant, and a few hundred are enough.
         """

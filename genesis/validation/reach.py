@@ -44,7 +44,7 @@ def ancestor_bits(
 def ordered_pairs(
     before: Sequence[Sequence[int]], order: Sequence[int], pairs: Sequence[tuple[int, int]]
 ) -> set[tuple[int, int]]:
-    """Give those pairs `(first, second)` in which the first vertex must come before the second."""
+    """Return those pairs `(first, second)` in which the first vertex must come before the second."""
     found: set[tuple[int, int]] = set()
     by_source: dict[int, list[int]] = {}
     for first, second in pairs:

@@ -17,7 +17,7 @@ _TITLES = {"error": "Errors", "warning": "Warnings", "info": "Infos"}
 
 
 def checks_page() -> str:
-    """Give the reference of all checks as Markdown, one table a severity."""
+    """Return the reference of all checks as Markdown, one table a severity."""
     parts = [_HEAD]
     for severity, title in _TITLES.items():
         rows = [

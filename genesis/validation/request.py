@@ -148,7 +148,7 @@ def _is_item(clause: str, words: tuple[str, ...]) -> bool:
 
 
 def _content(clause: str, ignored: frozenset[str], vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Give the content words of a clause without its parameters (paths, numbers) and qualities."""
+    """Return the content words of a clause without its parameters (paths, numbers) and qualities."""
     return tuple(
         stem
         for chunk in clause.split()
@@ -161,7 +161,7 @@ def _content(clause: str, ignored: frozenset[str], vocabulary: Vocabulary) -> tu
 def _spoken_of(
     plan: Plan, outline: Outline, words: Iterable[tuple[str, ...]], wanted: set[str], vocabulary: Vocabulary
 ) -> set[str]:
-    """Give the words that the plan uses, folded: those of descriptions, and all others if one is still missing."""
+    """Return the words that the plan uses, folded: those of descriptions, and all others if one is still missing."""
     spoken: set[str] = set().union(*words)
     folded = spoken.union(vocabulary.folded(tuple(spoken)))
     if wanted <= folded:
@@ -172,7 +172,7 @@ def _spoken_of(
 
 
 def _rest(task: Task) -> str:
-    """Give all words of a task besides its description."""
+    """Return all words of a task besides its description."""
     texts = [task.id, task.type, *task.outputs, *task.requires, *task.labels.values(), *task.inputs]
     texts += [value for value in task.inputs.values() if isinstance(value, str)]
     return _JOINT.sub(" ", " ".join(texts))

@@ -82,7 +82,7 @@ def _cost(facts: Facts) -> float:
 
 
 def _price(agent: AgentProfile) -> Decimal:
-    """Give the dearest price of a usual task on an agent."""
+    """Return the dearest price of a usual task on an agent."""
     prices = [
         cost.usd_per_task if cost.usd_per_task is not None else (cost.usd_per_1k_tokens or Decimal(0)) * _TOKENS / 1000
         for cost in (agent.cost, *agent.costs.values())

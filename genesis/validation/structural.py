@@ -54,7 +54,7 @@ class Structural:
     planned: bool
 
     def report(self, error: Exception) -> Report:
-        """Give the report of a plan whose checks cannot be made at all."""
+        """Return the report of a plan whose checks cannot be made at all."""
         why = _told(error)
         message = f"only the plan's structure was checked: what the checks need could not be worked out ({why})"
         found = [*self._established(None), _diagnostic(CHECK_FAILED, message, check="all", raised=why)]
@@ -84,7 +84,7 @@ class Structural:
         return _diagnostic(CHECK_FAILED, message, check="score", raised=why)
 
     def _established(self, codes: set[str] | None) -> list[Diagnostic]:
-        """Give the problems of these codes, and those parts that cannot be looked at; without codes all of them."""
+        """Return the problems of these codes, and those parts that cannot be looked at; without codes all of them."""
         shape = Shape(self.routed.plan, self.limits, self.planned)
         problems: list[Problem] = []
         unknown: dict[str, list[str]] = {}

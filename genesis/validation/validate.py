@@ -107,7 +107,7 @@ def _rows(check: Check, facts: Facts) -> tuple[list[_Row], int]:
 
 
 def _position(finding: Finding) -> float:
-    """Give a finding's place in document order; the plan as a whole comes first."""
+    """Return a finding's place in document order; the plan as a whole comes first."""
     return -1 if finding.node is None else finding.node
 
 

@@ -15,7 +15,7 @@ __all__ = ["Vocabulary", "listed"]
 
 
 def listed(words: str) -> frozenset[str]:
-    """Give the words of a list that is written as text with spaces between them."""
+    """Return the words of a list that is written as text with spaces between them."""
     return frozenset(words.split())
 
 
@@ -106,15 +106,15 @@ class Vocabulary:
         self._changed = self._fillers | self._folds.keys()
 
     def stem(self, word: str) -> str:
-        """Give the stem of one lower-case word."""
+        """Return the stem of one lower-case word."""
         return _stem(word)
 
     def stems(self, words: str) -> frozenset[str]:
-        """Give the stems of words that are written with spaces between them; meant for lists in the source code."""
+        """Return the stems of words that are written with spaces between them; meant for lists in the source code."""
         return _stems(words)
 
     def content(self, text: str) -> tuple[str, ...]:
-        """Give the content words of a text in order: lower case, stemmed, without articles and the like."""
+        """Return the content words of a text in order: lower case, stemmed, without articles and the like."""
         chunks = self._chunks
         found: list[str] = []
         for chunk in text.split():

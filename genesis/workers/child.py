@@ -226,7 +226,7 @@ class _Child:
 
 
 def _measured() -> Message:
-    """Give what was counted since the last time, where there is anything."""
+    """Return what was counted since the last time, where there is anything."""
     document = metrics_of_process().handed_over()
     return {"metrics": document} if document else {}
 

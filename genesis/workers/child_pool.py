@@ -130,7 +130,7 @@ class Stable:
         self._children.clear()
 
     def _idle(self, env: Mapping[str, str], *, shared: bool) -> Child | None:
-        """Give the child that was used last, so that those that are not needed grow old."""
+        """Return the child that was used last, so that those that are not needed grow old."""
         fit = [
             child
             for child in self._children

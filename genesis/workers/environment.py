@@ -16,7 +16,7 @@ _UNTRACED = {"PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false"}
 
 
 def inherited_environment() -> dict[str, str]:
-    """Give this process's variables, and the Prefect settings that are in force here as variables.
+    """Return this process's variables, and the Prefect settings that are in force here as variables.
 
     What is in force here wins, since a setting can be changed for a part of a program only.
     """

@@ -46,7 +46,7 @@ class Endings:
         return await self._end(flow_run, Crashed(message=why), Cancelled(message=f"cancelled: {why}"))
 
     async def given_back(self, flow_run: FlowRun, why: str) -> None:
-        """Give a run that orchestrates to whichever worker takes it; after a few times it is crashed instead."""
+        """Return a run that orchestrates to whichever worker takes it; after a few times it is crashed instead."""
         if flow_run.run_count >= _TAKEOVERS:
             await self.crashed(flow_run, f"{why}; it was taken over {_TAKEOVERS} times before")
             return

@@ -64,7 +64,7 @@ class ForkServer:
         return self._process.pid if self._process is not None else None
 
     async def fork(self, env: Mapping[str, str]) -> Forked:
-        """Give a new child.
+        """Return a new child.
 
         Args:
             env: Variables to add to its environment.

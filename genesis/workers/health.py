@@ -83,7 +83,7 @@ def _as_json(document: dict[str, Any]) -> bytes:
 
 
 def _accept(head: bytes) -> str:
-    """Give what a request accepts."""
+    """Return what a request accepts."""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"accept":

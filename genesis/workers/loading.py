@@ -42,7 +42,7 @@ class Flows:
         self._storage_known_at = float("-inf")
 
     async def find(self, flow_run: FlowRun, entrypoint: str, *, pulls: bool) -> Flow[Any, Any]:
-        """Give the flow of a flow run. What cannot be imported raises whatever its import raises."""
+        """Return the flow of a flow run. What cannot be imported raises whatever its import raises."""
         if not is_module(entrypoint, pulls=pulls):
             return await load_flow_from_flow_run(flow_run, use_placeholder_flow=False)
         if entrypoint not in self._kept:
@@ -53,7 +53,7 @@ class Flows:
         return flow
 
     async def _default_storage(self) -> WritableFileSystem:
-        """Give the default result storage, which the engine would otherwise ask the API for in each flow run."""
+        """Return the default result storage, which the engine would otherwise ask the API for in each flow run."""
         if time.monotonic() - self._storage_known_at > _STORAGE_KNOWN_S:
             self._storage = await aget_default_result_storage()
             self._storage_known_at = time.monotonic()

@@ -123,7 +123,7 @@ class Poller:
         return [entry.flow_run for entry in answer]
 
     def _sort_out(self, found: list[FlowRun], *, told: bool) -> list[FlowRun]:
-        """Give what is due now, and remember when the next one is.
+        """Return what is due now, and remember when the next one is.
 
         A run that was to start no later than it was created is due whatever this machine's clock says.
         """

@@ -113,7 +113,7 @@ class Pools:
         return any(changed)
 
     def interval_s(self, pool: Pool) -> float:
-        """Give the pause between two heartbeats to a pool.
+        """Return the pause between two heartbeats to a pool.
 
         Only those to a pool of which a flow run is here are compared with each other; each costs the server a write.
         """

@@ -15,7 +15,7 @@ _CHUNK = 65_536
 
 
 def encode(message: Message) -> bytes:
-    """Give the line of a message."""
+    """Return the line of a message."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
@@ -26,7 +26,7 @@ class Lines:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Message]:
-        """Give the messages that are whole now."""
+        """Return the messages that are whole now."""
         *whole, self._rest = (self._rest + data).split(b"\n")
         return [json.loads(line) for line in whole if line]
 
@@ -48,7 +48,7 @@ class Wire:
             self._end.sendall(encode(message))
 
     def __iter__(self) -> Iterator[Message]:
-        """Give messages until the other end is closed."""
+        """Return messages until the other end is closed."""
         lines = Lines()
         while True:
             try:

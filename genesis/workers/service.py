@@ -113,7 +113,7 @@ class Service:
         self._stop.set()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Give whether it polls as it should, and what it does."""
+        """Return whether it polls as it should, and what it does."""
         now = time.monotonic()
         if not self.ready.is_set():
             starting = now - self._started
@@ -226,7 +226,7 @@ class Service:
         return self._wake.healthy
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
-        """Give what goes on side by side while it serves."""
+        """Return what goes on side by side while it serves."""
         if self.options.run_once:
             return [self._once()]
         pools = tuple(self._pools.all.values())

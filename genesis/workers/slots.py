@@ -37,7 +37,7 @@ class Slots:
         self.orchestrators = Bank(orchestrators)
 
     def of(self, *, orchestrates: bool, shared: bool) -> Bank:
-        """Give the slots that a pool's flow runs take."""
+        """Return the slots that a pool's flow runs take."""
         if orchestrates:
             return self.orchestrators
         return self.threads if shared else self.agents

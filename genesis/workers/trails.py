@@ -12,7 +12,7 @@ _TAG = "cid:"
 
 
 def correlation_of(flow_run: FlowRun) -> str | None:
-    """Give the correlation id that a flow run was made with: a label, or the tag that all of Genesis have."""
+    """Return the correlation id that a flow run was made with: a label, or the tag that all of Genesis have."""
     label = flow_run.labels.get(CORRELATION_LABEL)
     if isinstance(label, str) and label:
         return label

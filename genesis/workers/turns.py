@@ -24,7 +24,7 @@ TENANT_PARAMETER = "tenant"
 
 
 def tenant_of(flow_run: FlowRun) -> str:
-    """Give the tenant of a flow run: by its tag, else by its parameter; empty where neither names one."""
+    """Return the tenant of a flow run: by its tag, else by its parameter; empty where neither names one."""
     tagged = tenant_in_tags(flow_run.tags)
     if tagged is not None:
         return tagged

@@ -21,7 +21,7 @@ _READY_S = 30.0
 
 @contextmanager
 def collected(receiver: TraceReceiver, log: Path) -> Iterator[dict[str, str]]:
-    """Give the variables that send traces to a receiver: through a collector, where one is installed.
+    """Return the variables that send traces to a receiver: through a collector, where one is installed.
 
     Args:
         receiver: Where they end; it runs.

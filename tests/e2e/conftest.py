@@ -150,7 +150,7 @@ def own_home(genesis: Genesis, tmp_path: Path) -> Iterator[Genesis]:
 
 @pytest.fixture
 def names() -> Callable[[Path], list[str]]:
-    """Give the names in a folder, sorted."""
+    """Return the names in a folder, sorted."""
     return lambda folder: sorted(path.name for path in folder.iterdir())
 
 

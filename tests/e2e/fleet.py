@@ -60,7 +60,7 @@ class Fleet:
         subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=90, capture_output=True)
 
     def children(self, run_id: str) -> list[dict[str, Any]]:
-        """Give the flow runs that a run has dispatched."""
+        """Return the flow runs that a run has dispatched."""
         return self.ask("/flow_runs/filter", flow_runs={"tags": {"all_": [f"run:{run_id}"]}})
 
     def begin(self, plan: Path, *, running: int) -> tuple[Any, str]:

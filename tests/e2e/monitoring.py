@@ -134,30 +134,30 @@ class Prometheus:
         return bool(self.query(f"last_over_time(({expr})[5m:1s])"))
 
     def names(self) -> set[str]:
-        """Give the names of all series that were scraped or recorded."""
+        """Return the names of all series that were scraped or recorded."""
         return set(self._ask("label/__name__/values"))
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Give the alerts that are pending or fire: `{labels, annotations, state, activeAt, value}`."""
+        """Return the alerts that are pending or fire: `{labels, annotations, state, activeAt, value}`."""
         return list(self._ask("alerts")["alerts"])
 
     def firing(self) -> set[str]:
-        """Give the names of the alerts that fire."""
+        """Return the names of the alerts that fire."""
         return {each["labels"]["alertname"] for each in self.alerts() if each["state"] == "firing"}
 
     def targets(self) -> dict[str, str]:
-        """Give the health of each target, `up`, `down` or `unknown`, by its address."""
+        """Return the health of each target, `up`, `down` or `unknown`, by its address."""
         return {each["labels"]["instance"]: each["health"] for each in self._ask("targets")["activeTargets"]}
 
     def problems(self) -> dict[str, str]:
-        """Give what went wrong in the last scrape of each target, by its address, and in each rule, by its name."""
+        """Return what went wrong in the last scrape of each target, by its address, and in each rule, by its name."""
         scrapes = {each["labels"]["instance"]: each["lastError"] for each in self._ask("targets")["activeTargets"]}
         groups = self._ask("rules")["groups"]
         rules = {rule["name"]: rule.get("lastError", "") for group in groups for rule in group["rules"]}
         return {name: error for name, error in {**scrapes, **rules}.items() if error}
 
     def exemplars(self, expr: str) -> list[dict[str, str]]:
-        """Give the labels of the exemplars of an expression's series in the last ten minutes."""
+        """Return the labels of the exemplars of an expression's series in the last ten minutes."""
         now = time.time()
         data = self._ask("query_exemplars", query=expr, start=str(now - 600), end=str(now + 60))
         return [exemplar["labels"] for series in data for exemplar in series["exemplars"]]
@@ -257,7 +257,7 @@ def filled_in(expr: str, *, window: str = "10s", span: str = "1m") -> str:
 
 
 def dashboard_queries() -> Iterator[tuple[str, str, str]]:
-    """Give every query of every dashboard: dashboard, panel, expression."""
+    """Return every query of every dashboard: dashboard, panel, expression."""
     for file in sorted(_DASHBOARDS.glob("*.json")):
         for panel in json.loads(file.read_text(encoding="utf-8"))["panels"]:
             for target in panel.get("targets", ()):

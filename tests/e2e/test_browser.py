@@ -117,7 +117,7 @@ def _shot(locator: Any) -> str:
 
 
 def _steady(canvas: Any) -> str:
-    """Give the canvas once it no longer moves."""
+    """Return the canvas once it no longer moves."""
     last = ""
 
     def again() -> str:
@@ -129,7 +129,7 @@ def _steady(canvas: Any) -> str:
 
 
 def _bars(page: Any, canvas: Any) -> list[tuple[float, float]]:
-    """Give the beginning of each task's bar on the page, once all are drawn and nothing moves.
+    """Return the beginning of each task's bar on the page, once all are drawn and nothing moves.
 
     Clicks further on can go to the bar behind it in the same row.
     """
@@ -189,7 +189,7 @@ def _open_tab(page: Any, name: str) -> None:
 
 
 def _picture(page: Any, what: str) -> dict[str, float]:
-    """Give the size of a picture once it is displayed."""
+    """Return the size of a picture once it is displayed."""
     image = page.get_by_alt_text(what)
     image.wait_for()
     page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())

@@ -43,7 +43,7 @@ class Service(http.server.ThreadingHTTPServer):
         self.released = threading.Event()
 
     def url(self, path: str) -> str:
-        """Give the address of a path."""
+        """Return the address of a path."""
         return f"http://127.0.0.1:{self.server_port}{path}"
 
     def handle_error(self, request: object, client_address: object) -> None:

@@ -164,7 +164,7 @@ async def test_housekeeping_says_first_and_removes_then(prefect_api):
 
 
 async def _given(ledger, token, number, *leaves):
-    """Give an order once the flow run waits for it."""
+    """Return an order once the flow run waits for it."""
     async with asyncio.timeout(60):
         while await ledger.answered(token) != LaneState(orders=number - 1, open=True):
             await asyncio.sleep(0.02)

@@ -66,7 +66,7 @@ async def _eventually(ask, good, seconds: float = 20.0):
 
 
 async def _leaf_run(flow_run_id: str, name: str):
-    """Give a task run of a flow run once it is final."""
+    """Return a task run of a flow run once it is final."""
 
     def found(runs):
         return [run for run in runs if run.name == name and run.state and run.state.is_final()]

@@ -46,7 +46,7 @@ def lines(path):
 
 
 async def shown(flow_run_id, wanted):
-    """Give the lines of a flow run in the API, once as many are there as are wanted."""
+    """Return the lines of a flow run in the API, once as many are there as are wanted."""
     await APILogHandler.aflush()
     async with get_client() as client:
         chosen = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id]))

@@ -60,7 +60,7 @@ async def _run(workbench: Workbench):
 
 
 async def _in_api(run) -> list[bool]:
-    """Give of each task run of a run that the API has whether it is final."""
+    """Return of each task run of a run that the API has whether it is final."""
     async with get_client() as client:
         named = FlowRunFilter(name=FlowRunFilterName(like_=run.run_id))
         (flow_run,) = await client.read_flow_runs(flow_run_filter=named)

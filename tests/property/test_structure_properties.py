@@ -36,7 +36,7 @@ def graphs(draw: st.DrawFn, *, cyclic: bool = True) -> list[tuple[int, ...]]:
 
 
 def _joined(pairs: set[tuple[Any, Any]]) -> set[tuple[Any, Any]]:
-    """Give all pairs that one or more of these pairs lead to, one after the other."""
+    """Return all pairs that one or more of these pairs lead to, one after the other."""
     steps: dict[Any, set[Any]] = {}
     for early, late in pairs:
         steps.setdefault(early, set()).add(late)
@@ -51,7 +51,7 @@ def _joined(pairs: set[tuple[Any, Any]]) -> set[tuple[Any, Any]]:
 
 
 def _reaches(before: Sequence[Sequence[int]]) -> set[tuple[int, int]]:
-    """Give all pairs (early, late) that a path of at least one edge joins."""
+    """Return all pairs (early, late) that a path of at least one edge joins."""
     return _joined({(source, vertex) for vertex, sources in enumerate(before) for source in sources})
 
 
@@ -247,7 +247,7 @@ def trees(draw: st.DrawFn) -> Plan:
 
 
 def _implied(plan: Plan) -> set[tuple[str, str]]:
-    """Give all pairs of leaves in which the first must finish before the second may start, from the definition.
+    """Return all pairs of leaves in which the first must finish before the second may start, from the definition.
 
     A task that depends on another has all of its leaves after all of the other's: its entries wait for the other's
     exits, and inside, entries come first and exits last.

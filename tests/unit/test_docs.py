@@ -83,7 +83,7 @@ def test_every_page_can_be_reached_from_the_readme():
 
 
 def _commands(page: Path) -> Iterator[list[str]]:
-    """Give the words after `genesis` of each command in a page's shell blocks and in the code of its sentences."""
+    """Return the words after `genesis` of each command in a page's shell blocks and in the code of its sentences."""
     lines = [line for text in _blocks(page, "bash", "console", "") for line in text.splitlines()]
     shown = [line.removeprefix("$ ") for line in lines]
     for line in [*shown, *_SPAN.findall(_prose(page))]:
@@ -182,7 +182,7 @@ def test_generated_parts_are_as_the_code_has_them():
 
 
 def _rows(page: Path, heading: str) -> dict[str, list[str]]:
-    """Give the rows of the table under a heading, by the code in their first cell."""
+    """Return the rows of the table under a heading, by the code in their first cell."""
     text = page.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")

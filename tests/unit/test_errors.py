@@ -22,7 +22,7 @@ def test_errors_survive_pickle_and_json(kind: type[GenesisError]):
 
 
 def raised(error, *, cause=None, context=None):
-    """Give an error as Python leaves it that was raised from another one, or while another one was handled."""
+    """Return an error as Python leaves it that was raised from another one, or while another one was handled."""
     error.__context__ = context
     if cause is not None:
         error.__cause__ = cause

@@ -21,7 +21,7 @@ _NAMES_OF_THREADS = {"work", "spans"}
 
 
 def _texts() -> Iterator[tuple[str, str]]:
-    """Give all texts of the package with their places, docstrings left out; what is filled in is a word in braces."""
+    """Return all texts of the package with their places, docstrings left out; what is filled in is a word in braces."""
     for path in sorted(_PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}

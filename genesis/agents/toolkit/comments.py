@@ -42,7 +42,7 @@ def find_todos(text: str, language: Language) -> tuple[Todo, ...]:
 
 
 def _python_comments(text: str) -> Iterable[tuple[int, str]] | None:
-    """Give the comments that Python's tokenizer sees, or `None` where it gives up."""
+    """Return the comments that Python's tokenizer sees, or `None` where it gives up."""
     found: list[tuple[int, str]] = []
     try:
         tokens = tokenize.generate_tokens(io.StringIO(text).readline)
@@ -53,7 +53,7 @@ def _python_comments(text: str) -> Iterable[tuple[int, str]] | None:
 
 
 def comment_of(line: str, language: Language) -> str | None:
-    """Give the comment part of one line, or `None` where it seems to have none.
+    """Return the comment part of one line, or `None` where it seems to have none.
 
     A comment mark after an odd number of quotes is taken for a part of a string. A line that begins with `*` counts as
     the inside of a block comment in languages that write them so.

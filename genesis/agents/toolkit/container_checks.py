@@ -156,7 +156,7 @@ def _check_instruction(step: Instruction, where: str) -> Iterator[Issue]:
 
 
 def _variables(step: Instruction) -> list[tuple[str, str]]:
-    """Give the names and non-empty values that an instruction sets in the environment or as arguments."""
+    """Return the names and non-empty values that an instruction sets in the environment or as arguments."""
     if step.word not in ("ENV", "ARG"):
         return []
     found = [(match[1], match[2].strip("\"'")) for match in _ASSIGNMENT.finditer(step.rest)]

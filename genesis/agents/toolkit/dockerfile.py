@@ -73,7 +73,7 @@ def instructions(text: str) -> list[Instruction]:
 
 
 def base_images(steps: list[Instruction]) -> list[BaseImage]:
-    """Give the images that a Dockerfile builds on, without `scratch` and its own earlier stages."""
+    """Return the images that a Dockerfile builds on, without `scratch` and its own earlier stages."""
     stages: set[str] = set()
     images: list[BaseImage] = []
     for base in _stages(steps):
@@ -84,7 +84,7 @@ def base_images(steps: list[Instruction]) -> list[BaseImage]:
 
 
 def final_user(steps: list[Instruction]) -> tuple[str, str]:
-    """Give the last `USER` of the last stage and the image that stage is built on, through earlier stages."""
+    """Return the last `USER` of the last stage and the image that stage is built on, through earlier stages."""
     users: dict[str, tuple[str, str]] = {}
     current, user, image = "", "", ""
     stages = iter(_stages(steps))

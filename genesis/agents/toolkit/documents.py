@@ -155,7 +155,7 @@ def read(parse: Callable[[str], object], text: str | None) -> object:
 
 
 def mapping(value: object, *keys: str) -> dict[str, object]:
-    """Give the mapping at a path of keys, or an empty one where the document has something else there."""
+    """Return the mapping at a path of keys, or an empty one where the document has something else there."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     if not isinstance(value, dict):
@@ -164,12 +164,12 @@ def mapping(value: object, *keys: str) -> dict[str, object]:
 
 
 def items(value: object) -> Iterator[object]:
-    """Give a list's items, or none where the document has something else there."""
+    """Return a list's items, or none where the document has something else there."""
     return iter(value if isinstance(value, list) else [])
 
 
 def string(value: object) -> str:
-    """Give a scalar as text, or an empty text where the document has something else there."""
+    """Return a scalar as text, or an empty text where the document has something else there."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
     return str(value)

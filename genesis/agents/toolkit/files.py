@@ -84,7 +84,7 @@ _EXAMPLE_FOLDERS = _names("example examples sample samples demo demos doc docs d
 
 
 def printable(path: str) -> str:
-    """Give a path as text that every JSON writer takes: bytes that are not UTF-8 are shown as escapes."""
+    """Return a path as text that every JSON writer takes: bytes that are not UTF-8 are shown as escapes."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -190,12 +190,12 @@ class Tree:
         return text
 
     def named(self, *names: str) -> Iterator[SourceFile]:
-        """Give the files with one of these names, in any folder and any case."""
+        """Return the files with one of these names, in any folder and any case."""
         wanted = {name.lower() for name in names}
         return (file for file in self.files if file.name.lower() in wanted)
 
     def get(self, path: str) -> SourceFile | None:
-        """Give the file at a relative path, if there is one."""
+        """Return the file at a relative path, if there is one."""
         return self._by_path.get(path)
 
     @cached_property
@@ -401,7 +401,7 @@ class _Collector:
 
 
 def _listed_by_git(root: Path, repository: Repository, max_files: int) -> Tree | None:
-    """Give git's list, or `None` where git fails or knows no file here (the folder itself may be ignored)."""
+    """Return git's list, or `None` where git fails or knows no file here (the folder itself may be ignored)."""
     listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
     done = repository.run(*listing, timeout_s=_LISTING_S, output_limit=max_files * 200)
     if not done.ok or not done.stdout:

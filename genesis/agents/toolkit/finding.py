@@ -32,7 +32,7 @@ class Finding:
 
 
 def dump(findings: Iterable[Finding]) -> list[Result]:
-    """Give findings as plain dicts, the most severe first and otherwise in the order in which they came."""
+    """Return findings as plain dicts, the most severe first and otherwise in the order in which they came."""
     return [asdict(finding) for finding in sorted(findings, key=lambda each: SEVERITIES.index(each.severity))]
 
 

@@ -74,12 +74,12 @@ class Repository:
         return run_child(argv, cwd=self.root, env=env, timeout_s=timeout_s, output_limit=output_limit)
 
     def answer(self, *arguments: str, timeout_s: float = 30) -> str | None:
-        """Give a command's output as stripped text, or `None` where it failed."""
+        """Return a command's output as stripped text, or `None` where it failed."""
         done = self.run(*arguments, timeout_s=timeout_s, output_limit=1_000_000)
         return done.stdout.decode("utf-8", "replace").strip() if done.ok else None
 
     def pathspec(self) -> tuple[str, ...]:
-        """Give the arguments that limit a log to the folder: none at the work tree's top, where merges then count."""
+        """Return the arguments that limit a log to the folder: none at the work tree's top, where merges then count."""
         return ("--", ".") if self.answer("rev-parse", "--show-prefix") else ()
 
     def has_commits(self) -> bool:

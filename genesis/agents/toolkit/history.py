@@ -183,7 +183,7 @@ def _joined(identities: Counter[tuple[str, str]], project: str) -> Iterator[_Per
 
 
 def _keys(address: str, name: str) -> list[str]:
-    """Give what identifies an author: the address, without GitHub's number in it, and the name where it is one.
+    """Return what identifies an author: the address, without GitHub's number in it, and the name where it is one.
 
     A name that is an address counts as that address, and what `git svn` made of a user's name is no address.
     """

@@ -262,7 +262,7 @@ def _count_python(lines: list[str]) -> LineCount:
 
 
 def _open_quote(line: str, quote: str) -> str:
-    """Give the triple quote that is open after a line."""
+    """Return the triple quote that is open after a line."""
     for match in _PYTHON_STRING.finditer(line):
         if not quote:
             quote = match[0]

@@ -16,7 +16,7 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 def visible(value: object, longest: int = _LONGEST) -> str:
-    """Give a value on one line with all that cannot be seen written as an escape, and cut where it is too long."""
+    """Return a value on one line with all that cannot be seen written as an escape, and cut where it is too long."""
     raw = str(value)
     cut = raw[:longest]
     shown = "".join(_escape(each) if unicodedata.category(each) in _HIDDEN else each for each in cut)
@@ -32,12 +32,12 @@ def _escape(character: str) -> str:
 
 
 def text(value: object, longest: int = _LONGEST) -> str:
-    """Give a value as plain text of a paragraph, list or table cell: no markup, link, mention or HTML can arise."""
+    """Return a value as plain text of a paragraph, list or table cell: no markup, link, mention or HTML can arise."""
     return re.sub(r"(?i)(www)\.", r"\1\\.", _SPECIAL.sub(r"\\\1", visible(value, longest).strip()))
 
 
 def code(value: object, longest: int = _LONGEST) -> str:
-    """Give a value as a code span that also holds in a table cell; an empty value gives an empty text."""
+    """Return a value as a code span that also holds in a table cell; an empty value gives an empty text."""
     shown = visible(value, longest).replace("\\|", "\\x7c").replace("|", "\\|")
     if not shown.strip():
         return ""

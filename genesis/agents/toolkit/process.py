@@ -173,7 +173,7 @@ def installed_program(name: str) -> str | None:
 
 
 def trusted_path(outside: Path) -> str:
-    """Give `PATH` without relative entries and without folders inside `outside`, where programs are untrusted."""
+    """Return `PATH` without relative entries and without folders inside `outside`, where programs are untrusted."""
     return _trusted_path(tuple(os.get_exec_path()), outside)
 
 
@@ -185,7 +185,7 @@ def _trusted_path(entries: tuple[str, ...], outside: Path) -> str:
 
 
 def scrubbed_environment(path: str, extra: Mapping[str, str]) -> dict[str, str]:
-    """Give a child's environment: no tokens, no settings of ours, only the locale, `PATH` and what is added.
+    """Return a child's environment: no tokens, no settings of ours, only the locale, `PATH` and what is added.
 
     Args:
         path: The child's `PATH`.

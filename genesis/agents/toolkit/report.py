@@ -124,7 +124,7 @@ def _answers(results: object, topics: Mapping[str, object]) -> dict[str, dict[st
 
 
 def _opened(value: object) -> dict[str, object]:
-    """Give an answer as a mapping; text is taken for JSON, else for the message of a tool that failed."""
+    """Return an answer as a mapping; text is taken for JSON, else for the message of a tool that failed."""
     if isinstance(value, str):
         try:
             opened = load_json(value) if len(value) <= _MAX_RESULT_CHARACTERS else None

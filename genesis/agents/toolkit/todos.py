@@ -80,7 +80,7 @@ def _most(counts: Counter[str]) -> list[tuple[str, int]]:
 
 
 def _origins(repository: Repository, found: list[_Todo]) -> dict[_Todo, tuple[str, int]]:
-    """Give each marker's author and time in the last commit, as far as files and time allow."""
+    """Return each marker's author and time in the last commit, as far as files and time allow."""
     by_file: dict[SourceFile, list[_Todo]] = defaultdict(list)
     for todo in found:
         by_file[todo.file].append(todo)

@@ -115,7 +115,7 @@ class Teller:
 
 @lru_cache(maxsize=1)
 def teller_of_process() -> Teller:
-    """Give the teller that all runs of this process share: one thread, however many they are."""
+    """Return the teller that all runs of this process share: one thread, however many they are."""
     return Teller()
 
 
@@ -133,7 +133,7 @@ def related_pool(pool: str | None, pool_id: str | None) -> list[dict[str, str]]:
 
 
 def pool_label(pool: str | None, pool_id: str | None) -> str:
-    """Give the pool that is related, or `none`.
+    """Return the pool that is related, or `none`.
 
     Prefect relates an event to the pool of the flow run that it comes from, too. What acts on an agent's pool has to
     tell the two apart, or it pauses that of the orchestrators where the agent's is not known.

@@ -100,7 +100,7 @@ class Chronicler:
         self._before = before
 
     def written(self) -> Moments:
-        """Give all moments, to be kept."""
+        """Return all moments, to be kept."""
         with self._lock:
             return Moments(moments=tuple(self._kept), left_out=self._left_out)
 

@@ -63,5 +63,5 @@ def lines_in_ui(settings: Settings) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _handler() -> _InUi:
-    """Give the handler that this process shares."""
+    """Return the handler that this process shares."""
     return _InUi()

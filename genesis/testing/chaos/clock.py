@@ -30,7 +30,7 @@ class ChaosClock:
         self._lock = threading.Lock()
 
     def __call__(self) -> float:
-        """Give the time."""
+        """Return the time."""
         with self._lock:
             fault = self._faults.draw("clock", self._key, _KINDS)
             if fault is not None:
@@ -55,7 +55,7 @@ class ChaosCalendar:
         self._lock = threading.Lock()
 
     def __call__(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
         with self._lock:
             fault = self._faults.draw("clock", self._key, _KINDS)
             if fault is not None:

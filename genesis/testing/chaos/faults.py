@@ -50,7 +50,7 @@ class Fault:
     """How much, from 0 to 1: of the longest delay, of the bytes, of the longest leap."""
 
     def __str__(self) -> str:
-        """Give the text that injected errors have."""
+        """Return the text that injected errors have."""
         return f"injected: {self.kind} at {self.boundary} {self.key!r}, call {self.nth}"
 
 
@@ -136,7 +136,7 @@ class Faults:
 
     @staticmethod
     def _numbers(text: str) -> tuple[float, ...]:
-        """Give three numbers from 0 to below 1."""
+        """Return three numbers from 0 to below 1."""
         digest = hashlib.blake2b(text.encode(), digest_size=_PARTS * _BYTES).digest()
         words = (digest[at : at + _BYTES] for at in range(0, len(digest), _BYTES))
         return tuple((int.from_bytes(word, "big") >> 11) / (1 << 53) for word in words)

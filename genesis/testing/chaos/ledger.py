@@ -37,7 +37,7 @@ class ChaosLedger:
         self._written = asyncio.Event()
 
     async def read(self, name: str) -> bytes | None:
-        """Give the content, a wrong one, or fail."""
+        """Return the content, a wrong one, or fail."""
         fault = await self._late("read", name, _READ)
         self._fail_if(fault, "error", "disconnect", "hang")
         content = await self._inner.read(name)
@@ -142,7 +142,7 @@ class MortalLedger:
         self._die = die
 
     async def read(self, name: str) -> bytes | None:
-        """Give the content."""
+        """Return the content."""
         return await self._inner.read(name)
 
     async def write(self, name: str, data: bytes) -> None:

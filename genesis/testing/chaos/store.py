@@ -37,7 +37,7 @@ class ChaosStore:
         self._ahead_s = 0.0
 
     def now(self) -> float:
-        """Give the store's time."""
+        """Return the store's time."""
         return self._inner.now() + self._ahead_s
 
     def change(self, name: str, step: Callable[[str | None, float], tuple[str | None, _T]]) -> _T:
@@ -56,7 +56,7 @@ class ChaosStore:
         return value
 
     def read(self, name: str) -> tuple[str | None, float]:
-        """Give what is kept under a name, or something else."""
+        """Return what is kept under a name, or something else."""
         fault = self._met("read", name, _READ)
         kept, now = self._inner.read(name)
         if fault is not None and fault.kind == "disconnect":
@@ -66,7 +66,7 @@ class ChaosStore:
         return _spoilt(kept, fault), now + self._ahead_s
 
     def names(self, prefix: str) -> list[str]:
-        """Give the names that begin with a prefix."""
+        """Return the names that begin with a prefix."""
         return self._inner.names(prefix)
 
     def _met(self, operation: str, name: str, kinds: tuple[FaultKind, ...]) -> Fault | None:

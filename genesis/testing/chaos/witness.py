@@ -90,7 +90,7 @@ class Witness:
         self.run = run
 
     def calls(self, agent: str | None = None, *, after: float = float("-inf")) -> list[Seen]:
-        """Give the calls that began, of all agents or of one, after a time."""
+        """Return the calls that began, of all agents or of one, after a time."""
         return [seen for seen in self.seen if seen.what == "began" and agent in (None, seen.agent) and seen.at > after]
 
     def began(self, work: Work) -> int:

@@ -183,7 +183,7 @@ def deadline_unknown(facts: Facts) -> Iterator[Finding]:
 
 
 def _least_duration(facts: Facts, schedule: Schedule, default: float) -> tuple[float, str]:
-    """Give a lower bound on the duration in seconds, and what makes it so long."""
+    """Return a lower bound on the duration in seconds, and what makes it so long."""
     work = 0.0
     by_agent: dict[str, float] = {}
     for leaf in facts.leaves:

@@ -60,7 +60,7 @@ def near_duplicates(facts: Facts) -> Iterator[Finding]:
 
 
 def _pairs(facts: Facts) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Give each task with the earlier one that it repeats: by equal words, and by equal words once verbs are folded."""
+    """Return each task with the earlier one that it repeats: by equal words, also once verbs are folded."""
     directions = facts.vocabulary.stems(_DIRECTIONS)
     folded = facts.vocabulary.folded
     groups: dict[_Signature, list[Node]] = {}
@@ -115,12 +115,12 @@ def _same_details(first: Task, second: Task) -> bool:
 
 
 def _text(task: Task) -> str:
-    """Give the inputs as text: 1 and True are equal in Python and are different inputs."""
+    """Return the inputs as text: 1 and True are equal in Python and are different inputs."""
     return json.dumps(task.inputs, sort_keys=True, default=str)
 
 
 def _ordered(facts: Facts, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Give the pairs in which one task waits for the other, in either direction."""
+    """Return the pairs in which one task waits for the other, in either direction."""
     if not pairs or facts.order is None:
         return set()
     forth = {(_end(facts, first), 2 * second): (first, second) for first, second in pairs}

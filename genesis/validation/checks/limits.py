@@ -87,7 +87,7 @@ def deep_nesting(facts: Facts) -> Iterator[Finding]:
 
 
 def _too_deep(facts: Facts) -> Iterator[Finding]:
-    """Give the deepest task when it is beyond the limit."""
+    """Return the deepest task when it is beyond the limit."""
     limit = facts.limits.depth
     deepest = max(facts.outline.nodes, key=lambda node: (node.depth, -node.index), default=None)
     if deepest is not None and deepest.depth > limit:

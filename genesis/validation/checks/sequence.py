@@ -109,7 +109,7 @@ def _places(vocabulary: Vocabulary) -> dict[str, list[tuple[int, int]]]:
 
 
 def _candidates(steps: list[_Step]) -> list[tuple[_Step, _Step]]:
-    """Give pairs about one thing, the step that belongs earlier first, in document order of the later one."""
+    """Return pairs about one thing, the step that belongs earlier first, in document order of the later one."""
     index: dict[tuple[int, str], list[_Step]] = {}
     for step in steps:
         for word in step.about:

@@ -83,7 +83,7 @@ def dangling_dependency(facts: Facts) -> Iterator[Finding]:
 
 
 def _siblings(facts: Facts, node: Node) -> Iterable[str]:
-    """Give the ids that a task can name without a path."""
+    """Return the ids that a task can name without a path."""
     nodes = facts.outline.nodes
     if node.parent < 0:
         return (task.id for task in facts.plan.tasks if task.id != node.task.id)
@@ -106,7 +106,7 @@ def within_itself(facts: Facts) -> Iterator[Finding]:
 
 
 def _within(facts: Facts) -> Iterator[tuple[int, int]]:
-    """Give the edges between a task and one of its ancestors, in either direction.
+    """Return the edges between a task and one of its ancestors, in either direction.
 
     Document order is depth first, so the tasks inside a composite are the run of numbers that follows its own.
     """
@@ -122,7 +122,7 @@ def _within(facts: Facts) -> Iterator[tuple[int, int]]:
 
 
 def _last_inside(facts: Facts) -> list[int]:
-    """Give for each node the last node inside it, itself where it is a leaf."""
+    """Return for each node the last node inside it, itself where it is a leaf."""
     last = list(range(len(facts.outline.nodes)))
     for node in reversed(facts.outline.nodes):
         if node.parent >= 0:

@@ -57,7 +57,7 @@ def docker() -> Path:
 
 @pytest.fixture(scope="session")
 def composed(docker: Path) -> Callable[..., dict[str, Any]]:
-    """Give the compose file with the variables of the example, and with others on top."""
+    """Return the compose file with the variables of the example, and with others on top."""
     text = (docker / "compose.yaml").read_text(encoding="utf-8")
     variables = assignments((docker / ".env.example").read_text(encoding="utf-8"))
     return lambda **others: filled(yaml.safe_load(text), variables | others)
@@ -144,7 +144,7 @@ def commands(
 
 
 def _simple(words: list[str]) -> list[list[str]]:
-    """Give the commands that a container's command runs: those of a shell's script, or itself."""
+    """Return the commands that a container's command runs: those of a shell's script, or itself."""
     if words[0].endswith("/tini"):
         words = words[words.index("--") + 1 :]
     return _of_script(words[-1]) if words[0] == "sh" else [words]

@@ -45,7 +45,7 @@ def _recorded() -> set[str]:
 
 
 def _plain(expr: str) -> str:
-    """Give a query as Prometheus gets it."""
+    """Return a query as Prometheus gets it."""
     expr = expr.replace("$__rate_interval", "5m").replace("$__range", "6h")
     return re.sub(r"\$(?:job|instance|agent|pool)\b", ".*", expr)
 

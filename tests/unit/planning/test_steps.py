@@ -12,7 +12,7 @@ from genesis.structure import outline
 
 
 def graph(request):
-    """Give each step with the steps that it comes after."""
+    """Return each step with the steps that it comes after."""
     steps = spelled_steps(request)
     return {step.text: [steps[index].text for index in step.after] for step in steps}
 

@@ -17,7 +17,7 @@ def _texts(svg: str) -> list[str]:
 
 
 def _fills(svg: str) -> list[str]:
-    """Give the colour of each box, without the ground and the legend."""
+    """Return the colour of each box, without the ground and the legend."""
     group = next(part for part in ET.fromstring(svg) if part.tag.endswith("}g"))
     return [part.get("fill") for part in group if part.tag.endswith("}rect")]
 

@@ -46,7 +46,7 @@ def check():
 
 @pytest.fixture
 def codes(check):
-    """Give the codes of a severity, for tasks given as dicts."""
+    """Return the codes of a severity, for tasks given as dicts."""
 
     def run(tasks, severity=None, **plan):
         found = check(tasks, **plan).diagnostics
@@ -57,7 +57,7 @@ def codes(check):
 
 @pytest.fixture
 def find(check):
-    """Give the diagnostics of one code."""
+    """Return the diagnostics of one code."""
 
     def run(code, tasks, **plan):
         return [d for d in check(tasks, **plan).diagnostics if d.code == code]

@@ -66,5 +66,5 @@ def repository(project: Project) -> Project:
 
 @pytest.fixture
 def titles():
-    """Give the titles of an answer's findings."""
+    """Return the titles of an answer's findings."""
     return lambda answer: [finding["title"] for finding in answer["findings"]]
