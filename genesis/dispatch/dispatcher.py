@@ -21,7 +21,7 @@ from genesis.engine.run_context import Session
 from genesis.errors import ServiceError
 from genesis.model import Leaf
 from genesis.observability.correlation import TRACE_LABEL, here
-from genesis.prefect_api.line import Away, Line
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 
 __all__ = ["Dispatcher"]
 
@@ -39,7 +39,7 @@ class Dispatcher:
         flow_run_id: The orchestrating flow run.
     """
 
-    def __init__(self, line: Line, pools: Pools, session: Session, flow_run_id: UUID):
+    def __init__(self, line: PrefectApi, pools: Pools, session: Session, flow_run_id: UUID):
         self._line = line
         self._pools = pools
         self._session = session
@@ -75,7 +75,7 @@ class Dispatcher:
                 self._pools.forget(pool)
                 await self._unlink(link)
                 continue
-            except (httpx.HTTPStatusError, Away) as error:
+            except (httpx.HTTPStatusError, ApiUnavailable) as error:
                 raise ServiceError(
                     f"the Prefect API did not take a flow run for pool {pool!r}: {error}"[:1000],
                     hint="look at the server's log; then: genesis resume " + self._session.run_id,
@@ -116,7 +116,7 @@ class Dispatcher:
             try:
                 found = await self._pools.deployment(pool)
                 trouble = None if found else await self._pools.trouble(pool)
-            except Away:
+            except ApiUnavailable:
                 found = trouble = None
             if found is not None:
                 return found
@@ -138,7 +138,7 @@ class Dispatcher:
             state=to_state_create(Pending()),
             task_inputs={"after": [FlowRunResult(input_type="flow_run", id=source) for source in after]},
         ).model_dump(mode="json", exclude_unset=True)
-        await self._line.call("create_task_run", lambda client: client.request("POST", "/task_runs/", json=body))
+        await self._line.call(lambda client: client.request("POST", "/task_runs/", json=body))
 
     async def _unlink(self, link: UUID) -> None:
         """Take back a task run that stands for nothing."""
@@ -149,7 +149,7 @@ class Dispatcher:
             except ObjectNotFound:
                 return
 
-        await self._line.call("delete_task_run", delete)
+        await self._line.call(delete)
 
     async def _flow_run(self, deployment: UUID, link: UUID, leaves: Sequence[Leaf], attempt: int) -> FlowRun:
         """Make the child; asking twice makes one.
@@ -160,7 +160,6 @@ class Dispatcher:
         run_id = self._session.run_id
         try:
             return await self._line.call(
-                "create_flow_run",
                 lambda client: client.create_flow_run_from_deployment(
                     deployment,
                     parameters=parameters(run_id, leaves, attempt, self._session.left_s, self._lane_s(leaves, attempt)),

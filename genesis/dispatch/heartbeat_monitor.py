@@ -12,8 +12,8 @@ from prefect.client.schemas.objects import Worker
 
 from genesis.dispatch.child import Child
 from genesis.prefect_api.claims import last_claimant
+from genesis.prefect_api.client import PrefectApi
 from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
-from genesis.prefect_api.line import Line
 
 __all__ = ["Losses"]
 
@@ -27,7 +27,7 @@ class Losses:
         longest_gap_s: Two looks further apart than this prove nothing about the time between them.
     """
 
-    def __init__(self, line: Line, *, lost_after_s: float, longest_gap_s: float):
+    def __init__(self, line: PrefectApi, *, lost_after_s: float, longest_gap_s: float):
         self._line = line
         self._beats = Heartbeats[tuple[str, str]](lost_after_s=lost_after_s, longest_gap_s=longest_gap_s)
         self._failures = 0
@@ -39,7 +39,7 @@ class Losses:
             The children whose worker is lost, each with the worker's name.
 
         Raises:
-            Away: The API does not answer now.
+            ApiUnavailable: The API does not answer now.
         """
         children = list(quiet)
         for child in children:
@@ -65,10 +65,10 @@ class Losses:
 
     async def _claimant(self, child: Child) -> str:
         """Read who took a child; empty where it does not say, as with workers of other types."""
-        return last_claimant(await self._line.once("read_states", lambda client: client.read_flow_run_states(child.id)))
+        return last_claimant(await self._line.once(lambda client: client.read_flow_run_states(child.id)))
 
     async def _page(self, pool: str, offset: int) -> list[Worker]:
         def read(client: PrefectClient) -> Awaitable[list[Worker]]:
             return client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
 
-        return await self._line.once("read_workers", read)
+        return await self._line.once(read)

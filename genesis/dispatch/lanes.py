@@ -38,7 +38,7 @@ from genesis.engine.run_context import Session
 from genesis.errors import GenesisError
 from genesis.ledger import LaneOrder, Owner
 from genesis.model import Leaf
-from genesis.prefect_api.line import Away, Line
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 
 __all__ = ["Lanes"]
 
@@ -168,14 +168,14 @@ class Lanes:
                 await self._look(child)
             await asyncio.sleep(max(_LOOK_S, _SHARE * (self._clock() - began)))
 
-    async def take_turns(self, line: Line) -> None:
+    async def take_turns(self, line: PrefectApi) -> None:
         """Let children end for ever that keep others' flow runs from a place."""
         while True:
             await asyncio.sleep(_TURN_S)
-            with suppress(Away):
+            with suppress(ApiUnavailable):
                 await self.take_turn(line)
 
-    async def take_turn(self, line: Line) -> None:
+    async def take_turn(self, line: PrefectApi) -> None:
         """Let children that have run for a while end after what they have, where flow runs of other runs wait.
 
         Where flow runs of this one wait for a worker, only those end that have nothing to do.
@@ -184,7 +184,7 @@ class Lanes:
             line: The way to the API.
 
         Raises:
-            Away: The API does not answer now.
+            ApiUnavailable: The API does not answer now.
         """
         now = self._clock()
         lanes = [child for child in self._children.living.values() if _takes_orders(child)]
@@ -238,7 +238,7 @@ class Lanes:
         child.open_since = now
         self._moved()
 
-    async def _others_wait(self, line: Line) -> bool:
+    async def _others_wait(self, line: PrefectApi) -> bool:
         """Whether flow runs of other runs wait for a place on some pool."""
         mine = [child.id for child in self._children.not_begun()]
         waiting = FlowRunFilter(
@@ -252,7 +252,7 @@ class Lanes:
             found = await client.read_flow_runs(flow_run_filter=waiting, limit=_WAITING)
             return any(own not in flow_run.tags and any(map(is_run_tag, flow_run.tags)) for flow_run in found)
 
-        return await line.once("read_waiting", read)
+        return await line.once(read)
 
     def _left_s(self, child: Child, now: float) -> float:
         left = sum(self._children.pace.expected_s(leaf) for leaf in child.leaves if leaf.index not in child.done)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from contextvars import copy_context
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -33,7 +34,7 @@ from genesis.errors import RunError
 from genesis.ledger import is_done
 from genesis.model import FINISHED, KEPT, Leaf, Outcome
 from genesis.observability.correlation import here
-from genesis.prefect_api.line import Away, Line, connect, impatient
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi, connect, without_client_retries
 
 __all__ = ["PoolPlace"]
 
@@ -96,8 +97,9 @@ class PoolPlace:
         self._traces: dict[int, str] = {}
         """Where leaves are in the trace, which whoever sends them need not be in."""
         self._stack = AsyncExitStack()
-        self._line: Line | None = None
-        self._errands = Errands(impatient())
+        self._line: PrefectApi | None = None
+        with without_client_retries():
+            self._errands = Errands(copy_context())
         self._desk = Desk(session)
         self._children = Children(
             session,
@@ -264,7 +266,7 @@ class PoolPlace:
         return {amendment.task for amendment in self._session.course.amendments}
 
     @property
-    def _reached(self) -> Line:
+    def _reached(self) -> PrefectApi:
         if self._line is None:
             raise RunError("leaves are run while the place is open")
         return self._line
@@ -388,8 +390,8 @@ class PoolPlace:
     async def _ever_ran(self, child: Child) -> bool:
         """Read whether a child ever ran; where that cannot be known it may have."""
         try:
-            states = await self._reached.once("read_states", lambda client: client.read_flow_run_states(child.id))
-        except Away:
+            states = await self._reached.once(lambda client: client.read_flow_run_states(child.id))
+        except ApiUnavailable:
             return True
         return any(state.type is StateType.RUNNING for state in states)
 

@@ -12,7 +12,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
 from genesis.dispatch.child import short_pool
-from genesis.prefect_api.line import Line
+from genesis.prefect_api.client import PrefectApi
 
 __all__ = ["FLOW_NAME", "Pools"]
 
@@ -30,7 +30,7 @@ class Pools:
         say: Is told what is wrong, once until it changes.
     """
 
-    def __init__(self, line: Line, say: Callable[[str], None]):
+    def __init__(self, line: PrefectApi, say: Callable[[str], None]):
         self._line = line
         self._say = say
         self._deployments: dict[str, UUID] = {}
@@ -56,7 +56,7 @@ class Pools:
         """Look why nobody takes what a pool has to do, and say so; None where nothing is wrong.
 
         Raises:
-            Away: The API does not answer now.
+            ApiUnavailable: The API does not answer now.
         """
         found = await self._trouble(pool)
         if found is None:
@@ -88,7 +88,7 @@ class Pools:
         name = deployment.work_pool_name
         self._queues[pool] = deployment.work_queue_id
         try:
-            found = await self._line.once("read_pool", lambda client: client.read_work_pool(name or pool))
+            found = await self._line.once(lambda client: client.read_work_pool(name or pool))
         except ObjectNotFound:
             return f"there is no work pool {pool!r}; run: genesis pools sync, then: prefect deploy --all"
         if name is None:
@@ -106,14 +106,14 @@ class Pools:
             return f"queue {queue!r} of work pool {name!r} is paused; run: prefect work-queue resume {queue} -p {name}"
         if pool.type.endswith(_WORKERLESS):
             return None
-        workers = await self._line.once("read_workers", lambda client: client.read_workers_for_work_pool(name))
+        workers = await self._line.once(lambda client: client.read_workers_for_work_pool(name))
         if not any(worker.status is WorkerStatus.ONLINE for worker in workers):
             return f"no worker serves work pool {name!r}; run: genesis worker --agents {short_pool(name)}"
         return None
 
     async def _queue_paused(self, pool: str, queue: str) -> bool:
         try:
-            found = await self._line.once("read_queue", lambda client: client.read_work_queue_by_name(queue, pool))
+            found = await self._line.once(lambda client: client.read_work_queue_by_name(queue, pool))
         except ObjectNotFound:
             return False
         return found.is_paused
@@ -121,6 +121,6 @@ class Pools:
     async def _read_deployment(self, pool: str) -> DeploymentResponse | None:
         name = f"{FLOW_NAME}/{short_pool(pool)}"
         try:
-            return await self._line.once("read_deployment", lambda client: client.read_deployment_by_name(name))
+            return await self._line.once(lambda client: client.read_deployment_by_name(name))
         except ObjectNotFound:
             return None

@@ -16,7 +16,7 @@ from genesis.dispatch.child import Child, run_tag
 from genesis.ledger import Ledger
 from genesis.model import Leaf, Program
 from genesis.prefect_api.claims import says_lost
-from genesis.prefect_api.line import Line
+from genesis.prefect_api.client import PrefectApi
 
 __all__ = ["Earlier", "earlier_children"]
 
@@ -33,7 +33,7 @@ class Earlier:
     """What its state says, where it ended because its worker was lost."""
 
 
-async def earlier_children(line: Line, ledger: Ledger, program: Program) -> list[Earlier]:
+async def earlier_children(line: PrefectApi, ledger: Ledger, program: Program) -> list[Earlier]:
     """Find all children of a run, the latest attempt first; those of another plan are left out."""
     by_path = {leaf.path: leaf for leaf in program.leaves}
     found: list[Earlier] = []
@@ -50,7 +50,7 @@ async def earlier_children(line: Line, ledger: Ledger, program: Program) -> list
     return sorted(found, key=lambda earlier: -earlier.child.attempt)
 
 
-async def _children(line: Line, run_id: str) -> AsyncIterator[FlowRun]:
+async def _children(line: PrefectApi, run_id: str) -> AsyncIterator[FlowRun]:
     tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[run_tag(run_id)]))
     read = 0
 
@@ -60,7 +60,7 @@ async def _children(line: Line, run_id: str) -> AsyncIterator[FlowRun]:
         )
 
     while True:
-        flow_runs = await line.call("read_flow_runs", page)
+        flow_runs = await line.call(page)
         for flow_run in flow_runs:
             yield flow_run
         if len(flow_runs) < _PAGE:

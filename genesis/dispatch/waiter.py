@@ -22,7 +22,7 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFil
 from websockets.exceptions import WebSocketException
 
 from genesis.dispatch.child import Child, run_tag
-from genesis.prefect_api.line import Away, Line
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 
 __all__ = ["Listener", "Waiter", "read_children"]
 
@@ -61,7 +61,7 @@ class Waiter:
         living: Gives the children that have not ended.
     """
 
-    def __init__(self, line: Line, run_id: str, listener: Listener, living: Callable[[], Sequence[Child]]):
+    def __init__(self, line: PrefectApi, run_id: str, listener: Listener, living: Callable[[], Sequence[Child]]):
         self._line = line
         self._listener = listener
         self._living = living
@@ -110,7 +110,7 @@ class Waiter:
             await asyncio.sleep(pause)
             try:
                 news = await self._look()
-            except Away:
+            except ApiUnavailable:
                 pause = _FIRST_PAUSE_S
                 await asyncio.sleep(pause)
                 continue
@@ -143,16 +143,14 @@ class Waiter:
             self._listener.child_changed(child, StateType(kind), state.get("message") or "")
 
 
-async def read_children(line: Line, ids: list[UUID]) -> dict[UUID, tuple[StateType, str]]:
+async def read_children(line: PrefectApi, ids: list[UUID]) -> dict[UUID, tuple[StateType, str]]:
     """Read the states of flow runs, at most a page of them.
 
     Raises:
-        Away: The API does not answer now.
+        ApiUnavailable: The API does not answer now.
     """
     wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
-    flow_runs = await line.once(
-        "read_flow_runs", lambda client: client.read_flow_runs(flow_run_filter=wanted, limit=len(ids))
-    )
+    flow_runs = await line.once(lambda client: client.read_flow_runs(flow_run_filter=wanted, limit=len(ids)))
     return {
         run.id: (run.state.type, run.state.message or "") if run.state else (StateType.SCHEDULED, "")
         for run in flow_runs

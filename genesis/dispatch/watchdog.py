@@ -20,7 +20,7 @@ from genesis.dispatch.retry_decision import End
 from genesis.engine.run_context import Session
 from genesis.model import ErrorInfo
 from genesis.prefect_api.claims import lost_message
-from genesis.prefect_api.line import Away, Line
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 
 __all__ = ["Oversight", "close_child", "stop_child"]
 
@@ -47,7 +47,7 @@ class Oversight:
         session: The run.
     """
 
-    def __init__(self, line: Line, pools: Pools, children: Children, session: Session):
+    def __init__(self, line: PrefectApi, pools: Pools, children: Children, session: Session):
         how = session.settings.pools
         self._line = line
         self._pools = pools
@@ -71,14 +71,14 @@ class Oversight:
             await asyncio.sleep(_TICK_S)
             try:
                 await self.tick()
-            except Away:
+            except ApiUnavailable:
                 continue
 
     async def tick(self) -> None:
         """Look once.
 
         Raises:
-            Away: The API does not answer now.
+            ApiUnavailable: The API does not answer now.
         """
         if self._line.away_since is not None:
             await self._look_into_ledger()
@@ -160,7 +160,7 @@ class Oversight:
     async def _withdraw(self, child: Child) -> None:
         """Have the leaves of a child dispatched anew whose pool was deleted, and made again: nobody can take it."""
         try:
-            flow_run = await self._line.once("read_flow_run", lambda client: client.read_flow_run(child.id))
+            flow_run = await self._line.once(lambda client: client.read_flow_run(child.id))
         except ObjectNotFound:
             self._children.child_missing(child.id)
             return
@@ -195,7 +195,7 @@ class Oversight:
             return result.state is not None and result.state.type is StateType.CRASHED
 
         try:
-            fenced = await self._line.once("set_state", set_state)
+            fenced = await self._line.once(set_state)
         except ObjectNotFound:
             self._children.child_missing(child.id)
             return
@@ -209,7 +209,7 @@ class Oversight:
             await stop_child(self._line, child)
 
 
-async def close_child(line: Line, child: Child) -> None:
+async def close_child(line: PrefectApi, child: Child) -> None:
     """End a child whose work is in the ledger, and that does not say so itself; one that has ended is left alone."""
 
     async def set_state(client: PrefectClient) -> None:
@@ -217,12 +217,12 @@ async def close_child(line: Line, child: Child) -> None:
         with suppress(ObjectNotFound):
             await client.set_flow_run_state(child.id, state)
 
-    with suppress(TimeoutError, Away):
+    with suppress(TimeoutError, ApiUnavailable):
         async with asyncio.timeout(_STOP_S):
-            await line.call("set_state", set_state)
+            await line.call(set_state)
 
 
-async def stop_child(line: Line, child: Child) -> bool:
+async def stop_child(line: PrefectApi, child: Child) -> bool:
     """Tell a child to stop; says whether it was told to. One that nobody took ends at once."""
 
     async def set_state(client: PrefectClient) -> bool:
@@ -234,6 +234,6 @@ async def stop_child(line: Line, child: Child) -> bool:
 
     try:
         async with asyncio.timeout(_STOP_S):
-            return await line.call("set_state", set_state)
-    except (TimeoutError, Away):
+            return await line.call(set_state)
+    except (TimeoutError, ApiUnavailable):
         return False

@@ -21,7 +21,7 @@ from prefect.states import Pending, Scheduled
 from prefect.workers.base import BaseWorker
 
 from genesis.prefect_api.claims import claim_message, claimant
-from genesis.workers.api import Api, is_passing
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.workers.configuration import GenesisJobConfiguration
 
 __all__ = ["HELD", "Claims", "Job"]
@@ -61,7 +61,7 @@ class Claims:
         worker: The worker's name.
     """
 
-    def __init__(self, api: Api, worker: str):
+    def __init__(self, api: PrefectApi, worker: str):
         self._api = api
         self._worker = worker
         self._deployments: dict[UUID, tuple[float, DeploymentResponse]] = {}
@@ -73,12 +73,10 @@ class Claims:
         """
         wanted: Any = Pending(message=claim_message(self._worker))
         try:
-            answer = await self._api.once(lambda: self._api.client.set_flow_run_state(flow_run.id, wanted))
+            answer = await self._api.once(lambda client: client.set_flow_run_state(flow_run.id, wanted))
         except ObjectNotFound:
             return False
-        except Exception as error:
-            if not is_passing(error):
-                raise
+        except ApiUnavailable:
             return await self._is_ours(flow_run)
         if answer.status != SetStateStatus.ACCEPT:
             return False
@@ -96,13 +94,11 @@ class Claims:
         if limit is None:
             return True
         named = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool.name]))
-        held = await self._api.patiently(
-            lambda: self._api.client.count_flow_runs(flow_run_filter=HELD, work_pool_filter=named)
-        )
+        held = await self._api.call(lambda client: client.count_flow_runs(flow_run_filter=HELD, work_pool_filter=named))
         if held <= limit:
             return True
-        found = await self._api.patiently(
-            lambda: self._api.client.read_flow_runs(flow_run_filter=HELD, work_pool_filter=named, limit=_PAGE)
+        found = await self._api.call(
+            lambda client: client.read_flow_runs(flow_run_filter=HELD, work_pool_filter=named, limit=_PAGE)
         )
         claims = sorted((run for run in found if claimant(run.state)), key=_claimed_at)
         if flow_run.id not in {run.id for run in claims[: max(0, len(claims) - (len(found) - limit))]}:
@@ -112,7 +108,7 @@ class Claims:
 
     async def _give_back(self, flow_run: FlowRun) -> None:
         again: State[Any] = Scheduled(message="its pool's limit was reached meanwhile")
-        await self._api.patiently(lambda: self._api.client.set_flow_run_state(flow_run.id, again))
+        await self._api.call(lambda client: client.set_flow_run_state(flow_run.id, again))
         flow_run.state = again
 
     async def job(self, flow_run: FlowRun, pool: WorkPool) -> Job:
@@ -137,7 +133,7 @@ class Claims:
         return Job(deployment.entrypoint, bool(deployment.pull_steps), configuration)
 
     async def _is_ours(self, flow_run: FlowRun) -> bool:
-        current = await self._api.patiently(lambda: self._api.client.read_flow_run(flow_run.id))
+        current = await self._api.call(lambda client: client.read_flow_run(flow_run.id))
         state = current.state
         flow_run.state = state
         return state is not None and state.is_pending() and state.message == claim_message(self._worker)
@@ -147,7 +143,7 @@ class Claims:
         if known is not None and time.monotonic() - known[0] < _KNOWN_S:
             return known[1]
         try:
-            found = await self._api.patiently(lambda: self._api.client.read_deployment(identity))
+            found = await self._api.call(lambda client: client.read_deployment(identity))
         except ObjectNotFound as error:
             raise ValueError(f"its deployment {identity} does not exist any more") from error
         if len(self._deployments) >= _MOST_KNOWN:

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterNextScheduledStartTime,
@@ -25,10 +27,10 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from genesis.workers.api import Api, look_for_ever
+from genesis.prefect_api.client import PrefectApi, repeat_forever
 from genesis.workers.polling import AHEAD, Pace, Poller
 
-__all__ = ["DueRuns", "waiting_beside"]
+__all__ = ["DueRuns", "read_flow_runs", "waiting_beside"]
 
 _PAGE = 200
 _MOST_WAITING = 1_000
@@ -44,7 +46,7 @@ class DueRuns:
         hears: Whether events arrive at present.
     """
 
-    def __init__(self, pollers: Mapping[str, Poller], api: Api, pace: Pace, *, hears: Callable[[], bool]):
+    def __init__(self, pollers: Mapping[str, Poller], api: PrefectApi, pace: Pace, *, hears: Callable[[], bool]):
         self._pollers = pollers
         self._api = api
         self._pace = pace
@@ -52,7 +54,7 @@ class DueRuns:
 
     async def watch(self) -> None:
         """Look for ever; often while no event would tell of a new flow run."""
-        await look_for_ever(self.look, self._pause_s)
+        await repeat_forever(self.look, self._pause_s)
 
     def _pause_s(self) -> float:
         deaf = self._api.away_s or not self._hears() or any(poller.deaf for poller in self._pollers.values())
@@ -66,7 +68,7 @@ class DueRuns:
         due = _due_before(datetime.now(UTC) + AHEAD)
         served = WorkPoolFilter(name=WorkPoolFilterName(any_=list(pollers)))
         found = await self._api.once(
-            lambda: self._api.client.read_flow_runs(flow_run_filter=due, work_pool_filter=served, limit=_PAGE)
+            lambda client: client.read_flow_runs(flow_run_filter=due, work_pool_filter=served, limit=_PAGE)
         )
         seen = set(pollers) if len(found) == _PAGE else {flow_run.work_pool_name for flow_run in found}
         for name, poller in pollers.items():
@@ -75,7 +77,7 @@ class DueRuns:
                 poller.wake()
 
 
-async def waiting_beside(api: Api, pool: str, offered: Sequence[FlowRun]) -> list[FlowRun]:
+async def waiting_beside(api: PrefectApi, pool: str, offered: Sequence[FlowRun]) -> list[FlowRun]:
     """Read what is due in the work queue of flow runs that the server offers, who waits longest first.
 
     Args:
@@ -90,7 +92,7 @@ async def waiting_beside(api: Api, pool: str, offered: Sequence[FlowRun]) -> lis
     found: dict[UUID, FlowRun] = {}
     for offset in range(0, _MOST_WAITING, _PAGE):
         read = partial(
-            api.client.read_flow_runs,
+            read_flow_runs,
             flow_run_filter=due,
             work_pool_filter=named,
             work_queue_filter=queues,
@@ -110,3 +112,8 @@ def _due_before(moment: datetime) -> FlowRunFilter:
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
         next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=moment),
     )
+
+
+async def read_flow_runs(client: PrefectClient, **chosen: Any) -> list[FlowRun]:
+    """Read one page of flow runs, with the arguments of Prefect's client."""
+    return await client.read_flow_runs(**chosen)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled, Crashed, Scheduled
 
-from genesis.workers.api import Api, is_passing
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 
 __all__ = ["Endings"]
 
@@ -27,10 +29,10 @@ class Endings:
         say: Is given a sentence when that does not succeed.
     """
 
-    def __init__(self, api: Api, say: Callable[[str], None]):
+    def __init__(self, api: PrefectApi, say: Callable[[str], None]):
         self._api = api
         self._say = say
-        self.give_up_s: float | None = None
+        self.give_up_s: float = math.inf
         """How long to wait for an API that is away; for ever while the worker serves."""
 
     async def cancelled(self, flow_run: FlowRun, what: str) -> None:
@@ -65,24 +67,22 @@ class Endings:
             Whether it has that state now.
         """
 
-        async def set_it() -> bool:
-            current = await self._api.client.read_flow_run(flow_run.id)
+        async def set_it(client: PrefectClient) -> bool:
+            current = await client.read_flow_run(flow_run.id)
             if current.state is None or current.state.is_final() or _is_another_execution(current, flow_run):
                 return False
             if state.is_scheduled() and current.state.is_paused():  # who resumes it schedules it
                 return False
             cancelling = current.state.is_cancelling() and when_cancelling is not None
             chosen = when_cancelling if cancelling and when_cancelling is not None else state
-            answer = await self._api.client.set_flow_run_state(flow_run.id, chosen)
+            answer = await client.set_flow_run_state(flow_run.id, chosen)
             return answer.state is not None and answer.state.type == state.type
 
         try:
-            return await self._api.patiently(set_it, give_up_s=self.give_up_s)
+            return await self._api.call(set_it, give_up_s=self.give_up_s)
         except ObjectNotFound:
             return False
-        except Exception as error:
-            if not is_passing(error):
-                raise
+        except ApiUnavailable:
             self._say(f"the end of flow run {flow_run.name!r} could not be told to the API: {state.message}")
             return False
 

@@ -12,11 +12,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import httpx
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
-from genesis.workers.api import Api, is_passing
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.workers.pools import Pool
 
 __all__ = ["AHEAD", "Pace", "Poller"]
@@ -57,7 +56,7 @@ class Poller:
         self,
         pool: Pool,
         queues: Sequence[str],
-        api: Api,
+        api: PrefectApi,
         pace: Pace,
         *,
         hears: Callable[[], bool],
@@ -103,9 +102,7 @@ class Poller:
             found = await self._ask()
         except ObjectNotFound:
             return  # it was deleted; the next refresh says so
-        except (httpx.HTTPError, OSError) as error:
-            if not is_passing(error):
-                raise
+        except ApiUnavailable:
             return
         self.pool.polled = time.monotonic()
         due = self._sort_out(found, told=told)
@@ -114,9 +111,9 @@ class Poller:
             await self._start(self.pool, due)
 
     async def _ask(self) -> list[FlowRun]:
-        client, until = self._api.client, datetime.now(UTC) + AHEAD
+        until = datetime.now(UTC) + AHEAD
         answer = await self._api.once(
-            lambda: client.get_scheduled_flow_runs_for_work_pool(
+            lambda client: client.get_scheduled_flow_runs_for_work_pool(
                 self.pool.name, work_queue_names=self._queues, scheduled_before=until
             )
         )

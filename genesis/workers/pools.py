@@ -12,13 +12,14 @@ from functools import partial
 from typing import Any
 
 import httpx
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from genesis.model.agent import is_orchestrator_pool
-from genesis.workers.api import Api, is_passing
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.workers.slots import Bank, Slots
 
 __all__ = ["TYPE", "Pool", "Pools"]
@@ -79,7 +80,7 @@ class Pools:
     def __init__(
         self,
         names: Sequence[str],
-        api: Api,
+        api: PrefectApi,
         slots: Slots,
         *,
         worker: str,
@@ -107,8 +108,8 @@ class Pools:
         chosen = WorkPoolFilter(name=WorkPoolFilterName(any_=list(self.all)))
         found: dict[str, WorkPool] = {}
         for offset in range(0, len(self.all), _PAGE):
-            read = partial(self._api.client.read_work_pools, limit=_PAGE, offset=offset, work_pool_filter=chosen)
-            found |= {pool.name: pool for pool in await self._api.once(read)}
+            page = await self._api.once(partial(_read_pools, limit=_PAGE, offset=offset, work_pool_filter=chosen))
+            found |= {pool.name: pool for pool in page}
         changed = [self._learn(pool, found.get(pool.name)) for pool in self.all.values()]
         return any(changed)
 
@@ -128,12 +129,13 @@ class Pools:
         if pool.record is None or pool.record.type != TYPE:
             return
         try:
-            await self._api.patiently(lambda: self._beat(pool, self.interval_s(pool)), give_up_s=self._heartbeat_s)
+            await self._api.call(lambda _: self._beat(pool, self.interval_s(pool)), give_up_s=self._heartbeat_s)
         except ObjectNotFound:
             self._learn(pool, None)
-        except (httpx.HTTPError, OSError) as error:
-            if not is_passing(error):
-                self._say(f"the heartbeat for work pool {pool.name!r} was refused: {error!r:.200}")
+        except ApiUnavailable:
+            pass  # the next heartbeat follows soon
+        except httpx.HTTPError as error:
+            self._say(f"the heartbeat for work pool {pool.name!r} was refused: {error!r:.200}")
 
     async def leave(self) -> None:
         """Have the server take this worker to be offline soon, instead of after three heartbeats that it misses."""
@@ -155,7 +157,7 @@ class Pools:
     async def _create(self, pool: Pool, template: dict[str, Any]) -> None:
         wanted = WorkPoolCreate(name=pool.name, type=TYPE, base_job_template=template)
         try:
-            self._learn(pool, await self._api.once(lambda: self._api.client.create_work_pool(wanted)))
+            self._learn(pool, await self._api.once(lambda client: client.create_work_pool(wanted)))
             self._say(f"created the work pool {pool.name!r}")
         except ObjectAlreadyExists:
             pass  # another worker was faster; the next refresh reads it
@@ -197,3 +199,7 @@ def _problem(name: str, record: WorkPool | None) -> str | None:
 def _default_isolation(record: WorkPool) -> str:
     properties = (record.base_job_template or {}).get("variables", {}).get("properties", {})
     return str(properties.get("isolation", {}).get("default") or "process")
+
+
+async def _read_pools(client: PrefectClient, **chosen: Any) -> list[WorkPool]:
+    return await client.read_work_pools(**chosen)

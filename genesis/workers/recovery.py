@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +27,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import AwaitingRetry
 
 from genesis.prefect_api.claims import claimant, last_claimant
+from genesis.prefect_api.client import PrefectApi, repeat_forever
 from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
-from genesis.workers.api import Api, look_for_ever
 from genesis.workers.claims import HELD
 from genesis.workers.pools import Pool
 from genesis.workers.runs import Runs
@@ -55,7 +54,7 @@ class LostRuns:
         say: Is given a sentence for each.
     """
 
-    def __init__(self, api: Api, pool: str, *, every_s: float, say: Callable[[str], None]):
+    def __init__(self, api: PrefectApi, pool: str, *, every_s: float, say: Callable[[str], None]):
         self._api = api
         self._every_s = every_s
         self._say = say
@@ -65,14 +64,12 @@ class LostRuns:
 
     async def watch(self) -> None:
         """Look for ever. An API that is away is asked again the next time."""
-        await look_for_ever(self.look, lambda: self._every_s)
+        await repeat_forever(self.look, lambda: self._every_s)
 
     async def look(self) -> None:
         """Look once."""
         found = await self._api.once(
-            lambda: self._api.client.read_flow_runs(
-                flow_run_filter=self._lost, work_pool_filter=self._named, limit=_PAGE
-            )
+            lambda client: client.read_flow_runs(flow_run_filter=self._lost, work_pool_filter=self._named, limit=_PAGE)
         )
         for flow_run in found:
             if flow_run.id in self._seen:
@@ -81,7 +78,7 @@ class LostRuns:
 
     async def _schedule(self, flow_run: FlowRun) -> None:
         again: State[Any] = AwaitingRetry(message="its orchestrator was lost; it goes on in another process")
-        await self._api.once(lambda: self._api.client.set_flow_run_state(flow_run.id, again))
+        await self._api.once(lambda client: client.set_flow_run_state(flow_run.id, again))
         self._say(f"flow run {flow_run.name!r} was lost, and is scheduled again")
 
 
@@ -98,7 +95,14 @@ class LostWorkers:
     """
 
     def __init__(
-        self, api: Api, pools: Mapping[str, Pool], runs: Runs, *, worker: str, every_s: float, lost_after_s: float
+        self,
+        api: PrefectApi,
+        pools: Mapping[str, Pool],
+        runs: Runs,
+        *,
+        worker: str,
+        every_s: float,
+        lost_after_s: float,
     ):
         self._api = api
         self._pools = pools
@@ -113,7 +117,7 @@ class LostWorkers:
 
     async def watch(self) -> None:
         """Look for ever. An API that is away is asked again the next time."""
-        await look_for_ever(self.look, lambda: self._every_s)
+        await repeat_forever(self.look, lambda: self._every_s)
 
     async def look(self) -> None:
         """Look once.
@@ -144,12 +148,19 @@ class LostWorkers:
 
     async def _held_by_others(self) -> list[FlowRun]:
         """Read the flow runs that other workers hold; only their number where they are all the own ones."""
-        client = self._api.client
-        count = await self._api.once(lambda: client.count_flow_runs(flow_run_filter=HELD, work_pool_filter=self._here))
+        count = await self._api.once(
+            lambda client: client.count_flow_runs(flow_run_filter=HELD, work_pool_filter=self._here)
+        )
         if count <= len(self._runs):
             return []
-        read = partial(client.read_flow_runs, limit=_MOST_HELD, sort=FlowRunSort.EXPECTED_START_TIME_ASC)
-        found = await self._api.once(lambda: read(flow_run_filter=HELD, work_pool_filter=self._here))
+        found = await self._api.once(
+            lambda client: client.read_flow_runs(
+                flow_run_filter=HELD,
+                work_pool_filter=self._here,
+                limit=_MOST_HELD,
+                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+            )
+        )
         return [run for run in found if not self._runs.has(run.id)]
 
     async def _claimant(self, flow_run: FlowRun) -> str:
@@ -158,10 +169,11 @@ class LostWorkers:
             return claimant(flow_run.state)
         key = (flow_run.id, flow_run.run_count)
         if key not in self._claimants:
-            states = await self._api.once(lambda: self._api.client.read_flow_run_states(flow_run.id))
+            states = await self._api.once(lambda client: client.read_flow_run_states(flow_run.id))
             self._claimants[key] = last_claimant(states)
         return self._claimants[key]
 
     async def _page(self, pool: str, offset: int) -> list[Worker]:
-        read = partial(self._api.client.read_workers_for_work_pool, pool, offset=offset, limit=WORKERS_PAGE)
-        return await self._api.once(read)
+        return await self._api.once(
+            lambda client: client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
+        )

@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-import httpx
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, WorkPool
 from pydantic import ValidationError
@@ -18,10 +17,10 @@ from pydantic import ValidationError
 from genesis.observability.instruments import WORKER_RUNS
 from genesis.observability.metrics import metrics_of_process
 from genesis.prefect_api.claims import lost_message
-from genesis.workers.api import Api, is_passing
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.workers.child_pool import Stable
 from genesis.workers.claims import Claims
-from genesis.workers.due import waiting_beside
+from genesis.workers.due import read_flow_runs, waiting_beside
 from genesis.workers.execution import Execution, Reason
 from genesis.workers.final_states import Endings
 from genesis.workers.pools import Pool
@@ -50,7 +49,7 @@ class Runs:
     """
 
     def __init__(
-        self, api: Api, stable: Stable, worker: str, *, say: Callable[[str], None], freed: Callable[[Pool], None]
+        self, api: PrefectApi, stable: Stable, worker: str, *, say: Callable[[str], None], freed: Callable[[Pool], None]
     ):
         self._api = api
         self._stable = stable
@@ -112,9 +111,7 @@ class Runs:
         """Read what waits in the work queue of flow runs that the server offers, who waits longest first."""
         try:
             return await waiting_beside(self._api, pool.name, offered)
-        except (httpx.HTTPError, OSError) as error:
-            if not is_passing(error):
-                raise
+        except ApiUnavailable:
             return offered
 
     def has(self, identity: UUID) -> bool:
@@ -127,7 +124,7 @@ class Runs:
         One that never began, and one that goes on from a ledger, are taken by another worker; any other has crashed.
         """
         why = lost_message(worker)
-        current = await self._api.once(lambda: self._api.client.read_flow_run(flow_run.id))
+        current = await self._api.once(lambda client: client.read_flow_run(flow_run.id))
         if current.state is None or flow_run.state is None or current.state.id != flow_run.state.id:
             return  # another worker was faster, or it was not lost after all
         self._say(f"flow run {flow_run.name!r}: {why}")
@@ -159,12 +156,11 @@ class Runs:
         try:
             for start in range(0, len(mine), _PAGE):
                 chosen = FlowRunFilter(id=FlowRunFilterId(any_=mine[start : start + _PAGE]))
-                read = partial(self._api.client.read_flow_runs, flow_run_filter=chosen, limit=_PAGE)
+                read = partial(read_flow_runs, flow_run_filter=chosen, limit=_PAGE)
                 for flow_run in await self._api.once(read):
                     self._compare_one(flow_run)
-        except (httpx.HTTPError, OSError) as error:
-            if not is_passing(error):
-                raise
+        except ApiUnavailable:
+            return  # they are compared when it is back
 
     def close(self) -> None:
         """Take nothing more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import threading
 import time
@@ -28,8 +29,8 @@ from genesis.observability.instruments import (
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.observability.metrics_handoff import HandedOn
 from genesis.observability.zeros import show_zeros
+from genesis.prefect_api.client import PrefectApi, repeat_forever, without_client_retries
 from genesis.resilience.breakers import refresh_breakers
-from genesis.workers.api import Api, impatient, look_for_ever
 from genesis.workers.child_pool import Stable
 from genesis.workers.due import DueRuns
 from genesis.workers.environment import inherited_environment
@@ -56,6 +57,8 @@ _PRELOADED = (
 """By name: flows are a higher layer than workers. What a child imports by itself is not shared with others."""
 _STALE_S = 60.0
 """How long a pool may go without a poll before the health page says that something is wrong."""
+_CALL_S = 30.0
+"""Timeout of one call. A worker has time, and a busy server answers late."""
 _SERVER_LOOK_S = 1.0
 _SERVER_AWAY_S = 3.0
 """How long the API may not answer before the embedded server is looked at; one that lives is left alone."""
@@ -100,7 +103,7 @@ class Service:
         self._stop_now = asyncio.Event()
         self._started = time.monotonic()
         self._pollers: dict[str, Poller] = {}
-        self._api: Api
+        self._api: PrefectApi
         self._pools: Pools
         self._runs: Runs
         self._stable: Stable
@@ -157,9 +160,9 @@ class Service:
         """Serve until it is stopped, and leave nothing running."""
         self.options.check()
         environment = inherited_environment()
-        with impatient(), self._signals():
+        with without_client_retries(), self._signals():
             async with get_client() as client:
-                self._api = Api(client, self._say)
+                self._api = PrefectApi(client, self._say, timeout_s=_CALL_S, faulty_s=math.inf)
                 self._stable = Stable(
                     [*_PRELOADED, *self.options.preload], environment, self._say, blocked_s=self.options.blocked_s
                 )
@@ -206,8 +209,8 @@ class Service:
     async def _begin(self) -> None:
         """Start the children and learn what the pools are like; the API is waited for."""
         await self._stable.start()
-        await self._api.patiently(self._pools.refresh)
-        await self._api.patiently(self._pools.create_missing)
+        await self._api.call(lambda _: self._pools.refresh())
+        await self._api.call(lambda _: self._pools.create_missing())
         self._listen()
         self._pollers = {name: self._poller(pool) for name, pool in self._pools.all.items()}
         self._api.when_back(self._poll_all)
@@ -233,7 +236,7 @@ class Service:
         due = DueRuns(self._pollers, self._api, self._pace, hears=self._hears)
         every_s = self.options.settings.idle_poll_s
         parts = [self._wake.run(), self._keep_in_step(), due.watch(), self._lost_workers().watch()]
-        parts.append(look_for_ever(self._look_at_pools, lambda: every_s))
+        parts.append(repeat_forever(self._look_at_pools, lambda: every_s))
         orchestrators = filter(is_orchestrator_pool, self._pools.all)
         parts += [LostRuns(self._api, name, every_s=every_s, say=self._say).watch() for name in orchestrators]
         if self.options.mend is not None:

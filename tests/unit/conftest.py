@@ -1,5 +1,6 @@
-"""Ledgers without a server."""
+"""Ledgers without a server, and a Prefect API that answers what the test says."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -12,6 +13,56 @@ from genesis.settings import Settings
 from genesis.testing import a_program, a_task, an_agent
 
 NOW = datetime.now(UTC)
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Api:
+    """Stands for Prefect's client: each method is given as an attribute and its calls are kept."""
+
+    def __init__(self):
+        self.asked = []
+
+    def answers(self, name, value):
+        answers = itertools.repeat(value) if not isinstance(value, list) or name.startswith("read_") else iter(value)
+
+        async def method(*args, **more):
+            self.asked.append((name, args, more))
+            answer = next(answers)
+            answer = answer(*args, **more) if callable(answer) else answer
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        setattr(self, name, method)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def api():
+    return Api()
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def line(api, clock, said):
+    from genesis.prefect_api.client import PrefectApi
+
+    return PrefectApi(api, said.append, clock=clock)
 
 
 @pytest.fixture

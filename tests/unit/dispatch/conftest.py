@@ -1,40 +1,11 @@
 """A run without a server: a ledger in a folder, a clock that is set, and an API that answers what it is told to."""
 
-import itertools
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from genesis.testing.plans import a_program, a_task, an_agent
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-class Api:
-    """Stands for Prefect's client: each method is given as an attribute and its calls are kept."""
-
-    def __init__(self):
-        self.asked = []
-
-    def answers(self, name, value):
-        answers = itertools.repeat(value) if not isinstance(value, list) or name.startswith("read_") else iter(value)
-
-        async def method(*args, **more):
-            self.asked.append((name, args, more))
-            answer = next(answers)
-            answer = answer(*args, **more) if callable(answer) else answer
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
-
-        setattr(self, name, method)
 
 
 class Watching:
@@ -52,28 +23,6 @@ class Watching:
 
     def run_ended(self, run):
         pass
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def api():
-    return Api()
-
-
-@pytest.fixture
-def said():
-    return []
-
-
-@pytest.fixture
-def line(api, clock, said):
-    from genesis.prefect_api.line import Line
-
-    return Line(api, said.append, clock)
 
 
 @pytest.fixture

@@ -123,9 +123,9 @@ async def test_a_refusal_fails_and_says_what_was_said(dispatch, api, code):
 
 
 async def test_a_missing_deployment_is_waited_for_through_an_absence_of_the_api(dispatch):
-    from genesis.prefect_api.line import Away
+    from genesis.prefect_api.client import ApiUnavailable
 
-    away = Away(httpx.ConnectError("x"), fault=False)
+    away = ApiUnavailable(httpx.ConnectError("x"), fault=False)
     child = await dispatch(Known(None, away, None, uuid4()), no_worker="wait")
     assert child.pool == "agent-qa"
 

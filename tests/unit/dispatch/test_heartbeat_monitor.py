@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 
 from genesis.dispatch.heartbeat_monitor import Losses
-from genesis.prefect_api.line import Away
+from genesis.prefect_api.client import ApiUnavailable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -66,7 +66,7 @@ async def test_an_absence_of_the_api_starts_the_time_anew(losses, api, clock, ch
     api.answers("read_workers_for_work_pool", lambda *_, **__: [worker("w1", 1)])
     assert await lost_after(losses, clock, [child], 15) is None
     api.answers("read_workers_for_work_pool", lambda *_, **__: httpx.ConnectError("x"))
-    with pytest.raises(Away):
+    with pytest.raises(ApiUnavailable):
         await losses.look([child])
     api.answers("read_workers_for_work_pool", lambda *_, **__: [worker("w1", 1)])
     assert await lost_after(losses, clock, [child], 60) == 20

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import WorkerStatus
 from prefect.exceptions import ObjectNotFound
 
 from genesis.dispatch.pools import Pools
-from genesis.prefect_api.line import Away
+from genesis.prefect_api.client import ApiUnavailable
 
 ID = UUID(int=1)
 GONE = ObjectNotFound(None)
@@ -94,6 +94,6 @@ async def test_a_queue_that_cannot_be_found_and_a_pool_without_workers_are_no_tr
 
 async def test_an_api_that_is_away_says_nothing_of_pools(pools, api, said):
     api.answers("read_work_pool", httpx.ConnectError("x"))
-    with pytest.raises(Away):
+    with pytest.raises(ApiUnavailable):
         await pools.trouble("agent-qa")
     assert said == []

@@ -8,7 +8,7 @@ from prefect.states import Cancelled, Cancelling, Completed, Crashed
 
 from genesis.dispatch.watchdog import Oversight, close_child, stop_child
 from genesis.model import Outcome
-from genesis.prefect_api.line import Away
+from genesis.prefect_api.client import ApiUnavailable
 from genesis.testing.plans import a_task
 
 
@@ -210,7 +210,7 @@ async def test_the_watch_goes_on_when_the_api_is_away(over, monkeypatch):
         ticks.append(1)
         if len(ticks) == 3:
             seen.run.children.living.clear()
-        raise Away(httpx.ConnectError("x"), fault=False)
+        raise ApiUnavailable(httpx.ConnectError("x"), fault=False)
 
     monkeypatch.setattr(seen.it, "tick", tick)
     watch = asyncio.create_task(seen.it.watch())

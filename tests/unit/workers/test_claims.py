@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from genesis.workers.api import PrefectApi
 from prefect.client.schemas.objects import FlowRun, WorkPool
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, Running, Scheduled
 
-from genesis.workers.api import Api
 from genesis.workers.claims import Claims, Job
 from genesis.workers.configuration import GenesisJobConfiguration
 
@@ -51,7 +51,7 @@ class Client:
 def made():
     client = Client()
     run = FlowRun(id=uuid4(), flow_id=uuid4(), name="x", deployment_id=uuid4(), state=Scheduled())
-    claims = Claims(Api(client, lambda _: None), "w1")
+    claims = Claims(PrefectApi(client, lambda _: None), "w1")
     return SimpleNamespace(client=client, claims=claims, run=run, pool=WorkPool(id=uuid4(), name="a", type="genesis"))
 
 

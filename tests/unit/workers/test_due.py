@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from genesis.workers.api import PrefectApi
 
-from genesis.workers.api import Api
 from genesis.workers.due import DueRuns
 from genesis.workers.polling import Pace
 from genesis.workers.pools import Pool
@@ -38,7 +38,9 @@ class FakePoller:
 def made():
     client, hearing = Client(), SimpleNamespace(now=True)
     pollers = {name: FakePoller(name) for name in "abc"} | {"d": FakePoller("d", problem="it is paused")}
-    due = DueRuns(pollers, Api(client, lambda _: None), Pace(look_s=30.0, deaf_s=0.01), hears=lambda: hearing.now)
+    due = DueRuns(
+        pollers, PrefectApi(client, lambda _: None), Pace(look_s=30.0, deaf_s=0.01), hears=lambda: hearing.now
+    )
     return SimpleNamespace(client=client, hearing=hearing, pollers=pollers, due=due)
 
 

@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from genesis.workers.api import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled, Cancelling, Pending, Running, Suspended
 
-from genesis.workers.api import Api
 from genesis.workers.final_states import Endings
 
 
@@ -31,7 +31,8 @@ class Client:
 def made():
     client, said = Client(), []
     run = FlowRun(id=uuid4(), flow_id=uuid4(), name="x")
-    return SimpleNamespace(client=client, said=said, run=run, endings=Endings(Api(client, said.append), said.append))
+    endings = Endings(PrefectApi(client, said.append), said.append)
+    return SimpleNamespace(client=client, said=said, run=run, endings=endings)
 
 
 async def test_a_crash_has_its_reason(made):

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from genesis.workers.api import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 
-from genesis.workers.api import Api
 from genesis.workers.polling import Pace, Poller
 from genesis.workers.pools import Pool
 from genesis.workers.slots import Bank
@@ -48,7 +48,12 @@ def made():
         started.extend(runs)
 
     poller = Poller(
-        pool, ["high"], Api(client, lambda _: None), Pace(0.2, 45.0, 1.0, 10.0), hears=lambda: hearing.now, start=start
+        pool,
+        ["high"],
+        PrefectApi(client, lambda _: None),
+        Pace(0.2, 45.0, 1.0, 10.0),
+        hears=lambda: hearing.now,
+        start=start,
     )
     return SimpleNamespace(client=client, started=started, hearing=hearing, pool=pool, poller=poller)
 

@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from genesis.workers.api import PrefectApi
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
-from genesis.workers.api import Api
 from genesis.workers.pools import Pools
 from genesis.workers.slots import Slots
 
@@ -47,7 +47,7 @@ def made():
     def pools(*names, template=None, heartbeat_s=5):
         return Pools(
             names,
-            Api(client, said.append),
+            PrefectApi(client, said.append),
             slots,
             worker="w",
             heartbeat_s=heartbeat_s,

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from genesis.workers.api import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Crashed, Pending, Running
 
 from genesis.prefect_api.claims import claim_message
-from genesis.workers.api import Api
 from genesis.workers.recovery import LOST, LostRuns, LostWorkers
 
 
@@ -35,7 +35,7 @@ def client():
 
 @pytest.fixture
 def lost(client):
-    return LostRuns(Api(client, print), "genesis", every_s=0.01, say=print)
+    return LostRuns(PrefectApi(client, print), "genesis", every_s=0.01, say=print)
 
 
 def a_lost_run() -> FlowRun:
@@ -129,7 +129,7 @@ def now(monkeypatch):
 @pytest.fixture
 def others(fleet, own):
     pools = {"p": SimpleNamespace(record="record")}
-    return LostWorkers(Api(fleet, print), pools, own, worker="me", every_s=2, lost_after_s=8)
+    return LostWorkers(PrefectApi(fleet, print), pools, own, worker="me", every_s=2, lost_after_s=8)
 
 
 def a_held_run(state=None) -> FlowRun:

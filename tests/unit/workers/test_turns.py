@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from genesis.workers.api import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
-from genesis.workers.api import Api
 from genesis.workers.pools import Pool
 from genesis.workers.runs import Runs
 from genesis.workers.slots import Bank
@@ -92,7 +92,7 @@ def made():
     def make(waiting, *, limit=None, slots=4):
         client = Client(waiting)
         stable = SimpleNamespace()
-        runs = Runs(Api(client, print), stable, "w", say=print, freed=lambda _: None)
+        runs = Runs(PrefectApi(client, print), stable, "w", say=print, freed=lambda _: None)
         pool = Pool("a", Bank(slots), record=SimpleNamespace(concurrency_limit=limit), problem=None)
         return SimpleNamespace(client=client, runs=runs, pool=pool)
 

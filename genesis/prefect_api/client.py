@@ -1,0 +1,220 @@
+"""Calls to the Prefect API that survive an outage: both runs and workers make theirs by `PrefectApi`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+__all__ = ["ApiUnavailable", "PrefectApi", "connect", "is_transient", "repeat_forever", "without_client_retries"]
+
+_log = logging.getLogger(__name__)
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 3.0
+_CONCURRENT_CALLS = 8
+"""Calls that change something, made at the same time. Fewer when the server is too busy for them: a server on SQLite
+refuses a write while another call writes."""
+_CALM = 32
+"""Answers without a refusal after which one more concurrent call is allowed."""
+_REPORT_AFTER_S = 2.0
+"""Shorter gaps are not reported: a connection that was closed while it was idle makes one."""
+_BUSY = frozenset({408, 429, 502, 503, 504})
+
+T = TypeVar("T")
+Make = Callable[[PrefectClient], Awaitable[T]]
+
+
+class ApiUnavailable(Exception):  # noqa: N818  # not an error: callers wait until it is over
+    """The API did not answer, or answered that it cannot now. The cause is the error of the call.
+
+    Args:
+        cause: The error of the call.
+        fault: Whether the server answered with an error of its own, such as 500.
+    """
+
+    def __init__(self, cause: BaseException, *, fault: bool):
+        super().__init__(repr(cause))
+        self.fault = fault
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an error of a call means that the API is unavailable, busy or being restarted."""
+    if isinstance(error, httpx.HTTPStatusError):
+        code = error.response.status_code
+        return code in _BUSY or code >= httpx.codes.INTERNAL_SERVER_ERROR
+    return isinstance(error, (ApiUnavailable, httpx.TransportError, TimeoutError, OSError))
+
+
+class _Gate:
+    """Lets as many calls through at once as the server bears (additive increase, multiplicative decrease)."""
+
+    def __init__(self, most: int):
+        self._most = self._limit = most
+        self._inside = 0
+        self._calm = 0
+        self._changed = asyncio.Condition()
+
+    async def __aenter__(self) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._inside < self._limit)
+            self._inside += 1
+
+    async def __aexit__(self, *error: object) -> None:
+        self._inside -= 1
+        self._calm += 1
+        if self._calm >= _CALM and self._limit < self._most:
+            self._limit, self._calm = self._limit + 1, 0
+        async with self._changed:
+            self._changed.notify_all()
+
+    def decrease(self) -> None:
+        """Let fewer through."""
+        self._limit, self._calm = max(1, self._limit // 2), 0
+
+
+class PrefectApi:
+    """Makes calls to the API, and knows since when it has been unavailable.
+
+    Args:
+        client: Prefect's client, connected.
+        report: Called with a sentence when the API has been unavailable for some seconds, and when it is back.
+        clock: Monotonic seconds.
+        timeout_s: Timeout of one call.
+        faulty_s: How long `call` retries while the server answers each time with an error of its own (500). One whose
+            database pool has run out does so for minutes, and recovers.
+    """
+
+    def __init__(
+        self,
+        client: PrefectClient,
+        report: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        timeout_s: float = 15.0,
+        faulty_s: float = 900.0,
+    ):
+        self.client = client
+        self.clock = clock
+        self.timeout_s = timeout_s
+        self.failures = 0
+        """How many calls were not answered; refusals of a busy server do not count. Whoever measures time by the
+        API's answers starts anew when this changes."""
+        self.away_since: float | None = None
+        """When the calls began to fail; None while they are answered."""
+        self._faulty_s = faulty_s
+        self._report = report
+        self._reported = False
+        self._gate = _Gate(_CONCURRENT_CALLS)
+        self._when_back: list[Callable[[], None]] = []
+
+    @property
+    def away_s(self) -> float:
+        """How long the API has been unavailable; 0 when it answers."""
+        return 0.0 if self.away_since is None else self.clock() - self.away_since
+
+    def when_back(self, call: Callable[[], None]) -> None:
+        """Register a function to be called each time that the API is back."""
+        self._when_back.append(call)
+
+    async def once(self, make: Make[T]) -> T:
+        """Make one call.
+
+        Args:
+            make: Makes it, with the client that it is given.
+
+        Raises:
+            ApiUnavailable: The API does not answer now.
+            Exception: What the API refused: `httpx.HTTPStatusError`, or what Prefect's client makes of it.
+        """
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                value = await make(self.client)
+        except Exception as error:
+            if not is_transient(error):
+                self._succeed()
+                raise
+            code = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+            if code is not None:
+                self._gate.decrease()
+            self.failures += code not in _BUSY
+            self._fail(error)
+            raise ApiUnavailable(error, fault=code is not None and code not in _BUSY) from error
+        self._succeed()
+        return value
+
+    async def call(self, make: Make[T], *, give_up_s: float = math.inf) -> T:
+        """Make a call, and repeat it until it is answered; it has to be one that may be made twice.
+
+        Args:
+            make: Makes it, with the client that it is given.
+            give_up_s: For how long to try at all.
+
+        Raises:
+            ApiUnavailable: The API was unavailable, or faulty, for that long.
+            Exception: What the API refused.
+        """
+        begun = since = self.clock()
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                async with self._gate:
+                    return await self.once(make)
+            except ApiUnavailable as error:
+                now = self.clock()
+                if not error.fault:
+                    since = now
+                if now - since >= self._faulty_s or now - begun + pause_s > give_up_s:
+                    raise
+            await asyncio.sleep(pause_s)
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.away_since is None:
+            self.away_since = self.clock()
+        if not self._reported and self.away_s >= _REPORT_AFTER_S:
+            self._reported = True
+            _log.info("the Prefect API does not answer", extra={"reason": repr(error)})
+            self._report(f"the Prefect API does not answer ({error!r:.200}); work continues and calls are retried")
+
+    def _succeed(self) -> None:
+        if self.away_since is None:
+            return
+        if self._reported:
+            _log.info("the Prefect API answers again")
+            self._report(f"the Prefect API answers again, after {self.away_s:.0f} s")
+        self.away_since, self._reported = None, False
+        for call in self._when_back:
+            call()
+
+
+async def repeat_forever(work: Callable[[], Awaitable[None]], pause_s: Callable[[], float]) -> None:
+    """Do something again and again, after a pause each. An API that is unavailable is asked again the next time."""
+    while True:
+        await asyncio.sleep(pause_s())
+        try:
+            await work()
+        except (ApiUnavailable, httpx.HTTPError, OSError) as error:
+            if not is_transient(error):
+                raise
+
+
+@asynccontextmanager
+async def connect(report: Callable[[str], None]) -> AsyncIterator[PrefectApi]:
+    """Connect to the API that Prefect is configured for; inside a flow run its client is shared."""
+    async with get_client() as client:
+        yield PrefectApi(client, report)
+
+
+@contextmanager
+def without_client_retries() -> Iterator[None]:
+    """Have Prefect's client raise at once when a call fails: by itself it would pause 2 s and more for each refusal."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        yield
