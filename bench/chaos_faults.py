@@ -32,7 +32,7 @@ from genesis.testing import ChaosExecutor, ChaosStore, Effects, Faults, Witness,
 from genesis.testing.chaos import FAILING, KINDS, FaultKind
 
 if TYPE_CHECKING:
-    from genesis.ledger import Store
+    from genesis.ledger import LedgerStore
 
 __all__ = ["AGENTS", "Disturbed", "Scene", "Worker", "faults_case", "loopback_server", "plan", "program_of"]
 
@@ -160,7 +160,7 @@ class Scene:
     """Further parts of the session."""
 
     async def run(
-        self, program: Program, faults: Faults, *, run_id: str | None = None, ledger: Store | None = None
+        self, program: Program, faults: Faults, *, run_id: str | None = None, ledger: LedgerStore | None = None
     ) -> Disturbed:
         """Run a program, disturbed, and check what has to hold.
 

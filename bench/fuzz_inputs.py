@@ -32,7 +32,7 @@ from genesis.document import dump_json, dump_yaml, parse, read
 from genesis.engine.attempts import error_info, fault_info
 from genesis.engine.inputs import resolved_inputs
 from genesis.errors import PlanInvalidError
-from genesis.ledger.records import Record
+from genesis.ledger.records import LeafRecord
 from genesis.model import Outcome, Registry, Run
 from genesis.observability.logs import log_file
 from genesis.planning import plan_document
@@ -449,8 +449,8 @@ def results(source: Random) -> None:
     made = Result(plain(thing(source), source="m:f"), **reported)
     kept = promised(made.value, ("n",) if source.random() < 0.3 else ())
     outcome = Outcome(id="a", agent="b", state="completed", result=kept, usd=made.usd, tokens=made.tokens)
-    raw = Record(fingerprint="f", outcome=outcome).model_dump_json().encode()
-    again = Record.model_validate_json(raw).outcome
+    raw = LeafRecord(fingerprint="f", outcome=outcome).model_dump_json().encode()
+    again = LeafRecord.model_validate_json(raw).outcome
     if again.result != kept or again.tokens != outcome.tokens:
         raise AssertionError(f"{kept!r} became {again.result!r}")
     task_json = load_plan({"request": "x", "tasks": [{"id": "a", "description": "d", "inputs": {"x": kept}}]})
@@ -539,7 +539,7 @@ def exceptions(source: Random) -> None:
     """What an agent raises, up to the ledger and back."""
     info = error_info(_error(source))
     outcome = Outcome(id="a", agent="b", state="failed", error=info)
-    again = Record.model_validate_json(Record(fingerprint="f", outcome=outcome).model_dump_json()).outcome
+    again = LeafRecord.model_validate_json(LeafRecord(fingerprint="f", outcome=outcome).model_dump_json()).outcome
     if again.error != info:
         raise AssertionError(f"{info!r} became {again.error!r}")
     fault = fault_info(_error(source), "run")

@@ -28,7 +28,7 @@ from bench.report import Bench, Target, arguments
 from bench.server import private_server, wait_until_quiet
 from genesis.agents.contract import Result, Work
 from genesis.engine.attempts import LeafRun
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.ledger import FolderStore, Ledger
 from genesis.ledger.program_state import ProgramState
 from genesis.settings import Settings
@@ -120,9 +120,9 @@ def handling(bench: Bench, repeats: int, pairs: int) -> None:
     )
 
 
-def _session(folder: Path, executor: Any) -> Session:
+def _session(folder: Path, executor: Any) -> RunContext:
     settings = Settings()
-    return Session(
+    return RunContext(
         course=ProgramState(program(20, settings)),
         ledger=Ledger(FolderStore(folder), "20260101-000000-bench"),
         correlation_id="bench",
@@ -160,7 +160,7 @@ async def _handling(folder: Path, repeats: int) -> tuple[list[float], list[float
     return times
 
 
-def _work(session: Session) -> Work:
+def _work(session: RunContext) -> Work:
     leaf = session.program.leaves[0]
     return Work(
         run_id=session.run_id,

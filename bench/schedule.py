@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report import Bench, Target, arguments
-from genesis.schedule import Job, Limits, Timeline, simulate_jobs
+from genesis.schedule import ScheduleJob, ScheduleLimits, Timeline, simulate_jobs
 
 SLOTS = (2, 4, 8, 16)
 TARGETS = {2: 1.007, 4: 1.0095, 8: 1.0105, 16: 1.001}
@@ -32,7 +32,7 @@ class Graph:
     """One task graph, its entry and exit dropped, with the makespans that its set lists."""
 
     name: str
-    jobs: tuple[Job, ...]
+    jobs: tuple[ScheduleJob, ...]
     listed: dict[int, float]
 
 
@@ -62,13 +62,14 @@ def _graph(record: dict[str, object]) -> Graph:
     real = [task for task in tasks if task[1] > 0]
     number = {task[0]: index for index, task in enumerate(real)}
     jobs = tuple(
-        Job(float(seconds), tuple(number[source] for source in after if source in number)) for _, seconds, after in real
+        ScheduleJob(float(seconds), tuple(number[source] for source in after if source in number))
+        for _, seconds, after in real
     )
     listed: dict[str, float] = record["opt_makespan"]  # type: ignore[assignment]
     return Graph(str(record["file"]), jobs, {int(slots): float(value) for slots, value in listed.items()})
 
 
-def chains(jobs: Sequence[Job]) -> list[float]:
+def chains(jobs: Sequence[ScheduleJob]) -> list[float]:
     """Return the seconds of the longest chain that each job heads; the jobs are in topological order."""
     longest = [job.duration_s for job in jobs]
     for index in range(len(jobs) - 1, -1, -1):
@@ -79,7 +80,7 @@ def chains(jobs: Sequence[Job]) -> list[float]:
 
 def case(graph: Graph, slots: int) -> Case:
     """Schedule a graph by both rules."""
-    limits = Limits(slots)
+    limits = ScheduleLimits(slots)
     plain = simulate_jobs(graph.jobs, limits, chains(graph.jobs))
     first_s, first = _timed(graph.jobs, limits)
     second_s, second = _timed(graph.jobs, limits)
@@ -94,7 +95,7 @@ def case(graph: Graph, slots: int) -> Case:
     )
 
 
-def _timed(jobs: Sequence[Job], limits: Limits) -> tuple[float, Timeline]:
+def _timed(jobs: Sequence[ScheduleJob], limits: ScheduleLimits) -> tuple[float, Timeline]:
     start = time.process_time()
     timeline = simulate_jobs(jobs, limits)
     return time.process_time() - start, timeline

@@ -14,21 +14,21 @@ from genesis.model import Amendment, ErrorInfo, Model, Plan, PlannerLevel, Progr
 from genesis.model.base import Usd
 from genesis.observability.stages import plan_checked, plan_made, plan_routed, plan_told, stage
 from genesis.planning import (
-    Asking,
     HeuristicPlanner,
     MinimalPlanner,
     Planner,
+    PlanningCall,
     PlanningContext,
     Playbook,
-    Unusable,
+    UnavailablePlanner,
     load_plan,
     load_playbooks,
 )
 from genesis.planning import make_plan as planned
-from genesis.planning.again import PlannedAgain, plan_again
+from genesis.planning.again import ReplanProposal, plan_again
 from genesis.resilience.taxonomy import classify
 from genesis.routing import decided_by, load_registry, route
-from genesis.schedule import Job, Limits, PoolCosts, simulate_jobs
+from genesis.schedule import PoolCosts, ScheduleJob, ScheduleLimits, simulate_jobs
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
 from genesis.validation import Probe, validate
@@ -62,7 +62,7 @@ def make_plan(
     settings: Settings | None = None,
     variables: Mapping[str, str] | None = None,
     playbooks: Path | None = None,
-    tell: Callable[[Asking], None] | None = None,
+    tell: Callable[[PlanningCall], None] | None = None,
 ) -> Plan:
     """Plan a request with the best level that can; the plan says which one, and why the better ones did not.
 
@@ -111,21 +111,21 @@ def _planners(
     if first == "minimal":
         return [MinimalPlanner()]
     known = _level("heuristic", lambda: load_playbooks(playbooks))
-    heuristic = known if isinstance(known, Unusable) else HeuristicPlanner(known)
+    heuristic = known if isinstance(known, UnavailablePlanner) else HeuristicPlanner(known)
     if first != "llm" and (first is not None or not settings.llm.model):
         return [heuristic, MinimalPlanner()]
-    usable = () if isinstance(known, Unusable) else known
+    usable = () if isinstance(known, UnavailablePlanner) else known
     return [_level("llm", lambda: _model_level(registry, settings, usable)), heuristic, MinimalPlanner()]
 
 
-def _level(name: PlannerLevel, make: Callable[[], _Made]) -> _Made | Unusable:
+def _level(name: PlannerLevel, make: Callable[[], _Made]) -> _Made | UnavailablePlanner:
     """Make a level, or what it needs; one that fails for a reason that no person can mend is passed over."""
     try:
         return make()
     except GenesisError:
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a level: the next one plans
-        return Unusable(name, error)
+        return UnavailablePlanner(name, error)
 
 
 def _model_level(registry: Registry, settings: Settings, playbooks: Sequence[Playbook] = ()) -> Planner:
@@ -234,8 +234,8 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
         slots: Leaves running at once; agents' own limits hold besides.
         pools: What it costs to run them on work pools; None where they run in one process.
     """
-    jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
-    limits = Limits(slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
+    jobs = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
+    limits = ScheduleLimits(slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
     timeline = simulate_jobs(jobs, limits, pools=pools)
     return Simulation(
         makespan_s=timeline.makespan_s,
@@ -278,7 +278,7 @@ def program_of(
 
 def plan_within(
     task: Task, error: ErrorInfo, program: Program, settings: Settings, *, depth: int, references: Mapping[str, str]
-) -> PlannedAgain:
+) -> ReplanProposal:
     """Plan a task of a program again that failed for good; see `plan_again`.
 
     Args:

@@ -6,18 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genesis.agents.build import Equipment, Maker, build_executor
+    from genesis.agents.build import ExecutorContext, ExecutorFactory, build_executor
     from genesis.agents.contract import Executor, Result, Work
     from genesis.agents.decorator import agent, functions_of, profile_of, with_agents
     from genesis.agents.input_probe import InputProbe
     from genesis.agents.probe import LocalProbe
 
 _HOMES = {
-    "Equipment": "genesis.agents.build",
+    "ExecutorContext": "genesis.agents.build",
     "Executor": "genesis.agents.contract",
     "InputProbe": "genesis.agents.input_probe",
     "LocalProbe": "genesis.agents.probe",
-    "Maker": "genesis.agents.build",
+    "ExecutorFactory": "genesis.agents.build",
     "Result": "genesis.agents.contract",
     "Work": "genesis.agents.contract",
     "agent": "genesis.agents.decorator",
@@ -28,11 +28,11 @@ _HOMES = {
 }
 
 __all__ = [
-    "Equipment",
     "Executor",
+    "ExecutorContext",
+    "ExecutorFactory",
     "InputProbe",
     "LocalProbe",
-    "Maker",
     "Result",
     "Work",
     "agent",

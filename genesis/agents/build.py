@@ -6,25 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from genesis.agents import brief, command, http, python, rehearsal
-from genesis.agents.child_environment import Secrets
+from genesis.agents.child_environment import SecretLookup
 from genesis.agents.contract import Executor
 from genesis.agents.functions import Functions
 from genesis.errors import TaskError
 from genesis.model import (
-    BriefExecutor,
-    CommandExecutor,
+    BriefSpec,
+    CommandSpec,
     ExecutorSpec,
-    HttpExecutor,
-    LlmExecutor,
-    PythonExecutor,
-    RehearsalExecutor,
+    HttpSpec,
+    LlmSpec,
+    PythonSpec,
+    RehearsalSpec,
 )
 from genesis.resilience.guards import host_guard
 from genesis.settings import Settings
 
-__all__ = ["Equipment", "Maker", "build_executor"]
+__all__ = ["ExecutorContext", "ExecutorFactory", "build_executor"]
 
-Maker = Callable[[ExecutorSpec], Executor]
+ExecutorFactory = Callable[[ExecutorSpec], Executor]
 """Makes the executor of a kind that this layer does not know."""
 
 
@@ -33,21 +33,21 @@ def _no_secret(name: str) -> str | None:  # noqa: ARG001  # the signature of a l
 
 
 @dataclass(frozen=True, slots=True)
-class Equipment:
+class ExecutorContext:
     """What executors may use, all of it handed in."""
 
     settings: Settings = field(default_factory=Settings)
     environment: Mapping[str, str] = field(default_factory=dict)
     """The variables of this process; programs get them without the secrets."""
-    secrets: Secrets = _no_secret
+    secrets: SecretLookup = _no_secret
     """Looks a secret up by its name."""
     functions: Functions = field(default_factory=dict)
     """Functions of this process that cannot be imported; `functions_of` makes the table."""
-    makers: Mapping[str, Maker] = field(default_factory=dict)
+    makers: Mapping[str, ExecutorFactory] = field(default_factory=dict)
     """Executors of further kinds, such as `deployment`, or other ones for the kinds that are known."""
 
 
-def build_executor(spec: ExecutorSpec, equipment: Equipment) -> Executor:
+def build_executor(spec: ExecutorSpec, equipment: ExecutorContext) -> Executor:
     """Make the executor of a spec. Nothing is imported, started or connected to before it executes.
 
     Args:
@@ -65,11 +65,11 @@ def build_executor(spec: ExecutorSpec, equipment: Equipment) -> Executor:
     return executor
 
 
-def _processes(spec: ExecutorSpec, equipment: Equipment) -> Executor | None:
+def _processes(spec: ExecutorSpec, equipment: ExecutorContext) -> Executor | None:
     match spec:
-        case PythonExecutor():
+        case PythonSpec():
             return python.PythonExecutor(spec, functions=equipment.functions)
-        case CommandExecutor():
+        case CommandSpec():
             return command.CommandExecutor(
                 spec,
                 output_bytes=equipment.settings.limits.output_bytes,
@@ -80,9 +80,9 @@ def _processes(spec: ExecutorSpec, equipment: Equipment) -> Executor | None:
             return None
 
 
-def _services(spec: ExecutorSpec, equipment: Equipment) -> Executor | None:
+def _services(spec: ExecutorSpec, equipment: ExecutorContext) -> Executor | None:
     match spec:
-        case HttpExecutor():
+        case HttpSpec():
             return http.HttpExecutor(
                 spec,
                 output_bytes=equipment.settings.limits.output_bytes,
@@ -90,7 +90,7 @@ def _services(spec: ExecutorSpec, equipment: Equipment) -> Executor | None:
                 secrets=equipment.secrets,
                 guard=host_guard(equipment.settings),
             )
-        case LlmExecutor():
+        case LlmSpec():
             from genesis.agents import llm  # noqa: PLC0415  # needs an extra, which need not be installed
 
             return llm.LlmExecutor(spec, settings=equipment.settings)
@@ -100,9 +100,9 @@ def _services(spec: ExecutorSpec, equipment: Equipment) -> Executor | None:
 
 def _stand_ins(spec: ExecutorSpec) -> Executor | None:
     match spec:
-        case BriefExecutor():
+        case BriefSpec():
             return brief.BriefExecutor()
-        case RehearsalExecutor():
+        case RehearsalSpec():
             return rehearsal.RehearsalExecutor(spec.scale)
         case _:
             return None

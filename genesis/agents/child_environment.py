@@ -9,14 +9,14 @@ from genesis.errors import TaskError
 from genesis.observability.correlation import environment as environment_of
 from genesis.security.names import is_secret_variable
 
-__all__ = ["Secrets", "child_environment", "needed_secret"]
+__all__ = ["SecretLookup", "child_environment", "needed_secret"]
 
-Secrets = Callable[[str], str | None]
+SecretLookup = Callable[[str], str | None]
 """Look a secret up by its name; None where there is none."""
 
 
 def child_environment(
-    environment: Mapping[str, str], extra: Mapping[str, str], secrets: Secrets, work: Work
+    environment: Mapping[str, str], extra: Mapping[str, str], secrets: SecretLookup, work: Work
 ) -> dict[str, str]:
     """Return a program what this process has, without its secrets, and with those that the agent lists.
 
@@ -51,7 +51,7 @@ def child_environment(
     }
 
 
-def needed_secret(name: str, secrets: Secrets, work: Work) -> str:
+def needed_secret(name: str, secrets: SecretLookup, work: Work) -> str:
     """Look up a secret that the agent lists.
 
     Raises:
@@ -71,5 +71,5 @@ def needed_secret(name: str, secrets: Secrets, work: Work) -> str:
     return value
 
 
-def _given(names: Iterable[str], secrets: Secrets, work: Work) -> dict[str, str]:
+def _given(names: Iterable[str], secrets: SecretLookup, work: Work) -> dict[str, str]:
     return {name: needed_secret(name, secrets, work) for name in names}

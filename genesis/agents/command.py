@@ -12,12 +12,12 @@ from pydantic_core import to_json
 
 from genesis.agents.arguments import filled_arguments
 from genesis.agents.child import Ended, run_child
-from genesis.agents.child_environment import Secrets, child_environment
+from genesis.agents.child_environment import SecretLookup, child_environment
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.values import CollisionError, decoded, promised, read_json
 from genesis.errors import GenesisError, ResourceError, TaskError
-from genesis.model import CommandExecutor as CommandSpec
+from genesis.model import CommandSpec
 from genesis.structure import WHOLE_RESULT
 
 __all__ = ["CommandExecutor"]
@@ -47,7 +47,7 @@ class CommandExecutor:
     """
 
     def __init__(
-        self, spec: CommandSpec, *, output_bytes: int, environment: Mapping[str, str], secrets: Secrets
+        self, spec: CommandSpec, *, output_bytes: int, environment: Mapping[str, str], secrets: SecretLookup
     ) -> None:
         self._spec = spec
         self._output_bytes = output_bytes

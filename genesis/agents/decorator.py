@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from genesis.agents.functions import Functions
 from genesis.errors import UsageError
-from genesis.model import AgentCost, AgentProfile, AgentRate, PythonExecutor, Registry
+from genesis.model import AgentCost, AgentProfile, AgentRate, PythonSpec, Registry
 
 __all__ = ["agent", "functions_of", "profile_of", "with_agents"]
 
@@ -108,7 +108,7 @@ def profile_of(function: Callable[..., Any]) -> AgentProfile:
     profile = getattr(function, _MARK, None)
     if not isinstance(profile, AgentProfile):
         raise UsageError(f"{function!r} is not an agent", hint="decorate it with @genesis.agent(task_types=[...])")
-    return profile.model_copy(update={"executor": PythonExecutor(kind="python", call=_call_of(function, profile.name))})
+    return profile.model_copy(update={"executor": PythonSpec(kind="python", call=_call_of(function, profile.name))})
 
 
 def with_agents(registry: Registry, functions: Iterable[Callable[..., Any]]) -> Registry:

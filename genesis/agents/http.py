@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from genesis.agents.child_environment import Secrets, needed_secret
+from genesis.agents.child_environment import SecretLookup, needed_secret
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.agents.values import decoded, promised, read_json
 from genesis.errors import GenesisError, ServiceError, TaskError
-from genesis.model import HttpExecutor as HttpSpec
+from genesis.model import HttpSpec
 from genesis.observability.correlation import carried
 from genesis.resilience.calls import repeated
 from genesis.resilience.guards import HostGuard, host_of
@@ -76,7 +76,7 @@ class HttpExecutor:
         *,
         output_bytes: int,
         default_timeout_s: float,
-        secrets: Secrets,
+        secrets: SecretLookup,
         guard: HostGuard = _unguarded,
     ) -> None:
         self._spec = spec

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from genesis.agents.functions import Functions, find_function, function_problem
-from genesis.model import AgentProfile, ExecutorSpec, PythonExecutor
+from genesis.model import AgentProfile, ExecutorSpec, PythonSpec
 
 __all__ = ["InputProbe"]
 
@@ -32,7 +32,7 @@ class InputProbe:
         del name
         return True
 
-    def input_problem(self, spec: PythonExecutor, inputs: Mapping[str, JsonValue]) -> str | None:
+    def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
         """Call the executor's check, if it has one and it is here; one that fails by itself is a problem too."""
         if spec.check is None or function_problem(spec.check, self._functions):
             return None

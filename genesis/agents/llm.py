@@ -14,9 +14,8 @@ from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
 from genesis.errors import ModelError, TaskError, UsageError
 from genesis.foreign import encodable
-from genesis.llm import Answer, Model
-from genesis.model import AgentProfile
-from genesis.model import LlmExecutor as LlmSpec
+from genesis.llm import Answer, LanguageModel
+from genesis.model import AgentProfile, LlmSpec
 from genesis.resilience.guards import guarded_model
 from genesis.settings import Settings
 
@@ -39,7 +38,7 @@ class LlmExecutor:
         model: The model itself, instead of the one that spec and settings name.
     """
 
-    def __init__(self, spec: LlmSpec, *, settings: Settings, model: Model | None = None) -> None:
+    def __init__(self, spec: LlmSpec, *, settings: Settings, model: LanguageModel | None = None) -> None:
         self._spec = spec
         self._settings = settings
         self._model = model
@@ -70,7 +69,7 @@ class LlmExecutor:
             )
         return _result({name: found[name] for name in work.outputs}, answer, work.agent)
 
-    def _open(self, work: Work) -> Model:
+    def _open(self, work: Work) -> LanguageModel:
         try:
             return guarded_model(self._settings, self._spec.model, budget=work.repeats, left_s=work.left_s)
         except UsageError as error:

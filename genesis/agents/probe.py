@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from genesis.agents.arguments import program_problem
-from genesis.agents.build import Equipment
+from genesis.agents.build import ExecutorContext
 from genesis.agents.functions import function_problem, is_module_here
 from genesis.agents.http import secrets_in
 from genesis.agents.input_probe import InputProbe
-from genesis.model import AgentProfile, CommandExecutor, ExecutorSpec, HttpExecutor, LlmExecutor, PythonExecutor
+from genesis.model import AgentProfile, CommandSpec, ExecutorSpec, HttpSpec, LlmSpec, PythonSpec
 
 __all__ = ["LocalProbe"]
 
@@ -25,7 +25,7 @@ class LocalProbe(InputProbe):
         equipment: What executors may use here.
     """
 
-    def __init__(self, equipment: Equipment) -> None:
+    def __init__(self, equipment: ExecutorContext) -> None:
         super().__init__(equipment.functions)
         self._equipment = equipment
 
@@ -38,19 +38,19 @@ class LocalProbe(InputProbe):
         if spec.kind in self._equipment.makers:
             return None
         match spec:
-            case PythonExecutor():
+            case PythonSpec():
                 called = filter(None, (spec.call, spec.check))
                 return next(filter(None, (function_problem(each, self._functions) for each in called)), None)
-            case CommandExecutor():
+            case CommandSpec():
                 return self._command_problem(spec)
-            case HttpExecutor():
+            case HttpSpec():
                 return self._http_problem(spec, agent)
-            case LlmExecutor():
+            case LlmSpec():
                 return self._model_problem(spec)
             case _:
                 return _KINDS.get(spec.kind)
 
-    def _command_problem(self, spec: CommandExecutor) -> str | None:
+    def _command_problem(self, spec: CommandSpec) -> str | None:
         program = spec.argv[0]
         if problem := program_problem(program):
             return problem
@@ -63,7 +63,7 @@ class LocalProbe(InputProbe):
             return f"there is no program {spec.argv[0]!r} here; install it, or give its full path"
         return None
 
-    def _http_problem(self, spec: HttpExecutor, agent: AgentProfile) -> str | None:
+    def _http_problem(self, spec: HttpSpec, agent: AgentProfile) -> str | None:
         for name in secrets_in(spec):
             if name not in agent.secrets:
                 return f"its headers use secret {name!r}, which the agent does not list under secrets"
@@ -71,7 +71,7 @@ class LocalProbe(InputProbe):
                 return f"secret {name!r} does not exist here; set the environment variable {name}"
         return None
 
-    def _model_problem(self, spec: LlmExecutor) -> str | None:
+    def _model_problem(self, spec: LlmSpec) -> str | None:
         if spec.model is None and self._equipment.settings.llm.model is None:
             return "no language model is configured; set GENESIS_LLM__MODEL, or give --llm"
         if not is_module_here("pydantic_ai"):

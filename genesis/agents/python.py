@@ -14,7 +14,7 @@ from genesis.agents.own_loop import OwnLoop
 from genesis.agents.threads import Threads
 from genesis.agents.values import plain, promised
 from genesis.errors import TaskError
-from genesis.model import PythonExecutor as PythonSpec
+from genesis.model import PythonSpec
 
 __all__ = ["PythonExecutor"]
 

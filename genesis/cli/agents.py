@@ -156,14 +156,14 @@ def _meant(names: Iterable[str], registry: Registry, found: Iterable[SharedBreak
 def _services(agent: AgentProfile) -> set[tuple[str, str]]:
     """Return the hosts and models that an agent calls."""
     from genesis.llm import endpoint_of, parse_model_name
-    from genesis.model import HttpExecutor, LlmExecutor
+    from genesis.model import HttpSpec, LlmSpec
     from genesis.resilience.guards import host_of
 
     llm = load_settings().llm
     found: set[tuple[str, str]] = set()
     for spec in (agent.executor_for("", model=llm.model), *agent.executors.values()):
-        if isinstance(spec, HttpExecutor):
+        if isinstance(spec, HttpSpec):
             found.add(("host", host_of(spec.url)))
-        elif isinstance(spec, LlmExecutor) and (model := spec.model or llm.model):
+        elif isinstance(spec, LlmSpec) and (model := spec.model or llm.model):
             found.add(("model", endpoint_of(llm, parse_model_name(model))))
     return found

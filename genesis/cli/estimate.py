@@ -11,7 +11,7 @@ from typing import Literal
 
 from genesis.model import Leaf, Outcome, Program
 from genesis.model.run import utc_now
-from genesis.schedule import Job, Limits, PoolCosts, rank, simulate_jobs
+from genesis.schedule import PoolCosts, ScheduleJob, ScheduleLimits, rank, simulate_jobs
 
 __all__ = ["TimeLeft", "left_in_words"]
 
@@ -59,7 +59,7 @@ class TimeLeft:
         self._clock = clock
         self._now = now
         self._leaves: tuple[Leaf, ...] = ()
-        self._limits = Limits(1)
+        self._limits = ScheduleLimits(1)
         self._priorities: list[int] = []
         self._index: dict[str, int] = {}
         self._final: set[int] = set()
@@ -71,8 +71,10 @@ class TimeLeft:
     def begin(self, program: Program, finished: Collection[int] = ()) -> None:
         """Take in a program, at the start of the run or after it has grown; what is known of its leaves stays."""
         leaves = program.leaves
-        jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in leaves]
-        self._limits = Limits(self._slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
+        jobs = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent) for leaf in leaves]
+        self._limits = ScheduleLimits(
+            self._slots, {name: agent.max_concurrency for name, agent in program.agents.items()}
+        )
         self._priorities = rank(jobs, self._limits)
         self._index = {leaf.path: leaf.index for leaf in leaves}
         self._final |= set(finished)
@@ -146,7 +148,7 @@ class TimeLeft:
                 rest_s -= self._elapsed(since, now)
                 overdue |= rest_s < 0
             after = () if since is not None else tuple(place[source] for source in leaf.after if source in place)
-            jobs.append(Job(max(0.0, rest_s), after, leaf.agent))
+            jobs.append(ScheduleJob(max(0.0, rest_s), after, leaf.agent))
             priorities.append(inf if since is not None else float(self._priorities[leaf.index]))
         seconds = simulate_jobs(jobs, self._limits, priorities, self._pools).makespan_s if jobs else 0.0
         return seconds, overdue and seconds < _SOON_S

@@ -13,7 +13,7 @@ from rich.text import Text
 from genesis.cli.render import diagnostics_table, duration
 from genesis.cli.rows import Rows
 from genesis.model import Attempt, Run
-from genesis.report.explain import Explanation, Root, Skipped
+from genesis.report.explain import Explanation, RootCause, Skipped
 
 __all__ = ["explanation_view", "run_document"]
 
@@ -58,12 +58,12 @@ def run_document(run: Run, explanation: Explanation | None) -> dict[str, JsonVal
     return document if explanation is None else document | {"explanation": explanation.model_dump(mode="json")}
 
 
-def _root(root: Root, *, short: bool) -> Iterator[RenderableType]:
+def _root(root: RootCause, *, short: bool) -> Iterator[RenderableType]:
     yield Text.assemble((f"✗ {root.task}", "bold red"), (": ", "red"), _cut(root.message), (f"  {root.code}", "dim"))
     yield from (_under(line) for line in _about(root, short=short))
 
 
-def _about(root: Root, *, short: bool) -> Iterator[RenderableType]:
+def _about(root: RootCause, *, short: bool) -> Iterator[RenderableType]:
     cause = next((each for each in root.causes if each.message and each.message not in root.message), None)
     if cause is not None:
         yield Text(f"from {cause.type.removeprefix('builtins.')}: {_cut(cause.message)}", style="dim")
@@ -75,7 +75,7 @@ def _about(root: Root, *, short: bool) -> Iterator[RenderableType]:
         yield Text.assemble(("its files: ", "dim"), root.files, overflow="fold")
 
 
-def _attempts(root: Root, *, short: bool) -> Iterator[RenderableType]:
+def _attempts(root: RootCause, *, short: bool) -> Iterator[RenderableType]:
     """Show the attempts: in a sentence where all went the same way, else those in a row that did in a line each."""
     rows = [list(group) for _, group in groupby(root.history, lambda each: (each.agent, each.code, each.message))]
     agents = list(dict.fromkeys([tried.agent for tried in root.history] or [root.agent]))

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from genesis.cli.output import is_live
 from genesis.cli.status_line import StatusLine
-from genesis.planning import Asking
+from genesis.planning import PlanningCall
 
 __all__ = ["PlanningProgress"]
 
@@ -32,7 +32,7 @@ class PlanningProgress:
     def __init__(self, out: Console, *, every_s: float = _EVERY_S) -> None:
         self._out = out
         self._every_s = every_s
-        self._asking: Asking | None = None
+        self._asking: PlanningCall | None = None
         self._begun = 0.0
         self._status = StatusLine(out, self._line)
         self._ended = threading.Event()
@@ -49,7 +49,7 @@ class PlanningProgress:
         if self._teller is not None:
             self._teller.join()
 
-    def asking(self, asking: Asking) -> None:
+    def asking(self, asking: PlanningCall) -> None:
         """Take note of a call that is about to be made."""
         first, self._asking = self._asking is None, asking
         if not first:

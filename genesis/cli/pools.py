@@ -16,7 +16,7 @@ from genesis.cli.prefect import before_prefect
 if TYPE_CHECKING:
     from genesis.fleet.desired import Fleet
     from genesis.fleet.diff import Change, Difference
-    from genesis.server import Api
+    from genesis.server import ApiEndpoint
 
 __all__ = ["pools"]
 
@@ -103,7 +103,7 @@ async def _applied(found: Difference, fleet: Fleet, prune: bool) -> Difference:
     return await _compared(fleet, prune)
 
 
-def _show(found: Difference, fleet: Fleet, api: Api, source: Path | None) -> None:
+def _show(found: Difference, fleet: Fleet, api: ApiEndpoint, source: Path | None) -> None:
     from rich.text import Text
 
     out = console()
@@ -138,7 +138,7 @@ def _show_end(found: Difference, left: Difference, applied: bool) -> None:
         out.print(f"Note: {text}", style="yellow", soft_wrap=True)
 
 
-def _show_address(api: Api, pointed: bool) -> None:
+def _show_address(api: ApiEndpoint, pointed: bool) -> None:
     """Say how Prefect's own commands find a server that they do not know of."""
     if pointed:
         notes().print(f"Prefect's own commands in this folder use {api.api_url}, by prefect.toml.", soft_wrap=True)
@@ -146,7 +146,9 @@ def _show_address(api: Api, pointed: bool) -> None:
         notes().print(f"For Prefect's own commands: export PREFECT_API_URL={api.api_url}", soft_wrap=True)
 
 
-def _document(found: Difference, left: Difference, api: Api, source: Path | None, applied: bool) -> dict[str, object]:
+def _document(
+    found: Difference, left: Difference, api: ApiEndpoint, source: Path | None, applied: bool
+) -> dict[str, object]:
     return {
         "in_step": not left.changes,
         "applied": applied,

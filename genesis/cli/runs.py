@@ -21,7 +21,7 @@ from genesis.model.states import RunState
 if TYPE_CHECKING:
     from genesis.cli.rows import Rows
     from genesis.ledger import Header
-    from genesis.ledger.catalogue import Listed, Logs
+    from genesis.ledger.catalogue import RunListEntry, RunLogs
     from genesis.model import Run
     from genesis.report.explain import Explanation
     from genesis.settings import Settings
@@ -82,15 +82,15 @@ def runs(
     if ctx.invoked_subcommand is not None:
         return
     before_ledger()
-    from genesis.ledger.catalogue import Choice, choose
+    from genesis.ledger.catalogue import RunFilter, choose
 
-    choice = Choice(states, since, agent and _canonical(agent), request, correlation)
+    choice = RunFilter(states, since, agent and _canonical(agent), request, correlation)
     found = asyncio.run(choose(choice, limit))
     if as_json:
         print_document([_document(listed) for listed in found])
     elif found:
         console().print(_table(found))
-    elif choice == Choice():
+    elif choice == RunFilter():
         console().print('No runs yet. Start one: genesis run "Audit the repository at ."')
     else:
         console().print("No run is like that. All of them: genesis runs")
@@ -195,7 +195,7 @@ def _print_one(run: Run, explanation: Explanation | None, wanted: _Wanted, *, re
         out.print(results_view(run, whole=wanted.task is not None))
 
 
-def _show_several(word: str, found: Sequence[Listed], settings: Settings, *, as_json: bool) -> None:
+def _show_several(word: str, found: Sequence[RunListEntry], settings: Settings, *, as_json: bool) -> None:
     from genesis.ledger.catalogue import logs_of
 
     logs = logs_of(word, settings)
@@ -207,14 +207,14 @@ def _show_several(word: str, found: Sequence[Listed], settings: Settings, *, as_
     _show_logs(logs)
 
 
-def _show_logs(logs: Logs) -> None:
+def _show_logs(logs: RunLogs) -> None:
     said = f"Its log lines: {logs.command}"
     if not logs.exists:
         said = f"No log line of it is in {logs.file}; a run writes them after: export GENESIS_LOG__FILE={logs.file}"
     console().print(said, soft_wrap=True, markup=False)
 
 
-def _document(listed: Listed) -> dict[str, Any]:
+def _document(listed: RunListEntry) -> dict[str, Any]:
     more = {"request": listed.request, "tasks_done": listed.tasks_done, "tasks_total": listed.tasks_total}
     return {**listed.document, **more}
 
@@ -225,7 +225,7 @@ def _canonical(name: str) -> str:
     return canonical(name)
 
 
-def _table(found: Sequence[Listed]) -> Rows:
+def _table(found: Sequence[RunListEntry]) -> Rows:
     from rich.text import Text
 
     from genesis.cli.output import STATE_STYLES

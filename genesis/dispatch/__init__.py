@@ -8,6 +8,6 @@ PoolPlace.run(leaf) ─▶ Batches ─▶ Dispatcher ─▶ task run (link) + ch
 The outcome of a leaf is what a child has written into the ledger; events and states only say when to look there.
 """
 
-from genesis.dispatch.pool_backend import PoolPlace
+from genesis.dispatch.pool_backend import PoolBackend
 
-__all__ = ["PoolPlace"]
+__all__ = ["PoolBackend"]

@@ -10,13 +10,13 @@ from typing import Any
 
 from genesis.errors import GenesisError
 
-__all__ = ["Errands"]
+__all__ = ["BackgroundTasks"]
 
 _log = logging.getLogger(__name__)
 _AGAIN_S = 1.0
 
 
-class Errands:
+class BackgroundTasks:
     """Tasks of one place. They end with it.
 
     Args:

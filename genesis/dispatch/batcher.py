@@ -11,15 +11,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 
-from genesis.dispatch.child import Child
+from genesis.dispatch.child import ChildFlowRun
 from genesis.dispatch.lanes import Lanes
-from genesis.dispatch.poll_interval import Pace
+from genesis.dispatch.poll_interval import DurationEstimator
 from genesis.model import Leaf, Program
-from genesis.schedule import Job
+from genesis.schedule import ScheduleJob
 from genesis.schedule.batches import Batches, BatchRules
 from genesis.settings import PoolSettings
 
-__all__ = ["Outbox"]
+__all__ = ["Batcher"]
 
 _TOGETHER_S = 0.005
 """Leaves that are handed in within this time are ready together."""
@@ -29,7 +29,7 @@ _BEHIND = 4
 """So many children that have not begun mean that the server or the workers are behind."""
 
 
-class Outbox:
+class Batcher:
     """Groups leaves of one agent, and sends each group once.
 
     Args:
@@ -49,13 +49,13 @@ class Outbox:
         self,
         program: Program,
         how: PoolSettings,
-        pace: Pace,
+        pace: DurationEstimator,
         *,
         final: Container[int],
         free: Callable[[int], bool],
-        waiting: Callable[[], Sequence[Child]],
+        waiting: Callable[[], Sequence[ChildFlowRun]],
         lanes: Lanes,
-        send: Callable[[Sequence[Leaf], Child | None], None],
+        send: Callable[[Sequence[Leaf], ChildFlowRun | None], None],
         clock: Callable[[], float],
     ):
         self._how = how
@@ -75,7 +75,7 @@ class Outbox:
     def use(self, program: Program) -> None:
         """Group the leaves of this program from now on: it is the one before with leaves added."""
         self._leaves = program.leaves
-        jobs = [Job(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
+        jobs = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
         self._batches = Batches(jobs, BatchRules(leaves=self._how.batch_leaves, ahead_s=self._how.batch_seconds))
 
     def put(self, leaf: Leaf) -> None:
@@ -140,7 +140,7 @@ class Outbox:
             patience_s = max(self._how.batch_seconds, self._lanes.dispatch_s)
             self._look_in(min(_HELD_S, max(_TOGETHER_S, min(self._ready.values()) + patience_s - self._clock())))
 
-    def _lane(self, leaves: Sequence[Leaf]) -> Child | None:
+    def _lane(self, leaves: Sequence[Leaf]) -> ChildFlowRun | None:
         """Find a child that takes these leaves now."""
         if not all(self._free(leaf.index) for leaf in leaves):
             return None

@@ -16,14 +16,23 @@ from genesis.model import Leaf
 from genesis.resilience.retry import RetryPolicy
 from genesis.settings import Settings
 
-__all__ = ["Child", "allowance_s", "batch_name", "idempotency_key", "is_run_tag", "parameters", "run_tag", "short_pool"]
+__all__ = [
+    "ChildFlowRun",
+    "allowance_s",
+    "batch_name",
+    "idempotency_key",
+    "is_run_tag",
+    "parameters",
+    "run_tag",
+    "short_pool",
+]
 
 _MARGIN_S = 30.0
 """What a leaf may take beyond the time of its attempts: reading its inputs, writing its record, a busy machine."""
 
 
 @dataclass(slots=True, eq=False)
-class Child:
+class ChildFlowRun:
     """What is known of a child flow run."""
 
     id: UUID

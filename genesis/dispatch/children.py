@@ -12,13 +12,13 @@ from uuid import UUID
 
 from prefect.client.schemas.objects import StateType
 
-from genesis.dispatch.background_tasks import Errands
-from genesis.dispatch.child import Child
-from genesis.dispatch.pending_outcomes import Desk
-from genesis.dispatch.poll_interval import Pace
-from genesis.dispatch.retry_decision import End, Verdict, crashed, judge
+from genesis.dispatch.background_tasks import BackgroundTasks
+from genesis.dispatch.child import ChildFlowRun
+from genesis.dispatch.pending_outcomes import PendingOutcomes
+from genesis.dispatch.poll_interval import DurationEstimator
+from genesis.dispatch.retry_decision import ChildEnd, RetryDecision, crashed, judge
 from genesis.engine.attempts import error_info
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
 from genesis.model import KEPT, Leaf
 from genesis.observability.instruments import DISPATCHES, QUEUE_DEPTH
@@ -54,17 +54,17 @@ class Children:
 
     def __init__(
         self,
-        session: Session,
-        desk: Desk,
-        errands: Errands,
+        session: RunContext,
+        desk: PendingOutcomes,
+        errands: BackgroundTasks,
         *,
         again: Callable[[Leaf], None],
         moved: Callable[[], None],
-        ever_ran: Callable[[Child], Awaitable[bool]],
+        ever_ran: Callable[[ChildFlowRun], Awaitable[bool]],
         clock: Callable[[], float],
     ):
-        self.pace = Pace()
-        self.living: dict[UUID, Child] = {}
+        self.pace = DurationEstimator()
+        self.living: dict[UUID, ChildFlowRun] = {}
         self.taken: set[int] = set()
         """Leaves that were dispatched and need not be again."""
         self.links: dict[int, UUID] = {}
@@ -79,7 +79,7 @@ class Children:
         self._crashes: Counter[int] = Counter()
         self._unknown: OrderedDict[UUID, list[Callable[[], object]]] = OrderedDict()
 
-    def add(self, child: Child) -> None:
+    def add(self, child: ChildFlowRun) -> None:
         """Take in a child; what was heard of it before is taken in too."""
         self.living[child.id] = child
         self._count_waiting(child.pool)
@@ -91,7 +91,7 @@ class Children:
         for news in self._unknown.pop(child.id, ()):
             news()
 
-    def give(self, child: Child, leaves: Sequence[Leaf]) -> None:
+    def give(self, child: ChildFlowRun, leaves: Sequence[Leaf]) -> None:
         """Add leaves to those of a child that waits for some."""
         child.give(leaves, self._clock())
         for leaf in leaves:
@@ -100,11 +100,11 @@ class Children:
                 self.links[leaf.index] = child.id
         self._show(child)
 
-    def not_begun(self) -> list[Child]:
+    def not_begun(self) -> list[ChildFlowRun]:
         """Return the children that have not begun to run."""
         return [child for child in self.living.values() if not child.began and child.state not in FINAL]
 
-    def _drop(self, child: Child) -> None:
+    def _drop(self, child: ChildFlowRun) -> None:
         """Listen no more to a child."""
         self.living.pop(child.id, None)
         child.over.set()
@@ -114,10 +114,10 @@ class Children:
         """Show how many children of a pool have not begun."""
         metrics_of_process().set(QUEUE_DEPTH, pool, value=sum(child.pool == pool for child in self.not_begun()))
 
-    async def take_over(self, child: Child) -> None:
+    async def take_over(self, child: ChildFlowRun) -> None:
         """Take in what a child left that had ended before this execution of the run began: only what succeeded."""
         self._unknown.pop(child.id, None)  # what is heard of it is older than this execution
-        await self.finish(child, End(child.state, stale=True))
+        await self.finish(child, ChildEnd(child.state, stale=True))
 
     def show(self, leaf: Leaf) -> None:
         """Show a leaf as running that is asked for now, if a child is at it already."""
@@ -149,7 +149,7 @@ class Children:
             self._moved()
         if state in FINAL:
             lost = state is StateType.CRASHED and says_lost(message)
-            self._errand(known, self.finish(known, End(state, message, lost=lost)))
+            self._errand(known, self.finish(known, ChildEnd(state, message, lost=lost)))
         elif not new and len(known.leaves) - len(known.done) > 1 and state is StateType.RUNNING:
             self._errand(known, self.collect(known))
         return new and state in FINAL
@@ -158,7 +158,7 @@ class Children:
         """Hear that someone deleted a child."""
         self.child_changed(child, StateType.CRASHED, "it was deleted")
 
-    async def collect(self, child: Child, leaf: Leaf | None = None) -> None:
+    async def collect(self, child: ChildFlowRun, leaf: Leaf | None = None) -> None:
         """Take in the records that a child has written, or that of one of its leaves."""
         async with child.lock:
             if child.ended:
@@ -168,7 +168,7 @@ class Children:
             except GenesisError as error:  # looked for again, at the latest when the child ends
                 _log.warning("the ledger cannot be read", extra={"reason": error.message})
 
-    async def finish(self, child: Child, end: End) -> None:
+    async def finish(self, child: ChildFlowRun, end: ChildEnd) -> None:
         """Deal with a child that is over: take in its last records, and judge the leaves that have none."""
         async with child.lock:
             if child.ended:
@@ -182,7 +182,7 @@ class Children:
         metrics_of_process().count(DISPATCHES, child.pool, end.state.value.lower())
         for leaf in child.leaves:
             if leaf.index in untaken:
-                await self._carry_out(leaf, Verdict("again"), end)
+                await self._carry_out(leaf, RetryDecision("again"), end)
         for place, leaf in enumerate(missing):
             first = place == 0
             self._crashes[leaf.index] += end.counts(first=first)
@@ -191,7 +191,7 @@ class Children:
                 self._desk.note(leaf, child.attempt, verdict.error or crashed(child, end))
             await self._carry_out(leaf, verdict, end)
 
-    async def _carry_out(self, leaf: Leaf, verdict: Verdict, end: End) -> None:
+    async def _carry_out(self, leaf: Leaf, verdict: RetryDecision, end: ChildEnd) -> None:
         self.taken.discard(leaf.index)
         asked = self._desk.waits(leaf)
         if verdict.action == "again":
@@ -203,7 +203,7 @@ class Children:
             self.taken.add(leaf.index)
             await self._desk.conclude(leaf, verdict.action, verdict.error)
 
-    async def _untaken(self, child: Child, end: End, missing: list[Leaf]) -> set[int]:
+    async def _untaken(self, child: ChildFlowRun, end: ChildEnd, missing: list[Leaf]) -> set[int]:
         """Find the leaves of orders that a child had not taken any more when it ended by itself: none was begun."""
         if not missing or not child.orders or end.state not in {StateType.COMPLETED, StateType.FAILED}:
             return set()
@@ -212,7 +212,7 @@ class Children:
             return set()
         return {leaf.index for order in child.orders[state.orders :] for leaf in order}
 
-    async def _last_records(self, child: Child, end: End) -> list[Leaf]:
+    async def _last_records(self, child: ChildFlowRun, end: ChildEnd) -> list[Leaf]:
         """Take in what the storage has, with patience for a storage that shows it late or fails for a while.
 
         Returns:
@@ -238,7 +238,7 @@ class Children:
                 return missing
             await asyncio.sleep(lag)
 
-    async def _collect(self, child: Child, leaves: list[Leaf], *, only_done: bool = False) -> None:
+    async def _collect(self, child: ChildFlowRun, leaves: list[Leaf], *, only_done: bool = False) -> None:
         for leaf in leaves:
             if leaf.index in child.done:
                 continue
@@ -253,12 +253,12 @@ class Children:
             await self._desk.deliver(leaf, outcome)
             self._show(child)
 
-    def _show(self, child: Child) -> None:
+    def _show(self, child: ChildFlowRun) -> None:
         """Show the leaf that a running child is at."""
         if child.state is StateType.RUNNING and child.current is not None:
             self._desk.tell_running(child.current)
 
-    def _errand(self, child: Child, work: Coroutine[Any, Any, None]) -> None:
+    def _errand(self, child: ChildFlowRun, work: Coroutine[Any, Any, None]) -> None:
         async def failed(error: Exception) -> None:
             self._drop(child)
             for leaf in child.leaves:

@@ -14,10 +14,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, to_state_create
 from prefect.types import KeyValueLabels
 
-from genesis.dispatch.child import Child, batch_name, idempotency_key, parameters, run_tag
-from genesis.dispatch.pools import Pools
+from genesis.dispatch.child import ChildFlowRun, batch_name, idempotency_key, parameters, run_tag
+from genesis.dispatch.pools import AgentPools
 from genesis.engine.observers.telemetry import dispatch_span
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.errors import ServiceError
 from genesis.model import Leaf
 from genesis.observability.correlation import TRACE_LABEL, here
@@ -39,7 +39,7 @@ class Dispatcher:
         flow_run_id: The orchestrating flow run.
     """
 
-    def __init__(self, line: PrefectApi, pools: Pools, session: Session, flow_run_id: UUID):
+    def __init__(self, line: PrefectApi, pools: AgentPools, session: RunContext, flow_run_id: UUID):
         self._line = line
         self._pools = pools
         self._session = session
@@ -47,7 +47,7 @@ class Dispatcher:
 
     async def dispatch(
         self, leaves: Sequence[Leaf], attempt: int, after: Iterable[UUID], *, trace: str | None = None
-    ) -> Child:
+    ) -> ChildFlowRun:
         """Dispatch leaves of one agent as one child, which does them in this order.
 
         Args:
@@ -87,9 +87,9 @@ class Dispatcher:
             child.dispatched_at, child.lane = began, self._lane_s(leaves, attempt) > 0
             return child
 
-    def _child(self, flow_run: FlowRun, pool: str, leaves: Sequence[Leaf], attempt: int, link: UUID) -> Child:
+    def _child(self, flow_run: FlowRun, pool: str, leaves: Sequence[Leaf], attempt: int, link: UUID) -> ChildFlowRun:
         now = self._line.clock()
-        return Child(
+        return ChildFlowRun(
             id=flow_run.id,
             pool=pool,
             leaves=tuple(leaves),

@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Iterable
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import Worker
 
-from genesis.dispatch.child import Child
+from genesis.dispatch.child import ChildFlowRun
 from genesis.prefect_api.claims import last_claimant
 from genesis.prefect_api.client import PrefectApi
 from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
 
-__all__ = ["Losses"]
+__all__ = ["HeartbeatMonitor"]
 
 
-class Losses:
+class HeartbeatMonitor:
     """Watches the workers of children that are quiet.
 
     Args:
@@ -32,7 +32,7 @@ class Losses:
         self._beats = Heartbeats[tuple[str, str]](lost_after_s=lost_after_s, longest_gap_s=longest_gap_s)
         self._failures = 0
 
-    async def look(self, quiet: Iterable[Child]) -> list[tuple[Child, str]]:
+    async def look(self, quiet: Iterable[ChildFlowRun]) -> list[tuple[ChildFlowRun, str]]:
         """Look after the workers of quiet children.
 
         Returns:
@@ -57,13 +57,13 @@ class Losses:
         silent = [child for child in watched if self._beats.is_lost((child.pool, child.claimed_by or ""), now)]
         return [(child, child.claimed_by or "") for child in silent if await self._is_still_its(child)]
 
-    async def _is_still_its(self, child: Child) -> bool:
+    async def _is_still_its(self, child: ChildFlowRun) -> bool:
         """Whether a child is still that of the watched worker: another one may have given it back meanwhile."""
         name = await self._claimant(child)
         known, child.claimed_by = child.claimed_by, name
         return name == known
 
-    async def _claimant(self, child: Child) -> str:
+    async def _claimant(self, child: ChildFlowRun) -> str:
         """Read who took a child; empty where it does not say, as with workers of other types."""
         return last_claimant(await self._line.once(lambda client: client.read_flow_run_states(child.id)))
 

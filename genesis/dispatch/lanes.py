@@ -32,9 +32,9 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 
-from genesis.dispatch.child import Child, is_run_tag, run_tag
+from genesis.dispatch.child import ChildFlowRun, is_run_tag, run_tag
 from genesis.dispatch.children import FINAL, Children
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
 from genesis.ledger import LaneOrder, Owner
 from genesis.model import Leaf
@@ -75,10 +75,10 @@ class Lanes:
 
     def __init__(
         self,
-        session: Session,
+        session: RunContext,
         children: Children,
         *,
-        wanted: Callable[[Child], bool],
+        wanted: Callable[[ChildFlowRun], bool],
         moved: Callable[[], None],
         clock: Callable[[], float],
     ):
@@ -111,7 +111,7 @@ class Lanes:
         """
         return min(self._idle_s - _MARGIN_S, max(_LEAST_PATIENCE_S, 2 * self.dispatch_s))
 
-    def idle(self, agent: str) -> Child | None:
+    def idle(self, agent: str) -> ChildFlowRun | None:
         """Find a child of an agent that waits for an order."""
         now = self._clock()
         for child in self._children.living.values():
@@ -133,7 +133,7 @@ class Lanes:
         ]
         return sorted(max(0.0, self._left_s(child, now)) for child in running)
 
-    async def give(self, child: Child, leaves: Sequence[Leaf], trace: str | None) -> None:
+    async def give(self, child: ChildFlowRun, leaves: Sequence[Leaf], trace: str | None) -> None:
         """Return an order to a child that waits for one; `child.give` was called.
 
         Raises:
@@ -147,7 +147,7 @@ class Lanes:
         )
         await self._session.ledger.order(str(child.id), len(child.orders), order)
 
-    async def close(self, child: Child) -> None:
+    async def close(self, child: ChildFlowRun) -> None:
         """Have a child end that waits for an order, or will."""
         if child.closing or not child.lane:
             return
@@ -199,7 +199,7 @@ class Lanes:
             for child in old:
                 await self.close(child)
 
-    async def _look(self, child: Child) -> None:
+    async def _look(self, child: ChildFlowRun) -> None:
         """Take in the records that are there, and see whether a child that has done its leaves waits for an order."""
         if child.ended or child.state in FINAL:
             return
@@ -218,7 +218,7 @@ class Lanes:
         elif _takes_orders(child):
             await self._look_whether_open(child)
 
-    async def _look_whether_open(self, child: Child) -> None:
+    async def _look_whether_open(self, child: ChildFlowRun) -> None:
         try:
             state = await self._session.ledger.answered(str(child.id))
         except GenesisError as error:
@@ -254,7 +254,7 @@ class Lanes:
 
         return await line.once(read)
 
-    def _left_s(self, child: Child, now: float) -> float:
+    def _left_s(self, child: ChildFlowRun, now: float) -> float:
         left = sum(self._children.pace.expected_s(leaf) for leaf in child.leaves if leaf.index not in child.done)
         if not child.began:
             waited_s = now - child.dispatched_at if child.dispatched_at is not None else 0.0
@@ -262,6 +262,6 @@ class Lanes:
         return left - (now - child.state_at)
 
 
-def _takes_orders(child: Child) -> bool:
+def _takes_orders(child: ChildFlowRun) -> bool:
     """Whether a child gets further leaves; one that another execution dispatched gets none."""
     return child.lane and not child.inherited and not child.closing

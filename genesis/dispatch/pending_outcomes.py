@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from genesis.engine.attempts import MOST_KEPT
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError, RunError
 from genesis.model import Attempt, ErrorInfo, Leaf, Outcome, TaskState
 
-__all__ = ["Desk"]
+__all__ = ["PendingOutcomes"]
 
 
-class Desk:
+class PendingOutcomes:
     """Hands outcomes to those who asked for them; what is handed over is in the ledger.
 
     A leaf that travels with one that it comes after can end before the scheduler asks for it: its outcome waits here.
@@ -21,7 +21,7 @@ class Desk:
         session: The run.
     """
 
-    def __init__(self, session: Session):
+    def __init__(self, session: RunContext):
         self._session = session
         self._waiting: dict[int, asyncio.Future[Outcome]] = {}
         self._leaves: dict[int, Leaf] = {}

@@ -6,13 +6,13 @@ from collections import defaultdict, deque
 
 from genesis.model import Leaf, Outcome
 
-__all__ = ["Pace"]
+__all__ = ["DurationEstimator"]
 
 _REMEMBERED = 8
 _LEAST_S = 0.001
 
 
-class Pace:
+class DurationEstimator:
     """Scales estimates by what the last few leaves of the same agent and type took of theirs, the slowest counting.
 
     The scale and not the seconds: estimates differ from leaf to leaf, and are all off by much in a rehearsal.

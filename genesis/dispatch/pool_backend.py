@@ -15,28 +15,28 @@ from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRunResult, StateType
 
-from genesis.dispatch.background_tasks import Errands
-from genesis.dispatch.batcher import Outbox
-from genesis.dispatch.child import Child
+from genesis.dispatch.background_tasks import BackgroundTasks
+from genesis.dispatch.batcher import Batcher
+from genesis.dispatch.child import ChildFlowRun
 from genesis.dispatch.children import FINAL, Children
 from genesis.dispatch.dispatcher import Dispatcher
 from genesis.dispatch.lanes import Lanes
-from genesis.dispatch.pending_outcomes import Desk
-from genesis.dispatch.pools import Pools
+from genesis.dispatch.pending_outcomes import PendingOutcomes
+from genesis.dispatch.pools import AgentPools
 from genesis.dispatch.previous_dispatches import earlier_children
-from genesis.dispatch.retry_decision import End
+from genesis.dispatch.retry_decision import ChildEnd
 from genesis.dispatch.waiter import Waiter
-from genesis.dispatch.watchdog import Oversight, close_child, stop_child
+from genesis.dispatch.watchdog import Watchdog, close_child, stop_child
 from genesis.engine.attempts import error_info
-from genesis.engine.run_context import Session
-from genesis.engine.task_runs import Node
+from genesis.engine.run_context import RunContext
+from genesis.engine.task_runs import GraphNode
 from genesis.errors import RunError
 from genesis.ledger import is_done
 from genesis.model import FINISHED, KEPT, Leaf, Outcome
 from genesis.observability.correlation import here
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi, connect, without_client_retries
 
-__all__ = ["PoolPlace"]
+__all__ = ["PoolBackend"]
 
 _log = logging.getLogger(__name__)
 _LAST_WORD_S = 6.0
@@ -61,7 +61,7 @@ class _Finished:
         return outcome is not None and outcome.state in KEPT
 
 
-class PoolPlace:
+class PoolBackend:
     """Runs each leaf in a child flow run on the work pool of its agent. Enter it inside the orchestrating flow run.
 
     Args:
@@ -75,7 +75,7 @@ class PoolPlace:
 
     def __init__(
         self,
-        session: Session,
+        session: RunContext,
         flow_run_id: UUID,
         outcomes: Mapping[int, Outcome],
         *,
@@ -99,8 +99,8 @@ class PoolPlace:
         self._stack = AsyncExitStack()
         self._line: PrefectApi | None = None
         with without_client_retries():
-            self._errands = Errands(copy_context())
-        self._desk = Desk(session)
+            self._errands = BackgroundTasks(copy_context())
+        self._desk = PendingOutcomes(session)
         self._children = Children(
             session,
             self._desk,
@@ -111,7 +111,7 @@ class PoolPlace:
             clock=time.monotonic,
         )
         self._lanes = Lanes(session, self._children, wanted=self._wanted, moved=self._send_held, clock=time.monotonic)
-        self._outbox = Outbox(
+        self._outbox = Batcher(
             session.program,
             session.settings.pools,
             self._children.pace,
@@ -125,10 +125,10 @@ class PoolPlace:
 
     async def __aenter__(self) -> Self:
         self._line = line = await self._stack.enter_async_context(connect(self._say))
-        self._pools = Pools(line, self._say)
+        self._pools = AgentPools(line, self._say)
         self._dispatcher = Dispatcher(line, self._pools, self._session, self._flow_run_id)
         self._waiter = Waiter(line, self._session.run_id, self._children, lambda: list(self._children.living.values()))
-        self._oversight = Oversight(line, self._pools, self._children, self._session)
+        self._oversight = Watchdog(line, self._pools, self._children, self._session)
         await self._session.ledger.suspend(suspended=False)
         self._lanes.owner = await self._session.ledger.owner()
         turns = partial(self._lanes.take_turns, line)
@@ -195,7 +195,7 @@ class PoolPlace:
                 self._send([leaf])
             self._kept_back.clear()
 
-    def nodes(self) -> dict[int, Node]:
+    def nodes(self) -> dict[int, GraphNode]:
         """Name the flow runs of this execution's leaves, which take the place of the task runs that link them."""
         return {index: FlowRunResult(id=flow_run) for index, flow_run in self._children.links.items()}
 
@@ -238,16 +238,16 @@ class PoolPlace:
                 self._children.add(earlier.child)
             elif earlier.lost and await self._maybe_done(earlier.child, needed):
                 self._children.add(earlier.child)
-                end = End(earlier.child.state, earlier.lost, lost=True)
+                end = ChildEnd(earlier.child.state, earlier.lost, lost=True)
                 self._errand(self._children.finish(earlier.child, end), needed)
         return adopted
 
-    async def _maybe_done(self, child: Child, leaves: Sequence[Leaf]) -> bool:
+    async def _maybe_done(self, child: ChildFlowRun, leaves: Sequence[Leaf]) -> bool:
         """Whether leaves whose latest child lost its worker may have had effects that nobody has judged yet."""
         latest = [leaf for leaf in leaves if leaf.side_effects and self._attempts[leaf.index] == child.attempt]
         return any([await self._session.ledger.outcome(leaf) is None for leaf in latest])
 
-    async def _adopted(self, child: Child, adopted: Mapping[int, Outcome]) -> dict[int, Outcome]:
+    async def _adopted(self, child: ChildFlowRun, adopted: Mapping[int, Outcome]) -> dict[int, Outcome]:
         new: dict[int, Outcome] = {}
         for leaf in child.leaves:
             outcome = await self._session.ledger.attempt(leaf, str(child.id))
@@ -313,7 +313,7 @@ class PoolPlace:
         else:
             self._send([leaf])
 
-    def _send(self, leaves: Sequence[Leaf], lane: Child | None = None) -> None:
+    def _send(self, leaves: Sequence[Leaf], lane: ChildFlowRun | None = None) -> None:
         self._children.taken.update(leaf.index for leaf in leaves)
         if lane is None:
             self._errand(self._dispatch(leaves), leaves)
@@ -323,7 +323,7 @@ class PoolPlace:
         self._children.give(lane, leaves)
         self._errand(self._lanes.give(lane, leaves, self._trace(leaves)), leaves)
 
-    def _wanted(self, child: Child) -> bool:
+    def _wanted(self, child: ChildFlowRun) -> bool:
         """Whether some leaf that a child could do is neither dispatched nor final."""
         agent = child.leaves[0].agent
         return any(
@@ -346,7 +346,7 @@ class PoolPlace:
         if self._why is not None:
             await self._stop(child)
 
-    async def _dispatched(self, leaves: Sequence[Leaf]) -> Child:
+    async def _dispatched(self, leaves: Sequence[Leaf]) -> ChildFlowRun:
         own = {leaf.index for leaf in leaves}
         links = self._children.links
         after = dict.fromkeys(links[s] for leaf in leaves for s in leaf.after if s in links and s not in own)
@@ -358,11 +358,11 @@ class PoolPlace:
     def _trace(self, leaves: Sequence[Leaf]) -> str | None:
         return next((self._traces[leaf.index] for leaf in leaves if leaf.index in self._traces), None)
 
-    async def _stop(self, child: Child) -> None:
+    async def _stop(self, child: ChildFlowRun) -> None:
         if await stop_child(self._reached, child):
             self.stopped.append(child.name)
 
-    async def _leave(self, child: Child) -> None:
+    async def _leave(self, child: ChildFlowRun) -> None:
         """See that a child ends that is needed no more.
 
         One whose leaves are all in the ledger is about to say so by itself. Where its worker was lost in that moment,
@@ -387,7 +387,7 @@ class PoolPlace:
         for leaf in self._desk.asked:
             await self._desk.conclude(leaf, "cancelled")
 
-    async def _ever_ran(self, child: Child) -> bool:
+    async def _ever_ran(self, child: ChildFlowRun) -> bool:
         """Read whether a child ever ran; where that cannot be known it may have."""
         try:
             states = await self._reached.once(lambda client: client.read_flow_run_states(child.id))

@@ -14,7 +14,7 @@ from prefect.exceptions import ObjectNotFound
 from genesis.dispatch.child import short_pool
 from genesis.prefect_api.client import PrefectApi
 
-__all__ = ["FLOW_NAME", "Pools"]
+__all__ = ["FLOW_NAME", "AgentPools"]
 
 _log = logging.getLogger(__name__)
 FLOW_NAME = "agent_task"
@@ -22,7 +22,7 @@ _WORKERLESS = (":push", ":managed")
 """Ends of the types of pools that have no workers."""
 
 
-class Pools:
+class AgentPools:
     """The deployments and pools of a run's agents.
 
     Args:

@@ -12,31 +12,31 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from genesis.dispatch.child import Child, run_tag
+from genesis.dispatch.child import ChildFlowRun, run_tag
 from genesis.ledger import Ledger
 from genesis.model import Leaf, Program
 from genesis.prefect_api.claims import says_lost
 from genesis.prefect_api.client import PrefectApi
 
-__all__ = ["Earlier", "earlier_children"]
+__all__ = ["PreviousDispatch", "earlier_children"]
 
 _PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class PreviousDispatch:
     """A child of an earlier execution."""
 
-    child: Child
+    child: ChildFlowRun
     final: bool
     lost: str = ""
     """What its state says, where it ended because its worker was lost."""
 
 
-async def earlier_children(line: PrefectApi, ledger: Ledger, program: Program) -> list[Earlier]:
+async def earlier_children(line: PrefectApi, ledger: Ledger, program: Program) -> list[PreviousDispatch]:
     """Find all children of a run, the latest attempt first; those of another plan are left out."""
     by_path = {leaf.path: leaf for leaf in program.leaves}
-    found: list[Earlier] = []
+    found: list[PreviousDispatch] = []
     async for flow_run in _children(line, ledger.run_id):
         leaves = _leaves(flow_run.parameters, ledger.run_id, by_path)
         if leaves:
@@ -46,7 +46,7 @@ async def earlier_children(line: PrefectApi, ledger: Ledger, program: Program) -
             final = flow_run.state is not None and flow_run.state.is_final()
             message = (flow_run.state.message if flow_run.state is not None else None) or ""
             lost = message if state is StateType.CRASHED and says_lost(message) else ""
-            found.append(Earlier(child, final, lost))
+            found.append(PreviousDispatch(child, final, lost))
     return sorted(found, key=lambda earlier: -earlier.child.attempt)
 
 
@@ -82,7 +82,7 @@ def _matching(paths: Sequence[Any], fingerprints: Sequence[Any], by_path: dict[s
             yield leaf
 
 
-async def _add_orders(child: Child, ledger: Ledger, by_path: dict[str, Leaf]) -> None:
+async def _add_orders(child: ChildFlowRun, ledger: Ledger, by_path: dict[str, Leaf]) -> None:
     """Add the leaves that a child was given after its dispatch."""
     number = 1
     while (order := await ledger.ordered(str(child.id), number)) is not None:
@@ -94,10 +94,10 @@ def _pool(program: Program, leaves: Sequence[Leaf]) -> str:
     return program.profile(leaves[0].agent).pool_name
 
 
-def _child(flow_run: FlowRun, leaves: tuple[Leaf, ...], state: StateType, pool: str, now: float) -> Child:
+def _child(flow_run: FlowRun, leaves: tuple[Leaf, ...], state: StateType, pool: str, now: float) -> ChildFlowRun:
     attempt = flow_run.parameters.get("attempt")
     link: UUID | None = flow_run.parent_task_run_id
-    return Child(
+    return ChildFlowRun(
         id=flow_run.id,
         pool=pool,
         leaves=leaves,

@@ -7,10 +7,10 @@ from typing import Literal
 
 from prefect.client.schemas.objects import StateType
 
-from genesis.dispatch.child import Child
+from genesis.dispatch.child import ChildFlowRun
 from genesis.model import ErrorInfo, Leaf
 
-__all__ = ["SUSPENDED", "End", "Verdict", "crashed", "judge"]
+__all__ = ["SUSPENDED", "ChildEnd", "RetryDecision", "crashed", "judge"]
 
 _LONGEST = 2000
 SUSPENDED = "its run was suspended"
@@ -18,7 +18,7 @@ SUSPENDED = "its run was suspended"
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ChildEnd:
     """How a child ended."""
 
     state: StateType
@@ -50,14 +50,14 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RetryDecision:
     """What to do with a leaf."""
 
     action: Literal["again", "failed", "cancelled"]
     error: ErrorInfo | None = None
 
 
-def judge(leaf: Leaf, child: Child, end: End, *, first: bool, crashes: int) -> Verdict:
+def judge(leaf: Leaf, child: ChildFlowRun, end: ChildEnd, *, first: bool, crashes: int) -> RetryDecision:
     """Judge a leaf that has no record.
 
     Args:
@@ -68,22 +68,22 @@ def judge(leaf: Leaf, child: Child, end: End, *, first: bool, crashes: int) -> V
         crashes: How often a child of this execution ended so while the leaf counted, this time included.
     """
     if end.stale or end.suspended:
-        return Verdict("again")
+        return RetryDecision("again")
     if end.error is not None:
-        return Verdict("failed", end.error) if first or end.all_fail else Verdict("again")
+        return RetryDecision("failed", end.error) if first or end.all_fail else RetryDecision("again")
     if end.state is StateType.CANCELLED:
-        return Verdict("cancelled")
+        return RetryDecision("cancelled")
     if end.state is not StateType.CRASHED:
-        return Verdict("failed", _no_record(child, end))
+        return RetryDecision("failed", _no_record(child, end))
     if not end.counts(first=first):
-        return Verdict("again")
+        return RetryDecision("again")
     maybe_done = leaf.side_effects and (end.lost or end.began)
     if crashes < leaf.retries + (1 if maybe_done else 2):
-        return Verdict("again")
-    return Verdict("failed", _crashed(child, end, crashes, maybe_done=maybe_done))
+        return RetryDecision("again")
+    return RetryDecision("failed", _crashed(child, end, crashes, maybe_done=maybe_done))
 
 
-def _no_record(child: Child, end: End) -> ErrorInfo:
+def _no_record(child: ChildFlowRun, end: ChildEnd) -> ErrorInfo:
     said = f": {end.message}" if end.message else ""
     return ErrorInfo(
         code="GEN-DISPATCH-NO-RECORD",
@@ -93,14 +93,14 @@ def _no_record(child: Child, end: End) -> ErrorInfo:
     )
 
 
-def crashed(child: Child, end: End) -> ErrorInfo:
+def crashed(child: ChildFlowRun, end: ChildEnd) -> ErrorInfo:
     """Describe the crash of a child."""
     said = f": {end.message}" if end.message else ""
     message = f"flow run {str(child.id)!r} on pool {child.pool!r} crashed{said}"[:_LONGEST]
     return ErrorInfo(code="GEN-DISPATCH-CRASHED", message=message, category="network")
 
 
-def _crashed(child: Child, end: End, crashes: int, *, maybe_done: bool) -> ErrorInfo:
+def _crashed(child: ChildFlowRun, end: ChildEnd, crashes: int, *, maybe_done: bool) -> ErrorInfo:
     message = crashed(child, end).message
     if maybe_done:
         hint = "it has side effects and may have happened: see whether it did, then resume to do it again"

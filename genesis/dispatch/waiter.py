@@ -21,10 +21,10 @@ from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
 from websockets.exceptions import WebSocketException
 
-from genesis.dispatch.child import Child, run_tag
+from genesis.dispatch.child import ChildFlowRun, run_tag
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 
-__all__ = ["Listener", "Waiter", "read_children"]
+__all__ = ["ChildListener", "Waiter", "read_children"]
 
 _log = logging.getLogger(__name__)
 _LEAF_ENDED = "genesis.leaf.ended"
@@ -38,7 +38,7 @@ _PAGE = 200
 """Most flow runs that the API gives at once."""
 
 
-class Listener(Protocol):
+class ChildListener(Protocol):
     """Is told of children. Called in the loop; it must not block."""
 
     def leaf_ended(self, child: UUID, path: str) -> None:
@@ -61,7 +61,9 @@ class Waiter:
         living: Gives the children that have not ended.
     """
 
-    def __init__(self, line: PrefectApi, run_id: str, listener: Listener, living: Callable[[], Sequence[Child]]):
+    def __init__(
+        self, line: PrefectApi, run_id: str, listener: ChildListener, living: Callable[[], Sequence[ChildFlowRun]]
+    ):
         self._line = line
         self._listener = listener
         self._living = living

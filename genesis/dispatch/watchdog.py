@@ -12,17 +12,17 @@ from prefect.client.schemas.responses import OrchestrationResult
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Completed, Crashed
 
-from genesis.dispatch.child import Child, allowance_s
+from genesis.dispatch.child import ChildFlowRun, allowance_s
 from genesis.dispatch.children import Children
-from genesis.dispatch.heartbeat_monitor import Losses
-from genesis.dispatch.pools import Pools
-from genesis.dispatch.retry_decision import End
-from genesis.engine.run_context import Session
+from genesis.dispatch.heartbeat_monitor import HeartbeatMonitor
+from genesis.dispatch.pools import AgentPools
+from genesis.dispatch.retry_decision import ChildEnd
+from genesis.engine.run_context import RunContext
 from genesis.model import ErrorInfo
 from genesis.prefect_api.claims import lost_message
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 
-__all__ = ["Oversight", "close_child", "stop_child"]
+__all__ = ["Watchdog", "close_child", "stop_child"]
 
 _log = logging.getLogger(__name__)
 _TICK_S = 1.0
@@ -37,7 +37,7 @@ _AWAY_LOOK_S = 5.0
 _STOP_S = 10.0
 
 
-class Oversight:
+class Watchdog:
     """Oversees the living children of a run.
 
     Args:
@@ -47,13 +47,15 @@ class Oversight:
         session: The run.
     """
 
-    def __init__(self, line: PrefectApi, pools: Pools, children: Children, session: Session):
+    def __init__(self, line: PrefectApi, pools: AgentPools, children: Children, session: RunContext):
         how = session.settings.pools
         self._line = line
         self._pools = pools
         self._children = children
         self._session = session
-        self._losses = Losses(line, lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + 3 * _TICK_S)
+        self._losses = HeartbeatMonitor(
+            line, lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + 3 * _TICK_S
+        )
         self._quiet_s = min(how.heartbeat_s, how.lost_after_s / 2)
         self._next: dict[str, float] = {}
         self._wake = asyncio.Event()
@@ -90,7 +92,7 @@ class Oversight:
     def _now(self) -> float:
         return self._line.clock()
 
-    def _living(self, *states: StateType) -> list[Child]:
+    def _living(self, *states: StateType) -> list[ChildFlowRun]:
         return [child for child in self._children.living.values() if child.state in states]
 
     def _due(self, what: str, pause_s: float) -> bool:
@@ -113,10 +115,10 @@ class Oversight:
             limit = self._limit(child)
             if limit is not None and now - child.state_at > limit[0] + grace_s:
                 await self._give_up(
-                    child, End(child.state, error=limit[1], all_fail=child.state is not StateType.RUNNING)
+                    child, ChildEnd(child.state, error=limit[1], all_fail=child.state is not StateType.RUNNING)
                 )
 
-    def _limit(self, child: Child) -> tuple[float, ErrorInfo] | None:
+    def _limit(self, child: ChildFlowRun) -> tuple[float, ErrorInfo] | None:
         """Say how long a child may stay as it is, and what it means when it stays longer."""
         if child.state is StateType.RUNNING:
             if child.current is None:
@@ -155,9 +157,9 @@ class Oversight:
             error = ErrorInfo(code="GEN-DISPATCH-NO-WORKER", message=reason, hint=hint)
             for child in suspects:
                 if child.pool == pool:
-                    await self._give_up(child, End(child.state, error=error, all_fail=True))
+                    await self._give_up(child, ChildEnd(child.state, error=error, all_fail=True))
 
-    async def _withdraw(self, child: Child) -> None:
+    async def _withdraw(self, child: ChildFlowRun) -> None:
         """Have the leaves of a child dispatched anew whose pool was deleted, and made again: nobody can take it."""
         try:
             flow_run = await self._line.once(lambda client: client.read_flow_run(child.id))
@@ -166,7 +168,7 @@ class Oversight:
             return
         if flow_run.work_queue_id is None and flow_run.state_type is StateType.SCHEDULED:
             why = f"pool {child.pool!r} was deleted and made again"
-            await self._give_up(child, End(StateType.CANCELLED, why, stale=True))
+            await self._give_up(child, ChildEnd(StateType.CANCELLED, why, stale=True))
 
     async def _lost(self) -> None:
         """Look after the workers of children that have said nothing for a while."""
@@ -186,7 +188,7 @@ class Oversight:
             if error is not None:
                 raise error
 
-    async def _crash(self, child: Child, why: str) -> None:
+    async def _crash(self, child: ChildFlowRun, why: str) -> None:
         """Fence a child whose worker is lost, and deal with its leaves; one that has ended after all is left alone."""
         _log.warning("a worker was lost", extra={"flow_run": str(child.id), "reason": why})
 
@@ -200,16 +202,16 @@ class Oversight:
             self._children.child_missing(child.id)
             return
         if fenced:
-            await self._children.finish(child, End(StateType.CRASHED, why, lost=True))
+            await self._children.finish(child, ChildEnd(StateType.CRASHED, why, lost=True))
 
-    async def _give_up(self, child: Child, end: End) -> None:
+    async def _give_up(self, child: ChildFlowRun, end: ChildEnd) -> None:
         """End a child from here: its leaves first, so that what it still does is not taken."""
         await self._children.finish(child, end)
         if child.ended:
             await stop_child(self._line, child)
 
 
-async def close_child(line: PrefectApi, child: Child) -> None:
+async def close_child(line: PrefectApi, child: ChildFlowRun) -> None:
     """End a child whose work is in the ledger, and that does not say so itself; one that has ended is left alone."""
 
     async def set_state(client: PrefectClient) -> None:
@@ -222,7 +224,7 @@ async def close_child(line: PrefectApi, child: Child) -> None:
             await line.call(set_state)
 
 
-async def stop_child(line: PrefectApi, child: Child) -> bool:
+async def stop_child(line: PrefectApi, child: ChildFlowRun) -> bool:
     """Tell a child to stop; says whether it was told to. One that nobody took ends at once."""
 
     async def set_state(client: PrefectClient) -> bool:

@@ -17,7 +17,7 @@ from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import RUN_IS_OVER, time_limit
 from genesis.engine.inputs import missing_outputs, resolved_inputs
 from genesis.engine.observers.telemetry import agent_call
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
 from genesis.foreign import read_safely
 from genesis.ledger import leaf_name
@@ -27,16 +27,16 @@ from genesis.model import (
     AgentProfile,
     Attempt,
     Cause,
-    CommandExecutor,
+    CommandSpec,
     ErrorInfo,
     ExecutorSpec,
     Leaf,
     Outcome,
-    PythonExecutor,
+    PythonSpec,
     TaskState,
 )
 from genesis.planning.proposal import PROPOSAL
-from genesis.resilience.degradation import StepDown, described, step_down
+from genesis.resilience.degradation import Degradation, described, step_down
 from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget
@@ -107,7 +107,7 @@ class LeafRun:
 
     def __init__(
         self,
-        session: Session,
+        session: RunContext,
         leaf: Leaf,
         outcomes: Mapping[int, Outcome],
         *,
@@ -183,7 +183,7 @@ class LeafRun:
         """
         leaf = self.leaf
         why = f"repeat {repeat} of {leaf.retries} was not made: too many tasks of this run fail at once"
-        step_down(StepDown("execution", "a repeat", "none", f"{leaf.path}: {why}"))
+        step_down(Degradation("execution", "a repeat", "none", f"{leaf.path}: {why}"))
         _log.warning("task %r: %s", leaf.path, why, extra={"event": "retry.refused", "task": leaf.path})
         error = self.outcome.error
         if error is not None:
@@ -324,11 +324,11 @@ class LeafRun:
         return self.outcome
 
 
-def _folder_of(spec: ExecutorSpec, session: Session) -> str:
+def _folder_of(spec: ExecutorSpec, session: RunContext) -> str:
     """Return the folder in which a function or a program works, since it may read anything there by a relative name.
 
     On workers it is none: their folders differ from host to host, and mean nothing to the run.
     """
-    if session.token is not None or not isinstance(spec, PythonExecutor | CommandExecutor):
+    if session.token is not None or not isinstance(spec, PythonSpec | CommandSpec):
         return ""
-    return str(Path.cwd() / (spec.cwd or "") if isinstance(spec, CommandExecutor) else Path.cwd())
+    return str(Path.cwd() / (spec.cwd or "") if isinstance(spec, CommandSpec) else Path.cwd())

@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from genesis.agents.contract import Result, Work
 from genesis.errors import TaskError
-from genesis.model import DeploymentExecutor
+from genesis.model import DeploymentSpec
 
 __all__ = ["DeploymentRunner"]
 
@@ -29,7 +29,7 @@ class DeploymentRunner:
         spec: Which deployment.
     """
 
-    def __init__(self, spec: DeploymentExecutor):
+    def __init__(self, spec: DeploymentSpec):
         self._name = spec.name
 
     async def execute(self, work: Work) -> Result:

@@ -13,18 +13,18 @@ from genesis.agents.deadline import RUN_IS_OVER
 from genesis.engine.attempts import error_info, fault_info
 from genesis.engine.budget import Spending
 from genesis.engine.ending import Ending, decide
-from genesis.engine.failover import OPEN, Detours, Turn
-from genesis.engine.leaf_backend import Place
+from genesis.engine.failover import OPEN, Failover, FailoverDecision
+from genesis.engine.leaf_backend import LeafBackend
 from genesis.engine.observers.telemetry import task_ended, task_span
-from genesis.engine.replanner import Answer, Growth
-from genesis.engine.run_context import Session
+from genesis.engine.replanner import Replanner, ReplanOutcome
+from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
 from genesis.ledger.control import Control
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.breakers import reset_command
-from genesis.schedule import Job, JobState, Limits, Scheduler, rank
+from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, rank
 
 __all__ = ["Driver"]
 
@@ -39,7 +39,7 @@ class _News:
 
     leaf: Leaf
     outcome: Outcome
-    answer: Answer | None = None
+    answer: ReplanOutcome | None = None
 
 
 class Driver:
@@ -52,7 +52,7 @@ class Driver:
         outcomes: Outcomes of an earlier execution that are kept, by leaf index. It is added to.
     """
 
-    def __init__(self, session: Session, control: Control, place: Place, outcomes: dict[int, Outcome]):
+    def __init__(self, session: RunContext, control: Control, place: LeafBackend, outcomes: dict[int, Outcome]):
         self.outcomes = outcomes
         self._session = session
         self._control = control
@@ -77,14 +77,14 @@ class Driver:
         self._working: set[asyncio.Task[None]] = set()
         self._considering: set[asyncio.Task[None]] = set()
         self._spending = Spending(session.program.budget, outcomes.values())
-        self._growth = Growth(session)
+        self._growth = Replanner(session)
         self._undecided = {index: outcomes.pop(index) for index in self._growth.undecided(outcomes)}
         self._scheduler = self._schedule()
         briefed = [index for index, outcome in outcomes.items() if outcome.state == "briefed"]
         self._scheduler.restore(outcomes.keys() - briefed)
         for index in briefed:
             self._scheduler.suspend(index)
-        self._detours = Detours(session, self._look_again)
+        self._detours = Failover(session, self._look_again)
         control.when_suspended(self._suspend)
 
     async def run(self) -> Ending:
@@ -139,13 +139,13 @@ class Driver:
     def _schedule(self) -> Scheduler:
         joins = self._growth.joins
         jobs = [
-            Job(0.0, leaf.after)
+            ScheduleJob(0.0, leaf.after)
             if leaf.index in joins
-            else Job(leaf.seconds, leaf.after, self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
+            else ScheduleJob(leaf.seconds, leaf.after, self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
             for leaf in self._leaves
         ]
         per_agent = {agent.name: agent.max_concurrency for agent in self._session.program.registry.agents}
-        limits = Limits(self._session.slots, per_agent)
+        limits = ScheduleLimits(self._session.slots, per_agent)
         return Scheduler(jobs, limits, rank(jobs, limits))
 
     @staticmethod
@@ -212,7 +212,7 @@ class Driver:
             self._conclude(leaf, outcome)
             return
         self._past[leaf.index] = outcome
-        self._put_back(Turn("later", leaf))
+        self._put_back(FailoverDecision("later", leaf))
 
     async def _written_down(self, leaf: Leaf, failed: Outcome) -> None:
         """Leave a leaf that no agent could do to a person."""
@@ -250,7 +250,7 @@ class Driver:
         self._work(self._considered(leaf, outcome), group, self._considering)
 
     async def _considered(self, leaf: Leaf, outcome: Outcome) -> None:
-        answer = Answer(changed=False)
+        answer = ReplanOutcome(changed=False)
         try:
             answer = await self._growth.consider(leaf, outcome, self._detours.tried(leaf))
         except GenesisError as fault:
@@ -307,7 +307,7 @@ class Driver:
             for leaf in left:
                 if leaf.index not in self._waiting:
                     self._waiting.add(leaf.index)
-                    self._tell_of(Turn("later", leaf))
+                    self._tell_of(FailoverDecision("later", leaf))
             for leaf in self._detours.given_up(left):
                 self._scheduler.hold(leaf.index)
                 self._give_up(leaf)
@@ -315,7 +315,7 @@ class Driver:
                 self._scheduler.block(agent)
                 self._blocked.add(agent)
 
-    def _put_back(self, turn: Turn) -> None:
+    def _put_back(self, turn: FailoverDecision) -> None:
         """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
         index = turn.leaf.index
         self._scheduler.hold(index)
@@ -332,7 +332,7 @@ class Driver:
             self._scheduler.reassign(index, turn.leaf.agent, at_once)
         self._scheduler.release(index)
 
-    def _tell_of(self, turn: Turn) -> None:
+    def _tell_of(self, turn: FailoverDecision) -> None:
         observer = self._session.observer
         if turn.kind == "other":
             observer.leaf_diverted(turn.leaf, "other", turn.leaf.note)

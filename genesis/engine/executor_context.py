@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from genesis.agents import Equipment, Executor, Maker, build_executor
+from genesis.agents import Executor, ExecutorContext, ExecutorFactory, build_executor
 from genesis.agents.functions import Functions
-from genesis.model import DeploymentExecutor, ExecutorSpec, Leaf, Program, RehearsalExecutor
+from genesis.model import DeploymentSpec, ExecutorSpec, Leaf, Program, RehearsalSpec
 from genesis.prefect_api.environment import child_environment, secret
 from genesis.settings import Settings
 
@@ -16,15 +16,15 @@ __all__ = ["equipment", "executors"]
 def _deployment(spec: ExecutorSpec) -> Executor:
     from genesis.engine.deployment import DeploymentRunner  # noqa: PLC0415  # Prefect, which `agents check` does without
 
-    if not isinstance(spec, DeploymentExecutor):
+    if not isinstance(spec, DeploymentSpec):
         raise TypeError(f"a deployment is made from its own spec, not from {spec.kind!r}")
     return DeploymentRunner(spec)
 
 
-def equipment(settings: Settings, functions: Functions | None = None) -> Equipment:
+def equipment(settings: Settings, functions: Functions | None = None) -> ExecutorContext:
     """Collect what executors may use on this machine."""
-    makers: dict[str, Maker] = {"deployment": _deployment}
-    return Equipment(
+    makers: dict[str, ExecutorFactory] = {"deployment": _deployment}
+    return ExecutorContext(
         settings=settings,
         environment=child_environment(),
         secrets=secret,
@@ -34,7 +34,7 @@ def equipment(settings: Settings, functions: Functions | None = None) -> Equipme
 
 
 def executors(
-    program: Program, tools: Equipment, *, rehearse: float | None, model: str | None
+    program: Program, tools: ExecutorContext, *, rehearse: float | None, model: str | None
 ) -> Callable[[Leaf], Executor]:
     """Return a function from a leaf to its executor; each kind of work has one executor for the whole run.
 
@@ -51,7 +51,7 @@ def executors(
         if key not in made:
             spec = program.profile(leaf.agent).executor_for(leaf.type, model=model)
             if rehearse is not None:
-                spec = RehearsalExecutor(kind="rehearsal", scale=rehearse)
+                spec = RehearsalSpec(kind="rehearsal", scale=rehearse)
             made[key] = build_executor(spec, tools)
         return made[key]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.model import ErrorInfo, Leaf, Outcome
 from genesis.resilience.taxonomy import meaning_of
 
-__all__ = ["OPEN", "Detours", "Turn"]
+__all__ = ["OPEN", "Failover", "FailoverDecision"]
 
 OPEN = "GEN-BREAKER-OPEN"
 _LOOK_S = 0.5
@@ -24,7 +24,7 @@ _LATER = {OPEN, "GEN-QUOTA"}
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class FailoverDecision:
     """What becomes of a leaf that could not be done."""
 
     kind: Literal["other", "later", "end"]
@@ -41,7 +41,7 @@ class _Way:
     waits_since: float | None = None
 
 
-class Detours:
+class Failover:
     """Chooses, and watches the agents' circuit breakers.
 
     A leaf goes to another agent where a runner-up of its routing can take it: not where a person chose the agent, not
@@ -55,7 +55,9 @@ class Detours:
         clock: Seconds that never go back.
     """
 
-    def __init__(self, session: Session, changed: Callable[[], None], *, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, session: RunContext, changed: Callable[[], None], *, clock: Callable[[], float] = time.monotonic
+    ):
         self._session = session
         self._changed = changed
         self._clock = clock
@@ -91,12 +93,12 @@ class Detours:
                 late.append(leaf)
         return late
 
-    def around(self, leaf: Leaf) -> Turn | None:
+    def around(self, leaf: Leaf) -> FailoverDecision | None:
         """Return a leaf whose agent's breaker is open to another agent, if there is one."""
         reason = f"{leaf.agent} is not called at present"
         return self._other(leaf, reason)
 
-    def after(self, leaf: Leaf, outcome: Outcome) -> Turn:
+    def after(self, leaf: Leaf, outcome: Outcome) -> FailoverDecision:
         """Say what becomes of a leaf that failed."""
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
         if self._session.breaker(leaf.agent) is not None and (error.code == OPEN or not self._admits(leaf.agent)):
@@ -105,14 +107,16 @@ class Detours:
             return self._later(leaf, error)
         self._way(leaf).tried.add(leaf.agent)
         if meaning_of(error.code).recovery not in _ELSEWHERE:
-            return Turn("end", leaf)
-        return self._other(leaf, f"{leaf.agent} failed: {error.code}: {error.message}"[:500]) or Turn("end", leaf)
+            return FailoverDecision("end", leaf)
+        return self._other(leaf, f"{leaf.agent} failed: {error.code}: {error.message}"[:500]) or FailoverDecision(
+            "end", leaf
+        )
 
     def tried(self, leaf: Leaf) -> frozenset[str]:
         """Return the agents that have tried a leaf in vain."""
         return frozenset(self._way(leaf).tried)
 
-    def _later(self, leaf: Leaf, error: ErrorInfo) -> Turn:
+    def _later(self, leaf: Leaf, error: ErrorInfo) -> FailoverDecision:
         """Say what becomes of a leaf that was not tried.
 
         What its own agent's breaker refused goes to another agent, or waits until that breaker is looked at anew. What
@@ -124,18 +128,18 @@ class Detours:
         if (turn := self.around(leaf)) is not None:
             return turn
         if self.given_up([leaf]):
-            return Turn("end", leaf)
+            return FailoverDecision("end", leaf)
         if not self._admits(leaf.agent):
-            return Turn("later", leaf)
+            return FailoverDecision("later", leaf)
         waited_s = self._clock() - (self._way(leaf).waits_since or 0.0)
         left_s = max(_LOOK_S, self._session.settings.resilience.wait_s - waited_s)
         return self._resting(leaf, min(error.retry_after_s or _LOOK_S, left_s))
 
-    def _resting(self, leaf: Leaf, seconds: float) -> Turn:
+    def _resting(self, leaf: Leaf, seconds: float) -> FailoverDecision:
         """Let a leaf rest, if it can go on before the run's deadline."""
         if seconds >= self._session.left_s:
-            return Turn("end", leaf)
-        return Turn("later", leaf, after_s=max(_LOOK_S, seconds))
+            return FailoverDecision("end", leaf)
+        return FailoverDecision("later", leaf, after_s=max(_LOOK_S, seconds))
 
     async def watch(self) -> None:
         """Look at the breakers again and again; those that are shared are read off the event loop."""
@@ -159,7 +163,7 @@ class Detours:
         trial = {agent for agent, breaker in known.items() if breaker.state != "closed" and closed_for[agent] <= 0}
         return closed_for, trial
 
-    def _other(self, leaf: Leaf, reason: str) -> Turn | None:
+    def _other(self, leaf: Leaf, reason: str) -> FailoverDecision | None:
         way, shut = self._way(leaf), self.open_agents()
         for agent in leaf.fallbacks:
             if agent in way.tried or agent in shut or agent == leaf.agent:
@@ -168,7 +172,9 @@ class Detours:
                 continue
             self.agents.add(agent)
             way.waits_since = None
-            return Turn("other", leaf.model_copy(update={"agent": agent, "note": f"{reason}; {agent} took it over"}))
+            return FailoverDecision(
+                "other", leaf.model_copy(update={"agent": agent, "note": f"{reason}; {agent} took it over"})
+            )
         return None
 
     def _shut(self, agent: str) -> None:

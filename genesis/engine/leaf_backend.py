@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
-from genesis.engine.task_runs import Node
+from genesis.engine.task_runs import GraphNode
 from genesis.model import Leaf, Outcome
 
-__all__ = ["Place"]
+__all__ = ["LeafBackend"]
 
 
-class Place(Protocol):
+class LeafBackend(Protocol):
     """Makes leaves final. Enter it inside the flow run, on the loop that runs the program."""
 
     grace_s: float
@@ -47,7 +47,7 @@ class Place(Protocol):
         """Begin no leaf for now, or go on; what runs ends as usual."""
         ...
 
-    def nodes(self) -> dict[int, Node]:
+    def nodes(self) -> dict[int, GraphNode]:
         """Name what stands for leaves in the UI's graph, by leaf index."""
         ...
 

@@ -17,13 +17,13 @@ from prefect.context import FlowRunContext
 from genesis.engine.attempts import fault_info
 from genesis.engine.driver import Driver
 from genesis.engine.ending import Ending
-from genesis.engine.leaf_backend import Place
-from genesis.engine.local_backend import LocalPlace
+from genesis.engine.leaf_backend import LeafBackend
+from genesis.engine.local_backend import LocalBackend
 from genesis.engine.observer import Observers
 from genesis.engine.observers.artifacts import Publisher, shown
 from genesis.engine.observers.progress import ProgressArtifact
-from genesis.engine.observers.run_journal import Chronicler
-from genesis.engine.run_context import Session
+from genesis.engine.observers.run_journal import RunJournal
+from genesis.engine.run_context import RunContext
 from genesis.engine.skipped_leaves import show_unrun
 from genesis.engine.task_runs import settled_task_runs
 from genesis.errors import GenesisError, ResourceError
@@ -33,14 +33,14 @@ from genesis.ledger.deliverables import deliverables, harmless, short_text, work
 from genesis.model import Outcome, Program, Run
 from genesis.report.markdown import escaped, plan_markdown, routing_rows, run_markdown
 from genesis.report.picture import Picture
-from genesis.resilience.degradation import StepDown, innermost, step_down
+from genesis.resilience.degradation import Degradation, innermost, step_down
 
-__all__ = ["MakePlace", "RunRecord", "run_leaves"]
+__all__ = ["BackendFactory", "RunRecord", "run_leaves"]
 
 _log = logging.getLogger(__name__)
 _MOST_REPORTS = 10
 
-MakePlace = Callable[[Session, dict[int, Outcome]], Place]
+BackendFactory = Callable[[RunContext, dict[int, Outcome]], LeafBackend]
 """Makes the place where the leaves of a session run; it sees the outcomes as they come in."""
 
 
@@ -53,7 +53,7 @@ class RunRecord:
         chronicler: Notes what happens, where that is to be kept; the session's observer tells it.
     """
 
-    def __init__(self, session: Session, ui_url: str | None, chronicler: Chronicler | None = None):
+    def __init__(self, session: RunContext, ui_url: str | None, chronicler: RunJournal | None = None):
         self._session = session
         self._chronicler = chronicler
         self._followed = False
@@ -92,7 +92,7 @@ class RunRecord:
         error = innermost(error)
         info = fault_info(error, self._session.run_id)
         _log.error("the run ended by a fault that nobody expected", extra={"reason": info.message}, exc_info=error)
-        step_down(StepDown("execution", "the run", "a saved state", info.message))
+        step_down(Degradation("execution", "the run", "a saved state", info.message))
         try:
             kept = await self._session.ledger.finished(self._session.program.leaves)
             return await self.ended(Ending("failed", info), kept | self.outcomes)
@@ -155,7 +155,9 @@ class RunRecord:
         )
 
 
-async def run_leaves(session: Session, control: Control, record: RunRecord, place: MakePlace = LocalPlace) -> Run:
+async def run_leaves(
+    session: RunContext, control: Control, record: RunRecord, place: BackendFactory = LocalBackend
+) -> Run:
     """Run the leaves of a session inside the current flow run, with its artifacts.
 
     Leaves that the ledger has as done are kept and not run again.
@@ -202,7 +204,7 @@ async def run_leaves(session: Session, control: Control, record: RunRecord, plac
     return run
 
 
-async def _in_graph(program: Program, outcomes: dict[int, Outcome], place: Place, record: RunRecord) -> None:
+async def _in_graph(program: Program, outcomes: dict[int, Outcome], place: LeafBackend, record: RunRecord) -> None:
     """Put the leaves that did not run into the UI's graph, and note what it lacks all the same."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -212,7 +214,7 @@ async def _in_graph(program: Program, outcomes: dict[int, Outcome], place: Place
     record.unshown = left_out if missing is None else left_out + missing
 
 
-async def _publish_plan(publisher: Publisher, session: Session, picture: Picture) -> None:
+async def _publish_plan(publisher: Publisher, session: RunContext, picture: Picture) -> None:
     """Publish the plan and its routing side by side: a server that hangs is waited for once."""
     program = session.program
     plan = plan_markdown(program, picture, rehearse=session.rehearse)

@@ -14,8 +14,8 @@ from prefect.states import Cancelled, Completed, Failed
 
 from genesis.agents.deadline import RUN_IS_OVER
 from genesis.engine.attempts import LeafRun, error_info
-from genesis.engine.run_context import Session
-from genesis.engine.task_runs import Node
+from genesis.engine.run_context import RunContext
+from genesis.engine.task_runs import GraphNode
 from genesis.engine.tasks import LeafTasks
 from genesis.errors import TaskTimeoutError
 from genesis.model import KEPT, ErrorInfo, Leaf, Outcome
@@ -23,7 +23,7 @@ from genesis.observability.instruments import REPEATS
 from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.retry import RetryBudget, RetryPolicy
 
-__all__ = ["LocalPlace"]
+__all__ = ["LocalBackend"]
 
 _log = logging.getLogger(__name__)
 _TIMED_OUT = "TimedOut"
@@ -33,7 +33,7 @@ _SETTLE_S = 1.0
 _SPECIAL_NAMES = {"cached": "Cached", "briefed": "Briefed"}
 
 
-class LocalPlace:
+class LocalBackend:
     """Runs the leaves of one session here.
 
     Args:
@@ -47,7 +47,7 @@ class LocalPlace:
 
     def __init__(
         self,
-        session: Session,
+        session: RunContext,
         outcomes: Mapping[int, Outcome],
         *,
         attempts: int = 0,
@@ -112,7 +112,7 @@ class LocalPlace:
     def suspend(self, suspended: bool) -> None:
         """Do nothing: every leaf that was given to this place has begun."""
 
-    def nodes(self) -> dict[int, Node]:
+    def nodes(self) -> dict[int, GraphNode]:
         """Name the task runs of this execution's leaves."""
         return {index: TaskRunResult(id=task_run) for index, task_run in self._task_runs.items()}
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 from genesis.model import Leaf, Outcome, Program, Run
-from genesis.resilience.degradation import StepDown, described, step_down
+from genesis.resilience.degradation import Degradation, described, step_down
 
-__all__ = ["Observer", "Observers", "Silent"]
+__all__ = ["NullObserver", "Observer", "Observers"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Observer(Protocol):
         """Say that the run ended."""
 
 
-class Silent:
+class NullObserver:
     """Watches nothing."""
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
@@ -89,4 +89,4 @@ class Observers:
                 _log.warning(
                     "%s failed and does not watch this run any longer", name, extra={"observer": name, "reason": reason}
                 )
-                step_down(StepDown("observing", "an observer", "no observer", reason))
+                step_down(Degradation("observing", "an observer", "no observer", reason))

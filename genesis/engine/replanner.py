@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from genesis.agents.brief import BriefExecutor
 from genesis.agents.threads import Threads
 from genesis.engine.attempts import LeafRun
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
 from genesis.model import Amendment, ErrorInfo, Leaf, Outcome, Plan, Task
 from genesis.pipeline import grown, plan_within, room_left, routed_group
@@ -26,7 +26,7 @@ from genesis.planning.structural import structural_problems
 from genesis.resilience.taxonomy import meaning_of
 from genesis.structure import outline, splits
 
-__all__ = ["Answer", "Growth"]
+__all__ = ["ReplanOutcome", "Replanner"]
 
 _log = logging.getLogger(__name__)
 _OWN_WORK = frozenset({"completed", "cached"})
@@ -36,14 +36,14 @@ _OTHERWISE = frozenset({"reroute", "replan", "fall_back", "wait"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReplanOutcome:
     """Whether the plan was changed for a leaf, and why not."""
 
     changed: bool
     why: str = ""
 
 
-class Growth:
+class Replanner:
     """Decides on amendments, and makes them.
 
     A task is not planned again where that could do harm or would not be what was asked for: where it changes something
@@ -51,7 +51,7 @@ class Growth:
     the run has had as many changes of this kind as it may.
     """
 
-    def __init__(self, session: Session):
+    def __init__(self, session: RunContext):
         self._session = session
         self._threads = Threads()
         self._one_at_a_time = asyncio.Lock()
@@ -72,7 +72,7 @@ class Growth:
         leaves = self._session.program.leaves
         return [index for index, outcome in outcomes.items() if self.considers(leaves[index], outcome)]
 
-    def unchanged(self, outcome: Outcome, answer: Answer) -> Outcome:
+    def unchanged(self, outcome: Outcome, answer: ReplanOutcome) -> Outcome:
         """Note on the outcome of a leaf why it did not change the plan."""
         if not answer.why:
             return outcome
@@ -80,7 +80,7 @@ class Growth:
         note = "; ".join(filter(None, (outcome.note, f"{what}: {answer.why}")))
         return outcome.model_copy(update={"note": note[:_LONGEST_NOTE]})
 
-    async def consider(self, leaf: Leaf, outcome: Outcome, tried: Collection[str]) -> Answer:
+    async def consider(self, leaf: Leaf, outcome: Outcome, tried: Collection[str]) -> ReplanOutcome:
         """Change the plan for a leaf that has ended, if there is something to change it to.
 
         Args:
@@ -96,18 +96,18 @@ class Growth:
                 await self._again(leaf, outcome) if outcome.state == "failed" else await self._more(leaf, outcome)
             )
             if amendment is None:
-                return Answer(changed=False)
+                return ReplanOutcome(changed=False)
             async with self._one_at_a_time:
                 return await self._in_force(amendment, tried)
         except (PlanningError, PlanInvalidError) as refused:
             more = {"task": leaf.path, "code": refused.code}
             _log.info("the plan is not changed for %r: %s", leaf.path, refused.message, extra=more)
-            return Answer(changed=False, why=refused.message)
+            return ReplanOutcome(changed=False, why=refused.message)
         except GenesisError:
             raise
         except Exception as error:  # noqa: BLE001  # a boundary: without a change the run goes on as it was planned
             _log.exception("changing the plan for %r failed", leaf.path)
-            return Answer(changed=False, why=f"{type(error).__name__}: {error}"[:300])
+            return ReplanOutcome(changed=False, why=f"{type(error).__name__}: {error}"[:300])
 
     async def gathered(self, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> Outcome:
         """Return a leaf the result of its group, all of which is done, and write it down.
@@ -232,7 +232,7 @@ class Growth:
             number=1, kind=kind, task=leaf.path, group=group, reason=reason, outcome=outcome, at=self._session.now()
         )
 
-    async def _in_force(self, amendment: Amendment, tried: Collection[str]) -> Answer:
+    async def _in_force(self, amendment: Amendment, tried: Collection[str]) -> ReplanOutcome:
         """Check an amendment against the plan as it is now, write it down, and let it count.
 
         Raises:
@@ -253,7 +253,7 @@ class Growth:
         course.program, course.amendments = program, (*course.amendments, amendment)
         self.joins = self._read_joins()
         _log.warning("%r: %s", amendment.task, _note(amendment), extra={"task": amendment.task, "kind": amendment.kind})
-        return Answer(changed=True)
+        return ReplanOutcome(changed=True)
 
     def _named(self, amendment: Amendment) -> Amendment:
         course = self._session.course

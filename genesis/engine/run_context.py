@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from genesis.agents.contract import Executor
-from genesis.engine.observer import Observer, Silent
+from genesis.engine.observer import NullObserver, Observer
 from genesis.ledger import Ledger
 from genesis.ledger.program_state import ProgramState
 from genesis.model import Attempt, Leaf, Outcome, Program
@@ -22,11 +22,11 @@ from genesis.resilience.quotas import Quotas
 from genesis.settings import Settings
 from genesis.validation import Probe
 
-__all__ = ["Session"]
+__all__ = ["RunContext"]
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class RunContext:
     """One execution of a run, first or resumed."""
 
     course: ProgramState
@@ -43,7 +43,7 @@ class Session:
     """Scale of a rehearsal; None for real work."""
     planner_model: str | None = None
     """Language model of `llm` executors."""
-    observer: Observer = field(default_factory=Silent)
+    observer: Observer = field(default_factory=NullObserver)
     now: Callable[[], datetime] = utc_now
     deployed: bool = False
     """Whether another worker may take over the run when this process dies."""

@@ -26,7 +26,7 @@ from genesis.fleet.automations import ALIVE_EVENT
 from genesis.ledger import Ledger, Owner, RunLock
 from genesis.ledger.control import Control
 
-__all__ = ["SUPERSEDED", "Custody", "owner_here", "take_turn"]
+__all__ = ["SUPERSEDED", "RunLease", "owner_here", "take_turn"]
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 1.0
@@ -46,7 +46,7 @@ def _leave() -> NoReturn:
     os._exit(SUPERSEDED)
 
 
-class Custody:
+class RunLease:
     """Holds a run for as long as its leaves run. Enter it inside the flow run that orchestrates.
 
     Two processes can come to orchestrate one run when the first was taken for dead. The last one to begin has it: the

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from prefect.client.schemas.objects import TaskRunResult
 
-from genesis.engine.task_runs import Node, tell_task_run
+from genesis.engine.task_runs import GraphNode, tell_task_run
 from genesis.model import Outcome, Program
 
 __all__ = ["show_unrun"]
@@ -21,8 +21,8 @@ _STATES = ("skipped", "cancelled")
 
 
 def show_unrun(
-    program: Program, outcomes: Mapping[int, Outcome], nodes: Mapping[int, Node], flow_run_id: UUID
-) -> tuple[dict[int, Node], int]:
+    program: Program, outcomes: Mapping[int, Outcome], nodes: Mapping[int, GraphNode], flow_run_id: UUID
+) -> tuple[dict[int, GraphNode], int]:
     """Show skipped and cancelled leaves in the graph of a flow run, the first of them in document order.
 
     Args:

@@ -36,11 +36,11 @@ from prefect.utilities.engine import emit_task_run_state_change_event
 
 from genesis.model import Leaf, Outcome, Program, TaskState
 
-__all__ = ["Node", "missing_task_runs", "settled_task_runs", "tell_task_run"]
+__all__ = ["GraphNode", "missing_task_runs", "settled_task_runs", "tell_task_run"]
 
 _log = logging.getLogger(__name__)
 
-Node = TaskRunResult | FlowRunResult
+GraphNode = TaskRunResult | FlowRunResult
 """What stands for a leaf in the graph."""
 
 _FEW = 100
@@ -63,7 +63,7 @@ _TYPES: Mapping[TaskState, StateType] = {
 
 
 async def settled_task_runs(
-    program: Program, outcomes: Mapping[int, Outcome], nodes: Mapping[int, Node], flow_run_id: UUID
+    program: Program, outcomes: Mapping[int, Outcome], nodes: Mapping[int, GraphNode], flow_run_id: UUID
 ) -> int | None:
     """Wait until the API has the task runs of a large run as final; tell again what does not arrive.
 
@@ -123,7 +123,7 @@ async def missing_task_runs(client: PrefectClient, identities: Iterable[UUID]) -
     return missing
 
 
-def tell_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, Node], flow_run_id: UUID) -> None:
+def tell_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, GraphNode], flow_run_id: UUID) -> None:
     """Tell the server of a leaf's task run in its final state, by one event.
 
     Args:

@@ -15,7 +15,7 @@ __all__ = [
     "MARK",
     "WORKER_TYPE",
     "Fleet",
-    "Pool",
+    "PoolSpec",
     "deployment_name",
     "fleet_of",
     "mark_of",
@@ -37,7 +37,7 @@ _LONGEST_TEXT = 300
 Isolation = Literal["process", "thread"]
 
 
-class Pool(Model):
+class PoolSpec(Model):
     """A work pool as it should be."""
 
     name: str
@@ -58,7 +58,7 @@ class Pool(Model):
 class Fleet(Model):
     """All work pools, the orchestrating one first, then as the registry has the agents."""
 
-    pools: tuple[Pool, ...]
+    pools: tuple[PoolSpec, ...]
     project: str = ""
     """Name of the project that they are of; several projects can have pools on one server."""
     named: bool = False
@@ -70,7 +70,7 @@ class Fleet(Model):
         return self.project if self.named else "default"
 
     @property
-    def agent_pools(self) -> tuple[Pool, ...]:
+    def agent_pools(self) -> tuple[PoolSpec, ...]:
         """The pools that serve agents."""
         return tuple(pool for pool in self.pools if pool.agents)
 
@@ -114,7 +114,7 @@ def fleet_of(registry: Registry, *, orchestrators: int, project: str = "") -> Fl
             f"the agents' pools cannot be made: {'; '.join(problems)}",
             hint="give the agent another `pool` in the agents file",
         )
-    whole = Pool(
+    whole = PoolSpec(
         name=orchestrator_pool(registry.project),
         description=f"Orchestrating runs, pre-flight checks and housekeeping {mark_of(project)}",
         isolation="process",
@@ -124,11 +124,11 @@ def fleet_of(registry: Registry, *, orchestrators: int, project: str = "") -> Fl
     return Fleet(pools=pools, project=project, named=registry.project is not None)
 
 
-def _pool(name: str, agents: list[AgentProfile], project: str) -> Pool:
+def _pool(name: str, agents: list[AgentProfile], project: str) -> PoolSpec:
     says = "; ".join(f"{agent.name}: {agent.description}".removesuffix(": ") for agent in agents)
     text = " ".join(says.split())
     short = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1].rstrip()}…"
-    return Pool(
+    return PoolSpec(
         name=name,
         description=f"{short} {mark_of(project)}",
         isolation="thread" if all(map(_only_waits, agents)) else "process",

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from genesis.errors import RunError
 from genesis.fleet.automations import AutomationSpec
-from genesis.fleet.desired import WORKER_TYPE, Fleet, Pool, owner_of
+from genesis.fleet.desired import WORKER_TYPE, Fleet, PoolSpec, owner_of
 from genesis.fleet.template import Template, merged, template_for
 from genesis.model.base import Model
 
@@ -164,7 +164,7 @@ def _is_anothers(pool: SeenPool | None, fleet: Fleet) -> bool:
     return pool is not None and pool.owner not in (None, "", fleet.project)
 
 
-def _created(pool: Pool, base: Template) -> Change:
+def _created(pool: PoolSpec, base: Template) -> Change:
     values = {
         "type": WORKER_TYPE,
         "description": pool.description,
@@ -176,7 +176,7 @@ def _created(pool: Pool, base: Template) -> Change:
     return Change(action="create", kind="pool", name=pool.name, fields=fields, values=values)
 
 
-def _updated(pool: Pool, found: SeenPool, base: Template, notes: list[str]) -> Change | None:
+def _updated(pool: PoolSpec, found: SeenPool, base: Template, notes: list[str]) -> Change | None:
     """Bring a pool up to date: all of it where it is of our type, else the limit alone, and only where it was ours."""
     values: dict[str, Any] = {}
     fields: list[Field] = []
@@ -267,7 +267,7 @@ def _removed(fleet: Fleet, seen: SeenServer, prune: bool, notes: list[str]) -> I
                 f"pool {pool.name!r} is of an agent that is gone, and kept while it has {busy} unfinished runs"
             )
         else:
-            name = Pool(name=pool.name, description="", isolation="process", concurrency_limit=1).deployment
+            name = PoolSpec(name=pool.name, description="", isolation="process", concurrency_limit=1).deployment
             on = seen.deployed_on.get(f"agent_task/{name}", pool.name)
             if f"agent_task/{name}" in seen.deployments and name not in deployments and on == pool.name:
                 yield Change(action="delete", kind="deployment", name=f"agent_task/{name}")

@@ -16,12 +16,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 
 from genesis.engine.executor_context import equipment, executors
-from genesis.engine.local_backend import LocalPlace
+from genesis.engine.local_backend import LocalBackend
 from genesis.engine.observer import Observers
 from genesis.engine.observers.breaker_events import announced
 from genesis.engine.observers.log import LogObserver
 from genesis.engine.observers.run_logs import lines_in_ui
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.errors import RunError, UsageError
 from genesis.flows.lane import Lane
 from genesis.ledger import Header, Ledger, open_store, parse_amendments, parse_header
@@ -38,7 +38,7 @@ from genesis.resilience.retry import RetryBudget
 from genesis.resilience.scope import agent_scopes
 from genesis.settings import Settings
 
-__all__ = ["Order", "Worked", "waited_s", "work_on"]
+__all__ = ["Order", "OrderResult", "waited_s", "work_on"]
 
 _KEPT_PROGRAMS = 8
 
@@ -80,7 +80,7 @@ def waited_s(flow_run: FlowRun) -> float:
     return max(0.0, (flow_run.state.timestamp - flow_run.created).total_seconds())
 
 
-class Worked(NamedTuple):
+class OrderResult(NamedTuple):
     """What came of an order."""
 
     ended: list[Outcome]
@@ -91,7 +91,7 @@ class Worked(NamedTuple):
     """Whether leaves were left out because the run was suspended."""
 
 
-async def work_on(order: Order, settings: Settings) -> Worked:
+async def work_on(order: Order, settings: Settings) -> OrderResult:
     """Run leaves, and leave each outcome as an attempt in the ledger before the next one starts.
 
     When all are done, whoever orchestrates may have others of the same agent for it, which it does as well.
@@ -115,7 +115,7 @@ async def work_on(order: Order, settings: Settings) -> Worked:
     session = _session(course, header, ledger, order, settings)
     store = store_of(settings.resilience, settings.home)
     budget = RetryBudget(len(program.leaves), store=store, name=order.run_id)
-    place = LocalPlace(session, outcomes, attempts=order.attempt - 1, budget=budget)
+    place = LocalBackend(session, outcomes, attempts=order.attempt - 1, budget=budget)
     with bound(correlation_id=session.correlation_id, run_id=session.run_id), lines_in_ui(settings):
         async with announced(session), place:
             worked = await _worked(session, order, leaves, outcomes, place)
@@ -126,26 +126,26 @@ async def work_on(order: Order, settings: Settings) -> Worked:
                 outcomes |= await _upstream(ledger, program, leaves, outcomes)
                 with bound(traceparent=further.trace):
                     more = await _worked(session, order, leaves, outcomes, place)
-                worked = Worked(worked.ended + more.ended, worked.wanted + more.wanted, more.suspended)
+                worked = OrderResult(worked.ended + more.ended, worked.wanted + more.wanted, more.suspended)
             await lane.close()
     return worked
 
 
-def _is_done(worked: Worked) -> bool:
+def _is_done(worked: OrderResult) -> bool:
     """Whether all leaves so far are done, so that others can be taken on."""
     return len(worked.ended) == worked.wanted and all(outcome.state in KEPT for outcome in worked.ended)
 
 
 async def _worked(
-    session: Session, order: Order, leaves: Sequence[Leaf], outcomes: dict[int, Outcome], place: LocalPlace
-) -> Worked:
+    session: RunContext, order: Order, leaves: Sequence[Leaf], outcomes: dict[int, Outcome], place: LocalBackend
+) -> OrderResult:
     """Run leaves one after the other; those that come after one that failed are left out."""
     ended: list[Outcome] = []
     for leaf in leaves:
         if not _may_start(session, leaf, outcomes):
             continue
         if await session.ledger.suspended():
-            return Worked(ended, len(leaves), suspended=True)
+            return OrderResult(ended, len(leaves), suspended=True)
         outcome = await place.run(leaf)
         _stop_if_cancelled()
         ended.append(outcome)
@@ -153,10 +153,10 @@ async def _worked(
         _tell(order, outcome)
         if outcome.state in KEPT:
             outcomes[leaf.index] = outcome
-    return Worked(ended, len(leaves), suspended=False)
+    return OrderResult(ended, len(leaves), suspended=False)
 
 
-def _may_start(session: Session, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> bool:
+def _may_start(session: RunContext, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> bool:
     """Whether all that a leaf comes after is done; for a work order, a work order is enough."""
     enough = KEPT if session.is_brief(leaf) else FINISHED
     return all(source in outcomes and outcomes[source].state in enough for source in leaf.after)
@@ -227,13 +227,13 @@ async def _upstream(
     return {source: outcome for source, outcome in read.items() if outcome is not None}
 
 
-def _session(course: ProgramState, header: Header, ledger: Ledger, order: Order, settings: Settings) -> Session:
+def _session(course: ProgramState, header: Header, ledger: Ledger, order: Order, settings: Settings) -> RunContext:
     """Equip the work as the run was started: with its model, its rehearsal and its modules."""
     llm = settings.llm.model_copy(update={"model": header.llm})
     settings = settings.model_copy(update={"llm": llm})
     sys.path += [folder for folder in header.python_path if folder not in sys.path]
     works = header.rehearse is None
-    return Session(
+    return RunContext(
         course=course,
         ledger=ledger,
         correlation_id=header.correlation_id,

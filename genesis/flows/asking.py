@@ -18,13 +18,13 @@ from genesis.planning import load_plan
 from genesis.routing import load_registry
 from genesis.settings import RunSettings, Settings
 
-__all__ = ["Asked"]
+__all__ = ["RunRequest"]
 
 _PLAYBOOKS = Path("deployments/playbooks")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunRequest:
     """The parameters of `orchestrate`; their meaning is told there."""
 
     request: str | None

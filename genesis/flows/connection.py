@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
-from genesis.server import Api, ensure_api
+from genesis.server import ApiEndpoint, ensure_api
 from genesis.settings import Settings
 
 __all__ = ["connected", "interruptible", "prefect_api"]
 
 
 @contextmanager
-def connected(api: Api) -> Iterator[None]:
+def connected(api: ApiEndpoint) -> Iterator[None]:
     """Use an API. A configured one is used as it is, with the key that belongs to it."""
     if not api.embedded:
         yield
@@ -25,7 +25,7 @@ def connected(api: Api) -> Iterator[None]:
 
 
 @contextmanager
-def prefect_api(settings: Settings | None = None) -> Iterator[Api]:
+def prefect_api(settings: Settings | None = None) -> Iterator[ApiEndpoint]:
     """Use the configured Prefect API, else the embedded server, which is started where it does not run.
 
     Call a flow of your own inside it: without an API, Prefect would start a server for that call alone.

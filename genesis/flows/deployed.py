@@ -9,7 +9,7 @@ from prefect.context import FlowRunContext
 
 from genesis.errors import RunError
 from genesis.flows.agent_work import Order, waited_s, work_on
-from genesis.flows.asking import Asked
+from genesis.flows.asking import RunRequest
 from genesis.flows.deployed_run import check_asked, ended_state, run_asked
 from genesis.flows.retention import purge
 from genesis.settings import Settings
@@ -45,7 +45,7 @@ async def orchestrate(
         correlation_id: Id that ties this run to what asked for it; a new one where it is missing.
         tenant: For whom it is: runs that wait are taken in turn by tenant.
     """
-    asked = Asked(request, plan, vars or {}, llm, budget, slots, correlation_id, tenant)
+    asked = RunRequest(request, plan, vars or {}, llm, budget, slots, correlation_id, tenant)
     with logged("orchestrator"):
         return await run_asked(asked)
 
@@ -70,7 +70,7 @@ async def preflight(
         budget: Hard limits on what a run may spend: usd, tokens.
         slots: Tasks at once over all agents.
     """
-    return await check_asked(Asked(request, plan, vars or {}, llm, budget, slots, None))
+    return await check_asked(RunRequest(request, plan, vars or {}, llm, budget, slots, None))
 
 
 @flow(name="agent_task", validate_parameters=False, persist_result=False, log_prints=False)

@@ -18,12 +18,12 @@ from prefect.states import Completed, Failed
 from genesis.dispatch.retry_decision import SUSPENDED
 from genesis.engine.observers.run_events import told_refusal
 from genesis.errors import RunError
-from genesis.flows.asking import Asked
+from genesis.flows.asking import RunRequest
 from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.flows.orchestrate import final_state
 from genesis.flows.preflight import publish_report
 from genesis.flows.signals import StopSignals
-from genesis.ledger import Ledger, Store, new_run_id, open_store
+from genesis.ledger import Ledger, LedgerStore, new_run_id, open_store
 from genesis.ledger.control import Control
 from genesis.ledger.history import open_ledger
 from genesis.model import KEPT, Outcome, Run
@@ -52,7 +52,7 @@ def run_id_of(flow_run: FlowRun) -> str:
     return new_run_id(flow_run.created, token)
 
 
-async def ledger_of(flow_run: FlowRun, store: Store, settings: Settings) -> Ledger:
+async def ledger_of(flow_run: FlowRun, store: LedgerStore, settings: Settings) -> Ledger:
     """Open the ledger that belongs to a flow run; one that is still to begin where it has none.
 
     Raises:
@@ -90,7 +90,7 @@ async def _is_former(ledger: Ledger, flow_run: FlowRun) -> bool:
     return digits[:_TOKEN_CHARACTERS] != flow_run.id.hex[:_TOKEN_CHARACTERS]
 
 
-async def run_asked(asked: Asked) -> object:
+async def run_asked(asked: RunRequest) -> object:
     """Run what is asked for on the pools, inside the current flow run; a retry goes on where the last try was.
 
     Returns:
@@ -137,7 +137,7 @@ async def _is_cancelled(flow_run: FlowRun) -> bool:
     return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
-async def _started_or_resumed(asked: Asked, launch: Launch, flow_run: FlowRun) -> Run:
+async def _started_or_resumed(asked: RunRequest, launch: Launch, flow_run: FlowRun) -> Run:
     ledger = await ledger_of(flow_run, await open_store(), launch.settings)
     run_id = ledger.run_id
     if await ledger.exists():
@@ -150,7 +150,7 @@ async def _started_or_resumed(asked: Asked, launch: Launch, flow_run: FlowRun) -
     return await start_run(program, launch, run_id, flow_run_id=flow_run.id)
 
 
-async def check_asked(asked: Asked) -> object:
+async def check_asked(asked: RunRequest) -> object:
     """Plan and check what is asked for; nothing runs.
 
     Returns:

@@ -16,12 +16,12 @@ from prefect.context import FlowRunContext
 from genesis.agents import LocalProbe
 from genesis.agents.functions import Functions
 from genesis.engine.executor_context import equipment, executors
-from genesis.engine.leaf_backend import Place
-from genesis.engine.lifecycle import MakePlace
-from genesis.engine.local_backend import LocalPlace
-from genesis.engine.observer import Observer, Silent
-from genesis.engine.observers.watch import Mend
-from genesis.engine.run_context import Session
+from genesis.engine.leaf_backend import LeafBackend
+from genesis.engine.lifecycle import BackendFactory
+from genesis.engine.local_backend import LocalBackend
+from genesis.engine.observer import NullObserver, Observer
+from genesis.engine.observers.watch import RestartServer
+from genesis.engine.run_context import RunContext
 from genesis.engine.run_lease import take_turn
 from genesis.errors import RunError
 from genesis.flows.orchestrate import orchestrate
@@ -55,13 +55,13 @@ class Launch:
     settings: Settings
     rehearse: float | None = None
     """Scale of a rehearsal; None for real work."""
-    observer: Observer = field(default_factory=Silent)
+    observer: Observer = field(default_factory=NullObserver)
     control: Control | None = None
     functions: Functions | None = None
     """Functions of this process that cannot be imported."""
     python_path: tuple[str, ...] = ()
     """Folders where `python` executors find the team's own modules, after all others."""
-    mend: Mend | None = None
+    mend: RestartServer | None = None
     """Brings the Prefect server back when it has gone."""
     pools: bool = False
     """Dispatch the leaves to the work pools of their agents."""
@@ -219,7 +219,7 @@ async def _execute(course: ProgramState, header: Header, ledger: Ledger, launch:
     settings = launch.settings
     sys.path += [folder for folder in header.python_path if folder not in sys.path]
     tools = equipment(settings, launch.functions)
-    session = Session(
+    session = RunContext(
         course=course,
         ledger=ledger,
         correlation_id=header.correlation_id,
@@ -238,7 +238,7 @@ async def _execute(course: ProgramState, header: Header, ledger: Ledger, launch:
         scopes=agent_scopes(header.registry.agents, header.code_folders, settings.resilience.share),
         probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),
     )
-    place = _pools(launch.say) if launch.pools else LocalPlace
+    place = _pools(launch.say) if launch.pools else LocalBackend
     ledger.reserve.hold(len(course.program.leaves))
     try:
         return await orchestrate(session, launch.control or Control(), launch.mend, place)
@@ -246,14 +246,14 @@ async def _execute(course: ProgramState, header: Header, ledger: Ledger, launch:
         ledger.reserve.drop()
 
 
-def _pools(say: Callable[[str], None]) -> MakePlace:
+def _pools(say: Callable[[str], None]) -> BackendFactory:
     """Make the place on the pools, inside the flow run that orchestrates."""
-    from genesis.dispatch import PoolPlace  # noqa: PLC0415  # only where there are pools
+    from genesis.dispatch import PoolBackend  # noqa: PLC0415  # only where there are pools
 
-    def place(session: Session, outcomes: dict[int, Outcome]) -> Place:
+    def place(session: RunContext, outcomes: dict[int, Outcome]) -> LeafBackend:
         context = FlowRunContext.get()
         if context is None or context.flow_run is None:
             raise RunError("leaves are dispatched to pools from a flow run only")
-        return PoolPlace(session, context.flow_run.id, outcomes, say=say)
+        return PoolBackend(session, context.flow_run.id, outcomes, say=say)
 
     return place

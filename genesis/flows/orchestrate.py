@@ -21,18 +21,18 @@ from prefect.utilities.urls import url_for
 
 from genesis.engine.attempts import error_info
 from genesis.engine.ending import Ending
-from genesis.engine.lifecycle import MakePlace, RunRecord, run_leaves
-from genesis.engine.local_backend import LocalPlace
+from genesis.engine.lifecycle import BackendFactory, RunRecord, run_leaves
+from genesis.engine.local_backend import LocalBackend
 from genesis.engine.observer import Observers
 from genesis.engine.observers.breaker_events import announced
 from genesis.engine.observers.log import LogObserver
 from genesis.engine.observers.run_events import told_run
-from genesis.engine.observers.run_journal import Chronicler
+from genesis.engine.observers.run_journal import RunJournal
 from genesis.engine.observers.run_logs import lines_in_ui
 from genesis.engine.observers.telemetry import RehearsalMetrics, RunMetrics, run_ended, run_span
-from genesis.engine.observers.watch import Mend, ServerWatch
-from genesis.engine.run_context import Session
-from genesis.engine.run_lease import Custody
+from genesis.engine.observers.watch import RestartServer, ServerWatch
+from genesis.engine.run_context import RunContext
+from genesis.engine.run_lease import RunLease
 from genesis.errors import GenesisError, PlanInvalidError, ResourceError, RunError, ServiceError
 from genesis.flows.preflight import run_preflight
 from genesis.ledger.control import Control
@@ -51,7 +51,7 @@ _OF_THE_API = (httpx.HTTPError, PrefectException)
 
 
 async def orchestrate(
-    session: Session, control: Control, mend: Mend | None = None, place: MakePlace = LocalPlace
+    session: RunContext, control: Control, mend: RestartServer | None = None, place: BackendFactory = LocalBackend
 ) -> Run:
     """Run a session: in a flow run of its own, or inside the flow run that calls this.
 
@@ -131,7 +131,7 @@ async def _connected(clients: AsyncExitStack) -> AsyncClientContext:
 
 
 async def _created(
-    client: PrefectClient, whole_run: Flow[Any, Any], session: Session, parameters: dict[str, str]
+    client: PrefectClient, whole_run: Flow[Any, Any], session: RunContext, parameters: dict[str, str]
 ) -> FlowRun:
     """Create the flow run. Its tags stay on it: inherited by task runs, each would ask for concurrency slots.
 
@@ -150,17 +150,17 @@ async def _created(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _name(session: Session) -> str:
+def _name(session: RunContext) -> str:
     rehearsal = "rehearsal · " if session.rehearse is not None else ""
     return f"{session.run_id} · {rehearsal}{' '.join(session.program.request.split())[:80]}"
 
 
-def _tags(session: Session) -> list[str]:
+def _tags(session: RunContext) -> list[str]:
     rehearsal = ["rehearsal"] if session.rehearse is not None else []
     return [*session.tags, *rehearsal]
 
 
-async def _marked(context: FlowRunContext, session: Session) -> None:
+async def _marked(context: FlowRunContext, session: RunContext) -> None:
     """Return a flow run that someone else has made the name and the tags of its run."""
     if context.flow_run is None or not isinstance(context.client, PrefectClient):
         return
@@ -168,16 +168,16 @@ async def _marked(context: FlowRunContext, session: Session) -> None:
     await context.client.update_flow_run(context.flow_run.id, name=_name(session), tags=sorted(tags))
 
 
-async def _in_flow_run(session: Session, control: Control, place: MakePlace) -> Run:
-    async with told_run(session, pools=place is not LocalPlace) as events:
+async def _in_flow_run(session: RunContext, control: Control, place: BackendFactory) -> Run:
+    async with told_run(session, pools=place is not LocalBackend) as events:
         return await _recorded(replace(session, observer=Observers(session.observer, events)), control, place)
 
 
-async def _recorded(session: Session, control: Control, place: MakePlace) -> Run:
+async def _recorded(session: RunContext, control: Control, place: BackendFactory) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
     told = LogObserver(session.run_id, session.correlation_id, rehearsal=session.rehearse)
-    chronicler = Chronicler.of(session)
+    chronicler = RunJournal.of(session)
     counts = RunMetrics() if session.rehearse is None else RehearsalMetrics()
     session = replace(session, observer=Observers(session.observer, counts, told, chronicler))
     record = RunRecord(session, url, chronicler)
@@ -195,14 +195,14 @@ async def _recorded(session: Session, control: Control, place: MakePlace) -> Run
         return await record.broken(error)
 
 
-async def _checked_and_run(session: Session, control: Control, place: MakePlace, record: RunRecord) -> Run:
+async def _checked_and_run(session: RunContext, control: Control, place: BackendFactory, record: RunRecord) -> Run:
     report = await run_preflight(session.program, session.settings, session.probe)
     try:
         refuse_invalid(report)
     except PlanInvalidError as error:
         known = await session.ledger.known(session.program.leaves)  # a resume that is refused loses nothing
         return await record.ended(Ending("failed", error_info(error), report.errors), known)
-    async with announced(session), Custody(session.ledger, control, alive=session.deployed):
+    async with announced(session), RunLease(session.ledger, control, alive=session.deployed):
         return await run_leaves(session, control, record, place)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from prefect.context import FlowRunContext
 
 from genesis.agents import functions_of
-from genesis.engine.observer import Observer, Silent
+from genesis.engine.observer import NullObserver, Observer
 from genesis.flows.connection import connected
 from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.model import Program, Run
@@ -75,7 +75,7 @@ def _launch(
     settings = settings or Settings()
     if slots is not None:
         settings = settings.model_copy(update={"run": settings.run.model_copy(update={"slots": slots})})
-    return Launch(settings, rehearse, observer or Silent(), functions=functions_of(functions))
+    return Launch(settings, rehearse, observer or NullObserver(), functions=functions_of(functions))
 
 
 async def _anywhere(launch: Launch, start: Callable[[Launch], Awaitable[Run]]) -> Run:

@@ -13,10 +13,10 @@ from genesis.engine.observers.artifacts import Publisher, shown
 from genesis.engine.observers.run_events import tell_housekeeping
 from genesis.errors import RunError, UsageError
 from genesis.flows.deployed_run import ledger_of
-from genesis.ledger import Store, open_store
+from genesis.ledger import LedgerStore, open_store
 from genesis.ledger.history import open_ledger
 from genesis.report.markdown import escaped
-from genesis.retention import Left, Purge, Purging, before_days, purge_storage, size_text
+from genesis.retention import KeptItem, Purge, Purging, before_days, purge_storage, size_text
 from genesis.retention.flow_runs import purge_flow_runs
 from genesis.settings import Settings
 
@@ -60,7 +60,7 @@ async def purge(keep_days: int, *, dry_run: bool, flow_runs: bool = False) -> ob
     return Failed(message=found.message()) if found.failed else Completed(message=found.message())
 
 
-async def _is_open(store: Store, settings: Settings, known: dict[str, bool], flow_run: FlowRun) -> bool:
+async def _is_open(store: LedgerStore, settings: Settings, known: dict[str, bool], flow_run: FlowRun) -> bool:
     """Whether a flow run is of a run that its ledger says has not ended; one without a ledger has.
 
     Args:
@@ -108,7 +108,7 @@ def housekeeping_markdown(found: Purge) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _line(left: Left) -> str:
+def _line(left: KeptItem) -> str:
     return f"{_TITLES[left.kind]}: {escaped(left.name)}: {escaped(left.why)}"
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from genesis.agents.forked import reset_signals_in_forked_children
-from genesis.engine.observer import Silent
+from genesis.engine.observer import NullObserver
 from genesis.ledger.control import Control
 from genesis.model import Outcome, Program, Run
 
@@ -17,7 +17,7 @@ __all__ = ["StopSignals"]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class StopSignals(Silent):
+class StopSignals(NullObserver):
     """Ctrl-C, SIGTERM and a terminal that closes: the first ends the run in order, the second the process at once.
 
     It listens again when leaves start to run: Prefect's engine puts its own handler for SIGTERM in place, which drops

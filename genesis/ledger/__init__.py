@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         parse_header,
         trace_id,
     )
-    from genesis.ledger.store import BlockStore, FolderStore, Store, list_runs, open_store
+    from genesis.ledger.store import BlockStore, FolderStore, LedgerStore, list_runs, open_store
 
 _HOMES = {
     "BlockStore": "genesis.ledger.store",
@@ -32,7 +32,7 @@ _HOMES = {
     "Moments": "genesis.ledger.records",
     "Owner": "genesis.ledger.records",
     "RunLock": "genesis.ledger.lock",
-    "Store": "genesis.ledger.store",
+    "LedgerStore": "genesis.ledger.store",
     "is_done": "genesis.ledger.ledger",
     "leaf_name": "genesis.ledger.records",
     "list_runs": "genesis.ledger.store",
@@ -50,10 +50,10 @@ __all__ = [
     "LaneOrder",
     "LaneState",
     "Ledger",
+    "LedgerStore",
     "Moments",
     "Owner",
     "RunLock",
-    "Store",
     "is_done",
     "leaf_name",
     "list_runs",

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue, ValidationError
 
-from genesis.ledger import Store
+from genesis.ledger import LedgerStore
 from genesis.model import CacheTtl, Leaf, Model
 
 __all__ = ["FOLDER", "ResultCache", "cache_key", "expired_before"]
@@ -29,7 +29,7 @@ class _Entry(Model):
 class ResultCache:
     """A cache beside the ledgers, keyed by fingerprint and by all that the attempt would see."""
 
-    def __init__(self, store: Store):
+    def __init__(self, store: LedgerStore):
         self._store = store
 
     @staticmethod

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from genesis.errors import GenesisError, UsageError
 from genesis.ledger.lock import RunLock, interrupted, is_abandoned
-from genesis.ledger.store import ROOT, FolderStore, Store, is_run_id, list_runs, open_store
+from genesis.ledger.store import ROOT, FolderStore, LedgerStore, is_run_id, list_runs, open_store
 from genesis.model.states import FINISHED, RunState
 from genesis.text import known_cost
 
 if TYPE_CHECKING:
     from genesis.settings import Settings
 
-__all__ = ["Choice", "Listed", "Logs", "choose", "find", "logs_of", "one_of"]
+__all__ = ["RunFilter", "RunListEntry", "RunLogs", "choose", "find", "logs_of", "one_of"]
 
 _MOST_GUESSES = 3
 _MOST_LOG_BYTES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class RunListEntry:
     """One run of a list, read as plain values: to check it as a model takes longer than all of the list."""
 
     run_id: str
@@ -53,7 +53,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Logs:
+class RunLogs:
     """Where the log lines of a run are."""
 
     file: str
@@ -64,7 +64,7 @@ class Logs:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RunFilter:
     """Which runs are wanted. What is not given does not matter."""
 
     states: Collection[RunState] = ()
@@ -76,7 +76,7 @@ class Choice:
     """A part of the request, in whatever case."""
     correlation: str | None = None
 
-    def takes(self, listed: Listed) -> bool:
+    def takes(self, listed: RunListEntry) -> bool:
         """Whether a run is wanted."""
         if self.states and listed.state not in self.states:
             return False
@@ -89,10 +89,10 @@ class Choice:
         return self.agent is None or self.agent in listed.agents
 
 
-async def choose(choice: Choice, limit: int | None = None) -> list[Listed]:
+async def choose(choice: RunFilter, limit: int | None = None) -> list[RunListEntry]:
     """List runs, newest first, as they were last saved; a ledger that cannot be read is left out."""
     store = await open_store()
-    found: list[Listed] = []
+    found: list[RunListEntry] = []
     async for listed in _all(store, choice.correlation):
         if choice.takes(listed):
             found.append(listed)
@@ -101,7 +101,7 @@ async def choose(choice: Choice, limit: int | None = None) -> list[Listed]:
     return found
 
 
-async def find(word: str) -> list[Listed] | str:
+async def find(word: str) -> list[RunListEntry] | str:
     """Find a run by its id, or runs by their correlation id.
 
     Returns:
@@ -113,7 +113,7 @@ async def find(word: str) -> list[Listed] | str:
     store = await open_store()
     if is_run_id(word) and await store.read(f"{ROOT}/{word}/run.json") is not None:
         return word
-    if found := await choose(Choice(correlation=word)):
+    if found := await choose(RunFilter(correlation=word)):
         return found
     ids = await list_runs(store)
     if ids is None:
@@ -150,13 +150,13 @@ async def one_of(word: str) -> str:
     return found[0].run_id
 
 
-def logs_of(correlation_id: str, settings: Settings) -> Logs:
+def logs_of(correlation_id: str, settings: Settings) -> RunLogs:
     """Say where the log lines of a run are, and how to see them."""
     from genesis.observability.logs import log_file  # noqa: PLC0415  # a list of runs needs it not
 
     file = log_file(settings)
     command = f"grep -hF -- {shlex.quote(correlation_id)} {shlex.quote(str(file))}*"
-    return Logs(file=str(file), exists=_has_lines(file, correlation_id), command=command)
+    return RunLogs(file=str(file), exists=_has_lines(file, correlation_id), command=command)
 
 
 def _has_lines(file: Path, correlation_id: str) -> bool:
@@ -172,7 +172,7 @@ def _has_lines(file: Path, correlation_id: str) -> bool:
     return False
 
 
-async def _all(store: Store, correlation: str | None) -> AsyncIterator[Listed]:
+async def _all(store: LedgerStore, correlation: str | None) -> AsyncIterator[RunListEntry]:
     for run_id in await list_runs(store) or []:
         try:
             header = await _header(store, run_id)
@@ -185,7 +185,7 @@ async def _all(store: Store, correlation: str | None) -> AsyncIterator[Listed]:
             yield listed
 
 
-async def _listed(store: Store, run_id: str, header: dict[str, Any]) -> Listed | None:
+async def _listed(store: LedgerStore, run_id: str, header: dict[str, Any]) -> RunListEntry | None:
     """Put together what a run's header and its state say; None where neither can be read."""
     document = header.get("document") or {}
     saved = _read_run(await _values(store, f"{run_id}/state.json"))
@@ -205,7 +205,7 @@ async def _listed(store: Store, run_id: str, header: dict[str, Any]) -> Listed |
     )
 
 
-def _read_run(values: Any) -> Listed | None:
+def _read_run(values: Any) -> RunListEntry | None:
     """Take a run out of what its state has; None where it is damaged."""
     try:
         tasks = values.get("tasks", [])
@@ -213,7 +213,7 @@ def _read_run(values: Any) -> Listed | None:
             return None
         is_rehearsal = values.get("rehearsal") is not None
         usd = Decimal(str(values["cost_usd"]))
-        return Listed(
+        return RunListEntry(
             run_id=str(values["run_id"]),
             correlation_id=str(values["correlation_id"]),
             state=values["state"],
@@ -237,7 +237,7 @@ def _time(written: Any) -> datetime | None:
     return at
 
 
-async def _recorded_states(store: Store, run_id: str) -> list[str]:
+async def _recorded_states(store: LedgerStore, run_id: str) -> list[str]:
     """Read the states of all tasks that have a record, without looking whether they are of the plan as it is."""
     found: dict[str, str] = {}
     for folder in ("leaves", "deliveries"):
@@ -249,14 +249,14 @@ async def _recorded_states(store: Store, run_id: str) -> list[str]:
     return list(found.values())
 
 
-async def _is_abandoned(store: Store, run_id: str) -> bool:
+async def _is_abandoned(store: LedgerStore, run_id: str) -> bool:
     """Whether the process of a run has gone. Only folders are listed, so that its lock is in one."""
     owner = await _values(store, f"{run_id}/owner.json")
     host = owner.get("host") if isinstance(owner, dict) else None
     return isinstance(store, FolderStore) and is_abandoned(RunLock(store.root / ROOT / run_id / ".lock", run_id), host)
 
 
-async def _values(store: Store, name: str) -> Any:
+async def _values(store: LedgerStore, name: str) -> Any:
     """Read a file of JSON below the folder of all runs; None where there is none, or it is damaged."""
     try:
         return json.loads(await store.read(f"{ROOT}/{name}") or b"null")
@@ -264,7 +264,7 @@ async def _values(store: Store, name: str) -> Any:
         return None
 
 
-async def _header(store: Store, run_id: str) -> dict[str, Any]:
+async def _header(store: LedgerStore, run_id: str) -> dict[str, Any]:
     """Read a header without checking all of it: a list needs few values of each. Give nothing where it is damaged."""
     value = await _values(store, f"{run_id}/run.json")
     return value if isinstance(value, dict) and isinstance(value.get("document"), dict) else {}

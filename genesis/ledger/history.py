@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from genesis.errors import UsageError
-from genesis.ledger import Header, Ledger, RunLock, Store, open_store
+from genesis.ledger import Header, Ledger, LedgerStore, RunLock, open_store
 from genesis.ledger.lock import interrupted, is_abandoned
 from genesis.ledger.program_state import ProgramState
 from genesis.model import ErrorInfo, Run
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-def open_ledger(store: Store, run_id: str, settings: Settings) -> Ledger:
+def open_ledger(store: LedgerStore, run_id: str, settings: Settings) -> Ledger:
     """Name a run's ledger in a store; nothing is read.
 
     Raises:

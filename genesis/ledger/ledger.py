@@ -34,15 +34,15 @@ from genesis.ledger.records import (
     Header,
     LaneOrder,
     LaneState,
+    LeafRecord,
     Moments,
     Owner,
-    Record,
     leaf_name,
     parse_amendments,
     parse_header,
 )
 from genesis.ledger.reserve import Reserve
-from genesis.ledger.store import ROOT, FolderStore, Store, is_run_id
+from genesis.ledger.store import ROOT, FolderStore, LedgerStore, is_run_id
 from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
 from genesis.model.scalars import plain_value
 from genesis.structure import copied
@@ -57,7 +57,7 @@ _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 class Ledger:
     """The ledger of one run."""
 
-    def __init__(self, store: Store, run_id: str, *, inline_bytes: int = 65_536, most_bytes: int = 50_000_000):
+    def __init__(self, store: LedgerStore, run_id: str, *, inline_bytes: int = 65_536, most_bytes: int = 50_000_000):
         if not is_run_id(run_id):
             raise UsageError(f"{run_id!r} is not a run id", hint="run: genesis runs")
         self.store = store
@@ -194,7 +194,7 @@ class Ledger:
             UsageError: A result was delivered before.
         """
         outcome = await self._large_result_aside(f"{leaf_name(leaf)}.{token}", outcome)
-        record = Record(fingerprint=leaf.fingerprint, outcome=outcome)
+        record = LeafRecord(fingerprint=leaf.fingerprint, outcome=outcome)
         if not await self.store.create(self._name(_delivery_name(leaf)), record.model_dump_json().encode()):
             raise UsageError(
                 f"a result of {leaf.path!r} of run {self.run_id!r} was delivered before",
@@ -231,7 +231,7 @@ class Ledger:
         return outcome.model_copy(update={"result": None, "result_ref": reference})
 
     async def _write_record(self, name: str, leaf: Leaf, outcome: Outcome) -> None:
-        record = Record(fingerprint=leaf.fingerprint, outcome=outcome)
+        record = LeafRecord(fingerprint=leaf.fingerprint, outcome=outcome)
         await self._put(name, record.model_dump_json().encode())
 
     async def _read_record(self, name: str, leaf: Leaf) -> Outcome | None:
@@ -239,7 +239,7 @@ class Ledger:
         if raw is None:
             return None
         try:
-            record = Record.model_validate_json(raw)
+            record = LeafRecord.model_validate_json(raw)
         except ValidationError:
             return None
         return record.outcome if record.fingerprint == leaf.fingerprint else None

@@ -16,9 +16,9 @@ __all__ = [
     "Header",
     "LaneOrder",
     "LaneState",
+    "LeafRecord",
     "Moments",
     "Owner",
-    "Record",
     "leaf_name",
     "new_run_id",
     "parse_amendments",
@@ -112,7 +112,7 @@ class Moments(Model):
     """How many more there were than are kept."""
 
 
-class Record(Model):
+class LeafRecord(Model):
     """What a leaf came to, and which leaf it was."""
 
     fingerprint: str

@@ -13,14 +13,14 @@ from typing import Protocol
 from genesis.errors import ResourceError, ServiceError
 from genesis.prefect_api.configured import configured_storage, path_of_user
 
-__all__ = ["ROOT", "BlockStore", "FolderStore", "Store", "is_run_id", "list_runs", "open_store"]
+__all__ = ["ROOT", "BlockStore", "FolderStore", "LedgerStore", "is_run_id", "list_runs", "open_store"]
 
 ROOT = "genesis"
 """Folder of all runs in a store."""
 _RUN_ID = re.compile(r"[\w\-][\w.\-]{0,119}")
 
 
-class Store(Protocol):
+class LedgerStore(Protocol):
     """Named bytes. A write is all or nothing; a reader never sees a part."""
 
     async def read(self, name: str) -> bytes | None:
@@ -147,7 +147,7 @@ class BlockStore:
         return f"{self._label}/{name}"
 
 
-async def open_store() -> Store:
+async def open_store() -> LedgerStore:
     """Open Prefect's result storage as it is configured: its local folder, or the default result storage block.
 
     Prefect is asked where it is at hand, and where it alone can say.
@@ -183,7 +183,7 @@ def is_run_id(word: str) -> bool:
     return _RUN_ID.fullmatch(word) is not None
 
 
-async def list_runs(store: Store) -> list[str] | None:
+async def list_runs(store: LedgerStore) -> list[str] | None:
     """List the ids of all runs, newest first; None where the storage cannot list."""
     names = await store.names(ROOT)
     return None if names is None else sorted(filter(is_run_id, names), reverse=True)

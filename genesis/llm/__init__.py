@@ -4,8 +4,17 @@ This package is the one place that knows pydantic-ai, and it loads it only when 
 """
 
 from genesis.llm.blocking import run_blocking
-from genesis.llm.client import Use, endpoint_of, open_model
-from genesis.llm.model import Answer, Model
+from genesis.llm.client import TokenUsage, endpoint_of, open_model
+from genesis.llm.model import Answer, LanguageModel
 from genesis.llm.name import ModelName, parse_model_name
 
-__all__ = ["Answer", "Model", "ModelName", "Use", "endpoint_of", "open_model", "parse_model_name", "run_blocking"]
+__all__ = [
+    "Answer",
+    "LanguageModel",
+    "ModelName",
+    "TokenUsage",
+    "endpoint_of",
+    "open_model",
+    "parse_model_name",
+    "run_blocking",
+]

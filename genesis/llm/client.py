@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from genesis.errors import ForeignError, UsageError
 from genesis.llm import failures
 from genesis.llm.blocking import run_apart
-from genesis.llm.model import Answer, Model
+from genesis.llm.model import Answer, LanguageModel
 from genesis.llm.name import ModelName, parse_model_name
 from genesis.llm.provider import connected, load, parameters, takes_temperature
 from genesis.settings import LlmSettings
@@ -26,7 +26,7 @@ from genesis.settings import LlmSettings
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
 
-__all__ = ["Guard", "Repeat", "Use", "Watch", "endpoint_of", "open_model"]
+__all__ = ["Guard", "Repeat", "TokenUsage", "Watch", "endpoint_of", "open_model"]
 
 _Schema = TypeVar("_Schema", bound=BaseModel)
 
@@ -37,7 +37,7 @@ Guard = Callable[[str, float], AbstractAsyncContextManager[None]]
 
 
 @dataclass(slots=True)
-class Use:
+class TokenUsage:
     """What one call used, as far as the service says."""
 
     tokens_in: int = 0
@@ -45,7 +45,7 @@ class Use:
     finish_reason: str = ""
 
 
-Watch = Callable[[ModelName, str, int], AbstractContextManager[Use]]
+Watch = Callable[[ModelName, str, int], AbstractContextManager[TokenUsage]]
 """Stands around each single call that is made: is given model, address and bound on tokens, and learns what it used."""
 
 Headers = Callable[[], Mapping[str, str]]
@@ -64,8 +64,8 @@ def _unguarded(_where: str, _left_s: float) -> AbstractAsyncContextManager[None]
     return nullcontext()
 
 
-def _unwatched(_model: ModelName, _where: str, _max_tokens: int) -> AbstractContextManager[Use]:
-    return nullcontext(Use())
+def _unwatched(_model: ModelName, _where: str, _max_tokens: int) -> AbstractContextManager[TokenUsage]:
+    return nullcontext(TokenUsage())
 
 
 def _once(call: Callable[[], Awaitable[_T]], _left_s: float, /) -> Awaitable[_T]:
@@ -80,7 +80,7 @@ def open_model(
     repeat: Repeat = _once,
     watch: Watch = _unwatched,
     headers: Headers = dict,
-) -> Model:
+) -> LanguageModel:
     """Make the model that the settings name. Nothing is sent and nothing is loaded until it is asked.
 
     Args:
@@ -192,7 +192,7 @@ class _Client:
 
         return await self._around.repeat(call, limit_s)
 
-    async def _call_once(self, question: _Question, use: Use) -> _Reply:
+    async def _call_once(self, question: _Question, use: TokenUsage) -> _Reply:
         base_url = self._settings.base_url
         headers = self._around.headers() if base_url else {}
         async with connected(self._model, base_url, self._secret, question.timeout_s, headers) as model:

@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-__all__ = ["Answer", "Model", "Value"]
+__all__ = ["Answer", "LanguageModel", "Value"]
 
 Value = TypeVar("Value")
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -29,7 +29,7 @@ class Answer(Generic[Value]):
         return self.tokens_in + self.tokens_out
 
 
-class Model(Protocol):
+class LanguageModel(Protocol):
     """A language model that can be asked. It holds no connection between calls."""
 
     name: str

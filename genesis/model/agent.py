@@ -13,17 +13,17 @@ __all__ = [
     "AgentCost",
     "AgentProfile",
     "AgentRate",
-    "BriefExecutor",
-    "CommandExecutor",
+    "BriefSpec",
+    "CommandSpec",
     "Condition",
-    "DeploymentExecutor",
+    "DeploymentSpec",
     "ExecutorSpec",
-    "HttpExecutor",
-    "LlmExecutor",
-    "PythonExecutor",
+    "HttpSpec",
+    "LlmSpec",
+    "PythonSpec",
     "Registry",
-    "RehearsalExecutor",
-    "RemoteAgentExecutor",
+    "RehearsalSpec",
+    "RemoteAgentSpec",
     "Rule",
 ]
 
@@ -46,7 +46,7 @@ class AgentRate(Model):
     """So many may come at once; all of them where it is missing."""
 
 
-class PythonExecutor(Model):
+class PythonSpec(Model):
     """Call a Python function, or an existing Prefect task or flow."""
 
     kind: Literal["python"]
@@ -57,7 +57,7 @@ class PythonExecutor(Model):
     is wrong with them, or None. Validation calls it on this machine, so it has to be quick and to change nothing."""
 
 
-class CommandExecutor(Model):
+class CommandSpec(Model):
     """Run a program."""
 
     kind: Literal["command"]
@@ -69,7 +69,7 @@ class CommandExecutor(Model):
     """Extra environment variables."""
 
 
-class LlmExecutor(Model):
+class LlmSpec(Model):
     """Let a language model do the work."""
 
     kind: Literal["llm"]
@@ -81,7 +81,7 @@ class LlmExecutor(Model):
     """Bound on the answer."""
 
 
-class HttpExecutor(Model):
+class HttpSpec(Model):
     """Send the inputs to a web service and take its JSON answer."""
 
     kind: Literal["http"]
@@ -91,20 +91,20 @@ class HttpExecutor(Model):
     """`{secret:NAME}` in a value stands for a secret that the agent lists."""
 
 
-class RemoteAgentExecutor(Model):
+class RemoteAgentSpec(Model):
     """Hand the task to a remote agent over the A2A protocol."""
 
     kind: Literal["a2a"]
     url: Annotated[str, Field(pattern=r"^https?://")]
 
 
-class BriefExecutor(Model):
+class BriefSpec(Model):
     """Write a work order for a person."""
 
     kind: Literal["brief"]
 
 
-class DeploymentExecutor(Model):
+class DeploymentSpec(Model):
     """Run an existing Prefect deployment."""
 
     kind: Literal["deployment"]
@@ -112,7 +112,7 @@ class DeploymentExecutor(Model):
     """`flow/deployment`."""
 
 
-class RehearsalExecutor(Model):
+class RehearsalSpec(Model):
     """Wait for the estimated time and invent the promised outputs."""
 
     kind: Literal["rehearsal"]
@@ -121,14 +121,7 @@ class RehearsalExecutor(Model):
 
 
 ExecutorSpec = Annotated[
-    PythonExecutor
-    | CommandExecutor
-    | LlmExecutor
-    | HttpExecutor
-    | RemoteAgentExecutor
-    | BriefExecutor
-    | DeploymentExecutor
-    | RehearsalExecutor,
+    PythonSpec | CommandSpec | LlmSpec | HttpSpec | RemoteAgentSpec | BriefSpec | DeploymentSpec | RehearsalSpec,
     Field(discriminator="kind"),
 ]
 
@@ -188,7 +181,7 @@ class AgentProfile(Model):
         spec = self.executors.get(task_type, self.executor)
         if spec is not None:
             return spec
-        return BriefExecutor(kind="brief") if model is None else LlmExecutor(kind="llm", model=model)
+        return BriefSpec(kind="brief") if model is None else LlmSpec(kind="llm", model=model)
 
     def cost_for(self, task_type: str) -> AgentCost:
         """What a task of this type costs."""

@@ -35,7 +35,7 @@ def safe(value: Any, secrets: tuple[str, ...]) -> Any:
     """Return a value as bounded JSON without secrets."""
     if type(value) is dict and (simple := _simple(value, secrets)) is not None:
         return simple
-    return _trimmed(redacted(_plain(value, 0, _Room()), secrets))
+    return _trimmed(redacted(_plain(value, 0, _CharacterBudget()), secrets))
 
 
 def _simple(value: dict[Any, Any], secrets: tuple[str, ...]) -> dict[str, Any] | None:
@@ -73,7 +73,7 @@ def _trimmed(value: Any) -> Any:
     return [_trimmed(each) for each in value] if isinstance(value, list) else value
 
 
-class _Room:
+class _CharacterBudget:
     """What the values of one line may still take, in characters."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class _Room:
         return seen
 
 
-def _plain(value: Any, depth: int, room: _Room) -> Any:
+def _plain(value: Any, depth: int, room: _CharacterBudget) -> Any:
     """Return a value as JSON: bounded, and what JSON does not know as text."""
     room.left -= _ITEM
     if value is None or isinstance(value, bool):
@@ -109,7 +109,7 @@ def _plain(value: Any, depth: int, room: _Room) -> Any:
     return room.of(as_text(value))
 
 
-def _plain_mapping(value: Mapping[Any, Any], depth: int, room: _Room) -> dict[str, Any]:
+def _plain_mapping(value: Mapping[Any, Any], depth: int, room: _CharacterBudget) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in islice(value, _MOST_ITEMS):
         if room.left <= 0:
@@ -118,7 +118,7 @@ def _plain_mapping(value: Mapping[Any, Any], depth: int, room: _Room) -> dict[st
     return found | ({"…": f"{len(value) - len(found):,} more"} if len(found) < len(value) else {})
 
 
-def _plain_items(value: Collection[Any], depth: int, room: _Room) -> list[Any]:
+def _plain_items(value: Collection[Any], depth: int, room: _CharacterBudget) -> list[Any]:
     found: list[Any] = []
     for each in islice(value, _MOST_ITEMS):
         if room.left <= 0:

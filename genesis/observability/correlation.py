@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "LONGEST_ID",
     "TRACE_LABEL",
-    "Origin",
-    "Trail",
+    "CorrelationContext",
+    "RequestOrigin",
     "bound",
     "carried",
     "current",
@@ -46,7 +46,7 @@ _LONGEST_STATE = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
+class CorrelationContext:
     """Where the present code is at."""
 
     correlation_id: str | None = None
@@ -60,7 +60,7 @@ class Trail:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RequestOrigin:
     """What came along with a request."""
 
     correlation_id: str | None = None
@@ -68,7 +68,7 @@ class Origin:
     tracestate: str | None = None
 
 
-_trail: ContextVar[Trail | None] = ContextVar("genesis_trail", default=None)
+_trail: ContextVar[CorrelationContext | None] = ContextVar("genesis_trail", default=None)
 
 
 def new_id() -> str:
@@ -76,9 +76,9 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-def current() -> Trail:
+def current() -> CorrelationContext:
     """Return where the present code is at; an empty one outside of any run."""
-    return _trail.get() or Trail()
+    return _trail.get() or CorrelationContext()
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def bound(
     agent: str | None = None,
     attempt: int | None = None,
     traceparent: str | None = None,
-) -> Iterator[Trail]:
+) -> Iterator[CorrelationContext]:
     """Say where the code inside is at; what is not given stays as it is outside."""
     given = {
         "correlation_id": correlation_id,
@@ -147,7 +147,7 @@ def environment(correlation_id: str | None = None, run_id: str | None = None) ->
     return {names[name]: value for name, value in carried(correlation_id, run_id).items()}
 
 
-def origin_of(carrier: Mapping[str, str]) -> Origin:
+def origin_of(carrier: Mapping[str, str]) -> RequestOrigin:
     """Read what came along with a request: headers, or variables of the environment. What is malformed counts as none.
 
     Args:
@@ -162,9 +162,9 @@ def origin_of(carrier: Mapping[str, str]) -> Origin:
             correlation_id = _id(unquote(value.partition(";")[0].strip()))
     traceparent = given.get("traceparent", "").strip().lower()
     if not _TRACEPARENT.fullmatch(traceparent) or traceparent.startswith("ff"):
-        return Origin(correlation_id)
+        return RequestOrigin(correlation_id)
     state = given.get("tracestate", "")
-    return Origin(correlation_id, traceparent, state if 0 < len(state) <= _LONGEST_STATE else None)
+    return RequestOrigin(correlation_id, traceparent, state if 0 < len(state) <= _LONGEST_STATE else None)
 
 
 def _id(text: str) -> str | None:

@@ -26,7 +26,7 @@ from opentelemetry.util.types import AnyValue
 from genesis.errors import GenesisError, UsageError
 from genesis.observability.correlation import current, traceparent_of
 from genesis.observability.sampling import KeepingProcessor, KeepingSampler
-from genesis.observability.span import Kind, Value
+from genesis.observability.span import SpanKind, Value
 from genesis.settings import ObservabilitySettings, OtelSettings
 
 __all__ = ["Exporting"]
@@ -126,7 +126,12 @@ class Exporting:
             _within(seconds, self._own.shutdown)
 
     def span(
-        self, name: str, attributes: Mapping[str, Value | None], kind: Kind, parent: str | None, links: Sequence[str]
+        self,
+        name: str,
+        attributes: Mapping[str, Value | None],
+        kind: SpanKind,
+        parent: str | None,
+        links: Sequence[str],
     ) -> _Span:
         """Make a span; see `Tracing.span`."""
         parent = parent or _asked_by()

@@ -63,11 +63,11 @@ __all__ = [
     "WORKER_RUNS",
     "WORKER_UP",
     "Instrument",
-    "Kind",
+    "InstrumentKind",
     "exposed_names",
 ]
 
-Kind = Literal["counter", "gauge", "histogram"]
+InstrumentKind = Literal["counter", "gauge", "histogram"]
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0)
@@ -82,7 +82,7 @@ class Instrument:
 
     name: str
     """As it is exposed; counters end in `_total`."""
-    kind: Kind
+    kind: InstrumentKind
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()

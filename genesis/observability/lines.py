@@ -19,17 +19,17 @@ __all__ = [
     "MOST_LINE",
     "MOST_MESSAGE",
     "SCHEMA",
+    "ContextSource",
     "HumanLines",
     "JsonLines",
-    "Secrets",
-    "Trail",
+    "SecretSource",
     "level_of",
     "struck_message",
 ]
 
-Trail = Callable[[], Mapping[str, str | int]]
+ContextSource = Callable[[], Mapping[str, str | int]]
 """Gives what is known of the run that the present code belongs to, by the names in `IDS`."""
-Secrets = Callable[[], Iterable[str]]
+SecretSource = Callable[[], Iterable[str]]
 """Gives the values that are struck out."""
 
 SCHEMA = 1
@@ -67,7 +67,7 @@ class JsonLines(logging.Formatter):
         secrets: Values to strike out.
     """
 
-    def __init__(self, role: str, trail: Trail | None = None, secrets: Secrets = tuple):
+    def __init__(self, role: str, trail: ContextSource | None = None, secrets: SecretSource = tuple):
         super().__init__()
         self._role = role
         self._trail = trail or _nothing
@@ -130,7 +130,12 @@ class HumanLines(logging.Formatter):
     """
 
     def __init__(
-        self, trail: Trail | None = None, secrets: Secrets = tuple, *, colour: bool = False, with_head: bool = True
+        self,
+        trail: ContextSource | None = None,
+        secrets: SecretSource = tuple,
+        *,
+        colour: bool = False,
+        with_head: bool = True,
     ):
         super().__init__()
         self._trail = trail or _nothing
@@ -194,7 +199,7 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in _OF_RECORDS}
 
 
-def _ids(extra: dict[str, Any], trail: Trail, secrets: tuple[str, ...]) -> dict[str, str | int]:
+def _ids(extra: dict[str, Any], trail: ContextSource, secrets: tuple[str, ...]) -> dict[str, str | int]:
     """Take the ids out of what comes with a record; those that are not there come from the trail."""
     try:
         known = trail()

@@ -11,7 +11,7 @@ from typing import Literal, TextIO
 from genesis.observability.correlation import facts
 from genesis.observability.instruments import LOG_LINES
 from genesis.observability.line_file import LineFile
-from genesis.observability.lines import HumanLines, JsonLines, Trail, level_of, struck_message
+from genesis.observability.lines import ContextSource, HumanLines, JsonLines, level_of, struck_message
 from genesis.observability.metrics import metrics_of_process
 from genesis.security.known import secrets_of_process, settings_secrets
 from genesis.settings import Settings
@@ -63,7 +63,7 @@ def configure_logs(
     *,
     role: Role,
     deployed: bool,
-    trail: Trail = facts,
+    trail: ContextSource = facts,
     secrets: Iterable[str] = (),
     counted: Callable[[str], None] | None = None,
     others: Sequence[str] = (),

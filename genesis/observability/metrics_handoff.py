@@ -18,7 +18,7 @@ from genesis.document import write_atomic
 from genesis.errors import ResourceError
 from genesis.observability.metrics import Metrics
 
-__all__ = ["HandedOn", "hand_on"]
+__all__ = ["MetricsHandoff", "hand_on"]
 
 _log = logging.getLogger(__name__)
 _LARGEST = 20_000_000
@@ -46,7 +46,7 @@ def hand_on(document: Mapping[str, Any], home: Path) -> None:
         _log.debug("the metrics of this process are not kept", extra={"reason": repr(error)})
 
 
-class HandedOn:
+class MetricsHandoff:
     """Shows what is kept in a home, in one process of the machine at a time."""
 
     def __init__(self, home: Path) -> None:

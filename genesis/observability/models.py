@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from genesis.llm import ModelName, Use
+from genesis.llm import ModelName, TokenUsage
 from genesis.observability.instruments import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 from genesis.observability.metrics import metrics_of_process
 from genesis.observability.stages import example
@@ -17,7 +17,7 @@ __all__ = ["watched_call"]
 
 
 @contextmanager
-def watched_call(model: ModelName, where: str, max_tokens: int) -> Iterator[Use]:
+def watched_call(model: ModelName, where: str, max_tokens: int) -> Iterator[TokenUsage]:
     """Make a span and observations around one call to a model.
 
     Args:
@@ -28,7 +28,7 @@ def watched_call(model: ModelName, where: str, max_tokens: int) -> Iterator[Use]
     Yields:
         What the call is to fill in.
     """
-    metrics, begun, use, outcome = metrics_of_process(), time.perf_counter(), Use(), "ok"
+    metrics, begun, use, outcome = metrics_of_process(), time.perf_counter(), TokenUsage(), "ok"
     attributes = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": model.provider,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-__all__ = ["Kind", "Span", "Value"]
+__all__ = ["Span", "SpanKind", "Value"]
 
-Kind = Literal["internal", "client", "server", "producer", "consumer"]
+SpanKind = Literal["internal", "client", "server", "producer", "consumer"]
 Value = str | int | float | bool
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from genesis.errors import UsageError
-from genesis.observability.span import Kind, Span, Value
+from genesis.observability.span import Span, SpanKind, Value
 from genesis.settings import ObservabilitySettings, OtelSettings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Tracing", "span", "tracing_of_process"]
 
 
-class _Nothing:
+class _NullSpan:
     """A span of nothing."""
 
     traceparent: str | None = None
@@ -40,7 +40,7 @@ class _Nothing:
         """Keep nothing."""
 
 
-_NOTHING = _Nothing()
+_NOTHING = _NullSpan()
 
 
 class Tracing:
@@ -89,7 +89,7 @@ class Tracing:
         name: str,
         attributes: Mapping[str, Value | None] | None = None,
         *,
-        kind: Kind = "internal",
+        kind: SpanKind = "internal",
         parent: str | None = None,
         links: Sequence[str] = (),
     ) -> AbstractContextManager[Span]:
@@ -128,7 +128,7 @@ def span(
     name: str,
     attributes: Mapping[str, Value | None] | None = None,
     *,
-    kind: Kind = "internal",
+    kind: SpanKind = "internal",
     parent: str | None = None,
     links: Sequence[str] = (),
 ) -> AbstractContextManager[Span]:

@@ -4,18 +4,18 @@ from genesis.planning.heuristic import HeuristicPlanner
 from genesis.planning.levels import make_plan
 from genesis.planning.minimal import MinimalPlanner
 from genesis.planning.plan_file import load_plan, plan_document
-from genesis.planning.planner import Asking, Planner, PlanningContext, Unusable
+from genesis.planning.planner import Planner, PlanningCall, PlanningContext, UnavailablePlanner
 from genesis.planning.playbook import Playbook, load_playbooks
 from genesis.planning.request import check_request
 
 __all__ = [
-    "Asking",
     "HeuristicPlanner",
     "MinimalPlanner",
     "Planner",
+    "PlanningCall",
     "PlanningContext",
     "Playbook",
-    "Unusable",
+    "UnavailablePlanner",
     "check_request",
     "load_plan",
     "load_playbooks",

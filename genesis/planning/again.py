@@ -12,13 +12,13 @@ from genesis.planning.levels import make_plan
 from genesis.planning.planner import Planner, PlanningContext
 from genesis.structure import renamed
 
-__all__ = ["PlannedAgain", "plan_again"]
+__all__ = ["ReplanProposal", "plan_again"]
 
 _LONGEST_ERROR = 300
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedAgain:
+class ReplanProposal:
     """What is to be done in place of a task."""
 
     tasks: tuple[Task, ...]
@@ -43,7 +43,7 @@ class _Told:
 
 def plan_again(
     task: Task, error: ErrorInfo, *, references: Mapping[str, str], model: Planner | None, context: PlanningContext
-) -> PlannedAgain:
+) -> ReplanProposal:
     """Plan what a task asks for, given how it failed: by a model where there is one, else by the steps it spells out.
 
     The new tasks get what the task was given: its inputs, labels, repeats and time limit. The last one delivers what
@@ -64,7 +64,7 @@ def plan_again(
     if len(made.tasks) == 1 and not made.tasks[0].subtasks and made.tasks[0].type == task.type:
         raise PlanningError("the only other way is one task of the same type")
     given = task.model_copy(update={"inputs": renamed(task, references.get, moved=True)})
-    return PlannedAgain(_delivering(_equipped(made.tasks, given), task.outputs), made.planner, made.planner_note)
+    return ReplanProposal(_delivering(_equipped(made.tasks, given), task.outputs), made.planner, made.planner_note)
 
 
 def _equipped(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:

@@ -16,10 +16,10 @@ from genesis.planning.asking import (
 )
 from genesis.planning.events import Event, and_event, event_step, fronted_event, trailing_event
 from genesis.planning.joins import Join, Joint, joints, leading_join
-from genesis.planning.sentences import Span, mask
+from genesis.planning.sentences import TextSpan, mask
 from genesis.planning.words import is_verb, starts_noun_phrase, strip_polite, word_set, words
 
-__all__ = ["Clause", "clauses"]
+__all__ = ["SentenceClause", "clauses"]
 
 _NO_SEQUENCE_AFTER = word_set("now every since until by back")
 """Words after which "then" says when, not what is next: "now and then", "until then"."""
@@ -28,10 +28,10 @@ _AHEAD = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Clause:
+class SentenceClause:
     """A part of a sentence."""
 
-    span: Span
+    span: TextSpan
     join: Join = "and"
     asks: bool = True
     """Whether it asks for something, as opposed to telling about the situation."""
@@ -42,7 +42,7 @@ class Clause:
     """Whether a word said how it joins."""
 
 
-def clauses(sentence: Span) -> list[Clause]:
+def clauses(sentence: TextSpan) -> list[SentenceClause]:
     """Cut one sentence into clauses, in the order in which they are to be done.
 
     Nothing is cut inside what `mask` protects.
@@ -50,7 +50,7 @@ def clauses(sentence: Span) -> list[Clause]:
     span = _without_final_mark(sentence.collapsed())
     join, rest = leading_join(span)
     if is_prohibition(rest.text):
-        return [Clause(rest, join or "and", asks=False, marked=join is not None)]
+        return [SentenceClause(rest, join or "and", asks=False, marked=join is not None)]
     if is_conditional(rest.text):
         return [_conditional(rest, join)]
     found = _fronted(rest) or _coordinated(rest)
@@ -61,19 +61,21 @@ def clauses(sentence: Span) -> list[Clause]:
     return found
 
 
-def _conditional(span: Span, join: Join | None) -> Clause:
+def _conditional(span: TextSpan, join: Join | None) -> SentenceClause:
     """Keep "if X, Y" whole: what is done depends on X, which an earlier step may find out."""
     condition, comma, main = span.mask.partition(",")
     asking = bool(comma) and asks(span.text[len(span.text) - len(main) :])
-    return Clause(span, join or "and", asks=asking, condition=span.text[: len(condition)], marked=join is not None)
+    return SentenceClause(
+        span, join or "and", asks=asking, condition=span.text[: len(condition)], marked=join is not None
+    )
 
 
-def _without_final_mark(span: Span) -> Span:
+def _without_final_mark(span: TextSpan) -> TextSpan:
     end = len(span.mask.rstrip(" .!?…。\uff01\uff1f;,"))
     return span.cut(0, end) if end else span
 
 
-def _fronted(span: Span) -> list[Clause]:
+def _fronted(span: TextSpan) -> list[SentenceClause]:
     """Cut "once X, Y and Z", and put X into its place."""
     event = fronted_event(span)
     if event is None:
@@ -83,35 +85,35 @@ def _fronted(span: Span) -> list[Clause]:
         return []
     step = event_step(event.event, event.word)
     if event.word == "while":
-        return [Clause(step), replace(main[0], join="parallel", marked=True), *main[1:]] if step else []
+        return [SentenceClause(step), replace(main[0], join="parallel", marked=True), *main[1:]] if step else []
     if event.word == "before":
-        return [*main, Clause(step, "then", marked=True)] if step else []
-    first = Clause(step or event.lead, asks=step is not None, condition=event.event.text, marked=True)
+        return [*main, SentenceClause(step, "then", marked=True)] if step else []
+    first = SentenceClause(step or event.lead, asks=step is not None, condition=event.event.text, marked=True)
     return [first, replace(main[0], join="then", marked=True), *main[1:]]
 
 
-def _coordinated(span: Span) -> list[Clause]:
+def _coordinated(span: TextSpan) -> list[SentenceClause]:
     """Cut at joining words where both sides can stand alone."""
     if parts := and_event(span):
         left, right = parts
         if has_object(left.text) and (after := _fronted(right)):
             return [*_coordinated(left), *after]
-    found: list[Clause] = []
+    found: list[SentenceClause] = []
     for join, marked, piece in _pieces(span):
         own, rest = leading_join(piece) if marked or not found else (None, piece)
         if own is None or (join in {"then", "finally"} and own in {"parallel", "and"}):
             chosen, ordered = join, marked
         else:
             chosen, ordered = own, own != "and"
-        clause = Clause(rest, chosen, asks=asks(rest.text, marked=ordered), marked=marked or own is not None)
+        clause = SentenceClause(rest, chosen, asks=asks(rest.text, marked=ordered), marked=marked or own is not None)
         found += _bare_verbs(clause) or _elided(clause, found) or _trailing(clause)
     return _with_prohibitions(found)
 
 
-def _pieces(span: Span) -> list[tuple[Join, bool, Span]]:
+def _pieces(span: TextSpan) -> list[tuple[Join, bool, TextSpan]]:
     """Cut a sentence; gives for each piece how it joins, whether a word or a semicolon says so, and its words."""
     asking = asks(span.text)
-    pieces: list[tuple[Join, bool, Span]] = []
+    pieces: list[tuple[Join, bool, TextSpan]] = []
     start = 0
     join: Join = "and"
     marked = False
@@ -127,7 +129,7 @@ def _pieces(span: Span) -> list[tuple[Join, bool, Span]]:
     return pieces
 
 
-def _may_cut(left: Span, right: str, joint: Joint, *, asking: bool) -> bool:
+def _may_cut(left: TextSpan, right: str, joint: Joint, *, asking: bool) -> bool:
     """Whether the words on both sides of a joint are clauses of their own."""
     following = words(right)
     if not left or not following:
@@ -144,22 +146,22 @@ def _may_cut(left: Span, right: str, joint: Joint, *, asking: bool) -> bool:
     return has_object(left.text) and starts_clause(right)
 
 
-def _without_conjunction(span: Span) -> Span:
+def _without_conjunction(span: TextSpan) -> TextSpan:
     match = re.search(r"(?:,|\s(?:and|but|or|then))\s*$", span.mask, re.IGNORECASE)
     return span.cut(0, match.start()) if match and match.start() else span
 
 
-def _bare_verbs(clause: Clause) -> list[Clause]:
+def _bare_verbs(clause: SentenceClause) -> list[SentenceClause]:
     """Cut "lint, test and build", which has no object that the verbs could share."""
     bare = strip_polite(clause.span.text)
     verbs = words(bare)
     if not only_verbs(bare) or len(verbs) == 1:
         return []
     parts = [mask(verb) for verb in verbs if verb not in {"and", "or"}]
-    return [Clause(part, clause.join if part is parts[0] else "and", marked=clause.marked) for part in parts]
+    return [SentenceClause(part, clause.join if part is parts[0] else "and", marked=clause.marked) for part in parts]
 
 
-def _elided(clause: Clause, before: list[Clause]) -> list[Clause]:
+def _elided(clause: SentenceClause, before: list[SentenceClause]) -> list[SentenceClause]:
     """Return "then the frontend and the docs" the verb of the clause before it: "build the backend"."""
     first = words(clause.span.text)[:1]
     if not before or not clause.marked or not first or not starts_noun_phrase(first[0]) or clause.condition:
@@ -169,10 +171,10 @@ def _elided(clause: Clause, before: list[Clause]) -> list[Clause]:
         return []
     things = re.split(r"\s*,\s*(?:and\s+)?(?=(?:the|a|an)\b)|\s+and\s+(?=(?:the|a|an)\b)", clause.span.text)
     parts = [mask(f"{verb[0]} {thing}") for thing in things]
-    return [Clause(part, clause.join if part is parts[0] else "and", marked=True) for part in parts]
+    return [SentenceClause(part, clause.join if part is parts[0] else "and", marked=True) for part in parts]
 
 
-def _trailing(clause: Clause) -> list[Clause]:
+def _trailing(clause: SentenceClause) -> list[SentenceClause]:
     """Cut "Y before X-ing" and "Y after X-ing" where X is a step of its own."""
     event = trailing_event(clause.span) if clause.asks else None
     if event is None or not has_object(event.main.text):
@@ -184,19 +186,19 @@ def _trailing(clause: Clause) -> list[Clause]:
     return _around(clause, event, step)
 
 
-def _around(clause: Clause, event: Event, step: Span) -> list[Clause]:
+def _around(clause: SentenceClause, event: Event, step: TextSpan) -> list[SentenceClause]:
     """Put a main clause and the step of its event in order."""
-    main = Clause(event.main, clause.join, marked=True)
+    main = SentenceClause(event.main, clause.join, marked=True)
     if event.word == "while":
-        return [main, Clause(step, "parallel", marked=True)]
+        return [main, SentenceClause(step, "parallel", marked=True)]
     if event.word in {"before", "when"}:
-        return [main, Clause(step, "then" if event.word == "before" else "and", marked=True)]
-    return [Clause(step, clause.join, condition=event.event.text, marked=True), replace(main, join="then")]
+        return [main, SentenceClause(step, "then" if event.word == "before" else "and", marked=True)]
+    return [SentenceClause(step, clause.join, condition=event.event.text, marked=True), replace(main, join="then")]
 
 
-def _with_prohibitions(found: list[Clause]) -> list[Clause]:
+def _with_prohibitions(found: list[SentenceClause]) -> list[SentenceClause]:
     """Leave what must not be done with the step that it restrains."""
-    kept: list[Clause] = []
+    kept: list[SentenceClause] = []
     for clause in found:
         if kept and is_prohibition(clause.span.text):
             last = kept[-1]

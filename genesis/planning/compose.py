@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from genesis.errors import PlanningError
 from genesis.model import Task
 from genesis.planning.enumerations import blocks
-from genesis.planning.match import Hit, best_playbook, covers, is_exact
+from genesis.planning.match import PlaybookMatch, best_playbook, covers, is_exact
 from genesis.planning.mentions import speaks_of
 from genesis.planning.naming import unique
 from genesis.planning.network import filled, nested, refined
@@ -17,7 +17,7 @@ from genesis.planning.planner import PlanningContext
 from genesis.planning.playbook import Playbook
 from genesis.planning.sentences import mask
 from genesis.planning.step_tasks import step_tasks
-from genesis.planning.steps import Step, spelled_steps
+from genesis.planning.steps import RequestStep, spelled_steps
 from genesis.planning.words import stem
 
 __all__ = ["Composition", "compose"]
@@ -42,8 +42,8 @@ class Composition:
 class _Wish:
     """One thing that a request asks for."""
 
-    step: Step
-    hit: Hit | None = None
+    step: RequestStep
+    hit: PlaybookMatch | None = None
     more: list[str] = field(default_factory=list)
     """Words of further wishes that its playbook covers."""
     chosen: dict[str, str] = field(default_factory=dict)
@@ -84,14 +84,14 @@ def compose(request: str, playbooks: Sequence[Playbook], context: PlanningContex
     return Composition()
 
 
-def _wishes(request: str, steps: list[Step], playbooks: Sequence[Playbook], fan_out: int) -> list[_Wish]:
+def _wishes(request: str, steps: list[RequestStep], playbooks: Sequence[Playbook], fan_out: int) -> list[_Wish]:
     """Find what each step means, and leave out what the playbook of an earlier one does anyway."""
     if headed := _headed(request, steps, playbooks):
         return [headed]
     if len(steps) <= 1:
         texts = [step.text for step in steps] + [request]
         hits = ((text, best_playbook(text, playbooks)) for text in texts)
-        return [_Wish(Step(text), hit, [request]) for text, hit in hits if hit][:1]
+        return [_Wish(RequestStep(text), hit, [request]) for text, hit in hits if hit][:1]
     if len(steps) > fan_out:
         return []
     wishes: list[_Wish] = []
@@ -105,7 +105,7 @@ def _wishes(request: str, steps: list[Step], playbooks: Sequence[Playbook], fan_
             continue
         after = list(dict.fromkeys(place[source] for source in step.after if source < len(place)))
         place.append(len(wishes))
-        wishes.append(_Wish(Step(step.text, after, step.children), hit))
+        wishes.append(_Wish(RequestStep(step.text, after, step.children), hit))
     if len(wishes) == 1:
         wishes[0].more.append(request)
     return wishes
@@ -118,7 +118,7 @@ def _multiplied(wishes: list[_Wish], context: PlanningContext) -> list[_Wish]:
     for wish in wishes:
         uses = several(wish.hit.playbook, wish.step.text, context.vars) if wish.hit else []
         after = [place for source in wish.step.after for place in places[source]]
-        step = Step(wish.step.text, after, wish.step.children)
+        step = RequestStep(wish.step.text, after, wish.step.children)
         places.append(list(range(len(result), len(result) + max(1, len(uses)))))
         result += [replace(wish, step=step, chosen=use) for use in uses or [{}]]
     return result if len(result) <= context.limits.fan_out else wishes
@@ -131,11 +131,11 @@ def _after_products(wishes: list[_Wish]) -> list[_Wish]:
         after = list(wish.step.after)
         if wish.hit is None:
             after += [i for i in range(index) if i not in after and speaks_of(wish.step.text, _products(wishes[i].hit))]
-        result.append(replace(wish, step=Step(wish.step.text, after, wish.step.children)))
+        result.append(replace(wish, step=RequestStep(wish.step.text, after, wish.step.children)))
     return result
 
 
-def _products(hit: Hit | None) -> set[str]:
+def _products(hit: PlaybookMatch | None) -> set[str]:
     """Return the stems of the results that a playbook's tasks promise."""
     if hit is None:
         return set()
@@ -148,7 +148,7 @@ def _products(hit: Hit | None) -> set[str]:
     return found
 
 
-def _headed(request: str, steps: list[Step], playbooks: Sequence[Playbook]) -> _Wish | None:
+def _headed(request: str, steps: list[RequestStep], playbooks: Sequence[Playbook]) -> _Wish | None:
     """Take "Audit the repository: - licences - tests" as one wish when the list only says what the audit does."""
     lists = [block for block in blocks(mask(request)) if block.items]
     if len(lists) != 1 or not lists[0].header:
@@ -157,10 +157,10 @@ def _headed(request: str, steps: list[Step], playbooks: Sequence[Playbook]) -> _
     hit = best_playbook(header, playbooks)
     if hit is None or not all(covers(hit.playbook, step.text) for step in steps):
         return None
-    return _Wish(Step(header), hit, [request])
+    return _Wish(RequestStep(header), hit, [request])
 
 
-def _host(wishes: list[_Wish], text: str, hit: Hit | None) -> int | None:
+def _host(wishes: list[_Wish], text: str, hit: PlaybookMatch | None) -> int | None:
     """Find the latest wish whose playbook covers a step."""
     for index in reversed(range(len(wishes))):
         earlier = wishes[index].hit
@@ -180,7 +180,7 @@ def _network(wish: _Wish, playbook: Playbook, variables: Variables) -> tuple[tup
     return filled(refined(playbook.tasks, playbook.refine), values.values, values.names), []
 
 
-def _note(hit: Hit, variables: Mapping[str, str]) -> str:
+def _note(hit: PlaybookMatch, variables: Mapping[str, str]) -> str:
     names = (parameter.name for parameter in hit.playbook.parameters)
     said = ", ".join(f"{name}={_shortened(variables[name])}" for name in names)
     return f"playbook {hit.playbook.name} ({hit.reason})" + (f" with {said}" if said else "")
@@ -190,11 +190,11 @@ def _shortened(value: str) -> str:
     return value if len(value) <= _SHOWN else f"{value[: _SHOWN - 1]}…"
 
 
-def _lacking(hit: Hit, missing: list[str]) -> str:
+def _lacking(hit: PlaybookMatch, missing: list[str]) -> str:
     return f"playbook {hit.playbook.name} needs {' and '.join(missing)}, which the request does not say"
 
 
-def _whole(wish: _Wish, hit: Hit, context: PlanningContext) -> Composition:
+def _whole(wish: _Wish, hit: PlaybookMatch, context: PlanningContext) -> Composition:
     """Answer a request that means one playbook with its network."""
     variables = Variables(context.vars)
     tasks, missing = _network(wish, hit.playbook, variables)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from genesis.planning.asking import is_command
-from genesis.planning.sentences import Span
+from genesis.planning.sentences import TextSpan
 from genesis.planning.words import is_verb, strip_polite, word_set, words
 
 __all__ = ["Block", "Item", "blocks"]
@@ -64,7 +64,7 @@ _UNFINISHED = re.compile(r"(?:,|\b(?:and|or|the|a|to|of|for|with))$", re.IGNOREC
 class Item:
     """One entry of a list."""
 
-    span: Span
+    span: TextSpan
     label: str
     """Its number or letter; empty for a bullet."""
     indent: int
@@ -75,7 +75,7 @@ class Item:
 class Block:
     """A stretch of prose, or a list with the line that introduces it."""
 
-    prose: Span | None = None
+    prose: TextSpan | None = None
     items: list[Item] = field(default_factory=list)
     ordered: bool = False
     """Whether its entries are numbered or lettered."""
@@ -83,7 +83,7 @@ class Block:
     """The line before the list, when it ends in a colon."""
 
 
-def blocks(span: Span) -> list[Block]:
+def blocks(span: TextSpan) -> list[Block]:
     """Cut a text into prose and lists, in order."""
     found = _lines(span)
     listed = [block.items for block in found if block.items]
@@ -94,7 +94,7 @@ def blocks(span: Span) -> list[Block]:
     return _with_headers(found)
 
 
-def _lines(span: Span) -> list[Block]:
+def _lines(span: TextSpan) -> list[Block]:
     """Group lines into lists and the prose between them."""
     found: list[Block] = []
     start = 0
@@ -108,7 +108,7 @@ def _lines(span: Span) -> list[Block]:
             found[-1].items.append(item)
         elif found and found[-1].items and line.strip() and (line[0].isspace() or not _blank_before(span, start)):
             last = found[-1].items[-1]
-            last.span = Span(f"{last.span.text} {line.strip()}", f"{last.span.mask} {span.cut(start, end).mask}")
+            last.span = TextSpan(f"{last.span.text} {line.strip()}", f"{last.span.mask} {span.cut(start, end).mask}")
         elif line.strip() or (found and found[-1].prose is not None):
             _extend_prose(found, span, start, end)
         start = end
@@ -119,21 +119,21 @@ def _lines(span: Span) -> list[Block]:
     return found
 
 
-def _item(span: Span, start: int, match: re.Match[str]) -> Item:
+def _item(span: TextSpan, start: int, match: re.Match[str]) -> Item:
     label = match["number"] or match["step"] or match["letter"] or ""
     text = span.cut(start + match.start("text"), start + match.end("text"))
     return Item(text, label, len(match["indent"].expandtabs(4)))
 
 
-def _blank_before(span: Span, start: int) -> bool:
+def _blank_before(span: TextSpan, start: int) -> bool:
     return span.text[:start].endswith("\n\n") or span.text[:start].rstrip(" \t").endswith("\n\n")
 
 
-def _extend_prose(found: list[Block], span: Span, start: int, end: int) -> None:
-    piece = Span(span.text[start:end], span.mask[start:end])
+def _extend_prose(found: list[Block], span: TextSpan, start: int, end: int) -> None:
+    piece = TextSpan(span.text[start:end], span.mask[start:end])
     if found and found[-1].prose is not None:
         before = found[-1].prose
-        found[-1].prose = Span(before.text + piece.text, before.mask + piece.mask)
+        found[-1].prose = TextSpan(before.text + piece.text, before.mask + piece.mask)
     else:
         found.append(Block(prose=piece))
 
@@ -166,7 +166,7 @@ def _with_headers(found: list[Block]) -> list[Block]:
     return kept
 
 
-def _inline(span: Span) -> list[Block]:
+def _inline(span: TextSpan) -> list[Block]:
     """Find a list within a paragraph: numbers, letters or bullets between words. The one that begins first counts."""
     series = [found for expression in _INLINE if (found := _series(span, expression))]
     if not series:
@@ -186,7 +186,7 @@ def _inline(span: Span) -> list[Block]:
     return [block]
 
 
-def _series(span: Span, expression: re.Pattern[str]) -> list[re.Match[str]]:
+def _series(span: TextSpan, expression: re.Pattern[str]) -> list[re.Match[str]]:
     """Find the marks of one list: counted from the first on, and each before something to do."""
     marks: list[re.Match[str]] = []
     for match in expression.finditer(span.mask):
@@ -224,24 +224,24 @@ def _label(match: re.Match[str]) -> int | None:
     return None if kind == "bullet" else int(said)
 
 
-def _is_counted(span: Span, match: re.Match[str]) -> bool:
+def _is_counted(span: TextSpan, match: re.Match[str]) -> bool:
     """Whether a mark belongs to the word before it: "version 1.", "Type 2)"."""
     before = span.text[: match.start()].rstrip()
     last = words(before.rpartition(" ")[2])
     return bool(last) and before[-1].isalnum() and last[-1] in _COUNTED
 
 
-def _between(span: Span, marks: Sequence[re.Match[str]]) -> list[Span]:
+def _between(span: TextSpan, marks: Sequence[re.Match[str]]) -> list[TextSpan]:
     ends = [match.start() for match in marks[1:]] + [len(span.text)]
     return [_without_comma(span.cut(match.end(), end)) for match, end in zip(marks, ends, strict=True)]
 
 
-def _without_comma(span: Span) -> Span:
+def _without_comma(span: TextSpan) -> TextSpan:
     text = re.sub(r"[,;]?\s*(?:\band\b|\bor\b|\bthen\b)?\s*$", "", span.text)
     return span.cut(0, len(text)) if text else span
 
 
-def _command_lines(span: Span) -> Block | None:
+def _command_lines(span: TextSpan) -> Block | None:
     """Take two lines or more that each begin with a verb as a list."""
     items: list[Item] = []
     start = 0

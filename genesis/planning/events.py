@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from genesis.planning.sentences import Span, mask
+from genesis.planning.sentences import TextSpan, mask
 from genesis.planning.words import base_verb, is_verb, strip_polite, word_set, words
 
 __all__ = ["Event", "and_event", "event_step", "fronted_event", "trailing_event"]
@@ -38,13 +38,13 @@ class Event:
 
     word: str
     """`once`, `after`, `before`, `while` and so on."""
-    event: Span
-    main: Span
-    lead: Span
+    event: TextSpan
+    main: TextSpan
+    lead: TextSpan
     """The subordinate clause with its word."""
 
 
-def fronted_event(span: Span) -> Event | None:
+def fronted_event(span: TextSpan) -> Event | None:
     """Read "once X, Y", "after X, Y", "before X, Y"."""
     bare = strip_polite(span.text)
     rest = span.cut(len(span.text) - len(bare), len(span.text))
@@ -59,7 +59,7 @@ def fronted_event(span: Span) -> Event | None:
     )
 
 
-def trailing_event(span: Span) -> Event | None:
+def trailing_event(span: TextSpan) -> Event | None:
     """Read "Y before X", "Y after X"."""
     match = _TRAILING.match(span.mask)
     if match is None:
@@ -72,13 +72,13 @@ def trailing_event(span: Span) -> Event | None:
     )
 
 
-def and_event(span: Span) -> tuple[Span, Span] | None:
+def and_event(span: TextSpan) -> tuple[TextSpan, TextSpan] | None:
     """Cut "A, and after B, C" before "after"; None where there is no such place."""
     match = _AND_EVENT.search(span.mask)
     return (span.cut(0, match.start()), span.cut(match.end(), len(span.text))) if match else None
 
 
-def event_step(event: Span, word: str, *, fronted: bool = True) -> Span | None:
+def event_step(event: TextSpan, word: str, *, fronted: bool = True) -> TextSpan | None:
     """Turn an event into the step that brings it about: "testing it", "the API is built", "you have built it".
 
     Only a fronted one ("once the API is built, …") tells of a step in a whole sentence; behind the main clause it is

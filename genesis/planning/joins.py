@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from genesis.planning.sentences import Span
+from genesis.planning.sentences import TextSpan
 from genesis.planning.words import strip_polite
 
 __all__ = ["Join", "Joint", "joints", "leading_join"]
@@ -93,7 +93,7 @@ _SPLIT = re.compile(
 )
 
 
-def joints(span: Span) -> Iterator[Joint]:
+def joints(span: TextSpan) -> Iterator[Joint]:
     """Return the places where joining words or punctuation may separate clauses."""
     for match in _SPLIT.finditer(span.mask):
         join: Join = "and"
@@ -106,7 +106,7 @@ def joints(span: Span) -> Iterator[Joint]:
         yield Joint(match.start(), match.end(), join, match["semi"] is not None)
 
 
-def leading_join(span: Span) -> tuple[Join | None, Span]:
+def leading_join(span: TextSpan) -> tuple[Join | None, TextSpan]:
     """Take the joining word off the beginning ("Finally, …"), politeness around it included."""
     bare = strip_polite(span.text)
     rest = span.cut(len(span.text) - len(bare), len(span.text))

@@ -95,7 +95,7 @@ def _tell(passed_over: Sequence[_PassedOver], last: str) -> None:
     """Count and log each step from a level to the next."""
     if not passed_over:
         return
-    from genesis.resilience.degradation import StepDown, step_down  # noqa: PLC0415  # only where a level was passed over
+    from genesis.resilience.degradation import Degradation, step_down  # noqa: PLC0415  # only where a level was passed over
 
     for level, to in zip(passed_over, [*(level.level for level in passed_over[1:]), last], strict=True):
-        step_down(StepDown("planning", level.level, to, level.why), error=level.error if level.bug else None)
+        step_down(Degradation("planning", level.level, to, level.why), error=level.error if level.bug else None)

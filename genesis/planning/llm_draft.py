@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandle
 from pydantic_core import CoreSchema
 
 from genesis.model import Task
-from genesis.planning.llm_vocabulary import MOST_CHOICES, Vocabulary
+from genesis.planning.llm_vocabulary import MOST_CHOICES, RegistryVocabulary
 from genesis.planning.task_types import CHANGE_OUTSIDE
 from genesis.structure.repair import Repair, slug, unique_slugs
 
@@ -86,7 +86,7 @@ class PlanDraft(BaseModel):
     tasks: Annotated[list[TaskDraft], BeforeValidator(_items)]
 
 
-def draft_schema(vocabulary: Vocabulary, most: int, *, may_split: bool) -> type[PlanDraft]:
+def draft_schema(vocabulary: RegistryVocabulary, most: int, *, may_split: bool) -> type[PlanDraft]:
     """Make the schema of one answer.
 
     Args:
@@ -106,7 +106,7 @@ def draft_schema(vocabulary: Vocabulary, most: int, *, may_split: bool) -> type[
     return Tasks
 
 
-def _shape(vocabulary: Vocabulary, most: int, *, may_split: bool) -> dict[str, Any]:
+def _shape(vocabulary: RegistryVocabulary, most: int, *, may_split: bool) -> dict[str, Any]:
     pair = _object({"name": _string(_ID), "value": _string(_VALUE)})
     fields: dict[str, Any] = {
         "id": _string(_ID),
@@ -169,7 +169,7 @@ class Draft:
         )
 
 
-def read_drafts(answer: PlanDraft, vocabulary: Vocabulary, repairs: list[Repair]) -> list[Draft]:
+def read_drafts(answer: PlanDraft, vocabulary: RegistryVocabulary, repairs: list[Repair]) -> list[Draft]:
     """Turn an answer into drafts with ids that are allowed, known types and skills; each change is recorded.
 
     Tasks without a description and repetitions of an earlier description are left out.
@@ -212,7 +212,7 @@ def _meanings(kept: list[TaskDraft], ids: list[str], aliases: list[tuple[str, in
 
 
 def _draft(
-    item: TaskDraft, name: str, meaning: Mapping[str, str], vocabulary: Vocabulary, repairs: list[Repair]
+    item: TaskDraft, name: str, meaning: Mapping[str, str], vocabulary: RegistryVocabulary, repairs: list[Repair]
 ) -> Draft:
     kind = vocabulary.type_for(item.type)
     if item.type and kind != item.type:

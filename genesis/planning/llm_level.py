@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from genesis.errors import ModelError, PlanningError
-from genesis.llm import Model, run_blocking
+from genesis.llm import LanguageModel, run_blocking
 from genesis.model import AgentProfile, Plan, PlannerLevel
 from genesis.planning.llm_budget import CallBudget
 from genesis.planning.llm_draft import Draft, PlanDraft, draft_schema, letters, read_drafts
@@ -25,9 +25,9 @@ from genesis.planning.llm_prompt import (
     system_prompt,
     top_prompt,
 )
-from genesis.planning.llm_refine import Basis, basis_of, refined
-from genesis.planning.llm_vocabulary import Vocabulary
-from genesis.planning.planner import Asking, PlanningContext
+from genesis.planning.llm_refine import PlaybookPlan, basis_of, refined
+from genesis.planning.llm_vocabulary import RegistryVocabulary
+from genesis.planning.planner import PlanningCall, PlanningContext
 from genesis.planning.playbook import Playbook
 from genesis.settings import LlmSettings
 from genesis.structure.repair import Repair, repair
@@ -58,7 +58,7 @@ class LlmPlanner:
 
     def __init__(
         self,
-        model: Model,
+        model: LanguageModel,
         settings: LlmSettings,
         *,
         agents: Sequence[AgentProfile] = (),
@@ -122,7 +122,7 @@ class _Try:
 class _Planning:
     """The work on one plan."""
 
-    model: Model
+    model: LanguageModel
     settings: LlmSettings
     request: str
     context: PlanningContext
@@ -133,11 +133,11 @@ class _Planning:
     _down: bool = False
     _asked: int = 0
     _budget: CallBudget = field(init=False)
-    _vocabulary: Vocabulary = field(init=False)
+    _vocabulary: RegistryVocabulary = field(init=False)
 
     def __post_init__(self) -> None:
         self._budget = CallBudget(self.settings)
-        self._vocabulary = Vocabulary.of(self.context.task_types, self.context.skills, self.agents)
+        self._vocabulary = RegistryVocabulary.of(self.context.task_types, self.context.skills, self.agents)
 
     async def top(self) -> list[Draft]:
         """Ask for the tasks at the top, again with the faults while that helps, and take the best answer."""
@@ -169,7 +169,7 @@ class _Planning:
         self.repairs.extend(best.reading)
         return best.drafts
 
-    async def refine(self, basis: Basis) -> Plan:
+    async def refine(self, basis: PlaybookPlan) -> Plan:
         """Ask once for what the request says beyond a playbook's plan."""
         tasks = basis.plan.tasks
         most = self._most(self.context.limits.leaves)
@@ -255,7 +255,7 @@ class _Planning:
                 return None
             used = reserved
             self._asked += 1
-            self.context.tell(Asking(self.model.name, self._asked, self.turns + 1))
+            self.context.tell(PlanningCall(self.model.name, self._asked, self.turns + 1))
             try:
                 answer = await self.model.ask(prompt, schema=schema, system=system)
                 used = answer.tokens or reserved

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genesis.model import Task
-from genesis.planning.llm_vocabulary import MOST_CHOICES, Vocabulary
+from genesis.planning.llm_vocabulary import MOST_CHOICES, RegistryVocabulary
 from genesis.structure.repair import Repair
 
 __all__ = ["EXAMPLE_DESCRIPTIONS", "again_prompt", "refine_prompt", "split_prompt", "system_prompt", "top_prompt"]
@@ -34,7 +34,7 @@ _REST = '"skills":[],"labels":[],"inputs":[]'
 _REST_COMPOSITE = f'{_REST},"composite":false'
 
 
-def system_prompt(vocabulary: Vocabulary, *, may_split: bool) -> str:
+def system_prompt(vocabulary: RegistryVocabulary, *, may_split: bool) -> str:
     """Say what a plan is and give the example."""
     lines = [
         "You turn a request into a plan: a short list of tasks for a team of agents. Answer with JSON only.",

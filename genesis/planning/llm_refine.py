@@ -18,13 +18,13 @@ from genesis.planning.playbook import Playbook
 from genesis.planning.task_types import CHANGE_OUTSIDE, GENERIC
 from genesis.structure.repair import slug
 
-__all__ = ["Basis", "basis_of", "refined"]
+__all__ = ["PlaybookPlan", "basis_of", "refined"]
 
 _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class PlaybookPlan:
     """The plan that a playbook gives for a request which it matches exactly."""
 
     playbook: str
@@ -33,17 +33,17 @@ class Basis:
     """What in the playbook matched."""
 
 
-def basis_of(request: str, playbooks: Sequence[Playbook], context: PlanningContext) -> Basis | None:
+def basis_of(request: str, playbooks: Sequence[Playbook], context: PlanningContext) -> PlaybookPlan | None:
     """Find the plan to refine; None where no playbook matches the request exactly."""
     if not playbooks:
         return None
     made = compose(request, playbooks, context)
     if not made.exact:
         return None
-    return Basis(made.exact, Plan(request=request, tasks=made.tasks, vars=made.variables), "; ".join(made.notes))
+    return PlaybookPlan(made.exact, Plan(request=request, tasks=made.tasks, vars=made.variables), "; ".join(made.notes))
 
 
-def refined(basis: Basis, drafts: Sequence[Draft], given: Mapping[str, str]) -> Plan:
+def refined(basis: PlaybookPlan, drafts: Sequence[Draft], given: Mapping[str, str]) -> Plan:
     """Put a model's changes into a playbook's plan.
 
     Of a task that the playbook has, its description may change, and it may come after further ones; a generic one gets
@@ -73,7 +73,7 @@ def refined(basis: Basis, drafts: Sequence[Draft], given: Mapping[str, str]) -> 
     return basis.plan.model_copy(update={"tasks": tasks, "vars": _variables(basis.plan, drafts, given)})
 
 
-def _worse(basis: Basis, what: str) -> PlanningError:
+def _worse(basis: PlaybookPlan, what: str) -> PlanningError:
     return PlanningError(f"its refinement of the playbook {basis.playbook} {what}, so the playbook's plan stands")
 
 

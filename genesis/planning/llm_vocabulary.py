@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from genesis.model import AgentProfile
 
-__all__ = ["MOST_CHOICES", "Vocabulary"]
+__all__ = ["MOST_CHOICES", "RegistryVocabulary"]
 
 MOST_CHOICES = 100
 """Most words of a kind that are offered as a closed choice; above it they are mapped to the closest one afterwards."""
@@ -19,7 +19,7 @@ _GENERIC = "generic"
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class RegistryVocabulary:
     """Known types and skills, in the registry's order."""
 
     types: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Vocabulary:
     """For each type the skill sets of the agents that take it; empty where the agents are not known."""
 
     @classmethod
-    def of(cls, types: Iterable[str], skills: Iterable[str], agents: Iterable[AgentProfile] = ()) -> Vocabulary:
+    def of(cls, types: Iterable[str], skills: Iterable[str], agents: Iterable[AgentProfile] = ()) -> RegistryVocabulary:
         """Gather the words, and from the agents which skills go with which type."""
         together: dict[str, list[frozenset[str]]] = {}
         for agent in agents:

@@ -27,7 +27,7 @@ from genesis.planning.words import (
     words,
 )
 
-__all__ = ["Hit", "best_playbook", "covers", "is_exact"]
+__all__ = ["PlaybookMatch", "best_playbook", "covers", "is_exact"]
 
 _EXAMPLE_LIKENESS = 0.8
 _MODIFIERS = 3
@@ -75,7 +75,7 @@ _BREAKS = word_set(
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class PlaybookMatch:
     """A playbook that a text means."""
 
     playbook: Playbook
@@ -95,7 +95,7 @@ class _Clause:
     """For each token whether it, or punctuation before it, ends the reach of a phrase."""
 
 
-def best_playbook(text: str, playbooks: Iterable[Playbook]) -> Hit | None:
+def best_playbook(text: str, playbooks: Iterable[Playbook]) -> PlaybookMatch | None:
     """Find the playbook that a clause means: the most words matched, and the first one among equals.
 
     Args:
@@ -105,7 +105,7 @@ def best_playbook(text: str, playbooks: Iterable[Playbook]) -> Hit | None:
     clause = _clause(text)
     if not clause.tokens or _is_no_command(text, clause):
         return None
-    best: Hit | None = None
+    best: PlaybookMatch | None = None
     for playbook in playbooks:
         hit = _hit(clause, playbook)
         if hit is not None and (best is None or hit.score > best.score):
@@ -186,7 +186,7 @@ def _is_no_command(text: str, clause: _Clause) -> bool:
     return asks or first in _QUESTION_WORDS
 
 
-def _hit(clause: _Clause, playbook: Playbook) -> Hit | None:
+def _hit(clause: _Clause, playbook: Playbook) -> PlaybookMatch | None:
     best: tuple[float, str] = (0.0, "")
     for phrase in playbook.match.phrases:
         best = max(best, (_phrase_score(clause, phrase), f"it means {phrase!r}"), key=lambda each: each[0])
@@ -197,7 +197,7 @@ def _hit(clause: _Clause, playbook: Playbook) -> Hit | None:
         likeness = _likeness(clause, example)
         if likeness >= _EXAMPLE_LIKENESS:
             best = max(best, (2.0 * likeness, f"it is like {example!r}"), key=lambda each: each[0])
-    return Hit(playbook, best[0], best[1]) if best[0] else None
+    return PlaybookMatch(playbook, best[0], best[1]) if best[0] else None
 
 
 def _phrase_score(clause: _Clause, phrase: str) -> float:

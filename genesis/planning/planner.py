@@ -9,11 +9,11 @@ from typing import Protocol
 from genesis.model import Plan, PlannerLevel
 from genesis.settings import Limits
 
-__all__ = ["Asking", "Planner", "PlanningContext", "Unusable"]
+__all__ = ["Planner", "PlanningCall", "PlanningContext", "UnavailablePlanner"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class PlanningCall:
     """A call to a language model that is about to be made for a plan."""
 
     model: str
@@ -23,7 +23,7 @@ class Asking:
     """How often the plan's top has been asked for, from 1; a model is asked again about faults of its answer."""
 
 
-def _untold(_asking: Asking) -> None:
+def _untold(_asking: PlanningCall) -> None:
     return None
 
 
@@ -38,7 +38,7 @@ class PlanningContext:
     vars: Mapping[str, str] = field(default_factory=dict)
     """Variables given by the person; they win over what is read from the request."""
     limits: Limits = field(default_factory=Limits)
-    tell: Callable[[Asking], None] = _untold
+    tell: Callable[[PlanningCall], None] = _untold
     """Is told of each call to a model before it is made: it takes the longest of all."""
 
 
@@ -58,7 +58,7 @@ class Planner(Protocol):
 
 
 @dataclass(slots=True)
-class Unusable:
+class UnavailablePlanner:
     """A level that could not be made: it is passed over with what was raised then."""
 
     level: PlannerLevel

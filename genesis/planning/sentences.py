@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["Span", "mask", "sentences"]
+__all__ = ["TextSpan", "mask", "sentences"]
 
 MASKED = "\ue000"
 """A private-use character, which no rule looks for."""
@@ -46,21 +46,21 @@ _SENTENCE_STARTS = re.compile(r"\s+(?=[A-Z\d])|\s*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TextSpan:
     """A piece of a text together with its mask, both of the same length."""
 
     text: str
     mask: str
 
-    def cut(self, start: int, end: int) -> Span:
+    def cut(self, start: int, end: int) -> TextSpan:
         """Take a part out, without white space at its ends."""
         while start < end and self.text[start].isspace():
             start += 1
         while end > start and self.text[end - 1].isspace():
             end -= 1
-        return Span(self.text[start:end], self.mask[start:end])
+        return TextSpan(self.text[start:end], self.mask[start:end])
 
-    def collapsed(self) -> Span:
+    def collapsed(self) -> TextSpan:
         """Make each run of white space outside of what is masked one space."""
         kept = [
             index
@@ -68,13 +68,13 @@ class Span:
             if not (character.isspace() and index and self.mask[index - 1].isspace())
         ]
         text = "".join(" " if self.mask[index].isspace() else self.text[index] for index in kept)
-        return Span(text, "".join(" " if self.mask[index].isspace() else self.mask[index] for index in kept))
+        return TextSpan(text, "".join(" " if self.mask[index].isspace() else self.mask[index] for index in kept))
 
     def __bool__(self) -> bool:
         return bool(self.text)
 
 
-def mask(text: str) -> Span:
+def mask(text: str) -> TextSpan:
     """Mask what must stay whole; a quote that ends a sentence keeps its final mark."""
 
     def masked(match: re.Match[str]) -> str:
@@ -83,12 +83,12 @@ def mask(text: str) -> Span:
             return MASKED * (len(whole) - 2) + whole[-2:]
         return MASKED * len(whole)
 
-    return Span(text, _WHOLE.sub(masked, text))
+    return TextSpan(text, _WHOLE.sub(masked, text))
 
 
-def sentences(span: Span) -> list[Span]:
+def sentences(span: TextSpan) -> list[TextSpan]:
     """Cut at the ends of sentences and at blank lines; each keeps its final mark."""
-    found: list[Span] = []
+    found: list[TextSpan] = []
     start = 0
     for match in _END.finditer(span.mask):
         found.append(span.cut(start, match.end()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from genesis.errors import PlanningError
 from genesis.model import Task
 from genesis.planning.naming import slug, unique
-from genesis.planning.steps import Step
+from genesis.planning.steps import RequestStep
 from genesis.planning.task_types import guess_type
 
 __all__ = ["step_tasks"]
@@ -27,7 +27,7 @@ class _Bounds:
 
 
 def step_tasks(
-    steps: list[Step], known_types: Collection[str] = (), *, fan_out: int = 20, depth: int = 5
+    steps: list[RequestStep], known_types: Collection[str] = (), *, fan_out: int = 20, depth: int = 5
 ) -> tuple[Task, ...]:
     """Turn steps into tasks with readable ids, in groups where there are more than may stand side by side.
 
@@ -43,7 +43,7 @@ def step_tasks(
     return _tasks(steps, _Bounds(known_types, fan_out, depth), "")
 
 
-def _tasks(steps: list[Step], bounds: _Bounds, prefix: str) -> tuple[Task, ...]:
+def _tasks(steps: list[RequestStep], bounds: _Bounds, prefix: str) -> tuple[Task, ...]:
     """Make the tasks that stand under `prefix`."""
     levels = _levels(len(steps), bounds.fan_out)
     if levels > bounds.depth:
@@ -104,7 +104,7 @@ def _last_leaf(task: Task) -> Task:
     return _last_leaf(task.subtasks[-1]) if task.subtasks else task
 
 
-def _task(step: Step, name: str, bounds: _Bounds, prefix: str) -> Task:
+def _task(step: RequestStep, name: str, bounds: _Bounds, prefix: str) -> Task:
     """Make the task of a step; a nested list becomes its subtasks where there is room for them."""
     if not step.children:
         return Task(id=name, type=guess_type(step.text, bounds.known_types), description=step.text)
@@ -115,5 +115,5 @@ def _task(step: Step, name: str, bounds: _Bounds, prefix: str) -> Task:
     return Task(id=name, description=title, subtasks=_tasks(step.children, bounds, prefix))
 
 
-def _all_texts(steps: list[Step]) -> list[str]:
+def _all_texts(steps: list[RequestStep]) -> list[str]:
     return [text for step in steps for text in (step.text, *_all_texts(step.children))]

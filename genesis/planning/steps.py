@@ -13,26 +13,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from genesis.planning.asking import is_introduction, is_prohibition, restrains
-from genesis.planning.clauses import Clause, clauses
+from genesis.planning.clauses import SentenceClause, clauses
 from genesis.planning.enumerations import Block, Item, blocks
 from genesis.planning.joins import Join, leading_join
 from genesis.planning.mentions import antecedent
-from genesis.planning.sentences import Span, mask, sentences
+from genesis.planning.sentences import TextSpan, mask, sentences
 from genesis.planning.task_types import guess_type
 from genesis.planning.words import content_stems, is_verb, strip_polite, word_set, words
 
-__all__ = ["Step", "spelled_steps"]
+__all__ = ["RequestStep", "spelled_steps"]
 
 
 @dataclass(slots=True)
-class Step:
+class RequestStep:
     """One step of a request."""
 
     text: str
     """Its own words."""
     after: list[int] = field(default_factory=list)
     """Positions of the steps that it comes after."""
-    children: list[Step] = field(default_factory=list)
+    children: list[RequestStep] = field(default_factory=list)
     """Steps that a nested list puts under it."""
 
 
@@ -59,7 +59,7 @@ _TESTING = word_set("test test_run validation quality_assurance review")
 class _Network:
     """The steps so far, the stage that is open, and what that stage comes after."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[RequestStep] = field(default_factory=list)
     stage: list[int] = field(default_factory=list)
     base: list[int] = field(default_factory=list)
     parallel: set[int] = field(default_factory=set)
@@ -82,7 +82,7 @@ class _Network:
                 before = [*(i for i in before if i not in self.steps[earlier].after), earlier]
         if join == "parallel":
             self.parallel.add(index)
-        self.steps.append(Step(text, before))
+        self.steps.append(RequestStep(text, before))
         self.stage.append(index)
         return index
 
@@ -96,7 +96,7 @@ class _Network:
         return [index for index in chosen if index not in needed]
 
 
-def spelled_steps(request: str) -> list[Step]:
+def spelled_steps(request: str) -> list[RequestStep]:
     """Find the steps that a request spells out.
 
     Returns:
@@ -112,7 +112,7 @@ def spelled_steps(request: str) -> list[Step]:
     return network.steps
 
 
-def _add_prose(network: _Network, prose: Span) -> None:
+def _add_prose(network: _Network, prose: TextSpan) -> None:
     for sentence in sentences(prose):
         if not network.steps and is_introduction(sentence.text):
             continue
@@ -123,7 +123,7 @@ def _add_prose(network: _Network, prose: Span) -> None:
                 _add_clause(network, clause)
 
 
-def _with_conditions(network: _Network, found: list[Clause]) -> Iterator[Clause]:
+def _with_conditions(network: _Network, found: list[SentenceClause]) -> Iterator[SentenceClause]:
     """Resolve conditions that ask for nothing ("once the tests pass, …") to an earlier step, or keep their words."""
     words_before = ""
     for clause in found:
@@ -140,7 +140,7 @@ def _with_conditions(network: _Network, found: list[Clause]) -> Iterator[Clause]
             yield clause
 
 
-def _add_clause(network: _Network, clause: Clause) -> None:
+def _add_clause(network: _Network, clause: SentenceClause) -> None:
     earlier = _referred(network.steps, clause.condition) if clause.condition else None
     if earlier is None:
         network.add(_own_words(clause.span.text), clause.join)
@@ -150,7 +150,7 @@ def _add_clause(network: _Network, clause: Clause) -> None:
         network.resume_after([earlier])
 
 
-def _referred(steps: list[Step], condition: str) -> int | None:
+def _referred(steps: list[RequestStep], condition: str) -> int | None:
     """Find the earlier step that a condition speaks of ("the tests pass"), the latest of the best."""
     wanted = set(content_stems(condition))
     best, score = None, 0.0
@@ -198,7 +198,7 @@ def _add_list(network: _Network, block: Block) -> None:
         started = True
 
 
-def _without_mark(span: Span) -> str:
+def _without_mark(span: TextSpan) -> str:
     return span.text[: len(span.mask.rstrip(" .;,"))] or span.text
 
 
@@ -227,7 +227,7 @@ def _named_labels(text: str, labels: dict[str, int]) -> list[int] | None:
     return list(dict.fromkeys(found)) or None
 
 
-def _children(item: Item) -> list[Step]:
+def _children(item: Item) -> list[RequestStep]:
     if len(item.children) <= 1:
         return []
     network = _Network()
@@ -250,7 +250,7 @@ def _add_life_cycle(network: _Network) -> None:
                 reached |= behind
 
 
-def _ancestors(steps: list[Step], start: list[int]) -> set[int]:
+def _ancestors(steps: list[RequestStep], start: list[int]) -> set[int]:
     """Return these steps and all that they come after."""
     found: set[int] = set()
     stack = list(start)

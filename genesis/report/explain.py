@@ -10,9 +10,9 @@ from genesis.ledger.deliverables import deliver_command
 from genesis.model import FINISHED, Attempt, Cause, Diagnostic, ErrorInfo, Leaf, Model, Outcome, Run
 from genesis.resilience.taxonomy import Recovery, meaning_of
 
-__all__ = ["Explanation", "Reason", "Root", "Skipped", "briefed_tasks", "explain"]
+__all__ = ["Explanation", "FailureReason", "RootCause", "Skipped", "briefed_tasks", "explain"]
 
-Reason = Literal[
+FailureReason = Literal[
     "failed", "invalid", "interrupted", "cancelled", "budget", "deadline", "waiting", "briefed", "refused", "stopped"
 ]
 """`failed`: tasks did. `briefed`: people have work orders. `invalid`: the check before the start found errors.
@@ -24,14 +24,14 @@ _MOST_NAMES = 10
 _IN_PLAN = frozenset({"GEN-TASK-TIMEOUT", "GEN-TASK-OUTPUTS"})
 """What is mended in the plan."""
 _OPEN = "GEN-BREAKER-OPEN"
-_BY_CODE: Mapping[str, Reason] = {
+_BY_CODE: Mapping[str, FailureReason] = {
     "GEN-PLAN-INVALID": "invalid",
     "GEN-RUN-INTERRUPTED": "interrupted",
     "GEN-DEADLINE": "deadline",
     "GEN-BUDGET": "budget",
     "GEN-RUN-FAILED": "failed",
 }
-_BY_STATE: Mapping[str, Reason] = {
+_BY_STATE: Mapping[str, FailureReason] = {
     "cancelled": "cancelled",
     "budget_exceeded": "budget",
     "awaiting_approval": "waiting",
@@ -49,7 +49,7 @@ _MENDS: Mapping[Recovery, str] = {
 }
 
 
-class Root(Model):
+class RootCause(Model):
     """A task that failed for its own reason."""
 
     task: str
@@ -85,9 +85,9 @@ class Skipped(Model):
 class Explanation(Model):
     """Why a run did not complete, and how to go on."""
 
-    reason: Reason
+    reason: FailureReason
     summary: str
-    roots: tuple[Root, ...] = ()
+    roots: tuple[RootCause, ...] = ()
     """The first of them, in document order."""
     failed: int = 0
     """How many there are."""
@@ -138,7 +138,7 @@ def explain(
     )
 
 
-_SUMMARIES: Mapping[Reason, str] = {
+_SUMMARIES: Mapping[FailureReason, str] = {
     "failed": "tasks failed",
     "invalid": "the plan cannot run here",
     "interrupted": "its process ended before the run did",
@@ -152,7 +152,7 @@ _SUMMARIES: Mapping[Reason, str] = {
 }
 
 
-def _summary(run: Run, reason: Reason) -> str:
+def _summary(run: Run, reason: FailureReason) -> str:
     """Say it in a sentence: which work orders are out, or what the reason means."""
     out = briefed_tasks(run)
     if reason != "briefed" or not out:
@@ -170,7 +170,7 @@ def briefed_tasks(run: Run) -> list[str]:
     return [task.id for task in run.tasks if task.state == "briefed"]
 
 
-def _command(run: Run, reason: Reason) -> str:
+def _command(run: Run, reason: FailureReason) -> str:
     """Name the command that goes on with a run."""
     if reason == "refused":
         return ""
@@ -183,7 +183,7 @@ def _command(run: Run, reason: Reason) -> str:
     return f"genesis resume {run.run_id}"
 
 
-def _reason(run: Run) -> Reason:
+def _reason(run: Run) -> FailureReason:
     if run.error is not None and run.error.code in _BY_CODE:
         return _BY_CODE[run.error.code]
     if run.state in _BY_STATE:
@@ -191,10 +191,10 @@ def _reason(run: Run) -> Reason:
     return "failed" if run.error is None else "stopped"
 
 
-def _root(task: Outcome, leaf: Leaf | None, folders: Mapping[str, str]) -> Root:
+def _root(task: Outcome, leaf: Leaf | None, folders: Mapping[str, str]) -> RootCause:
     error = task.error or ErrorInfo(code="GEN-TASK", message="it failed")
     meaning = meaning_of(error.code)
-    return Root(
+    return RootCause(
         task=task.id,
         agent=task.agent,
         code=error.code,
@@ -262,7 +262,7 @@ def _because(run: Run, leaves: Sequence[Leaf]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _next_steps(run: Run, reason: Reason, roots: Sequence[Root], ledger: str) -> tuple[str, ...]:
+def _next_steps(run: Run, reason: FailureReason, roots: Sequence[RootCause], ledger: str) -> tuple[str, ...]:
     hint = run.error.hint if run.error is not None else ""
     steps = list(dict.fromkeys(root.mend for root in roots)) if reason in ("failed", "deadline", "budget") else []
     plan = f"{ledger}/run.json" if ledger else "the run's run.json"

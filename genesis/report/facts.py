@@ -15,7 +15,7 @@ from genesis.report.evidence import Evidence
 from genesis.report.explain import Explanation
 from genesis.report.spans import Axis, axis_of, began, ended
 
-__all__ = ["AgentFacts", "Facts", "Routing", "Segment", "Summary", "TaskFacts", "facts_of"]
+__all__ = ["AgentFacts", "ReportFacts", "Routing", "Segment", "Summary", "TaskFacts", "facts_of"]
 
 _SAME_S = 0.05
 """An attempt that ended so shortly before its leaf did is the leaf's last one."""
@@ -110,7 +110,7 @@ class Summary(Model):
     tokens: int
 
 
-class Facts(Model):
+class ReportFacts(Model):
     """Everything that a report tells."""
 
     run: Run
@@ -131,7 +131,7 @@ class Facts(Model):
     explanation: Explanation | None = None
 
 
-def facts_of(evidence: Evidence) -> Facts:
+def facts_of(evidence: Evidence) -> ReportFacts:
     """Work out the figures of a run, whatever state it is in."""
     run, program, now = evidence.run, evidence.program, evidence.made_at
     axis = axis_of(run, evidence.moments.moments, now)
@@ -145,7 +145,7 @@ def facts_of(evidence: Evidence) -> Facts:
     times = _Times(leaves, outcomes, axis, now, works=run.rehearsal is None)
     tasks = tuple(times.task(leaf, own.get(leaf.path), is_critical=leaf.index in chain) for leaf in leaves)
     routes = program.source.routes
-    return Facts(
+    return ReportFacts(
         run=run,
         request=program.request,
         planner_note=program.source.plan.planner_note,

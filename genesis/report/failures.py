@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from genesis.report.explain import Explanation, Root, Skipped
-from genesis.report.markup import Room, lines, text
+from genesis.report.explain import Explanation, RootCause, Skipped
+from genesis.report.markup import SizeBudget, lines, text
 
 __all__ = ["failures"]
 
@@ -16,7 +16,7 @@ _NAMED = 10
 
 def failures(explanation: Explanation, numbers: Mapping[str, int]) -> str:
     """Tell why a run did not complete."""
-    room = Room(_MESSAGES)
+    room = SizeBudget(_MESSAGES)
     parts = [f"<p><b>{text(explanation.summary, 600)}</b></p>"]
     parts += [_root(root, numbers, room) for root in explanation.roots]
     if explanation.failed > len(explanation.roots):
@@ -37,7 +37,7 @@ def failures(explanation: Explanation, numbers: Mapping[str, int]) -> str:
     return "".join(parts) + (f"<h3>To go on{kept}</h3><ol>{''.join(steps)}</ol>" if steps else "")
 
 
-def _root(root: Root, numbers: Mapping[str, int], room: Room) -> str:
+def _root(root: RootCause, numbers: Mapping[str, int], room: SizeBudget) -> str:
     message, is_cut = room.take(root.message, _LONGEST)
     causes = "".join(
         f"<li>from <code>{text(each.type, 120)}</code>: {text(each.message, 400)}</li>" for each in root.causes

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from genesis.text import duration, one_line, visible
 
-__all__ = ["MARKS", "Column", "Room", "clock", "lines", "number", "pill", "spent", "table", "text", "words"]
+__all__ = ["MARKS", "Column", "SizeBudget", "clock", "lines", "number", "pill", "spent", "table", "text", "words"]
 
 MARKS: Mapping[str, str] = {
     "completed": "✓",
@@ -66,7 +66,7 @@ def pill(state: str) -> str:
     return f'<span class="pill {html.escape(state)}">{mark}{words(state)}</span>'
 
 
-class Room:
+class SizeBudget:
     """How many bytes some part of the page may still take.
 
     Args:

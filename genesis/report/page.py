@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from genesis.model import Program
 from genesis.report.dag import dag
 from genesis.report.evidence import Evidence
-from genesis.report.facts import Facts, facts_of
+from genesis.report.facts import ReportFacts, facts_of
 from genesis.report.failures import failures
 from genesis.report.markup import clock, lines, number, pill, spent, text, words
 from genesis.report.results import results
@@ -68,7 +68,7 @@ def report_page(evidence: Evidence) -> str:
     )
 
 
-def _sections(facts: Facts, evidence: Evidence, numbers: Mapping[str, int]) -> list[tuple[str, str, str]]:
+def _sections(facts: ReportFacts, evidence: Evidence, numbers: Mapping[str, int]) -> list[tuple[str, str, str]]:
     axis = axis_of(facts.run, evidence.moments.moments, facts.made_at)
     why = failures(facts.explanation, numbers) if facts.explanation is not None else ""
     critical = frozenset(numbers[path] for path in facts.critical_path)
@@ -89,7 +89,7 @@ def _sections(facts: Facts, evidence: Evidence, numbers: Mapping[str, int]) -> l
     return [part for part in found if part[2]]
 
 
-def _header(facts: Facts) -> str:
+def _header(facts: ReportFacts) -> str:
     run = facts.run
     rows = [
         ("Run", f"<code>{text(run.run_id)}</code>"),
@@ -110,7 +110,7 @@ def _header(facts: Facts) -> str:
     )
 
 
-def _again(facts: Facts) -> str:
+def _again(facts: ReportFacts) -> str:
     count = facts.summary.executions
     return f", the last of {count} times" if count > 1 else ""
 
@@ -135,7 +135,7 @@ def _link(url: str) -> str:
     return f'<a href="{html.escape(one_line(url))}" rel="noreferrer">{shown}</a>'
 
 
-def _cards(facts: Facts) -> str:
+def _cards(facts: ReportFacts) -> str:
     summary = facts.summary
     share = summary.critical_s / summary.duration_s if summary.duration_s else 0.0
     cards = [
@@ -162,7 +162,7 @@ def _cards(facts: Facts) -> str:
     return f'<dl class="cards">{shown}</dl><ul class="states" aria-label="Tasks by state">{states}</ul>'
 
 
-def _critical(facts: Facts) -> str:
+def _critical(facts: ReportFacts) -> str:
     if not facts.critical_path:
         return ""
     summary = facts.summary
@@ -175,7 +175,7 @@ def _critical(facts: Facts) -> str:
     )
 
 
-def _filter(facts: Facts) -> str:
+def _filter(facts: ReportFacts) -> str:
     """Offer to show some tasks only. Without the script it is not there, since it could do nothing."""
     options = "".join(f'<option value="{state}">{words(state)}</option>' for state in facts.summary.states)
     return (
@@ -186,6 +186,6 @@ def _filter(facts: Facts) -> str:
     )
 
 
-def _planned(facts: Facts, program: Program) -> str:
+def _planned(facts: ReportFacts, program: Program) -> str:
     note = facts.planner_note.removeprefix(f"{program.source.plan.planner}: ")
     return f"<p>{text(note, 2_000)}</p>" if note else ""

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from genesis.model import Outcome
-from genesis.report.facts import Facts, TaskFacts
-from genesis.report.markup import MARKS, Room, clock, spent, text, words
+from genesis.report.facts import ReportFacts, TaskFacts
+from genesis.report.markup import MARKS, SizeBudget, clock, spent, text, words
 
 __all__ = ["results"]
 
@@ -21,7 +21,7 @@ _LONGEST_RESULT = 20_000
 _LONGEST_TEXT = 5_000
 
 
-def results(facts: Facts, large: Mapping[str, str]) -> str:
+def results(facts: ReportFacts, large: Mapping[str, str]) -> str:
     """Show each leaf in full.
 
     Args:
@@ -39,8 +39,8 @@ class _Results:
     def __init__(self, ledger: str, large: Mapping[str, str]):
         self._ledger = ledger
         self._large = large
-        self._room = Room(_RESULTS)
-        self._texts = Room(_TEXTS)
+        self._room = SizeBudget(_RESULTS)
+        self._texts = SizeBudget(_TEXTS)
 
     def task(self, number: int, task: TaskFacts, outcome: Outcome) -> str:
         """Write one leaf."""

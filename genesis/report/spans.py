@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from genesis.model import Moment, Outcome, Run
 
-__all__ = ["Axis", "Span", "axis_of", "began", "ended"]
+__all__ = ["Axis", "TimeSpan", "axis_of", "began", "ended"]
 
 _BREAK = 0.025
 """What a pause between two executions takes of the axis."""
@@ -21,14 +21,14 @@ _STEPS_S = (
 )
 _MINUTE_S, _HOUR_S = 60, 3_600
 
-Span = tuple[datetime, datetime]
+TimeSpan = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
     """Maps times to places from 0 to 1."""
 
-    spans: tuple[Span, ...]
+    spans: tuple[TimeSpan, ...]
     """When the run was going on, in order and apart from each other; at least one."""
 
     @property
@@ -113,9 +113,9 @@ def ended(task: Outcome, now: datetime) -> datetime | None:
     return now if task.state == "running" else task.ended_at
 
 
-def _executions(run: Run, moments: Sequence[Moment], now: datetime) -> list[Span]:
+def _executions(run: Run, moments: Sequence[Moment], now: datetime) -> list[TimeSpan]:
     """Pair starts with ends. An execution that died has no end; it lasted at least as long as its leaves."""
-    found: list[Span] = []
+    found: list[TimeSpan] = []
     begun: datetime | None = None
     for moment in moments:
         if moment.kind in ("started", "resumed"):
@@ -130,17 +130,17 @@ def _executions(run: Run, moments: Sequence[Moment], now: datetime) -> list[Span
     return found
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
+def _joined(spans: Iterable[TimeSpan]) -> list[TimeSpan]:
     """Put spans in order and together where they touch, or where nearly nothing is between them."""
     ordered = sorted((min(span), max(span)) for span in spans)
-    whole: list[Span] = []
+    whole: list[TimeSpan] = []
     for start, end in ordered:
         if whole and start <= whole[-1][1]:
             whole[-1] = (whole[-1][0], max(whole[-1][1], end))
         else:
             whole.append((start, end))
     short_s = _SHORT * sum((end - start).total_seconds() for start, end in whole)
-    joined: list[Span] = []
+    joined: list[TimeSpan] = []
     for start, end in whole:
         if joined and start - joined[-1][1] <= timedelta(seconds=short_s):
             joined[-1] = (joined[-1][0], end)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from genesis.model import Outcome
-from genesis.report.facts import AgentFacts, Facts, Routing, TaskFacts
-from genesis.report.markup import Column, Room, clock, lines, number, pill, spent, table, text, words
+from genesis.report.facts import AgentFacts, ReportFacts, Routing, TaskFacts
+from genesis.report.markup import Column, SizeBudget, clock, lines, number, pill, spent, table, text, words
 from genesis.text import money
 
 __all__ = [
@@ -29,7 +29,7 @@ _LONGEST = 500
 _BREAKER = {"breaker_opened": "failed", "breaker_half_open": "running", "breaker_closed": "completed"}
 
 
-def tasks_table(facts: Facts, numbers: Mapping[str, int]) -> str:
+def tasks_table(facts: ReportFacts, numbers: Mapping[str, int]) -> str:
     """List all leaves: the timeline and the graph in words."""
     columns = [
         *(Column(name) for name in ("Task", "State", "Agent", "Start")),
@@ -56,7 +56,7 @@ def _task_row(task: TaskFacts, count: int) -> str:
     )
 
 
-def agents_table(facts: Facts) -> str:
+def agents_table(facts: ReportFacts) -> str:
     """Add up what each agent did, the dearest first."""
     names = ("Tasks", "Done", "Failed", "Attempts", "Work", "Cost", "Tokens")
     columns = [Column("Agent"), *(Column(name, is_number=True) for name in names)]
@@ -74,7 +74,7 @@ def _cost(each: TaskFacts | AgentFacts) -> str:
     return _number(float(each.usd), money(each.usd) if each.usd_known else "–")
 
 
-def dearest_table(facts: Facts, numbers: Mapping[str, int], most: int = 50) -> str:
+def dearest_table(facts: ReportFacts, numbers: Mapping[str, int], most: int = 50) -> str:
     """List the leaves that cost something, the dearest first."""
     paid = sorted((task for task in facts.tasks if task.usd or task.tokens), key=lambda task: (-task.usd, -task.tokens))
     if not paid:
@@ -95,7 +95,7 @@ def attempts_table(outcomes: Sequence[Outcome], numbers: Mapping[str, int]) -> s
     tried = [(outcome.id, attempt) for outcome in outcomes for attempt in outcome.history]
     if not tried:
         return '<p class="dim">No attempt failed.</p>'
-    room = Room(_TEXTS)
+    room = SizeBudget(_TEXTS)
     columns = [
         Column("Task"), Column("Attempt", is_number=True), Column("Agent"), Column("Began"),
         Column("Took", is_number=True), Column("Code"), Column("Message"),
@@ -113,14 +113,14 @@ def attempts_table(outcomes: Sequence[Outcome], numbers: Mapping[str, int]) -> s
     return table("Attempts that failed", columns, rows, kind="sortable", more=more)
 
 
-def moments_table(facts: Facts) -> str:
+def moments_table(facts: ReportFacts) -> str:
     """List what happened besides the leaves' outcomes."""
     if not facts.moments:
         return (
             '<p class="dim">Nothing was noted. It is written down when a run ends; a run that goes on, or whose '
             "process died, has none of its last execution.</p>"
         )
-    room = Room(_TEXTS)
+    room = SizeBudget(_TEXTS)
     rows = (
         f'<tr><th scope="row">{clock(each.at, day=True)}</th><td class="{_BREAKER.get(each.kind, "")}">'
         f"{words(each.kind)}</td><td>{text(each.subject, 160)}</td><td class=wide>{_bounded(room, each.text)}</td></tr>"
@@ -131,15 +131,15 @@ def moments_table(facts: Facts) -> str:
     return table("What happened besides the tasks' outcomes", columns, rows, more=more)
 
 
-def routing_table(facts: Facts, numbers: Mapping[str, int]) -> str:
+def routing_table(facts: ReportFacts, numbers: Mapping[str, int]) -> str:
     """Say for each leaf why its agent got it, and who else could have."""
-    room = Room(2 * _TEXTS)
+    room = SizeBudget(2 * _TEXTS)
     columns = [Column("Task"), Column("Agent"), Column("Score", is_number=True), Column("Why"), Column("Runners-up")]
     rows = (_route_row(route, numbers, room) for route in facts.routing)
     return table("Why each task went where it went", columns, rows, kind="sortable")
 
 
-def _route_row(route: Routing, numbers: Mapping[str, int], room: Room) -> str:
+def _route_row(route: Routing, numbers: Mapping[str, int], room: SizeBudget) -> str:
     others = "<br>".join(
         f"{text(other.agent, 80)} {other.score:.2f}"
         + (f' <span class="dim">{_bounded(room, other.reason)}</span>' if other.reason else "")
@@ -155,7 +155,7 @@ def _route_row(route: Routing, numbers: Mapping[str, int], room: Room) -> str:
     )
 
 
-def check(facts: Facts) -> str:
+def check(facts: ReportFacts) -> str:
     """Show the score of the plan and what its check found."""
     report = facts.check
     if report is None:
@@ -165,7 +165,7 @@ def check(facts: Facts) -> str:
     head = f"<p><b>{verdict}</b>: quality {report.score:.2f} of 1 ({parts}).</p>"
     if not report.diagnostics:
         return f"{head}<p>Nothing was found.</p>"
-    room = Room(_TEXTS)
+    room = SizeBudget(_TEXTS)
     rows = (
         f'<tr><th scope="row"><code>{text(found.code, 60)}</code></th>'
         f'<td class="{found.severity}">{found.severity}</td>'
@@ -179,11 +179,11 @@ def check(facts: Facts) -> str:
     return head + table("What the check of the plan found", columns, rows, more=more)
 
 
-def amendments(facts: Facts) -> str:
+def amendments(facts: ReportFacts) -> str:
     """List the changes of the plan while it ran."""
     if not facts.amendments:
         return '<p class="dim">The plan did not change while it ran.</p>'
-    room = Room(_TEXTS)
+    room = SizeBudget(_TEXTS)
     rows = (
         f'<tr><th scope="row">{each.number}</th><td>{clock(each.at, day=True)}</td>'
         f"<td>{'planned again' if each.kind == 'replan' else 'grown'}</td><td>{text(each.task, 160)}</td>"
@@ -198,6 +198,6 @@ def _number(value: float, shown: str) -> str:
     return f'<td class="num" data-v="{value:g}">{shown}</td>'
 
 
-def _bounded(room: Room, value: str) -> str:
+def _bounded(room: SizeBudget, value: str) -> str:
     shown, is_cut = room.take(" ".join(value.split()), _LONGEST)
     return f"<bdi>{shown}</bdi>{'…' if is_cut else ''}" if shown or is_cut else lines("–")

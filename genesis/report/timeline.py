@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from genesis.model import Moment, MomentKind
-from genesis.report.facts import Facts, Segment, TaskFacts
+from genesis.report.facts import ReportFacts, Segment, TaskFacts
 from genesis.report.markup import MARKS, clock, spent, text, words
 from genesis.report.spans import Axis
 from genesis.text import one_line
@@ -33,7 +33,7 @@ _ON_AXIS: dict[MomentKind, tuple[str, str]] = {
 }
 
 
-def timeline(facts: Facts, axis: Axis, numbers: dict[str, int]) -> str:
+def timeline(facts: ReportFacts, axis: Axis, numbers: dict[str, int]) -> str:
     """Draw the timeline.
 
     Args:
@@ -54,7 +54,7 @@ def timeline(facts: Facts, axis: Axis, numbers: dict[str, int]) -> str:
     )
 
 
-def _grid(facts: Facts, axis: Axis) -> str:
+def _grid(facts: ReportFacts, axis: Axis) -> str:
     parts = [f'<i style="left:{_percent(place)}"></i>' for place, _ in axis.ticks()]
     parts += [
         f'<i class="break" style="left:{_percent(start)};width:{_percent(end - start)}"></i>'

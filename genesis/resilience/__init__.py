@@ -6,7 +6,7 @@ from genesis.resilience.quota import Quota, QuotaError, QuotaRule
 from genesis.resilience.redis_store import RedisStore
 from genesis.resilience.retry import RetryBudget, RetryPolicy
 from genesis.resilience.sqlite_store import SqliteStore
-from genesis.resilience.store import Store, StoreError
+from genesis.resilience.store import StateStore, StoreError
 from genesis.resilience.taxonomy import Meaning, classify, health_of
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "RetryBudget",
     "RetryPolicy",
     "SqliteStore",
-    "Store",
+    "StateStore",
     "StoreError",
     "classify",
     "health_of",

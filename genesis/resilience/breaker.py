@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from genesis.errors import BreakerOpenError, TaskTimeoutError
-from genesis.resilience.machine import BreakerRules, BreakerState, Machine, Permit, Refusal, Transition, Verdict
-from genesis.resilience.store import Store, StoreError
+from genesis.resilience.machine import BreakerRules, BreakerState, CallVerdict, Machine, Permit, Refusal, Transition
+from genesis.resilience.store import StateStore, StoreError
 from genesis.resilience.taxonomy import health_of
 
 __all__ = ["Breaker", "BreakerEvent"]
@@ -70,10 +70,10 @@ class Breaker:
         name: str,
         rules: BreakerRules | None = None,
         *,
-        store: Store | None = None,
+        store: StateStore | None = None,
         clock: Callable[[], float] = time.monotonic,
         listen: Callable[[BreakerEvent], None] | None = None,
-        judge: Callable[[BaseException], Verdict] = health_of,
+        judge: Callable[[BaseException], CallVerdict] = health_of,
         key: str | None = None,
         hint: str = "",
     ):
@@ -141,7 +141,7 @@ class Breaker:
             )
         return answer
 
-    def report(self, permit: Permit, verdict: Verdict, took_s: float) -> None:
+    def report(self, permit: Permit, verdict: CallVerdict, took_s: float) -> None:
         """Report how a call that was let through has ended.
 
         Args:
@@ -208,7 +208,7 @@ class Breaker:
             known = self._known
             return step(known.machine, self._clock() + known.offset_s)
 
-    def _apply_shared(self, store: Store, step: Callable[[Machine, float], _T]) -> _T:
+    def _apply_shared(self, store: StateStore, step: Callable[[Machine, float], _T]) -> _T:
         with self._lock:
             handed_in, self._pending = self._pending, 0
 
@@ -271,7 +271,7 @@ class Breaker:
         now = self._clock()
         return now < self._store_again or now - self._known.at < _FRESH_S
 
-    def _counted_here(self, permit: Permit, verdict: Verdict, took_s: float) -> bool:
+    def _counted_here(self, permit: Permit, verdict: CallVerdict, took_s: float) -> bool:
         """Count a result here, if it changes nothing that others have to know at once."""
         if verdict != "success" or self._store is None or self._degraded:
             return False
@@ -290,7 +290,7 @@ class Breaker:
         """Whether successes that were counted here are so old that they would soon be counted as too recent."""
         return self._pending > 0 and self._clock() - self._pending_since > self.rules.window_s / _PARTS
 
-    async def _report_off_loop(self, permit: Permit, verdict: Verdict, took_s: float) -> None:
+    async def _report_off_loop(self, permit: Permit, verdict: CallVerdict, took_s: float) -> None:
         if self._store is None:
             self.report(permit, verdict, took_s)
         elif not self._counted_here(permit, verdict, took_s):

@@ -21,14 +21,14 @@ from genesis.resilience.machine import BreakerRules, Machine
 from genesis.resilience.redis_store import RedisStore
 from genesis.resilience.scope import scoped
 from genesis.resilience.sqlite_store import SqliteStore
-from genesis.resilience.store import Store, StoreError
+from genesis.resilience.store import StateStore, StoreError
 from genesis.settings import ResilienceSettings
 
 __all__ = [
     "STATE_VALUES",
+    "BreakerKind",
+    "BreakerListener",
     "Breakers",
-    "Kind",
-    "Listener",
     "SharedBreaker",
     "breakers_of",
     "refresh_breakers",
@@ -40,8 +40,8 @@ __all__ = [
     "store_of",
 ]
 
-Kind = Literal["agent", "model", "host"]
-Listener = Callable[[BreakerEvent], None]
+BreakerKind = Literal["agent", "model", "host"]
+BreakerListener = Callable[[BreakerEvent], None]
 _log = logging.getLogger(__name__)
 _SCOPE = re.compile(r"@[0-9a-f]{12}$")
 
@@ -63,18 +63,18 @@ class Breakers:
         self,
         rules: BreakerRules | None = None,
         *,
-        store: Store | None = None,
-        listen: Listener | None = None,
+        store: StateStore | None = None,
+        listen: BreakerListener | None = None,
         metrics: Metrics | None = None,
     ):
         self._rules = rules or BreakerRules()
         self._store = store
-        self._listeners: tuple[Listener, ...] = () if listen is None else (listen,)
+        self._listeners: tuple[BreakerListener, ...] = () if listen is None else (listen,)
         self._metrics = metrics or metrics_of_process()
         self._lock = threading.Lock()
         self._made: dict[str, Breaker] = {}
 
-    def of(self, kind: Kind, name: str, scope: str = "") -> Breaker:
+    def of(self, kind: BreakerKind, name: str, scope: str = "") -> Breaker:
         """Return the breaker of an agent, a model's endpoint or a host.
 
         Args:
@@ -90,13 +90,13 @@ class Breakers:
                 self._made[key] = Breaker(full, self._rules, store=self._store, listen=self._heard, key=key, hint=hint)
             return self._made[key]
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: BreakerListener) -> None:
         """Tell one more of changes of state, from whichever thread made them; the same one is told once."""
         with self._lock:
             if listener not in self._listeners:
                 self._listeners = (*self._listeners, listener)
 
-    def unlisten(self, listener: Listener) -> None:
+    def unlisten(self, listener: BreakerListener) -> None:
         """Tell one no more; it is no error when it was not told."""
         with self._lock:
             self._listeners = tuple(each for each in self._listeners if each != listener)
@@ -154,7 +154,7 @@ def refresh_breakers(settings: ResilienceSettings, home: Path, metrics: Metrics 
         return
     store = store_of(settings, home)
     for (kind, name), value in metrics.values(BREAKER_STATE).items():
-        if value and store is not None and kind in get_args(Kind):
+        if value and store is not None and kind in get_args(BreakerKind):
             with suppress(StoreError):
                 found = shared_breakers(store, rules_of(settings), f"{kind} {name}")
                 states = [STATE_VALUES[each.machine.state] for each in found]
@@ -172,14 +172,14 @@ class SharedBreaker:
     retry_after_s: float
 
 
-def shared_breakers(store: Store, rules: BreakerRules, full: str | None = None) -> list[SharedBreaker]:
+def shared_breakers(store: StateStore, rules: BreakerRules, full: str | None = None) -> list[SharedBreaker]:
     """Return the breakers that a store has: all of them, or those of one kind and name, of whichever project.
 
     Raises:
         StoreError: The store cannot be used.
     """
     found = []
-    for key in [key for kind in get_args(Kind) for key in store.names(f"{kind} ")]:
+    for key in [key for kind in get_args(BreakerKind) for key in store.names(f"{kind} ")]:
         known = _SCOPE.sub("", key)
         kept, now = store.read(key)
         if kept is None or full not in (None, known):
@@ -191,7 +191,7 @@ def shared_breakers(store: Store, rules: BreakerRules, full: str | None = None) 
     return found
 
 
-def reset_breakers(store: Store, rules: BreakerRules, breakers: Iterable[SharedBreaker]) -> None:
+def reset_breakers(store: StateStore, rules: BreakerRules, breakers: Iterable[SharedBreaker]) -> None:
     """Close breakers for all who share them.
 
     Raises:
@@ -215,7 +215,7 @@ def reset_command(name: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def store_of(settings: ResilienceSettings, home: Path) -> Store | None:
+def store_of(settings: ResilienceSettings, home: Path) -> StateStore | None:
     """Return the store that breakers, rate limits and retry budgets of this process share with others, if they do.
 
     Raises:

@@ -17,7 +17,7 @@ from genesis.foreign import encodable, read_safely
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
 
-__all__ = ["Layer", "StepDown", "described", "heard", "innermost", "step_down"]
+__all__ = ["Degradation", "Layer", "described", "heard", "innermost", "step_down"]
 
 Layer = Literal["planning", "routing", "validation", "execution", "observing"]
 
@@ -26,7 +26,7 @@ _MOST_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class StepDown:
+class Degradation:
     """One step from a better way to a lesser one. The first three are from closed sets, the reason is free text."""
 
     layer: Layer
@@ -35,11 +35,11 @@ class StepDown:
     reason: str = ""
 
 
-_listener: ContextVar[Callable[[StepDown], None] | None] = ContextVar("genesis_steps_down", default=None)
+_listener: ContextVar[Callable[[Degradation], None] | None] = ContextVar("genesis_steps_down", default=None)
 
 
 @contextmanager
-def heard(listener: Callable[[StepDown], None]) -> Iterator[None]:
+def heard(listener: Callable[[Degradation], None]) -> Iterator[None]:
     """Let a listener hear each step that is made inside, in threads that carry the context on as well.
 
     Args:
@@ -52,7 +52,7 @@ def heard(listener: Callable[[StepDown], None]) -> Iterator[None]:
         _listener.reset(token)
 
 
-def step_down(step: StepDown, *, times: int = 1, error: BaseException | None = None) -> None:
+def step_down(step: Degradation, *, times: int = 1, error: BaseException | None = None) -> None:
     """Count a step, and log it: as a warning where a bug is the reason, whose traceback is for those who debug.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
-from genesis.llm import Model, open_model, parse_model_name
+from genesis.llm import LanguageModel, open_model, parse_model_name
 from genesis.observability.correlation import carried
 from genesis.observability.models import watched_call
 from genesis.resilience.breaker import Breaker
@@ -58,7 +58,7 @@ def host_guard(settings: Settings) -> HostGuard:
 
 def guarded_model(
     settings: Settings, name: str | None = None, *, budget: RetryBudget | None = None, left_s: float = math.inf
-) -> Model:
+) -> LanguageModel:
     """Make the model that the settings name, behind the rate limit of its host and the breaker of its endpoint.
 
     A call that fails where a repeat can help is made once more, if that fits into its time. While the breaker is open

@@ -13,10 +13,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["LEGAL", "BreakerRules", "BreakerState", "Machine", "Permit", "Refusal", "Transition", "Verdict"]
+__all__ = ["LEGAL", "BreakerRules", "BreakerState", "CallVerdict", "Machine", "Permit", "Refusal", "Transition"]
 
 BreakerState = Literal["closed", "open", "half_open"]
-Verdict = Literal["success", "failure", "neutral"]
+CallVerdict = Literal["success", "failure", "neutral"]
 """`neutral` says nothing about the health of the other side: a refusal that is the caller's fault, a cancelled call."""
 
 LEGAL: frozenset[tuple[BreakerState, BreakerState]] = frozenset(
@@ -168,7 +168,7 @@ class Machine:
 
     # ── reporting ──
 
-    def report(self, permit: Permit, verdict: Verdict, took_s: float, now: float) -> Transition | None:
+    def report(self, permit: Permit, verdict: CallVerdict, took_s: float, now: float) -> Transition | None:
         """Take the result of a call.
 
         Args:
@@ -223,7 +223,7 @@ class Machine:
         since_s = now - self._probe_at if self._probe else math.inf
         return self._rules.probe_s - since_s if 0 <= since_s < self._rules.probe_s else 0.0
 
-    def _report_probe(self, verdict: Verdict, took_s: float, now: float) -> Transition | None:
+    def _report_probe(self, verdict: CallVerdict, took_s: float, now: float) -> Transition | None:
         self._probe = 0
         if verdict == "neutral":
             return None

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from genesis.errors import ServiceError
-from genesis.resilience.store import Store, StoreError
+from genesis.resilience.store import StateStore, StoreError
 
 __all__ = ["Quota", "QuotaError", "QuotaRule"]
 
@@ -56,7 +56,7 @@ class Quota:
         name: str,
         rule: QuotaRule,
         *,
-        store: Store | None = None,
+        store: StateStore | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         key: str | None = None,

@@ -15,7 +15,7 @@ from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.resilience.breakers import store_of
 from genesis.resilience.quota import Quota, QuotaError, QuotaRule
 from genesis.resilience.scope import scoped
-from genesis.resilience.store import Store
+from genesis.resilience.store import StateStore
 from genesis.settings import ResilienceSettings
 
 __all__ = ["Quotas", "quotas_of"]
@@ -34,7 +34,7 @@ class Quotas:
     """
 
     def __init__(
-        self, *, store: Store | None = None, hosts: Mapping[str, int] | None = None, metrics: Metrics | None = None
+        self, *, store: StateStore | None = None, hosts: Mapping[str, int] | None = None, metrics: Metrics | None = None
     ):
         self._store = store
         self._hosts = {name.lower(): calls for name, calls in (hosts or {}).items()}

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from genesis.resilience.store import Store, StoreError
+from genesis.resilience.store import StateStore, StoreError
 from genesis.resilience.taxonomy import classify
 
 __all__ = ["RetryBudget", "RetryPolicy"]
@@ -92,7 +92,7 @@ class RetryBudget:
     FREE = 10
     """So many leaves are repeated whatever is left."""
 
-    def __init__(self, leaves: int, *, store: Store | None = None, name: str = ""):
+    def __init__(self, leaves: int, *, store: StateStore | None = None, name: str = ""):
         self._size = max(self.LEAST, int(self.SHARE * leaves))
         self._left = self._size
         self._store = store
@@ -130,7 +130,7 @@ class RetryBudget:
             self._left, self._free = kept
         return self._took(is_made)
 
-    def _take_shared(self, store: Store, leaf: str) -> bool:
+    def _take_shared(self, store: StateStore, leaf: str) -> bool:
         with self._lock:
             earned, self._earned = self._earned, 0
 

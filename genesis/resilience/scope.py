@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from genesis.model import AgentProfile, CommandExecutor, PythonExecutor
+from genesis.model import AgentProfile, CommandSpec, PythonSpec
 
 __all__ = ["agent_scope", "agent_scopes", "scoped"]
 
@@ -23,7 +23,7 @@ def agent_scope(agent: AgentProfile, folders: Sequence[str]) -> str:
             programs alone, since a service or a deployment is the same from everywhere.
     """
     specs = {"": agent.executor, **agent.executors}
-    is_local = any(isinstance(spec, PythonExecutor | CommandExecutor) for spec in specs.values())
+    is_local = any(isinstance(spec, PythonSpec | CommandSpec) for spec in specs.values())
     shapes = {name: spec and spec.model_dump(mode="json") for name, spec in specs.items()}
     text = json.dumps([shapes, list(folders) if is_local else []], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]

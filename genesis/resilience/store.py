@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from genesis.errors import GenesisError
 
-__all__ = ["Store", "StoreError"]
+__all__ = ["StateStore", "StoreError"]
 
 _T = TypeVar("_T")
 
@@ -19,7 +19,7 @@ class StoreError(GenesisError):
     exit_code = 4
 
 
-class Store(Protocol):
+class StateStore(Protocol):
     """Keeps small texts by name for several processes."""
 
     def now(self) -> float:

@@ -16,15 +16,15 @@ from typing import Any, Literal
 
 from genesis import errors
 from genesis.foreign import errno_of, read_safely
-from genesis.resilience.machine import Verdict
+from genesis.resilience.machine import CallVerdict
 
 __all__ = [
     "BY_CLASS",
     "BY_CODE",
-    "Category",
+    "ErrorCategory",
+    "ErrorSeverity",
     "Meaning",
     "Recovery",
-    "Severity",
     "classify",
     "health_of",
     "meaning_of",
@@ -33,9 +33,9 @@ __all__ = [
     "retry_after_s",
 ]
 
-Category = Literal["decomposition", "routing", "validation", "llm", "network", "resource", "security"]
+ErrorCategory = Literal["decomposition", "routing", "validation", "llm", "network", "resource", "security"]
 """`network` is whatever answers from elsewhere: agents, services, the Prefect API."""
-Severity = Literal["low", "medium", "high", "fatal"]
+ErrorSeverity = Literal["low", "medium", "high", "fatal"]
 Recovery = Literal["retry", "fall_back", "reroute", "replan", "wait", "ask", "fail"]
 """What to do: the same again, a simpler way, another agent, another plan, later, a person's decision, nothing."""
 
@@ -44,8 +44,8 @@ Recovery = Literal["retry", "fall_back", "reroute", "replan", "wait", "ask", "fa
 class Meaning:
     """What an error means."""
 
-    category: Category
-    severity: Severity
+    category: ErrorCategory
+    severity: ErrorSeverity
     retryable: bool
     """Whether the same call can succeed a moment later."""
     recovery: Recovery
@@ -58,7 +58,12 @@ class Meaning:
 
 
 def _means(
-    category: Category, severity: Severity, recovery: Recovery, *, again: bool = False, blames: bool | None = None
+    category: ErrorCategory,
+    severity: ErrorSeverity,
+    recovery: Recovery,
+    *,
+    again: bool = False,
+    blames: bool | None = None,
 ) -> Meaning:
     return Meaning(category, severity, again, recovery, again if blames is None else blames)
 
@@ -254,7 +259,7 @@ def meaning_of_status(status: int) -> Meaning:
     return _REFUSED
 
 
-def health_of(error: BaseException) -> Verdict:
+def health_of(error: BaseException) -> CallVerdict:
     """Say what an error of a call says about the health of the other side, for its circuit breaker.
 
     Too many requests (429) is no failure: the other side is well enough to say so, and a quota is the answer to it.

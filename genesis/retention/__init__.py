@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from genesis.ledger import Store, open_store
+from genesis.ledger import LedgerStore, open_store
 from genesis.retention.files import purge_cache, purge_logs
-from genesis.retention.report import Amount, Kind, Left, Purge, Purging, before_days, size_text
+from genesis.retention.report import Amount, KeptItem, Purge, PurgeKind, Purging, before_days, size_text
 from genesis.retention.runs import purge_files, purge_runs
 from genesis.settings import Settings
 
-__all__ = ["Amount", "Kind", "Left", "Purge", "Purging", "before_days", "purge_storage", "size_text"]
+__all__ = ["Amount", "KeptItem", "Purge", "PurgeKind", "Purging", "before_days", "purge_storage", "size_text"]
 
 
-async def purge_storage(settings: Settings, purging: Purging, store: Store | None = None) -> None:
+async def purge_storage(settings: Settings, purging: Purging, store: LedgerStore | None = None) -> None:
     """Purge all that needs no server: ledgers, files of agents, cached results, log files.
 
     Args:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from genesis.ledger import FolderStore, Store
+from genesis.ledger import FolderStore, LedgerStore
 from genesis.ledger.cache import FOLDER, expired_before
 from genesis.observability.logs import log_file
 from genesis.retention.removal import why_not
-from genesis.retention.report import Kind, Purging
+from genesis.retention.report import PurgeKind, Purging
 from genesis.settings import Settings
 
 __all__ = ["purge_cache", "purge_logs"]
@@ -22,7 +22,7 @@ _PUT_ASIDE = re.compile(r"\.\d[\w.\-:]*")
 """What follows the name of a log file that was put aside: a number or a time. A lock beside it is none."""
 
 
-async def purge_cache(purging: Purging, store: Store) -> None:
+async def purge_cache(purging: Purging, store: LedgerStore) -> None:
     """Remove results for other runs that are old, and past the time that the tasks that wrote them allow."""
     if not isinstance(store, FolderStore):
         purging.note(f"{store.url(FOLDER)} cannot list its entries; use the lifecycle rules of the storage")
@@ -50,7 +50,7 @@ async def purge_logs(purging: Purging, settings: Settings) -> None:
     await asyncio.to_thread(_purge, purging, "logs", files, lambda _path: True)
 
 
-def _purge(purging: Purging, kind: Kind, files: Iterator[Path], unneeded: Callable[[Path], bool]) -> None:
+def _purge(purging: Purging, kind: PurgeKind, files: Iterator[Path], unneeded: Callable[[Path], bool]) -> None:
     """Remove files that were last written before the time. This is the boundary for what cannot be removed."""
     for path in files:
         try:

@@ -9,9 +9,9 @@ from typing import Literal, get_args
 from genesis.errors import UsageError
 from genesis.model.base import Model
 
-__all__ = ["Amount", "Kind", "Left", "Purge", "Purging", "before_days", "size_text"]
+__all__ = ["Amount", "KeptItem", "Purge", "PurgeKind", "Purging", "before_days", "size_text"]
 
-Kind = Literal["runs", "files", "cache", "logs", "leftovers", "flow_runs"]
+PurgeKind = Literal["runs", "files", "cache", "logs", "leftovers", "flow_runs"]
 """Ledgers with all that is in them; what agents left where ledgers are elsewhere; results for other runs; log files
 that were put aside; what an interrupted purge left; Prefect's flow runs."""
 _MOST_DAYS = 36_500
@@ -26,10 +26,10 @@ class Amount(Model):
     """0 for flow runs: a server does not say."""
 
 
-class Left(Model):
+class KeptItem(Model):
     """Something that is still there, and why."""
 
-    kind: Kind
+    kind: PurgeKind
     name: str
     why: str
 
@@ -41,12 +41,12 @@ class Purge(Model):
     """What ended, or was written, before this time is old."""
     dry_run: bool
     """Whether nothing was removed: `amounts` is then what would be."""
-    amounts: dict[Kind, Amount]
+    amounts: dict[PurgeKind, Amount]
     runs: tuple[str, ...] = ()
     """Ids of the runs whose ledgers were removed, or would be."""
-    kept: tuple[Left, ...] = ()
+    kept: tuple[KeptItem, ...] = ()
     """What is old, and stays: damaged, not ended, being worked on."""
-    failed: tuple[Left, ...] = ()
+    failed: tuple[KeptItem, ...] = ()
     """What could not be removed."""
     notes: tuple[str, ...] = ()
     """What was not looked at, and why."""
@@ -85,27 +85,27 @@ class Purging:
     def __init__(self, before: datetime, *, dry_run: bool):
         self.before = before
         self.dry_run = dry_run
-        self._counts: Counter[Kind] = Counter()
-        self._bytes: Counter[Kind] = Counter()
+        self._counts: Counter[PurgeKind] = Counter()
+        self._bytes: Counter[PurgeKind] = Counter()
         self._runs: list[str] = []
-        self._kept: list[Left] = []
-        self._failed: list[Left] = []
+        self._kept: list[KeptItem] = []
+        self._failed: list[KeptItem] = []
         self._notes: list[str] = []
 
-    def removed(self, kind: Kind, name: str, size: int = 0) -> None:
+    def removed(self, kind: PurgeKind, name: str, size: int = 0) -> None:
         """Note that something is gone, or would be."""
         self._counts[kind] += 1
         self._bytes[kind] += size
         if kind == "runs":
             self._runs.append(name)
 
-    def kept(self, kind: Kind, name: str, why: str) -> None:
+    def kept(self, kind: PurgeKind, name: str, why: str) -> None:
         """Note that something old stays."""
-        self._kept.append(Left(kind=kind, name=name, why=why))
+        self._kept.append(KeptItem(kind=kind, name=name, why=why))
 
-    def failed(self, kind: Kind, name: str, why: str) -> None:
+    def failed(self, kind: PurgeKind, name: str, why: str) -> None:
         """Note that something could not be removed."""
-        self._failed.append(Left(kind=kind, name=name, why=why))
+        self._failed.append(KeptItem(kind=kind, name=name, why=why))
 
     def note(self, text: str) -> None:
         """Note what is not looked at, once."""
@@ -114,7 +114,7 @@ class Purging:
 
     def purge(self) -> Purge:
         """Return what it came to."""
-        kinds: tuple[Kind, ...] = get_args(Kind)
+        kinds: tuple[PurgeKind, ...] = get_args(PurgeKind)
         return Purge(
             before=self.before,
             dry_run=self.dry_run,
@@ -147,7 +147,7 @@ def size_text(size: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def _named(kind: Kind, count: int) -> str:
+def _named(kind: PurgeKind, count: int) -> str:
     one = {
         "runs": "run",
         "files": "folder of files",

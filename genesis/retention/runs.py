@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genesis.errors import GenesisError, RunError, UsageError
-from genesis.ledger import FolderStore, Ledger, Store, list_runs
+from genesis.ledger import FolderStore, Ledger, LedgerStore, list_runs
 from genesis.ledger.history import open_ledger, run_lock
 from genesis.retention.removal import delete, put_aside, size_of, trash_in, why_not
-from genesis.retention.report import Kind, Purging
+from genesis.retention.report import PurgeKind, Purging
 from genesis.settings import Settings
 
-__all__ = ["Standing", "purge_files", "purge_runs", "standing"]
+__all__ = ["RunPurgeStatus", "purge_files", "purge_runs", "standing"]
 
 _OVER = frozenset({"completed", "failed", "cancelled", "refused", "budget_exceeded"})
 _DAMAGED = "its ledger is damaged; remove it by hand"
@@ -31,7 +31,7 @@ _LINK = "it is a link"
 _LOCKED = "it is being worked on"
 
 
-class Standing(NamedTuple):
+class RunPurgeStatus(NamedTuple):
     """How a run stands before a purge."""
 
     old: bool
@@ -40,32 +40,32 @@ class Standing(NamedTuple):
     """Why it stays however old it is; empty where it is only young."""
 
 
-async def standing(ledger: Ledger, before: datetime) -> Standing:
+async def standing(ledger: Ledger, before: datetime) -> RunPurgeStatus:
     """Say whether a run ended before a time. What cannot be read counts as not ended.
 
     Raises:
         GenesisError: The storage does not answer.
     """
     if not await ledger.exists():
-        return Standing(old=False, why=_UNKNOWN)
+        return RunPurgeStatus(old=False, why=_UNKNOWN)
     run = await ledger.load()
     if run is None:
-        return Standing(old=False, why=_DAMAGED if await ledger.has_state() else _OPEN)
+        return RunPurgeStatus(old=False, why=_DAMAGED if await ledger.has_state() else _OPEN)
     if run.state not in _OVER or run.ended_at is None:
-        return Standing(old=False, why=_OPEN)
+        return RunPurgeStatus(old=False, why=_OPEN)
     if run.ended_at >= before:
-        return Standing(old=False)
+        return RunPurgeStatus(old=False)
     try:
         await ledger.header()
         await ledger.amendments()
     except RunError:
-        return Standing(old=False, why=_DAMAGED)
+        return RunPurgeStatus(old=False, why=_DAMAGED)
     except UsageError:  # it went away just now
-        return Standing(old=False, why=_UNKNOWN)
-    return Standing(old=True)
+        return RunPurgeStatus(old=False, why=_UNKNOWN)
+    return RunPurgeStatus(old=True)
 
 
-async def purge_runs(purging: Purging, store: Store, settings: Settings) -> None:
+async def purge_runs(purging: Purging, store: LedgerStore, settings: Settings) -> None:
     """Remove the ledgers of old runs, oldest first.
 
     Args:
@@ -83,7 +83,7 @@ async def purge_runs(purging: Purging, store: Store, settings: Settings) -> None
         await _purge_folder(purging, "runs", open_ledger(store, run_id, settings), folder / run_id, settings)
 
 
-async def purge_files(purging: Purging, store: Store, settings: Settings) -> None:
+async def purge_files(purging: Purging, store: LedgerStore, settings: Settings) -> None:
     """Remove what agents left on this machine for old runs whose ledgers are elsewhere, and the locks of such runs.
 
     Of a run that the storage does not know nothing is removed: it may be in another one.
@@ -101,7 +101,7 @@ async def purge_files(purging: Purging, store: Store, settings: Settings) -> Non
                     (locks / ledger.run_id).unlink()
 
 
-async def _purge_folder(purging: Purging, kind: Kind, ledger: Ledger, folder: Path, settings: Settings) -> None:
+async def _purge_folder(purging: Purging, kind: PurgeKind, ledger: Ledger, folder: Path, settings: Settings) -> None:
     """Remove a run's folder if it is old. This is the boundary for what cannot be removed: the next one is tried."""
     try:
         if await _is_old(purging, kind, ledger, folder):
@@ -112,7 +112,7 @@ async def _purge_folder(purging: Purging, kind: Kind, ledger: Ledger, folder: Pa
         purging.failed(kind, ledger.run_id, why_not(error))
 
 
-async def _is_old(purging: Purging, kind: Kind, ledger: Ledger, folder: Path) -> bool:
+async def _is_old(purging: Purging, kind: PurgeKind, ledger: Ledger, folder: Path) -> bool:
     """Whether a run is old; of one that stays although it looks old, tell why."""
     status = await asyncio.to_thread(folder.lstat)
     if stat.S_ISLNK(status.st_mode):
@@ -125,7 +125,7 @@ async def _is_old(purging: Purging, kind: Kind, ledger: Ledger, folder: Path) ->
     return found.old
 
 
-async def _remove(purging: Purging, kind: Kind, ledger: Ledger, folder: Path, settings: Settings) -> None:
+async def _remove(purging: Purging, kind: PurgeKind, ledger: Ledger, folder: Path, settings: Settings) -> None:
     size = await asyncio.to_thread(size_of, folder)
     lock = run_lock(ledger, settings, existing=True)
     if purging.dry_run:
@@ -163,7 +163,7 @@ async def _leftovers(purging: Purging, folder: Path) -> None:
             purging.removed("leftovers", str(trash), size)
 
 
-def _ledgers(folder: Path, store: Store, settings: Settings) -> Iterator[Ledger]:
+def _ledgers(folder: Path, store: LedgerStore, settings: Settings) -> Iterator[Ledger]:
     """Name the ledgers of the runs that a folder of this machine has something of."""
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     for name in names:

@@ -11,7 +11,7 @@ from genesis.errors import RoutingError
 from genesis.model import Plan, Registry, RoutedPlan, Task
 from genesis.routing.capability import Team
 from genesis.routing.registry_file import routing_problems
-from genesis.routing.step_by_step import StepByStep
+from genesis.routing.step_by_step import FallbackRouter
 
 __all__ = ["Router", "route"]
 
@@ -64,7 +64,7 @@ class Router:
         leaves: dict[str, Task] = {}
         for path, task in _leaves(plan.tasks):
             leaves.setdefault(path, task)
-        routing = StepByStep(self._registry, self._team, load or {})
+        routing = FallbackRouter(self._registry, self._team, load or {})
         kept = {path: task.route for path, task in leaves.items() if task.route and task.route.agent} if keep else {}
         for known in kept.values():
             routing.count(known.agent)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from genesis.model import Alternative, Route, Task
 from genesis.routing import explain
-from genesis.routing.capability import DESCRIPTION_WEIGHT, LOAD_WEIGHT, Group, Part, Team
+from genesis.routing.capability import DESCRIPTION_WEIGHT, LOAD_WEIGHT, Group, Team, TeamPart
 from genesis.routing.rules import GENERIC
 
 __all__ = ["Assignment", "Near"]
@@ -36,7 +36,7 @@ class Assignment:
         self._room = [1.0 / agent.max_concurrency for agent in team.agents]
         self._pressure = [max(0, load.get(agent.name, 0)) / agent.max_concurrency for agent in team.agents]
         self._groups: dict[object, Group] = {}
-        self._parts: dict[object, tuple[Group, Mapping[Part, Exception]]] = {}
+        self._parts: dict[object, tuple[Group, Mapping[TeamPart, Exception]]] = {}
         self._pieces = team.pieces()
 
     def count(self, name: str | None) -> None:
@@ -60,7 +60,7 @@ class Assignment:
         """Route a leaf that no rule decides."""
         return self._generic(group, near) if group.type == GENERIC else self._best(group.takers, group, near)
 
-    def parts_of(self, task: Task) -> tuple[Group, Mapping[Part, Exception]]:
+    def parts_of(self, task: Task) -> tuple[Group, Mapping[TeamPart, Exception]]:
         """Return the group of a leaf although a part of the team fails, and what failed; see `Team.group_in_parts`."""
         key = self._key(task)
         found = self._parts.get(key)

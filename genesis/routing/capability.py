@@ -24,9 +24,9 @@ from genesis.model import AgentCost, AgentProfile, Alternative, Registry, Route
 from genesis.routing.rules import GENERIC, RuleBook, TypedRule
 from genesis.routing.similarity import Pieces, Similarity
 
-__all__ = ["DESCRIPTION_WEIGHT", "LOAD_WEIGHT", "Group", "Part", "Team"]
+__all__ = ["DESCRIPTION_WEIGHT", "LOAD_WEIGHT", "Group", "Team", "TeamPart"]
 
-Part = Literal["rules", "descriptions", "scores"]
+TeamPart = Literal["rules", "descriptions", "scores"]
 """What routing asks for a group of tasks, each of which can fail by itself."""
 _Made = TypeVar("_Made")
 
@@ -40,15 +40,15 @@ _TOKENS = 1_000
 """Tokens that a task is taken to use when it does not say; only prices for tokens are compared with it."""
 
 
-class Reads(Protocol):
-    """Compares texts with agents; see `genesis.routing.similarity.Reader`."""
+class TextComparer(Protocol):
+    """Compares texts with agents; see `genesis.routing.similarity.SimilarityReader`."""
 
     def read(self, text: str, /) -> Mapping[int, float]:
         """Return the similarity of a text to agents, by position."""
         ...
 
 
-class _Silent:
+class _NullComparer:
     """Compares nothing: the reader of a team whose descriptions cannot be asked."""
 
     def read(self, text: str, /) -> Mapping[int, float]:
@@ -73,7 +73,7 @@ class Group:
     """Rules that can fire and whose agent has the skills, without the default."""
     default: TypedRule | None
     """The rule for generic tasks whose words say nothing."""
-    reader: Reads
+    reader: TextComparer
     """Compares descriptions with the agents that can come into question."""
     texts: dict[object, str] = field(default_factory=dict)
     """Sentences already made."""
@@ -147,15 +147,15 @@ class Team:
 
     def group_in_parts(
         self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces | None
-    ) -> tuple[Group, Mapping[Part, Exception]]:
+    ) -> tuple[Group, Mapping[TeamPart, Exception]]:
         """Work the same out part by part, without those that fail.
 
         Returns:
             The group, in which a part that failed is empty; and what each of these raised.
         """
-        failed: dict[Part, Exception] = {}
+        failed: dict[TeamPart, Exception] = {}
 
-        def part(name: Part, make: Callable[[], _Made], without: _Made) -> _Made:
+        def part(name: TeamPart, make: Callable[[], _Made], without: _Made) -> _Made:
             try:
                 return make()
             except Exception as error:  # noqa: BLE001  # the boundary of routing's layers
@@ -167,7 +167,7 @@ class Team:
         no_rules: tuple[TypedRule, ...] = ()
         every = part("rules", lambda: _sound(self._rules).for_type(task_type), no_rules)
         rules = tuple(rule for rule in every if rule.agent in skilled)
-        silent: Reads = _Silent()
+        silent: TextComparer = _NullComparer()
         group = Group(
             type=task_type,
             requires=requires,

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from genesis.model import AgentProfile
 
-__all__ = ["Pieces", "Reader", "Similarity"]
+__all__ = ["Pieces", "Similarity", "SimilarityReader"]
 
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -53,14 +53,14 @@ class Similarity:
         self._terms = _index([self._split(_document(agent)) for agent in agents])
         self._unknown = max((worth for worth, _ in self._terms.values()), default=1.0), ()
 
-    def reader(self, only: Collection[int] | None = None, pieces: Pieces | None = None) -> Reader:
+    def reader(self, only: Collection[int] | None = None, pieces: Pieces | None = None) -> SimilarityReader:
         """Return a reader that compares texts with these agents, by position, or with all.
 
         Args:
             only: The agents.
             pieces: Shared by readers of the same texts, so that each piece is taken apart once.
         """
-        return Reader(Pieces(self) if pieces is None else pieces, only)
+        return SimilarityReader(Pieces(self) if pieces is None else pieces, only)
 
     def pieces(self) -> Pieces:
         """Return an empty memory for readers to share."""
@@ -80,7 +80,7 @@ class Similarity:
         return [self._stem(word) for word in _WORD.findall(text.lower()) if word not in _STOP]
 
 
-class Reader:
+class SimilarityReader:
     """Compares texts with agents, and remembers the words it has seen; make one for each piece of work."""
 
     def __init__(self, pieces: Pieces, only: Collection[int] | None) -> None:

@@ -28,12 +28,12 @@ from genesis.errors import RoutingError
 from genesis.model import AgentProfile, Registry, Route, Task
 from genesis.routing import explain
 from genesis.routing.assignment import Assignment, Near
-from genesis.routing.capability import Group, Part, Team
+from genesis.routing.capability import Group, Team, TeamPart
 from genesis.routing.rules import GENERIC
 
-__all__ = ["StepByStep"]
+__all__ = ["FallbackRouter"]
 
-_Failing = Literal["team", Part]
+_Failing = Literal["team", TeamPart]
 _Asked = tuple[Assignment, Group, Near]
 _Step = tuple[str, str]
 """What gave way, and to what."""
@@ -65,7 +65,7 @@ class _Trouble:
         return "; ".join([*told, reason])
 
 
-class StepByStep:
+class FallbackRouter:
     """Routes the leaves of one plan, each by the best layer that works.
 
     Args:
@@ -103,11 +103,11 @@ class StepByStep:
     def report(self) -> None:
         """Count and log the steps down, each kind once for the plan."""
         if self._steps:
-            from genesis.resilience.degradation import StepDown, described, step_down  # noqa: PLC0415
+            from genesis.resilience.degradation import Degradation, described, step_down  # noqa: PLC0415
 
             for step, times in self._steps.items():
                 error = self._errors[step]
-                step_down(StepDown("routing", *step, described(error)), times=times, error=error)
+                step_down(Degradation("routing", *step, described(error)), times=times, error=error)
 
     def _apart(self, task: Task) -> Route:
         """Route a leaf with each layer asked on its own."""

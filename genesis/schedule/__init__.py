@@ -7,7 +7,7 @@ happened and asks for what to start, and `simulate_jobs` drives that same machin
 
 from __future__ import annotations
 
-from genesis.schedule.jobs import Job, Limits, ScheduleError
+from genesis.schedule.jobs import ScheduleError, ScheduleJob, ScheduleLimits
 from genesis.schedule.pools import PoolCosts
 from genesis.schedule.priorities import rank
 from genesis.schedule.scheduler import JobState, Scheduler
@@ -15,11 +15,11 @@ from genesis.schedule.simulate import simulate_jobs
 from genesis.schedule.timeline import Timeline
 
 __all__ = [
-    "Job",
     "JobState",
-    "Limits",
     "PoolCosts",
     "ScheduleError",
+    "ScheduleJob",
+    "ScheduleLimits",
     "Scheduler",
     "Timeline",
     "rank",

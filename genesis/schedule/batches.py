@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
-from genesis.schedule.jobs import Job, ScheduleError
+from genesis.schedule.jobs import ScheduleError, ScheduleJob
 from genesis.schedule.network import Network
 
 __all__ = ["BatchRules", "Batches"]
@@ -57,7 +57,7 @@ class Batches:
         ScheduleError: The jobs are not a graph without circles.
     """
 
-    def __init__(self, jobs: Sequence[Job], rules: BatchRules):
+    def __init__(self, jobs: Sequence[ScheduleJob], rules: BatchRules):
         self._jobs = jobs
         self._rules = rules
         self._tails = Network.of(jobs).tails()

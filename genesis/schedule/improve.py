@@ -7,7 +7,7 @@ from operator import add
 from random import Random
 
 from genesis.schedule.network import Network
-from genesis.schedule.passes import Direction, Pass, Places, list_schedule
+from genesis.schedule.passes import CompiledLimits, Direction, Pass, list_schedule
 
 __all__ = ["improve", "lower_bound_s"]
 
@@ -34,7 +34,7 @@ _TOLERANCE = 1e-9
 """Sums of the same durations in another order differ by less than this part of them."""
 
 
-def improve(network: Network, places: Places, tails: list[float], base: list[int]) -> list[int]:
+def improve(network: Network, places: CompiledLimits, tails: list[float], base: list[int]) -> list[int]:
     """Look for a list whose schedule is shorter than the base's.
 
     Forward-backward improvement, also known as double justification (Li and Willis 1992; Valls, Ballestín and
@@ -62,7 +62,7 @@ def improve(network: Network, places: Places, tails: list[float], base: list[int
     return _Search(network, places, tails, passes).run(base)
 
 
-def lower_bound_s(network: Network, places: Places, tails: list[float]) -> float:
+def lower_bound_s(network: Network, places: CompiledLimits, tails: list[float]) -> float:
     """Return seconds that no schedule can beat: the critical path, the work over the slots, each agent's work.
 
     Where all durations are whole, so is every makespan of a list schedule, and the bound is rounded up.
@@ -80,7 +80,7 @@ def lower_bound_s(network: Network, places: Places, tails: list[float]) -> float
 class _Search:
     """The state of one search: the best list so far, the best keys to start again from, and the passes left."""
 
-    def __init__(self, network: Network, places: Places, tails: list[float], passes: int) -> None:
+    def __init__(self, network: Network, places: CompiledLimits, tails: list[float], passes: int) -> None:
         self._durations = network.durations
         self._forwards = Direction.forwards(network)
         self._backwards = Direction.backwards(network)

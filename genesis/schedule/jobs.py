@@ -8,7 +8,7 @@ from math import isfinite
 
 from genesis.errors import GenesisError
 
-__all__ = ["Job", "Limits", "ScheduleError"]
+__all__ = ["ScheduleError", "ScheduleJob", "ScheduleLimits"]
 
 
 class ScheduleError(GenesisError):
@@ -21,7 +21,7 @@ class ScheduleError(GenesisError):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ScheduleJob:
     """One leaf as the scheduler sees it.
 
     Args:
@@ -47,7 +47,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ScheduleLimits:
     """How many jobs may run at once.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from genesis.schedule.jobs import Job, ScheduleError
+from genesis.schedule.jobs import ScheduleError, ScheduleJob
 
 __all__ = ["Network"]
 
@@ -27,7 +27,7 @@ class Network:
     """All job indices, each after those that it waits for (Kahn 1962, first come first served)."""
 
     @classmethod
-    def of(cls, jobs: Sequence[Job]) -> Network:
+    def of(cls, jobs: Sequence[ScheduleJob]) -> Network:
         """Compile and check jobs, in time linear in jobs and edges and without recursion.
 
         Args:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from genesis.schedule.jobs import Job, Limits
+from genesis.schedule.jobs import ScheduleJob, ScheduleLimits
 from genesis.schedule.network import Network
 
-__all__ = ["Direction", "Pass", "Places", "list_schedule"]
+__all__ = ["CompiledLimits", "Direction", "Pass", "list_schedule"]
 
 _UNLIMITED = -1
 
 
-class Places(NamedTuple):
+class CompiledLimits(NamedTuple):
     """The limits, compiled: only agents whose limit can bind are numbered."""
 
     slots: int
@@ -26,7 +26,7 @@ class Places(NamedTuple):
     """Jobs running at once of each numbered agent."""
 
     @classmethod
-    def of(cls, jobs: Sequence[Job], limits: Limits) -> Places:
+    def of(cls, jobs: Sequence[ScheduleJob], limits: ScheduleLimits) -> CompiledLimits:
         """Compile limits; one that is no tighter than the slots or the agent's number of jobs is dropped."""
         counts = Counter(job.agent for job in jobs)
         tight = [name for name, limit in limits.per_agent.items() if limit < min(limits.slots, counts[name])]
@@ -70,7 +70,7 @@ class Pass(NamedTuple):
     """Start of each job in seconds, counted in the pass's direction."""
 
 
-def list_schedule(direction: Direction, places: Places, order: list[int]) -> Pass:
+def list_schedule(direction: Direction, places: CompiledLimits, order: list[int]) -> Pass:
     """Schedule the jobs greedily in the order of a list (Graham 1966; a parallel schedule-generation scheme).
 
     At each instant at which jobs end, the first jobs of the list that are ready and within the limits start. It makes

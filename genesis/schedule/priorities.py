@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genesis.schedule.improve import improve
-from genesis.schedule.jobs import Job, Limits
+from genesis.schedule.jobs import ScheduleJob, ScheduleLimits
 from genesis.schedule.network import Network
-from genesis.schedule.passes import Places
+from genesis.schedule.passes import CompiledLimits
 
 __all__ = ["rank"]
 
 
-def rank(jobs: Sequence[Job], limits: Limits) -> list[int]:
+def rank(jobs: Sequence[ScheduleJob], limits: ScheduleLimits) -> list[int]:
     """Set the priority of each job, so that the run ends early under these limits.
 
     The base is the critical-path rule, also known as highest level first: by the longest chain of seconds from a job's
@@ -33,7 +33,7 @@ def rank(jobs: Sequence[Job], limits: Limits) -> list[int]:
     network = Network.of(jobs)
     tails = network.tails()
     base = sorted(range(len(jobs)), key=lambda job: -tails[job])
-    order = improve(network, Places.of(jobs, limits), tails, base)
+    order = improve(network, CompiledLimits.of(jobs, limits), tails, base)
     priorities = [0] * len(jobs)
     for place, job in enumerate(order):
         priorities[job] = len(jobs) - 1 - place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from genesis.schedule.jobs import Job, Limits, ScheduleError
+from genesis.schedule.jobs import ScheduleError, ScheduleJob, ScheduleLimits
 from genesis.schedule.network import Network
 from genesis.schedule.ready import ReadyQueue
 
@@ -57,7 +57,7 @@ class Scheduler:
         "_jobs", "_missing", "_places", "_queue", "_states",
     )  # fmt: skip
 
-    def __init__(self, jobs: Sequence[Job], limits: Limits, priorities: Sequence[float]) -> None:
+    def __init__(self, jobs: Sequence[ScheduleJob], limits: ScheduleLimits, priorities: Sequence[float]) -> None:
         network = Network.of(jobs)
         if len(priorities) != len(jobs) or any(number != number for number in priorities):  # noqa: PLR0124 (NaN)
             raise ScheduleError(

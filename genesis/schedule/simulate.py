@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
-from genesis.schedule.jobs import Job, Limits
+from genesis.schedule.jobs import ScheduleJob, ScheduleLimits
 from genesis.schedule.network import Network
 from genesis.schedule.pools import PoolCosts, PoolsInUse
 from genesis.schedule.priorities import rank
@@ -16,8 +16,8 @@ __all__ = ["simulate_jobs"]
 
 
 def simulate_jobs(
-    jobs: Sequence[Job],
-    limits: Limits,
+    jobs: Sequence[ScheduleJob],
+    limits: ScheduleLimits,
     priorities: Sequence[float] | None = None,
     pools: PoolCosts | None = None,
 ) -> Timeline:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from genesis.security.names import is_secret_name
-from genesis.security.shapes import SHORTEST_MARKED, Span, no_secret, secret_spans
+from genesis.security.shapes import SHORTEST_MARKED, TextRange, no_secret, secret_spans
 
 __all__ = ["LEAST_CHARACTERS", "MARK", "redact", "redacted"]
 
@@ -76,7 +76,7 @@ def _cleaned(value: object, secrets: tuple[str, ...], name: str, depth: int) -> 
     return value
 
 
-def _found(text: str, secret: str) -> Iterable[Span]:
+def _found(text: str, secret: str) -> Iterable[TextRange]:
     if len(secret) < LEAST_CHARACTERS or not secret.strip("*"):
         return
     alone = len(secret) < _WORD_CHARACTERS and secret.isalnum()
@@ -88,7 +88,7 @@ def _found(text: str, secret: str) -> Iterable[Span]:
         place = text.find(secret, place + 1)
 
 
-def _struck(text: str, spans: list[Span]) -> str:
+def _struck(text: str, spans: list[TextRange]) -> str:
     """Put the mark in the place of each span; spans that touch are one."""
     parts, kept, end = [], 0, -1
     for start, stop in sorted(spans):

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from genesis.security.forms import KNOWN, known_forms
 from genesis.security.names import WORDS, is_secret_name, only_describes
 
-__all__ = ["SHORTEST_MARKED", "Span", "no_secret", "secret_spans"]
+__all__ = ["SHORTEST_MARKED", "TextRange", "no_secret", "secret_spans"]
 
-Span = tuple[int, int]
+TextRange = tuple[int, int]
 """Where a secret begins and where it ends."""
 
 _WORDS = (
@@ -116,9 +116,9 @@ _NUMBER = re.compile(r"[-+]?[\d.,_]{1,11}(?:[a-zA-Z%]{1,2})?")
 _COUNTED = re.compile(r"TOKEN|KEY", re.IGNORECASE)
 
 
-def secret_spans(text: str) -> list[Span]:
+def secret_spans(text: str) -> list[TextRange]:
     """Find everything that looks like a secret; places may overlap. What cannot be there is not looked for."""
-    found: list[Span] = []
+    found: list[TextRange] = []
     lowered = text.lower()
     for word in _WORDS:  # a plain loop: `any` costs as much again
         if word in lowered:
@@ -146,7 +146,7 @@ def _is_marked(text: str) -> bool:
     return any(mark in text for mark in _OTHER_MARKS)
 
 
-def _spans(pattern: re.Pattern[str], text: str) -> list[Span]:
+def _spans(pattern: re.Pattern[str], text: str) -> list[TextRange]:
     return [match.span("secret") for match in pattern.finditer(text)]
 
 
@@ -157,7 +157,7 @@ def no_secret(name: str, value: str) -> bool:
     return _COUNTED.search(name) is not None and _NUMBER.fullmatch(value) is not None
 
 
-def _named(text: str) -> Iterator[Span]:
+def _named(text: str) -> Iterator[TextRange]:
     """Find the values of names and of flags that speak of a secret."""
     if ":" in text or "=" in text:
         yield from _assigned(text)
@@ -167,7 +167,7 @@ def _named(text: str) -> Iterator[Span]:
                 yield match.span("secret")
 
 
-def _assigned(text: str) -> Iterator[Span]:
+def _assigned(text: str) -> Iterator[TextRange]:
     place = 0
     while match := _ASSIGNED.search(text, place):
         group = f"v{match.lastindex - 4}" if match.lastindex else "v6"

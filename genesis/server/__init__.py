@@ -7,7 +7,7 @@ from genesis.prefect_api.configured import (
     keep_prefect_off_the_terminal,
     point_prefect_at,
 )
-from genesis.server.api import Api, PendingApi, begin_api, ensure_api
+from genesis.server.api import ApiEndpoint, PendingApi, begin_api, ensure_api
 from genesis.server.backends import Backends
 from genesis.server.lifecycle import (
     ServerInfo,
@@ -23,7 +23,7 @@ from genesis.server.lifecycle import (
 from genesis.server.notes import space_note
 
 __all__ = [
-    "Api",
+    "ApiEndpoint",
     "Backends",
     "ConfiguredApi",
     "PendingApi",

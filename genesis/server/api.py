@@ -16,7 +16,7 @@ from genesis.server.lifecycle import begin_start, wait_ready
 from genesis.server.notes import space_note
 from genesis.settings import Settings
 
-__all__ = ["Api", "PendingApi", "begin_api", "ensure_api", "server_answer"]
+__all__ = ["ApiEndpoint", "PendingApi", "begin_api", "ensure_api", "server_answer"]
 
 _log = logging.getLogger(__name__)
 _REACH_S = 10.0
@@ -27,7 +27,7 @@ _STARTING = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
+class ApiEndpoint:
     """A Prefect API that answers."""
 
     api_url: str
@@ -42,9 +42,9 @@ class Api:
 class PendingApi:
     """An API that is being started or has yet to be asked."""
 
-    _wait: Callable[[], Api]
+    _wait: Callable[[], ApiEndpoint]
 
-    def wait(self) -> Api:
+    def wait(self) -> ApiEndpoint:
         """Return the API once it answers.
 
         Raises:
@@ -66,15 +66,15 @@ def begin_api(settings: Settings) -> PendingApi:
         return PendingApi(lambda: _reached(configured, settings.server.wait_s))
     starting = begin_start(settings)
 
-    def wait() -> Api:
+    def wait() -> ApiEndpoint:
         info = wait_ready(starting)
         note = "; ".join(filter(None, (info.note, space_note(settings.home))))
-        return Api(info.api_url or "", info.ui_url, embedded=True, note=note)
+        return ApiEndpoint(info.api_url or "", info.ui_url, embedded=True, note=note)
 
     return PendingApi(wait)
 
 
-def ensure_api(settings: Settings) -> Api:
+def ensure_api(settings: Settings) -> ApiEndpoint:
     """Return an API that answers: the configured one, else the embedded one, which is started where it does not run.
 
     Raises:
@@ -115,7 +115,7 @@ def _unreachable(configured: ConfiguredApi, why: object, *, may_come: bool) -> S
     )
 
 
-def _reached(configured: ConfiguredApi, wait_s: float) -> Api:
+def _reached(configured: ConfiguredApi, wait_s: float) -> ApiEndpoint:
     """Wait until a configured API answers: it may be starting, as after a power cut or beside this process.
 
     Raises:
@@ -125,7 +125,7 @@ def _reached(configured: ConfiguredApi, wait_s: float) -> Api:
     while True:
         try:
             server_answer(configured, "/health", timeout_s=max(1.0, min(_REACH_S, until - time.monotonic())))
-            return Api(configured.url, configured.ui_url, embedded=False)
+            return ApiEndpoint(configured.url, configured.ui_url, embedded=False)
         except ServiceError as error:
             left_s = until - time.monotonic()
             if left_s <= 0 or not error.data.get("may_come"):

@@ -30,7 +30,7 @@ from genesis.server.reach import look
 from genesis.server.spawn import free_bytes, installed_prefect, listening_socket
 from genesis.settings import NO_HOME, Settings
 
-__all__ = ["REQUIREMENTS", "Finding", "diagnose"]
+__all__ = ["REQUIREMENTS", "DoctorFinding", "diagnose"]
 
 REQUIREMENTS = {"python": ">=3.11,<3.14", "prefect": ">=3.8.8,<3.9", "fastapi": ">=0.139,<0.151"}
 """What works, as the package's own metadata asks for it."""
@@ -40,7 +40,7 @@ _LOCK_WAIT_S = 2.0
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 
-class Finding(Model):
+class DoctorFinding(Model):
     """One thing that was looked at."""
 
     name: str
@@ -53,7 +53,7 @@ class Finding(Model):
     """What to do about it; for one that is well, what could be better."""
 
 
-def diagnose(settings: Settings) -> list[Finding]:
+def diagnose(settings: Settings) -> list[DoctorFinding]:
     """Look at everything that a run on this machine needs.
 
     Returns:
@@ -72,7 +72,7 @@ def diagnose(settings: Settings) -> list[Finding]:
     ]
 
 
-def _breakers(settings: Settings) -> Iterator[Finding]:
+def _breakers(settings: Settings) -> Iterator[DoctorFinding]:
     """Name the circuit breakers that are open for all who share them."""
     resilience = settings.resilience
     if resilience.share == "memory" or (resilience.share == "machine" and not state_file(settings.home).exists()):
@@ -81,22 +81,22 @@ def _breakers(settings: Settings) -> Iterator[Finding]:
         store = store_of(resilience, settings.home)
         found = [] if store is None else shared_breakers(store, rules_of(resilience))
     except GenesisError as error:
-        yield Finding(name="breakers", ok=False, detail=error.message, mend=error.hint)
+        yield DoctorFinding(name="breakers", ok=False, detail=error.message, mend=error.hint)
         return
     for each in found:
         if each.machine.state != "closed":
             when = f"; it is tried again in {each.retry_after_s:.0f} s" if each.retry_after_s > 0 else ""
             detail = f"{each.kind} {each.name} is not called: {each.machine.reason}{when}"
             mend = f"mend what it needs, then: {reset_command(each.name)}"
-            yield Finding(name="breaker", ok=False, detail=detail, mend=mend)
+            yield DoctorFinding(name="breaker", ok=False, detail=detail, mend=mend)
 
 
-def _versions() -> Iterator[Finding]:
+def _versions() -> Iterator[DoctorFinding]:
     for name, wanted in REQUIREMENTS.items():
         found = platform.python_version() if name == "python" else _installed(name)
         ok = found is not None and SpecifierSet(wanted).contains(found, prereleases=True)
         mend = "install Python 3.11, 3.12 or 3.13" if name == "python" else f"pip install '{name}{wanted}'"
-        yield Finding(
+        yield DoctorFinding(
             name=name,
             ok=ok,
             detail=(found or "not installed") + ("" if ok else f", and only {wanted} works"),
@@ -104,12 +104,12 @@ def _versions() -> Iterator[Finding]:
         )
 
 
-def _settings_of_prefect() -> Iterator[Finding]:
+def _settings_of_prefect() -> Iterator[DoctorFinding]:
     """Say what of its own settings Prefect does not take."""
     try:
         shut_out_current_folder()
     except GenesisError as error:
-        yield Finding(name="settings", ok=False, detail=error.message, mend=error.hint)
+        yield DoctorFinding(name="settings", ok=False, detail=error.message, mend=error.hint)
 
 
 def _installed(name: str) -> str | None:
@@ -119,25 +119,25 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _home(home: Path) -> Finding:
+def _home(home: Path) -> DoctorFinding:
     if home == NO_HOME:
-        return Finding(name="home", ok=False, detail=no_home().message, mend=no_home().hint)
+        return DoctorFinding(name="home", ok=False, detail=no_home().message, mend=no_home().hint)
     there = _existing(home)
     try:
         with tempfile.TemporaryFile(dir=there):
-            return Finding(name="home", ok=True, detail=f"{home} can be written")
+            return DoctorFinding(name="home", ok=True, detail=f"{home} can be written")
     except OSError as error:
         mend = "make it writable, or set GENESIS_HOME to another folder"
-        return Finding(name="home", ok=False, detail=f"{there} cannot be written: {error.strerror}", mend=mend)
+        return DoctorFinding(name="home", ok=False, detail=f"{there} cannot be written: {error.strerror}", mend=mend)
 
 
-def _space(home: Path) -> Finding:
+def _space(home: Path) -> DoctorFinding:
     if home == NO_HOME:
-        return Finding(name="space", ok=True, detail="there is no home to look at")
+        return DoctorFinding(name="space", ok=True, detail="there is no home to look at")
     left = free_bytes(_existing(home))
     ok = left >= _LOW_BYTES
     mend = "" if ok else "make space, or set GENESIS_HOME to a folder on another disk"
-    return Finding(name="space", ok=ok, detail=f"{left / 1e9:.1f} GB free for {home}", mend=mend)
+    return DoctorFinding(name="space", ok=ok, detail=f"{left / 1e9:.1f} GB free for {home}", mend=mend)
 
 
 def _existing(path: Path) -> Path:
@@ -145,15 +145,15 @@ def _existing(path: Path) -> Path:
     return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
-def _api(settings: Settings, server: ServerInfo) -> Iterator[Finding]:
+def _api(settings: Settings, server: ServerInfo) -> Iterator[DoctorFinding]:
     """Look at the configured API, or at the embedded server where there is none."""
     try:
         configured = configured_api()
     except GenesisError as error:
-        yield Finding(name="api", ok=False, detail=error.message, mend=error.hint)
+        yield DoctorFinding(name="api", ok=False, detail=error.message, mend=error.hint)
         return
     if configured is None:
-        yield Finding(name="api", ok=True, detail="none is configured, so the embedded server is used")
+        yield DoctorFinding(name="api", ok=True, detail="none is configured, so the embedded server is used")
         yield from (_server(server), _port(settings, server), *_databases(settings, server))
         if server.state == "running" and server.port is not None:
             yield _skew(server_version(settings.server.host, server.port), _EMBEDDED)
@@ -161,16 +161,16 @@ def _api(settings: Settings, server: ServerInfo) -> Iterator[Finding]:
     try:
         answer = server_answer(configured, "/admin/version")
     except ServiceError as error:
-        yield Finding(name="api", ok=False, detail=error.message, mend=error.hint)
+        yield DoctorFinding(name="api", ok=False, detail=error.message, mend=error.hint)
         return
-    yield Finding(name="api", ok=True, detail=f"{configured.url} answers (from {configured.source})")
+    yield DoctorFinding(name="api", ok=True, detail=f"{configured.url} answers (from {configured.source})")
     yield _skew(answer if isinstance(answer, str) else None, "upgrade the older of the two")
 
 
 _EMBEDDED = "run: genesis server down; the next run starts the installed version"
 
 
-def _server(server: ServerInfo) -> Finding:
+def _server(server: ServerInfo) -> DoctorFinding:
     """Tell a server that is well or not needed from one that died or hangs."""
     where = f" at {server.url}, process {server.pid}" if server.url else ""
     ok = server.state != "unresponsive" and not (server.state == "stopped" and server.note)
@@ -181,32 +181,32 @@ def _server(server: ServerInfo) -> Finding:
         if server.url
         else f"run: genesis server up; its log is {server.log_path}"
     )
-    return Finding(
+    return DoctorFinding(
         name="server", ok=ok, detail=f"{server.state}{where}" + (f": {server.note}" if server.note else ""), mend=mend
     )
 
 
-def _port(settings: Settings, server: ServerInfo) -> Finding:
+def _port(settings: Settings, server: ServerInfo) -> DoctorFinding:
     if server.url:
-        return Finding(name="port", ok=True, detail=f"{server.port} is the server's own")
+        return DoctorFinding(name="port", ok=True, detail=f"{server.port} is the server's own")
     wanted = settings.server.port
     try:
         listening_socket(settings.server.host, wanted or server.port or 0).close()
     except UsageError as error:
-        return Finding(name="port", ok=False, detail=error.message, mend=error.hint)
+        return DoctorFinding(name="port", ok=False, detail=error.message, mend=error.hint)
     except ServiceError as error:
         detail = error.message if wanted else f"{error.message}; a free one will be taken"
-        return Finding(name="port", ok=not wanted, detail=detail, mend=error.hint if wanted else "")
-    return Finding(name="port", ok=True, detail=f"{wanted} is free" if wanted else "a free one will be taken")
+        return DoctorFinding(name="port", ok=not wanted, detail=detail, mend=error.hint if wanted else "")
+    return DoctorFinding(name="port", ok=True, detail=f"{wanted} is free" if wanted else "a free one will be taken")
 
 
-def _databases(settings: Settings, server: ServerInfo) -> Iterator[Finding]:
+def _databases(settings: Settings, server: ServerInfo) -> Iterator[DoctorFinding]:
     """Look at what the server stands on."""
     files = ServerFiles(settings.home)
     try:
         backends = files.backends()
     except ServiceError as error:
-        yield Finding(name="database", ok=False, detail=error.message, mend=error.hint)
+        yield DoctorFinding(name="database", ok=False, detail=error.message, mend=error.hint)
         return
     if backends.postgres is None:
         yield _sqlite(files.database, server)
@@ -214,13 +214,15 @@ def _databases(settings: Settings, server: ServerInfo) -> Iterator[Finding]:
     for name, found in zip(("database", "redis"), look(backends, files.application), strict=True):
         if found is not None:
             detail = found.problem or f"{found.address}: {found.said}"
-            yield Finding(name=name, ok=not found.problem, detail=detail, mend=found.mend or "; ".join(found.notes))
+            yield DoctorFinding(
+                name=name, ok=not found.problem, detail=detail, mend=found.mend or "; ".join(found.notes)
+            )
 
 
-def _sqlite(path: Path, server: ServerInfo) -> Finding:
+def _sqlite(path: Path, server: ServerInfo) -> DoctorFinding:
     """Try to begin to write, as the server would."""
     if not path.exists():
-        return Finding(name="database", ok=True, detail="there is none yet")
+        return DoctorFinding(name="database", ok=True, detail="there is none yet")
     try:
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=rw", uri=True, timeout=_LOCK_WAIT_S, isolation_level=None
@@ -238,17 +240,17 @@ def _sqlite(path: Path, server: ServerInfo) -> Finding:
             if locked
             else f"stop the server, move {path} aside, and start it again; it is made anew without its history"
         )
-        return Finding(name="database", ok=False, detail=f"{path}: {error}", mend=mend)
-    return Finding(name="database", ok=True, detail=f"{path} can be written ({path.stat().st_size / 1e6:.1f} MB)")
+        return DoctorFinding(name="database", ok=False, detail=f"{path}: {error}", mend=mend)
+    return DoctorFinding(name="database", ok=True, detail=f"{path} can be written ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-def _skew(serving: str | None, mend: str) -> Finding:
+def _skew(serving: str | None, mend: str) -> DoctorFinding:
     """Compare the server's version with the client's: Prefect keeps them compatible within a minor version."""
     installed = installed_prefect()
     if serving is None:
-        return Finding(name="versions", ok=True, detail=f"client {installed}; the server does not tell its own")
+        return DoctorFinding(name="versions", ok=True, detail=f"client {installed}; the server does not tell its own")
     same = serving.split(".")[:2] == installed.split(".")[:2]
-    return Finding(
+    return DoctorFinding(
         name="versions",
         ok=same,
         detail=f"server {serving}, client {installed}",
@@ -256,12 +258,12 @@ def _skew(serving: str | None, mend: str) -> Finding:
     )
 
 
-def _tools() -> Iterator[Finding]:
+def _tools() -> Iterator[DoctorFinding]:
     uses = {"git": "the audit's history of changes", "ruff": "the audit's lint findings"}
     for name, use in uses.items():
         beside = Path(sys.executable).with_name(name)
         found = shutil.which(name) or (str(beside) if beside.exists() else None)
-        yield Finding(
+        yield DoctorFinding(
             name=name,
             ok=found is not None,
             detail=found or f"not found; without it {use} are missing",
@@ -269,26 +271,28 @@ def _tools() -> Iterator[Finding]:
         )
 
 
-def _model(settings: Settings) -> Iterator[Finding]:
+def _model(settings: Settings) -> Iterator[DoctorFinding]:
     """Look at the language model's settings, without calling it."""
     llm = settings.llm
     extra = importlib.util.find_spec("pydantic_ai") is not None
     install = "pip install 'prefect-genesis[llm]'"
     if llm.model is None:
         detail = "none is configured: playbooks plan, and work that needs a model becomes a brief"
-        yield Finding(name="model", ok=True, detail=detail, mend="set GENESIS_LLM__MODEL=openai:NAME to use one")
+        yield DoctorFinding(name="model", ok=True, detail=detail, mend="set GENESIS_LLM__MODEL=openai:NAME to use one")
         has = "installed" if extra else "not installed; only models need it"
-        yield Finding(name="pydantic-ai", ok=True, detail=has, mend="" if extra else install)
+        yield DoctorFinding(name="pydantic-ai", ok=True, detail=has, mend="" if extra else install)
         return
     try:
         name = parse_model_name(llm.model)
     except GenesisError as error:
-        yield Finding(name="model", ok=False, detail=error.message, mend=error.hint)
+        yield DoctorFinding(name="model", ok=False, detail=error.message, mend=error.hint)
         return
     at = f" at {llm.base_url}" if llm.base_url else ""
     key = _KEYS[name.provider]
     present = llm.api_key is not None or llm.base_url is not None or secret(key) is not None
     detail = f"{name}{at}" if present else f"{name}, without a key"
-    yield Finding(name="model", ok=present, detail=detail, mend="" if present else f"set {key} or GENESIS_LLM__API_KEY")
+    yield DoctorFinding(
+        name="model", ok=present, detail=detail, mend="" if present else f"set {key} or GENESIS_LLM__API_KEY"
+    )
     has = "installed" if extra else "not installed, and the model needs it"
-    yield Finding(name="pydantic-ai", ok=extra, detail=has, mend="" if extra else install)
+    yield DoctorFinding(name="pydantic-ai", ok=extra, detail=has, mend="" if extra else install)

@@ -21,13 +21,13 @@ from genesis.errors import ResourceError, ServiceError, UsageError
 from genesis.model import Model
 from genesis.server.backends import Backends
 
-__all__ = ["Record", "ServerFiles", "mending", "take_lock"]
+__all__ = ["ServerFiles", "ServerRecord", "mending", "take_lock"]
 
 _TAIL_BYTES = 20_000
 _POLL_S = 0.02
 
 
-class Record(Model):
+class ServerRecord(Model):
     """What is written down about the server when it is started."""
 
     pid: int | None = None
@@ -104,7 +104,7 @@ class ServerFiles:
             if not os.access(self.folder, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.folder))
 
-    def read(self) -> Record | None:
+    def read(self) -> ServerRecord | None:
         """Read the record, or the server's copy where the record is lost; None where neither can be understood.
 
         The copy may be of a server that is long gone; whether it lives is told by its identity.
@@ -115,7 +115,7 @@ class ServerFiles:
         """Whether there is a record that cannot be understood."""
         return self.state.exists() and _read(self.state) is None
 
-    def write(self, record: Record) -> None:
+    def write(self, record: ServerRecord) -> None:
         """Write the record, whole or not at all.
 
         Raises:
@@ -219,9 +219,9 @@ def mending(path: Path) -> Iterator[None]:
         raise ResourceError.of(error, f"{path} cannot be written", hint=elsewhere, path=path) from error
 
 
-def _read(path: Path) -> Record | None:
+def _read(path: Path) -> ServerRecord | None:
     try:
-        return Record.model_validate_json(path.read_bytes())
+        return ServerRecord.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
 

@@ -18,7 +18,7 @@ from genesis.errors import GenesisError, ResourceError, ServiceError, UsageError
 from genesis.model import Model
 from genesis.prefect_api.configured import no_home
 from genesis.server.backends import Backends
-from genesis.server.files import Record, ServerFiles
+from genesis.server.files import ServerFiles, ServerRecord
 from genesis.server.health import active_flow_runs, has_database, is_healthy, url_host
 from genesis.server.notes import backends_note, death_note, other_address, start_note, version_note
 from genesis.server.processes import end, is_running
@@ -68,7 +68,7 @@ class Starting:
     """A server that was found or has just been started; `wait_ready` gives it once it answers."""
 
     settings: Settings
-    record: Record
+    record: ServerRecord
     note: str = ""
     spawned: bool = False
     """Whether this process has just started it."""
@@ -252,16 +252,16 @@ def down(settings: Settings) -> ServerInfo:
         return _info(files, record, "stopped", f"process {record.pid} was stopped")
 
 
-def _living(files: ServerFiles) -> Record | None:
+def _living(files: ServerFiles) -> ServerRecord | None:
     record = files.read()
     return record if record is not None and _runs(record) else None
 
 
-def _runs(record: Record) -> bool:
+def _runs(record: ServerRecord) -> bool:
     return record.pid is not None and is_running(record.pid, record.identity)
 
 
-def _makes_way(files: ServerFiles, found: Record) -> bool:
+def _makes_way(files: ServerFiles, found: ServerRecord) -> bool:
     """End a server of another version than the installed one, unless flow runs are active on it; whether it ended."""
     if found.prefect == installed_prefect() or active_flow_runs(found.host, found.port) != 0:
         return False
@@ -269,7 +269,7 @@ def _makes_way(files: ServerFiles, found: Record) -> bool:
     return True
 
 
-def _end(files: ServerFiles, record: Record) -> None:
+def _end(files: ServerFiles, record: ServerRecord) -> None:
     try:
         end(record.pid or 0, record.identity, grace_s=_GRACE_S)
     except PermissionError as error:
@@ -281,7 +281,7 @@ def _end(files: ServerFiles, record: Record) -> None:
     files.write(_stopped(record))
 
 
-def _stopped(record: Record) -> Record:
+def _stopped(record: ServerRecord) -> ServerRecord:
     return record.model_copy(update={"pid": None, "identity": ""})
 
 
@@ -311,7 +311,7 @@ def _remembered(files: ServerFiles, backends: Backends | None) -> Backends:
         return Backends()
 
 
-def _wait_for_database(files: ServerFiles, record: Record) -> None:
+def _wait_for_database(files: ServerFiles, record: ServerRecord) -> None:
     """Return the database of a living server a moment, and say why it does not answer.
 
     Raises:
@@ -356,7 +356,7 @@ def _said(files: ServerFiles) -> str:
     return f"; its log ends with:\n{lines}" if lines else "; its log is empty"
 
 
-def _info(files: ServerFiles, record: Record | None, state: ServerState, note: str) -> ServerInfo:
+def _info(files: ServerFiles, record: ServerRecord | None, state: ServerState, note: str) -> ServerInfo:
     known = record is not None and state != "stopped"
     base = f"http://{url_host(record.host)}:{record.port}" if record is not None and known else None
     return ServerInfo(

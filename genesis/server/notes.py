@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from genesis.server.backends import Backends
-from genesis.server.files import Record, ServerFiles
+from genesis.server.files import ServerFiles, ServerRecord
 from genesis.server.processes import identity
 from genesis.server.spawn import free_bytes, installed_prefect
 from genesis.settings import Settings
@@ -17,7 +17,7 @@ _LOW_BYTES = 5_000_000
 """A server that runs can do with less than one that starts needs, but not with none."""
 
 
-def backends_note(files: ServerFiles, before: Record | None, known: Backends, backends: Backends | None) -> str:
+def backends_note(files: ServerFiles, before: ServerRecord | None, known: Backends, backends: Backends | None) -> str:
     """Say what becomes of what it stood on before."""
     if backends is None:
         return f"it keeps {known.shown}" if known.postgres else ""
@@ -26,7 +26,7 @@ def backends_note(files: ServerFiles, before: Record | None, known: Backends, ba
     return ""
 
 
-def other_address(record: Record, settings: Settings) -> str:
+def other_address(record: ServerRecord, settings: Settings) -> str:
     """Say that a living server listens elsewhere than the settings ask for."""
     wanted = settings.server
     if record.host == wanted.host and wanted.port in {0, record.port}:
@@ -48,7 +48,7 @@ def space_note(home: Path, free: Callable[[Path], int] = free_bytes) -> str:
     )
 
 
-def version_note(record: Record) -> str:
+def version_note(record: ServerRecord) -> str:
     """Say that a living server of another version is kept, and why."""
     installed = installed_prefect()
     if record.prefect == installed:
@@ -59,7 +59,7 @@ def version_note(record: Record) -> str:
     )
 
 
-def start_note(before: Record | None, replaced: Record | None, record: Record, port: int) -> str:
+def start_note(before: ServerRecord | None, replaced: ServerRecord | None, record: ServerRecord, port: int) -> str:
     """Say why a server was started, and what is new about it."""
     notes = []
     if replaced is not None:
@@ -71,7 +71,7 @@ def start_note(before: Record | None, replaced: Record | None, record: Record, p
     return "; ".join(notes)
 
 
-def death_note(files: ServerFiles, written: Record | None) -> str:
+def death_note(files: ServerFiles, written: ServerRecord | None) -> str:
     """Say how a server ended that was not stopped."""
     if files.is_corrupt():
         return f"{files.state} cannot be understood and will be written anew"

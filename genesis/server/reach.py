@@ -9,11 +9,11 @@ from genesis.server.backends import Backends
 from genesis.server.broker import ask_redis, identity_of, notes_on_redis, refuse_without_package
 from genesis.server.postgres import ask_postgres, notes_on_postgres
 
-__all__ = ["Look", "look", "require"]
+__all__ = ["BackendStatus", "look", "require"]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class BackendStatus:
     """What was found out about one of them."""
 
     address: str
@@ -49,7 +49,7 @@ def require(backends: Backends, application: str = "") -> list[str]:
     return notes
 
 
-def look(backends: Backends, application: str = "") -> tuple[Look | None, Look | None]:
+def look(backends: Backends, application: str = "") -> tuple[BackendStatus | None, BackendStatus | None]:
     """Ask both how they are; None for one that is not used.
 
     Args:
@@ -60,15 +60,15 @@ def look(backends: Backends, application: str = "") -> tuple[Look | None, Look |
     if (postgres := backends.postgres) is not None:
         try:
             facts = ask_postgres(postgres, application)
-            database = Look(postgres.shown, facts.shown)
+            database = BackendStatus(postgres.shown, facts.shown)
             database = replace(database, notes=tuple(notes_on_postgres(backends, facts)))
         except ServiceError as error:
-            database = replace(database or Look(postgres.shown), problem=error.message, mend=error.hint)
+            database = replace(database or BackendStatus(postgres.shown), problem=error.message, mend=error.hint)
     if (redis := backends.redis) is not None:
         try:
             found = ask_redis(redis)
-            broker = Look(redis.shown, found.shown, notes=tuple(notes_on_redis(found)))
+            broker = BackendStatus(redis.shown, found.shown, notes=tuple(notes_on_redis(found)))
             refuse_without_package()
         except ServiceError as error:
-            broker = replace(broker or Look(redis.shown), problem=error.message, mend=error.hint)
+            broker = replace(broker or BackendStatus(redis.shown), problem=error.message, mend=error.hint)
     return database, broker

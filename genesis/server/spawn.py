@@ -18,7 +18,7 @@ from pathlib import Path
 from genesis.errors import ResourceError, ServiceError, UsageError
 from genesis.prefect_api.configured import inherited_environment
 from genesis.server.backends import Backends
-from genesis.server.files import Record, ServerFiles, mending, take_lock
+from genesis.server.files import ServerFiles, ServerRecord, mending, take_lock
 from genesis.server.health import url_host
 from genesis.server.processes import identity
 
@@ -89,7 +89,7 @@ def spawn(
     wanted_port: int,
     backends: Backends = _SQLITE,
     free: Callable[[Path], int] = free_bytes,
-) -> Record:
+) -> ServerRecord:
     """Start the server and write down what was started. The start lock has to be held.
 
     Args:
@@ -116,7 +116,7 @@ def spawn(
             actual: int = listening.getsockname()[1]
             environment = _environment(files, host, actual, backends)
             pid = _start(files, environment, json.dumps(_secrets(files, backends)), listening.fileno(), owner)
-            record = Record(
+            record = ServerRecord(
                 pid=pid,
                 identity=identity(pid) or "",
                 host=host,

@@ -5,7 +5,7 @@ from genesis.structure.edges import shown_edges
 from genesis.structure.estimates import expected_seconds, expected_tokens, expected_usd, known_seconds, known_usd
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
-from genesis.structure.problems import PARTS, Part, Problem, Shape
+from genesis.structure.problems import PARTS, Problem, Shape, StructurePart
 from genesis.structure.references import (
     WHOLE_RESULT,
     as_text,
@@ -29,9 +29,9 @@ __all__ = [
     "Missing",
     "Node",
     "Outline",
-    "Part",
     "Problem",
     "Shape",
+    "StructurePart",
     "Unresolved",
     "as_text",
     "copied",

@@ -17,7 +17,7 @@ from genesis.structure.dataflow import DataFlow, dataflow
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Outline, outline
 
-__all__ = ["PARTS", "Part", "Problem", "Shape"]
+__all__ = ["PARTS", "Problem", "Shape", "StructurePart"]
 
 _SHOWN = 8
 
@@ -54,7 +54,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StructurePart:
     """One part of a plan's structure."""
 
     what: str
@@ -122,12 +122,12 @@ def _limits(shape: Shape) -> Iterator[Problem]:
         yield Problem("GEN-LEAF-LIMIT", f"it has {leaves:,} leaves; the limit is {limits.leaves:,}")
 
 
-PARTS: tuple[Part, ...] = (
-    Part("tasks", frozenset({"GEN-PLAN-EMPTY"}), _empty),
-    Part("names", frozenset({"GEN-ID-DUPLICATE"}), _names),
-    Part("dependencies", frozenset({"GEN-DEPENDENCY-DANGLING"}), _dependencies),
-    Part("inputs", frozenset({"GEN-INPUT-MISSING"}), _inputs),
-    Part("order", frozenset({"GEN-CYCLE", "GEN-DEPENDENCY-WITHIN"}), _order),
-    Part("size", frozenset({"GEN-PLAN-DEPTH", "GEN-PLAN-FAN-OUT", "GEN-LEAF-LIMIT"}), _limits),
+PARTS: tuple[StructurePart, ...] = (
+    StructurePart("tasks", frozenset({"GEN-PLAN-EMPTY"}), _empty),
+    StructurePart("names", frozenset({"GEN-ID-DUPLICATE"}), _names),
+    StructurePart("dependencies", frozenset({"GEN-DEPENDENCY-DANGLING"}), _dependencies),
+    StructurePart("inputs", frozenset({"GEN-INPUT-MISSING"}), _inputs),
+    StructurePart("order", frozenset({"GEN-CYCLE", "GEN-DEPENDENCY-WITHIN"}), _order),
+    StructurePart("size", frozenset({"GEN-PLAN-DEPTH", "GEN-PLAN-FAN-OUT", "GEN-LEAF-LIMIT"}), _limits),
 )
 """In the order in which they are told."""

@@ -11,7 +11,7 @@ from genesis.agents import Result, Work
 
 __all__ = ["ScriptedAgent"]
 
-Step = Result | JsonValue | Exception | Callable[[Work], JsonValue]
+ScriptedStep = Result | JsonValue | Exception | Callable[[Work], JsonValue]
 
 
 class ScriptedAgent:
@@ -28,7 +28,7 @@ class ScriptedAgent:
         cancelled: Paths of attempts that were cancelled.
     """
 
-    def __init__(self, script: Mapping[str, list[Step]] | None = None, *, seconds: float = 0.0):
+    def __init__(self, script: Mapping[str, list[ScriptedStep]] | None = None, *, seconds: float = 0.0):
         self.work: list[Work] = []
         self.most_at_once = 0
         self.cancelled: list[str] = []

@@ -25,7 +25,7 @@ from genesis.settings import LlmSettings
 
 __all__ = [
     "FakeLlmServer",
-    "Step",
+    "ServerStep",
     "answers",
     "cut_short",
     "cycle",
@@ -42,7 +42,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ServerStep:
     """How the server answers one request."""
 
     text: str | Callable[[dict[str, Any]], str] = ""
@@ -61,58 +61,58 @@ class Step:
     """Close the connection without an answer."""
 
 
-def says(text: str) -> Step:
+def says(text: str) -> ServerStep:
     """The model says a text."""
-    return Step(text)
+    return ServerStep(text)
 
 
-def answers(value: object) -> Step:
+def answers(value: object) -> ServerStep:
     """The model answers with an object."""
-    return Step(json.dumps(value))
+    return ServerStep(json.dumps(value))
 
 
-def slow(seconds: float, then: Step | None = None) -> Step:
+def slow(seconds: float, then: ServerStep | None = None) -> ServerStep:
     """The answer takes a time."""
-    return replace(then or Step("late"), delay_s=seconds)
+    return replace(then or ServerStep("late"), delay_s=seconds)
 
 
-def html() -> Step:
+def html() -> ServerStep:
     """Something that is no API answers: status 200 and a page."""
-    return Step(raw="<!DOCTYPE html><html><body>Welcome</body></html>", content_type="text/html")
+    return ServerStep(raw="<!DOCTYPE html><html><body>Welcome</body></html>", content_type="text/html")
 
 
-def hung_up() -> Step:
+def hung_up() -> ServerStep:
     """The connection is closed without an answer."""
-    return Step(hangs_up=True)
+    return ServerStep(hangs_up=True)
 
 
-def truncated() -> Step:
+def truncated() -> ServerStep:
     """The object breaks off in the middle, though the model says that it is done."""
-    return Step('{"tasks": [{"id": "first", "description": "Do the fi')
+    return ServerStep('{"tasks": [{"id": "first", "description": "Do the fi')
 
 
-def cut_short() -> Step:
+def cut_short() -> ServerStep:
     """The answer is cut at its length limit."""
     return replace(truncated(), finish="length")
 
 
-def status(code: int, message: str = "scripted failure", *, retry_after_s: float | None = None) -> Step:
+def status(code: int, message: str = "scripted failure", *, retry_after_s: float | None = None) -> ServerStep:
     """The service answers with an error."""
     headers = (("retry-after", f"{retry_after_s:g}"),) if retry_after_s is not None else ()
-    return Step(raw=json.dumps({"error": {"message": message, "type": "scripted"}}), status=code, headers=headers)
+    return ServerStep(raw=json.dumps({"error": {"message": message, "type": "scripted"}}), status=code, headers=headers)
 
 
-def echo() -> Step:
+def echo() -> ServerStep:
     """The model says the prompt back."""
-    return Step(lambda body: str(body["messages"][-1]["content"]))
+    return ServerStep(lambda body: str(body["messages"][-1]["content"]))
 
 
-def thousand_tasks() -> Step:
+def thousand_tasks() -> ServerStep:
     """The model gives a thousand tasks, whatever the schema says."""
     return answers({"tasks": [{"id": f"t{n}", "description": f"Do thing number {n}"} for n in range(1000)]})
 
 
-def cycle(size: int = 3) -> Step:
+def cycle(size: int = 3) -> ServerStep:
     """The model gives tasks in a ring."""
     tasks = [
         {"id": f"t{n}", "description": f"Do thing number {n}", "depends_on": [f"t{(n - 1) % size}"]}
@@ -131,7 +131,7 @@ def unused_base_url() -> str:
 class FakeLlmServer:
     """The server, as a context manager. It listens on a free port of loopback."""
 
-    def __init__(self, script: Sequence[Step] | Callable[[dict[str, Any]], Step]) -> None:
+    def __init__(self, script: Sequence[ServerStep] | Callable[[dict[str, Any]], ServerStep]) -> None:
         self.requests: list[dict[str, Any]] = []
         """Bodies of the requests, in order of arrival."""
         self.headers: list[dict[str, str]] = []
@@ -165,7 +165,7 @@ class FakeLlmServer:
         defaults: dict[str, Any] = {"model": "openai:fake", "base_url": self.base_url, "timeout_s": 30.0}
         return LlmSettings(**{**defaults, "api_key": key, **changes})
 
-    def _step(self, body: dict[str, Any], headers: dict[str, str]) -> Step:
+    def _step(self, body: dict[str, Any], headers: dict[str, str]) -> ServerStep:
         with self._lock:
             number = len(self.requests)
             self.requests.append(body)
@@ -213,14 +213,14 @@ def _handler_for(server: FakeLlmServer) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _content(step: Step, body: dict[str, Any], *, anthropic: bool) -> str:
+def _content(step: ServerStep, body: dict[str, Any], *, anthropic: bool) -> str:
     if step.raw is not None:
         return step.raw
     text = step.text if isinstance(step.text, str) else step.text(body)
     return json.dumps(_anthropic(step, body, text) if anthropic else _openai(step, body, text))
 
 
-def _openai(step: Step, body: dict[str, Any], text: str) -> dict[str, Any]:
+def _openai(step: ServerStep, body: dict[str, Any], text: str) -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
     return {
         "id": "chatcmpl-1",
@@ -236,7 +236,7 @@ def _openai(step: Step, body: dict[str, Any], text: str) -> dict[str, Any]:
     }
 
 
-def _anthropic(step: Step, body: dict[str, Any], text: str) -> dict[str, Any]:
+def _anthropic(step: ServerStep, body: dict[str, Any], text: str) -> dict[str, Any]:
     block: dict[str, Any] = {"type": "text", "text": text}
     if body.get("tools"):
         block = {"type": "tool_use", "id": "call-1", "name": body["tools"][0]["name"], "input": json.loads(text)}

@@ -12,14 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
 
-__all__ = ["Received", "TraceReceiver"]
+__all__ = ["ReceivedSpan", "TraceReceiver"]
 
 _STATUS = {0: "unset", 1: "ok", 2: "error"}
 _KIND = {0: "unspecified", 1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedSpan:
     """One span as it was sent."""
 
     name: str
@@ -49,7 +49,7 @@ class TraceReceiver:
     port: int = 0
     variables: dict[str, str] = field(default_factory=dict)
     """For whoever puts a collector in between: what its senders need."""
-    _spans: list[Received] = field(default_factory=list)
+    _spans: list[ReceivedSpan] = field(default_factory=list)
     _arrived: threading.Condition = field(default_factory=threading.Condition)
     _stop: Callable[[], None] | None = None
 
@@ -68,12 +68,12 @@ class TraceReceiver:
         }
 
     @property
-    def spans(self) -> list[Received]:
+    def spans(self) -> list[ReceivedSpan]:
         """All that has arrived so far."""
         with self._arrived:
             return list(self._spans)
 
-    def wait_for(self, found: Callable[[Sequence[Received]], bool], seconds: float = 30.0) -> list[Received]:
+    def wait_for(self, found: Callable[[Sequence[ReceivedSpan]], bool], seconds: float = 30.0) -> list[ReceivedSpan]:
         """Wait until what has arrived is enough.
 
         Raises:
@@ -159,8 +159,8 @@ class TraceReceiver:
         return lambda: server.stop(None).wait()
 
 
-def _received(span: Any, resource: dict[str, Any]) -> Received:
-    return Received(
+def _received(span: Any, resource: dict[str, Any]) -> ReceivedSpan:
+    return ReceivedSpan(
         name=span.name,
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from genesis.agents import Executor, LocalProbe
-from genesis.engine.observer import Observer, Silent
-from genesis.engine.run_context import Session
+from genesis.engine.observer import NullObserver, Observer
+from genesis.engine.run_context import RunContext
 from genesis.flows.connection import connected
 from genesis.flows.orchestrate import orchestrate
 from genesis.ledger import FolderStore, Header, Ledger, new_run_id
@@ -19,14 +19,14 @@ from genesis.ledger.program_state import ProgramState
 from genesis.model import Leaf, Program, Run
 from genesis.model.run import utc_now
 from genesis.planning import plan_document
-from genesis.server import Api, down, ensure_api
+from genesis.server import ApiEndpoint, down, ensure_api
 from genesis.settings import Settings
 
 __all__ = ["Workbench", "prefect_server"]
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[Api]:
+def prefect_server(home: Path) -> Iterator[ApiEndpoint]:
     """Start a server whose state is in a folder, and stop it at the end."""
     settings = Settings(home=home)
     try:
@@ -77,7 +77,7 @@ class Workbench:
         await ledger.begin(header)
         self.control = Control()
         has_amendments = bool(await ledger.amendments())
-        session = Session(
+        session = RunContext(
             course=await course_of(ledger, header, self.settings) if has_amendments else ProgramState(program),
             ledger=ledger,
             correlation_id="test",
@@ -85,7 +85,7 @@ class Workbench:
             executor=executor if callable(executor) else lambda _leaf: executor,
             slots=slots,
             files=files_folder(ledger, self.settings),
-            observer=observer or Silent(),
+            observer=observer or NullObserver(),
             probe=probe,
             **more,
         )

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 from genesis.errors import ServiceError
 
 if TYPE_CHECKING:
-    from genesis.server import Api
+    from genesis.server import ApiEndpoint
 
 __all__ = ["PostgresService", "RedisService", "ServiceMissingError", "free_port", "postgres", "prefect_on", "redis"]
 
@@ -336,7 +336,7 @@ def redis(folder: Path, *, append_only: bool = False) -> Iterator[RedisService]:
 
 
 @contextmanager
-def prefect_on(database: PostgresService | str, broker: RedisService | str | None = None) -> Iterator[Api]:
+def prefect_on(database: PostgresService | str, broker: RedisService | str | None = None) -> Iterator[ApiEndpoint]:
     """Start a Prefect server on them, use it in this process, and stop it at the end.
 
     Args:
@@ -348,7 +348,7 @@ def prefect_on(database: PostgresService | str, broker: RedisService | str | Non
         ServiceError: The server does not start, or cannot use them.
     """
     from genesis.flows.connection import connected  # noqa: PLC0415  # Prefect, for who uses it only
-    from genesis.server import Api, Backends, down, up  # noqa: PLC0415
+    from genesis.server import ApiEndpoint, Backends, down, up  # noqa: PLC0415
     from genesis.settings import Settings  # noqa: PLC0415
 
     if broker is not None and find_spec("prefect_redis") is None:
@@ -358,7 +358,7 @@ def prefect_on(database: PostgresService | str, broker: RedisService | str | Non
         urls = [part if isinstance(part, str) or part is None else part.url for part in (database, broker)]
         try:
             info = up(settings, Backends.of(postgres=urls[0], redis=urls[1]))
-            api = Api(info.api_url or "", info.ui_url, embedded=True, note=info.note)
+            api = ApiEndpoint(info.api_url or "", info.ui_url, embedded=True, note=info.note)
             with connected(api):
                 yield api
         finally:

@@ -1,9 +1,9 @@
 """Validation (AOP) as data: coded checks over a routed plan, and a quality score."""
 
-from genesis.validation.check import Check, Finding
+from genesis.validation.check import Check, CheckFinding
 from genesis.validation.checks import CHECKS
 from genesis.validation.probe import Probe
 from genesis.validation.reference import checks_page
 from genesis.validation.validate import validate
 
-__all__ = ["CHECKS", "Check", "Finding", "Probe", "checks_page", "validate"]
+__all__ = ["CHECKS", "Check", "CheckFinding", "Probe", "checks_page", "validate"]

@@ -11,13 +11,13 @@ from pydantic import JsonValue
 from genesis.model import Severity
 
 if TYPE_CHECKING:
-    from genesis.validation.facts import Facts
+    from genesis.validation.facts import PlanFacts
 
-__all__ = ["Check", "Find", "Finding", "Notice", "check"]
+__all__ = ["Check", "CheckFinding", "Find", "Notice", "check"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """One thing that a check found."""
 
     node: int | None
@@ -31,7 +31,7 @@ class Finding:
 class Find(Protocol):
     """Looks for one kind of fault."""
 
-    def __call__(self, facts: Facts, /) -> Iterable[Finding]:
+    def __call__(self, facts: PlanFacts, /) -> Iterable[CheckFinding]:
         """Return the findings; never raise, whatever the plan."""
         ...
 

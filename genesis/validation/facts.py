@@ -25,10 +25,10 @@ from genesis.validation.delivery import Delivery, deliveries
 from genesis.validation.phases import Phases
 from genesis.validation.probe import Probe
 from genesis.validation.reach import ordered_pairs
-from genesis.validation.request import Clause, clauses
-from genesis.validation.words import Vocabulary
+from genesis.validation.request import RequestClause, clauses
+from genesis.validation.words import WordAnalyzer
 
-__all__ = ["Facts", "Schedule", "gather"]
+__all__ = ["PlanFacts", "Schedule", "gather"]
 
 _CANDIDATES = 400
 
@@ -44,7 +44,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Facts:
+class PlanFacts:
     """A routed plan, its registry, and what follows from both.
 
     Lists named `…_of` are indexed by the outline's nodes.
@@ -191,9 +191,9 @@ class Facts:
         return {leaf.index: expected_usd(leaf.task, self.agent_of[leaf.index]) for leaf in self.leaves}
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> WordAnalyzer:
         """The words of this plan, each stemmed once."""
-        return Vocabulary()
+        return WordAnalyzer()
 
     @cached_property
     def words(self) -> list[tuple[str, ...]]:
@@ -202,7 +202,7 @@ class Facts:
         return [content(node.task.description) for node in self.outline.nodes]
 
     @cached_property
-    def request(self) -> list[Clause]:
+    def request(self) -> list[RequestClause]:
         """What the request asks for, and whether the plan speaks of it."""
         return clauses(self.plan, self.outline, self.words, self.vocabulary)
 
@@ -254,7 +254,7 @@ def gather(
     planned: bool | None,
     default_seconds: float,
     model: str | None,
-) -> Facts:
+) -> PlanFacts:
     """Work out the facts of a routed plan; see `genesis.validation.validate` for the arguments."""
     plan = routed.plan
     tree = outline(plan)
@@ -268,7 +268,7 @@ def gather(
         route = route_of[node.index] = routes.get(node.path)
         if route is not None and route.agent is not None:
             agent_of[node.index] = agents.get(route.agent)
-    return Facts(
+    return PlanFacts(
         plan=plan,
         registry=registry,
         limits=limits,

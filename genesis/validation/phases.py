@@ -11,7 +11,7 @@ import re
 from enum import IntEnum
 
 from genesis.model import Task
-from genesis.validation.words import Vocabulary, listed
+from genesis.validation.words import WordAnalyzer, listed
 
 __all__ = ["Phase", "Phases"]
 
@@ -64,7 +64,7 @@ _DESIGN_OF_LATER = re.compile(
 class Phases:
     """Reads the phase of leaves."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: WordAnalyzer) -> None:
         stems = vocabulary.stems
         self._prepare, self._look = stems(_PREPARE), stems(_LOOK)
         self._deploy, self._build = stems(_DEPLOY), stems(_BUILD)

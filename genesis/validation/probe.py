@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from genesis.model import AgentProfile, ExecutorSpec, PythonExecutor
+from genesis.model import AgentProfile, ExecutorSpec, PythonSpec
 
 __all__ = ["Probe"]
 
@@ -23,7 +23,7 @@ class Probe(Protocol):
         """Say why an executor cannot be used (a module that is missing, a program that is not there), or None."""
         ...
 
-    def input_problem(self, spec: PythonExecutor, inputs: Mapping[str, JsonValue]) -> str | None:
+    def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
         """Say what is wrong with a task's inputs by the executor's own check, or None."""
         ...
 

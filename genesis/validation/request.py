@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from genesis.model import Plan, Task
 from genesis.structure import Outline
-from genesis.validation.words import Vocabulary, listed
+from genesis.validation.words import WordAnalyzer, listed
 
-__all__ = ["Clause", "clauses"]
+__all__ = ["RequestClause", "clauses"]
 
 _SENTENCE = re.compile(r"[.!?](?:\s|$)|[;\n\r\u3002\uff01\uff1f]|\s[-\u2013\u2014|\u2022*]\s|(?<!\S)\d+[.)]\s")
 _CLAUSE = re.compile(
@@ -87,7 +87,7 @@ _ITEM = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Clause:
+class RequestClause:
     """One thing that a request asks for."""
 
     text: str
@@ -97,7 +97,9 @@ class Clause:
     """Whether the plan speaks of it."""
 
 
-def clauses(plan: Plan, outline: Outline, words: Iterable[tuple[str, ...]], vocabulary: Vocabulary) -> list[Clause]:
+def clauses(
+    plan: Plan, outline: Outline, words: Iterable[tuple[str, ...]], vocabulary: WordAnalyzer
+) -> list[RequestClause]:
     """Find what a request asks for, clause by clause, and whether the plan speaks of it.
 
     Args:
@@ -111,10 +113,13 @@ def clauses(plan: Plan, outline: Outline, words: Iterable[tuple[str, ...]], voca
     if not wanted:
         return []
     spoken = _spoken_of(plan, outline, words, wanted, vocabulary)
-    return [Clause(text, found, _SHARE * sum(word in spoken for word in found) >= len(found)) for text, found in asked]
+    return [
+        RequestClause(text, found, _SHARE * sum(word in spoken for word in found) >= len(found))
+        for text, found in asked
+    ]
 
 
-def _asked(request: str, vocabulary: Vocabulary) -> list[tuple[str, tuple[str, ...]]]:
+def _asked(request: str, vocabulary: WordAnalyzer) -> list[tuple[str, tuple[str, ...]]]:
     """Find the clauses that ask for work, with their content words; one without any is left out."""
     ignored = vocabulary.stems(_PLAIN) | vocabulary.stems(_QUALITY) | {"A"}
     work = vocabulary.stems(_WORK)
@@ -133,7 +138,7 @@ def _asked(request: str, vocabulary: Vocabulary) -> list[tuple[str, tuple[str, .
     return found
 
 
-def _starts_with(clause: str, work: frozenset[str], vocabulary: Vocabulary) -> bool:
+def _starts_with(clause: str, work: frozenset[str], vocabulary: WordAnalyzer) -> bool:
     """Whether the first word that is not a polite or ordering one is a verb of work."""
     for chunk in clause.split():
         word = chunk.casefold().strip("'.:,")
@@ -147,7 +152,7 @@ def _is_item(clause: str, words: tuple[str, ...]) -> bool:
     return len(words) <= _ITEM and clause.split(maxsplit=1)[0].casefold() not in _ASIDE
 
 
-def _content(clause: str, ignored: frozenset[str], vocabulary: Vocabulary) -> tuple[str, ...]:
+def _content(clause: str, ignored: frozenset[str], vocabulary: WordAnalyzer) -> tuple[str, ...]:
     """Return the content words of a clause without its parameters (paths, numbers) and qualities."""
     return tuple(
         stem
@@ -159,7 +164,7 @@ def _content(clause: str, ignored: frozenset[str], vocabulary: Vocabulary) -> tu
 
 
 def _spoken_of(
-    plan: Plan, outline: Outline, words: Iterable[tuple[str, ...]], wanted: set[str], vocabulary: Vocabulary
+    plan: Plan, outline: Outline, words: Iterable[tuple[str, ...]], wanted: set[str], vocabulary: WordAnalyzer
 ) -> set[str]:
     """Return the words that the plan uses, folded: those of descriptions, and all others if one is still missing."""
     spoken: set[str] = set().union(*words)

@@ -19,7 +19,7 @@ from collections import Counter
 from decimal import Decimal
 
 from genesis.model import AgentProfile, ScoreParts, Severity
-from genesis.validation.facts import Facts
+from genesis.validation.facts import PlanFacts
 
 __all__ = ["NO_SCORE", "score"]
 
@@ -35,7 +35,7 @@ NO_SCORE = ScoreParts(success=0.0, quality=0.0, cost=0.0, time=0.0)
 """Of a plan that could not be scored."""
 
 
-def score(facts: Facts, found: Counter[Severity]) -> tuple[float, ScoreParts]:
+def score(facts: PlanFacts, found: Counter[Severity]) -> tuple[float, ScoreParts]:
     """Score a plan.
 
     Args:
@@ -56,7 +56,7 @@ def _rounded(value: float) -> float:
     return round(min(1.0, max(0.0, value)), _DIGITS)
 
 
-def _success(facts: Facts) -> float:
+def _success(facts: PlanFacts) -> float:
     total = 0.0
     for node, agent in facts.assigned:
         rate, retries = agent.success_rate, node.task.retries
@@ -64,7 +64,7 @@ def _success(facts: Facts) -> float:
     return total / max(1, len(facts.leaves))
 
 
-def _quality(facts: Facts, found: Counter[Severity]) -> float:
+def _quality(facts: PlanFacts, found: Counter[Severity]) -> float:
     """Average the routes' scores; a route without one was decided by a person and counts in full."""
     count = max(1, len(facts.leaves))
     fit = 0.0
@@ -74,7 +74,7 @@ def _quality(facts: Facts, found: Counter[Severity]) -> float:
     return fit / count / (1.0 + (found["warning"] + _ERROR_WEIGHT * found["error"]) / count)
 
 
-def _cost(facts: Facts) -> float:
+def _cost(facts: PlanFacts) -> float:
     scale = float(max((_price(agent) for agent in facts.registry.agents), default=Decimal(0)) or _NO_PRICE)
     usd = facts.usd
     total = sum(scale / (scale + float(usd[node.index])) for node, _ in facts.assigned)
@@ -90,7 +90,7 @@ def _price(agent: AgentProfile) -> Decimal:
     return max(prices)
 
 
-def _time(facts: Facts) -> float:
+def _time(facts: PlanFacts) -> float:
     """Average own time over earliest end; a leaf that takes no time does not count, unless none takes any."""
     schedule = facts.schedule
     if schedule is None or not facts.leaves:

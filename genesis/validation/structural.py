@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from genesis.model import Diagnostic, Registry, Report, RoutedPlan, Task
 from genesis.settings import Limits
-from genesis.structure import PARTS, Part, Problem, Shape
+from genesis.structure import PARTS, Problem, Shape, StructurePart
 from genesis.validation.check import Check, Notice
 from genesis.validation.score import NO_SCORE
 
-__all__ = ["CHECK_FAILED", "NOTICES", "UNCHECKED", "Structural"]
+__all__ = ["CHECK_FAILED", "NOTICES", "UNCHECKED", "StructureChecker"]
 
 CHECK_FAILED = Notice(
     "GEN-CHECK-FAILED",
@@ -34,11 +34,11 @@ NOTICES = (CHECK_FAILED, UNCHECKED)
 
 _SHOWN = 50
 _UNASSIGNED, _UNKNOWN = "GEN-UNASSIGNED", "GEN-AGENT-UNKNOWN"
-_ROUTES = Part("routes", frozenset({_UNASSIGNED, _UNKNOWN}), lambda _: iter(()))
+_ROUTES = StructurePart("routes", frozenset({_UNASSIGNED, _UNKNOWN}), lambda _: iter(()))
 
 
 @dataclass(frozen=True)
-class Structural:
+class StructureChecker:
     """Establishes the structure of a routed plan without what the checks share.
 
     Args:
@@ -152,6 +152,6 @@ def _told(error: Exception) -> str:
 
 
 def _step(from_: str, to: str, error: Exception) -> None:
-    from genesis.resilience.degradation import StepDown, step_down  # noqa: PLC0415
+    from genesis.resilience.degradation import Degradation, step_down  # noqa: PLC0415
 
-    step_down(StepDown("validation", from_, to, _told(error)), error=error)
+    step_down(Degradation("validation", from_, to, _told(error)), error=error)

@@ -6,12 +6,12 @@ from collections import Counter
 
 from genesis.model import Diagnostic, Registry, Report, RoutedPlan, Severity
 from genesis.settings import Limits
-from genesis.validation.check import Check, Finding
+from genesis.validation.check import Check, CheckFinding
 from genesis.validation.checks import CHECKS
-from genesis.validation.facts import Facts, gather
+from genesis.validation.facts import PlanFacts, gather
 from genesis.validation.probe import Probe
 from genesis.validation.score import NO_SCORE, score
-from genesis.validation.structural import Structural
+from genesis.validation.structural import StructureChecker
 
 __all__ = ["validate"]
 
@@ -55,7 +55,7 @@ def validate(
     """
     limits = limits or Limits()
     planned = routed.plan.planner != "file" if planned is None else planned
-    parts = Structural(routed, registry, limits, planned=planned)
+    parts = StructureChecker(routed, registry, limits, planned=planned)
     try:
         facts = gather(
             routed,
@@ -93,7 +93,7 @@ def validate(
     return Report(ok=not count["error"], score=total, parts=shares, diagnostics=tuple(row[1] for row in rows))
 
 
-def _rows(check: Check, facts: Facts) -> tuple[list[_Row], int]:
+def _rows(check: Check, facts: PlanFacts) -> tuple[list[_Row], int]:
     """Make one check: its diagnostics with their places in the report, and how many findings there are."""
     findings = sorted(check.find(facts), key=_position)
     rank = _RANK[check.severity]
@@ -106,12 +106,12 @@ def _rows(check: Check, facts: Facts) -> tuple[list[_Row], int]:
     return rows, len(findings)
 
 
-def _position(finding: Finding) -> float:
+def _position(finding: CheckFinding) -> float:
     """Return a finding's place in document order; the plan as a whole comes first."""
     return -1 if finding.node is None else finding.node
 
 
-def _diagnostic(check: Check, finding: Finding, path: str | None) -> Diagnostic:
+def _diagnostic(check: Check, finding: CheckFinding, path: str | None) -> Diagnostic:
     return Diagnostic(
         code=check.code,
         severity=check.severity,

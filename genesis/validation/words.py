@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-__all__ = ["Vocabulary", "listed"]
+__all__ = ["WordAnalyzer", "listed"]
 
 
 def listed(words: str) -> frozenset[str]:
@@ -96,7 +96,7 @@ def _split(chunk: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-class Vocabulary:
+class WordAnalyzer:
     """Turns text into content words; each distinct word of a plan is worked out once."""
 
     def __init__(self) -> None:

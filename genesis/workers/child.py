@@ -37,7 +37,7 @@ from genesis.workers.engine import Stop, run, run_hooks, time_limited
 from genesis.workers.environment import apply_environment
 from genesis.workers.loading import Flows, back_home, is_module
 from genesis.workers.logs import begin_logs
-from genesis.workers.protocol import Message, Wire
+from genesis.workers.protocol import Message, MessageSocket
 from genesis.workers.trails import correlation_of
 
 __all__ = ["work"]
@@ -66,7 +66,7 @@ def work(end: socket.socket, env: Mapping[str, str]) -> None:
         if any(name.startswith("PREFECT_") for name in env):
             refresh_global_settings_context()
     begin_logs("agent")
-    wire = Wire(end)
+    wire = MessageSocket(end)
     loop = asyncio.new_event_loop()
     child = _Child(wire, loop)
     threading.Thread(target=child.live, name="flow runs", daemon=True).start()
@@ -94,7 +94,7 @@ class _Child:
         loop: What it lives on.
     """
 
-    def __init__(self, wire: Wire, loop: asyncio.AbstractEventLoop):
+    def __init__(self, wire: MessageSocket, loop: asyncio.AbstractEventLoop):
         self.inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._wire = wire
         self._loop = loop

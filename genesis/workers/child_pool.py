@@ -9,11 +9,11 @@ from typing import Any
 
 from genesis.agents.processes import snapshot
 from genesis.errors import GenesisError
-from genesis.workers.children import Child
+from genesis.workers.children import ChildProcess
 from genesis.workers.configuration import GenesisJobConfiguration
 from genesis.workers.fork_client import ForkServer
 
-__all__ = ["Stable"]
+__all__ = ["ChildPool"]
 
 _SPARES = 2
 """Idle children that are kept ready, so that a flow run does not wait for a fork."""
@@ -26,7 +26,7 @@ _BLOCKED_S = 30.0
 _MB = 1_000_000
 
 
-class Stable:
+class ChildPool:
     """Warm children, by the environment that they were started with.
 
     Args:
@@ -49,8 +49,8 @@ class Stable:
         self._say = say
         self._spares = spares
         self._blocked_s = blocked_s
-        self._children: list[Child] = []
-        self._lent: dict[Child, int | None] = {}
+        self._children: list[ChildProcess] = []
+        self._lent: dict[ChildProcess, int | None] = {}
         """Children at work, with their memory limits in bytes."""
         self._usual_env: Mapping[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,7 +58,7 @@ class Stable:
         self._closed = False
 
     @property
-    def children(self) -> tuple[Child, ...]:
+    def children(self) -> tuple[ChildProcess, ...]:
         """All that live."""
         return tuple(self._children)
 
@@ -78,7 +78,7 @@ class Stable:
             await self._new(self._usual_env, shared=False)
         self._later(self._watch())
 
-    async def take(self, job: GenesisJobConfiguration, *, shared: bool) -> Child:
+    async def take(self, job: GenesisJobConfiguration, *, shared: bool) -> ChildProcess:
         """Lend a child; give it back with `release`.
 
         Args:
@@ -101,7 +101,7 @@ class Stable:
         self._lent[child] = min((limit, self._lent.get(child)), key=lambda one: one or float("inf"))
         return child
 
-    def release(self, child: Child, job: GenesisJobConfiguration) -> None:
+    def release(self, child: ChildProcess, job: GenesisJobConfiguration) -> None:
         """Take a child back, to use it again or to replace it."""
         if not child.busy:
             self._lent.pop(child, None)
@@ -129,7 +129,7 @@ class Stable:
         await asyncio.gather(*(child.kill(None) for child in self._children), return_exceptions=True)
         self._children.clear()
 
-    def _idle(self, env: Mapping[str, str], *, shared: bool) -> Child | None:
+    def _idle(self, env: Mapping[str, str], *, shared: bool) -> ChildProcess | None:
         """Return the child that was used last, so that those that are not needed grow old."""
         fit = [
             child
@@ -141,8 +141,8 @@ class Stable:
         ]
         return max(fit, key=lambda child: (child.ready, child.idle_since), default=None)
 
-    async def _new(self, env: Mapping[str, str], *, shared: bool) -> Child:
-        child = Child(await self._server.fork(env), dict(env), shared)
+    async def _new(self, env: Mapping[str, str], *, shared: bool) -> ChildProcess:
+        child = ChildProcess(await self._server.fork(env), dict(env), shared)
         self._children.append(child)
         return child
 
@@ -152,11 +152,11 @@ class Stable:
         if len([child for child in waiting if child.env == self._usual_env]) < self._spares:
             await self._new(self._usual_env, shared=False)
 
-    async def _dismiss(self, child: Child) -> None:
+    async def _dismiss(self, child: ChildProcess) -> None:
         await child.leave()
         self._forget(child)
 
-    def _forget(self, child: Child) -> None:
+    def _forget(self, child: ChildProcess) -> None:
         self._lent.pop(child, None)
         if child in self._children:
             self._children.remove(child)
@@ -174,7 +174,7 @@ class Stable:
                     self._check(child, child.look(processes), now)
             self._thin_out(now)
 
-    def _check(self, child: Child, used: int, now: float) -> None:
+    def _check(self, child: ChildProcess, used: int, now: float) -> None:
         limit = self._lent.get(child)
         if limit is not None and used > limit:
             text = f"it used {used / _MB:,.0f} MB of memory, more than its limit of {limit / _MB:,.0f} MB"

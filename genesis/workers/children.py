@@ -13,11 +13,11 @@ from typing import Any
 
 from genesis.agents.processes import Process, below, kill_all, memory_bytes, signal_all, snapshot
 from genesis.observability.metrics import metrics_of_process
-from genesis.workers.engine import Why
-from genesis.workers.fork_client import Forked
-from genesis.workers.protocol import Lines, Message, encode
+from genesis.workers.engine import StopCause
+from genesis.workers.fork_client import ForkedChild
+from genesis.workers.protocol import Message, MessageDecoder, encode
 
-__all__ = ["ASK_S", "Child", "ChildGoneError"]
+__all__ = ["ASK_S", "ChildGoneError", "ChildProcess"]
 
 _CHUNK = 65_536
 ASK_S = 1.0
@@ -33,10 +33,10 @@ class ChildGoneError(Exception):
 
 
 @dataclass(eq=False)
-class Child:
+class ChildProcess:
     """A forked process that runs flow runs."""
 
-    forked: Forked
+    forked: ForkedChild
     env: Mapping[str, str]
     shared: bool
     """Whether it runs many flow runs at once on one loop."""
@@ -93,7 +93,7 @@ class Child:
             self._waiting.pop(identity, None)
             self.idle_since = time.monotonic()
 
-    async def end_run(self, identity: str, why: Why, patience_s: float = ASK_S) -> str:
+    async def end_run(self, identity: str, why: StopCause, patience_s: float = ASK_S) -> str:
         """End one flow run: ask, then end the programs that it started, then kill the process.
 
         A process that is shared is not killed for one of its flow runs: there a task that does not end is waited for.
@@ -177,7 +177,7 @@ class Child:
             await asyncio.get_running_loop().sock_sendall(self.forked.end, data)
 
     async def _listen(self) -> None:
-        loop, lines = asyncio.get_running_loop(), Lines()
+        loop, lines = asyncio.get_running_loop(), MessageDecoder()
         with suppress(OSError):
             while data := await loop.sock_recv(self.forked.end, _CHUNK):
                 self.beat = time.monotonic()

@@ -24,7 +24,7 @@ from genesis.prefect_api.claims import claim_message, claimant
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.workers.configuration import GenesisJobConfiguration
 
-__all__ = ["HELD", "Claims", "Job"]
+__all__ = ["HELD", "Claims", "FlowRunJob"]
 
 _KNOWN_S = 10.0
 """How long a deployment is taken to be as it was read; a new version of it is run after this at the latest."""
@@ -39,7 +39,7 @@ HELD = FlowRunFilter(
 
 
 @dataclass(frozen=True)
-class Job:
+class FlowRunJob:
     """How a flow run is to run."""
 
     entrypoint: str
@@ -111,7 +111,7 @@ class Claims:
         await self._api.call(lambda client: client.set_flow_run_state(flow_run.id, again))
         flow_run.state = again
 
-    async def job(self, flow_run: FlowRun, pool: WorkPool) -> Job:
+    async def job(self, flow_run: FlowRun, pool: WorkPool) -> FlowRunJob:
         """Find how a flow run is to run.
 
         Raises:
@@ -130,7 +130,7 @@ class Claims:
         configuration = await GenesisJobConfiguration.from_template_and_values(
             template, values | own, client=self._api.client
         )
-        return Job(deployment.entrypoint, bool(deployment.pull_steps), configuration)
+        return FlowRunJob(deployment.entrypoint, bool(deployment.pull_steps), configuration)
 
     async def _is_ours(self, flow_run: FlowRun) -> bool:
         current = await self._api.call(lambda client: client.read_flow_run(flow_run.id))

@@ -28,7 +28,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 from genesis.prefect_api.client import PrefectApi, repeat_forever
-from genesis.workers.polling import AHEAD, Pace, Poller
+from genesis.workers.polling import AHEAD, Poller, PollInterval
 
 __all__ = ["DueRuns", "read_flow_runs", "waiting_beside"]
 
@@ -46,7 +46,9 @@ class DueRuns:
         hears: Whether events arrive at present.
     """
 
-    def __init__(self, pollers: Mapping[str, Poller], api: PrefectApi, pace: Pace, *, hears: Callable[[], bool]):
+    def __init__(
+        self, pollers: Mapping[str, Poller], api: PrefectApi, pace: PollInterval, *, hears: Callable[[], bool]
+    ):
         self._pollers = pollers
         self._api = api
         self._pace = pace

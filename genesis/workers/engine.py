@@ -21,9 +21,9 @@ from prefect.utilities.callables import get_call_parameters, parameters_to_args_
 
 from genesis.agents.threads import Threads
 
-__all__ = ["Stop", "Why", "has_hooks", "has_time_limit", "never_suspended", "run", "run_hooks", "time_limited"]
+__all__ = ["Stop", "StopCause", "has_hooks", "has_time_limit", "never_suspended", "run", "run_hooks", "time_limited"]
 
-Why = Literal["cancelled", "crashed", "moved"]
+StopCause = Literal["cancelled", "crashed", "moved"]
 """How a run ends that is told to stop: its hooks for that state fire; moved to another worker, none do."""
 
 
@@ -54,7 +54,7 @@ def never_suspended(function: _Function) -> _Function:
 class Stop:
     """Is set before a run's task is cancelled on purpose."""
 
-    why: Why | None = None
+    why: StopCause | None = None
 
 
 class _Engine(AsyncFlowRunEngine[Any, Any]):
@@ -125,20 +125,20 @@ async def run(flow: Flow[Any, Any], flow_run: FlowRun, stop: Stop, threads: Thre
     return await threads.run(in_thread, label=flow.name)
 
 
-def has_hooks(flow: Flow[Any, Any], why: Why) -> bool:
+def has_hooks(flow: Flow[Any, Any], why: StopCause) -> bool:
     """Whether anything of the user's wants to hear of this ending."""
     hooks = {"cancelled": flow.on_cancellation_hooks, "crashed": flow.on_crashed_hooks, "moved": None}
     return bool(hooks[why])
 
 
-async def run_hooks(flow: Flow[Any, Any], flow_run: FlowRun, why: Why) -> None:
+async def run_hooks(flow: Flow[Any, Any], flow_run: FlowRun, why: StopCause) -> None:
     """Fire the hooks of a run whose own process could not."""
     state = _hook_state(why)
     if state is not None and has_hooks(flow, why):
         await AsyncFlowRunEngine[Any, Any](flow=flow, flow_run=flow_run, parameters={}).call_hooks(state)
 
 
-def _hook_state(why: Why) -> State[Any] | None:
+def _hook_state(why: StopCause) -> State[Any] | None:
     if why == "cancelled":
         return Cancelling(message="the flow run was cancelled")
     if why == "crashed":

@@ -16,18 +16,18 @@ from genesis.errors import GenesisError
 from genesis.observability.correlation import TRACE_LABEL
 from genesis.observability.span import Value
 from genesis.observability.tracing import span
-from genesis.workers.child_pool import Stable
-from genesis.workers.children import ASK_S, Child, ChildGoneError
-from genesis.workers.claims import Claims, Job
-from genesis.workers.engine import Why
-from genesis.workers.final_states import Endings
+from genesis.workers.child_pool import ChildPool
+from genesis.workers.children import ASK_S, ChildGoneError, ChildProcess
+from genesis.workers.claims import Claims, FlowRunJob
+from genesis.workers.engine import StopCause
+from genesis.workers.final_states import FinalStates
 from genesis.workers.protocol import Message
 from genesis.workers.trails import correlation_of
 
-__all__ = ["Execution", "Reason", "Reasons"]
+__all__ = ["Execution", "StopKind", "StopReason"]
 
-Reasons = Literal["cancelled", "ended elsewhere", "time limit", "worker stops"]
-_WHY: dict[Reasons, Why] = {
+StopKind = Literal["cancelled", "ended elsewhere", "time limit", "worker stops"]
+_WHY: dict[StopKind, StopCause] = {
     "cancelled": "cancelled",
     "ended elsewhere": "moved",
     "time limit": "crashed",
@@ -41,10 +41,10 @@ _ORCHESTRATOR_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class StopReason:
     """Why a flow run is ended from here."""
 
-    kind: Reasons
+    kind: StopKind
     text: str = ""
 
 
@@ -67,8 +67,8 @@ class Execution:
         pool: WorkPool,
         *,
         claims: Claims,
-        stable: Stable,
-        endings: Endings,
+        stable: ChildPool,
+        endings: FinalStates,
         threads_refused: set[UUID],
         say: Callable[[str], None],
     ):
@@ -79,9 +79,9 @@ class Execution:
         self._endings = endings
         self._threads_refused = threads_refused
         self._say = say
-        self._reason: Reason | None = None
+        self._reason: StopReason | None = None
         self._ending: asyncio.Task[str] | None = None
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
         self._trace: str | None = None
         self._patience_s = ASK_S
         self._over = False
@@ -89,11 +89,11 @@ class Execution:
         """How it ended, for the metrics: its state's type in small letters, or that its process was lost."""
 
     @property
-    def child(self) -> Child | None:
+    def child(self) -> ChildProcess | None:
         """What runs it."""
         return self._child
 
-    def end(self, reason: Reason) -> None:
+    def end(self, reason: StopReason) -> None:
         """End it. The first reason counts, except that a cancellation is always one."""
         if self._over or (self._reason is not None and self._reason.kind != "worker stops"):
             return
@@ -140,7 +140,7 @@ class Execution:
         self.outcome = str((report["state"] or {"type": "crashed"})["type"]).lower()
         await self._settle(job, report)
 
-    async def _in_child(self, job: Job) -> Message:
+    async def _in_child(self, job: FlowRunJob) -> Message:
         shared = job.configuration.isolation == "thread" and self.flow_run.deployment_id not in self._threads_refused
         report = await self._in_one(job, shared=shared)
         if report["refused"] is None:
@@ -150,7 +150,7 @@ class Execution:
             self._threads_refused.add(self.flow_run.deployment_id)
         return await self._in_one(job, shared=False)
 
-    async def _in_one(self, job: Job, *, shared: bool) -> Message:
+    async def _in_one(self, job: FlowRunJob, *, shared: bool) -> Message:
         child = await self._stable.take(job.configuration, shared=shared)
         timer = None
         try:
@@ -171,10 +171,12 @@ class Execution:
     def _limit(self, seconds: float | None) -> asyncio.TimerHandle | None:
         if seconds is None:
             return None
-        reason = Reason("time limit", f"it ran longer than its time limit of {seconds:g} s")
+        reason = StopReason("time limit", f"it ran longer than its time limit of {seconds:g} s")
         return asyncio.get_running_loop().call_later(seconds, self.end, reason)
 
-    def _message(self, operation: str, job: Job, *, shared: bool = False, why: Why | None = None) -> Message:
+    def _message(
+        self, operation: str, job: FlowRunJob, *, shared: bool = False, why: StopCause | None = None
+    ) -> Message:
         folder = job.configuration.working_dir
         return {
             "op": operation,
@@ -189,7 +191,7 @@ class Execution:
             "trace": self._trace,
         }
 
-    async def _settle(self, job: Job, report: Message) -> None:
+    async def _settle(self, job: FlowRunJob, report: Message) -> None:
         """See to a run whose child has reported."""
         state = report["state"]
         if "aborted" in report or (state is not None and state["type"] != StateType.CANCELLING.value):
@@ -199,7 +201,7 @@ class Execution:
         elif report["error"] is not None:
             await self._endings.crashed(self.flow_run, report["error"])
 
-    async def _say_ended(self, job: Job, what: str) -> None:
+    async def _say_ended(self, job: FlowRunJob, what: str) -> None:
         reason = self._reason
         if reason is None or reason.kind == "ended elsewhere":
             return
@@ -210,7 +212,7 @@ class Execution:
         else:
             await self._endings.crashed(self.flow_run, f"{reason.text}; {what}")
 
-    async def _lost(self, job: Job, why: str) -> None:
+    async def _lost(self, job: FlowRunJob, why: str) -> None:
         """See to a run whose child is gone."""
         if why.endswith(_GAVE_WAY):
             return  # another process has the run and its flow run
@@ -225,7 +227,7 @@ class Execution:
         elif await self._endings.crashed(self.flow_run, why):
             await self._hooks(job, "crashed")
 
-    async def _hooks(self, job: Job, why: Why) -> None:
+    async def _hooks(self, job: FlowRunJob, why: StopCause) -> None:
         """Have another child fire the user's hooks for an ending that the run's own child did not live to see."""
         try:
             child = await self._stable.take(job.configuration, shared=False)

@@ -14,14 +14,14 @@ from prefect.states import AwaitingRetry, Cancelled, Crashed, Scheduled
 
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 
-__all__ = ["Endings"]
+__all__ = ["FinalStates"]
 
 _log = logging.getLogger(__name__)
 _TAKEOVERS = 3
 """How often a run that orchestrates is given to another child."""
 
 
-class Endings:
+class FinalStates:
     """Sets final states, and gives flow runs back.
 
     Args:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from genesis.errors import ResourceError
-from genesis.workers.protocol import Lines, Message, encode
+from genesis.workers.protocol import Message, MessageDecoder, encode
 
-__all__ = ["ForkServer", "Forked"]
+__all__ = ["ForkServer", "ForkedChild"]
 
 _log = logging.getLogger(__name__)
 _CHUNK = 65_536
@@ -23,7 +23,7 @@ _FORK_S = 60.0
 _END_S = 5.0
 
 
-class Forked:
+class ForkedChild:
     """A forked process."""
 
     def __init__(self, pid: int, end: socket.socket):
@@ -51,9 +51,9 @@ class ForkServer:
         self._control: socket.socket | None = None
         self._starting = asyncio.Lock()
         self._ready = asyncio.Event()
-        self._forking: dict[int, asyncio.Future[Forked]] = {}
+        self._forking: dict[int, asyncio.Future[ForkedChild]] = {}
         self._ends: dict[int, socket.socket] = {}
-        self._alive: dict[int, Forked] = {}
+        self._alive: dict[int, ForkedChild] = {}
         self._tokens = 0
         self._hearing: asyncio.Task[None] | None = None
         self._closed = False
@@ -63,7 +63,7 @@ class ForkServer:
         """Its process, while there is one."""
         return self._process.pid if self._process is not None else None
 
-    async def fork(self, env: Mapping[str, str]) -> Forked:
+    async def fork(self, env: Mapping[str, str]) -> ForkedChild:
         """Return a new child.
 
         Args:
@@ -77,7 +77,7 @@ class ForkServer:
         ours.settimeout(0)
         self._tokens += 1
         token = self._tokens
-        future: asyncio.Future[Forked] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[ForkedChild] = asyncio.get_running_loop().create_future()
         self._forking[token] = future
         self._ends[token] = ours
         try:
@@ -148,7 +148,7 @@ class ForkServer:
         self._hearing = asyncio.create_task(self._hear(ours))
 
     async def _hear(self, control: socket.socket) -> None:
-        loop, lines = asyncio.get_running_loop(), Lines()
+        loop, lines = asyncio.get_running_loop(), MessageDecoder()
         with suppress(OSError):
             while data := await loop.sock_recv(control, _CHUNK):
                 for message in lines.feed(data):
@@ -175,7 +175,7 @@ class ForkServer:
         future = self._forking.get(token)
         if future is None or future.done():
             return  # nobody waits for it any more: it finds its socket closed, and ends
-        child = self._alive[pid] = Forked(pid, self._ends[token])
+        child = self._alive[pid] = ForkedChild(pid, self._ends[token])
         future.set_result(child)
 
     def _lost(self) -> None:

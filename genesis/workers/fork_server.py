@@ -22,14 +22,14 @@ from contextlib import suppress
 from typing import NoReturn
 
 from genesis.agents.processes import adopt_orphans, below, die_with_parent, exit_text, kill_all, signal_all, snapshot
-from genesis.workers.protocol import Lines, Message, encode
+from genesis.workers.protocol import Message, MessageDecoder, encode
 
 __all__ = ["load_late_parts", "main", "preload"]
 
 _CHUNK = 65_536
 _MOST_SOCKETS = 16
 
-Work = Callable[[socket.socket, Mapping[str, str]], None]
+ChildMain = Callable[[socket.socket, Mapping[str, str]], None]
 
 
 def preload(modules: list[str]) -> dict[str, str]:
@@ -55,11 +55,11 @@ def load_late_parts() -> None:
     inspect.getmodule(preload)
 
 
-class _Zygote:
-    def __init__(self, control: socket.socket, work: Work):
+class _ForkServerLoop:
+    def __init__(self, control: socket.socket, work: ChildMain):
         self._control = control
         self._work = work
-        self._lines = Lines()
+        self._lines = MessageDecoder()
         self._ends: list[int] = []
         self._children: set[int] = set()
         self._told, self._tell = os.pipe()
@@ -171,7 +171,7 @@ def main(arguments: list[str]) -> None:
     adopt_orphans()
     gc.collect()
     gc.freeze()  # what was imported is not touched by the collector, so that children share its memory
-    zygote = _Zygote(control, work)
+    zygote = _ForkServerLoop(control, work)
     control.sendall(encode({"op": "ready", "pid": os.getpid(), "failed": failed}))
     try:
         zygote.serve()

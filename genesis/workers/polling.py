@@ -16,9 +16,9 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
-from genesis.workers.pools import Pool
+from genesis.workers.pools import ServedPool
 
-__all__ = ["AHEAD", "Pace", "Poller"]
+__all__ = ["AHEAD", "PollInterval", "Poller"]
 
 AHEAD = timedelta(seconds=60)
 """How far into the future is looked: a run that is due later is then started to the moment."""
@@ -27,7 +27,7 @@ _DEAF_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollInterval:
     """Pauses between two polls, in seconds."""
 
     busy_s: float = 0.2
@@ -54,13 +54,13 @@ class Poller:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: ServedPool,
         queues: Sequence[str],
         api: PrefectApi,
-        pace: Pace,
+        pace: PollInterval,
         *,
         hears: Callable[[], bool],
-        start: Callable[[Pool, list[FlowRun]], Awaitable[None]],
+        start: Callable[[ServedPool, list[FlowRun]], Awaitable[None]],
     ):
         self.pool = pool
         self._queues = list(queues)

@@ -20,9 +20,9 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from genesis.model.agent import is_orchestrator_pool
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
-from genesis.workers.slots import Bank, Slots
+from genesis.workers.slots import SlotPool, Slots
 
-__all__ = ["TYPE", "Pool", "Pools"]
+__all__ = ["TYPE", "ServedPool", "ServedPools"]
 
 TYPE = "genesis"
 """The worker type, and that of the pools that it serves."""
@@ -34,11 +34,11 @@ _LEAVE_S = 2.0
 
 
 @dataclass(eq=False)
-class Pool:
+class ServedPool:
     """A pool that is served, or waited for."""
 
     name: str
-    bank: Bank
+    bank: SlotPool
     record: WorkPool | None = None
     problem: str | None = "it was not looked up yet"
     """Why nothing is taken from it at present."""
@@ -65,7 +65,7 @@ class Pool:
         return self.problem is None
 
 
-class Pools:
+class ServedPools:
     """Keeps what is known of the pools in step with the API.
 
     Args:
@@ -95,7 +95,7 @@ class Pools:
         self._say = say
         self._template = template
         self.all = {
-            name: Pool(name, slots.of(orchestrates=is_orchestrator_pool(name), shared=False))
+            name: ServedPool(name, slots.of(orchestrates=is_orchestrator_pool(name), shared=False))
             for name in dict.fromkeys(names)
         }
 
@@ -113,14 +113,14 @@ class Pools:
         changed = [self._learn(pool, found.get(pool.name)) for pool in self.all.values()]
         return any(changed)
 
-    def interval_s(self, pool: Pool) -> float:
+    def interval_s(self, pool: ServedPool) -> float:
         """Return the pause between two heartbeats to a pool.
 
         Only those to a pool of which a flow run is here are compared with each other; each costs the server a write.
         """
         return self._heartbeat_s if pool.running else max(self._heartbeat_s, _IDLE_HEARTBEAT_S)
 
-    async def heartbeat(self, pool: Pool) -> None:
+    async def heartbeat(self, pool: ServedPool) -> None:
         """Say that this worker is alive: until it is heard, or it is time for the next heartbeat.
 
         Prefect answers 503 when a database in a file is written by somebody else just then. Heartbeats that keep step
@@ -144,7 +144,7 @@ class Pools:
             async with asyncio.timeout(_LEAVE_S):
                 await asyncio.gather(*(self._beat(pool, 1) for pool in served), return_exceptions=True)
 
-    async def _beat(self, pool: Pool, interval_s: float) -> None:
+    async def _beat(self, pool: ServedPool, interval_s: float) -> None:
         whole_s = math.ceil(interval_s)  # the API refuses fractions
         await self._api.client.send_worker_heartbeat(pool.name, self._worker, heartbeat_interval_seconds=whole_s)
 
@@ -154,7 +154,7 @@ class Pools:
             if pool.record is None and self._template is not None:
                 await self._create(pool, self._template)
 
-    async def _create(self, pool: Pool, template: dict[str, Any]) -> None:
+    async def _create(self, pool: ServedPool, template: dict[str, Any]) -> None:
         wanted = WorkPoolCreate(name=pool.name, type=TYPE, base_job_template=template)
         try:
             self._learn(pool, await self._api.once(lambda client: client.create_work_pool(wanted)))
@@ -162,7 +162,7 @@ class Pools:
         except ObjectAlreadyExists:
             pass  # another worker was faster; the next refresh reads it
 
-    def _learn(self, pool: Pool, record: WorkPool | None) -> bool:
+    def _learn(self, pool: ServedPool, record: WorkPool | None) -> bool:
         before = (pool.record.id if pool.record is not None else None, pool.problem)
         pool.record = record
         pool.bank = self._slots.of(orchestrates=is_orchestrator_pool(pool.name), shared=pool.shared)
@@ -174,7 +174,7 @@ class Pools:
             pool.polled = time.monotonic()  # it is looked at: that there is nothing to poll is no fault of the worker's
         return before != (record.id if record is not None else None, problem)
 
-    def _tell(self, pool: Pool, problem: str | None) -> None:
+    def _tell(self, pool: ServedPool, problem: str | None) -> None:
         if problem is not None:
             self._say(problem)
         elif pool.polled is not None:

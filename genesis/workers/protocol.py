@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Lines", "Message", "Wire", "encode"]
+__all__ = ["Message", "MessageDecoder", "MessageSocket", "encode"]
 
 Message = dict[str, Any]
 _CHUNK = 65_536
@@ -19,7 +19,7 @@ def encode(message: Message) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-class Lines:
+class MessageDecoder:
     """Puts messages together from what arrives."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Lines:
         return [json.loads(line) for line in whole if line]
 
 
-class Wire:
+class MessageSocket:
     """One end of a socket, for a process that reads it in one thread and writes from any."""
 
     def __init__(self, end: socket.socket):
@@ -49,7 +49,7 @@ class Wire:
 
     def __iter__(self) -> Iterator[Message]:
         """Return messages until the other end is closed."""
-        lines = Lines()
+        lines = MessageDecoder()
         while True:
             try:
                 data = self._end.recv(_CHUNK)

@@ -30,7 +30,7 @@ from genesis.prefect_api.claims import claimant, last_claimant
 from genesis.prefect_api.client import PrefectApi, repeat_forever
 from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
 from genesis.workers.claims import HELD
-from genesis.workers.pools import Pool
+from genesis.workers.pools import ServedPool
 from genesis.workers.runs import Runs
 
 __all__ = ["LOST", "LostRuns", "LostWorkers"]
@@ -97,7 +97,7 @@ class LostWorkers:
     def __init__(
         self,
         api: PrefectApi,
-        pools: Mapping[str, Pool],
+        pools: Mapping[str, ServedPool],
         runs: Runs,
         *,
         worker: str,

@@ -18,13 +18,13 @@ from genesis.observability.instruments import WORKER_RUNS
 from genesis.observability.metrics import metrics_of_process
 from genesis.prefect_api.claims import lost_message
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
-from genesis.workers.child_pool import Stable
+from genesis.workers.child_pool import ChildPool
 from genesis.workers.claims import Claims
 from genesis.workers.due import read_flow_runs, waiting_beside
-from genesis.workers.execution import Execution, Reason
-from genesis.workers.final_states import Endings
-from genesis.workers.pools import Pool
-from genesis.workers.turns import Turns, tenant_of
+from genesis.workers.execution import Execution, StopReason
+from genesis.workers.final_states import FinalStates
+from genesis.workers.pools import ServedPool
+from genesis.workers.turns import TenantRotation, tenant_of
 
 __all__ = ["Runs"]
 
@@ -49,21 +49,27 @@ class Runs:
     """
 
     def __init__(
-        self, api: PrefectApi, stable: Stable, worker: str, *, say: Callable[[str], None], freed: Callable[[Pool], None]
+        self,
+        api: PrefectApi,
+        stable: ChildPool,
+        worker: str,
+        *,
+        say: Callable[[str], None],
+        freed: Callable[[ServedPool], None],
     ):
         self._api = api
         self._stable = stable
         self._say = say
         self._freed = freed
         self._claims = Claims(api, worker)
-        self._endings = Endings(api, say)
-        self._stopping = Reason("worker stops", f"its worker {worker!r} was stopped before it ended")
+        self._endings = FinalStates(api, say)
+        self._stopping = StopReason("worker stops", f"its worker {worker!r} was stopped before it ended")
         self._closed = False
         self._ending = False
         self._executions: dict[UUID, Execution] = {}
         self._claiming: set[UUID] = set()
-        self._turns = Turns()
-        self._held: dict[UUID, tuple[Pool, str]] = {}
+        self._turns = TenantRotation()
+        self._held: dict[UUID, tuple[ServedPool, str]] = {}
         """Pool and tenant of each flow run that has a slot."""
         self._ended_elsewhere: dict[UUID, float] = {}
         self._threads_refused: set[UUID] = set()
@@ -73,7 +79,7 @@ class Runs:
         """Count the flow runs that are claimed and not over."""
         return len(self._executions)
 
-    async def take(self, pool: Pool, found: list[FlowRun]) -> None:
+    async def take(self, pool: ServedPool, found: list[FlowRun]) -> None:
         """Claim as many flow runs as there are slots for, and run those that are ours now.
 
         Returns when the claims are decided.
@@ -91,7 +97,7 @@ class Runs:
         if claims:
             await asyncio.wait(claims)
 
-    async def _chosen(self, pool: Pool, found: list[FlowRun]) -> list[FlowRun]:
+    async def _chosen(self, pool: ServedPool, found: list[FlowRun]) -> list[FlowRun]:
         """Choose what to claim, so that tenants take turns within each work queue.
 
         Of a pool with a limit the server tells as many as the limit admits, those that wait the longest: where others
@@ -107,7 +113,7 @@ class Runs:
             chosen += self._turns.ordered(fresh, [*held, *map(tenant_of, chosen)])[: len(offered)]
         return chosen[: 0 if self._closed else pool.bank.free]
 
-    async def _waiting(self, pool: Pool, offered: list[FlowRun]) -> list[FlowRun]:
+    async def _waiting(self, pool: ServedPool, offered: list[FlowRun]) -> list[FlowRun]:
         """Read what waits in the work queue of flow runs that the server offers, who waits longest first."""
         try:
             return await waiting_beside(self._api, pool.name, offered)
@@ -143,7 +149,7 @@ class Runs:
     def cancel(self, identity: UUID) -> None:
         """End a flow run that somebody wants cancelled, if it is here."""
         if (execution := self._executions.get(identity)) is not None:
-            execution.end(Reason("cancelled"))
+            execution.end(StopReason("cancelled"))
 
     def compare_soon(self) -> None:
         """Look at the states of the own flow runs."""
@@ -191,7 +197,7 @@ class Runs:
         except TimeoutError:
             return
 
-    async def _one(self, pool: Pool, flow_run: FlowRun, claimed: asyncio.Future[None]) -> None:
+    async def _one(self, pool: ServedPool, flow_run: FlowRun, claimed: asyncio.Future[None]) -> None:
         """Claim a flow run and run it. This is the boundary for everything that goes wrong with one."""
         try:
             record = pool.record
@@ -211,7 +217,7 @@ class Runs:
                 claimed.set_result(None)
             self._freed(pool)
 
-    async def _run(self, pool: Pool, flow_run: FlowRun, claimed: asyncio.Future[None]) -> None:
+    async def _run(self, pool: ServedPool, flow_run: FlowRun, claimed: asyncio.Future[None]) -> None:
         assert pool.record is not None  # noqa: S101  # for the type checker: its caller has looked
         execution = self._executions[flow_run.id] = Execution(
             flow_run,
@@ -233,13 +239,13 @@ class Runs:
         if execution is None or current.state is None:
             return
         if current.state.is_cancelling():
-            execution.end(Reason("cancelled"))
+            execution.end(StopReason("cancelled"))
         elif current.state.is_final():
             # Its own engine may have said so a moment ago; if it is still there later, it was somebody else.
             since = self._ended_elsewhere.setdefault(current.id, time.monotonic())
             if time.monotonic() - since >= _LOST_TWICE_S:
                 self._say(f"flow run {current.name!r} was ended elsewhere ({current.state.name}); its work is stopped")
-                execution.end(Reason("ended elsewhere"))
+                execution.end(StopReason("ended elsewhere"))
             else:
                 asyncio.get_running_loop().call_later(_LOST_TWICE_S + 0.1, self.compare_soon)
 

@@ -27,20 +27,20 @@ from genesis.observability.instruments import (
     WORKER_UP,
 )
 from genesis.observability.metrics import Metrics, metrics_of_process
-from genesis.observability.metrics_handoff import HandedOn
+from genesis.observability.metrics_handoff import MetricsHandoff
 from genesis.observability.zeros import show_zeros
 from genesis.prefect_api.client import PrefectApi, repeat_forever, without_client_retries
 from genesis.resilience.breakers import refresh_breakers
-from genesis.workers.child_pool import Stable
+from genesis.workers.child_pool import ChildPool
 from genesis.workers.due import DueRuns
 from genesis.workers.environment import inherited_environment
 from genesis.workers.health import HealthPage
 from genesis.workers.options import ServiceOptions
-from genesis.workers.polling import Pace, Poller
-from genesis.workers.pools import Pool, Pools
+from genesis.workers.polling import Poller, PollInterval
+from genesis.workers.pools import ServedPool, ServedPools
 from genesis.workers.recovery import LostRuns, LostWorkers
 from genesis.workers.runs import Runs
-from genesis.workers.wake import Wake
+from genesis.workers.wake import EventSubscription
 
 __all__ = ["Service", "serve"]
 
@@ -104,10 +104,10 @@ class Service:
         self._started = time.monotonic()
         self._pollers: dict[str, Poller] = {}
         self._api: PrefectApi
-        self._pools: Pools
+        self._pools: ServedPools
         self._runs: Runs
-        self._stable: Stable
-        self._wake: Wake
+        self._stable: ChildPool
+        self._wake: EventSubscription
 
     def stop(self) -> None:
         """Take nothing more; flow runs may end. Called again, they are ended."""
@@ -163,7 +163,7 @@ class Service:
         with without_client_retries(), self._signals():
             async with get_client() as client:
                 self._api = PrefectApi(client, self._say, timeout_s=_CALL_S, faulty_s=math.inf)
-                self._stable = Stable(
+                self._stable = ChildPool(
                     [*_PRELOADED, *self.options.preload], environment, self._say, blocked_s=self.options.blocked_s
                 )
                 await self._serve()
@@ -171,13 +171,13 @@ class Service:
     async def _serve(self) -> None:
         options = self.options
         show_zeros(metrics_of_process())
-        kept = HandedOn(options.home)
+        kept = MetricsHandoff(options.home)
         page = HealthPage(self.health, lambda accept: rendered(kept.added_to(self._measured()), accept))
         if options.health is not None:
             self.health_port = await page.open(*options.health)
         self._runs = Runs(self._api, self._stable, options.name, say=self._say, freed=self._poll_for_slot)
-        self._wake = Wake(self._new_in, self._runs.cancel)
-        self._pools = Pools(
+        self._wake = EventSubscription(self._new_in, self._runs.cancel)
+        self._pools = ServedPools(
             options.pools,
             self._api,
             options.slots(),
@@ -217,13 +217,13 @@ class Service:
         self._api.when_back(self._runs.compare_soon)
         self.ready.set()
 
-    def _poller(self, pool: Pool) -> Poller:
+    def _poller(self, pool: ServedPool) -> Poller:
         return Poller(pool, self.options.queues, self._api, self._pace, hears=self._hears, start=self._runs.take)
 
     @property
-    def _pace(self) -> Pace:
+    def _pace(self) -> PollInterval:
         settings = self.options.settings
-        return Pace(busy_s=settings.busy_poll_s, look_s=settings.idle_poll_s)
+        return PollInterval(busy_s=settings.busy_poll_s, look_s=settings.idle_poll_s)
 
     def _hears(self) -> bool:
         return self._wake.healthy
@@ -270,7 +270,7 @@ class Service:
                 self._say(f"the Prefect server has died and does not start again: {error.message}"[:_LONGEST])
             await asyncio.sleep(_SERVER_AGAIN_S)
 
-    async def _beat(self, pool: Pool, offset: float) -> None:
+    async def _beat(self, pool: ServedPool, offset: float) -> None:
         """Send heartbeats to one pool; the first as soon as a flow run of it is taken."""
         await asyncio.sleep(offset * min(1.0, self.options.settings.heartbeat_s))
         while True:
@@ -311,7 +311,7 @@ class Service:
         for poller in self._pollers.values():
             poller.wake()
 
-    def _poll_for_slot(self, pool: Pool) -> None:
+    def _poll_for_slot(self, pool: ServedPool) -> None:
         """Poll again where something may have waited for the slot that is free now."""
         for poller in self._pollers.values():
             same_bank = poller.pool.bank is pool.bank and pool.bank.free == 1
@@ -360,7 +360,7 @@ class Service:
     def _stale_s(self) -> float:
         return max(_STALE_S, 3 * self.options.settings.idle_poll_s)
 
-    def _age_s(self, pool: Pool, now: float) -> float:
+    def _age_s(self, pool: ServedPool, now: float) -> float:
         return round(now - (pool.polled if pool.polled is not None else self._started), 3)
 
     @contextmanager

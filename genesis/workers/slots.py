@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Bank", "Slots"]
+__all__ = ["SlotPool", "Slots"]
 
 
 @dataclass
-class Bank:
+class SlotPool:
     """Slots of one kind."""
 
     size: int
@@ -32,11 +32,11 @@ class Slots:
     """
 
     def __init__(self, *, agents: int, threads: int | None, orchestrators: int):
-        self.agents = Bank(agents)
-        self.threads = Bank(threads) if threads is not None else self.agents
-        self.orchestrators = Bank(orchestrators)
+        self.agents = SlotPool(agents)
+        self.threads = SlotPool(threads) if threads is not None else self.agents
+        self.orchestrators = SlotPool(orchestrators)
 
-    def of(self, *, orchestrates: bool, shared: bool) -> Bank:
+    def of(self, *, orchestrates: bool, shared: bool) -> SlotPool:
         """Return the slots that a pool's flow runs take."""
         if orchestrates:
             return self.orchestrators

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun
 
 from genesis.model.tenant import tenant_in_tags
 
-__all__ = ["TENANT_PARAMETER", "Turns", "tenant_of"]
+__all__ = ["TENANT_PARAMETER", "TenantRotation", "tenant_of"]
 
 _MOST_KNOWN = 1_000
 
@@ -32,7 +32,7 @@ def tenant_of(flow_run: FlowRun) -> str:
     return given if isinstance(given, str) else ""
 
 
-class Turns:
+class TenantRotation:
     """Whose turn it is, as one worker has it."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from prefect.events import Event
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
 
-__all__ = ["Wake"]
+__all__ = ["EventSubscription"]
 
 _log = logging.getLogger(__name__)
 _SCHEDULED = ("Scheduled", "AwaitingRetry", "Resuming", "Late", "AwaitingConcurrencySlot")
@@ -23,7 +23,7 @@ _CONNECT_S = 15.0
 _LONGEST_PAUSE_S = 5.0
 
 
-class Wake:
+class EventSubscription:
     """Hears of new and of cancelled flow runs as they are.
 
     Args:

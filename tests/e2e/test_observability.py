@@ -12,7 +12,7 @@ import pytest
 
 from genesis.observability.instruments import exposed_names
 from genesis.testing.llm_server import FakeLlmServer, says
-from genesis.testing.otlp import Received, TraceReceiver
+from genesis.testing.otlp import ReceivedSpan, TraceReceiver
 from genesis.testing.services import ServiceMissingError, free_port
 
 from .collector import collected  # type: ignore[import-not-found]
@@ -125,7 +125,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, receiver: TraceReceiver) -> 
 
 
 @pytest.fixture(scope="module")
-def traced(fleet: Fleet, receiver: TraceReceiver) -> tuple[dict[str, Any], list[Received]]:
+def traced(fleet: Fleet, receiver: TraceReceiver) -> tuple[dict[str, Any], list[ReceivedSpan]]:
     """A run over pools with a repeat and a fallback, with all its spans."""
     plan = fleet.genesis.write("plan.json", _plan(fleet, "traced"))
     words = ("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--correlation-id", "order 66", "--json")
@@ -133,7 +133,7 @@ def traced(fleet: Fleet, receiver: TraceReceiver) -> tuple[dict[str, Any], list[
     assert ran.code == 0, ran.err
     assert ran.document["correlation_id"] == "order 66"
 
-    def whole(spans: Sequence[Received]) -> bool:
+    def whole(spans: Sequence[ReceivedSpan]) -> bool:
         mine = [each for each in spans if each.attributes.get("genesis.correlation_id") == "order 66"]
         names = [each.name for each in mine]
         return {"genesis run", "genesis.worker.run", "invoke_agent teller_agent"} <= set(names) and names.count(
@@ -145,7 +145,7 @@ def traced(fleet: Fleet, receiver: TraceReceiver) -> tuple[dict[str, Any], list[
     return ran.document, [each for each in spans if each.trace_id == trace]
 
 
-def test_one_trace_has_all_processes_with_the_right_parents(traced: tuple[dict[str, Any], list[Received]]) -> None:
+def test_one_trace_has_all_processes_with_the_right_parents(traced: tuple[dict[str, Any], list[ReceivedSpan]]) -> None:
     run, spans = traced
     by_id = {each.span_id: each for each in spans}
     roots = [each for each in spans if each.parent_id not in by_id]
@@ -173,7 +173,7 @@ def test_one_trace_has_all_processes_with_the_right_parents(traced: tuple[dict[s
     assert run["state"] == "completed"
 
 
-def test_repeats_and_fallbacks_are_linked_to_the_time_before(traced: tuple[dict[str, Any], list[Received]]) -> None:
+def test_repeats_and_fallbacks_are_linked_to_the_time_before(traced: tuple[dict[str, Any], list[ReceivedSpan]]) -> None:
     _, spans = traced
     first, second = sorted(
         (each for each in spans if each.name == "invoke_agent flaky_agent"), key=lambda each: each.start_ns
@@ -191,7 +191,7 @@ def test_repeats_and_fallbacks_are_linked_to_the_time_before(traced: tuple[dict[
     assert tasks[1].links == ((tasks[0].trace_id, tasks[0].span_id),)
 
 
-def test_the_model_call_follows_the_conventions(traced: tuple[dict[str, Any], list[Received]]) -> None:
+def test_the_model_call_follows_the_conventions(traced: tuple[dict[str, Any], list[ReceivedSpan]]) -> None:
     _, spans = traced
     (chat,) = [each for each in spans if each.name.startswith("chat ")]
     assert chat.kind == "client"
@@ -201,7 +201,7 @@ def test_the_model_call_follows_the_conventions(traced: tuple[dict[str, Any], li
     assert chat.attributes["server.address"] == "127.0.0.1"
 
 
-def test_no_text_of_a_person_or_a_model_is_in_the_trace(traced: tuple[dict[str, Any], list[Received]]) -> None:
+def test_no_text_of_a_person_or_a_model_is_in_the_trace(traced: tuple[dict[str, Any], list[ReceivedSpan]]) -> None:
     _, spans = traced
     said = repr([each.attributes for each in spans])
     assert _SECRET not in said
@@ -209,7 +209,7 @@ def test_no_text_of_a_person_or_a_model_is_in_the_trace(traced: tuple[dict[str, 
     assert "It is written" not in said
 
 
-def test_a_program_that_an_agent_runs_is_told_where_it_is(traced: tuple[dict[str, Any], list[Received]]) -> None:
+def test_a_program_that_an_agent_runs_is_told_where_it_is(traced: tuple[dict[str, Any], list[ReceivedSpan]]) -> None:
     run, spans = traced
     (call,) = [each for each in spans if each.name == "invoke_agent teller_agent"]
     told = next(task["result"]["stdout"] for task in run["tasks"] if task["id"] == "tell")
@@ -219,7 +219,7 @@ def test_a_program_that_an_agent_runs_is_told_where_it_is(traced: tuple[dict[str
 
 
 def test_the_worker_shows_what_its_children_counted(
-    fleet: Fleet, traced: tuple[dict[str, Any], list[Received]]
+    fleet: Fleet, traced: tuple[dict[str, Any], list[ReceivedSpan]]
 ) -> None:
     text = httpx.get(f"http://127.0.0.1:{fleet.metrics_port}/metrics", timeout=20).text
     found = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
@@ -235,7 +235,7 @@ def test_the_worker_shows_what_its_children_counted(
 
 @pytest.fixture(scope="module")
 def prometheus(
-    fleet: Fleet, traced: tuple[dict[str, Any], list[Received]], tmp_path_factory: pytest.TempPathFactory
+    fleet: Fleet, traced: tuple[dict[str, Any], list[ReceivedSpan]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
     """A real Prometheus that reads the worker; alerts wait for seconds where they would wait for minutes."""
     server = Prometheus(

@@ -76,7 +76,7 @@ def test_a_rule_that_raises_gives_way_to_capability():
         (capability, "Similarity", WORDS),
         (similarity.Similarity, "reader", WORDS),
         (similarity.Similarity, "look_up", WORDS),
-        (similarity.Reader, "read", WORDS),
+        (similarity.SimilarityReader, "read", WORDS),
         (capability, "_type_fit", SCORES),
         (capability.Team, "_dearest", SCORES),
         (Assignment, "_ranked", SCORES),
@@ -129,7 +129,7 @@ def test_without_rules_and_without_a_generalist_with_the_skills_a_leaf_is_unassi
 
 
 def test_a_type_that_nobody_takes_is_not_given_to_the_generalist_because_descriptions_fail(inject):
-    inject(similarity.Reader, "read")
+    inject(similarity.SimilarityReader, "read")
     found = routed(a_task("x", type="tset"))["x"]
     assert found.agent is None
     assert "did you mean 'test'" in found.reason
@@ -141,7 +141,7 @@ def test_a_type_that_nobody_takes_is_not_given_to_the_generalist_because_descrip
         (capability.Team, "__init__", TEAM),
         (Assignment, "_ranked", SCORES),
         (rules.RuleBook, "for_type", RULES),
-        (similarity.Reader, "read", WORDS),
+        (similarity.SimilarityReader, "read", WORDS),
     ],
 )
 def test_a_pin_is_honoured_or_refused_and_never_given_to_another_agent(inject, owner, name, said):
@@ -160,8 +160,10 @@ def test_a_pin_is_honoured_or_refused_and_never_given_to_another_agent(inject, o
 
 
 def test_a_bug_that_meets_one_leaf_leaves_the_others_as_they_are(monkeypatch):
-    original = similarity.Reader.read
-    monkeypatch.setattr(similarity.Reader, "read", lambda self, text: boom() if "odd" in text else original(self, text))
+    original = similarity.SimilarityReader.read
+    monkeypatch.setattr(
+        similarity.SimilarityReader, "read", lambda self, text: boom() if "odd" in text else original(self, text)
+    )
     tasks = [a_task("even", type="test", description="Run tests"), a_task("odd", type="test", description="odd tests")]
     found = routed(*tasks)
     assert (found["even"].degraded, found["odd"].degraded) == (False, True)

@@ -10,11 +10,11 @@ import pytest
 
 from genesis.engine import lifecycle
 from genesis.engine.driver import Driver
-from genesis.engine.failover import Detours
-from genesis.engine.local_backend import LocalPlace
-from genesis.engine.observer import Observers, Silent
+from genesis.engine.failover import Failover
+from genesis.engine.local_backend import LocalBackend
+from genesis.engine.observer import NullObserver, Observers
 from genesis.engine.observers import artifacts
-from genesis.engine.run_lease import Custody
+from genesis.engine.run_lease import RunLease
 from genesis.errors import ResourceError, ServiceError
 from genesis.flows import preflight
 from genesis.ledger import Ledger
@@ -64,15 +64,15 @@ BREAKS = {
     "starting tasks": (Driver, "_start", after(1, boom), ["a"]),
     "running a task": (Driver, "_ended", after(1, aboom), ["a"]),
     "saying how it ended": (Driver, "_ending", lambda _: boom, ["a", "b", "c"]),
-    "looking at breakers": (Detours, "open_agents", after(2, boom), []),
+    "looking at breakers": (Failover, "open_agents", after(2, boom), []),
     "the scheduler's books": (Scheduler, "finish", after(1, boom), ["a"]),
     "the scheduler's choice": (Scheduler, "take", lambda _: boom, []),
-    "a place's task": (LocalPlace, "run", after(1, aboom), ["a"]),
-    "attaching to a place": (LocalPlace, "attach", lambda _: aboom, []),
-    "entering a place": (LocalPlace, "__aenter__", lambda _: aboom, []),
-    "leaving a place": (LocalPlace, "__aexit__", lambda _: aboom, ["a", "b", "c"]),
+    "a place's task": (LocalBackend, "run", after(1, aboom), ["a"]),
+    "attaching to a place": (LocalBackend, "attach", lambda _: aboom, []),
+    "entering a place": (LocalBackend, "__aenter__", lambda _: aboom, []),
+    "leaving a place": (LocalBackend, "__aexit__", lambda _: aboom, ["a", "b", "c"]),
     "the publisher": (lifecycle, "Publisher", lambda _: boom, []),
-    "the custody of the run": (Custody, "__aenter__", lambda _: aboom, []),
+    "the custody of the run": (RunLease, "__aenter__", lambda _: aboom, []),
     "the pre-flight": (preflight, "checked", lambda _: boom, []),
 }
 """What breaks: whose, how, and what is done by then at least."""
@@ -113,7 +113,7 @@ async def test_what_runs_when_the_run_breaks_is_ended(bench, monkeypatch):
 
 
 async def test_a_watch_that_fails_does_not_let_the_run_wait_for_ever(bench, monkeypatch):
-    monkeypatch.setattr(Detours, "watch", aboom)
+    monkeypatch.setattr(Failover, "watch", aboom)
     slow = ScriptedAgent(seconds=60.0)
     async with asyncio.timeout(30):
         run = await bench.run(chain(), slow, breakers=Breakers())
@@ -127,7 +127,7 @@ async def test_a_bug_while_a_run_is_resumed_keeps_what_was_done_before(bench, mo
     first = await bench.run(chain(), ScriptedAgent({"b": [ValueError("not yet")]}))
     assert [task.state for task in first.tasks] == ["completed", "failed", "skipped"]
     with monkeypatch.context() as broken:
-        broken.setattr(Custody, "__aenter__", aboom)
+        broken.setattr(RunLease, "__aenter__", aboom)
         second = await bench.run(chain(), ScriptedAgent(), run_id=first.run_id)
     assert second.tasks[0].state == saved(bench, second)["tasks"][0]["state"] == "completed"
     agent = ScriptedAgent()
@@ -175,7 +175,7 @@ async def test_without_the_prefect_api_the_call_fails_as_a_service_does_and_the_
     assert (await bench.run(chain(), ScriptedAgent(), run_id="r1")).state == "completed"
 
 
-class Blind(Silent):
+class Blind(NullObserver):
     """Raises at one kind of news."""
 
     def __init__(self, at):

@@ -15,7 +15,7 @@ from genesis.pipeline import Prepared, compiled, refuse_invalid
 from genesis.settings import Limits, Settings
 from genesis.structure import problems
 from genesis.testing.plans import a_plan, a_task, an_agent, routed_to
-from genesis.validation import CHECKS, Finding, facts, validate
+from genesis.validation import CHECKS, CheckFinding, facts, validate
 
 VALIDATE = importlib.import_module("genesis.validation.validate")
 """The module; the name in the package is the function."""
@@ -173,7 +173,7 @@ def test_a_cycle_by_depends_on_is_found_although_nobody_knows_who_uses_whose_res
 
 @pytest.mark.parametrize("part", ["schedule", "order", "words", "leaves", "given", "executors", "widths", "usd"])
 def test_a_fact_that_cannot_be_worked_out_costs_the_checks_that_need_it_and_no_others(monkeypatch, part):
-    monkeypatch.setattr(facts.Facts, part, property(boom))
+    monkeypatch.setattr(facts.PlanFacts, part, property(boom))
     made, registry = routed("GEN-DEPENDENCY-DANGLING")
     report = validate(made, registry)
     assert "GEN-DEPENDENCY-DANGLING" in errors(report)
@@ -203,7 +203,7 @@ def test_a_probe_that_raises_costs_what_it_was_asked_for():
 
 def test_findings_that_cannot_be_put_into_a_report_cost_their_check(monkeypatch):
     odd = tuple(
-        replace(check, find=lambda _: [Finding(None, "odd", evidence={"x": object()})])
+        replace(check, find=lambda _: [CheckFinding(None, "odd", evidence={"x": object()})])
         if check.code == "GEN-TYPE-GENERIC"
         else check
         for check in CHECKS

@@ -10,7 +10,7 @@ class Run:
     """A run whose children are done by hand, over a connection that is not cut."""
 
     def __init__(self, direct, folder):
-        from genesis.engine.run_context import Session
+        from genesis.engine.run_context import RunContext
         from genesis.ledger import FolderStore, Ledger
         from genesis.ledger.program_state import ProgramState
         from genesis.settings import Settings
@@ -22,13 +22,15 @@ class Run:
         settings = Settings()
         settings = settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)})
         self.ledger = Ledger(FolderStore(folder), f"r-{self.agent}")
-        self.session = Session(ProgramState(program), self.ledger, "c1", settings, executor=None, slots=4, files=folder)
+        self.session = RunContext(
+            ProgramState(program), self.ledger, "c1", settings, executor=None, slots=4, files=folder
+        )
 
     async def place(self):
         from prefect import flow
         from prefect.client.schemas.actions import WorkPoolCreate
 
-        from genesis.dispatch import PoolPlace
+        from genesis.dispatch import PoolBackend
 
         @flow(name="agent_task")
         def agent_task(run_id: str, tasks: list[str], fingerprints: list[str], attempt: int):
@@ -39,7 +41,7 @@ class Run:
             await self.direct.create_flow(agent_task), self.agent, work_pool_name=self.pool
         )
         flow_run = await self.direct.create_flow_run(agent_task, parameters={})
-        return PoolPlace(self.session, flow_run.id, {}, say=self.said.append)
+        return PoolBackend(self.session, flow_run.id, {}, say=self.said.append)
 
     async def child_of(self, leaf):
         from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags

@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.worker import EventsWorker
 
-from genesis.engine.observers.breaker_events import Announcer
+from genesis.engine.observers.breaker_events import BreakerEventEmitter
 from genesis.flows.connection import connected
 from genesis.resilience import BreakerEvent, BreakerRules
 from genesis.resilience.breakers import Breakers
@@ -101,7 +101,7 @@ async def test_a_run_whose_agents_breaker_opens_pauses_its_pool_and_good_news_re
     assert event["payload"] == {"before": "closed", "after": "open", "reason": "1 failures in a row"}
     assert "prefect.flow-run" in str(event["related"])
 
-    announcer = Announcer({"first_agent": "agent-first"})
+    announcer = BreakerEventEmitter({"first_agent": "agent-first"})
     announcer(BreakerEvent("agent first_agent", "half_open", "closed", "2 probes succeeded"))
     await _until_paused("agent-first", paused=False)
 
@@ -109,7 +109,7 @@ async def test_a_run_whose_agents_breaker_opens_pauses_its_pool_and_good_news_re
 @pytest.mark.usefixtures("_automations")
 async def test_a_paused_pool_is_resumed_for_a_probe_although_nobody_can_report_good_news():
     await _pool("agent-second")
-    announcer = Announcer({"second_agent": "agent-second"})
+    announcer = BreakerEventEmitter({"second_agent": "agent-second"})
     announcer(BreakerEvent("agent second_agent", "closed", "open", "5 failures in a row"))
     await _until_paused("agent-second", paused=True)
     await _until_paused("agent-second", paused=False)

@@ -10,9 +10,9 @@ import pytest
 
 from genesis.agents.contract import Result
 from genesis.engine.executor_context import equipment, executors
-from genesis.engine.observer import Silent
+from genesis.engine.observer import NullObserver
 from genesis.errors import ServiceError
-from genesis.model import HttpExecutor
+from genesis.model import HttpSpec
 from genesis.resilience import BreakerRules
 from genesis.resilience.breakers import Breakers, breakers_of
 from genesis.resilience.quotas import Quotas
@@ -38,7 +38,7 @@ class Agent:
         return Result()
 
 
-class Shown(Silent):
+class Shown(NullObserver):
     """Counts what was started."""
 
     started = 0
@@ -85,7 +85,7 @@ def service():
 
 def asking(service, *tasks, **more):
     """Make a program whose agent asks the service by GET."""
-    spec = HttpExecutor(kind="http", url=f"http://127.0.0.1:{service.server_port}/", method="GET")
+    spec = HttpSpec(kind="http", url=f"http://127.0.0.1:{service.server_port}/", method="GET")
     return a_program(*tasks, agents=(an_agent(executor=spec, max_concurrency=20),), **more)
 
 

@@ -12,7 +12,7 @@ from prefect.states import Cancelling, Pending, Running
 from genesis.agents import Result
 from genesis.engine import run_lease as custody
 from genesis.engine.cancel import cancel_run
-from genesis.engine.run_lease import Custody, owner_here
+from genesis.engine.run_lease import RunLease, owner_here
 from genesis.errors import RunError
 from genesis.ledger import FolderStore, Ledger
 from genesis.ledger.control import Control
@@ -71,7 +71,7 @@ async def test_who_is_succeeded_gives_way(prefect_api, tmp_path):
 
     @flow(name="mine")
     async def mine() -> None:
-        held = Custody(ledger, Control(), alive=True, give_way=give_way)
+        held = RunLease(ledger, Control(), alive=True, give_way=give_way)
         await held.__aenter__()
         assert (await ledger.owner()).pid > 0
         await asyncio.sleep(0.5)
@@ -87,7 +87,7 @@ async def test_who_is_succeeded_gives_way(prefect_api, tmp_path):
 
 async def test_outside_of_a_flow_run_there_is_nothing_to_hold(tmp_path):
     ledger = Ledger(FolderStore(tmp_path), "nobody")
-    async with Custody(ledger, Control(), alive=True):
+    async with RunLease(ledger, Control(), alive=True):
         assert await ledger.owner() is None
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from genesis.agents.contract import Result
 from genesis.compile import compile_program
-from genesis.engine.observer import Silent
+from genesis.engine.observer import NullObserver
 from genesis.errors import SecurityError
 from genesis.ledger import Ledger
-from genesis.model import Alternative, CommandExecutor, Route
+from genesis.model import Alternative, CommandSpec, Route
 from genesis.resilience import BreakerRules
 from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
@@ -39,7 +39,7 @@ class Fleet:
         return Result(value=dict.fromkeys(work.outputs, work.agent.name))
 
 
-class Shown(Silent):
+class Shown(NullObserver):
     """Counts what was started."""
 
     started = 0
@@ -109,7 +109,7 @@ async def test_what_another_agent_cannot_mend_is_not_given_to_one(bench):
 async def test_a_work_order_is_no_way_around_work_that_failed(bench):
     fleet = Fleet(first=1e9)
     made = program(a_task("x"))
-    first = made.profile("first").model_copy(update={"executor": CommandExecutor(kind="command", argv=("true",))})
+    first = made.profile("first").model_copy(update={"executor": CommandSpec(kind="command", argv=("true",))})
     made = made.model_copy(update={"agents": made.agents | {"first": first}})
     run = await bench().run(made, fleet)
     assert (run.state, [name for name, _ in fleet.calls]) == ("failed", ["first"])

@@ -164,7 +164,7 @@ class Bench:
     """A program with pools and deployments of its own on the shared server, and what is needed to run it."""
 
     def __init__(self, client, program, folder, **pools):
-        from genesis.engine.run_context import Session
+        from genesis.engine.run_context import RunContext
         from genesis.ledger import FolderStore, Ledger, new_run_id
         from genesis.ledger.program_state import ProgramState
         from genesis.model.run import utc_now
@@ -172,7 +172,7 @@ class Bench:
 
         settings = Settings()
         self.client, self.program, self.said = client, program, []
-        self.session = Session(
+        self.session = RunContext(
             course=ProgramState(program),
             ledger=Ledger(FolderStore(folder), new_run_id(utc_now())),
             correlation_id="c1",
@@ -210,9 +210,9 @@ class Bench:
         self.flow_run_id = (await self.client.create_flow_run(orchestrate, name="dispatch test")).id
 
     def place(self, outcomes=None):
-        from genesis.dispatch import PoolPlace
+        from genesis.dispatch import PoolBackend
 
-        return PoolPlace(self.session, self.flow_run_id, {} if outcomes is None else outcomes, say=self.said.append)
+        return PoolBackend(self.session, self.flow_run_id, {} if outcomes is None else outcomes, say=self.said.append)
 
     def hands(self, work=at_once, **more):
         return Hands(self.client, self.ledger, self.program, work, **more)
@@ -577,7 +577,7 @@ async def test_a_run_that_is_suspended_begins_no_leaf_and_goes_on_when_it_is_res
     from prefect.states import Paused, Running
 
     from genesis.engine.driver import Driver
-    from genesis.engine.run_lease import Custody
+    from genesis.engine.run_lease import RunLease
     from genesis.ledger.control import Control
 
     run = await bench(a_task("a"), a_task("b", after=("a",)), a_task("c", agent="dev"), agents=("qa", "dev"))
@@ -591,7 +591,7 @@ async def test_a_run_that_is_suspended_begins_no_leaf_and_goes_on_when_it_is_res
         return ended(leaf)
 
     outcomes, control = {}, Control()
-    custody = Custody(run.ledger, control, alive=False)
+    custody = RunLease(run.ledger, control, alive=False)
     flow_run = await run.client.read_flow_run(run.flow_run_id)
     await run.client.set_flow_run_state(flow_run.id, Running(), force=True)
     custody._owner = None

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 
 from genesis.agents.contract import Result
-from genesis.engine.observer import Silent
+from genesis.engine.observer import NullObserver
 from genesis.errors import ResourceError, TaskError
 from genesis.ledger import Ledger
-from genesis.model import PythonExecutor
+from genesis.model import PythonSpec
 from genesis.settings import LlmSettings, Settings
 from genesis.testing.llm_server import FakeLlmServer, answers
 from genesis.testing.plans import a_program, a_task, an_agent
@@ -19,7 +19,7 @@ from genesis.testing.prefect import Workbench
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_api")]
 
 STEPS = "First collect the numbers, then add them up"
-WORKS = PythonExecutor(kind="python", call="json:dumps")
+WORKS = PythonSpec(kind="python", call="json:dumps")
 
 
 class Agents:
@@ -44,7 +44,7 @@ class Agents:
         return Result(value=value if value is not None else {name: f"{work.path}.{name}" for name in work.outputs})
 
 
-class Watch(Silent):
+class Watch(NullObserver):
     def __init__(self):
         self.grew, self.ended = [], []
 

@@ -23,8 +23,7 @@ from genesis.agents.contract import Work
 from genesis.agents.llm import LlmExecutor
 from genesis.graph import find_cycle
 from genesis.llm import open_model
-from genesis.model import AgentProfile, Plan
-from genesis.model import LlmExecutor as LlmSpec
+from genesis.model import AgentProfile, LlmSpec, Plan
 from genesis.planning.llm_level import LlmPlanner
 from genesis.planning.planner import PlanningContext
 from genesis.settings import Limits, LlmSettings, Settings

@@ -15,7 +15,7 @@ import pytest
 from genesis.errors import ServiceError
 from genesis.server import begin_api, down, ensure_api, status, up
 from genesis.server.doctor import diagnose
-from genesis.server.files import Record, ServerFiles
+from genesis.server.files import ServerFiles, ServerRecord
 from genesis.settings import ServerSettings, Settings
 from genesis.testing.processes import is_running
 
@@ -204,7 +204,7 @@ def test_server_that_cannot_start_says_why_with_the_end_of_its_log(tmp_path):
     files = ServerFiles(broken.home)
     files.make_folder()
     files.database.write_text("this is no database " * 100)
-    files.write(Record(pid=2**22 - 1, identity="boot:1", host="127.0.0.1", port=0))
+    files.write(ServerRecord(pid=2**22 - 1, identity="boot:1", host="127.0.0.1", port=0))
     with pytest.raises(
         ServiceError, match=r"(?s)ended while it was starting; its log ends with:.*not a database"
     ) as caught:

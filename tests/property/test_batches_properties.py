@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.schedule import Job
+from genesis.schedule import ScheduleJob
 from genesis.schedule.batches import Batches, BatchRules
 
 _AGENTS = ["a", "b", "c"]
@@ -21,7 +21,7 @@ def graphs(draw, max_jobs=14):
         earlier = draw(st.sets(st.sampled_from(shuffled[:place]), max_size=3))
         after[shuffled[place]] = tuple(sorted(earlier))
     seconds = st.sampled_from([0.0, 0.125, 0.25, 1.0, 8.0, 100.0])
-    return [Job(draw(seconds), after[job], draw(st.sampled_from(_AGENTS))) for job in range(count)]
+    return [ScheduleJob(draw(seconds), after[job], draw(st.sampled_from(_AGENTS))) for job in range(count)]
 
 
 def play(jobs, rules, overhead_s):

@@ -9,7 +9,7 @@ from genesis.planning.clauses import clauses
 from genesis.planning.naming import slug
 from genesis.planning.sentences import mask, sentences
 from genesis.planning.step_tasks import step_tasks
-from genesis.planning.steps import Step, spelled_steps
+from genesis.planning.steps import RequestStep, spelled_steps
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
 
@@ -72,8 +72,8 @@ def test_sentences_and_clauses_keep_text_and_mask_together(text):
 @given(st.text(max_size=200))
 @settings(deadline=None)
 def test_slugs_are_ids(text):
-    Step(text)
-    [task] = step_tasks([Step(text or "x")])
+    RequestStep(text)
+    [task] = step_tasks([RequestStep(text or "x")])
     assert task.id == slug(text or "x")
 
 

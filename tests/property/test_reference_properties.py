@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from genesis.compile import compile_program
 from genesis.engine.inputs import resolved_inputs
-from genesis.model import AgentProfile, Plan, PythonExecutor, Registry, Route, RoutedPlan
+from genesis.model import AgentProfile, Plan, PythonSpec, Registry, Route, RoutedPlan
 from genesis.structure import as_text, fill
 from genesis.testing import a_task
 
-_AGENT = AgentProfile(name="a", task_types=("generic",), executor=PythonExecutor(kind="python", call="m:f"))
+_AGENT = AgentProfile(name="a", task_types=("generic",), executor=PythonSpec(kind="python", call="m:f"))
 _VALUES = {"path": "{path}", "t.n": {"k": "{t.n}"}}
 _BRACES = st.text(alphabet=st.sampled_from("{}${} \n\"'abt.n:,path/\\%#\u0301"), max_size=60)
 _PIECES = st.lists(

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.schedule import Job, JobState, Limits, Scheduler, rank, simulate_jobs
+from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, rank, simulate_jobs
 from genesis.schedule.network import Network
 
 _AGENTS = ["a", "b", "c", None]
@@ -21,9 +21,9 @@ def programs(draw, max_jobs=10):
         earlier = draw(st.sets(st.sampled_from(shuffled[:place]), max_size=3))
         after[shuffled[place]] = tuple(sorted(earlier))
     seconds = st.one_of(st.just(0.0), st.integers(0, 9).map(float), st.floats(0, 100, allow_subnormal=False))
-    jobs = [Job(draw(seconds), after[job], draw(st.sampled_from(_AGENTS))) for job in range(count)]
+    jobs = [ScheduleJob(draw(seconds), after[job], draw(st.sampled_from(_AGENTS))) for job in range(count)]
     per_agent = draw(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(1, 4)))
-    return jobs, Limits(draw(st.integers(1, 5)), per_agent)
+    return jobs, ScheduleLimits(draw(st.integers(1, 5)), per_agent)
 
 
 def descendants(jobs, roots):

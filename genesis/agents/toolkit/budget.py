@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["Budget"]
+__all__ = ["TimeBudget"]
 
 
-class Budget:
+class TimeBudget:
     """How long a tool may still work.
 
     A tool that runs out stops, answers with what it has, and says so: a thread cannot be killed from outside, so each

@@ -9,7 +9,7 @@ from heapq import nsmallest
 
 from genesis.agents.toolkit.facts import FileFacts, FunctionMeasure
 from genesis.agents.toolkit.files import SourceFile
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.functions import MEASURED
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.scan import scan_of
@@ -25,7 +25,7 @@ _PYTHON_SUFFIXES = (".py", ".pyi", ".pyw", "")
 """Where nesting is measured."""
 
 
-def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> Result:
+def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> ToolResult:
     """Measure a folder's functions: those of Python from its syntax tree, those of other languages with lizard.
 
     Functions in vendored, generated and minified files are left out.
@@ -84,7 +84,7 @@ def _is_aside(file: SourceFile) -> bool:
     return file.is_test or file.is_example or _BENCHMARK.search(file.place) is not None
 
 
-def _rows(measured: list[tuple[SourceFile, FunctionMeasure]], limit: int, *, by_lines: bool) -> list[Result]:
+def _rows(measured: list[tuple[SourceFile, FunctionMeasure]], limit: int, *, by_lines: bool) -> list[ToolResult]:
     def rank(pair: tuple[SourceFile, FunctionMeasure]) -> tuple[bool, int, int, str, int]:
         file, measure = pair
         first, second = (measure.lines, measure.cyclomatic) if by_lines else (measure.cyclomatic, measure.lines)
@@ -116,13 +116,13 @@ def _summary(measured: list[tuple[SourceFile, FunctionMeasure]], numbers: list[i
     )
 
 
-def _findings(own: list[tuple[SourceFile, FunctionMeasure]]) -> Iterator[Finding]:
+def _findings(own: list[tuple[SourceFile, FunctionMeasure]]) -> Iterator[AuditFinding]:
     branched = sorted(own, key=lambda pair: (-pair[1].cyclomatic, pair[0].path, pair[1].line))
     over = [pair for pair in branched if pair[1].cyclomatic > _HIGH_BRANCHES]
     if over:
         file, worst = over[0]
         names = ", ".join(f"{measure.name} ({measure.cyclomatic})" for _, measure in over[:_SOME_NAMED])
-        yield Finding(
+        yield AuditFinding(
             severity="medium" if worst.cyclomatic > _VERY_HIGH_BRANCHES else "low",
             title=f"{plural(len(over), 'function')} with a cyclomatic number above {_HIGH_BRANCHES}",
             detail=names + (f" and {len(over) - _SOME_NAMED} more" if len(over) > _SOME_NAMED else ""),
@@ -132,7 +132,7 @@ def _findings(own: list[tuple[SourceFile, FunctionMeasure]]) -> Iterator[Finding
     long = sorted((pair for pair in own if pair[1].lines > _LONG_LINES), key=lambda pair: -pair[1].lines)
     if long:
         file, longest = long[0]
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"{plural(len(long), 'function')} of more than {_LONG_LINES} lines",
             detail=f"The longest is {longest.name} with {longest.lines:,} lines.",
@@ -142,7 +142,7 @@ def _findings(own: list[tuple[SourceFile, FunctionMeasure]]) -> Iterator[Finding
     deep = [pair for pair in own if (pair[1].nesting or 0) > _DEEP]
     if deep:
         file, deepest = max(deep, key=lambda pair: pair[1].nesting or 0)
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"{plural(len(deep), 'function')} nested more than {_DEEP} blocks deep",
             detail=f"The deepest is {deepest.name} with {deepest.nesting}.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from genesis.agents.toolkit.dockerfile import Instruction, base_images, final_user, split_image
 from genesis.agents.toolkit.documents import items, mapping, string
 from genesis.agents.toolkit.files import SourceFile
-from genesis.agents.toolkit.finding import Finding, Severity
+from genesis.agents.toolkit.finding import AuditFinding, FindingSeverity
 from genesis.agents.toolkit.pins import image_pin
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "images_set_elsewhere",
 ]
 
-_RULES: dict[str, tuple[Severity, str, str, str]] = {
+_RULES: dict[str, tuple[FindingSeverity, str, str, str]] = {
     "secret": (
         "high",
         "A Dockerfile has a secret in its environment or arguments",
@@ -105,7 +105,7 @@ class Issue:
     """The image, service or container that it is about."""
 
 
-def container_findings(issues: Iterable[Issue]) -> Iterator[Finding]:
+def container_findings(issues: Iterable[Issue]) -> Iterator[AuditFinding]:
     """Report one finding a rule, with its first places."""
     by_rule: dict[str, dict[Issue, None]] = {}
     for issue in issues:
@@ -116,7 +116,7 @@ def container_findings(issues: Iterable[Issue]) -> Iterator[Finding]:
             continue
         named = ", ".join(f"{issue.what} in {issue.where}" if issue.what else issue.where for issue in group[:_NAMED])
         more = f" and {len(group) - _NAMED:,} more" if len(group) > _NAMED else ""
-        yield Finding(
+        yield AuditFinding(
             severity=severity,
             title=one if len(group) == 1 else several.format(f"{len(group):,}"),
             detail=f"{named}{more}." if len(group) > 1 else group[0].what,

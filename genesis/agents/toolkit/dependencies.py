@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from genesis.agents.toolkit.conflicts import Conflict, find_conflicts
 from genesis.agents.toolkit.dockerfile import is_dockerfile
 from genesis.agents.toolkit.files import SourceFile, Tree, survey
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.locks import lock_files, unlocked
-from genesis.agents.toolkit.manifests import Dependency, Manifest, Reader
+from genesis.agents.toolkit.manifests import Dependency, Manifest, ManifestReader
 from genesis.agents.toolkit.manifests_lines import line_reader, read_dockerfile
 from genesis.agents.toolkit.manifests_python import (
     is_requirements_file,
@@ -27,7 +27,7 @@ from genesis.agents.toolkit.pins import PINS, Pin
 
 __all__ = ["run"]
 
-_READERS: dict[str, Reader] = {
+_READERS: dict[str, ManifestReader] = {
     "pyproject.toml": read_pyproject,
     "setup.cfg": read_setup_cfg,
     "setup.py": read_setup_py,
@@ -71,7 +71,7 @@ _GRADLE = (_CATALOG, *_SCRIPTS)
 _NAMED = 8
 
 
-def run(path: object = ".", *, top: object = 500) -> Result:
+def run(path: object = ".", *, top: object = 500) -> ToolResult:
     """Read a folder's manifests; nothing is resolved, installed or asked of a network.
 
     Args:
@@ -161,7 +161,7 @@ def _own_first(manifest: Manifest) -> tuple[bool, bool, int, str]:
     return not _is_own(file), manifest.ecosystem == "github-actions", file.path.count("/"), file.path
 
 
-def _reader(file: SourceFile) -> Reader | None:
+def _reader(file: SourceFile) -> ManifestReader | None:
     known = _READERS.get(file.name.lower())
     if known is not None:
         return known
@@ -170,7 +170,7 @@ def _reader(file: SourceFile) -> Reader | None:
     return read_dockerfile if is_dockerfile(file) else line_reader(file)
 
 
-def _plain(dependency: Dependency) -> Result:
+def _plain(dependency: Dependency) -> ToolResult:
     spec = dependency.spec
     if "://" in spec and "@" in spec:
         scheme, _, rest = spec.partition("://")
@@ -202,7 +202,7 @@ def _by_pin(counts: Counter[Pin]) -> dict[str, int]:
     return {pin: counts[pin] for pin in PINS}
 
 
-def _row(manifest: Manifest) -> Result:
+def _row(manifest: Manifest) -> ToolResult:
     pins = Counter(dependency.pin for dependency in manifest.dependencies)
     return {
         "path": manifest.file.shown,
@@ -215,7 +215,7 @@ def _row(manifest: Manifest) -> Result:
     }
 
 
-def _conflict_row(conflict: Conflict) -> Result:
+def _conflict_row(conflict: Conflict) -> ToolResult:
     specs = [
         {"spec": _plain(each)["spec"], "manifest": manifest.file.shown, "group": each.group}
         for manifest, each in conflict.places
@@ -234,14 +234,14 @@ def _summary(counted: list[Manifest], others: int, pins: Counter[Pin], locks: in
 
 def _findings(
     manifests: list[Manifest], counted: list[Manifest], movable: list[Manifest], conflicts: list[Conflict]
-) -> Iterator[Finding]:
+) -> Iterator[AuditFinding]:
     for manifest in manifests:
         if _is_own(manifest.file):
             yield from _manifest_findings(manifest)
     for ecosystem in sorted({manifest.ecosystem for manifest in movable}):
         mine = [manifest for manifest in movable if manifest.ecosystem == ecosystem]
         count = sum(each.pin != "exact" for manifest in mine for each in manifest.dependencies)
-        yield Finding(
+        yield AuditFinding(
             severity="medium",
             title=f"No lock file for {ecosystem}",
             detail=f"{plural(count, 'requirement')} in {_names([each.file.shown for each in mine])} can resolve to"
@@ -253,7 +253,7 @@ def _findings(
         )
     for conflict in conflicts:
         specs = [f"{each.spec} ({place.file.shown}, {each.group})" for place, each in conflict.places]
-        yield Finding(
+        yield AuditFinding(
             severity="high",
             title=f"No version of {conflict.name} satisfies all constraints",
             detail="; ".join(specs),
@@ -263,13 +263,13 @@ def _findings(
     yield from _vulnerability_findings(counted)
 
 
-def _vulnerability_findings(counted: list[Manifest]) -> Iterator[Finding]:
+def _vulnerability_findings(counted: list[Manifest]) -> Iterator[AuditFinding]:
     """Say that no advisory database was asked, and what does."""
     ecosystems = sorted({each.ecosystem for each in counted if each.dependencies and each.ecosystem in _PURL_TYPES})
     packages = [each for each in ecosystems if each not in ("docker", "github-actions")]
     if packages:
         known = [f"`{_SCANNERS[each]}`" for each in packages if each in _SCANNERS]
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="Known vulnerabilities of the dependencies were not looked up",
             detail=f"That needs an advisory database; the ecosystems are {', '.join(packages)}.",
@@ -277,9 +277,9 @@ def _vulnerability_findings(counted: list[Manifest]) -> Iterator[Finding]:
         )
 
 
-def _manifest_findings(manifest: Manifest) -> Iterator[Finding]:
+def _manifest_findings(manifest: Manifest) -> Iterator[AuditFinding]:
     if manifest.is_broken:
-        yield Finding(
+        yield AuditFinding(
             severity="medium" if not manifest.dependencies else "low",
             title=f"The {manifest.kind} file cannot be read in full",
             detail=manifest.problem[:200],
@@ -287,7 +287,7 @@ def _manifest_findings(manifest: Manifest) -> Iterator[Finding]:
             advice="Mend the file, or check its requirements by hand.",
         )
     if manifest.indexes:
-        yield Finding(
+        yield AuditFinding(
             severity="medium",
             title="Packages may come from an extra or an insecure index",
             detail=f"It uses {', '.join(sorted(set(manifest.indexes)))}.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from genesis.agents.toolkit.files import SourceFile, Tree
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.scan import Scan, scan_of
 
@@ -99,7 +99,7 @@ class _Coverage:
     unparsed: int = 0
 
 
-def run(path: object = ".", *, top: object = 15, time_limit_s: object = 60) -> Result:
+def run(path: object = ".", *, top: object = 15, time_limit_s: object = 60) -> ToolResult:
     """Look at a folder's documentation.
 
     Args:
@@ -166,7 +166,7 @@ def _topic(tree: Tree, pattern: re.Pattern[str]) -> str | None:
     return nearest.shown if nearest is not None and nearest.path.count("/") <= _DEEPEST else None
 
 
-def _readme(tree: Tree) -> tuple[Result | None, str]:
+def _readme(tree: Tree) -> tuple[ToolResult | None, str]:
     """Find the README, the one without a language in its name first, and its text."""
     for folder in ("", ".github", "docs"):
         found = [
@@ -210,7 +210,7 @@ def _docstrings(scan: Scan) -> _Coverage:
     return coverage
 
 
-def _summary(readme: Result | None, docs: int, share: float | None, coverage: _Coverage) -> str:
+def _summary(readme: ToolResult | None, docs: int, share: float | None, coverage: _Coverage) -> str:
     first = f"README of {plural(int(str(readme['headings'])), 'section')}" if readme else "No README"
     text = f"{first}, {plural(docs, 'document')} in docs folders"
     if share is None or coverage.objects < _SMALL_OBJECTS:
@@ -219,15 +219,15 @@ def _summary(readme: Result | None, docs: int, share: float | None, coverage: _C
 
 
 def _findings(
-    readme: tuple[Result | None, str],
+    readme: tuple[ToolResult | None, str],
     topics: dict[str, str | None],
     share: float | None,
     coverage: _Coverage,
     tree: Tree,
-) -> Iterator[Finding]:
+) -> Iterator[AuditFinding]:
     found, text = readme
     if found is None:
-        yield Finding(
+        yield AuditFinding(
             severity="medium",
             title="There is no README",
             advice="Write what it is, how to install it and a first command that works.",
@@ -236,14 +236,14 @@ def _findings(
         yield from _readme_findings(found, text, tree)
     missing = [guide for topic, guide in _GUIDES.items() if not (topics[topic] or guide[2].search(text))]
     if missing and len(tree.files) > _SMALL_FILES:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"The repository holds {_joined([f'no {name}' for name, _, _ in missing])}",
             detail="What the hosting site or the organisation has of them was not looked at.",
             advice=f"Say {_joined([purpose for _, purpose, _ in missing])}.",
         )
     if share is not None and share < _FEW_DOCSTRINGS and coverage.objects >= _SMALL_OBJECTS:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"{100 * share:.0f} % of public Python objects have a docstring",
             detail=f"{coverage.documented:,} of {coverage.objects:,}.",
@@ -255,10 +255,10 @@ def _joined(words: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-def _readme_findings(readme: Result, text: str, tree: Tree) -> Iterator[Finding]:
+def _readme_findings(readme: ToolResult, text: str, tree: Tree) -> Iterator[AuditFinding]:
     given_up = _GIVEN_UP.search(_TAG.sub(" ", text[:_OPENING_CHARACTERS]))
     if given_up:
-        yield Finding(
+        yield AuditFinding(
             severity="medium",
             title=f"The README says that it is {given_up['state'].lower()}",
             where=str(readme["path"]),
@@ -271,7 +271,7 @@ def _readme_findings(readme: Result, text: str, tree: Tree) -> Iterator[Finding]
         title, advice = f"The README has only {plural(words, 'word')}", "Write what it is, how to install it"
     else:
         title, advice = "The README does not show how to install or use it", "Add how to install it"
-    yield Finding(
+    yield AuditFinding(
         severity="low",
         title=title,
         where=str(readme["path"]),

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.dockerfile import instructions, is_dockerfile
 from genesis.agents.toolkit.documents import items, load_json, load_toml, load_yaml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile
-from genesis.agents.toolkit.finding import Result
+from genesis.agents.toolkit.finding import ToolResult
 from genesis.agents.toolkit.libraries import find_library
 from genesis.agents.toolkit.origin import is_vendored
 from genesis.agents.toolkit.python_source import calls_to, parse
@@ -71,13 +71,13 @@ _INDEX = EntryPoint("package.json main", "index.js", "index.js", "index.js")
 _Reader = Callable[[SourceFile, str], Iterator[EntryPoint]]
 
 
-def find_entry_points(scan: Scan) -> tuple[list[Result], int]:
+def find_entry_points(scan: Scan) -> tuple[list[ToolResult], int]:
     """Find the entry points, those of tests, examples, documentation and copies of other projects left out.
 
     Returns:
         The first 200 as `{kind, name, target, where}` in order of kind, and how many more there are.
     """
-    tree, budget = scan.tree, Budget(_READING_S)
+    tree, budget = scan.tree, TimeBudget(_READING_S)
     found: dict[EntryPoint, None] = dict.fromkeys(_python(scan))
     for file in tree.files:
         if file.is_test or file.is_example or is_vendored(file.path) or budget.spent:

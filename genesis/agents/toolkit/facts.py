@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 from genesis.agents.toolkit.secret_rules import FoundSecret
 
-__all__ = ["DocumentProblem", "FileFacts", "FunctionMeasure", "Origin", "PythonFacts", "TestCount", "Todo"]
+__all__ = ["DocumentProblem", "FileFacts", "FileOrigin", "FunctionMeasure", "PythonFacts", "TestCount", "Todo"]
 
-Origin: TypeAlias = Literal["own", "vendored", "generated", "minified"]
+FileOrigin: TypeAlias = Literal["own", "vendored", "generated", "minified"]
 """Who wrote a file: its project, another project, a program, or a program that shortened it."""
 
 
@@ -85,7 +85,7 @@ class FileFacts:
     """Its name, or `None` where it is unknown."""
     is_source: bool = False
     """Whether the language is a programming language, rather than markup, style or data."""
-    origin: Origin = "own"
+    origin: FileOrigin = "own"
     lines: int = 0
     code: int = 0
     comment: int = 0

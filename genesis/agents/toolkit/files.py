@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.budget import TimeBudget
 from genesis.errors import TaskError
 
 if TYPE_CHECKING:
@@ -426,7 +426,7 @@ def _listed_by_git(root: Path, repository: Repository, max_files: int) -> Tree |
 
 
 def _walked(root: Path, max_files: int) -> Tree:
-    collector, budget, truncated = _Collector(str(root)), Budget(_LISTING_S), False
+    collector, budget, truncated = _Collector(str(root)), TimeBudget(_LISTING_S), False
     folders = [""]
     while folders and not truncated:
         folder = folders.pop()

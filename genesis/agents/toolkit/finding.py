@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias, get_args
 
-__all__ = ["SEVERITIES", "Finding", "Result", "Severity", "dump", "plural"]
+__all__ = ["SEVERITIES", "AuditFinding", "FindingSeverity", "ToolResult", "dump", "plural"]
 
-Severity: TypeAlias = Literal["high", "medium", "low"]
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+FindingSeverity: TypeAlias = Literal["high", "medium", "low"]
+SEVERITIES: tuple[FindingSeverity, ...] = get_args(FindingSeverity)
 
-Result: TypeAlias = dict[str, object]
+ToolResult: TypeAlias = dict[str, object]
 """A tool's answer: only what `json.dumps` takes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AuditFinding:
     """One thing that a person should know about the audited folder, with the evidence and what to do about it."""
 
-    severity: Severity
+    severity: FindingSeverity
     """`high`: act now; `medium`: plan it; `low`: good to know."""
     title: str
     """What is the case, in one line, with its number where there is one."""
@@ -31,7 +31,7 @@ class Finding:
     """What to do next."""
 
 
-def dump(findings: Iterable[Finding]) -> list[Result]:
+def dump(findings: Iterable[AuditFinding]) -> list[ToolResult]:
     """Return findings as plain dicts, the most severe first and otherwise in the order in which they came."""
     return [asdict(finding) for finding in sorted(findings, key=lambda each: SEVERITIES.index(each.severity))]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.files import SourceFile, Tree, printable, survey
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.git import NoRepository, Repository, find_repository
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.language import language_of
@@ -59,7 +59,7 @@ class _Person:
 
 def run(
     path: object = ".", *, max_commits: object = 2_000, top: object = 20, time_limit_s: object = 60, now: object = None
-) -> Result:
+) -> ToolResult:
     """Read a repository's history with git, which is kept from running anything of the repository.
 
     Args:
@@ -103,8 +103,8 @@ def run(
     return result
 
 
-def _unavailable(reason: str) -> Result:
-    finding = Finding(
+def _unavailable(reason: str) -> ToolResult:
+    finding = AuditFinding(
         severity="low",
         title="There is no history to read",
         detail=f"{reason[0].upper()}{reason[1:]}.",
@@ -204,7 +204,7 @@ def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, 
     arguments = ("log", "-z", "--numstat", "--relative", "--no-merges", "-M", "--no-ext-diff", "--no-textconv")
     churn: dict[str, _Churn] = defaultdict(_Churn)
     names: dict[bytes, bytes] = {}
-    budget = Budget(seconds)
+    budget = TimeBudget(seconds)
     place, read, problem = 0, 0, ""
     for _ in range(_ATTEMPTS):
         bounds = ("--format=%x01%H", f"--skip={place}", f"--max-count={bound - place}", "HEAD", *repository.pathspec())
@@ -256,7 +256,7 @@ def _problem(done: Completed) -> str:
     )
 
 
-def _facts(people: list[_Person], times: list[int], now: float) -> Result:
+def _facts(people: list[_Person], times: list[int], now: float) -> ToolResult:
     last, first = max(times, default=0), min(times, default=0)
     humans = [{"name": person.name, "commits": person.commits} for person in people if not person.is_bot]
     bots = [{"name": person.name, "commits": person.commits} for person in people if person.is_bot]
@@ -281,7 +281,7 @@ def _date(moment: int) -> str | None:
         return None
 
 
-def _most_changed(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
+def _most_changed(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[ToolResult]:
     present = {file.shown for file in tree.files}
     ordered = sorted(churn.items(), key=lambda pair: (-pair[1].commits, -pair[1].added - pair[1].deleted, pair[0]))
     return [
@@ -290,7 +290,7 @@ def _most_changed(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Resu
     ]
 
 
-def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[Result]:
+def _hotspots(tree: Tree, churn: dict[str, _Churn], limit: int) -> list[ToolResult]:
     """Rank the sources that are both large and often changed, which is where defects gather (Tornhill, 2015)."""
     scored = [
         (churn[file.shown].commits * file.size, file)
@@ -322,7 +322,7 @@ def _is_written(tree: Tree, file: SourceFile) -> bool:
     )
 
 
-def _summary(result: Result) -> str:
+def _summary(result: ToolResult) -> str:
     commits, people = result["commits"], result["contributors"]
     if not isinstance(commits, int) or not isinstance(people, int):
         return ""
@@ -330,16 +330,16 @@ def _summary(result: Result) -> str:
     return f"{text} (shallow clone)." if result["shallow"] else f"{text}."
 
 
-def _findings(result: Result, people: list[_Person], problem: str) -> Iterator[Finding]:
+def _findings(result: ToolResult, people: list[_Person], problem: str) -> Iterator[AuditFinding]:
     if result["shallow"]:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="The clone is shallow, so its history is incomplete",
             detail=f"It holds {plural(sum(person.commits for person in people), 'commit')}.",
             advice="Run `git fetch --unshallow` and audit again to see the whole history.",
         )
     if problem:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="The history could be read in part only",
             detail=f"{problem[0].upper()}{problem[1:]}. The changes of {result['commits_read']:,} commits were read.",
@@ -347,7 +347,7 @@ def _findings(result: Result, people: list[_Person], problem: str) -> Iterator[F
         )
     days = result["days_since_last_commit"]
     if isinstance(days, int) and days > _QUIET_DAYS:
-        yield Finding(
+        yield AuditFinding(
             severity="medium",
             title=f"Nothing was committed for {plural(days, 'day')}",
             detail=f"The last commit is of {result['last_commit']}.",
@@ -356,7 +356,7 @@ def _findings(result: Result, people: list[_Person], problem: str) -> Iterator[F
     humans = [person for person in people if not person.is_bot]
     total = sum(person.commits for person in humans)
     if total >= _ENOUGH_COMMITS and not result["shallow"] and humans[0].commits / total > _ONE_PERSONS_SHARE:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"One person made {100 * humans[0].commits // total} % of the commits",
             detail=f"{humans[0].name} made {humans[0].commits:,} of {total:,}, those of bots left out.",

@@ -16,7 +16,7 @@ from genesis.agents.toolkit.container_checks import (
 from genesis.agents.toolkit.dockerfile import base_images, instructions, is_dockerfile
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_yaml, mapping, string
 from genesis.agents.toolkit.files import SourceFile, Tree, survey
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.workflow_checks import check_workflows
 from genesis.agents.toolkit.workflows import ci_systems, github_workflows
@@ -30,7 +30,7 @@ _MAX_YAML_BYTES = 500_000
 _SMALL_FILES = 3
 
 
-def run(path: object = ".", *, top: object = 100) -> Result:
+def run(path: object = ".", *, top: object = 100) -> ToolResult:
     """Look at a folder's continuous integration and infrastructure files.
 
     Args:
@@ -47,7 +47,7 @@ def run(path: object = ".", *, top: object = 100) -> Result:
     """
     limit = whole_number(top, "top", least=1, most=10_000)
     tree = survey(path)
-    findings: list[Finding] = []
+    findings: list[AuditFinding] = []
     systems = ci_systems(tree)
     checked = github_workflows(tree)
     findings += check_workflows(tree, checked)
@@ -58,7 +58,7 @@ def run(path: object = ".", *, top: object = 100) -> Result:
     findings += container_findings(issues)
     if not systems and len(tree.files) > _SMALL_FILES:
         findings.append(
-            Finding(
+            AuditFinding(
                 severity="medium",
                 title="No continuous integration is set up",
                 advice="Run lint and tests on every push, so that a break is seen before it is merged.",
@@ -92,8 +92,8 @@ def _is_deployed(file: SourceFile) -> bool:
     return not (file.is_test or file.is_example or any(folder.startswith(_NOT_DEPLOYED) for folder in folders))
 
 
-def _dockerfiles(tree: Tree, issues: list[Issue]) -> list[Result]:
-    rows: list[Result] = []
+def _dockerfiles(tree: Tree, issues: list[Issue]) -> list[ToolResult]:
+    rows: list[ToolResult] = []
     for file in tree.files:
         text = tree.text_of(file) if is_dockerfile(file) else None
         if text is None:
@@ -114,12 +114,12 @@ def _dockerfiles(tree: Tree, issues: list[Issue]) -> list[Result]:
 
 
 def _yaml_files(
-    tree: Tree, issues: list[Issue], findings: list[Finding]
-) -> tuple[list[Result], list[Result], list[Result]]:
+    tree: Tree, issues: list[Issue], findings: list[AuditFinding]
+) -> tuple[list[ToolResult], list[ToolResult], list[ToolResult]]:
     """Read compose files, Kubernetes manifests and prefect.yaml; broken ones are the lint's to report."""
-    compose: list[Result] = []
-    kubernetes: list[Result] = []
-    prefect: list[Result] = []
+    compose: list[ToolResult] = []
+    kubernetes: list[ToolResult] = []
+    prefect: list[ToolResult] = []
     read = list(_documents(tree))
     elsewhere = images_set_elsewhere(document for _, documents in read for document in documents)
     for file, documents in read:
@@ -153,7 +153,7 @@ def _documents(tree: Tree) -> Iterator[tuple[SourceFile, list[object]]]:
             continue
 
 
-def _prefect_row(tree: Tree, file: SourceFile, documents: list[object], findings: list[Finding]) -> Result:
+def _prefect_row(tree: Tree, file: SourceFile, documents: list[object], findings: list[AuditFinding]) -> ToolResult:
     deployments = [mapping(item) for each in documents for item in items(mapping(each).get("deployments"))]
     pools: set[str] = set()
     for deployment in deployments:
@@ -164,13 +164,13 @@ def _prefect_row(tree: Tree, file: SourceFile, documents: list[object], findings
     return {"path": file.shown, "deployments": len(deployments), "work_pools": sorted(pools)}
 
 
-def _check_deployment(tree: Tree, file: SourceFile, deployment: dict[str, object]) -> Iterator[Finding]:
+def _check_deployment(tree: Tree, file: SourceFile, deployment: dict[str, object]) -> Iterator[AuditFinding]:
     name = string(deployment.get("name")) or "without a name"
     script = string(deployment.get("entrypoint")).rpartition(":")[0]
     base = file.path.rpartition("/")[0]
     target = f"{base}/{script}" if base else script
     if script.endswith(".py") and tree.get(target.removeprefix("./")) is None and tree.get(script) is None:
-        yield Finding(
+        yield AuditFinding(
             severity="high",
             title="A Prefect deployment's entry point does not exist",
             detail=f"Deployment {name[:80]} names {script[:120]}.",
@@ -178,7 +178,7 @@ def _check_deployment(tree: Tree, file: SourceFile, deployment: dict[str, object
             advice="Correct the path; its flow runs cannot start.",
         )
     if not string(mapping(deployment, "work_pool").get("name")):
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="A Prefect deployment names no work pool",
             detail=f"Deployment {name[:80]}.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from genesis.agents.toolkit.entry_points import find_entry_points
 from genesis.agents.toolkit.facts import FileFacts
 from genesis.agents.toolkit.files import SourceFile, Tree
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.scan import scan_of
 
@@ -18,7 +18,7 @@ _LONG_SOURCE_LINES = 2_000
 _SHOWN_WITHOUT_PROGRAMS = frozenset({"HTML", "CSS", "SCSS", "Less", "SQL"})
 
 
-def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> Result:
+def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> ToolResult:
     """Take stock of a folder.
 
     Args:
@@ -109,7 +109,7 @@ class _Stock:
         ]
         return max(ranked, default=(False, 0, None))[2]
 
-    def rows(self) -> list[Result]:
+    def rows(self) -> list[ToolResult]:
         ordered = sorted(self.by_language.items(), key=lambda pair: (-pair[1].code, pair[0]))
         return [
             {
@@ -125,7 +125,7 @@ class _Stock:
             for name, tally in ordered
         ]
 
-    def totals(self, tree: Tree) -> Result:
+    def totals(self, tree: Tree) -> ToolResult:
         tallies = list(self.by_language.values())
         code, comment, blank = (sum(getattr(tally, kind) for tally in tallies) for kind in ("code", "comment", "blank"))
         return {
@@ -141,7 +141,7 @@ class _Stock:
             "lines": code + comment + blank,
         }
 
-    def largest(self, tree: Tree, limit: int) -> list[Result]:
+    def largest(self, tree: Tree, limit: int) -> list[ToolResult]:
         ordered = sorted(tree.files, key=lambda file: (-file.size, file.path))[:limit]
         return [{"path": file.shown, "bytes": file.size, "lines": self.lines.get(file.path)} for file in ordered]
 
@@ -153,13 +153,15 @@ def _summary(tree: Tree, stock: _Stock, main: object) -> str:
     return f"{text}, mostly {main}." if main else f"{plural(len(tree.files), 'file')}, no source code."
 
 
-def _findings(tree: Tree, stock: _Stock) -> list[Finding]:
+def _findings(tree: Tree, stock: _Stock) -> list[AuditFinding]:
     if not tree.files:
         return [
-            Finding(severity="medium", title="The folder holds no files", advice="Check the path that was audited.")
+            AuditFinding(
+                severity="medium", title="The folder holds no files", advice="Check the path that was audited."
+            )
         ]
     findings = [
-        Finding(
+        AuditFinding(
             severity="low",
             title=f"A file of {file.size / 1e6:,.1f} MB is kept with the sources",
             where=file.shown,
@@ -169,7 +171,7 @@ def _findings(tree: Tree, stock: _Stock) -> list[Finding]:
         if file.size > _LARGE_BYTES
     ]
     findings += [
-        Finding(
+        AuditFinding(
             severity="low",
             title=f"A source file has {lines:,} lines",
             where=file.shown,
@@ -180,7 +182,7 @@ def _findings(tree: Tree, stock: _Stock) -> list[Finding]:
     if tree.truncated or stock.unread:
         counted = len(tree.files) - stock.unread
         findings.append(
-            Finding(
+            AuditFinding(
                 severity="low",
                 title=f"{counted:,} of {plural(len(tree.files), 'file')} were read",
                 detail="The others are larger than 2 MB, cannot be read, or came after the time limit"
@@ -190,7 +192,7 @@ def _findings(tree: Tree, stock: _Stock) -> list[Finding]:
         )
     if tree.ignored:
         findings.append(
-            Finding(
+            AuditFinding(
                 severity="medium",
                 title=f"{plural(len(tree.ignored), 'tracked file')} in folders that tools make, such as node_modules",
                 where=tree.ignored[0],

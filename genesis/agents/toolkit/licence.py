@@ -11,7 +11,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 
 from genesis.agents.toolkit.documents import items, load_json, load_toml, load_xml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile, Tree, survey
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.licence_names import LicenceText, identify, named_licences
 
 __all__ = ["run"]
@@ -32,7 +32,7 @@ class _Declared:
     licence: str
 
 
-def run(path: object = ".") -> Result:
+def run(path: object = ".") -> ToolResult:
     """Find a folder's licence and compare it with what its manifests declare.
 
     Args:
@@ -229,12 +229,12 @@ def _findings(
     declared: list[_Declared],
     mismatched: list[_Declared],
     silent: list[SourceFile],
-) -> Iterator[Finding]:
+) -> Iterator[AuditFinding]:
     if not own and not any(_PROPRIETARY.search(each.licence) for each in declared):
         yield _no_licence_file(declared or list(_in_readme(tree)))
     for file, text in own:
         if not text.ids and not any(known.ids for _, known in own):
-            yield Finding(
+            yield AuditFinding(
                 severity="low",
                 title="A licence text is not one of the SPDX list",
                 where=file.shown,
@@ -242,7 +242,7 @@ def _findings(
             )
     for each in mismatched:
         texts = ", ".join(sorted({spdx for _, text in own for spdx in text.ids}))
-        yield Finding(
+        yield AuditFinding(
             severity="high",
             title="The declared licence differs from the licence text",
             detail=f"Declared is {each.licence[:80]}; the text is {texts}.",
@@ -250,7 +250,7 @@ def _findings(
             advice="Decide which holds, and make both say so.",
         )
     if own and silent and not declared:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="The manifest of a package does not declare its licence",
             where=silent[0].shown,
@@ -268,8 +268,8 @@ def _in_readme(tree: Tree) -> Iterator[_Declared]:
                 yield _Declared(file.shown, " and ".join(names))
 
 
-def _no_licence_file(declared: list[_Declared]) -> Finding:
-    return Finding(
+def _no_licence_file(declared: list[_Declared]) -> AuditFinding:
+    return AuditFinding(
         severity="medium" if declared else "high",
         title="There is no licence file",
         detail=f"{declared[0].where} says {declared[0].licence[:80]}."

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.facts import DocumentProblem
 from genesis.agents.toolkit.files import SourceFile, Tree
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.lint_report import LintReport
 from genesis.agents.toolkit.oxlint_check import oxlint_report
@@ -61,7 +61,7 @@ class _Linted:
         return self.python, self.scripts
 
 
-def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, time_limit_s: object = 120) -> Result:
+def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, time_limit_s: object = 120) -> ToolResult:
     """Lint a folder without executing anything of it.
 
     Python is linted by ruff with the repository's own configurations, JavaScript and TypeScript by oxlint's rules for
@@ -85,7 +85,7 @@ def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, tim
     limit = whole_number(top, "top", least=1, most=1_000)
     seconds = whole_number(time_limit_s, "time_limit_s", least=1, most=3_600)
     most = whole_number(max_files, "max_files", least=1, most=200_000)
-    linted = _lint(scan_of(path, time_limit_s=seconds), most, Budget(seconds))
+    linted = _lint(scan_of(path, time_limit_s=seconds), most, TimeBudget(seconds))
     by_rule = linted.python.by_rule + linted.scripts.by_rule
     by_file = linted.python.by_file + linted.scripts.by_file
     used = [report for report in linted.reports if report.files or not report.available]
@@ -111,7 +111,7 @@ def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, tim
     }
 
 
-def _lint(scan: Scan, most: int, budget: Budget) -> _Linted:
+def _lint(scan: Scan, most: int, budget: TimeBudget) -> _Linted:
     own = [(file, facts) for file, facts in scan if facts.origin == "own" and not _is_test_data(file)]
     python = [file for file, facts in own if facts.language == "Python" and file.suffix in (".py", ".pyi")]
     scripts = [file for file, facts in own if facts.language in _SCRIPTS]
@@ -145,7 +145,7 @@ def _other_linter(tree: Tree) -> str:
     return ""
 
 
-def _tool(report: LintReport) -> Result:
+def _tool(report: LintReport) -> ToolResult:
     names = report.settings or "default selection"
     return {"name": report.name, "available": report.available, "settings": names, "problem": report.problem}
 
@@ -164,8 +164,8 @@ def _ordered(counts: Counter[Key]) -> list[tuple[Key, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _syntax_errors(linted: _Linted) -> list[Result]:
-    found: list[Result] = [
+def _syntax_errors(linted: _Linted) -> list[ToolResult]:
+    found: list[ToolResult] = [
         {"path": each.path, "line": each.line, "format": report.language, "message": each.message}
         for report in linted.reports
         for each in report.broken
@@ -194,12 +194,12 @@ def _summary(linted: _Linted) -> str:
     return f"{text}; {plural(broken, 'file')} of {files + linted.documents.checked:,} with a syntax error."
 
 
-def _findings(linted: _Linted) -> Iterator[Finding]:
+def _findings(linted: _Linted) -> Iterator[AuditFinding]:
     for report in linted.reports:
         yield from _report_findings(report)
     done = sum(report.files for report in linted.reports)
     if done < linted.wanted and all(report.available for report in linted.reports):
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"Linting is incomplete: {done:,} of {plural(linted.wanted, 'file')} were linted",
             detail=" ".join(report.problem for report in linted.reports if report.problem),
@@ -215,9 +215,9 @@ def _findings(linted: _Linted) -> Iterator[Finding]:
             yield _broken_document(file, problem)
 
 
-def _report_findings(report: LintReport) -> Iterator[Finding]:
+def _report_findings(report: LintReport) -> Iterator[AuditFinding]:
     if not report.available:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"{report.language} sources were not linted",
             detail=f"{report.problem}.",
@@ -231,7 +231,7 @@ def _report_findings(report: LintReport) -> Iterator[Finding]:
         worst = _ordered(report.by_file)[0]
         named, rules = f"{code} {name}".strip(), plural(len(report.by_rule), "rule")
         fixable = f"; {report.fixable:,} can be fixed by {report.name} itself" if report.fixable else ""
-        yield Finding(
+        yield AuditFinding(
             severity="medium" if violations >= _MANY and report.is_configured else "low",
             title=f"{plural(violations, 'lint violation')} of {rules} in {report.language}",
             detail=f"Most often {named} ({plural(count, 'time')}){fixable}. "
@@ -241,16 +241,16 @@ def _report_findings(report: LintReport) -> Iterator[Finding]:
         )
 
 
-def _settings_findings(report: LintReport) -> Iterator[Finding]:
+def _settings_findings(report: LintReport) -> Iterator[AuditFinding]:
     if report.files and not (report.settings or report.is_minor) and report.name == "ruff":
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="No linter is configured for Python",
             detail=f"The sources were judged by {report.default}.",
             advice="Write the rules that the project wants into pyproject.toml, so that everybody lints alike.",
         )
     for source, refused in report.refused:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="A part of the ruff configuration was not used",
             detail=f"{refused} leaves the audited folder or cannot be read.",
@@ -258,7 +258,7 @@ def _settings_findings(report: LintReport) -> Iterator[Finding]:
             advice="Keep the configuration inside the repository.",
         )
     for source in report.not_taken:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="Ruff refuses the repository's ruff configuration",
             detail=f"The sources were judged by {report.default} instead.",
@@ -266,7 +266,7 @@ def _settings_findings(report: LintReport) -> Iterator[Finding]:
             advice="Check it with a current ruff; rules may have been renamed or removed.",
         )
     for source, version in report.other_versions:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"The sources were linted by another ruff than the repository requires, {version}",
             detail=f"This was ruff {report.version}; its findings may differ a little.",
@@ -275,8 +275,8 @@ def _settings_findings(report: LintReport) -> Iterator[Finding]:
         )
 
 
-def _broken_source(language: str, path: str, line: int, message: str, is_lenient: bool) -> Finding:
-    return Finding(
+def _broken_source(language: str, path: str, line: int, message: str, is_lenient: bool) -> AuditFinding:
+    return AuditFinding(
         severity="low" if is_lenient else "high",
         title=f"A {language} file has a syntax error",
         detail=message,
@@ -285,8 +285,8 @@ def _broken_source(language: str, path: str, line: int, message: str, is_lenient
     )
 
 
-def _broken_document(file: SourceFile, problem: DocumentProblem) -> Finding:
-    return Finding(
+def _broken_document(file: SourceFile, problem: DocumentProblem) -> AuditFinding:
+    return AuditFinding(
         severity="low" if file.is_example else "medium",
         title=f"A {problem.format} file has a syntax error",
         detail=problem.message,

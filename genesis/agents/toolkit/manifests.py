@@ -10,7 +10,7 @@ from typing import TypeAlias
 from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.pins import Pin
 
-__all__ = ["Dependency", "Manifest", "Reader", "group_of"]
+__all__ = ["Dependency", "Manifest", "ManifestReader", "group_of"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Manifest:
         return self.file.path.rpartition("/")[0]
 
 
-Reader: TypeAlias = Callable[[SourceFile, str], Iterator[Manifest]]
+ManifestReader: TypeAlias = Callable[[SourceFile, str], Iterator[Manifest]]
 """Reads a file's text into its manifest, or into none where it declares nothing."""
 
 _GROUPS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from genesis.agents.toolkit.facts import Origin
+from genesis.agents.toolkit.facts import FileOrigin
 
 __all__ = ["is_vendored", "origin_of", "templates_of"]
 
@@ -59,7 +59,7 @@ _MINIFIED_MEAN = 300
 """Characters a line from which a script or a style sheet was written by a program."""
 
 
-def origin_of(path: str, text: str) -> Origin:
+def origin_of(path: str, text: str) -> FileOrigin:
     """Tell who wrote a file by its place, its name, its first lines and how long its lines are.
 
     Args:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_json, mapping, string
 from genesis.agents.toolkit.files import SourceFile, Tree, printable
 from genesis.agents.toolkit.lint_report import BrokenSource, LintReport
@@ -29,7 +29,7 @@ The repository's own configuration is not read: it may load plugins, which are p
 """
 
 
-def oxlint_report(tree: Tree, files: Sequence[SourceFile], budget: Budget) -> LintReport:
+def oxlint_report(tree: Tree, files: Sequence[SourceFile], budget: TimeBudget) -> LintReport:
     """Lint files with oxlint from this Python's own environment, with rules of ours.
 
     Args:

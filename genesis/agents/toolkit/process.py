@@ -16,9 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
-__all__ = ["Completed", "End", "installed_program", "run_child", "scrubbed_environment", "trusted_path"]
+__all__ = ["Completed", "ProcessEnd", "installed_program", "run_child", "scrubbed_environment", "trusted_path"]
 
-End: TypeAlias = Literal["exited", "timeout", "output_limit", "missing"]
+ProcessEnd: TypeAlias = Literal["exited", "timeout", "output_limit", "missing"]
 
 _CHUNK = 65_536
 _DRAIN_S = 0.5
@@ -31,7 +31,7 @@ _KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT")
 class Completed:
     """How a child process ended, and what it wrote."""
 
-    end: End
+    end: ProcessEnd
     """`exited` by itself, stopped at a `timeout` or an `output_limit`, or `missing`: it could not be started."""
     code: int | None
     """Its exit code; `None` unless it ended by itself."""
@@ -118,7 +118,7 @@ def run_child(
     return Completed(end, code, out.content(), err.content(), time.monotonic() - start)
 
 
-def _pump(child: subprocess.Popen[bytes], streams: dict[IO[bytes], _Stream], deadline: float) -> End:
+def _pump(child: subprocess.Popen[bytes], streams: dict[IO[bytes], _Stream], deadline: float) -> ProcessEnd:
     """Read the streams until the child has ended, its time is over or it has written too much."""
     exited_at: float | None = None
     with selectors.DefaultSelector() as selector:

@@ -14,12 +14,12 @@ from xml.etree import ElementTree as ET
 
 from genesis.agents.toolkit.process import Completed, run_child, scrubbed_environment
 
-__all__ = ["NESTED_MARKER", "SuiteRun", "Verdict", "is_nested", "run_suite"]
+__all__ = ["NESTED_MARKER", "SuiteRun", "SuiteVerdict", "is_nested", "run_suite"]
 
 NESTED_MARKER = "GENESIS_AUDIT_NESTED"
 """Set for the suite's process; where it is set, no suite is run, so an audit in a test cannot start the tests again."""
 
-Verdict: TypeAlias = Literal[
+SuiteVerdict: TypeAlias = Literal[
     "passed", "failed", "no_tests", "timeout", "no_pytest", "error", "refused_nested", "not_requested"
 ]
 
@@ -28,7 +28,7 @@ _TAIL_CHARACTERS = 3_000
 _MAX_REPORT_BYTES = 50_000_000
 _SHOWN_FAILURES = 30
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected)\b")
-_CODES: dict[int, Verdict] = {0: "passed", 1: "failed", 5: "no_tests"}
+_CODES: dict[int, SuiteVerdict] = {0: "passed", 1: "failed", 5: "no_tests"}
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -36,7 +36,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 class SuiteRun:
     """How a test suite went."""
 
-    verdict: Verdict
+    verdict: SuiteVerdict
     passed: int = 0
     failed: int = 0
     errors: int = 0
@@ -115,7 +115,7 @@ def _environment(python: str, home: Path, scratch: Path) -> dict[str, str]:
 
 def _judged(done: Completed, report: Path, python: str) -> SuiteRun:
     text = _CONTROL.sub("", done.stdout.decode("utf-8", "replace") + done.stderr.decode("utf-8", "replace"))
-    verdict: Verdict = _CODES.get(done.code, "error") if done.code is not None else "error"
+    verdict: SuiteVerdict = _CODES.get(done.code, "error") if done.code is not None else "error"
     if done.end == "timeout":
         verdict = "timeout"
     elif verdict != "passed" and "No module named pytest" in text:

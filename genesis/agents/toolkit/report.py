@@ -15,7 +15,7 @@ from pathlib import Path
 from genesis.agents.toolkit import markdown
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_json, mapping, string
 from genesis.agents.toolkit.files import audited_folder, printable
-from genesis.agents.toolkit.finding import SEVERITIES, Result, plural
+from genesis.agents.toolkit.finding import SEVERITIES, ToolResult, plural
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.report_sections import SECTIONS
 from genesis.errors import TaskError
@@ -69,7 +69,7 @@ def run(
     top: object = 15,
     now: object = None,
     **topics: object,
-) -> Result:
+) -> ToolResult:
     """Write one Markdown report from what the other tools gave.
 
     Any topic may be missing or have failed; the report then says so in its place. All text that comes from the audited

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.documents import mapping, string
 from genesis.agents.toolkit.files import SourceFile, Tree, printable
 from genesis.agents.toolkit.lint_report import BrokenSource, LintReport
@@ -30,7 +30,7 @@ _DEFAULT = ("--isolated", "--select=E4,E7,E9,F")
 """Ruff's own default rules, for files that no configuration is for."""
 
 
-def ruff_report(tree: Tree, groups: Sequence[RuffSettings], budget: Budget) -> LintReport:
+def ruff_report(tree: Tree, groups: Sequence[RuffSettings], budget: TimeBudget) -> LintReport:
     """Lint files with ruff from this Python's own environment, never with one from the audited folder.
 
     Args:
@@ -63,7 +63,7 @@ class _Group:
     scratch: Path
     report: LintReport
 
-    def check(self, budget: Budget) -> None:
+    def check(self, budget: TimeBudget) -> None:
         options = self._options(self.settings)
         for batch in _batches(self.settings.files):
             if budget.spent:
@@ -105,7 +105,7 @@ class _Group:
         self.report.not_taken.append(printable(self.settings.source))
         return [*_DEFAULT, *target]
 
-    def _run(self, options: list[str], batch: Sequence[SourceFile], budget: Budget) -> Completed:
+    def _run(self, options: list[str], batch: Sequence[SourceFile], budget: TimeBudget) -> Completed:
         folder = self.settings.folder
         start = len(folder) + 1 if folder else 0
         names = [f"./{file.path[start:]}" for file in batch]

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.facts import FileFacts
 from genesis.agents.toolkit.files import MAX_READ_BYTES, SourceFile, Tree, survey
 from genesis.agents.toolkit.origin import templates_of
@@ -123,7 +123,7 @@ _SCANS = _RecentScans()
 
 
 def _scanned(tree: Tree, time_limit_s: float) -> Scan:
-    work = _Work(tree.root, deque(_chunks(tree.files)), Budget(time_limit_s))
+    work = _Work(tree.root, deque(_chunks(tree.files)), TimeBudget(time_limit_s))
     readable = sum(file.size for file in tree.files if file.size <= MAX_READ_BYTES)
     count = min(os.cpu_count() or 1, _WORKERS, 1 + readable // _BYTES_A_WORKER, len(work.chunks))
     threads = [threading.Thread(target=work.drive, name=f"genesis-scan-{number}") for number in range(count)]
@@ -159,7 +159,7 @@ class _Work:
 
     root: Path
     chunks: deque[list[SourceFile]]
-    budget: Budget
+    budget: TimeBudget
     facts: dict[str, FileFacts] = field(default_factory=dict)
     breaks: int = 0
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from genesis.agents.toolkit.documents import items, load_yaml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile
-from genesis.agents.toolkit.finding import Severity
+from genesis.agents.toolkit.finding import FindingSeverity
 from genesis.security.forms import PASSWORD_IN_ADDRESS, known_forms
 
 __all__ = ["PLAIN_PASSWORD", "FoundSecret", "find_secrets", "is_searched"]
@@ -35,7 +35,7 @@ class FoundSecret:
 
     line: int
     kind: str
-    severity: Severity
+    severity: FindingSeverity
     masked: str
     """At most four of its characters, and its length."""
     fingerprint: str
@@ -48,7 +48,7 @@ class _Candidate(NamedTuple):
     start: int
     secret: str
     kind: str
-    severity: Severity
+    severity: FindingSeverity
 
 
 def find_secrets(path: str, text: str) -> list[FoundSecret]:
@@ -360,7 +360,7 @@ def _assignments(line: str, context: _Context) -> Iterator[re.Match[str]]:
         yield from _WORD_VALUE.finditer(line)
 
 
-def _severity_of_value(name: str, value: str, *, is_deployment: bool) -> Severity | None:
+def _severity_of_value(name: str, value: str, *, is_deployment: bool) -> FindingSeverity | None:
     """Judge a value by its name and its form; `None` where it is no secret."""
     last = _LAST_WORD.search(name)
     if _NOT_SECRET_NAME.search(name) or (last and last[0].lower().removesuffix("s") in _DESCRIBES):
@@ -439,7 +439,7 @@ def _manifest_values(context: _Context) -> Iterator[_Candidate]:
                 yield _Candidate(max(0, place), value, PLAIN_PASSWORD if severity == "low" else _MANIFEST, severity)
 
 
-def _severity_in_manifest(name: str, value: str) -> Severity | None:
+def _severity_in_manifest(name: str, value: str) -> FindingSeverity | None:
     """Judge a value of a Secret: it is meant to be one, so it is more severe than what merely has such a name."""
     if any(form.kind == _PRIVATE_KEY or not _is_example_token(match["secret"]) for form, match in known_forms(value)):
         return "high"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from genesis.agents.toolkit.files import SourceFile, Tree
-from genesis.agents.toolkit.finding import SEVERITIES, Finding, Result, Severity, dump, plural
+from genesis.agents.toolkit.finding import SEVERITIES, AuditFinding, FindingSeverity, ToolResult, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.scan import scan_of
 from genesis.agents.toolkit.secret_rules import PLAIN_PASSWORD, FoundSecret, is_searched
@@ -23,7 +23,7 @@ _KEY_NAMES = frozenset({"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc", 
 _ENV_FILE = re.compile(r"^\.env(?:\.(?!example|sample|template|dist|test|defaults?)\w+)?$")
 
 
-def run(path: object = ".", *, top: object = 200, time_limit_s: object = 120) -> Result:
+def run(path: object = ".", *, top: object = 200, time_limit_s: object = 120) -> ToolResult:
     """Look for credentials in a folder's files as they are now; the history is not searched.
 
     Lock files, checksums and values that are plainly placeholders are left out. Of tests, examples and documentation
@@ -65,7 +65,7 @@ def run(path: object = ".", *, top: object = 200, time_limit_s: object = 120) ->
     }
 
 
-def _row(file: SourceFile, secret: FoundSecret) -> Result:
+def _row(file: SourceFile, secret: FoundSecret) -> ToolResult:
     return {
         "path": file.shown,
         "line": secret.line,
@@ -76,15 +76,15 @@ def _row(file: SourceFile, secret: FoundSecret) -> Result:
     }
 
 
-def _summary(levels: Counter[Severity], searched: int) -> str:
+def _summary(levels: Counter[FindingSeverity], searched: int) -> str:
     total = sum(levels.values())
     text = f"{plural(total, 'possible secret')} in {plural(searched, 'file')} searched"
     return f"{text}: {levels['high']} high, {levels['medium']} medium, {levels['low']} low." if total else f"{text}."
 
 
-def _secret_findings(found: list[_Found]) -> Iterator[Finding]:
+def _secret_findings(found: list[_Found]) -> Iterator[AuditFinding]:
     """Report one finding a kind and severity: what is done about ten tokens of a service is done once."""
-    groups: dict[tuple[Severity, str], list[_Found]] = {}
+    groups: dict[tuple[FindingSeverity, str], list[_Found]] = {}
     for file, secret in found:
         kind = secret.kind if secret.severity != "low" or secret.kind == PLAIN_PASSWORD else ""
         groups.setdefault((secret.severity, kind), []).append((file, secret))
@@ -100,7 +100,7 @@ def _secret_findings(found: list[_Found]) -> Iterator[Finding]:
             title = "A secret is" if len(group) == 1 else f"{len(group):,} secrets are"
             title += f" in the repository: {kind}"
             advice = "Revoke it now, then remove it: it stays readable in the history and in every clone."
-        yield Finding(severity=severity, title=title, detail=_listed(places), where=places[0], advice=advice)
+        yield AuditFinding(severity=severity, title=title, detail=_listed(places), where=places[0], advice=advice)
 
 
 def _listed(places: list[str]) -> str:
@@ -109,12 +109,12 @@ def _listed(places: list[str]) -> str:
     return f"In {', '.join(places[:_NAMED])}{more}." if len(places) > 1 else ""
 
 
-def _file_findings(tree: Tree, found: Iterable[_Found]) -> Iterator[Finding]:
+def _file_findings(tree: Tree, found: Iterable[_Found]) -> Iterator[AuditFinding]:
     reported = {file.path for file, _ in found}
     others = [file for file in tree.files if file.path not in reported and not (file.is_test or file.is_example)]
     environments = [file.shown for file in others if _ENV_FILE.match(file.name.lower()) and file.size]
     if environments and tree.listed_by == "git":
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"{plural(len(environments), 'environment file')} not ignored by git",
             detail=_listed(environments),
@@ -125,7 +125,7 @@ def _file_findings(tree: Tree, found: Iterable[_Found]) -> Iterator[Finding]:
         file.shown for file in others if file.name.lower().endswith(_KEY_STORES) or file.name.lower() in _KEY_NAMES
     ]
     if stores:
-        yield Finding(
+        yield AuditFinding(
             severity="medium",
             title=f"{plural(len(stores), 'file')} of a kind that holds keys or passwords",
             detail=_listed(stores),

@@ -9,9 +9,9 @@ from genesis.agents.toolkit.documents import BrokenDocument, load_json, load_tom
 from genesis.agents.toolkit.facts import DocumentProblem
 from genesis.agents.toolkit.files import SourceFile
 
-__all__ = ["Verdict", "check_document"]
+__all__ = ["SyntaxVerdict", "check_document"]
 
-Verdict: TypeAlias = Literal["", "valid", "broken", "template"]
+SyntaxVerdict: TypeAlias = Literal["", "valid", "broken", "template"]
 
 _MAX_CHARACTERS = 1_000_000
 _LENIENT_JSON = re.compile(r"(?:tsconfig|jsconfig|devcontainer|api-extractor|renovate).*|\.[\w-]+rc\.json")
@@ -21,7 +21,7 @@ _STRICT_JSON = frozenset({"package.json", "package-lock.json", "composer.json"})
 """Files that no reader takes with comments."""
 
 
-def check_document(file: SourceFile, text: str) -> tuple[Verdict, DocumentProblem | None]:
+def check_document(file: SourceFile, text: str) -> tuple[SyntaxVerdict, DocumentProblem | None]:
     """Parse a file of up to a million characters if it is JSON, YAML or TOML.
 
     Returns:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-from genesis.agents.toolkit.finding import Finding, Result, Severity, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, FindingSeverity, ToolResult, dump, plural
 from genesis.agents.toolkit.inputs import whole_number, yes_or_no
 from genesis.agents.toolkit.pytest_run import NESTED_MARKER, SuiteRun, is_nested, run_suite
 from genesis.agents.toolkit.scan import Scan, scan_of
@@ -18,7 +18,7 @@ _COUNTING_S = 60
 _MANY_SOURCES = 10
 
 
-def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300, top: object = 15) -> Result:
+def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300, top: object = 15) -> ToolResult:
     """Count a folder's tests by reading them; run them with pytest only when `run_tests` says so.
 
     Args:
@@ -112,49 +112,49 @@ def _summary(found: _Census, suite: SuiteRun) -> str:
     return f"{text}; run: {suite.verdict.replace('_', ' ')}."
 
 
-def _census_findings(found: _Census) -> Iterator[Finding]:
+def _census_findings(found: _Census) -> Iterator[AuditFinding]:
     functions = sum(found.by_file.values())
     if not functions and found.commands:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="No test function was recognised",
             detail=f"The project runs tests with {', '.join(f'`{command}`' for command in found.commands[:3])}.",
             advice="Run that; what it covers is not known here.",
         )
     elif not functions and found.source_files:
-        yield Finding(
+        yield AuditFinding(
             severity="high" if found.source_files >= _MANY_SOURCES else "medium",
             title="No tests were found",
             detail=f"There are {plural(found.source_files, 'source file')} and no test function that is recognised.",
             advice="Begin with the entry points: one test each for the usual way and for the commonest failure.",
         )
     for name in found.unparsed[:10]:
-        yield Finding(
+        yield AuditFinding(
             severity="medium",
             title="A test file cannot be parsed, so its tests do not run",
             where=name,
             advice="Mend its syntax.",
         )
     if found.skipped:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"{plural(found.skipped, 'test')} always skipped",
             advice="Mend or remove them: a skipped test protects nothing.",
         )
 
 
-def _suite_findings(suite: SuiteRun, timeout_s: int) -> Iterator[Finding]:
+def _suite_findings(suite: SuiteRun, timeout_s: int) -> Iterator[AuditFinding]:
     if suite.verdict == "failed":
         failing = ", ".join(suite.failures[:5])
         more = suite.failed + suite.errors - min(5, len(suite.failures))
-        yield Finding(
+        yield AuditFinding(
             severity="high",
             title=f"The test suite fails: {suite.failed + suite.errors:,} of "
             f"{suite.passed + suite.failed + suite.errors:,} tests",
             detail=failing + (f" and {more} more" if more > 0 else ""),
             advice="Mend them before anything else changes: a red suite hides the next mistake.",
         )
-    known: dict[str, tuple[Severity, str, str]] = {
+    known: dict[str, tuple[FindingSeverity, str, str]] = {
         "timeout": (
             "medium",
             f"The test suite did not end within {plural(timeout_s, 'second')}",
@@ -180,4 +180,4 @@ def _suite_findings(suite: SuiteRun, timeout_s: int) -> Iterator[Finding]:
     if suite.verdict in known:
         severity, title, advice = known[suite.verdict]
         lines = [line for line in suite.tail.splitlines() if line.strip()]
-        yield Finding(severity=severity, title=title, detail=lines[-1][:300] if lines else "", advice=advice)
+        yield AuditFinding(severity=severity, title=title, detail=lines[-1][:300] if lines else "", advice=advice)

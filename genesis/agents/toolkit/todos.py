@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from genesis.agents.toolkit.budget import Budget
+from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.facts import Todo
 from genesis.agents.toolkit.files import SourceFile
-from genesis.agents.toolkit.finding import Finding, Result, dump, plural
+from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.git import Repository, find_repository
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.scan import scan_of
@@ -33,7 +33,7 @@ class _Todo:
     todo: Todo
 
 
-def run(path: object = ".", *, top: object = 200, time_limit_s: object = 90, now: object = None) -> Result:
+def run(path: object = ".", *, top: object = 200, time_limit_s: object = 90, now: object = None) -> ToolResult:
     """Find markers in comments of source files.
 
     Python is tokenised, so that a marker in a string does not count; other languages are read line by line. The age is
@@ -84,7 +84,7 @@ def _origins(repository: Repository, found: list[_Todo]) -> dict[_Todo, tuple[st
     by_file: dict[SourceFile, list[_Todo]] = defaultdict(list)
     for todo in found:
         by_file[todo.file].append(todo)
-    budget = Budget(_BLAME_S)
+    budget = TimeBudget(_BLAME_S)
     origins: dict[_Todo, tuple[str, int]] = {}
     ordered = sorted(by_file, key=lambda file: (-len(by_file[file]), file.path))
     for file in ordered[:_BLAMED_FILES]:
@@ -95,7 +95,7 @@ def _origins(repository: Repository, found: list[_Todo]) -> dict[_Todo, tuple[st
 
 
 def _blamed(
-    repository: Repository, file: SourceFile, todos: list[_Todo], budget: Budget
+    repository: Repository, file: SourceFile, todos: list[_Todo], budget: TimeBudget
 ) -> Iterator[tuple[_Todo, tuple[str, int]]]:
     """Blame the last commit, never the work tree: reading that would run the repository's filters.
 
@@ -137,16 +137,16 @@ def _lines_in_commit(repository: Repository, file: SourceFile, todos: list[_Todo
     return found
 
 
-def _row(todo: _Todo, origin: tuple[str, int] | None, now: float) -> Result:
+def _row(todo: _Todo, origin: tuple[str, int] | None, now: float) -> ToolResult:
     marker = todo.todo
-    row: Result = {"path": todo.file.shown, "line": marker.line, "marker": marker.marker, "text": marker.text}
+    row: ToolResult = {"path": todo.file.shown, "line": marker.line, "marker": marker.marker, "text": marker.text}
     if origin is None or not 0 < origin[1] < _YEAR_3000:
         return {**row, "author": None, "date": None, "age_days": None}
     date = datetime.fromtimestamp(origin[1], UTC).date().isoformat()
     return {**row, "author": origin[0][:100], "date": date, "age_days": max(0, int((now - origin[1]) // 86_400))}
 
 
-def _by_age(row: Result) -> tuple[int, str, int]:
+def _by_age(row: ToolResult) -> tuple[int, str, int]:
     age, line = row["age_days"], row["line"]
     return -age if isinstance(age, int) else 1, str(row["path"]), line if isinstance(line, int) else 0
 
@@ -159,12 +159,12 @@ def _summary(found: list[_Todo], ages: list[int]) -> str:
     return f"{text}, the oldest {plural(max(ages), 'day')} old." if ages else f"{text}."
 
 
-def _findings(rows: list[Result], ages: list[int]) -> Iterator[Finding]:
+def _findings(rows: list[ToolResult], ages: list[int]) -> Iterator[AuditFinding]:
     urgent = [row for row in rows if row["marker"] in ("FIXME", "XXX", "HACK")]
     old = [age for age in ages if age > _OLD_DAYS]
     if rows:
         first = rows[0]
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"{plural(len(rows), 'open marker')} in comments, {len(urgent):,} of them FIXME, XXX or HACK",
             detail=f"Older than a year: {len(old):,}." if ages else "",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_json, mapping, string
 from genesis.agents.toolkit.files import SourceFile, Tree, printable
-from genesis.agents.toolkit.finding import SEVERITIES, Finding, Severity, plural
+from genesis.agents.toolkit.finding import SEVERITIES, AuditFinding, FindingSeverity, plural
 from genesis.agents.toolkit.process import run_child, scrubbed_environment, trusted_path
 from genesis.agents.toolkit.workflows import Workflow
 
@@ -40,8 +40,8 @@ _FETCHES = re.compile(r"actions/(?:checkout|download-artifact)@|\bgit (?:clone|f
 _CHECKS_OUT_HEAD = re.compile(r"ref:[^\n]*github\.(?:event\.(?:pull_request|workflow_run)\.head|head_ref)")
 _STYLE = frozenset({"anonymous-definition", "self-repository", "superfluous-actions", "undocumented-permissions"})
 """Rules of zizmor about how a workflow is written, which put nothing at risk."""
-_BY_LEVEL: dict[str, Severity] = {"High": "high", "Medium": "medium", "Low": "low"}
-_AT_MOST: dict[str, Severity] = {
+_BY_LEVEL: dict[str, FindingSeverity] = {"High": "high", "Medium": "medium", "Low": "low"}
+_AT_MOST: dict[str, FindingSeverity] = {
     "artipacked": "low",
     "bot-conditions": "medium",
     "cache-poisoning": "low",
@@ -96,13 +96,13 @@ class _Place:
     rule: str
     description: str
     url: str
-    severity: Severity
+    severity: FindingSeverity
     annotation: str
     path: str
     line: int
 
 
-def check_workflows(tree: Tree, workflows: Sequence[Workflow]) -> Iterator[Finding]:
+def check_workflows(tree: Tree, workflows: Sequence[Workflow]) -> Iterator[AuditFinding]:
     """Check workflows and composite actions; a broken one gives one finding.
 
     zizmor runs offline, sees only these files, and reads no settings but the repository's own. What those settings, or
@@ -110,7 +110,7 @@ def check_workflows(tree: Tree, workflows: Sequence[Workflow]) -> Iterator[Findi
     """
     broken = [workflow for workflow in workflows if workflow.problem]
     for workflow in broken:
-        yield Finding(
+        yield AuditFinding(
             severity="medium",
             title="A CI workflow cannot be read",
             detail=workflow.problem[:200],
@@ -122,7 +122,7 @@ def check_workflows(tree: Tree, workflows: Sequence[Workflow]) -> Iterator[Findi
         return
     everything = _zizmor(tree, files[:_MAX_FILES], "--no-config", "--no-ignores")
     if everything is None:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title="The CI workflows were not checked for security",
             detail="zizmor is missing beside Genesis, or did not finish.",
@@ -133,7 +133,7 @@ def check_workflows(tree: Tree, workflows: Sequence[Workflow]) -> Iterator[Findi
     yield from _rule_findings(shown)
     hidden = len(everything) - len(shown)
     if hidden > 0:
-        yield Finding(
+        yield AuditFinding(
             severity="low",
             title=f"The repository suppresses {plural(hidden, 'finding')} about its CI workflows",
             detail="Its zizmor settings or comments say that they are accepted.",
@@ -214,11 +214,11 @@ def _place(item: dict[str, object], texts: dict[str, str]) -> _Place | None:
     )
 
 
-def _milder(first: Severity, second: Severity) -> Severity:
+def _milder(first: FindingSeverity, second: FindingSeverity) -> FindingSeverity:
     return max(first, second, key=SEVERITIES.index)
 
 
-def _rule_findings(places: list[_Place]) -> Iterator[Finding]:
+def _rule_findings(places: list[_Place]) -> Iterator[AuditFinding]:
     """Report one finding a rule, as severe as its worst place, which comes first."""
     by_rule: dict[str, list[_Place]] = {}
     for place in sorted(places, key=lambda each: (SEVERITIES.index(each.severity), each.path, each.line)):
@@ -229,7 +229,7 @@ def _rule_findings(places: list[_Place]) -> Iterator[Finding]:
         named = ", ".join(f"{each.path}:{each.line}" for each in group[:_NAMED])
         more = f" and {len(group) - _NAMED:,} more" if len(group) > _NAMED else ""
         several = f" {plural(len(group), 'place')}: {named}{more}." if len(group) > 1 else ""
-        yield Finding(
+        yield AuditFinding(
             severity=first.severity,
             title=title,
             detail=f"{first.annotation[:160]} (zizmor: {rule}).{several}",

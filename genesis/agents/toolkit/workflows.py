@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_yaml, mapping, string
 from genesis.agents.toolkit.files import SourceFile, Tree
 
-__all__ = ["Step", "Workflow", "ci_systems", "github_workflows"]
+__all__ = ["Workflow", "WorkflowStep", "ci_systems", "github_workflows"]
 
 _SYSTEMS = (
     (r"\.github/workflows/[^/]+\.ya?ml", "GitHub Actions"),
@@ -47,7 +47,7 @@ _SYSTEMS = (
 
 
 @dataclass(frozen=True)
-class Step:
+class WorkflowStep:
     """One step of a job: what it uses."""
 
     uses: str
@@ -60,7 +60,7 @@ class Workflow:
     file: SourceFile
     name: str = ""
     triggers: tuple[str, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[WorkflowStep, ...] = ()
     jobs: int = 0
     problem: str = ""
 
@@ -118,10 +118,10 @@ def _triggers(value: object) -> tuple[str, ...]:
     return tuple(mapping(value))
 
 
-def _steps(document: object, jobs: list[dict[str, object]]) -> Iterator[Step]:
+def _steps(document: object, jobs: list[dict[str, object]]) -> Iterator[WorkflowStep]:
     for job in jobs:
         if string(job.get("uses")):
-            yield Step(string(job.get("uses")))
+            yield WorkflowStep(string(job.get("uses")))
     for holder in [*jobs, mapping(document, "runs")]:
         for item in items(holder.get("steps")):
-            yield Step(string(mapping(item).get("uses")))
+            yield WorkflowStep(string(mapping(item).get("uses")))

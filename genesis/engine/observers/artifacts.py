@@ -19,7 +19,7 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
-from genesis.resilience.degradation import StepDown, described, step_down
+from genesis.resilience.degradation import Degradation, described, step_down
 from genesis.text import one_line
 
 __all__ = ["Publisher", "shown"]
@@ -95,7 +95,7 @@ async def shown(what: str, publishing: Awaitable[None]) -> None:
     except Exception as error:  # noqa: BLE001  # the boundary of what is only shown
         reason = described(error)
         _log.warning("%s is not shown", what, extra={"artifact": what, "reason": reason})
-        step_down(StepDown("observing", "an artifact", "no artifact", reason))
+        step_down(Degradation("observing", "an artifact", "no artifact", reason))
 
 
 def _bounded(text: str) -> str:

@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
-from genesis.engine.observers.event_emitter import SETTLE_S, Teller, pool_label, related_pool, teller_of_process
-from genesis.engine.run_context import Session
+from genesis.engine.observers.event_emitter import SETTLE_S, EventEmitter, pool_label, related_pool, teller_of_process
+from genesis.engine.run_context import RunContext
 from genesis.resilience.breaker import BreakerEvent
 from genesis.resilience.breakers import Breakers
 
-__all__ = ["EVENTS", "Announcer", "announced", "event_of"]
+__all__ = ["EVENTS", "BreakerEventEmitter", "announced", "event_of"]
 
 EVENTS = {
     "open": "genesis.breaker.opened",
@@ -27,7 +27,7 @@ EVENTS = {
 """Names of the events by the new state."""
 
 
-class Announcer:
+class BreakerEventEmitter:
     """Emits an event for each change of a breaker. It can be told from any thread, and never blocks or fails.
 
     Args:
@@ -35,9 +35,9 @@ class Announcer:
         teller: Emits the events; one of its own where it is missing.
     """
 
-    def __init__(self, pools: Mapping[str, str] | None = None, teller: Teller | None = None):
+    def __init__(self, pools: Mapping[str, str] | None = None, teller: EventEmitter | None = None):
         self.pools = dict(pools or {})
-        self._teller = teller or Teller()
+        self._teller = teller or EventEmitter()
 
     def __call__(self, change: BreakerEvent) -> None:
         """Take a change; what is about the store of breakers is none."""
@@ -80,7 +80,7 @@ def event_of(change: BreakerEvent, pool: str | None = None, pool_id: str | None 
 
 
 @asynccontextmanager
-async def announced(session: Session) -> AsyncIterator[None]:
+async def announced(session: RunContext) -> AsyncIterator[None]:
     """Emit events for the breakers of a session, inside its flow run; several runs of a process share an announcer."""
     if session.breakers is None:
         yield
@@ -96,6 +96,6 @@ async def announced(session: Session) -> AsyncIterator[None]:
 
 
 @lru_cache(maxsize=16)
-def _announcer_of(breakers: Breakers) -> Announcer:
+def _announcer_of(breakers: Breakers) -> BreakerEventEmitter:
     del breakers  # there is one announcer for each
-    return Announcer(teller=teller_of_process())
+    return BreakerEventEmitter(teller=teller_of_process())

@@ -25,7 +25,7 @@ from prefect.exceptions import PrefectException
 
 from genesis.model.run import utc_now
 
-__all__ = ["SETTLE_S", "Describe", "Teller", "pool_label", "related_pool", "teller_of_process"]
+__all__ = ["SETTLE_S", "Describe", "EventEmitter", "pool_label", "related_pool", "teller_of_process"]
 
 _log = logging.getLogger(__name__)
 SETTLE_S = 3.0
@@ -44,7 +44,7 @@ class _Told:
     """Of whoever told it: Prefect relates the event to the flow run that this is in."""
 
 
-class Teller:
+class EventEmitter:
     """Emits events in their order. It can be told from any thread, and never blocks or fails."""
 
     def __init__(self) -> None:
@@ -114,9 +114,9 @@ class Teller:
 
 
 @lru_cache(maxsize=1)
-def teller_of_process() -> Teller:
+def teller_of_process() -> EventEmitter:
     """Return the teller that all runs of this process share: one thread, however many they are."""
-    return Teller()
+    return EventEmitter()
 
 
 def related_pool(pool: str | None, pool_id: str | None) -> list[dict[str, str]]:

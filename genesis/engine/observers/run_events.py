@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, get_args
 
 from genesis.agents.deadline import RUN_IS_OVER
-from genesis.engine.observers.event_emitter import SETTLE_S, Teller, teller_of_process
+from genesis.engine.observers.event_emitter import SETTLE_S, EventEmitter, teller_of_process
 from genesis.engine.observers.event_shapes import (
     MOST_TOLD,
     about_run,
@@ -25,10 +25,10 @@ from genesis.engine.observers.event_shapes import (
     started,
     task_failed,
 )
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
 from genesis.model import KEPT, Leaf, Outcome, PlannerLevel, Program, Run
-from genesis.resilience.degradation import StepDown, heard
+from genesis.resilience.degradation import Degradation, heard
 from genesis.retention import Purge
 
 __all__ = ["RunEvents", "degradations", "tell_housekeeping", "told_refusal", "told_run"]
@@ -38,7 +38,7 @@ _NOTHING = "no plan"
 """What the last planner level gives way to: for a task that is not planned again, the plan stays as good as it was."""
 
 
-def degradations(program: Program) -> list[StepDown]:
+def degradations(program: Program) -> list[Degradation]:
     """Read from a plan what gave way before it came here: planner levels that were passed over, and routing.
 
     A plan is made in another process than the one that runs it, or long before, so it has to say so itself. Of routing
@@ -47,9 +47,9 @@ def degradations(program: Program) -> list[StepDown]:
     plan, levels = program.source.plan, get_args(PlannerLevel)
     better = levels[: levels.index(plan.planner)] if plan.planner != "file" else ()
     passed = [level for level in better if re.search(rf"(?:^|\. ){level}: ", plan.planner_note)]
-    steps = [StepDown("planning", from_, to) for from_, to in zip(passed, [*passed[1:], plan.planner], strict=False)]
+    steps = [Degradation("planning", from_, to) for from_, to in zip(passed, [*passed[1:], plan.planner], strict=False)]
     if any(route.degraded for route in program.source.routes.values()):
-        steps.append(StepDown("routing", "all layers", "fewer layers"))
+        steps.append(Degradation("routing", "all layers", "fewer layers"))
     return steps
 
 
@@ -63,7 +63,7 @@ class RunEvents:
         teller: Emits the events.
     """
 
-    def __init__(self, session: Session, *, again: bool, pools: bool, teller: Teller):
+    def __init__(self, session: RunContext, *, again: bool, pools: bool, teller: EventEmitter):
         self._session = session
         self._again = again
         self._pools = pools
@@ -126,7 +126,7 @@ class RunEvents:
             self._tell(self._about("deadline.exceeded", payload))
         self._tell(ended(run))
 
-    def stepped_down(self, step: StepDown) -> None:
+    def stepped_down(self, step: Degradation) -> None:
         """Tell of a part of planning, routing or validation that gave way, and of repeats that are not made, once."""
         kind = (step.layer, step.from_, step.to)
         if step.from_ == "a repeat" and kind not in self._steps:
@@ -161,7 +161,7 @@ class RunEvents:
 
 
 @asynccontextmanager
-async def told_run(session: Session, *, pools: bool) -> AsyncIterator[RunEvents]:
+async def told_run(session: RunContext, *, pools: bool) -> AsyncIterator[RunEvents]:
     """Tell of one execution of a run: what observes it, and hears what gives way in it. Enter it in its flow run.
 
     Args:
@@ -180,7 +180,7 @@ async def told_run(session: Session, *, pools: bool) -> AsyncIterator[RunEvents]
 
 
 @asynccontextmanager
-async def told_refusal(run_id: str, correlation_id: str, teller: Teller | None = None) -> AsyncIterator[None]:
+async def told_refusal(run_id: str, correlation_id: str, teller: EventEmitter | None = None) -> AsyncIterator[None]:
     """Tell that a deployed run ended before it had a ledger: its request was refused, or its plan was.
 
     Args:
@@ -205,6 +205,6 @@ async def tell_housekeeping(found: Purge, keep_days: int) -> None:
     await _settled(teller)
 
 
-async def _settled(teller: Teller) -> None:
+async def _settled(teller: EventEmitter) -> None:
     if not teller.settled:
         await asyncio.to_thread(teller.settle, SETTLE_S)

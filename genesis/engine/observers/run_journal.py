@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from genesis.engine.budget import Spending
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.ledger import Moments
 from genesis.ledger.program_state import ProgramState
 from genesis.model import Amendment, Leaf, Moment, MomentKind, Outcome, Program, Run, Task
@@ -20,7 +20,7 @@ from genesis.resilience.breaker import BreakerEvent
 from genesis.resilience.breakers import Breakers
 from genesis.text import one_line
 
-__all__ = ["Chronicler"]
+__all__ = ["RunJournal"]
 
 _MOST = 900
 """What is kept of a run, besides its starts and ends."""
@@ -37,7 +37,7 @@ _BREAKER: dict[str, MomentKind] = {
 }
 
 
-class Chronicler:
+class RunJournal:
     """An observer that notes what happens. Breakers may tell it from any thread.
 
     A breaker that another process opens is seen when one of the run's leaves changes.
@@ -81,7 +81,7 @@ class Chronicler:
         self._begun = False
 
     @classmethod
-    def of(cls, session: Session) -> Chronicler:
+    def of(cls, session: RunContext) -> RunJournal:
         """Make the chronicler of a session."""
         return cls(session.run_id, session.course, breakers=session.breakers, now=session.now, scopes=session.scopes)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
-from genesis.engine.observer import Silent
-from genesis.engine.run_context import Session
+from genesis.engine.observer import NullObserver
+from genesis.engine.run_context import RunContext
 from genesis.model import Leaf, Outcome, Program, Run
 from genesis.observability.correlation import bound
 from genesis.observability.instruments import (
@@ -111,7 +111,7 @@ class RunMetrics:
             metrics.count(BUDGETS_EXCEEDED)
 
 
-class RehearsalMetrics(Silent):
+class RehearsalMetrics(NullObserver):
     """An observer that counts a rehearsal, and nothing of what its timers pretend to do.
 
     Args:
@@ -127,7 +127,7 @@ class RehearsalMetrics(Silent):
 
 
 @contextmanager
-def run_span(session: Session, *, earlier: str | None) -> Iterator[Span]:
+def run_span(session: RunContext, *, earlier: str | None) -> Iterator[Span]:
     """Make the span of a run's execution, and say to all inside which run it is.
 
     Args:
@@ -202,7 +202,7 @@ def dispatch_span(leaves: Sequence[Leaf], pool: str, *, parent: str | None) -> I
 
 
 @contextmanager
-def agent_call(session: Session, leaf: Leaf, attempt: int, *, again: str | None) -> Iterator[Span]:
+def agent_call(session: RunContext, leaf: Leaf, attempt: int, *, again: str | None) -> Iterator[Span]:
     """Make the span and the figures of one attempt of an agent.
 
     Args:

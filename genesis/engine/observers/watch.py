@@ -17,14 +17,14 @@ from prefect.context import FlowRunContext
 
 from genesis.errors import GenesisError
 
-__all__ = ["Mend", "ServerWatch"]
+__all__ = ["RestartServer", "ServerWatch"]
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 2.0
 _TIMEOUT_S = 2.0
 _STRIKES = 3
 
-Mend = Callable[[], Awaitable[None]]
+RestartServer = Callable[[], Awaitable[None]]
 """Brings the server back; raises a `GenesisError` when it cannot."""
 
 
@@ -35,7 +35,7 @@ class ServerWatch:
         mend: Brings the server back; None where it is not ours.
     """
 
-    def __init__(self, mend: Mend | None):
+    def __init__(self, mend: RestartServer | None):
         self.gone = False
         """Whether the server did not answer several times running and could not be brought back."""
         self._mend = mend

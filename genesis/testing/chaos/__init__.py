@@ -8,7 +8,7 @@ from genesis.testing.chaos.ledger import ChaosLedger, Killed, MortalLedger
 from genesis.testing.chaos.model import misbehaving
 from genesis.testing.chaos.store import ChaosStore
 from genesis.testing.chaos.wire import Wire
-from genesis.testing.chaos.witness import Effects, Seen, Witness
+from genesis.testing.chaos.witness import Effects, Witness, WitnessedEvent
 
 __all__ = [
     "FAILING",
@@ -25,9 +25,9 @@ __all__ = [
     "InjectedError",
     "Killed",
     "MortalLedger",
-    "Seen",
     "Wire",
     "Witness",
+    "WitnessedEvent",
     "invariants",
     "misbehaving",
 ]

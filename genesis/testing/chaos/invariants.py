@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from genesis.model import FINISHED, KEPT, Program, Registry, RoutedPlan, Run
 from genesis.resilience.machine import LEGAL
-from genesis.testing.chaos.witness import Seen
+from genesis.testing.chaos.witness import WitnessedEvent
 
 if TYPE_CHECKING:
     from genesis.ledger import Ledger
@@ -47,7 +47,7 @@ def plan_is_valid(plan: RoutedPlan, registry: Registry) -> list[str]:
     return found if found or report.ok else ["the report says that the plan is not valid, and not why"]
 
 
-def order_is_kept(seen: Sequence[Seen], program: Program) -> list[str]:
+def order_is_kept(seen: Sequence[WitnessedEvent], program: Program) -> list[str]:
     """No call of a leaf begins before everything that the leaf comes after is done."""
     leaves = program.leaves
     after = {leaf.path: {leaves[source].path for source in leaf.after} for leaf in leaves}
@@ -101,7 +101,7 @@ def effects_happen_once(effects: Mapping[str, int], program: Program) -> list[st
     return [f"{path!r} happened {effects[path]} times" for path in once if effects.get(path, 0) > 1]
 
 
-def finished_is_not_repeated(finished: Collection[str], seen: Iterable[Seen]) -> list[str]:
+def finished_is_not_repeated(finished: Collection[str], seen: Iterable[WitnessedEvent]) -> list[str]:
     """What the ledger had as done when a run was resumed is not called again.
 
     Args:
@@ -112,7 +112,7 @@ def finished_is_not_repeated(finished: Collection[str], seen: Iterable[Seen]) ->
     return [f"{path!r} was done, and was called again" for path in repeated]
 
 
-def limits_hold(seen: Sequence[Seen], program: Program, slots: int) -> list[str]:
+def limits_hold(seen: Sequence[WitnessedEvent], program: Program, slots: int) -> list[str]:
     """Never more calls at once than there are slots, nor of one agent than it takes."""
     most: Counter[str] = Counter()
     now: Counter[str] = Counter()
@@ -130,7 +130,7 @@ def limits_hold(seen: Sequence[Seen], program: Program, slots: int) -> list[str]
     ]
 
 
-def breakers_are_legal(seen: Iterable[Seen], *, shared: bool = False) -> list[str]:
+def breakers_are_legal(seen: Iterable[WitnessedEvent], *, shared: bool = False) -> list[str]:
     """Each breaker begins closed, changes as the state machine allows, and each change follows on the last one.
 
     Args:
@@ -150,7 +150,7 @@ def breakers_are_legal(seen: Iterable[Seen], *, shared: bool = False) -> list[st
     return broken
 
 
-def one_probe_at_a_time(seen: Iterable[Seen]) -> list[str]:
+def one_probe_at_a_time(seen: Iterable[WitnessedEvent]) -> list[str]:
     """While a breaker is half-open, at most one call that it let through is going on.
 
     Calls from before it opened may still end then. For breakers of one process, without a store: with one the listener

@@ -10,7 +10,7 @@ from genesis.errors import ResourceError, ServiceError
 from genesis.testing.chaos.faults import Fault, FaultKind, Faults
 
 if TYPE_CHECKING:
-    from genesis.ledger import Store
+    from genesis.ledger import LedgerStore
 
 __all__ = ["ChaosLedger", "Killed", "MortalLedger"]
 
@@ -31,7 +31,7 @@ class ChaosLedger:
         faults: Decides; a call's key is the operation and the name within the run's folder.
     """
 
-    def __init__(self, inner: Store, faults: Faults):
+    def __init__(self, inner: LedgerStore, faults: Faults):
         self._inner = inner
         self._faults = faults
         self._written = asyncio.Event()
@@ -129,7 +129,7 @@ class MortalLedger:
 
     def __init__(
         self,
-        inner: Store,
+        inner: LedgerStore,
         dies_at: int = 0,
         *,
         when: Literal["before", "after", "torn"] = "before",

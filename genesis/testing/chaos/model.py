@@ -9,14 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 from genesis.testing.chaos.faults import Fault, FaultKind, Faults
-from genesis.testing.llm_server import Step, html, hung_up, slow, status, truncated
+from genesis.testing.llm_server import ServerStep, html, hung_up, slow, status, truncated
 
 __all__ = ["misbehaving"]
 
 _KINDS: tuple[FaultKind, ...] = ("error", "delay", "hang", "garbage", "partial", "duplicate", "disconnect")
 
 
-def misbehaving(faults: Faults, then: Step | Callable[[dict[str, Any]], Step]) -> Callable[[dict[str, Any]], Step]:
+def misbehaving(
+    faults: Faults, then: ServerStep | Callable[[dict[str, Any]], ServerStep]
+) -> Callable[[dict[str, Any]], ServerStep]:
     """Make a script that goes wrong as models and their services do.
 
     `error` is a status of 500 or 503, `garbage` a page instead of an answer, `partial` an object that breaks off,
@@ -27,7 +29,7 @@ def misbehaving(faults: Faults, then: Step | Callable[[dict[str, Any]], Step]) -
         then: The answer of a call that goes well, or a function of the request's body.
     """
 
-    def step(body: dict[str, Any]) -> Step:
+    def step(body: dict[str, Any]) -> ServerStep:
         said = json.dumps(body.get("messages", [])[-1:], sort_keys=True, default=str)
         fault = faults.draw("model", hashlib.blake2b(said.encode(), digest_size=6).hexdigest(), _KINDS)
         good = then(body) if callable(then) else then
@@ -36,7 +38,7 @@ def misbehaving(faults: Faults, then: Step | Callable[[dict[str, Any]], Step]) -
     return step
 
 
-def _wrong(fault: Fault, faults: Faults, good: Step) -> Step:
+def _wrong(fault: Fault, faults: Faults, good: ServerStep) -> ServerStep:
     match fault.kind:
         case "error":
             return status(500 if fault.amount < 0.5 else 503, str(fault))  # noqa: PLR2004  # one half each

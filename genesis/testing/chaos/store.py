@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from genesis.resilience import Store, StoreError
+from genesis.resilience import StateStore, StoreError
 from genesis.testing.chaos.faults import Fault, FaultKind, Faults
 
 __all__ = ["ChaosStore"]
@@ -30,7 +30,7 @@ class ChaosStore:
         faults: Decides; a call's key is the operation and the name.
     """
 
-    def __init__(self, inner: Store, faults: Faults):
+    def __init__(self, inner: StateStore, faults: Faults):
         self._inner = inner
         self._faults = faults
         self._before: dict[str, str | None] = {}

@@ -15,11 +15,11 @@ from genesis.agents import Executor, Result, Work
 from genesis.model import Leaf, Outcome, Program, Run
 from genesis.resilience import BreakerEvent
 
-__all__ = ["Effects", "Seen", "Witness"]
+__all__ = ["Effects", "Witness", "WitnessedEvent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class WitnessedEvent:
     """One thing that happened. What is listed earlier happened earlier."""
 
     what: Literal["began", "ended", "leaf", "breaker"]
@@ -54,7 +54,7 @@ class Witness:
     """
 
     def __init__(self) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[WitnessedEvent] = []
         self.run: Run | None = None
         self._calls = 0
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class Witness:
         """Note that a breaker has another state."""
         if not event.degraded:
             agent = event.name.removeprefix("agent ")
-            self._note(Seen("breaker", time.monotonic(), agent=agent, before=event.before, state=event.after))
+            self._note(WitnessedEvent("breaker", time.monotonic(), agent=agent, before=event.before, state=event.after))
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Note what was done before."""
@@ -77,7 +77,7 @@ class Witness:
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Note that a leaf has another state."""
-        self._note(Seen("leaf", time.monotonic(), outcome.id, outcome.agent, outcome.state))
+        self._note(WitnessedEvent("leaf", time.monotonic(), outcome.id, outcome.agent, outcome.state))
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
         """Do nothing: what becomes of it is seen."""
@@ -89,7 +89,7 @@ class Witness:
         """Keep how the run ended."""
         self.run = run
 
-    def calls(self, agent: str | None = None, *, after: float = float("-inf")) -> list[Seen]:
+    def calls(self, agent: str | None = None, *, after: float = float("-inf")) -> list[WitnessedEvent]:
         """Return the calls that began, of all agents or of one, after a time."""
         return [seen for seen in self.seen if seen.what == "began" and agent in (None, seen.agent) and seen.at > after]
 
@@ -99,15 +99,17 @@ class Witness:
             self._calls += 1
             upstream = tuple(work.upstream)
             self.seen.append(
-                Seen("began", time.monotonic(), work.path, work.agent.name, call=self._calls, upstream=upstream)
+                WitnessedEvent(
+                    "began", time.monotonic(), work.path, work.agent.name, call=self._calls, upstream=upstream
+                )
             )
             return self._calls
 
     def ended(self, work: Work, call: int) -> None:
         """Note that a call ended, however."""
-        self._note(Seen("ended", time.monotonic(), work.path, work.agent.name, call=call))
+        self._note(WitnessedEvent("ended", time.monotonic(), work.path, work.agent.name, call=call))
 
-    def _note(self, seen: Seen) -> None:
+    def _note(self, seen: WitnessedEvent) -> None:
         with self._lock:
             self.seen.append(seen)
 

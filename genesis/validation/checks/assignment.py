@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from genesis.model import AgentProfile, Condition, Registry
 from genesis.structure import Node
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 
 __all__ = [
     "generic_type",
@@ -32,13 +32,13 @@ _EVEN = 0.5
     finds="a leaf that no agent runs, with the routing's reason",
     remedy="change its type or skills, add an agent for it, or pin one with `agent`",
 )
-def unassigned(facts: Facts) -> Iterator[Finding]:
+def unassigned(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves that routing left without an agent."""
     for node in facts.leaves:
         route = facts.route_of[node.index]
         if route is None or route.agent is None:
             reason = (route.reason if route else "") or "it was not routed"
-            yield Finding(
+            yield CheckFinding(
                 node.index,
                 f"no agent runs task {node.path!r} of type {node.task.type!r}: {reason}",
                 evidence={"type": node.task.type, "requires": [*node.task.requires], "reason": reason},
@@ -51,7 +51,7 @@ def unassigned(facts: Facts) -> Iterator[Finding]:
     finds="a leaf routed to an agent that the registry does not have",
     remedy="route the plan again with this registry, or add the agent to it",
 )
-def unknown_agent(facts: Facts) -> Iterator[Finding]:
+def unknown_agent(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find routes to nobody, with the closest name."""
     guesses: dict[str, str] = {}
     for node in facts.leaves:
@@ -62,7 +62,7 @@ def unknown_agent(facts: Facts) -> Iterator[Finding]:
         if name not in guesses:
             guesses[name] = facts.guess(name, facts.agents) if len(guesses) < _GUESSES else ""
         message = f"task {node.path!r} is routed to {name!r}, which the registry does not have"
-        yield Finding(node.index, message, hint=guesses[name], evidence={"agent": name})
+        yield CheckFinding(node.index, message, hint=guesses[name], evidence={"agent": name})
 
 
 @check(
@@ -71,7 +71,7 @@ def unknown_agent(facts: Facts) -> Iterator[Finding]:
     finds="a leaf whose agent does not take its type, and no rule sends it there",
     remedy="route it again, correct the type, or add it to the agent's task_types",
 )
-def type_not_covered(facts: Facts) -> Iterator[Finding]:
+def type_not_covered(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves whose agent does not take their type.
 
     Every agent may take `generic`, and a rule is the registry's own word that its agent takes what the rule sends, so
@@ -85,7 +85,7 @@ def type_not_covered(facts: Facts) -> Iterator[Finding]:
         if key not in covered:
             covered[key] = _covers(facts.registry, agent, node.task.type)
         if not covered[key]:
-            yield Finding(
+            yield CheckFinding(
                 node.index,
                 f"task {node.path!r} has the type {node.task.type!r}, which {agent.name!r} does not take",
                 hint=facts.guess(node.task.type, agent.task_types),
@@ -93,13 +93,13 @@ def type_not_covered(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _stands_in(facts: Facts, node: Node, agent: AgentProfile) -> bool:
+def _stands_in(facts: PlanFacts, node: Node, agent: AgentProfile) -> bool:
     """Whether an agent that takes tasks of no particular kind has a leaf because rules could not be asked."""
     route = facts.route_of[node.index]
     return route is not None and route.degraded and (_GENERIC in agent.task_types or _sent_generic(facts, agent))
 
 
-def _sent_generic(facts: Facts, agent: AgentProfile) -> bool:
+def _sent_generic(facts: PlanFacts, agent: AgentProfile) -> bool:
     return any(rule.then == agent.name and rule.when.type == _GENERIC for rule in facts.registry.rules)
 
 
@@ -137,13 +137,13 @@ def _verdict(condition: Condition, task_type: str) -> bool | None:
     finds="a leaf that was routed although a part of the routing failed by itself, with what failed",
     remedy="look whether its agent is right for it, or pin one with `agent`; and report the fault",
 )
-def route_degraded(facts: Facts) -> Iterator[Finding]:
+def route_degraded(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find routes that are not the best that the registry could have given."""
     for node, agent in facts.assigned:
         route = facts.route_of[node.index]
         if route is not None and route.degraded:
             message = f"task {node.path!r} went to {agent.name!r} by a lesser way: {route.reason}"
-            yield Finding(node.index, message, evidence={"agent": agent.name, "reason": route.reason})
+            yield CheckFinding(node.index, message, evidence={"agent": agent.name, "reason": route.reason})
 
 
 @check(
@@ -152,7 +152,7 @@ def route_degraded(facts: Facts) -> Iterator[Finding]:
     finds="a leaf that requires a skill its agent does not have",
     remedy="route it again, drop the skill, or add it to the agent",
 )
-def skill_not_covered(facts: Facts) -> Iterator[Finding]:
+def skill_not_covered(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves whose agent lacks a skill that they require."""
     if "requires" not in facts.given:
         return
@@ -163,7 +163,7 @@ def skill_not_covered(facts: Facts) -> Iterator[Finding]:
         if missing:
             names = ", ".join(map(repr, missing))
             who = [other.name for other in facts.agents.values() if set(node.task.requires) <= set(other.skills)]
-            yield Finding(
+            yield CheckFinding(
                 node.index,
                 f"task {node.path!r} requires {names}, which {agent.name!r} does not have",
                 hint=f"these agents have the skills: {', '.join(who[:3])}"
@@ -179,14 +179,16 @@ def skill_not_covered(facts: Facts) -> Iterator[Finding]:
     finds="a route for a path that is no leaf of the plan",
     remedy="route the plan again",
 )
-def stale_route(facts: Facts) -> Iterator[Finding]:
+def stale_route(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find routes that were made for an earlier form of the plan."""
     paths = {node.path for node in facts.leaves}
     if paths >= facts.routes.keys():
         return
     for path in facts.routes:
         if path not in paths:
-            yield Finding(None, f"there is a route for {path!r}, which is no leaf of the plan", evidence={"path": path})
+            yield CheckFinding(
+                None, f"there is a route for {path!r}, which is no leaf of the plan", evidence={"path": path}
+            )
 
 
 @check(
@@ -195,7 +197,7 @@ def stale_route(facts: Facts) -> Iterator[Finding]:
     finds="a leaf that is pinned to one agent and routed to another",
     remedy="route the plan again, or remove the pin",
 )
-def pin_changed(facts: Facts) -> Iterator[Finding]:
+def pin_changed(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find pins that the route does not follow."""
     if "agent" not in facts.given:
         return
@@ -203,7 +205,7 @@ def pin_changed(facts: Facts) -> Iterator[Finding]:
         route, pin = facts.route_of[node.index], node.task.agent
         if pin is not None and route is not None and route.agent not in (None, pin):
             message = f"task {node.path!r} is pinned to {pin!r} and routed to {route.agent!r}"
-            yield Finding(node.index, message, evidence={"pin": pin, "agent": route.agent})
+            yield CheckFinding(node.index, message, evidence={"pin": pin, "agent": route.agent})
 
 
 @check(
@@ -212,14 +214,14 @@ def pin_changed(facts: Facts) -> Iterator[Finding]:
     finds="a leaf that is more likely to fail than to succeed, its retries included",
     remedy="allow retries, take another agent, or split the task",
 )
-def low_success(facts: Facts) -> Iterator[Finding]:
+def low_success(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves whose agent fails more often than not."""
     for node, agent in facts.assigned:
         if agent.success_rate < _EVEN:
             chance = 1.0 - (1.0 - agent.success_rate) ** (node.task.retries + 1)
             if chance < _EVEN:
                 message = f"task {node.path!r} succeeds with a chance of {chance:.0%} on {agent.name!r}"
-                yield Finding(node.index, message, evidence={"chance": round(chance, 4), "agent": agent.name})
+                yield CheckFinding(node.index, message, evidence={"chance": round(chance, 4), "agent": agent.name})
 
 
 @check(
@@ -228,7 +230,7 @@ def low_success(facts: Facts) -> Iterator[Finding]:
     finds="leaves of the type `generic` without a skill or a pin, which only their words route",
     remedy="give them a type that an agent takes",
 )
-def generic_type(facts: Facts) -> Iterator[Finding]:
+def generic_type(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Count the leaves whose route rests on their description alone, as one finding."""
     vague = [
         node.path
@@ -237,4 +239,4 @@ def generic_type(facts: Facts) -> Iterator[Finding]:
     ]
     if vague:
         message = f"{len(vague)} of {len(facts.leaves)} leaves have no type of their own: {', '.join(vague[:3])}"
-        yield Finding(None, message + (" …" if len(vague) > 3 else ""), evidence={"tasks": [*vague[:50]]})  # noqa: PLR2004
+        yield CheckFinding(None, message + (" …" if len(vague) > 3 else ""), evidence={"tasks": [*vague[:50]]})  # noqa: PLR2004

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from genesis.model import AgentProfile
 from genesis.structure import Node, expected_seconds, expected_tokens
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts, Schedule
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts, Schedule
 
 __all__ = [
     "budget_tokens",
@@ -30,7 +30,7 @@ _TOP = 3
     finds="an estimated cost above the budget",
     remedy="raise the budget, route to cheaper agents, or drop tasks",
 )
-def budget_usd(facts: Facts) -> Iterator[Finding]:
+def budget_usd(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Compare the sum of the expected costs, one attempt each, with the budget."""
     budget = facts.plan.budget
     if budget is None or budget.usd is None:
@@ -38,7 +38,7 @@ def budget_usd(facts: Facts) -> Iterator[Finding]:
     total = sum(facts.usd.values(), Decimal(0))
     if total > budget.usd:
         dearest = sorted(facts.usd, key=lambda leaf: -facts.usd[leaf])[:_TOP]
-        yield Finding(
+        yield CheckFinding(
             None,
             f"the plan is expected to cost ${_money(total)}; the budget is ${_money(budget.usd)}",
             hint="the dearest tasks: "
@@ -62,7 +62,7 @@ def _money(amount: Decimal) -> str:
     finds="estimated tokens above the budget",
     remedy="raise the budget, lower the estimates that are too high, or drop tasks",
 )
-def budget_tokens(facts: Facts) -> Iterator[Finding]:
+def budget_tokens(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Compare the sum of the estimated tokens with the budget."""
     budget = facts.plan.budget
     if budget is None or budget.tokens is None:
@@ -71,7 +71,7 @@ def budget_tokens(facts: Facts) -> Iterator[Finding]:
     total = sum(tokens.values())
     if total > budget.tokens:
         largest = sorted(tokens, key=lambda leaf: -tokens[leaf])[:_TOP]
-        yield Finding(
+        yield CheckFinding(
             None,
             f"the plan is expected to use {total:,} tokens; the budget is {budget.tokens:,}",
             hint="the largest tasks: " + ", ".join(f"{facts.path(leaf)} ({tokens[leaf]:,})" for leaf in largest),
@@ -89,7 +89,7 @@ def budget_tokens(facts: Facts) -> Iterator[Finding]:
     finds="a budget that cannot be checked, because leaves have neither an estimate nor a price",
     remedy="add `estimate` to the tasks, or `cost` to their agents",
 )
-def budget_unknown(facts: Facts) -> Iterator[Finding]:
+def budget_unknown(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves of unknown cost under a budget, as one finding."""
     budget = facts.plan.budget
     if budget is None:
@@ -99,10 +99,10 @@ def budget_unknown(facts: Facts) -> Iterator[Finding]:
     if unknown:
         message = f"the budget leaves out {len(unknown)} of {len(facts.leaves)} leaves, whose cost nothing tells: "
         more = " …" if len(unknown) > _TOP else ""
-        yield Finding(None, message + ", ".join(unknown[:_TOP]) + more, evidence={"tasks": [*unknown[:50]]})
+        yield CheckFinding(None, message + ", ".join(unknown[:_TOP]) + more, evidence={"tasks": [*unknown[:50]]})
 
 
-def _unknown(facts: Facts, node: Node, agent: AgentProfile, usd: bool, tokens: bool) -> bool:
+def _unknown(facts: PlanFacts, node: Node, agent: AgentProfile, usd: bool, tokens: bool) -> bool:
     """Whether a leaf's cost is unknown in a unit that the budget limits."""
     estimate, kind = node.task.estimate, facts.kind(node, agent)
     if kind in _FREE_KINDS:
@@ -123,7 +123,7 @@ def _unknown(facts: Facts, node: Node, agent: AgentProfile, usd: bool, tokens: b
     finds="a deadline that cannot be met by the plan's own estimates",
     remedy="raise the deadline, cut the longest chain, or allow more at once",
 )
-def deadline(facts: Facts) -> Iterator[Finding]:
+def deadline(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Compare the least possible duration with the deadline.
 
     It is the longest of three that no schedule can beat: the critical path, all work shared by all slots, and the work
@@ -135,7 +135,7 @@ def deadline(facts: Facts) -> Iterator[Finding]:
     least, why = _least_duration(facts, schedule, 0.0)
     if least > limit:
         chain = _critical_path(facts, schedule)
-        yield Finding(
+        yield CheckFinding(
             None,
             f"the plan takes at least {least:g} s ({why}); the deadline is {limit:g} s",
             hint=f"the longest chain: {' → '.join(chain[:5])}{' …' if len(chain) > 5 else ''}",  # noqa: PLR2004
@@ -149,7 +149,7 @@ def deadline(facts: Facts) -> Iterator[Finding]:
     finds="a deadline that cannot be met if leaves without an estimate take the default time",
     remedy="add estimates, or raise the deadline",
 )
-def deadline_assumed(facts: Facts) -> Iterator[Finding]:
+def deadline_assumed(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Compare the least duration, default times included, with a deadline that the estimates alone can meet."""
     limit = facts.plan.deadline_s
     if limit is None or (known := facts.known_schedule) is None or (assumed := facts.schedule) is None:
@@ -158,7 +158,7 @@ def deadline_assumed(facts: Facts) -> Iterator[Finding]:
         return
     least, why = _least_duration(facts, assumed, facts.default_seconds)
     if least > limit:
-        yield Finding(
+        yield CheckFinding(
             None,
             f"with {facts.default_seconds:g} s for each leaf without an estimate the plan takes at least {least:g} s "
             f"({why}); the deadline is {limit:g} s",
@@ -172,17 +172,17 @@ def deadline_assumed(facts: Facts) -> Iterator[Finding]:
     finds="leaves without a time estimate under a deadline",
     remedy="add `estimate: {seconds: …}`, so that the deadline can be checked",
 )
-def deadline_unknown(facts: Facts) -> Iterator[Finding]:
+def deadline_unknown(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Count the leaves that the deadline check cannot see, as one finding."""
     if facts.plan.deadline_s is None:
         return
     blind = [node.path for node in facts.leaves if node.task.estimate is None or node.task.estimate.seconds is None]
     if blind:
         message = f"{len(blind)} of {len(facts.leaves)} leaves have no time estimate"
-        yield Finding(None, message, evidence={"tasks": [*blind[:50]]})
+        yield CheckFinding(None, message, evidence={"tasks": [*blind[:50]]})
 
 
-def _least_duration(facts: Facts, schedule: Schedule, default: float) -> tuple[float, str]:
+def _least_duration(facts: PlanFacts, schedule: Schedule, default: float) -> tuple[float, str]:
     """Return a lower bound on the duration in seconds, and what makes it so long."""
     work = 0.0
     by_agent: dict[str, float] = {}
@@ -200,7 +200,7 @@ def _least_duration(facts: Facts, schedule: Schedule, default: float) -> tuple[f
     return max(bounds, key=lambda bound: bound[0])
 
 
-def _critical_path(facts: Facts, schedule: Schedule) -> list[str]:
+def _critical_path(facts: PlanFacts, schedule: Schedule) -> list[str]:
     """Walk back from the vertex that finishes last, always to the predecessor that finishes last."""
     finish = schedule.finish
     vertex = finish.index(max(finish))
@@ -221,7 +221,7 @@ def _critical_path(facts: Facts, schedule: Schedule) -> list[str]:
     finds="a leaf whose time limit is shorter than its estimate, so that every attempt would be cut off",
     remedy="raise `timeout_s`, or correct the estimate",
 )
-def timeout_short(facts: Facts) -> Iterator[Finding]:
+def timeout_short(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Compare each leaf's time limit, or its agent's, with its estimate."""
     if "estimate" not in facts.given:
         return
@@ -236,4 +236,4 @@ def timeout_short(facts: Facts) -> Iterator[Finding]:
             whose = "its own" if own is not None else f"that of {agent.name!r}" if agent else ""
             times = f"estimated at {estimate.seconds:g} s, but its time limit is {limit:g} s"
             message = f"task {node.path!r} is {times} ({whose})"
-            yield Finding(node.index, message, evidence={"estimate_s": estimate.seconds, "timeout_s": limit})
+            yield CheckFinding(node.index, message, evidence={"estimate_s": estimate.seconds, "timeout_s": limit})

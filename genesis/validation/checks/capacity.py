@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 
 __all__ = ["agent_capacity", "agent_capacity_tight", "slots_tight"]
 
@@ -19,7 +19,7 @@ _MUCH = 2
     finds="at least twice as many parallel leaves of one agent as it takes at once: most of them will queue",
     remedy="raise the agent's max_concurrency, or give some of the work to another agent",
 )
-def agent_capacity(facts: Facts) -> Iterator[Finding]:
+def agent_capacity(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find agents whose own limit, and not the slots, makes parallel leaves wait for long."""
     for name, (parallel, first) in facts.widths.items():
         if min(parallel, facts.slots) >= _MUCH * facts.agents[name].max_concurrency:
@@ -32,7 +32,7 @@ def agent_capacity(facts: Facts) -> Iterator[Finding]:
     finds="a few more parallel leaves of one agent than it takes at once",
     remedy="nothing has to be done; some of them start a little later",
 )
-def agent_capacity_tight(facts: Facts) -> Iterator[Finding]:
+def agent_capacity_tight(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find agents whose own limit makes parallel leaves wait for a little."""
     for name, (parallel, first) in facts.widths.items():
         at_once = facts.agents[name].max_concurrency
@@ -40,9 +40,9 @@ def agent_capacity_tight(facts: Facts) -> Iterator[Finding]:
             yield _queue(facts, name, parallel, first)
 
 
-def _queue(facts: Facts, name: str, parallel: int, first: int) -> Finding:
+def _queue(facts: PlanFacts, name: str, parallel: int, first: int) -> CheckFinding:
     at_once = facts.agents[name].max_concurrency
-    return Finding(
+    return CheckFinding(
         first,
         f"{parallel} leaves of {name!r} could run at once, from {facts.path(first)!r} on, but it takes {at_once}",
         evidence={"agent": name, "parallel": parallel, "max_concurrency": at_once, "slots": facts.slots},
@@ -55,7 +55,7 @@ def _queue(facts: Facts, name: str, parallel: int, first: int) -> Finding:
     finds="more parallel leaves than slots",
     remedy="allow more at once with --slots",
 )
-def slots_tight(facts: Facts) -> Iterator[Finding]:
+def slots_tight(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that is wider than the run."""
     if facts.schedule is None or len(facts.leaves) <= facts.slots:
         return
@@ -63,4 +63,4 @@ def slots_tight(facts: Facts) -> Iterator[Finding]:
     width = max(Counter([level[2 * leaf] for leaf in facts.outline.leaves]).values())
     if width > facts.slots:
         message = f"{width} leaves could run at once on {facts.slots} slots"
-        yield Finding(None, message, evidence={"parallel": width, "slots": facts.slots})
+        yield CheckFinding(None, message, evidence={"parallel": width, "slots": facts.slots})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 from genesis.validation.words import listed
 
 __all__ = ["request_covered", "request_missed"]
@@ -24,7 +24,7 @@ _SHOWN = 5
     finds="a part of the request that no task speaks of",
     remedy="add a task for it, or name it in the description of the task that covers it",
 )
-def request_covered(facts: Facts) -> Iterator[Finding]:
+def request_covered(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find clauses of the request that the plan leaves out."""
     clauses = facts.request
     if not any(clause.covered for clause in clauses):
@@ -34,7 +34,7 @@ def request_covered(facts: Facts) -> Iterator[Finding]:
         if not clause.covered and not frame:
             words = list(dict.fromkeys(clause.words))
             message = f"no task speaks of {_short(clause.text)!r}, which the request asks for"
-            yield Finding(None, message, evidence={"clause": clause.text[:300], "words": [*words[:50]]})
+            yield CheckFinding(None, message, evidence={"clause": clause.text[:300], "words": [*words[:50]]})
 
 
 @check(
@@ -43,7 +43,7 @@ def request_covered(facts: Facts) -> Iterator[Finding]:
     finds="a plan that shares no word with its request",
     remedy="check that the plan belongs to this request",
 )
-def request_missed(facts: Facts) -> Iterator[Finding]:
+def request_missed(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan about something else.
 
     A playbook was chosen by meaning and speaks in its own words, and a request in another language than its plan shares
@@ -55,10 +55,10 @@ def request_missed(facts: Facts) -> Iterator[Finding]:
     if len(words) < _ENOUGH or not _in_english(facts):
         return
     shown = ", ".join(words[:_SHOWN])
-    yield Finding(None, f"no task speaks of anything in the request ({shown})", evidence={"words": [*words[:50]]})
+    yield CheckFinding(None, f"no task speaks of anything in the request ({shown})", evidence={"words": [*words[:50]]})
 
 
-def _in_english(facts: Facts) -> bool:
+def _in_english(facts: PlanFacts) -> bool:
     """Whether both the request and the plan are, going by their smallest words."""
     plan = {word for node in facts.outline.nodes for word in node.task.description.casefold().split()}
     return not _ENGLISH.isdisjoint(plan) and not _ENGLISH.isdisjoint(facts.plan.request.casefold().split())

@@ -17,8 +17,8 @@ from pydantic import JsonValue
 
 from genesis.model import Task
 from genesis.structure import Node
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 
 __all__ = ["near_duplicates"]
 
@@ -41,7 +41,7 @@ _PER_GROUP = 16
     finds="two tasks that describe the same work, on one agent or on two",
     remedy="remove one of them, or say in the description how they differ",
 )
-def near_duplicates(facts: Facts) -> Iterator[Finding]:
+def near_duplicates(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find tasks whose descriptions say the same as an earlier one's."""
     strict, loose = _pairs(facts)
     ordered = _ordered(facts, [*strict, *loose])
@@ -59,7 +59,7 @@ def near_duplicates(facts: Facts) -> Iterator[Finding]:
             yield _finding(facts, first, second)
 
 
-def _pairs(facts: Facts) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def _pairs(facts: PlanFacts) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Return each task with the earlier one that it repeats: by equal words, also once verbs are folded."""
     directions = facts.vocabulary.stems(_DIRECTIONS)
     folded = facts.vocabulary.folded
@@ -119,7 +119,7 @@ def _text(task: Task) -> str:
     return json.dumps(task.inputs, sort_keys=True, default=str)
 
 
-def _ordered(facts: Facts, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
+def _ordered(facts: PlanFacts, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
     """Return the pairs in which one task waits for the other, in either direction."""
     if not pairs or facts.order is None:
         return set()
@@ -129,11 +129,11 @@ def _ordered(facts: Facts, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]
     return {pair for question, pair in (*forth.items(), *back.items()) if question in ordered}
 
 
-def _end(facts: Facts, node: int) -> int:
+def _end(facts: PlanFacts, node: int) -> int:
     return 2 * node + 1 if facts.outline.nodes[node].children else 2 * node
 
 
-def _something_between(facts: Facts, first: int, second: int) -> bool:
+def _something_between(facts: PlanFacts, first: int, second: int) -> bool:
     """Whether other work lies between two tasks in order, so that the later one looks at something new."""
     schedule = facts.schedule
     if schedule is None:
@@ -142,7 +142,7 @@ def _something_between(facts: Facts, first: int, second: int) -> bool:
     return high - low > 1
 
 
-def _finding(facts: Facts, first: int, second: int) -> Finding:
+def _finding(facts: PlanFacts, first: int, second: int) -> CheckFinding:
     one, two = facts.outline.nodes[first], facts.outline.nodes[second]
     agents: list[JsonValue] = [agent.name if (agent := facts.agent_of[index]) else None for index in (first, second)]
     evidence: dict[str, JsonValue] = {
@@ -152,4 +152,4 @@ def _finding(facts: Facts, first: int, second: int) -> Finding:
         "agents": agents,
     }
     across = f", on {agents[0]!r} and {agents[1]!r}" if None not in agents and agents[0] != agents[1] else ""
-    return Finding(second, f"task {two.path!r} describes the same work as {one.path!r}{across}", evidence=evidence)
+    return CheckFinding(second, f"task {two.path!r} describes the same work as {one.path!r}{across}", evidence=evidence)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from genesis.model import CacheTtl
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 
 __all__ = [
     "composite_settings",
@@ -28,7 +28,7 @@ _SHORT = 20
     finds="a leaf with side effects that no person approves",
     remedy="approvals are not available yet: look at the task before the run, or try it with --rehearse first",
 )
-def side_effect_unapproved(facts: Facts) -> Iterator[Finding]:
+def side_effect_unapproved(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find side effects that start without a person's word; an approval around the leaf counts."""
     if "side_effects" not in facts.given:
         return
@@ -40,7 +40,7 @@ def side_effect_unapproved(facts: Facts) -> Iterator[Finding]:
         while index >= 0 and not around:
             around, index = nodes[index].task.approval, nodes[index].parent
         if not around:
-            yield Finding(node.index, f"task {node.path!r} has side effects and needs no approval")
+            yield CheckFinding(node.index, f"task {node.path!r} has side effects and needs no approval")
 
 
 @check(
@@ -49,14 +49,14 @@ def side_effect_unapproved(facts: Facts) -> Iterator[Finding]:
     finds="a leaf with side effects whose result is cached across runs: the effect would not happen again",
     remedy="use `cache: run` or `cache: none`; a leaf with side effects is never cached across runs",
 )
-def side_effect_cached(facts: Facts) -> Iterator[Finding]:
+def side_effect_cached(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find side effects that a cache would leave out."""
     if "side_effects" not in facts.given:
         return
     for node in facts.leaves:
         if node.task.side_effects and isinstance(node.task.cache, CacheTtl):
             message = f"task {node.path!r} has side effects and asks to be cached for {node.task.cache.ttl_s:g} s"
-            yield Finding(node.index, message, evidence={"ttl_s": node.task.cache.ttl_s})
+            yield CheckFinding(node.index, message, evidence={"ttl_s": node.task.cache.ttl_s})
 
 
 @check(
@@ -65,14 +65,14 @@ def side_effect_cached(facts: Facts) -> Iterator[Finding]:
     finds="a leaf with side effects that is repeated after a failure: the effect could happen twice",
     remedy="set `retries: 0`, or make sure that doing it twice does no harm",
 )
-def side_effect_retried(facts: Facts) -> Iterator[Finding]:
+def side_effect_retried(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find side effects that a retry could repeat."""
     if "side_effects" not in facts.given:
         return
     for node in facts.leaves:
         if node.task.side_effects and node.task.retries:
             message = f"task {node.path!r} has side effects and {node.task.retries} retries"
-            yield Finding(node.index, message, evidence={"retries": node.task.retries})
+            yield CheckFinding(node.index, message, evidence={"retries": node.task.retries})
 
 
 @check(
@@ -81,7 +81,7 @@ def side_effect_retried(facts: Facts) -> Iterator[Finding]:
     finds="settings on a composite that only a leaf has",
     remedy="move them to its subtasks; only leaves run",
 )
-def composite_settings(facts: Facts) -> Iterator[Finding]:
+def composite_settings(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find an agent, inputs, a time limit or retries where nothing reads them."""
     for node in facts.outline.nodes:
         if not node.children:
@@ -91,7 +91,7 @@ def composite_settings(facts: Facts) -> Iterator[Finding]:
         names = [name for name, value in found.items() if value]
         if names:
             message = f"composite {node.path!r} has {', '.join(names)}, which only its subtasks can use"
-            yield Finding(node.index, message, evidence={"settings": [*names]})
+            yield CheckFinding(node.index, message, evidence={"settings": [*names]})
 
 
 @check(
@@ -100,7 +100,7 @@ def composite_settings(facts: Facts) -> Iterator[Finding]:
     finds="a description without a word that says what is to be done",
     remedy="say what is to be done, to what, and what the result is",
 )
-def vague_description(facts: Facts) -> Iterator[Finding]:
+def vague_description(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find blank descriptions and placeholders."""
     for node in facts.outline.nodes:
         text = node.task.description
@@ -108,4 +108,4 @@ def vague_description(facts: Facts) -> Iterator[Finding]:
             continue
         if not _WORD.search(text) or text.strip(" .:!-_*").casefold() in _BLANK:
             message = f"the description of task {node.path!r} says nothing: {text[:40]!r}"
-            yield Finding(node.index, message, evidence={"description": text[:200]})
+            yield CheckFinding(node.index, message, evidence={"description": text[:200]})

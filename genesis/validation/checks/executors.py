@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from genesis.model import HttpExecutor, PythonExecutor
+from genesis.model import HttpSpec, PythonSpec
 from genesis.structure import Node, fill, references
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 
 __all__ = [
     "approval_unavailable",
@@ -34,13 +34,13 @@ _SECRET = re.compile(r"\{secret:([^{}]+)\}")
     finds="a task that asks for an approval, which this version cannot wait for",
     remedy="remove `approval` and run the task on its own once you have looked at what comes before it",
 )
-def approval_unavailable(facts: Facts) -> Iterator[Finding]:
+def approval_unavailable(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find tasks that would have to wait for a person."""
     if "approval" not in facts.given:
         return
     for node in facts.outline.nodes:
         if node.task.approval:
-            yield Finding(node.index, f"task {node.path!r} asks for an approval; approval is not available yet")
+            yield CheckFinding(node.index, f"task {node.path!r} asks for an approval; approval is not available yet")
 
 
 @check(
@@ -49,11 +49,11 @@ def approval_unavailable(facts: Facts) -> Iterator[Finding]:
     finds="an agent whose kind of executor this version cannot run",
     remedy="give the agent an executor of another kind, for example http",
 )
-def executor_unavailable(facts: Facts) -> Iterator[Finding]:
+def executor_unavailable(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find executor kinds that are documented and not there yet."""
     for node, agent, spec in facts.executors:
         if spec.kind in _UNAVAILABLE:
-            yield Finding(
+            yield CheckFinding(
                 node.index,
                 f"agent {agent.name!r}, which runs task {node.path!r}, has an executor of kind {spec.kind!r}; "
                 "that kind is not available yet",
@@ -67,7 +67,7 @@ def executor_unavailable(facts: Facts) -> Iterator[Finding]:
     finds="an executor that cannot be used on this machine, with the reason",
     remedy="install or configure what is missing, or route the task to another agent",
 )
-def executor_unusable(facts: Facts) -> Iterator[Finding]:
+def executor_unusable(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Ask about each executor in use once."""
     if facts.probe is None:
         return
@@ -78,7 +78,7 @@ def executor_unusable(facts: Facts) -> Iterator[Finding]:
         if problem:
             message = f"agent {agent.name!r} cannot run task {node.path!r}: {problem}"
             evidence = {"agent": agent.name, "kind": spec.kind, "problem": problem}
-            yield Finding(node.index, message, evidence={**evidence})
+            yield CheckFinding(node.index, message, evidence={**evidence})
 
 
 @check(
@@ -87,7 +87,7 @@ def executor_unusable(facts: Facts) -> Iterator[Finding]:
     finds="an input that the agent's own check refuses on this machine, such as a folder that does not exist",
     remedy="correct the input, for example with --var",
 )
-def input_refused(facts: Facts) -> Iterator[Finding]:
+def input_refused(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Ask executors that have a check about the inputs that are known before the run; report each problem once."""
     if facts.probe is None:
         return
@@ -95,7 +95,7 @@ def input_refused(facts: Facts) -> Iterator[Finding]:
     refused: dict[str, list[Node]] = {}
     for node, agent in facts.assigned:
         spec = facts.spec(node, agent)
-        if not isinstance(spec, PythonExecutor) or spec.check is None:
+        if not isinstance(spec, PythonSpec) or spec.check is None:
             continue
         inputs = _known_inputs(facts, node)
         key = (spec.check, json.dumps(inputs, sort_keys=True, default=str))
@@ -106,10 +106,10 @@ def input_refused(facts: Facts) -> Iterator[Finding]:
     for problem, nodes in refused.items():
         more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
         tasks = [node.path for node in nodes[:50]]
-        yield Finding(nodes[0].index, f"task {nodes[0].path!r}{more}: {problem}", evidence={"tasks": [*tasks]})
+        yield CheckFinding(nodes[0].index, f"task {nodes[0].path!r}{more}: {problem}", evidence={"tasks": [*tasks]})
 
 
-def _known_inputs(facts: Facts, node: Node) -> dict[str, JsonValue]:
+def _known_inputs(facts: PlanFacts, node: Node) -> dict[str, JsonValue]:
     """Fill in the variables; an input that waits for another task's result is left out."""
     variables, awaited = facts.plan.vars, facts.flow.sources.get(node.index, {})
     escaped = facts.flow.escaped.get(node.index, ())
@@ -128,7 +128,7 @@ def _known_inputs(facts: Facts, node: Node) -> dict[str, JsonValue]:
     finds="a secret that an agent in use needs and that cannot be read",
     remedy="set an environment variable of this name",
 )
-def secret_missing(facts: Facts) -> Iterator[Finding]:
+def secret_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Ask about each secret of each agent in use once."""
     if facts.probe is None:
         return
@@ -143,7 +143,7 @@ def secret_missing(facts: Facts) -> Iterator[Finding]:
                 present[name] = facts.probe.secret_present(name)
             if not present[name]:
                 message = f"agent {agent.name!r}, which runs task {node.path!r}, needs the secret {name!r}"
-                yield Finding(node.index, message, evidence={"agent": agent.name, "secret": name})
+                yield CheckFinding(node.index, message, evidence={"agent": agent.name, "secret": name})
 
 
 @check(
@@ -152,16 +152,16 @@ def secret_missing(facts: Facts) -> Iterator[Finding]:
     finds="an http executor whose headers use a secret that its agent does not list",
     remedy="add the name to the agent's `secrets`",
 )
-def secret_undeclared(facts: Facts) -> Iterator[Finding]:
+def secret_undeclared(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find `{secret:NAME}` without the right to it."""
     for node, agent, spec in facts.executors:
-        if not isinstance(spec, HttpExecutor):
+        if not isinstance(spec, HttpSpec):
             continue
         used = dict.fromkeys(name for value in spec.headers.values() for name in _SECRET.findall(value))
         for name in used:
             if name not in agent.secrets:
                 message = f"the headers of agent {agent.name!r} use the secret {name!r}, which it does not list"
-                yield Finding(node.index, message, evidence={"agent": agent.name, "secret": name})
+                yield CheckFinding(node.index, message, evidence={"agent": agent.name, "secret": name})
 
 
 @check(
@@ -170,10 +170,10 @@ def secret_undeclared(facts: Facts) -> Iterator[Finding]:
     finds="leaves that end as a work order for a person",
     remedy="to have them done, configure a model or give their agents an executor",
 )
-def work_orders(facts: Facts) -> Iterator[Finding]:
+def work_orders(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Count the leaves that no program does, as one finding."""
     if all(spec.kind != "brief" for _, _, spec in facts.executors):
         return
     briefs = [node.path for node, agent in facts.assigned if facts.kind(node, agent) == "brief"]
     message = f"{len(briefs)} of {len(facts.leaves)} leaves become work orders for people: {', '.join(briefs[:3])}"
-    yield Finding(None, message + (" …" if len(briefs) > 3 else ""), evidence={"tasks": [*briefs[:50]]})  # noqa: PLR2004
+    yield CheckFinding(None, message + (" …" if len(briefs) > 3 else ""), evidence={"tasks": [*briefs[:50]]})  # noqa: PLR2004

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from genesis.structure import Missing, Node, fillable, is_name, references, split, splits
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 
 __all__ = [
     "implied_order",
@@ -29,12 +29,12 @@ _TEXTS = 20
     finds="an input that names a task, but a result that the task does not promise",
     remedy="name the result in that task's `outputs`; for plain text double the braces or use `literal_inputs`",
 )
-def input_missing(facts: Facts) -> Iterator[Finding]:
+def input_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find references that would have no value when the leaf starts."""
     for count, fault in enumerate(facts.flow.missing):
         path = facts.path(fault.node)
         guess = _guess(facts, fault) if count < _GUESSES else ""
-        yield Finding(
+        yield CheckFinding(
             fault.node,
             f"task {path!r} uses {{{fault.reference}}}, but {fault.reason}",
             hint=guess,
@@ -42,7 +42,7 @@ def input_missing(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _guess(facts: Facts, fault: Missing) -> str:
+def _guess(facts: PlanFacts, fault: Missing) -> str:
     """Find the output of the task that was meant."""
     target = facts.outline.resolve(facts.outline.nodes[fault.node], fault.task)
     if target is None or target == fault.node:
@@ -59,7 +59,7 @@ def _guess(facts: Facts, fault: Missing) -> str:
     finds="a name in braces that is nearly that of a variable or a task; it is handed over as text",
     remedy="correct the name; if it is meant as text, put the input's name into `literal_inputs`",
 )
-def input_text(facts: Facts) -> Iterator[Finding]:
+def input_text(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find names in braces that are perhaps misspelt references."""
     count = 0
     for node in facts.leaves:
@@ -69,10 +69,10 @@ def input_text(facts: Facts) -> Iterator[Finding]:
             if count < _TEXTS and is_name(name) and (hint := _meant(facts, node, name)):
                 count += 1
                 message = f"task {node.path!r} has {{{name}}}, which is no variable and no task's result: it stays text"
-                yield Finding(node.index, message, hint=hint, evidence={"text": name})
+                yield CheckFinding(node.index, message, hint=hint, evidence={"text": name})
 
 
-def _meant(facts: Facts, node: Node, name: str) -> str:
+def _meant(facts: PlanFacts, node: Node, name: str) -> str:
     """Find the variable or the task that a name in braces nearly is; nothing where it is one, or is near to none."""
     outline = facts.outline
     if name in facts.plan.vars or any(outline.resolve(node, task) is not None for task, _ in splits(name)):
@@ -90,7 +90,7 @@ def _meant(facts: Facts, node: Node, name: str) -> str:
     finds="a name in `literal_inputs` that is no input of the task",
     remedy="correct the name: what it should protect would be searched for references",
 )
-def literal_input_unknown(facts: Facts) -> Iterator[Finding]:
+def literal_input_unknown(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find names in `literal_inputs` that protect nothing."""
     if "literal_inputs" not in facts.given:
         return
@@ -98,7 +98,9 @@ def literal_input_unknown(facts: Facts) -> Iterator[Finding]:
         for name in dict.fromkeys(node.task.literal_inputs):
             if name not in node.task.inputs:
                 message = f"task {node.path!r} has no input {name!r}, which its literal_inputs name"
-                yield Finding(node.index, message, hint=facts.guess(name, node.task.inputs), evidence={"input": name})
+                yield CheckFinding(
+                    node.index, message, hint=facts.guess(name, node.task.inputs), evidence={"input": name}
+                )
 
 
 @check(
@@ -107,7 +109,7 @@ def literal_input_unknown(facts: Facts) -> Iterator[Finding]:
     finds="a leaf that uses a result without depending on the task that produces it",
     remedy="add the dependency, so that a reader sees the order; it is kept either way",
 )
-def implied_order(facts: Facts) -> Iterator[Finding]:
+def implied_order(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find references whose producer comes first only because of the reference itself."""
     waiting = [
         (node, reference, producer)
@@ -121,7 +123,7 @@ def implied_order(facts: Facts) -> Iterator[Finding]:
     for node, reference, producer in waiting:
         if (2 * producer, 2 * node) not in ordered:
             own, other = facts.path(node), facts.path(producer)
-            yield Finding(
+            yield CheckFinding(
                 node,
                 f"task {own!r} uses {{{reference}}} of {other!r} without depending on it",
                 hint=f"add {other!r} to its depends_on; the order is kept either way",
@@ -129,7 +131,7 @@ def implied_order(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _stated(facts: Facts, node: int, producer: int) -> bool:
+def _stated(facts: PlanFacts, node: int, producer: int) -> bool:
     """Whether the leaf, or a composite that it is in, names the producer or a composite around it."""
     nodes, before = facts.outline.nodes, facts.outline.before
     around = {producer}
@@ -149,7 +151,7 @@ def _stated(facts: Facts, node: int, producer: int) -> bool:
     finds="a variable that no task uses",
     remedy="use it as `{name}` in an input, or remove it",
 )
-def variable_unused(facts: Facts) -> Iterator[Finding]:
+def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find variables that change nothing; a misspelt name is the usual cause."""
     left = dict.fromkeys(facts.plan.vars)
     for node in facts.outline.nodes:
@@ -158,7 +160,7 @@ def variable_unused(facts: Facts) -> Iterator[Finding]:
         for name in references({**fillable(node.task), "": node.task.description}):
             left.pop(name, None)
     for name in left:
-        yield Finding(None, f"no task uses the variable {name!r}", evidence={"variable": name})
+        yield CheckFinding(None, f"no task uses the variable {name!r}", evidence={"variable": name})
 
 
 @check(
@@ -167,17 +169,17 @@ def variable_unused(facts: Facts) -> Iterator[Finding]:
     finds="a description that holds `{name}` of a variable or a result; only inputs are filled in",
     remedy="write the value into the description, or pass it as an input",
 )
-def placeholder_unfilled(facts: Facts) -> Iterator[Finding]:
+def placeholder_unfilled(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find descriptions that expect to be filled in."""
     for node in facts.outline.nodes:
         text = node.task.description
         for name in dict.fromkeys(references(text)):
             if name in facts.plan.vars or _is_result(facts, node.index, name):
                 message = f"the description of task {node.path!r} holds {{{name}}}, which is not filled in there"
-                yield Finding(node.index, message, evidence={"placeholder": name})
+                yield CheckFinding(node.index, message, evidence={"placeholder": name})
 
 
-def _is_result(facts: Facts, node: int, name: str) -> bool:
+def _is_result(facts: PlanFacts, node: int, name: str) -> bool:
     parts = split(name)
     if parts is None:
         return False
@@ -191,7 +193,7 @@ def _is_result(facts: Facts, node: int, name: str) -> bool:
     finds="a task that promises one output twice",
     remedy="keep one of them; perhaps another name was meant",
 )
-def output_repeated(facts: Facts) -> Iterator[Finding]:
+def output_repeated(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find output names that a task lists more than once."""
     if "outputs" not in facts.given:
         return
@@ -200,4 +202,4 @@ def output_repeated(facts: Facts) -> Iterator[Finding]:
         if len(outputs) > 1 and len(set(outputs)) < len(outputs):
             twice = next(name for position, name in enumerate(outputs) if name in outputs[:position])
             message = f"task {node.path!r} promises the output {twice!r} twice"
-            yield Finding(node.index, message, evidence={"output": twice})
+            yield CheckFinding(node.index, message, evidence={"output": twice})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 
 __all__ = [
     "deep_nesting",
@@ -26,12 +26,12 @@ _NEAR = 0.8
     finds="a request longer than the limit",
     remedy="shorten it and put details into files that the tasks read, or raise GENESIS_LIMITS__REQUEST_CHARACTERS",
 )
-def request_length(facts: Facts) -> Iterator[Finding]:
+def request_length(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a request that no planner would have taken."""
     length, limit = len(facts.plan.request), facts.limits.request_characters
     if length > limit:
         message = f"the request has {length:,} characters; the limit is {limit:,}"
-        yield Finding(None, message, evidence={"characters": length, "limit": limit})
+        yield CheckFinding(None, message, evidence={"characters": length, "limit": limit})
 
 
 @check(
@@ -40,12 +40,12 @@ def request_length(facts: Facts) -> Iterator[Finding]:
     finds="more leaves than a plan may have over its whole life",
     remedy="split the plan into several, or raise GENESIS_LIMITS__LEAVES",
 )
-def leaf_limit(facts: Facts) -> Iterator[Finding]:
+def leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that is larger than the total allowed."""
     count, limit = len(facts.outline.leaves), facts.limits.leaves
     if count > limit:
         message = f"the plan has {count:,} leaves; the limit is {limit:,}"
-        yield Finding(None, message, evidence={"leaves": count, "limit": limit})
+        yield CheckFinding(None, message, evidence={"leaves": count, "limit": limit})
 
 
 @check(
@@ -54,12 +54,12 @@ def leaf_limit(facts: Facts) -> Iterator[Finding]:
     finds="a plan that uses most of the leaves that it may ever have",
     remedy="if it is to grow while it runs, raise GENESIS_LIMITS__LEAVES",
 )
-def near_leaf_limit(facts: Facts) -> Iterator[Finding]:
+def near_leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that leaves little room for expansion."""
     count, limit = len(facts.outline.leaves), facts.limits.leaves
     if _NEAR * limit < count <= limit:
         message = f"the plan has {count:,} of at most {limit:,} leaves"
-        yield Finding(None, message, evidence={"leaves": count, "limit": limit})
+        yield CheckFinding(None, message, evidence={"leaves": count, "limit": limit})
 
 
 @check(
@@ -68,7 +68,7 @@ def near_leaf_limit(facts: Facts) -> Iterator[Finding]:
     finds="a planner's plan nested deeper than the limit",
     remedy="plan with fewer levels, or raise GENESIS_LIMITS__DEPTH",
 )
-def plan_depth(facts: Facts) -> Iterator[Finding]:
+def plan_depth(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find where a planner went deeper than it may."""
     if facts.planned:
         yield from _too_deep(facts)
@@ -80,20 +80,20 @@ def plan_depth(facts: Facts) -> Iterator[Finding]:
     finds="a person's plan nested so deeply that it is hard to follow",
     remedy="use fewer levels; a level that orders nothing can go",
 )
-def deep_nesting(facts: Facts) -> Iterator[Finding]:
+def deep_nesting(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find deep nesting in a plan file; it runs all the same."""
     if not facts.planned:
         yield from _too_deep(facts)
 
 
-def _too_deep(facts: Facts) -> Iterator[Finding]:
+def _too_deep(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Return the deepest task when it is beyond the limit."""
     limit = facts.limits.depth
     deepest = max(facts.outline.nodes, key=lambda node: (node.depth, -node.index), default=None)
     if deepest is not None and deepest.depth > limit:
         path = deepest.path if len(deepest.path) <= 120 else f"{deepest.path[:117]}..."  # noqa: PLR2004 - a line of text
         message = f"task {path!r} is at depth {deepest.depth}; the limit is {limit}"
-        yield Finding(deepest.index, message, evidence={"depth": deepest.depth, "limit": limit})
+        yield CheckFinding(deepest.index, message, evidence={"depth": deepest.depth, "limit": limit})
 
 
 @check(
@@ -102,7 +102,7 @@ def _too_deep(facts: Facts) -> Iterator[Finding]:
     finds="a composite with more subtasks than a planner may make",
     remedy="group the subtasks, or raise GENESIS_LIMITS__FAN_OUT",
 )
-def plan_fan_out(facts: Facts) -> Iterator[Finding]:
+def plan_fan_out(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find composites that a planner made too wide; a person's plan may be as wide as it likes."""
     limit = facts.limits.fan_out
     if not facts.planned:
@@ -110,7 +110,7 @@ def plan_fan_out(facts: Facts) -> Iterator[Finding]:
     for node in facts.outline.nodes:
         if len(node.children) > limit:
             message = f"composite {node.path!r} has {len(node.children):,} subtasks; the limit is {limit}"
-            yield Finding(node.index, message, evidence={"subtasks": len(node.children), "limit": limit})
+            yield CheckFinding(node.index, message, evidence={"subtasks": len(node.children), "limit": limit})
 
 
 @check(
@@ -119,11 +119,11 @@ def plan_fan_out(facts: Facts) -> Iterator[Finding]:
     finds="a description longer than a request may be",
     remedy="say what is to be done, and put the material into a file that an input names",
 )
-def long_description(facts: Facts) -> Iterator[Finding]:
+def long_description(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find descriptions that hold material rather than say what is to be done."""
     limit = facts.limits.request_characters
     for node in facts.outline.nodes:
         length = len(node.task.description)
         if length > limit:
             message = f"the description of task {node.path!r} has {length:,} characters"
-            yield Finding(node.index, message, evidence={"characters": length, "advised": limit})
+            yield CheckFinding(node.index, message, evidence={"characters": length, "advised": limit})

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 from genesis.validation.phases import Phase, Phases
 
 __all__ = ["build_before_design", "deploy_before_build", "deploy_before_test", "test_before_build"]
@@ -22,7 +22,7 @@ __all__ = ["build_before_design", "deploy_before_build", "deploy_before_test", "
     finds="a deployment that does not wait for what is built, though the plan builds something",
     remedy="let the deployment depend on the build",
 )
-def deploy_before_build(facts: Facts) -> Iterator[Finding]:
+def deploy_before_build(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find deployments before or beside the build, and builds that no deployment waits for."""
     for scope in facts.delivery.scopes:
         yield from _deploy_early(facts, Phase.BUILD, scope.get(Phase.DEPLOY, ()), scope.get(Phase.BUILD, ()))
@@ -34,7 +34,7 @@ def deploy_before_build(facts: Facts) -> Iterator[Finding]:
     finds="a deployment that does not wait for the tests, though the plan runs some",
     remedy="let the deployment depend on the tests",
 )
-def deploy_before_test(facts: Facts) -> Iterator[Finding]:
+def deploy_before_test(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find deployments before or beside the tests.
 
     Tests of what has been deployed come after it, tests of what was there come whenever they like, and a deployment to
@@ -44,7 +44,9 @@ def deploy_before_test(facts: Facts) -> Iterator[Finding]:
         yield from _deploy_early(facts, Phase.TEST, scope.get(Phase.DEPLOY, ()), scope.get(Phase.TEST, ()))
 
 
-def _deploy_early(facts: Facts, phase: Phase, deploys: Sequence[int], needed: Sequence[int]) -> Iterator[Finding]:
+def _deploy_early(
+    facts: PlanFacts, phase: Phase, deploys: Sequence[int], needed: Sequence[int]
+) -> Iterator[CheckFinding]:
     """Find deployments that wait for no leaf of a phase; if all wait for one, the leaves that run beside them all."""
     delivery = facts.delivery
     early = [leaf for leaf in deploys if not delivery.comes_after(leaf, phase)]
@@ -62,7 +64,7 @@ def _deploy_early(facts: Facts, phase: Phase, deploys: Sequence[int], needed: Se
                 yield _finding(facts, deploys[0], leaf, f"deploys without waiting for the {name} task")
 
 
-def _description(facts: Facts, leaf: int) -> str:
+def _description(facts: PlanFacts, leaf: int) -> str:
     return facts.outline.nodes[leaf].task.description
 
 
@@ -77,7 +79,7 @@ def _excused(description: str) -> bool:
     finds="tests that run before anything is built, though the plan builds something",
     remedy="let the tests depend on what they test; writing tests first is fine, running them is not",
 )
-def test_before_build(facts: Facts) -> Iterator[Finding]:
+def test_before_build(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find runs of tests that wait for no build."""
     delivery = facts.delivery
     for scope in delivery.scopes:
@@ -94,7 +96,7 @@ def test_before_build(facts: Facts) -> Iterator[Finding]:
     finds="requirements or a design that come after everything is built",
     remedy="let the build depend on the design",
 )
-def build_before_design(facts: Facts) -> Iterator[Finding]:
+def build_before_design(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find designs that wait for a build and that nothing is built from."""
     delivery = facts.delivery
     for scope in delivery.scopes:
@@ -104,6 +106,6 @@ def build_before_design(facts: Facts) -> Iterator[Finding]:
                 yield _finding(facts, leaf, builds[0], "designs what is already built by, for example")
 
 
-def _finding(facts: Facts, leaf: int, other: int, relation: str) -> Finding:
+def _finding(facts: PlanFacts, leaf: int, other: int, relation: str) -> CheckFinding:
     own, second = facts.path(leaf), facts.path(other)
-    return Finding(leaf, f"task {own!r} {relation} {second!r}", evidence={"task": own, "other": second})
+    return CheckFinding(leaf, f"task {own!r} {relation} {second!r}", evidence={"task": own, "other": second})

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 from genesis.validation.phases import Phases
-from genesis.validation.words import Vocabulary
+from genesis.validation.words import WordAnalyzer
 
 __all__ = ["steps_inverted"]
 
@@ -53,7 +53,7 @@ class _Step(NamedTuple):
     finds="steps of one thing in the wrong order, such as publishing what is written later",
     remedy="turn the dependency round, or say in the descriptions how the two differ",
 )
-def steps_inverted(facts: Facts) -> Iterator[Finding]:
+def steps_inverted(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves that come after a leaf which needs what they make."""
     steps = _steps(facts)
     pairs = [(early, late) for early, late in _candidates(steps) if not _on_trial(facts, early, late)]
@@ -71,17 +71,17 @@ def steps_inverted(facts: Facts) -> Iterator[Finding]:
         own, other = facts.path(late.leaf), facts.path(early.leaf)
         message = f"task {own!r} comes before {other!r}, which looks like an earlier step of the same work"
         shared = sorted(early.about & late.about)
-        yield Finding(late.leaf, message, evidence={"task": own, "earlier_step": other, "about": [*shared]})
+        yield CheckFinding(late.leaf, message, evidence={"task": own, "earlier_step": other, "about": [*shared]})
 
 
-def _on_trial(facts: Facts, early: _Step, late: _Step) -> bool:
+def _on_trial(facts: PlanFacts, early: _Step, late: _Step) -> bool:
     """Whether something is put where it is tried, or tried where it was put; that order is meant."""
     nodes = facts.outline.nodes
     tried = late.stage == _LAST and Phases.is_trial(nodes[late.leaf].task.description)
     return tried or Phases.is_aftercare(nodes[early.leaf].task.description)
 
 
-def _steps(facts: Facts) -> list[_Step]:
+def _steps(facts: PlanFacts) -> list[_Step]:
     """Place the leaves on the sequences by their first word."""
     places = _places(facts.vocabulary)
     words = facts.words
@@ -99,7 +99,7 @@ def _steps(facts: Facts) -> list[_Step]:
     return found
 
 
-def _places(vocabulary: Vocabulary) -> dict[str, list[tuple[int, int]]]:
+def _places(vocabulary: WordAnalyzer) -> dict[str, list[tuple[int, int]]]:
     places: dict[str, list[tuple[int, int]]] = {}
     for sequence, stages in enumerate(_SEQUENCES):
         for stage, verbs in enumerate(stages):

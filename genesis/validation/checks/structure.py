@@ -8,8 +8,8 @@ from pydantic import JsonValue
 
 from genesis.graph import find_cycle
 from genesis.structure import Node
-from genesis.validation.check import Finding, check
-from genesis.validation.facts import Facts
+from genesis.validation.check import CheckFinding, check
+from genesis.validation.facts import PlanFacts
 from genesis.validation.reach import ancestor_bits
 
 __all__ = [
@@ -32,10 +32,10 @@ _FEW = 3
 
 
 @check("GEN-PLAN-EMPTY", "error", finds="a plan without tasks", remedy="add at least one task")
-def empty_plan(facts: Facts) -> Iterator[Finding]:
+def empty_plan(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that has nothing to run."""
     if not facts.plan.tasks:
-        yield Finding(None, "the plan has no tasks")
+        yield CheckFinding(None, "the plan has no tasks")
 
 
 @check(
@@ -44,7 +44,7 @@ def empty_plan(facts: Facts) -> Iterator[Finding]:
     finds="two siblings with one id",
     remedy="give one of them another id, and correct the tasks that depend on it",
 )
-def duplicate_id(facts: Facts) -> Iterator[Finding]:
+def duplicate_id(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find siblings of one id: a name in `depends_on` could mean either.
 
     What is inside the second of two composites of one id has the paths of what is inside the first; that follows from
@@ -60,7 +60,9 @@ def duplicate_id(facts: Facts) -> Iterator[Finding]:
             "id": node.task.id,
             "descriptions": [first.task.description[:200], node.task.description[:200]],
         }
-        yield Finding(index, f"two sibling tasks have the id {node.task.id!r} (path {node.path!r})", evidence=evidence)
+        yield CheckFinding(
+            index, f"two sibling tasks have the id {node.task.id!r} (path {node.path!r})", evidence=evidence
+        )
 
 
 @check(
@@ -69,12 +71,12 @@ def duplicate_id(facts: Facts) -> Iterator[Finding]:
     finds="a `depends_on` that names no task",
     remedy="name a sibling by its id or any task by its full path, or remove the entry",
 )
-def dangling_dependency(facts: Facts) -> Iterator[Finding]:
+def dangling_dependency(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find dependencies on tasks that do not exist, with the closest name that does."""
     for count, fault in enumerate(facts.outline.unresolved):
         node = facts.outline.nodes[fault.node]
         guess = facts.guess(fault.name, _siblings(facts, node), facts.outline.by_path) if count < _GUESSES else ""
-        yield Finding(
+        yield CheckFinding(
             fault.node,
             f"task {node.path!r} depends on {fault.name!r}, which does not exist",
             hint=guess,
@@ -82,7 +84,7 @@ def dangling_dependency(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _siblings(facts: Facts, node: Node) -> Iterable[str]:
+def _siblings(facts: PlanFacts, node: Node) -> Iterable[str]:
     """Return the ids that a task can name without a path."""
     nodes = facts.outline.nodes
     if node.parent < 0:
@@ -96,16 +98,16 @@ def _siblings(facts: Facts, node: Node) -> Iterable[str]:
     finds="a composite that depends on its own subtask, or a subtask on its own composite",
     remedy="remove the entry: a composite is done when its subtasks are, so the wait would never end",
 )
-def within_itself(facts: Facts) -> Iterator[Finding]:
+def within_itself(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find dependencies between a composite and what is inside it."""
     for node, target in _within(facts):
         own, other = facts.path(node), facts.path(target)
         inside = facts.outline.nodes[node].depth > facts.outline.nodes[target].depth
         relation = "the composite that it is part of" if inside else "its own subtask"
-        yield Finding(node, f"task {own!r} depends on {other!r}, {relation}", evidence={"depends_on": other})
+        yield CheckFinding(node, f"task {own!r} depends on {other!r}, {relation}", evidence={"depends_on": other})
 
 
-def _within(facts: Facts) -> Iterator[tuple[int, int]]:
+def _within(facts: PlanFacts) -> Iterator[tuple[int, int]]:
     """Return the edges between a task and one of its ancestors, in either direction.
 
     Document order is depth first, so the tasks inside a composite are the run of numbers that follows its own.
@@ -121,7 +123,7 @@ def _within(facts: Facts) -> Iterator[tuple[int, int]]:
                     yield node, target
 
 
-def _last_inside(facts: Facts) -> list[int]:
+def _last_inside(facts: PlanFacts) -> list[int]:
     """Return for each node the last node inside it, itself where it is a leaf."""
     last = list(range(len(facts.outline.nodes)))
     for node in reversed(facts.outline.nodes):
@@ -136,7 +138,7 @@ def _last_inside(facts: Facts) -> list[int]:
     finds="tasks that wait for each other in a circle, by `depends_on` or by the results that they use",
     remedy="remove one of these dependencies",
 )
-def cycle(facts: Facts) -> Iterator[Finding]:
+def cycle(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find cycles, one finding for each of the first separate ones, with its path."""
     if facts.order is not None:
         return
@@ -156,7 +158,7 @@ def cycle(facts: Facts) -> Iterator[Finding]:
         ]
 
 
-def _cycle_finding(facts: Facts, vertices: list[int]) -> Finding:
+def _cycle_finding(facts: PlanFacts, vertices: list[int]) -> CheckFinding:
     """Tell a cycle of vertices as the tasks on it; each comes before the next, and the last before the first."""
     named = list(dict.fromkeys(vertex >> 1 for vertex in vertices))
     paths = [facts.path(node) for node in named]
@@ -168,7 +170,7 @@ def _cycle_finding(facts: Facts, vertices: list[int]) -> Finding:
         )
         message = f"{len(paths)} tasks wait for each other: {' → '.join([*shown, paths[0]])}"
     closed: list[JsonValue] = [*paths[:_KEPT], paths[0]]
-    return Finding(min(named), message, evidence={"cycle": closed, "length": len(paths)})
+    return CheckFinding(min(named), message, evidence={"cycle": closed, "length": len(paths)})
 
 
 @check(
@@ -177,7 +179,7 @@ def _cycle_finding(facts: Facts, vertices: list[int]) -> Finding:
     finds="a task that names one dependency twice",
     remedy="keep one of them; perhaps another task was meant",
 )
-def dependency_repeated(facts: Facts) -> Iterator[Finding]:
+def dependency_repeated(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find `depends_on` lists that resolve to fewer tasks than they name."""
     for node in facts.outline.nodes:
         names = node.task.depends_on
@@ -190,7 +192,7 @@ def dependency_repeated(facts: Facts) -> Iterator[Finding]:
                 continue
             if target in seen:
                 also = "" if seen[target] == name else f", also as {seen[target]!r}"
-                yield Finding(
+                yield CheckFinding(
                     node.index, f"task {node.path!r} names the dependency {name!r} twice{also}", evidence={"name": name}
                 )
             seen.setdefault(target, name)
@@ -202,7 +204,7 @@ def dependency_repeated(facts: Facts) -> Iterator[Finding]:
     finds="dependencies that follow from others",
     remedy="nothing has to be done; without them the plan reads more easily",
 )
-def redundant_dependencies(facts: Facts) -> Iterator[Finding]:
+def redundant_dependencies(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find edges that longer paths imply (a transitive reduction would drop them), as one finding."""
     if facts.order is None:
         return
@@ -225,7 +227,7 @@ def redundant_dependencies(facts: Facts) -> Iterator[Finding]:
         more = f" and {len(edges) - _FEW} more" if len(edges) > _FEW else ""
         verb = "dependency follows" if len(edges) == 1 else "dependencies follow"
         evidence: dict[str, JsonValue] = {"edges": [*edges[:_KEPT]]}
-        yield Finding(None, f"{len(edges)} {verb} from others: {shown}{more}", evidence=evidence)
+        yield CheckFinding(None, f"{len(edges)} {verb} from others: {shown}{more}", evidence=evidence)
 
 
 @check(
@@ -234,11 +236,11 @@ def redundant_dependencies(facts: Facts) -> Iterator[Finding]:
     finds="a composite with one subtask",
     remedy="put the subtask in its place, unless more are to come",
 )
-def single_subtask(facts: Facts) -> Iterator[Finding]:
+def single_subtask(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find composites that add a level and nothing else."""
     for node in facts.outline.nodes:
         if len(node.children) == 1:
-            yield Finding(
+            yield CheckFinding(
                 node.index, f"composite {node.path!r} has the single subtask {facts.path(node.children[0])!r}"
             )
 
@@ -249,7 +251,7 @@ def single_subtask(facts: Facts) -> Iterator[Finding]:
     finds="a leaf that neither waits for a task nor is waited for, in a plan where most are connected",
     remedy="check that a dependency was not forgotten",
 )
-def unconnected_leaf(facts: Facts) -> Iterator[Finding]:
+def unconnected_leaf(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find single leaves that stand apart; a plan of mostly independent leaves is meant to be one."""
     outline = facts.outline
     alone = [n for n in outline.nodes if n.parent < 0 and not n.children and not outline.before[n.index]]
@@ -261,4 +263,4 @@ def unconnected_leaf(facts: Facts) -> Iterator[Finding]:
     apart = [node for node in alone if node.index not in linked]
     if len(apart) * 4 <= len(outline.nodes):
         for node in apart:
-            yield Finding(node.index, f"task {node.path!r} waits for no task, and none waits for it")
+            yield CheckFinding(node.index, f"task {node.path!r} waits for no task, and none waits for it")

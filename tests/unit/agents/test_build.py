@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from genesis.agents import Equipment, InputProbe, LocalProbe, build_executor
+from genesis.agents import ExecutorContext, InputProbe, LocalProbe, build_executor
 from genesis.agents.brief import BriefExecutor
 from genesis.agents.command import CommandExecutor
 from genesis.agents.http import HttpExecutor
@@ -16,7 +16,7 @@ from genesis.routing import load_registry
 from genesis.settings import Settings
 
 AGENT = AgentProfile(name="x", secrets=("KEY", "GONE"))
-EQUIPMENT = Equipment(settings=Settings(), environment={"PATH": "/usr/bin:/bin"}, secrets={"KEY": "s"}.get)
+EQUIPMENT = ExecutorContext(settings=Settings(), environment={"PATH": "/usr/bin:/bin"}, secrets={"KEY": "s"}.get)
 
 
 def spec(kind, **fields):
@@ -50,14 +50,14 @@ def test_kind_that_is_not_here_is_refused_and_named(made):
 
 def test_kinds_from_above_are_made_by_their_maker():
     executor = BriefExecutor()
-    equipment = Equipment(makers={"deployment": lambda made: executor})
+    equipment = ExecutorContext(makers={"deployment": lambda made: executor})
     made = spec("deployment", name="a/b")
     assert build_executor(made, equipment) is executor
     assert problem(made, equipment) is None
 
 
 def test_equipment_has_no_secrets_unless_given():
-    assert Equipment().secrets("KEY") is None
+    assert ExecutorContext().secrets("KEY") is None
     assert LocalProbe(EQUIPMENT).secret_present("KEY")
     assert not LocalProbe(EQUIPMENT).secret_present("GONE")
 
@@ -106,7 +106,7 @@ def test_python_is_found_without_being_run(call, expected, tmp_path, monkeypatch
 
 
 def test_function_that_was_handed_in_is_not_looked_for():
-    equipment = Equipment(functions={"nowhere:f": len})
+    equipment = ExecutorContext(functions={"nowhere:f": len})
     assert problem(spec("python", call="nowhere:f"), equipment) is None
 
 

@@ -12,7 +12,7 @@ from genesis.agents.command import CommandExecutor
 from genesis.agents.contract import Work
 from genesis.errors import SecurityError, TaskError, TaskTimeoutError
 from genesis.model import AgentProfile
-from genesis.model import CommandExecutor as Spec
+from genesis.model import CommandSpec as Spec
 from genesis.testing.processes import is_running
 
 

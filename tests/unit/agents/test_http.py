@@ -14,7 +14,7 @@ from genesis.agents.contract import Work
 from genesis.agents.http import HttpExecutor, secrets_in
 from genesis.errors import BreakerOpenError, ServiceError, TaskError, TaskTimeoutError
 from genesis.model import AgentProfile
-from genesis.model import HttpExecutor as Spec
+from genesis.model import HttpSpec as Spec
 from genesis.resilience import Breaker, BreakerRules, RetryBudget
 from genesis.resilience.breakers import breakers_of
 from genesis.resilience.guards import host_guard

@@ -10,8 +10,7 @@ import pytest
 from genesis.agents.contract import Work
 from genesis.agents.llm import LlmExecutor, work_prompt
 from genesis.errors import ModelError, TaskError, TaskTimeoutError
-from genesis.model import AgentCost, AgentProfile
-from genesis.model import LlmExecutor as LlmSpec
+from genesis.model import AgentCost, AgentProfile, LlmSpec
 from genesis.settings import LlmSettings, Settings
 from genesis.testing.llm_server import FakeLlmServer, answers, cut_short, says, slow, status
 

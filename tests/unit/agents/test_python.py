@@ -18,7 +18,7 @@ from genesis.agents.contract import Result, Work
 from genesis.agents.python import PythonExecutor
 from genesis.errors import TaskError, TaskTimeoutError
 from genesis.model import AgentProfile
-from genesis.model import PythonExecutor as Spec
+from genesis.model import PythonSpec as Spec
 
 CONTEXT: contextvars.ContextVar[str] = contextvars.ContextVar("context", default="outside")
 

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from bench import schedule
-from genesis.schedule import Job
+from genesis.schedule import ScheduleJob
 
 _FORK = {
     "file": "fork",
@@ -32,7 +32,13 @@ def test_document_has_the_shape_that_tools_rely_on(data, monkeypatch, capsys):
 
 def test_graph_is_read_without_its_entry_and_exit(data):
     (graph,) = schedule.graphs(data)
-    assert graph.jobs == (Job(4.0), Job(2.0), Job(2.0), Job(3.0, (0,)), Job(1.0, (1, 2)))
+    assert graph.jobs == (
+        ScheduleJob(4.0),
+        ScheduleJob(2.0),
+        ScheduleJob(2.0),
+        ScheduleJob(3.0, (0,)),
+        ScheduleJob(1.0, (1, 2)),
+    )
 
 
 def test_chains_count_the_job_itself_and_its_longest_follower(data):
@@ -42,7 +48,7 @@ def test_chains_count_the_job_itself_and_its_longest_follower(data):
 
 def test_case_compares_both_rules_on_the_same_slots():
     given = ((2, ()), (3, ()), (4, (1,)), (4, ()), (1, (0,)), (4, (4,)))
-    graph = schedule.Graph("hard", tuple(Job(float(seconds), after) for seconds, after in given), {2: 9.0})
+    graph = schedule.Graph("hard", tuple(ScheduleJob(float(seconds), after) for seconds, after in given), {2: 9.0})
     found = schedule.case(graph, 2)
     assert (found.genesis, found.critical_path, found.listed) == (9.0, 11.0, 9.0)
     assert found.repeated

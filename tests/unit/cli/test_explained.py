@@ -6,7 +6,7 @@ import pytest
 
 from genesis.cli.explained import explanation_view
 from genesis.model import Attempt, Cause, Diagnostic
-from genesis.report.explain import Explanation, Root, Skipped
+from genesis.report.explain import Explanation, RootCause, Skipped
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -19,7 +19,7 @@ def tried(number, agent="worker", message="it broke"):
 
 def a_root(task="a", **more):
     known = {"agent": "worker", "code": "GEN-TASK", "category": "network", "message": "it broke", "attempts": 1}
-    return Root(task=task, mend="mend it", **known | more)
+    return RootCause(task=task, mend="mend it", **known | more)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import threading
 
 from genesis.cli.planning_progress import PlanningProgress
-from genesis.planning import Asking
+from genesis.planning import PlanningCall
 
 MODEL = "openai:gpt-test"
 
@@ -18,8 +18,8 @@ def test_no_model_is_no_line(a_console):
 def test_a_pipe_gets_a_sentence_at_the_start_and_more_later(a_console):
     out, text = a_console()
     with PlanningProgress(out, every_s=0.01) as progress:
-        progress.asking(Asking(MODEL, 1, 1))
-        progress.asking(Asking(MODEL, 3, 2))
+        progress.asking(PlanningCall(MODEL, 1, 1))
+        progress.asking(PlanningCall(MODEL, 3, 2))
         for _ in range(1000):
             if "call 3" in text():
                 break
@@ -33,7 +33,7 @@ def test_a_pipe_gets_a_sentence_at_the_start_and_more_later(a_console):
 def test_a_terminal_gets_one_line_that_goes_away(a_console):
     out, text = a_console(60, terminal=True)
     with PlanningProgress(out) as progress:
-        progress.asking(Asking(f"openai:{'x' * 100}", 1, 1))
+        progress.asking(PlanningCall(f"openai:{'x' * 100}", 1, 1))
     said = text()
     assert "Planning" in said
     assert "x" * 60 not in said

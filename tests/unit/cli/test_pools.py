@@ -9,7 +9,7 @@ from genesis.cli.app import main
 from genesis.errors import ServiceError
 from genesis.fleet import server
 from genesis.fleet.diff import SeenAutomation, SeenPool, SeenServer
-from genesis.server import Api
+from genesis.server import ApiEndpoint
 
 AGENTS = "agents:\n  - {name: qa_agent, task_types: [test], max_concurrency: 3}\n"
 
@@ -48,7 +48,9 @@ def listed(monkeypatch):
     monkeypatch.setattr(server, "change_server", found.change)
     monkeypatch.setattr("genesis.cli.pools.before_prefect", lambda: None)
     monkeypatch.setattr("genesis.flows.connection.connected", nullcontext)
-    monkeypatch.setattr("genesis.server.ensure_api", lambda _: Api("http://127.0.0.1:9/api", None, embedded=True))
+    monkeypatch.setattr(
+        "genesis.server.ensure_api", lambda _: ApiEndpoint("http://127.0.0.1:9/api", None, embedded=True)
+    )
     return found
 
 

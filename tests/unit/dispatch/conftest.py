@@ -30,11 +30,11 @@ def make(tmp_path, clock):
     """Make a session with its desk, its children and what a child needs."""
     from contextvars import copy_context
 
-    from genesis.dispatch.background_tasks import Errands
-    from genesis.dispatch.child import Child
+    from genesis.dispatch.background_tasks import BackgroundTasks
+    from genesis.dispatch.child import ChildFlowRun
     from genesis.dispatch.children import Children
-    from genesis.dispatch.pending_outcomes import Desk
-    from genesis.engine.run_context import Session
+    from genesis.dispatch.pending_outcomes import PendingOutcomes
+    from genesis.engine.run_context import RunContext
     from genesis.ledger import FolderStore, Ledger
     from genesis.ledger.program_state import ProgramState
     from genesis.settings import Settings
@@ -43,7 +43,7 @@ def make(tmp_path, clock):
         program = a_program(*(tasks or (a_task("a"),)), agents=agents or (an_agent("qa_agent"),))
         settings = Settings()
         settings = settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)})
-        session = Session(
+        session = RunContext(
             course=ProgramState(program),
             ledger=Ledger(FolderStore(tmp_path), "r1"),
             correlation_id="c1",
@@ -58,14 +58,14 @@ def make(tmp_path, clock):
         async def asked_whether_it_ran(_child):
             return ever_ran
 
-        desk, errands = Desk(session), Errands(copy_context())
+        desk, errands = PendingOutcomes(session), BackgroundTasks(copy_context())
         children = Children(
             session, desk, errands, again=again.append, moved=lambda: None, ever_ran=asked_whether_it_ran, clock=clock
         )
 
         def child(*paths, **more):
             leaves = tuple(leaf for leaf in program.leaves if not paths or leaf.path in paths)
-            return Child(uuid4(), "agent-qa", leaves, 1, clock.now, state_at=clock.now, **more)
+            return ChildFlowRun(uuid4(), "agent-qa", leaves, 1, clock.now, state_at=clock.now, **more)
 
         return SimpleNamespace(
             session=session, program=program, desk=desk, children=children, again=again, child=child, errands=errands

@@ -1,14 +1,14 @@
 import asyncio
 from contextvars import ContextVar, copy_context
 
-from genesis.dispatch.background_tasks import Errands
+from genesis.dispatch.background_tasks import BackgroundTasks
 
 WHERE = ContextVar("where", default="outside")
 
 
 async def test_errands_run_in_the_given_context():
     WHERE.set("inside")
-    errands, seen = Errands(copy_context()), []
+    errands, seen = BackgroundTasks(copy_context()), []
     WHERE.set("outside")
 
     async def look():
@@ -20,7 +20,7 @@ async def test_errands_run_in_the_given_context():
 
 
 async def test_a_fault_is_told_and_logged(caplog):
-    errands, told = Errands(copy_context()), []
+    errands, told = BackgroundTasks(copy_context()), []
 
     async def broken():
         raise ValueError("no")
@@ -36,7 +36,7 @@ async def test_a_fault_is_told_and_logged(caplog):
 
 async def test_a_loop_goes_on_after_a_fault_and_ends_with_the_place(monkeypatch, caplog):
     monkeypatch.setattr("genesis.dispatch.background_tasks._AGAIN_S", 0.001)
-    errands, rounds = Errands(copy_context()), []
+    errands, rounds = BackgroundTasks(copy_context()), []
 
     async def loop():
         rounds.append(1)
@@ -54,7 +54,7 @@ async def test_a_loop_goes_on_after_a_fault_and_ends_with_the_place(monkeypatch,
 async def test_an_expected_fault_is_told_and_not_logged(caplog):
     from genesis.errors import ServiceError
 
-    errands, told = Errands(copy_context()), []
+    errands, told = BackgroundTasks(copy_context()), []
 
     async def refused():
         raise ServiceError("no")
@@ -69,7 +69,7 @@ async def test_an_expected_fault_is_told_and_not_logged(caplog):
 
 
 async def test_an_errand_that_never_began_ends_without_a_word(recwarn):
-    errands = Errands(copy_context())
+    errands = BackgroundTasks(copy_context())
     errands.run(asyncio.sleep(0), None)
     await errands.close()
     assert errands._tasks == set()

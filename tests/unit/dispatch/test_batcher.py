@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from genesis.dispatch.batcher import Outbox
-from genesis.dispatch.poll_interval import Pace
+from genesis.dispatch.batcher import Batcher
+from genesis.dispatch.poll_interval import DurationEstimator
 from genesis.settings import PoolSettings
 from genesis.testing.plans import a_program, a_task, an_agent
 
@@ -45,10 +45,10 @@ def box():
             (sent if lane is None else given).append([leaf.index for leaf in leaves])
             lanes.waiting = [each for each in lanes.waiting if each is not lane]
 
-        outbox = Outbox(
+        outbox = Batcher(
             program,
             PoolSettings(**how),
-            Pace(),
+            DurationEstimator(),
             final=frozenset(),
             free=lambda index: index not in alone,
             waiting=lambda: late,

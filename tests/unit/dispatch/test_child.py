@@ -4,7 +4,7 @@ import pytest
 from prefect.client.schemas.objects import StateType
 
 from genesis.dispatch.child import (
-    Child,
+    ChildFlowRun,
     allowance_s,
     batch_name,
     idempotency_key,
@@ -56,7 +56,7 @@ def test_a_leaf_may_take_all_its_attempts_and_the_pauses_between():
 
 
 def test_a_child_is_at_its_first_leaf_without_a_record():
-    child = Child(uuid4(), "agent-qa", LEAVES, 1, 0.0)
+    child = ChildFlowRun(uuid4(), "agent-qa", LEAVES, 1, 0.0)
     assert child.current is LEAVES[0]
     child.done.add(0)
     assert child.current is LEAVES[1]
@@ -67,7 +67,7 @@ def test_a_child_is_at_its_first_leaf_without_a_record():
 
 
 def test_news_of_a_child_moves_its_times_and_forgets_a_claim_that_is_over():
-    child = Child(uuid4(), "agent-qa", LEAVES, 1, 0.0)
+    child = ChildFlowRun(uuid4(), "agent-qa", LEAVES, 1, 0.0)
     child.heard(5.0, StateType.PENDING)
     child.claimed_by = "w"
     child.heard(6.0, StateType.RUNNING)

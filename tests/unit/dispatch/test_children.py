@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 from prefect.client.schemas.objects import StateType
 
-from genesis.dispatch.retry_decision import End
+from genesis.dispatch.retry_decision import ChildEnd
 from genesis.errors import ServiceError
 from genesis.model import Outcome
 from genesis.prefect_api.claims import lost_message
@@ -110,7 +110,7 @@ async def test_a_crash_dispatches_again_and_a_late_record_is_not_taken(make):
     await recorded(run, leaf, child)
     run.children.leaf_ended(child.id, "a")
     await run.children.collect(child)
-    await run.children.finish(child, End(COMPLETED))
+    await run.children.finish(child, ChildEnd(COMPLETED))
     assert not waiting.done()
 
 
@@ -120,7 +120,7 @@ async def test_a_record_that_was_written_before_the_crash_counts(make):
     waiting = run.desk.ask(leaf)
     run.children.add(child)
     await recorded(run, leaf, child)
-    await run.children.finish(child, End(CRASHED, lost=True))
+    await run.children.finish(child, ChildEnd(CRASHED, lost=True))
     assert (await waiting).state == "completed"
     assert run.again == []
 
@@ -133,7 +133,7 @@ async def test_a_leaf_that_kills_its_process_again_and_again_fails(make):
     for _ in range(3):
         child = run.child(began_at=0.0)
         run.children.add(child)
-        await run.children.finish(child, End(CRASHED, "killed"))
+        await run.children.finish(child, ChildEnd(CRASHED, "killed"))
     outcome = await waiting
     assert outcome.error.code == "GEN-DISPATCH-CRASHED"
     assert run.again == [bad, other, bad, other, other]
@@ -146,7 +146,7 @@ async def test_side_effects_of_a_child_that_never_began_are_done_again(make):
     leaf, child = run.program.leaves[0], run.child()
     run.desk.ask(leaf)
     run.children.add(child)
-    await run.children.finish(child, End(CRASHED, "no image"))
+    await run.children.finish(child, ChildEnd(CRASHED, "no image"))
     assert run.again == [leaf]
 
 
@@ -166,7 +166,7 @@ async def test_side_effects_of_a_child_that_ran_fail(make):
     leaf, child = run.program.leaves[0], run.child()
     waiting = run.desk.ask(leaf)
     run.children.add(child)
-    await run.children.finish(child, End(CRASHED, "killed"))
+    await run.children.finish(child, ChildEnd(CRASHED, "killed"))
     assert (await waiting).error.code == "GEN-DISPATCH-MAYBE-DONE"
 
 
@@ -174,7 +174,7 @@ async def test_the_end_of_a_crashed_leaf_nobody_asked_for_yet_is_kept(make):
     run = make(a_task("a", side_effects=True))
     leaf, child = run.program.leaves[0], run.child()
     run.children.add(child)
-    await run.children.finish(child, End(CRASHED, "killed"))
+    await run.children.finish(child, ChildEnd(CRASHED, "killed"))
     assert run.desk.has(leaf.index)
 
 
@@ -185,7 +185,7 @@ async def test_a_leaf_that_was_left_out_and_not_asked_for_is_free_again(make):
     waiting = run.desk.ask(first)
     run.children.add(child)
     await recorded(run, first, child, "failed")
-    await run.children.finish(child, End(StateType.FAILED))
+    await run.children.finish(child, ChildEnd(StateType.FAILED))
     assert (await waiting).state == "failed"
     assert second.index not in run.children.taken
     assert not run.desk.has(second.index)
@@ -196,7 +196,7 @@ async def test_an_end_without_a_record_fails(make):
     waiting = run.desk.ask(run.program.leaves[0])
     child = run.child()
     run.children.add(child)
-    await run.children.finish(child, End(COMPLETED, "done"))
+    await run.children.finish(child, ChildEnd(COMPLETED, "done"))
     assert (await waiting).error.code == "GEN-DISPATCH-NO-RECORD"
 
 
@@ -206,7 +206,7 @@ async def test_a_record_that_shows_late_is_waited_for(make, monkeypatch):
     leaf, child = run.program.leaves[0], run.child()
     waiting = run.desk.ask(leaf)
     run.children.add(child)
-    ending = asyncio.create_task(run.children.finish(child, End(COMPLETED)))
+    ending = asyncio.create_task(run.children.finish(child, ChildEnd(COMPLETED)))
     await asyncio.sleep(0.03)
     await recorded(run, leaf, child)
     assert (await waiting).state == "completed"
@@ -222,7 +222,7 @@ async def test_failures_of_an_earlier_execution_do_not_count_and_its_successes_d
     run.children.add(child)
     await recorded(run, good, child)
     await recorded(run, bad, child, "failed")
-    await run.children.finish(child, End(StateType.FAILED, stale=True))
+    await run.children.finish(child, ChildEnd(StateType.FAILED, stale=True))
     assert (await waiting).state == "completed"
     assert run.again == [bad]
 
@@ -243,7 +243,7 @@ async def test_a_cancelled_child_cancels_its_leaves(make):
     child = run.child()
     waiting = run.desk.ask(first)
     run.children.add(child)
-    await run.children.finish(child, End(StateType.CANCELLED))
+    await run.children.finish(child, ChildEnd(StateType.CANCELLED))
     assert (await waiting).state == "cancelled"
     assert run.desk.has(second.index)
 
@@ -265,7 +265,7 @@ async def test_a_storage_that_fails_for_a_while_is_asked_again(make, monkeypatch
     monkeypatch.setattr(run.session.ledger, "attempt", flaky)
     await run.children.collect(child)
     assert not waiting.done()
-    await run.children.finish(child, End(COMPLETED))
+    await run.children.finish(child, ChildEnd(COMPLETED))
     assert (await waiting).state == "completed"
 
 

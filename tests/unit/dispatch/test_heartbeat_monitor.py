@@ -6,7 +6,7 @@ import pytest
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 
-from genesis.dispatch.heartbeat_monitor import Losses
+from genesis.dispatch.heartbeat_monitor import HeartbeatMonitor
 from genesis.prefect_api.client import ApiUnavailable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,7 +22,7 @@ def worker(name, beat):
 
 @pytest.fixture
 def losses(line):
-    return Losses(line, lost_after_s=20, longest_gap_s=8)
+    return HeartbeatMonitor(line, lost_after_s=20, longest_gap_s=8)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from prefect.client.schemas.objects import StateType
 
 from genesis.dispatch.lanes import Lanes
-from genesis.dispatch.retry_decision import End
+from genesis.dispatch.retry_decision import ChildEnd
 from genesis.ledger import LaneOrder, LaneState
 from genesis.model import Outcome
 from genesis.model.run import utc_now
@@ -119,7 +119,7 @@ async def test_what_an_order_had_is_done_again_when_its_child_had_ended_before(r
     await run.give(1)
     waiting = run.desk.ask(run.program.leaves[1])
     await run.session.ledger.answer(str(run.one.id), LaneState(orders=0, open=False))
-    await run.children.finish(run.one, End(StateType.COMPLETED))
+    await run.children.finish(run.one, ChildEnd(StateType.COMPLETED))
     assert run.again == [run.program.leaves[1]]
     assert not waiting.done()
 
@@ -131,7 +131,7 @@ async def test_what_an_order_had_that_was_taken_is_not_done_again_for_a_child_th
     await run.give(1)
     waiting = run.desk.ask(run.program.leaves[1])
     await run.session.ledger.answer(str(run.one.id), answer)
-    await run.children.finish(run.one, End(StateType.COMPLETED))
+    await run.children.finish(run.one, ChildEnd(StateType.COMPLETED))
     assert (await waiting).error.code == "GEN-DISPATCH-NO-RECORD"
     assert run.again == []
 
@@ -142,7 +142,7 @@ async def test_a_crash_in_an_order_does_again_what_has_no_record_and_nothing_els
     await run.ends(1)
     waiting = [run.desk.ask(leaf) for leaf in run.program.leaves[1:3]]
     await run.desk.take_early(run.program.leaves[1])
-    await run.children.finish(run.one, End(StateType.CRASHED, "killed"))
+    await run.children.finish(run.one, ChildEnd(StateType.CRASHED, "killed"))
     assert run.again == [run.program.leaves[2]]
     assert (await waiting[0]).state == "completed"
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from genesis.dispatch.poll_interval import Pace
+from genesis.dispatch.poll_interval import DurationEstimator
 from genesis.model import Outcome
 from genesis.testing.plans import a_program, a_task
 
@@ -18,11 +18,11 @@ def took(seconds):
 
 
 def test_an_estimate_is_believed_while_nothing_is_known():
-    assert Pace().expected_s(leaf(7)) == 7
+    assert DurationEstimator().expected_s(leaf(7)) == 7
 
 
 def test_estimates_are_scaled_by_what_the_slowest_of_the_last_took():
-    pace = Pace()
+    pace = DurationEstimator()
     pace.learn(leaf(100), took(1))
     pace.learn(leaf(100), took(2))
     assert pace.expected_s(leaf(10)) == pytest.approx(0.2)
@@ -30,7 +30,7 @@ def test_estimates_are_scaled_by_what_the_slowest_of_the_last_took():
 
 
 def test_old_experience_is_forgotten():
-    pace = Pace()
+    pace = DurationEstimator()
     pace.learn(leaf(1), took(50))
     for _ in range(8):
         pace.learn(leaf(1), took(0.01))
@@ -38,7 +38,7 @@ def test_old_experience_is_forgotten():
 
 
 def test_a_leaf_without_times_teaches_nothing_and_an_estimate_of_nothing_does_not_divide():
-    pace = Pace()
+    pace = DurationEstimator()
     pace.learn(leaf(1), Outcome(id="a", agent="w"))
     assert pace.expected_s(leaf(1)) == 1
     pace.learn(leaf(0), took(2))

@@ -6,7 +6,7 @@ import pytest
 from prefect.client.schemas.objects import WorkerStatus
 from prefect.exceptions import ObjectNotFound
 
-from genesis.dispatch.pools import Pools
+from genesis.dispatch.pools import AgentPools
 from genesis.prefect_api.client import ApiUnavailable
 
 ID = UUID(int=1)
@@ -22,7 +22,7 @@ def pools(line, said, api):
     pool(api)
     queue(api, paused=False)
     api.answers("read_workers_for_work_pool", [SimpleNamespace(status=WorkerStatus.ONLINE)])
-    return Pools(line, said.append)
+    return AgentPools(line, said.append)
 
 
 def pool(api, **more):

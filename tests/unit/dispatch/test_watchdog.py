@@ -6,7 +6,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Completed, Crashed
 
-from genesis.dispatch.watchdog import Oversight, close_child, stop_child
+from genesis.dispatch.watchdog import Watchdog, close_child, stop_child
 from genesis.model import Outcome
 from genesis.prefect_api.client import ApiUnavailable
 from genesis.testing.plans import a_task
@@ -41,7 +41,7 @@ def over(make, line, api):
         child = run.child()
         run.children.add(child)
         waiting = [run.desk.ask(leaf) for leaf in run.program.leaves]
-        oversight = Oversight(line, troubles, run.children, run.session)
+        oversight = Watchdog(line, troubles, run.children, run.session)
         return SimpleNamespace(
             run=run, child=child, waiting=waiting, tick=oversight.tick, troubles=troubles, it=oversight
         )

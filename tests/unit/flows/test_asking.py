@@ -1,7 +1,7 @@
 import pytest
 
 from genesis.errors import DocumentError, UsageError
-from genesis.flows.asking import Asked
+from genesis.flows.asking import RunRequest
 from genesis.settings import Settings
 
 AGENTS = "agents:\n  - {name: worker, task_types: [generic, work]}\n"
@@ -9,9 +9,9 @@ PLAN = {"version": 1, "request": "do it", "tasks": [{"id": "a", "type": "work", 
 TEXT = "version: 1\nrequest: do it\ntasks:\n  - {id: a, type: work, description: work on a}\n"
 
 
-def asked(**given) -> Asked:
+def asked(**given) -> RunRequest:
     fields = {"request": None, "plan": None, "vars": {}, "llm": None, "budget": None, "slots": None}
-    return Asked(**{**fields, "correlation_id": None, **given})
+    return RunRequest(**{**fields, "correlation_id": None, **given})
 
 
 @pytest.fixture

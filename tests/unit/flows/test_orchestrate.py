@@ -2,7 +2,7 @@
 
 import pytest
 
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.flows.orchestrate import _name, _tags
 from genesis.ledger import FolderStore, Ledger
 from genesis.ledger.program_state import ProgramState
@@ -22,7 +22,7 @@ from genesis.testing import a_program, a_task
 def test_a_rehearsal_and_a_tenant_are_told_by_a_tag(rehearse, tenant, tags, name, tmp_path):
     program = a_program(a_task("a"), request="Do\nit")
     ledger = Ledger(FolderStore(tmp_path), "r-1")
-    session = Session(
+    session = RunContext(
         ProgramState(program),
         ledger,
         "c-1",

@@ -8,7 +8,7 @@ import pytest
 
 from genesis.errors import UsageError
 from genesis.ledger import Ledger
-from genesis.ledger.catalogue import Choice, choose, find, logs_of, one_of
+from genesis.ledger.catalogue import RunFilter, choose, find, logs_of, one_of
 from genesis.ledger.history import run_lock
 from genesis.model import Run
 from genesis.settings import LogSettings
@@ -28,15 +28,15 @@ def ago(hours):
 @pytest.mark.parametrize(
     ("choice", "wanted"),
     [
-        (Choice(), "cba"),
-        (Choice(states=("failed",)), "b"),
-        (Choice(states=("failed", "completed")), "cba"),
-        (Choice(since=ago(4)), "cb"),
-        (Choice(request="portal"), "ca"),
-        (Choice(agent="qa_agent"), "a"),
-        (Choice(agent="spare"), ""),
-        (Choice(correlation="c-2"), "cb"),
-        (Choice(correlation="c-2", states=("completed",), request="the"), "c"),
+        (RunFilter(), "cba"),
+        (RunFilter(states=("failed",)), "b"),
+        (RunFilter(states=("failed", "completed")), "cba"),
+        (RunFilter(since=ago(4)), "cb"),
+        (RunFilter(request="portal"), "ca"),
+        (RunFilter(agent="qa_agent"), "a"),
+        (RunFilter(agent="spare"), ""),
+        (RunFilter(correlation="c-2"), "cb"),
+        (RunFilter(correlation="c-2", states=("completed",), request="the"), "c"),
     ],
 )
 @pytest.mark.usefixtures("three")
@@ -47,26 +47,26 @@ async def test_runs_are_chosen_newest_first(choice, wanted):
 
 @pytest.mark.usefixtures("three")
 async def test_the_limit_counts_what_was_chosen():
-    found = await choose(Choice(correlation="c-2"), 1)
+    found = await choose(RunFilter(correlation="c-2"), 1)
     assert [listed.run_id[-1] for listed in found] == ["c"]
 
 
 @pytest.mark.usefixtures("three")
 async def test_a_run_says_its_request_and_how_far_it_came():
-    (listed,) = await choose(Choice(states=("failed",)))
+    (listed,) = await choose(RunFilter(states=("failed",)))
     assert (listed.request, listed.tasks_done, listed.tasks_total) == ("Release it", 1, 2)
 
 
 async def test_what_a_running_run_has_done_is_read_from_its_records(keep, settings):
     ledger = await keep("20260104-000000-dddddd", state="running")
     with run_lock(Ledger(ledger.store, ledger.run_id), settings):
-        (listed,) = await choose(Choice(states=("running", "failed")))
+        (listed,) = await choose(RunFilter(states=("running", "failed")))
     assert (listed.tasks_done, listed.tasks_total) == (1, 2)
 
 
 async def test_a_run_that_never_got_a_state_is_listed(keep):
     await keep("20260104-000000-dddddd", state=None)
-    (listed,) = await choose(Choice())
+    (listed,) = await choose(RunFilter())
     assert (listed.state, listed.document["error"]["code"]) == ("failed", "GEN-RUN-INTERRUPTED")
     assert (listed.tasks_done, listed.tasks_total) == (0, 2)
 
@@ -77,7 +77,7 @@ async def test_a_damaged_header_hides_no_state_and_breaks_no_list(keep, damage):
     (whole.folder / "run.json").write_text(damage)
     saved = await keep("20260105-000000-eeeeee")
     (saved.folder / "run.json").write_text(damage)
-    assert [listed.run_id for listed in await choose(Choice())] == ["20260105-000000-eeeeee"]
+    assert [listed.run_id for listed in await choose(RunFilter())] == ["20260105-000000-eeeeee"]
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ async def test_a_damaged_header_hides_no_state_and_breaks_no_list(keep, damage):
 async def test_a_damaged_state_is_that_of_a_run_that_has_none(keep, damage):
     ledger = await keep("20260104-000000-dddddd")
     (ledger.folder / "state.json").write_text(damage)
-    (listed,) = await choose(Choice())
+    (listed,) = await choose(RunFilter())
     assert (listed.run_id, listed.state, listed.tasks_total) == ("20260104-000000-dddddd", "failed", 2)
 
 
 async def test_the_document_of_a_run_is_that_of_its_model(keep):
     for state in ("completed", "failed", "running", None):
         ledger = await keep("20260104-000000-dddddd", state=state)
-        (listed,) = await choose(Choice())
+        (listed,) = await choose(RunFilter())
         run = Run.model_validate(listed.document)
         assert run.model_dump(mode="json", exclude={"tasks"}) == dict(listed.document)
         assert (run.state, run.started_at, run.duration_s) == (listed.state, listed.started_at, listed.duration_s)

@@ -16,7 +16,7 @@ from genesis.llm import open_model
 from genesis.settings import LlmSettings
 from genesis.testing.llm_server import (
     FakeLlmServer,
-    Step,
+    ServerStep,
     answers,
     cut_short,
     echo,
@@ -44,7 +44,7 @@ def ask(server: FakeLlmServer, **changes):
     return asyncio.run(model.ask("Which colour?", schema=Colour, system="Answer."))
 
 
-def failure(*script: Step, **changes) -> tuple[ModelError, FakeLlmServer]:
+def failure(*script: ServerStep, **changes) -> tuple[ModelError, FakeLlmServer]:
     with FakeLlmServer(script) as server, pytest.raises(ModelError) as caught:
         ask(server, **changes)
     return caught.value, server
@@ -122,10 +122,10 @@ def test_anthropic_cut_answer_is_an_error():
     ("step", "code", "words"),
     [
         (html(), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
-        (Step(raw="<html><body>gate</body></html>"), "GEN-MODEL-NOT-API", "HTML page"),
-        (Step(raw='{"unexpected": true}'), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
-        (Step(raw='{"choices": ['), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
-        (Step(raw=""), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
+        (ServerStep(raw="<html><body>gate</body></html>"), "GEN-MODEL-NOT-API", "HTML page"),
+        (ServerStep(raw='{"unexpected": true}'), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
+        (ServerStep(raw='{"choices": ['), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
+        (ServerStep(raw=""), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
         (truncated(), "GEN-MODEL-ANSWER", "not valid JSON"),
         (says(""), "GEN-MODEL-ANSWER", "it is empty"),
         (says("<html><p>hi</p></html>"), "GEN-MODEL-ANSWER", "it is HTML"),
@@ -135,7 +135,7 @@ def test_anthropic_cut_answer_is_an_error():
         (answers([1]), "GEN-MODEL-ANSWER", "at the whole"),
         (answers({"name": "red", "shades": ["a"] * 1000}), "GEN-MODEL-ANSWER", "at shades"),
         (cut_short(), "GEN-MODEL-LENGTH", "cut short at 900 tokens"),
-        (Step('{"name": "red"}', finish="content_filter"), "GEN-MODEL-ANSWER", "filtered"),
+        (ServerStep('{"name": "red"}', finish="content_filter"), "GEN-MODEL-ANSWER", "filtered"),
         (status(400, "bad schema"), "GEN-MODEL-REJECTED", "bad schema"),
         (status(401), "GEN-MODEL-AUTH", "refused the key"),
         (status(403), "GEN-MODEL-AUTH", "refused the key"),
@@ -146,7 +146,11 @@ def test_anthropic_cut_answer_is_an_error():
         (status(429, "slow down"), "GEN-MODEL-RATE-LIMIT", "slow down"),
         (status(500), "GEN-MODEL-SERVER", "failed on its own side"),
         (status(503), "GEN-MODEL-SERVER", "failed on its own side"),
-        (Step(raw="<html>bad gateway</html>", status=502, content_type="text/html"), "GEN-MODEL-SERVER", "own side"),
+        (
+            ServerStep(raw="<html>bad gateway</html>", status=502, content_type="text/html"),
+            "GEN-MODEL-SERVER",
+            "own side",
+        ),
     ],
 )
 def test_failure_is_named(step, code, words):
@@ -218,7 +222,7 @@ def test_pause_that_the_service_asks_for_is_in_the_error():
 
 
 def test_huge_response_is_cut_off():
-    error, _ = failure(Step(raw=" " * 9_000_000))
+    error, _ = failure(ServerStep(raw=" " * 9_000_000))
     assert error.code == "GEN-MODEL-NOT-API"
     assert "8,000,000 bytes" in error.message
 

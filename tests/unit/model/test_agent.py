@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from genesis.model import AgentCost, AgentProfile, Condition, LlmExecutor, Registry
+from genesis.model import AgentCost, AgentProfile, Condition, LlmSpec, Registry
 from genesis.model.agent import OneOf
 
 _EXAMPLE = """
@@ -60,7 +60,7 @@ def test_the_pool_follows_the_name(name: str, pool: str):
 def test_what_runs_a_task_is_its_types_own_then_the_agents_then_the_model_then_a_person():
     agent = _agent(executors={"test": {"kind": "rehearsal"}})
     assert agent.executor_for("test", model="m").kind == "rehearsal"
-    assert agent.executor_for("other", model="openai:x") == LlmExecutor(kind="llm", model="openai:x")
+    assert agent.executor_for("other", model="openai:x") == LlmSpec(kind="llm", model="openai:x")
     assert agent.executor_for("other").kind == "brief"
     assert _agent(executor={"kind": "a2a", "url": "https://x"}).executor_for("other", model="m").kind == "a2a"
 

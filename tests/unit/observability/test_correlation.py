@@ -5,7 +5,16 @@ import sys
 
 import pytest
 
-from genesis.observability.correlation import Origin, bound, carried, current, environment, facts, new_id, origin_of
+from genesis.observability.correlation import (
+    RequestOrigin,
+    bound,
+    carried,
+    current,
+    environment,
+    facts,
+    new_id,
+    origin_of,
+)
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -35,10 +44,12 @@ def test_what_is_carried_arrives_as_it_was():
     with bound(correlation_id="Prüfung, 7;x", run_id="r", traceparent=PARENT):
         headers = carried()
         assert all(value.isascii() for value in headers.values())
-        assert origin_of(headers) == Origin("Prüfung, 7;x", PARENT)
-        assert origin_of({name.upper(): value for name, value in headers.items()}) == Origin("Prüfung, 7;x", PARENT)
-        assert origin_of(environment()) == Origin("Prüfung, 7;x", PARENT)
-        assert origin_of({"baggage": headers["baggage"]}) == Origin("Prüfung, 7;x")
+        assert origin_of(headers) == RequestOrigin("Prüfung, 7;x", PARENT)
+        assert origin_of({name.upper(): value for name, value in headers.items()}) == RequestOrigin(
+            "Prüfung, 7;x", PARENT
+        )
+        assert origin_of(environment()) == RequestOrigin("Prüfung, 7;x", PARENT)
+        assert origin_of({"baggage": headers["baggage"]}) == RequestOrigin("Prüfung, 7;x")
         assert facts()["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -58,7 +69,7 @@ def test_what_is_carried_arrives_as_it_was():
     ],
 )
 def test_what_is_malformed_counts_as_none(carrier):
-    assert origin_of(carrier) == Origin()
+    assert origin_of(carrier) == RequestOrigin()
 
 
 def test_ids_are_new_each_time():

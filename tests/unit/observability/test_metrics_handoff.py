@@ -4,7 +4,7 @@ import sys
 
 from genesis.observability.instruments import STAGE_SECONDS, TASKS, TASKS_RUNNING
 from genesis.observability.metrics import Metrics
-from genesis.observability.metrics_handoff import HandedOn, hand_on
+from genesis.observability.metrics_handoff import MetricsHandoff, hand_on
 
 PROGRAM = """
 import sys
@@ -29,7 +29,7 @@ def counted(**tasks):
 
 
 def shown(home, metrics=None):
-    page = HandedOn(home)
+    page = MetricsHandoff(home)
     try:
         return page.added_to(metrics or Metrics())
     finally:
@@ -53,7 +53,7 @@ def test_processes_that_end_at_the_same_time_lose_nothing(tmp_path):
 
 def test_one_process_shows_it_and_the_next_one_when_it_is_gone(tmp_path):
     hand_on(counted(a=3).handed_over(), tmp_path)
-    first, second = HandedOn(tmp_path), HandedOn(tmp_path)
+    first, second = MetricsHandoff(tmp_path), MetricsHandoff(tmp_path)
     assert first.added_to(Metrics()).value(TASKS, "a", "completed") == 3
     assert second.added_to(Metrics()).value(TASKS, "a", "completed") == 0
     first.close()

@@ -7,7 +7,14 @@ from genesis.errors import GenesisError, ModelError, PlanningError, SecurityErro
 from genesis.model import Plan, Task
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
-from genesis.planning import HeuristicPlanner, MinimalPlanner, PlanningContext, Unusable, load_playbooks, make_plan
+from genesis.planning import (
+    HeuristicPlanner,
+    MinimalPlanner,
+    PlanningContext,
+    UnavailablePlanner,
+    load_playbooks,
+    make_plan,
+)
 from genesis.settings import Limits
 
 
@@ -80,7 +87,7 @@ def test_a_level_that_gives_no_plan_at_all_gives_way():
 
 def test_a_level_that_could_not_be_made_gives_way():
     made = make_plan(
-        "do it", planners=[Unusable("heuristic", ImportError("no such part")), Scripted("minimal", good())]
+        "do it", planners=[UnavailablePlanner("heuristic", ImportError("no such part")), Scripted("minimal", good())]
     )
     assert made.planner_note == "heuristic: it failed by itself (ImportError: no such part)"
 

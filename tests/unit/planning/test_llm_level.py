@@ -18,7 +18,7 @@ from genesis.settings import Limits, LlmSettings
 from genesis.structure import dataflow, junctions, outline
 from genesis.testing.llm_server import (
     FakeLlmServer,
-    Step,
+    ServerStep,
     answers,
     cut_short,
     cycle,
@@ -42,7 +42,7 @@ def item(name: str, *after: str, **more) -> dict:
     return {"id": name, "description": f"Do the {name} work", "depends_on": list(after), **more}
 
 
-def tasks(*items: dict) -> Step:
+def tasks(*items: dict) -> ServerStep:
     return answers({"tasks": list(items)})
 
 
@@ -338,7 +338,7 @@ def test_refused_connection_ends_this_level():
     assert caught.value.code == "GEN-MODEL-UNREACHABLE"
 
 
-def splitting(body: dict) -> Step:
+def splitting(body: dict) -> ServerStep:
     """Answer the top with two composites; split each task into a composite and a plain one, for ever."""
     prompt = body["messages"][-1]["content"]
     if "One task of the plan" not in prompt:
@@ -400,7 +400,7 @@ def test_budget_without_room_for_one_call_makes_none(changes):
 
 
 def test_budget_counts_by_estimate_where_the_service_does_not_count():
-    silent = Step(text=GOOD.text, tokens=(0, 0))
+    silent = ServerStep(text=GOOD.text, tokens=(0, 0))
     with FakeLlmServer([silent]) as server:
         note = plan(server).planner_note
     assert "0 tokens" not in note
@@ -416,7 +416,7 @@ def test_leaves_are_bounded_before_splitting(leaves):
 
 
 def test_task_that_cannot_be_split_stays_whole():
-    def step(body: dict) -> Step:
+    def step(body: dict) -> ServerStep:
         if "One task of the plan" not in body["messages"][-1]["content"]:
             return tasks(item("a", composite=True), item("b", composite=True))
         return tasks(item("a"), item("a"))
@@ -428,7 +428,7 @@ def test_task_that_cannot_be_split_stays_whole():
 
 
 def test_service_that_breaks_while_splitting_is_not_asked_on():
-    def step(body: dict) -> Step:
+    def step(body: dict) -> ServerStep:
         if "One task of the plan" not in body["messages"][-1]["content"]:
             return tasks(*(item(f"t{number}", composite=True) for number in range(8)))
         return status(401)
@@ -440,7 +440,7 @@ def test_service_that_breaks_while_splitting_is_not_asked_on():
 
 
 def test_useless_split_leaves_the_others_alone():
-    def step(body: dict) -> Step:
+    def step(body: dict) -> ServerStep:
         prompt = body["messages"][-1]["content"]
         if "One task of the plan" not in prompt:
             return tasks(item("a", composite=True), item("b", "a", composite=True))

@@ -8,7 +8,7 @@ from genesis.planning import HeuristicPlanner, MinimalPlanner, PlanningContext, 
 from genesis.planning.llm_level import LlmPlanner
 from genesis.planning.llm_refine import basis_of
 from genesis.routing import load_registry
-from genesis.testing.llm_server import FakeLlmServer, Step, answers, says, status
+from genesis.testing.llm_server import FakeLlmServer, ServerStep, answers, says, status
 
 AUDIT = "Audit the repository at ."
 REGISTRY = load_registry()
@@ -24,7 +24,7 @@ def item(name, *after, **more):
     return {"id": name, "description": f"Do the {name} work of it", "depends_on": list(after), **more}
 
 
-def planned(step: Step, request=AUDIT, context=CONTEXT):
+def planned(step: ServerStep, request=AUDIT, context=CONTEXT):
     with FakeLlmServer([step]) as server:
         settings = server.settings()
         model = LlmPlanner(open_model(settings), settings, agents=REGISTRY.agents, playbooks=PLAYBOOKS)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from genesis.errors import PlanningError
 from genesis.model import Plan
 from genesis.planning.step_tasks import step_tasks
-from genesis.planning.steps import Step, spelled_steps
+from genesis.planning.steps import RequestStep, spelled_steps
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
 from genesis.structure import outline
@@ -172,7 +172,9 @@ def test_nested_list_becomes_subtasks():
 
 
 def test_nested_list_below_the_depth_becomes_words():
-    [task, _] = step_tasks([Step("top", children=[Step("a"), Step("b")]), Step("other")], depth=1)
+    [task, _] = step_tasks(
+        [RequestStep("top", children=[RequestStep("a"), RequestStep("b")]), RequestStep("other")], depth=1
+    )
     assert task.subtasks == ()
     assert task.description == "top; a; b"
 
@@ -189,7 +191,7 @@ def test_more_steps_than_fan_out_are_grouped_and_keep_their_order():
 
 
 def test_groups_within_groups_hold_thousands_of_steps():
-    steps = [Step(f"s {index}", [index - 1] if index else []) for index in range(900)]
+    steps = [RequestStep(f"s {index}", [index - 1] if index else []) for index in range(900)]
     plan = Plan(request="-", tasks=step_tasks(steps, fan_out=10))
     assert structural_problems(plan, Limits(fan_out=10)) == []
 
@@ -197,7 +199,7 @@ def test_groups_within_groups_hold_thousands_of_steps():
 @pytest.mark.parametrize(("fan_out", "depth"), [(2, 3), (1, 5)])
 def test_more_steps_than_fit_are_an_error(fan_out, depth):
     with pytest.raises(PlanningError, match="9 steps"):
-        step_tasks([Step(f"s{index}") for index in range(9)], fan_out=fan_out, depth=depth)
+        step_tasks([RequestStep(f"s{index}") for index in range(9)], fan_out=fan_out, depth=depth)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import pytest
 
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
-from genesis.resilience.degradation import StepDown, described, heard, step_down
+from genesis.resilience.degradation import Degradation, described, heard, step_down
 
 
 def test_steps_are_counted_by_layer_from_and_to_and_not_by_reason():
     before = Counter(metrics_of_process().values(STEPS_DOWN))
-    step_down(StepDown("routing", "rules", "capability", "one reason"))
-    step_down(StepDown("routing", "rules", "capability", "another"), times=3)
+    step_down(Degradation("routing", "rules", "capability", "one reason"))
+    step_down(Degradation("routing", "rules", "capability", "another"), times=3)
     assert Counter(metrics_of_process().values(STEPS_DOWN)) - before == {("routing", "rules", "capability"): 4}
 
 
@@ -21,7 +21,7 @@ def test_steps_are_counted_by_layer_from_and_to_and_not_by_reason():
 def test_only_a_bug_is_a_warning_in_the_log(caplog, error, level):
     before = metrics_of_process().values(STEPS_DOWN).get(("planning", "llm", "heuristic"), 0)
     with caplog.at_level(logging.INFO, "genesis"):
-        step_down(StepDown("planning", "llm", "heuristic", "why"), error=error)
+        step_down(Degradation("planning", "llm", "heuristic", "why"), error=error)
     (record,) = caplog.records
     assert (record.levelno, record.getMessage()) == (level, "llm gave way to heuristic in planning")
     assert (record.reason, record.times) == ("why", 1)
@@ -46,7 +46,7 @@ def test_what_was_raised_is_said_briefly():
 
 async def test_a_step_is_heard_by_whoever_listens_here_in_threads_too_and_by_nobody_else():
     mine, inner = [], []
-    step = StepDown("planning", "llm", "heuristic")
+    step = Degradation("planning", "llm", "heuristic")
     with heard(mine.append):
         await asyncio.to_thread(step_down, step)
         with heard(inner.append):

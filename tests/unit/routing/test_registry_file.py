@@ -8,7 +8,7 @@ import pytest
 
 from genesis.document import dump_yaml
 from genesis.errors import DocumentError, UsageError
-from genesis.model import PythonExecutor
+from genesis.model import PythonSpec
 from genesis.routing import load_registry
 
 QA = {"name": "qa_agent", "task_types": ["test", "review"]}
@@ -51,7 +51,7 @@ def test_packaged_audit_types_run_free_tools_on_every_agent_that_takes_them():
     for agent in registry.agents:
         for kind in kinds.intersection(agent.task_types):
             spec = agent.executor_for(kind)
-            assert isinstance(spec, PythonExecutor)
+            assert isinstance(spec, PythonSpec)
             module, function = spec.call.split(":")
             assert callable(getattr(importlib.import_module(module), function))
             assert agent.cost_for(kind).usd_per_task == 0

@@ -1,12 +1,12 @@
 import pytest
 
-from genesis.schedule import Job, JobState, Limits, ScheduleError, Scheduler
+from genesis.schedule import JobState, ScheduleError, ScheduleJob, ScheduleLimits, Scheduler
 
-DIAMOND = [Job(1), Job(1, (0,)), Job(1, (0,)), Job(1, (1, 2))]
+DIAMOND = [ScheduleJob(1), ScheduleJob(1, (0,)), ScheduleJob(1, (0,)), ScheduleJob(1, (1, 2))]
 
 
 def scheduler_of(jobs, limits=None, priorities=None):
-    return Scheduler(jobs, limits or Limits(16), priorities or [0] * len(jobs))
+    return Scheduler(jobs, limits or ScheduleLimits(16), priorities or [0] * len(jobs))
 
 
 def states(scheduler, count):
@@ -32,11 +32,11 @@ def test_jobs_become_ready_when_the_last_of_what_they_wait_for_finishes():
 
 
 def test_larger_priority_starts_first_and_ties_go_by_document_order():
-    assert scheduler_of([Job(1)] * 4, Limits(3), [0, 5, 0, 7.5]).take() == [3, 1, 0]
+    assert scheduler_of([ScheduleJob(1)] * 4, ScheduleLimits(3), [0, 5, 0, 7.5]).take() == [3, 1, 0]
 
 
 def test_slots_are_not_exceeded_and_come_back():
-    scheduler = scheduler_of([Job(1)] * 3, Limits(2))
+    scheduler = scheduler_of([ScheduleJob(1)] * 3, ScheduleLimits(2))
     assert scheduler.take() == [0, 1]
     assert scheduler.take() == []
     scheduler.finish(0)
@@ -44,8 +44,8 @@ def test_slots_are_not_exceeded_and_come_back():
 
 
 def test_agent_at_its_limit_does_not_block_another():
-    jobs = [Job(1, agent="a"), Job(1, agent="a"), Job(1, agent="b"), Job(1)]
-    scheduler = scheduler_of(jobs, Limits(4, {"a": 1}))
+    jobs = [ScheduleJob(1, agent="a"), ScheduleJob(1, agent="a"), ScheduleJob(1, agent="b"), ScheduleJob(1)]
+    scheduler = scheduler_of(jobs, ScheduleLimits(4, {"a": 1}))
     assert scheduler.take() == [0, 2, 3]
     scheduler.finish(0)
     assert scheduler.take() == [1]
@@ -61,7 +61,7 @@ def test_counts_follow_the_states():
 
 
 def test_failure_skips_every_dependant_once_in_document_order_and_nothing_else():
-    jobs = [Job(1, (4,)), Job(1), Job(1, (4, 0)), Job(1, (1,)), Job(1)]
+    jobs = [ScheduleJob(1, (4,)), ScheduleJob(1), ScheduleJob(1, (4, 0)), ScheduleJob(1, (1,)), ScheduleJob(1)]
     scheduler = scheduler_of(jobs)
     assert scheduler.take() == [1, 4]
     assert scheduler.fail(4) == [0, 2]
@@ -73,26 +73,26 @@ def test_failure_skips_every_dependant_once_in_document_order_and_nothing_else()
 
 
 def test_dependant_of_two_failures_is_skipped_by_the_first_alone():
-    scheduler = scheduler_of([Job(1), Job(1), Job(1, (0, 1))])
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1), ScheduleJob(1, (0, 1))])
     scheduler.take()
     assert scheduler.fail(1) == [2]
     assert scheduler.fail(0) == []
 
 
 def test_failure_at_the_head_of_a_chain_of_50000_needs_no_recursion():
-    scheduler = scheduler_of([Job(1, (index - 1,) if index else ()) for index in range(50_000)])
+    scheduler = scheduler_of([ScheduleJob(1, (index - 1,) if index else ()) for index in range(50_000)])
     scheduler.take()
     assert scheduler.fail(0) == list(range(1, 50_000))
 
 
 def test_failed_job_gives_its_slot_back():
-    scheduler = scheduler_of([Job(1, agent="a")] * 2, Limits(1, {"a": 1}))
+    scheduler = scheduler_of([ScheduleJob(1, agent="a")] * 2, ScheduleLimits(1, {"a": 1}))
     scheduler.fail(scheduler.take()[0])
     assert scheduler.take() == [1]
 
 
 def test_running_job_that_is_held_gives_slot_and_agent_back_and_runs_again_after_release():
-    scheduler = scheduler_of([Job(1, agent="a"), Job(1, agent="a")], Limits(1, {"a": 1}))
+    scheduler = scheduler_of([ScheduleJob(1, agent="a"), ScheduleJob(1, agent="a")], ScheduleLimits(1, {"a": 1}))
     assert scheduler.take() == [0]
     scheduler.hold(0)
     assert scheduler.take() == [1]
@@ -103,13 +103,13 @@ def test_running_job_that_is_held_gives_slot_and_agent_back_and_runs_again_after
 
 
 def test_ready_job_that_is_held_lets_the_next_start():
-    scheduler = scheduler_of([Job(1, agent="a")] * 2, Limits(1, {"a": 1}))
+    scheduler = scheduler_of([ScheduleJob(1, agent="a")] * 2, ScheduleLimits(1, {"a": 1}))
     scheduler.hold(0)
     assert scheduler.take() == [1]
 
 
 def test_waiting_job_that_is_held_stays_back_although_it_could_start():
-    scheduler = scheduler_of([Job(1), Job(1, (0,))])
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1, (0,))])
     scheduler.hold(1)
     scheduler.take()
     scheduler.finish(0)
@@ -120,7 +120,7 @@ def test_waiting_job_that_is_held_stays_back_although_it_could_start():
 
 
 def test_released_job_still_waits_for_what_it_comes_after():
-    scheduler = scheduler_of([Job(1), Job(1, (0,))])
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1, (0,))])
     scheduler.hold(1)
     scheduler.release(1)
     assert scheduler.take() == [0]
@@ -128,7 +128,7 @@ def test_released_job_still_waits_for_what_it_comes_after():
 
 
 def test_held_job_is_skipped_with_the_rest_and_can_fail_itself():
-    scheduler = scheduler_of([Job(1), Job(1, (0,)), Job(1), Job(1, (2,))])
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1, (0,)), ScheduleJob(1), ScheduleJob(1, (2,))])
     scheduler.hold(1)
     scheduler.hold(2)
     assert scheduler.take() == [0]
@@ -138,7 +138,7 @@ def test_held_job_is_skipped_with_the_rest_and_can_fail_itself():
 
 
 def test_cancel_gives_all_that_does_not_run_and_lets_the_running_end():
-    scheduler = scheduler_of([Job(1), Job(1), Job(1, (0,)), Job(1)], Limits(1))
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1), ScheduleJob(1, (0,)), ScheduleJob(1)], ScheduleLimits(1))
     scheduler.take()
     scheduler.hold(3)
     assert scheduler.cancel() == [1, 2, 3]
@@ -158,7 +158,7 @@ def test_second_cancel_changes_nothing_and_a_failure_after_it_skips_nothing():
 
 
 def test_hold_after_cancel_is_refused_since_nothing_would_release_it():
-    scheduler = scheduler_of([Job(1)])
+    scheduler = scheduler_of([ScheduleJob(1)])
     scheduler.take()
     scheduler.cancel()
     with pytest.raises(ScheduleError, match="cannot hold job 0: the run is cancelled"):
@@ -181,7 +181,7 @@ def test_everything_restored_is_done_at_once():
 
 
 def test_job_restored_before_what_it_waits_for_survives_the_failure_of_that():
-    scheduler = scheduler_of([Job(1), Job(1, (0,)), Job(1, (1,)), Job(1, (0,))])
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1, (0,)), ScheduleJob(1, (1,)), ScheduleJob(1, (0,))])
     scheduler.restore([1])
     assert scheduler.take() == [0, 2]
     assert scheduler.fail(0) == [3]
@@ -190,7 +190,7 @@ def test_job_restored_before_what_it_waits_for_survives_the_failure_of_that():
 
 
 def test_restore_takes_all_or_nothing():
-    scheduler = scheduler_of([Job(1), Job(1)], Limits(1), [1, 2])
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1)], ScheduleLimits(1), [1, 2])
     assert scheduler.take() == [1]
     with pytest.raises(ScheduleError, match="cannot restore job 1: it is running"):
         scheduler.restore([0, 1])
@@ -198,7 +198,7 @@ def test_restore_takes_all_or_nothing():
 
 
 def test_blocked_agent_starts_nothing_while_others_go_on():
-    scheduler = scheduler_of([Job(1, agent="a"), Job(1, agent="b")])
+    scheduler = scheduler_of([ScheduleJob(1, agent="a"), ScheduleJob(1, agent="b")])
     scheduler.block("a")
     assert scheduler.take() == [1]
     scheduler.unblock("a")
@@ -206,7 +206,7 @@ def test_blocked_agent_starts_nothing_while_others_go_on():
 
 
 def test_unknown_agent_cannot_be_blocked():
-    scheduler = scheduler_of([Job(1, agent="a")])
+    scheduler = scheduler_of([ScheduleJob(1, agent="a")])
     for step in (scheduler.block, scheduler.unblock):
         with pytest.raises(ScheduleError, match="no job has the agent 'b'"):
             step("b")
@@ -221,7 +221,7 @@ def test_unknown_agent_cannot_be_blocked():
     ],
 )
 def test_step_that_the_state_does_not_allow_is_refused(verb, message):
-    scheduler = scheduler_of([Job(1), Job(1)], Limits(1))
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1)], ScheduleLimits(1))
     scheduler.take()
     with pytest.raises(ScheduleError, match=message):
         getattr(scheduler, verb)(1)
@@ -229,7 +229,7 @@ def test_step_that_the_state_does_not_allow_is_refused(verb, message):
 
 @pytest.mark.parametrize("verb", ["finish", "fail", "hold", "release"])
 def test_job_ends_once(verb):
-    scheduler = scheduler_of([Job(1)])
+    scheduler = scheduler_of([ScheduleJob(1)])
     scheduler.take()
     scheduler.finish(0)
     with pytest.raises(ScheduleError, match=f"cannot {verb} job 0: it is finished"):
@@ -237,7 +237,7 @@ def test_job_ends_once(verb):
 
 
 def test_held_job_cannot_be_held_again_and_can_finish():
-    scheduler = scheduler_of([Job(1), Job(1, (0,))], Limits(1))
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1, (0,))], ScheduleLimits(1))
     scheduler.take()
     scheduler.hold(0)
     with pytest.raises(ScheduleError, match="cannot hold job 0: it is held"):
@@ -247,16 +247,23 @@ def test_held_job_cannot_be_held_again_and_can_finish():
 
 
 def test_a_scheduler_of_more_jobs_goes_on_from_where_the_earlier_one_stands():
-    limits = Limits(3, {"a": 2})
-    jobs = [Job(1, agent="a"), Job(1, agent="a"), Job(1, (0,), "a"), Job(1, (1,), "b"), Job(1, agent="b"), Job(1, (4,))]
+    limits = ScheduleLimits(3, {"a": 2})
+    jobs = [
+        ScheduleJob(1, agent="a"),
+        ScheduleJob(1, agent="a"),
+        ScheduleJob(1, (0,), "a"),
+        ScheduleJob(1, (1,), "b"),
+        ScheduleJob(1, agent="b"),
+        ScheduleJob(1, (4,)),
+    ]
     earlier = scheduler_of(jobs, limits)
     assert earlier.take() == [0, 1, 4]
     earlier.finish(0)
     earlier.hold(1)
     earlier.fail(4)
     earlier.block("b")
-    grown = [*jobs, Job(1, agent="a"), Job(1, (6,), "a")]
-    grown[1] = Job(0, (7,))
+    grown = [*jobs, ScheduleJob(1, agent="a"), ScheduleJob(1, (6,), "a")]
+    grown[1] = ScheduleJob(0, (7,))
     later = scheduler_of(grown, limits)
     later.take_over(earlier)
     assert states(later, 8) == ["finished", "held", "ready", "waiting", "failed", "skipped", "ready", "waiting"]
@@ -277,11 +284,11 @@ def test_a_scheduler_of_more_jobs_goes_on_from_where_the_earlier_one_stands():
 
 
 def test_slots_and_places_of_what_runs_are_taken_over():
-    jobs = [Job(1, agent="a"), Job(1, agent="a"), Job(1, agent="b")]
-    limits = Limits(2, {"a": 1})
+    jobs = [ScheduleJob(1, agent="a"), ScheduleJob(1, agent="a"), ScheduleJob(1, agent="b")]
+    limits = ScheduleLimits(2, {"a": 1})
     earlier = scheduler_of(jobs, limits)
     assert earlier.take() == [0, 2]
-    later = scheduler_of([*jobs, Job(1, agent="a")], limits)
+    later = scheduler_of([*jobs, ScheduleJob(1, agent="a")], limits)
     later.take_over(earlier)
     assert later.take() == []
     later.finish(2)
@@ -294,23 +301,23 @@ def test_slots_and_places_of_what_runs_are_taken_over():
 @pytest.mark.parametrize("job", [-1, 2])
 def test_job_that_does_not_exist_is_refused(job):
     with pytest.raises(ScheduleError, match=f"there is no job {job}"):
-        scheduler_of([Job(1), Job(1)]).finish(job)
+        scheduler_of([ScheduleJob(1), ScheduleJob(1)]).finish(job)
 
 
 @pytest.mark.parametrize("priorities", [[1], [1, 2, 3], [1, float("nan")]])
 def test_priorities_must_be_one_number_a_job(priorities):
     with pytest.raises(ScheduleError, match="priorities for 2 jobs"):
-        Scheduler([Job(1), Job(1)], Limits(1), priorities)
+        Scheduler([ScheduleJob(1), ScheduleJob(1)], ScheduleLimits(1), priorities)
 
 
 def test_circle_is_refused():
     with pytest.raises(ScheduleError, match="circle"):
-        scheduler_of([Job(1, (1,)), Job(1, (0,))])
+        scheduler_of([ScheduleJob(1, (1,)), ScheduleJob(1, (0,))])
 
 
 def test_suspended_job_gives_its_slot_back_and_only_early_jobs_go_on():
-    jobs = [Job(1), Job(1, (0,)), Job(1, (0,), early=True), Job(1, (1,), early=True)]
-    scheduler = scheduler_of(jobs, Limits(1))
+    jobs = [ScheduleJob(1), ScheduleJob(1, (0,)), ScheduleJob(1, (0,), early=True), ScheduleJob(1, (1,), early=True)]
+    scheduler = scheduler_of(jobs, ScheduleLimits(1))
     assert scheduler.take() == [0]
     scheduler.suspend(0)
     assert scheduler.take() == [2]
@@ -323,7 +330,9 @@ def test_suspended_job_gives_its_slot_back_and_only_early_jobs_go_on():
 
 
 def test_job_that_waits_for_two_suspended_jobs_starts_after_the_second():
-    scheduler = scheduler_of([Job(1), Job(1), Job(1, (0, 1)), Job(1, (0, 1), early=True)])
+    scheduler = scheduler_of(
+        [ScheduleJob(1), ScheduleJob(1), ScheduleJob(1, (0, 1)), ScheduleJob(1, (0, 1), early=True)]
+    )
     assert scheduler.take() == [0, 1]
     scheduler.suspend(0)
     assert scheduler.take() == []
@@ -336,7 +345,7 @@ def test_job_that_waits_for_two_suspended_jobs_starts_after_the_second():
 
 
 def test_failure_skips_what_waits_for_a_suspended_job_too():
-    scheduler = scheduler_of([Job(1), Job(1), Job(1, (0, 1))])
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1), ScheduleJob(1, (0, 1))])
     scheduler.take()
     scheduler.suspend(0)
     assert scheduler.fail(1) == [2]
@@ -344,7 +353,7 @@ def test_failure_skips_what_waits_for_a_suspended_job_too():
 
 
 def test_cancel_leaves_suspended_jobs_as_they_are():
-    scheduler = scheduler_of([Job(1), Job(1, (0,))])
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1, (0,))])
     scheduler.take()
     scheduler.suspend(0)
     assert scheduler.cancel() == [1]
@@ -352,7 +361,7 @@ def test_cancel_leaves_suspended_jobs_as_they_are():
 
 
 def test_job_is_suspended_before_it_ran_as_on_a_resume():
-    scheduler = scheduler_of([Job(1), Job(1, (0,)), Job(1, (0,), early=True)])
+    scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1, (0,)), ScheduleJob(1, (0,), early=True)])
     scheduler.restore([2])
     scheduler.suspend(0)
     assert scheduler.done
@@ -360,18 +369,18 @@ def test_job_is_suspended_before_it_ran_as_on_a_resume():
 
 
 def test_suspended_jobs_are_taken_over_with_what_runs_because_of_them():
-    jobs = [Job(1), Job(1, (0,), early=True), Job(1, (0,))]
+    jobs = [ScheduleJob(1), ScheduleJob(1, (0,), early=True), ScheduleJob(1, (0,))]
     earlier = scheduler_of(jobs)
     earlier.take()
     earlier.suspend(0)
     assert earlier.take() == [1]
-    later = scheduler_of([*jobs, Job(1)])
+    later = scheduler_of([*jobs, ScheduleJob(1)])
     later.take_over(earlier)
     assert states(later, 4) == [JobState.SUSPENDED, JobState.RUNNING, JobState.WAITING, JobState.READY]
 
 
 def test_ended_job_cannot_be_suspended():
-    scheduler = scheduler_of([Job(1)])
+    scheduler = scheduler_of([ScheduleJob(1)])
     scheduler.take()
     scheduler.finish(0)
     with pytest.raises(ScheduleError, match="cannot suspend job 0: it is finished"):

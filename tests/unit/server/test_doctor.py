@@ -6,8 +6,8 @@ import pytest
 
 from genesis.errors import UsageError
 from genesis.server import ServerInfo, doctor
-from genesis.server.doctor import REQUIREMENTS, Finding, diagnose
-from genesis.server.files import Record, ServerFiles
+from genesis.server.doctor import REQUIREMENTS, DoctorFinding, diagnose
+from genesis.server.files import ServerFiles, ServerRecord
 from genesis.settings import LlmSettings, ServerSettings, Settings
 
 
@@ -20,7 +20,7 @@ def settings(tmp_path, monkeypatch):
     return Settings(home=tmp_path / "home")
 
 
-def findings(settings) -> dict[str, Finding]:
+def findings(settings) -> dict[str, DoctorFinding]:
     found = diagnose(settings)
     names = [finding.name for finding in found]
     assert len(names) == len(set(names))
@@ -102,7 +102,7 @@ def test_settings_that_prefect_refuses_are_named(settings, monkeypatch):
 def test_dead_server_is_named(settings):
     files = ServerFiles(settings.home)
     files.make_folder()
-    files.write(Record(pid=2**22 - 1, identity="boot:1", host="127.0.0.1", port=0))
+    files.write(ServerRecord(pid=2**22 - 1, identity="boot:1", host="127.0.0.1", port=0))
     found = findings(settings)["server"]
     assert not found.ok
     assert "genesis server up" in found.mend
@@ -136,7 +136,7 @@ def test_ports_are_tried(settings):
         assert "in use" in findings(asked)["port"].detail
         files = ServerFiles(settings.home)
         files.make_folder()
-        files.write(Record(host="127.0.0.1", port=port))
+        files.write(ServerRecord(host="127.0.0.1", port=port))
         assert findings(settings)["port"].detail.endswith("a free one will be taken")
     assert findings(asked)["port"].detail == f"{port} is free"
     elsewhere = settings.model_copy(update={"server": ServerSettings(host="203.0.113.1")})

@@ -33,7 +33,7 @@ from genesis.server import (
     wait_ready,
 )
 from genesis.server import files as files_module
-from genesis.server.files import Record, ServerFiles, mending
+from genesis.server.files import ServerFiles, ServerRecord, mending
 from genesis.server.health import url_host
 from genesis.server.host import shorten
 from genesis.settings import ServerSettings, Settings
@@ -244,7 +244,7 @@ def test_taken_port_is_an_error_only_when_it_was_asked_for(settings):
         with pytest.raises(ServiceError, match=f"port {port} on 127.0.0.1 is in use") as caught:
             up(changed(settings, port=port))
         assert caught.value.code == "GEN-SERVER-PORT"
-        ServerFiles(settings.home).write(Record(host="127.0.0.1", port=port))
+        ServerFiles(settings.home).write(ServerRecord(host="127.0.0.1", port=port))
         info = up(settings)
         assert info.port != port
         assert f"port {port} is taken by another process" in info.note

@@ -13,7 +13,7 @@ from genesis.errors import ResourceError, ServiceError, UsageError
 from genesis.server import Backends, down, host, lifecycle, spawn, status, up
 from genesis.server.doctor import diagnose
 from genesis.server.files import ServerFiles
-from genesis.server.reach import Look
+from genesis.server.reach import BackendStatus
 from genesis.settings import ServerSettings, Settings
 
 STAND_IN = """
@@ -50,7 +50,7 @@ def asked(monkeypatch):
     """What PostgreSQL and Redis were asked for; they are well."""
     calls = []
     monkeypatch.setattr(lifecycle, "require", lambda backends, application: calls.append(backends) or [])
-    monkeypatch.setattr(lifecycle, "look", lambda backends, application: (Look("a", "well"), None))
+    monkeypatch.setattr(lifecycle, "look", lambda backends, application: (BackendStatus("a", "well"), None))
     return calls
 
 
@@ -223,7 +223,10 @@ def test_living_server_without_its_database_is_told_from_a_well_one(settings, mo
 
 def test_status_and_doctor_say_what_is_wrong_behind_the_server(settings, monkeypatch):
     up(settings, BOTH)
-    found = (Look("pg", "PostgreSQL 15", notes=("few connections",)), Look("r", problem="refused", mend="start it"))
+    found = (
+        BackendStatus("pg", "PostgreSQL 15", notes=("few connections",)),
+        BackendStatus("r", problem="refused", mend="start it"),
+    )
     monkeypatch.setattr(lifecycle, "look", lambda backends, application: found)
     info = status(settings)
     assert (info.state, info.database_detail, info.redis_detail) == ("unresponsive", "PostgreSQL 15", "")

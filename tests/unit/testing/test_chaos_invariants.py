@@ -10,7 +10,7 @@ from genesis.ledger import FolderStore, Ledger
 from genesis.model import Outcome, Route, Run
 from genesis.resilience import BreakerEvent
 from genesis.testing import Effects, ScriptedAgent, Witness, a_plan, a_program, a_task, an_agent, routed_to
-from genesis.testing.chaos import Seen
+from genesis.testing.chaos import WitnessedEvent
 from genesis.testing.chaos.invariants import (
     breakers_are_legal,
     effects_happen_once,
@@ -28,19 +28,19 @@ PROGRAM = a_program(a_task("a"), a_task("b", after=("a",)), agents=(an_agent("wo
 
 
 def began(path="a", call=1, agent="worker", upstream=()):
-    return Seen("began", 0.0, path, agent, call=call, upstream=upstream)
+    return WitnessedEvent("began", 0.0, path, agent, call=call, upstream=upstream)
 
 
 def ended(path="a", call=1, agent="worker"):
-    return Seen("ended", 0.0, path, agent, call=call)
+    return WitnessedEvent("ended", 0.0, path, agent, call=call)
 
 
 def leaf(path, state="completed"):
-    return Seen("leaf", 0.0, path, "worker", state)
+    return WitnessedEvent("leaf", 0.0, path, "worker", state)
 
 
 def breaker(before, after, agent="worker"):
-    return Seen("breaker", 0.0, agent=agent, before=before, state=after)
+    return WitnessedEvent("breaker", 0.0, agent=agent, before=before, state=after)
 
 
 def a_run(*states, **more):

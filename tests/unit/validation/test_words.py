@@ -5,7 +5,7 @@ import pytest
 from genesis.model import Task
 from genesis.validation.phases import Phase, Phases
 from genesis.validation.reach import ancestor_bits, ordered_pairs
-from genesis.validation.words import Vocabulary
+from genesis.validation.words import WordAnalyzer
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ from genesis.validation.words import Vocabulary
     ],
 )
 def test_content_words(text, words):
-    assert Vocabulary().content(text) == words
+    assert WordAnalyzer().content(text) == words
 
 
 def test_fillers_are_dropped_only_where_enough_is_left():
-    vocabulary = Vocabulary()
+    vocabulary = WordAnalyzer()
     assert vocabulary.folded(vocabulary.content("design the login system")) == ("design", "login")
     assert vocabulary.folded(vocabulary.content("design the system")) == ("design", "system")
 
@@ -74,6 +74,6 @@ def test_ancestor_bits_hold_strict_ancestors_only():
     ],
 )
 def test_phases_are_read_with_care(kind, text, phase):
-    vocabulary = Vocabulary()
+    vocabulary = WordAnalyzer()
     task = Task(id="t", type=kind, description=text)
     assert Phases(vocabulary).read(task, vocabulary.content(text)) is phase

@@ -12,7 +12,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, Running, Scheduled
 
-from genesis.workers.claims import Claims, Job
+from genesis.workers.claims import Claims, FlowRunJob
 from genesis.workers.configuration import GenesisJobConfiguration
 
 
@@ -133,7 +133,7 @@ async def test_what_cannot_be_run_says_why(made):
     [("genesis.flows.deployed.orchestrate", True), ("flows/orchestrate.py:orchestrate", True), ("a.agent_task", False)],
 )
 def test_a_run_that_goes_on_from_a_ledger_is_known_by_its_flow(entrypoint, orchestrates):
-    assert Job(entrypoint, pulls=False, configuration=GenesisJobConfiguration()).orchestrates is orchestrates
+    assert FlowRunJob(entrypoint, pulls=False, configuration=GenesisJobConfiguration()).orchestrates is orchestrates
 
 
 def held(state, second):

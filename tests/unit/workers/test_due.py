@@ -8,9 +8,9 @@ import pytest
 from genesis.workers.api import PrefectApi
 
 from genesis.workers.due import DueRuns
-from genesis.workers.polling import Pace
-from genesis.workers.pools import Pool
-from genesis.workers.slots import Bank
+from genesis.workers.polling import PollInterval
+from genesis.workers.pools import ServedPool
+from genesis.workers.slots import SlotPool
 
 
 class Client:
@@ -26,7 +26,7 @@ class Client:
 
 class FakePoller:
     def __init__(self, name, problem=None):
-        self.pool = Pool(name, Bank(2), problem=problem)
+        self.pool = ServedPool(name, SlotPool(2), problem=problem)
         self.deaf = False
         self.woken = 0
 
@@ -39,7 +39,7 @@ def made():
     client, hearing = Client(), SimpleNamespace(now=True)
     pollers = {name: FakePoller(name) for name in "abc"} | {"d": FakePoller("d", problem="it is paused")}
     due = DueRuns(
-        pollers, PrefectApi(client, lambda _: None), Pace(look_s=30.0, deaf_s=0.01), hears=lambda: hearing.now
+        pollers, PrefectApi(client, lambda _: None), PollInterval(look_s=30.0, deaf_s=0.01), hears=lambda: hearing.now
     )
     return SimpleNamespace(client=client, hearing=hearing, pollers=pollers, due=due)
 

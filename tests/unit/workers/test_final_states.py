@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled, Cancelling, Pending, Running, Suspended
 
-from genesis.workers.final_states import Endings
+from genesis.workers.final_states import FinalStates
 
 
 class Client:
@@ -31,7 +31,7 @@ class Client:
 def made():
     client, said = Client(), []
     run = FlowRun(id=uuid4(), flow_id=uuid4(), name="x")
-    endings = Endings(PrefectApi(client, said.append), said.append)
+    endings = FinalStates(PrefectApi(client, said.append), said.append)
     return SimpleNamespace(client=client, said=said, run=run, endings=endings)
 
 

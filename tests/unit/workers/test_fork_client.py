@@ -10,7 +10,7 @@ import pytest
 from genesis.agents.processes import snapshot
 from genesis.errors import ResourceError
 from genesis.testing.processes import is_running
-from genesis.workers.children import Child, ChildGoneError
+from genesis.workers.children import ChildGoneError, ChildProcess
 from genesis.workers.fork_client import ForkServer
 from genesis.workers.fork_server import preload
 
@@ -114,7 +114,7 @@ async def test_a_fork_server_that_dies_takes_its_children_along_and_is_started_a
 
 
 async def test_a_child_that_dies_fails_its_flow_run_with_the_reason(server):
-    child = Child(await server.fork({}), {}, shared=False)
+    child = ChildProcess(await server.fork({}), {}, shared=False)
     work = asyncio.create_task(child.run({"op": "run", "id": "1"}))
     await asyncio.sleep(0.1)
     assert child.busy == 1

@@ -9,9 +9,9 @@ import pytest
 from genesis.workers.api import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 
-from genesis.workers.polling import Pace, Poller
-from genesis.workers.pools import Pool
-from genesis.workers.slots import Bank
+from genesis.workers.polling import Poller, PollInterval
+from genesis.workers.pools import ServedPool
+from genesis.workers.slots import SlotPool
 
 
 class Client:
@@ -42,7 +42,7 @@ def flow_run(*, start_in=0.0, created_ago=0.0):
 @pytest.fixture
 def made():
     client, started, hearing = Client(), [], SimpleNamespace(now=True)
-    pool = Pool("agent-qa", Bank(2), problem=None)
+    pool = ServedPool("agent-qa", SlotPool(2), problem=None)
 
     async def start(of, runs):
         started.extend(runs)
@@ -51,7 +51,7 @@ def made():
         pool,
         ["high"],
         PrefectApi(client, lambda _: None),
-        Pace(0.2, 45.0, 1.0, 10.0),
+        PollInterval(0.2, 45.0, 1.0, 10.0),
         hears=lambda: hearing.now,
         start=start,
     )

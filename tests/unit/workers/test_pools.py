@@ -9,7 +9,7 @@ from genesis.workers.api import PrefectApi
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
-from genesis.workers.pools import Pools
+from genesis.workers.pools import ServedPools
 from genesis.workers.slots import Slots
 
 
@@ -45,7 +45,7 @@ def made():
     slots = Slots(agents=4, threads=9, orchestrators=2)
 
     def pools(*names, template=None, heartbeat_s=5):
-        return Pools(
+        return ServedPools(
             names,
             PrefectApi(client, said.append),
             slots,

@@ -1,6 +1,6 @@
 """Slots of a worker."""
 
-from genesis.workers.slots import Bank, Slots
+from genesis.workers.slots import SlotPool, Slots
 
 
 def test_orchestrators_never_take_an_agents_slot():
@@ -18,4 +18,4 @@ def test_a_limit_that_was_asked_for_counts_all_agents():
 
 
 def test_there_is_never_less_than_no_slot():
-    assert Bank(1, taken=4).free == 0
+    assert SlotPool(1, taken=4).free == 0

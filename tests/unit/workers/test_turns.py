@@ -10,10 +10,10 @@ from genesis.workers.api import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
-from genesis.workers.pools import Pool
+from genesis.workers.pools import ServedPool
 from genesis.workers.runs import Runs
-from genesis.workers.slots import Bank
-from genesis.workers.turns import Turns, tenant_of
+from genesis.workers.slots import SlotPool
+from genesis.workers.turns import TenantRotation, tenant_of
 
 
 def flow_run(tenant="", *, parameter=None, queue=None):
@@ -41,24 +41,24 @@ def test_the_tag_counts_before_the_parameter_that_becomes_it():
 
 def test_one_of_another_tenant_passes_thirty_of_one():
     waiting = [flow_run("big") for _ in range(30)] + [flow_run("small")]
-    assert names(Turns().ordered(waiting, []))[:3] == ["big", "small", "big"]
-    assert names(Turns().ordered(waiting, ["big"]))[0] == "small"
+    assert names(TenantRotation().ordered(waiting, []))[:3] == ["big", "small", "big"]
+    assert names(TenantRotation().ordered(waiting, ["big"]))[0] == "small"
 
 
 def test_those_without_a_tenant_share_one_turn():
     waiting = [flow_run(), flow_run(), flow_run("a")]
-    assert names(Turns().ordered(waiting, [])) == ["nobody", "a", "nobody"]
+    assert names(TenantRotation().ordered(waiting, [])) == ["nobody", "a", "nobody"]
 
 
 def test_within_a_tenant_and_between_equals_who_waits_longest_is_next():
     waiting = [flow_run(name) for name in "abab"]
-    assert Turns().ordered(waiting, []) == waiting
-    assert Turns().ordered([], ["a"]) == []
+    assert TenantRotation().ordered(waiting, []) == waiting
+    assert TenantRotation().ordered([], ["a"]) == []
 
 
 def test_one_slot_goes_round_the_tenants():
     waiting = [flow_run("big") for _ in range(5)] + [flow_run("small"), flow_run("late")]
-    turns, taken = Turns(), []
+    turns, taken = TenantRotation(), []
     while waiting:
         chosen = turns.ordered(waiting, [])[0]
         turns.served(tenant_of(chosen))
@@ -68,7 +68,7 @@ def test_one_slot_goes_round_the_tenants():
 
 
 def test_what_is_known_of_tenants_is_bounded():
-    turns = Turns()
+    turns = TenantRotation()
     for number in range(1_500):
         turns.served(f"t{number}")
     assert len(turns._served) == 1_000
@@ -93,7 +93,7 @@ def made():
         client = Client(waiting)
         stable = SimpleNamespace()
         runs = Runs(PrefectApi(client, print), stable, "w", say=print, freed=lambda _: None)
-        pool = Pool("a", Bank(slots), record=SimpleNamespace(concurrency_limit=limit), problem=None)
+        pool = ServedPool("a", SlotPool(slots), record=SimpleNamespace(concurrency_limit=limit), problem=None)
         return SimpleNamespace(client=client, runs=runs, pool=pool)
 
     return make

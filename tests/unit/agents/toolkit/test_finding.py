@@ -1,17 +1,19 @@
 import pytest
 
-from genesis.agents.toolkit.budget import Budget
-from genesis.agents.toolkit.finding import Finding, dump, plural
+from genesis.agents.toolkit.budget import TimeBudget
+from genesis.agents.toolkit.finding import AuditFinding, dump, plural
 
 
 def test_the_most_severe_come_first_and_ties_keep_their_order():
-    found = [Finding(severity=level, title=str(place)) for place, level in enumerate(("low", "high", "low", "medium"))]
+    found = [
+        AuditFinding(severity=level, title=str(place)) for place, level in enumerate(("low", "high", "low", "medium"))
+    ]
     assert [each["title"] for each in dump(found)] == ["1", "3", "0", "2"]
 
 
 def test_unknown_severities_are_refused():
     with pytest.raises(ValueError, match="not in tuple"):
-        dump([Finding(severity="grave", title="x")])
+        dump([AuditFinding(severity="grave", title="x")])
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 files"), (1, "1 file"), (2_000, "2,000 files")])
@@ -21,7 +23,7 @@ def test_counts_with_their_noun(count, text):
 
 def test_a_budget_is_spent_when_its_time_is_over():
     now = [10.0]
-    budget = Budget(5, clock=lambda: now[0])
+    budget = TimeBudget(5, clock=lambda: now[0])
     assert (budget.left, budget.spent) == (5.0, False)
     now[0] = 16.0
     assert (budget.left, budget.spent) == (0.0, True)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from genesis.engine.observers import event_emitter as telling
-from genesis.engine.observers.breaker_events import Announcer, event_of
+from genesis.engine.observers.breaker_events import BreakerEventEmitter, event_of
 from genesis.observability.instruments import BREAKER_CHANGES, BREAKER_STATE
 from genesis.observability.metrics import Metrics
 from genesis.resilience import Breaker, BreakerEvent, BreakerRules
@@ -56,7 +56,7 @@ def test_each_state_has_its_event_and_hosts_have_no_pool(after, name):
 
 
 def test_changes_are_emitted_in_their_order_off_the_callers_thread(emitted):
-    announcer = Announcer()
+    announcer = BreakerEventEmitter()
     for number in range(20):
         announcer(BreakerEvent("host x", "closed", "open", str(number)))
     assert announcer.settle(10)
@@ -64,7 +64,7 @@ def test_changes_are_emitted_in_their_order_off_the_callers_thread(emitted):
 
 
 def test_a_store_that_is_away_is_no_change(emitted):
-    announcer = Announcer()
+    announcer = BreakerEventEmitter()
     announcer(BreakerEvent("host x", "closed", "closed", "its state is this process's own now", degraded=True))
     assert announcer.settled
     assert emitted == []
@@ -79,7 +79,7 @@ def test_whoever_tells_waits_for_nobody_and_a_fault_is_not_theirs(monkeypatch):
         raise RuntimeError("no server")
 
     monkeypatch.setattr(telling, "emit_event", stuck)
-    announcer = Announcer()
+    announcer = BreakerEventEmitter()
     breaker = Breaker("host x", BreakerRules(failures=1), listen=announcer)
     breaker.report(breaker.admit(), "failure", 0.0)
     assert breaker.state == "open"

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 import pytest
 
 from genesis.engine.observers import event_emitter as telling
-from genesis.engine.observers.event_emitter import Teller, related_pool, teller_of_process
+from genesis.engine.observers.event_emitter import EventEmitter, related_pool, teller_of_process
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def emitted(monkeypatch):
 
 
 def test_events_are_emitted_in_their_order_with_the_time_at_which_they_were_told(emitted):
-    teller = Teller()
+    teller = EventEmitter()
     for number in range(50):
         teller.tell(lambda _pool_id, number=number: {"event": str(number)})
     assert teller.settle(10)
@@ -28,7 +28,7 @@ def test_events_are_emitted_in_their_order_with_the_time_at_which_they_were_told
 
 def test_an_event_is_made_in_the_context_of_whoever_told_it(emitted):
     which: ContextVar[str] = ContextVar("which", default="none")
-    teller = Teller()
+    teller = EventEmitter()
     token = which.set("the run's")
     teller.tell(lambda _pool_id: {"event": which.get()})
     which.reset(token)
@@ -45,7 +45,7 @@ def test_an_event_that_cannot_be_made_or_sent_costs_no_other(monkeypatch):
         sent.append(event["event"])
 
     monkeypatch.setattr(telling, "emit_event", send)
-    teller = Teller()
+    teller = EventEmitter()
     teller.tell(lambda _pool_id: 1 / 0)
     teller.tell(lambda _pool_id: {"event": "refused"})
     teller.tell(lambda _pool_id: {"event": "good"})
@@ -56,7 +56,7 @@ def test_an_event_that_cannot_be_made_or_sent_costs_no_other(monkeypatch):
 def test_whoever_tells_does_not_wait_for_a_server_that_hangs(monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(telling, "emit_event", lambda **event: release.wait(30))
-    teller = Teller()
+    teller = EventEmitter()
     for _ in range(1_000):
         teller.tell(lambda _pool_id: {"event": "x"})
     assert not teller.settled
@@ -66,7 +66,7 @@ def test_whoever_tells_does_not_wait_for_a_server_that_hangs(monkeypatch):
 
 
 def test_a_process_without_threads_to_spare_loses_the_event_and_nothing_else(monkeypatch, emitted):
-    teller = Teller()
+    teller = EventEmitter()
 
     def refuse(self):
         raise RuntimeError("can't start new thread")

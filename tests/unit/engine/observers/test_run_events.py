@@ -10,12 +10,12 @@ from genesis.engine.attempts import LeafRun
 from genesis.engine.observers.event_shapes import MOST_TOLD
 from genesis.engine.observers.event_table import EVENT_TABLE
 from genesis.engine.observers.run_events import RunEvents, degradations, told_refusal, told_run
-from genesis.engine.run_context import Session
+from genesis.engine.run_context import RunContext
 from genesis.errors import SecurityError
 from genesis.ledger import FolderStore, Ledger
 from genesis.ledger.program_state import ProgramState
 from genesis.model import Amendment, Diagnostic, ErrorInfo, Outcome, Run
-from genesis.resilience.degradation import StepDown, heard, step_down
+from genesis.resilience.degradation import Degradation, heard, step_down
 from genesis.settings import Settings
 from genesis.testing import a_program, a_task, an_agent
 
@@ -55,9 +55,9 @@ def teller():
         assert named == set(kind.labels)
 
 
-def _session(tmp_path: Path, program=None, **more) -> Session:
+def _session(tmp_path: Path, program=None, **more) -> RunContext:
     program = program or a_program(a_task("a"), a_task("b"))
-    return Session(
+    return RunContext(
         course=ProgramState(program),
         ledger=Ledger(FolderStore(tmp_path), "r1"),
         correlation_id="c1",
@@ -165,10 +165,10 @@ def test_a_rejected_plan_a_spent_budget_and_a_deadline_are_told_before_the_end(t
 def test_what_gave_way_is_told_once_of_each_kind_and_only_of_planning_routing_and_checks(tmp_path, teller):
     events = _events(tmp_path, teller)
     for _ in range(5):
-        events.stepped_down(StepDown("validation", "all checks", "structural checks", "a reason"))
-    events.stepped_down(StepDown("observing", "an artifact", "no artifact"))
-    events.stepped_down(StepDown("planning", "heuristic", "no plan"))
-    events.stepped_down(StepDown("execution", "the run", "a saved state"))
+        events.stepped_down(Degradation("validation", "all checks", "structural checks", "a reason"))
+    events.stepped_down(Degradation("observing", "an artifact", "no artifact"))
+    events.stepped_down(Degradation("planning", "heuristic", "no plan"))
+    events.stepped_down(Degradation("execution", "the run", "a saved state"))
     assert teller.names == ["plan.degraded"]
     assert teller.payload("plan.degraded")["layer"] == "validation"
 
@@ -217,7 +217,7 @@ def test_a_task_that_is_planned_again_is_told_with_its_new_tasks(tmp_path, telle
 async def test_an_execution_hears_what_gives_way_in_it_and_knows_whether_it_is_the_first(tmp_path, teller, monkeypatch):
     monkeypatch.setattr("genesis.engine.observers.run_events.teller_of_process", lambda: teller)
     session = _session(tmp_path)
-    step = StepDown("validation", "all checks", "structural checks")
+    step = Degradation("validation", "all checks", "structural checks")
     step_down(step)
     async with told_run(session, pools=False) as events:
         step_down(step)

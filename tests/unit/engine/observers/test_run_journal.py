@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from genesis.engine.observers.run_journal import Chronicler
+from genesis.engine.observers.run_journal import RunJournal
 from genesis.ledger import FolderStore, Ledger, Moments
 from genesis.ledger.program_state import ProgramState
 from genesis.model import Amendment, ErrorInfo, Moment, Outcome, Run
@@ -44,7 +44,7 @@ def clock():
 
 @pytest.fixture
 def chronicler(program, breakers, clock):
-    return Chronicler("r-1", ProgramState(program), breakers=breakers, now=clock)
+    return RunJournal("r-1", ProgramState(program), breakers=breakers, now=clock)
 
 
 def seen(chronicler):
@@ -133,7 +133,7 @@ def test_the_same_detour_again_and_again_is_one(chronicler, program):
 
 def test_a_change_of_the_plan_is_noted_with_its_reason(program, clock):
     course = ProgramState(program)
-    chronicler = Chronicler("r-1", course, breakers=None, now=clock)
+    chronicler = RunJournal("r-1", course, breakers=None, now=clock)
     chronicler.run_started(program, a_run(), {})
     group = a_task("again-1", a_task("x"), a_task("y", a_task("z"), a_task("w")))
     why = {"reason": "it broke", "outcome": done("a"), "at": clock()}
@@ -147,7 +147,7 @@ def test_a_change_of_the_plan_is_noted_with_its_reason(program, clock):
 
 def test_a_spent_budget_has_the_time_at_which_it_was_spent(breakers, clock):
     program = a_program(a_task("a"), a_task("b"), budget={"usd": 1})
-    chronicler = Chronicler("r-1", ProgramState(program), breakers=None, now=clock)
+    chronicler = RunJournal("r-1", ProgramState(program), breakers=None, now=clock)
     chronicler.run_started(program, a_run(), {})
     chronicler.leaf_changed(done("a", usd=Decimal("0.9")))
     clock.advance(3)
