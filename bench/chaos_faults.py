@@ -93,11 +93,11 @@ def plan(seed: int) -> dict[str, Any]:
 
 def program_of(document: dict[str, Any], agents: dict[str, Any]) -> Program:
     """Route, check and compile a plan."""
-    from genesis.pipeline import compiled, prepare
+    from genesis.pipeline import compile_prepared, prepare
     from genesis.planning import load_plan
 
     prepared = prepare(load_plan(document), Registry.model_validate(agents), settings=Settings())
-    return compiled(prepared, Settings())
+    return compile_prepared(prepared, Settings())
 
 
 class Worker:

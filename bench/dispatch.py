@@ -238,14 +238,14 @@ async def _begun() -> tuple[str, dict[str, str]]:
     from genesis.ledger import Header, new_run_id, open_store
     from genesis.ledger.history import open_ledger
     from genesis.model import Registry
-    from genesis.pipeline import compiled, prepare
+    from genesis.pipeline import compile_prepared, prepare
     from genesis.planning import load_plan, plan_document
     from genesis.settings import Settings
 
     settings = Settings()
     now = datetime.now(UTC)
     registry = Registry.model_validate(AGENTS)
-    program = compiled(prepare(load_plan(PLAN), registry, settings=settings), settings)
+    program = compile_prepared(prepare(load_plan(PLAN), registry, settings=settings), settings)
     ledger = open_ledger(await open_store(), new_run_id(now), settings)
     await ledger.begin(
         Header(

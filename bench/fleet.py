@@ -299,14 +299,14 @@ def _simulated_s(document: Mapping[str, Any], agents: Mapping[str, Any], pools: 
     """Return the makespan by the real scheduler on virtual time, unscaled."""
     from genesis import simulate
     from genesis.model import Registry
-    from genesis.pipeline import compiled, prepare
+    from genesis.pipeline import compile_prepared, prepare
     from genesis.planning import load_plan
     from genesis.settings import Settings
 
     settings = Settings()
     plan = load_plan(document, limits=settings.limits)
     prepared = prepare(plan, Registry.model_validate(agents), settings=settings, keep=True)
-    return float(simulate(compiled(prepared, settings), slots=_SLOTS, pools=pools).makespan_s)
+    return float(simulate(compile_prepared(prepared, settings), slots=_SLOTS, pools=pools).makespan_s)
 
 
 @contextmanager

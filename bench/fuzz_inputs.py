@@ -26,17 +26,22 @@ from genesis import (
     validate,
 )
 from genesis.agents.contract import Result
-from genesis.agents.values import decoded, plain, promised, read_json
+from genesis.agents.values import decode_utf8, plain, read_json, wrap_bare_value
 from genesis.cli.options import load_settings, variables
 from genesis.document import dump_json, dump_yaml, parse, read
 from genesis.engine.attempts import error_info, fault_info
-from genesis.engine.inputs import resolved_inputs
+from genesis.engine.inputs import resolve_inputs
 from genesis.errors import PlanInvalidError
 from genesis.ledger.records import LeafRecord
 from genesis.model import Outcome, Registry, Run
 from genesis.observability.logs import log_file
 from genesis.planning import plan_document
-from genesis.prefect_api.configured import configured_api, configured_storage, fix_prefect_paths, inherited_environment
+from genesis.prefect_api.configured import (
+    find_configured_api,
+    find_configured_storage,
+    fix_prefect_paths,
+    get_server_environment,
+)
 from genesis.settings import Limits
 
 __all__ = [
@@ -289,7 +294,7 @@ def _through_the_stages(loaded: Any) -> None:
         results: dict[int, Any] = {
             index: {name: [1] for name in program.leaves[index].outputs} for index in leaf.sources.values()
         }
-        filled = resolved_inputs(leaf, program.vars, results)
+        filled = resolve_inputs(leaf, program.vars, results)
         json.dumps(filled, allow_nan=False).encode()
 
 
@@ -447,7 +452,7 @@ def results(source: Random) -> None:
     """What an agent returns, up to the ledger and back."""
     reported = {key: thing(source, 1) for key in ("usd", "tokens") if source.random() < 0.2}
     made = Result(plain(thing(source), source="m:f"), **reported)
-    kept = promised(made.value, ("n",) if source.random() < 0.3 else ())
+    kept = wrap_bare_value(made.value, ("n",) if source.random() < 0.3 else ())
     outcome = Outcome(id="a", agent="b", state="completed", result=kept, usd=made.usd, tokens=made.tokens)
     raw = LeafRecord(fingerprint="f", outcome=outcome).model_dump_json().encode()
     again = LeafRecord.model_validate_json(raw).outcome
@@ -461,7 +466,7 @@ def outputs(source: Random) -> None:
     """What a program prints, or a service answers."""
     raw, _ = written(source, value(source))
     try:
-        found = read_json(decoded(raw))
+        found = read_json(decode_utf8(raw))
     except ValueError:
         return
     outcome = Outcome(id="a", agent="b", result=found)
@@ -574,10 +579,10 @@ def environments(source: Random) -> None:
     """Settings from environment variables, folders of a user, and words of the command line."""
     with changed_environment(source, {"HOME": "/nowhere"}):
         settings = load_settings(llm=source.choice([None, "off", text(source)]))
-        configured_storage()
-        configured_api()
+        find_configured_storage()
+        find_configured_api()
         fix_prefect_paths()
-        inherited_environment()
+        get_server_environment()
         str(log_file(settings)).encode("utf-8", "surrogatepass")
         found = variables((f"{text(source)}={text(source)}",))
         load_plan(

@@ -188,11 +188,11 @@ def run_genesis(leaves: int, marks: Marks) -> dict[str, Any]:
 def program(leaves: int, settings: Settings) -> Program:
     """Plan, route, check and compile the DAG."""
     from genesis.model import Registry
-    from genesis.pipeline import compiled, prepare
+    from genesis.pipeline import compile_prepared, prepare
     from genesis.planning import load_plan
 
     plan = load_plan(document(dag(leaves)), limits=settings.limits)
-    return compiled(prepare(plan, Registry.model_validate(registry_document()), settings=settings), settings)
+    return compile_prepared(prepare(plan, Registry.model_validate(registry_document()), settings=settings), settings)
 
 
 class _Watch:

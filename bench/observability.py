@@ -195,7 +195,7 @@ def _unit_costs_without_a_trace(settings: Any) -> dict[str, float]:
 
 def _program(settings: Any) -> Any:
     from genesis.model import Registry
-    from genesis.pipeline import compiled, prepare
+    from genesis.pipeline import compile_prepared, prepare
     from genesis.planning import load_plan
 
     agents = [
@@ -210,7 +210,7 @@ def _program(settings: Any) -> Any:
         for n in range(_LEAVES)
     ]  # fmt: skip
     plan = load_plan({"version": 1, "request": "Take naps", "tasks": tasks}, limits=settings.limits)
-    return compiled(prepare(plan, Registry.model_validate({"agents": agents}), settings=settings), settings)
+    return compile_prepared(prepare(plan, Registry.model_validate({"agents": agents}), settings=settings), settings)
 
 
 def _logs(settings: Any) -> Callable[[], None]:
@@ -292,7 +292,7 @@ def soak_side(number: int) -> None:
     from genesis.engine.observers.telemetry import RunMetrics
     from genesis.model import Outcome, Run
     from genesis.observability.correlation import bound
-    from genesis.observability.exposition import rendered
+    from genesis.observability.exposition import render_metrics
     from genesis.observability.metrics import metrics_of_process
     from genesis.observability.tracing import tracing_of_process
     from genesis.settings import Settings
@@ -322,7 +322,7 @@ def soak_side(number: int) -> None:
                 log.info("task is over", extra={"event": "task.ended", "state": ended["state"]})
             watch.run_ended(run)
         if each % (number // 50) == 0:
-            rendered(metrics_of_process())
+            render_metrics(metrics_of_process())
             memory.append([each, _resident_kb()])
             time.sleep(0.05)  # the exporter's thread has its turn
     tracing.stop(30)

@@ -68,7 +68,7 @@ def _cpu_s() -> float:
 
 async def _whole(plan: dict[str, Any], rehearse: float | None, watch: _Watch, *, pools: bool) -> dict[str, Any]:
     from genesis.flows.launch import Launch, start_run
-    from genesis.pipeline import compiled, prepare
+    from genesis.pipeline import compile_prepared, prepare
     from genesis.planning import load_plan
     from genesis.routing import load_registry
     from genesis.settings import Settings
@@ -76,7 +76,7 @@ async def _whole(plan: dict[str, Any], rehearse: float | None, watch: _Watch, *,
     settings = Settings()
     document = load_plan(plan, limits=settings.limits)
     registry = load_registry(settings.agents)
-    program = compiled(prepare(document, registry, settings=settings, keep=True), settings)
+    program = compile_prepared(prepare(document, registry, settings=settings, keep=True), settings)
     said: list[str] = []
     begun = time.perf_counter()
     launch = Launch(settings, rehearse, watch, pools=pools, say=said.append)

@@ -171,14 +171,14 @@ def run_on_ephemeral_server(plan: str, agents: str) -> None:
 
     from genesis.flows.launch import Launch, start_run
     from genesis.model import Registry
-    from genesis.pipeline import compiled, prepare
+    from genesis.pipeline import compile_prepared, prepare
     from genesis.planning import load_plan
     from genesis.settings import Settings
 
     settings = Settings()
     registry = Registry.model_validate_json(Path(agents).read_bytes())
     prepared = prepare(load_plan(Path(plan), limits=settings.limits), registry, settings=settings)
-    run = asyncio.run(start_run(compiled(prepared, settings), Launch(settings, rehearse=0.0)))
+    run = asyncio.run(start_run(compile_prepared(prepared, settings), Launch(settings, rehearse=0.0)))
     sys.exit(run.state != "completed")
 
 

@@ -96,7 +96,7 @@ class GenesisError(Exception):
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep to text and data: agents raise these errors, too, with what is anything."""
         if name in {"message", "hint", "code"}:
-            value = _cleaned(value)
+            value = _clean_text(value)
         elif name == "data" and not isinstance(value, dict):
             value = {}
         super().__setattr__(name, value)
@@ -135,7 +135,7 @@ class GenesisError(Exception):
         return _rebuilt(kind, shape)
 
 
-def _cleaned(text: object) -> str:
+def _clean_text(text: object) -> str:
     said: str = encodable(text if type(text) is str else read_safely(lambda: str(text), type(text).__name__))
     return said
 
@@ -268,20 +268,20 @@ class ForeignError(GenesisError):
             error: The exception.
             without: A secret to strike out wherever it stands.
         """
-        made = cls(_struck(_text(error), without), data={"type": _name(type(error))} | _code(error))
-        _hang(made, _struck(list(_causes(error)), without))
+        made = cls(_strike_secret(_text(error), without), data={"type": _name(type(error))} | _code(error))
+        _hang(made, _strike_secret(list(_causes(error)), without))
         return made
 
 
-def _struck(value: Any, secret: str | None) -> Any:
+def _strike_secret(value: Any, secret: str | None) -> Any:
     """Strike a secret out of all texts in plain values."""
     if not secret:
         return value
     if isinstance(value, str):
         return value.replace(secret, "***")
     if isinstance(value, dict):
-        return {key: _struck(item, secret) for key, item in value.items()}
-    return [_struck(item, secret) for item in value] if isinstance(value, list) else value
+        return {key: _strike_secret(item, secret) for key, item in value.items()}
+    return [_strike_secret(item, secret) for item in value] if isinstance(value, list) else value
 
 
 def _rebuilt(kind: type[GenesisError], shape: Mapping[str, Any]) -> GenesisError:

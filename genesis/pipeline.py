@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from genesis.compile import amended, compile_program
+from genesis.compile import apply_amendments, compile_program
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
 from genesis.model import Amendment, ErrorInfo, Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan, Task
 from genesis.model.base import Usd
@@ -27,7 +27,7 @@ from genesis.planning import (
 from genesis.planning import make_plan as planned
 from genesis.planning.again import ReplanProposal, plan_again
 from genesis.resilience.taxonomy import classify
-from genesis.routing import decided_by, load_registry, route
+from genesis.routing import load_registry, parse_decision, route
 from genesis.schedule import PoolCosts, ScheduleJob, ScheduleLimits, simulate_jobs
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
@@ -37,16 +37,16 @@ __all__ = [
     "Prepared",
     "SimulatedTask",
     "Simulation",
-    "checked",
-    "compiled",
-    "grown",
+    "amend_program",
+    "check_plan",
+    "compile_prepared",
     "make_plan",
     "plan_within",
     "prepare",
     "program_of",
     "refuse_invalid",
     "room_left",
-    "routed_group",
+    "route_group",
     "simulate",
 ]
 
@@ -130,9 +130,9 @@ def _level(name: PlannerLevel, make: Callable[[], _Made]) -> _Made | Unavailable
 
 def _model_level(registry: Registry, settings: Settings, playbooks: Sequence[Playbook] = ()) -> Planner:
     from genesis.planning.llm_level import LlmPlanner  # noqa: PLC0415  # only where a model is configured
-    from genesis.resilience.guards import guarded_model  # noqa: PLC0415
+    from genesis.resilience.guards import make_guarded_model  # noqa: PLC0415
 
-    return LlmPlanner(guarded_model(settings), settings.llm, agents=registry.agents, playbooks=playbooks)
+    return LlmPlanner(make_guarded_model(settings), settings.llm, agents=registry.agents, playbooks=playbooks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +158,15 @@ def prepare(
     """
     with stage("route", _category) as made:
         routed = route(plan, registry, keep=keep)
-        plan_routed(made, routed, decided_by)
+        plan_routed(made, routed, parse_decision)
     with stage("validate", _category) as made:
-        report = checked(routed, registry, settings, probe)
+        report = check_plan(routed, registry, settings, probe)
         plan_checked(made, report)
     plan_told(routed, report)
     return Prepared(routed, report, registry)
 
 
-def checked(
+def check_plan(
     routed: RoutedPlan,
     registry: Registry,
     settings: Settings,
@@ -250,7 +250,7 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
     )
 
 
-def compiled(prepared: Prepared, settings: Settings) -> Program:
+def compile_prepared(prepared: Prepared, settings: Settings) -> Program:
     """Compile what validation let through.
 
     Raises:
@@ -273,7 +273,7 @@ def program_of(
         PlanInvalidError: It cannot be compiled.
     """
     routed = route(load_plan(document, limits=settings.limits), registry, keep=True)
-    return compile_program(amended(routed, amendments), registry, default_seconds=settings.run.default_seconds)
+    return compile_program(apply_amendments(routed, amendments), registry, default_seconds=settings.run.default_seconds)
 
 
 def plan_within(
@@ -311,7 +311,7 @@ def room_left(program: Program, limits: Bounds, depth: int) -> Bounds:
     return limits.model_copy(update={"leaves": leaves, "depth": levels})
 
 
-def routed_group(program: Program, group: Task) -> Task:
+def route_group(program: Program, group: Task) -> Task:
     """Route the leaves of a group that is to be added to a program; the routes stand in its tasks."""
     alone = group.model_copy(update={"depends_on": ()})
     routes = route(Plan(request=program.request, tasks=(alone,)), program.registry).routes
@@ -325,14 +325,14 @@ def routed_group(program: Program, group: Task) -> Task:
     return with_routes(group, "")
 
 
-def grown(program: Program, amendment: Amendment, settings: Settings, probe: Probe | None = None) -> Program:
+def amend_program(program: Program, amendment: Amendment, settings: Settings, probe: Probe | None = None) -> Program:
     """Return a program with one more amendment, validated like any plan.
 
     Raises:
         PlanInvalidError: Validation found an error in what is added, or in the whole.
     """
-    routed = amended(program.source, (amendment,))
-    report = checked(routed, program.registry, settings, probe, planned=False)
+    routed = apply_amendments(program.source, (amendment,))
+    report = check_plan(routed, program.registry, settings, probe, planned=False)
     inside = f"{amendment.group.id}/"
     new = tuple(
         each

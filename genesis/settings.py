@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-def _expanded(path: Path | None) -> Path | None:
+def _expand_path(path: Path | None) -> Path | None:
     """Expand `~`, as a shell does where it is not quoted, and refuse a name that no file or folder can have."""
     if path is None:
         return None
@@ -49,7 +49,7 @@ def _expanded(path: Path | None) -> Path | None:
 
 _LONGEST_BELOW = 200
 """Characters that a path in a setting leaves for the names of files below it."""
-_EXPANDED = AfterValidator(_expanded)
+_EXPANDED = AfterValidator(_expand_path)
 
 
 class _Group(BaseModel):

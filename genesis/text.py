@@ -15,13 +15,13 @@ __all__ = [
     "INVISIBLE",
     "cells",
     "cost",
+    "describe_rehearsal",
     "duration",
-    "fitted",
-    "known_cost",
+    "fit_line",
+    "format_known_cost",
     "money",
     "one_line",
     "rehearsal",
-    "rehearsed",
     "visible",
 ]
 
@@ -59,7 +59,7 @@ def cells(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in _WIDE else 1 for char in text)
 
 
-def fitted(text: str, room: int) -> str:
+def fit_line(text: str, room: int) -> str:
     """Shorten a line to so many cells, with an ellipsis where something is missing."""
     if cells(text) <= room:
         return text
@@ -83,10 +83,14 @@ def duration(seconds: float) -> str:
 
 def cost(run: Run) -> str:
     """Say what a run cost as far as its tasks tell; nothing where none does, and `at least` where some do not."""
-    return "" if run.rehearsal is not None else known_cost(run.cost_usd, ((task.state, task.usd) for task in run.tasks))
+    return (
+        ""
+        if run.rehearsal is not None
+        else format_known_cost(run.cost_usd, ((task.state, task.usd) for task in run.tasks))
+    )
 
 
-def known_cost(total: Decimal, tasks: Iterable[tuple[str, object]]) -> str:
+def format_known_cost(total: Decimal, tasks: Iterable[tuple[str, object]]) -> str:
     """Say what tasks cost together, of which each is told by its state and its own cost."""
     known = [usd is not None for state, usd in tasks if state == "completed" or usd]
     return f"{'' if all(known) else 'at least '}{money(total)}" if any(known) else ""
@@ -102,6 +106,6 @@ def rehearsal(scale: float) -> str:
     return f"Rehearsal: no agent works; {f'timers take {scale:g} of the estimated time' if scale else 'nothing waits'}."
 
 
-def rehearsed(scale: float) -> str:
+def describe_rehearsal(scale: float) -> str:
     """Say that nothing was really done."""
     return f"rehearsed at {scale:g} of the estimated time" if scale else "rehearsed without waiting"

@@ -13,7 +13,7 @@ from genesis.document import close_matches
 from genesis.errors import SecurityError, TaskError
 from genesis.structure import is_name
 
-__all__ = ["filled_arguments", "program_problem"]
+__all__ = ["fill_arguments", "program_problem"]
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 """A doubled brace, or a text in braces."""
@@ -26,7 +26,7 @@ def program_problem(program: str) -> str | None:
     return None
 
 
-def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
+def fill_arguments(argv: Sequence[str], work: Work) -> list[str]:
     """Fill `{input}` in a command's arguments. Doubled braces stand for single ones; those around no name are text.
 
     No shell sees the command, and a value never becomes several arguments, so blanks, quotes and `;` in a value are
@@ -43,7 +43,7 @@ def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
         raise SecurityError(problem)
     filled = [argv[0]]
     for position, argument in enumerate(argv[1:], start=1):
-        text = _TOKEN.sub(lambda token: _filled(token, work), argument)
+        text = _TOKEN.sub(lambda token: _fill_token(token, work), argument)
         if "\0" in text:
             raise TaskError(f"{work.path!r}: an input for argument {argument!r} holds a NUL character")
         if text.startswith("-") and "--" not in argv[:position] and _starts_with_text_input(argument, work):
@@ -55,7 +55,7 @@ def filled_arguments(argv: Sequence[str], work: Work) -> list[str]:
     return filled
 
 
-def _filled(token: re.Match[str], work: Work) -> str:
+def _fill_token(token: re.Match[str], work: Work) -> str:
     name = token[1]
     if name is None:
         return token[0][0]

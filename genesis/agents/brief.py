@@ -47,8 +47,8 @@ def work_order(work: Work) -> str:
         f"# {_line(work.description)}",
         f"For **{work.agent.name}** · task `{work.path}` ({_line(work.type)}) · run `{work.run_id}`"
         + (f" · about {work.seconds:g} s" if work.seconds else ""),
-        f"## What to do\n\n{_quoted(work.description)}",
-        f"## Why\n\nIt is part of this request:\n\n{_quoted(work.request)}",
+        f"## What to do\n\n{_quote_text(work.description)}",
+        f"## Why\n\nIt is part of this request:\n\n{_quote_text(work.request)}",
     ]
     if work.inputs:
         sections.append(f"## What you are given\n\n{_values(work.inputs)}")
@@ -65,15 +65,15 @@ def _delivery(work: Work) -> str:
     command = ["genesis", "deliver", work.run_id, work.path, "--result"]
     if not work.outputs:
         said = shlex.join([*command, "what was done"])
-        return f"## What to deliver\n\nNo named result is expected: a sentence, or a file.\n\n{_fenced(said, 'sh')}"
+        return f"## What to deliver\n\nNo named result is expected: a sentence, or a file.\n\n{_fence_text(said, 'sh')}"
     names = "\n".join(f"- `{name}`" for name in work.outputs)
     example = json.dumps(dict.fromkeys(work.outputs, "…"), indent=2, ensure_ascii=False)
     answer = str(folder / RESULT_FILE)
     return (
         f"## What to deliver\n\n{names}\n\n## How to hand it back\n\n"
         f"Write the results into `{answer}`, as one JSON object with the names above, and leave files beside "
-        f"it and name them there:\n\n{_fenced(example, 'json')}\n\nThen hand it in; the run goes on with it:\n\n"
-        f"{_fenced(shlex.join([*command, answer]), 'sh')}"
+        f"it and name them there:\n\n{_fence_text(example, 'json')}\n\nThen hand it in; the run goes on with it:\n\n"
+        f"{_fence_text(shlex.join([*command, answer]), 'sh')}"
     )
 
 
@@ -86,11 +86,11 @@ def _values(values: Mapping[str, JsonValue], *, level: int = 0) -> str:
             parts.append(f"- {title} {_code(str(value))}")
         else:
             text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-            parts.append(f"{title}\n\n{_fenced(text, '' if isinstance(value, str) else 'json')}")
+            parts.append(f"{title}\n\n{_fence_text(text, '' if isinstance(value, str) else 'json')}")
     return "\n".join(parts) if all(part.startswith("- ") for part in parts) else "\n\n".join(parts)
 
 
-def _fenced(text: str, language: str) -> str:
+def _fence_text(text: str, language: str) -> str:
     fence = "`" * max(3, _longest_ticks(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
@@ -105,7 +105,7 @@ def _longest_ticks(text: str) -> int:
     return max(map(len, re.findall(r"`+", text)), default=0)
 
 
-def _quoted(text: str) -> str:
+def _quote_text(text: str) -> str:
     """Show somebody's text as theirs, so that it cannot pass for a part of the work order."""
     return "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines() or [""])
 

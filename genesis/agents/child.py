@@ -137,11 +137,11 @@ async def _end_group(transport: asyncio.SubprocessTransport, pipes: _Pipes) -> N
     finally:
         _signal_group(group, signal.SIGKILL)
         transport.close()
-        await _reaped(pipes)
+        await _reap_child(pipes)
         guard_of_process().remove(group)
 
 
-async def _reaped(pipes: _Pipes) -> None:
+async def _reap_child(pipes: _Pipes) -> None:
     """Wait for a killed child to be gone, also when cancelled meanwhile: a loop that closes earlier loses it."""
     with suppress(asyncio.CancelledError):
         await asyncio.wait([pipes.exited], timeout=_GRACE_S)

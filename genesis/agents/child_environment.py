@@ -9,7 +9,7 @@ from genesis.errors import TaskError
 from genesis.observability.correlation import environment as environment_of
 from genesis.security.names import is_secret_variable
 
-__all__ = ["SecretLookup", "child_environment", "needed_secret"]
+__all__ = ["SecretLookup", "child_environment", "require_secret"]
 
 SecretLookup = Callable[[str], str | None]
 """Look a secret up by its name; None where there is none."""
@@ -46,12 +46,12 @@ def child_environment(
         **kept,
         **about,
         **environment_of(work.correlation_id, work.run_id),
-        **_given(work.agent.secrets, secrets, work),
+        **_look_up_secrets(work.agent.secrets, secrets, work),
         **extra,
     }
 
 
-def needed_secret(name: str, secrets: SecretLookup, work: Work) -> str:
+def require_secret(name: str, secrets: SecretLookup, work: Work) -> str:
     """Look up a secret that the agent lists.
 
     Raises:
@@ -71,5 +71,5 @@ def needed_secret(name: str, secrets: SecretLookup, work: Work) -> str:
     return value
 
 
-def _given(names: Iterable[str], secrets: SecretLookup, work: Work) -> dict[str, str]:
-    return {name: needed_secret(name, secrets, work) for name in names}
+def _look_up_secrets(names: Iterable[str], secrets: SecretLookup, work: Work) -> dict[str, str]:
+    return {name: require_secret(name, secrets, work) for name in names}

@@ -10,12 +10,12 @@ from pathlib import Path
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from genesis.agents.arguments import filled_arguments
+from genesis.agents.arguments import fill_arguments
 from genesis.agents.child import Ended, run_child
 from genesis.agents.child_environment import SecretLookup, child_environment
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
-from genesis.agents.values import CollisionError, decoded, promised, read_json
+from genesis.agents.values import CollisionError, decode_utf8, read_json, wrap_bare_value
 from genesis.errors import GenesisError, ResourceError, TaskError
 from genesis.model import CommandSpec
 from genesis.structure import WHOLE_RESULT
@@ -56,7 +56,7 @@ class CommandExecutor:
 
     async def execute(self, work: Work) -> Result:
         """Run the program and take what it prints."""
-        argv = filled_arguments(self._spec.argv, work)
+        argv = fill_arguments(self._spec.argv, work)
         environment = child_environment(self._environment, self._spec.env, self._secrets, work)
         _check_folder(self._spec.cwd, argv[0])
         async with time_limit(work):
@@ -71,8 +71,8 @@ class CommandExecutor:
             except (OSError, ValueError) as error:
                 raise _not_started(argv[0], error) from error
         if ended.code != 0:
-            raise _failed(argv[0], ended)
-        return Result(promised(_value(argv[0], ended, work.outputs), work.outputs))
+            raise _make_exit_error(argv[0], ended)
+        return Result(wrap_bare_value(_value(argv[0], ended, work.outputs), work.outputs))
 
 
 def _check_folder(cwd: str | None, program: str) -> None:
@@ -92,8 +92,8 @@ def _value(program: str, ended: Ended, outputs: tuple[str, ...]) -> JsonValue:
                 code="GEN-TASK-RESULT-SIZE",
             )
         whole = _whole_characters(raw)
-        return {"stdout": decoded(whole), "omitted_bytes": ended.stdout_omitted + len(raw) - len(whole)}
-    text = decoded(raw)
+        return {"stdout": decode_utf8(whole), "omitted_bytes": ended.stdout_omitted + len(raw) - len(whole)}
+    text = decode_utf8(raw)
     if text.lstrip()[:1] not in {"{", "["}:  # a bare `3.10` is text, not the number 3.1
         return {"stdout": text}
     try:
@@ -114,9 +114,9 @@ def _whole_characters(raw: bytes) -> bytes:
     return raw
 
 
-def _failed(program: str, ended: Ended) -> TaskError:
+def _make_exit_error(program: str, ended: Ended) -> TaskError:
     how = f"ended with exit code {ended.code}" if ended.code > 0 else f"was ended by {_signal_name(-ended.code)}"
-    lines = decoded(ended.stderr).strip().splitlines()[-_SHOWN_LINES:]
+    lines = decode_utf8(ended.stderr).strip().splitlines()[-_SHOWN_LINES:]
     said = "\n".join(lines)[-_SHOWN_CHARACTERS:]
     return TaskError(
         f"{program!r} {how}" + (f": {said}" if said else ", and wrote nothing to stderr"),

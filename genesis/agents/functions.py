@@ -122,11 +122,11 @@ def _names_in(spec: ModuleSpec) -> set[str] | None:
         tree = ast.parse(Path(spec.origin).read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
-    names = set(_bound(tree.body))
+    names = set(_find_bound_names(tree.body))
     return None if names & {"*", "__getattr__"} else names
 
 
-def _bound(statements: Sequence[ast.stmt]) -> Iterator[str]:
+def _find_bound_names(statements: Sequence[ast.stmt]) -> Iterator[str]:
     for statement in statements:
         for node in ast.walk(statement):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from genesis.agents.child_environment import SecretLookup, needed_secret
+from genesis.agents.child_environment import SecretLookup, require_secret
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
-from genesis.agents.values import decoded, promised, read_json
+from genesis.agents.values import decode_utf8, read_json, wrap_bare_value
 from genesis.errors import GenesisError, ServiceError, TaskError
 from genesis.model import HttpSpec
-from genesis.observability.correlation import carried
-from genesis.resilience.calls import repeated
+from genesis.observability.correlation import build_headers
+from genesis.resilience.calls import call_with_retries
 from genesis.resilience.guards import HostGuard, host_of
 from genesis.resilience.taxonomy import meaning_of_status, pause_asked_for
 
@@ -39,7 +39,7 @@ _HINTS = {
 }
 
 
-def _unguarded(_host: str, _left_s: float) -> AbstractAsyncContextManager[None]:
+def _skip_guard(_host: str, _left_s: float) -> AbstractAsyncContextManager[None]:
     return nullcontext()
 
 
@@ -77,7 +77,7 @@ class HttpExecutor:
         output_bytes: int,
         default_timeout_s: float,
         secrets: SecretLookup,
-        guard: HostGuard = _unguarded,
+        guard: HostGuard = _skip_guard,
     ) -> None:
         self._spec = spec
         self._host = host_of(spec.url)
@@ -97,10 +97,10 @@ class HttpExecutor:
             QuotaError: Its turn comes only after the attempt's time.
         """
         headers = self._headers(work)
-        value = await repeated(
+        value = await call_with_retries(
             lambda: self._call(work, headers), left_s=work.left_s, budget=work.repeats, safe=self._is_safe_again
         )
-        return Result(promised(value, work.outputs))
+        return Result(wrap_bare_value(value, work.outputs))
 
     async def _call(self, work: Work, headers: dict[str, str]) -> JsonValue:
         """Make one call. The time limit is inside of the guard: a host that lets the time run out is not well."""
@@ -139,11 +139,11 @@ class HttpExecutor:
         made = {
             "accept": "application/json",
             "accept-encoding": "identity",  # so that a small answer cannot unpack to a huge one
-            **carried(work.correlation_id, work.run_id),
+            **build_headers(work.correlation_id, work.run_id),
             "idempotency-key": hashlib.sha256(f"{work.run_id}\n{work.path}".encode()).hexdigest(),
         }
         for name, value in self._spec.headers.items():
-            text = _SECRET.sub(lambda match: needed_secret(match[1], self._secrets, work).strip(), value)
+            text = _SECRET.sub(lambda match: require_secret(match[1], self._secrets, work).strip(), value)
             if not text.isprintable() or not text.isascii():
                 raise TaskError(
                     f"header {name!r} of agent {work.agent.name!r} holds characters that a header cannot hold",
@@ -200,7 +200,7 @@ class HttpExecutor:
         if not body.strip():
             return None
         try:
-            return read_json(decoded(body))
+            return read_json(decode_utf8(body))
         except ValueError as error:
             raise TaskError(
                 f"{self._spec.url} answered with {kind}, which is not the JSON that is expected: {shown!r}",

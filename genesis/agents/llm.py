@@ -16,7 +16,7 @@ from genesis.errors import ModelError, TaskError, UsageError
 from genesis.foreign import encodable
 from genesis.llm import Answer, LanguageModel
 from genesis.model import AgentProfile, LlmSpec
-from genesis.resilience.guards import guarded_model
+from genesis.resilience.guards import make_guarded_model
 from genesis.settings import Settings
 
 __all__ = ["LlmExecutor", "work_prompt"]
@@ -71,7 +71,7 @@ class LlmExecutor:
 
     def _open(self, work: Work) -> LanguageModel:
         try:
-            return guarded_model(self._settings, self._spec.model, budget=work.repeats, left_s=work.left_s)
+            return make_guarded_model(self._settings, self._spec.model, budget=work.repeats, left_s=work.left_s)
         except UsageError as error:
             raise TaskError(
                 f"{work.agent.name!r} works with a language model, but {error.message}", hint=error.hint
@@ -127,8 +127,8 @@ def _system(agent: AgentProfile, instructions: str) -> str:
 def work_prompt(work: Work) -> str:
     """Put the task, its inputs and the results of earlier tasks into one prompt of bounded length."""
     parts = [
-        f"<request>\n{_data(_clipped(work.request, _REQUEST_SHOWN))}\n</request>",
-        f"<task>\n{_data(_clipped(work.description, _VALUE_SHOWN))}\n</task>",
+        f"<request>\n{_data(_clip_text(work.request, _REQUEST_SHOWN))}\n</request>",
+        f"<task>\n{_data(_clip_text(work.description, _VALUE_SHOWN))}\n</task>",
     ]
     if work.inputs:
         parts.append(f"<inputs>\n{_values(work.inputs)}\n</inputs>")
@@ -145,7 +145,7 @@ def _values(values: Mapping[str, JsonValue]) -> str:
     room = _ALL_SHOWN
     for name, value in values.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        shown = _clipped(text, min(_VALUE_SHOWN, max(room, 0)))
+        shown = _clip_text(text, min(_VALUE_SHOWN, max(room, 0)))
         room -= len(shown)
         lines.append(f"{_data(name)}: {_data(shown)}")
         if room <= 0 and len(lines) < len(values):
@@ -154,7 +154,7 @@ def _values(values: Mapping[str, JsonValue]) -> str:
     return "\n".join(lines)
 
 
-def _clipped(text: str, longest: int) -> str:
+def _clip_text(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     return f"{text[:longest]}… ({len(text) - longest:,} characters left out)"

@@ -33,7 +33,7 @@ class OwnLoop:
             BaseException: What it raised.
         """
         loop = asyncio.new_event_loop()
-        task = loop.create_task(_awaited(awaitable))
+        task = loop.create_task(_await_result(awaitable))
         with self._lock:
             self._loop, self._task = loop, task
             if self._is_cancelled:
@@ -61,7 +61,7 @@ class OwnLoop:
             return True
 
 
-async def _awaited(awaitable: Awaitable[Any]) -> Any:
+async def _await_result(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 

@@ -12,7 +12,7 @@ from genesis.agents.deadline import time_limit
 from genesis.agents.functions import Functions, find_function
 from genesis.agents.own_loop import OwnLoop
 from genesis.agents.threads import Threads
-from genesis.agents.values import plain, promised
+from genesis.agents.values import plain, wrap_bare_value
 from genesis.errors import TaskError
 from genesis.model import PythonSpec
 
@@ -48,9 +48,9 @@ class PythonExecutor:
         """Call the function and take what it returns; a `Result` from it is taken as it is."""
         loop = OwnLoop()
         async with time_limit(work):
-            return await self._threads.run(lambda: self._called(work, loop), label=self._call, stop=loop.cancel)
+            return await self._threads.run(lambda: self._call_function(work, loop), label=self._call, stop=loop.cancel)
 
-    def _called(self, work: Work, loop: OwnLoop) -> Result:
+    def _call_function(self, work: Work, loop: OwnLoop) -> Result:
         function = find_function(self._call, self._functions)
         arguments = _arguments(function, work, self._call)
         value = function(*arguments.args, **arguments.kwargs)
@@ -59,7 +59,7 @@ class PythonExecutor:
     def _result(self, value: object, work: Work) -> Result:
         if isinstance(value, Result):
             return Result(plain(value.value, source=self._call), value.state, value.usd, value.tokens)
-        return Result(promised(plain(value, source=self._call), work.outputs))
+        return Result(wrap_bare_value(plain(value, source=self._call), work.outputs))
 
 
 def _arguments(function: Callable[..., Any], work: Work, call: str) -> inspect.BoundArguments:

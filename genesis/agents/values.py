@@ -16,7 +16,7 @@ from genesis.errors import TaskError
 from genesis.foreign import encodable
 from genesis.model.scalars import DEEPEST, is_deeper
 
-__all__ = ["CollisionError", "decoded", "plain", "promised", "read_json"]
+__all__ = ["CollisionError", "decode_utf8", "plain", "read_json", "wrap_bare_value"]
 
 _BAD = (PydanticSerializationError, ValueError, TypeError, RecursionError, AttributeError, OverflowError)
 
@@ -101,7 +101,7 @@ def _without_collision(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def decoded(raw: bytes) -> str:
+def decode_utf8(raw: bytes) -> str:
     """Read what a program wrote as text: without a byte order mark, and with escapes for bytes that are not UTF-8."""
     return raw.removeprefix(codecs.BOM_UTF8).decode("utf-8", "backslashreplace")
 
@@ -128,7 +128,7 @@ def read_json(text: str) -> JsonValue:
     return made
 
 
-def promised(value: JsonValue, outputs: tuple[str, ...]) -> JsonValue:
+def wrap_bare_value(value: JsonValue, outputs: tuple[str, ...]) -> JsonValue:
     """Name a bare value when the task promises exactly one output.
 
     A function that counts may return `3` instead of `{"count": 3}`; what already is a mapping is taken as it is.

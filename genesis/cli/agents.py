@@ -106,15 +106,15 @@ def reset(parent: Path | None, names: tuple[str, ...], every: bool, agents: Path
     NAME is an agent, a host or the address of a model, of whichever project: what is not well opens its breaker again.
     """
     from genesis.cli.planning import load_agents
-    from genesis.resilience.breakers import reset_breakers, rules_of, shared_breakers, store_of
+    from genesis.resilience.breakers import list_shared_breakers, reset_breakers, rules_of, store_of
 
     if bool(names) == every:
         raise UsageError("agents reset needs names, or --all", hint="genesis doctor lists the breakers that are open")
     settings = load_settings()
     resilience, registry = settings.resilience, load_agents(agents or parent, settings)
     store, rules = store_of(resilience, settings.home), rules_of(resilience)
-    found = [] if store is None else shared_breakers(store, rules)
-    meant = set() if every else _meant(names, registry, found)
+    found = [] if store is None else list_shared_breakers(store, rules)
+    meant = set() if every else _resolve_breakers(names, registry, found)
     wanted = [each for each in found if every or (each.kind, each.name) in meant]
     changed = [each for each in wanted if each.machine.state != "closed"]
     if store is not None:
@@ -131,7 +131,7 @@ def reset(parent: Path | None, names: tuple[str, ...], every: bool, agents: Path
         console().print(f"No breaker of these was open{only}.", markup=False)
 
 
-def _meant(names: Iterable[str], registry: Registry, found: Iterable[SharedBreaker]) -> set[tuple[str, str]]:
+def _resolve_breakers(names: Iterable[str], registry: Registry, found: Iterable[SharedBreaker]) -> set[tuple[str, str]]:
     """Return the kinds and names of the breakers that some names stand for.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from genesis.cli.leaving import leave
-from genesis.cli.streams import flush, keep_stdout_for_the_answer, lost_answer, prepare_streams
+from genesis.cli.streams import explain_lost_answer, flush, keep_stdout_for_the_answer, prepare_streams
 from genesis.errors import GenesisError, ResourceError, UsageError
 
 __all__ = ["main"]
@@ -103,15 +103,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     prepare_streams()
     if _takes(words, "--json") and not any(_takes(words, asked) for asked in _HELP):
         keep_stdout_for_the_answer()
-    code = _called(words)
+    code = _invoke(words)
     flush()
-    if lost := lost_answer():
+    if lost := explain_lost_answer():
         sys.stderr.write(f"Error: the answer could not be written to stdout: {lost}\n")
         code = code or (0 if words[:1] in _WITH_OUTCOME else 1)
     leave(code)
 
 
-def _called(words: list[str]) -> int:
+def _invoke(words: list[str]) -> int:
     debug, as_json = _takes(words, "--debug"), _takes(words, "--json")
     try:
         _refuse_missing_folder()

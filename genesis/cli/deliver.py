@@ -143,16 +143,16 @@ def read_result(word: str, most: int) -> JsonValue:
         UsageError: It cannot be read, is too large, not UTF-8, empty, or a `.json` file without JSON in it.
     """
     if word == "-":
-        return _understood(_text(sys.stdin.buffer.read(most + 1), most, "standard input"), "standard input")
+        return _parse_deliverable(_text(sys.stdin.buffer.read(most + 1), most, "standard input"), "standard input")
     path = _file(word)
     if path is None:
-        return _understood(word, "the result")
+        return _parse_deliverable(word, "the result")
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
         _refuse(f"{word!r} cannot be read: {error.strerror or error}", "give a file that you may read, or a text")
-    return _understood(_text(data, most, repr(word)), repr(word), is_json=path.suffix.lower() == ".json")
+    return _parse_deliverable(_text(data, most, repr(word)), repr(word), is_json=path.suffix.lower() == ".json")
 
 
 def _file(word: str) -> Path | None:
@@ -184,7 +184,7 @@ def _text(data: bytes, most: int, name: str) -> str:
         _refuse(f"{name} is not UTF-8: byte {error.start} is {data[error.start]:#04x}", hint)
 
 
-def _understood(text: str, name: str, *, is_json: bool = False) -> JsonValue:
+def _parse_deliverable(text: str, name: str, *, is_json: bool = False) -> JsonValue:
     """Take a text for a JSON object where it is one; the content of a `.json` file has to be JSON."""
     if not text.strip():
         _refuse(f"{name} is empty", "give what was made: a JSON object, or a text")

@@ -13,7 +13,7 @@ from genesis.model import Leaf, Outcome, Program
 from genesis.model.run import utc_now
 from genesis.schedule import PoolCosts, ScheduleJob, ScheduleLimits, rank, simulate_jobs
 
-__all__ = ["TimeLeft", "left_in_words"]
+__all__ = ["TimeLeft", "format_time_left"]
 
 _EVERY_S = 1.0
 _SHARE = 50
@@ -105,7 +105,8 @@ class TimeLeft:
         running = dict(self._since)
         now = self._now()
         late = [
-            (self._elapsed(since, now), self._leaves[index].seconds * self._scale) for index, since in running.items()
+            (self._get_elapsed(since, now), self._leaves[index].seconds * self._scale)
+            for index, since in running.items()
         ]
         late = [(took, said) for took, said in late if took > said]
         typical = self._scale * sum(leaf.seconds for leaf in self._leaves) / max(1, len(self._leaves))
@@ -130,11 +131,11 @@ class TimeLeft:
         at, last = self._clock(), self._looked
         if last is not None and at - last.at < max(_EVERY_S, _SHARE * last.cost_s):
             return max(0.0, last.left_s - (at - last.at)), last.overdue
-        left_s, overdue = self._simulated()
+        left_s, overdue = self._simulate_rest()
         self._looked = _Looked(at, left_s, overdue, self._clock() - at)
         return left_s, overdue
 
-    def _simulated(self) -> tuple[float, bool]:
+    def _simulate_rest(self) -> tuple[float, bool]:
         """Let the scheduler do what is left, what runs at once first."""
         leaves, final, running = self._leaves, set(self._final), dict(self._since)
         left = [leaf for leaf in leaves if leaf.index not in final]
@@ -145,7 +146,7 @@ class TimeLeft:
             rest_s = leaf.seconds * pace
             since = running.get(leaf.index)
             if since is not None:
-                rest_s -= self._elapsed(since, now)
+                rest_s -= self._get_elapsed(since, now)
                 overdue |= rest_s < 0
             after = () if since is not None else tuple(place[source] for source in leaf.after if source in place)
             jobs.append(ScheduleJob(max(0.0, rest_s), after, leaf.agent))
@@ -154,11 +155,11 @@ class TimeLeft:
         return seconds, overdue and seconds < _SOON_S
 
     @staticmethod
-    def _elapsed(since: datetime, now: datetime) -> float:
+    def _get_elapsed(since: datetime, now: datetime) -> float:
         return max(0.0, (now - since).total_seconds())
 
 
-def left_in_words(seconds: float, *, overdue: bool) -> str:
+def format_time_left(seconds: float, *, overdue: bool) -> str:
     """Say how long it may take, as exactly as it is known."""
     if overdue:
         return "longer than expected"

@@ -43,7 +43,7 @@ def explanation_view(explanation: Explanation, *, short: bool = False) -> Render
         parts += _root(root, short=short)
     if explanation.failed > most:
         parts.append(Text(f"… and {explanation.failed - most:,} more that failed, in --json", style="dim"))
-    parts += [_skipped(group) for group in explanation.skipped[:_MOST_GROUPS]]
+    parts += [_format_skipped(group) for group in explanation.skipped[:_MOST_GROUPS]]
     if rest := explanation.skipped[_MOST_GROUPS:]:
         parts.append(Text(f"– {sum(group.count for group in rest):,} more skipped, because of others that failed"))
     if explanation.cancelled:
@@ -79,7 +79,7 @@ def _attempts(root: RootCause, *, short: bool) -> Iterator[RenderableType]:
     """Show the attempts: in a sentence where all went the same way, else those in a row that did in a line each."""
     rows = [list(group) for _, group in groupby(root.history, lambda each: (each.agent, each.code, each.message))]
     agents = list(dict.fromkeys([tried.agent for tried in root.history] or [root.agent]))
-    line = f"{root.attempts} attempt{'' if root.attempts == 1 else 's'} by {_named(agents)}"
+    line = f"{root.attempts} attempt{'' if root.attempts == 1 else 's'} by {_format_names(agents)}"
     if len(rows) == 1:
         line += f", {_when(rows[0])}" + ("; each ended so" if root.attempts > 1 else "")
     yield Text(line, style="dim")
@@ -99,11 +99,11 @@ def _when(tried: Sequence[Attempt]) -> str:
     return f"{began:%H:%M:%S} UTC ({duration((last.ended_at - began).total_seconds())})"
 
 
-def _skipped(group: Skipped) -> Text:
-    after = f"come after {_named(group.because, group.failed)}" if group.because else "come after what failed"
+def _format_skipped(group: Skipped) -> Text:
+    after = f"come after {_format_names(group.because, group.failed)}" if group.because else "come after what failed"
     verb = after if group.count > 1 else after.replace("come", "comes", 1)
     text = Text.assemble((f"– {_tasks(group.count)} skipped", "yellow"), f" that {verb}")
-    text.append(f": {_named(group.tasks, group.count)}", style="dim")
+    text.append(f": {_format_names(group.tasks, group.count)}", style="dim")
     return text
 
 
@@ -126,7 +126,7 @@ def _under(line: RenderableType) -> RenderableType:
     return Padding(line, (0, 0, 0, _INDENT), expand=False)
 
 
-def _named(names: Sequence[str], count: int | None = None) -> str:
+def _format_names(names: Sequence[str], count: int | None = None) -> str:
     count = len(names) if count is None else count
     shown = ", ".join(names[:_NAMED])
     return shown if count <= _NAMED else f"{shown} and {count - _NAMED:,} more"

@@ -118,7 +118,9 @@ def in_words(forecast: Forecast) -> str:
     if forecast.orders == forecast.tasks:
         return " · ".join(parts)
     if forecast.timed:
-        parts.append(f"{_about(forecast.timed, forecast)} {rough(forecast.seconds)} on {slots}{_started(forecast)}")
+        parts.append(
+            f"{_about(forecast.timed, forecast)} {rough(forecast.seconds)} on {slots}{_format_start_up(forecast)}"
+        )
     else:
         parts.append(f"no estimates of time on {slots}")
     return " · ".join(parts) + cost_in_words(forecast)
@@ -133,7 +135,7 @@ def _about(known: int, forecast: Forecast) -> str:
     return "about" if known == forecast.tasks - forecast.orders else "at least"
 
 
-def _started(forecast: Forecast) -> str:
+def _format_start_up(forecast: Forecast) -> str:
     """Say what a person waits for who starts it here."""
     extra = forecast.start_up
     if extra is None or forecast.seconds > _LONG * extra.most_s:

@@ -44,7 +44,7 @@ def _watch(code: int, end_programs: Callable[[], None]) -> None:
     begun = time.monotonic()
     while (waited_s := time.monotonic() - begun) < _LONGEST_S:
         time.sleep(_LOOK_S)
-        if waited_s >= _PATIENCE_S and (left := _left_running()):
+        if waited_s >= _PATIENCE_S and (left := _find_running()):
             sys.stderr.write(f"Agents left running what does not end; it is given up: {', '.join(left)}\n")
             break
     end_programs()
@@ -52,7 +52,7 @@ def _watch(code: int, end_programs: Callable[[], None]) -> None:
     os._exit(code)
 
 
-def _left_running() -> list[str]:
+def _find_running() -> list[str]:
     """Name what the interpreter waits for: threads, and processes of `multiprocessing`."""
     threads = [
         f"thread {thread.name!r}"

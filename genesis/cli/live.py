@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from genesis.cli.estimate import TimeLeft, left_in_words
+from genesis.cli.estimate import TimeLeft, format_time_left
 from genesis.cli.forecast import count
 from genesis.cli.rows import hanging
 from genesis.cli.status_line import StatusLine
@@ -133,7 +133,7 @@ class LiveProgress:
             full = _BAR * self._done // max(1, total)
             line = Text.assemble(line, ("━" * full, "green"), ("━" * (_BAR - full), "dim"), " ")
         parts = [f"{self._done}/{total}", f"{passed // 60}:{passed % 60:02}"]
-        if self._done < total and (left := _left(self._time_left)):
+        if self._done < total and (left := _format_remaining(self._time_left)):
             parts.append(left)
         if self._running:
             parts.append(self._describe())
@@ -150,8 +150,8 @@ class LiveProgress:
             return
         mark, style = _MARKS.get(outcome.state, ("·", ""))
         path, agent = self._widths
-        took = _took(outcome)
-        said = Text(_said(outcome), style="dim" if outcome.error is None else style)
+        took = _format_seconds(outcome)
+        said = Text(_format_result(outcome), style="dim" if outcome.error is None else style)
         line = Text.assemble(
             (f"{mark} ", style), f"{outcome.id:<{path}}", (f"  {outcome.agent:<{agent}}  {took:>7}  ", "dim"), said
         )
@@ -169,23 +169,23 @@ class LiveProgress:
         self._out.print(Text("\n").join(lines))
 
 
-def _took(outcome: Outcome) -> str:
+def _format_seconds(outcome: Outcome) -> str:
     if outcome.started_at is None or outcome.ended_at is None:
         return ""
     return f"{(outcome.ended_at - outcome.started_at).total_seconds():.1f} s"
 
 
-def _said(outcome: Outcome) -> str:
+def _format_result(outcome: Outcome) -> str:
     """Say in one line what a leaf ended with."""
     if outcome.error is not None:
         return (outcome.error.message.splitlines() or [""])[0]
     return short_text(outcome)
 
 
-def _left(time_left: TimeLeft) -> str:
+def _format_remaining(time_left: TimeLeft) -> str:
     """Say how long it may still take; nothing where nothing is known."""
     if not time_left.known:
         return ""
     seconds, overdue = time_left.left()
-    words = left_in_words(seconds, overdue=overdue)
+    words = format_time_left(seconds, overdue=overdue)
     return words if overdue or time_left.known == "all" else f"at least {words.removeprefix('about ')}"

@@ -45,9 +45,9 @@ slots_option = click.option(
 
 
 def _tenant(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    from genesis.model.tenant import checked_tenant
+    from genesis.model.tenant import check_tenant
 
-    return checked_tenant(value)
+    return check_tenant(value)
 
 
 tenant_option = click.option(

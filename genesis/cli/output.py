@@ -92,7 +92,7 @@ class _Console(Console):
         return super().render(renderable, options)
 
 
-def _made(file: IO[str], *, stderr: bool = False) -> Console:
+def _make_console(file: IO[str], *, stderr: bool = False) -> Console:
     """Make the console of a stream, which is asked for anew at each print: tests and progress replace it."""
     own = None if file in (sys.stdout, sys.stderr) else file
     size = ("COLUMNS", "LINES")
@@ -110,12 +110,12 @@ def _made(file: IO[str], *, stderr: bool = False) -> Console:
 
 def console() -> Console:
     """Make the console for the answer itself."""
-    return _made(answer())
+    return _make_console(answer())
 
 
 def notes() -> Console:
     """Make the console for everything besides the answer."""
-    return _made(sys.stderr, stderr=True)
+    return _make_console(sys.stderr, stderr=True)
 
 
 def is_live(out: Console) -> bool:
@@ -125,7 +125,7 @@ def is_live(out: Console) -> bool:
 
 def printable(text: Text, encoding: str) -> Text:
     """Return a text without what must not reach a terminal, in characters that an encoding has."""
-    shown = _changed(text.plain, encoding)
+    shown = _map_characters(text.plain, encoding)
     if shown is None:
         return text
     places = list(accumulate(map(len, shown), initial=0))
@@ -134,7 +134,7 @@ def printable(text: Text, encoding: str) -> Text:
     return made
 
 
-def _changed(plain: str, encoding: str) -> list[str] | None:
+def _map_characters(plain: str, encoding: str) -> list[str] | None:
     """Return for each character what is shown for it; None where each stands for itself."""
     hidden = [match.span() for match in INVISIBLE.finditer(plain)]
     if not hidden and _has(encoding, plain):

@@ -33,7 +33,7 @@ def plan(
 
     REQUEST is a text, or a plan file (.yaml, .yml, .json) to route and check again.
     """
-    from genesis.cli.planning import forecast, planned
+    from genesis.cli.planning import forecast, prepare_plan
     from genesis.cli.render import plan_view
     from genesis.document import dump_json, dump_yaml, write_output
     from genesis.planning import plan_document
@@ -45,7 +45,7 @@ def plan(
         )
     settings = load_settings(llm=llm)
     with observed(settings, "plan"):
-        prepared = planned(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
+        prepared = prepare_plan(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
     if output is not None:
         terse = plan_document(prepared.routed, prepared.report, terse=True)
         write_output(output, dump_json(terse) if output.suffix.lower() == ".json" else dump_yaml(terse))

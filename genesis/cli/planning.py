@@ -13,12 +13,12 @@ from genesis.cli.output import notes
 from genesis.cli.planning_progress import PlanningProgress
 from genesis.errors import ResourceError
 from genesis.model import Plan, Registry
-from genesis.pipeline import Prepared, compiled, make_plan, prepare
+from genesis.pipeline import Prepared, compile_prepared, make_plan, prepare
 from genesis.planning.overrides import Overrides
 from genesis.schedule import PoolCosts
 from genesis.settings import Settings
 
-__all__ = ["forecast", "load_agents", "planned", "pool_costs", "read_plan"]
+__all__ = ["forecast", "load_agents", "pool_costs", "prepare_plan", "read_plan"]
 
 _NO_OVERRIDES = Overrides()
 
@@ -38,7 +38,7 @@ def read_plan(word: str, settings: Settings, variables: dict[str, str] | None = 
     return plan.model_copy(update={"vars": {**plan.vars, **variables}}) if variables else plan
 
 
-def planned(
+def prepare_plan(
     word: str,
     settings: Settings,
     *,
@@ -62,9 +62,9 @@ def planned(
     probe = InputProbe() if runs_here else None
     registry = load_agents(agents, settings)
     if settings.llm.model:
-        from genesis.resilience.calls import unheard
+        from genesis.resilience.calls import silence_stamina
 
-        unheard()
+        silence_stamina()
     if is_plan_file(word):
         given = overrides.apply(read_plan(word, settings, variables))
         return prepare(given, registry, settings=settings, keep=True, probe=probe)
@@ -93,7 +93,7 @@ def forecast(
     """
     if not prepared.report.ok:
         return None
-    program = compiled(prepared, settings)
+    program = compile_prepared(prepared, settings)
     model, agents = settings.llm.model, program.agents
     orders = [
         leaf.index
@@ -122,10 +122,10 @@ def _load() -> float:
 
 def _start_up(settings: Settings) -> StartUp:
     """Say what starting up takes here."""
-    from genesis.server import configured_api, status
+    from genesis.server import find_configured_api, status
 
     try:
-        is_there = configured_api() is not None or status(settings, ask=False).state == "running"
+        is_there = find_configured_api() is not None or status(settings, ask=False).state == "running"
     except (OSError, ResourceError):  # without a home there is no server, and checking a plan needs none
         is_there = False
     return (START_UP if is_there else SERVER_START_UP).on_busy_machine(_load())

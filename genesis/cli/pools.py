@@ -60,14 +60,14 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
     with shown_warnings(tell):
         api = ensure_api(settings)
     with connected(api):
-        found = asyncio.run(_compared(fleet, prune))
+        found = asyncio.run(_compare_with_server(fleet, prune))
         wanted = bool(found.changes) and not check
         if not as_json:
             _show(found, fleet, api, source)
-        if wanted and not (yes or as_json) and not _agreed(found):
+        if wanted and not (yes or as_json) and not _confirm_changes(found):
             console().print("Nothing was changed.")
             return 1
-        left = asyncio.run(_applied(found, fleet, prune)) if wanted else found
+        left = asyncio.run(_apply_changes(found, fleet, prune)) if wanted else found
     pointed = api.embedded and not check and point_prefect_here(api.api_url, Path.cwd())
     if as_json:
         print_document(_document(found, left, api, source, wanted))
@@ -77,7 +77,7 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
     return 1 if left.changes else 0
 
 
-def _agreed(found: Difference) -> bool:
+def _confirm_changes(found: Difference) -> bool:
     """Ask where somebody can answer; a script has agreed by calling. To remove something takes a yes."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return True
@@ -85,7 +85,7 @@ def _agreed(found: Difference) -> bool:
     return click.confirm("Make these changes?", default=not removes)
 
 
-async def _compared(fleet: Fleet, prune: bool) -> Difference:
+async def _compare_with_server(fleet: Fleet, prune: bool) -> Difference:
     from genesis.fleet.automations import takeover
     from genesis.fleet.diff import compare
     from genesis.fleet.server import look_at_server
@@ -95,12 +95,12 @@ async def _compared(fleet: Fleet, prune: bool) -> Difference:
     return compare(fleet, takeover(), await look_at_server(fleet), base=base, prune=prune)
 
 
-async def _applied(found: Difference, fleet: Fleet, prune: bool) -> Difference:
+async def _apply_changes(found: Difference, fleet: Fleet, prune: bool) -> Difference:
     """Make the changes and look again, so that what is said is what is there."""
     from genesis.fleet.server import change_server
 
     await change_server(found.changes)
-    return await _compared(fleet, prune)
+    return await _compare_with_server(fleet, prune)
 
 
 def _show(found: Difference, fleet: Fleet, api: ApiEndpoint, source: Path | None) -> None:

@@ -11,9 +11,9 @@ __all__ = ["before_ledger", "before_prefect"]
 
 def before_prefect() -> None:
     """Keep log lines of Prefect and of repeated calls off the terminal, and this folder's files out of its settings."""
-    from genesis.resilience.calls import unheard
+    from genesis.resilience.calls import silence_stamina
 
-    unheard()
+    silence_stamina()
     from genesis.server import keep_prefect_off_the_terminal
 
     keep_prefect_off_the_terminal()
@@ -28,10 +28,10 @@ def before_ledger() -> None:
     Raises:
         UsageError: A user has no home, and a setting of Genesis, which names one, cannot be used.
     """
-    from genesis.prefect_api.configured import configured_storage
+    from genesis.prefect_api.configured import find_configured_storage
 
     try:
-        if "prefect" not in sys.modules and configured_storage() is None:
+        if "prefect" not in sys.modules and find_configured_storage() is None:
             before_prefect()
     except ValueError:
         load_settings()  # says which setting it is

@@ -14,8 +14,8 @@ from genesis.cli.output import STATE_STYLES
 from genesis.cli.rows import Rows
 from genesis.ledger.deliverables import short_text
 from genesis.model import FINISHED, Diagnostic, Outcome, Report, Route, RoutedPlan, Run, Task
-from genesis.structure import known_seconds, shown_edges
-from genesis.text import cost, duration, rehearsed
+from genesis.structure import get_known_seconds, list_edges
+from genesis.text import cost, describe_rehearsal, duration
 
 if TYPE_CHECKING:
     from genesis.pipeline import Simulation
@@ -51,7 +51,7 @@ def plan_view(
     plan = routed.plan
     head = Text.assemble((" ".join(plan.request.split()), "bold"), (f"  planned by {plan.planner}", "dim"))
     tree = Tree(head, guide_style="dim")
-    edges = shown_edges(plan)
+    edges = list_edges(plan)
     shown = 0
     stack: list[tuple[Task, str, Tree]] = [(task, task.id, tree) for task in reversed(plan.tasks)]
     while stack and shown < most:
@@ -72,13 +72,13 @@ def plan_view(
 
 def _task_line(task: Task, route: Route | None, after: Sequence[str]) -> Text:
     line = Text.assemble((task.id, "bold"), ("  ", ""), task.description)
-    order = f"after {_named(after)}" if after else ""
+    order = f"after {_format_names(after)}" if after else ""
     if task.subtasks:
         return line.append(f"  {order}" if order else "", style="dim")
     if route is None or route.agent is None:
         line.append(f"\n→ nobody: {route.reason if route else 'not routed'}", style="bold red")
         return line.append(f" · {order}" if order else "", style="dim")
-    seconds = known_seconds(task)
+    seconds = get_known_seconds(task)
     # Of the many tasks that are routed by their type alone, each says only what differs.
     reason = route.reason.replace(f" that take {task.type!r} (", " (")
     parts = ["" if seconds is None else f"{seconds:g} s", order, reason]
@@ -86,7 +86,7 @@ def _task_line(task: Task, route: Route | None, after: Sequence[str]) -> Text:
     return line.append("".join(f" · {part}" for part in parts if part), style="dim")
 
 
-def _named(names: Sequence[str]) -> str:
+def _format_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
 
@@ -184,7 +184,7 @@ def _summary(run: Run) -> Text:
         parts[0] = f"{count(orders, 'work order')} for people, {parts[0]}"
     line = Text(run.state.replace("_", " "), style=f"bold {STATE_STYLES.get(run.state, '')}".strip())
     if run.rehearsal is not None:
-        line.append(f" · {rehearsed(run.rehearsal)}", style="bold magenta")
+        line.append(f" · {describe_rehearsal(run.rehearsal)}", style="bold magenta")
     return Text.assemble(line, *(f" · {part}" for part in parts if part))
 
 

@@ -38,11 +38,11 @@ def report(run: str, output: Path | None, as_json: bool) -> None:
     from genesis.document import write_output
     from genesis.ledger.catalogue import one_of
     from genesis.report import facts_of, report_page
-    from genesis.report.gather import gathered
+    from genesis.report.gather import gather_evidence
 
     settings = load_settings()
     run_id = asyncio.run(one_of(run))
-    evidence = asyncio.run(gathered(run_id, settings))
+    evidence = asyncio.run(gather_evidence(run_id, settings))
     if as_json:
         print_document(facts_of(evidence).model_dump(mode="json"))
         return

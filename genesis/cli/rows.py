@@ -49,12 +49,12 @@ class Rows:
         room = options.max_width - sum(width + _GAP for width in widths[:-1])
         if widths and room >= min(widths[-1], _LEAST_LAST):
             for row in [*header, *rows]:
-                yield from self._aligned(row, widths, console, room)
+                yield from self._align_row(row, widths, console, room)
         else:
             for row in rows:
-                yield from self._stacked(row, console, options.max_width)
+                yield from self._stack_row(row, console, options.max_width)
 
-    def _aligned(self, row: Sequence[Text], widths: Sequence[int], console: Console, room: int) -> Iterator[Text]:
+    def _align_row(self, row: Sequence[Text], widths: Sequence[int], console: Console, room: int) -> Iterator[Text]:
         front = Text()
         for cell, width, right in zip(row[:-1], widths[:-1], self._right, strict=False):
             space = " " * (width - cell.cell_len)
@@ -64,7 +64,7 @@ class Rows:
             last = Text.assemble(" " * (min(widths[-1], room) - last.cell_len), last)
         yield from _behind(front, last, console, room)
 
-    def _stacked(self, row: Sequence[Text], console: Console, width: int) -> Iterator[Text]:
+    def _stack_row(self, row: Sequence[Text], console: Console, width: int) -> Iterator[Text]:
         yield row[0]
         cells = [
             Text.assemble(f"{name} ", cell) if named else cell

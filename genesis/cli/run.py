@@ -26,7 +26,7 @@ from genesis.cli.output import console, notes, print_document, shown_warnings, t
 from genesis.cli.prefect import before_prefect
 from genesis.cli.status_line import waiting
 from genesis.cli.streams import flush, keep_stdout_for_the_answer, output_shown_as_lines
-from genesis.cli.telemetry import correlation_option, finish, measured, observed
+from genesis.cli.telemetry import correlation_option, finish, observed, run_with_metrics
 from genesis.ledger.control import Control
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ def run(
     The run's page in the Prefect UI is printed at the start, and where the results are at the end. An interrupted run
     goes on with `genesis resume`.
     """
-    from genesis.cli.planning import forecast, planned
+    from genesis.cli.planning import forecast, prepare_plan
     from genesis.cli.render import plan_view
-    from genesis.pipeline import compiled
+    from genesis.pipeline import compile_prepared
     from genesis.server import begin_api
 
     settings = load_settings(llm=llm, slots=slots)
@@ -103,7 +103,7 @@ def run(
     if pools:
         agents = project_agents(agents, settings)
     with observed(settings, "run", correlation_id=correlation_id) as made:
-        prepared = planned(
+        prepared = prepare_plan(
             request,
             settings,
             agents=agents,
@@ -115,7 +115,7 @@ def run(
         if not as_json:
             known = forecast(prepared, settings, rehearse=rehearse, pools=pools)
             notes().print(plan_view(prepared.routed, prepared.report, known))
-        program = compiled(prepared, settings)
+        program = compile_prepared(prepared, settings)
         if correlation_id is not None:
             program = program.model_copy(update={"correlation_id": correlation_id})
         made.set("genesis.correlation_id", program.correlation_id)
@@ -128,7 +128,7 @@ def run(
 
         folders = (str(agents.resolve().parent),) if agents is not None else ()
         how = _How(settings, rehearse, folders, as_json, pools, metrics_port)
-        return _ended(made, _with_prefect(how, pending, start))
+        return _mark_failure(made, _with_prefect(how, pending, start))
 
 
 @click.command(epilog="Example: genesis resume 20261122-142530-3f9a1c --budget 5.00")
@@ -168,12 +168,12 @@ def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | N
         return await resume_run(run_id, replace(launch, overrides=bounds, tenant=tenant))
 
     with observed(settings, "resume", correlation_id=header.correlation_id) as made:
-        return _ended(
+        return _mark_failure(
             made, _with_prefect(_How(settings, header.rehearse, (), as_json, header.pools), begin_api(settings), again)
         )
 
 
-def _ended(made: Span, code: int) -> int:
+def _mark_failure(made: Span, code: int) -> int:
     """Mark the command's span as failed where it ends with another code than 0."""
     if code:
         made.failed(f"exit code {code}")
@@ -240,7 +240,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
 
     try:
         with interruptible(), connected(api), output_shown_as_lines(show), shown_warnings(live.say):
-            done = asyncio.run(measured(whole, how.metrics_port))
+            done = asyncio.run(run_with_metrics(whole, how.metrics_port))
     finally:
         live.close()
     if api.embedded and not how.as_json and (note := space_note(how.settings.home)) and note not in api.note:

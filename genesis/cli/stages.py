@@ -75,12 +75,12 @@ def simulate(plan: str, slots: int | None, agents: Path | None, pools: bool, as_
     from genesis.cli.forecast import forecast_of
     from genesis.cli.planning import load_agents, pool_costs, read_plan
     from genesis.cli.render import simulation_view
-    from genesis.pipeline import compiled, prepare
+    from genesis.pipeline import compile_prepared, prepare
     from genesis.pipeline import simulate as predicted
 
     settings = load_settings(slots=slots)
     prepared = prepare(read_plan(plan, settings), load_agents(agents, settings), settings=settings, keep=True)
-    program = compiled(prepared, settings)
+    program = compile_prepared(prepared, settings)
     costs = pool_costs(settings) if pools else None
     result = predicted(program, slots=settings.run.slots, pools=costs)
     if as_json:

@@ -55,7 +55,7 @@ class StatusLine:
         from rich.live import Live  # only for people
 
         self._live = Live(
-            get_renderable=self._fitted,
+            get_renderable=self._fit_line,
             console=self._out,
             refresh_per_second=_PER_SECOND,
             transient=True,
@@ -69,7 +69,7 @@ class StatusLine:
             self._live.stop()
             self._live = None
 
-    def _fitted(self) -> Text:
+    def _fit_line(self) -> Text:
         room = max(1, self._out.width - 1)
         line = self._make(room).split()[0]
         line.no_wrap = True

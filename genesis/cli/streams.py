@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = [
     "answer",
     "are_streams_own",
+    "explain_lost_answer",
     "flush",
     "keep_stdout_for_the_answer",
-    "lost_answer",
     "output_shown_as_lines",
     "prepare_streams",
 ]
@@ -93,7 +93,7 @@ def answer() -> TextIO:
     return _ANSWER.get() or sys.stdout
 
 
-def lost_answer() -> str:
+def explain_lost_answer() -> str:
     """Say why the answer, or a part of it, could not be written; nothing where its reader did not want more."""
     stream = _stream(answer())
     error = stream.lost if stream is not None else None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from genesis.observability.span import Span
     from genesis.settings import Settings
 
-__all__ = ["correlation_option", "finish", "measured", "observed"]
+__all__ = ["correlation_option", "finish", "observed", "run_with_metrics"]
 
 _T = TypeVar("_T")
 
@@ -60,7 +60,7 @@ def observed(settings: Settings, command: str, *, correlation_id: str | None = N
         finish(settings)
 
 
-async def measured(work: Callable[[], Awaitable[_T]], port: int | None) -> _T:
+async def run_with_metrics(work: Callable[[], Awaitable[_T]], port: int | None) -> _T:
     """Do something, and serve the metrics of this process meanwhile, where a port is given for that.
 
     What was shown there is not handed on to another process at the end: Prometheus has it.
@@ -73,7 +73,7 @@ async def measured(work: Callable[[], Awaitable[_T]], port: int | None) -> _T:
     from importlib.metadata import version
 
     from genesis.cli.output import notes
-    from genesis.observability.exposition import rendered
+    from genesis.observability.exposition import render_metrics
     from genesis.observability.instruments import BUILD
     from genesis.observability.metrics import metrics_of_process
     from genesis.observability.zeros import show_zeros
@@ -82,7 +82,7 @@ async def measured(work: Callable[[], Awaitable[_T]], port: int | None) -> _T:
     metrics = metrics_of_process()
     show_zeros(metrics)
     metrics.set(BUILD, version("prefect-genesis"), value=1)
-    page = HealthPage(lambda: (True, {"status": "ok"}), lambda accept: rendered(metrics, accept))
+    page = HealthPage(lambda: (True, {"status": "ok"}), lambda accept: render_metrics(metrics, accept))
     listens_on = await page.open("127.0.0.1", port)
     notes().print(f"Metrics: http://127.0.0.1:{listens_on}/metrics", soft_wrap=True)
     try:
@@ -90,7 +90,7 @@ async def measured(work: Callable[[], Awaitable[_T]], port: int | None) -> _T:
     finally:
         await page.close()
         if page.asked:
-            metrics.handed_over()
+            metrics.drain_changes()
 
 
 def finish(settings: Settings) -> None:
@@ -100,4 +100,4 @@ def finish(settings: Settings) -> None:
     from genesis.observability.tracing import tracing_of_process
 
     tracing_of_process().stop()
-    hand_on(metrics_of_process().handed_over(), settings.home)
+    hand_on(metrics_of_process().drain_changes(), settings.home)

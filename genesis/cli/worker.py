@@ -79,7 +79,7 @@ def worker(
     settings = load_settings()
     click.get_current_context().with_resource(logged(settings, "worker"))
     registry = _registry(agents_file, settings)
-    served = _served(registry, everything=everything, agents=agents, pools=pools)
+    served = _select_pools(registry, everything=everything, agents=agents, pools=pools)
     before_prefect()
     from genesis.flows.connection import connected
     from genesis.observability.metrics import metrics_of_process
@@ -122,7 +122,7 @@ def _registry(path: Path | None, settings: Settings) -> Registry:
     return load_registry(project_agents(path, settings), limits=settings.limits)
 
 
-def _served(registry: Registry, *, everything: bool, agents: str | None, pools: Sequence[str]) -> list[str]:
+def _select_pools(registry: Registry, *, everything: bool, agents: str | None, pools: Sequence[str]) -> list[str]:
     """Return the pools to serve, each once."""
     known = {agent.name: agent.pool_name for agent in registry.agents}
     from genesis.model.agent import orchestrator_pool

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from genesis.errors import PlanInvalidError
 from genesis.model import Amendment, Plan, Route, RoutedPlan, Task
 
-__all__ = ["amended"]
+__all__ = ["apply_amendments"]
 
 
-def amended(routed: RoutedPlan, amendments: Iterable[Amendment]) -> RoutedPlan:
+def apply_amendments(routed: RoutedPlan, amendments: Iterable[Amendment]) -> RoutedPlan:
     """Apply amendments, in their order.
 
     Each adds its group at the end of the plan, so that leaves keep their numbers, and lets its task come after it.

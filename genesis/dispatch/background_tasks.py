@@ -30,7 +30,7 @@ class BackgroundTasks:
     def run(self, work: Coroutine[Any, Any, None], failed: Callable[[Exception], Awaitable[None]]) -> None:
         """Run something once. This is the boundary for what no one else handles: `failed` is told of it."""
 
-        async def guarded() -> None:
+        async def run_guarded() -> None:
             try:
                 await work
             except GenesisError as error:
@@ -39,12 +39,12 @@ class BackgroundTasks:
                 _log.exception("an errand of the dispatch failed")
                 await failed(error)
 
-        self._add(guarded(), work)
+        self._add(run_guarded(), work)
 
     def keep(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a loop for as long as the place is open; a fault in it is logged, and it goes on."""
 
-        async def kept() -> None:
+        async def run_forever() -> None:
             while True:
                 try:
                     await loop()
@@ -52,7 +52,7 @@ class BackgroundTasks:
                     _log.exception("a loop of the dispatch failed and goes on")
                 await asyncio.sleep(_AGAIN_S)
 
-        self._add(kept())
+        self._add(run_forever())
 
     async def close(self) -> None:
         """End everything."""
@@ -65,9 +65,9 @@ class BackgroundTasks:
         task = asyncio.create_task(task_of, context=self._context.copy())
         self._tasks.add(task)
 
-        def ended(task: asyncio.Task[None]) -> None:
+        def discard_task(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
             for work in inner:  # one that was cancelled before it began
                 work.close()
 
-        task.add_done_callback(ended)
+        task.add_done_callback(discard_task)

@@ -121,7 +121,7 @@ class Batcher:
         self._timer = None
         if self._held:
             return
-        planned = self._batches.plan(list(self._ready), final=self._final, free=self._free, expected_s=self._expected_s)
+        planned = self._batches.plan(list(self._ready), final=self._final, free=self._free, expected_s=self._estimate_s)
         late = [child.leaves[0].agent for child in self._waiting()]
         soon: dict[str, list[float]] = {}
         for batch in planned:
@@ -160,11 +160,11 @@ class Batcher:
         """Whether a short group waits for company: its agent has one on its way, or all are behind and it is too."""
         head, agent = batch[0], self._leaves[batch[0]].agent
         room = len(batch) < self._how.batch_leaves and self._free(head)
-        short = sum(map(self._expected_s, batch)) < self._how.batch_seconds
+        short = sum(map(self._estimate_s, batch)) < self._how.batch_seconds
         patient = self._clock() - min(self._ready[index] for index in batch if index in self._ready)
         if not (room and short and patient < self._how.batch_seconds):
             return False
         return self._under_way[agent] > 0 or (len(late) >= _BEHIND and agent in late)
 
-    def _expected_s(self, index: int) -> float:
+    def _estimate_s(self, index: int) -> float:
         return self._pace.expected_s(self._leaves[index])

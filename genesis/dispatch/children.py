@@ -16,7 +16,7 @@ from genesis.dispatch.background_tasks import BackgroundTasks
 from genesis.dispatch.child import ChildFlowRun
 from genesis.dispatch.pending_outcomes import PendingOutcomes
 from genesis.dispatch.poll_interval import DurationEstimator
-from genesis.dispatch.retry_decision import ChildEnd, RetryDecision, crashed, judge
+from genesis.dispatch.retry_decision import ChildEnd, RetryDecision, describe_crash, judge
 from genesis.engine.attempts import error_info
 from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
@@ -174,7 +174,7 @@ class Children:
             if child.ended:
                 return
             missing = await self._last_records(child, end)
-            untaken = await self._untaken(child, end, missing)
+            untaken = await self._find_untaken(child, end, missing)
             missing = [leaf for leaf in missing if leaf.index not in untaken]
             if missing and end.state is StateType.CRASHED and not end.lost and not child.began:
                 end = replace(end, began=await self._ever_ran(child))
@@ -188,7 +188,7 @@ class Children:
             self._crashes[leaf.index] += end.counts(first=first)
             verdict = judge(leaf, child, end, first=first, crashes=self._crashes[leaf.index])
             if first and end.began and not (end.stale or end.suspended) and verdict.action != "cancelled":
-                self._desk.note(leaf, child.attempt, verdict.error or crashed(child, end))
+                self._desk.note(leaf, child.attempt, verdict.error or describe_crash(child, end))
             await self._carry_out(leaf, verdict, end)
 
     async def _carry_out(self, leaf: Leaf, verdict: RetryDecision, end: ChildEnd) -> None:
@@ -203,11 +203,11 @@ class Children:
             self.taken.add(leaf.index)
             await self._desk.conclude(leaf, verdict.action, verdict.error)
 
-    async def _untaken(self, child: ChildFlowRun, end: ChildEnd, missing: list[Leaf]) -> set[int]:
+    async def _find_untaken(self, child: ChildFlowRun, end: ChildEnd, missing: list[Leaf]) -> set[int]:
         """Find the leaves of orders that a child had not taken any more when it ended by itself: none was begun."""
         if not missing or not child.orders or end.state not in {StateType.COMPLETED, StateType.FAILED}:
             return set()
-        state = await self._session.ledger.answered(str(child.id))
+        state = await self._session.ledger.read_lane_state(str(child.id))
         if state is None or state.open:
             return set()
         return {leaf.index for order in child.orders[state.orders :] for leaf in order}
@@ -231,7 +231,7 @@ class Children:
                 await asyncio.sleep(_FAULT_PAUSE_S)
                 continue
             missing = [leaf for leaf in child.leaves if leaf.index not in child.done]
-            if missing and len(missing) == len(await self._untaken(child, end, missing)):
+            if missing and len(missing) == len(await self._find_untaken(child, end, missing)):
                 return missing
             lag = next(lags, None)
             if lag is None or end.stale or end.suspended or not any(self._desk.waits(leaf) for leaf in missing):
@@ -259,13 +259,13 @@ class Children:
             self._desk.tell_running(child.current)
 
     def _errand(self, child: ChildFlowRun, work: Coroutine[Any, Any, None]) -> None:
-        async def failed(error: Exception) -> None:
+        async def fail_leaves(error: Exception) -> None:
             self._drop(child)
             for leaf in child.leaves:
                 if leaf.index not in child.done and self._desk.waits(leaf):
                     await self._desk.conclude(leaf, "failed", error_info(error))
 
-        self._errands.run(work, failed)
+        self._errands.run(work, fail_leaves)
 
     def _remember(self, child: UUID, news: Callable[[], object]) -> None:
         self._unknown.setdefault(child, []).append(news)

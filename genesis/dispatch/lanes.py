@@ -131,7 +131,7 @@ class Lanes:
             for child in self._children.living.values()
             if child.leaves[0].agent == agent and child.open_since is None and _takes_orders(child)
         ]
-        return sorted(max(0.0, self._left_s(child, now)) for child in running)
+        return sorted(max(0.0, self._estimate_left_s(child, now)) for child in running)
 
     async def give(self, child: ChildFlowRun, leaves: Sequence[Leaf], trace: str | None) -> None:
         """Return an order to a child that waits for one; `child.give` was called.
@@ -220,7 +220,7 @@ class Lanes:
 
     async def _look_whether_open(self, child: ChildFlowRun) -> None:
         try:
-            state = await self._session.ledger.answered(str(child.id))
+            state = await self._session.ledger.read_lane_state(str(child.id))
         except GenesisError as error:
             _log.warning("the ledger cannot be read", extra={"reason": error.message})
             return
@@ -254,7 +254,7 @@ class Lanes:
 
         return await line.once(read)
 
-    def _left_s(self, child: ChildFlowRun, now: float) -> float:
+    def _estimate_left_s(self, child: ChildFlowRun, now: float) -> float:
         left = sum(self._children.pace.expected_s(leaf) for leaf in child.leaves if leaf.index not in child.done)
         if not child.began:
             waited_s = now - child.dispatched_at if child.dispatched_at is not None else 0.0

@@ -224,8 +224,8 @@ class PoolBackend:
         for earlier in found:
             for leaf in earlier.child.leaves:
                 self._attempts[leaf.index] = max(self._attempts.get(leaf.index, 0), earlier.child.attempt)
-            adopted |= await self._adopted(earlier.child, adopted)
-        for leaf, outcome in await self._session.ledger.attempted(self._leaves):
+            adopted |= await self._adopt_outcomes(earlier.child, adopted)
+        for leaf, outcome in await self._session.ledger.read_attempts(self._leaves):
             if not self._is_settled(leaf, adopted) and is_done(leaf, {leaf.index: outcome}):
                 adopted[leaf.index] = await self._session.ledger.adopt(leaf, outcome)
         for earlier in found:
@@ -247,7 +247,7 @@ class PoolBackend:
         latest = [leaf for leaf in leaves if leaf.side_effects and self._attempts[leaf.index] == child.attempt]
         return any([await self._session.ledger.outcome(leaf) is None for leaf in latest])
 
-    async def _adopted(self, child: ChildFlowRun, adopted: Mapping[int, Outcome]) -> dict[int, Outcome]:
+    async def _adopt_outcomes(self, child: ChildFlowRun, adopted: Mapping[int, Outcome]) -> dict[int, Outcome]:
         new: dict[int, Outcome] = {}
         for leaf in child.leaves:
             outcome = await self._session.ledger.attempt(leaf, str(child.id))
@@ -333,7 +333,7 @@ class PoolBackend:
 
     async def _dispatch(self, leaves: Sequence[Leaf]) -> None:
         try:
-            child = await self._dispatched(leaves)
+            child = await self._dispatch_leaves(leaves)
         finally:
             self._outbox.sent(leaves[0].agent)
         if child.state in FINAL:  # made by an earlier execution that `attach` did not see
@@ -346,7 +346,7 @@ class PoolBackend:
         if self._why is not None:
             await self._stop(child)
 
-    async def _dispatched(self, leaves: Sequence[Leaf]) -> ChildFlowRun:
+    async def _dispatch_leaves(self, leaves: Sequence[Leaf]) -> ChildFlowRun:
         own = {leaf.index for leaf in leaves}
         links = self._children.links
         after = dict.fromkeys(links[s] for leaf in leaves for s in leaf.after if s in links and s not in own)
@@ -396,10 +396,10 @@ class PoolBackend:
         return any(state.type is StateType.RUNNING for state in states)
 
     def _errand(self, work: Coroutine[Any, Any, None], leaves: Sequence[Leaf]) -> None:
-        async def failed(error: Exception) -> None:
+        async def fail_leaves(error: Exception) -> None:
             for leaf in leaves:
                 self._children.taken.discard(leaf.index)
                 if self._desk.waits(leaf):
                     await self._desk.conclude(leaf, "failed", error_info(error))
 
-        self._errands.run(work, failed)
+        self._errands.run(work, fail_leaves)

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import StateType
 from genesis.dispatch.child import ChildFlowRun
 from genesis.model import ErrorInfo, Leaf
 
-__all__ = ["SUSPENDED", "ChildEnd", "RetryDecision", "crashed", "judge"]
+__all__ = ["SUSPENDED", "ChildEnd", "RetryDecision", "describe_crash", "judge"]
 
 _LONGEST = 2000
 SUSPENDED = "its run was suspended"
@@ -80,7 +80,7 @@ def judge(leaf: Leaf, child: ChildFlowRun, end: ChildEnd, *, first: bool, crashe
     maybe_done = leaf.side_effects and (end.lost or end.began)
     if crashes < leaf.retries + (1 if maybe_done else 2):
         return RetryDecision("again")
-    return RetryDecision("failed", _crashed(child, end, crashes, maybe_done=maybe_done))
+    return RetryDecision("failed", _make_crash_error(child, end, crashes, maybe_done=maybe_done))
 
 
 def _no_record(child: ChildFlowRun, end: ChildEnd) -> ErrorInfo:
@@ -93,15 +93,15 @@ def _no_record(child: ChildFlowRun, end: ChildEnd) -> ErrorInfo:
     )
 
 
-def crashed(child: ChildFlowRun, end: ChildEnd) -> ErrorInfo:
+def describe_crash(child: ChildFlowRun, end: ChildEnd) -> ErrorInfo:
     """Describe the crash of a child."""
     said = f": {end.message}" if end.message else ""
     message = f"flow run {str(child.id)!r} on pool {child.pool!r} crashed{said}"[:_LONGEST]
     return ErrorInfo(code="GEN-DISPATCH-CRASHED", message=message, category="network")
 
 
-def _crashed(child: ChildFlowRun, end: ChildEnd, crashes: int, *, maybe_done: bool) -> ErrorInfo:
-    message = crashed(child, end).message
+def _make_crash_error(child: ChildFlowRun, end: ChildEnd, crashes: int, *, maybe_done: bool) -> ErrorInfo:
+    message = describe_crash(child, end).message
     if maybe_done:
         hint = "it has side effects and may have happened: see whether it did, then resume to do it again"
         return ErrorInfo(code="GEN-DISPATCH-MAYBE-DONE", message=message, hint=hint)

@@ -19,7 +19,7 @@ from genesis.dispatch.pools import AgentPools
 from genesis.dispatch.retry_decision import ChildEnd
 from genesis.engine.run_context import RunContext
 from genesis.model import ErrorInfo
-from genesis.prefect_api.claims import lost_message
+from genesis.prefect_api.claims import format_lost_message
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 
 __all__ = ["Watchdog", "close_child", "stop_child"]
@@ -86,7 +86,7 @@ class Watchdog:
             await self._look_into_ledger()
         await self._overdue()
         if self._line.away_since is None:
-            await self._untaken()
+            await self._check_untaken_pools()
             await self._lost()
 
     def _now(self) -> float:
@@ -139,7 +139,7 @@ class Watchdog:
         hint = "start workers, or raise GENESIS_POOLS__DISPATCH_TIMEOUT_S; then resume"
         return timeout_s, ErrorInfo(code="GEN-DISPATCH-NO-WORKER", message=message, hint=hint)
 
-    async def _untaken(self) -> None:
+    async def _check_untaken_pools(self) -> None:
         """Look at the pools of children that nobody takes."""
         waiting = self._living(StateType.SCHEDULED)
         suspects = [child for child in waiting if self._now() - child.state_at >= _UNTAKEN_S]
@@ -182,7 +182,7 @@ class Watchdog:
             return
         lost = await self._losses.look(quiet)
         ends = await asyncio.gather(
-            *(self._crash(child, lost_message(worker)) for child, worker in lost), return_exceptions=True
+            *(self._crash(child, format_lost_message(worker)) for child, worker in lost), return_exceptions=True
         )
         for error in ends:
             if error is not None:

@@ -13,7 +13,7 @@ from genesis.errors import DocumentError
 from genesis.foreign import encodable, read_safely
 from genesis.model.scalars import DEEPEST, is_deeper
 
-__all__ = ["close_matches", "given_values", "validated"]
+__all__ = ["close_matches", "normalize_values", "validate_model"]
 
 _M = TypeVar("_M", bound=BaseModel)
 _SHOWN = 5
@@ -26,7 +26,7 @@ def close_matches(word: str, known: Iterable[str]) -> str:
     return f"did you mean {matches[0]!r}?" if matches else ""
 
 
-def given_values(value: Mapping[str, Any], *, source: str) -> dict[str, Any]:
+def normalize_values(value: Mapping[str, Any], *, source: str) -> dict[str, Any]:
     """Take a document that was handed over as plain values, with the bounds that hold for one in a file.
 
     Raises:
@@ -38,7 +38,7 @@ def given_values(value: Mapping[str, Any], *, source: str) -> dict[str, Any]:
     return found
 
 
-def validated(model: type[_M], value: Any, *, source: str, noun: str) -> _M:
+def validate_model(model: type[_M], value: Any, *, source: str, noun: str) -> _M:
     """Validate plain values as a model.
 
     Args:
@@ -74,7 +74,7 @@ def _problem(model: type[BaseModel], detail: Any) -> tuple[str, str]:
     where = _where(location)
     match detail["type"]:
         case "extra_forbidden":
-            guess = close_matches(str(location[-1]), _known_keys(model, location[:-1]))
+            guess = close_matches(str(location[-1]), _find_allowed_keys(model, location[:-1]))
             return where, ", ".join(filter(None, (f"unknown key {str(location[-1])!r}", guess)))
         case "missing":
             return where, f"the key {str(location[-1])!r} is missing"
@@ -95,7 +95,7 @@ def _where(location: tuple[Any, ...]) -> str:
     return path or "the document"
 
 
-def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+def _find_allowed_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     """Find the keys that are allowed at a place, by walking the JSON Schema."""
     schema = _schema(model)
     definitions = schema.get("$defs", {})

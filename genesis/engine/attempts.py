@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import RUN_IS_OVER, time_limit
-from genesis.engine.inputs import missing_outputs, resolved_inputs
+from genesis.engine.inputs import missing_outputs, resolve_inputs
 from genesis.engine.observers.telemetry import agent_call
 from genesis.engine.run_context import RunContext
 from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
@@ -36,7 +36,7 @@ from genesis.model import (
     TaskState,
 )
 from genesis.planning.proposal import PROPOSAL
-from genesis.resilience.degradation import Degradation, described, step_down
+from genesis.resilience.degradation import Degradation, describe_error, step_down
 from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget
@@ -89,7 +89,7 @@ def fault_info(error: BaseException, run_id: str) -> ErrorInfo:
     info = error_info(error)
     if isinstance(error, GenesisError) or info.code.startswith(ResourceError.code):
         return info.model_copy(update={"hint": info.hint or hint})
-    failed = f"Genesis itself failed: {described(error)}"
+    failed = f"Genesis itself failed: {describe_error(error)}"
     return info.model_copy(update={"code": "GEN-INTERNAL", "message": failed, "hint": hint})
 
 
@@ -204,7 +204,7 @@ class LeafRun:
     async def _result(self) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
         upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
-        inputs = resolved_inputs(leaf, session.program.vars, upstream)
+        inputs = resolve_inputs(leaf, session.program.vars, upstream)
         by_path = {
             session.program.leaves[source].path: value
             for source, value in upstream.items()
@@ -243,7 +243,7 @@ class LeafRun:
             timeout_s=self.limit_s,
             folder=session.files / leaf_name(leaf),
             upstream=upstream,
-            awaited=self._awaited(),
+            awaited=self._find_work_orders(),
             until=self._until,
             run_until=session.until,
             repeats=self._repeats,
@@ -260,7 +260,7 @@ class LeafRun:
             )
         return result, result.state
 
-    def _awaited(self) -> dict[str, str]:
+    def _find_work_orders(self) -> dict[str, str]:
         """Name the leaves before this one that are with a person, with their work orders."""
         before = [self._outcomes[source] for source in self.leaf.after]
         return {

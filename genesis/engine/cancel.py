@@ -17,7 +17,7 @@ from prefect.states import Cancelled, Cancelling
 
 from genesis.errors import RunError
 from genesis.ledger.history import find_run
-from genesis.prefect_api.claims import last_claimant, lost_message
+from genesis.prefect_api.claims import format_lost_message, last_claimant
 from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
 from genesis.settings import Settings
 
@@ -130,7 +130,9 @@ class _Orphans:
     async def _end(self, child_id: UUID, worker: str) -> None:
         current = await _read(self._client, child_id)
         if current is not None and current.state is not None and current.state.is_cancelling():
-            await self._client.set_flow_run_state(child_id, Cancelled(message=f"cancelled: {lost_message(worker)}"))
+            await self._client.set_flow_run_state(
+                child_id, Cancelled(message=f"cancelled: {format_lost_message(worker)}")
+            )
             self.ended.add(child_id)
 
 

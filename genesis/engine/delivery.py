@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from pydantic import JsonValue
 
-from genesis.agents.values import plain, promised
+from genesis.agents.values import plain, wrap_bare_value
 from genesis.document import close_matches
 from genesis.engine.inputs import missing_outputs
 from genesis.errors import UsageError
@@ -52,8 +52,8 @@ async def deliver(run_id: str, task: str, value: object, *, by: str, settings: S
     ledger, header = await find_run(run_id, settings)
     program = (await course_of(ledger, header, settings)).program
     leaf = find_leaf(program, task, run_id)
-    briefed = await _briefed(ledger, leaf)
-    result = promised(plain(value, source=f"the delivery of {leaf.path}"), leaf.outputs)
+    briefed = await _read_briefed_outcome(ledger, leaf)
+    result = wrap_bare_value(plain(value, source=f"the delivery of {leaf.path}"), leaf.outputs)
     _expect_outputs(leaf, result)
     now = utc_now()
     update = {"state": "completed", "result": result, "ended_at": now, "delivered": Handover(by=by, at=now)}
@@ -83,7 +83,7 @@ def find_leaf(program: Program, task: str, run_id: str) -> Leaf:
     )
 
 
-async def _briefed(ledger: Ledger, leaf: Leaf) -> Outcome:
+async def _read_briefed_outcome(ledger: Ledger, leaf: Leaf) -> Outcome:
     """Read the outcome of a leaf whose work order is out.
 
     Raises:

@@ -78,7 +78,7 @@ class Driver:
         self._considering: set[asyncio.Task[None]] = set()
         self._spending = Spending(session.program.budget, outcomes.values())
         self._growth = Replanner(session)
-        self._undecided = {index: outcomes.pop(index) for index in self._growth.undecided(outcomes)}
+        self._undecided = {index: outcomes.pop(index) for index in self._growth.find_undecided(outcomes)}
         self._scheduler = self._schedule()
         briefed = [index for index, outcome in outcomes.items() if outcome.state == "briefed"]
         self._scheduler.restore(outcomes.keys() - briefed)
@@ -162,7 +162,7 @@ class Driver:
                 if made.traceparent is not None:
                     self._traced[leaf.index] = made.traceparent
                 if leaf.index in self._growth.joins:
-                    outcome = await self._growth.gathered(leaf, self.outcomes)
+                    outcome = await self._growth.gather_result(leaf, self.outcomes)
                 else:
                     outcome = await self._place.run(leaf)
                 task_ended(made, outcome)
@@ -185,7 +185,7 @@ class Driver:
             return
         if news.answer is not None:
             metrics_of_process().count(REPLANS, "unchanged")
-            outcome = self._growth.unchanged(outcome, news.answer)
+            outcome = self._growth.note_unchanged(outcome, news.answer)
         elif self._stop is None and leaf.index not in self._growth.joins:
             if outcome.state == "cancelled" and _is_over(outcome):
                 self._hear_of_deadline(leaf, outcome)
@@ -198,7 +198,7 @@ class Driver:
                 self._consider(leaf, outcome, group)
                 return
         if outcome.state == "failed" and self._stop is None and self._growth.may_be_written_down(leaf):
-            self._work(self._written_down(leaf, outcome), group, self._working)
+            self._work(self._write_work_order(leaf, outcome), group, self._working)
             return
         self._conclude(leaf, outcome)
 
@@ -214,11 +214,11 @@ class Driver:
         self._past[leaf.index] = outcome
         self._put_back(FailoverDecision("later", leaf))
 
-    async def _written_down(self, leaf: Leaf, failed: Outcome) -> None:
+    async def _write_work_order(self, leaf: Leaf, failed: Outcome) -> None:
         """Leave a leaf that no agent could do to a person."""
         outcome = failed
         try:
-            outcome = await self._growth.written_down(leaf, failed, self.outcomes)
+            outcome = await self._growth.write_work_order(leaf, failed, self.outcomes)
         except GenesisError as fault:
             more = {"task": leaf.path, "code": fault.code}
             _log.warning("no work order could be written for %r: %s", leaf.path, fault, extra=more)
@@ -247,9 +247,9 @@ class Driver:
         """Let a leaf wait, without its slot, until it is known whether it changes the plan."""
         if self._scheduler.state(leaf.index) is not JobState.HELD:
             self._scheduler.hold(leaf.index)
-        self._work(self._considered(leaf, outcome), group, self._considering)
+        self._work(self._consider_replan(leaf, outcome), group, self._considering)
 
-    async def _considered(self, leaf: Leaf, outcome: Outcome) -> None:
+    async def _consider_replan(self, leaf: Leaf, outcome: Outcome) -> None:
         answer = ReplanOutcome(changed=False)
         try:
             answer = await self._growth.consider(leaf, outcome, self._detours.tried(leaf))
@@ -308,7 +308,7 @@ class Driver:
                 if leaf.index not in self._waiting:
                     self._waiting.add(leaf.index)
                     self._tell_of(FailoverDecision("later", leaf))
-            for leaf in self._detours.given_up(left):
+            for leaf in self._detours.find_timed_out(left):
                 self._scheduler.hold(leaf.index)
                 self._give_up(leaf)
             if agent not in self._blocked:

@@ -81,7 +81,7 @@ class Failover:
             self._shut(agent)
         return True
 
-    def given_up(self, waiting: Iterable[Leaf]) -> list[Leaf]:
+    def find_timed_out(self, waiting: Iterable[Leaf]) -> list[Leaf]:
         """Return those of some leaves that have waited for their agents for as long as they may."""
         now, longest = self._clock(), self._session.settings.resilience.wait_s
         late = []
@@ -127,7 +127,7 @@ class Failover:
             return self._resting(leaf, error.retry_after_s or _LOOK_S)
         if (turn := self.around(leaf)) is not None:
             return turn
-        if self.given_up([leaf]):
+        if self.find_timed_out([leaf]):
             return FailoverDecision("end", leaf)
         if not self._admits(leaf.agent):
             return FailoverDecision("later", leaf)

@@ -10,12 +10,12 @@ from pydantic import JsonValue
 from genesis.errors import TaskError
 from genesis.model import Leaf
 from genesis.model.scalars import canonical
-from genesis.structure import WHOLE_RESULT, copied, fill, split
+from genesis.structure import WHOLE_RESULT, copy_json, fill, split
 
-__all__ = ["missing_outputs", "resolved_inputs"]
+__all__ = ["missing_outputs", "resolve_inputs"]
 
 
-def resolved_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]) -> dict[str, JsonValue]:
+def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]) -> dict[str, JsonValue]:
     """Return the inputs with every reference replaced, each value once: what it brings in is not looked at again.
 
     All of it is a copy that the leaf's agent may change.
@@ -29,7 +29,7 @@ def resolved_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[i
         TaskError: An upstream result lacks a key that was promised.
     """
 
-    def known(name: str) -> bool:
+    def is_known(name: str) -> bool:
         return name in variables or name in leaf.sources or name in leaf.escaped
 
     def lookup(reference: str) -> JsonValue:
@@ -41,7 +41,7 @@ def resolved_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[i
         return _part(leaf, reference, leaf.keys.get(reference, parts[1]), results[source])
 
     return {
-        name: copied(value) if name in leaf.literal_inputs else fill(value, known, lookup)
+        name: copy_json(value) if name in leaf.literal_inputs else fill(value, is_known, lookup)
         for name, value in leaf.inputs.items()
     }
 

@@ -20,18 +20,18 @@ from genesis.engine.ending import Ending
 from genesis.engine.leaf_backend import LeafBackend
 from genesis.engine.local_backend import LocalBackend
 from genesis.engine.observer import Observers
-from genesis.engine.observers.artifacts import Publisher, shown
+from genesis.engine.observers.artifacts import Publisher, publish_safely
 from genesis.engine.observers.progress import ProgressArtifact
 from genesis.engine.observers.run_journal import RunJournal
 from genesis.engine.run_context import RunContext
 from genesis.engine.skipped_leaves import show_unrun
-from genesis.engine.task_runs import settled_task_runs
+from genesis.engine.task_runs import settle_task_runs
 from genesis.errors import GenesisError, ResourceError
 from genesis.ledger import is_done
 from genesis.ledger.control import Control
 from genesis.ledger.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.model import Outcome, Program, Run
-from genesis.report.markdown import escaped, plan_markdown, routing_rows, run_markdown
+from genesis.report.markdown import escape_markdown, plan_markdown, routing_rows, run_markdown
 from genesis.report.picture import Picture
 from genesis.resilience.degradation import Degradation, innermost, step_down
 
@@ -94,7 +94,7 @@ class RunRecord:
         _log.error("the run ended by a fault that nobody expected", extra={"reason": info.message}, exc_info=error)
         step_down(Degradation("execution", "the run", "a saved state", info.message))
         try:
-            kept = await self._session.ledger.finished(self._session.program.leaves)
+            kept = await self._session.ledger.read_finished(self._session.program.leaves)
             return await self.ended(Ending("failed", info), kept | self.outcomes)
         except Exception as unsaved:  # what ended the run is what its caller has to know
             raise error from unsaved
@@ -184,22 +184,25 @@ async def run_leaves(
         for outcome in attached.values():
             progress.leaf_changed(outcome)
         await asyncio.gather(
-            shown("the plan", _publish_plan(publisher, session, picture)), shown("progress", progress.publish())
+            publish_safely("the plan", _publish_plan(publisher, session, picture)),
+            publish_safely("progress", progress.publish()),
         )
         await record.started(finished)
         driver = Driver(watched, control, where, finished)
-        kept_up = asyncio.create_task(shown("progress", progress.keep()))
+        kept_up = asyncio.create_task(publish_safely("progress", progress.keep()))
         try:
             ending = await driver.run()
-            await shown("what ran and what did not", _in_graph(session.program, driver.outcomes, where, record))
+            await publish_safely(
+                "what ran and what did not", _in_graph(session.program, driver.outcomes, where, record)
+            )
         finally:
             kept_up.cancel()
             with suppress(asyncio.CancelledError):
                 await kept_up
     run = await record.ended(ending, driver.outcomes)
     await asyncio.gather(
-        shown("progress", progress.show()),
-        shown("the result", _publish_end(publisher, run, session.program, progress.picture)),
+        publish_safely("progress", progress.show()),
+        publish_safely("the result", _publish_end(publisher, run, session.program, progress.picture)),
     )
     return run
 
@@ -210,7 +213,7 @@ async def _in_graph(program: Program, outcomes: dict[int, Outcome], place: LeafB
     if context is None or context.flow_run is None:
         return
     graph, left_out = show_unrun(program, outcomes, place.nodes(), context.flow_run.id)
-    missing = await settled_task_runs(program, outcomes, graph, context.flow_run.id)
+    missing = await settle_task_runs(program, outcomes, graph, context.flow_run.id)
     record.unshown = left_out if missing is None else left_out + missing
 
 
@@ -233,7 +236,8 @@ async def _publish_end(publisher: Publisher, run: Run, program: Program, picture
     reports = [found for found in left if not found.briefed][:_MOST_REPORTS]
     texts = await asyncio.gather(*(asyncio.to_thread(found.text) for found in reports))
     named = [
-        (escaped(f"{found.file.name}, from {found.task}"), text) for found, text in zip(reports, texts, strict=True)
+        (escape_markdown(f"{found.file.name}, from {found.task}"), text)
+        for found, text in zip(reports, texts, strict=True)
     ]
     publications = [
         publisher.markdown(f"genesis-report-{number}", harmless(text), f"Report: {name}")

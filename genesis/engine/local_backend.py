@@ -107,7 +107,7 @@ class LocalBackend:
         finally:
             self._runs.pop(leaf.path, None)
             self._made[leaf.index] = run.outcome
-        return await _concluded(run, state)
+        return await _conclude_leaf(run, state)
 
     def suspend(self, suspended: bool) -> None:
         """Do nothing: every leaf that was given to this place has begun."""
@@ -148,7 +148,7 @@ class LocalBackend:
         try:
             async with asyncio.timeout(left_s + _SETTLE_S) as limit:
                 outcome = await run.work()
-            self._budget.succeeded()
+            self._budget.record_success()
         except TaskTimeoutError as error:
             return Cancelled(message=_RUN_ENDED) if error.code == RUN_IS_OVER else _out_of_time(run)
         except TimeoutError:
@@ -172,7 +172,7 @@ def _out_of_time(run: LeafRun) -> State[Any]:
     return Failed(name=_TIMED_OUT, message=f"it did not end within {run.limit_s:g} s")
 
 
-async def _concluded(run: LeafRun, state: State[Any]) -> Outcome:
+async def _conclude_leaf(run: LeafRun, state: State[Any]) -> Outcome:
     """Make the leaf final by the last state of its task run; work that succeeded is in the ledger already."""
     if run.outcome.state in KEPT:
         return run.outcome

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 from genesis.model import Leaf, Outcome, Program, Run
-from genesis.resilience.degradation import Degradation, described, step_down
+from genesis.resilience.degradation import Degradation, describe_error, step_down
 
 __all__ = ["NullObserver", "Observer", "Observers"]
 
@@ -85,7 +85,7 @@ class Observers:
             except Exception as error:  # noqa: BLE001  # the boundary of what watches a run
                 self._observers.remove(observer)
                 name = type(observer).__name__
-                reason = described(error)
+                reason = describe_error(error)
                 _log.warning(
                     "%s failed and does not watch this run any longer", name, extra={"observer": name, "reason": reason}
                 )

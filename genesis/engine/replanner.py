@@ -20,8 +20,8 @@ from genesis.engine.attempts import LeafRun
 from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
 from genesis.model import Amendment, ErrorInfo, Leaf, Outcome, Plan, Task
-from genesis.pipeline import grown, plan_within, room_left, routed_group
-from genesis.planning.proposal import PROPOSAL, proposed_tasks
+from genesis.pipeline import amend_program, plan_within, room_left, route_group
+from genesis.planning.proposal import PROPOSAL, parse_proposal
 from genesis.planning.structural import structural_problems
 from genesis.resilience.taxonomy import meaning_of
 from genesis.structure import outline, splits
@@ -67,12 +67,12 @@ class Replanner:
             return self._may_be_planned_again(leaf, outcome)
         return outcome.state in _OWN_WORK and self._session.program.profile(outcome.agent).expands
 
-    def undecided(self, outcomes: Mapping[int, Outcome]) -> list[int]:
+    def find_undecided(self, outcomes: Mapping[int, Outcome]) -> list[int]:
         """Return the leaves that an earlier execution had ended without changing the plan: it may have died before."""
         leaves = self._session.program.leaves
         return [index for index, outcome in outcomes.items() if self.considers(leaves[index], outcome)]
 
-    def unchanged(self, outcome: Outcome, answer: ReplanOutcome) -> Outcome:
+    def note_unchanged(self, outcome: Outcome, answer: ReplanOutcome) -> Outcome:
         """Note on the outcome of a leaf why it did not change the plan."""
         if not answer.why:
             return outcome
@@ -109,7 +109,7 @@ class Replanner:
             _log.exception("changing the plan for %r failed", leaf.path)
             return ReplanOutcome(changed=False, why=f"{type(error).__name__}: {error}"[:300])
 
-    async def gathered(self, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> Outcome:
+    async def gather_result(self, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> Outcome:
         """Return a leaf the result of its group, all of which is done, and write it down.
 
         Raises:
@@ -127,7 +127,7 @@ class Replanner:
             merged = {**result, PROPOSAL: given} if isinstance(result, dict) else result
             ended = own.model_copy(update={**update, "result": merged, "result_ref": None})
             return await session.record(leaf, ended)
-        value, missing = _delivered(leaf, given)
+        value, missing = _collect_outputs(leaf, given)
         if missing:
             names = ", ".join(map(repr, missing))
             error = ErrorInfo(
@@ -142,7 +142,7 @@ class Replanner:
             return False
         return _task(self._session.program.source.plan, leaf).labels.get("on_failure") == "brief"
 
-    async def written_down(self, leaf: Leaf, failed: Outcome, outcomes: Mapping[int, Outcome]) -> Outcome:
+    async def write_work_order(self, leaf: Leaf, failed: Outcome, outcomes: Mapping[int, Outcome]) -> Outcome:
         """Write a work order for a leaf that failed for good, and the outcome into the ledger.
 
         Raises:
@@ -209,7 +209,7 @@ class Replanner:
         if not isinstance(result, dict) or result.get(PROPOSAL, {}) == {}:  # none, or what none of them gave
             return None
         program, limits = self._session.program, self._session.settings.limits
-        tasks = proposed_tasks(result[PROPOSAL], limits)
+        tasks = parse_proposal(result[PROPOSAL], limits)
         if not tasks:
             return None
         room = room_left(program, limits, self._depth(leaf.path))
@@ -244,8 +244,8 @@ class Replanner:
         if amendment.kind == "replan" and self._replans_left() <= 0:  # others were first
             raise PlanningError(f"{settings.resilience.replans} tasks of the run were, which is as many as may be")
         amendment = self._named(amendment)
-        amendment = amendment.model_copy(update={"group": routed_group(course.program, amendment.group)})
-        program = await asyncio.to_thread(grown, course.program, amendment, settings, self._session.probe)
+        amendment = amendment.model_copy(update={"group": route_group(course.program, amendment.group)})
+        program = await asyncio.to_thread(amend_program, course.program, amendment, settings, self._session.probe)
         new = program.leaves[len(course.program.leaves) :]
         if amendment.kind == "replan":
             self._refuse_the_same(new, tried)
@@ -306,7 +306,7 @@ def _task(plan: Plan, leaf: Leaf) -> Task:
     return next(task for task in tasks if task.id == last)
 
 
-def _delivered(leaf: Leaf, given: Mapping[str, JsonValue]) -> tuple[JsonValue, list[str]]:
+def _collect_outputs(leaf: Leaf, given: Mapping[str, JsonValue]) -> tuple[JsonValue, list[str]]:
     """Put together what a leaf gives from what the last tasks of its group gave, and name what is missing of it."""
     if not leaf.outputs:
         return (next(iter(given.values())) if len(given) == 1 else dict(given)), []

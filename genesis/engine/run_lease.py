@@ -113,9 +113,9 @@ class RunLease:
             return
         if owner is not None and owner != self._owner:
             _log.warning("another process has taken over this run", extra={"run_id": self._ledger.run_id})
-            self._succeeded()
+            self._yield_lease()
 
-    def _succeeded(self) -> NoReturn:
+    def _yield_lease(self) -> NoReturn:
         self._gives_way = True
         self._give_way()
 
@@ -136,7 +136,7 @@ class RunLease:
             self._control.cancel()
         elif self._alive and (state.is_crashed() or state.is_scheduled()):
             _log.warning("this run was taken for lost", extra={"run_id": self._ledger.run_id, "state": state.name})
-            self._succeeded()
+            self._yield_lease()
 
 
 async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callable[[str], None]) -> None:
@@ -175,7 +175,7 @@ async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callab
                 _tell_alive(flow_run)
             if (await ledger.owner() or mine) != mine:
                 _leave()
-        if now - since >= _FROZEN_S and (frozen := lock.stopped_holder()) is not None:
+        if now - since >= _FROZEN_S and (frozen := lock.find_stopped_holder()) is not None:
             _log.warning("a frozen orchestrator is ended", extra={"run_id": ledger.run_id, "pid": frozen})
             with suppress(OSError):
                 os.kill(frozen, signal.SIGKILL)

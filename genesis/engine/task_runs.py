@@ -36,7 +36,7 @@ from prefect.utilities.engine import emit_task_run_state_change_event
 
 from genesis.model import Leaf, Outcome, Program, TaskState
 
-__all__ = ["GraphNode", "missing_task_runs", "settled_task_runs", "tell_task_run"]
+__all__ = ["GraphNode", "missing_task_runs", "settle_task_runs", "tell_task_run"]
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ _TYPES: Mapping[TaskState, StateType] = {
 }
 
 
-async def settled_task_runs(
+async def settle_task_runs(
     program: Program, outcomes: Mapping[int, Outcome], nodes: Mapping[int, GraphNode], flow_run_id: UUID
 ) -> int | None:
     """Wait until the API has the task runs of a large run as final; tell again what does not arrive.
@@ -84,7 +84,7 @@ async def settled_task_runs(
         async with asyncio.timeout(_LONGEST_S), get_client() as client:
             portion, in_vain = set(wanted), 0
             while left:
-                arrived = await _arrived(client, portion)
+                arrived = await _wait_for_arrival(client, portion)
                 left -= arrived
                 in_vain = 0 if arrived else in_vain + 1
                 if in_vain == _TURNS:
@@ -98,7 +98,7 @@ async def settled_task_runs(
     return len(left)
 
 
-async def _arrived(client: PrefectClient, portion: set[UUID]) -> set[UUID]:
+async def _wait_for_arrival(client: PrefectClient, portion: set[UUID]) -> set[UUID]:
     """Wait until the API has all of a portion as final, or nothing more arrives, and give those that it has."""
     left, since = set(portion), time.monotonic()
     while left:

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from genesis.errors import RunError
 from genesis.fleet.automations import AutomationSpec
 from genesis.fleet.desired import WORKER_TYPE, Fleet, PoolSpec, owner_of
-from genesis.fleet.template import Template, merged, template_for
+from genesis.fleet.template import Template, merge_templates, template_for
 from genesis.model.base import Model
 
 __all__ = ["Change", "Difference", "Field", "SeenAutomation", "SeenPool", "SeenServer", "compare"]
@@ -122,13 +122,13 @@ def compare(
     notes: list[str] = []
     for pool in fleet.pools:
         found = pools.get(pool.name)
-        change = _created(pool, base) if found is None else _updated(pool, found, base, notes)
+        change = _make_create_change(pool, base) if found is None else _make_update_change(pool, found, base, notes)
         changes += [change] if change else []
     named = {automation.name: automation for automation in seen.automations}
     for spec in specs:
         automation = _automation(spec, named.get(spec.name), notes)
         changes += [automation] if automation else []
-    changes += _removed(fleet, seen, prune, notes)
+    changes += _make_delete_changes(fleet, seen, prune, notes)
     notes += _still_to_do(fleet, seen)
     return Difference(changes=tuple(changes), notes=tuple(notes))
 
@@ -145,7 +145,7 @@ def _refuse_clashes(fleet: Fleet, seen: SeenServer) -> None:
         return
     this = f"project {fleet.project!r}" if fleet.project else "no project"
     raise RunError(
-        f"another project has what this one would make: {_listed(clashes)}; this is {this}",
+        f"another project has what this one would make: {_format_names(clashes)}; this is {this}",
         hint="to give pools and deployments the name of this one: genesis init --project NAME; if it is the same "
         "project, give it the same `name` in prefect.yaml",
         code="GEN-FLEET-CLASH",
@@ -164,7 +164,7 @@ def _is_anothers(pool: SeenPool | None, fleet: Fleet) -> bool:
     return pool is not None and pool.owner not in (None, "", fleet.project)
 
 
-def _created(pool: PoolSpec, base: Template) -> Change:
+def _make_create_change(pool: PoolSpec, base: Template) -> Change:
     values = {
         "type": WORKER_TYPE,
         "description": pool.description,
@@ -176,7 +176,7 @@ def _created(pool: PoolSpec, base: Template) -> Change:
     return Change(action="create", kind="pool", name=pool.name, fields=fields, values=values)
 
 
-def _updated(pool: PoolSpec, found: SeenPool, base: Template, notes: list[str]) -> Change | None:
+def _make_update_change(pool: PoolSpec, found: SeenPool, base: Template, notes: list[str]) -> Change | None:
     """Bring a pool up to date: all of it where it is of our type, else the limit alone, and only where it was ours."""
     values: dict[str, Any] = {}
     fields: list[Field] = []
@@ -185,7 +185,7 @@ def _updated(pool: PoolSpec, found: SeenPool, base: Template, notes: list[str]) 
         if not found.is_ours:
             return None
     else:
-        template, kept = merged(template_for(pool.isolation, base), found.template, base)
+        template, kept = merge_templates(template_for(pool.isolation, base), found.template, base)
         if kept:
             notes.append(f"pool {pool.name!r} keeps the team's own {', '.join(kept)} in its base job template")
         if template != found.template:
@@ -251,7 +251,7 @@ def _like(wanted: dict[str, Any], found: Any, at: int | None = None) -> dict[str
     return {**{key: value for key, value in found.items() if key not in wanted}, **wanted}
 
 
-def _removed(fleet: Fleet, seen: SeenServer, prune: bool, notes: list[str]) -> Iterator[Change]:
+def _make_delete_changes(fleet: Fleet, seen: SeenServer, prune: bool, notes: list[str]) -> Iterator[Change]:
     wanted = {pool.name for pool in fleet.pools}
     deployments = {pool.deployment for pool in fleet.pools}
     for pool in seen.pools:
@@ -282,12 +282,12 @@ def _still_to_do(fleet: Fleet, seen: SeenServer) -> Iterator[str]:
         yield f"pool {name!r} is paused, so its work waits; to go on: prefect work-pool resume {name}"
     missing = [name for name, _ in _deployments(fleet) if name not in seen.deployments]
     if missing:
-        yield f"missing deployments: {_listed(missing)}; to make them: genesis init, then prefect deploy --all"
+        yield f"missing deployments: {_format_names(missing)}; to make them: genesis init, then prefect deploy --all"
     idle = [pool.name for pool in fleet.pools if not (pool.name in pools and pools[pool.name].has_workers)]
     if idle:
-        yield f"no worker serves {_listed(idle)}; to start one: genesis worker --all"
+        yield f"no worker serves {_format_names(idle)}; to start one: genesis worker --all"
 
 
-def _listed(names: list[str]) -> str:
+def _format_names(names: list[str]) -> str:
     more = f" and {len(names) - _TOLD_TOGETHER} more" if len(names) > _TOLD_TOGETHER else ""
     return ", ".join(names[:_TOLD_TOGETHER]) + more

@@ -16,7 +16,7 @@ import yaml
 from genesis.errors import DocumentError
 from genesis.fleet.desired import Fleet
 from genesis.fleet.entries import KEPT_KEY, KEPT_VALUE, Entry, entries_of, flow_of
-from genesis.fleet.yaml_edit import Edit, YamlList, changed_values, edited
+from genesis.fleet.yaml_edit import Edit, YamlList, apply_edits, find_value_edits
 
 __all__ = ["Synced", "in_step", "project_in"]
 
@@ -70,7 +70,7 @@ def in_step(text: str | None, fleet: Fleet) -> Synced:
     Raises:
         DocumentError: It is no YAML that can be edited; the message says where.
     """
-    data = {} if text is None else _parsed(text)
+    data = {} if text is None else _parse_yaml(text)
     wanted = entries_of(fleet, from_files=bool(data.get("pull")))
     if text is None or not text.strip():
         whole = "\n".join(_block(entry, 2) for entry in wanted)
@@ -78,9 +78,9 @@ def in_step(text: str | None, fleet: Fleet) -> Synced:
     found = YamlList.of(text, "deployments")
     old = data.get("deployments") or []
     if not found.is_block:
-        raise _uneditable()
+        raise _make_uneditable_error()
     edits, notes = _edits(found, old, wanted)
-    new = edited(text, edits)
+    new = apply_edits(text, edits)
     _check(data, new, wanted)
     return Synced(new, tuple(notes))
 
@@ -91,7 +91,7 @@ def project_in(text: str) -> str:
     Raises:
         DocumentError: The text is no YAML that can be edited.
     """
-    name = _parsed(text).get("name")
+    name = _parse_yaml(text).get("name")
     return "" if not isinstance(name, str | int) else _UNUSABLE.sub("-", str(name)).strip("- ")
 
 
@@ -107,7 +107,7 @@ def _edits(found: YamlList, old: list[dict[str, Any]], wanted: tuple[Entry, ...]
         elif old[at].get(KEPT_KEY) != KEPT_VALUE:
             notes.append(f"{entry.flow}/{entry.name} is yours and stays as it is")
         else:
-            names, changes = changed_values(found.text, found.items[at], old[at], entry.kept)
+            names, changes = find_value_edits(found.text, found.items[at], old[at], entry.kept)
             edits += changes
             notes += [f"{entry.flow}/{entry.name}: {', '.join(names)} brought up to date"] if names else []
     gone = [at for at, entry in enumerate(old) if _is_gone(entry, wanted)]
@@ -144,7 +144,7 @@ def _block(entry: Entry, indent: int) -> str:
     return "".join(f"{' ' * indent}{'  ' if at else '- '}{line}\n" for at, line in enumerate(lines))
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parse_yaml(text: str) -> dict[str, Any]:
     try:
         data = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -177,18 +177,18 @@ def _check(before: dict[str, Any], text: str, wanted: tuple[Entry, ...]) -> None
         after = yaml.safe_load(text)
     except yaml.YAMLError:
         after = None
-    if after != _meant(before, wanted):
-        raise _uneditable()
+    if after != _merge_entries(before, wanted):
+        raise _make_uneditable_error()
 
 
-def _uneditable() -> DocumentError:
+def _make_uneditable_error() -> DocumentError:
     return DocumentError(
         "the deployments in prefect.yaml are written in a way that cannot be brought in step",
         hint="write them as a list with one key a line, without anchors; or run: genesis init --force",
     )
 
 
-def _meant(before: dict[str, Any], wanted: tuple[Entry, ...]) -> dict[str, Any]:
+def _merge_entries(before: dict[str, Any], wanted: tuple[Entry, ...]) -> dict[str, Any]:
     by_identity = {(entry.flow, entry.name): entry for entry in wanted}
     entries: list[dict[str, Any]] = []
     for entry in before.get("deployments") or []:

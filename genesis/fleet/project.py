@@ -106,7 +106,7 @@ def plan_project(
         raise UsageError(f"{str(root)!r} is a file, not a folder", hint="name the folder of the project")
     registry, step = _agents(root, agents, force=force, check=check, limits=limits)
     if project is not None and project != registry.project:
-        registry, step = _named(root, step, project, limits)
+        registry, step = _set_project_name(root, step, project, limits)
     steps = [step, *_playbooks(root, force=force), *_flows(root, force=force), _prefect(root, registry, force=force)]
     return Project(root=root, steps=tuple(steps), agents=len(registry.agents))
 
@@ -152,19 +152,19 @@ def _agents(
     if given is not None and place.exists() and place.samefile(given):
         given = None
     if before is not None and (check or not force):
-        after = None if given is None else _given(given, limits)
+        after = None if given is None else _read_agents_file(given, limits)
         if after not in (None, before) and not check:
             raise UsageError(
                 f"the project has an agents file already, {str(place)!r}, and it is not the same as {str(given)!r}",
                 hint="without --agents its own is kept; with --force it is replaced",
             )
         return load_registry(given or place, limits=limits), FileStep(path=path, action="keep", note="the team's")
-    after = _packaged("agents.yaml") if given is None else _given(given, limits)
+    after = _read_default_file("agents.yaml") if given is None else _read_agents_file(given, limits)
     source = "as packaged" if given is None else f"a copy of {given}"
     return load_registry(given, limits=limits), _step(path, before, after, source)
 
 
-def _named(root: Path, step: FileStep, project: str, limits: Limits | None) -> tuple[Registry, FileStep]:
+def _set_project_name(root: Path, step: FileStep, project: str, limits: Limits | None) -> tuple[Registry, FileStep]:
     """Put the project's name into the agents file, and leave everything else in it as it is."""
     before = _content(root / AGENTS_FILE)
     text = step.after if step.after is not None else before or ""
@@ -179,7 +179,7 @@ def _named(root: Path, step: FileStep, project: str, limits: Limits | None) -> t
     return registry, _step(AGENTS_FILE.as_posix(), before, after, f"of project {project!r}", replaces=False)
 
 
-def _given(path: Path, limits: Limits | None) -> str:
+def _read_agents_file(path: Path, limits: Limits | None) -> str:
     load_registry(path, limits=limits)  # says what is wrong with it
     return path.read_text(encoding="utf-8-sig")
 
@@ -194,7 +194,7 @@ def _playbooks(root: Path, *, force: bool) -> Iterator[FileStep]:
     for name in sorted(file.name for file in (resources.files("genesis.defaults") / "playbooks").iterdir()):
         if name.endswith(".yaml"):
             path = _PLAYBOOKS / name
-            yield _step(path.as_posix(), _content(root / path), _packaged(f"playbooks/{name}"), "as packaged")
+            yield _step(path.as_posix(), _content(root / path), _read_default_file(f"playbooks/{name}"), "as packaged")
 
 
 def _flows(root: Path, *, force: bool) -> Iterator[FileStep]:
@@ -243,7 +243,7 @@ def _step(path: str, before: str | None, after: str, note: str, *, replaces: boo
     return FileStep(path=path, action=action, note=note, before=before, after=after)
 
 
-def _packaged(name: str) -> str:
+def _read_default_file(name: str) -> str:
     return resources.files("genesis.defaults").joinpath(name).read_text(encoding="utf-8")
 
 

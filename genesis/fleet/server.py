@@ -61,7 +61,7 @@ async def look_at_server(fleet: Fleet) -> SeenServer:
             for pool in await _pages(lambda at: client.read_work_pools(limit=_PAGE, offset=at))
         ]
         found = await _pages(lambda at: client.read_automations(limit=_PAGE, offset=at))
-        automations = [_seen(automation.model_dump(mode="json")) for automation in found]
+        automations = [_parse_automation(automation.model_dump(mode="json")) for automation in found]
         wanted = {pool.name for pool in fleet.pools}
         gone = [pool.name for pool in pools if pool.owner == fleet.project and pool.name not in wanted]
         deployments = await _deployments(client)
@@ -70,7 +70,7 @@ async def look_at_server(fleet: Fleet) -> SeenServer:
             automations=tuple(automations),
             deployments=tuple(sorted(deployments)),
             deployed_on={name: pool for name, pool in deployments.items() if pool is not None},
-            busy={name: await _unfinished(client, name) for name in gone},
+            busy={name: await _count_unfinished(client, name) for name in gone},
         )
 
 
@@ -148,14 +148,14 @@ async def _deployments(client: PrefectClient) -> dict[str, str | None]:
     return {f"{flows.get(each.flow_id, '')}/{each.name}": each.work_pool_name for each in found}
 
 
-async def _unfinished(client: PrefectClient, pool: str) -> int:
+async def _count_unfinished(client: PrefectClient, pool: str) -> int:
     return await client.count_flow_runs(
         work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED))),
     )
 
 
-def _seen(automation: dict[str, Any]) -> SeenAutomation:
+def _parse_automation(automation: dict[str, Any]) -> SeenAutomation:
     """Take an automation over, its sets in order."""
     trigger = {key: sorted(value) if key in _SETS else value for key, value in automation["trigger"].items()}
     return SeenAutomation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from genesis.errors import ServiceError
 from genesis.fleet.desired import owner_of
 from genesis.model.agent import orchestrator_pool
-from genesis.prefect_api.configured import ConfiguredApi, configured_api
+from genesis.prefect_api.configured import ConfiguredApi, find_configured_api
 from genesis.server import status
 from genesis.server.api import server_answer
 from genesis.settings import Settings
@@ -17,7 +17,7 @@ _TIMEOUT_S = 2.0
 
 def project_on_server(settings: Settings) -> str | None:
     """Name the project whose the pool `genesis` is; None where there is no such pool, or no server that says so."""
-    configured = configured_api() or _embedded(settings)
+    configured = find_configured_api() or _find_embedded_api(settings)
     if configured is None:
         return None
     try:
@@ -27,7 +27,7 @@ def project_on_server(settings: Settings) -> str | None:
     return owner_of(str(found.get("description") or "")) if isinstance(found, dict) else None
 
 
-def _embedded(settings: Settings) -> ConfiguredApi | None:
+def _find_embedded_api(settings: Settings) -> ConfiguredApi | None:
     found = status(settings, ask=False)
     if found.state != "running" or found.api_url is None:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from genesis.fleet.desired import Isolation
 
-__all__ = ["Template", "merged", "template_for"]
+__all__ = ["Template", "merge_templates", "template_for"]
 
 Template = dict[str, Any]
 """`{"job_configuration": {name: "{{ name }}"}, "variables": {a JSON Schema}}`, as Prefect has it."""
@@ -28,7 +28,7 @@ def template_for(isolation: Isolation, base: Template) -> Template:
     return made
 
 
-def merged(wanted: Template, found: Template, base: Template) -> tuple[Template, tuple[str, ...]]:
+def merge_templates(wanted: Template, found: Template, base: Template) -> tuple[Template, tuple[str, ...]]:
     """Bring a pool's template up to date and keep what the team changed in it.
 
     A default that is not the one that was written here last is the team's; so are variables and entries of the job

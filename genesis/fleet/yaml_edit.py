@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-__all__ = ["Edit", "YamlList", "changed_values", "edited"]
+__all__ = ["Edit", "YamlList", "apply_edits", "find_value_edits"]
 
 
 class Edit(NamedTuple):
@@ -19,7 +19,7 @@ class Edit(NamedTuple):
     text: str
 
 
-def edited(text: str, edits: Iterable[Edit]) -> str:
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     """Make all edits, which do not overlap. Of two at one place the one named first comes first."""
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
@@ -97,7 +97,7 @@ class YamlList(NamedTuple):
         return self.text.rindex("-", 0, self.items[at].start_mark.index)
 
 
-def changed_values(
+def find_value_edits(
     text: str, node: MappingNode, found: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> tuple[list[str], list[Edit]]:
     """Find the edits that give a mapping the wanted values, where they differ.
@@ -116,7 +116,7 @@ def changed_values(
     for key, value in wanted.items():
         old, place = found.get(key), _value(node, key)
         if isinstance(value, Mapping) and isinstance(old, Mapping) and isinstance(place, MappingNode) and old:
-            inner, more = changed_values(text, place, old, value)
+            inner, more = find_value_edits(text, place, old, value)
             names += [f"{key}.{name}" for name in inner]
             edits += more
         elif key not in found or old != value:

@@ -108,9 +108,9 @@ async def work_on(order: Order, settings: Settings) -> OrderResult:
         raw = await ledger.header_bytes()
     except UsageError as error:
         raise _not_shared(ledger) from error
-    header, course = _prepared(order.run_id, raw, await ledger.amendments_bytes(), settings)
+    header, course = _load_program(order.run_id, raw, await ledger.amendments_bytes(), settings)
     program = course.program
-    leaves = _dispatched(program, order, header)
+    leaves = _find_leaves(program, order, header)
     outcomes = await _upstream(ledger, program, leaves, {})
     session = _session(course, header, ledger, order, settings)
     store = store_of(settings.resilience, settings.home)
@@ -118,14 +118,14 @@ async def work_on(order: Order, settings: Settings) -> OrderResult:
     place = LocalBackend(session, outcomes, attempts=order.attempt - 1, budget=budget)
     with bound(correlation_id=session.correlation_id, run_id=session.run_id), lines_in_ui(settings):
         async with announced(session), place:
-            worked = await _worked(session, order, leaves, outcomes, place)
+            worked = await _run_in_order(session, order, leaves, outcomes, place)
             lane = Lane(ledger, order.token, order.lane_s)
             while _is_done(worked) and (further := await lane.next()) is not None:
                 order = replace(order, tasks=further.tasks, fingerprints=further.fingerprints)
-                leaves = _dispatched(program, order, header)
+                leaves = _find_leaves(program, order, header)
                 outcomes |= await _upstream(ledger, program, leaves, outcomes)
                 with bound(traceparent=further.trace):
-                    more = await _worked(session, order, leaves, outcomes, place)
+                    more = await _run_in_order(session, order, leaves, outcomes, place)
                 worked = OrderResult(worked.ended + more.ended, worked.wanted + more.wanted, more.suspended)
             await lane.close()
     return worked
@@ -136,7 +136,7 @@ def _is_done(worked: OrderResult) -> bool:
     return len(worked.ended) == worked.wanted and all(outcome.state in KEPT for outcome in worked.ended)
 
 
-async def _worked(
+async def _run_in_order(
     session: RunContext, order: Order, leaves: Sequence[Leaf], outcomes: dict[int, Outcome], place: LocalBackend
 ) -> OrderResult:
     """Run leaves one after the other; those that come after one that failed are left out."""
@@ -174,7 +174,9 @@ def _stop_if_cancelled() -> None:
 
 
 @lru_cache(maxsize=_KEPT_PROGRAMS)
-def _prepared(run_id: str, raw: bytes, stored: tuple[bytes, ...], settings: Settings) -> tuple[Header, ProgramState]:
+def _load_program(
+    run_id: str, raw: bytes, stored: tuple[bytes, ...], settings: Settings
+) -> tuple[Header, ProgramState]:
     """Compile a run's program. Kept, because a warm worker gets many leaves of one run."""
     header, amendments = parse_header(run_id, raw), parse_amendments(run_id, stored)
     return header, ProgramState(program_of(header.document, header.registry, settings, amendments), amendments)
@@ -189,7 +191,7 @@ def _not_shared(ledger: Ledger) -> RunError:
     )
 
 
-def _dispatched(program: Program, order: Order, header: Header) -> list[Leaf]:
+def _find_leaves(program: Program, order: Order, header: Header) -> list[Leaf]:
     """Find the leaves, and make sure that they are what the orchestrator means by these names."""
     by_path = {leaf.path: leaf for leaf in program.leaves}
     found = [by_path.get(path) for path in order.tasks]

@@ -57,7 +57,7 @@ class RunRequest:
             update["playbooks"] = _PLAYBOOKS
         return settings.model_copy(update=update)
 
-    def prepared(self, settings: Settings) -> Prepared:
+    def prepare_plan(self, settings: Settings) -> Prepared:
         """Plan, route and validate. This may take as long as a model takes.
 
         Raises:
@@ -68,11 +68,11 @@ class RunRequest:
             raise UsageError("give either a request or a plan", hint="both are parameters of orchestrate")
         registry = load_registry(settings.agents)
         if self.plan is not None:
-            return prepare(self._with_budget(self._given_plan(settings)), registry, settings=settings, keep=True)
+            return prepare(self._with_budget(self._load_given_plan(settings)), registry, settings=settings, keep=True)
         plan = make_plan(self.request or "", registry=registry, settings=settings, variables=self.vars)
         return prepare(self._with_budget(plan), registry, settings=settings)
 
-    def _given_plan(self, settings: Settings) -> Plan:
+    def _load_given_plan(self, settings: Settings) -> Plan:
         given = self.plan
         if isinstance(given, str) and "\n" in given.strip():
             given = parse(given, source="the parameter plan", limits=settings.limits)

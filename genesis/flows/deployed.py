@@ -10,7 +10,7 @@ from prefect.context import FlowRunContext
 from genesis.errors import RunError
 from genesis.flows.agent_work import Order, waited_s, work_on
 from genesis.flows.asking import RunRequest
-from genesis.flows.deployed_run import check_asked, ended_state, run_asked
+from genesis.flows.deployed_run import check_asked, make_end_state, run_asked
 from genesis.flows.retention import purge
 from genesis.settings import Settings
 from genesis.workers.engine import has_time_limit, never_suspended
@@ -114,7 +114,7 @@ async def agent_task(
     )
     with logged("agent"):
         worked = await work_on(order, Settings())
-        return ended_state(worked.ended, worked.wanted, suspended=worked.suspended)
+        return make_end_state(worked.ended, worked.wanted, suspended=worked.suspended)
 
 
 @flow(name="housekeeping", persist_result=False, log_prints=False)

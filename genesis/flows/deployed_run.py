@@ -27,12 +27,12 @@ from genesis.ledger import Ledger, LedgerStore, new_run_id, open_store
 from genesis.ledger.control import Control
 from genesis.ledger.history import open_ledger
 from genesis.model import KEPT, Outcome, Run
-from genesis.model.tenant import checked_tenant, tenant_in_tags
+from genesis.model.tenant import check_tenant, tenant_in_tags
 from genesis.observability.correlation import bound, current, new_id
-from genesis.pipeline import compiled
+from genesis.pipeline import compile_prepared
 from genesis.settings import Settings
 
-__all__ = ["check_asked", "ended_state", "ledger_of", "run_asked", "run_id_of"]
+__all__ = ["check_asked", "ledger_of", "make_end_state", "run_asked", "run_id_of"]
 
 _log = logging.getLogger(__name__)
 _TOKEN_CHARACTERS = 12
@@ -104,7 +104,7 @@ async def run_asked(asked: RunRequest) -> object:
             f"{run_id_of(flow_run)}",
         )
     settings = asked.settings(Settings())
-    tenant = checked_tenant(asked.tenant) or tenant_in_tags(flow_run.tags)
+    tenant = check_tenant(asked.tenant) or tenant_in_tags(flow_run.tags)
     given = asked.correlation_id or current().correlation_id
     correlation_id = given or new_id()
     asked = replace(asked, correlation_id=given)
@@ -114,7 +114,7 @@ async def run_asked(asked: RunRequest) -> object:
         settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True, tenant=tenant
     )
     with bound(correlation_id=correlation_id):
-        work = asyncio.create_task(_started_or_resumed(asked, launch, flow_run))
+        work = asyncio.create_task(_start_or_resume(asked, launch, flow_run))
     try:
         run = await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -137,16 +137,16 @@ async def _is_cancelled(flow_run: FlowRun) -> bool:
     return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
-async def _started_or_resumed(asked: RunRequest, launch: Launch, flow_run: FlowRun) -> Run:
+async def _start_or_resume(asked: RunRequest, launch: Launch, flow_run: FlowRun) -> Run:
     ledger = await ledger_of(flow_run, await open_store(), launch.settings)
     run_id = ledger.run_id
     if await ledger.exists():
         return await resume_run(run_id, launch)
     async with told_refusal(run_id, current().correlation_id or ""):
-        prepared = await asyncio.to_thread(asked.prepared, launch.settings)
+        prepared = await asyncio.to_thread(asked.prepare_plan, launch.settings)
         if not prepared.report.ok:
             await publish_report(prepared.report)
-        program = compiled(prepared, launch.settings)
+        program = compile_prepared(prepared, launch.settings)
     return await start_run(program, launch, run_id, flow_run_id=flow_run.id)
 
 
@@ -156,7 +156,7 @@ async def check_asked(asked: RunRequest) -> object:
     Returns:
         Completed where the plan can run, else Failed with its first error.
     """
-    prepared = await asyncio.to_thread(asked.prepared, asked.settings(Settings()))
+    prepared = await asyncio.to_thread(asked.prepare_plan, asked.settings(Settings()))
     report = prepared.report
     await publish_report(report)
     if report.ok:
@@ -164,7 +164,7 @@ async def check_asked(asked: RunRequest) -> object:
     return Failed(message=f"{len(report.errors)} errors: {report.errors[0].message}")
 
 
-def ended_state(ended: Sequence[Outcome], wanted: int, *, suspended: bool = False) -> object:
+def make_end_state(ended: Sequence[Outcome], wanted: int, *, suspended: bool = False) -> object:
     """Return the state of a flow run of `agent_task`: what its tasks came to.
 
     Args:

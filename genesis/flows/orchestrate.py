@@ -88,18 +88,18 @@ async def orchestrate(
         with ExitStack() as stack:
             stack.enter_context(temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: _passing_codes()}))
             async with AsyncExitStack() as clients:
-                context = await _connected(clients)
-                flow_run = await _created(context.client, whole_run, session, parameters)
+                context = await _connect(clients)
+                flow_run = await _create_flow_run(context.client, whole_run, session, parameters)
                 await run_flow_async(whole_run, flow_run=flow_run, parameters=parameters, return_type="state")
     except (*_OF_THE_API, OSError) as error:
         if not kept and not raised:
-            raise _gone(error, session.run_id) from error
+            raise _make_api_error(error, session.run_id) from error
         _log.warning("the Prefect API did not take the end of the run", extra={"reason": repr(error)})
     if kept:
         return kept[0]
     cause = raised[0] if raised else RunError("Prefect did not start the flow run", hint="run: genesis doctor")
     if isinstance(cause, (*_OF_THE_API, OSError)):
-        raise _gone(cause, session.run_id) from cause
+        raise _make_api_error(cause, session.run_id) from cause
     raise cause
 
 
@@ -109,7 +109,7 @@ def _passing_codes() -> set[int]:
     return asked | _OVERLOADED
 
 
-def _gone(error: BaseException, run_id: str) -> GenesisError:
+def _make_api_error(error: BaseException, run_id: str) -> GenesisError:
     """Say why the API cannot be reached: it does not answer, or this process may not open a connection to it."""
     said = f"the Prefect API stopped answering: {error!r}"[:400]
     source: BaseException | None = error
@@ -120,7 +120,7 @@ def _gone(error: BaseException, run_id: str) -> GenesisError:
     return ServiceError(said, hint=f"run: genesis doctor, then: genesis resume {run_id}")
 
 
-async def _connected(clients: AsyncExitStack) -> AsyncClientContext:
+async def _connect(clients: AsyncExitStack) -> AsyncClientContext:
     """Connect. Prefect's client says by a bare `RuntimeError` that what answers is no Prefect, or another version."""
     try:
         return await clients.enter_async_context(AsyncClientContext.get_or_create())
@@ -130,7 +130,7 @@ async def _connected(clients: AsyncExitStack) -> AsyncClientContext:
         ) from error
 
 
-async def _created(
+async def _create_flow_run(
     client: PrefectClient, whole_run: Flow[Any, Any], session: RunContext, parameters: dict[str, str]
 ) -> FlowRun:
     """Create the flow run. Its tags stay on it: inherited by task runs, each would ask for concurrency slots.
@@ -160,7 +160,7 @@ def _tags(session: RunContext) -> list[str]:
     return [*session.tags, *rehearsal]
 
 
-async def _marked(context: FlowRunContext, session: RunContext) -> None:
+async def _mark_flow_run(context: FlowRunContext, session: RunContext) -> None:
     """Return a flow run that someone else has made the name and the tags of its run."""
     if context.flow_run is None or not isinstance(context.client, PrefectClient):
         return
@@ -170,10 +170,10 @@ async def _marked(context: FlowRunContext, session: RunContext) -> None:
 
 async def _in_flow_run(session: RunContext, control: Control, place: BackendFactory) -> Run:
     async with told_run(session, pools=place is not LocalBackend) as events:
-        return await _recorded(replace(session, observer=Observers(session.observer, events)), control, place)
+        return await _run_recorded(replace(session, observer=Observers(session.observer, events)), control, place)
 
 
-async def _recorded(session: RunContext, control: Control, place: BackendFactory) -> Run:
+async def _run_recorded(session: RunContext, control: Control, place: BackendFactory) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
     told = LogObserver(session.run_id, session.correlation_id, rehearsal=session.rehearse)
@@ -184,18 +184,18 @@ async def _recorded(session: RunContext, control: Control, place: BackendFactory
     try:
         with run_span(session, earlier=session.earlier) as made, lines_in_ui(session.settings):
             if context is not None and session.deployed:
-                await _marked(context, session)
-            run = await _checked_and_run(session, control, place, record)
+                await _mark_flow_run(context, session)
+            run = await _check_and_run(session, control, place, record)
             run_ended(made, run)
             return run
     except _OF_THE_API as error:
-        await record.broken(_gone(error, session.run_id))
+        await record.broken(_make_api_error(error, session.run_id))
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a run: whatever ends it, its state is saved
         return await record.broken(error)
 
 
-async def _checked_and_run(session: RunContext, control: Control, place: BackendFactory, record: RunRecord) -> Run:
+async def _check_and_run(session: RunContext, control: Control, place: BackendFactory, record: RunRecord) -> Run:
     report = await run_preflight(session.program, session.settings, session.probe)
     try:
         refuse_invalid(report)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from prefect import flow
 from prefect.states import Completed, Failed
 
-from genesis.engine.observers.artifacts import Publisher, shown
+from genesis.engine.observers.artifacts import Publisher, publish_safely
 from genesis.model import Program, Report
-from genesis.pipeline import checked
+from genesis.pipeline import check_plan
 from genesis.report.markdown import report_markdown
 from genesis.settings import Settings
 from genesis.text import one_line
@@ -31,7 +31,7 @@ async def run_preflight(program: Program, settings: Settings, probe: Probe | Non
         settings: Limits and slots.
         probe: Answers what needs I/O: is an executor usable, is a secret present.
     """
-    report = checked(program.source, program.registry, settings, probe)
+    report = check_plan(program.source, program.registry, settings, probe)
 
     def name() -> str:
         return f"plan check · {one_line(program.request, 80)}"
@@ -39,7 +39,7 @@ async def run_preflight(program: Program, settings: Settings, probe: Probe | Non
     @flow(name="preflight", flow_run_name=name, validate_parameters=False, persist_result=False, log_prints=False)
     async def preflight(request: str) -> object:
         del request  # it is there for the reader of the UI
-        await shown("the pre-flight report", publish_report(report))
+        await publish_safely("the pre-flight report", publish_report(report))
         if report.ok:
             return Completed(message=f"quality {report.score:.2f}, {len(report.warnings)} warnings")
         return Failed(message=f"{len(report.errors)} errors: {report.errors[0].message}")

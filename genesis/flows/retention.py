@@ -9,13 +9,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Failed
 
-from genesis.engine.observers.artifacts import Publisher, shown
+from genesis.engine.observers.artifacts import Publisher, publish_safely
 from genesis.engine.observers.run_events import tell_housekeeping
 from genesis.errors import RunError, UsageError
 from genesis.flows.deployed_run import ledger_of
 from genesis.ledger import LedgerStore, open_store
 from genesis.ledger.history import open_ledger
-from genesis.report.markdown import escaped
+from genesis.report.markdown import escape_markdown
 from genesis.retention import KeptItem, Purge, Purging, before_days, purge_storage, size_text
 from genesis.retention.flow_runs import purge_flow_runs
 from genesis.settings import Settings
@@ -55,7 +55,7 @@ async def purge(keep_days: int, *, dry_run: bool, flow_runs: bool = False) -> ob
             await purge_flow_runs(purging, client, partial(_is_open, store, settings, {}))
     await purge_storage(settings, purging, store)
     found = purging.purge()
-    await shown("what housekeeping did", _publish(found))
+    await publish_safely("what housekeeping did", _publish(found))
     await tell_housekeeping(found, keep_days)
     return Failed(message=found.message()) if found.failed else Completed(message=found.message())
 
@@ -98,7 +98,7 @@ def housekeeping_markdown(found: Purge) -> str:
         for kind, amount in found.amounts.items()
     ]
     parts = [
-        f"**{escaped(found.message())}**",
+        f"**{escape_markdown(found.message())}**",
         f"Old is what ended before {found.before:%Y-%m-%d %H:%M} UTC.",
         "\n".join([f"| what | {did} | size |", "|---|---:|---:|", *rows]),
         _list(f"Runs {did}", [f"`{run}`" for run in found.runs]),
@@ -109,7 +109,7 @@ def housekeeping_markdown(found: Purge) -> str:
 
 
 def _line(left: KeptItem) -> str:
-    return f"{_TITLES[left.kind]}: {escaped(left.name)}: {escaped(left.why)}"
+    return f"{_TITLES[left.kind]}: {escape_markdown(left.name)}: {escape_markdown(left.why)}"
 
 
 def _list(title: str, lines: Sequence[str]) -> str:

@@ -41,9 +41,9 @@ class StopSignals(NullObserver):
         if threading.current_thread() is not threading.main_thread():
             return
         for number in self._taken:
-            asyncio.get_running_loop().add_signal_handler(number, self._interrupted)
+            asyncio.get_running_loop().add_signal_handler(number, self._handle_interrupt)
 
-    def _interrupted(self) -> None:
+    def _handle_interrupt(self) -> None:
         for number in self._taken:
             asyncio.get_running_loop().remove_signal_handler(number)
         self._say("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.")

@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, ValidationError
 from genesis.ledger import LedgerStore
 from genesis.model import CacheTtl, Leaf, Model
 
-__all__ = ["FOLDER", "ResultCache", "cache_key", "expired_before"]
+__all__ = ["FOLDER", "ResultCache", "cache_key", "is_entry_expired"]
 
 FOLDER = "genesis-cache"
 """Where the entries are in the storage, in folders by the first two characters of their keys."""
@@ -56,7 +56,7 @@ class ResultCache:
         await self._store.write(_name(key), entry.model_dump_json().encode())
 
 
-def expired_before(raw: bytes, before: datetime, now: datetime) -> bool:
+def is_entry_expired(raw: bytes, before: datetime, now: datetime) -> bool:
     """Whether a stored entry was written before a time, and has outlived what its own task allowed, too.
 
     Another task's `ttl_s` may be longer. What cannot be read is of no use to anybody, and counts as expired.

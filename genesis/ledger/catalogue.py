@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from genesis.errors import GenesisError, UsageError
-from genesis.ledger.lock import RunLock, interrupted, is_abandoned
+from genesis.ledger.lock import RunLock, describe_interruption, is_abandoned
 from genesis.ledger.store import ROOT, FolderStore, LedgerStore, is_run_id, list_runs, open_store
 from genesis.model.states import FINISHED, RunState
-from genesis.text import known_cost
+from genesis.text import format_known_cost
 
 if TYPE_CHECKING:
     from genesis.settings import Settings
@@ -178,24 +178,24 @@ async def _all(store: LedgerStore, correlation: str | None) -> AsyncIterator[Run
             header = await _header(store, run_id)
             if correlation is not None and header.get("correlation_id", correlation) != correlation:
                 continue  # before the state is read, which is larger
-            listed = await _listed(store, run_id, header)
+            listed = await _summarize_run(store, run_id, header)
         except GenesisError:
             continue
         if listed is not None:
             yield listed
 
 
-async def _listed(store: LedgerStore, run_id: str, header: dict[str, Any]) -> RunListEntry | None:
+async def _summarize_run(store: LedgerStore, run_id: str, header: dict[str, Any]) -> RunListEntry | None:
     """Put together what a run's header and its state say; None where neither can be read."""
     document = header.get("document") or {}
     saved = _read_run(await _values(store, f"{run_id}/state.json"))
     run = saved or _read_run(_not_started(run_id, header, document))
     if run is None:
         return None
-    states = run.tasks if run.ended_at else await _recorded_states(store, run_id)
+    states = run.tasks if run.ended_at else await _read_states(store, run_id)
     if run.state in ("running", "pending") and await _is_abandoned(store, run_id):
         failed: RunState = "failed"
-        shape = {**run.document, "state": failed, "error": interrupted(run_id)}
+        shape = {**run.document, "state": failed, "error": describe_interruption(run_id)}
         run = replace(run, state=failed, document=shape)
     return replace(
         run,
@@ -220,7 +220,7 @@ def _read_run(values: Any) -> RunListEntry | None:
             started_at=_time(values.get("started_at")),
             ended_at=_time(values.get("ended_at")),
             duration_s=float(values.get("duration_s", 0)),
-            cost="" if is_rehearsal else known_cost(usd, ((task["state"], task.get("usd")) for task in tasks)),
+            cost="" if is_rehearsal else format_known_cost(usd, ((task["state"], task.get("usd")) for task in tasks)),
             is_rehearsal=is_rehearsal,
             agents=frozenset(each["agent"] for task in tasks for each in (task, *task.get("history", ()))),
             tasks=tuple(str(task["state"]) for task in tasks),
@@ -237,7 +237,7 @@ def _time(written: Any) -> datetime | None:
     return at
 
 
-async def _recorded_states(store: LedgerStore, run_id: str) -> list[str]:
+async def _read_states(store: LedgerStore, run_id: str) -> list[str]:
     """Read the states of all tasks that have a record, without looking whether they are of the plan as it is."""
     found: dict[str, str] = {}
     for folder in ("leaves", "deliveries"):

@@ -102,7 +102,7 @@ def work_orders(orders: list[Deliverable]) -> str:
     parts: list[str] = []
     room = _MOST_CHARACTERS
     for order in orders[:_MOST_ORDERS]:
-        text = _lowered(harmless(order.text() or "")).strip()
+        text = _lower_headings(harmless(order.text() or "")).strip()
         if len(text) > room:
             break
         room -= len(text)
@@ -122,7 +122,7 @@ def harmless(text: str) -> str:
     return _outside_fences(visible(text), lambda line: _PICTURE.sub(r"!\\[", _TAG.sub("&lt;", line)))
 
 
-def _lowered(text: str) -> str:
+def _lower_headings(text: str) -> str:
     """Make each heading one level smaller."""
     return _outside_fences(text, lambda line: f"#{line}" if _HEADING.match(line) else line)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from genesis.errors import UsageError
 from genesis.ledger import Header, Ledger, LedgerStore, RunLock, open_store
-from genesis.ledger.lock import interrupted, is_abandoned
+from genesis.ledger.lock import describe_interruption, is_abandoned
 from genesis.ledger.program_state import ProgramState
 from genesis.model import ErrorInfo, Run
 from genesis.settings import Settings
@@ -16,7 +16,7 @@ __all__ = [
     "course_of",
     "files_folder",
     "find_run",
-    "judged",
+    "mark_if_interrupted",
     "open_ledger",
     "run_lock",
     "still_there",
@@ -91,11 +91,13 @@ async def course_of(ledger: Ledger, header: Header, settings: Settings) -> Progr
     return ProgramState(program_of(header.document, header.registry, settings, amendments), amendments)
 
 
-async def judged(run: Run, ledger: Ledger, settings: Settings) -> Run:
+async def mark_if_interrupted(run: Run, ledger: Ledger, settings: Settings) -> Run:
     """Tell a run that is running from one whose process has gone. Of another host's processes nothing is known here."""
     if run.state not in ("running", "pending"):
         return run
     owner = await ledger.owner()
     if not is_abandoned(run_lock(ledger, settings), owner.host if owner is not None else None):
         return run
-    return run.model_copy(update={"state": "failed", "error": ErrorInfo.model_validate(interrupted(run.run_id))})
+    return run.model_copy(
+        update={"state": "failed", "error": ErrorInfo.model_validate(describe_interruption(run.run_id))}
+    )

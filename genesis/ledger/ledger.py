@@ -45,7 +45,7 @@ from genesis.ledger.reserve import Reserve
 from genesis.ledger.store import ROOT, FolderStore, LedgerStore, is_run_id
 from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
 from genesis.model.scalars import plain_value
-from genesis.structure import copied
+from genesis.structure import copy_json
 
 __all__ = ["Ledger", "is_done"]
 
@@ -156,7 +156,7 @@ class Ledger:
         """Read what an attempt came to; None where no whole record of it is there."""
         return await self._read_record(_attempt_name(leaf, token), leaf)
 
-    async def attempted(self, leaves: Sequence[Leaf]) -> list[tuple[Leaf, Outcome]]:
+    async def read_attempts(self, leaves: Sequence[Leaf]) -> list[tuple[Leaf, Outcome]]:
         """Read what all attempts came to; nothing from a storage that cannot list."""
         tried = set(await self.store.names(self._name("attempts")) or ())
         found: list[tuple[Leaf, Outcome]] = []
@@ -244,7 +244,7 @@ class Ledger:
             return None
         return record.outcome if record.fingerprint == leaf.fingerprint else None
 
-    async def finished(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
+    async def read_finished(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
         """Read the outcomes of all leaves that a resume keeps, by index."""
         known = await self.known(leaves)
         return {leaf.index: known[leaf.index] for leaf in leaves if leaf.index in known and is_done(leaf, known)}
@@ -269,7 +269,7 @@ class Ledger:
             RunError: The result has gone, or is damaged.
         """
         if outcome.result_ref is None:
-            return copied(outcome.result)
+            return copy_json(outcome.result)
         raw = await self.store.read(self._name(outcome.result_ref))
         if raw is None:
             raise RunError(f"the result of {outcome.id!r} has gone from {self.store.url(self._name(''))}")
@@ -312,7 +312,7 @@ class Ledger:
         """Write what a flow run says of the orders for it. Only the flow run itself may."""
         await self._write(f"lanes/{token}/state.json", state.model_dump(mode="json"))
 
-    async def answered(self, token: str) -> LaneState | None:
+    async def read_lane_state(self, token: str) -> LaneState | None:
         """Read what a flow run says of the orders for it; None where it takes none, or has not come to that yet."""
         raw = await self.store.read(self._name(f"lanes/{token}/state.json"))
         try:

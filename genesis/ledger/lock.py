@@ -11,7 +11,7 @@ from typing import Self
 
 from genesis.errors import ResourceError, RunError, UsageError
 
-__all__ = ["RunLock", "interrupted", "is_abandoned"]
+__all__ = ["RunLock", "describe_interruption", "is_abandoned"]
 
 
 _TRIES = 10
@@ -38,14 +38,14 @@ class RunLock:
 
     def __enter__(self) -> Self:
         for _ in range(_TRIES):
-            handle = self._locked()
+            handle = self._open_and_lock()
             if self._is_still(handle):
                 self._handle = handle
                 return self
             os.close(handle)
         raise self._busy()
 
-    def _locked(self) -> int:
+    def _open_and_lock(self) -> int:
         """Open the file and lock it."""
         try:
             if not self._existing:
@@ -85,7 +85,7 @@ class RunLock:
             os.close(self._handle)
             self._handle = None
 
-    def stopped_holder(self) -> int | None:
+    def find_stopped_holder(self) -> int | None:
         """Find the process on this host that holds the lock and is stopped (SIGSTOP); None where there is none."""
         try:
             inode = self._path.stat().st_ino
@@ -118,7 +118,7 @@ def is_abandoned(lock: RunLock, host: str | None) -> bool:
     return not lock.held_elsewhere and host in (None, socket.gethostname())
 
 
-def interrupted(run_id: str) -> dict[str, str]:
+def describe_interruption(run_id: str) -> dict[str, str]:
     """Say what became of a run whose process has gone, as an error's data."""
     return {
         "code": "GEN-RUN-INTERRUPTED",

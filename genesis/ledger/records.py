@@ -128,7 +128,7 @@ def parse_header(run_id: str, raw: bytes) -> Header:
     try:
         return Header.model_validate_json(raw)
     except ValidationError as error:
-        raise _unreadable(run_id) from error
+        raise _make_unreadable_error(run_id) from error
 
 
 def parse_amendments(run_id: str, stored: tuple[bytes, ...]) -> tuple[Amendment, ...]:
@@ -140,10 +140,10 @@ def parse_amendments(run_id: str, stored: tuple[bytes, ...]) -> tuple[Amendment,
     try:
         return tuple(Amendment.model_validate_json(raw) for raw in stored)
     except ValidationError as error:
-        raise _unreadable(run_id) from error
+        raise _make_unreadable_error(run_id) from error
 
 
-def _unreadable(run_id: str) -> RunError:
+def _make_unreadable_error(run_id: str) -> RunError:
     return RunError(
         f"the ledger of run {run_id!r} cannot be read by this version of Genesis",
         hint="resume it with the version that started it",

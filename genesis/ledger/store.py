@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from genesis.errors import ResourceError, ServiceError
-from genesis.prefect_api.configured import configured_storage, path_of_user
+from genesis.prefect_api.configured import find_configured_storage, path_of_user
 
 __all__ = ["ROOT", "BlockStore", "FolderStore", "LedgerStore", "is_run_id", "list_runs", "open_store"]
 
@@ -57,7 +57,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _unreadable(self.root / name, error) from error
+            raise _make_unreadable_error(self.root / name, error) from error
 
     async def write(self, name: str, data: bytes) -> None:
         """Write the content atomically."""
@@ -91,7 +91,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise _unreadable(self.root / folder, error) from error
+            raise _make_unreadable_error(self.root / folder, error) from error
 
     def url(self, name: str) -> str:
         """Return the file's path."""
@@ -152,7 +152,7 @@ async def open_store() -> LedgerStore:
 
     Prefect is asked where it is at hand, and where it alone can say.
     """
-    if "prefect" not in sys.modules and (folder := configured_storage()) is not None:
+    if "prefect" not in sys.modules and (folder := find_configured_storage()) is not None:
         return _folder(folder)
     import httpx  # noqa: PLC0415
     from prefect.blocks.core import Block  # noqa: PLC0415  # takes seconds
@@ -193,5 +193,5 @@ def _folder(path: Path | str) -> FolderStore:
     return FolderStore(path_of_user(str(path)))
 
 
-def _unreadable(path: Path, error: OSError) -> ResourceError:
+def _make_unreadable_error(path: Path, error: OSError) -> ResourceError:
     return ResourceError.of(error, f"{str(path)!r} cannot be read", path=path)

@@ -60,11 +60,11 @@ class Repeat(Protocol):
         ...
 
 
-def _unguarded(_where: str, _left_s: float) -> AbstractAsyncContextManager[None]:
+def _skip_guard(_where: str, _left_s: float) -> AbstractAsyncContextManager[None]:
     return nullcontext()
 
 
-def _unwatched(_model: ModelName, _where: str, _max_tokens: int) -> AbstractContextManager[TokenUsage]:
+def _skip_watch(_model: ModelName, _where: str, _max_tokens: int) -> AbstractContextManager[TokenUsage]:
     return nullcontext(TokenUsage())
 
 
@@ -76,9 +76,9 @@ def open_model(
     settings: LlmSettings,
     name: str | None = None,
     *,
-    guard: Guard = _unguarded,
+    guard: Guard = _skip_guard,
     repeat: Repeat = _once,
-    watch: Watch = _unwatched,
+    watch: Watch = _skip_watch,
     headers: Headers = dict,
 ) -> LanguageModel:
     """Make the model that the settings name. Nothing is sent and nothing is loaded until it is asked.
@@ -245,10 +245,10 @@ def _without_fence(text: str) -> str:
 
 def endpoint_of(settings: LlmSettings, model: ModelName) -> str:
     """Name what answers for a model: its address where one is set, else the provider."""
-    return _shown_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
+    return _format_address(settings.base_url) if settings.base_url else f"the {model.provider} API"
 
 
-def _shown_address(base_url: str) -> str:
+def _format_address(base_url: str) -> str:
     """Return an address without user, password and query."""
     address = urlsplit(base_url)
     port = f":{address.port}" if address.port else ""

@@ -39,7 +39,7 @@ def from_provider(error: ModelAPIError, name: str, where: str, secret: str | Non
         where: The address of the service, for the reader.
         secret: The key that was used; it is struck out of what the service said.
     """
-    said = _said(error, secret)
+    said = _quote_error(error, secret)
     for matches, code, what, hint in _kinds(name, where):
         if isinstance(error, matches):
             return _error(code, f"{what}{said}", hint, error)
@@ -100,7 +100,7 @@ def _kinds(name: str, where: str) -> tuple[tuple[type[Exception], str, str, str]
 def not_an_api(where: str, said: str, secret: str | None) -> ModelError:
     """Say that something answered, but not as the API of a model does."""
     return ModelError(
-        f"{where} did not answer as a model's API does{_quoted(said, secret)}",
+        f"{where} did not answer as a model's API does{_quote_text(said, secret)}",
         hint=_CHECK_URL,
         code="GEN-MODEL-NOT-API",
         data={"retry": False},
@@ -193,15 +193,15 @@ def _error(code: str, message: str, hint: str, error: ModelAPIError) -> ModelErr
     return ModelError(message, hint=hint, code=code, data=data)
 
 
-def _said(error: ModelAPIError, secret: str | None) -> str:
+def _quote_error(error: ModelAPIError, secret: str | None) -> str:
     """Quote what the service said about the failure."""
     text = _message_in(error.body)
     if not text and getattr(error, "status_code", None) is None:
         text = error.message
-    return _quoted(text, secret)
+    return _quote_text(text, secret)
 
 
-def _quoted(text: str, secret: str | None) -> str:
+def _quote_text(text: str, secret: str | None) -> str:
     """Quote a text of the service in short, without the key and without markup."""
     if secret:
         text = text.replace(secret, "***")

@@ -68,7 +68,7 @@ async def connected(
         timeout=httpx2.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s)),
         trust_env=not local,
         headers={**headers, "accept-encoding": "identity"},
-        event_hooks={"response": [_bound]},
+        event_hooks={"response": [_limit_response]},
     ) as http:
         try:
             model = _model(name, base_url, api_key, http)
@@ -149,7 +149,7 @@ def _is_loopback(base_url: str) -> bool:
         return False
 
 
-async def _bound(response: httpx2.Response) -> None:
+async def _limit_response(response: httpx2.Response) -> None:
     """Limit the body of a response, so that a runaway service cannot fill the memory."""
     import httpx2  # noqa: PLC0415
 

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from genesis.model.scalars import canonical, plain_value, written_text
+from genesis.model.scalars import canonical, plain_value, restore_text
 
 __all__ = ["Fraction", "JsonMap", "Model", "Name", "Seconds", "TaskId", "Text", "TextMap", "Usd", "empty_map"]
 
@@ -41,7 +41,7 @@ class _LenientText:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         text = handler(source)
-        scalar = core_schema.no_info_before_validator_function(written_text, text)
+        scalar = core_schema.no_info_before_validator_function(restore_text, text)
         choices: list[CoreSchema | tuple[CoreSchema, str]] = [core_schema.str_schema(strict=True), scalar]
         return core_schema.union_schema(choices, mode="left_to_right", custom_error_type="string_type")
 
@@ -79,7 +79,7 @@ class _Name:
 
 
 def _as_name(value: object) -> object:
-    text = written_text(value)
+    text = restore_text(value)
     return canonical(text) if isinstance(text, str) else text
 
 

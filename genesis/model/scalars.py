@@ -17,7 +17,7 @@ __all__ = [
     "is_deeper",
     "number",
     "plain_value",
-    "written_text",
+    "restore_text",
 ]
 
 DEEPEST = 100
@@ -63,7 +63,7 @@ def number(text: str) -> int | float:
     return broken
 
 
-def written_text(value: object) -> object:
+def restore_text(value: object) -> object:
     """Turn a scalar that was read as a number or a truth value back into its text; other values stay as they are."""
     if isinstance(value, WrittenInt | WrittenFloat):
         return value.written
@@ -103,7 +103,7 @@ def _plain(value: Any) -> Any:
         return value.lower() == "true"
     if isinstance(value, float):
         if not math.isfinite(value):
-            text = written_text(value)
+            text = restore_text(value)
             raise ValueError(f"{text} is no number that JSON can hold; write it in quotes to have it as text")
         return float(value)
     return int(value) if isinstance(value, WrittenInt) else encodable(value) if isinstance(value, str) else value

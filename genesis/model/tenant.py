@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 from genesis.errors import UsageError
 
-__all__ = ["checked_tenant", "tenant_in_tags", "tenant_tag"]
+__all__ = ["check_tenant", "tenant_in_tags", "tenant_tag"]
 
 _TAG = "tenant:"
 _NAME = re.compile(r"[^\W_][\w.@+-]{0,62}")
 
 
-def checked_tenant(name: str | None) -> str | None:
+def check_tenant(name: str | None) -> str | None:
     """Return a tenant's name back if it can be one.
 
     Raises:

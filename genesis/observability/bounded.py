@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from genesis.security.names import is_secret_name
-from genesis.security.redact import redact, redacted
+from genesis.security.redact import redact, redact_values
 
 __all__ = ["as_text", "clean", "cut", "safe", "size_of", "within"]
 
@@ -35,7 +35,7 @@ def safe(value: Any, secrets: tuple[str, ...]) -> Any:
     """Return a value as bounded JSON without secrets."""
     if type(value) is dict and (simple := _simple(value, secrets)) is not None:
         return simple
-    return _trimmed(redacted(_plain(value, 0, _CharacterBudget()), secrets))
+    return _trim_texts(redact_values(_plain(value, 0, _CharacterBudget()), secrets))
 
 
 def _simple(value: dict[Any, Any], secrets: tuple[str, ...]) -> dict[str, Any] | None:
@@ -64,13 +64,13 @@ def _is_plain(name: object) -> bool:
     return type(name) is str and name.isidentifier() and len(name) <= _MOST_NAME and not is_secret_name(name)
 
 
-def _trimmed(value: Any) -> Any:
+def _trim_texts(value: Any) -> Any:
     """Cut texts to what is shown, once no secret is in them."""
     if isinstance(value, str):
         return value if len(value) <= _MOST_TEXT else f"{value[:_MOST_TEXT]}{_CUT}"
     if isinstance(value, dict):
-        return {name: _trimmed(each) for name, each in value.items()}
-    return [_trimmed(each) for each in value] if isinstance(value, list) else value
+        return {name: _trim_texts(each) for name, each in value.items()}
+    return [_trim_texts(each) for each in value] if isinstance(value, list) else value
 
 
 class _CharacterBudget:

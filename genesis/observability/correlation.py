@@ -25,7 +25,7 @@ __all__ = [
     "CorrelationContext",
     "RequestOrigin",
     "bound",
-    "carried",
+    "build_headers",
     "current",
     "environment",
     "facts",
@@ -121,7 +121,7 @@ def facts() -> dict[str, str | int]:
     return found
 
 
-def carried(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
+def build_headers(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
     """Return the headers that a call from here carries along.
 
     Args:
@@ -144,7 +144,7 @@ def carried(correlation_id: str | None = None, run_id: str | None = None) -> dic
 def environment(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
     """Return the environment variables that hand the trace to a child process, as OpenTelemetry names them."""
     names = {"traceparent": "TRACEPARENT", "baggage": "BAGGAGE", "x-correlation-id": "GENESIS_CORRELATION_ID"}
-    return {names[name]: value for name, value in carried(correlation_id, run_id).items()}
+    return {names[name]: value for name, value in build_headers(correlation_id, run_id).items()}
 
 
 def origin_of(carrier: Mapping[str, str]) -> RequestOrigin:

@@ -134,7 +134,7 @@ class Exporting:
         links: Sequence[str],
     ) -> _Span:
         """Make a span; see `Tracing.span`."""
-        parent = parent or _asked_by()
+        parent = parent or _get_remote_parent()
         made = self._tracer.start_span(
             name,
             context=None if parent is None else _context(parent),
@@ -145,7 +145,7 @@ class Exporting:
         return _Span(made, given, content=self._content)
 
 
-def _asked_by() -> str | None:
+def _get_remote_parent() -> str | None:
     """Return where whoever asked is in a trace, if the present code is in no span of its own."""
     asked = current().traceparent
     if asked is None or trace.get_current_span() is not trace.INVALID_SPAN:

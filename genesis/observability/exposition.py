@@ -13,10 +13,10 @@ from genesis.observability.metrics import Metrics, Series
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-__all__ = ["rendered"]
+__all__ = ["render_metrics"]
 
 
-def rendered(metrics: Metrics, accept: str = "") -> tuple[str, bytes]:
+def render_metrics(metrics: Metrics, accept: str = "") -> tuple[str, bytes]:
     """Write all metrics for whoever asks.
 
     Args:

@@ -64,7 +64,7 @@ __all__ = [
     "WORKER_UP",
     "Instrument",
     "InstrumentKind",
-    "exposed_names",
+    "list_exposed_names",
 ]
 
 InstrumentKind = Literal["counter", "gauge", "histogram"]
@@ -182,7 +182,7 @@ INSTRUMENTS: tuple[Instrument, ...] = tuple(value for value in globals().values(
 """All of them, in the order above."""
 
 
-def exposed_names() -> frozenset[str]:
+def list_exposed_names() -> frozenset[str]:
     """Return the names of all series as Prometheus stores them; a histogram has three."""
     names: set[str] = set()
     for each in INSTRUMENTS:

@@ -55,7 +55,7 @@ class LineFile(logging.Handler):
             return
         try:
             if self._lost:
-                self._write(self.format(_lost_lines(self._lost)))
+                self._write(self.format(_make_loss_record(self._lost)))
                 self._lost = 0
             self._write(line)
         except OSError as error:
@@ -166,7 +166,7 @@ class LineFile(logging.Handler):
         self._let_go()
 
 
-def _lost_lines(count: int) -> logging.LogRecord:
+def _make_loss_record(count: int) -> logging.LogRecord:
     said = f"{count:,} log lines could not be written before this one"
     more = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": said}
     return logging.makeLogRecord({**more, "event": "log.lost", "lost": count})

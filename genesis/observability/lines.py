@@ -24,7 +24,7 @@ __all__ = [
     "JsonLines",
     "SecretSource",
     "level_of",
-    "struck_message",
+    "redact_record",
 ]
 
 ContextSource = Callable[[], Mapping[str, str | int]]
@@ -93,7 +93,7 @@ class JsonLines(logging.Formatter):
 
     def _shape(self, record: logging.LogRecord) -> dict[str, Any]:
         secrets = tuple(self._secrets())
-        shape = self._head(record, within(clean(_said(record), secrets, MOST_MESSAGE), MOST_MESSAGE))
+        shape = self._head(record, within(clean(_get_message(record), secrets, MOST_MESSAGE), MOST_MESSAGE))
         extra = _extra(record)
         if (event := extra.pop("event", None)) is not None:
             shape["event"] = cut(as_text(event), _MOST_ID)
@@ -106,16 +106,16 @@ class JsonLines(logging.Formatter):
         return shape
 
     def _line(self, shape: dict[str, Any]) -> str:
-        line = _dumped(shape)
+        line = _dump_line(shape)
         if len(line) * 4 <= MOST_LINE or (size := size_of(line)) <= MOST_LINE:
             return line
         shape["data"] = {"cut": f"a line of {size:,} bytes is too long"}
         if isinstance(shape.get("error"), dict):
             shape["error"] = {name: cut(value, 500) for name, value in shape["error"].items() if isinstance(value, str)}
-        line = _dumped(shape)
+        line = _dump_line(shape)
         if size_of(line) > MOST_LINE:
             shape["message"] = cut(shape["message"], 1_000)
-            line = _dumped(shape)
+            line = _dump_line(shape)
         return line
 
 
@@ -158,18 +158,20 @@ class HumanLines(logging.Formatter):
         facts = {**ids, **safe(extra, secrets)} if self._with_head else safe(extra, secrets)
         if isinstance(error := facts.get("error"), dict):
             facts["error"] = error.get("code") or error.get("type") or "yes"
-        pairs = _CONTROL.sub(_escaped, " ".join(f"{name}={_shown(value)}" for name, value in facts.items()))
-        message = _CONTROL.sub(_escaped, clean(_said(record), secrets, MOST_MESSAGE))
-        text = f"{message}  {self._painted(pairs, '2')}" if pairs else message
+        pairs = _CONTROL.sub(
+            _escape_character, " ".join(f"{name}={_format_value(value)}" for name, value in facts.items())
+        )
+        message = _CONTROL.sub(_escape_character, clean(_get_message(record), secrets, MOST_MESSAGE))
+        text = f"{message}  {self._paint(pairs, '2')}" if pairs else message
         if record.exc_info and record.exc_info[1] is not None:
             text += "\n" + clean("".join(traceback.format_exception(record.exc_info[1])).rstrip(), secrets, MOST_LINE)
         if self._with_head:
             level = level_of(record)
             when = datetime.fromtimestamp(record.created).astimezone()
-            text = f"{when:%H:%M:%S} {self._painted(f'{level:7}', _COLOURS.get(level, ''))} {text}"
+            text = f"{when:%H:%M:%S} {self._paint(f'{level:7}', _COLOURS.get(level, ''))} {text}"
         return text
 
-    def _painted(self, text: str, code: str) -> str:
+    def _paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code and text else text
 
 
@@ -178,17 +180,17 @@ def level_of(record: logging.LogRecord) -> str:
     return next((name for least, name in _LEVELS if record.levelno >= least), "debug")
 
 
-def struck_message(record: logging.LogRecord, secrets: Iterable[str]) -> None:
+def redact_record(record: logging.LogRecord, secrets: Iterable[str]) -> None:
     """Strike secrets out of a record itself, for handlers that make their own text of it."""
     known = tuple(secrets)
-    said = _said(record)
+    said = _get_message(record)
     if (cleaned := redact(said, known)) != said:
         record.msg, record.args = cleaned, None
     if record.exc_info and record.exc_info[1] is not None:
         record.exc_text = redact("".join(traceback.format_exception(record.exc_info[1])).rstrip(), known)
 
 
-def _said(record: logging.LogRecord) -> str:
+def _get_message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  # the boundary of what a caller gave: its arguments may not fit its text
@@ -241,18 +243,18 @@ def _error(record: logging.LogRecord, extra: dict[str, Any]) -> dict[str, Any] |
     return found
 
 
-def _dumped(shape: dict[str, Any]) -> str:
+def _dump_line(shape: dict[str, Any]) -> str:
     line = json.dumps(shape, ensure_ascii=False, allow_nan=False)
     if line.isascii() and "\x7f" not in line:
         return line
-    return _ODD.sub(_escaped, line)
+    return _ODD.sub(_escape_character, line)
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape_character(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, str):
         return value if _PLAIN_VALUE.fullmatch(value) else json.dumps(value, ensure_ascii=False)
     return json.dumps(value, ensure_ascii=False)

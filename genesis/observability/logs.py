@@ -11,7 +11,7 @@ from typing import Literal, TextIO
 from genesis.observability.correlation import facts
 from genesis.observability.instruments import LOG_LINES
 from genesis.observability.line_file import LineFile
-from genesis.observability.lines import ContextSource, HumanLines, JsonLines, level_of, struck_message
+from genesis.observability.lines import ContextSource, HumanLines, JsonLines, level_of, redact_record
 from genesis.observability.metrics import metrics_of_process
 from genesis.security.known import secrets_of_process, settings_secrets
 from genesis.settings import Settings
@@ -147,7 +147,7 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 class _Struck(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        struck_message(record, secrets_of_process()())
+        redact_record(record, secrets_of_process()())
         return True
 
 

@@ -149,7 +149,7 @@ class Metrics:
 
     # ── between processes ──
 
-    def handed_over(self) -> dict[str, Any]:
+    def drain_changes(self) -> dict[str, Any]:
         """Return and reset what was counted since the last call, with the gauges that have changed.
 
         Returns:
@@ -186,13 +186,13 @@ class Metrics:
             source: Which process it is, for its gauges.
         """
         for name, labels, amount in document.get("counts", ()):
-            if (what := _known_as(name, labels, "counter")) is not None:
+            if (what := _find_instrument(name, labels, "counter")) is not None:
                 self.count(what, *labels, amount=amount)
         for name, labels, value in document.get("gauges", ()):
-            if (what := _known_as(name, labels, "gauge")) is not None:
+            if (what := _find_instrument(name, labels, "gauge")) is not None:
                 self._take_gauge(what, tuple(labels), source, value)
         for name, labels, counts, total, exemplars in document.get("histograms", ()):
-            what = _known_as(name, labels, "histogram")
+            what = _find_instrument(name, labels, "histogram")
             if what is not None and len(counts) == len(what.buckets) + 1:
                 self._take_histogram(what, tuple(labels), counts, total, exemplars)
 
@@ -203,7 +203,7 @@ class Metrics:
                 if _BY_NAME[name].merge == "sum":
                     by_source.pop(source, None)
 
-    def copied_into(self, other: Metrics) -> None:
+    def copy_into(self, other: Metrics) -> None:
         """Add all of this to other metrics, and keep it."""
         for each in self.series():
             name, labels = each.instrument.name, list(each.labels)
@@ -262,7 +262,7 @@ def _as_list(place: int, one: Exemplar) -> list[Any]:
     return [place, dict(one.labels), one.value, one.at]
 
 
-def _known_as(name: str, labels: Sequence[str], kind: str) -> Instrument | None:
+def _find_instrument(name: str, labels: Sequence[str], kind: str) -> Instrument | None:
     what = _BY_NAME.get(name)
     fits = what is not None and what.kind == kind and len(what.labels) == len(labels)
     return what if fits else None

@@ -30,7 +30,7 @@ def hand_on(document: Mapping[str, Any], home: Path) -> None:
     None is made for that: where there is no home, nothing has run, and nobody asks.
 
     Args:
-        document: What `Metrics.handed_over` gave; gauges are left out, since their process ends.
+        document: What `Metrics.drain_changes` gave; gauges are left out, since their process ends.
         home: `Settings.home`.
     """
     if not (document.get("counts") or document.get("histograms")):
@@ -41,7 +41,7 @@ def hand_on(document: Mapping[str, Any], home: Path) -> None:
         with _locked(home / "metrics.lock"):
             kept = _read(home / "metrics.json")
             kept.take_in({name: rows for name, rows in document.items() if name != "gauges"})
-            write_atomic(home / "metrics.json", json.dumps(kept.handed_over()))
+            write_atomic(home / "metrics.json", json.dumps(kept.drain_changes()))
     except (OSError, ResourceError) as error:
         _log.debug("the metrics of this process are not kept", extra={"reason": repr(error)})
 
@@ -53,7 +53,7 @@ class MetricsHandoff:
         self._home = home
         self._shown: IO[str] | None = None
 
-    def added_to(self, metrics: Metrics) -> Metrics:
+    def combine_with(self, metrics: Metrics) -> Metrics:
         """Return metrics with what is kept on top, where it is this process that shows it."""
         if not self._is_ours():
             return metrics
@@ -63,7 +63,7 @@ class MetricsHandoff:
                 together = _read(self._home / "metrics.json", metrics.most_series)
         except OSError as error:
             _log.debug("what is kept of metrics cannot be read", extra={"reason": repr(error)})
-        metrics.copied_into(together)
+        metrics.copy_into(together)
         return together
 
     def close(self) -> None:

@@ -111,10 +111,10 @@ class KeepingProcessor(BatchSpanProcessor):
         if span.context is None or span.context.trace_flags.sampled:
             super().on_end(span)
             return
-        for each in self._released(span, span.context.trace_id):
-            super().on_end(_drawn(each))
+        for each in self._release_spans(span, span.context.trace_id):
+            super().on_end(_mark_sampled(each))
 
-    def _released(self, span: ReadableSpan, trace_id: int) -> list[ReadableSpan]:
+    def _release_spans(self, span: ReadableSpan, trace_id: int) -> list[ReadableSpan]:
         with self._guard:
             if trace_id in self._kept:
                 return [span]
@@ -134,7 +134,7 @@ class KeepingProcessor(BatchSpanProcessor):
             return []
 
 
-def _drawn(span: ReadableSpan) -> ReadableSpan:
+def _mark_sampled(span: ReadableSpan) -> ReadableSpan:
     """Return a span as if it had been drawn: only such ones are sent."""
     context = span.context
     assert context is not None  # noqa: S101  # for the type checker: its caller has looked

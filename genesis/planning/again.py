@@ -10,7 +10,7 @@ from genesis.model import ErrorInfo, Plan, PlannerLevel, Task
 from genesis.planning.heuristic import HeuristicPlanner
 from genesis.planning.levels import make_plan
 from genesis.planning.planner import Planner, PlanningContext
-from genesis.structure import renamed
+from genesis.structure import rename_references
 
 __all__ = ["ReplanProposal", "plan_again"]
 
@@ -63,19 +63,21 @@ def plan_again(
     made = make_plan(task.description, planners=[*planners, HeuristicPlanner(())], context=context)
     if len(made.tasks) == 1 and not made.tasks[0].subtasks and made.tasks[0].type == task.type:
         raise PlanningError("the only other way is one task of the same type")
-    given = task.model_copy(update={"inputs": renamed(task, references.get, moved=True)})
-    return ReplanProposal(_delivering(_equipped(made.tasks, given), task.outputs), made.planner, made.planner_note)
+    given = task.model_copy(update={"inputs": rename_references(task, references.get, moved=True)})
+    return ReplanProposal(
+        _delivering(_inherit_inputs(made.tasks, given), task.outputs), made.planner, made.planner_note
+    )
 
 
-def _equipped(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
+def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
     """Return new tasks what the task that failed was given; what they say themselves wins."""
     return tuple(
-        task.model_copy(update={"subtasks": _equipped(task.subtasks, given)})
+        task.model_copy(update={"subtasks": _inherit_inputs(task.subtasks, given)})
         if task.subtasks
         else task.model_copy(
             update={
                 "inputs": {**given.inputs, **task.inputs},
-                "literal_inputs": (*_kept_literal(given, task), *task.literal_inputs),
+                "literal_inputs": (*_keep_literal_inputs(given, task), *task.literal_inputs),
                 "labels": {**given.labels, **task.labels},
                 "timeout_s": given.timeout_s,
                 "cache": given.cache,
@@ -86,7 +88,7 @@ def _equipped(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
     )
 
 
-def _kept_literal(given: Task, task: Task) -> list[str]:
+def _keep_literal_inputs(given: Task, task: Task) -> list[str]:
     return [name for name in given.literal_inputs if name not in task.inputs]
 
 

@@ -14,7 +14,7 @@ from genesis.planning.asking import (
     starts_clause,
     starts_own,
 )
-from genesis.planning.events import Event, and_event, event_step, fronted_event, trailing_event
+from genesis.planning.events import Event, and_event, event_step, parse_fronted_event, trailing_event
 from genesis.planning.joins import Join, Joint, joints, leading_join
 from genesis.planning.sentences import TextSpan, mask
 from genesis.planning.words import is_verb, starts_noun_phrase, strip_polite, word_set, words
@@ -47,13 +47,13 @@ def clauses(sentence: TextSpan) -> list[SentenceClause]:
 
     Nothing is cut inside what `mask` protects.
     """
-    span = _without_final_mark(sentence.collapsed())
+    span = _without_final_mark(sentence.collapse_spaces())
     join, rest = leading_join(span)
     if is_prohibition(rest.text):
         return [SentenceClause(rest, join or "and", asks=False, marked=join is not None)]
     if is_conditional(rest.text):
         return [_conditional(rest, join)]
-    found = _fronted(rest) or _coordinated(rest)
+    found = _split_fronted(rest) or _split_coordinated(rest)
     if join is not None:
         first = found[0]
         asking = first.asks or (join != "and" and not first.condition and asks(first.span.text, marked=True))
@@ -75,12 +75,12 @@ def _without_final_mark(span: TextSpan) -> TextSpan:
     return span.cut(0, end) if end else span
 
 
-def _fronted(span: TextSpan) -> list[SentenceClause]:
+def _split_fronted(span: TextSpan) -> list[SentenceClause]:
     """Cut "once X, Y and Z", and put X into its place."""
-    event = fronted_event(span)
+    event = parse_fronted_event(span)
     if event is None:
         return []
-    main = _coordinated(event.main)
+    main = _split_coordinated(event.main)
     if not any(clause.asks for clause in main):
         return []
     step = event_step(event.event, event.word)
@@ -92,12 +92,12 @@ def _fronted(span: TextSpan) -> list[SentenceClause]:
     return [first, replace(main[0], join="then", marked=True), *main[1:]]
 
 
-def _coordinated(span: TextSpan) -> list[SentenceClause]:
+def _split_coordinated(span: TextSpan) -> list[SentenceClause]:
     """Cut at joining words where both sides can stand alone."""
     if parts := and_event(span):
         left, right = parts
-        if has_object(left.text) and (after := _fronted(right)):
-            return [*_coordinated(left), *after]
+        if has_object(left.text) and (after := _split_fronted(right)):
+            return [*_split_coordinated(left), *after]
     found: list[SentenceClause] = []
     for join, marked, piece in _pieces(span):
         own, rest = leading_join(piece) if marked or not found else (None, piece)
@@ -106,7 +106,7 @@ def _coordinated(span: TextSpan) -> list[SentenceClause]:
         else:
             chosen, ordered = own, own != "and"
         clause = SentenceClause(rest, chosen, asks=asks(rest.text, marked=ordered), marked=marked or own is not None)
-        found += _bare_verbs(clause) or _elided(clause, found) or _trailing(clause)
+        found += _bare_verbs(clause) or _restore_verb(clause, found) or _trailing(clause)
     return _with_prohibitions(found)
 
 
@@ -161,7 +161,7 @@ def _bare_verbs(clause: SentenceClause) -> list[SentenceClause]:
     return [SentenceClause(part, clause.join if part is parts[0] else "and", marked=clause.marked) for part in parts]
 
 
-def _elided(clause: SentenceClause, before: list[SentenceClause]) -> list[SentenceClause]:
+def _restore_verb(clause: SentenceClause, before: list[SentenceClause]) -> list[SentenceClause]:
     """Return "then the frontend and the docs" the verb of the clause before it: "build the backend"."""
     first = words(clause.span.text)[:1]
     if not before or not clause.marked or not first or not starts_noun_phrase(first[0]) or clause.condition:

@@ -11,13 +11,13 @@ from genesis.planning.enumerations import blocks
 from genesis.planning.match import PlaybookMatch, best_playbook, covers, is_exact
 from genesis.planning.mentions import speaks_of
 from genesis.planning.naming import unique
-from genesis.planning.network import filled, nested, refined
+from genesis.planning.network import fill_parameters, nest_tasks, refine_tasks
 from genesis.planning.parameters import Variables, several
 from genesis.planning.planner import PlanningContext
 from genesis.planning.playbook import Playbook
 from genesis.planning.sentences import mask
 from genesis.planning.step_tasks import step_tasks
-from genesis.planning.steps import RequestStep, spelled_steps
+from genesis.planning.steps import RequestStep, find_steps
 from genesis.planning.words import stem
 
 __all__ = ["Composition", "compose"]
@@ -66,13 +66,13 @@ def compose(request: str, playbooks: Sequence[Playbook], context: PlanningContex
     Raises:
         PlanningError: The request spells out more steps than fit into a plan.
     """
-    steps = spelled_steps(request)
+    steps = find_steps(request)
     if len(steps) > context.limits.leaves:
         raise PlanningError(
             f"the request spells out {len(steps):,} steps; the limit is {context.limits.leaves:,}",
             hint="split the request, or raise GENESIS_LIMITS__LEAVES",
         )
-    wishes = _after_products(_multiplied(_wishes(request, steps, playbooks, context.limits.fan_out), context))
+    wishes = _after_products(_multiply_wishes(_wishes(request, steps, playbooks, context.limits.fan_out), context))
     if len(wishes) == 1 and wishes[0].hit:
         return _whole(wishes[0], wishes[0].hit, context)
     if len(wishes) > 1 and any(wish.hit for wish in wishes):
@@ -86,7 +86,7 @@ def compose(request: str, playbooks: Sequence[Playbook], context: PlanningContex
 
 def _wishes(request: str, steps: list[RequestStep], playbooks: Sequence[Playbook], fan_out: int) -> list[_Wish]:
     """Find what each step means, and leave out what the playbook of an earlier one does anyway."""
-    if headed := _headed(request, steps, playbooks):
+    if headed := _find_headed_wish(request, steps, playbooks):
         return [headed]
     if len(steps) <= 1:
         texts = [step.text for step in steps] + [request]
@@ -111,7 +111,7 @@ def _wishes(request: str, steps: list[RequestStep], playbooks: Sequence[Playbook
     return wishes
 
 
-def _multiplied(wishes: list[_Wish], context: PlanningContext) -> list[_Wish]:
+def _multiply_wishes(wishes: list[_Wish], context: PlanningContext) -> list[_Wish]:
     """Make one wish for each value where the words name several: "audit ./api and ./web"."""
     result: list[_Wish] = []
     places: list[list[int]] = []
@@ -148,7 +148,7 @@ def _products(hit: PlaybookMatch | None) -> set[str]:
     return found
 
 
-def _headed(request: str, steps: list[RequestStep], playbooks: Sequence[Playbook]) -> _Wish | None:
+def _find_headed_wish(request: str, steps: list[RequestStep], playbooks: Sequence[Playbook]) -> _Wish | None:
     """Take "Audit the repository: - licences - tests" as one wish when the list only says what the audit does."""
     lists = [block for block in blocks(mask(request)) if block.items]
     if len(lists) != 1 or not lists[0].header:
@@ -177,16 +177,16 @@ def _network(wish: _Wish, playbook: Playbook, variables: Variables) -> tuple[tup
     if values.missing:
         return (), values.missing
     variables.keep(values)
-    return filled(refined(playbook.tasks, playbook.refine), values.values, values.names), []
+    return fill_parameters(refine_tasks(playbook.tasks, playbook.refine), values.values, values.names), []
 
 
 def _note(hit: PlaybookMatch, variables: Mapping[str, str]) -> str:
     names = (parameter.name for parameter in hit.playbook.parameters)
-    said = ", ".join(f"{name}={_shortened(variables[name])}" for name in names)
+    said = ", ".join(f"{name}={_shorten(variables[name])}" for name in names)
     return f"playbook {hit.playbook.name} ({hit.reason})" + (f" with {said}" if said else "")
 
 
-def _shortened(value: str) -> str:
+def _shorten(value: str) -> str:
     return value if len(value) <= _SHOWN else f"{value[: _SHOWN - 1]}…"
 
 
@@ -221,7 +221,7 @@ def _mixture(wishes: list[_Wish], context: PlanningContext) -> Composition:
             )
             if network:
                 name = unique(wish.hit.playbook.name, {*renamed.values(), *(each.id for each in plain)})
-                subtasks = nested(network, name)
+                subtasks = nest_tasks(network, name)
         renamed[task.id] = name
         update = {"id": name, "subtasks": subtasks, "type": "generic" if subtasks else task.type}
         made.append(task.model_copy(update=update))

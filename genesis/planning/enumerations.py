@@ -115,7 +115,7 @@ def _lines(span: TextSpan) -> list[Block]:
     for block in found:
         if block.prose is not None:
             block.prose = block.prose.cut(0, len(block.prose.text))
-        block.items = _nested(block.items)
+        block.items = _nest_items(block.items)
     return found
 
 
@@ -138,7 +138,7 @@ def _extend_prose(found: list[Block], span: TextSpan, start: int, end: int) -> N
         found.append(Block(prose=piece))
 
 
-def _nested(items: list[Item]) -> list[Item]:
+def _nest_items(items: list[Item]) -> list[Item]:
     """Put items that are indented deeper under the one before them."""
     top: list[Item] = []
     open_items: list[Item] = []

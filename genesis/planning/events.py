@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from genesis.planning.sentences import TextSpan, mask
 from genesis.planning.words import base_verb, is_verb, strip_polite, word_set, words
 
-__all__ = ["Event", "and_event", "event_step", "fronted_event", "trailing_event"]
+__all__ = ["Event", "and_event", "event_step", "parse_fronted_event", "trailing_event"]
 
 _FRONTED = re.compile(
     r"^(?P<word>once|after|when|as soon as|before|while|upon)\s+"
@@ -44,7 +44,7 @@ class Event:
     """The subordinate clause with its word."""
 
 
-def fronted_event(span: TextSpan) -> Event | None:
+def parse_fronted_event(span: TextSpan) -> Event | None:
     """Read "once X, Y", "after X, Y", "before X, Y"."""
     bare = strip_polite(span.text)
     rest = span.cut(len(span.text) - len(bare), len(span.text))

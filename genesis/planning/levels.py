@@ -73,9 +73,9 @@ class _PassedOver:
 
 
 def _by_itself(error: Exception) -> str:
-    from genesis.resilience.degradation import described  # noqa: PLC0415  # only where a level failed
+    from genesis.resilience.degradation import describe_error  # noqa: PLC0415  # only where a level failed
 
-    return f"it failed by itself ({described(error)})"
+    return f"it failed by itself ({describe_error(error)})"
 
 
 def _sound(plan: Plan, planner: Planner, context: PlanningContext) -> Plan:

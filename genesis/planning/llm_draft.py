@@ -223,7 +223,7 @@ def _draft(
         repairs.append(Repair("GEN-REPAIR-SKILL", name, f"{name!r} does not require {lost}: no agent fits"))
     return Draft(
         id=name,
-        description=_clipped(item.description),
+        description=_clip_text(item.description),
         type=kind,
         depends_on=tuple(dict.fromkeys(meaning.get(other, other) for other in item.depends_on[:_MOST_READ])),
         requires=skills,
@@ -233,7 +233,7 @@ def _draft(
     )
 
 
-def _clipped(text: str) -> str:
+def _clip_text(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()}…"
 
 

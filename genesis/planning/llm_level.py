@@ -25,7 +25,7 @@ from genesis.planning.llm_prompt import (
     system_prompt,
     top_prompt,
 )
-from genesis.planning.llm_refine import PlaybookPlan, basis_of, refined
+from genesis.planning.llm_refine import PlaybookPlan, basis_of, refine_plan
 from genesis.planning.llm_vocabulary import RegistryVocabulary
 from genesis.planning.planner import PlanningCall, PlanningContext
 from genesis.planning.playbook import Playbook
@@ -178,7 +178,7 @@ class _Planning:
         answer = await self._ask(refine_prompt(self.request, tasks, most), most, may_split=False)
         if answer is None:
             raise self._no_room()
-        return refined(basis, read_drafts(answer, self._vocabulary, self.repairs), self.context.vars)
+        return refine_plan(basis, read_drafts(answer, self._vocabulary, self.repairs), self.context.vars)
 
     def _no_room(self) -> PlanningError:
         return PlanningError(

@@ -18,7 +18,7 @@ from genesis.planning.playbook import Playbook
 from genesis.planning.task_types import CHANGE_OUTSIDE, GENERIC
 from genesis.structure.repair import slug
 
-__all__ = ["PlaybookPlan", "basis_of", "refined"]
+__all__ = ["PlaybookPlan", "basis_of", "refine_plan"]
 
 _SHOWN = 3
 
@@ -43,7 +43,7 @@ def basis_of(request: str, playbooks: Sequence[Playbook], context: PlanningConte
     return PlaybookPlan(made.exact, Plan(request=request, tasks=made.tasks, vars=made.variables), "; ".join(made.notes))
 
 
-def refined(basis: PlaybookPlan, drafts: Sequence[Draft], given: Mapping[str, str]) -> Plan:
+def refine_plan(basis: PlaybookPlan, drafts: Sequence[Draft], given: Mapping[str, str]) -> Plan:
     """Put a model's changes into a playbook's plan.
 
     Of a task that the playbook has, its description may change, and it may come after further ones; a generic one gets
@@ -67,7 +67,7 @@ def refined(basis: PlaybookPlan, drafts: Sequence[Draft], given: Mapping[str, st
     if vague := next((draft for draft in added if draft.type == GENERIC), None):
         raise _worse(basis, f"adds {vague.id!r} without a type that an agent takes")
     tasks = (
-        *(_changed(task, answered[names[task.id]]) for task in basis.plan.tasks),
+        *(_change_task(task, answered[names[task.id]]) for task in basis.plan.tasks),
         *(draft.task() for draft in added),
     )
     return basis.plan.model_copy(update={"tasks": tasks, "vars": _variables(basis.plan, drafts, given)})
@@ -77,7 +77,7 @@ def _worse(basis: PlaybookPlan, what: str) -> PlanningError:
     return PlanningError(f"its refinement of the playbook {basis.playbook} {what}, so the playbook's plan stands")
 
 
-def _changed(task: Task, draft: Draft) -> Task:
+def _change_task(task: Task, draft: Draft) -> Task:
     after = tuple(dict.fromkeys((*task.depends_on, *(name for name in draft.depends_on if name != task.id))))
     update: dict[str, object] = {"description": draft.description or task.description, "depends_on": after}
     if task.type == GENERIC and not task.subtasks:  # a step in the request's words, whose type nobody could tell

@@ -127,7 +127,7 @@ def is_exact(playbook: Playbook, text: str, values: Iterable[str]) -> bool:
     rest = [
         i for i, word in enumerate(clause.tokens) if not (word in known or word.isdigit() or clause.stems[i] in said)
     ]
-    matched = [_places(clause, _wanted(phrase)) for phrase in playbook.match.phrases]
+    matched = [_places(clause, _get_phrase_stems(phrase)) for phrase in playbook.match.phrases]
     reached = [set(places) for places in matched if places and _leads(clause, places)]
     for pattern in playbook.match.patterns:
         if found := re.search(pattern, clause.bare, re.IGNORECASE):
@@ -146,7 +146,7 @@ def covers(playbook: Playbook, text: str) -> bool:
 
 
 def _says_only(clause: _Clause, phrase: str) -> bool:
-    places = _places(clause, _wanted(phrase))
+    places = _places(clause, _get_phrase_stems(phrase))
     if not places or not _leads(clause, places):
         return False
     neutral = STOP_WORDS | _NEUTRAL
@@ -155,7 +155,7 @@ def _says_only(clause: _Clause, phrase: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _wanted(phrase: str) -> tuple[str, ...]:
+def _get_phrase_stems(phrase: str) -> tuple[str, ...]:
     """Return the stems that a phrase asks for."""
     return tuple(content_stems(phrase)) or tuple(stem(word) for word in words(phrase))
 
@@ -202,7 +202,7 @@ def _hit(clause: _Clause, playbook: Playbook) -> PlaybookMatch | None:
 
 def _phrase_score(clause: _Clause, phrase: str) -> float:
     """Return how many words of meaning of a phrase lead a clause; 0 when one is missing or is elsewhere."""
-    wanted = _wanted(phrase)
+    wanted = _get_phrase_stems(phrase)
     places = _places(clause, wanted)
     if not places or not _leads(clause, places):
         return 0.0

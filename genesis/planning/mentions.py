@@ -40,7 +40,7 @@ def antecedent(earlier: Sequence[str], text: str) -> int | None:
         near = positions[:_NEAR]
         return next((i for i in near if pronoun != "it" or not _has_plural_object(earlier[i])), near[0])
     nouns = {noun for match in _DEFINITE.finditer(text) for noun in content_stems(match[1])}
-    return next((i for i in positions if nouns & _made(earlier[i])), None) if nouns else None
+    return next((i for i in positions if nouns & _find_products(earlier[i])), None) if nouns else None
 
 
 def speaks_of(text: str, nouns: set[str]) -> bool:
@@ -48,7 +48,7 @@ def speaks_of(text: str, nouns: set[str]) -> bool:
     return any(nouns & set(content_stems(match[1])) for match in _DEFINITE.finditer(text))
 
 
-def _made(text: str) -> set[str]:
+def _find_products(text: str) -> set[str]:
     """Return the stems of the things that a step brings into being: the last noun of "a report", "write docs"."""
     bare = _OBJECT_END.split(strip_polite(text), maxsplit=1)[0]
     tokens = words(bare)

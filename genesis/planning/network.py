@@ -10,33 +10,33 @@ from genesis.document import close_matches
 from genesis.model import Plan, Task
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
-from genesis.structure import fillable, is_name, outline, references, renamed, replaced, split
+from genesis.structure import fillable, is_name, outline, references, rename_references, replace_references, split
 
-__all__ = ["filled", "nested", "network_problems", "refined"]
+__all__ = ["fill_parameters", "nest_tasks", "network_problems", "refine_tasks"]
 
 Refinements = Mapping[str, tuple[Task, ...]]
 
 
-def refined(tasks: Sequence[Task], refine: Refinements) -> tuple[Task, ...]:
+def refine_tasks(tasks: Sequence[Task], refine: Refinements) -> tuple[Task, ...]:
     """Add to each leaf whose type has a refinement its subtasks, and these theirs; a type never refines itself.
 
     A subtask without inputs takes those of the task that it refines, whose references then name tasks by their paths.
     """
-    return _refined(tasks, refine, "", frozenset())
+    return _refine_level(tasks, refine, "", frozenset())
 
 
-def _refined(tasks: Sequence[Task], refine: Refinements, prefix: str, inside: frozenset[str]) -> tuple[Task, ...]:
+def _refine_level(tasks: Sequence[Task], refine: Refinements, prefix: str, inside: frozenset[str]) -> tuple[Task, ...]:
     """Refine the tasks that stand side by side under `prefix`; `inside` are the types that are being refined."""
     siblings = {task.id for task in tasks}
     result: list[Task] = []
     for task in tasks:
         below = f"{prefix}{task.id}/"
         if task.subtasks:
-            result.append(task.model_copy(update={"subtasks": _refined(task.subtasks, refine, below, inside)}))
+            result.append(task.model_copy(update={"subtasks": _refine_level(task.subtasks, refine, below, inside)}))
         elif task.type in refine and task.type not in inside:
             whole = task.model_copy(update={"inputs": _by_path(task, siblings, prefix)})
             parts = tuple(_part(part, whole) for part in refine[task.type])
-            children = _refined(parts, refine, below, inside | {task.type})
+            children = _refine_level(parts, refine, below, inside | {task.type})
             result.append(task.model_copy(update={"subtasks": children, "inputs": {}, "outputs": (), "estimate": None}))
         else:
             result.append(task)
@@ -51,7 +51,7 @@ def _by_path(task: Task, siblings: Container[str], prefix: str) -> dict[str, Jso
         is_sibling = parts is not None and parts[0].split("/")[0] in siblings
         return f"{prefix}{reference}" if is_sibling else None
 
-    return renamed(task, absolute, moved=bool(prefix))
+    return rename_references(task, absolute, moved=bool(prefix))
 
 
 def _part(part: Task, whole: Task) -> Task:
@@ -64,7 +64,7 @@ def _part(part: Task, whole: Task) -> Task:
     return part.model_copy(update=update)
 
 
-def filled(tasks: Iterable[Task], values: Mapping[str, str], variables: Mapping[str, str]) -> tuple[Task, ...]:
+def fill_parameters(tasks: Iterable[Task], values: Mapping[str, str], variables: Mapping[str, str]) -> tuple[Task, ...]:
     """Fill parameters in: their values into descriptions and labels, the names of the plan's variables into inputs.
 
     Args:
@@ -76,9 +76,9 @@ def filled(tasks: Iterable[Task], values: Mapping[str, str], variables: Mapping[
     def one(task: Task) -> Task:
         return task.model_copy(
             update={
-                "description": replaced(task.description, values.get),
-                "labels": {key: replaced(value, values.get) for key, value in task.labels.items()},
-                "inputs": renamed(task, variables.get, moved=True),
+                "description": replace_references(task.description, values.get),
+                "labels": {key: replace_references(value, values.get) for key, value in task.labels.items()},
+                "inputs": rename_references(task, variables.get, moved=True),
                 "subtasks": tuple(one(child) for child in task.subtasks),
             }
         )
@@ -86,7 +86,7 @@ def filled(tasks: Iterable[Task], values: Mapping[str, str], variables: Mapping[
     return tuple(one(task) for task in tasks)
 
 
-def nested(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
+def nest_tasks(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
     """Rewrite the names in a network so that they still mean the same tasks once it stands under `prefix/`."""
     shape = outline(Plan(request="-", tasks=tuple(tasks)))
 
@@ -103,7 +103,7 @@ def nested(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
     def one(task: Task) -> Task:
         index = next(positions)
 
-        def moved(reference: str) -> str | None:
+        def move_reference(reference: str) -> str | None:
             parts = split(reference)
             path = path_of(index, parts[0]) if parts else None
             return f"{path}.{parts[1]}" if parts and path else None
@@ -111,7 +111,7 @@ def nested(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
         return task.model_copy(
             update={
                 "depends_on": tuple(path_of(index, name) or name for name in task.depends_on),
-                "inputs": renamed(task, moved, moved=True),
+                "inputs": rename_references(task, move_reference, moved=True),
                 "subtasks": tuple(one(child) for child in task.subtasks),
             }
         )
@@ -124,7 +124,7 @@ def network_problems(
 ) -> list[str]:
     """Say why a playbook's network would not give a sound plan; each message begins with the place."""
     variables = dict.fromkeys(parameters, "-")
-    whole = refined(tasks, refine)
+    whole = refine_tasks(tasks, refine)
     plan = Plan(request="-", tasks=whole, vars=variables)
     found = [f"tasks: {problem}" for problem in structural_problems(plan, limits)]
     for node in outline(plan).nodes:

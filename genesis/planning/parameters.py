@@ -55,7 +55,7 @@ class Variables:
             if name in self.given:
                 result.values[name], result.names[name] = self.given[name], name
                 continue
-            found = chosen.get(name) or _said(parameter, texts)
+            found = chosen.get(name) or _find_value(parameter, texts)
             value = _default(parameter, texts, result.values) if found is None else found
             if value is None:
                 result.missing.append(name)
@@ -74,7 +74,7 @@ class Variables:
             number += 1
             name = f"{parameter.name}_{number}"
         if parameter.distinct:
-            value = _numbered(value, {self.made[key] for key in self.made})
+            value = _number_value(value, {self.made[key] for key in self.made})
         return value, name
 
 
@@ -88,7 +88,7 @@ def several(playbook: Playbook, text: str, given: Container[str]) -> list[dict[s
     return []
 
 
-def _said(parameter: Parameter, texts: Sequence[str]) -> str | None:
+def _find_value(parameter: Parameter, texts: Sequence[str]) -> str | None:
     for text in texts:
         for pattern in parameter.patterns:
             if values := _all_said(pattern, text):
@@ -130,18 +130,18 @@ def _default(parameter: Parameter, texts: Sequence[str], earlier: Mapping[str, s
     if parameter.default is None:
         return None
     wish = strip_polite(texts[0]).strip().rstrip(_CLOSERS) or texts[0]
-    named = _LAST_PART.sub(lambda match: _dashed(earlier.get(match[1], "")), parameter.default)
+    named = _LAST_PART.sub(lambda match: _make_suffix(earlier.get(match[1], "")), parameter.default)
     return named.replace("{request}", " ".join(wish.split()))
 
 
-def _dashed(path: str) -> str:
+def _make_suffix(path: str) -> str:
     """Turn a path's last part into a word for file names, with a dash before it; `.` and the like have none."""
     last = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
     word = re.sub(r"[^\w.-]+", "-", last).strip("-.")[:60]
     return f"-{word}" if word else ""
 
 
-def _numbered(value: str, taken: set[str]) -> str:
+def _number_value(value: str, taken: set[str]) -> str:
     """Make a value new by a number: `report.md` becomes `report-2.md`."""
     path = PurePosixPath(value)
     candidate, number = value, 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from genesis.document import given_values, read, validated
+from genesis.document import normalize_values, read, validate_model
 from genesis.model import Plan, Report, Route, RoutedPlan, Task
 from genesis.settings import Limits
 
@@ -21,8 +21,8 @@ def load_plan(source: Path | str | Mapping[str, Any], *, limits: Limits | None =
         DocumentError: It is not a plan; the message has the path in the document.
     """
     if isinstance(source, Mapping):
-        return validated(Plan, given_values(source, source="the plan"), source="the plan", noun="plan")
-    return validated(Plan, read(source, limits), source=str(source), noun="plan")
+        return validate_model(Plan, normalize_values(source, source="the plan"), source="the plan", noun="plan")
+    return validate_model(Plan, read(source, limits), source=str(source), noun="plan")
 
 
 def plan_document(plan: Plan | RoutedPlan, report: Report | None = None, *, terse: bool = False) -> dict[str, Any]:

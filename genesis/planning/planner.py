@@ -23,7 +23,7 @@ class PlanningCall:
     """How often the plan's top has been asked for, from 1; a model is asked again about faults of its answer."""
 
 
-def _untold(_asking: PlanningCall) -> None:
+def _skip_tell(_asking: PlanningCall) -> None:
     return None
 
 
@@ -38,7 +38,7 @@ class PlanningContext:
     vars: Mapping[str, str] = field(default_factory=dict)
     """Variables given by the person; they win over what is read from the request."""
     limits: Limits = field(default_factory=Limits)
-    tell: Callable[[PlanningCall], None] = _untold
+    tell: Callable[[PlanningCall], None] = _skip_tell
     """Is told of each call to a model before it is made: it takes the longest of all."""
 
 

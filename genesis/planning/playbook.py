@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from genesis.document import close_matches, given_values, parse, read, validated
+from genesis.document import close_matches, normalize_values, parse, read, validate_model
 from genesis.errors import DocumentError, UsageError
 from genesis.model import Model, Task, TaskId
 from genesis.model.base import Text
@@ -99,8 +99,8 @@ def load_playbook(source: Path | str | dict[str, Any], *, limits: Limits | None 
         DocumentError: It is not a playbook, or its network cannot work; the message says where.
     """
     if isinstance(source, dict):
-        return _checked(given_values(source, source="the playbook"), "the playbook", limits or Limits())
-    return _checked(read(source, limits), str(source), limits or Limits())
+        return _check_playbook(normalize_values(source, source="the playbook"), "the playbook", limits or Limits())
+    return _check_playbook(read(source, limits), str(source), limits or Limits())
 
 
 def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = None) -> tuple[Playbook, ...]:
@@ -126,8 +126,8 @@ def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = 
                 data={"source": str(path), "where": "name"},
             )
         found[playbook.name], origin[playbook.name] = playbook, str(path)
-    for file in _packaged_files():
-        playbook = _checked(parse(file.read_text("utf-8"), source=file.name, limits=limits), file.name, limits)
+    for file in _list_packaged_files():
+        playbook = _check_playbook(parse(file.read_text("utf-8"), source=file.name, limits=limits), file.name, limits)
         found.setdefault(playbook.name, playbook)
     return tuple(found.values())
 
@@ -144,13 +144,13 @@ def _team_files(folder: Path | str | None) -> list[Path]:
     return [path for path in entries if path.suffix in _SUFFIXES and not path.name.startswith(".") and path.is_file()]
 
 
-def _packaged_files() -> Iterator[Traversable]:
+def _list_packaged_files() -> Iterator[Traversable]:
     folder = resources.files("genesis.defaults") / "playbooks"
     yield from sorted((file for file in folder.iterdir() if file.name.endswith(_SUFFIXES)), key=lambda file: file.name)
 
 
-def _checked(value: Any, source: str, limits: Limits) -> Playbook:
-    playbook = validated(Playbook, value, source=source, noun="playbook")
+def _check_playbook(value: Any, source: str, limits: Limits) -> Playbook:
+    playbook = validate_model(Playbook, value, source=source, noun="playbook")
     names = [parameter.name for parameter in playbook.parameters]
     problems = [f"parameters: two are called {name!r}" for name in sorted(set(names)) if names.count(name) > 1]
     match = playbook.match

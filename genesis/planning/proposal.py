@@ -13,7 +13,7 @@ from genesis.planning.request import check_request
 from genesis.planning.task_types import CHANGE_OUTSIDE
 from genesis.settings import Limits
 
-__all__ = ["PROPOSAL", "proposed_tasks"]
+__all__ = ["PROPOSAL", "parse_proposal"]
 
 PROPOSAL = "subtasks"
 """The key of a result that holds a proposal."""
@@ -37,7 +37,7 @@ class _Subtask(Model):
 _SUBTASKS = TypeAdapter(list[_Subtask])
 
 
-def proposed_tasks(value: JsonValue, limits: Limits) -> tuple[Task, ...]:
+def parse_proposal(value: JsonValue, limits: Limits) -> tuple[Task, ...]:
     """Read a proposal. Inputs are plain text: what looks like a reference in them is none.
 
     Args:

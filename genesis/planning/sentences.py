@@ -60,7 +60,7 @@ class TextSpan:
             end -= 1
         return TextSpan(self.text[start:end], self.mask[start:end])
 
-    def collapsed(self) -> TextSpan:
+    def collapse_spaces(self) -> TextSpan:
         """Make each run of white space outside of what is masked one space."""
         kept = [
             index
@@ -77,13 +77,13 @@ class TextSpan:
 def mask(text: str) -> TextSpan:
     """Mask what must stay whole; a quote that ends a sentence keeps its final mark."""
 
-    def masked(match: re.Match[str]) -> str:
+    def mask_match(match: re.Match[str]) -> str:
         whole = match[0]
         if whole[-1] in "\"'”\u2019»" and whole[-2] in ".!?" and _SENTENCE_STARTS.match(text, match.end()):
             return MASKED * (len(whole) - 2) + whole[-2:]
         return MASKED * len(whole)
 
-    return TextSpan(text, _WHOLE.sub(masked, text))
+    return TextSpan(text, _WHOLE.sub(mask_match, text))
 
 
 def sentences(span: TextSpan) -> list[TextSpan]:

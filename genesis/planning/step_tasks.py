@@ -63,7 +63,7 @@ def _tasks(steps: list[RequestStep], bounds: _Bounds, prefix: str) -> tuple[Task
     for index, step in enumerate(steps):
         after = tuple(names[i] if groups[i] == groups[index] else paths[i] for i in sorted(set(step.after)))
         tasks.append(_task(step, names[index], inner, f"{paths[index]}/").model_copy(update={"depends_on": after}))
-    return _grouped(tasks, bounds.fan_out, levels)
+    return _group_tasks(tasks, bounds.fan_out, levels)
 
 
 def _levels(count: int, fan_out: int) -> int:
@@ -81,7 +81,7 @@ def _group_path(index: int, fan_out: int, levels: int) -> str:
     return "".join(parts)
 
 
-def _grouped(tasks: list[Task], fan_out: int, levels: int) -> tuple[Task, ...]:
+def _group_tasks(tasks: list[Task], fan_out: int, levels: int) -> tuple[Task, ...]:
     """Put tasks into groups until no more than `fan_out` are side by side."""
     for _ in range(levels - 1):
         chunks = [tasks[start : start + fan_out] for start in range(0, len(tasks), fan_out)]

@@ -21,7 +21,7 @@ from genesis.planning.sentences import TextSpan, mask, sentences
 from genesis.planning.task_types import guess_type
 from genesis.planning.words import content_stems, is_verb, strip_polite, word_set, words
 
-__all__ = ["RequestStep", "spelled_steps"]
+__all__ = ["RequestStep", "find_steps"]
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class _Network:
         return [index for index in chosen if index not in needed]
 
 
-def spelled_steps(request: str) -> list[RequestStep]:
+def find_steps(request: str) -> list[RequestStep]:
     """Find the steps that a request spells out.
 
     Returns:
@@ -128,7 +128,7 @@ def _with_conditions(network: _Network, found: list[SentenceClause]) -> Iterator
     words_before = ""
     for clause in found:
         if clause.condition and not clause.asks:
-            earlier = _referred(network.steps, clause.condition)
+            earlier = _find_referred_step(network.steps, clause.condition)
             if earlier is None:
                 words_before = f"{clause.span.text}, "
             else:
@@ -141,7 +141,7 @@ def _with_conditions(network: _Network, found: list[SentenceClause]) -> Iterator
 
 
 def _add_clause(network: _Network, clause: SentenceClause) -> None:
-    earlier = _referred(network.steps, clause.condition) if clause.condition else None
+    earlier = _find_referred_step(network.steps, clause.condition) if clause.condition else None
     if earlier is None:
         network.add(_own_words(clause.span.text), clause.join)
     elif clause.condition in clause.span.text and clause.span.text != clause.condition:
@@ -150,7 +150,7 @@ def _add_clause(network: _Network, clause: SentenceClause) -> None:
         network.resume_after([earlier])
 
 
-def _referred(steps: list[RequestStep], condition: str) -> int | None:
+def _find_referred_step(steps: list[RequestStep], condition: str) -> int | None:
     """Find the earlier step that a condition speaks of ("the tests pass"), the latest of the best."""
     wanted = set(content_stems(condition))
     best, score = None, 0.0
@@ -191,7 +191,7 @@ def _add_list(network: _Network, block: Block) -> None:
             continue
         join, rest = leading_join(item.span)
         usual: Join = default if started else first_join or "and"
-        named = _named_labels(rest.text, labels)
+        named = _parse_labels(rest.text, labels)
         index = network.add(_own_words(_without_label(_without_mark(rest))), join or usual, named)
         network.steps[index].children = _children(item)
         labels[item.label] = index
@@ -215,7 +215,7 @@ def _without_label(text: str) -> str:
     )
 
 
-def _named_labels(text: str, labels: dict[str, int]) -> list[int] | None:
+def _parse_labels(text: str, labels: dict[str, int]) -> list[int] | None:
     """Read "(after 1 and 2)" and "depends on step 3"."""
     found = [
         labels[number]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-__all__ = ["claim_message", "claimant", "last_claimant", "lost_message", "says_lost"]
+__all__ = ["claim_message", "claimant", "format_lost_message", "last_claimant", "says_lost"]
 
 _CLAIMED_BY = "claimed by "
 _PENDING = "PENDING"
@@ -31,7 +31,7 @@ def last_claimant(states: Sequence[State[Any]]) -> str:
     return next((name for state in reversed(states) if (name := claimant(state))), "")
 
 
-def lost_message(worker: str) -> str:
+def format_lost_message(worker: str) -> str:
     """Write the message of a flow run whose worker has gone silent."""
     return f"{_LOST_WORKER[0]}{worker!r}{_LOST_WORKER[1]}"
 

@@ -18,10 +18,10 @@ from genesis.errors import ResourceError, UsageError
 
 __all__ = [
     "ConfiguredApi",
-    "configured_api",
-    "configured_storage",
+    "find_configured_api",
+    "find_configured_storage",
     "fix_prefect_paths",
-    "inherited_environment",
+    "get_server_environment",
     "keep_prefect_off_the_terminal",
     "path_of_user",
     "point_prefect_at",
@@ -54,7 +54,7 @@ class ConfiguredApi:
     """Where it is configured, for messages."""
 
 
-def configured_api(environment: Mapping[str, str] | None = None) -> ConfiguredApi | None:
+def find_configured_api(environment: Mapping[str, str] | None = None) -> ConfiguredApi | None:
     """Find the API in `PREFECT_API_URL` or in Prefect's active profile; None where neither names one.
 
     Args:
@@ -74,7 +74,7 @@ def configured_api(environment: Mapping[str, str] | None = None) -> ConfiguredAp
     return ConfiguredApi(url, str(ui_url).rstrip("/") if ui_url else ui_address(url), where)
 
 
-def configured_storage(environment: Mapping[str, str] | None = None) -> Path | None:
+def find_configured_storage(environment: Mapping[str, str] | None = None) -> Path | None:
     """Find the folder of Prefect's result storage, for what has no other need of Prefect: importing it takes seconds.
 
     Args:
@@ -131,7 +131,7 @@ def fix_prefect_paths() -> None:
     _active_profile(os.environ)
 
 
-def inherited_environment() -> dict[str, str]:
+def get_server_environment() -> dict[str, str]:
     """Return what the embedded server gets of this process's variables: no settings of Prefect's, and no secrets."""
     _user_home()
     return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}

@@ -9,7 +9,7 @@ from genesis.model import Program, TaskState
 from genesis.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, Layout, curve, layout
 from genesis.report.overview import Box, Overview, overview
 from genesis.report.picture import box_name, state_of
-from genesis.text import fitted, one_line
+from genesis.text import fit_line, one_line
 
 __all__ = ["dag"]
 
@@ -67,12 +67,12 @@ def _boxes(seen: Overview, plan: Layout, states: Mapping[int, TaskState], chain:
             f'<g class="box {state}{critical}"><rect x="{x:.1f}" y="{y:.1f}" width="{BOX_WIDTH:.0f}" '
             f'height="{BOX_HEIGHT:.0f}" rx="7"/>'
             f'<text class="l" x="{middle:.1f}" y="{y + 17:.1f}">{_text(box_name(box.label))}</text>'
-            f'<text class="n" x="{middle:.1f}" y="{y + 31:.1f}">{_text(fitted(said, _NOTE_CELLS))}</text></g>'
+            f'<text class="n" x="{middle:.1f}" y="{y + 31:.1f}">{_text(fit_line(said, _NOTE_CELLS))}</text></g>'
         )
-        yield _linked(box, drawn)
+        yield _link_box(box, drawn)
 
 
-def _linked(box: Box, drawn: str) -> str:
+def _link_box(box: Box, drawn: str) -> str:
     """Let the box of one leaf lead to it; its whole path is its title."""
     title = f"<title>{_text(box.label)}</title>"
     if len(box.leaves) > 1:

@@ -10,7 +10,7 @@ from genesis.ledger.deliverables import deliver_command
 from genesis.model import FINISHED, Attempt, Cause, Diagnostic, ErrorInfo, Leaf, Model, Outcome, Run
 from genesis.resilience.taxonomy import Recovery, meaning_of
 
-__all__ = ["Explanation", "FailureReason", "RootCause", "Skipped", "briefed_tasks", "explain"]
+__all__ = ["Explanation", "FailureReason", "RootCause", "Skipped", "explain", "list_briefed_tasks"]
 
 FailureReason = Literal[
     "failed", "invalid", "interrupted", "cancelled", "budget", "deadline", "waiting", "briefed", "refused", "stopped"
@@ -129,7 +129,7 @@ def explain(
         summary=run.error.message if run.error is not None else _summary(run, reason),
         roots=roots,
         failed=len(failed),
-        skipped=_skipped(run, leaves),
+        skipped=_group_skipped(run, leaves),
         cancelled=sum(task.state == "cancelled" for task in run.tasks),
         findings=run.findings,
         kept=sum(task.state in FINISHED for task in run.tasks),
@@ -154,7 +154,7 @@ _SUMMARIES: Mapping[FailureReason, str] = {
 
 def _summary(run: Run, reason: FailureReason) -> str:
     """Say it in a sentence: which work orders are out, or what the reason means."""
-    out = briefed_tasks(run)
+    out = list_briefed_tasks(run)
     if reason != "briefed" or not out:
         return _SUMMARIES[reason]
     names = ", ".join(out[:_MOST_NAMES]) + (f" and {len(out) - _MOST_NAMES} more" if len(out) > _MOST_NAMES else "")
@@ -165,7 +165,7 @@ def _orders(count: int) -> str:
     return f"{count:,} work order{'' if count == 1 else 's'}"
 
 
-def briefed_tasks(run: Run) -> list[str]:
+def list_briefed_tasks(run: Run) -> list[str]:
     """Name the tasks whose work orders are out, in document order."""
     return [task.id for task in run.tasks if task.state == "briefed"]
 
@@ -203,13 +203,13 @@ def _root(task: Outcome, leaf: Leaf | None, folders: Mapping[str, str]) -> RootC
         causes=error.causes,
         attempts=max(task.attempts, len(task.history)),
         history=task.history,
-        tried=tuple(_tried(task, error, leaf)),
+        tried=tuple(_describe_recovery(task, error, leaf)),
         mend=error.hint or _MENDS[meaning.recovery],
         files=folders.get(task.id),
     )
 
 
-def _tried(task: Outcome, error: ErrorInfo, leaf: Leaf | None) -> list[str]:
+def _describe_recovery(task: Outcome, error: ErrorInfo, leaf: Leaf | None) -> list[str]:
     """Say what was done besides the attempts themselves."""
     said = [task.note] if task.note and not task.history else []
     if error.code == _OPEN:
@@ -227,7 +227,7 @@ def _tried(task: Outcome, error: ErrorInfo, leaf: Leaf | None) -> list[str]:
     return said
 
 
-def _skipped(run: Run, leaves: Sequence[Leaf]) -> tuple[Skipped, ...]:
+def _group_skipped(run: Run, leaves: Sequence[Leaf]) -> tuple[Skipped, ...]:
     """Group what was skipped by the failed tasks that it comes after."""
     because = _because(run, leaves)
     groups: dict[tuple[str, ...], list[str]] = {}
@@ -268,7 +268,7 @@ def _next_steps(run: Run, reason: FailureReason, roots: Sequence[RootCause], led
     plan = f"{ledger}/run.json" if ledger else "the run's run.json"
     if reason == "briefed":
         steps += ["deliver the result of each, as its work order says; the run goes on by itself"] * (
-            len(briefed_tasks(run)) > 1
+            len(list_briefed_tasks(run)) > 1
         )
     elif reason == "deadline":
         steps.append("a resume has the whole deadline again; --deadline gives it more")

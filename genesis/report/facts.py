@@ -13,7 +13,7 @@ from genesis.model import FINISHED, Alternative, Amendment, Leaf, Model, Moment,
 from genesis.model.base import Usd
 from genesis.report.evidence import Evidence
 from genesis.report.explain import Explanation
-from genesis.report.spans import Axis, axis_of, began, ended
+from genesis.report.spans import Axis, axis_of, get_begin, get_end
 
 __all__ = ["AgentFacts", "ReportFacts", "Routing", "Segment", "Summary", "TaskFacts", "facts_of"]
 
@@ -173,9 +173,9 @@ def facts_of(evidence: Evidence) -> ReportFacts:
 def _critical_path(leaves: Sequence[Leaf], outcomes: Sequence[Outcome], now: datetime) -> list[int]:
     """Go back from the leaf that ended last, each time to the last of those that it waited for."""
     ends = [
-        (ended(outcome, now), index)
+        (get_end(outcome, now), index)
         for index, outcome in enumerate(outcomes)
-        if began(outcome) is not None and ended(outcome, now) is not None
+        if get_begin(outcome) is not None and get_end(outcome, now) is not None
     ]
     if not ends:
         return []
@@ -201,7 +201,7 @@ class _Times:
     def task(self, leaf: Leaf, own: Outcome | None, *, is_critical: bool) -> TaskFacts:
         """Describe a leaf; `own` is what its own attempts came to, where tasks were added for it."""
         outcome = self.outcomes[leaf.index]
-        start, end = began(outcome), ended(outcome, self.now)
+        start, end = get_begin(outcome), get_end(outcome, self.now)
         wait = self._wait(leaf, start)
         return TaskFacts(
             id=leaf.path,
@@ -220,7 +220,7 @@ class _Times:
             usd_known=outcome.usd is not None and self.works,
             tokens=outcome.tokens,
             is_critical=is_critical,
-            segments=(*((wait,) if wait else ()), *_worked(outcome, start, end, own)),
+            segments=(*((wait,) if wait else ()), *_find_segments(outcome, start, end, own)),
         )
 
     def _wait(self, leaf: Leaf, start: datetime | None) -> Segment | None:
@@ -228,12 +228,14 @@ class _Times:
         if start is None:
             return None
         span = next((first for first, _ in reversed(self.axis.spans) if first <= start), start)
-        ends = (ended(self.outcomes[source], self.now) for source in leaf.after)
+        ends = (get_end(self.outcomes[source], self.now) for source in leaf.after)
         ready = max([span, *(end for end in ends if end is not None and end <= start)])
         return Segment(kind="wait", start=ready, end=start) if (start - ready).total_seconds() > _SAME_S else None
 
 
-def _worked(outcome: Outcome, start: datetime | None, end: datetime | None, own: Outcome | None) -> list[Segment]:
+def _find_segments(
+    outcome: Outcome, start: datetime | None, end: datetime | None, own: Outcome | None
+) -> list[Segment]:
     """Return the attempts of a leaf, and what it waited for after them where tasks were added for it."""
     if start is None or end is None:
         return []
@@ -260,7 +262,7 @@ def _summary(
     busy = [(part.start, part.end) for task in tasks for part in task.segments if part.kind in ("attempt", "last")]
     work_s = sum(_seconds(*part) for part in busy)
     on_path = [(part.start, part.end) for task in path for part in task.segments if part.kind != "wait"]
-    critical_s = _covered_s(on_path, axis)
+    critical_s = _sum_covered_s(on_path, axis)
     states = Counter(task.state for task in tasks)
     begun = sum(moment.kind in ("started", "resumed") for moment in evidence.moments.moments)
     return Summary(
@@ -307,7 +309,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float:
     return max(0.0, (end - start).total_seconds()) if start is not None and end is not None else 0.0
 
 
-def _covered_s(spans: Sequence[tuple[datetime, datetime]], axis: Axis) -> float:
+def _sum_covered_s(spans: Sequence[tuple[datetime, datetime]], axis: Axis) -> float:
     """Return the seconds of the run that at least one span covers."""
     total, reached = 0.0, None
     for start, end in sorted(spans):

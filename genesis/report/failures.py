@@ -28,7 +28,7 @@ def failures(explanation: Explanation, numbers: Mapping[str, int]) -> str:
         )
         parts.append(f"<p>The check before the start found:</p><ul>{found}</ul>")
     if explanation.skipped:
-        parts.append(f"<ul>{''.join(_skipped(group, numbers) for group in explanation.skipped)}</ul>")
+        parts.append(f"<ul>{''.join(_render_skipped(group, numbers) for group in explanation.skipped)}</ul>")
     if explanation.cancelled:
         parts.append(f"<p>{_tasks(explanation.cancelled)} ended or not started, because the run stopped.</p>")
     steps = [f"<li>{text(step, 600)}</li>" for step in explanation.next_steps]
@@ -45,7 +45,11 @@ def _root(root: RootCause, numbers: Mapping[str, int], room: SizeBudget) -> str:
     said = "".join(f"<li>{text(sentence, 600)}</li>" for sentence in root.tried)
     files = f"<li>its files: <code>{text(root.files, 600)}</code></li>" if root.files else ""
     agents = list(dict.fromkeys([tried.agent for tried in root.history] or [root.agent]))
-    count = f"{root.attempts} attempt{'' if root.attempts == 1 else 's'} by {_named(agents)}" if root.attempts else ""
+    count = (
+        f"{root.attempts} attempt{'' if root.attempts == 1 else 's'} by {_format_names(agents)}"
+        if root.attempts
+        else ""
+    )
     return (
         f'<div class="root"><h3>{_link(root.task, numbers)} <code>{text(root.code, 60)}</code></h3>'
         f"<pre>{message}{'…' if is_cut else ''}</pre><ul>{causes}{f'<li>{count}</li>' if count else ''}{said}{files}"
@@ -53,7 +57,7 @@ def _root(root: RootCause, numbers: Mapping[str, int], room: SizeBudget) -> str:
     )
 
 
-def _skipped(group: Skipped, numbers: Mapping[str, int]) -> str:
+def _render_skipped(group: Skipped, numbers: Mapping[str, int]) -> str:
     because = ", ".join(_link(name, numbers) for name in group.because)
     more = f" and {group.failed - len(group.because)} more" if group.failed > len(group.because) else ""
     others = f" and {group.count - len(group.tasks):,} more" if group.count > len(group.tasks) else ""
@@ -66,7 +70,7 @@ def _link(path: str, numbers: Mapping[str, int]) -> str:
     return f'<a href="#t{numbers[path]}">{shown}</a>' if path in numbers else shown
 
 
-def _named(names: Sequence[str]) -> str:
+def _format_names(names: Sequence[str]) -> str:
     return ", ".join(text(name, 80) for name in names[:_NAMED])
 
 

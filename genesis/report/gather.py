@@ -7,19 +7,19 @@ from genesis.ledger import Header, Ledger, trace_id
 from genesis.ledger.history import course_of, find_run
 from genesis.model import Program, Report, Run
 from genesis.model.run import utc_now
-from genesis.pipeline import checked
+from genesis.pipeline import check_plan
 from genesis.report.evidence import Evidence
 from genesis.report.history import explain_ledger
 from genesis.settings import Settings
 
-__all__ = ["gathered"]
+__all__ = ["gather_evidence"]
 
 _MOST_LARGE = 40
 _START = 4_000
 """Characters that are read of a large result."""
 
 
-async def gathered(run_id: str, settings: Settings) -> Evidence:
+async def gather_evidence(run_id: str, settings: Settings) -> Evidence:
     """Read everything that is known of a run.
 
     Raises:
@@ -35,7 +35,7 @@ async def gathered(run_id: str, settings: Settings) -> Evidence:
         made_at=utc_now(),
         moments=await ledger.moments(),
         explanation=explanation,
-        check=_checked(course.program, header, settings),
+        check=_check_plan(course.program, header, settings),
         amendments=course.amendments,
         large=await _large(run, ledger),
         ledger=ledger.where(),
@@ -43,7 +43,7 @@ async def gathered(run_id: str, settings: Settings) -> Evidence:
     )
 
 
-def _checked(program: Program, header: Header, settings: Settings) -> Report | None:
+def _check_plan(program: Program, header: Header, settings: Settings) -> Report | None:
     """Check the plan anew as it was run; what only the machine of the run could answer is left out."""
     own = settings.model_copy(
         update={
@@ -52,7 +52,7 @@ def _checked(program: Program, header: Header, settings: Settings) -> Report | N
         }
     )
     try:
-        return checked(program.source, program.registry, own)
+        return check_plan(program.source, program.registry, own)
     except GenesisError:  # a plan of another version can be beyond what checks understand
         return None
 

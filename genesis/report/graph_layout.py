@@ -76,7 +76,7 @@ def layout(before: Sequence[tuple[int, ...]], depth: Sequence[int]) -> Layout:
     _order(layers, neighbours)
     breadth = BOX_WIDTH if downwards else BOX_HEIGHT
     across = _places(layers, neighbours, breadth)
-    return _placed(layers, across, downwards=downwards)
+    return _make_layout(layers, across, downwards=downwards)
 
 
 def _with_stand_ins(before: Sequence[tuple[int, ...]], depth: Sequence[int]) -> _Layers:
@@ -162,10 +162,10 @@ def _places(layers: _Layers, neighbours: list[tuple[list[int], list[int]]], brea
         for members in reversed(layers.members) if side else layers.members:
             wanted = [_mean([across[n] for n in neighbours[vertex][side]], across[vertex]) for vertex in members]
             _set_apart(members, wanted, sizes, across)
-    return _closed_up(across, sizes)
+    return _close_gaps(across, sizes)
 
 
-def _closed_up(across: list[float], sizes: list[float]) -> list[float]:
+def _close_gaps(across: list[float], sizes: list[float]) -> list[float]:
     """Begin at 0, and take out room that no layer uses: parts of a graph without an edge between them drift apart."""
     moved = list(across)
     end = -_GAP_ACROSS
@@ -193,7 +193,7 @@ def _set_apart(members: list[int], wanted: list[float], sizes: list[float], acro
         across[vertex] = place + shift
 
 
-def _placed(layers: _Layers, across: list[float], *, downwards: bool) -> Layout:
+def _make_layout(layers: _Layers, across: list[float], *, downwards: bool) -> Layout:
     deep, broad = (BOX_HEIGHT, BOX_WIDTH) if downwards else (BOX_WIDTH, BOX_HEIGHT)
     gap = _GAP_ALONG_HIGH if downwards else _GAP_ALONG_WIDE
     start = [level * (deep + gap) for level in layers.layer]

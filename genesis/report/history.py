@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from genesis.ledger import Header, Ledger, leaf_name
-from genesis.ledger.history import course_of, files_folder, find_run, judged
+from genesis.ledger.history import course_of, files_folder, find_run, mark_if_interrupted
 from genesis.model import KEPT, Outcome, Program, Run
 from genesis.report.explain import Explanation, explain
 from genesis.settings import Settings
@@ -34,7 +34,7 @@ async def explain_ledger(
     records = {program.leaves[index].path: outcome for index, outcome in known.items()}
     tasks = tuple(_newest(run, task, records.get(task.id)) for task in run.tasks)
     cost = sum((task.usd or Decimal(0) for task in tasks), Decimal(0))
-    run = await judged(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
+    run = await mark_if_interrupted(run.model_copy(update={"tasks": tasks, "cost_usd": cost}), ledger, settings)
     files = files_folder(ledger, settings)
     found = {leaf.path: files / leaf_name(leaf) for leaf in program.leaves}
     folders = {path: str(folder) for path, folder in found.items() if folder.is_dir()}

@@ -14,10 +14,10 @@ from decimal import Decimal
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome, Plan, PlannerLevel, Program, Report, Run, Severity
 from genesis.report.explain import explain
 from genesis.report.picture import Picture, as_image
-from genesis.structure import shown_edges
-from genesis.text import cost, fitted, money, one_line, rehearsal
+from genesis.structure import list_edges
+from genesis.text import cost, fit_line, money, one_line, rehearsal
 
-__all__ = ["escaped", "plan_markdown", "progress_markdown", "report_markdown", "routing_rows", "run_markdown"]
+__all__ = ["escape_markdown", "plan_markdown", "progress_markdown", "report_markdown", "routing_rows", "run_markdown"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&!])")
 _CELL = 300
@@ -36,7 +36,7 @@ _LEVELS: dict[PlannerLevel, str] = {
 _SHOWN_SEVERITIES: dict[Severity, str] = {"error": "Errors", "warning": "Warnings", "info": "Notes"}
 
 
-def escaped(text: str, most: int = _CELL) -> str:
+def escape_markdown(text: str, most: int = _CELL) -> str:
     """Make untrusted text safe in one line or table cell of Markdown, and at most so many characters long."""
     return _SPECIAL.sub(r"\\\1", one_line(text, most))
 
@@ -45,8 +45,8 @@ def plan_markdown(program: Program, picture: Picture, *, rehearse: float | None 
     """Show the plan: the request, a picture of its DAG, its tree, and what each leaf comes after."""
     plan = program.source.plan
     note = plan.planner_note.removeprefix(f"{plan.planner}: ")
-    counts = f"{_counted(len(program.leaves), 'task')} for {_counted(len(program.agents), 'agent')}"
-    known = _known(program.leaves)
+    counts = f"{_format_count(len(program.leaves), 'task')} for {_format_count(len(program.agents), 'agent')}"
+    known = _format_estimates(program.leaves)
     rows = []
     for leaf in program.leaves[:_MOST_ROWS]:
         after = _names([program.leaves[source].path for source in leaf.after])
@@ -54,13 +54,13 @@ def plan_markdown(program: Program, picture: Picture, *, rehearse: float | None 
     return "\n".join(
         [
             *([_rehearsal(rehearse), ""] if rehearse is not None else []),
-            f"**Request:** {escaped(plan.request, 5000)}",
+            f"**Request:** {escape_markdown(plan.request, 5000)}",
             "",
             f"{counts} · {known}",
             "",
-            f"{_LEVELS[plan.planner]}{': ' if note else '.'}{escaped(note, 2000)}",
+            f"{_LEVELS[plan.planner]}{': ' if note else '.'}{escape_markdown(note, 2000)}",
             "",
-            *_pictured(picture, picture.by_agent(), "the tasks and what each comes after"),
+            *_render_picture(picture, picture.by_agent(), "the tasks and what each comes after"),
             "## Tree",
             "",
             "```text",
@@ -74,7 +74,7 @@ def plan_markdown(program: Program, picture: Picture, *, rehearse: float | None 
     )
 
 
-def _known(leaves: Sequence[Leaf]) -> str:
+def _format_estimates(leaves: Sequence[Leaf]) -> str:
     """Say what the plan's estimates come to, as far as there are any."""
     timed, priced = [leaf for leaf in leaves if leaf.seconds_known], [leaf for leaf in leaves if leaf.usd_known]
     parts = [
@@ -119,7 +119,9 @@ def routing_rows(program: Program) -> list[dict[str, str]]:
 def report_markdown(report: Report) -> str:
     """Show the validation report: what was found, the worst first, each with what to do about it."""
     parts = report.parts
-    verdict = "The plan can run." if report.ok else f"The plan cannot run: {_counted(len(report.errors), 'error')}."
+    verdict = (
+        "The plan can run." if report.ok else f"The plan cannot run: {_format_count(len(report.errors), 'error')}."
+    )
     scores = ", ".join(f"{name} {value:.2f}" for name, value in parts)
     lines = [f"**{verdict}** Quality {report.score:.2f} of 1: {scores}."]
     if not report.diagnostics:
@@ -130,8 +132,10 @@ def report_markdown(report: Report) -> str:
         if found:
             lines += ["", f"## {title} ({len(found)})", ""]
         for diagnostic in found[:_MOST_ROWS]:
-            hint = f" *{escaped(_sentence(diagnostic.hint))}*" if diagnostic.hint else ""
-            lines.append(f"- **{escaped(diagnostic.code)}**: {escaped(_sentence(diagnostic.message))}{hint}")
+            hint = f" *{escape_markdown(_sentence(diagnostic.hint))}*" if diagnostic.hint else ""
+            lines.append(
+                f"- **{escape_markdown(diagnostic.code)}**: {escape_markdown(_sentence(diagnostic.message))}{hint}"
+            )
             room, shown = room - len(lines[-1]), shown + 1
             if room < 0:
                 break
@@ -162,10 +166,10 @@ def progress_markdown(
     if rehearse is not None:
         lines[:0] = [_rehearsal(rehearse), ""]
     states = {index: outcome.state for index, outcome in outcomes.items()}
-    lines += _pictured(picture, picture.by_state(states), "the state of each task")
+    lines += _render_picture(picture, picture.by_state(states), "the state of each task")
     for state in ("failed", "running"):
         some = [outcome for outcome in outcomes.values() if outcome.state == state]
-        lines += [f"- {state}: {_told(outcome)}" for outcome in some[:_MOST_LISTED]]
+        lines += [f"- {state}: {_format_leaf(outcome)}" for outcome in some[:_MOST_LISTED]]
         lines += [f"- … and {len(some) - _MOST_LISTED} more {state}"] if len(some) > _MOST_LISTED else []
     return "\n".join(lines)
 
@@ -192,21 +196,28 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
     if run.error:
         lines += [f"{_error(run.error)}", ""]
     if run.shortfall:
-        lines += [f"{escaped(run.shortfall[0].upper() + run.shortfall[1:])}", ""]
+        lines += [f"{escape_markdown(run.shortfall[0].upper() + run.shortfall[1:])}", ""]
     if run.state != "completed":
         command = explained.command if (explained := explain(run, ())) is not None else ""
         lines += [f"Go on with it: `{one_line(command)}`", ""] if command else []
     failed = [outcome for outcome in run.tasks if outcome.state == "failed"]
     if failed:
-        lines += ["## What failed", "", *(f"- {_told(outcome)}" for outcome in failed[:_MOST_LISTED]), ""]
+        lines += ["## What failed", "", *(f"- {_format_leaf(outcome)}" for outcome in failed[:_MOST_LISTED]), ""]
     if files:
         lines += ["## What it left", ""]
-        lines += [f"- {escaped(name)}: {escaped(place)}" for name, place in files[:_MOST_LISTED]]
+        lines += [f"- {escape_markdown(name)}: {escape_markdown(place)}" for name, place in files[:_MOST_LISTED]]
         lines += [*_cut(len(files) - _MOST_LISTED, "the folder of the run has them all"), ""]
     states = {index: outcome.state for index, outcome in enumerate(run.tasks)}
-    lines += _pictured(picture, picture.by_state(states), "how each task ended")
+    lines += _render_picture(picture, picture.by_state(states), "how each task ended")
     rows = [
-        (outcome.id, outcome.agent, outcome.state.replace("_", " "), str(outcome.attempts), _took(outcome), text)
+        (
+            outcome.id,
+            outcome.agent,
+            outcome.state.replace("_", " "),
+            str(outcome.attempts),
+            _format_elapsed(outcome),
+            text,
+        )
         for outcome in run.tasks[:_MOST_ROWS]
         for text in [outcome.error.message if outcome.error else said.get(outcome.id, "")]
     ]
@@ -214,7 +225,7 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
     return "\n".join([*lines, "## Tasks", "", *_table(header, rows, len(run.tasks))])
 
 
-def _pictured(picture: Picture, svg: str, what: str) -> list[str]:
+def _render_picture(picture: Picture, svg: str, what: str) -> list[str]:
     if not svg:
         return ["The plan is too large or too plain for a picture.", ""]
     summed_up = "" if picture.shows_leaves else "Each box stands for the tasks of one part of the plan.\n\n"
@@ -226,7 +237,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], total: int) -> 
     lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     room, shown = _MOST_CHARACTERS, 0
     for row in rows:
-        line = f"| {' | '.join(escaped(cell) for cell in row)} |"
+        line = f"| {' | '.join(escape_markdown(cell) for cell in row)} |"
         room -= len(line)
         if room < 0:
             break
@@ -242,7 +253,7 @@ def _cut(left_out: int, where: str) -> list[str]:
 def _tree(plan: Plan) -> list[str]:
     """Draw the hierarchy, one task a line."""
     lines: list[str] = []
-    edges = shown_edges(plan)
+    edges = list_edges(plan)
     top = plan.tasks
     stack = [(task, task.id, "", number == len(top) - 1) for number, task in reversed(list(enumerate(top)))]
     while stack and len(lines) < _MOST_ROWS:
@@ -250,7 +261,7 @@ def _tree(plan: Plan) -> list[str]:
         after = f" (after {_names(edges[path])})" if path in edges else ""
         text = f"{task.id}{after}: {one_line(task.description, _CELL)}".replace("```", "'''")
         branch = "└─ " if is_last else "├─ "
-        lines.append(fitted(f"{indent}{branch}{one_line(text, 2 * _CELL)}", _TREE_CELLS))
+        lines.append(fit_line(f"{indent}{branch}{one_line(text, 2 * _CELL)}", _TREE_CELLS))
         below = f"{indent}{'   ' if is_last else '│  '}"
         children = list(enumerate(task.subtasks))
         stack.extend(
@@ -264,15 +275,15 @@ def _names(paths: Sequence[str]) -> str:
     return f"{shown} and {len(paths) - _MOST_NAMES} more" if len(paths) > _MOST_NAMES else shown
 
 
-def _told(outcome: Outcome) -> str:
+def _format_leaf(outcome: Outcome) -> str:
     """Name a leaf, its agent, and its error where it has one."""
-    named = f"**{escaped(outcome.id)}** ({escaped(outcome.agent)})"
+    named = f"**{escape_markdown(outcome.id)}** ({escape_markdown(outcome.agent)})"
     return f"{named}: {_error(outcome.error)}" if outcome.error else named
 
 
 def _error(error: ErrorInfo) -> str:
-    hint = f" *{escaped(_sentence(error.hint))}*" if error.hint else ""
-    return f"{escaped(_sentence(error.message), 1000)}{hint}"
+    hint = f" *{escape_markdown(_sentence(error.hint))}*" if error.hint else ""
+    return f"{escape_markdown(_sentence(error.message), 1000)}{hint}"
 
 
 def _sentence(text: str) -> str:
@@ -282,7 +293,7 @@ def _sentence(text: str) -> str:
     return f"{first}{line[1:]}{'' if line.endswith(('.', '!', '?', ')', ':', '…')) or 'run: ' in line else '.'}"
 
 
-def _took(outcome: Outcome) -> str:
+def _format_elapsed(outcome: Outcome) -> str:
     if outcome.started_at is None or outcome.ended_at is None:
         return "–"
     return _duration(max(0.0, (outcome.ended_at - outcome.started_at).total_seconds()))
@@ -300,5 +311,5 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
-def _counted(count: int, noun: str) -> str:
+def _format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

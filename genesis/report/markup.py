@@ -9,7 +9,19 @@ from datetime import UTC, datetime
 
 from genesis.text import duration, one_line, visible
 
-__all__ = ["MARKS", "Column", "SizeBudget", "clock", "lines", "number", "pill", "spent", "table", "text", "words"]
+__all__ = [
+    "MARKS",
+    "Column",
+    "SizeBudget",
+    "clock",
+    "format_duration",
+    "lines",
+    "number",
+    "pill",
+    "table",
+    "text",
+    "words",
+]
 
 MARKS: Mapping[str, str] = {
     "completed": "✓",
@@ -45,7 +57,7 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
-def spent(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Write a duration."""
     return f"{seconds * 1000:.0f} ms" if 0 < seconds < 0.1 else duration(seconds)  # noqa: PLR2004  # below a tenth
 

@@ -48,7 +48,7 @@ def overview(program: Program) -> Overview | None:
     """
     for boxes in _groupings(program.leaves):
         if 1 <= len(boxes) <= _MOST_BOXES:
-            found = _ordered(program.leaves, boxes)
+            found = _order_boxes(program.leaves, boxes)
             if found is not None:
                 return found
     return None
@@ -71,14 +71,14 @@ def _groupings(leaves: tuple[Leaf, ...]) -> Iterator[list[Box]]:
         yield [Box(leaf.path, leaf.agent, (leaf.index,)) for leaf in leaves]
     parts = [leaf.path.split("/") for leaf in leaves]
     for level in range(max(map(len, parts), default=1) - 1, 0, -1):
-        yield _grouped(leaves, [("/".join(part[:level]), "") for part in parts])
+        yield _group_leaves(leaves, [("/".join(part[:level]), "") for part in parts])
     step = depths([leaf.after for leaf in leaves])
     if step is not None:
-        yield _grouped(leaves, [(f"step {step[leaf.index] + 1}", leaf.agent) for leaf in leaves])
-        yield _grouped(leaves, [(f"step {step[leaf.index] + 1}", "") for leaf in leaves])
+        yield _group_leaves(leaves, [(f"step {step[leaf.index] + 1}", leaf.agent) for leaf in leaves])
+        yield _group_leaves(leaves, [(f"step {step[leaf.index] + 1}", "") for leaf in leaves])
 
 
-def _grouped(leaves: tuple[Leaf, ...], keys: list[tuple[str, str]]) -> list[Box]:
+def _group_leaves(leaves: tuple[Leaf, ...], keys: list[tuple[str, str]]) -> list[Box]:
     """Put leaves with the same key into one box; the first part of the key is its label."""
     groups: dict[tuple[str, str], list[Leaf]] = {}
     for leaf, key in zip(leaves, keys, strict=True):
@@ -95,7 +95,7 @@ def _note(members: list[Leaf]) -> str:
     return f"{len(members)} × {agents.pop()}" if len(agents) == 1 else f"{len(members)} tasks · {len(agents)} agents"
 
 
-def _ordered(leaves: tuple[Leaf, ...], boxes: list[Box]) -> Overview | None:
+def _order_boxes(leaves: tuple[Leaf, ...], boxes: list[Box]) -> Overview | None:
     """Find the order of boxes; None when they wait for each other in a circle, or would be too small to read."""
     before = _quotient(leaves, boxes)
     depth = depths(before)
@@ -104,7 +104,7 @@ def _ordered(leaves: tuple[Leaf, ...], boxes: list[Box]) -> Overview | None:
     widest = max(depth.count(level) for level in set(depth))
     if min(widest, max(depth) + 1) > _MOST_ACROSS:
         return None
-    return Overview(tuple(boxes), _reduced(before, depth), tuple(depth))
+    return Overview(tuple(boxes), _reduce_edges(before, depth), tuple(depth))
 
 
 def _quotient(leaves: tuple[Leaf, ...], boxes: list[Box]) -> list[tuple[int, ...]]:
@@ -122,7 +122,7 @@ def _quotient(leaves: tuple[Leaf, ...], boxes: list[Box]) -> list[tuple[int, ...
     return [tuple(sorted(sources - {number})) for number, sources in enumerate(before)]
 
 
-def _reduced(before: list[tuple[int, ...]], depth: list[int]) -> tuple[tuple[int, ...], ...]:
+def _reduce_edges(before: list[tuple[int, ...]], depth: list[int]) -> tuple[tuple[int, ...], ...]:
     """Leave out what follows from other edges (the transitive reduction; Aho, Garey and Ullman 1972)."""
     behind = [0] * len(before)
     """For each box, as bits, all boxes that come before it."""

@@ -11,7 +11,7 @@ from genesis.report.dag import dag
 from genesis.report.evidence import Evidence
 from genesis.report.facts import ReportFacts, facts_of
 from genesis.report.failures import failures
-from genesis.report.markup import clock, lines, number, pill, spent, text, words
+from genesis.report.markup import clock, format_duration, lines, number, pill, text, words
 from genesis.report.results import results
 from genesis.report.spans import axis_of
 from genesis.report.style import SCRIPT, STYLE, policy
@@ -82,7 +82,7 @@ def _sections(facts: ReportFacts, evidence: Evidence, numbers: Mapping[str, int]
         ("attempts", "Retries and errors", attempts_table(facts.run.tasks, numbers)),
         ("moments", "Breakers, detours and other moments", moments_table(facts)),
         ("routing", "Routing", routing_table(facts, numbers)),
-        ("check", "Check of the plan", _planned(facts, evidence.program) + check(facts)),
+        ("check", "Check of the plan", _render_planner_note(facts, evidence.program) + check(facts)),
         ("changes", "Changes of the plan", amendments(facts)),
         ("results", "Tasks and results in full", results(facts, evidence.large)),
     ]
@@ -140,11 +140,11 @@ def _cards(facts: ReportFacts) -> str:
     share = summary.critical_s / summary.duration_s if summary.duration_s else 0.0
     cards = [
         ("Tasks done", f"{summary.done:,} of {summary.tasks:,}", ""),
-        ("Time", spent(summary.duration_s), "pauses left out" if summary.executions > 1 else ""),
+        ("Time", format_duration(summary.duration_s), "pauses left out" if summary.executions > 1 else ""),
         (
             "Critical path",
-            spent(summary.critical_s),
-            f"at work, {share:.0%} of the time; waiting {spent(summary.critical_wait_s)}",
+            format_duration(summary.critical_s),
+            f"at work, {share:.0%} of the time; waiting {format_duration(summary.critical_wait_s)}",
         ),
         ("Parallelism", f"{summary.parallelism:.1f}", f"on the average; at most {summary.most_at_once} at once"),
         ("Attempts", number(summary.attempts), f"{number(summary.retries)} of them repeats"),
@@ -169,8 +169,8 @@ def _critical(facts: ReportFacts) -> str:
     named = [text(path, 80) for path in facts.critical_path]
     shown = named if len(named) <= 8 else [*named[:4], f"… {len(named) - 7} more …", *named[-3:]]  # noqa: PLR2004
     return (
-        f"<p>The chain of {len(named)} that determined the end: {' → '.join(shown)}. Something of it was at work in "
-        f"{spent(summary.critical_s)} of {spent(summary.duration_s)}; else it waited: for a slot, or an agent. "
+        f"<p>The chain of {len(named)} that determined the end: {' → '.join(shown)}. It was at work for "
+        f"{format_duration(summary.critical_s)} of {format_duration(summary.duration_s)}; otherwise it waited. "
         f'The same in words: <a href="#tasks">the table of all tasks</a>.</p>'
     )
 
@@ -186,6 +186,6 @@ def _filter(facts: ReportFacts) -> str:
     )
 
 
-def _planned(facts: ReportFacts, program: Program) -> str:
+def _render_planner_note(facts: ReportFacts, program: Program) -> str:
     note = facts.planner_note.removeprefix(f"{program.source.plan.planner}: ")
     return f"<p>{text(note, 2_000)}</p>" if note else ""

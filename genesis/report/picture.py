@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from genesis.model import FINISHED, Program, TaskState
 from genesis.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, Layout, Point, curve, layout
 from genesis.report.overview import Box, Overview, overview
-from genesis.text import cells, fitted, one_line
+from genesis.text import cells, fit_line, one_line
 
 __all__ = ["Picture", "as_image", "box_name", "state_of"]
 
@@ -123,7 +123,7 @@ class Picture:
         legend = {
             f"{counts[state]} {_words(state)}": colour for state, colour in _STATE_COLOURS.items() if counts[state]
         }
-        return self._draw([_stated(box, states) for box in self._boxes], legend)
+        return self._draw([_describe_state(box, states) for box in self._boxes], legend)
 
     @property
     def _boxes(self) -> tuple[Box, ...]:
@@ -146,7 +146,7 @@ def as_image(svg: str, alternative: str) -> str:
     return f"![{alternative}](data:image/svg+xml;base64,{data})"
 
 
-def _stated(box: Box, states: Mapping[int, TaskState]) -> tuple[str, _Colour]:
+def _describe_state(box: Box, states: Mapping[int, TaskState]) -> tuple[str, _Colour]:
     words, state = state_of(box, states)
     return words, _STATE_COLOURS[state]
 
@@ -210,7 +210,7 @@ def _box(place: Point, box: Box, note: str, colour: _Colour) -> str:
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{BOX_WIDTH:.0f}" height="{BOX_HEIGHT:.0f}" rx="7" '
         f'fill="{colour.fill}" stroke="{colour.line}"/>'
         f'<text class="l" {middle} y="{y + 17:.1f}">{_text(box_name(box.label))}</text>'
-        f'<text class="n" {middle} y="{y + 31:.1f}">{_text(fitted(note, _NOTE_CELLS))}</text>'
+        f'<text class="n" {middle} y="{y + 31:.1f}">{_text(fit_line(note, _NOTE_CELLS))}</text>'
     )
 
 
@@ -218,11 +218,11 @@ def box_name(path: str) -> str:
     """Shorten a path for a box so that its end, which tells tasks apart, stays."""
     path = one_line(path)
     if cells(path) <= _LABEL_CELLS or "/" not in path:
-        return fitted(path, _LABEL_CELLS)
+        return fit_line(path, _LABEL_CELLS)
     parts = path.split("/")
     while len(parts) > 1 and cells("…/" + "/".join(parts)) > _LABEL_CELLS:
         del parts[0]
-    return fitted("…/" + "/".join(parts), _LABEL_CELLS)
+    return fit_line("…/" + "/".join(parts), _LABEL_CELLS)
 
 
 def _legend(legend: Mapping[str, _Colour], width: float, top: float) -> tuple[list[str], float]:
@@ -230,7 +230,7 @@ def _legend(legend: Mapping[str, _Colour], width: float, top: float) -> tuple[li
     keys: list[str] = []
     x, y = _MARGIN, top
     for name, colour in legend.items():
-        shown = fitted(one_line(name), 3 * _LABEL_CELLS)
+        shown = fit_line(one_line(name), 3 * _LABEL_CELLS)
         room = 16 + cells(shown) * _CELL + 12
         if x > _MARGIN and x + room > width:
             x, y = _MARGIN, y + _LEGEND_LINE

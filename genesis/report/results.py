@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from genesis.model import Outcome
 from genesis.report.facts import ReportFacts, TaskFacts
-from genesis.report.markup import MARKS, SizeBudget, clock, spent, text, words
+from genesis.report.markup import MARKS, SizeBudget, clock, format_duration, text, words
 
 __all__ = ["results"]
 
@@ -45,7 +45,7 @@ class _Results:
     def task(self, number: int, task: TaskFacts, outcome: Outcome) -> str:
         """Write one leaf."""
         said = f"{words(task.state)} · {text(task.agent, 80)}"
-        said += f" · {spent(task.duration_s)}" if task.started_at else ""
+        said += f" · {format_duration(task.duration_s)}" if task.started_at else ""
         body = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in self._rows(task, outcome))
         return (
             f'<details class="task" id="t{number}" data-t="{number}" data-s="{task.state}"><summary>'
@@ -72,7 +72,7 @@ class _Results:
 
     def _result(self, outcome: Outcome) -> str:
         reference = outcome.result_ref
-        whole = _written(outcome.result) if reference is None else self._large.get(outcome.id, "")
+        whole = _format_result(outcome.result) if reference is None else self._large.get(outcome.id, "")
         shown, is_cut = self._room.take(whole, _LONGEST_RESULT)
         place = f"{self._ledger}/{reference}" if reference else f"{self._ledger}/leaves"
         note = f'<p class="dim">It is cut here. The whole is in the ledger: <code>{text(place, 600)}</code></p>'
@@ -83,10 +83,10 @@ class _Results:
         return f'<div class="long" dir="auto">{shown}{"…" if is_cut else ""}</div>'
 
 
-def _written(value: JsonValue) -> str:
+def _format_result(value: JsonValue) -> str:
     """Write a result as it is read best: text as text, and a mapping with its texts unfolded."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and any(isinstance(part, str) and "\n" in part for part in value.values()):
-        return "\n\n".join(f"{name}:\n{_written(part)}" for name, part in value.items())
+        return "\n\n".join(f"{name}:\n{_format_result(part)}" for name, part in value.items())
     return json.dumps(value, ensure_ascii=False, indent=2)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from genesis.model import Moment, Outcome, Run
 
-__all__ = ["Axis", "TimeSpan", "axis_of", "began", "ended"]
+__all__ = ["Axis", "TimeSpan", "axis_of", "get_begin", "get_end"]
 
 _BREAK = 0.025
 """What a pause between two executions takes of the axis."""
@@ -46,9 +46,9 @@ class Axis:
         before = 0.0
         for number, (start, end) in enumerate(self.spans):
             if at <= start:
-                return self._placed(before, number)
+                return self._place_seconds(before, number)
             if at <= end:
-                return self._placed(before + (at - start).total_seconds(), number)
+                return self._place_seconds(before + (at - start).total_seconds(), number)
             before += (end - start).total_seconds()
         return 1.0
 
@@ -57,7 +57,7 @@ class Axis:
         found, before = [], 0.0
         for number, ((start, end), (later, _)) in enumerate(zip(self.spans, self.spans[1:], strict=False)):
             before += (end - start).total_seconds()
-            place = self._placed(before, number)
+            place = self._place_seconds(before, number)
             found.append((place, place + _BREAK, (later - end).total_seconds()))
         return found
 
@@ -77,11 +77,11 @@ class Axis:
         for number, (start, end) in enumerate(self.spans):
             length = (end - start).total_seconds()
             if seconds <= before + length or number == len(self.spans) - 1:
-                return self._placed(seconds, number)
+                return self._place_seconds(seconds, number)
             before += length
         return 1.0
 
-    def _placed(self, seconds: float, breaks: int) -> float:
+    def _place_seconds(self, seconds: float, breaks: int) -> float:
         room = 1.0 - _BREAK * (len(self.spans) - 1)
         return min(1.0, room * seconds / (self.seconds or 1.0) + _BREAK * breaks)
 
@@ -98,17 +98,17 @@ def axis_of(run: Run, moments: Sequence[Moment], now: datetime) -> Axis:
     for task in run.tasks:
         spans += [(tried.started_at, tried.ended_at) for tried in task.history if tried.started_at is not None]
         if task.started_at is not None:
-            spans.append((task.started_at, ended(task, now) or task.started_at))
-    return Axis(tuple(_joined(spans)) or ((now, now),))
+            spans.append((task.started_at, get_end(task, now) or task.started_at))
+    return Axis(tuple(_merge_spans(spans)) or ((now, now),))
 
 
-def began(task: Outcome) -> datetime | None:
+def get_begin(task: Outcome) -> datetime | None:
     """Return when the first attempt at a leaf that is known of began."""
     times = [tried.started_at or tried.ended_at for tried in task.history]
     return min([*times, task.started_at] if task.started_at else times, default=None)
 
 
-def ended(task: Outcome, now: datetime) -> datetime | None:
+def get_end(task: Outcome, now: datetime) -> datetime | None:
     """Return when a leaf ended; now where it is running."""
     return now if task.state == "running" else task.ended_at
 
@@ -130,7 +130,7 @@ def _executions(run: Run, moments: Sequence[Moment], now: datetime) -> list[Time
     return found
 
 
-def _joined(spans: Iterable[TimeSpan]) -> list[TimeSpan]:
+def _merge_spans(spans: Iterable[TimeSpan]) -> list[TimeSpan]:
     """Put spans in order and together where they touch, or where nearly nothing is between them."""
     ordered = sorted((min(span), max(span)) for span in spans)
     whole: list[TimeSpan] = []

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from genesis.model import Outcome
 from genesis.report.facts import AgentFacts, ReportFacts, Routing, TaskFacts
-from genesis.report.markup import Column, SizeBudget, clock, lines, number, pill, spent, table, text, words
+from genesis.report.markup import Column, SizeBudget, clock, format_duration, lines, number, pill, table, text, words
 from genesis.text import money
 
 __all__ = [
@@ -49,8 +49,8 @@ def _task_row(task: TaskFacts, count: int) -> str:
         f'<tr data-t="{count}"><th scope="row"><a href="#t{count}">{text(task.id, 160)}</a>{critical}</th>'
         f"<td>{pill(task.state)}</td><td>{text(task.agent, 80)}</td>"
         f'<td data-v="{start:.3f}">{clock(task.started_at)}</td>'
-        f"{_number(task.duration_s, spent(task.duration_s) if task.started_at else '–')}"
-        f"{_number(task.waited_s, spent(task.waited_s) if task.waited_s else '–')}"
+        f"{_number(task.duration_s, format_duration(task.duration_s) if task.started_at else '–')}"
+        f"{_number(task.waited_s, format_duration(task.waited_s) if task.waited_s else '–')}"
         f"{_number(task.attempts, number(task.attempts))}{_cost(task)}"
         f"{_number(task.tokens, number(task.tokens))}<td>{after or '–'}</td></tr>"
     )
@@ -63,7 +63,7 @@ def agents_table(facts: ReportFacts) -> str:
     rows = (
         f'<tr><th scope="row">{text(each.agent, 80)}</th>'
         + "".join(_number(count, number(count)) for count in (each.tasks, each.done, each.failed, each.attempts))
-        + f"{_number(each.work_s, spent(each.work_s))}{_cost(each)}"
+        + f"{_number(each.work_s, format_duration(each.work_s))}{_cost(each)}"
         + f"{_number(each.tokens, number(each.tokens))}</tr>"
         for each in facts.agents
     )
@@ -106,8 +106,9 @@ def attempts_table(outcomes: Sequence[Outcome], numbers: Mapping[str, int]) -> s
         rows.append(
             f'<tr><th scope="row"><a href="#t{numbers[path]}">{text(path, 160)}</a></th>'
             f"{_number(attempt.number, number(attempt.number))}<td>{text(attempt.agent, 80)}</td>"
-            f"<td>{clock(attempt.started_at)}</td>{_number(took, spent(took))}"
-            f"<td><code>{text(attempt.code, 60)}</code></td><td class=wide>{_bounded(room, attempt.message)}</td></tr>"
+            f"<td>{clock(attempt.started_at)}</td>{_number(took, format_duration(took))}"
+            f"<td><code>{text(attempt.code, 60)}</code></td>"
+            f"<td class=wide>{_render_bounded(room, attempt.message)}</td></tr>"
         )
     more = f"… and {len(tried) - _MOST_ATTEMPTS:,} more in --json." if len(tried) > _MOST_ATTEMPTS else ""
     return table("Attempts that failed", columns, rows, kind="sortable", more=more)
@@ -123,7 +124,8 @@ def moments_table(facts: ReportFacts) -> str:
     room = SizeBudget(_TEXTS)
     rows = (
         f'<tr><th scope="row">{clock(each.at, day=True)}</th><td class="{_BREAKER.get(each.kind, "")}">'
-        f"{words(each.kind)}</td><td>{text(each.subject, 160)}</td><td class=wide>{_bounded(room, each.text)}</td></tr>"
+        f"{words(each.kind)}</td><td>{text(each.subject, 160)}</td>"
+        f"<td class=wide>{_render_bounded(room, each.text)}</td></tr>"
         for each in facts.moments
     )
     columns = [Column("Time (UTC)"), Column("What"), Column("Of what"), Column("More")]
@@ -142,7 +144,7 @@ def routing_table(facts: ReportFacts, numbers: Mapping[str, int]) -> str:
 def _route_row(route: Routing, numbers: Mapping[str, int], room: SizeBudget) -> str:
     others = "<br>".join(
         f"{text(other.agent, 80)} {other.score:.2f}"
-        + (f' <span class="dim">{_bounded(room, other.reason)}</span>' if other.reason else "")
+        + (f' <span class="dim">{_render_bounded(room, other.reason)}</span>' if other.reason else "")
         for other in route.alternatives
     )
     name = text(route.task, 160)
@@ -150,7 +152,7 @@ def _route_row(route: Routing, numbers: Mapping[str, int], room: SizeBudget) -> 
     score = "–" if route.score is None else f"{route.score:.2f}"
     return (
         f'<tr><th scope="row">{linked}</th><td>{text(route.agent or "nobody", 80)}</td>'
-        f"{_number(route.score or 0.0, score)}<td class=wide>{_bounded(room, route.reason)}</td>"
+        f"{_number(route.score or 0.0, score)}<td class=wide>{_render_bounded(room, route.reason)}</td>"
         f"<td class=wide>{others or '–'}</td></tr>"
     )
 
@@ -169,8 +171,8 @@ def check(facts: ReportFacts) -> str:
     rows = (
         f'<tr><th scope="row"><code>{text(found.code, 60)}</code></th>'
         f'<td class="{found.severity}">{found.severity}</td>'
-        f"<td>{text(found.task or '–', 160)}</td><td class=wide>{_bounded(room, found.message)}</td>"
-        f"<td class=wide>{_bounded(room, found.hint)}</td></tr>"
+        f"<td>{text(found.task or '–', 160)}</td><td class=wide>{_render_bounded(room, found.message)}</td>"
+        f"<td class=wide>{_render_bounded(room, found.hint)}</td></tr>"
         for found in report.diagnostics[:_MOST_FINDINGS]
     )
     left = len(report.diagnostics) - _MOST_FINDINGS
@@ -187,7 +189,7 @@ def amendments(facts: ReportFacts) -> str:
     rows = (
         f'<tr><th scope="row">{each.number}</th><td>{clock(each.at, day=True)}</td>'
         f"<td>{'planned again' if each.kind == 'replan' else 'grown'}</td><td>{text(each.task, 160)}</td>"
-        f"<td>{text(each.group.id, 80)}</td><td class=wide>{_bounded(room, each.reason)}</td></tr>"
+        f"<td>{text(each.group.id, 80)}</td><td class=wide>{_render_bounded(room, each.reason)}</td></tr>"
         for each in facts.amendments
     )
     columns = [Column(name) for name in ("Number", "Time (UTC)", "What", "For the task", "Added group", "Why")]
@@ -198,6 +200,6 @@ def _number(value: float, shown: str) -> str:
     return f'<td class="num" data-v="{value:g}">{shown}</td>'
 
 
-def _bounded(room: SizeBudget, value: str) -> str:
+def _render_bounded(room: SizeBudget, value: str) -> str:
     shown, is_cut = room.take(" ".join(value.split()), _LONGEST)
     return f"<bdi>{shown}</bdi>{'…' if is_cut else ''}" if shown or is_cut else lines("–")

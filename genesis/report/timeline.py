@@ -13,7 +13,7 @@ from itertools import groupby
 
 from genesis.model import Moment, MomentKind
 from genesis.report.facts import ReportFacts, Segment, TaskFacts
-from genesis.report.markup import MARKS, clock, spent, text, words
+from genesis.report.markup import MARKS, clock, format_duration, text, words
 from genesis.report.spans import Axis
 from genesis.text import one_line
 
@@ -62,7 +62,7 @@ def _grid(facts: ReportFacts, axis: Axis) -> str:
     ]
     parts += [
         f'<i class="m {kind}" style="left:{_percent(axis.place(moment.at))}"></i>'
-        for moment in _shown(facts.moments)
+        for moment in _select_markers(facts.moments)
         for kind, _ in (_ON_AXIS[moment.kind],)
     ]
     return "".join(parts)
@@ -78,14 +78,14 @@ def _labels(axis: Axis) -> str:
     return "".join(shown)
 
 
-def _shown(moments: Sequence[Moment]) -> list[Moment]:
+def _select_markers(moments: Sequence[Moment]) -> list[Moment]:
     return [moment for moment in moments if moment.kind in _ON_AXIS][:_MOST_MARKERS]
 
 
 def _markers(moments: Sequence[Moment], axis: Axis) -> str:
     """Return the row of what happened: each mark leads to the table that tells about it."""
     marks = []
-    for moment in _shown(moments):
+    for moment in _select_markers(moments):
         kind, sign = _ON_AXIS[moment.kind]
         said = f"{words(moment.kind)}: {html.escape(one_line(moment.subject, 120))}"
         marks.append(
@@ -93,8 +93,9 @@ def _markers(moments: Sequence[Moment], axis: Axis) -> str:
             f' style="left:{_percent(axis.place(moment.at))}">{sign}</a>'
         )
     pauses = [
-        f'<span class="pause" style="left:{_percent((start + end) / 2)}" title="nothing ran for {spent(seconds)}">⋯'
-        f'<span class="sr">nothing ran for {spent(seconds)}</span></span>'
+        f'<span class="pause" style="left:{_percent((start + end) / 2)}" '
+        f'title="nothing ran for {format_duration(seconds)}">⋯'
+        f'<span class="sr">nothing ran for {format_duration(seconds)}</span></span>'
         for start, end, seconds in axis.breaks()
     ]
     if not marks and not pauses:
@@ -145,9 +146,9 @@ def _tip(task: TaskFacts) -> str:
     said = [f"<b>{words(task.state)}</b>", text(task.agent, 80)]
     if task.started_at is not None:
         end = "now" if task.ended_at is None else clock(task.ended_at)
-        said += [f"{clock(task.started_at)} to {end} UTC", spent(task.duration_s)]
+        said += [f"{clock(task.started_at)} to {end} UTC", format_duration(task.duration_s)]
     if task.waited_s:
-        said.append(f"waited {spent(task.waited_s)}")
+        said.append(f"waited {format_duration(task.waited_s)}")
     if task.attempts > 1:
         said.append(f"{task.attempts} attempts")
     if task.is_critical:

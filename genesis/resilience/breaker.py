@@ -153,7 +153,7 @@ class Breaker:
             with self._lock:
                 change = self._known.machine.report(permit, verdict, took_s, self._clock())
             self._tell(change)
-        elif not self._counted_here(permit, verdict, took_s):
+        elif not self._count_locally(permit, verdict, took_s):
             self._tell(self._apply(lambda machine, now: machine.report(permit, verdict, took_s, now)))
 
     @contextmanager
@@ -212,7 +212,7 @@ class Breaker:
         with self._lock:
             handed_in, self._pending = self._pending, 0
 
-        def changed(kept: str | None, now: float) -> tuple[str | None, tuple[Machine, float, _T]]:
+        def apply_step(kept: str | None, now: float) -> tuple[str | None, tuple[Machine, float, _T]]:
             machine = self._machine_of(kept)
             machine.count_successes(handed_in, now)
             value = step(machine, now)
@@ -220,7 +220,7 @@ class Breaker:
             return (None if text == kept else text), (machine, now, value)
 
         try:
-            machine, now, value = store.change(self._key, changed)
+            machine, now, value = store.change(self._key, apply_step)
         except StoreError:
             with self._lock:
                 self._pending += handed_in
@@ -271,7 +271,7 @@ class Breaker:
         now = self._clock()
         return now < self._store_again or now - self._known.at < _FRESH_S
 
-    def _counted_here(self, permit: Permit, verdict: CallVerdict, took_s: float) -> bool:
+    def _count_locally(self, permit: Permit, verdict: CallVerdict, took_s: float) -> bool:
         """Count a result here, if it changes nothing that others have to know at once."""
         if verdict != "success" or self._store is None or self._degraded:
             return False
@@ -293,7 +293,7 @@ class Breaker:
     async def _report_off_loop(self, permit: Permit, verdict: CallVerdict, took_s: float) -> None:
         if self._store is None:
             self.report(permit, verdict, took_s)
-        elif not self._counted_here(permit, verdict, took_s):
+        elif not self._count_locally(permit, verdict, took_s):
             await asyncio.to_thread(self.report, permit, verdict, took_s)
 
     # ── telling ──

@@ -19,7 +19,7 @@ from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.resilience.breaker import Breaker, BreakerEvent
 from genesis.resilience.machine import BreakerRules, Machine
 from genesis.resilience.redis_store import RedisStore
-from genesis.resilience.scope import scoped
+from genesis.resilience.scope import add_scope
 from genesis.resilience.sqlite_store import SqliteStore
 from genesis.resilience.store import StateStore, StoreError
 from genesis.settings import ResilienceSettings
@@ -31,11 +31,11 @@ __all__ = [
     "Breakers",
     "SharedBreaker",
     "breakers_of",
+    "list_shared_breakers",
     "refresh_breakers",
     "reset_breakers",
     "reset_command",
     "rules_of",
-    "shared_breakers",
     "state_file",
     "store_of",
 ]
@@ -83,11 +83,13 @@ class Breakers:
             scope: Tells an agent from other projects' agents of that name.
         """
         full = f"{kind} {name}"
-        key = scoped(full, scope)
+        key = add_scope(full, scope)
         with self._lock:
             if key not in self._made:
                 hint = reset_command(name)
-                self._made[key] = Breaker(full, self._rules, store=self._store, listen=self._heard, key=key, hint=hint)
+                self._made[key] = Breaker(
+                    full, self._rules, store=self._store, listen=self._report_change, key=key, hint=hint
+                )
             return self._made[key]
 
     def listen(self, listener: BreakerListener) -> None:
@@ -101,7 +103,7 @@ class Breakers:
         with self._lock:
             self._listeners = tuple(each for each in self._listeners if each != listener)
 
-    def _heard(self, event: BreakerEvent) -> None:
+    def _report_change(self, event: BreakerEvent) -> None:
         more = {"event": f"breaker.{event.after}", "breaker": event.name, "before": event.before}
         if event.degraded:
             _log.warning("circuit breaker of %s: %s", event.name, event.reason, extra=more | {"event": "breaker.store"})
@@ -156,7 +158,7 @@ def refresh_breakers(settings: ResilienceSettings, home: Path, metrics: Metrics 
     for (kind, name), value in metrics.values(BREAKER_STATE).items():
         if value and store is not None and kind in get_args(BreakerKind):
             with suppress(StoreError):
-                found = shared_breakers(store, rules_of(settings), f"{kind} {name}")
+                found = list_shared_breakers(store, rules_of(settings), f"{kind} {name}")
                 states = [STATE_VALUES[each.machine.state] for each in found]
                 metrics.set(BREAKER_STATE, kind, name, value=max(states, default=0.0))
 
@@ -172,7 +174,7 @@ class SharedBreaker:
     retry_after_s: float
 
 
-def shared_breakers(store: StateStore, rules: BreakerRules, full: str | None = None) -> list[SharedBreaker]:
+def list_shared_breakers(store: StateStore, rules: BreakerRules, full: str | None = None) -> list[SharedBreaker]:
     """Return the breakers that a store has: all of them, or those of one kind and name, of whichever project.
 
     Raises:
@@ -198,7 +200,7 @@ def reset_breakers(store: StateStore, rules: BreakerRules, breakers: Iterable[Sh
         StoreError: The store cannot be used.
     """
 
-    def closed(kept: str | None, _now: float) -> tuple[str | None, None]:
+    def close_breaker(kept: str | None, _now: float) -> tuple[str | None, None]:
         if kept is None:
             return None, None
         machine = Machine.loads(rules, kept)
@@ -206,7 +208,7 @@ def reset_breakers(store: StateStore, rules: BreakerRules, breakers: Iterable[Sh
         return machine.dumps(), None
 
     for breaker in breakers:
-        store.change(breaker.key, closed)
+        store.change(breaker.key, close_breaker)
 
 
 def reset_command(name: str) -> str:

@@ -20,7 +20,7 @@ from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget, RetryPolicy
 
-__all__ = ["CALLS", "repeated", "unheard"]
+__all__ = ["CALLS", "call_with_retries", "silence_stamina"]
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ CALLS = RetryPolicy(retries=1, first_s=1.0, longest_s=10.0)
 """Of calls. Whatever it takes longer to get over is for the attempt's own repeats, which hold no connection."""
 
 
-def unheard() -> None:
+def silence_stamina() -> None:
     """Keep stamina's own reports of repeats out of the output of this process, which has to be Genesis's own."""
     from stamina.instrumentation import set_on_retry_hooks  # noqa: PLC0415
 
@@ -40,7 +40,7 @@ def _always(_error: Exception) -> bool:
     return True
 
 
-async def repeated(
+async def call_with_retries(
     call: Callable[[], Awaitable[_T]],
     *,
     policy: RetryPolicy = CALLS,
@@ -100,14 +100,14 @@ class _Tries(Generic[_T]):
             raise
         except Exception as error:
             self._failed = error
-            self._pause_s = await self._decided(error)
+            self._pause_s = await self._decide_pause(error)
             raise
 
     def pause_s(self, _error: Exception) -> float | bool:
         """Tell stamina what was decided."""
         return False if self._pause_s is None else self._pause_s
 
-    async def _decided(self, error: Exception) -> float | None:
+    async def _decide_pause(self, error: Exception) -> float | None:
         if not self._safe(error):
             return None
         pause_s = self._policy.pause_s(error, self._repeat + 1, left_s=self._until - time.monotonic())

@@ -17,7 +17,7 @@ from genesis.foreign import encodable, read_safely
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
 
-__all__ = ["Degradation", "Layer", "described", "heard", "innermost", "step_down"]
+__all__ = ["Degradation", "Layer", "describe_error", "heard", "innermost", "step_down"]
 
 Layer = Literal["planning", "routing", "validation", "execution", "observing"]
 
@@ -77,7 +77,7 @@ def innermost(error: Exception) -> Exception:
     return error
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Say on one short line what was raised, for a sentence that a person reads."""
     error = innermost(error) if isinstance(error, Exception) else error
     text = " ".join(encodable(read_safely(lambda: str(error), "")).split())

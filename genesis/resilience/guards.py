@@ -11,16 +11,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from genesis.llm import LanguageModel, open_model, parse_model_name
-from genesis.observability.correlation import carried
+from genesis.observability.correlation import build_headers
 from genesis.observability.models import watched_call
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers, breakers_of
-from genesis.resilience.calls import repeated
+from genesis.resilience.calls import call_with_retries
 from genesis.resilience.quotas import Quotas, quotas_of
 from genesis.resilience.retry import RetryBudget
 from genesis.settings import Settings
 
-__all__ = ["HostGuard", "guarded_model", "host_guard", "host_of", "is_open"]
+__all__ = ["HostGuard", "host_guard", "host_of", "is_open", "make_guarded_model"]
 
 _T = TypeVar("_T")
 HostGuard = Callable[[str, float], AbstractAsyncContextManager[None]]
@@ -50,13 +50,13 @@ def host_guard(settings: Settings) -> HostGuard:
     """
 
     def guard(host: str, left_s: float) -> AbstractAsyncContextManager[None]:
-        breakers, quotas = _shared(settings)
+        breakers, quotas = _get_guards(settings)
         return _through(breakers.of("host", host), quotas, host, left_s)
 
     return guard
 
 
-def guarded_model(
+def make_guarded_model(
     settings: Settings, name: str | None = None, *, budget: RetryBudget | None = None, left_s: float = math.inf
 ) -> LanguageModel:
     """Make the model that the settings name, behind the rate limit of its host and the breaker of its endpoint.
@@ -73,7 +73,7 @@ def guarded_model(
     Raises:
         UsageError: No model is named, or its name, the base URL or Redis' address cannot be used.
     """
-    breakers, quotas = _shared(settings)
+    breakers, quotas = _get_guards(settings)
     until = time.monotonic() + left_s
 
     def guard(where: str, call_left_s: float) -> AbstractAsyncContextManager[None]:
@@ -81,14 +81,14 @@ def guarded_model(
 
     async def repeat(call: Callable[[], Awaitable[_T]], call_left_s: float) -> _T:
         soonest_s = min(call_left_s, until - time.monotonic())
-        return await repeated(call, left_s=soonest_s, budget=budget, safe=_may_help)
+        return await call_with_retries(call, left_s=soonest_s, budget=budget, safe=_may_help)
 
-    model = open_model(settings.llm, name, guard=guard, repeat=repeat, watch=watched_call, headers=carried)
+    model = open_model(settings.llm, name, guard=guard, repeat=repeat, watch=watched_call, headers=build_headers)
     host = host_of(settings.llm.base_url) if settings.llm.base_url else parse_model_name(model.name).provider
     return model
 
 
-def _shared(settings: Settings) -> tuple[Breakers, Quotas]:
+def _get_guards(settings: Settings) -> tuple[Breakers, Quotas]:
     return breakers_of(settings.resilience, settings.home), quotas_of(settings.resilience, settings.home)
 
 

@@ -14,7 +14,7 @@ from genesis.observability.instruments import QUOTA_REFUSALS, QUOTA_SECONDS, QUO
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.resilience.breakers import store_of
 from genesis.resilience.quota import Quota, QuotaError, QuotaRule
-from genesis.resilience.scope import scoped
+from genesis.resilience.scope import add_scope
 from genesis.resilience.store import StateStore
 from genesis.settings import ResilienceSettings
 
@@ -86,7 +86,7 @@ class Quotas:
         return waited_s
 
     def _quota(self, name: str, rule: QuotaRule, scope: str) -> Quota:
-        key = scoped(name, scope)
+        key = add_scope(name, scope)
         with self._lock:
             if (key, rule) not in self._made:
                 self._made[key, rule] = Quota(name, rule, store=self._store, key=key)

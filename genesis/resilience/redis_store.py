@@ -122,14 +122,14 @@ class RedisStore:
             hint = "pip install 'prefect-genesis[redis]'"
             raise StoreError("Redis needs a library that is not installed", hint=hint) from error
         try:
-            return ask(self._connected())
+            return ask(self._connect())
         except (RedisError, OSError, ValueError) as error:
             raise StoreError(
                 f"the shared state in Redis cannot be used: {type(error).__name__}: {error}",
                 hint="check that Redis runs, and GENESIS_RESILIENCE__REDIS_URL",
             ) from error
 
-    def _connected(self) -> redis.Redis:
+    def _connect(self) -> redis.Redis:
         import redis  # noqa: PLC0415
 
         with self._lock:

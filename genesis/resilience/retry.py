@@ -124,11 +124,11 @@ class RetryBudget:
             return True
         if self._store is not None:
             with suppress(StoreError):
-                return self._took(self._take_shared(self._store, leaf))
+                return self._count_refused(self._take_shared(self._store, leaf))
         with self._lock:
-            kept, is_made = self._spent(_Kept(self._left, self._free), leaf)
+            kept, is_made = self._spend(_Kept(self._left, self._free), leaf)
             self._left, self._free = kept
-        return self._took(is_made)
+        return self._count_refused(is_made)
 
     def _take_shared(self, store: StateStore, leaf: str) -> bool:
         with self._lock:
@@ -136,7 +136,7 @@ class RetryBudget:
 
         def step(kept: str | None, _now: float) -> tuple[str | None, tuple[_Kept, bool]]:
             before = self._read(kept)
-            after, is_made = self._spent(before._replace(left=min(self._size, before.left + earned)), leaf)
+            after, is_made = self._spend(before._replace(left=min(self._size, before.left + earned)), leaf)
             return json.dumps(after), (after, is_made)
 
         (left, free), is_made = store.change(self._name, step)
@@ -144,19 +144,19 @@ class RetryBudget:
             self._left, self._free = left, free
         return is_made
 
-    def _spent(self, kept: _Kept, leaf: str) -> tuple[_Kept, bool]:
+    def _spend(self, kept: _Kept, leaf: str) -> tuple[_Kept, bool]:
         """Take one repeat from what is kept, unless the leaf is one of the first; whether it may be made."""
         if leaf and (leaf in kept.free or len(kept.free) < self.FREE):
             return kept._replace(free=tuple(dict.fromkeys((*kept.free, leaf)))), True
         return kept._replace(left=max(0, kept.left - 1)), kept.left > 0
 
-    def _took(self, is_made: bool) -> bool:
+    def _count_refused(self, is_made: bool) -> bool:
         if not is_made:
             with self._lock:
                 self.refused += 1
         return is_made
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Return one back."""
         with self._lock:
             self._left = min(self._size, self._left + 1)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from genesis.model import AgentProfile, CommandSpec, PythonSpec
 
-__all__ = ["agent_scope", "agent_scopes", "scoped"]
+__all__ = ["add_scope", "agent_scope", "agent_scopes"]
 
 _LENGTH = 12
 
@@ -43,6 +43,6 @@ def agent_scopes(
     return {agent.name: agent_scope(agent, counted) for agent in agents}
 
 
-def scoped(name: str, scope: str) -> str:
+def add_scope(name: str, scope: str) -> str:
     """Return the key in a store of what has a name."""
     return f"{name}@{scope}" if scope else name

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from genesis.ledger import FolderStore, LedgerStore
-from genesis.ledger.cache import FOLDER, expired_before
+from genesis.ledger.cache import FOLDER, is_entry_expired
 from genesis.observability.logs import log_file
 from genesis.retention.removal import why_not
 from genesis.retention.report import PurgeKind, Purging
@@ -30,12 +30,12 @@ async def purge_cache(purging: Purging, store: LedgerStore) -> None:
     root = store.root / FOLDER
     now = datetime.now(UTC)
 
-    def expired(path: Path) -> bool:
-        return expired_before(path.read_bytes(), purging.before, now)
+    def is_expired(path: Path) -> bool:
+        return is_entry_expired(path.read_bytes(), purging.before, now)
 
     # Their folders stay, 256 at most: one that goes away just then would fail a run that writes into it.
-    files = (path for folder in _listed(root) if folder.is_dir() for path in _listed(folder))
-    await asyncio.to_thread(_purge, purging, "cache", files, expired)
+    files = (path for folder in _list_folder(root) if folder.is_dir() for path in _list_folder(folder))
+    await asyncio.to_thread(_purge, purging, "cache", files, is_expired)
 
 
 async def purge_logs(purging: Purging, settings: Settings) -> None:
@@ -44,7 +44,7 @@ async def purge_logs(purging: Purging, settings: Settings) -> None:
     length = len(log.name)
     files = (
         path
-        for path in _listed(log.parent)
+        for path in _list_folder(log.parent)
         if path.name.startswith(log.name) and _PUT_ASIDE.fullmatch(path.name[length:])
     )
     await asyncio.to_thread(_purge, purging, "logs", files, lambda _path: True)
@@ -67,7 +67,7 @@ def _purge(purging: Purging, kind: PurgeKind, files: Iterator[Path], unneeded: C
             purging.removed(kind, str(path), status.st_size)
 
 
-def _listed(folder: Path) -> list[Path]:
+def _list_folder(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):

@@ -53,7 +53,7 @@ async def purge_flow_runs(purging: Purging, client: PrefectClient, is_open: IsOp
         client: The server.
         is_open: Keeps flow runs of runs that may be resumed.
     """
-    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[_TAG]), **_ended(purging))
+    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[_TAG]), **_make_end_filter(purging))
     left, seen = 0, set[UUID]()
     try:
         while page := await client.read_flow_runs(
@@ -108,7 +108,7 @@ async def _delete(purging: Purging, client: PrefectClient, ids: Sequence[UUID]) 
     """Delete those of some flow runs that are still old, and their artifacts."""
     removed: list[UUID] = []
     for start in range(0, len(ids), _PAGE):
-        asked = FlowRunFilter(id=FlowRunFilterId(any_=list(ids[start : start + _PAGE])), **_ended(purging))
+        asked = FlowRunFilter(id=FlowRunFilterId(any_=list(ids[start : start + _PAGE])), **_make_end_filter(purging))
         body = {"flow_runs": asked.model_dump(mode="json", exclude_unset=True), "limit": _PAGE}
         answer = await client.request("POST", _BULK_DELETE, json=body)  # type: ignore[arg-type]  # its list lags behind
         answer.raise_for_status()
@@ -148,7 +148,7 @@ async def _subflows(client: PrefectClient, parents: Sequence[UUID]) -> list[Flow
     return [each for each in found if each.deployment_id is None or _TAG in each.tags]
 
 
-def _ended(purging: Purging) -> dict[str, Any]:
+def _make_end_filter(purging: Purging) -> dict[str, Any]:
     """Return what a filter needs, so that only flow runs are met that ended before the time."""
     final = FlowRunFilterStateType(any_=sorted(TERMINAL_STATES))
     return {

@@ -64,7 +64,9 @@ class Purge(Model):
     def message(self) -> str:
         """Say it in one line."""
         parts = [
-            f"{amount.count:,} {_named(kind, amount.count)}" for kind, amount in self.amounts.items() if amount.count
+            f"{amount.count:,} {_format_kind(kind, amount.count)}"
+            for kind, amount in self.amounts.items()
+            if amount.count
         ]
         what = ", ".join(parts) or "nothing"
         did = "would be removed" if self.dry_run else "removed"
@@ -147,7 +149,7 @@ def size_text(size: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def _named(kind: PurgeKind, count: int) -> str:
+def _format_kind(kind: PurgeKind, count: int) -> str:
     one = {
         "runs": "run",
         "files": "folder of files",

@@ -50,7 +50,7 @@ class Assignment:
         group = self._group(task)
         near = group.reader.read(task.description)
         if task.agent is not None:
-            return self.pinned(task, task.agent, group, near)
+            return self.route_pinned(task, task.agent, group, near)
         for rule in group.rules:
             if rule.test is None or rule.test(task):
                 return self.to(rule.agent, group, near, rule.reason)
@@ -79,7 +79,7 @@ class Assignment:
             group = self._groups[key] = self._team.group(*key, self._pieces)
         return group
 
-    def pinned(self, task: Task, name: str, group: Group, near: Near) -> Route:
+    def route_pinned(self, task: Task, name: str, group: Group, near: Near) -> Route:
         """Honour a pin, or refuse it and say why."""
         agent = self._team.position.get(name, -1)
         granted = any(rule.agent == agent and (not rule.test or rule.test(task)) for rule in group.rules)
@@ -87,7 +87,7 @@ class Assignment:
             return self.to(agent, group, near, explain.by_pin(self._team.agents[agent]))
         reason = group.texts.get(name)
         if reason is None:
-            reason = group.texts[name] = explain.refused_pin(self._team, group, name)
+            reason = group.texts[name] = explain.describe_refused_pin(self._team, group, name)
         return Route(agent=None, reason=reason)
 
     def _generic(self, group: Group, near: Near) -> Route:
@@ -105,7 +105,7 @@ class Assignment:
             if group.nobody is None:
                 group.nobody = Route(agent=None, reason=explain.nobody(self._team, group))
             return group.nobody
-        ranked, fittest = self._ranked(able, group, near)
+        ranked, fittest = self._rank_agents(able, group, near)
         agent = ranked[0][1]
         key = (agent, fittest)
         reason = group.texts.get(key)
@@ -120,10 +120,10 @@ class Assignment:
             able = group.beside[agent] = tuple(sorted({agent, *group.takers}))
         if group.type == GENERIC:
             able = tuple(sorted({*able, *near}))
-        ranked, _ = self._ranked(able, group, near)
+        ranked, _ = self._rank_agents(able, group, near)
         return self._route(ranked, [row[1] for row in ranked].index(agent), group, reason, decided=True)
 
-    def _ranked(self, able: Sequence[int], group: Group, near: Near) -> tuple[list[_Row], int]:
+    def _rank_agents(self, able: Sequence[int], group: Group, near: Near) -> tuple[list[_Row], int]:
         """Score agents against each other.
 
         An agent's load is its tasks over its concurrency. It counts as a share of the load of all who could take the
@@ -184,7 +184,7 @@ class Assignment:
             agent, score = shown
             reason = explain.runner_up(self._team, group, agent)
             if decision:
-                reason = explain.outranked(reason, decision)
+                reason = explain.describe_outranked(reason, decision)
             made = group.alternatives[key] = Alternative(agent=self._names[agent], score=score / _STEPS, reason=reason)
         return made
 

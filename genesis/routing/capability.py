@@ -101,8 +101,8 @@ class Team:
             cost.usd_per_1k_tokens for agent in registry.agents for cost in (agent.cost, *agent.costs.values())
         )
         self._prices: dict[int, float] = {}
-        self._rules = _made(lambda: RuleBook(registry.rules, self.position))
-        self._similarity = _made(lambda: Similarity(registry.agents))
+        self._rules = _try_make(lambda: RuleBook(registry.rules, self.position))
+        self._similarity = _try_make(lambda: Similarity(registry.agents))
 
     @cached_property
     def skills(self) -> dict[str, list[int]]:
@@ -129,7 +129,7 @@ class Team:
         Raises:
             Exception: A part of the team failed by itself; `group_in_parts` does without it.
         """
-        skilled = self._skilled(requires)
+        skilled = self._find_skilled(requires)
         able = frozenset(skilled)
         rules = tuple(rule for rule in _sound(self._rules).for_type(task_type) if rule.agent in able)
         takers = tuple(index for index in self.by_type.get(task_type, ()) if index in able)
@@ -180,7 +180,7 @@ class Team:
         )
         return group, failed
 
-    def _skilled(self, requires: tuple[str, ...]) -> tuple[int, ...]:
+    def _find_skilled(self, requires: tuple[str, ...]) -> tuple[int, ...]:
         if not requires:
             return tuple(range(len(self.agents)))
         have = [frozenset(self.skills.get(skill, ())) for skill in requires]
@@ -207,7 +207,7 @@ class Team:
         return self._prices[tokens]
 
 
-def _made(make: Callable[[], _Made]) -> _Made | Exception:
+def _try_make(make: Callable[[], _Made]) -> _Made | Exception:
     """Make a part of the team; where that fails, keep what was raised for those who ask the part."""
     try:
         return make()

@@ -16,10 +16,10 @@ __all__ = [
     "by_capability",
     "by_description",
     "by_pin",
-    "decided_by",
+    "describe_outranked",
+    "describe_refused_pin",
     "nobody",
-    "outranked",
-    "refused_pin",
+    "parse_decision",
     "runner_up",
 ]
 
@@ -33,7 +33,7 @@ def by_pin(agent: AgentProfile) -> str:
     return f"{_PIN} {agent.name}"
 
 
-def decided_by(reason: str) -> tuple[str, str | None]:
+def parse_decision(reason: str) -> tuple[str, str | None]:
     """Say by a route's reason what decided, for figures: `pin`, `rule`, `description` or `capability`.
 
     Returns:
@@ -75,10 +75,10 @@ def runner_up(team: Team, group: Group, agent: int) -> str:
 
 def although(reason: str, higher: Sequence[str]) -> str:
     """Add to what decided, where that was not the score, who scores higher."""
-    return f"{reason} (although {_listed(higher)} {'scores' if len(higher) == 1 else 'score'} higher)"
+    return f"{reason} (although {_format_words(higher)} {'scores' if len(higher) == 1 else 'score'} higher)"
 
 
-def outranked(offer: str, decision: str) -> str:
+def describe_outranked(offer: str, decision: str) -> str:
     """Add to what an alternative has to offer why its higher score did not decide."""
     return f"{offer}; scores higher, but: {decision}"
 
@@ -96,11 +96,11 @@ def nobody(team: Team, group: Group) -> str:
         return "no agent takes the type 'generic', and the description points at none; give the task a type"
     if not group.skilled:
         return f"no agent has all of the {_skills(group.requires)}"
-    able = _listed(team.agents[index].name for index in group.skilled)
+    able = _format_words(team.agents[index].name for index in group.skilled)
     return f"no agent that takes {group.type!r} has the {_skills(group.requires)}; not taking it, but with it: {able}"
 
 
-def refused_pin(team: Team, group: Group, name: str) -> str:
+def describe_refused_pin(team: Team, group: Group, name: str) -> str:
     """Explain why a pin was not honoured."""
     position = team.position.get(name)
     if position is None:
@@ -121,10 +121,10 @@ def _able(takes: str, group: Group) -> str:
 
 
 def _skills(names: Sequence[str]) -> str:
-    return f"{'skill' if len(names) == 1 else 'skills'} {_listed(map(repr, names))}"
+    return f"{'skill' if len(names) == 1 else 'skills'} {_format_words(map(repr, names))}"
 
 
-def _listed(words: Iterable[str]) -> str:
+def _format_words(words: Iterable[str]) -> str:
     names = list(words)
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from genesis.document import close_matches, given_values, parse, read, validated
+from genesis.document import close_matches, normalize_values, parse, read, validate_model
 from genesis.errors import DocumentError
 from genesis.model import AgentProfile, Condition, Registry, Rule
 from genesis.model.agent import is_orchestrator_pool
@@ -41,12 +41,12 @@ def load_registry(path: Path | str | Mapping[str, Any] | None = None, *, limits:
         value = parse(text, source=source)
     elif isinstance(path, Mapping):
         source = "the agents document"
-        value = given_values(path, source=source)
+        value = normalize_values(path, source=source)
     else:
         source, value = str(path), read(path, limits)
     if isinstance(value, list):
         raise DocumentError(f"{source} is a list", hint="put it under the key `agents`", data={"source": source})
-    registry = validated(Registry, value, source=source, noun="agents")
+    registry = validate_model(Registry, value, source=source, noun="agents")
     problems = list(_problems(registry))
     if problems:
         raise _invalid(source, problems)

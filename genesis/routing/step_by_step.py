@@ -59,9 +59,9 @@ class _Trouble:
 
     def say(self, reason: str) -> str:
         """Put what failed before the reason of the route."""
-        from genesis.resilience.degradation import described  # noqa: PLC0415  # only where something failed
+        from genesis.resilience.degradation import describe_error  # noqa: PLC0415  # only where something failed
 
-        told = [f"{_SAID[part]} ({described(error)})" for part, error in self.found.items()]
+        told = [f"{_SAID[part]} ({describe_error(error)})" for part, error in self.found.items()]
         return "; ".join([*told, reason])
 
 
@@ -103,16 +103,16 @@ class FallbackRouter:
     def report(self) -> None:
         """Count and log the steps down, each kind once for the plan."""
         if self._steps:
-            from genesis.resilience.degradation import Degradation, described, step_down  # noqa: PLC0415
+            from genesis.resilience.degradation import Degradation, describe_error, step_down  # noqa: PLC0415
 
             for step, times in self._steps.items():
                 error = self._errors[step]
-                step_down(Degradation("routing", *step, described(error)), times=times, error=error)
+                step_down(Degradation("routing", *step, describe_error(error)), times=times, error=error)
 
     def _apart(self, task: Task) -> Route:
         """Route a leaf with each layer asked on its own."""
         trouble = _Trouble()
-        route = self._pinned(task, trouble) if task.agent is not None else self._by_layers(task, trouble)
+        route = self._route_pinned(task, trouble) if task.agent is not None else self._by_layers(task, trouble)
         if not trouble.found:  # what failed the first time did not fail again
             return route
         return route.model_copy(update={"reason": trouble.say(route.reason), "degraded": True})
@@ -124,7 +124,7 @@ class FallbackRouter:
         usual, group, near = asked
         rule = self._rule(group, task, trouble)
         if rule is not None:
-            return self._given(asked, rule, trouble)
+            return self._route_by_rule(asked, rule, trouble)
         if "scores" not in trouble.found:
             try:
                 route = usual.by_capability(group, near)
@@ -162,7 +162,7 @@ class FallbackRouter:
             return None
         return (found.agent, found.reason) if found is not None else None
 
-    def _given(self, asked: _Asked, rule: tuple[int, str], trouble: _Trouble) -> Route:
+    def _route_by_rule(self, asked: _Asked, rule: tuple[int, str], trouble: _Trouble) -> Route:
         """Return a leaf to a rule's agent; the others that could take it are told where they can be compared."""
         usual, group, near = asked
         agent, reason = rule
@@ -173,7 +173,7 @@ class FallbackRouter:
                 self._step(trouble, "scores", error)
         return self._plainly(self._agents[agent], reason)
 
-    def _pinned(self, task: Task, trouble: _Trouble) -> Route:
+    def _route_pinned(self, task: Task, trouble: _Trouble) -> Route:
         """Honour a pin, or refuse it; by the agent's own profile where nothing else can be asked."""
         asked = self._asked(task, trouble)
         granted = False
@@ -188,7 +188,7 @@ class FallbackRouter:
                 self._step(trouble, "rules", error)
             if not {"rules", "scores"} & trouble.found.keys():
                 try:
-                    return usual.pinned(task, task.agent or "", group, near)
+                    return usual.route_pinned(task, task.agent or "", group, near)
                 except Exception as error:  # noqa: BLE001  # the boundary of one layer
                     self._step(trouble, "scores", error)
         return self._by_profile(task, granted=granted)

@@ -106,7 +106,7 @@ class ReadyQueue:
         """Return the places of an agent that are in the queue, best first."""
         return sorted({place for place in self._heaps[agent] if self._waits(place, agent)})
 
-    def blocked(self) -> list[int]:
+    def list_blocked(self) -> list[int]:
         """Return the agents that are blocked."""
         return [agent for agent, blocked in enumerate(self._blocked) if blocked]
 

@@ -289,7 +289,7 @@ class Scheduler:
             if state is JobState.FAILED:
                 self.hold(job)
                 self.fail(job)
-        for number in earlier._queue.blocked():
+        for number in earlier._queue.list_blocked():
             name = names[number]
             if name is not None and name in self._agents:
                 self.block(name)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-__all__ = ["KNOWN", "PASSWORD_IN_ADDRESS", "KnownForm", "known_forms"]
+__all__ = ["KNOWN", "PASSWORD_IN_ADDRESS", "KnownForm", "find_known_forms"]
 
 PASSWORD_IN_ADDRESS = "password in an address"  # noqa: S105  # a kind of secret
 
@@ -143,7 +143,7 @@ _NEAR = 200
 """How far behind a mark a form's `then` is looked for."""
 
 
-def known_forms(text: str) -> Iterator[tuple[KnownForm, re.Match[str]]]:
+def find_known_forms(text: str) -> Iterator[tuple[KnownForm, re.Match[str]]]:
     """Find what has a known form, form by form; no place is reported twice for one form."""
     # Most of a long text is short words; ninety searches through the long ones alone take a third of the time.
     words = text if len(text) < _SHORT else "\n".join({word for word in text.split() if len(word) >= _LEAST_WORD})

@@ -34,7 +34,7 @@ class KnownSecrets:
             self._values.update(dict.fromkeys(new))
             for oldest in list(self._values)[:-_MOST]:
                 del self._values[oldest]
-            written = (way for value in self._values for way in _written(value))
+            written = (way for value in self._values for way in _list_encodings(value))
             self._all = tuple(dict.fromkeys(written))
 
     def __call__(self) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def secrets_of_process() -> KnownSecrets:
     return KnownSecrets()
 
 
-def _written(value: str) -> tuple[str, ...]:
+def _list_encodings(value: str) -> tuple[str, ...]:
     """Return the ways in which a value is written: as it is, in JSON, in a URL, and its lines where it has several."""
     lines = [line for line in value.splitlines() if len(line) >= LEAST_CHARACTERS]
     return (value, json.dumps(value)[1:-1], quote(value, safe=""), *(lines if len(lines) > 1 else ()))

@@ -8,7 +8,7 @@ from typing import TypeVar
 from genesis.security.names import is_secret_name
 from genesis.security.shapes import SHORTEST_MARKED, TextRange, no_secret, secret_spans
 
-__all__ = ["LEAST_CHARACTERS", "MARK", "redact", "redacted"]
+__all__ = ["LEAST_CHARACTERS", "MARK", "redact", "redact_values"]
 
 MARK = "***"
 """What stands where a secret was."""
@@ -34,27 +34,27 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """
     known = tuple(secrets)
     for _ in range(_PASSES):  # a mark may complete the shape of another secret
-        spans = [span for secret in known if secret in text for span in _found(text, secret)]
+        spans = [span for secret in known if secret in text for span in _find_secret(text, secret)]
         if len(text) >= SHORTEST_MARKED or not text.isidentifier():
             spans += secret_spans(text)
-        struck = _struck(text, spans) if spans else text
+        struck = _mark_spans(text, spans) if spans else text
         if struck == text:
             break
         text = struck
     return text
 
 
-def redacted(value: _T, secrets: Iterable[str] = ()) -> _T:
+def redact_values(value: _T, secrets: Iterable[str] = ()) -> _T:
     """Strike secrets out of all texts of a JSON-like value, by their names too; the shape stays.
 
     Args:
         value: Mappings, lists, tuples, texts, numbers; anything else comes back as it is.
         secrets: Known values.
     """
-    return _cleaned(value, tuple(secrets), "", 0)  # type: ignore[return-value]  # the same shape
+    return _clean_value(value, tuple(secrets), "", 0)  # type: ignore[return-value]  # the same shape
 
 
-def _cleaned(value: object, secrets: tuple[str, ...], name: str, depth: int) -> object:
+def _clean_value(value: object, secrets: tuple[str, ...], name: str, depth: int) -> object:
     """Return a value without secrets; `name` is that of a secret which it is, or is a part of."""
     if isinstance(value, str):
         if name and not no_secret(name, value):
@@ -66,17 +66,17 @@ def _cleaned(value: object, secrets: tuple[str, ...], name: str, depth: int) -> 
         return MARK if isinstance(value, Mapping | list | tuple) else value
     if isinstance(value, Mapping):
         return {
-            redact(key, secrets) if isinstance(key, str) else key: _cleaned(
+            redact(key, secrets) if isinstance(key, str) else key: _clean_value(
                 each, secrets, key if isinstance(key, str) and is_secret_name(key) else name, depth + 1
             )
             for key, each in value.items()
         }
     if isinstance(value, list | tuple):
-        return type(value)([_cleaned(each, secrets, name, depth + 1) for each in value])
+        return type(value)([_clean_value(each, secrets, name, depth + 1) for each in value])
     return value
 
 
-def _found(text: str, secret: str) -> Iterable[TextRange]:
+def _find_secret(text: str, secret: str) -> Iterable[TextRange]:
     if len(secret) < LEAST_CHARACTERS or not secret.strip("*"):
         return
     alone = len(secret) < _WORD_CHARACTERS and secret.isalnum()
@@ -88,7 +88,7 @@ def _found(text: str, secret: str) -> Iterable[TextRange]:
         place = text.find(secret, place + 1)
 
 
-def _struck(text: str, spans: list[TextRange]) -> str:
+def _mark_spans(text: str, spans: list[TextRange]) -> str:
     """Put the mark in the place of each span; spans that touch are one."""
     parts, kept, end = [], 0, -1
     for start, stop in sorted(spans):

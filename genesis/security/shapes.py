@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from genesis.security.forms import KNOWN, known_forms
+from genesis.security.forms import KNOWN, find_known_forms
 from genesis.security.names import WORDS, is_secret_name, only_describes
 
 __all__ = ["SHORTEST_MARKED", "TextRange", "no_secret", "secret_spans"]
@@ -122,7 +122,7 @@ def secret_spans(text: str) -> list[TextRange]:
     lowered = text.lower()
     for word in _WORDS:  # a plain loop: `any` costs as much again
         if word in lowered:
-            found += _named(text)
+            found += _find_named(text)
             break
     if "auth" in lowered and "authorization" in lowered:
         matches = _AUTHORIZATION.finditer(text)
@@ -135,7 +135,7 @@ def secret_spans(text: str) -> list[TextRange]:
         found += [span for pattern in _IN_URL for span in _spans(pattern, text)]
     if _is_marked(text):
         found += [span for pattern in _MARKED for span in _spans(pattern, text)]
-        found += [match.span("secret") for _, match in known_forms(text)]
+        found += [match.span("secret") for _, match in find_known_forms(text)]
     return found
 
 
@@ -157,17 +157,17 @@ def no_secret(name: str, value: str) -> bool:
     return _COUNTED.search(name) is not None and _NUMBER.fullmatch(value) is not None
 
 
-def _named(text: str) -> Iterator[TextRange]:
+def _find_named(text: str) -> Iterator[TextRange]:
     """Find the values of names and of flags that speak of a secret."""
     if ":" in text or "=" in text:
-        yield from _assigned(text)
+        yield from _find_assigned(text)
     if "--" in text:
         for match in _FLAG.finditer(text):
             if is_secret_name(match["name"]) and not only_describes(match["name"]):
                 yield match.span("secret")
 
 
-def _assigned(text: str) -> Iterator[TextRange]:
+def _find_assigned(text: str) -> Iterator[TextRange]:
     place = 0
     while match := _ASSIGNED.search(text, place):
         group = f"v{match.lastindex - 4}" if match.lastindex else "v6"

@@ -2,7 +2,7 @@
 
 from genesis.prefect_api.configured import (
     ConfiguredApi,
-    configured_api,
+    find_configured_api,
     fix_prefect_paths,
     keep_prefect_off_the_terminal,
     point_prefect_at,
@@ -31,9 +31,9 @@ __all__ = [
     "Starting",
     "begin_api",
     "begin_start",
-    "configured_api",
     "down",
     "ensure_api",
+    "find_configured_api",
     "fix_prefect_paths",
     "keep_prefect_off_the_terminal",
     "point_prefect_at",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from genesis.errors import ServiceError
-from genesis.prefect_api.configured import ConfiguredApi, configured_api
+from genesis.prefect_api.configured import ConfiguredApi, find_configured_api
 from genesis.server.lifecycle import begin_start, wait_ready
 from genesis.server.notes import space_note
 from genesis.settings import Settings
@@ -59,11 +59,11 @@ def begin_api(settings: Settings) -> PendingApi:
     A configured one that does not answer is waited for (`GENESIS_SERVER__WAIT_S`), which the log says again and again.
 
     Raises:
-        ResourceError, ServiceError, UsageError: As `begin_start` and `configured_api`.
+        ResourceError, ServiceError, UsageError: As `begin_start` and `find_configured_api`.
     """
-    configured = configured_api()
+    configured = find_configured_api()
     if configured is not None:
-        return PendingApi(lambda: _reached(configured, settings.server.wait_s))
+        return PendingApi(lambda: _wait_for_api(configured, settings.server.wait_s))
     starting = begin_start(settings)
 
     def wait() -> ApiEndpoint:
@@ -101,13 +101,13 @@ def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = _REAC
         return None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         unusable = isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
-        raise _unreachable(configured, error or type(error).__name__, may_come=not unusable) from error
+        raise _make_unreachable_error(configured, error or type(error).__name__, may_come=not unusable) from error
     if response.status_code in _STARTING:
-        raise _unreachable(configured, f"it answers {response.status_code}", may_come=True)
+        raise _make_unreachable_error(configured, f"it answers {response.status_code}", may_come=True)
     return answer
 
 
-def _unreachable(configured: ConfiguredApi, why: object, *, may_come: bool) -> ServiceError:
+def _make_unreachable_error(configured: ConfiguredApi, why: object, *, may_come: bool) -> ServiceError:
     return ServiceError(
         f"the Prefect API {configured.url} (from {configured.source}) cannot be reached: {why}",
         hint="start it, correct the address, or unset it to use the embedded server",
@@ -115,7 +115,7 @@ def _unreachable(configured: ConfiguredApi, why: object, *, may_come: bool) -> S
     )
 
 
-def _reached(configured: ConfiguredApi, wait_s: float) -> ApiEndpoint:
+def _wait_for_api(configured: ConfiguredApi, wait_s: float) -> ApiEndpoint:
     """Wait until a configured API answers: it may be starting, as after a power cut or beside this process.
 
     Raises:

@@ -205,7 +205,7 @@ class Backends:
             return "SQLite"
         return self.postgres.shown + (f" with {self.redis.shown}" if self.redis else "")
 
-    def hidden(self, text: str) -> str:
+    def hide_passwords(self, text: str) -> str:
         """Take the passwords out of a text."""
         for secret in self.secrets():
             text = text.replace(secret, _MASK)

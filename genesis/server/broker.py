@@ -66,7 +66,7 @@ def ask_redis(redis: Redis, timeout_s: float = _TIMEOUT_S, claim: str | None = N
         raise ServiceError(f"the Redis server {redis.shown} refuses the password: {error}", hint=_REDIS_HINT) from None
     except (library.RedisError, OSError, ValueError) as error:
         raise ServiceError(
-            f"the Redis server {redis.shown} cannot be used: {Backends(redis=redis).hidden(str(error))}",
+            f"the Redis server {redis.shown} cannot be used: {Backends(redis=redis).hide_passwords(str(error))}",
             hint=_REDIS_HINT,
         ) from None
     finally:

@@ -20,14 +20,14 @@ from genesis.llm import parse_model_name
 from genesis.model import Model
 from genesis.prefect_api.configured import no_home
 from genesis.prefect_api.environment import secret
-from genesis.resilience.breakers import reset_command, rules_of, shared_breakers, state_file, store_of
-from genesis.server import ServerInfo, configured_api, status
+from genesis.resilience.breakers import list_shared_breakers, reset_command, rules_of, state_file, store_of
+from genesis.server import ServerInfo, find_configured_api, status
 from genesis.server.api import server_answer
 from genesis.server.files import ServerFiles
 from genesis.server.health import server_version
 from genesis.server.prefect_files import shut_out_current_folder
 from genesis.server.reach import look
-from genesis.server.spawn import free_bytes, installed_prefect, listening_socket
+from genesis.server.spawn import free_bytes, get_prefect_version, listening_socket
 from genesis.settings import NO_HOME, Settings
 
 __all__ = ["REQUIREMENTS", "DoctorFinding", "diagnose"]
@@ -79,7 +79,7 @@ def _breakers(settings: Settings) -> Iterator[DoctorFinding]:
         return
     try:
         store = store_of(resilience, settings.home)
-        found = [] if store is None else shared_breakers(store, rules_of(resilience))
+        found = [] if store is None else list_shared_breakers(store, rules_of(resilience))
     except GenesisError as error:
         yield DoctorFinding(name="breakers", ok=False, detail=error.message, mend=error.hint)
         return
@@ -93,7 +93,7 @@ def _breakers(settings: Settings) -> Iterator[DoctorFinding]:
 
 def _versions() -> Iterator[DoctorFinding]:
     for name, wanted in REQUIREMENTS.items():
-        found = platform.python_version() if name == "python" else _installed(name)
+        found = platform.python_version() if name == "python" else _find_version(name)
         ok = found is not None and SpecifierSet(wanted).contains(found, prereleases=True)
         mend = "install Python 3.11, 3.12 or 3.13" if name == "python" else f"pip install '{name}{wanted}'"
         yield DoctorFinding(
@@ -112,7 +112,7 @@ def _settings_of_prefect() -> Iterator[DoctorFinding]:
         yield DoctorFinding(name="settings", ok=False, detail=error.message, mend=error.hint)
 
 
-def _installed(name: str) -> str | None:
+def _find_version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
@@ -148,7 +148,7 @@ def _existing(path: Path) -> Path:
 def _api(settings: Settings, server: ServerInfo) -> Iterator[DoctorFinding]:
     """Look at the configured API, or at the embedded server where there is none."""
     try:
-        configured = configured_api()
+        configured = find_configured_api()
     except GenesisError as error:
         yield DoctorFinding(name="api", ok=False, detail=error.message, mend=error.hint)
         return
@@ -246,7 +246,7 @@ def _sqlite(path: Path, server: ServerInfo) -> DoctorFinding:
 
 def _skew(serving: str | None, mend: str) -> DoctorFinding:
     """Compare the server's version with the client's: Prefect keeps them compatible within a minor version."""
-    installed = installed_prefect()
+    installed = get_prefect_version()
     if serving is None:
         return DoctorFinding(name="versions", ok=True, detail=f"client {installed}; the server does not tell its own")
     same = serving.split(".")[:2] == installed.split(".")[:2]

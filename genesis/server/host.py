@@ -67,7 +67,7 @@ def forgiving_app() -> Any:
     from prefect.server.api.server import create_app  # noqa: PLC0415
     from starlette.responses import JSONResponse  # noqa: PLC0415
 
-    async def unavailable(_request: object, error: Exception) -> JSONResponse:
+    async def answer_unavailable(_request: object, error: Exception) -> JSONResponse:
         sys.stderr.write(f"PostgreSQL or Redis does not answer: {type(error).__name__}: {error}\n")
         return JSONResponse({"exception_message": "Service Unavailable"}, status_code=503)
 
@@ -75,7 +75,7 @@ def forgiving_app() -> Any:
     one_writer_at_a_time()
     app: Any = create_app()  # Prefect hangs its API on it as `api_app`
     for kind in _losses():
-        app.api_app.add_exception_handler(kind, unavailable)
+        app.api_app.add_exception_handler(kind, answer_unavailable)
     return app
 
 

@@ -23,7 +23,7 @@ from genesis.server.health import active_flow_runs, has_database, is_healthy, ur
 from genesis.server.notes import backends_note, death_note, other_address, start_note, version_note
 from genesis.server.processes import end, is_running
 from genesis.server.reach import look, require
-from genesis.server.spawn import installed_prefect, spawn
+from genesis.server.spawn import get_prefect_version, spawn
 from genesis.settings import NO_HOME, Settings
 
 __all__ = ["ServerInfo", "Starting", "begin_start", "down", "revive", "server_process", "status", "up", "wait_ready"]
@@ -99,7 +99,7 @@ def begin_start(settings: Settings, backends: Backends | None = None) -> Startin
         raise no_home()
     files = ServerFiles(settings.home)
     found = _living(files)
-    if found is not None and found.prefect == installed_prefect():
+    if found is not None and found.prefect == get_prefect_version():
         _refuse_change(files, backends)
         return Starting(settings, found, other_address(found, settings))
     with files.locked(_LOCK_S):
@@ -108,7 +108,7 @@ def begin_start(settings: Settings, backends: Backends | None = None) -> Startin
         if found is not None and not _makes_way(files, found):
             _refuse_change(files, backends)
             return Starting(settings, found, version_note(found))
-        known = _remembered(files, backends)
+        known = _load_backends(files, backends)
         chosen = backends if backends is not None else known
         notes = [backends_note(files, before, known, backends), *require(chosen, files.application)]
         wanted = settings.server.port
@@ -141,12 +141,12 @@ def wait_ready(starting: Starting) -> ServerInfo:
             return _info(files, record, "running", starting.note)
         if not _runs(record):
             if starting.spawned:
-                raise _failed(starting)
+                raise _fail_start(starting)
             starting = begin_start(starting.settings)  # the one that was found was just ending
         elif time.monotonic() >= until:
             raise ServiceError(
                 f"the Prefect server (process {record.pid}, port {record.port}) does not answer after {timeout_s:g} s"
-                f"{_said(files)}",
+                f"{_format_log_tail(files)}",
                 hint="run: genesis server down, then try again; GENESIS_SERVER__START_TIMEOUT_S gives it more time",
             )
         time.sleep(_POLL_S)
@@ -197,7 +197,7 @@ def status(settings: Settings, *, ask: bool = True) -> ServerInfo:
     files = ServerFiles(settings.home)
     if settings.home == NO_HOME:
         return _info(files, None, "stopped", str(no_home()))
-    info = _looked_at(files, settings)
+    info = _inspect_server(files, settings)
     try:
         found = look(files.backends(), files.application) if ask else ()
     except ServiceError as error:
@@ -216,7 +216,7 @@ def server_process(settings: Settings) -> int | None:
     return record.pid if record is not None else None
 
 
-def _looked_at(files: ServerFiles, settings: Settings) -> ServerInfo:
+def _inspect_server(files: ServerFiles, settings: Settings) -> ServerInfo:
     record = _living(files)
     if record is None:
         written = files.read()
@@ -246,7 +246,7 @@ def down(settings: Settings) -> ServerInfo:
         if record is None:
             written = files.read()
             if written is not None:
-                files.write(_stopped(written))
+                files.write(_mark_stopped(written))
             return _info(files, written, "stopped", "it was not running")
         _end(files, record)
         return _info(files, record, "stopped", f"process {record.pid} was stopped")
@@ -263,7 +263,7 @@ def _runs(record: ServerRecord) -> bool:
 
 def _makes_way(files: ServerFiles, found: ServerRecord) -> bool:
     """End a server of another version than the installed one, unless flow runs are active on it; whether it ended."""
-    if found.prefect == installed_prefect() or active_flow_runs(found.host, found.port) != 0:
+    if found.prefect == get_prefect_version() or active_flow_runs(found.host, found.port) != 0:
         return False
     _end(files, found)
     return True
@@ -278,10 +278,10 @@ def _end(files: ServerFiles, record: ServerRecord) -> None:
         ) from error
     if _runs(record):
         raise ServiceError(f"the Prefect server (process {record.pid}) cannot be stopped", hint="restart the machine")
-    files.write(_stopped(record))
+    files.write(_mark_stopped(record))
 
 
-def _stopped(record: ServerRecord) -> ServerRecord:
+def _mark_stopped(record: ServerRecord) -> ServerRecord:
     return record.model_copy(update={"pid": None, "identity": ""})
 
 
@@ -301,7 +301,7 @@ def _refuse_change(files: ServerFiles, backends: Backends | None) -> None:
     )
 
 
-def _remembered(files: ServerFiles, backends: Backends | None) -> Backends:
+def _load_backends(files: ServerFiles, backends: Backends | None) -> Backends:
     """Return what the server stood on; what is lost does not matter where it is said anew."""
     try:
         return files.backends()
@@ -325,14 +325,14 @@ def _wait_for_database(files: ServerFiles, record: ServerRecord) -> None:
         time.sleep(10 * _POLL_S)
 
 
-def _failed(starting: Starting) -> ServiceError:
+def _fail_start(starting: Starting) -> ServiceError:
     """Forget what was to be remembered, and say why the server ended."""
     files = starting.files
-    error = _ended(files)
+    error = _make_ended_error(files)
     if starting.before is not None:
         with files.locked(_LOCK_S):
             files.remember(starting.before)
-            files.write(_stopped(starting.record).model_copy(update=_addresses(starting.before)))
+            files.write(_mark_stopped(starting.record).model_copy(update=_addresses(starting.before)))
     return error
 
 
@@ -344,15 +344,15 @@ def _addresses(backends: Backends) -> dict[str, str]:
     }
 
 
-def _ended(files: ServerFiles) -> ServiceError:
+def _make_ended_error(files: ServerFiles) -> ServiceError:
     return ServiceError(
-        f"the Prefect server ended while it was starting{_said(files)}",
+        f"the Prefect server ended while it was starting{_format_log_tail(files)}",
         hint=f"run: genesis doctor; the whole log is {files.log}",
     )
 
 
-def _said(files: ServerFiles) -> str:
-    lines = files.backends().hidden(files.last_lines())
+def _format_log_tail(files: ServerFiles) -> str:
+    lines = files.backends().hide_passwords(files.last_lines())
     return f"; its log ends with:\n{lines}" if lines else "; its log is empty"
 
 

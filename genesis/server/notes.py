@@ -8,7 +8,7 @@ from pathlib import Path
 from genesis.server.backends import Backends
 from genesis.server.files import ServerFiles, ServerRecord
 from genesis.server.processes import identity
-from genesis.server.spawn import free_bytes, installed_prefect
+from genesis.server.spawn import free_bytes, get_prefect_version
 from genesis.settings import Settings
 
 __all__ = ["backends_note", "death_note", "other_address", "space_note", "start_note", "version_note"]
@@ -50,7 +50,7 @@ def space_note(home: Path, free: Callable[[Path], int] = free_bytes) -> str:
 
 def version_note(record: ServerRecord) -> str:
     """Say that a living server of another version is kept, and why."""
-    installed = installed_prefect()
+    installed = get_prefect_version()
     if record.prefect == installed:
         return ""
     return (

@@ -220,7 +220,7 @@ def _refusal(postgres: Postgres, error: Exception, timeout_s: float) -> ServiceE
     import asyncpg  # noqa: PLC0415
 
     where = postgres.shown
-    said = Backends(postgres=postgres).hidden(str(error)).strip() or type(error).__name__
+    said = Backends(postgres=postgres).hide_passwords(str(error)).strip() or type(error).__name__
     if isinstance(error, asyncpg.InvalidPasswordError):
         return ServiceError(f"the database {where} refuses the password: {said}", hint=_PASSWORD_HINT)
     if isinstance(error, asyncpg.InvalidCatalogNameError):

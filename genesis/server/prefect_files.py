@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from genesis.errors import UsageError
-from genesis.security.redact import redact, redacted
+from genesis.security.redact import redact, redact_values
 from genesis.server import fix_prefect_paths
 
 __all__ = ["shut_out_current_folder"]
@@ -56,7 +56,7 @@ def _trust_no_file_of_the_folder() -> None:
     listed = method.__func__
 
     @wraps(listed)
-    def trusted(cls: type[PrefectBaseSettings], *arguments: Any, **named: Any) -> tuple[Any, ...]:
+    def list_trusted_sources(cls: type[PrefectBaseSettings], *arguments: Any, **named: Any) -> tuple[Any, ...]:
         sources: tuple[Any, ...] = listed(cls, *arguments, **named)
         for source in sources:
             if isinstance(source, TomlConfigSettingsSourceBase):
@@ -65,7 +65,7 @@ def _trust_no_file_of_the_folder() -> None:
                 source.env_vars = {}
         return sources
 
-    PrefectBaseSettings.settings_customise_sources = classmethod(trusted)  # type: ignore[method-assign, assignment]
+    PrefectBaseSettings.settings_customise_sources = classmethod(list_trusted_sources)  # type: ignore[method-assign, assignment]
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def _refused_settings_named() -> Iterator[None]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
-        given = redacted({name: first["input"]})[name]
+        given = redact_values({name: first["input"]})[name]
         problem = f"{name!r} of {error.title}: {first['msg']} (given: {given!r})"
         raise _refusal(problem) from error
     except (OSError, ValueError, SettingsError) as error:

@@ -16,13 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from genesis.errors import ResourceError, ServiceError, UsageError
-from genesis.prefect_api.configured import inherited_environment
+from genesis.prefect_api.configured import get_server_environment
 from genesis.server.backends import Backends
 from genesis.server.files import ServerFiles, ServerRecord, mending, take_lock
 from genesis.server.health import url_host
 from genesis.server.processes import identity
 
-__all__ = ["free_bytes", "installed_prefect", "listening_socket", "spawn"]
+__all__ = ["free_bytes", "get_prefect_version", "listening_socket", "spawn"]
 
 _HOST = Path(__file__).with_name("host.py")
 _BACKLOG = 2_048
@@ -40,7 +40,7 @@ _REDIS = {
 }
 
 
-def installed_prefect() -> str:
+def get_prefect_version() -> str:
     """Return the version of Prefect that is installed here, without importing it."""
     return version("prefect")
 
@@ -121,7 +121,7 @@ def spawn(
                 identity=identity(pid) or "",
                 host=host,
                 port=actual,
-                prefect=installed_prefect(),
+                prefect=get_prefect_version(),
                 python=sys.executable,
                 started_at=datetime.now(UTC),
                 database=backends.postgres.shown if backends.postgres else "",
@@ -200,7 +200,7 @@ def _rotate(log: Path) -> None:
 def _environment(files: ServerFiles, host: str, port: int, backends: Backends = _SQLITE) -> dict[str, str]:
     """Return the server's variables: nothing of the person's Prefect settings, and its own addresses."""
     base = f"http://{url_host(host)}:{port}"
-    made = inherited_environment() | {
+    made = get_server_environment() | {
         "PREFECT_HOME": str(files.folder),
         "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),

@@ -1,21 +1,27 @@
 """The structure of a plan: outline, order, data flow, references; shared by planning, validation and compile."""
 
 from genesis.structure.dataflow import DataFlow, Missing, dataflow
-from genesis.structure.edges import shown_edges
-from genesis.structure.estimates import expected_seconds, expected_tokens, expected_usd, known_seconds, known_usd
+from genesis.structure.edges import list_edges
+from genesis.structure.estimates import (
+    estimate_seconds,
+    estimate_tokens,
+    estimate_usd,
+    get_known_seconds,
+    get_known_usd,
+)
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
 from genesis.structure.problems import PARTS, Problem, Shape, StructurePart
 from genesis.structure.references import (
     WHOLE_RESULT,
     as_text,
-    copied,
+    copy_json,
     fill,
     fillable,
     is_name,
     references,
-    renamed,
-    replaced,
+    rename_references,
+    replace_references,
     split,
     splits,
     tokens,
@@ -34,22 +40,22 @@ __all__ = [
     "StructurePart",
     "Unresolved",
     "as_text",
-    "copied",
+    "copy_json",
     "dataflow",
-    "expected_seconds",
-    "expected_tokens",
-    "expected_usd",
+    "estimate_seconds",
+    "estimate_tokens",
+    "estimate_usd",
     "fill",
     "fillable",
+    "get_known_seconds",
+    "get_known_usd",
     "is_name",
     "junctions",
-    "known_seconds",
-    "known_usd",
+    "list_edges",
     "outline",
     "references",
-    "renamed",
-    "replaced",
-    "shown_edges",
+    "rename_references",
+    "replace_references",
     "split",
     "splits",
     "tokens",

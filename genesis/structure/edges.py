@@ -7,10 +7,10 @@ from genesis.structure.dataflow import dataflow
 from genesis.structure.outline import Node, Outline, outline
 from genesis.structure.references import WHOLE_RESULT, split
 
-__all__ = ["shown_edges"]
+__all__ = ["list_edges"]
 
 
-def shown_edges(plan: Plan) -> dict[str, tuple[str, ...]]:
+def list_edges(plan: Plan) -> dict[str, tuple[str, ...]]:
     """Name for each task, by its path, the tasks that it comes after, as the plan writes them.
 
     An entry of `depends_on` stands as it is. A task that only a reference in the inputs names follows with the keys
@@ -20,14 +20,14 @@ def shown_edges(plan: Plan) -> dict[str, tuple[str, ...]]:
     sources = dataflow(plan, tree).sources
     found: dict[str, tuple[str, ...]] = {}
     for node in tree.nodes:
-        used = _used(tree, node, sources.get(node.index, {}))
+        used = _find_used_keys(tree, node, sources.get(node.index, {}))
         referred = [f"{name} ({', '.join(keys)})" if keys else name for name, keys in used.items()]
         if names := [*node.task.depends_on, *referred]:
             found.setdefault(node.path, tuple(dict.fromkeys(names)))
     return found
 
 
-def _used(tree: Outline, node: Node, sources: dict[str, int]) -> dict[str, list[str]]:
+def _find_used_keys(tree: Outline, node: Node, sources: dict[str, int]) -> dict[str, list[str]]:
     """Return the tasks that only references name, with the keys that are used of each."""
     before = set(tree.before[node.index])
     used: dict[str, list[str]] = {}

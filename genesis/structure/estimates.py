@@ -6,26 +6,26 @@ from decimal import Decimal
 
 from genesis.model import AgentProfile, Task
 
-__all__ = ["expected_seconds", "expected_tokens", "expected_usd", "known_seconds", "known_usd"]
+__all__ = ["estimate_seconds", "estimate_tokens", "estimate_usd", "get_known_seconds", "get_known_usd"]
 
 
-def known_seconds(task: Task) -> float | None:
+def get_known_seconds(task: Task) -> float | None:
     """Return the estimated duration of a leaf in seconds; None where nothing is known."""
     return task.estimate.seconds if task.estimate else None
 
 
-def expected_seconds(task: Task, default: float) -> float:
+def estimate_seconds(task: Task, default: float) -> float:
     """Return the estimated duration of a leaf in seconds, and the default where nothing is known."""
-    seconds = known_seconds(task)
+    seconds = get_known_seconds(task)
     return default if seconds is None else seconds
 
 
-def expected_tokens(task: Task) -> int:
+def estimate_tokens(task: Task) -> int:
     """Return the estimated tokens of a leaf; 0 where nothing is known."""
     return (task.estimate.tokens or 0) if task.estimate else 0
 
 
-def known_usd(task: Task, agent: AgentProfile | None) -> Decimal | None:
+def get_known_usd(task: Task, agent: AgentProfile | None) -> Decimal | None:
     """Return the estimated cost of a leaf in US dollars: its own estimate, else the agent's price; None for neither."""
     if task.estimate is not None and task.estimate.usd is not None:
         return task.estimate.usd
@@ -34,11 +34,11 @@ def known_usd(task: Task, agent: AgentProfile | None) -> Decimal | None:
     cost = agent.cost_for(task.type)
     if cost.usd_per_task is not None:
         return cost.usd_per_task
-    if cost.usd_per_1k_tokens is None or (tokens := expected_tokens(task)) == 0:
+    if cost.usd_per_1k_tokens is None or (tokens := estimate_tokens(task)) == 0:
         return None
     return cost.usd_per_1k_tokens * tokens / 1000
 
 
-def expected_usd(task: Task, agent: AgentProfile | None) -> Decimal:
+def estimate_usd(task: Task, agent: AgentProfile | None) -> Decimal:
     """Return the estimated cost of a leaf in US dollars; 0 where nothing is known."""
-    return known_usd(task, agent) or Decimal(0)
+    return get_known_usd(task, agent) or Decimal(0)

@@ -46,12 +46,12 @@ def feedback_edges(size: int, fixed: Sequence[Edge], loose: Sequence[Edge], rank
 def _cut_part(fixed: list[Edge], loose: list[Edge], rank: Sequence[int]) -> set[Edge]:
     """Choose the edges to cut in one strongly connected part."""
     unique = list(dict.fromkeys(loose))
-    natural = _needed(fixed, unique, _backward(unique, rank), rank)
+    natural = _find_needed_edges(fixed, unique, _backward(unique, rank), rank)
     if len(natural) == 1:
         return natural
     order = _greedy_order(fixed, unique, rank)
     place = {vertex: number for number, vertex in enumerate(order)}
-    greedy = _needed(fixed, unique, _backward(unique, place), rank)
+    greedy = _find_needed_edges(fixed, unique, _backward(unique, place), rank)
     return greedy if len(greedy) < len(natural) else natural
 
 
@@ -59,7 +59,7 @@ def _backward(edges: Iterable[Edge], rank: Sequence[int] | dict[int, int]) -> se
     return {(source, target) for source, target in edges if rank[source] >= rank[target]}
 
 
-def _needed(fixed: list[Edge], loose: list[Edge], cut: set[Edge], rank: Sequence[int]) -> set[Edge]:
+def _find_needed_edges(fixed: list[Edge], loose: list[Edge], cut: set[Edge], rank: Sequence[int]) -> set[Edge]:
     """Put back each cut edge that closes no cycle; those that agree with the natural order come first."""
     after: dict[int, list[int]] = {}
     for source, target in fixed:

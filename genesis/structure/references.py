@@ -21,13 +21,13 @@ from genesis.model.scalars import canonical
 __all__ = [
     "WHOLE_RESULT",
     "as_text",
-    "copied",
+    "copy_json",
     "fill",
     "fillable",
     "is_name",
     "references",
-    "renamed",
-    "replaced",
+    "rename_references",
+    "replace_references",
     "split",
     "splits",
     "tokens",
@@ -122,7 +122,7 @@ def fill(value: JsonValue, known: Callable[[str], bool], lookup: Callable[[str],
 def _fill_text(text: str, known: Callable[[str], bool], lookup: Callable[[str], JsonValue]) -> JsonValue:
     whole = _TOKEN.fullmatch(text)
     if whole and len(whole[1]) == len(whole[3]) == 1 and known(canonical(whole[2])):
-        return copied(lookup(canonical(whole[2])))
+        return copy_json(lookup(canonical(whole[2])))
 
     def one(match: re.Match[str]) -> str:
         name = canonical(match[2])
@@ -139,16 +139,16 @@ def _as_text(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def copied(value: JsonValue) -> JsonValue:
+def copy_json(value: JsonValue) -> JsonValue:
     """Copy a JSON value, so that whoever gets it may change it."""
     if isinstance(value, list):
-        return [copied(item) for item in value]
+        return [copy_json(item) for item in value]
     if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
+        return {key: copy_json(item) for key, item in value.items()}
     return value
 
 
-def renamed(task: Task, rename: Rename, *, moved: bool = False) -> dict[str, JsonValue]:
+def rename_references(task: Task, rename: Rename, *, moved: bool = False) -> dict[str, JsonValue]:
     """Change references in the inputs of a task.
 
     Args:
@@ -166,7 +166,7 @@ def renamed(task: Task, rename: Rename, *, moved: bool = False) -> dict[str, Jso
         braces = 2 * pairs + 1 if is_reference else pairs
         return _around(match, f"{'{' * braces}{better if is_reference else match[2]}{'}' * braces}")
 
-    return _changed(task, one)
+    return _change_references(task, one)
 
 
 def as_text(task: Task, names: Callable[[str], bool]) -> dict[str, JsonValue]:
@@ -178,10 +178,10 @@ def as_text(task: Task, names: Callable[[str], bool]) -> dict[str, JsonValue]:
             return match[0]
         return _around(match, f"{'{' * 2 * braces}{match[2]}{'}' * 2 * braces}")
 
-    return _changed(task, one)
+    return _change_references(task, one)
 
 
-def replaced(text: str, lookup: Rename) -> str:
+def replace_references(text: str, lookup: Rename) -> str:
     """Put values in place of the references that the lookup knows; everything else stays as it is written."""
 
     def one(match: re.Match[str]) -> str:
@@ -192,7 +192,7 @@ def replaced(text: str, lookup: Rename) -> str:
     return _TOKEN.sub(one, text) if "{" in text else text
 
 
-def _changed(task: Task, change: Callable[[re.Match[str]], str]) -> dict[str, JsonValue]:
+def _change_references(task: Task, change: Callable[[re.Match[str]], str]) -> dict[str, JsonValue]:
     def walk(value: JsonValue) -> JsonValue:
         if isinstance(value, str):
             return _TOKEN.sub(change, value)

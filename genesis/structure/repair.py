@@ -18,7 +18,7 @@ from genesis.structure.changes import Changes, Repair
 from genesis.structure.dataflow import Missing, dataflow
 from genesis.structure.feedback import Edge, feedback_edges
 from genesis.structure.outline import Node, Outline, outline
-from genesis.structure.references import WHOLE_RESULT, as_text, renamed
+from genesis.structure.references import WHOLE_RESULT, as_text, rename_references
 from genesis.structure.trim import within_limits
 
 __all__ = ["Repair", "Repaired", "repair", "slug", "unique_slugs"]
@@ -224,7 +224,7 @@ def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
         task = view.nodes[index].task
         texts = {name for name, better in names.items() if better is None}
         plain = task.model_copy(update={"inputs": as_text(task, texts.__contains__)})
-        changes.set(index, inputs=renamed(plain, names.get))
+        changes.set(index, inputs=rename_references(plain, names.get))
     return changes.apply(plan, view)
 
 

@@ -22,7 +22,7 @@ from genesis.testing.clock import FakeClock
 from genesis.testing.effort import calls_made_by
 from genesis.testing.llm_server import FakeLlmServer
 from genesis.testing.planner import ScriptedPlanner
-from genesis.testing.plans import a_plan, a_program, a_task, an_agent, routed_to
+from genesis.testing.plans import a_plan, a_program, a_task, an_agent, route_to
 
 __all__ = [
     "ChaosCalendar",
@@ -49,5 +49,5 @@ __all__ = [
     "calls_made_by",
     "invariants",
     "misbehaving",
-    "routed_to",
+    "route_to",
 ]

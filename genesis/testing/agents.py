@@ -53,9 +53,9 @@ class ScriptedAgent:
             raise
         finally:
             self._running -= 1
-        return self._played(work)
+        return self._play(work)
 
-    def _played(self, work: Work) -> Result:
+    def _play(self, work: Work) -> Result:
         steps = self._script.get(work.path)
         if not steps:
             return Result(value={name: name for name in work.outputs})

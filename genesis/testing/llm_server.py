@@ -27,17 +27,17 @@ __all__ = [
     "FakeLlmServer",
     "ServerStep",
     "answers",
-    "cut_short",
+    "cut_off",
     "cycle",
     "echo",
+    "find_unused_base_url",
+    "hang_up",
     "html",
-    "hung_up",
     "says",
     "slow",
     "status",
     "thousand_tasks",
-    "truncated",
-    "unused_base_url",
+    "truncate",
 ]
 
 
@@ -81,19 +81,19 @@ def html() -> ServerStep:
     return ServerStep(raw="<!DOCTYPE html><html><body>Welcome</body></html>", content_type="text/html")
 
 
-def hung_up() -> ServerStep:
+def hang_up() -> ServerStep:
     """The connection is closed without an answer."""
     return ServerStep(hangs_up=True)
 
 
-def truncated() -> ServerStep:
+def truncate() -> ServerStep:
     """The object breaks off in the middle, though the model says that it is done."""
     return ServerStep('{"tasks": [{"id": "first", "description": "Do the fi')
 
 
-def cut_short() -> ServerStep:
+def cut_off() -> ServerStep:
     """The answer is cut at its length limit."""
-    return replace(truncated(), finish="length")
+    return replace(truncate(), finish="length")
 
 
 def status(code: int, message: str = "scripted failure", *, retry_after_s: float | None = None) -> ServerStep:
@@ -121,7 +121,7 @@ def cycle(size: int = 3) -> ServerStep:
     return answers({"tasks": tasks})
 
 
-def unused_base_url() -> str:
+def find_unused_base_url() -> str:
     """Return an address on loopback where nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

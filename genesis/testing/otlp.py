@@ -99,7 +99,7 @@ class TraceReceiver:
 
     def _take(self, request: Any) -> None:
         found = [
-            _received(span, _plain(group.resource.attributes))
+            _parse_span(span, _plain(group.resource.attributes))
             for group in request.resource_spans
             for scope in group.scope_spans
             for span in scope.spans
@@ -159,7 +159,7 @@ class TraceReceiver:
         return lambda: server.stop(None).wait()
 
 
-def _received(span: Any, resource: dict[str, Any]) -> ReceivedSpan:
+def _parse_span(span: Any, resource: dict[str, Any]) -> ReceivedSpan:
     return ReceivedSpan(
         name=span.name,
         trace_id=span.trace_id.hex(),

@@ -8,7 +8,7 @@ from genesis.compile import compile_program
 from genesis.model import AgentProfile, Plan, Program, Registry, Route, RoutedPlan, Task
 from genesis.structure import outline
 
-__all__ = ["a_plan", "a_program", "a_task", "an_agent", "routed_to"]
+__all__ = ["a_plan", "a_program", "a_task", "an_agent", "route_to"]
 
 
 def a_task(name: str, *subtasks: Task, after: tuple[str, ...] = (), **more: Any) -> Task:
@@ -27,7 +27,7 @@ def an_agent(name: str = "worker", **more: Any) -> AgentProfile:
     return AgentProfile.model_validate({"name": name, **more})
 
 
-def routed_to(plan: Plan, *agents: AgentProfile) -> tuple[RoutedPlan, Registry]:
+def route_to(plan: Plan, *agents: AgentProfile) -> tuple[RoutedPlan, Registry]:
     """Route each leaf to the agent that it pins, else to the first agent."""
     agents = agents or (an_agent(),)
     routes = {
@@ -39,4 +39,4 @@ def routed_to(plan: Plan, *agents: AgentProfile) -> tuple[RoutedPlan, Registry]:
 
 def a_program(*tasks: Task, agents: tuple[AgentProfile, ...] = (), **more: Any) -> Program:
     """Make a program of these tasks; `more` are further keys of the plan document."""
-    return compile_program(*routed_to(a_plan(*tasks, **more), *agents))
+    return compile_program(*route_to(a_plan(*tasks, **more), *agents))

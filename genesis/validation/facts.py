@@ -16,15 +16,15 @@ from genesis.structure import (
     Node,
     Outline,
     dataflow,
-    expected_seconds,
-    expected_usd,
+    estimate_seconds,
+    estimate_usd,
     junctions,
     outline,
 )
 from genesis.validation.delivery import Delivery, deliveries
 from genesis.validation.phases import Phases
 from genesis.validation.probe import Probe
-from genesis.validation.reach import ordered_pairs
+from genesis.validation.reach import filter_ordered_pairs
 from genesis.validation.request import RequestClause, clauses
 from genesis.validation.words import WordAnalyzer
 
@@ -112,10 +112,10 @@ class PlanFacts:
                 found[key] = (node, agent, agent.executor_for(node.task.type, model=self.model))
         return found
 
-    def stated_pairs(self, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
+    def find_stated_pairs(self, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
         """Return the pairs of vertices that `depends_on` alone puts in this order; the plan has no cycle."""
         before = junctions(self.outline).before
-        return ordered_pairs(before, any_order(before) or [], pairs)
+        return filter_ordered_pairs(before, any_order(before) or [], pairs)
 
     @cached_property
     def before(self) -> tuple[tuple[int, ...], ...]:
@@ -157,14 +157,14 @@ class PlanFacts:
         """The earliest times by the plan's own estimates alone: what is not estimated takes no time."""
         if self.order is None:
             return None
-        seconds = [expected_seconds(node.task, 0.0) if not node.children else 0.0 for node in self.outline.nodes]
+        seconds = [estimate_seconds(node.task, 0.0) if not node.children else 0.0 for node in self.outline.nodes]
         return self._schedule(self.order, seconds)
 
     @cached_property
     def seconds(self) -> list[float]:
         """Expected duration of each node; 0 for a composite."""
         default = self.default_seconds
-        return [0.0 if node.children else expected_seconds(node.task, default) for node in self.outline.nodes]
+        return [0.0 if node.children else estimate_seconds(node.task, default) for node in self.outline.nodes]
 
     @cached_property
     def widths(self) -> dict[str, tuple[int, int]]:
@@ -188,7 +188,7 @@ class PlanFacts:
     @cached_property
     def usd(self) -> dict[int, Decimal]:
         """Expected cost of each leaf."""
-        return {leaf.index: expected_usd(leaf.task, self.agent_of[leaf.index]) for leaf in self.leaves}
+        return {leaf.index: estimate_usd(leaf.task, self.agent_of[leaf.index]) for leaf in self.leaves}
 
     @cached_property
     def vocabulary(self) -> WordAnalyzer:
@@ -222,7 +222,7 @@ class PlanFacts:
 
     def ordered(self, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
         """Return the pairs of vertices whose first must come before the second; none when there is a cycle."""
-        return set() if self.order is None else ordered_pairs(self.before, self.order, pairs)
+        return set() if self.order is None else filter_ordered_pairs(self.before, self.order, pairs)
 
     def path(self, node: int) -> str:
         """Return the path of a node."""

@@ -11,7 +11,7 @@ import re
 from enum import IntEnum
 
 from genesis.model import Task
-from genesis.validation.words import WordAnalyzer, listed
+from genesis.validation.words import WordAnalyzer, split_words
 
 __all__ = ["Phase", "Phases"]
 
@@ -25,11 +25,13 @@ class Phase(IntEnum):
     DEPLOY = 8
 
 
-_DEPLOY_TYPES = listed("deploy deployment release rollout")
-_BUILD_TYPES = listed("implement implementation code coding build develop development frontend backend ui feature")
-_TEST_TYPES = listed("test tests testing test_run qa quality_assurance")
-_DESIGN_TYPES = listed("design requirements requirement architecture system_design technical_spec specification spec")
-_OPEN_TYPES = listed("generic task step devops infrastructure api database ops operations validation")
+_DEPLOY_TYPES = split_words("deploy deployment release rollout")
+_BUILD_TYPES = split_words("implement implementation code coding build develop development frontend backend ui feature")
+_TEST_TYPES = split_words("test tests testing test_run qa quality_assurance")
+_DESIGN_TYPES = split_words(
+    "design requirements requirement architecture system_design technical_spec specification spec"
+)
+_OPEN_TYPES = split_words("generic task step devops infrastructure api database ops operations validation")
 _TYPES = _DEPLOY_TYPES | _BUILD_TYPES | _TEST_TYPES | _DESIGN_TYPES | _OPEN_TYPES
 
 _PREPARE = """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["ancestor_bits", "ordered_pairs"]
+__all__ = ["ancestor_bits", "filter_ordered_pairs"]
 
 _BATCH = 2048
 
@@ -41,7 +41,7 @@ def ancestor_bits(
         yield own, strict
 
 
-def ordered_pairs(
+def filter_ordered_pairs(
     before: Sequence[Sequence[int]], order: Sequence[int], pairs: Sequence[tuple[int, int]]
 ) -> set[tuple[int, int]]:
     """Return those pairs `(first, second)` in which the first vertex must come before the second."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from genesis.model import Plan, Task
 from genesis.structure import Outline
-from genesis.validation.words import WordAnalyzer, listed
+from genesis.validation.words import WordAnalyzer, split_words
 
 __all__ = ["RequestClause", "clauses"]
 
@@ -33,11 +33,11 @@ _REASON = re.compile(
     r"\b(?:so that|because|in order to|so (?:we|i|it|they|you) can|since|which|who|that (?:is|are))\b", re.IGNORECASE
 )
 _PARAMETER = re.compile(r"[\d/\\@_.:#~]")
-_LEAD = listed("""
+_LEAD = split_words("""
     please can could would will you we i want need to like kindly help me us let lets must should shall first second
     third firstly secondly next then finally lastly also and just now it have get make sure that once done a so
 """)
-_ASIDE = listed("""
+_ASIDE = split_words("""
     with as while if when for from to at by until their its his her being having using choosing where whose i we it he
     she they possibly after before once
 """)
@@ -108,18 +108,18 @@ def clauses(
         words: The content words of each task's description.
         vocabulary: What made these words.
     """
-    asked = _asked(plan.request[:_LONGEST], vocabulary)
+    asked = _find_asked_clauses(plan.request[:_LONGEST], vocabulary)
     wanted = {word for _, found in asked for word in found}
     if not wanted:
         return []
-    spoken = _spoken_of(plan, outline, words, wanted, vocabulary)
+    spoken = _find_plan_words(plan, outline, words, wanted, vocabulary)
     return [
         RequestClause(text, found, _SHARE * sum(word in spoken for word in found) >= len(found))
         for text, found in asked
     ]
 
 
-def _asked(request: str, vocabulary: WordAnalyzer) -> list[tuple[str, tuple[str, ...]]]:
+def _find_asked_clauses(request: str, vocabulary: WordAnalyzer) -> list[tuple[str, tuple[str, ...]]]:
     """Find the clauses that ask for work, with their content words; one without any is left out."""
     ignored = vocabulary.stems(_PLAIN) | vocabulary.stems(_QUALITY) | {"A"}
     work = vocabulary.stems(_WORK)
@@ -131,7 +131,7 @@ def _asked(request: str, vocabulary: WordAnalyzer) -> list[tuple[str, tuple[str,
             acts = _starts_with(clause, work, vocabulary)
             words = _content(clause, ignored, vocabulary)
             if words and (acts or (asked and _is_item(clause, words))):
-                found.append((" ".join(clause.split()), vocabulary.folded(words)))
+                found.append((" ".join(clause.split()), vocabulary.fold_words(words)))
             asked = asked or acts
             if detail:
                 break
@@ -163,17 +163,17 @@ def _content(clause: str, ignored: frozenset[str], vocabulary: WordAnalyzer) -> 
     )
 
 
-def _spoken_of(
+def _find_plan_words(
     plan: Plan, outline: Outline, words: Iterable[tuple[str, ...]], wanted: set[str], vocabulary: WordAnalyzer
 ) -> set[str]:
     """Return the words that the plan uses, folded: those of descriptions, and all others if one is still missing."""
     spoken: set[str] = set().union(*words)
-    folded = spoken.union(vocabulary.folded(tuple(spoken)))
+    folded = spoken.union(vocabulary.fold_words(tuple(spoken)))
     if wanted <= folded:
         return folded
     for text in (*plan.vars.values(), *(_rest(node.task) for node in outline.nodes)):
         spoken.update(vocabulary.content(text))
-    return spoken.union(vocabulary.folded(tuple(spoken)))
+    return spoken.union(vocabulary.fold_words(tuple(spoken)))
 
 
 def _rest(task: Task) -> str:

@@ -43,16 +43,16 @@ def score(facts: PlanFacts, found: Counter[Severity]) -> tuple[float, ScoreParts
         found: How many findings of each severity there are.
     """
     parts = ScoreParts(
-        success=_rounded(_success(facts)),
-        quality=_rounded(_quality(facts, found)),
-        cost=_rounded(_cost(facts)),
-        time=_rounded(_time(facts)),
+        success=_round_score(_success(facts)),
+        quality=_round_score(_quality(facts, found)),
+        cost=_round_score(_cost(facts)),
+        time=_round_score(_time(facts)),
     )
     total = sum(weight * getattr(parts, name) for name, weight in _WEIGHTS.items())
-    return _rounded(total), parts
+    return _round_score(total), parts
 
 
-def _rounded(value: float) -> float:
+def _round_score(value: float) -> float:
     return round(min(1.0, max(0.0, value)), _DIGITS)
 
 

@@ -55,9 +55,9 @@ class StructureChecker:
 
     def report(self, error: Exception) -> Report:
         """Return the report of a plan whose checks cannot be made at all."""
-        why = _told(error)
+        why = _describe_error(error)
         message = f"only the plan's structure was checked: what the checks need could not be worked out ({why})"
-        found = [*self._established(None), _diagnostic(CHECK_FAILED, message, check="all", raised=why)]
+        found = [*self._find_problems(None), _diagnostic(CHECK_FAILED, message, check="all", raised=why)]
         _step("all checks", "structural checks", error)
         ok = not any(diagnostic.severity == "error" for diagnostic in found)
         return Report(ok=ok, score=0.0, parts=NO_SCORE, diagnostics=tuple(found))
@@ -69,21 +69,21 @@ class StructureChecker:
         for check, error in failed:
             structural = any(check.code in part.codes for part in (*PARTS, _ROUTES))
             codes |= {check.code} if structural else set()
-            why = _told(error)
+            why = _describe_error(error)
             instead = "what it is for was looked for in a plainer way" if structural else "it was left out"
             message = f"the check {check.code} ({check.finds}) failed by itself ({why}); {instead}"
             found.append(_diagnostic(CHECK_FAILED, message, check=check.code, raised=why))
             _step("all checks", "structural checks" if structural else "fewer checks", error)
-        return [*self._established(codes), *found] if codes else found
+        return [*self._find_problems(codes), *found] if codes else found
 
-    def unscored(self, error: Exception) -> Diagnostic:
+    def report_unscored(self, error: Exception) -> Diagnostic:
         """Say that a plan could not be scored."""
-        why = _told(error)
+        why = _describe_error(error)
         _step("score", "no score", error)
         message = f"the plan could not be scored, which says nothing about its quality ({why})"
         return _diagnostic(CHECK_FAILED, message, check="score", raised=why)
 
-    def _established(self, codes: set[str] | None) -> list[Diagnostic]:
+    def _find_problems(self, codes: set[str] | None) -> list[Diagnostic]:
         """Return the problems of these codes, and those parts that cannot be looked at; without codes all of them."""
         shape = Shape(self.routed.plan, self.limits, self.planned)
         problems: list[Problem] = []
@@ -94,10 +94,10 @@ class StructureChecker:
             try:
                 problems += self._routes() if part is _ROUTES else part.find(shape)
             except Exception as error:  # noqa: BLE001  # the boundary of one part of the structure
-                unknown.setdefault(_told(error), []).append(part.what)
+                unknown.setdefault(_describe_error(error), []).append(part.what)
                 _step("structural checks", "nothing", error)
         asked = [p for p in problems if codes is None or p.code in codes or p.code == "GEN-CYCLE"]
-        return [*_errors(asked), *(_unchecked(parts, why) for why, parts in unknown.items())]
+        return [*_errors(asked), *(_report_unchecked(parts, why) for why, parts in unknown.items())]
 
     def _routes(self) -> Iterator[Problem]:
         """Find leaves that nobody known runs."""
@@ -133,7 +133,7 @@ def _errors(problems: Sequence[Problem]) -> list[Diagnostic]:
     return made
 
 
-def _unchecked(parts: Sequence[str], why: str) -> Diagnostic:
+def _report_unchecked(parts: Sequence[str], why: str) -> Diagnostic:
     listed = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
     message = f"the plan's {listed} could not be checked in any way ({why})"
     return _diagnostic(UNCHECKED, message, parts=", ".join(parts), raised=why)
@@ -145,13 +145,13 @@ def _diagnostic(notice: Notice, message: str, **evidence: str) -> Diagnostic:
     )
 
 
-def _told(error: Exception) -> str:
-    from genesis.resilience.degradation import described  # noqa: PLC0415  # only where something failed
+def _describe_error(error: Exception) -> str:
+    from genesis.resilience.degradation import describe_error  # noqa: PLC0415  # only where something failed
 
-    return described(error)
+    return describe_error(error)
 
 
 def _step(from_: str, to: str, error: Exception) -> None:
     from genesis.resilience.degradation import Degradation, step_down  # noqa: PLC0415
 
-    step_down(Degradation("validation", from_, to, _told(error)), error=error)
+    step_down(Degradation("validation", from_, to, _describe_error(error)), error=error)

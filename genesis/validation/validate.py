@@ -87,7 +87,7 @@ def validate(
         total, shares = score(facts, count)
     except Exception as error:  # noqa: BLE001  # the boundary of scoring
         total, shares = 0.0, NO_SCORE
-        unscored = parts.unscored(error)
+        unscored = parts.report_unscored(error)
         rows.append(((_RANK[unscored.severity], -1, unscored.code), unscored))
     rows.sort(key=lambda row: row[0])
     return Report(ok=not count["error"], score=total, parts=shares, diagnostics=tuple(row[1] for row in rows))

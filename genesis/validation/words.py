@@ -11,17 +11,17 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-__all__ = ["WordAnalyzer", "listed"]
+__all__ = ["WordAnalyzer", "split_words"]
 
 
-def listed(words: str) -> frozenset[str]:
+def split_words(words: str) -> frozenset[str]:
     """Return the words of a list that is written as text with spaces between them."""
     return frozenset(words.split())
 
 
 _TOKEN = re.compile(r"[^\W_]+(?:[.\-/:@'_&][^\W_]+)*[+#]*|[\U0001F000-\U0001FAFF]")
 _DISTINCT = re.compile(r"[\d./:@_&+#]")
-_STOP = listed("""
+_STOP = split_words("""
     the an of for and to in by with at as this that these those its it our your their my his her be is are was were all
     any each every also so then new please will would should must can i we you
 """)
@@ -121,7 +121,7 @@ class WordAnalyzer:
             found += chunks[chunk]
         return tuple(found)
 
-    def folded(self, words: tuple[str, ...]) -> tuple[str, ...]:
+    def fold_words(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """Fold verbs of one meaning (write, create, build) into one, and drop fillers where enough is left."""
         folds = self._folds
         if self._changed.isdisjoint(words):

@@ -143,7 +143,7 @@ class _Child:
 
     async def _beat(self) -> None:
         while True:
-            self._wire.send({"op": "beat", **_measured()})
+            self._wire.send({"op": "beat", **_collect_metrics()})
             await asyncio.sleep(_BEAT_S)
 
     def _obey(self, message: Message) -> None:
@@ -170,9 +170,9 @@ class _Child:
         except asyncio.CancelledError:
             report["error"] = None if stop.why else "its task was cancelled"
         except BaseException as error:  # noqa: BLE001  # the named boundary of a flow run
-            report["error"] = _told(error)
+            report["error"] = _describe_error(error)
         with suppress(OSError):
-            self._wire.send(report | _measured())
+            self._wire.send(report | _collect_metrics())
 
     async def _traced(self, message: Message, stop: Stop) -> Message:
         """Run one flow run in a span of its own, which is a part of the supervisor's."""
@@ -207,7 +207,7 @@ class _Child:
         try:
             flow = await self._flows.find(flow_run, entrypoint, pulls=message["pulls"])
         except Exception as error:  # noqa: BLE001  # importing a team's code can raise anything
-            return {"error": f"its flow {entrypoint!r} cannot be loaded here: {_told(error)}"[:_TEXT]}
+            return {"error": f"its flow {entrypoint!r} cannot be loaded here: {_describe_error(error)}"[:_TEXT]}
         if message["shared"] and not flow.isasync:
             return {"refused": "it is not async, and a thread cannot be stopped"}
         return {"state": _shape(await run(flow, flow_run, stop, self._threads))}
@@ -220,14 +220,14 @@ class _Child:
             flow = await self._flows.find(flow_run, message["entrypoint"], pulls=message["pulls"])
             await run_hooks(flow, flow_run, message["why"])
         except Exception as error:  # noqa: BLE001  # the named boundary of a user's hooks
-            report["error"] = _told(error)
+            report["error"] = _describe_error(error)
         with suppress(OSError):
             self._wire.send(report)
 
 
-def _measured() -> Message:
+def _collect_metrics() -> Message:
     """Return what was counted since the last time, where there is anything."""
-    document = metrics_of_process().handed_over()
+    document = metrics_of_process().drain_changes()
     return {"metrics": document} if document else {}
 
 
@@ -237,7 +237,7 @@ def _shape(state: State[Any] | None) -> Message | None:
     return {"type": state.type.value, "name": state.name, "message": (state.message or "")[:_TEXT]}
 
 
-def _told(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     """Say what was raised, and what that came from: the supervisor is told a text, and so is the API."""
     causes = ForeignError.of(error).to_dict().get("causes", ())
     said = [f"{each['type'].rpartition('.')[2]}: {each['message']}" for each in causes]

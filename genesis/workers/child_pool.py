@@ -198,12 +198,12 @@ class ChildPool:
             work.close()
             return
 
-        async def guarded() -> None:
+        async def run_guarded() -> None:
             try:
                 await work
             except GenesisError as error:
                 self._say(str(error))
 
-        task = asyncio.create_task(guarded())
+        task = asyncio.create_task(run_guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

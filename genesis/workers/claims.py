@@ -100,7 +100,7 @@ class Claims:
         found = await self._api.call(
             lambda client: client.read_flow_runs(flow_run_filter=HELD, work_pool_filter=named, limit=_PAGE)
         )
-        claims = sorted((run for run in found if claimant(run.state)), key=_claimed_at)
+        claims = sorted((run for run in found if claimant(run.state)), key=_get_claim_key)
         if flow_run.id not in {run.id for run in claims[: max(0, len(claims) - (len(found) - limit))]}:
             await self._give_back(flow_run)
             return False
@@ -152,7 +152,7 @@ class Claims:
         return found
 
 
-def _claimed_at(flow_run: FlowRun) -> tuple[float, str]:
+def _get_claim_key(flow_run: FlowRun) -> tuple[float, str]:
     return flow_run.state.timestamp.timestamp() if flow_run.state else 0.0, str(flow_run.id)
 
 

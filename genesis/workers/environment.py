@@ -6,7 +6,7 @@ import os
 
 from prefect.settings import get_current_settings
 
-__all__ = ["apply_environment", "inherited_environment"]
+__all__ = ["apply_environment", "get_worker_environment"]
 
 _PATIENCE = {"PREFECT_CLIENT_MAX_RETRIES": "7", "PREFECT_CLIENT_RETRY_EXTRA_CODES": "408,500,504"}
 """A child waits four minutes for an API that went away, where Prefect's default gives up after one. So it does for one
@@ -15,7 +15,7 @@ _UNTRACED = {"PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false"}
 """Prefect's engine makes no spans of its own: it would ask the server once more for each flow run, to write a label."""
 
 
-def inherited_environment() -> dict[str, str]:
+def get_worker_environment() -> dict[str, str]:
     """Return this process's variables, and the Prefect settings that are in force here as variables.
 
     What is in force here wins, since a setting can be changed for a part of a program only.

@@ -208,7 +208,7 @@ class Execution:
         if reason.kind == "cancelled":
             await self._endings.cancelled(self.flow_run, what)
         elif reason.kind == "worker stops" and job.orchestrates:
-            await self._endings.given_back(self.flow_run, reason.text)
+            await self._endings.retry_elsewhere(self.flow_run, reason.text)
         else:
             await self._endings.crashed(self.flow_run, f"{reason.text}; {what}")
 
@@ -223,7 +223,7 @@ class Execution:
                 await self._hooks(job, _WHY[self._reason.kind])
             return
         if job.orchestrates:
-            await self._endings.given_back(self.flow_run, why)
+            await self._endings.retry_elsewhere(self.flow_run, why)
         elif await self._endings.crashed(self.flow_run, why):
             await self._hooks(job, "crashed")
 

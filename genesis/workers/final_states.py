@@ -47,7 +47,7 @@ class FinalStates:
         """
         return await self._end(flow_run, Crashed(message=why), Cancelled(message=f"cancelled: {why}"))
 
-    async def given_back(self, flow_run: FlowRun, why: str) -> None:
+    async def retry_elsewhere(self, flow_run: FlowRun, why: str) -> None:
         """Return a run that orchestrates to whichever worker takes it; after a few times it is crashed instead."""
         if flow_run.run_count >= _TAKEOVERS:
             await self.crashed(flow_run, f"{why}; it was taken over {_TAKEOVERS} times before")
@@ -55,7 +55,7 @@ class FinalStates:
         again: State[Any] = AwaitingRetry(message=f"{why}; it goes on in another process")
         await self._end(flow_run, again, Cancelled(message=f"cancelled: {why}"))
 
-    async def unclaimed(self, flow_run: FlowRun, why: str) -> None:
+    async def reschedule(self, flow_run: FlowRun, why: str) -> None:
         """Have a run that was claimed and never began taken by whichever worker is free."""
         again: State[Any] = Scheduled(message=f"{why} before it began")
         await self._end(flow_run, again, Cancelled(message=f"cancelled: {why}"))

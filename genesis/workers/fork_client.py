@@ -167,11 +167,11 @@ class ForkServer:
                 self._say(f"{module} cannot be imported: {reason}")
             self._ready.set()
         elif message["op"] == "forked":
-            self._forked(message["token"], message["pid"])
+            self._register_child(message["token"], message["pid"])
         elif (gone := self._alive.pop(message["pid"], None)) is not None and not gone.exit.done():
             gone.exit.set_result(message["text"])
 
-    def _forked(self, token: int, pid: int) -> None:
+    def _register_child(self, token: int, pid: int) -> None:
         future = self._forking.get(token)
         if future is None or future.done():
             return  # nobody waits for it any more: it finds its socket closed, and ends

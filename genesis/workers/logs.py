@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from genesis.observability.logs import LogSetup, Role, configure_logs, is_configured
 from genesis.security.names import secret_values
 from genesis.settings import Settings
-from genesis.workers.environment import inherited_environment
+from genesis.workers.environment import get_worker_environment
 
 __all__ = ["begin_logs", "logged"]
 
@@ -25,7 +25,7 @@ def begin_logs(role: Role) -> LogSetup | None:
     except ValueError:  # pydantic's own is one, too
         return None
     return configure_logs(
-        settings, role=role, deployed=True, secrets=secret_values(inherited_environment()), others=_RUN_LOGGERS
+        settings, role=role, deployed=True, secrets=secret_values(get_worker_environment()), others=_RUN_LOGGERS
     )
 
 

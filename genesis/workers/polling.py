@@ -148,7 +148,7 @@ class Poller:
         hears = self._hears() and not self.deaf and not self._api.away_s
         if self._expected or (self._found and not hears):
             pause = self._pace.busy_s
-        elif self._found or self._held_back():
+        elif self._found or self._may_wait_for_limit():
             pause = self._pace.deaf_s
         else:
             pause = self._pace.idle_s
@@ -156,6 +156,6 @@ class Poller:
             pause = min(pause, max(0.0, (self._due - datetime.now(UTC)).total_seconds()))
         return pause
 
-    def _held_back(self) -> bool:
+    def _may_wait_for_limit(self) -> bool:
         """Whether runs may wait for a limit: nobody sends an event when another worker's run makes room."""
         return self.pool.running > 0 and self.pool.limit is not None

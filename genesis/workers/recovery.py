@@ -125,7 +125,7 @@ class LostWorkers:
         A running one that was not there the last time is short as a rule, and looked after the next time, because whose
         it is has to be asked for.
         """
-        held = await self._held_by_others()
+        held = await self._read_held_by_others()
         known = [run for run in held if run.id in self._seen or claimant(run.state)]
         self._seen = {run.id for run in held}
         named = {run.id: await self._claimant(run) for run in known}
@@ -146,7 +146,7 @@ class LostWorkers:
         if record is not None:
             await self._runs.let_go(run, record, worker)
 
-    async def _held_by_others(self) -> list[FlowRun]:
+    async def _read_held_by_others(self) -> list[FlowRun]:
         """Read the flow runs that other workers hold; only their number where they are all the own ones."""
         count = await self._api.once(
             lambda client: client.count_flow_runs(flow_run_filter=HELD, work_pool_filter=self._here)

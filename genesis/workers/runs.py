@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from genesis.observability.instruments import WORKER_RUNS
 from genesis.observability.metrics import metrics_of_process
-from genesis.prefect_api.claims import lost_message
+from genesis.prefect_api.claims import format_lost_message
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.workers.child_pool import ChildPool
 from genesis.workers.claims import Claims
@@ -85,19 +85,19 @@ class Runs:
         Returns when the claims are decided.
         """
         claims: list[asyncio.Future[None]] = []
-        for flow_run in await self._chosen(pool, found):
+        for flow_run in await self._choose_runs(pool, found):
             pool.bank.taken += 1
             pool.running += 1
             pool.started.set()
             self._claiming.add(flow_run.id)
             self._held[flow_run.id] = pool, tenant_of(flow_run)
-            self._turns.served(tenant_of(flow_run))
+            self._turns.mark_served(tenant_of(flow_run))
             claims.append(asyncio.get_running_loop().create_future())
             self._background(self._one(pool, flow_run, claims[-1]))
         if claims:
             await asyncio.wait(claims)
 
-    async def _chosen(self, pool: ServedPool, found: list[FlowRun]) -> list[FlowRun]:
+    async def _choose_runs(self, pool: ServedPool, found: list[FlowRun]) -> list[FlowRun]:
         """Choose what to claim, so that tenants take turns within each work queue.
 
         Of a pool with a limit the server tells as many as the limit admits, those that wait the longest: where others
@@ -129,20 +129,20 @@ class Runs:
 
         One that never began, and one that goes on from a ledger, are taken by another worker; any other has crashed.
         """
-        why = lost_message(worker)
+        why = format_lost_message(worker)
         current = await self._api.once(lambda client: client.read_flow_run(flow_run.id))
         if current.state is None or flow_run.state is None or current.state.id != flow_run.state.id:
             return  # another worker was faster, or it was not lost after all
         self._say(f"flow run {flow_run.name!r}: {why}")
         if flow_run.state.is_pending():
-            await self._endings.unclaimed(flow_run, why)
+            await self._endings.reschedule(flow_run, why)
             return
         try:
             orchestrates = (await self._claims.job(flow_run, record)).orchestrates
         except (ValueError, ValidationError):  # its deployment is gone: nobody can run it
             orchestrates = False
         if orchestrates:
-            await self._endings.given_back(flow_run, why)
+            await self._endings.retry_elsewhere(flow_run, why)
         else:
             await self._endings.crashed(flow_run, why)
 

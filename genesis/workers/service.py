@@ -17,7 +17,7 @@ from prefect.client.orchestration import get_client
 
 from genesis.errors import GenesisError
 from genesis.model.agent import is_orchestrator_pool
-from genesis.observability.exposition import rendered
+from genesis.observability.exposition import render_metrics
 from genesis.observability.instruments import (
     BUILD,
     WORKER_API_AWAY,
@@ -33,7 +33,7 @@ from genesis.prefect_api.client import PrefectApi, repeat_forever, without_clien
 from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.child_pool import ChildPool
 from genesis.workers.due import DueRuns
-from genesis.workers.environment import inherited_environment
+from genesis.workers.environment import get_worker_environment
 from genesis.workers.health import HealthPage
 from genesis.workers.options import ServiceOptions
 from genesis.workers.polling import Poller, PollInterval
@@ -140,7 +140,7 @@ class Service:
         }
         return well, document
 
-    def _measured(self) -> Metrics:
+    def _update_metrics(self) -> Metrics:
         """Set the gauges of the worker as they are now, and give all that it knows."""
         metrics = metrics_of_process()
         well, _ = self.health()
@@ -159,7 +159,7 @@ class Service:
     async def run(self) -> None:
         """Serve until it is stopped, and leave nothing running."""
         self.options.check()
-        environment = inherited_environment()
+        environment = get_worker_environment()
         with without_client_retries(), self._signals():
             async with get_client() as client:
                 self._api = PrefectApi(client, self._say, timeout_s=_CALL_S, faulty_s=math.inf)
@@ -172,7 +172,7 @@ class Service:
         options = self.options
         show_zeros(metrics_of_process())
         kept = MetricsHandoff(options.home)
-        page = HealthPage(self.health, lambda accept: rendered(kept.added_to(self._measured()), accept))
+        page = HealthPage(self.health, lambda accept: render_metrics(kept.combine_with(self._update_metrics()), accept))
         if options.health is not None:
             self.health_port = await page.open(*options.health)
         self._runs = Runs(self._api, self._stable, options.name, say=self._say, freed=self._poll_for_slot)
@@ -235,7 +235,7 @@ class Service:
         pools = tuple(self._pools.all.values())
         due = DueRuns(self._pollers, self._api, self._pace, hears=self._hears)
         every_s = self.options.settings.idle_poll_s
-        parts = [self._wake.run(), self._keep_in_step(), due.watch(), self._lost_workers().watch()]
+        parts = [self._wake.run(), self._keep_in_step(), due.watch(), self._make_lost_workers().watch()]
         parts.append(repeat_forever(self._look_at_pools, lambda: every_s))
         orchestrators = filter(is_orchestrator_pool, self._pools.all)
         parts += [LostRuns(self._api, name, every_s=every_s, say=self._say).watch() for name in orchestrators]
@@ -244,7 +244,7 @@ class Service:
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
         return parts + [poller.run() for poller in self._pollers.values()]
 
-    def _lost_workers(self) -> LostWorkers:
+    def _make_lost_workers(self) -> LostWorkers:
         how, name = self.options.settings, self.options.name
         return LostWorkers(
             self._api, self._pools.all, self._runs, worker=name, every_s=how.heartbeat_s, lost_after_s=how.lost_after_s

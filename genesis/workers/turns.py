@@ -40,7 +40,7 @@ class TenantRotation:
         """When each tenant was served last, as a number that grows; the order is that of the numbers."""
         self._number = 0
 
-    def served(self, tenant: str) -> None:
+    def mark_served(self, tenant: str) -> None:
         """Note that a flow run of a tenant is taken. The tenants that were served longest ago are forgotten."""
         self._number += 1
         self._served.pop(tenant, None)

@@ -116,8 +116,8 @@ def test_program_that_is_missing_stops_the_run_before_its_first_task(running, tm
 
 STEPS = {
     "html": [llm_server.html()],
-    "truncated": [llm_server.truncated()],
-    "cut short": [llm_server.cut_short()],
+    "truncated": [llm_server.truncate()],
+    "cut short": [llm_server.cut_off()],
     "echo": [llm_server.echo()],
     "prose": [llm_server.says("Certainly! Here is your plan.")],
     "unauthorised": [llm_server.status(401, "invalid api key")],
@@ -141,7 +141,7 @@ def test_model_that_gives_nothing_useful_is_no_error_and_the_plan_says_why(genes
 
 def test_model_that_is_down_or_slow_is_given_up_in_its_time(genesis):
     down = genesis(
-        "plan", AUDIT, "--llm", "openai:x", "--json", env={"GENESIS_LLM__BASE_URL": llm_server.unused_base_url()}
+        "plan", AUDIT, "--llm", "openai:x", "--json", env={"GENESIS_LLM__BASE_URL": llm_server.find_unused_base_url()}
     )
     assert (down.code, down.document["planner"]) == (0, "heuristic")
     assert "llm: " in down.document["planner_note"]
@@ -175,7 +175,7 @@ def test_model_with_a_name_that_is_none_is_a_usage_error(genesis):
 def test_model_that_is_down_does_not_stop_a_run(running, tmp_path):
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "a.py").write_text("x = 1\n")
-    env = {"GENESIS_LLM__BASE_URL": llm_server.unused_base_url()}
+    env = {"GENESIS_LLM__BASE_URL": llm_server.find_unused_base_url()}
     ran = running("run", "Audit the repository at project", "--llm", "openai:x", "--json", env=env)
     assert ran.code == 0
     assert (ran.document["planner"], ran.document["state"]) == ("heuristic", "completed")

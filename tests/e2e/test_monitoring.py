@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from monitoring import RULES, Prometheus, dashboard_queries, filled_in, quickened
 
 from genesis.errors import ServiceError
-from genesis.observability.instruments import INSTRUMENTS, exposed_names
+from genesis.observability.instruments import INSTRUMENTS, list_exposed_names
 from genesis.testing.services import ServiceMissingError, free_port
 
 _VALUES = {
@@ -178,7 +178,7 @@ def test_dashboards_have_data_and_alerts_fire_and_resolve(workers, tmp_path, eve
 def _see_workers_that_are_well(prometheus: Prometheus, eventually) -> None:
     eventually(lambda: set(prometheus.targets().values()) == {"up"}, what="all targets are scraped")
     recorded = {rule["record"] for rule in _rules() if "record" in rule}
-    eventually(lambda: recorded | exposed_names() <= prometheus.names(), what="all series are there")
+    eventually(lambda: recorded | list_exposed_names() <= prometheus.names(), what="all series are there")
     eventually(lambda: prometheus.query("min(count_over_time(up[1m])) > 15"), what="some time has gone by")
     assert prometheus.problems() == {}
     for dashboard, panel, expr in dashboard_queries():

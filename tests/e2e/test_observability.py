@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from genesis.observability.instruments import exposed_names
+from genesis.observability.instruments import list_exposed_names
 from genesis.testing.llm_server import FakeLlmServer, says
 from genesis.testing.otlp import ReceivedSpan, TraceReceiver
 from genesis.testing.services import ServiceMissingError, free_port
@@ -301,8 +301,8 @@ def test_every_metric_is_scraped_and_every_query_of_a_dashboard_is_answered(
     deployed = json.dumps({"version": 1, "request": "Tell", "tasks": [told]})
     fleet.prefect("deployment", "run", "orchestrate/default", "-p", f"plan={deployed}", "--watch")
     with suppress(AssertionError):
-        until(lambda: exposed_names() <= prometheus.names(), "every metric is there")
-    assert exposed_names() - prometheus.names() == set()
+        until(lambda: list_exposed_names() <= prometheus.names(), "every metric is there")
+    assert list_exposed_names() - prometheus.names() == set()
     queries = {query for *_, query in dashboard_queries() if "prefect_" not in query}
 
     def unanswered() -> set[str]:

@@ -172,7 +172,7 @@ def test_a_bug_that_meets_one_leaf_leaves_the_others_as_they_are(monkeypatch):
 
 
 def test_a_fault_that_passes_leaves_no_trace_in_the_route(monkeypatch):
-    once, original = [TypeError("a bug")], Assignment._ranked
+    once, original = [TypeError("a bug")], Assignment._rank_agents
 
     def ranked(*given):
         if once:

@@ -11,10 +11,10 @@ from genesis.errors import PlanInvalidError
 from genesis.model import Route, RoutedPlan
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
-from genesis.pipeline import Prepared, compiled, refuse_invalid
+from genesis.pipeline import Prepared, compile_prepared, refuse_invalid
 from genesis.settings import Limits, Settings
 from genesis.structure import problems
-from genesis.testing.plans import a_plan, a_task, an_agent, routed_to
+from genesis.testing.plans import a_plan, a_task, an_agent, route_to
 from genesis.validation import CHECKS, CheckFinding, facts, validate
 
 VALIDATE = importlib.import_module("genesis.validation.validate")
@@ -56,7 +56,7 @@ FAULTY = {
 
 def routed(code):
     plan = a_plan(*FAULTY[code], planner="heuristic")
-    made, registry = routed_to(plan, an_agent())
+    made, registry = route_to(plan, an_agent())
     if code == "GEN-UNASSIGNED":
         made = RoutedPlan(plan=plan, routes={"a": Route(agent=None, reason="nobody can")})
     return made, registry
@@ -84,7 +84,7 @@ def inject(monkeypatch):
 
 @pytest.mark.parametrize("code", ["GEN-DEADLINE", "GEN-NEAR-DUPLICATE", "GEN-REQUEST-MISSED", "GEN-WORK-ORDERS"])
 def test_a_check_that_raises_is_left_out_and_named(inject, code):
-    made, registry = routed_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
+    made, registry = route_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
     usual = {found.code for found in validate(made, registry).diagnostics} - {code}
     inject(code)
     report = validate(made, registry)
@@ -97,7 +97,7 @@ def test_a_check_that_raises_is_left_out_and_named(inject, code):
 
 
 def test_whichever_check_raises_validation_does_not(inject):
-    made, registry = routed_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
+    made, registry = route_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
     for check in CHECKS:
         inject(check.code)
         report = validate(made, registry)
@@ -128,7 +128,7 @@ def test_without_any_facts_the_structure_is_still_checked(inject, code):
 def test_a_sound_plan_can_run_although_only_its_structure_was_checked(inject):
     inject.part(VALIDATE, "gather")
     tasks = a_task("a", outputs=["y"]), a_task("b", after=("a",), inputs={"x": "{a.y}"})
-    made, registry = routed_to(a_plan(*tasks), an_agent())
+    made, registry = route_to(a_plan(*tasks), an_agent())
     report = validate(made, registry)
     assert (report.ok, report.score) == (True, 0.0)
     (told,) = report.diagnostics
@@ -139,7 +139,7 @@ def test_a_sound_plan_can_run_although_only_its_structure_was_checked(inject):
 def test_a_persons_wide_plan_is_not_held_to_a_planners_limits_without_facts(inject):
     inject.part(VALIDATE, "gather")
     plan = a_plan(*[a_task(f"t{n}") for n in range(30)], planner="file")
-    assert validate(*routed_to(plan, an_agent())).ok
+    assert validate(*route_to(plan, an_agent())).ok
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_persons_wide_plan_is_not_held_to_a_planners_limits_without_facts(inje
 def test_what_cannot_be_established_in_any_way_is_an_error_that_names_it(inject, owner, name, parts):
     inject.part(VALIDATE, "gather")
     inject.part(owner, name)
-    made, registry = routed_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
+    made, registry = route_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
     report = validate(made, registry)
     assert not report.ok
     (told,) = report.errors
@@ -183,7 +183,7 @@ def test_a_fact_that_cannot_be_worked_out_costs_the_checks_that_need_it_and_no_o
 
 def test_a_plan_that_cannot_be_scored_is_checked_all_the_same(inject):
     inject.part(VALIDATE, "score")
-    made, registry = routed_to(a_plan(a_task("a")), an_agent())
+    made, registry = route_to(a_plan(a_task("a")), an_agent())
     report = validate(made, registry)
     assert (report.ok, report.score, report.parts.success) == (True, 0.0, 0.0)
     assert failed(report) == ["score"]
@@ -196,7 +196,7 @@ def test_a_probe_that_raises_costs_what_it_was_asked_for():
             return boom
 
     agent = an_agent(secrets=("KEY",), executor={"kind": "command", "argv": ["true"]})
-    report = validate(*routed_to(a_plan(a_task("a")), agent), probe=Broken())
+    report = validate(*route_to(a_plan(a_task("a")), agent), probe=Broken())
     assert report.ok
     assert set(failed(report)) == {"GEN-EXECUTOR-UNUSABLE", "GEN-SECRET-MISSING"}
 
@@ -209,7 +209,7 @@ def test_findings_that_cannot_be_put_into_a_report_cost_their_check(monkeypatch)
         for check in CHECKS
     )
     monkeypatch.setattr(VALIDATE, "CHECKS", odd)
-    report = validate(*routed_to(a_plan(a_task("a")), an_agent()))
+    report = validate(*route_to(a_plan(a_task("a")), an_agent()))
     assert report.ok
     assert failed(report) == ["GEN-TYPE-GENERIC"]
 
@@ -220,14 +220,14 @@ def test_all_checks_failing_leaves_a_verdict_on_the_structure(inject):
     report = validate(made, registry)
     assert errors(report) == ["GEN-CYCLE"]
     assert len(failed(report)) == len(CHECKS)
-    assert validate(*routed_to(a_plan(a_task("a")), an_agent())).ok
+    assert validate(*route_to(a_plan(a_task("a")), an_agent())).ok
 
 
 def test_steps_down_are_counted_and_told_in_the_log(inject, caplog):
     inject("GEN-CYCLE", "GEN-TYPE-GENERIC")
     before = metrics_of_process().values(STEPS_DOWN)
     with caplog.at_level(logging.WARNING, "genesis"):
-        validate(*routed_to(a_plan(a_task("a")), an_agent()))
+        validate(*route_to(a_plan(a_task("a")), an_agent()))
     assert Counter(metrics_of_process().values(STEPS_DOWN)) - Counter(before) == {
         ("validation", "all checks", "structural checks"): 1,
         ("validation", "all checks", "fewer checks"): 1,
@@ -236,7 +236,7 @@ def test_steps_down_are_counted_and_told_in_the_log(inject, caplog):
 
 
 def test_what_validation_let_through_by_mistake_is_refused_by_compiling():
-    made, registry = routed_to(a_plan(a_task("a")), an_agent())
+    made, registry = route_to(a_plan(a_task("a")), an_agent())
     let_through = Prepared(routed("GEN-CYCLE")[0], validate(made, registry), registry)
     with pytest.raises(PlanInvalidError, match="the plan has a cycle"):
-        compiled(let_through, Settings())
+        compile_prepared(let_through, Settings())

@@ -26,7 +26,7 @@ from prefect.events.worker import EventsWorker
 from prefect.flows import flow
 from prefect.states import Failed, Running
 
-from genesis.engine.observers.event_shapes import ended, started, task_failed
+from genesis.engine.observers.event_shapes import describe_end, describe_failure, describe_start
 from genesis.engine.observers.event_table import EVENT_TABLE
 from genesis.errors import TaskError
 from genesis.flows.connection import connected
@@ -104,7 +104,7 @@ async def theirs():
 def made(api, inbox, tmp_path_factory) -> dict[str, UUID]:
     """Make what the examples need, put its ids into them, and create them as their first lines say."""
 
-    async def prepared() -> dict[str, UUID]:
+    async def prepare() -> dict[str, UUID]:
         async with get_client() as client:
             deployment = await client.create_deployment(await client.create_flow(theirs), "default")
             tidy = await client.create_deployment(
@@ -116,7 +116,7 @@ def made(api, inbox, tmp_path_factory) -> dict[str, UUID]:
         return {"deployment": deployment, "tidy": tidy, "block": await block.save("inbox")}
 
     with connected(api):
-        ids = asyncio.run(prepared())
+        ids = asyncio.run(prepare())
     folder = tmp_path_factory.mktemp("examples")
     for file in _FILES:
         text = file.read_text(encoding="utf-8")
@@ -212,10 +212,10 @@ async def test_five_runs_of_a_deployment_that_fail_pause_it_and_four_do_not(made
             return (await client.read_deployment(made["deployment"])).paused
 
     for _ in range(4):
-        _emit(ended(_a_run("GEN-PLAN-INVALID")), deployment=made["deployment"])
+        _emit(describe_end(_a_run("GEN-PLAN-INVALID")), deployment=made["deployment"])
     await asyncio.sleep(3)  # for an automation that would fire too early
     assert not await paused()
-    _emit(ended(_a_run("GEN-PLAN-INVALID")), deployment=made["deployment"])
+    _emit(describe_end(_a_run("GEN-PLAN-INVALID")), deployment=made["deployment"])
     await _until(paused, "the deployment is not paused")
 
 
@@ -225,10 +225,10 @@ async def test_an_agent_whose_tasks_keep_failing_has_its_pool_paused(made):
         orchestrators = await client.create_work_pool(WorkPoolCreate(name="genesis", type="genesis"))
         for number in range(10):
             outcome = Outcome(id=f"t{number}", agent="bad_agent", state="failed")
-            _emit(task_failed("r", "c", outcome, "agent-gone"), work_pool=orchestrators.id)
+            _emit(describe_failure("r", "c", outcome, "agent-gone"), work_pool=orchestrators.id)
         for number in range(10):
             outcome = Outcome(id=f"t{number}", agent="bad_agent", state="failed")
-            _emit(task_failed("r", "c", outcome, "agent-bad", str(pool.id)), work_pool=orchestrators.id)
+            _emit(describe_failure("r", "c", outcome, "agent-bad", str(pool.id)), work_pool=orchestrators.id)
 
         async def paused() -> bool:
             return (await client.read_work_pool("agent-bad")).is_paused
@@ -244,8 +244,8 @@ async def test_a_failed_run_is_scheduled_again_unless_somebody_was_quicker(made)
         failed, rejected, resumed = [(await make(deployment, state=Running())).id for _ in range(3)]
         for flow_run, code in ((resumed, _TASKS), (rejected, "GEN-PLAN-INVALID"), (failed, _TASKS)):
             await client.set_flow_run_state(flow_run, Failed(), force=True)
-            _emit(ended(_a_run(code, f"r-{flow_run}")), flow_run=flow_run, deployment=deployment)
-        again = started(_a_run(_TASKS, f"r-{resumed}"), {}, again=True)
+            _emit(describe_end(_a_run(code, f"r-{flow_run}")), flow_run=flow_run, deployment=deployment)
+        again = describe_start(_a_run(_TASKS, f"r-{resumed}"), {}, again=True)
         _emit(again, flow_run=resumed, deployment=deployment)
 
         async def state(flow_run) -> str:
@@ -259,11 +259,11 @@ async def test_a_failed_run_is_scheduled_again_unless_somebody_was_quicker(made)
 
 
 async def test_a_full_disk_starts_housekeeping(made):
-    async def started() -> bool:
+    async def describe_start() -> bool:
         async with get_client() as client:
             of_it = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[made["tidy"]]))
             found = await client.read_flow_runs(flow_run_filter=of_it)
             return bool(found) and found[0].parameters == {"keep_days": 7, "dry_run": False}
 
-    _emit(ended(_a_run("GEN-RESOURCE")))
-    await _until(started, "housekeeping was not started")
+    _emit(describe_end(_a_run("GEN-RESOURCE")))
+    await _until(describe_start, "housekeeping was not started")

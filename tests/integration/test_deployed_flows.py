@@ -58,7 +58,7 @@ async def test_a_chain_is_worked_on_and_waits_to_be_adopted(prefect_api):
     assert state.is_completed()
     found = [await ledger.attempt(leaf, token) for leaf in program.leaves]
     assert [(outcome.state, outcome.attempts) for outcome in found] == [("completed", 3), ("completed", 3)]
-    assert await ledger.finished(program.leaves) == {}
+    assert await ledger.read_finished(program.leaves) == {}
 
 
 async def test_results_of_other_agents_come_from_the_ledger(prefect_api):
@@ -166,7 +166,7 @@ async def test_housekeeping_says_first_and_removes_then(prefect_api):
 async def _given(ledger, token, number, *leaves):
     """Return an order once the flow run waits for it."""
     async with asyncio.timeout(60):
-        while await ledger.answered(token) != LaneState(orders=number - 1, open=True):
+        while await ledger.read_lane_state(token) != LaneState(orders=number - 1, open=True):
             await asyncio.sleep(0.02)
     paths, fingerprints = [leaf.path for leaf in leaves], [leaf.fingerprint for leaf in leaves]
     await ledger.order(token, number, LaneOrder(tasks=paths, fingerprints=fingerprints))
@@ -200,7 +200,7 @@ async def test_further_leaves_have_task_runs_of_their_own_and_the_results_that_t
                 await asyncio.sleep(0.2)
                 names = [run.name for run in await client.read_task_runs(flow_run_filter=tasks)]
         assert sorted(name.split(" · ")[1] for name in names) == ["a", "c"]
-    assert await ledger.answered(token) == LaneState(orders=1, open=False)
+    assert await ledger.read_lane_state(token) == LaneState(orders=1, open=False)
 
 
 async def test_after_a_failure_no_further_leaf_is_waited_for(prefect_api):
@@ -209,4 +209,4 @@ async def test_after_a_failure_no_further_leaf_is_waited_for(prefect_api):
     ledger = await _begun(program, rehearse=None)
     state, token = await _worked(_order(ledger, program, 0) | {"lane_s": 60.0})
     assert state.is_failed()
-    assert await ledger.answered(token) is None
+    assert await ledger.read_lane_state(token) is None

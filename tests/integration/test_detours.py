@@ -14,7 +14,7 @@ from genesis.model import Alternative, CommandSpec, Route
 from genesis.resilience import BreakerRules
 from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
-from genesis.testing.plans import a_plan, a_task, an_agent, routed_to
+from genesis.testing.plans import a_plan, a_task, an_agent, route_to
 from genesis.testing.prefect import Workbench
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_api")]
@@ -51,7 +51,7 @@ class Shown(NullObserver):
 def program(*tasks, others=("second",), at_once=4):
     """Route everything to `first`, with others as runners-up."""
     agents = [an_agent(name, max_concurrency=at_once) for name in ("first", *others)]
-    routed, registry = routed_to(a_plan(*tasks), *agents)
+    routed, registry = route_to(a_plan(*tasks), *agents)
     alternatives = tuple(Alternative(agent=name, score=0.5) for name in others)
     routes = {
         path: Route(agent=route.agent, score=1.0, reason="x", alternatives=alternatives)

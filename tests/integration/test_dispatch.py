@@ -363,7 +363,7 @@ async def test_a_worker_that_goes_silent_is_noticed_fenced_and_replaced(bench):
 async def test_what_may_have_happened_on_a_lost_worker_is_not_repeated_by_the_next_execution(bench):
     from prefect.states import Crashed
 
-    from genesis.prefect_api.claims import lost_message
+    from genesis.prefect_api.claims import format_lost_message
 
     run = await bench(a_task("a", side_effects=True))
     [leaf] = run.program.leaves
@@ -380,7 +380,7 @@ async def test_what_may_have_happened_on_a_lost_worker_is_not_repeated_by_the_ne
                 child = await run.wait_for_child("RUNNING")
                 lost.cancel()
                 raise KeyError("a fault, as when the process is killed")
-    await run.client.set_flow_run_state(child.id, Crashed(message=lost_message("w1")))
+    await run.client.set_flow_run_state(child.id, Crashed(message=format_lost_message("w1")))
     await run.orchestrate()
     outcomes = {}
     async with run.place(outcomes) as place, run.hands(work).at_work():

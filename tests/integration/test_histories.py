@@ -13,7 +13,7 @@ from genesis.report.history import explain_run
 from genesis.resilience import BreakerRules
 from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
-from genesis.testing.plans import a_plan, a_task, an_agent, routed_to
+from genesis.testing.plans import a_plan, a_task, an_agent, route_to
 from genesis.testing.prefect import Workbench
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_api")]
@@ -33,7 +33,7 @@ class Scripted:
 
 
 def program(*tasks, others=()):
-    routed, registry = routed_to(a_plan(*tasks), *(an_agent(name) for name in ("first", *others)))
+    routed, registry = route_to(a_plan(*tasks), *(an_agent(name) for name in ("first", *others)))
     alternatives = tuple(Alternative(agent=name, score=0.5) for name in others)
     routes = {
         path: Route(agent=route.agent, score=1.0, reason="x", alternatives=alternatives)

@@ -16,7 +16,7 @@ from genesis.compile import compile_program
 from genesis.engine.executor_context import equipment, executors
 from genesis.errors import TaskError
 from genesis.model import Program, Registry
-from genesis.testing import a_plan, a_program, a_task, an_agent, routed_to
+from genesis.testing import a_plan, a_program, a_task, an_agent, route_to
 from genesis.testing.prefect import Workbench
 
 pytestmark = pytest.mark.server
@@ -47,7 +47,7 @@ def _program(function) -> tuple[Program, dict]:
     marked = agent(name="doubler", task_types=["generic"])(function)
     registry = with_agents(Registry(agents=()), [marked])
     plan = a_plan(a_task("a", inputs={"n": 21}, outputs=["twice"]))
-    return compile_program(*routed_to(plan, *registry.agents)), functions_of([marked])
+    return compile_program(*route_to(plan, *registry.agents)), functions_of([marked])
 
 
 @pytest.mark.parametrize("function", [double, double_later, double_in_a_flow, double_in_an_async_flow])
@@ -74,7 +74,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def served(prefect_api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mark_served(prefect_api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A deployment that a process of its own serves."""
     import subprocess
 

@@ -9,7 +9,7 @@ from genesis.planning.clauses import clauses
 from genesis.planning.naming import slug
 from genesis.planning.sentences import mask, sentences
 from genesis.planning.step_tasks import step_tasks
-from genesis.planning.steps import RequestStep, spelled_steps
+from genesis.planning.steps import RequestStep, find_steps
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
 
@@ -53,7 +53,7 @@ def test_each_level_keeps_any_limits(text, fan_out, depth, leaves):
 @given(TEXTS)
 @settings(max_examples=80, deadline=None)
 def test_steps_come_after_earlier_steps_only(text):
-    steps = spelled_steps(text)
+    steps = find_steps(text)
     for index, step in enumerate(steps):
         assert step.text.strip()
         assert all(source < index for source in step.after)

@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from genesis.security.redact import MARK, redact, redacted
+from genesis.security.redact import MARK, redact, redact_values
 
 _PIECES = st.sampled_from(
     ["password", "token", "=", ":", " ", '"', "'", "\\", "\n", "Bearer ", "Authorization: ", "://", "@", "user",
@@ -85,14 +85,14 @@ def _shape(value):
 @settings(deadline=None)
 @given(_JSON)
 def test_data_keeps_its_shape_and_is_done_after_one_time(value):
-    once = redacted(value)
+    once = redact_values(value)
     if not isinstance(value, dict):
         assert _shape(once) == _shape(value)
-    assert redacted(once) == once
+    assert redact_values(once) == once
 
 
 @given(st.uuids())
 def test_an_id_under_an_ordinary_name_stays(identity: UUID):
     value = {"run_id": str(identity), "fingerprint": identity.hex, "tokens": 5}
-    assert redacted(value) == value
-    assert redacted({"secret": str(identity)}) == {"secret": MARK}
+    assert redact_values(value) == value
+    assert redact_values({"secret": str(identity)}) == {"secret": MARK}

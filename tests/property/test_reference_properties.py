@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.compile import compile_program
-from genesis.engine.inputs import resolved_inputs
+from genesis.engine.inputs import resolve_inputs
 from genesis.model import AgentProfile, Plan, PythonSpec, Registry, Route, RoutedPlan
 from genesis.structure import as_text, fill
 from genesis.testing import a_task
@@ -30,7 +30,7 @@ def _arrives(value, variables=None, literal=()):
     )
     routes = {"t": Route(agent="a", reason="-"), "use": Route(agent="a", reason="-")}
     program = compile_program(RoutedPlan(plan=plan, routes=routes), Registry(agents=(_AGENT,)))
-    return resolved_inputs(program.leaves[1], plan.vars, {0: {"n": "{path}"}})["v"]
+    return resolve_inputs(program.leaves[1], plan.vars, {0: {"n": "{path}"}})["v"]
 
 
 @given(st.one_of(st.text(max_size=80), _BRACES))

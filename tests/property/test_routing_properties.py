@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genesis.model import AgentProfile, Plan, Registry, Rule, Task
-from genesis.routing import decided_by, load_registry, route
+from genesis.routing import load_registry, parse_decision, route
 from genesis.structure import outline
 
 TYPES = ("generic", "test", "code", "ops")
@@ -129,7 +129,7 @@ def test_no_alternative_scores_higher_without_the_reason_being_said(plan, regist
             assert other.agent in found.reason
             assert "scores higher, but: " in other.reason
         if higher:
-            assert decided_by(found.reason)[0] in ("pin", "rule", "description")
+            assert parse_decision(found.reason)[0] in ("pin", "rule", "description")
         else:
             assert "higher" not in found.reason + "".join(other.reason for other in found.alternatives)
 

@@ -22,7 +22,7 @@ from rich.console import Console
 import genesis
 from genesis import errors
 from genesis.cli.app import _COMMANDS, _EXIT_INTERRUPTED, _genesis
-from genesis.cli.planning import forecast, planned
+from genesis.cli.planning import forecast, prepare_plan
 from genesis.cli.render import plan_view
 from genesis.document import parse
 from genesis.model import AgentProfile, Plan, Task
@@ -308,7 +308,7 @@ def sample() -> dict[str, Any]:
 
 def _shown_plan(columns: int) -> list[str]:
     settings = Settings()
-    prepared = planned("Audit the repository at .", settings, agents=None, playbooks=None, variables={})
+    prepared = prepare_plan("Audit the repository at .", settings, agents=None, playbooks=None, variables={})
     out = io.StringIO()
     Console(file=out, width=columns, highlight=False).print(
         plan_view(prepared.routed, prepared.report, forecast(prepared, settings))

@@ -2,7 +2,7 @@ import pytest
 
 from genesis.errors import ModelError, PlanInvalidError, UsageError
 from genesis.model import Registry
-from genesis.pipeline import compiled, make_plan, prepare, program_of, refuse_invalid, simulate
+from genesis.pipeline import compile_prepared, make_plan, prepare, program_of, refuse_invalid, simulate
 from genesis.planning import plan_document
 from genesis.routing import load_registry
 from genesis.settings import LlmSettings, Settings
@@ -50,7 +50,7 @@ def test_a_request_without_words_is_refused():
 def test_an_invalid_plan_is_refused_with_its_report():
     prepared = prepare(a_plan(a_task("a", after=("a",))), load_registry(), settings=_SETTINGS)
     with pytest.raises(PlanInvalidError) as caught:
-        compiled(prepared, _SETTINGS)
+        compile_prepared(prepared, _SETTINGS)
     assert caught.value.data["report"]["ok"] is False
     assert caught.value.hint
 
@@ -61,7 +61,7 @@ def test_a_valid_report_is_let_through():
 
 def test_a_document_compiles_to_the_same_program():
     prepared = prepare(make_plan("Audit the repository at .", settings=_SETTINGS), load_registry(), settings=_SETTINGS)
-    program = compiled(prepared, _SETTINGS)
+    program = compile_prepared(prepared, _SETTINGS)
     again = program_of(plan_document(program.source), prepared.registry, _SETTINGS)
     assert again.leaves == program.leaves
 

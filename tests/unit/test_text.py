@@ -2,7 +2,7 @@
 
 import pytest
 
-from genesis.text import cells, fitted, one_line, visible
+from genesis.text import cells, fit_line, one_line, visible
 
 
 def test_lines_and_tabs_become_single_spaces():
@@ -53,5 +53,5 @@ def test_wide_characters_take_two_cells():
     [("abc", "abc"), ("abcdef", "abcdef"), ("abcdefg", "abcde…"), ("你好你好", "你好…"), ("abcd efgh", "abcd…")],
 )
 def test_a_line_is_shortened_to_its_room(text, shown):
-    assert fitted(text, 6) == shown
-    assert cells(fitted(text, 6)) <= 6
+    assert fit_line(text, 6) == shown
+    assert cells(fit_line(text, 6)) <= 6

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genesis.agents.toolkit.comments import find_todos
 from genesis.agents.toolkit.facts import FileFacts, FunctionMeasure, TestCount
-from genesis.agents.toolkit.files import SourceFile, decoded, read_bytes, read_head
+from genesis.agents.toolkit.files import SourceFile, decode_text, read_bytes, read_head
 from genesis.agents.toolkit.functions import measure_functions
 from genesis.agents.toolkit.language import Language, count_lines, interpreter_of, language_of
 from genesis.agents.toolkit.origin import origin_of
@@ -31,7 +31,7 @@ def file_facts(root: Path, file: SourceFile) -> FileFacts:
     content = read_bytes(root, file)
     if content is None:
         return FileFacts("binary" if b"\0" in (read_head(root, file, _LARGE_HEAD) or b"") else "unread")
-    text = decoded(content)
+    text = decode_text(content)
     if text is None:
         return _binary(file, content)
     language = language_of(file.path, interpreter_of(text))

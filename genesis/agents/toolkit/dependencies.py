@@ -11,7 +11,7 @@ from genesis.agents.toolkit.dockerfile import is_dockerfile
 from genesis.agents.toolkit.files import SourceFile, Tree, survey
 from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
 from genesis.agents.toolkit.inputs import whole_number
-from genesis.agents.toolkit.locks import lock_files, unlocked
+from genesis.agents.toolkit.locks import find_unlocked, lock_files
 from genesis.agents.toolkit.manifests import Dependency, Manifest, ManifestReader
 from genesis.agents.toolkit.manifests_lines import line_reader, read_dockerfile
 from genesis.agents.toolkit.manifests_python import (
@@ -112,7 +112,7 @@ def run(path: object = ".", *, top: object = 500) -> ToolResult:
         "locks": [{"path": file.shown, "ecosystem": ecosystem} for file, ecosystem in locks],
         "conflicts": [_conflict_row(conflict) for conflict in conflicts],
         "summary": _summary(counted, sum(not _is_own(each.file) for each in manifests), pins, len(locks)),
-        "findings": dump(_findings(manifests, counted, list(unlocked(tree, counted, locks)), conflicts)),
+        "findings": dump(_findings(manifests, counted, list(find_unlocked(tree, counted, locks)), conflicts)),
     }
 
 

@@ -105,15 +105,15 @@ def _stages(steps: list[Instruction]) -> list[BaseImage]:
     for step in steps:
         if step.word == "ARG":
             for name, default in _ARGUMENT.findall(step.rest):
-                arguments[name] = _filled(default.strip("\"'"), arguments)
+                arguments[name] = _expand_variables(default.strip("\"'"), arguments)
         elif step.word == "FROM":
             words = [word for word in step.rest.split() if not word.startswith("--")] or ["$"]
             stage = words[2] if [word.upper() for word in words[1:-1]] == ["AS"] else ""
-            found.append(BaseImage(step.line, _filled(words[0], arguments), stage))
+            found.append(BaseImage(step.line, _expand_variables(words[0], arguments), stage))
     return found
 
 
-def _filled(text: str, arguments: dict[str, str]) -> str:
+def _expand_variables(text: str, arguments: dict[str, str]) -> str:
     return _VARIABLE.sub(lambda match: arguments.get(match[1]) or match[2] or match[0], text)
 
 

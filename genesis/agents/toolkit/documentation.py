@@ -238,9 +238,9 @@ def _findings(
     if missing and len(tree.files) > _SMALL_FILES:
         yield AuditFinding(
             severity="low",
-            title=f"The repository holds {_joined([f'no {name}' for name, _, _ in missing])}",
+            title=f"The repository holds {_join_words([f'no {name}' for name, _, _ in missing])}",
             detail="What the hosting site or the organisation has of them was not looked at.",
-            advice=f"Say {_joined([purpose for _, purpose, _ in missing])}.",
+            advice=f"Say {_join_words([purpose for _, purpose, _ in missing])}.",
         )
     if share is not None and share < _FEW_DOCSTRINGS and coverage.objects >= _SMALL_OBJECTS:
         yield AuditFinding(
@@ -251,7 +251,7 @@ def _findings(
         )
 
 
-def _joined(words: list[str]) -> str:
+def _join_words(words: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 

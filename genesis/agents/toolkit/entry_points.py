@@ -271,24 +271,24 @@ def _package_json(file: SourceFile, text: str) -> Iterator[EntryPoint]:
     for command, target in (mapping(commands) or ({name: commands} if commands else {})).items():
         yield EntryPoint("package.json bin", command, string(target), file.shown)
     exported = document.get("exports")
-    modules = (string(document.get("module")), *_exported(mapping(exported).get(".", exported)))
+    modules = (string(document.get("module")), *_find_exports(mapping(exported).get(".", exported)))
     targets = (each.removeprefix("./") for each in (string(document.get("main")), *modules))
     for target in dict.fromkeys(filter(None, targets)):
         yield EntryPoint("package.json main", name, target, file.shown)
     others = [path for path in mapping(exported) if path.startswith("./") and not path.endswith(("*", ".json"))]
     for path in others[:_SHOWN_EXPORTS]:
-        target = next(filter(None, _exported(mapping(exported)[path])), "")
+        target = next(filter(None, _find_exports(mapping(exported)[path])), "")
         yield EntryPoint("package.json main", f"{name}/{path[2:]}", target.removeprefix("./"), file.shown)
     for script, line in mapping(document, "scripts").items():
         yield EntryPoint("package.json script", script, string(line), file.shown)
 
 
-def _exported(value: object) -> Iterator[str]:
+def _find_exports(value: object) -> Iterator[str]:
     """Find the modules of an export, whose conditions may be nested; type declarations are none."""
     yield string(value)
     for condition, target in mapping(value).items():
         if not condition.startswith((".", "types")):
-            yield from _exported(target)
+            yield from _find_exports(target)
 
 
 def _composer(file: SourceFile, text: str) -> Iterator[EntryPoint]:

@@ -25,12 +25,12 @@ __all__ = [
     "MAX_READ_BYTES",
     "SourceFile",
     "Tree",
-    "audited_folder",
-    "decoded",
+    "decode_text",
     "folder_problem",
     "is_binary",
     "printable",
     "read_bytes",
+    "resolve_audit_folder",
     "survey",
 ]
 
@@ -184,7 +184,7 @@ class Tree:
         if file.path in self._texts and file.size <= limit:
             return self._texts[file.path]
         content = self.bytes_of(file, limit)
-        text = decoded(content) if content is not None else None
+        text = decode_text(content) if content is not None else None
         if file.size <= min(limit, _KEPT_TEXT_BYTES) and len(self._texts) < _KEPT_TEXTS:
             self._texts[file.path] = text
         return text
@@ -228,7 +228,7 @@ def read_head(root: Path, file: SourceFile, count: int) -> bytes | None:
         return None
 
 
-def decoded(content: bytes) -> str | None:
+def decode_text(content: bytes) -> str | None:
     r"""Decode a text with `\n` line ends; `None` for binary content."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = content.decode("utf-16", "replace")
@@ -244,7 +244,7 @@ def is_binary(content: bytes) -> bool:
     return b"\0" in content[:_SNIFFED_BYTES]
 
 
-def audited_folder(path: object) -> Path:
+def resolve_audit_folder(path: object) -> Path:
     """Check the folder that is to be audited.
 
     Raises:
@@ -252,32 +252,36 @@ def audited_folder(path: object) -> Path:
     """
     text = str(path).strip()
     if not text or "\0" in text:
-        raise _refused("the path to audit is empty or not a path", "give a folder, for example path=.")
+        raise _make_input_error("the path to audit is empty or not a path", "give a folder, for example path=.")
     if _ADDRESS.match(text):
-        raise _refused(f"{printable(text)!r} is an address, not a folder", "clone it first, then audit the clone")
+        raise _make_input_error(
+            f"{printable(text)!r} is an address, not a folder", "clone it first, then audit the clone"
+        )
     try:
         folder = Path(text).expanduser().resolve()
         if not folder.exists():
-            raise _refused(f"there is no folder {printable(text)!r} to audit", "check the path")
+            raise _make_input_error(f"there is no folder {printable(text)!r} to audit", "check the path")
         if not folder.is_dir():
-            raise _refused(f"{printable(text)!r} is not a folder", "give the folder, not a file in it")
+            raise _make_input_error(f"{printable(text)!r} is not a folder", "give the folder, not a file in it")
         os.listdir(folder)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise _refused(f"the folder {printable(text)!r} cannot be read: {reason}", "check its rights") from error
+        raise _make_input_error(
+            f"the folder {printable(text)!r} cannot be read: {reason}", "check its rights"
+        ) from error
     return folder
 
 
 def folder_problem(inputs: Mapping[str, object]) -> str | None:
     """Say why the folder that a task is to audit cannot be, or None; validation asks before anything runs."""
     try:
-        audited_folder(inputs.get("path", "."))
+        resolve_audit_folder(inputs.get("path", "."))
     except TaskError as error:
         return f"{error.message}; {error.hint}"
     return None
 
 
-def _refused(message: str, hint: str) -> TaskError:
+def _make_input_error(message: str, hint: str) -> TaskError:
     return TaskError(message, hint=hint, code="GEN-TASK-INPUT")
 
 
@@ -294,7 +298,7 @@ def survey(path: object, *, max_files: int = MAX_FILES) -> Tree:
     Raises:
         TaskError: The path is not a folder that can be read.
     """
-    return _TREES.get(audited_folder(path), max_files)
+    return _TREES.get(resolve_audit_folder(path), max_files)
 
 
 @dataclass(frozen=True)
@@ -328,7 +332,7 @@ class _RecentTrees:
             known = self._trees.get(key)
             if known is not None and known.began_ns >= arrived:
                 return known.tree
-            listing = _Listing(time.monotonic_ns(), time.time_ns(), _listed(root, max_files))
+            listing = _Listing(time.monotonic_ns(), time.time_ns(), _list_files(root, max_files))
             if known is not None and known.is_settled and known.tree == listing.tree:
                 listing = replace(known, began_ns=listing.began_ns)
             self._keep(key, listing)
@@ -347,16 +351,16 @@ _TREES = _RecentTrees()
 """Shared by the leaves of a run in one process, which ask for the same folder within seconds."""
 
 
-def _listed(root: Path, max_files: int) -> Tree:
+def _list_files(root: Path, max_files: int) -> Tree:
     # not for the workers of a scan, which list nothing and would pay for the modules that start programs
     from genesis.agents.toolkit.git import Repository, find_repository  # noqa: PLC0415
 
     repository = find_repository(root)
     if isinstance(repository, Repository):
-        tree = _listed_by_git(root, repository, max_files)
+        tree = _list_files_by_git(root, repository, max_files)
         if tree is not None:
             return tree
-    return _walked(root, max_files)
+    return _walk_folders(root, max_files)
 
 
 @dataclass
@@ -396,11 +400,11 @@ class _Collector:
             self._real_folders[each] = real
         return real
 
-    def sorted_files(self) -> tuple[SourceFile, ...]:
+    def sort_files(self) -> tuple[SourceFile, ...]:
         return tuple(self.files[path] for path in sorted(self.files))
 
 
-def _listed_by_git(root: Path, repository: Repository, max_files: int) -> Tree | None:
+def _list_files_by_git(root: Path, repository: Repository, max_files: int) -> Tree | None:
     """Return git's list, or `None` where git fails or knows no file here (the folder itself may be ignored)."""
     listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
     done = repository.run(*listing, timeout_s=_LISTING_S, output_limit=max_files * 200)
@@ -416,7 +420,7 @@ def _listed_by_git(root: Path, repository: Repository, max_files: int) -> Tree |
             collector.add(name.rstrip("/"))
     return Tree(
         root,
-        collector.sorted_files(),
+        collector.sort_files(),
         "git",
         symlinks=collector.symlinks,
         unreadable=collector.unreadable,
@@ -425,7 +429,7 @@ def _listed_by_git(root: Path, repository: Repository, max_files: int) -> Tree |
     )
 
 
-def _walked(root: Path, max_files: int) -> Tree:
+def _walk_folders(root: Path, max_files: int) -> Tree:
     collector, budget, truncated = _Collector(str(root)), TimeBudget(_LISTING_S), False
     folders = [""]
     while folders and not truncated:
@@ -445,7 +449,7 @@ def _walked(root: Path, max_files: int) -> Tree:
         truncated = len(collector.files) >= max_files or budget.spent
     return Tree(
         root,
-        collector.sorted_files()[:max_files],
+        collector.sort_files()[:max_files],
         "walk",
         symlinks=collector.symlinks,
         unreadable=collector.unreadable,

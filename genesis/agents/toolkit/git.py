@@ -14,7 +14,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from genesis.agents.toolkit.process import Completed, run_child, scrubbed_environment, trusted_path
+from genesis.agents.toolkit.process import Completed, get_trusted_path, run_child, scrub_environment
 
 __all__ = ["NoRepository", "Repository", "find_repository"]
 
@@ -100,7 +100,7 @@ def find_repository(root: Path) -> Repository | NoRepository:
     Returns:
         The repository, or the reason why there is none to read: no git, or not in a work tree.
     """
-    executable = shutil.which("git", path=trusted_path(root))
+    executable = shutil.which("git", path=get_trusted_path(root))
     if executable is None:
         return NoRepository("git is not installed")
     repository = Repository(executable, root)
@@ -116,8 +116,8 @@ def find_repository(root: Path) -> Repository | NoRepository:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    return scrubbed_environment(
-        trusted_path(root),
+    return scrub_environment(
+        get_trusted_path(root),
         {
             "GIT_ALLOW_PROTOCOL": "none",
             "GIT_ATTR_NOSYSTEM": "1",

@@ -149,11 +149,11 @@ def _people(repository: Repository, seconds: int, project: str) -> tuple[list[_P
         if mark and time.strip().isdecimal():
             identities[address.strip().lower(), name.strip()] += 1
             times.append(int(time))
-    people = sorted(_joined(identities, project), key=lambda person: (-person.commits, person.name))
+    people = sorted(_merge_identities(identities, project), key=lambda person: (-person.commits, person.name))
     return people, times, _problem(done) or ("there are too many commits" if len(times) >= _MAX_LISTED_COMMITS else "")
 
 
-def _joined(identities: Counter[tuple[str, str]], project: str) -> Iterator[_Person]:
+def _merge_identities(identities: Counter[tuple[str, str]], project: str) -> Iterator[_Person]:
     """Join the identities that share an address or a name: a union of sets, each with its first key as its root."""
     roots: dict[str, str] = {}
 

@@ -61,7 +61,7 @@ def _distribution(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
     return name, [f"{top}{each}{end}" for top in ("src/", "") for each in stems for end in ("/__init__.py", ".py")]
 
 
-def _autoloaded(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
+def _read_autoload(tree: Tree, manifest: SourceFile) -> tuple[str, list[str]]:
     document = mapping(read(load_json, tree.text_of(manifest)))
     loaded = mapping(document, "autoload")
     folders = [each for key in ("psr-4", "psr-0") for value in mapping(loaded, key).values() for each in _texts(value)]
@@ -122,7 +122,7 @@ _FINDERS: tuple[tuple[re.Pattern[str], _Finder], ...] = (
     (re.compile(r"pyproject\.toml"), _distribution),
     (re.compile(r"go\.mod"), _module),
     (re.compile(r"package\.swift"), _swift_product),
-    (re.compile(r"composer\.json"), _autoloaded),
+    (re.compile(r"composer\.json"), _read_autoload),
     (re.compile(r"pom\.xml|build\.gradle(?:\.kts)?"), _artifact),
     (re.compile(r".+\.(?:cs|fs|vb)proj"), _assembly),
 )

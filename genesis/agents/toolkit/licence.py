@@ -12,7 +12,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from genesis.agents.toolkit.documents import items, load_json, load_toml, load_xml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile, Tree, survey
 from genesis.agents.toolkit.finding import AuditFinding, ToolResult, dump, plural
-from genesis.agents.toolkit.licence_names import LicenceText, identify, named_licences
+from genesis.agents.toolkit.licence_names import LicenceText, find_licence_ids, identify
 
 __all__ = ["run"]
 
@@ -54,7 +54,7 @@ def run(path: object = ".") -> ToolResult:
         own += texts  # else they are those of parts of it, too, as REUSE asks for
     declared, silent = _declarations(tree)
     spdx, confidence = _whole(own, [each for each in declared if "/" not in each.where])
-    mismatched = _mismatched([*own, *texts], [each for each in declared if "/" not in each.where])
+    mismatched = _find_mismatches([*own, *texts], [each for each in declared if "/" not in each.where])
     return {
         "spdx": spdx or None,
         "confidence": confidence,
@@ -79,7 +79,7 @@ def _whole(own: list[tuple[SourceFile, LicenceText]], declared: list[_Declared])
         return "", 0.0
     ids = {each for text in known for each in text.ids}
     for each in declared:
-        if (names := named_licences(each.licence)) and names <= ids:
+        if (names := find_licence_ids(each.licence)) and names <= ids:
             try:
                 return str(canonicalize_license_expression(each.licence)), known[0].confidence
             except InvalidLicenseExpression:
@@ -201,18 +201,18 @@ _READERS: dict[str, Callable[[str], tuple[bool, list[str]]]] = {
 }
 
 
-def _mismatched(own: list[tuple[SourceFile, LicenceText]], declared: list[_Declared]) -> list[_Declared]:
+def _find_mismatches(own: list[tuple[SourceFile, LicenceText]], declared: list[_Declared]) -> list[_Declared]:
     """Find the declarations that name only licences of which there is no text, where all texts are known."""
     ids = {each for _, text in own for each in text.ids}
     if not ids or not all(text.ids for _, text in own):
         return []
-    return [each for each in declared if (names := named_licences(each.licence)) and not _agree(names, ids)]
+    return [each for each in declared if (names := find_licence_ids(each.licence)) and not _agree(names, ids)]
 
 
 def _agree(names: set[str], ids: set[str]) -> bool:
     bsd = any("BSD" in each for each in names) and any("BSD" in each for each in ids)
     is_vague = "BSD" in names | ids
-    return not names.isdisjoint(ids | {found for each in ids for found in named_licences(each)}) or (bsd and is_vague)
+    return not names.isdisjoint(ids | {found for each in ids for found in find_licence_ids(each)}) or (bsd and is_vague)
 
 
 def _summary(spdx: str, confidence: float, own: list[tuple[SourceFile, LicenceText]], declared: list[_Declared]) -> str:
@@ -263,7 +263,7 @@ def _in_readme(tree: Tree) -> Iterator[_Declared]:
     for file in tree.files:
         if "/" not in file.path and _README.match(file.name):
             section = _README_SECTION.search(tree.text_of(file) or "")
-            names = sorted(named_licences(section[0])) if section else []
+            names = sorted(find_licence_ids(section[0])) if section else []
             if names:
                 yield _Declared(file.shown, " and ".join(names))
 

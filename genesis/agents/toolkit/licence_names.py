@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-__all__ = ["LicenceText", "identify", "named_licences"]
+__all__ = ["LicenceText", "find_licence_ids", "identify"]
 
 _LEAST_COVERAGE = 0.4
 """The share of a file that recognised texts must cover, so that its other words are no licence of their own."""
@@ -86,11 +86,11 @@ def identify(text: str) -> LicenceText:
     if coverage >= _LEAST_COVERAGE and len(text) > _A_NOTICE:
         return LicenceText(tuple(ids), round(min(coverage, 1.0), 2))
     header = _SPDX_HEADER.search(text[:2_000])
-    ids.update(dict.fromkeys(sorted(named_licences(header[1] if header else text[:1_000]))))
+    ids.update(dict.fromkeys(sorted(find_licence_ids(header[1] if header else text[:1_000]))))
     return LicenceText(tuple(ids), 0.5 if ids else 0.0)
 
 
-def named_licences(text: str) -> set[str]:
+def find_licence_ids(text: str) -> set[str]:
     """Find the SPDX ids that a text names, in whatever notation: `MIT OR Apache-2.0`, `GPLv3+`, `New BSD License`.
 
     Args:

@@ -92,9 +92,11 @@ def run(path: object = ".", *, max_files: object = 10_000, top: object = 15, tim
     return {
         "violations": sum(by_rule.values()),
         "fixable": sum(report.fixable for report in linted.reports),
-        "by_rule": [{"rule": code, "name": name, "count": count} for (code, name), count in _ordered(by_rule)[:limit]],
+        "by_rule": [
+            {"rule": code, "name": name, "count": count} for (code, name), count in _sort_by_count(by_rule)[:limit]
+        ],
         "rules_not_shown": max(0, len(by_rule) - limit),
-        "worst_files": [{"path": name, "count": count} for name, count in _ordered(by_file)[:limit]],
+        "worst_files": [{"path": name, "count": count} for name, count in _sort_by_count(by_file)[:limit]],
         "syntax_errors": _syntax_errors(linted),
         "checked": {
             "python": linted.python.files,
@@ -160,7 +162,7 @@ class _Documents:
         self.problems = [(file, facts.problem) for file, facts in scan if facts.problem is not None]
 
 
-def _ordered(counts: Counter[Key]) -> list[tuple[Key, int]]:
+def _sort_by_count(counts: Counter[Key]) -> list[tuple[Key, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
@@ -209,10 +211,10 @@ def _findings(linted: _Linted) -> Iterator[AuditFinding]:
     for report in linted.reports:
         broken = {each.path: each for each in report.broken}
         for path, each in broken.items():
-            yield _broken_source(report.language, path, each.line, each.message, path in lenient)
+            yield _make_source_finding(report.language, path, each.line, each.message, path in lenient)
     for file, problem in linted.documents.problems[:_SHOWN_PROBLEMS]:
         if not file.is_test:  # what a test reads may be broken on purpose
-            yield _broken_document(file, problem)
+            yield _make_document_finding(file, problem)
 
 
 def _report_findings(report: LintReport) -> Iterator[AuditFinding]:
@@ -227,8 +229,8 @@ def _report_findings(report: LintReport) -> Iterator[AuditFinding]:
     yield from _settings_findings(report)
     violations = sum(report.by_rule.values())
     if violations and (report.settings or not report.is_minor):
-        (code, name), count = _ordered(report.by_rule)[0]
-        worst = _ordered(report.by_file)[0]
+        (code, name), count = _sort_by_count(report.by_rule)[0]
+        worst = _sort_by_count(report.by_file)[0]
         named, rules = f"{code} {name}".strip(), plural(len(report.by_rule), "rule")
         fixable = f"; {report.fixable:,} can be fixed by {report.name} itself" if report.fixable else ""
         yield AuditFinding(
@@ -275,7 +277,7 @@ def _settings_findings(report: LintReport) -> Iterator[AuditFinding]:
         )
 
 
-def _broken_source(language: str, path: str, line: int, message: str, is_lenient: bool) -> AuditFinding:
+def _make_source_finding(language: str, path: str, line: int, message: str, is_lenient: bool) -> AuditFinding:
     return AuditFinding(
         severity="low" if is_lenient else "high",
         title=f"A {language} file has a syntax error",
@@ -285,7 +287,7 @@ def _broken_source(language: str, path: str, line: int, message: str, is_lenient
     )
 
 
-def _broken_document(file: SourceFile, problem: DocumentProblem) -> AuditFinding:
+def _make_document_finding(file: SourceFile, problem: DocumentProblem) -> AuditFinding:
     return AuditFinding(
         severity="low" if file.is_example else "medium",
         title=f"A {problem.format} file has a syntax error",

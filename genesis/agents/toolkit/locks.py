@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from genesis.agents.toolkit.files import SourceFile, Tree
 from genesis.agents.toolkit.manifests import Manifest
 
-__all__ = ["lock_files", "unlocked"]
+__all__ = ["find_unlocked", "lock_files"]
 
 _LOCKS = {
     "uv.lock": "python",
@@ -60,14 +60,14 @@ def lock_files(tree: Tree, manifests: Iterable[Manifest]) -> list[tuple[SourceFi
     return sorted(found, key=lambda pair: pair[0].path)
 
 
-def unlocked(tree: Tree, manifests: list[Manifest], locks: list[tuple[SourceFile, str]]) -> Iterator[Manifest]:
+def find_unlocked(tree: Tree, manifests: list[Manifest], locks: list[tuple[SourceFile, str]]) -> Iterator[Manifest]:
     """Find the manifests of applications whose dependencies no lock file fixes.
 
     A lock file counts for its folder and all below it, because a workspace has one at its root. A project that
     switches its lock file off, or keeps it out of version control, has decided.
     """
     places = {(file.path.rpartition("/")[0], ecosystem) for file, ecosystem in locks}
-    decided = _switched_off(tree)
+    decided = _find_disabled_locks(tree)
     library_folders = {each.folder for each in manifests if each.is_library and each.ecosystem in ("python", "ruby")}
     for manifest in manifests:
         folders = _upwards(manifest.folder)
@@ -88,7 +88,7 @@ def _upwards(folder: str) -> list[str]:
     return ["/".join(parts[:length]) for length in range(len(parts), -1, -1)]
 
 
-def _switched_off(tree: Tree) -> set[tuple[str, str]]:
+def _find_disabled_locks(tree: Tree) -> set[tuple[str, str]]:
     off: set[tuple[str, str]] = set()
     for file in tree.named(*_OFF, ".gitignore"):
         folder = file.path.rpartition("/")[0]

@@ -48,14 +48,14 @@ def read_xml(texts: dict[SourceFile, str]) -> Iterator[Manifest]:
 
 def _coordinates(path: str, documents: dict[str, ET.Element]) -> str:
     """Name the module that a pom describes; modules of the folder that use each other need no other project."""
-    properties, _ = _inherited(_parents(path, documents))
+    properties, _ = _merge_parents(_parents(path, documents))
     return _expand("${project.groupId}:${project.artifactId}", properties)
 
 
 def _pom(file: SourceFile, documents: dict[str, ET.Element]) -> Manifest:
     manifest = Manifest(file, "maven", "pom.xml", is_library=True)
     chain = _parents(file.path, documents)
-    properties, managed = _inherited(chain)
+    properties, managed = _merge_parents(chain)
     root = chain[0]
     for parent in _children(root, "parent"):
         if len(chain) == 1:
@@ -114,7 +114,7 @@ def _parents(path: str, documents: dict[str, ET.Element]) -> list[ET.Element]:
     return chain
 
 
-def _inherited(chain: list[ET.Element]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def _merge_parents(chain: list[ET.Element]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Merge the properties and the managed dependencies of a pom and its parents; the nearest wins."""
     properties: dict[str, str] = {}
     managed: dict[str, dict[str, str]] = {}

@@ -12,7 +12,7 @@ from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_json, mapping, string
 from genesis.agents.toolkit.files import SourceFile, Tree, printable
 from genesis.agents.toolkit.lint_report import BrokenSource, LintReport
-from genesis.agents.toolkit.process import installed_program, run_child, scrubbed_environment, trusted_path
+from genesis.agents.toolkit.process import find_program, get_trusted_path, run_child, scrub_environment
 
 __all__ = ["oxlint_report"]
 
@@ -40,7 +40,7 @@ def oxlint_report(tree: Tree, files: Sequence[SourceFile], budget: TimeBudget) -
     report = LintReport(
         "oxlint", "JavaScript and TypeScript", "oxlint's correctness rules", "oxlint --disable-nested-config"
     )
-    program = installed_program("oxlint")
+    program = find_program("oxlint")
     if program is None:
         report.available, report.problem = False, "oxlint is not installed beside Genesis"
         return report
@@ -56,7 +56,7 @@ def oxlint_report(tree: Tree, files: Sequence[SourceFile], budget: TimeBudget) -
             done = run_child(
                 [*fixed, *(f"./{file.path}" for file in batch)],
                 cwd=tree.root,
-                env=scrubbed_environment(trusted_path(tree.root), {"HOME": os.devnull, "NO_COLOR": "1"}),
+                env=scrub_environment(get_trusted_path(tree.root), {"HOME": os.devnull, "NO_COLOR": "1"}),
                 timeout_s=max(1.0, budget.left),
                 output_limit=_OUTPUT_LIMIT,
             )

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
-__all__ = ["Completed", "ProcessEnd", "installed_program", "run_child", "scrubbed_environment", "trusted_path"]
+__all__ = ["Completed", "ProcessEnd", "find_program", "get_trusted_path", "run_child", "scrub_environment"]
 
 ProcessEnd: TypeAlias = Literal["exited", "timeout", "output_limit", "missing"]
 
@@ -167,24 +167,24 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
             pipe.close()
 
 
-def installed_program(name: str) -> str | None:
+def find_program(name: str) -> str | None:
     """Find a program that a package of this Python's own environment brought; nothing on PATH is taken."""
     return shutil.which(name, path=sysconfig.get_path("scripts"))
 
 
-def trusted_path(outside: Path) -> str:
+def get_trusted_path(outside: Path) -> str:
     """Return `PATH` without relative entries and without folders inside `outside`, where programs are untrusted."""
-    return _trusted_path(tuple(os.get_exec_path()), outside)
+    return _filter_path(tuple(os.get_exec_path()), outside)
 
 
 @lru_cache(16)
-def _trusted_path(entries: tuple[str, ...], outside: Path) -> str:
+def _filter_path(entries: tuple[str, ...], outside: Path) -> str:
     return os.pathsep.join(
         entry for entry in entries if Path(entry).is_absolute() and not Path(entry).resolve().is_relative_to(outside)
     )
 
 
-def scrubbed_environment(path: str, extra: Mapping[str, str]) -> dict[str, str]:
+def scrub_environment(path: str, extra: Mapping[str, str]) -> dict[str, str]:
     """Return a child's environment: no tokens, no settings of ours, only the locale, `PATH` and what is added.
 
     Args:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from xml.etree import ElementTree as ET
 
-from genesis.agents.toolkit.process import Completed, run_child, scrubbed_environment
+from genesis.agents.toolkit.process import Completed, run_child, scrub_environment
 
 __all__ = ["NESTED_MARKER", "SuiteRun", "SuiteVerdict", "is_nested", "run_suite"]
 
@@ -86,7 +86,7 @@ def _attempt(root: Path, python: str, timeout_s: float, extra: Mapping[str, str]
             output_limit=_OUTPUT_LIMIT,
             keep_tail=True,
         )
-        return _judged(done, report, python)
+        return _make_suite_run(done, report, python)
 
 
 def _interpreter(root: Path) -> str:
@@ -100,7 +100,7 @@ def _interpreter(root: Path) -> str:
 
 def _environment(python: str, home: Path, scratch: Path) -> dict[str, str]:
     path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
-    return scrubbed_environment(
+    return scrub_environment(
         path,
         {
             NESTED_MARKER: "1",
@@ -113,7 +113,7 @@ def _environment(python: str, home: Path, scratch: Path) -> dict[str, str]:
     )
 
 
-def _judged(done: Completed, report: Path, python: str) -> SuiteRun:
+def _make_suite_run(done: Completed, report: Path, python: str) -> SuiteRun:
     text = _CONTROL.sub("", done.stdout.decode("utf-8", "replace") + done.stderr.decode("utf-8", "replace"))
     verdict: SuiteVerdict = _CODES.get(done.code, "error") if done.code is not None else "error"
     if done.end == "timeout":

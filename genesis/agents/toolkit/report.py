@@ -14,7 +14,7 @@ from pathlib import Path
 
 from genesis.agents.toolkit import markdown
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_json, mapping, string
-from genesis.agents.toolkit.files import audited_folder, printable
+from genesis.agents.toolkit.files import printable, resolve_audit_folder
 from genesis.agents.toolkit.finding import SEVERITIES, ToolResult, plural
 from genesis.agents.toolkit.inputs import whole_number
 from genesis.agents.toolkit.report_sections import SECTIONS
@@ -94,7 +94,7 @@ def run(
         TaskError: A topic is unknown, or the file cannot be written or is not ours to replace.
     """
     limit = whole_number(top, "top", least=1, most=1_000)
-    folder = audited_folder(path)
+    folder = resolve_audit_folder(path)
     target = _target(output, folder)
     answers = _answers(results, topics)
     moment = datetime.fromtimestamp(float(str(now)), UTC) if now is not None else datetime.now(UTC)
@@ -119,11 +119,11 @@ def _answers(results: object, topics: Mapping[str, object]) -> dict[str, dict[st
     unknown = sorted(set(topics) - set(TOPICS))
     if unknown:
         raise TaskError(f"the report knows no topic {unknown[0]!r}", hint=f"use {', '.join(TOPICS)}", code=_REFUSED)
-    given = {**_opened(results), **{topic: value for topic, value in topics.items() if value is not None}}
-    return {topic: _opened(given[topic]) for topic in TOPICS if given.get(topic) is not None}
+    given = {**_parse_answer(results), **{topic: value for topic, value in topics.items() if value is not None}}
+    return {topic: _parse_answer(given[topic]) for topic in TOPICS if given.get(topic) is not None}
 
 
-def _opened(value: object) -> dict[str, object]:
+def _parse_answer(value: object) -> dict[str, object]:
     """Return an answer as a mapping; text is taken for JSON, else for the message of a tool that failed."""
     if isinstance(value, str):
         try:
@@ -240,7 +240,7 @@ def _topic_findings(entries: list[_Entry], limit: int) -> list[str]:
 def report_problem(inputs: Mapping[str, object]) -> str | None:
     """Say why a report cannot be written, or None; validation asks before anything runs."""
     try:
-        _target(inputs.get("output", DEFAULT_OUTPUT), audited_folder(inputs.get("path", ".")))
+        _target(inputs.get("output", DEFAULT_OUTPUT), resolve_audit_folder(inputs.get("path", ".")))
     except TaskError as error:
         return f"{error.message}; {error.hint}"
     return None
@@ -250,24 +250,28 @@ def _target(output: object, folder: Path) -> Path:
     """Find the file to write, and refuse one that is not a report of ours about the same folder."""
     text = str(output).strip()
     if not text or "\0" in text:
-        raise _refused("the report has no output file", "give output=FILE.md")
+        raise _make_report_error("the report has no output file", "give output=FILE.md")
     target = Path(text).expanduser().absolute()
     shown = repr(printable(str(target)))
     if target.is_dir():
-        raise _refused(f"{shown} is a folder, not a file to write the report to", "give output=FILE.md")
+        raise _make_report_error(f"{shown} is a folder, not a file to write the report to", "give output=FILE.md")
     if not target.parent.is_dir():
-        raise _refused(f"the folder {str(target.parent)!r} for the report does not exist", "make it first")
+        raise _make_report_error(f"the folder {str(target.parent)!r} for the report does not exist", "make it first")
     if not (target.exists() or target.is_symlink()):
         return target
-    about = _reported_folder(target)
+    about = _read_report_folder(target)
     if about is None:
-        raise _refused(f"{shown} exists and is no audit report, so it is not replaced", "give output=ANOTHER.md")
+        raise _make_report_error(
+            f"{shown} exists and is no audit report, so it is not replaced", "give output=ANOTHER.md"
+        )
     if about != _hash(folder):
-        raise _refused(f"{shown} is the report about another folder, so it is not replaced", "give output=ANOTHER.md")
+        raise _make_report_error(
+            f"{shown} is the report about another folder, so it is not replaced", "give output=ANOTHER.md"
+        )
     return target
 
 
-def _reported_folder(target: Path) -> str | None:
+def _read_report_folder(target: Path) -> str | None:
     """Read which folder an existing report is about; `None` where the file is no report of ours."""
     try:
         if not target.is_file():
@@ -283,7 +287,7 @@ def _hash(folder: Path) -> str:
     return hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
 
 
-def _refused(message: str, hint: str) -> TaskError:
+def _make_report_error(message: str, hint: str) -> TaskError:
     return TaskError(message, hint=hint, code=_REFUSED)
 
 

@@ -289,15 +289,15 @@ def _complexity(answer: _Answer, limit: int) -> list[str]:
 
 def _infrastructure(answer: _Answer, limit: int) -> list[str]:
     workflows = [
-        [_place(row), text(row.get("name")), _joined(row.get("triggers")), _number(row.get("jobs"))]
+        [_place(row), text(row.get("name")), _join_items(row.get("triggers")), _number(row.get("jobs"))]
         for row in _rows(answer.get("workflows"))
     ]
     docker = [
-        [_place(row), _joined(row.get("base_images")), code(row.get("user") or "") or "root or the image's"]
+        [_place(row), _join_items(row.get("base_images")), code(row.get("user") or "") or "root or the image's"]
         for row in _rows(answer.get("dockerfiles"))
     ]
     others = [
-        [_place(row), _joined(row.get(key))]
+        [_place(row), _join_items(row.get(key))]
         for topic, key in (("compose", "services"), ("kubernetes", "kinds"), ("prefect", "work_pools"))
         for row in _rows(answer.get(topic))
     ]
@@ -308,7 +308,7 @@ def _infrastructure(answer: _Answer, limit: int) -> list[str]:
     ]
 
 
-def _joined(value: object) -> str:
+def _join_items(value: object) -> str:
     return ", ".join(code(item, 60) for item in list(items(value))[:10])
 
 

@@ -15,7 +15,7 @@ from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.documents import mapping, string
 from genesis.agents.toolkit.files import SourceFile, Tree, printable
 from genesis.agents.toolkit.lint_report import BrokenSource, LintReport
-from genesis.agents.toolkit.process import Completed, installed_program, run_child, scrubbed_environment, trusted_path
+from genesis.agents.toolkit.process import Completed, find_program, get_trusted_path, run_child, scrub_environment
 from genesis.agents.toolkit.ruff_settings import RuffSettings
 
 __all__ = ["ruff_report"]
@@ -39,7 +39,7 @@ def ruff_report(tree: Tree, groups: Sequence[RuffSettings], budget: TimeBudget) 
         budget: The time for all of it.
     """
     report = LintReport("ruff")
-    program = installed_program("ruff")
+    program = find_program("ruff")
     if program is None:
         report.available, report.problem = False, "ruff is not installed beside Genesis"
         return report
@@ -113,7 +113,7 @@ class _Group:
         return run_child(
             [self.program, *_FIXED, *options, "--", *names],
             cwd=self.tree.root / folder,
-            env=scrubbed_environment(trusted_path(self.tree.root), extra),
+            env=scrub_environment(get_trusted_path(self.tree.root), extra),
             timeout_s=max(1.0, budget.left),
             output_limit=_OUTPUT_LIMIT,
         )

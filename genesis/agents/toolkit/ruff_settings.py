@@ -112,7 +112,7 @@ def _chain(tree: Tree, path: str, table: dict[str, object]) -> tuple[list[dict[s
     """Follow `extend` as long as it stays in the folder, and say where it does not."""
     chain, seen = [table], {path}
     while target := string(chain[-1].get("extend")):
-        path = _joined(path, target)
+        path = _resolve_relative(path, target)
         extended = _table(tree, path) if path and path not in seen and len(chain) < _MAX_EXTENDS else None
         if extended is None:
             return chain[:1], (f"extend = {target[:80]!r}",)
@@ -121,7 +121,7 @@ def _chain(tree: Tree, path: str, table: dict[str, object]) -> tuple[list[dict[s
     return chain, ()
 
 
-def _joined(path: str, target: str) -> str:
+def _resolve_relative(path: str, target: str) -> str:
     """Resolve a relative path against a file's folder; empty where it leaves the audited folder."""
     if target.startswith(("/", "~")) or "\\" in target or "$" in target:
         return ""

@@ -23,7 +23,7 @@ from genesis.agents.toolkit.budget import TimeBudget
 from genesis.agents.toolkit.facts import FileFacts
 from genesis.agents.toolkit.files import MAX_READ_BYTES, SourceFile, Tree, survey
 from genesis.agents.toolkit.origin import templates_of
-from genesis.agents.toolkit.process import scrubbed_environment, trusted_path
+from genesis.agents.toolkit.process import get_trusted_path, scrub_environment
 
 __all__ = ["UNREAD", "Scan", "scan_of"]
 
@@ -114,7 +114,7 @@ class _RecentScans:
         _, lock, made = known
         with lock:
             if not made or not (made[0].is_complete or made[0].time_limit_s >= time_limit_s):
-                made[:] = [_scanned(tree, time_limit_s)]
+                made[:] = [_scan_files(tree, time_limit_s)]
             return made[0]
 
 
@@ -122,7 +122,7 @@ _SCANS = _RecentScans()
 """Shared by the leaves of a run in one process; a tree is the same object as long as no file of it has changed."""
 
 
-def _scanned(tree: Tree, time_limit_s: float) -> Scan:
+def _scan_files(tree: Tree, time_limit_s: float) -> Scan:
     work = _Work(tree.root, deque(_chunks(tree.files)), TimeBudget(time_limit_s))
     readable = sum(file.size for file in tree.files if file.size <= MAX_READ_BYTES)
     count = min(os.cpu_count() or 1, _WORKERS, 1 + readable // _BYTES_A_WORKER, len(work.chunks))
@@ -198,7 +198,7 @@ class _Worker:
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, os.fspath(root), *_import_path(root)],
             cwd=os.sep,
-            env=scrubbed_environment(trusted_path(root), {}),
+            env=scrub_environment(get_trusted_path(root), {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from genesis.agents.toolkit.documents import items, load_yaml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.finding import FindingSeverity
-from genesis.security.forms import PASSWORD_IN_ADDRESS, known_forms
+from genesis.security.forms import PASSWORD_IN_ADDRESS, find_known_forms
 
 __all__ = ["PLAIN_PASSWORD", "FoundSecret", "find_secrets", "is_searched"]
 
@@ -75,7 +75,7 @@ def find_secrets(path: str, text: str) -> list[FoundSecret]:
     for start, (candidate, line) in sorted(best.items()):
         number += text.count("\n", counted, start)
         counted = start
-        found.append(_described(path, number, candidate, line))
+        found.append(_describe_secret(path, number, candidate, line))
     return found
 
 
@@ -85,7 +85,7 @@ def is_searched(path: str) -> bool:
     return not (name in _NO_SECRETS_HERE or name.endswith(_SKIPPED_SUFFIXES) or "checksum" in name)
 
 
-def _described(path: str, line: int, candidate: _Candidate, text: str) -> FoundSecret:
+def _describe_secret(path: str, line: int, candidate: _Candidate, text: str) -> FoundSecret:
     secret, kind = candidate.secret, candidate.kind
     hashed = f"{path}:{line}:{kind}" if kind in _GUESSABLE else secret
     fingerprint = hashlib.sha256(hashed.encode("utf-8", "surrogateescape")).hexdigest()[:12]
@@ -155,7 +155,7 @@ class _Context:
 
 def _candidates(context: _Context) -> Iterator[_Candidate]:
     """Find the candidates, those of a known form first: one line gives one secret."""
-    for form, match in known_forms(context.text):
+    for form, match in find_known_forms(context.text):
         if form.kind == PASSWORD_IN_ADDRESS and (context.is_secondary or not _is_remote_password(match)):
             continue
         if form.kind == _PRIVATE_KEY or not _is_example_token(match["secret"]):
@@ -164,9 +164,9 @@ def _candidates(context: _Context) -> Iterator[_Candidate]:
     if context.is_yaml and not context.is_secondary and _SECRET_MANIFEST.search(context.text):
         yield from _manifest_values(context)
     elif not context.is_secondary:
-        yield from _assigned(context)
+        yield from _find_assigned_values(context)
         if context.is_yaml:
-            yield from _named_values(context)
+            yield from _find_named_values(context)
         if context.is_compose:
             yield from _compose_values(context)
 
@@ -325,9 +325,9 @@ _LONGEST_LINE = 2_000
 _LEAST_CHARACTERS, _LEAST_PLAIN = 8, 4
 
 
-def _assigned(context: _Context) -> Iterator[_Candidate]:
+def _find_assigned_values(context: _Context) -> Iterator[_Candidate]:
     """Find values that are given to something called a password, token or key."""
-    for start, line in _marked_lines(context.text):
+    for start, line in _find_marked_lines(context.text):
         for match in _connection_strings(line):
             if not context.is_comment(start + match.start()):
                 yield _Candidate(start + match.start("secret"), match["secret"], _CONNECTION, "high")
@@ -340,7 +340,7 @@ def _assigned(context: _Context) -> Iterator[_Candidate]:
                 yield _Candidate(start + match.start("secret"), match["secret"], kind, severity)
 
 
-def _named_values(context: _Context) -> Iterator[_Candidate]:
+def _find_named_values(context: _Context) -> Iterator[_Candidate]:
     """Find values beside their names, as the environment of a Kubernetes container has them."""
     for match in _NAMED_VALUE.finditer(context.text) if "value:" in context.text else ():
         if _severity_of_value(match["name"], match["secret"], is_deployment=False):
@@ -382,7 +382,7 @@ def _is_strong(name: str, value: str) -> bool:
     return len(value) >= _LEAST_CHARACTERS and _is_literal(name, value) and _looks_random(value)
 
 
-def _marked_lines(text: str) -> Iterator[tuple[int, str]]:
+def _find_marked_lines(text: str) -> Iterator[tuple[int, str]]:
     """Find the lines with a word that names of secrets have, with where each begins; very long ones are left out."""
     lowered = text.lower()
     if len(lowered) != len(text):  # some letters have a longer lower case
@@ -431,7 +431,9 @@ def _manifest_values(context: _Context) -> Iterator[_Candidate]:
         if string(mapping(document).get("kind")) != "Secret" or "sops" in mapping(document):
             continue
         written = [(name, string(value), string(value)) for name, value in mapping(document, "stringData").items()]
-        encoded = [(name, string(value), _decoded(string(value))) for name, value in mapping(document, "data").items()]
+        encoded = [
+            (name, string(value), _decode_base64(string(value))) for name, value in mapping(document, "data").items()
+        ]
         for name, raw, value in written + encoded:
             severity = _severity_in_manifest(name, value)
             if severity:
@@ -441,10 +443,12 @@ def _manifest_values(context: _Context) -> Iterator[_Candidate]:
 
 def _severity_in_manifest(name: str, value: str) -> FindingSeverity | None:
     """Judge a value of a Secret: it is meant to be one, so it is more severe than what merely has such a name."""
-    if any(form.kind == _PRIVATE_KEY or not _is_example_token(match["secret"]) for form, match in known_forms(value)):
+    if any(
+        form.kind == _PRIVATE_KEY or not _is_example_token(match["secret"]) for form, match in find_known_forms(value)
+    ):
         return "high"
     if "\n" in value:
-        return "high" if any(True for _ in _assigned(_Context("settings.env", value))) else None
+        return "high" if any(True for _ in _find_assigned_values(_Context("settings.env", value))) else None
     severity = _severity_of_value(name, value.strip(), is_deployment=True) if _names_secret(name) else None
     return "high" if severity == "medium" else severity
 
@@ -453,7 +457,7 @@ def _names_secret(name: str) -> bool:
     return bool(re.search(rf"(?i){_NAME}|(?:^|[._-])key$|pass", name)) and not name.endswith((".crt", ".pub"))
 
 
-def _decoded(value: str) -> str:
+def _decode_base64(value: str) -> str:
     try:
         return base64.b64decode(value, validate=False).decode("utf-8")
     except (binascii.Error, ValueError):

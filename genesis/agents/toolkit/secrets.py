@@ -100,10 +100,12 @@ def _secret_findings(found: list[_Found]) -> Iterator[AuditFinding]:
             title = "A secret is" if len(group) == 1 else f"{len(group):,} secrets are"
             title += f" in the repository: {kind}"
             advice = "Revoke it now, then remove it: it stays readable in the history and in every clone."
-        yield AuditFinding(severity=severity, title=title, detail=_listed(places), where=places[0], advice=advice)
+        yield AuditFinding(
+            severity=severity, title=title, detail=_format_places(places), where=places[0], advice=advice
+        )
 
 
-def _listed(places: list[str]) -> str:
+def _format_places(places: list[str]) -> str:
     """Name the first places of several; a single one is where the finding is."""
     more = f" and {len(places) - _NAMED:,} more" if len(places) > _NAMED else ""
     return f"In {', '.join(places[:_NAMED])}{more}." if len(places) > 1 else ""
@@ -117,7 +119,7 @@ def _file_findings(tree: Tree, found: Iterable[_Found]) -> Iterator[AuditFinding
         yield AuditFinding(
             severity="low",
             title=f"{plural(len(environments), 'environment file')} not ignored by git",
-            detail=_listed(environments),
+            detail=_format_places(environments),
             where=environments[0],
             advice="Keep values of real systems out of version control, and commit an example without them instead.",
         )
@@ -128,7 +130,7 @@ def _file_findings(tree: Tree, found: Iterable[_Found]) -> Iterator[AuditFinding
         yield AuditFinding(
             severity="medium",
             title=f"{plural(len(stores), 'file')} of a kind that holds keys or passwords",
-            detail=_listed(stores),
+            detail=_format_places(stores),
             where=stores[0],
             advice="Move it to a secret store, unless it holds nothing secret.",
         )

@@ -13,7 +13,7 @@ from genesis.agents.toolkit.language import Language
 from genesis.agents.toolkit.origin import is_vendored
 from genesis.agents.toolkit.python_source import PythonReading
 
-__all__ = ["configured_frameworks", "count_cases", "count_python_tests", "count_tests", "find_commands"]
+__all__ = ["count_cases", "count_python_tests", "count_tests", "find_commands", "find_test_frameworks"]
 
 _PYTHON_TEST = re.compile(r"^(?:test_.*|.*_tests?|tests)\.py$")
 _NPM_FRAMEWORKS = {
@@ -216,7 +216,7 @@ def count_python_tests(file: SourceFile, reading: PythonReading) -> TestCount | 
     return reading.tests if collected else None
 
 
-def configured_frameworks(tree: Tree) -> set[str]:
+def find_test_frameworks(tree: Tree) -> set[str]:
     """Name the frameworks that configuration files speak of."""
     found: set[str] = set()
     for file in tree.named("package.json"):

@@ -10,7 +10,7 @@ from genesis.agents.toolkit.finding import AuditFinding, FindingSeverity, ToolRe
 from genesis.agents.toolkit.inputs import whole_number, yes_or_no
 from genesis.agents.toolkit.pytest_run import NESTED_MARKER, SuiteRun, is_nested, run_suite
 from genesis.agents.toolkit.scan import Scan, scan_of
-from genesis.agents.toolkit.static_tests import configured_frameworks, find_commands
+from genesis.agents.toolkit.static_tests import find_commands, find_test_frameworks
 
 __all__ = ["run"]
 
@@ -83,7 +83,7 @@ class _Census:
 
 
 def _census(scan: Scan) -> _Census:
-    found = _Census(frameworks=configured_frameworks(scan.tree), commands=find_commands(scan.tree))
+    found = _Census(frameworks=find_test_frameworks(scan.tree), commands=find_commands(scan.tree))
     for file, facts in scan:
         if facts.origin in ("vendored", "minified"):
             continue

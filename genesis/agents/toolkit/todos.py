@@ -90,11 +90,11 @@ def _origins(repository: Repository, found: list[_Todo]) -> dict[_Todo, tuple[st
     for file in ordered[:_BLAMED_FILES]:
         if budget.spent:
             break
-        origins.update(_blamed(repository, file, by_file[file], budget))
+        origins.update(_blame_lines(repository, file, by_file[file], budget))
     return origins
 
 
-def _blamed(
+def _blame_lines(
     repository: Repository, file: SourceFile, todos: list[_Todo], budget: TimeBudget
 ) -> Iterator[tuple[_Todo, tuple[str, int]]]:
     """Blame the last commit, never the work tree: reading that would run the repository's filters.

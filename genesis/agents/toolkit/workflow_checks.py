@@ -13,7 +13,7 @@ from pathlib import Path
 from genesis.agents.toolkit.documents import BrokenDocument, items, load_json, mapping, string
 from genesis.agents.toolkit.files import SourceFile, Tree, printable
 from genesis.agents.toolkit.finding import SEVERITIES, AuditFinding, FindingSeverity, plural
-from genesis.agents.toolkit.process import run_child, scrubbed_environment, trusted_path
+from genesis.agents.toolkit.process import get_trusted_path, run_child, scrub_environment
 from genesis.agents.toolkit.workflows import Workflow
 
 __all__ = ["check_workflows"]
@@ -129,7 +129,7 @@ def check_workflows(tree: Tree, workflows: Sequence[Workflow]) -> Iterator[Audit
             advice="Run `zizmor .github` to see what it finds.",
         )
         return
-    shown = _honoured(tree, files[:_MAX_FILES], everything)
+    shown = _apply_suppressions(tree, files[:_MAX_FILES], everything)
     yield from _rule_findings(shown)
     hidden = len(everything) - len(shown)
     if hidden > 0:
@@ -141,7 +141,7 @@ def check_workflows(tree: Tree, workflows: Sequence[Workflow]) -> Iterator[Audit
         )
 
 
-def _honoured(tree: Tree, files: list[SourceFile], everything: list[_Place]) -> list[_Place]:
+def _apply_suppressions(tree: Tree, files: list[SourceFile], everything: list[_Place]) -> list[_Place]:
     """Leave out what the repository's own settings and comments suppress."""
     settings = next((path for path in _SETTINGS if tree.get(path) is not None), None)
     commented = any(_IGNORE_COMMENT in (tree.text_of(file) or "") for file in files)
@@ -155,12 +155,12 @@ def _honoured(tree: Tree, files: list[SourceFile], everything: list[_Place]) -> 
 def _zizmor(tree: Tree, files: list[SourceFile], *options: str) -> list[_Place] | None:
     """Run zizmor on files; `None` where it is missing or fails."""
     name = "zizmor.exe" if os.name == "nt" else "zizmor"
-    path = os.pathsep.join([str(Path(sys.executable).parent), trusted_path(tree.root)])
+    path = os.pathsep.join([str(Path(sys.executable).parent), get_trusted_path(tree.root)])
     program = shutil.which(name, path=path)
     if program is None:
         return None
     argv = [program, "--offline", "--no-progress", "--quiet", "--format", "json-v1", "--no-exit-codes", *options, "--"]
-    env = scrubbed_environment(path, {"HOME": os.devnull, "XDG_CONFIG_HOME": os.devnull})
+    env = scrub_environment(path, {"HOME": os.devnull, "XDG_CONFIG_HOME": os.devnull})
     done = run_child(
         [*argv, *(os.fsdecode(f"./{file.path}") for file in files)], cwd=tree.root, env=env, timeout_s=_TIME_LIMIT_S
     )

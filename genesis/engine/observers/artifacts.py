@@ -19,10 +19,10 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
-from genesis.resilience.degradation import Degradation, described, step_down
+from genesis.resilience.degradation import Degradation, describe_error, step_down
 from genesis.text import one_line
 
-__all__ = ["Publisher", "shown"]
+__all__ = ["Publisher", "publish_safely"]
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
@@ -51,7 +51,7 @@ class Publisher:
             text: What it says.
             description: One line about it. The UI reads it as Markdown: what comes from elsewhere must be escaped.
         """
-        await self._create("markdown", key, _bounded(text), description)
+        await self._create("markdown", key, _truncate(text), description)
 
     async def table(self, key: str, rows: list[dict[str, str]], description: str) -> None:
         """Publish a table; the arguments are as for `markdown`."""
@@ -60,7 +60,7 @@ class Publisher:
     async def update(self, key: str, text: str) -> None:
         """Replace the text of an artifact that was published before; one that was not published stays so."""
         if key in self._updatable:
-            update = ArtifactUpdate(data=_bounded(text))
+            update = ArtifactUpdate(data=_truncate(text))
             await self._send(key, self._client.update_artifact(self._updatable[key], update))
 
     async def _create(self, kind: str, key: str, data: str, description: str) -> None:
@@ -83,7 +83,7 @@ class Publisher:
             return None
 
 
-async def shown(what: str, publishing: Awaitable[None]) -> None:
+async def publish_safely(what: str, publishing: Awaitable[None]) -> None:
     """Publish something that the run can do without: whatever goes wrong in it is a line in the log.
 
     Args:
@@ -93,10 +93,10 @@ async def shown(what: str, publishing: Awaitable[None]) -> None:
     try:
         await publishing
     except Exception as error:  # noqa: BLE001  # the boundary of what is only shown
-        reason = described(error)
+        reason = describe_error(error)
         _log.warning("%s is not shown", what, extra={"artifact": what, "reason": reason})
         step_down(Degradation("observing", "an artifact", "no artifact", reason))
 
 
-def _bounded(text: str) -> str:
+def _truncate(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}\n\n… the rest is too long to show."

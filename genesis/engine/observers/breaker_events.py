@@ -12,7 +12,13 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
-from genesis.engine.observers.event_emitter import SETTLE_S, EventEmitter, pool_label, related_pool, teller_of_process
+from genesis.engine.observers.event_emitter import (
+    SETTLE_S,
+    EventEmitter,
+    describe_related_pool,
+    pool_label,
+    teller_of_process,
+)
 from genesis.engine.run_context import RunContext
 from genesis.resilience.breaker import BreakerEvent
 from genesis.resilience.breakers import Breakers
@@ -74,7 +80,7 @@ def event_of(change: BreakerEvent, pool: str | None = None, pool_id: str | None 
             "genesis.breaker.kind": kind,
             "genesis.pool": pool_label(pool, pool_id),
         },
-        "related": related_pool(pool, pool_id),
+        "related": describe_related_pool(pool, pool_id),
         "payload": {"before": change.before, "after": change.after, "reason": change.reason},
     }
 

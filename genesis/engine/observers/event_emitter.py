@@ -25,7 +25,7 @@ from prefect.exceptions import PrefectException
 
 from genesis.model.run import utc_now
 
-__all__ = ["SETTLE_S", "Describe", "EventEmitter", "pool_label", "related_pool", "teller_of_process"]
+__all__ = ["SETTLE_S", "Describe", "EventEmitter", "describe_related_pool", "pool_label", "teller_of_process"]
 
 _log = logging.getLogger(__name__)
 SETTLE_S = 3.0
@@ -119,7 +119,7 @@ def teller_of_process() -> EventEmitter:
     return EventEmitter()
 
 
-def related_pool(pool: str | None, pool_id: str | None) -> list[dict[str, str]]:
+def describe_related_pool(pool: str | None, pool_id: str | None) -> list[dict[str, str]]:
     """Describe an event's work pool as what is related to it; nothing where its id is not known."""
     if pool_id is None:
         return []

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from genesis.engine.observers.event_emitter import pool_label, related_pool
+from genesis.engine.observers.event_emitter import describe_related_pool, pool_label
 from genesis.errors import GenesisError, PlanInvalidError, SecurityError
 from genesis.model import Amendment, Diagnostic, Outcome, Run
 from genesis.retention import Purge
@@ -17,13 +17,13 @@ from genesis.retention import Purge
 __all__ = [
     "MOST_TOLD",
     "about_run",
-    "ended",
-    "housekeeping_done",
-    "refused",
-    "rejected",
-    "replanned",
-    "started",
-    "task_failed",
+    "describe_end",
+    "describe_failure",
+    "describe_housekeeping",
+    "describe_refusal",
+    "describe_rejection",
+    "describe_replan",
+    "describe_start",
 ]
 
 MOST_TOLD = 20
@@ -50,7 +50,7 @@ def about_run(
     return _event(name, (f"genesis.run.{run_id}", run_id), {**ids, **payload}, labels or {})
 
 
-def started(run: Run, payload: Mapping[str, Any], *, again: bool) -> dict[str, Any]:
+def describe_start(run: Run, payload: Mapping[str, Any], *, again: bool) -> dict[str, Any]:
     """Describe that an execution of a run begins. It has the code that an end has, so that one trigger can match both.
 
     Args:
@@ -59,11 +59,11 @@ def started(run: Run, payload: Mapping[str, Any], *, again: bool) -> dict[str, A
         again: Whether there was an earlier one.
     """
     name = "genesis.run.resumed" if again else "genesis.run.started"
-    labels = {_CODE: _NONE, _REHEARSAL: _said(run)}
+    labels = {_CODE: _NONE, _REHEARSAL: _format_rehearsal(run)}
     return about_run(name, run.run_id, run.correlation_id, {**payload, "rehearsal": run.rehearsal}, labels)
 
 
-def ended(run: Run) -> dict[str, Any]:
+def describe_end(run: Run) -> dict[str, Any]:
     """Describe that a run ended, by its state."""
     code = run.error.code if run.error else None
     payload = {
@@ -74,16 +74,16 @@ def ended(run: Run) -> dict[str, Any]:
         "error_code": code,
         "rehearsal": run.rehearsal,
     }
-    labels = {_CODE: code or _NONE, _REHEARSAL: _said(run)}
+    labels = {_CODE: code or _NONE, _REHEARSAL: _format_rehearsal(run)}
     return about_run(f"genesis.run.{run.state}", run.run_id, run.correlation_id, payload, labels)
 
 
-def _said(run: Run) -> str:
+def _format_rehearsal(run: Run) -> str:
     """Say whether a run is a rehearsal, in a label: triggers cannot look into the payload."""
     return "no" if run.rehearsal is None else "yes"
 
 
-def rejected(run_id: str, correlation_id: str, findings: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+def describe_rejection(run_id: str, correlation_id: str, findings: Sequence[Diagnostic]) -> list[dict[str, Any]]:
     """Describe that validation stopped a plan: by which codes, and which tasks have no agent."""
     codes = Counter(found.code for found in findings)
     payload = {"count": codes.total(), "codes": dict(sorted(codes.items()))}
@@ -95,7 +95,7 @@ def rejected(run_id: str, correlation_id: str, findings: Sequence[Diagnostic]) -
     return events
 
 
-def task_failed(
+def describe_failure(
     run_id: str, correlation_id: str, outcome: Outcome, pool: str | None = None, pool_id: str | None = None
 ) -> dict[str, Any]:
     """Describe that a task failed for good.
@@ -119,11 +119,11 @@ def task_failed(
     }
     labels = {_CODE: code, "genesis.agent": outcome.agent, "genesis.pool": pool_label(pool, pool_id)}
     event = _event("genesis.task.failed", _task(run_id, outcome.id), payload, labels)
-    event["related"] += related_pool(pool, pool_id)
+    event["related"] += describe_related_pool(pool, pool_id)
     return event
 
 
-def replanned(run_id: str, correlation_id: str, amendment: Amendment, tasks: int) -> dict[str, Any]:
+def describe_replan(run_id: str, correlation_id: str, amendment: Amendment, tasks: int) -> dict[str, Any]:
     """Describe that a task is planned again.
 
     Args:
@@ -143,7 +143,7 @@ def replanned(run_id: str, correlation_id: str, amendment: Amendment, tasks: int
     return _event("genesis.task.replanned", _task(run_id, amendment.task), payload, {})
 
 
-def refused(run_id: str, correlation_id: str, error: Exception) -> list[dict[str, Any]]:
+def describe_refusal(run_id: str, correlation_id: str, error: Exception) -> list[dict[str, Any]]:
     """Describe that a deployed run ended before it had a ledger.
 
     Args:
@@ -160,10 +160,10 @@ def refused(run_id: str, correlation_id: str, error: Exception) -> list[dict[str
     payload = {"state": state, "duration_s": 0.0, "cost_usd": 0.0, "tasks": {}, "error_code": code, "rehearsal": None}
     labels = {_CODE: code, _REHEARSAL: "no"}
     last = about_run(f"genesis.run.{state}", run_id, correlation_id, payload, labels)
-    return [*(rejected(run_id, correlation_id, findings) if findings else ()), last]
+    return [*(describe_rejection(run_id, correlation_id, findings) if findings else ()), last]
 
 
-def housekeeping_done(found: Purge, keep_days: int) -> dict[str, Any]:
+def describe_housekeeping(found: Purge, keep_days: int) -> dict[str, Any]:
     """Describe what housekeeping came to, by kind of what was removed, or would be."""
     return {
         "event": "genesis.housekeeping.done",

@@ -31,7 +31,7 @@ _ENDED = (*_IDS, "state", "duration_s", "cost_usd", "tasks", "error_code", "rehe
 _CHANGE = ("before", "after", "reason")
 
 
-def _begun(state: str, when: str) -> EventKind:
+def _make_start_kind(state: str, when: str) -> EventKind:
     payload = (*_IDS, "planner", "tasks", "kept", "deployed", "rehearsal")
     return EventKind(f"genesis.run.{state}", when, _RUN, payload, (_CID, _CODE, _REHEARSAL))
 
@@ -40,7 +40,7 @@ def _run(name: str, when: str, *payload: str) -> EventKind:
     return EventKind(f"genesis.{name}", when, _RUN, (*_IDS, *payload), (_CID,))
 
 
-def _ended(state: str, when: str) -> EventKind:
+def _make_end_kind(state: str, when: str) -> EventKind:
     return EventKind(f"genesis.run.{state}", when, _RUN, _ENDED, (_CID, _CODE, _REHEARSAL))
 
 
@@ -49,15 +49,17 @@ def _breaker(state: str, when: str) -> EventKind:
 
 
 EVENT_TABLE: tuple[EventKind, ...] = (
-    _begun("started", "the plan has passed its check, and the tasks start"),
-    _begun("resumed", "the same, of a run that was started before"),
-    _ended("completed", "every task is done"),
-    _ended("failed", "a task failed for good, the plan was rejected, the deadline passed, or a fault ended the run"),
-    _ended("cancelled", "someone ended the run"),
-    _ended("budget_exceeded", "the budget is spent"),
-    _ended("briefed", "people have work orders, and nothing else is left that can run"),
-    _ended("refused", "a security rule refused the request of a deployed run"),
-    _ended("awaiting_approval", "reserved: nothing but tasks that wait for a person is left"),
+    _make_start_kind("started", "the plan has passed its check, and the tasks start"),
+    _make_start_kind("resumed", "the same, of a run that was started before"),
+    _make_end_kind("completed", "every task is done"),
+    _make_end_kind(
+        "failed", "a task failed for good, the plan was rejected, the deadline passed, or a fault ended the run"
+    ),
+    _make_end_kind("cancelled", "someone ended the run"),
+    _make_end_kind("budget_exceeded", "the budget is spent"),
+    _make_end_kind("briefed", "people have work orders, and nothing else is left that can run"),
+    _make_end_kind("refused", "a security rule refused the request of a deployed run"),
+    _make_end_kind("awaiting_approval", "reserved: nothing but tasks that wait for a person is left"),
     _run("plan.rejected", "the check before the start found errors", "count", "codes"),
     _run("plan.degraded", "a part of planning, routing or checking failed and gave way", "layer", "from", "to"),
     _run("tasks.unassigned", "the plan was rejected, and some tasks have no agent", "count", "paths"),

@@ -17,13 +17,13 @@ from genesis.engine.observers.event_emitter import SETTLE_S, EventEmitter, telle
 from genesis.engine.observers.event_shapes import (
     MOST_TOLD,
     about_run,
-    ended,
-    housekeeping_done,
-    refused,
-    rejected,
-    replanned,
-    started,
-    task_failed,
+    describe_end,
+    describe_failure,
+    describe_housekeeping,
+    describe_refusal,
+    describe_rejection,
+    describe_replan,
+    describe_start,
 )
 from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
@@ -82,7 +82,7 @@ class RunEvents:
             "kept": sum(outcome.state in KEPT for outcome in finished.values()),
             "deployed": self._session.deployed,
         }
-        self._tell(started(run, payload, again=self._again))
+        self._tell(describe_start(run, payload, again=self._again))
         self._tell_plan()
 
     def leaf_changed(self, outcome: Outcome) -> None:
@@ -94,7 +94,7 @@ class RunEvents:
             return
         ids = self._session.run_id, self._session.correlation_id
         pool = self._session.program.profile(outcome.agent).pool_name if self._pools else None
-        self._teller.tell(lambda pool_id: task_failed(*ids, outcome, pool, pool_id), pool=pool)
+        self._teller.tell(lambda pool_id: describe_failure(*ids, outcome, pool, pool_id), pool=pool)
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
         """Tell nothing: the breaker, whose event it is, has told."""
@@ -108,25 +108,25 @@ class RunEvents:
                 continue
             self._replanned += 1
             tasks = sum(leaf.path.startswith(f"{amendment.group.id}/") for leaf in program.leaves)
-            self._tell(replanned(self._session.run_id, self._session.correlation_id, amendment, tasks))
+            self._tell(describe_replan(self._session.run_id, self._session.correlation_id, amendment, tasks))
 
     def run_ended(self, run: Run) -> None:
         """Tell how the run ended: first why, then that it has."""
         self._tell_plan()
         if run.findings:
-            for event in rejected(run.run_id, run.correlation_id, run.findings):
+            for event in describe_rejection(run.run_id, run.correlation_id, run.findings):
                 self._tell(event)
         if self._failed > MOST_TOLD:
             self._tell(self._about("tasks.failed", {"count": self._failed, "told": MOST_TOLD}))
         if run.state == "budget_exceeded":
-            self._tell(self._about("budget.exceeded", self._spent(run)))
+            self._tell(self._about("budget.exceeded", self._get_spending(run)))
         elif run.error is not None and run.error.code == RUN_IS_OVER:
             deadline_s = self._session.program.deadline_s
             payload = {"deadline_s": deadline_s, "duration_s": round(run.duration_s, 3)}
             self._tell(self._about("deadline.exceeded", payload))
-        self._tell(ended(run))
+        self._tell(describe_end(run))
 
-    def stepped_down(self, step: Degradation) -> None:
+    def report_step_down(self, step: Degradation) -> None:
         """Tell of a part of planning, routing or validation that gave way, and of repeats that are not made, once."""
         kind = (step.layer, step.from_, step.to)
         if step.from_ == "a repeat" and kind not in self._steps:
@@ -142,9 +142,9 @@ class RunEvents:
         if not self._plan_told:
             self._plan_told = True
             for step in degradations(self._session.program):
-                self.stepped_down(step)
+                self.report_step_down(step)
 
-    def _spent(self, run: Run) -> dict[str, Any]:
+    def _get_spending(self, run: Run) -> dict[str, Any]:
         budget = self._session.program.budget
         return {
             "usd": float(run.cost_usd),
@@ -173,10 +173,10 @@ async def told_run(session: RunContext, *, pools: bool) -> AsyncIterator[RunEven
         again = await session.ledger.load() is not None
     events = RunEvents(session, again=again, pools=pools, teller=teller)
     try:
-        with heard(events.stepped_down):
+        with heard(events.report_step_down):
             yield events
     finally:
-        await _settled(teller)
+        await _settle(teller)
 
 
 @asynccontextmanager
@@ -192,19 +192,19 @@ async def told_refusal(run_id: str, correlation_id: str, teller: EventEmitter | 
     try:
         yield
     except Exception as error:
-        for event in refused(run_id, correlation_id, error):
+        for event in describe_refusal(run_id, correlation_id, error):
             teller.tell(lambda _pool_id, event=event: event)  # type: ignore[misc]  # bound now, and not when it is called
-        await _settled(teller)
+        await _settle(teller)
         raise
 
 
 async def tell_housekeeping(found: Purge, keep_days: int) -> None:
     """Tell, inside its flow run, what housekeeping came to."""
     teller = teller_of_process()
-    teller.tell(lambda _pool_id: housekeeping_done(found, keep_days))
-    await _settled(teller)
+    teller.tell(lambda _pool_id: describe_housekeeping(found, keep_days))
+    await _settle(teller)
 
 
-async def _settled(teller: EventEmitter) -> None:
+async def _settle(teller: EventEmitter) -> None:
     if not teller.settled:
         await asyncio.to_thread(teller.settle, SETTLE_S)

@@ -133,7 +133,7 @@ class RunJournal:
         self._watched |= {leaf.agent for leaf in program.leaves}
         for amendment in self._course.amendments[self._amendments :]:
             kind: MomentKind = "planned_again" if amendment.kind == "replan" else "grown"
-            self._note(kind, amendment.task, _said(amendment), at=amendment.at)
+            self._note(kind, amendment.task, _describe_amendment(amendment), at=amendment.at)
         self._amendments = len(self._course.amendments)
 
     def run_ended(self, run: Run) -> None:
@@ -152,7 +152,7 @@ class RunJournal:
         """Note that this process changed a breaker that the run may use; what is about the breakers' store is none."""
         kind, _, name = event.name.partition(" ")
         if not event.degraded and (kind != "agent" or name in self._agents):
-            self._turned(event.name, event.before, event.after, event.reason)
+            self._record_state(event.name, event.before, event.after, event.reason)
 
     def _begin(self, run: Run) -> None:
         """Note that an execution begins, once; one before it that left no word is known from its state alone."""
@@ -177,9 +177,9 @@ class RunJournal:
             breaker = self._breakers.of("agent", agent, self._scopes.get(agent, ""))
             before = self._states.get(breaker.name, "closed")
             if breaker.state != before:
-                self._turned(breaker.name, before, breaker.state, breaker.reason)
+                self._record_state(breaker.name, before, breaker.state, breaker.reason)
 
-    def _turned(self, name: str, before: str, after: str, reason: str) -> None:
+    def _record_state(self, name: str, before: str, after: str, reason: str) -> None:
         with self._lock:
             if self._states.get(name, "closed") == after:
                 return
@@ -206,7 +206,7 @@ class RunJournal:
         return not is_crowd and len(self._kept) - self._life < _MOST
 
 
-def _said(amendment: Amendment) -> str:
+def _describe_amendment(amendment: Amendment) -> str:
     count = _leaves(amendment.group)
     return f"{amendment.reason}: {count} task{'' if count == 1 else 's'} in {amendment.group.id!r}"
 

@@ -78,10 +78,10 @@ class ChaosExecutor:
         if fault.kind == "disconnect":
             raise ConnectionResetError(str(fault))
         if fault.kind == "reorder":
-            await self._held_back(fault.amount * self._faults.delay_s)
+            await self._hold_back(fault.amount * self._faults.delay_s)
         return replace(result, value=_spoilt(result.value, fault))
 
-    async def _held_back(self, longest_s: float) -> None:
+    async def _hold_back(self, longest_s: float) -> None:
         answered = self._answered
         try:
             async with asyncio.timeout(longest_s):

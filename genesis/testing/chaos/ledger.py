@@ -51,7 +51,7 @@ class ChaosLedger:
         self._fail_if(fault, "error", "hang")
         if fault is not None and fault.kind == "partial":
             await self._inner.write(name, data[: int(fault.amount * len(data))])
-            raise _failed(fault)
+            raise _make_error(fault)
         await self._inner.write(name, data)
         if fault is not None and fault.kind == "duplicate":
             await self._inner.write(name, data)
@@ -90,10 +90,10 @@ class ChaosLedger:
     @staticmethod
     def _fail_if(fault: Fault | None, *kinds: FaultKind) -> None:
         if fault is not None and fault.kind in kinds:
-            raise _failed(fault)
+            raise _make_error(fault)
 
 
-def _failed(fault: Fault) -> ResourceError | ServiceError:
+def _make_error(fault: Fault) -> ResourceError | ServiceError:
     if fault.kind == "error":
         return ResourceError(f"{fault}: cannot be written: no space left on device", hint="free some space")
     return ServiceError(f"{fault}: the storage does not answer", hint="check the storage block")
@@ -109,7 +109,7 @@ class Killed(BaseException):
     """The process is gone. No layer may handle it, as none could."""
 
 
-def _killed() -> NoReturn:
+def _raise_killed() -> NoReturn:
     raise Killed
 
 
@@ -133,7 +133,7 @@ class MortalLedger:
         dies_at: int = 0,
         *,
         when: Literal["before", "after", "torn"] = "before",
-        die: Callable[[], NoReturn] = _killed,
+        die: Callable[[], NoReturn] = _raise_killed,
     ):
         self.written: list[str] = []
         self._inner = inner

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from genesis.testing.chaos.faults import Fault, FaultKind, Faults
-from genesis.testing.llm_server import ServerStep, html, hung_up, slow, status, truncated
+from genesis.testing.llm_server import ServerStep, hang_up, html, slow, status, truncate
 
 __all__ = ["misbehaving"]
 
@@ -49,8 +49,8 @@ def _wrong(fault: Fault, faults: Faults, good: ServerStep) -> ServerStep:
         case "garbage":
             return html()
         case "partial":
-            return truncated()
+            return truncate()
         case "duplicate":
             return replace(good, text=good.text * 2) if isinstance(good.text, str) else good
         case _:
-            return hung_up()
+            return hang_up()

@@ -42,7 +42,7 @@ class ChaosStore:
 
     def change(self, name: str, step: Callable[[str | None, float], tuple[str | None, _T]]) -> _T:
         """Change what is kept under a name, or go wrong."""
-        fault = self._met("change", name, _CHANGE)
+        fault = self._apply_fault("change", name, _CHANGE)
 
         def spoilt(kept: str | None, now: float) -> tuple[str | None, _T]:
             self._before[name] = kept
@@ -57,7 +57,7 @@ class ChaosStore:
 
     def read(self, name: str) -> tuple[str | None, float]:
         """Return what is kept under a name, or something else."""
-        fault = self._met("read", name, _READ)
+        fault = self._apply_fault("read", name, _READ)
         kept, now = self._inner.read(name)
         if fault is not None and fault.kind == "disconnect":
             raise StoreError(str(fault))
@@ -69,7 +69,7 @@ class ChaosStore:
         """Return the names that begin with a prefix."""
         return self._inner.names(prefix)
 
-    def _met(self, operation: str, name: str, kinds: tuple[FaultKind, ...]) -> Fault | None:
+    def _apply_fault(self, operation: str, name: str, kinds: tuple[FaultKind, ...]) -> Fault | None:
         fault = self._faults.draw("store", f"{operation} {name}", kinds)
         if fault is None:
             return None

@@ -96,10 +96,10 @@ def type_not_covered(facts: PlanFacts) -> Iterator[CheckFinding]:
 def _stands_in(facts: PlanFacts, node: Node, agent: AgentProfile) -> bool:
     """Whether an agent that takes tasks of no particular kind has a leaf because rules could not be asked."""
     route = facts.route_of[node.index]
-    return route is not None and route.degraded and (_GENERIC in agent.task_types or _sent_generic(facts, agent))
+    return route is not None and route.degraded and (_GENERIC in agent.task_types or _has_generic_rule(facts, agent))
 
 
-def _sent_generic(facts: PlanFacts, agent: AgentProfile) -> bool:
+def _has_generic_rule(facts: PlanFacts, agent: AgentProfile) -> bool:
     return any(rule.then == agent.name and rule.when.type == _GENERIC for rule in facts.registry.rules)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from genesis.model import AgentProfile
-from genesis.structure import Node, expected_seconds, expected_tokens
+from genesis.structure import Node, estimate_seconds, estimate_tokens
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts, Schedule
 
@@ -67,7 +67,7 @@ def budget_tokens(facts: PlanFacts) -> Iterator[CheckFinding]:
     budget = facts.plan.budget
     if budget is None or budget.tokens is None:
         return
-    tokens = {leaf.index: expected_tokens(leaf.task) for leaf in facts.leaves}
+    tokens = {leaf.index: estimate_tokens(leaf.task) for leaf in facts.leaves}
     total = sum(tokens.values())
     if total > budget.tokens:
         largest = sorted(tokens, key=lambda leaf: -tokens[leaf])[:_TOP]
@@ -187,7 +187,7 @@ def _least_duration(facts: PlanFacts, schedule: Schedule, default: float) -> tup
     work = 0.0
     by_agent: dict[str, float] = {}
     for leaf in facts.leaves:
-        seconds = expected_seconds(leaf.task, default)
+        seconds = estimate_seconds(leaf.task, default)
         work += seconds
         agent = facts.agent_of[leaf.index]
         if agent is not None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
-from genesis.validation.words import listed
+from genesis.validation.words import split_words
 
 __all__ = ["request_covered", "request_missed"]
 
-_ENGLISH = listed("a an the and or of to in on at for with is are be my our your this that please")
+_ENGLISH = split_words("a an the and or of to in on at for with is are be my our your this that please")
 _FRAMES = ("i ", "i'd ", "we ", "we'd ")
 """How a request opens that first says what it is all for; the tasks then speak of the rest."""
 _ENOUGH = 5

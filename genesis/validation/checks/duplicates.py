@@ -44,7 +44,7 @@ _PER_GROUP = 16
 def near_duplicates(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find tasks whose descriptions say the same as an earlier one's."""
     strict, loose = _pairs(facts)
-    ordered = _ordered(facts, [*strict, *loose])
+    ordered = _find_waiting_pairs(facts, [*strict, *loose])
     repeatable = facts.vocabulary.stems(_REPEATABLE)
     seen: set[int] = set()
     for first, second in strict:
@@ -62,7 +62,7 @@ def near_duplicates(facts: PlanFacts) -> Iterator[CheckFinding]:
 def _pairs(facts: PlanFacts) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Return each task with the earlier one that it repeats: by equal words, also once verbs are folded."""
     directions = facts.vocabulary.stems(_DIRECTIONS)
-    folded = facts.vocabulary.folded
+    folded = facts.vocabulary.fold_words
     groups: dict[_Signature, list[Node]] = {}
     found: list[tuple[int, int]] = []
     maybe: list[tuple[int, int]] = []
@@ -119,7 +119,7 @@ def _text(task: Task) -> str:
     return json.dumps(task.inputs, sort_keys=True, default=str)
 
 
-def _ordered(facts: PlanFacts, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
+def _find_waiting_pairs(facts: PlanFacts, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
     """Return the pairs in which one task waits for the other, in either direction."""
     if not pairs or facts.order is None:
         return set()

@@ -97,7 +97,7 @@ def input_refused(facts: PlanFacts) -> Iterator[CheckFinding]:
         spec = facts.spec(node, agent)
         if not isinstance(spec, PythonSpec) or spec.check is None:
             continue
-        inputs = _known_inputs(facts, node)
+        inputs = _fill_variables(facts, node)
         key = (spec.check, json.dumps(inputs, sort_keys=True, default=str))
         if key not in asked:
             asked[key] = facts.probe.input_problem(spec, inputs)
@@ -109,7 +109,7 @@ def input_refused(facts: PlanFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(nodes[0].index, f"task {nodes[0].path!r}{more}: {problem}", evidence={"tasks": [*tasks]})
 
 
-def _known_inputs(facts: PlanFacts, node: Node) -> dict[str, JsonValue]:
+def _fill_variables(facts: PlanFacts, node: Node) -> dict[str, JsonValue]:
     """Fill in the variables; an input that waits for another task's result is left out."""
     variables, awaited = facts.plan.vars, facts.flow.sources.get(node.index, {})
     escaped = facts.flow.escaped.get(node.index, ())

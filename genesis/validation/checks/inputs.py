@@ -66,13 +66,13 @@ def input_text(facts: PlanFacts) -> Iterator[CheckFinding]:
         if not node.task.inputs:
             continue
         for name in dict.fromkeys(references(dict(fillable(node.task)))):
-            if count < _TEXTS and is_name(name) and (hint := _meant(facts, node, name)):
+            if count < _TEXTS and is_name(name) and (hint := _guess_reference(facts, node, name)):
                 count += 1
                 message = f"task {node.path!r} has {{{name}}}, which is no variable and no task's result: it stays text"
                 yield CheckFinding(node.index, message, hint=hint, evidence={"text": name})
 
 
-def _meant(facts: PlanFacts, node: Node, name: str) -> str:
+def _guess_reference(facts: PlanFacts, node: Node, name: str) -> str:
     """Find the variable or the task that a name in braces nearly is; nothing where it is one, or is near to none."""
     outline = facts.outline
     if name in facts.plan.vars or any(outline.resolve(node, task) is not None for task, _ in splits(name)):
@@ -115,11 +115,11 @@ def implied_order(facts: PlanFacts) -> Iterator[CheckFinding]:
         (node, reference, producer)
         for node, found in facts.flow.sources.items()
         for reference, producer in found.items()
-        if not _stated(facts, node, producer)
+        if not _is_stated(facts, node, producer)
     ]
     if not waiting or facts.order is None:
         return
-    ordered = facts.stated_pairs([(2 * producer, 2 * node) for node, _, producer in waiting])
+    ordered = facts.find_stated_pairs([(2 * producer, 2 * node) for node, _, producer in waiting])
     for node, reference, producer in waiting:
         if (2 * producer, 2 * node) not in ordered:
             own, other = facts.path(node), facts.path(producer)
@@ -131,7 +131,7 @@ def implied_order(facts: PlanFacts) -> Iterator[CheckFinding]:
             )
 
 
-def _stated(facts: PlanFacts, node: int, producer: int) -> bool:
+def _is_stated(facts: PlanFacts, node: int, producer: int) -> bool:
     """Whether the leaf, or a composite that it is in, names the producer or a composite around it."""
     nodes, before = facts.outline.nodes, facts.outline.before
     around = {producer}

@@ -53,7 +53,7 @@ def _deploy_early(
     beside = [leaf for leaf in needed if not delivery.comes_before(leaf, Phase.DEPLOY)]
     if phase is Phase.TEST:
         early = [leaf for leaf in early if not Phases.is_trial(_description(facts, leaf))]
-        beside = [leaf for leaf in beside if not _excused(_description(facts, leaf))]
+        beside = [leaf for leaf in beside if not _is_excused(_description(facts, leaf))]
     name = phase.name.lower()
     if early and beside:
         for leaf in early:
@@ -68,7 +68,7 @@ def _description(facts: PlanFacts, leaf: int) -> str:
     return facts.outline.nodes[leaf].task.description
 
 
-def _excused(description: str) -> bool:
+def _is_excused(description: str) -> bool:
     """Whether a test looks at what has been deployed, or at what was there before."""
     return Phases.is_aftercare(description) or Phases.is_baseline(description)
 

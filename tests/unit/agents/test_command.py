@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from genesis.agents.arguments import filled_arguments
+from genesis.agents.arguments import fill_arguments
 from genesis.agents.child_environment import child_environment
 from genesis.agents.command import CommandExecutor
 from genesis.agents.contract import Work
@@ -256,32 +256,32 @@ async def test_a_daemon_that_keeps_the_pipes_open_does_not_hold_the_task(tmp_pat
 @pytest.mark.parametrize("argument", ["{text}", "{text}.txt"])
 def test_value_that_would_be_an_option_is_refused(argument):
     with pytest.raises(SecurityError, match="would be read as an option"):
-        filled_arguments(["tool", argument], work(text="--output=/etc/passwd"))
+        fill_arguments(["tool", argument], work(text="--output=/etc/passwd"))
 
 
 def test_value_after_a_double_dash_or_an_equals_sign_is_a_value():
     given = work(text="--x", number=-5)
-    assert filled_arguments(["tool", "--", "{text}"], given) == ["tool", "--", "--x"]
-    assert filled_arguments(["tool", "--name={text}"], given) == ["tool", "--name=--x"]
-    assert filled_arguments(["tool", "-v", "{number}"], given) == ["tool", "-v", "-5"]
-    assert filled_arguments(["tool", "-{text}"], given) == ["tool", "---x"]
+    assert fill_arguments(["tool", "--", "{text}"], given) == ["tool", "--", "--x"]
+    assert fill_arguments(["tool", "--name={text}"], given) == ["tool", "--name=--x"]
+    assert fill_arguments(["tool", "-v", "{number}"], given) == ["tool", "-v", "-5"]
+    assert fill_arguments(["tool", "-{text}"], given) == ["tool", "---x"]
 
 
 def test_double_dash_that_comes_from_an_input_does_not_count():
     with pytest.raises(SecurityError):
-        filled_arguments(["tool", "{a}", "{b}"], work(a="--", b="--x"))
+        fill_arguments(["tool", "{a}", "{b}"], work(a="--", b="--x"))
 
 
 def test_program_may_not_come_from_an_input():
     with pytest.raises(SecurityError, match="may not come from an input"):
-        filled_arguments(["{tool}"], work(tool="rm"))
+        fill_arguments(["{tool}"], work(tool="rm"))
 
 
 def test_unknown_input_is_named_with_a_close_match():
     with pytest.raises(TaskError, match=r"uses input 'pth'.*its inputs: 'path'.*did you mean 'path'"):
-        filled_arguments(["tool", "{pth}"], work(path="x"))
+        fill_arguments(["tool", "{pth}"], work(path="x"))
     with pytest.raises(TaskError, match=r"its inputs: none.*add it"):
-        filled_arguments(["tool", "{pth}"], work())
+        fill_arguments(["tool", "{pth}"], work())
 
 
 def test_child_gets_the_environment_without_its_secrets():

@@ -12,7 +12,7 @@ from genesis.agents.llm import LlmExecutor, work_prompt
 from genesis.errors import ModelError, TaskError, TaskTimeoutError
 from genesis.model import AgentCost, AgentProfile, LlmSpec
 from genesis.settings import LlmSettings, Settings
-from genesis.testing.llm_server import FakeLlmServer, answers, cut_short, says, slow, status
+from genesis.testing.llm_server import FakeLlmServer, answers, cut_off, says, slow, status
 
 AGENT = AgentProfile(
     name="writer_agent",
@@ -130,7 +130,7 @@ def test_time_of_a_call_ends_it_too():
     assert caught.value.code == "GEN-MODEL-TIMEOUT"
 
 
-@pytest.mark.parametrize(("step", "code"), [(status(401), "GEN-MODEL-AUTH"), (cut_short(), "GEN-MODEL-LENGTH")])
+@pytest.mark.parametrize(("step", "code"), [(status(401), "GEN-MODEL-AUTH"), (cut_off(), "GEN-MODEL-LENGTH")])
 def test_failure_of_the_model_comes_through(step, code):
     with FakeLlmServer([step]) as server, pytest.raises(ModelError) as caught:
         execute(server)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from genesis.agents.values import decoded, plain, read_json
+from genesis.agents.values import decode_utf8, plain, read_json
 from genesis.errors import TaskError
 
 
@@ -101,5 +101,5 @@ def test_json_that_cannot_be_kept_is_refused(text):
 
 
 def test_output_is_read_without_its_mark_and_with_escapes():
-    assert decoded(b"\xef\xbb\xbf{}") == "{}"
-    assert decoded(b"caf\xe9\r\n") == "caf\\xe9\r\n"
+    assert decode_utf8(b"\xef\xbb\xbf{}") == "{}"
+    assert decode_utf8(b"caf\xe9\r\n") == "caf\\xe9\r\n"

@@ -9,7 +9,7 @@ from bench.chaos import KINDS, Drawn, cases
 from bench.chaos_runs import AGENTS, Case, plan
 from bench.report import Bench
 from genesis.model import Registry
-from genesis.pipeline import compiled, prepare
+from genesis.pipeline import compile_prepared, prepare
 from genesis.planning import load_plan
 from genesis.settings import Settings
 
@@ -38,7 +38,7 @@ def test_plan_of_a_run_compiles_and_routes_to_both_agents():
     document = plan("run0", "/tmp/effects.db", random.Random(5))
     assert document == plan("run0", "/tmp/effects.db", random.Random(5))
     prepared = prepare(load_plan(document), Registry.model_validate(AGENTS), settings=Settings(), keep=True)
-    program = compiled(prepared, Settings())
+    program = compile_prepared(prepared, Settings())
     assert len(program.leaves) == 12
     assert {leaf.agent for leaf in program.leaves} == {"function_agent", "program_agent"}
     assert {leaf.side_effects for leaf in program.leaves} == {True, False}

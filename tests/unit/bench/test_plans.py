@@ -5,7 +5,7 @@ import pytest
 
 from bench.plans import AGENTS, chains_plan, converted, layered_plan, lower_bound_s, recorded, registry, small_plan
 from genesis.model import Registry
-from genesis.pipeline import compiled, prepare
+from genesis.pipeline import compile_prepared, prepare
 from genesis.planning import load_plan
 from genesis.settings import Settings
 
@@ -28,7 +28,7 @@ def data(tmp_path):
 def _compiled(document):
     settings = Settings()
     agents = Registry.model_validate(registry({"kind": "rehearsal"}))
-    return compiled(prepare(load_plan(document), agents, settings=settings, keep=True), settings)
+    return compile_prepared(prepare(load_plan(document), agents, settings=settings, keep=True), settings)
 
 
 def test_layered_plan_draws_from_five_agents_and_gives_three_parents_at_most():

@@ -11,7 +11,7 @@ from genesis.compile import compile_program
 from genesis.model import Budget
 from genesis.planning import load_plan, plan_document
 from genesis.planning.overrides import Overrides
-from genesis.testing import a_plan, a_program, a_task, routed_to
+from genesis.testing import a_plan, a_program, a_task, route_to
 
 
 def read(*words):
@@ -89,13 +89,13 @@ def test_a_bound_replaces_that_of_the_plan_and_leaves_the_others():
 def test_retries_are_for_tasks_that_do_not_say_and_do_no_harm_twice():
     tasks = (a_task("plain"), a_task("says", retries=0), a_task("acts", side_effects=True), a_task("more", retries=5))
     plan = Overrides(retries=2).apply(a_plan(*tasks))
-    program = compile_program(*routed_to(plan))
+    program = compile_program(*route_to(plan))
     assert [leaf.retries for leaf in program.leaves] == [2, 0, 0, 5]
     again = load_plan(plan_document(program.source))
-    assert [leaf.retries for leaf in compile_program(*routed_to(again)).leaves] == [2, 0, 0, 5]
+    assert [leaf.retries for leaf in compile_program(*route_to(again)).leaves] == [2, 0, 0, 5]
 
 
 def test_other_retries_on_a_resume_replace_those_of_the_start():
     document = plan_document(Overrides(retries=2).apply(a_program(a_task("plain")).source.plan))
     plan = Overrides(retries=4).apply(load_plan(document))
-    assert compile_program(*routed_to(plan)).leaves[0].retries == 4
+    assert compile_program(*route_to(plan)).leaves[0].retries == 4

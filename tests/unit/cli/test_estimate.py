@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from genesis.cli.estimate import TimeLeft, left_in_words
+from genesis.cli.estimate import TimeLeft, format_time_left
 from genesis.schedule import PoolCosts
 from genesis.testing import FakeClock, a_program, a_task, an_agent, calls_made_by
 
@@ -156,11 +156,11 @@ def test_clocks_that_go_back_do_no_harm(an_outcome):
     ],
 )  # fmt: skip
 def test_words_are_as_exact_as_the_estimate(seconds, said):
-    assert left_in_words(seconds, overdue=False) == said
+    assert format_time_left(seconds, overdue=False) == said
 
 
 def test_words_are_honest():
-    assert left_in_words(0, overdue=True) == "longer than expected"
+    assert format_time_left(0, overdue=True) == "longer than expected"
 
 
 def test_what_is_left_is_known_of_all_of_some_or_of_none(a_run, an_outcome):

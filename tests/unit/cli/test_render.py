@@ -5,7 +5,7 @@ from genesis.cli.render import diagnostics_table, plan_view, report_view, run_vi
 from genesis.compile import compile_program
 from genesis.model import Alternative, Diagnostic, ErrorInfo, Report, Route, RoutedPlan, ScoreParts
 from genesis.pipeline import simulate
-from genesis.testing import a_plan, a_program, a_task, routed_to
+from genesis.testing import a_plan, a_program, a_task, route_to
 
 
 def timeline(program, slots):
@@ -22,7 +22,7 @@ def test_plan_shows_tree_agents_estimates_order_and_totals(shown):
         a_task("ship", after=("build",)),
         request="Make  it\nwork",
     )
-    routed, registry = routed_to(plan)
+    routed, registry = route_to(plan)
     forecast = forecast_of(compile_program(routed, registry), 4)
     text = shown(plan_view(routed, GOOD, forecast))
     assert text.startswith("Make it work  planned by file")
@@ -40,7 +40,7 @@ def test_every_edge_is_shown_those_of_references_too(shown):
         a_task("e", after=("a",), inputs={"p": "{a.x}", "q": "{b.result}", "r": "{v}"}),
         vars={"v": "1"},
     )
-    routed, _ = routed_to(plan)
+    routed, _ = route_to(plan)
     text = shown(plan_view(routed, GOOD), 200)
     assert "c  c  after b" in text
     assert "→ worker · after a (x, y), b (z) · " in text
@@ -51,13 +51,13 @@ def test_edges_of_a_plan_with_faults_are_shown_as_far_as_they_can_be_found(shown
     plan = a_plan(
         a_task("a", after=("nobody", "b")), a_task("b", after=("a",), inputs={"x": "{nobody.y}"}), a_task("b")
     )
-    routed, _ = routed_to(plan)
+    routed, _ = route_to(plan)
     assert "after nobody, b" in shown(plan_view(routed, GOOD))
 
 
 def test_an_edge_to_very_many_is_counted(shown):
     names = tuple(f"t{n}" for n in range(30))
-    routed, _ = routed_to(a_plan(*map(a_task, names), a_task("end", after=names)))
+    routed, _ = route_to(a_plan(*map(a_task, names), a_task("end", after=names)))
     assert "t19 and 10 more" in " ".join(shown(plan_view(routed, GOOD)).split())
 
 
@@ -80,7 +80,7 @@ def test_task_without_an_agent_says_why(shown):
 
 
 def test_long_plan_is_cut_and_says_so(shown):
-    routed, _ = routed_to(a_plan(*(a_task(f"t{n}") for n in range(200))))
+    routed, _ = route_to(a_plan(*(a_task(f"t{n}") for n in range(200))))
     text = shown(plan_view(routed, GOOD))
     assert "t59" in text
     assert "t60" not in text
@@ -88,7 +88,7 @@ def test_long_plan_is_cut_and_says_so(shown):
 
 
 def test_description_with_brackets_is_text_and_no_markup(shown):
-    routed, _ = routed_to(a_plan(a_task("a", description="Use [red]brackets[/] and [link=x]y[/link]")))
+    routed, _ = route_to(a_plan(a_task("a", description="Use [red]brackets[/] and [link=x]y[/link]")))
     assert "[red]brackets[/] and [link=x]y[/link]" in shown(plan_view(routed, GOOD))
 
 
@@ -164,7 +164,7 @@ def test_a_rehearsal_is_marked_and_has_no_cost(shown, a_run, an_outcome):
 
 @pytest.mark.parametrize("width", [80, 60, 40, 20, 1])
 def test_plan_and_run_fit_any_terminal_and_nothing_is_cut(shown, a_run, an_outcome, width):
-    routed, _ = routed_to(a_plan(a_task("a" * 50, description="many words " * 20)))
+    routed, _ = route_to(a_plan(a_task("a" * 50, description="many words " * 20)))
     path = "some/very/long/path/of/a/task/that/is/longer/than/most"
     run = a_run(an_outcome(path, "failed", error="it broke at last"), state="failed")
     for view in (plan_view(routed, GOOD), run_view(run)):

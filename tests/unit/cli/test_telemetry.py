@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from genesis.cli.telemetry import measured, observed
+from genesis.cli.telemetry import observed, run_with_metrics
 from genesis.errors import UsageError
 from genesis.observability.correlation import current
 from genesis.observability.instruments import PLANS
@@ -17,7 +17,7 @@ def settings(tmp_path):
 
 @pytest.fixture(autouse=True)
 def nothing_counted():
-    metrics_of_process().handed_over()
+    metrics_of_process().drain_changes()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ async def test_what_was_shown_on_a_page_is_not_left_again(settings, capsys):
         async with httpx.AsyncClient() as client:
             return (await client.get(f"http://127.0.0.1:{port}/metrics")).text
 
-    text = await measured(work, 0)
+    text = await run_with_metrics(work, 0)
     assert 'genesis_plans_total{planner="llm"} 1.0' in text
     assert "genesis_build_info" in text
-    assert metrics_of_process().handed_over() == {}
+    assert metrics_of_process().drain_changes() == {}

@@ -70,7 +70,7 @@ def test_a_wrong_command_of_prefect_would_be_found(words):
 
 @pytest.mark.parametrize("place", ["compose", "kubernetes genesis"])
 def test_orchestrators_and_agents_are_served_apart_and_every_pool_by_one(commands, place):
-    from genesis.cli.worker import _served
+    from genesis.cli.worker import _select_pools
     from genesis.routing import load_registry
 
     registry = load_registry(None)
@@ -79,6 +79,8 @@ def test_orchestrators_and_agents_are_served_apart_and_every_pool_by_one(command
     for name in ("orchestrator", "agents"):
         (words,) = commands[f"{place}{separator}{name}"]
         given = _parse_genesis(words[1:])
-        served[name] = _served(registry, everything=given["everything"], agents=given["agents"], pools=given["pools"])
+        served[name] = _select_pools(
+            registry, everything=given["everything"], agents=given["agents"], pools=given["pools"]
+        )
     assert served["orchestrator"] == ["genesis"]
     assert served["agents"] == list(dict.fromkeys(agent.pool_name for agent in registry.agents))

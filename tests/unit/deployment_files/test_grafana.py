@@ -13,7 +13,7 @@ import yaml
 from deployments.grafana import build
 from deployments.grafana.model import Dashboard, Panel, Query, Row
 from deployments.grafana.render import Alert, rendered, selected
-from genesis.observability.instruments import INSTRUMENTS, exposed_names
+from genesis.observability.instruments import INSTRUMENTS, list_exposed_names
 
 _ROOT = Path(__file__).parents[3]
 _FOLDER = _ROOT / "deployments" / "grafana"
@@ -109,7 +109,7 @@ def test_titles_on_a_row_of_a_dashboard_differ():
 
 
 def test_queries_ask_only_for_what_is_exposed_or_recorded():
-    known = exposed_names() | _recorded() | _OTHERS
+    known = list_exposed_names() | _recorded() | _OTHERS
     for name, panel, target in _queries():
         asked = set(_NAME.findall(_plain(target["expr"]).replace('job=~"genesis.*|prefect.*|otel.*"', "")))
         assert asked, target["expr"]

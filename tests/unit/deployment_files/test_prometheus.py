@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from genesis.observability.instruments import INSTRUMENTS, exposed_names
+from genesis.observability.instruments import INSTRUMENTS, list_exposed_names
 
 _ROOT = Path(__file__).parents[3]
 _FOLDER = _ROOT / "deployments" / "prometheus"
@@ -110,7 +110,7 @@ def _first_idle() -> int:
 
 
 def test_rules_read_only_what_is_exposed_or_recorded():
-    known = exposed_names() | {rule["record"] for rule in _rules() if "record" in rule} | {"up"}
+    known = list_exposed_names() | {rule["record"] for rule in _rules() if "record" in rule} | {"up"}
     for rule in _rules():
         expr = re.sub(r'"[^"]*"', '""', rule["expr"])
         assert set(re.findall(r"\bgenesis[_:][\w:]+|\bup\b", expr)) <= known, rule
@@ -163,7 +163,7 @@ def test_every_runbook_belongs_to_an_alert_and_is_in_the_list():
 
 
 def test_questions_in_runbooks_are_promql_and_ask_for_what_there_is(promtool, tmp_path):
-    known = exposed_names() | {rule["record"] for rule in _rules() if "record" in rule} | {"up"}
+    known = list_exposed_names() | {rule["record"] for rule in _rules() if "record" in rule} | {"up"}
     rules = []
     for page in sorted(_RUNBOOKS.glob("*.md")):
         for block in re.findall(r"```promql\n(.*?)```", page.read_text("utf-8"), re.DOTALL):

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import StateType
 from genesis.dispatch.retry_decision import ChildEnd
 from genesis.errors import ServiceError
 from genesis.model import Outcome
-from genesis.prefect_api.claims import lost_message
+from genesis.prefect_api.claims import format_lost_message
 from genesis.testing.plans import a_task, an_agent
 
 CRASHED, COMPLETED, RUNNING = StateType.CRASHED, StateType.COMPLETED, StateType.RUNNING
@@ -155,7 +155,7 @@ async def test_a_crash_that_another_worker_saw_from_outside_may_have_been_at_wor
     child = run.child(began_at=0.0)
     waiting = [run.desk.ask(leaf) for leaf in run.program.leaves]
     run.children.add(child)
-    run.children.child_changed(child.id, CRASHED, lost_message("w1"))
+    run.children.child_changed(child.id, CRASHED, format_lost_message("w1"))
     await settle()
     assert run.again == [run.program.leaves[0]]
     assert (await waiting[1]).error.code == "GEN-DISPATCH-MAYBE-DONE"

@@ -7,7 +7,7 @@ from prefect.states import Completed, Crashed, Running
 from genesis.dispatch.child import parameters
 from genesis.dispatch.previous_dispatches import earlier_children
 from genesis.ledger import LaneOrder
-from genesis.prefect_api.claims import lost_message
+from genesis.prefect_api.claims import format_lost_message
 from genesis.testing.plans import a_task
 
 
@@ -37,7 +37,7 @@ async def test_children_of_this_run_and_plan_are_found_the_latest_attempt_first(
 async def test_a_child_that_crashed_with_its_worker_is_told_from_one_that_crashed_by_itself(make, line, api):
     run = make(a_task("a"))
     given = parameters("r1", run.program.leaves, 1)
-    ends = [Crashed(message=lost_message("w1")), Crashed(message="killed"), Running()]
+    ends = [Crashed(message=format_lost_message("w1")), Crashed(message="killed"), Running()]
     api.answers("read_flow_runs", lambda **_: [flow_run(given, state) for state in ends])
     found = await earlier_children(line, run.session.ledger, run.program)
     assert [earlier.lost for earlier in found] == ["its worker 'w1' was lost", "", ""]

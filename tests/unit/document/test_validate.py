@@ -1,13 +1,13 @@
 import pytest
 
-from genesis.document import close_matches, validated
+from genesis.document import close_matches, validate_model
 from genesis.errors import DocumentError
 from genesis.model import Plan, Registry
 
 
 def _problems(model: type, value: object) -> str:
     with pytest.raises(DocumentError) as caught:
-        validated(model, value, source="plan.yaml", noun="plan")
+        validate_model(model, value, source="plan.yaml", noun="plan")
     return caught.value.message
 
 
@@ -44,7 +44,7 @@ def test_a_wrong_value_is_shown_but_not_in_full():
 def test_many_problems_are_counted_and_all_are_in_the_data():
     tasks = [{"id": f"t{i}"} for i in range(20)]
     with pytest.raises(DocumentError) as caught:
-        validated(Plan, {"version": 1, "request": "x", "tasks": tasks}, source="p", noun="plan")
+        validate_model(Plan, {"version": 1, "request": "x", "tasks": tasks}, source="p", noun="plan")
     assert "and 15 more" in caught.value.message
     assert len(caught.value.data["errors"]) == 20
 

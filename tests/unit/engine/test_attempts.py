@@ -14,7 +14,7 @@ from genesis.errors import ResourceError, TaskError
 from genesis.model import ErrorInfo
 from genesis.model.run import utc_now
 from genesis.settings import Settings
-from genesis.testing.plans import a_plan, a_task, routed_to
+from genesis.testing.plans import a_plan, a_task, route_to
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_an_exception_came_from_is_kept():
 
 
 def test_a_history_keeps_the_last_attempts_and_no_long_texts():
-    (leaf,) = compile_program(*routed_to(a_plan(a_task("x")))).leaves
+    (leaf,) = compile_program(*route_to(a_plan(a_task("x")))).leaves
     run = LeafRun(SimpleNamespace(now=utc_now, settings=Settings()), leaf, {})
     for number in range(1, 51):
         run.outcome = run.outcome.model_copy(update={"attempts": number})
@@ -97,7 +97,7 @@ def test_a_history_keeps_the_last_attempts_and_no_long_texts():
 
 async def _finishing(record):
     """An attempt whose work is done, and that writes its record now."""
-    program = compile_program(*routed_to(a_plan(a_task("x"))))
+    program = compile_program(*route_to(a_plan(a_task("x"))))
     session = SimpleNamespace(now=utc_now, settings=Settings(), record=record, program=program)
     run = LeafRun(session, program.leaves[0], {})
     return run, asyncio.create_task(run._finish(Result(value=1), "completed"))

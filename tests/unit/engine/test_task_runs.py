@@ -9,7 +9,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRunResult, StateType, TaskRunResult
 
 from genesis.engine import task_runs
-from genesis.engine.task_runs import settled_task_runs
+from genesis.engine.task_runs import settle_task_runs
 from genesis.model import ErrorInfo, Outcome
 from genesis.testing import a_program, a_task
 
@@ -51,7 +51,7 @@ def made(monkeypatch):
     monkeypatch.setattr(task_runs, "_STALLED_S", 0.0)
 
     async def settled(nodes=nodes, outcomes=outcomes):
-        return await settled_task_runs(program, outcomes, nodes, uuid4())
+        return await settle_task_runs(program, outcomes, nodes, uuid4())
 
     return SimpleNamespace(outcomes=outcomes, nodes=nodes, server=server, settled=settled)
 

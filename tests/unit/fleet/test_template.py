@@ -5,7 +5,7 @@ from copy import deepcopy
 from jsonschema import Draft202012Validator
 from prefect.workers.base import BaseJobConfiguration
 
-from genesis.fleet.template import merged, template_for
+from genesis.fleet.template import merge_templates, template_for
 from genesis.workers import GenesisWorker
 
 BASE = GenesisWorker.get_default_base_job_template()
@@ -39,19 +39,19 @@ def test_template_without_isolation_is_taken_as_it_is():
 
 
 def test_template_in_step_stays_the_same():
-    assert merged(made(), made(), BASE) == (made(), ())
+    assert merge_templates(made(), made(), BASE) == (made(), ())
 
 
 def test_pool_without_a_template_gets_the_whole():
-    assert merged(made(), {}, BASE) == (made(), ())
+    assert merge_templates(made(), {}, BASE) == (made(), ())
 
 
 def test_change_of_the_registry_arrives():
-    assert merged(made("thread"), made("process"), BASE) == (made("thread"), ())
+    assert merge_templates(made("thread"), made("process"), BASE) == (made("thread"), ())
 
 
 def test_pool_made_by_a_workers_start_is_brought_up_to_date():
-    assert merged(made("thread"), BASE, BASE) == (made("thread"), ())
+    assert merge_templates(made("thread"), BASE, BASE) == (made("thread"), ())
 
 
 def test_defaults_that_the_team_set_stay_over_changes_of_the_registry():
@@ -60,12 +60,12 @@ def test_defaults_that_the_team_set_stay_over_changes_of_the_registry():
     variable(found, "memory_mb")["default"] = 2048
     variable(found, "env")["default"] = {"A": "1"}
     for wanted in ("thread", "process"):
-        result, kept = merged(made(wanted), found, BASE)
+        result, kept = merge_templates(made(wanted), found, BASE)
         assert variable(result, "isolation")["default"] == "process"
         assert variable(result, "memory_mb")["default"] == 2048
         assert variable(result, "env")["default"] == {"A": "1"}
         assert {"memory_mb", "env"} <= set(kept)
-        assert merged(made(wanted), result, BASE) == (result, kept)
+        assert merge_templates(made(wanted), result, BASE) == (result, kept)
 
 
 def test_variables_and_configuration_of_the_team_stay():
@@ -73,7 +73,7 @@ def test_variables_and_configuration_of_the_team_stay():
     found["variables"]["properties"]["queue"] = {"type": "string", "default": "fast"}
     found["variables"]["required"] = ["queue"]
     found["job_configuration"]["queue"] = "{{ queue }}"
-    result, kept = merged(made("thread"), found, BASE)
+    result, kept = merge_templates(made("thread"), found, BASE)
     assert variable(result, "queue") == {"type": "string", "default": "fast"}
     assert result["variables"]["required"] == ["queue"]
     assert result["job_configuration"]["queue"] == "{{ queue }}"

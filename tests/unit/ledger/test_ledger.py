@@ -123,12 +123,12 @@ async def test_a_result_that_is_too_large_is_refused_and_nothing_is_written(tmp_
 
 async def test_an_attempt_counts_once_it_is_adopted(ledger: Ledger):
     written = await ledger.record_attempt(_LEAF, _done(result="x" * 200), "one")
-    assert await ledger.finished(_PROGRAM.leaves) == {}
+    assert await ledger.read_finished(_PROGRAM.leaves) == {}
     assert await ledger.attempt(_LEAF, "two") is None
     found = await ledger.attempt(_LEAF, "one")
     assert found == written
     await ledger.adopt(_LEAF, found)
-    assert await ledger.finished(_PROGRAM.leaves) == {0: written}
+    assert await ledger.read_finished(_PROGRAM.leaves) == {0: written}
     assert await ledger.result(found) == "x" * 200
 
 
@@ -186,7 +186,7 @@ async def test_only_leaves_whose_work_is_done_are_finished(ledger: Ledger):
     first, second = _PROGRAM.leaves
     await ledger.record(first, _done())
     await ledger.record(second, Outcome(id="b/c", agent="worker", state="failed"))
-    assert list(await ledger.finished(_PROGRAM.leaves)) == [0]
+    assert list(await ledger.read_finished(_PROGRAM.leaves)) == [0]
 
 
 async def test_a_state_comes_back_and_a_damaged_one_does_not(ledger: Ledger):
@@ -225,7 +225,7 @@ async def test_a_block_keeps_a_run_as_a_folder_does():
     await ledger.begin(_header())
     await ledger.record(_LEAF, _done())
     assert (await ledger.header()).slots == 4
-    assert list(await ledger.finished(_PROGRAM.leaves)) == [0]
+    assert list(await ledger.read_finished(_PROGRAM.leaves)) == [0]
     assert ledger.folder is None
     assert await list_runs(ledger.store) is None
     with pytest.raises(UsageError, match="bucket"):
@@ -289,7 +289,7 @@ async def test_failed_leaves_are_known_too(ledger: Ledger) -> None:
         0: "completed",
         1: "failed",
     }
-    assert list(await ledger.finished(_PROGRAM.leaves)) == [0]
+    assert list(await ledger.read_finished(_PROGRAM.leaves)) == [0]
 
 
 async def test_a_record_takes_the_place_of_the_reserve_when_the_disk_is_full(tmp_path: Path) -> None:

@@ -18,14 +18,14 @@ from genesis.testing.llm_server import (
     FakeLlmServer,
     ServerStep,
     answers,
-    cut_short,
+    cut_off,
     echo,
+    find_unused_base_url,
     html,
     says,
     slow,
     status,
-    truncated,
-    unused_base_url,
+    truncate,
 )
 
 
@@ -110,7 +110,7 @@ def test_anthropic_is_asked_in_its_own_api(model):
 
 
 def test_anthropic_cut_answer_is_an_error():
-    with FakeLlmServer([cut_short()]) as server:
+    with FakeLlmServer([cut_off()]) as server:
         base = server.base_url.removesuffix("/v1")
         model = open_model(server.settings(model="anthropic:claude-sonnet-5-5", base_url=base, api_key="k"))
         with pytest.raises(ModelError) as caught:
@@ -126,7 +126,7 @@ def test_anthropic_cut_answer_is_an_error():
         (ServerStep(raw='{"unexpected": true}'), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
         (ServerStep(raw='{"choices": ['), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
         (ServerStep(raw=""), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
-        (truncated(), "GEN-MODEL-ANSWER", "not valid JSON"),
+        (truncate(), "GEN-MODEL-ANSWER", "not valid JSON"),
         (says(""), "GEN-MODEL-ANSWER", "it is empty"),
         (says("<html><p>hi</p></html>"), "GEN-MODEL-ANSWER", "it is HTML"),
         (echo(), "GEN-MODEL-ANSWER", "not valid JSON"),
@@ -134,7 +134,7 @@ def test_anthropic_cut_answer_is_an_error():
         (answers({"name": "red"}), "GEN-MODEL-ANSWER", "at shades"),
         (answers([1]), "GEN-MODEL-ANSWER", "at the whole"),
         (answers({"name": "red", "shades": ["a"] * 1000}), "GEN-MODEL-ANSWER", "at shades"),
-        (cut_short(), "GEN-MODEL-LENGTH", "cut short at 900 tokens"),
+        (cut_off(), "GEN-MODEL-LENGTH", "cut short at 900 tokens"),
         (ServerStep('{"name": "red"}', finish="content_filter"), "GEN-MODEL-ANSWER", "filtered"),
         (status(400, "bad schema"), "GEN-MODEL-REJECTED", "bad schema"),
         (status(401), "GEN-MODEL-AUTH", "refused the key"),
@@ -165,7 +165,7 @@ def test_failure_is_named(step, code, words):
 
 
 def test_refused_connection_is_unreachable():
-    model = open_model(LlmSettings(model="openai:fake", base_url=unused_base_url(), timeout_s=5))
+    model = open_model(LlmSettings(model="openai:fake", base_url=find_unused_base_url(), timeout_s=5))
     with pytest.raises(ModelError) as caught:
         asyncio.run(model.write("hello"))
     assert caught.value.code == "GEN-MODEL-UNREACHABLE"
@@ -253,7 +253,7 @@ def test_missing_key_is_named(provider, monkeypatch):
 def test_missing_library_names_the_extra(missing, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ModelError) as caught:
-        asyncio.run(open_model(LlmSettings(model="openai:x", base_url=unused_base_url())).write("hello"))
+        asyncio.run(open_model(LlmSettings(model="openai:x", base_url=find_unused_base_url())).write("hello"))
     assert caught.value.code == "GEN-MODEL-MISSING"
     assert caught.value.hint == "pip install 'prefect-genesis[llm]'"
 
@@ -311,8 +311,8 @@ def test_empty_text_is_an_error():
 
 
 def test_local_service_is_not_asked_through_a_proxy(monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", unused_base_url())
-    monkeypatch.setenv("http_proxy", unused_base_url())
+    monkeypatch.setenv("HTTP_PROXY", find_unused_base_url())
+    monkeypatch.setenv("http_proxy", find_unused_base_url())
     with FakeLlmServer([answers(RED)]) as server:
         assert ask(server).value.name == "red"
 

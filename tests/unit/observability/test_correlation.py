@@ -8,7 +8,7 @@ import pytest
 from genesis.observability.correlation import (
     RequestOrigin,
     bound,
-    carried,
+    build_headers,
     current,
     environment,
     facts,
@@ -20,7 +20,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def test_outside_of_a_run_nothing_is_known_and_nothing_is_carried():
-    assert (facts(), carried(), environment()) == ({}, {}, {})
+    assert (facts(), build_headers(), environment()) == ({}, {}, {})
 
 
 def test_what_is_bound_holds_inside_and_the_rest_stays():
@@ -42,7 +42,7 @@ async def test_tasks_of_one_loop_know_their_own_place():
 
 def test_what_is_carried_arrives_as_it_was():
     with bound(correlation_id="Prüfung, 7;x", run_id="r", traceparent=PARENT):
-        headers = carried()
+        headers = build_headers()
         assert all(value.isascii() for value in headers.values())
         assert origin_of(headers) == RequestOrigin("Prüfung, 7;x", PARENT)
         assert origin_of({name.upper(): value for name, value in headers.items()}) == RequestOrigin(

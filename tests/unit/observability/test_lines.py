@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.errors import TaskError
-from genesis.observability.lines import IDS, MOST_LINE, MOST_MESSAGE, HumanLines, JsonLines, struck_message
+from genesis.observability.lines import IDS, MOST_LINE, MOST_MESSAGE, HumanLines, JsonLines, redact_record
 
 
 def record(message="it happened", *args, level=logging.INFO, error=None, **extra):
@@ -232,10 +232,10 @@ def test_a_line_for_people_never_raises():
 
 def test_a_record_is_struck_for_the_handlers_of_others():
     made = record("login %s", "password=hunter2", error=raised(ValueError("known-secret")))
-    struck_message(made, ["known-secret"])
+    redact_record(made, ["known-secret"])
     text = logging.Formatter().format(made)
     assert "password=***" in text
     assert "ValueError: ***" in text
     plain = record("left %s", "alone")
-    struck_message(plain, [])
+    redact_record(plain, [])
     assert plain.args == ("alone",)

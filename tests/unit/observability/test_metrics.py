@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
-from genesis.observability.exposition import rendered
+from genesis.observability.exposition import render_metrics
 from genesis.observability.instruments import (
     BREAKER_STATE,
     INSTRUMENTS,
@@ -15,7 +15,7 @@ from genesis.observability.instruments import (
     STAGE_SECONDS,
     TASKS,
     TASKS_RUNNING,
-    exposed_names,
+    list_exposed_names,
 )
 from genesis.observability.metrics import Metrics
 
@@ -69,7 +69,7 @@ def filled():
     [("", plain), ("text/plain", plain), ("application/openmetrics-text; version=1.0.0", openmetrics)],
 )
 def test_prometheus_reads_what_is_shown(accept, parse):
-    content_type, text = rendered(filled(), accept)
+    content_type, text = render_metrics(filled(), accept)
     assert ("openmetrics" in content_type) == ("openmetrics" in accept)
     found = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample
@@ -85,18 +85,18 @@ def test_prometheus_reads_what_is_shown(accept, parse):
     example = found["genesis_stage_duration_seconds_bucket", (("le", "0.025"), ("stage", "plan"))].exemplar
     assert (example is not None) == ("openmetrics" in accept)
     names = {name for name, _ in found if name.startswith("genesis_") and not name.endswith("_created")}
-    assert names <= exposed_names()
+    assert names <= list_exposed_names()
 
 
 def test_what_is_handed_over_arrives_once():
     child, parent = filled(), Metrics()
     for _ in range(3):
-        parent.take_in(json.loads(json.dumps(child.handed_over())), source="7")
+        parent.take_in(json.loads(json.dumps(child.drain_changes())), source="7")
     assert parent.value(TASKS, "qa_agent", "completed") == 3
     assert parent.value(STAGE_SECONDS, "plan") == 2
     assert parent.value(TASKS_RUNNING, "qa_agent") == 2
     child.count(TASKS, "qa_agent", "completed")
-    parent.take_in(child.handed_over(), source="7")
+    parent.take_in(child.drain_changes(), source="7")
     assert parent.value(TASKS, "qa_agent", "completed") == 4
 
 
@@ -106,7 +106,7 @@ def test_gauges_of_processes_add_up_until_one_is_gone_and_shared_state_is_the_la
         child = Metrics()
         child.set(TASKS_RUNNING, "a", value=running)
         child.set(BREAKER_STATE, "agent", "a", value=state)
-        parent.take_in(child.handed_over(), source=source)
+        parent.take_in(child.drain_changes(), source=source)
     assert parent.value(TASKS_RUNNING, "a") == 5
     assert parent.value(BREAKER_STATE, "agent", "a") == 0
     parent.forget("2")

@@ -31,14 +31,14 @@ def counted(**tasks):
 def shown(home, metrics=None):
     page = MetricsHandoff(home)
     try:
-        return page.added_to(metrics or Metrics())
+        return page.combine_with(metrics or Metrics())
     finally:
         page.close()
 
 
 def test_what_processes_leave_adds_up_and_their_gauges_go_with_them(tmp_path):
-    hand_on(counted(a=1, b=2).handed_over(), tmp_path)
-    hand_on(counted(a=4).handed_over(), tmp_path)
+    hand_on(counted(a=1, b=2).drain_changes(), tmp_path)
+    hand_on(counted(a=4).drain_changes(), tmp_path)
     together = shown(tmp_path, counted(a=10))
     assert together.values(TASKS) == {("a", "completed"): 15, ("b", "completed"): 2}
     assert together.value(STAGE_SECONDS, "plan") == 3
@@ -52,18 +52,18 @@ def test_processes_that_end_at_the_same_time_lose_nothing(tmp_path):
 
 
 def test_one_process_shows_it_and_the_next_one_when_it_is_gone(tmp_path):
-    hand_on(counted(a=3).handed_over(), tmp_path)
+    hand_on(counted(a=3).drain_changes(), tmp_path)
     first, second = MetricsHandoff(tmp_path), MetricsHandoff(tmp_path)
-    assert first.added_to(Metrics()).value(TASKS, "a", "completed") == 3
-    assert second.added_to(Metrics()).value(TASKS, "a", "completed") == 0
+    assert first.combine_with(Metrics()).value(TASKS, "a", "completed") == 3
+    assert second.combine_with(Metrics()).value(TASKS, "a", "completed") == 0
     first.close()
-    assert second.added_to(Metrics()).value(TASKS, "a", "completed") == 3
+    assert second.combine_with(Metrics()).value(TASKS, "a", "completed") == 3
     second.close()
 
 
 def test_a_damaged_document_is_begun_anew(tmp_path, caplog):
     (tmp_path / "metrics.json").write_text('{"counts": [["genesis_tasks_total"')
-    hand_on(counted(a=3).handed_over(), tmp_path)
+    hand_on(counted(a=3).drain_changes(), tmp_path)
     assert "damaged" in caplog.text
     assert shown(tmp_path).value(TASKS, "a", "completed") == 3
     (tmp_path / "metrics.json").write_text(json.dumps([1, 2]))
@@ -72,21 +72,21 @@ def test_a_damaged_document_is_begun_anew(tmp_path, caplog):
 
 def test_a_home_that_cannot_be_written_costs_the_figures_only(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    hand_on(counted(a=3).handed_over(), tmp_path / "file")
+    hand_on(counted(a=3).drain_changes(), tmp_path / "file")
     assert shown(tmp_path / "file", counted(a=1)).value(TASKS, "a", "completed") == 1
 
 
 def test_nothing_counted_writes_nothing(tmp_path):
-    hand_on(Metrics().handed_over(), tmp_path)
+    hand_on(Metrics().drain_changes(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_home_is_made_for_it(tmp_path):
-    hand_on(counted(a=1).handed_over(), tmp_path / "none")
+    hand_on(counted(a=1).drain_changes(), tmp_path / "none")
     assert shown(tmp_path / "none", counted(a=1)).value(TASKS, "a", "completed") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_home_whose_name_is_too_long_costs_the_figures_only(tmp_path):
-    hand_on(counted(a=1).handed_over(), tmp_path / ("1" * 400))
+    hand_on(counted(a=1).drain_changes(), tmp_path / ("1" * 400))
     assert list(tmp_path.iterdir()) == []

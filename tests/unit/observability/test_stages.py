@@ -15,7 +15,7 @@ from genesis.observability.instruments import (
 )
 from genesis.observability.metrics import metrics_of_process
 from genesis.pipeline import make_plan, prepare
-from genesis.routing import decided_by, load_registry
+from genesis.routing import load_registry, parse_decision
 from genesis.settings import Settings
 
 
@@ -87,7 +87,7 @@ rules:
     ]
     registry = load_registry(agents)
     routes = prepare(Plan(request="r", tasks=tuple(tasks)), registry, settings=Settings()).routed.routes
-    assert {path: decided_by(route.reason) for path, route in routes.items()} == {
+    assert {path: parse_decision(route.reason) for path, route in routes.items()} == {
         "pinned": ("pin", None),
         "by_rule": ("rule", "it's one"),
         "because": ("rule", "two"),

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from genesis.errors import TaskError, UsageError
-from genesis.observability.correlation import bound, carried, facts
+from genesis.observability.correlation import bound, build_headers, facts
 from genesis.observability.instruments import SPANS_DROPPED
 from genesis.observability.metrics import metrics_of_process
 from genesis.observability.tracing import Tracing
@@ -88,7 +88,7 @@ def test_what_there_is_not_is_said(variables, said):
 def test_spans_arrive_with_their_parents_and_links(receiver, start):
     tracing = start()
     with bound(correlation_id="c"), tracing.span("root", {"n": 1, "none": None}, kind="server") as root:
-        assert carried()["traceparent"] == root.traceparent
+        assert build_headers()["traceparent"] == root.traceparent
         assert facts()["trace_id"] == root.traceparent.split("-")[1]
         with tracing.span("inner", links=[PARENT, "garbage"]) as inner:
             inner.set("late", True)

@@ -20,16 +20,16 @@ from genesis.testing.llm_server import (
     FakeLlmServer,
     ServerStep,
     answers,
-    cut_short,
+    cut_off,
     cycle,
     echo,
+    find_unused_base_url,
     html,
     says,
     slow,
     status,
     thousand_tasks,
-    truncated,
-    unused_base_url,
+    truncate,
 )
 
 REQUEST = "Write a report on electric buses"
@@ -281,8 +281,8 @@ def test_thousand_tasks_are_cut_to_the_limit():
         (answers({}), "GEN-MODEL-ANSWER"),
         (echo(), "GEN-MODEL-ANSWER"),
         (says(""), "GEN-MODEL-ANSWER"),
-        (truncated(), "GEN-MODEL-ANSWER"),
-        (cut_short(), "GEN-MODEL-LENGTH"),
+        (truncate(), "GEN-MODEL-ANSWER"),
+        (cut_off(), "GEN-MODEL-LENGTH"),
     ],
 )
 def test_answer_that_says_nothing_is_asked_for_again_twice_and_then_refused(step, code):
@@ -295,14 +295,14 @@ def test_answer_that_says_nothing_is_asked_for_again_twice_and_then_refused(step
     assert code in server.requests[2]["messages"][-1]["content"]
 
 
-@pytest.mark.parametrize("first", [truncated(), echo(), answers({"tasks": []})])
+@pytest.mark.parametrize("first", [truncate(), echo(), answers({"tasks": []})])
 def test_useless_answer_can_be_followed_by_a_good_one(first):
     with FakeLlmServer([first, GOOD]) as server:
         assert paths(plan(server)) == ["find", "write"]
 
 
 def test_cut_answer_is_asked_for_with_fewer_tasks():
-    with FakeLlmServer([cut_short(), GOOD]) as server:
+    with FakeLlmServer([cut_off(), GOOD]) as server:
         plan(server)
     most = [
         sent["response_format"]["json_schema"]["schema"]["properties"]["tasks"]["maxItems"] for sent in server.requests
@@ -332,7 +332,7 @@ def test_broken_service_ends_this_level_without_repair_turns(step, code, calls):
 
 
 def test_refused_connection_ends_this_level():
-    settings = LlmSettings(model="openai:x", base_url=unused_base_url(), timeout_s=5)
+    settings = LlmSettings(model="openai:x", base_url=find_unused_base_url(), timeout_s=5)
     with pytest.raises(ModelError) as caught:
         LlmPlanner(open_model(settings), settings).plan(REQUEST, CONTEXT)
     assert caught.value.code == "GEN-MODEL-UNREACHABLE"
@@ -444,7 +444,7 @@ def test_useless_split_leaves_the_others_alone():
         prompt = body["messages"][-1]["content"]
         if "One task of the plan" not in prompt:
             return tasks(item("a", composite=True), item("b", "a", composite=True))
-        return truncated() if "<task>\nDo the a work" in prompt else tasks(item("b1"), item("b2", "b1", "a"))
+        return truncate() if "<task>\nDo the a work" in prompt else tasks(item("b1"), item("b2", "b1", "a"))
 
     with FakeLlmServer(step) as server:
         made = plan(server)

@@ -1,5 +1,5 @@
 from genesis.model import Estimate, Plan, Task
-from genesis.planning.network import filled, nested, network_problems, refined
+from genesis.planning.network import fill_parameters, nest_tasks, network_problems, refine_tasks
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
 from genesis.structure import dataflow, outline
@@ -20,7 +20,7 @@ def test_refinement_gives_a_leaf_its_subtasks_and_keeps_its_edges():
         estimate=Estimate(seconds=9),
     )
     parts = (task("plan", description="Plan. {description}"), task("act", "plan", inputs={"z": "2"}, outputs=("y",)))
-    [before, done] = refined((task("before"), whole), {"work": parts})
+    [before, done] = refine_tasks((task("before"), whole), {"work": parts})
     assert before == task("before")
     assert done.depends_on == ("before",)
     assert (done.inputs, done.outputs, done.estimate) == ({}, (), None)
@@ -35,7 +35,7 @@ def test_refinement_never_refines_itself_and_reaches_nested_leaves():
         task("again", type="work"),
         task("group", subtasks=(task("other", type="more", description="<{description}>"),)),
     )
-    [outer] = refined(
+    [outer] = refine_tasks(
         (task("outer", subtasks=(task("a", type="work", description="A"),)),), {"work": parts, "more": (task("m"),)}
     )
     again, group = outer.subtasks[0].subtasks
@@ -49,7 +49,7 @@ def test_values_fill_words_and_variables_keep_their_references():
         "a", description="Look at {path} {{not}} {other}", labels={"l": "{path}"},
         inputs={"p": "{path}", "deep": [{"q": "{path}/x {a.b}"}], "n": 3},
     )  # fmt: skip
-    [done] = filled((source,), {"path": "{weird}"}, {"path": "path_2"})
+    [done] = fill_parameters((source,), {"path": "{weird}"}, {"path": "path_2"})
     assert done.description == "Look at {weird} {{not}} {other}"
     assert done.labels == {"l": "{weird}"}
     assert done.inputs == {"p": "{path_2}", "deep": [{"q": "{path_2}/x {a.b}"}], "n": 3}
@@ -66,7 +66,7 @@ def test_nested_network_means_the_same_tasks_under_its_prefix():
         task("f", "b/c", "b"),
     )  # fmt: skip
     before = Plan(request="-", tasks=network, vars={"v": "1"})
-    after = Plan(request="-", vars={"v": "1"}, tasks=(task("a"), task("p", subtasks=nested(network, "p"))))
+    after = Plan(request="-", vars={"v": "1"}, tasks=(task("a"), task("p", subtasks=nest_tasks(network, "p"))))
     assert structural_problems(before, Limits()) == structural_problems(after, Limits()) == []
 
     def meaning(plan, prefix):
@@ -109,28 +109,28 @@ def test_inherited_references_hold_one_level_deeper():
         )),
     )  # fmt: skip
     steps = (task("s", outputs=("y",)), task("u", type="more", inputs={"k": "{s.y}"}))
-    whole = refined(network, {"work": steps, "more": (task("m"),)})
+    whole = refine_tasks(network, {"work": steps, "more": (task("m"),)})
     s, u = whole[1].subtasks[1].subtasks
     assert s.inputs == {"i": "{g/one.x} {top.t} {v}"}
     assert u.subtasks[0].inputs == {"k": "{g/two/s.y}"}
     plan = Plan(request="-", tasks=whole, vars={"v": "1"})
     assert structural_problems(plan, Limits()) == []
-    under = Plan(request="-", tasks=(task("p", subtasks=nested(whole, "p")),), vars={"v": "1"})
+    under = Plan(request="-", tasks=(task("p", subtasks=nest_tasks(whole, "p")),), vars={"v": "1"})
     assert structural_problems(under, Limits()) == []
 
 
 def test_a_refinement_without_inputs_takes_those_without_references_as_well():
     whole = task("w", type="build", inputs={"script": "{v} {{v}}"}, literal_inputs=["script"])
-    (made,) = refined((whole,), {"build": (task("part"),)})
+    (made,) = refine_tasks((whole,), {"build": (task("part"),)})
     assert made.subtasks[0].inputs == {"script": "{v} {{v}}"}
     assert made.subtasks[0].literal_inputs == ("script",)
-    (kept,) = filled((whole,), {"v": "value"}, {"v": "renamed"})
+    (kept,) = fill_parameters((whole,), {"v": "value"}, {"v": "renamed"})
     assert kept.inputs == {"script": "{v} {{v}}"}
 
 
 def test_names_in_doubled_braces_keep_their_text_where_they_mean_nothing_any_more():
     network = (task("a", subtasks=(task("b", outputs=("n",)), task("c", inputs={"x": "{{b.n}} {{a/b.n}} {{other}}"}))),)
-    (made,) = nested(network, "p")
+    (made,) = nest_tasks(network, "p")
     assert made.subtasks[1].inputs == {"x": "{{b.n}} {a/b.n} {{other}}"}
-    (renamed_one,) = filled((task("t", inputs={"x": "{{v}} {v}"}),), {"v": "value"}, {"v": "w"})
+    (renamed_one,) = fill_parameters((task("t", inputs={"x": "{{v}} {v}"}),), {"v": "value"}, {"v": "w"})
     assert renamed_one.inputs == {"x": "{v} {w}"}

@@ -9,7 +9,7 @@ import pytest
 from genesis.document import parse
 from genesis.graph import ancestors
 from genesis.model import Plan
-from genesis.planning.network import refined
+from genesis.planning.network import refine_tasks
 from genesis.planning.playbook import load_playbooks
 from genesis.structure import WHOLE_RESULT, dataflow, junctions, outline, references, split
 
@@ -20,7 +20,7 @@ AGENTS = parse((resources.files("genesis.defaults") / "agents.yaml").read_text("
 def leaves(name):
     playbook = PLAYBOOKS[name]
     variables = dict.fromkeys((parameter.name for parameter in playbook.parameters), "-")
-    plan = Plan(request="-", tasks=refined(playbook.tasks, playbook.refine), vars=variables)
+    plan = Plan(request="-", tasks=refine_tasks(playbook.tasks, playbook.refine), vars=variables)
     return plan, outline(plan)
 
 

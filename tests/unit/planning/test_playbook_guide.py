@@ -11,7 +11,7 @@ from genesis.planning.heuristic import HeuristicPlanner
 from genesis.planning.match import best_playbook
 from genesis.planning.planner import PlanningContext
 from genesis.planning.playbook import load_playbook
-from genesis.planning.steps import spelled_steps
+from genesis.planning.steps import find_steps
 from genesis.structure import outline
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "playbooks.md"
@@ -71,4 +71,4 @@ def test_misspelt_parameter_gives_the_message_of_the_guide():
     ],
 )
 def test_order_words_of_the_guide(request_, edges):
-    assert [step.after for step in spelled_steps(request_)] == edges
+    assert [step.after for step in find_steps(request_)] == edges

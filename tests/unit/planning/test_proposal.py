@@ -1,12 +1,12 @@
 import pytest
 
 from genesis.errors import PlanningError
-from genesis.planning.proposal import proposed_tasks
+from genesis.planning.proposal import parse_proposal
 from genesis.settings import Limits
 
 
 def test_what_describes_work_is_taken():
-    (task,) = proposed_tasks(
+    (task,) = parse_proposal(
         [
             {
                 "id": "deep",
@@ -34,12 +34,12 @@ def test_what_describes_work_is_taken():
 
 
 def test_work_that_changes_something_outside_is_marked_so():
-    (task,) = proposed_tasks([{"id": "x", "description": "Put it online", "type": "deploy"}], Limits())
+    (task,) = parse_proposal([{"id": "x", "description": "Put it online", "type": "deploy"}], Limits())
     assert task.side_effects
 
 
 def test_nothing_proposed_is_nothing():
-    assert proposed_tasks([], Limits()) == ()
+    assert parse_proposal([], Limits()) == ()
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_nothing_proposed_is_nothing():
 )
 def test_anything_else_is_refused_with_its_place(value, message):
     with pytest.raises(PlanningError) as caught:
-        proposed_tasks(value, Limits())
+        parse_proposal(value, Limits())
     assert message in caught.value.message

@@ -57,6 +57,6 @@ def test_apostrophes_are_no_quotes():
 
 
 def test_collapsed_leaves_quotes_alone():
-    span = mask('a   \n b "c   d"  e').collapsed()
+    span = mask('a   \n b "c   d"  e').collapse_spaces()
     assert span.text == 'a b "c   d" e'
     assert len(span.mask) == len(span.text)

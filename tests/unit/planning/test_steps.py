@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from genesis.errors import PlanningError
 from genesis.model import Plan
 from genesis.planning.step_tasks import step_tasks
-from genesis.planning.steps import RequestStep, spelled_steps
+from genesis.planning.steps import RequestStep, find_steps
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
 from genesis.structure import outline
@@ -13,7 +13,7 @@ from genesis.structure import outline
 
 def graph(request):
     """Return each step with the steps that it comes after."""
-    steps = spelled_steps(request)
+    steps = find_steps(request)
     return {step.text: [steps[index].text for index in step.after] for step in steps}
 
 
@@ -126,13 +126,13 @@ def test_explicit_parallel_is_not_overruled():
 
 
 def test_what_must_not_be_done_stays_with_its_step():
-    [first, second] = spelled_steps("Clean the attic. Do not wake the dog. Then cook dinner.")
+    [first, second] = find_steps("Clean the attic. Do not wake the dog. Then cook dinner.")
     assert first.text == "Clean the attic. Do not wake the dog"
     assert second.after == [0]
 
 
 def test_what_is_told_stays_with_its_step():
-    [first, second] = spelled_steps("Check my order. The number is 42. Then cancel the flight.")
+    [first, second] = find_steps("Check my order. The number is 42. Then cancel the flight.")
     assert first.text == "Check my order. The number is 42"
     assert second.text == "Cancel the flight"
 
@@ -145,17 +145,17 @@ def test_introduction_is_no_step():
     "request_", ["Audit the repository", "What is an audit?", "", "Hello", "Do not audit", "Der Hund bellt. Es regnet."]
 )
 def test_request_without_steps_has_fewer_than_two(request_):
-    assert len(spelled_steps(request_)) < 2
+    assert len(find_steps(request_)) < 2
 
 
 def test_bullets_that_forbid_restrain_the_item_before():
-    [step, other] = spelled_steps("- paint the wall\n- do not paint the door\n- clean the floor")
+    [step, other] = find_steps("- paint the wall\n- do not paint the door\n- clean the floor")
     assert step.text == "Paint the wall. do not paint the door"
     assert other.text == "Clean the floor"
 
 
 def test_tasks_have_readable_unique_ids_types_and_edges():
-    tasks = step_tasks(spelled_steps("1. Run the tests\n2. Run the tests\n3. Deploy the app"))
+    tasks = step_tasks(find_steps("1. Run the tests\n2. Run the tests\n3. Deploy the app"))
     assert [(task.id, task.type, task.depends_on) for task in tasks] == [
         ("run-tests", "test_run", ()),
         ("run-tests-2", "test_run", ("run-tests",)),
@@ -164,7 +164,7 @@ def test_tasks_have_readable_unique_ids_types_and_edges():
 
 
 def test_nested_list_becomes_subtasks():
-    tasks = step_tasks(spelled_steps("1. Set up:\n   1. Clone it\n   2. Build it\n2. Play chess"))
+    tasks = step_tasks(find_steps("1. Set up:\n   1. Clone it\n   2. Build it\n2. Play chess"))
     assert [task.id for task in tasks[0].subtasks] == ["clone-it", "build-it"]
     assert tasks[0].subtasks[1].depends_on == ("clone-it",)
     assert tasks[0].description == "Set up"
@@ -180,7 +180,7 @@ def test_nested_list_below_the_depth_becomes_words():
 
 
 def test_more_steps_than_fan_out_are_grouped_and_keep_their_order():
-    steps = spelled_steps("\n".join(f"{number}. step number {number}" for number in range(1, 51)))
+    steps = find_steps("\n".join(f"{number}. step number {number}" for number in range(1, 51)))
     plan = Plan(request="-", tasks=step_tasks(steps))
     assert structural_problems(plan, Limits()) == []
     assert [len(task.subtasks) for task in plan.tasks] == [20, 20, 10]
@@ -230,7 +230,7 @@ def test_more_steps_than_fit_are_an_error(fan_out, depth):
     ],
 )
 def test_lists_within_a_paragraph_are_steps(request_, steps):
-    assert len(spelled_steps(request_)) == steps
+    assert len(find_steps(request_)) == steps
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_lists_within_a_paragraph_are_steps(request_, steps):
     ],
 )
 def test_numbers_letters_and_dashes_in_a_sentence_are_no_list(request_):
-    assert len(spelled_steps(request_)) <= 1
+    assert len(find_steps(request_)) <= 1
 
 
 _WORK = st.sampled_from(
@@ -276,4 +276,4 @@ _STYLES = st.sampled_from(["{0}. ", "{0}) ", "({0}) ", "step {0}: ", "{0}: ", "(
 @given(st.lists(_WORK, min_size=2, max_size=9), _STYLES, st.sampled_from([" ", ", ", "; ", ". "]))
 def test_any_way_to_number_gives_each_step_its_own_words(work, style, between):
     text = between.join(style.format(n + 1, "abcdefghi"[n]) + each for n, each in enumerate(work))
-    assert [step.text.lower().rstrip(".") for step in spelled_steps(text)] == [each.lower() for each in work]
+    assert [step.text.lower().rstrip(".") for step in find_steps(text)] == [each.lower() for each in work]

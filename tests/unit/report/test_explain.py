@@ -7,14 +7,14 @@ import pytest
 from genesis.compile import compile_program
 from genesis.model import Attempt, Cause, Diagnostic, ErrorInfo, Outcome, Run
 from genesis.report.explain import explain
-from genesis.testing.plans import a_plan, a_task, routed_to
+from genesis.testing.plans import a_plan, a_task, route_to
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FAILED = ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed", hint="mend the cause and resume")
 
 
 def leaves_of(*tasks):
-    return compile_program(*routed_to(a_plan(*tasks))).leaves
+    return compile_program(*route_to(a_plan(*tasks))).leaves
 
 
 def outcome(name, state="completed", **more):

@@ -8,7 +8,7 @@ import pytest
 
 from genesis.model import Diagnostic, ErrorInfo, Outcome, Report, Run, ScoreParts
 from genesis.report.markdown import (
-    escaped,
+    escape_markdown,
     plan_markdown,
     progress_markdown,
     report_markdown,
@@ -16,7 +16,7 @@ from genesis.report.markdown import (
     run_markdown,
 )
 from genesis.report.picture import Picture
-from genesis.testing import a_plan, a_program, a_task, an_agent, routed_to
+from genesis.testing import a_plan, a_program, a_task, an_agent, route_to
 
 HOSTILE = (
     "**b** | `c` <img src=x onerror=alert(1)> [l](javascript:alert(2)) ![i](http://h/p.png)\n"
@@ -54,14 +54,14 @@ def _assert_plain(page: str) -> None:
 
 
 def test_markup_is_escaped_and_stays_readable():
-    text = escaped(HOSTILE)
+    text = escape_markdown(HOSTILE)
     assert "\n" not in text
     assert "\u202e" not in text
     assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text) == " ".join(HOSTILE.replace("\u202e", "").split())
 
 
 def test_a_cell_has_a_length():
-    assert len(escaped("|" * 10_000)) <= 600
+    assert len(escape_markdown("|" * 10_000)) <= 600
 
 
 def test_the_plan_has_its_request_picture_tree_and_tasks():
@@ -146,7 +146,7 @@ def test_the_pages_of_a_thousand_long_tasks_are_bounded():
 
 
 def test_routing_rows_say_who_why_and_who_else():
-    routed, registry = routed_to(a_plan(a_task("a")), an_agent("ann"), an_agent("bob"))
+    routed, registry = route_to(a_plan(a_task("a")), an_agent("ann"), an_agent("bob"))
     route = routed.routes["a"].model_copy(update={"reason": HOSTILE, "score": None})
     program = a_program(a_task("a"), agents=tuple(registry.agents))
     source = program.source.model_copy(update={"routes": {"a": route}})

@@ -7,7 +7,7 @@ import pytest
 
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
-from genesis.resilience.degradation import Degradation, described, heard, step_down
+from genesis.resilience.degradation import Degradation, describe_error, heard, step_down
 
 
 def test_steps_are_counted_by_layer_from_and_to_and_not_by_reason():
@@ -37,11 +37,11 @@ def test_only_a_bug_is_a_warning_in_the_log(caplog, error, level):
     ],
 )
 def test_what_was_raised_is_said_on_one_line(error, said):
-    assert described(error) == said
+    assert describe_error(error) == said
 
 
 def test_what_was_raised_is_said_briefly():
-    assert len(described(ValueError("x" * 5_000))) < 400
+    assert len(describe_error(ValueError("x" * 5_000))) < 400
 
 
 async def test_a_step_is_heard_by_whoever_listens_here_in_threads_too_and_by_nobody_else():

@@ -7,9 +7,9 @@ import pytest
 from genesis.errors import BreakerOpenError, ModelError, ServiceError
 from genesis.resilience import QuotaError, RetryBudget
 from genesis.resilience.breakers import breakers_of
-from genesis.resilience.guards import guarded_model, host_guard, host_of
+from genesis.resilience.guards import host_guard, host_of, make_guarded_model
 from genesis.settings import ResilienceSettings, Settings
-from genesis.testing.llm_server import FakeLlmServer, says, status, unused_base_url
+from genesis.testing.llm_server import FakeLlmServer, find_unused_base_url, says, status
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def settings(tmp_path):
 
 
 def write(settings, **more):
-    return asyncio.run(guarded_model(settings, **more).write("hello"))
+    return asyncio.run(make_guarded_model(settings, **more).write("hello"))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_model_waits_for_its_hosts_turn_within_its_time(settings):
         made = settings(server, host_calls={"127.0.0.1": 1})
         assert write(made).value == "fine"
         with pytest.raises(QuotaError, match=r"host 127\.0\.0\.1 may be called 1 times in 60 s"):
-            asyncio.run(guarded_model(made).write("hello", timeout_s=2.0))
+            asyncio.run(make_guarded_model(made).write("hello", timeout_s=2.0))
         with pytest.raises(QuotaError):
             write(made, left_s=2.0)
         assert len(server.requests) == 1
@@ -101,7 +101,7 @@ async def test_a_guarded_host_opens_after_failures_and_uses_no_turn_while_it_is_
 
 def test_a_refused_connection_is_tried_once_more_and_then_said(tmp_path):
     settings = Settings(home=tmp_path, resilience=ResilienceSettings(share="memory"))
-    llm = settings.llm.model_copy(update={"model": "openai:x", "base_url": unused_base_url()})
+    llm = settings.llm.model_copy(update={"model": "openai:x", "base_url": find_unused_base_url()})
     with pytest.raises(ModelError) as caught:
         write(settings.model_copy(update={"llm": llm}))
     assert caught.value.code == "GEN-MODEL-UNREACHABLE"

@@ -60,10 +60,10 @@ def test_under_a_full_outage_a_run_makes_a_fifth_more_tries_at_most(leaves, repe
 def test_successes_give_repeats_back_up_to_where_it_began():
     budget = RetryBudget(5)
     assert [budget.take() for _ in range(4)] == [True, True, True, False]
-    budget.succeeded()
+    budget.record_success()
     assert (budget.left, budget.take(), budget.take()) == (1, True, False)
     for _ in range(10):
-        budget.succeeded()
+        budget.record_success()
     assert budget.left == 3
 
 
@@ -84,15 +84,15 @@ def test_processes_share_a_runs_budget_by_a_store(tmp_path):
 def test_what_one_process_earns_another_can_spend_once_it_is_handed_in(tmp_path):
     store = SqliteStore(tmp_path / "state")
     first, second = (RetryBudget(0, store=store, name="r") for _ in range(2))
-    second.succeeded()
+    second.record_success()
     second.hand_in()  # nothing is spent yet, so nothing is kept
     assert store.read("repeats:r")[0] is None
     assert [first.take() for _ in range(4)] == [True, True, True, False]
-    second.succeeded()
+    second.record_success()
     assert not first.take()
     second.hand_in()
     assert first.take()
-    second.succeeded()
+    second.record_success()
     assert second.take()  # its own counts at once
     assert not second.take()
 
@@ -108,7 +108,7 @@ def test_a_kept_budget_that_cannot_be_is_a_new_one_or_none(tmp_path, kept):
 def test_a_store_that_fails_leaves_each_process_with_a_budget_of_its_own():
     budget = RetryBudget(0, store=Broken(), name="r")
     assert sum(budget.take() for _ in range(10)) == 3
-    budget.succeeded()
+    budget.record_success()
     budget.hand_in()
     assert budget.take()
 

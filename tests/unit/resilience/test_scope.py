@@ -4,8 +4,8 @@ import pytest
 
 from genesis.model import AgentProfile
 from genesis.resilience import Breaker, BreakerRules, SqliteStore
-from genesis.resilience.breakers import Breakers, reset_breakers, shared_breakers
-from genesis.resilience.scope import agent_scope, agent_scopes, scoped
+from genesis.resilience.breakers import Breakers, list_shared_breakers, reset_breakers
+from genesis.resilience.scope import add_scope, agent_scope, agent_scopes
 
 RULES = BreakerRules(failures=1, cooling_s=60)
 
@@ -48,11 +48,11 @@ def test_reset_closes_a_breaker_for_all_who_share_it(tmp_path):
     scope = agent_scope(LOAD, ["/one"])
     breaker = Breakers(RULES, store=stores[0]).of("agent", "etl_agent", scope)
     opened(breaker)
-    found = shared_breakers(stores[1], RULES)
+    found = list_shared_breakers(stores[1], RULES)
     assert [(each.kind, each.name, each.machine.state) for each in found] == [("agent", "etl_agent", "open")]
-    assert found[0].key == scoped("agent etl_agent", scope)
+    assert found[0].key == add_scope("agent etl_agent", scope)
     reset_breakers(stores[1], RULES, found)
-    assert shared_breakers(stores[1], RULES)[0].machine.state == "closed"
+    assert list_shared_breakers(stores[1], RULES)[0].machine.state == "closed"
     again = Breakers(RULES, store=SqliteStore(tmp_path / "state")).of("agent", "etl_agent", scope)
     with again.guard():
         pass

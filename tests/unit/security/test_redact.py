@@ -3,7 +3,7 @@
 import pytest
 
 from genesis.security.forms import KNOWN
-from genesis.security.redact import MARK, redact, redacted
+from genesis.security.redact import MARK, redact, redact_values
 from genesis.security.shapes import _PREFIXES
 
 _PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\nq83v+/==\n-----END RSA PRIVATE KEY-----"
@@ -135,7 +135,7 @@ def test_data_keeps_its_shape():
         "env": [{"API_KEY": "k"}, "GITHUB_TOKEN=abc", 1.5, ("a", "b")],
         "credentials": {"user": "u", "deep": ["v", 0]},
     }
-    assert redacted(value) == {
+    assert redact_values(value) == {
         "user": "me",
         "password": MARK,
         "pin_secret": MARK,
@@ -148,7 +148,7 @@ def test_data_keeps_its_shape():
 
 
 def test_known_values_are_struck_out_of_keys_too():
-    assert redacted({"correct horse": ["correct horse"]}, ["correct horse"]) == {MARK: [MARK]}
+    assert redact_values({"correct horse": ["correct horse"]}, ["correct horse"]) == {MARK: [MARK]}
 
 
 def test_data_that_is_too_deep_ends_in_a_mark():
@@ -156,7 +156,7 @@ def test_data_that_is_too_deep_ends_in_a_mark():
     for _ in range(500):
         deep.append([])
         deep = deep[0]
-    assert MARK in str(redacted(value))
+    assert MARK in str(redact_values(value))
 
 
 _MEGABYTE = 1_000_000

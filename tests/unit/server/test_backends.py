@@ -124,7 +124,7 @@ def test_document_brings_everything_back_and_passwords_are_hidden_elsewhere():
     both = Backends.of(postgres="postgresql://me:p%2Fw@h/d", redis="redis://:r%40w@h/0")
     assert Backends.from_document(both.document()) == both
     assert both.shown == "postgresql://me:***@h:5432/d with redis://:***@h/0"
-    assert both.hidden("p/w p%2Fw r@w r%40w x") == "*** *** *** *** x"
+    assert both.hide_passwords("p/w p%2Fw r@w r%40w x") == "*** *** *** *** x"
     assert not any(secret in repr(both) for secret in both.secrets())
 
 

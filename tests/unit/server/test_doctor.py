@@ -44,7 +44,7 @@ def test_fresh_machine_is_well(settings):
 
 
 def test_versions_that_do_not_work_are_named(settings, monkeypatch):
-    monkeypatch.setattr(doctor, "_installed", {"prefect": "3.9.0", "fastapi": None}.get)
+    monkeypatch.setattr(doctor, "_find_version", {"prefect": "3.9.0", "fastapi": None}.get)
     monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.10.2")
     found = findings(settings)
     assert found["prefect"].detail == "3.9.0, and only >=3.8.8,<3.9 works"
@@ -53,7 +53,7 @@ def test_versions_that_do_not_work_are_named(settings, monkeypatch):
 
 
 def test_missing_package_has_no_version():
-    assert doctor._installed("genesis-no-such-package") is None
+    assert doctor._find_version("genesis-no-such-package") is None
 
 
 def test_home_that_cannot_be_written_is_named(settings, tmp_path):

@@ -1,6 +1,6 @@
 """What tasks come after, as people read it."""
 
-from genesis.structure import shown_edges
+from genesis.structure import list_edges
 from genesis.testing import a_plan, a_task
 
 
@@ -10,12 +10,12 @@ def test_depends_on_stands_as_it_is_and_references_follow_with_their_keys():
         a_task("b", after=("a",), outputs=("z",), inputs={"p": "{a.x}"}),
         a_task("c", after=("b",), inputs={"p": "{a.x} {a.y}", "q": "{b.z}", "r": "{a.x}"}),
     )
-    assert shown_edges(plan) == {"b": ("a",), "c": ("b", "a (x, y)")}
+    assert list_edges(plan) == {"b": ("a",), "c": ("b", "a (x, y)")}
 
 
 def test_a_whole_result_needs_no_key():
     plan = a_plan(a_task("a"), a_task("b", inputs={"p": "{a.result}"}))
-    assert shown_edges(plan) == {"b": ("a",)}
+    assert list_edges(plan) == {"b": ("a",)}
 
 
 def test_an_entry_for_a_composite_covers_what_is_in_it():
@@ -24,14 +24,14 @@ def test_an_entry_for_a_composite_covers_what_is_in_it():
         a_task("one", after=("q",), inputs={"p": "{q/lint.findings}"}),
         a_task("two", inputs={"p": "{q/lint.findings}", "s": "{q.findings}"}),
     )
-    assert shown_edges(plan) == {"one": ("q",), "two": ("q/lint (findings)", "q (findings)")}
+    assert list_edges(plan) == {"one": ("q",), "two": ("q/lint (findings)", "q (findings)")}
 
 
 def test_a_subtask_has_its_own_edges_by_its_path():
     plan = a_plan(a_task("a", outputs=("x",)), a_task("g", a_task("h", inputs={"p": "{a.x}"}), after=("a",)))
-    assert shown_edges(plan) == {"g": ("a",), "g/h": ("a (x)",)}
+    assert list_edges(plan) == {"g": ("a",), "g/h": ("a (x)",)}
 
 
 def test_faults_are_tolerated():
     plan = a_plan(a_task("a", after=("a", "x")), a_task("a"), a_task("b", inputs={"p": "{no.where} {b.result}"}))
-    assert shown_edges(plan) == {"a": ("a", "x")}
+    assert list_edges(plan) == {"a": ("a", "x")}

@@ -1,7 +1,18 @@
 import pytest
 
 from genesis.model import Plan
-from genesis.structure import as_text, dataflow, fill, is_name, outline, references, renamed, split, splits, tokens
+from genesis.structure import (
+    as_text,
+    dataflow,
+    fill,
+    is_name,
+    outline,
+    references,
+    rename_references,
+    split,
+    splits,
+    tokens,
+)
 from genesis.testing import a_task
 
 _VALUES = {"path": ".", "a.n": 3, "a.list": [1, {"k": "v"}], "b/c.text": "{path}"}
@@ -94,8 +105,8 @@ def test_other_text_is_no_name(text: str):
 def test_a_new_name_keeps_the_text_of_doubled_braces():
     task = _task(inputs={"x": ["{a.n} {{a.n}} {{{a.n}}} {b.n}"], "y": "{a.n}"}, literal_inputs=["y"])
     names = {"a.n": "g/a.n"}
-    assert renamed(task, names.get) == {"x": ["{g/a.n} {{a.n}} {{{g/a.n}}} {b.n}"], "y": "{a.n}"}
-    assert renamed(task, names.get, moved=True)["x"] == ["{g/a.n} {a.n} {{{g/a.n}}} {b.n}"]
+    assert rename_references(task, names.get) == {"x": ["{g/a.n} {{a.n}} {{{g/a.n}}} {b.n}"], "y": "{a.n}"}
+    assert rename_references(task, names.get, moved=True)["x"] == ["{g/a.n} {a.n} {{{g/a.n}}} {b.n}"]
 
 
 def test_a_reference_can_be_written_as_text():

@@ -9,7 +9,7 @@ from genesis.agents.contract import Result, Work
 from genesis.ledger import FolderStore, Ledger
 from genesis.model import Outcome, Route, Run
 from genesis.resilience import BreakerEvent
-from genesis.testing import Effects, ScriptedAgent, Witness, a_plan, a_program, a_task, an_agent, routed_to
+from genesis.testing import Effects, ScriptedAgent, Witness, a_plan, a_program, a_task, an_agent, route_to
 from genesis.testing.chaos import WitnessedEvent
 from genesis.testing.chaos.invariants import (
     breakers_are_legal,
@@ -131,7 +131,7 @@ def test_ends():
 
 
 def test_plans():
-    routed, registry = routed_to(a_plan(a_task("a"), a_task("b", after=("a",))))
+    routed, registry = route_to(a_plan(a_task("a"), a_task("b", after=("a",))))
     assert plan_is_valid(routed, registry) == []
     lost = routed.model_copy(update={"routes": {**routed.routes, "b": Route(agent="nobody", score=1.0, reason="")}})
     assert any("nobody" in each for each in plan_is_valid(lost, registry))

@@ -4,7 +4,7 @@ import pytest
 
 from genesis.model import Task
 from genesis.validation.phases import Phase, Phases
-from genesis.validation.reach import ancestor_bits, ordered_pairs
+from genesis.validation.reach import ancestor_bits, filter_ordered_pairs
 from genesis.validation.words import WordAnalyzer
 
 
@@ -29,15 +29,15 @@ def test_content_words(text, words):
 
 def test_fillers_are_dropped_only_where_enough_is_left():
     vocabulary = WordAnalyzer()
-    assert vocabulary.folded(vocabulary.content("design the login system")) == ("design", "login")
-    assert vocabulary.folded(vocabulary.content("design the system")) == ("design", "system")
+    assert vocabulary.fold_words(vocabulary.content("design the login system")) == ("design", "login")
+    assert vocabulary.fold_words(vocabulary.content("design the system")) == ("design", "system")
 
 
 def test_ordered_pairs_answers_more_questions_than_fit_one_batch():
     count = 5000
     before = [(n - 1,) if n else () for n in range(count)]
     pairs = [(n, n + 1) for n in range(count - 1)] + [(n + 1, n) for n in range(count - 1)]
-    assert ordered_pairs(before, range(count), pairs) == set(pairs[: count - 1])
+    assert filter_ordered_pairs(before, range(count), pairs) == set(pairs[: count - 1])
 
 
 def test_ancestor_bits_hold_strict_ancestors_only():

@@ -43,21 +43,21 @@ async def test_a_crash_has_its_reason(made):
 async def test_a_run_that_was_being_cancelled_is_cancelled_by_its_crash(made):
     made.client.current = Cancelling()
     assert not await made.endings.crashed(made.run, "its process died")
-    await made.endings.given_back(made.run, "its process died")
+    await made.endings.retry_elsewhere(made.run, "its process died")
     assert [name for name, _ in made.client.set] == ["Cancelled", "Cancelled"]
 
 
 async def test_a_run_that_is_over_is_left_alone(made):
     made.client.current = Cancelled()
     await made.endings.cancelled(made.run, "it ended")
-    await made.endings.given_back(made.run, "its worker stopped")
+    await made.endings.retry_elsewhere(made.run, "its worker stopped")
     assert made.client.set == []
 
 
 @pytest.mark.parametrize(("count", "name"), [(0, "AwaitingRetry"), (2, "AwaitingRetry"), (3, "Crashed")])
 async def test_a_run_is_taken_over_three_times_at_most(made, count, name):
     made.run.run_count = count
-    await made.endings.given_back(made.run, "its process died")
+    await made.endings.retry_elsewhere(made.run, "its process died")
     assert made.client.set[0][0] == name
 
 
@@ -89,7 +89,7 @@ async def test_a_run_that_another_process_has_by_now_is_left_alone(made, name, r
     made.client.run_count = run_count
     others = {"running": Running(), "scheduled": AwaitingRetry(), "claimed": Pending(message="claimed by another")}
     made.client.current = others[name]
-    await made.endings.given_back(made.run, "its frozen process was ended")
+    await made.endings.retry_elsewhere(made.run, "its frozen process was ended")
     await made.endings.crashed(made.run, "its frozen process was ended")
     assert made.client.set == []
 
@@ -98,11 +98,11 @@ async def test_a_run_that_another_process_has_by_now_is_left_alone(made, name, r
 async def test_a_run_that_is_still_this_claim_is_given_back(made, running):
     made.run.state = claim = Pending(message="claimed by me")
     made.client.current = Running() if running else claim
-    await made.endings.given_back(made.run, "its process died")
+    await made.endings.retry_elsewhere(made.run, "its process died")
     assert [name for name, _ in made.client.set] == ["AwaitingRetry"]
 
 
 async def test_a_suspended_run_is_not_scheduled_when_its_worker_stops(made):
     made.client.current = Suspended()
-    await made.endings.given_back(made.run, "its worker stopped")
+    await made.endings.retry_elsewhere(made.run, "its worker stopped")
     assert made.client.set == []

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from genesis.errors import ServiceError
-from genesis.observability.exposition import rendered
+from genesis.observability.exposition import render_metrics
 from genesis.observability.instruments import TASKS
 from genesis.observability.metrics import Metrics
 from genesis.workers.health import HealthPage
@@ -24,7 +24,7 @@ async def page():
     well = [True]
     metrics = Metrics()
     metrics.count(TASKS, "qa_agent", "completed")
-    made = HealthPage(lambda: (well[0], {"running": 1}), lambda accept: rendered(metrics, accept))
+    made = HealthPage(lambda: (well[0], {"running": 1}), lambda accept: render_metrics(metrics, accept))
     made.well = well
     made.port = await made.open("127.0.0.1", 0)
     yield made

@@ -61,7 +61,7 @@ def test_one_slot_goes_round_the_tenants():
     turns, taken = TenantRotation(), []
     while waiting:
         chosen = turns.ordered(waiting, [])[0]
-        turns.served(tenant_of(chosen))
+        turns.mark_served(tenant_of(chosen))
         waiting.remove(chosen)
         taken.append(chosen.name)
     assert taken == ["big", "small", "late", "big", "big", "big", "big"]
@@ -70,7 +70,7 @@ def test_one_slot_goes_round_the_tenants():
 def test_what_is_known_of_tenants_is_bounded():
     turns = TenantRotation()
     for number in range(1_500):
-        turns.served(f"t{number}")
+        turns.mark_served(f"t{number}")
     assert len(turns._served) == 1_000
     assert names(turns.ordered([flow_run("t1400"), flow_run("t3")], [])) == ["t3", "t1400"]
 
@@ -102,7 +102,7 @@ def made():
 async def test_a_worker_with_fewer_slots_than_offers_takes_in_turn(made):
     waiting = [flow_run("big") for _ in range(5)] + [flow_run("small")]
     one = made(waiting, slots=2)
-    assert names(await one.runs._chosen(one.pool, waiting)) == ["big", "small"]
+    assert names(await one.runs._choose_runs(one.pool, waiting)) == ["big", "small"]
     assert one.client.asked == 0
 
 
@@ -111,7 +111,7 @@ async def test_behind_a_pools_limit_others_are_looked_at(made):
     one = made(waiting, limit=10)
     one.pool.running = 1
     one.runs._held[uuid4()] = one.pool, "big"
-    assert names(await one.runs._chosen(one.pool, waiting[:2])) == ["small", "big"]
+    assert names(await one.runs._choose_runs(one.pool, waiting[:2])) == ["small", "big"]
     assert one.client.asked == 3
 
 
@@ -119,7 +119,7 @@ async def test_no_more_is_taken_than_the_server_offers_in_each_queue(made):
     urgent, usual = uuid4(), uuid4()
     offered = [flow_run("a", queue=urgent), flow_run("a", queue=usual), flow_run("b", queue=usual)]
     one = made([])
-    assert names(await one.runs._chosen(one.pool, offered)) == ["a", "b", "a"]
+    assert names(await one.runs._choose_runs(one.pool, offered)) == ["a", "b", "a"]
 
 
 async def test_what_cannot_be_read_leaves_the_servers_order(made):
@@ -127,11 +127,11 @@ async def test_what_cannot_be_read_leaves_the_servers_order(made):
     one.pool.running = 1
     one.client.fault = httpx.ConnectError("gone")
     offered = [flow_run("a"), flow_run("b")]
-    assert await one.runs._chosen(one.pool, offered) == offered
+    assert await one.runs._choose_runs(one.pool, offered) == offered
 
 
 async def test_what_has_a_slot_here_is_not_taken_again(made):
     offered = [flow_run("a")]
     one = made([])
     one.runs._held[offered[0].id] = one.pool, "a"
-    assert await one.runs._chosen(one.pool, offered) == []
+    assert await one.runs._choose_runs(one.pool, offered) == []

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from genesis.agents.toolkit.files import SourceFile, audited_folder, folder_problem, survey
+from genesis.agents.toolkit.files import SourceFile, folder_problem, resolve_audit_folder, survey
 from genesis.errors import TaskError
 from genesis.resilience.taxonomy import classify
 
@@ -16,12 +16,12 @@ def _paths(tree):
 @pytest.mark.parametrize("path", ["", "  ", "/no/such/folder", "a\0b", "~nobody-of-this-name/x"])
 def test_a_path_that_is_no_folder_is_refused(path):
     with pytest.raises(TaskError):
-        audited_folder(path)
+        resolve_audit_folder(path)
 
 
 def test_a_file_is_refused(project):
     with pytest.raises(TaskError, match="not a folder"):
-        audited_folder(project.write("a.txt"))
+        resolve_audit_folder(project.write("a.txt"))
 
 
 def test_git_ignore_is_honoured_and_untracked_files_count(repository):
@@ -256,7 +256,7 @@ def test_a_folder_that_cannot_be_audited_is_told_with_the_reason(project, monkey
     monkeypatch.chdir(project.root)
     assert said in (folder_problem({"path": path}) or "")
     with pytest.raises(TaskError) as refused:
-        audited_folder(path)
+        resolve_audit_folder(path)
     assert refused.value.code == "GEN-TASK-INPUT"
     assert not classify(refused.value).retryable
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from genesis.agents.toolkit import licence
-from genesis.agents.toolkit.licence_names import identify, named_licences
+from genesis.agents.toolkit.licence_names import find_licence_ids, identify
 
 GRANT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
 documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
@@ -107,7 +107,7 @@ def test_a_text_with_more_in_it_is_less_certain():
     ],
 )
 def test_declarations_name_ids(declared, ids):
-    assert named_licences(declared) == ids
+    assert find_licence_ids(declared) == ids
 
 
 @pytest.mark.parametrize(

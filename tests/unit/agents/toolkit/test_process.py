@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from genesis.agents.toolkit.process import run_child, scrubbed_environment, trusted_path
+from genesis.agents.toolkit.process import get_trusted_path, run_child, scrub_environment
 
 
 def _python(code, tmp_path, **how):
@@ -68,7 +68,7 @@ def test_stdin_is_empty(tmp_path):
 def test_environment_has_nothing_of_ours(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     monkeypatch.setenv("LANG", "C.UTF-8")
-    env = scrubbed_environment("/bin", {"HOME": "/h"})
+    env = scrub_environment("/bin", {"HOME": "/h"})
     assert env == {**env, "PATH": "/bin", "HOME": "/h", "LANG": "C.UTF-8"}
     assert "AWS_SECRET_ACCESS_KEY" not in env
 
@@ -76,7 +76,7 @@ def test_environment_has_nothing_of_ours(monkeypatch):
 @pytest.mark.parametrize("entry", [".", "relative/bin", ""])
 def test_trusted_path_has_no_relative_entry(monkeypatch, tmp_path, entry):
     monkeypatch.setenv("PATH", os.pathsep.join([entry, "/usr/bin"]))
-    assert trusted_path(tmp_path) == "/usr/bin"
+    assert get_trusted_path(tmp_path) == "/usr/bin"
 
 
 def test_trusted_path_has_no_folder_inside_the_audited_one(monkeypatch, tmp_path):
@@ -84,4 +84,4 @@ def test_trusted_path_has_no_folder_inside_the_audited_one(monkeypatch, tmp_path
     (tmp_path.parent / f"{tmp_path.name}-link").symlink_to(tmp_path / "bin")
     entries = [str(tmp_path), str(tmp_path / "bin"), str(tmp_path.parent / f"{tmp_path.name}-link"), "/usr/bin"]
     monkeypatch.setenv("PATH", os.pathsep.join(entries))
-    assert trusted_path(tmp_path) == "/usr/bin"
+    assert get_trusted_path(tmp_path) == "/usr/bin"

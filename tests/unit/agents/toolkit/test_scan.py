@@ -44,7 +44,7 @@ def test_a_folder_that_did_not_change_is_not_read_again(project, monkeypatch):
     project.write("a.py", "x = 1\n")
     _settle(project)
     first = scan_of(project.root)
-    monkeypatch.setattr(scan, "_scanned", lambda *given: pytest.fail("read again"))
+    monkeypatch.setattr(scan, "_scan_files", lambda *given: pytest.fail("read again"))
     assert scan_of(project.root) is first
     assert survey(project.root) is first.tree
 
@@ -77,8 +77,8 @@ def test_leaves_that_arrive_together_share_one_scan(project, monkeypatch):
         project.write(f"{number}.py", "x = 1\n")
     _settle(project)
     made = []
-    real = scan._scanned
-    monkeypatch.setattr(scan, "_scanned", lambda *given: made.append(1) or real(*given))
+    real = scan._scan_files
+    monkeypatch.setattr(scan, "_scan_files", lambda *given: made.append(1) or real(*given))
     threads = [threading.Thread(target=scan_of, args=(project.root,)) for _ in range(8)]
     for thread in threads:
         thread.start()

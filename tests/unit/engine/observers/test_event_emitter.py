@@ -6,7 +6,7 @@ from contextvars import ContextVar
 import pytest
 
 from genesis.engine.observers import event_emitter as telling
-from genesis.engine.observers.event_emitter import EventEmitter, related_pool, teller_of_process
+from genesis.engine.observers.event_emitter import EventEmitter, describe_related_pool, teller_of_process
 
 
 @pytest.fixture
@@ -85,5 +85,5 @@ def test_all_runs_of_a_process_share_one_thread():
 
 
 def test_a_pool_is_related_once_its_id_is_known():
-    assert related_pool("agent-qa", None) == []
-    assert related_pool("agent-qa", "8d7")[0]["prefect.resource.id"] == "prefect.work-pool.8d7"
+    assert describe_related_pool("agent-qa", None) == []
+    assert describe_related_pool("agent-qa", "8d7")[0]["prefect.resource.id"] == "prefect.work-pool.8d7"

@@ -8,12 +8,12 @@ import pytest
 from genesis.engine.observers.event_shapes import (
     MOST_TOLD,
     about_run,
-    ended,
-    refused,
-    rejected,
-    replanned,
-    started,
-    task_failed,
+    describe_end,
+    describe_failure,
+    describe_refusal,
+    describe_rejection,
+    describe_replan,
+    describe_start,
 )
 from genesis.errors import PlanInvalidError, PlanningError, SecurityError
 from genesis.model import Amendment, Diagnostic, ErrorInfo, Outcome, Run
@@ -39,10 +39,10 @@ def _failed(**more) -> Outcome:
 
 def test_a_rehearsal_is_marked_in_the_payload_and_in_a_label_for_triggers():
     rehearsal = _run().model_copy(update={"rehearsal": 0.5})
-    for event in (started(rehearsal, {}, again=False), ended(rehearsal)):
+    for event in (describe_start(rehearsal, {}, again=False), describe_end(rehearsal)):
         assert event["payload"]["rehearsal"] == 0.5
         assert event["resource"]["genesis.rehearsal"] == "yes"
-    for event in (started(_run(), {}, again=False), ended(_run())):
+    for event in (describe_start(_run(), {}, again=False), describe_end(_run())):
         assert event["payload"]["rehearsal"] is None
         assert event["resource"]["genesis.rehearsal"] == "no"
 
@@ -61,33 +61,33 @@ def test_an_event_is_about_its_run_and_carries_both_ids_and_the_tag():
 
 
 def test_a_run_ends_with_its_figures_and_its_code():
-    event = ended(_run("failed", error=ErrorInfo(code="GEN-RUN-FAILED", message=SECRET)))
+    event = describe_end(_run("failed", error=ErrorInfo(code="GEN-RUN-FAILED", message=SECRET)))
     assert event["event"] == "genesis.run.failed"
     assert event["resource"]["genesis.error.code"] == event["payload"]["error_code"] == "GEN-RUN-FAILED"
     assert event["payload"]["tasks"] == {"completed": 1, "failed": 1}
     assert (event["payload"]["duration_s"], event["payload"]["cost_usd"]) == (1.235, 0.25)
-    assert ended(_run())["resource"]["genesis.error.code"] == "none"
+    assert describe_end(_run())["resource"]["genesis.error.code"] == "none"
 
 
 def test_a_rejected_plan_counts_its_codes_and_names_tasks_without_an_agent():
     unassigned = [_finding("GEN-UNASSIGNED", f"t{number}") for number in range(30)]
-    plan, tasks = rejected("r1", "c1", [_finding(), _finding(), *unassigned])
+    plan, tasks = describe_rejection("r1", "c1", [_finding(), _finding(), *unassigned])
     assert plan["payload"]["codes"] == {"GEN-CYCLE": 2, "GEN-UNASSIGNED": 30}
     assert plan["payload"]["count"] == 32
     assert (tasks["event"], tasks["payload"]["count"]) == ("genesis.tasks.unassigned", 30)
     assert tasks["payload"]["paths"] == [f"t{number}" for number in range(MOST_TOLD)]
-    assert [event["event"] for event in rejected("r1", "c1", [_finding()])] == ["genesis.plan.rejected"]
+    assert [event["event"] for event in describe_rejection("r1", "c1", [_finding()])] == ["genesis.plan.rejected"]
 
 
 def test_a_task_that_failed_is_told_with_its_agent_and_its_pool():
-    event = task_failed("r1", "c1", _failed(), "agent-qa", "8d7")
+    event = describe_failure("r1", "c1", _failed(), "agent-qa", "8d7")
     assert event["resource"]["prefect.resource.id"] == "genesis.task.r1/q/lint"
     assert event["resource"]["genesis.agent"] == "qa_agent"
     assert event["resource"]["genesis.pool"] == "agent-qa"
     assert [each["prefect.resource.role"] for each in event["related"]] == ["tag", "work-pool"]
-    unknown = task_failed("r1", "c1", _failed(), "agent-qa")
+    unknown = describe_failure("r1", "c1", _failed(), "agent-qa")
     assert (unknown["resource"]["genesis.pool"], unknown["payload"]["pool"]) == ("none", "agent-qa")
-    local = task_failed("r1", "c1", _failed())
+    local = describe_failure("r1", "c1", _failed())
     assert (local["resource"]["genesis.pool"], local["payload"]["pool"]) == ("none", None)
     assert len(local["related"]) == 1
 
@@ -102,7 +102,7 @@ def test_a_task_that_failed_is_told_with_its_agent_and_its_pool():
     ],
 )
 def test_a_deployed_run_that_never_began_has_an_end_too(error, events, code):
-    made = refused("r1", "", error)
+    made = describe_refusal("r1", "", error)
     assert [event["event"] for event in made] == events
     assert made[-1]["payload"]["error_code"] == code
     assert made[-1]["related"] == []
@@ -110,7 +110,7 @@ def test_a_deployed_run_that_never_began_has_an_end_too(error, events, code):
 
 def test_a_deployed_plan_that_was_rejected_says_by_what():
     diagnostics = [_finding().model_dump(mode="json"), _finding("GEN-W", severity="warning").model_dump(mode="json")]
-    made = refused("r1", "c1", PlanInvalidError("x", data={"report": {"diagnostics": diagnostics}}))
+    made = describe_refusal("r1", "c1", PlanInvalidError("x", data={"report": {"diagnostics": diagnostics}}))
     assert [event["event"] for event in made] == ["genesis.plan.rejected", "genesis.run.failed"]
     assert made[0]["payload"]["codes"] == {"GEN-CYCLE": 1}
 
@@ -122,11 +122,11 @@ def test_nobodys_words_are_in_an_event():
     )
     error = ErrorInfo(code="GEN-RUN-FAILED", message=SECRET)
     events = [
-        ended(_run("failed", error=error, findings=(_finding(),))),
-        *rejected("r1", "c1", [_finding("GEN-UNASSIGNED")]),
-        task_failed("r1", "c1", _failed()),
-        replanned("r1", "c1", amendment, 1),
-        *refused("r1", "c1", SecurityError(SECRET)),
+        describe_end(_run("failed", error=error, findings=(_finding(),))),
+        *describe_rejection("r1", "c1", [_finding("GEN-UNASSIGNED")]),
+        describe_failure("r1", "c1", _failed()),
+        describe_replan("r1", "c1", amendment, 1),
+        *describe_refusal("r1", "c1", SecurityError(SECRET)),
     ]
     assert SECRET not in repr(events)
     assert all(event["payload"]["correlation_id"] == "c1" for event in events)

@@ -97,7 +97,7 @@ def test_repeats_that_a_storm_forbids_are_told_of_once(tmp_path, teller):
     program = a_program(*(a_task(f"t{number}", retries=5) for number in range(3)))
     session = _session(tmp_path, program)
     events = RunEvents(session, again=False, pools=False, teller=teller)
-    with heard(events.stepped_down):
+    with heard(events.report_step_down):
         for leaf in program.leaves:
             LeafRun(session, leaf, {}).repeat_refused(1)
     assert teller.names == ["retries.refused"]
@@ -165,10 +165,10 @@ def test_a_rejected_plan_a_spent_budget_and_a_deadline_are_told_before_the_end(t
 def test_what_gave_way_is_told_once_of_each_kind_and_only_of_planning_routing_and_checks(tmp_path, teller):
     events = _events(tmp_path, teller)
     for _ in range(5):
-        events.stepped_down(Degradation("validation", "all checks", "structural checks", "a reason"))
-    events.stepped_down(Degradation("observing", "an artifact", "no artifact"))
-    events.stepped_down(Degradation("planning", "heuristic", "no plan"))
-    events.stepped_down(Degradation("execution", "the run", "a saved state"))
+        events.report_step_down(Degradation("validation", "all checks", "structural checks", "a reason"))
+    events.report_step_down(Degradation("observing", "an artifact", "no artifact"))
+    events.report_step_down(Degradation("planning", "heuristic", "no plan"))
+    events.report_step_down(Degradation("execution", "the run", "a saved state"))
     assert teller.names == ["plan.degraded"]
     assert teller.payload("plan.degraded")["layer"] == "validation"
 

@@ -6,7 +6,7 @@ import pytest
 from genesis import compile_program, route
 from genesis.engine.observers.telemetry import RehearsalMetrics, RunMetrics
 from genesis.model import AgentProfile, Outcome, Plan, Registry, Run, Task
-from genesis.observability.exposition import rendered
+from genesis.observability.exposition import render_metrics
 from genesis.observability.instruments import (
     BUDGETS_EXCEEDED,
     CACHE_HITS,
@@ -73,7 +73,7 @@ def test_a_run_and_its_leaves_are_counted_by_how_they_end(program, metrics):
     assert metrics.value(CACHE_HITS, "a_agent") == 1
     assert (metrics.value(DETOURS, "a_agent", "other"), metrics.value(REPLANS, "changed")) == (1, 1)
     assert (metrics.value(RUNS, "completed"), metrics.value(RUN_SECONDS, "completed")) == (1, 1)
-    assert b'genesis_task_duration_seconds_bucket{agent="a_agent",le="2.5"} 2.0' in rendered(metrics)[1]
+    assert b'genesis_task_duration_seconds_bucket{agent="a_agent",le="2.5"} 2.0' in render_metrics(metrics)[1]
 
 
 def test_what_ran_when_a_run_was_stopped_runs_no_more(program, metrics):
