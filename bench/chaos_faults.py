@@ -167,7 +167,7 @@ class Scene:
         Args:
             program: What to run.
             faults: What goes wrong at its agents.
-            run_id: Of an earlier run in this folder that this one goes on with.
+            run_id: Of an earlier run in this folder that this one continues with.
             ledger: Wraps the folder that the ledger is in.
         """
         from genesis.ledger import FolderStore, Ledger

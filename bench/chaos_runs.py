@@ -67,7 +67,7 @@ class Case:
     run_id: str
     state: str
     kills: int
-    """How many parts were killed while it went on."""
+    """How many parts were killed while it continued."""
     resumed: int
     """How often it was resumed by hand."""
     recorded: int

@@ -9,7 +9,7 @@ was, and *not run* when neither can be said.
 
 `--cost` measures the processor time that the server takes for the requests by which a loss is noticed, each alone.
 
-*recovery* is the time from a kill until what was lost goes on or has let its slot go.
+*recovery* is the time from a kill until what was lost continues or has let its slot go.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ SCENARIOS = (
         29, "15861", "a partial cache key", "no wrong reuse",
         resume.keys_genesis, resume.keys_prefect,
     ),
-    Scenario(30, "10749", "a failed task set right by hand", "the run goes on from there", None, None),
+    Scenario(30, "10749", "a failed task set right by hand", "the run continues from there", None, None),
 )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def found_by(way: _Way | None, where: Stage, missing: str) -> Found:
         return way(where)
     except NotBegunError as error:
         return Found(right=False, figure=str(error))
-    except Exception as error:  # noqa: BLE001  # the named boundary of a trial: the others go on
+    except Exception as error:  # noqa: BLE001  # the named boundary of a trial: the others continue
         traceback.print_exc(file=sys.stderr)
         return Found(None, f"{type(error).__name__}: {error}"[:160])
     finally:

@@ -141,7 +141,7 @@ def terminated_genesis(stage: Stage) -> Found:
     lost = [_lose_host(stage) for _ in range(stage.size(5, 1))]
     right = not stuck and math.inf not in lost
     figure = f"{moments} ended, all settled within {max(settled):.0f} s; {len(stuck)} stuck"
-    return Found(right, f"{figure}; host lost: goes on after {_spread(lost)}", tuple(lost))
+    return Found(right, f"{figure}; host lost: continues after {_spread(lost)}", tuple(lost))
 
 
 def _chain(stage: Stage, name: str, count: int = 6, seconds: float = 0.5) -> list[dict[str, Any]]:
@@ -159,7 +159,7 @@ def _terminate(run: Run, *, deployed: bool) -> None:
 
 
 def _lose_host(stage: Stage) -> float:
-    """Kill a worker that orchestrates, with all that it has started; give after how many s another one goes on."""
+    """Kill a worker that orchestrates, with all that it has started; give after how many s another one continues."""
     (worker,) = [one for one in stage.workers(1) if one.process.poll() is None][-1:]
     name = stage.name("host")
     run = stage.deployed(name, _chain(stage, name, count=60, seconds=1.0))

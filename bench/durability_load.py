@@ -44,7 +44,7 @@ __all__ = [
 _LARGE = {"GENESIS_LIMITS__LEAVES": "10000"}
 _LONGEST_S = 900.0
 _ANSWER_S = 2.0
-"""What the server may take to answer, p95, while a large run goes on; and a page of it afterwards."""
+"""What the server may take to answer, p95, while a large run continues; and a page of it afterwards."""
 _ROWS_A_LEAF = 12.0
 _MOST_PARAMETERS = 10_000
 _TURNS = 5
@@ -210,7 +210,7 @@ class _Prober:
 
 
 def latency_genesis(stage: Stage) -> Found:
-    """Ask the server while a large run goes on."""
+    """Ask the server while a large run continues."""
     count = stage.size(2_000, 200)
     with _Prober(stage) as prober:
         _, state = _noops(stage, count)

@@ -1,4 +1,4 @@
-"""Durability scenarios about caching, and about going on with a run somewhere else."""
+"""Durability scenarios about caching, and about continuing a run somewhere else."""
 
 # ruff: noqa: PLC0415
 
@@ -62,7 +62,7 @@ def keys_prefect(stage: Stage) -> Found:
 
 
 def other_host_genesis(stage: Stage) -> Found:
-    """Kill a run, and go on with it from another home that shares the result storage."""
+    """Kill a run, and continue with it from another home that shares the result storage."""
     repeated, states, recovered, recorded = 0, [], [], 0
     for turn in range(stage.size(3, 1)):
         name = stage.name(f"host{turn}")

@@ -86,7 +86,7 @@ class Found:
     """None where it was not run."""
     figure: str
     recovered_s: tuple[float, ...] = ()
-    """From each kill until what was lost went on or was let go, where something was killed."""
+    """From each kill until what was lost continued or was let go, where something was killed."""
 
 
 def until(check: Callable[[], _T], seconds: float, *, pause_s: float = _POLL_S) -> _T:
@@ -174,7 +174,7 @@ class Run:
         return found.name if found else "?"
 
     def owner(self) -> dict[str, Any]:
-        """Read who orchestrates it; empty before somebody does."""
+        """Read which flow run orchestrates; empty before one does."""
         with suppress(OSError, ValueError):
             found: dict[str, Any] = json.loads((self.stage.storage / self.run_id / "owner.json").read_text("utf-8"))
             return found

@@ -34,7 +34,7 @@ from genesis.engine.inputs import resolve_inputs
 from genesis.errors import PlanInvalidError
 from genesis.ledger.records import LeafRecord
 from genesis.model import Outcome, Registry, Run
-from genesis.observability.logs import log_file
+from genesis.observability.log_setup import log_file
 from genesis.planning import plan_document
 from genesis.prefect_api.configured import (
     find_configured_api,

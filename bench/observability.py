@@ -179,7 +179,7 @@ def _nothing(*_given: Any, **_named: Any) -> None:
 
 
 def _told(row: dict[str, float], costs: dict[str, float]) -> dict[str, float]:
-    """Say how much a run told, and what that costs by itself."""
+    """Describe how much a run told, and what that costs by itself."""
     spans = 2 * _LEAVES + 2 if row["observations"] else 0
     lines, observations = row["lines"], row["observations"]
     total = spans * costs["span_with_export_us"] + lines * costs["line_us"] + observations * costs["observation_us"]
@@ -214,7 +214,7 @@ def _program(settings: Any) -> Any:
 
 
 def _logs(settings: Any) -> Callable[[], None]:
-    from genesis.observability.logs import configure_logs
+    from genesis.observability.log_setup import configure_logs
 
     return configure_logs(settings, role="cli", deployed=False).close
 
@@ -288,7 +288,7 @@ def spans(bench: Bench) -> None:
 
 
 def soak_side(number: int) -> None:
-    """Tell what many runs tell, and print the memory now and then."""
+    """Report what many runs tell, and print the memory now and then."""
     from genesis.engine.observers.telemetry import RunMetrics
     from genesis.model import Outcome, Run
     from genesis.observability.correlation import bound

@@ -1,4 +1,4 @@
-"""Say whether what this container was started for works: exit code 0 if so, else 1 and a line that says why.
+"""Return whether what this container was started for works: exit code 0 if so, else 1 and a line that says why.
 
 The question follows from the command of the container's first process, so that one image has one `HEALTHCHECK`:
 

@@ -11,10 +11,10 @@ GenesisError                 catch this to catch all that Genesis raises on purp
 ├── ServiceError             something over a network or a socket cannot be reached
 │   ├── ModelError           the language model: unreachable, slow, or an answer that cannot be used
 │   └── BreakerOpenError     not even tried: it failed too often a moment ago
-├── ResourceError            no space, no memory, no permission: the machine has to be mended
+├── ResourceError            no space, no memory, no permission: the machine has to be fixed
 ├── TaskError                an agent's work failed
 │   └── TaskTimeoutError     it ran longer than its timeout
-├── RunError                 the run as a whole cannot go on
+├── RunError                 the run as a whole cannot continue
 └── ForeignError             what another one came from, as data: raised by a library, perhaps in another process
 ```
 `genesis.schedule.ScheduleError` joins them for steps that the scheduler does not allow: a mistake in the caller.
@@ -214,14 +214,14 @@ class ResourceError(GenesisError):
 
     @classmethod
     def of(cls, error: OSError | MemoryError, what: str, *, hint: str = "", path: object = None) -> Self:
-        """Say what a refusal of the operating system is about, and what mends it.
+        """Describe what a refusal of the operating system is about, and what fixes it.
 
         What can pass by itself, such as too many open files, has the code `GEN-RESOURCE-SHORT`.
 
         Args:
             error: What the system said.
             what: What could not be done, for example `'/x/y' cannot be written`.
-            hint: Where else to go, besides mending it.
+            hint: Where else to go, besides fixing it.
             path: The file or folder.
         """
         number = errno.ENOMEM if isinstance(error, MemoryError) else errno_of(error)
@@ -250,7 +250,7 @@ class TaskTimeoutError(TaskError):
 
 
 class RunError(GenesisError):
-    """The run as a whole cannot go on. Finished leaves are kept; a resume goes on from them."""
+    """The run as a whole cannot continue. Finished leaves are kept; a resume continues from them."""
 
     code = "GEN-RUN"
 

@@ -25,7 +25,7 @@ from genesis.planning import (
     load_playbooks,
 )
 from genesis.planning import make_plan as planned
-from genesis.planning.again import ReplanProposal, plan_again
+from genesis.planning.replan import ReplanProposal, plan_again
 from genesis.resilience.taxonomy import classify
 from genesis.routing import load_registry, parse_decision, route
 from genesis.schedule import PoolCosts, ScheduleJob, ScheduleLimits, simulate_jobs
@@ -119,7 +119,7 @@ def _planners(
 
 
 def _level(name: PlannerLevel, make: Callable[[], _Made]) -> _Made | UnavailablePlanner:
-    """Make a level, or what it needs; one that fails for a reason that no person can mend is passed over."""
+    """Make a level, or what it needs; one that fails for a reason that no person can fix is passed over."""
     try:
         return make()
     except GenesisError:
@@ -279,7 +279,7 @@ def program_of(
 def plan_within(
     task: Task, error: ErrorInfo, program: Program, settings: Settings, *, depth: int, references: Mapping[str, str]
 ) -> ReplanProposal:
-    """Plan a task of a program again that failed for good; see `plan_again`.
+    """Plan a task of a program again that failed permanently; see `plan_again`.
 
     Args:
         task: The leaf.

@@ -89,7 +89,7 @@ class LlmSettings(_Group):
     base_url: str | None = None
     """Base URL of an OpenAI-compatible API, local servers included."""
     api_key: SecretStr | None = None
-    """Key for the API; the provider's own variable (`OPENAI_API_KEY` …) is used where it is missing."""
+    """Key for the API; the provider's own variable (`OPENAI_API_KEY` …) is used if omitted."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.3
     """Of the planner and of `llm` executors; left out for models that refuse it."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
@@ -165,7 +165,7 @@ class ResilienceSettings(_Group):
     failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     """So does this share of failures in the window."""
     slow_s: Annotated[float | None, Field(gt=0)] = None
-    """From when on a call counts as slow; none does where it is missing."""
+    """From when on a call counts as slow; none does if omitted."""
     slow_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
     """This share of slow calls opens a breaker, too."""
     minimum_calls: Annotated[int, Field(ge=1)] = 10
@@ -181,7 +181,7 @@ class ResilienceSettings(_Group):
     wait_s: Annotated[float, Field(ge=0)] = 90.0
     """How long a task may wait for an agent whose breaker is open, where no other agent can take it."""
     replans: Annotated[int, Field(ge=0)] = 3
-    """So many tasks of a run that failed for good may be planned again, over the run's whole life."""
+    """So many tasks of a run that failed permanently may be planned again, over the run's whole life."""
     host_calls: dict[str, Annotated[int, Field(ge=1)]] = {}
     """Calls a minute by remote host, as JSON: `{"api.example.com": 60, "openai": 500}`. Who comes too early waits."""
 
@@ -195,7 +195,7 @@ class LogSettings(_Group):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is written."""
     file: Annotated[Path | None, _EXPANDED] = None
-    """Where JSON lines go. Deployed runs and workers write to `logs/genesis.jsonl` in the home where it is missing."""
+    """Where JSON lines go. Deployed runs and workers write to `logs/genesis.jsonl` in the home if omitted."""
     file_bytes: Annotated[int, Field(ge=10_000)] = 20_000_000
     """A file that has grown beyond this is put aside."""
     files: Annotated[int, Field(ge=0)] = 5
@@ -238,7 +238,7 @@ class Settings(BaseSettings):
     home: Annotated[Path, _EXPANDED] = Field(default_factory=_default_home)
     """State of this machine: the embedded server, its database and logs."""
     agents: Annotated[Path | None, _EXPANDED] = None
-    """Agents file; the packaged registry where it is missing."""
+    """Agents file; the packaged registry if omitted."""
     playbooks: Annotated[Path | None, _EXPANDED] = None
     """Folder of the team's own playbooks, tried before the packaged ones."""
     debug: bool = False

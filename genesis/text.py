@@ -82,7 +82,7 @@ def duration(seconds: float) -> str:
 
 
 def cost(run: Run) -> str:
-    """Say what a run cost as far as its tasks tell; nothing where none does, and `at least` where some do not."""
+    """Describe what a run cost as far as its tasks tell; nothing where none does, and `at least` where some do not."""
     return (
         ""
         if run.rehearsal is not None
@@ -91,7 +91,7 @@ def cost(run: Run) -> str:
 
 
 def format_known_cost(total: Decimal, tasks: Iterable[tuple[str, object]]) -> str:
-    """Say what tasks cost together, of which each is told by its state and its own cost."""
+    """Describe what tasks cost together, of which each is told by its state and its own cost."""
     known = [usd is not None for state, usd in tasks if state == "completed" or usd]
     return f"{'' if all(known) else 'at least '}{money(total)}" if any(known) else ""
 
@@ -102,10 +102,10 @@ def money(usd: Decimal) -> str:
 
 
 def rehearsal(scale: float) -> str:
-    """Say what a rehearsal is."""
+    """Describe what a rehearsal is."""
     return f"Rehearsal: no agent works; {f'timers take {scale:g} of the estimated time' if scale else 'nothing waits'}."
 
 
 def describe_rehearsal(scale: float) -> str:
-    """Say that nothing was really done."""
+    """Report that nothing was really done."""
     return f"rehearsed at {scale:g} of the estimated time" if scale else "rehearsed without waiting"

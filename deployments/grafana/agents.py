@@ -78,7 +78,7 @@ _WORKLOAD = Row(
         ),
         Panel(
             "Share of failed tasks",
-            "Tasks of each agent that failed for good, of those that ended in the last hour, over all workers.",
+            "Tasks of each agent that failed permanently, of those that ended in the last hour, over all workers.",
             (Query('genesis:tasks:error_ratio1h{agent=~"$agent"}', "{{agent}}"),),
             unit="percentunit",
             most=1,

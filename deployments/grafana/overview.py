@@ -117,7 +117,7 @@ _RUNS = Row(
         ),
         Panel(
             "Resumed, planned again, out of budget, rehearsed",
-            "Executions that went on with an earlier run, tasks planned again or extended, runs that spent their "
+            "Executions that continued with an earlier run, tasks planned again or extended, runs that spent their "
             "budget, rehearsals that ended; an hour.",
             (
                 Query("3600 * sum(rate(genesis_resumes_total{@}[$__rate_interval]))", "resumed"),
@@ -229,7 +229,7 @@ _HEALTH = Row(
     (
         Panel(
             "Failed tasks",
-            "Tasks that failed for good a minute, by agent.",
+            "Tasks that failed permanently a minute, by agent.",
             (
                 Query(
                     '60 * sum by (agent) (rate(genesis_tasks_total{@, state="failed"}[$__rate_interval]))', "{{agent}}"

@@ -190,7 +190,7 @@ _CHANGES = Row(
         ),
         Panel(
             "Resumed runs",
-            "Executions an hour that went on with an earlier one's run.",
+            "Executions an hour that continued with an earlier one's run.",
             (Query("3600 * sum(rate(genesis_resumes_total{@}[$__rate_interval]))", "resumed"),),
             unit="suffix: /h",
         ),

@@ -24,7 +24,7 @@ AGENTS = {
 
 @task
 def folders() -> dict[str, Path]:
-    """Say which folders to look at."""
+    """Describe which folders to look at."""
     return {"example": Path(__file__).parent, "prefect": Path(prefect.__file__).parent}
 
 

@@ -72,7 +72,7 @@ def _delivery(work: Work) -> str:
     return (
         f"## What to deliver\n\n{names}\n\n## How to hand it back\n\n"
         f"Write the results into `{answer}`, as one JSON object with the names above, and leave files beside "
-        f"it and name them there:\n\n{_fence_text(example, 'json')}\n\nThen hand it in; the run goes on with it:\n\n"
+        f"it and name them there:\n\n{_fence_text(example, 'json')}\n\nThen hand it in; the run continues with it:\n\n"
         f"{_fence_text(shlex.join([*command, answer]), 'sh')}"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from genesis.agents.contract import Work
 from genesis.errors import TaskError
 from genesis.observability.correlation import environment as environment_of
-from genesis.security.names import is_secret_variable
+from genesis.security.secret_names import is_secret_variable
 
 __all__ = ["SecretLookup", "child_environment", "require_secret"]
 

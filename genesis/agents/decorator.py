@@ -48,10 +48,10 @@ def agent(
     """Mark a function, or an existing Prefect flow or task, as an agent, and give it back unchanged.
 
     Args:
-        name: The agent's name; the function's own where it is missing.
+        name: The agent's name; the function's own if omitted.
         task_types: Types of task that it takes.
         skills: What it can do.
-        description: What it is for; the first line of the docstring where it is missing.
+        description: What it is for; the first line of the docstring if omitted.
         cost: What it costs: `usd_per_task` or `usd_per_1k_tokens`, in US dollars.
         success_rate: Share of its tasks that succeed, 0 to 1.
         max_concurrency: Most tasks running at once.

@@ -61,7 +61,7 @@ def _import(module_name: str, call: str) -> object:
 
 
 def function_problem(call: str, functions: Functions) -> str | None:
-    """Say why `module:name` cannot be called here, without importing or running anything of it.
+    """Describe why `module:name` cannot be called here, without importing or running anything of it.
 
     Names are looked up in the module's source text, so one that only exists once the module runs is given the benefit
     of the doubt.

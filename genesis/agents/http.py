@@ -17,7 +17,7 @@ from genesis.agents.values import decode_utf8, read_json, wrap_bare_value
 from genesis.errors import GenesisError, ServiceError, TaskError
 from genesis.model import HttpSpec
 from genesis.observability.correlation import build_headers
-from genesis.resilience.calls import call_with_retries
+from genesis.resilience.call_retries import call_with_retries
 from genesis.resilience.guards import HostGuard, host_of
 from genesis.resilience.taxonomy import meaning_of_status, pause_asked_for
 

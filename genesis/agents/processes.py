@@ -43,7 +43,7 @@ class Process:
     pid: int
     parent: int
     started: int
-    """When, in ticks since the machine's start: with the pid it names a process for good."""
+    """When, in ticks since the machine's start: with the pid it names a process permanently."""
     memory_bytes: int
 
 
@@ -120,7 +120,7 @@ def adopt_orphans() -> None:
 
 
 def exit_text(status: int) -> str:
-    """Say how a process ended, from what waiting for it gave."""
+    """Describe how a process ended, from what waiting for it gave."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         try:

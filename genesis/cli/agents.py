@@ -101,7 +101,7 @@ def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
 @debug_option
 @click.pass_obj
 def reset(parent: Path | None, names: tuple[str, ...], every: bool, agents: Path | None, as_json: bool) -> None:
-    """Close the circuit breakers of agents that are mended, and of the hosts and models that they use.
+    """Close the circuit breakers of agents that are fixed, and of the hosts and models that they use.
 
     NAME is an agent, a host or the address of a model, of whichever project: what is not well opens its breaker again.
     """

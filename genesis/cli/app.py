@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from genesis.cli.leaving import leave
+from genesis.cli.process_exit import leave
 from genesis.cli.streams import explain_lost_answer, flush, keep_stdout_for_the_answer, prepare_streams
 from genesis.errors import GenesisError, ResourceError, UsageError
 
@@ -24,8 +24,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("genesis.cli.stages:validate", "Check a plan file before anything runs."),
     "simulate": ("genesis.cli.stages:simulate", "Predict the timeline of a plan file."),
     "run": ("genesis.cli.run:run", "Plan and run a request, or run a plan file."),
-    "resume": ("genesis.cli.run:resume", "Go on with a run; finished tasks are kept."),
-    "deliver": ("genesis.cli.deliver:deliver", "Hand in the result of a work order; the run goes on."),
+    "resume": ("genesis.cli.run:resume", "Continue with a run; finished tasks are kept."),
+    "deliver": ("genesis.cli.deliver:deliver", "Hand in the result of a work order; the run continues."),
     "cancel": ("genesis.cli.cancel:cancel", "End a run, wherever its tasks are."),
     "runs": ("genesis.cli.runs:runs", "List runs, or show one."),
     "report": ("genesis.cli.report:report", "Write all that is known of a run as one page of HTML."),
@@ -34,7 +34,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "pools": ("genesis.cli.pools:pools", "The agents' work pools: sync."),
     "worker": ("genesis.cli.worker:worker", "Serve work pools: run agents in warm processes."),
     "server": ("genesis.cli.server:server", "The embedded Prefect server: up, down, status."),
-    "doctor": ("genesis.cli.doctor:doctor", "Find what is wrong on this machine, and how to mend it."),
+    "doctor": ("genesis.cli.doctor:doctor", "Find what is wrong on this machine, and how to fix it."),
     "schema": ("genesis.cli.schema:schema", "Print the JSON Schema of a document."),
 }
 _EXIT_INTERRUPTED = 130
@@ -146,13 +146,13 @@ def _refuse_missing_folder() -> None:
 
 
 def _fault(error: Exception) -> GenesisError:
-    """Say what an error means that nobody expected: the machine refuses something, or we are wrong."""
+    """Describe what an error means that nobody expected: the machine refuses something, or we are wrong."""
     if isinstance(error, MemoryError):
         return ResourceError("no memory is left", hint="give it more memory, or a smaller plan")
     if ResourceError.is_meant_by(error) or (isinstance(error, OSError) and error.errno in _UNUSABLE_PATH):
         where = f": {error.filename!r}" if isinstance(error, OSError) and error.filename else ""
         hint = "or set GENESIS_HOME and PREFECT_HOME to folders that can be written"
-        return ResourceError.of(error, f"it cannot go on{where}", hint=hint)
+        return ResourceError.of(error, f"it cannot continue{where}", hint=hint)
     return GenesisError(
         f"unexpected {type(error).__name__}: {error}",
         hint="run it again with --debug, and report what it prints",

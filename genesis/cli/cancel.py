@@ -21,7 +21,7 @@ __all__ = ["cancel"]
 def cancel(run_id: str, as_json: bool) -> int:
     """End RUN: its running tasks are ended, on whichever host they are, and no other starts.
 
-    What is done stays done; `genesis resume` goes on from there.
+    What is done stays done; `genesis resume` continues from there.
     """
     before_prefect()
     from genesis.engine.cancel import cancel_run
@@ -44,5 +44,5 @@ def cancel(run_id: str, as_json: bool) -> int:
         out.print(f"  ended    {name}", soft_wrap=True)
     for name in stopped.alive:
         out.print(f"  ending   {name} (its worker has not said yet that it has ended)", soft_wrap=True)
-    out.print(f"Go on with it: genesis resume {run_id}", soft_wrap=True)
+    out.print(f"Continue with it: genesis resume {run_id}", soft_wrap=True)
     return 1 if stopped.alive else 0

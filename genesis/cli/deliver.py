@@ -40,14 +40,14 @@ _TRIES = 5
     help="A file with the result, - for standard input, or the result itself: a JSON object or a text.",
 )
 @click.option("--by", default=None, metavar="NAME", help="Who delivers it (default: the user of this machine).")
-@click.option("--no-resume", is_flag=True, help="Only take the result in; the run goes on with `genesis resume`.")
+@click.option("--no-resume", is_flag=True, help="Only take the result in; the run continues with `genesis resume`.")
 @json_option
 @debug_option
 def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, as_json: bool) -> int:
-    """Hand in the result of TASK, whose work order is with a person, and go on with RUN.
+    """Hand in the result of TASK, whose work order is with a person, and continue with RUN.
 
     The result has what the task promises in `outputs`, as one JSON object; where it promises one output or none, a text
-    will do. It is in the ledger before the run goes on, and counts once.
+    will do. It is in the ledger before the run continues, and counts once.
     """
     before_prefect()
     from genesis.engine import delivery
@@ -62,13 +62,13 @@ def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, a
         handed = f", by {outcome.delivered.by}" if outcome.delivered is not None else ""
         notes().print(f"Delivered: {task!r} of run {run_id}{handed}", soft_wrap=True, markup=False)
     if no_resume:
-        _show(run_id, settings, f"Go on with it: genesis resume {run_id}", as_json=as_json)
+        _show(run_id, settings, f"Continue with it: genesis resume {run_id}", as_json=as_json)
         return 0
     return _go_on(run_id, settings, as_json=as_json)
 
 
 def _go_on(run_id: str, settings: Settings, *, as_json: bool) -> int:
-    """Go on with a run that waits for people, unless another process does, or nothing can run yet."""
+    """Continue with a run that waits for people, unless another process does, or nothing can run yet."""
     from genesis.cli.run import EXIT_CODES, go_on
     from genesis.planning.overrides import Overrides
 
@@ -79,23 +79,25 @@ def _go_on(run_id: str, settings: Settings, *, as_json: bool) -> int:
             return 0
         if run.state != "briefed":
             ended = run.state in ("completed", "running", "pending")
-            said = "" if ended else f"The run is {run.state.replace('_', ' ')}; go on with it: genesis resume {run_id}"
+            said = (
+                "" if ended else f"The run is {run.state.replace('_', ' ')}; continue with it: genesis resume {run_id}"
+            )
             _show(run_id, settings, said, as_json=as_json)
             return 0
         if not possible:
-            _show(run_id, settings, "Nothing can go on yet: other work orders are out.", as_json=as_json)
+            _show(run_id, settings, "Nothing can continue yet: other work orders are out.", as_json=as_json)
             return EXIT_CODES["briefed"]
         try:
             return go_on(run_id, settings, Overrides(), as_json=as_json)
         except RunError as error:
-            if error.code != "GEN-RUN-LOCKED":  # else another delivery was quicker, and goes on with this one too
+            if error.code != "GEN-RUN-LOCKED":  # else another delivery was quicker, and continues with this one too
                 raise
     _show(run_id, settings, f"Other processes work on the run; later: genesis resume {run_id}", as_json=as_json)
     return 0
 
 
 async def _standing(run_id: str, settings: Settings) -> tuple[Run, bool, bool]:
-    """Say how a run is, whether something of it can run, and whether another process sees to that."""
+    """Describe how a run is, whether something of it can run, and whether another process sees to that."""
     from genesis.engine.delivery import can_go_on, is_worked_on
     from genesis.ledger.history import course_of, find_run
     from genesis.report.history import explain_ledger
@@ -108,7 +110,7 @@ async def _standing(run_id: str, settings: Settings) -> tuple[Run, bool, bool]:
 
 
 def _show(run_id: str, settings: Settings, said: str, *, as_json: bool) -> None:
-    from genesis.cli.explained import explanation_view, run_document
+    from genesis.cli.explanation import explanation_view, run_document
     from genesis.cli.render import run_view
     from genesis.report.history import explain_run
 

@@ -160,7 +160,7 @@ class TimeLeft:
 
 
 def format_time_left(seconds: float, *, overdue: bool) -> str:
-    """Say how long it may take, as exactly as it is known."""
+    """Describe how long it may take, as exactly as it is known."""
     if overdue:
         return "longer than expected"
     if seconds < _SOON_S:

@@ -44,7 +44,7 @@ START_UP = StartUp(5, 10)
 SERVER_START_UP = StartUp(10, 25)
 """The same where the embedded server has to be started as well."""
 _LONG = 10
-"""A run that lasts so many times as long as starting up is not told of it."""
+"""A run that lasts this many times as long as starting up is not told of it."""
 _BUSIEST = 5.0
 """A machine that is busier than that is no ground for a forecast."""
 
@@ -109,7 +109,7 @@ def forecast_of(
 
 
 def in_words(forecast: Forecast) -> str:
-    """Say what is known of a run, for example `4 tasks on 2 agents · about 12 s on 16 slots · about $0.02`."""
+    """Describe what is known of a run, for example `4 tasks on 2 agents · about 12 s on 16 slots · about $0.02`."""
     parts = [f"{count(forecast.tasks, 'task')} on {count(forecast.agents, 'agent')}"]
     slots = count(forecast.slots, "slot")
     if forecast.orders:
@@ -127,7 +127,7 @@ def in_words(forecast: Forecast) -> str:
 
 
 def cost_in_words(forecast: Forecast) -> str:
-    """Say what is known of the cost, after a dot; nothing where nothing is."""
+    """Describe what is known of the cost, after a dot; nothing where nothing is."""
     return f" · {_about(forecast.priced, forecast)} {money(forecast.usd)}" if forecast.priced else ""
 
 
@@ -136,7 +136,7 @@ def _about(known: int, forecast: Forecast) -> str:
 
 
 def _format_start_up(forecast: Forecast) -> str:
-    """Say what a person waits for who starts it here."""
+    """Describe what a person waits for who starts it here."""
     extra = forecast.start_up
     if extra is None or forecast.seconds > _LONG * extra.most_s:
         return ""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from genesis.observability.logs import Role
+    from genesis.observability.log_setup import Role
     from genesis.settings import Settings
 
 __all__ = ["logged"]
@@ -16,7 +16,7 @@ __all__ = ["logged"]
 @contextmanager
 def logged(settings: Settings, role: Role = "cli") -> Iterator[None]:
     """Write log lines where the settings say. The terminal shows what it showed without: progress and warnings."""
-    from genesis.observability.logs import configure_logs
+    from genesis.observability.log_setup import configure_logs
     from genesis.prefect_api.environment import secrets_here
 
     setup = configure_logs(settings, role=role, deployed=False, secrets=secrets_here())

@@ -62,7 +62,7 @@ def prepare_plan(
     probe = InputProbe() if runs_here else None
     registry = load_agents(agents, settings)
     if settings.llm.model:
-        from genesis.resilience.calls import silence_stamina
+        from genesis.resilience.call_retries import silence_stamina
 
         silence_stamina()
     if is_plan_file(word):
@@ -83,7 +83,7 @@ def prepare_plan(
 def forecast(
     prepared: Prepared, settings: Settings, *, rehearse: float | None = None, pools: bool = False
 ) -> Forecast | None:
-    """Say what is known of how long a plan takes and what it costs; None when it cannot run.
+    """Describe what is known of how long a plan takes and what it costs; None when it cannot run.
 
     Args:
         prepared: The plan.
@@ -111,7 +111,7 @@ def forecast(
 
 
 def pool_costs(settings: Settings) -> PoolCosts:
-    """Say what running on work pools costs here and now."""
+    """Describe what running on work pools costs here and now."""
     costs = PoolCosts().on_busy_machine(_load())
     return replace(costs, idle_s=min(costs.idle_s, settings.pools.lane_idle_s))
 
@@ -121,7 +121,7 @@ def _load() -> float:
 
 
 def _start_up(settings: Settings) -> StartUp:
-    """Say what starting up takes here."""
+    """Describe what starting up takes here."""
     from genesis.server import find_configured_api, status
 
     try:

@@ -139,7 +139,7 @@ def _show_end(found: Difference, left: Difference, applied: bool) -> None:
 
 
 def _show_address(api: ApiEndpoint, pointed: bool) -> None:
-    """Say how Prefect's own commands find a server that they do not know of."""
+    """Describe how Prefect's own commands find a server that they do not know of."""
     if pointed:
         notes().print(f"Prefect's own commands in this folder use {api.api_url}, by prefect.toml.", soft_wrap=True)
     elif api.embedded:

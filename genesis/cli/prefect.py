@@ -11,7 +11,7 @@ __all__ = ["before_ledger", "before_prefect"]
 
 def before_prefect() -> None:
     """Keep log lines of Prefect and of repeated calls off the terminal, and this folder's files out of its settings."""
-    from genesis.resilience.calls import silence_stamina
+    from genesis.resilience.call_retries import silence_stamina
 
     silence_stamina()
     from genesis.server import keep_prefect_off_the_terminal

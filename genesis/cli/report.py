@@ -23,7 +23,7 @@ __all__ = ["report"]
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     default=None,
     metavar="FILE",
-    help="Where to write it; - for stdout. RUN.html in this folder where it is missing.",
+    help="Where to write it; - for stdout. RUN.html in this folder if omitted.",
 )
 @json_option
 @debug_option

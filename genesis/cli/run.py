@@ -91,7 +91,7 @@ def run(
     """Plan REQUEST, check the plan and run it; or run a PLAN file (.yaml, .yml, .json).
 
     The run's page in the Prefect UI is printed at the start, and where the results are at the end. An interrupted run
-    goes on with `genesis resume`.
+    continues with `genesis resume`.
     """
     from genesis.cli.planning import forecast, prepare_plan
     from genesis.cli.render import plan_view
@@ -145,7 +145,7 @@ def resume(
     retries: int | None,
     as_json: bool,
 ) -> int:
-    """Go on with RUN: tasks that are done are kept, the rest runs.
+    """Continue with RUN: tasks that are done are kept, the rest runs.
 
     A budget counts what the run has spent before; a deadline counts from now.
     """
@@ -155,7 +155,7 @@ def resume(
 
 
 def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | None = None, as_json: bool) -> int:
-    """Go on with a run, show its progress and how it ended, and give the exit code."""
+    """Continue with a run, show its progress and how it ended, and give the exit code."""
     before_prefect()
     from genesis.ledger.history import find_run
     from genesis.server import begin_api
@@ -200,7 +200,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
     keep_stdout_for_the_answer()
     with waiting(notes(), "Starting Prefect"), shown_warnings(tell):
         before_prefect()
-        from genesis.cli.live import LiveProgress
+        from genesis.cli.live_progress import LiveProgress
         from genesis.cli.planning import pool_costs
         from genesis.engine.observer import Observers
         from genesis.flows.connection import connected, interruptible
@@ -259,7 +259,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
-    from genesis.cli.explained import explanation_view, run_document
+    from genesis.cli.explanation import explanation_view, run_document
     from genesis.cli.render import run_view
     from genesis.ledger.deliverables import deliverables
     from genesis.report.explain import explain

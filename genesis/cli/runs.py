@@ -109,7 +109,7 @@ def show(run: str, results: bool, task: str | None, output: Path | None, as_json
     """Show what is known of RUN: every task with its agent, state, result and error.
 
     RUN is a run's id or its correlation id; where several runs have that one, they are listed. Of a run that did not
-    complete it says what failed for its own reason, what was tried, what was left out because of it, and how to go on.
+    complete it says what failed for its own reason, what was tried, what was left out because of it, and how to continue.
     """
     before_ledger()
     from genesis.ledger.catalogue import find
@@ -135,7 +135,7 @@ class _Wanted:
 
 
 def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool) -> None:
-    from genesis.cli.explained import run_document
+    from genesis.cli.explanation import run_document
     from genesis.cli.results import write_results
     from genesis.ledger import trace_id
     from genesis.ledger.catalogue import logs_of
@@ -176,7 +176,7 @@ async def _read(run_id: str, settings: Settings, wanted: _Wanted) -> tuple[Run, 
 def _print_one(run: Run, explanation: Explanation | None, wanted: _Wanted, *, request: str) -> None:
     from rich.text import Text
 
-    from genesis.cli.explained import explanation_view
+    from genesis.cli.explanation import explanation_view
     from genesis.cli.render import run_view, tasks_table
     from genesis.cli.results import results_view
     from genesis.text import one_line
@@ -250,7 +250,7 @@ def _table(found: Sequence[RunListEntry]) -> Rows:
 
 
 def _ago(at: datetime | None) -> str:
-    """Say how long ago something was, in one unit; what is older than some days has its date."""
+    """Describe how long ago something was, in one unit; what is older than some days has its date."""
     if at is None:
         return ""
     seconds = max(0.0, (datetime.now(UTC) - at).total_seconds())

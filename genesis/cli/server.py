@@ -62,7 +62,7 @@ def down(as_json: bool) -> int:
 @json_option
 @debug_option
 def status(as_json: bool) -> int:
-    """Say whether the server runs, where, and on what; exit code 4 when it does not, or cannot work."""
+    """Return whether the server runs, where, and on what; exit code 4 when it does not, or cannot work."""
     from genesis.server import status as looked
 
     return _show(looked(load_settings()), as_json)

@@ -1,4 +1,4 @@
-"""One line at the bottom of a terminal that is written anew while something goes on; elsewhere there is none."""
+"""One line at the bottom of a terminal that is written anew while something continues; elsewhere there is none."""
 
 from __future__ import annotations
 

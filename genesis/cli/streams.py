@@ -94,7 +94,7 @@ def answer() -> TextIO:
 
 
 def explain_lost_answer() -> str:
-    """Say why the answer, or a part of it, could not be written; nothing where its reader did not want more."""
+    """Describe why the answer, or a part of it, could not be written; nothing where its reader did not want more."""
     stream = _stream(answer())
     error = stream.lost if stream is not None else None
     return "" if error is None or error.errno == errno.EPIPE else error.strerror or str(error)
@@ -130,7 +130,7 @@ def output_shown_as_lines(show: Callable[[str], None]) -> Iterator[None]:
         sys.stdout.flush()
         for descriptor in (_STDOUT, _STDERR):
             os.dup2(terminal, descriptor)
-        reader.join(1.0)  # a program that goes on has the pipe open
+        reader.join(1.0)  # a program that continues has the pipe open
         sys.stderr = before
 
 

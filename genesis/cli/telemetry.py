@@ -76,7 +76,7 @@ async def run_with_metrics(work: Callable[[], Awaitable[_T]], port: int | None) 
     from genesis.observability.exposition import render_metrics
     from genesis.observability.instruments import BUILD
     from genesis.observability.metrics import metrics_of_process
-    from genesis.observability.zeros import show_zeros
+    from genesis.observability.zero_counters import show_zeros
     from genesis.workers.health import HealthPage
 
     metrics = metrics_of_process()

@@ -58,7 +58,7 @@ _OWN_CODE = "genesis."
     type=click.FloatRange(0),
     default=60.0,
     metavar="SECONDS",
-    help="How long flow runs may go on after SIGTERM or the first Ctrl-C (default 60).",
+    help="How long flow runs may continue after SIGTERM or the first Ctrl-C (default 60).",
 )
 @debug_option
 def worker(

@@ -42,14 +42,14 @@ class BackgroundTasks:
         self._add(run_guarded(), work)
 
     def keep(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a loop for as long as the place is open; a fault in it is logged, and it goes on."""
+        """Run a loop for as long as the place is open; a fault in it is logged, and it continues."""
 
         async def run_forever() -> None:
             while True:
                 try:
                     await loop()
                 except Exception:  # noqa: BLE001  # the named boundary of a loop
-                    _log.exception("a loop of the dispatch failed and goes on")
+                    _log.exception("a loop of the dispatch failed and continues")
                 await asyncio.sleep(_AGAIN_S)
 
         self._add(run_forever())

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Container, Sequence
 
 from genesis.dispatch.child import ChildFlowRun
+from genesis.dispatch.duration_estimator import DurationEstimator
 from genesis.dispatch.lanes import Lanes
-from genesis.dispatch.poll_interval import DurationEstimator
 from genesis.model import Leaf, Program
 from genesis.schedule import ScheduleJob
 from genesis.schedule.batches import Batches, BatchRules
@@ -98,7 +98,7 @@ class Batcher:
             self._look_in(_TOGETHER_S)
 
     def hold(self, held: bool) -> None:
-        """Send nothing for now, or go on."""
+        """Send nothing for now, or continue."""
         self._held = held
         self.moved()
 

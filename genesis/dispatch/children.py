@@ -14,8 +14,8 @@ from prefect.client.schemas.objects import StateType
 
 from genesis.dispatch.background_tasks import BackgroundTasks
 from genesis.dispatch.child import ChildFlowRun
+from genesis.dispatch.duration_estimator import DurationEstimator
 from genesis.dispatch.pending_outcomes import PendingOutcomes
-from genesis.dispatch.poll_interval import DurationEstimator
 from genesis.dispatch.retry_decision import ChildEnd, RetryDecision, describe_crash, judge
 from genesis.engine.attempts import error_info
 from genesis.engine.run_context import RunContext

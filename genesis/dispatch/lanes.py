@@ -95,7 +95,7 @@ class Lanes:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Say that there is something to watch."""
+        """Report that there is something to watch."""
         self._wake.set()
 
     @property
@@ -121,7 +121,7 @@ class Lanes:
         return None
 
     def soon(self, agent: str) -> list[float]:
-        """Say in how many seconds children of an agent will wait for an order, the earliest first.
+        """Describe in how many seconds children of an agent will wait for an order, the earliest first.
 
         One that has done all its leaves will at once: it has not been seen to say so yet.
         """
@@ -158,7 +158,7 @@ class Lanes:
             _log.warning("a flow run was not told to end", extra={"reason": error.message})
 
     async def watch(self) -> None:
-        """Watch for ever while children live."""
+        """Watch forever while children live."""
         while True:
             while not self._children.living:
                 self._wake.clear()
@@ -169,7 +169,7 @@ class Lanes:
             await asyncio.sleep(max(_LOOK_S, _SHARE * (self._clock() - began)))
 
     async def take_turns(self, line: PrefectApi) -> None:
-        """Let children end for ever that keep others' flow runs from a place."""
+        """Let children end that keep others' flow runs from a place."""
         while True:
             await asyncio.sleep(_TURN_S)
             with suppress(ApiUnavailable):

@@ -91,7 +91,7 @@ class PoolBackend:
         self._why: str | None = None
         self._suspended = False
         self._kept_back: list[Leaf] = []
-        """Leaves with other agents than the program's, which wait until the run goes on."""
+        """Leaves with other agents than the program's, which wait until the run continues."""
         self._attempts: dict[int, int] = {}
         self._ran: set[int] = set()
         self._traces: dict[int, str] = {}
@@ -186,7 +186,7 @@ class PoolBackend:
             self._desk.leave(leaf)
 
     def suspend(self, suspended: bool) -> None:
-        """Dispatch nothing for now, or go on. Workers read in the ledger that they begin no leaf meanwhile."""
+        """Dispatch nothing for now, or continue. Workers read in the ledger that they begin no leaf meanwhile."""
         self._suspended = suspended
         self._outbox.hold(suspended)
         self._errand(self._session.ledger.suspend(suspended=suspended), ())

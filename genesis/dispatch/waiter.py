@@ -76,11 +76,11 @@ class Waiter:
         }
 
     def wake(self) -> None:
-        """Say that there is something to wait for."""
+        """Report that there is something to wait for."""
         self._wake.set()
 
     async def listen(self) -> None:
-        """Listen for ever, connecting again whenever the connection is lost."""
+        """Listen forever, connecting again whenever the connection is lost."""
         pause = _FIRST_PAUSE_S
         while True:
             try:
@@ -102,7 +102,7 @@ class Waiter:
             pause = min(_LONGEST_PAUSE_S, pause * 2)
 
     async def poll(self) -> None:
-        """Poll for ever while children live."""
+        """Poll forever while children live."""
         pause = _FIRST_PAUSE_S
         while True:
             while not self._living():

@@ -61,11 +61,11 @@ class Watchdog:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Say that there is something to oversee."""
+        """Report that there is something to oversee."""
         self._wake.set()
 
     async def watch(self) -> None:
-        """Watch for ever while children live."""
+        """Watch forever while children live."""
         while True:
             while not self._children.living:
                 self._wake.clear()
@@ -103,7 +103,7 @@ class Watchdog:
         return True
 
     async def _look_into_ledger(self) -> None:
-        """Take in records while the API cannot tell of them: workers go on without it."""
+        """Take in records while the API cannot tell of them: workers continue without it."""
         if self._due("ledger", _AWAY_LOOK_S):
             for child in self._living(StateType.PENDING, StateType.RUNNING):
                 await self._children.collect(child)
@@ -119,7 +119,7 @@ class Watchdog:
                 )
 
     def _limit(self, child: ChildFlowRun) -> tuple[float, ErrorInfo] | None:
-        """Say how long a child may stay as it is, and what it means when it stays longer."""
+        """Describe how long a child may stay as it is, and what it means when it stays longer."""
         if child.state is StateType.RUNNING:
             if child.current is None:
                 return None

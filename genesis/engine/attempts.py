@@ -72,7 +72,7 @@ def error_info(error: BaseException) -> ErrorInfo:
 
 
 def _own(error: BaseException) -> GenesisError:
-    """Say in our words what anyone's exception says: the machine's refusals have a code of their own."""
+    """Describe in our words what anyone's exception says: the machine's refusals have a code of their own."""
     said = ForeignError.of(error).message  # its own text is anyone's code, and can be very long
     if isinstance(error, TimeoutError):
         return TaskError(said or "it ran longer than its timeout", code="GEN-TASK-TIMEOUT")
@@ -126,11 +126,11 @@ class LeafRun:
         self._tries = 0
         """Attempts of this execution."""
         self._begun: datetime | None = None
-        """When the attempt began that goes on."""
+        """When the attempt began that continues."""
         self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
 
     def start(self) -> Outcome:
-        """Say that the leaf runs."""
+        """Report that the leaf runs."""
         self.outcome = self.outcome.model_copy(update={"state": "running", "started_at": self._session.now()})
         return self.outcome
 
@@ -162,7 +162,7 @@ class LeafRun:
             raise
 
     def failed(self, error: ErrorInfo) -> None:
-        """Note what the attempt that goes on has ended with."""
+        """Note what the attempt that continues has ended with."""
         begun, now, outcome = self._begun, self._session.now(), self.outcome
         tried = Attempt(
             number=outcome.attempts,
@@ -187,7 +187,7 @@ class LeafRun:
         _log.warning("task %r: %s", leaf.path, why, extra={"event": "retry.refused", "task": leaf.path})
         error = self.outcome.error
         if error is not None:
-            hint = "; ".join(filter(None, (error.hint, f"{why}; mend the cause, and resume")))
+            hint = "; ".join(filter(None, (error.hint, f"{why}; fix the cause, and resume")))
             error = error.model_copy(update={"hint": hint})
         note = "; ".join(filter(None, (self.outcome.note, why)))
         self.outcome = self.outcome.model_copy(update={"error": error, "note": note})

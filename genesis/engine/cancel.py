@@ -70,7 +70,7 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
         if ended_before and not going:
             raise RunError(f"run {run_id!r} has ended already", hint=f"run: genesis runs show {run_id}")
         if flow_run is not None and not ended_before:
-            say("asking who orchestrates the run to end it")
+            say("asking the orchestrator to end the run")
             await client.set_flow_run_state(flow_run.id, Cancelling(message="genesis cancel"))
             answered = await _ends(client, [flow_run], orphans, [flow_run, *going])
             ended_before = not answered or flow_run.id in orphans.ended

@@ -31,7 +31,7 @@ _NAMED = 5
 
 
 async def deliver(run_id: str, task: str, value: object, *, by: str, settings: Settings) -> Outcome:
-    """Write the result of a work order into the run's ledger. The run does not go on by this.
+    """Write the result of a work order into the run's ledger. The run does not continue by this.
 
     Args:
         run_id: The run.

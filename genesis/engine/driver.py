@@ -259,7 +259,7 @@ class Driver:
             self._news.put_nowait(_News(leaf, outcome, answer))
 
     def _grow(self, leaf: Leaf) -> None:
-        """Go on with the plan as it is now: the leaf waits for what was added."""
+        """Continue with the plan as it is now: the leaf waits for what was added."""
         program = self._session.program
         new = program.leaves[len(self._leaves) :]
         self._leaves = program.leaves
@@ -353,7 +353,7 @@ class Driver:
         error = ErrorInfo(
             code=OPEN,
             message=f"{leaf.agent} has failed too often, and was waited for in vain",
-            hint=f"mend what {leaf.agent} needs, then: {reset_command(leaf.agent)}, and resume; "
+            hint=f"fix what {leaf.agent} needs, then: {reset_command(leaf.agent)}, and resume; "
             "GENESIS_RESILIENCE__WAIT_S is how long a task waits",
         )
         past = self._past.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent)
@@ -372,7 +372,7 @@ class Driver:
             self._news.put_nowait(None)
 
     def _suspend(self) -> None:
-        """Start nothing for now, or go on."""
+        """Start nothing for now, or continue."""
         self._place.suspend(self._control.suspended)
         self._look_again()
 
@@ -402,7 +402,7 @@ class Driver:
         return Ending("failed", ErrorInfo(code=RUN_IS_OVER, message=message, hint=hint))
 
     async def _watch_deliveries(self) -> None:
-        """Go on with leaves that wait for a person, as their results come in."""
+        """Continue with leaves that wait for a person, as their results come in."""
         while True:
             await asyncio.sleep(_LOOK_S)
             if self._scheduler.suspended and not self._halted and await self._look_for_deliveries():
@@ -425,7 +425,7 @@ class Driver:
         return bool(found)
 
     def _watched(self, watch: asyncio.Task[None]) -> None:
-        """End the run when what watches it fails by itself: without it, leaves could wait for ever."""
+        """End the run when what watches it fails by itself: without it, leaves could wait forever."""
         error = None if watch.cancelled() else watch.exception()
         if error is not None:
             self._abort(Ending("failed", fault_info(error, self._session.run_id)))

@@ -37,7 +37,7 @@ class _Rule:
 
 
 _RULES = (
-    _Rule(frozenset({"failed"}), "failed", "GEN-RUN-FAILED", ("failed", "failed"), "mend the cause, then"),
+    _Rule(frozenset({"failed"}), "failed", "GEN-RUN-FAILED", ("failed", "failed"), "fix the cause, then"),
     _Rule(
         frozenset({"cancelled"}), "cancelled", "GEN-RUN-CANCELLED", ("was cancelled", "were cancelled"), "to do them"
     ),

@@ -99,7 +99,7 @@ class Failover:
         return self._other(leaf, reason)
 
     def after(self, leaf: Leaf, outcome: Outcome) -> FailoverDecision:
-        """Say what becomes of a leaf that failed."""
+        """Describe what becomes of a leaf that failed."""
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
         if self._session.breaker(leaf.agent) is not None and (error.code == OPEN or not self._admits(leaf.agent)):
             self._shut(leaf.agent)
@@ -117,7 +117,7 @@ class Failover:
         return frozenset(self._way(leaf).tried)
 
     def _later(self, leaf: Leaf, error: ErrorInfo) -> FailoverDecision:
-        """Say what becomes of a leaf that was not tried.
+        """Describe what becomes of a leaf that was not tried.
 
         What its own agent's breaker refused goes to another agent, or waits until that breaker is looked at anew. What
         another breaker refused, of a host or a model that the agent uses, goes elsewhere too, or rests until the time
@@ -136,7 +136,7 @@ class Failover:
         return self._resting(leaf, min(error.retry_after_s or _LOOK_S, left_s))
 
     def _resting(self, leaf: Leaf, seconds: float) -> FailoverDecision:
-        """Let a leaf rest, if it can go on before the run's deadline."""
+        """Let a leaf rest, if it can continue before the run's deadline."""
         if seconds >= self._session.left_s:
             return FailoverDecision("end", leaf)
         return FailoverDecision("later", leaf, after_s=max(_LOOK_S, seconds))

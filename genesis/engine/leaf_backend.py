@@ -39,12 +39,12 @@ class LeafBackend(Protocol):
         A cancelled call records the leaf as cancelled and returns that.
 
         Raises:
-            GenesisError: The ledger cannot be written. The run cannot go on.
+            GenesisError: The ledger cannot be written. The run cannot continue.
         """
         ...
 
     def suspend(self, suspended: bool) -> None:
-        """Begin no leaf for now, or go on; what runs ends as usual."""
+        """Begin no leaf for now, or continue; what runs ends as usual."""
         ...
 
     def nodes(self) -> dict[int, GraphNode]:
@@ -52,5 +52,5 @@ class LeafBackend(Protocol):
         ...
 
     def cancel(self, why: str) -> None:
-        """End all work that goes on, and start none."""
+        """End all work that continues, and start none."""
         ...

@@ -81,7 +81,7 @@ class RunRecord:
         return run
 
     async def broken(self, error: Exception) -> Run:
-        """Note that something that nobody expected ended the run. What is finished stays so, and a resume goes on.
+        """Note that something that nobody expected ended the run. What is finished stays so, and a resume continues.
 
         Args:
             error: What was raised.
@@ -100,7 +100,7 @@ class RunRecord:
             raise error from unsaved
 
     async def _follow(self) -> None:
-        """Read what earlier executions noted, once; without it, the run goes on all the same."""
+        """Read what earlier executions noted, once; without it, the run continues all the same."""
         if self._chronicler is None or self._followed:
             return
         self._followed = True

@@ -40,7 +40,7 @@ class LocalBackend:
         session: What to run and with what.
         outcomes: Outcomes of the leaves that are final, by index; the caller adds to it.
         attempts: How many attempts earlier executions made of each leaf.
-        budget: What the run may spend on repeats; one of this place's own where it is missing.
+        budget: What the run may spend on repeats; one of this place's own if omitted.
     """
 
     grace_s = 5.0
@@ -122,7 +122,7 @@ class LocalBackend:
         self._tasks.cancel()
 
     def _why(self) -> str | None:
-        """Say why the work was stopped; asked again after a wait, since it can change meanwhile."""
+        """Describe why the work was stopped; asked again after a wait, since it can change meanwhile."""
         return self._stopped
 
     def _pause_s(self, leaf: Leaf, error: BaseException, repeat: int) -> float | None:

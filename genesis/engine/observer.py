@@ -18,19 +18,19 @@ class Observer(Protocol):
     """Is told of each change as it happens, in the loop that runs the leaves: it must not block."""
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
-        """Say that the run starts; `finished` holds the leaves that an earlier attempt of it has done."""
+        """Report that the run starts; `finished` holds the leaves that an earlier attempt of it has done."""
 
     def leaf_changed(self, outcome: Outcome) -> None:
-        """Say that a leaf started or became final."""
+        """Report that a leaf started or became final."""
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
-        """Say that a leaf that could not be done goes to another agent, the leaf's new one, or waits for its own."""
+        """Report that a leaf that could not be done goes to another agent, the leaf's new one, or waits for its own."""
 
     def plan_changed(self, program: Program) -> None:
-        """Say that leaves were added: `program` is what runs from now on, the new ones at its end."""
+        """Report that leaves were added: `program` is what runs from now on, the new ones at its end."""
 
     def run_ended(self, run: Run) -> None:
-        """Say that the run ended."""
+        """Report that the run ended."""
 
 
 class NullObserver:

@@ -1,4 +1,4 @@
-"""Plans that change while they run: a task that failed for good is planned again, a result adds subtasks to its task.
+"""Plans that change while they run: a task that failed permanently is planned again, a result adds subtasks to its task.
 
 Both are one thing, an amendment: a group of tasks at the end of the plan, after what the task came after, and the task
 itself after the group. It is validated like any plan, written into the ledger as one record, and only then in force.
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 _OWN_WORK = frozenset({"completed", "cached"})
 _LONGEST_NOTE = 1_000
 _OTHERWISE = frozenset({"reroute", "replan", "fall_back", "wait"})
-"""What mends an error that another way of doing the work can avoid."""
+"""What fixes an error that another way of doing the work can avoid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Replanner:
     """Decides on amendments, and makes them.
 
     A task is not planned again where that could do harm or would not be what was asked for: where it changes something
-    outside of the run, where a person chose its agent or approves it, where its error is for a person to mend, and once
+    outside of the run, where a person chose its agent or approves it, where its error is for a person to fix, and once
     the run has had as many changes of this kind as it may.
     """
 
@@ -105,7 +105,7 @@ class Replanner:
             return ReplanOutcome(changed=False, why=refused.message)
         except GenesisError:
             raise
-        except Exception as error:  # noqa: BLE001  # a boundary: without a change the run goes on as it was planned
+        except Exception as error:  # noqa: BLE001  # a boundary: without a change the run continues as it was planned
             _log.exception("changing the plan for %r failed", leaf.path)
             return ReplanOutcome(changed=False, why=f"{type(error).__name__}: {error}"[:300])
 
@@ -137,13 +137,13 @@ class Replanner:
         return await session.record(leaf, own.model_copy(update={**update, "state": "completed", "result": value}))
 
     def may_be_written_down(self, leaf: Leaf) -> bool:
-        """Whether a leaf that failed for good may become a work order for a person, once: where its plan says so."""
+        """Whether a leaf that failed permanently may become a work order for a person, once: where its plan says so."""
         if leaf.index in self._written or leaf.index in self.joins:
             return False
         return _task(self._session.program.source.plan, leaf).labels.get("on_failure") == "brief"
 
     async def write_work_order(self, leaf: Leaf, failed: Outcome, outcomes: Mapping[int, Outcome]) -> Outcome:
-        """Write a work order for a leaf that failed for good, and the outcome into the ledger.
+        """Write a work order for a leaf that failed permanently, and the outcome into the ledger.
 
         Raises:
             GenesisError: The folder or the ledger cannot be written.
@@ -276,7 +276,7 @@ class Replanner:
             raise PlanningError("nobody but a person could do it")
 
     def _depth(self, path: str) -> int:
-        """Return how deep a task lies, over all groups that it lies in."""
+        """Return how deep a task lies, over all groups that it is in."""
         depth = path.count("/") + 1
         group = path.partition("/")[0]
         for amendment in self._session.course.amendments:

@@ -65,7 +65,7 @@ class RunContext:
     tenant: str | None = None
     """For whom the run is; workers take the runs that wait in turn by it."""
     earlier: str | None = None
-    """Where the run's first execution is in a trace, as W3C's `traceparent`, where this one goes on with it."""
+    """Where the run's first execution is in a trace, as W3C's `traceparent`, where this one continues with it."""
 
     @property
     def program(self) -> Program:

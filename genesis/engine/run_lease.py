@@ -90,7 +90,7 @@ class RunLease:
                 if self._gives_way:
                     raise
                 # The run has ended, and nothing is to be kept any more.
-                _log.warning("nobody watched who orchestrates this run", extra={"reason": repr(fault)})
+                _log.warning("the lease of this run was not watched", extra={"reason": repr(fault)})
 
     async def _keep(self, client: PrefectClient, flow_run: FlowRun) -> None:
         told = looked = -math.inf
@@ -109,7 +109,7 @@ class RunLease:
         try:
             owner = await self._ledger.owner()
         except GenesisError as error:
-            _log.warning("the ledger does not say who orchestrates", extra={"reason": error.message})
+            _log.warning("the ledger does not name the orchestrator", extra={"reason": error.message})
             return
         if owner is not None and owner != self._owner:
             _log.warning("another process has taken over this run", extra={"run_id": self._ledger.run_id})
@@ -142,7 +142,7 @@ class RunLease:
 async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callable[[str], None]) -> None:
     """Lock a run that was given to this process, as soon as whoever had it before gives way.
 
-    One that is frozen (SIGSTOP) cannot, and must not go on later with what is this process's now: on this host it is
+    One that is frozen (SIGSTOP) cannot, and must not continue later with what is this process's now: on this host it is
     ended. On another host it gives way as soon as it thaws, and until then this process waits, and says so.
 
     Args:

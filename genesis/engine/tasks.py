@@ -97,7 +97,7 @@ class LeafTasks:
         return await self._threads.run(in_engine, label=path)
 
     def cancel(self, path: str | None = None) -> None:
-        """Cancel the work of the attempts that are going on: that of one leaf, or of all."""
+        """Cancel the work of the attempts that are running: that of one leaf, or of all."""
         for name, work in self._working.items():
             if path in (None, name):
                 work.cancel()

@@ -61,7 +61,7 @@ def takeover(quiet_s: int = QUIET_S) -> tuple[AutomationSpec, ...]:
     )
     take = AutomationSpec(
         name="genesis: take over a lost orchestrator",
-        description="A run that is marked as lost is scheduled again; the worker that takes it goes on from there.",
+        description="A run that is marked as lost is scheduled again; the worker that takes it continues from there.",
         trigger={
             "type": "event",
             "posture": "Reactive",

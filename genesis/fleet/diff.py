@@ -275,11 +275,11 @@ def _make_delete_changes(fleet: Fleet, seen: SeenServer, prune: bool, notes: lis
 
 
 def _still_to_do(fleet: Fleet, seen: SeenServer) -> Iterator[str]:
-    """Tell of what a synchronisation does not do by itself."""
+    """Report of what a synchronisation does not do by itself."""
     pools = {pool.name: pool for pool in seen.pools}
     paused = [pool.name for pool in fleet.pools if pool.name in pools and pools[pool.name].is_paused]
     for name in paused:
-        yield f"pool {name!r} is paused, so its work waits; to go on: prefect work-pool resume {name}"
+        yield f"pool {name!r} is paused, so its work waits; to continue: prefect work-pool resume {name}"
     missing = [name for name, _ in _deployments(fleet) if name not in seen.deployments]
     if missing:
         yield f"missing deployments: {_format_names(missing)}; to make them: genesis init, then prefect deploy --all"

@@ -49,7 +49,7 @@ pull: []
 deployments:
 """
 _UNUSABLE = re.compile(r"[^\w .-]+")
-_HINT = "mend it, or run: genesis init --force, which sets it aside and writes it anew"
+_HINT = "fix it, or run: genesis init --force, which sets it aside and writes it anew"
 
 
 class Synced(NamedTuple):

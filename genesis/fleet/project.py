@@ -92,7 +92,7 @@ def plan_project(
     Args:
         root: The project's folder; it may be missing.
         agents: Agents file to begin with, instead of the packaged one.
-        project: Name that the pools and deployments are to carry; as the agents file has it where it is missing.
+        project: Name that the pools and deployments are to carry; as the agents file has it if omitted.
         force: Replace what the team edits, too.
         check: The question is only whether the files are in step with `agents`, or with the project's own agents file.
         limits: Bounds on the agents file.

@@ -74,7 +74,7 @@ class Order:
 
 
 def waited_s(flow_run: FlowRun) -> float:
-    """Say how long a flow run that runs has waited; both times are of the server's one clock."""
+    """Describe how long a flow run that runs has waited; both times are of the server's one clock."""
     if flow_run.created is None or flow_run.state is None:
         return 0.0
     return max(0.0, (flow_run.state.timestamp - flow_run.created).total_seconds())
@@ -163,7 +163,7 @@ def _may_start(session: RunContext, leaf: Leaf, outcomes: Mapping[int, Outcome])
 
 
 def _stop_if_cancelled() -> None:
-    """Go on with a cancellation: the leaf that it met has ended, and none follows.
+    """Continue with a cancellation: the leaf that it met has ended, and none follows.
 
     Raises:
         CancelledError: This flow run is being ended.

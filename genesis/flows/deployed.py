@@ -9,9 +9,9 @@ from prefect.context import FlowRunContext
 
 from genesis.errors import RunError
 from genesis.flows.agent_work import Order, waited_s, work_on
-from genesis.flows.asking import RunRequest
 from genesis.flows.deployed_run import check_asked, make_end_state, run_asked
 from genesis.flows.retention import purge
+from genesis.flows.run_request import RunRequest
 from genesis.settings import Settings
 from genesis.workers.engine import has_time_limit, never_suspended
 from genesis.workers.logs import logged
@@ -41,8 +41,8 @@ async def orchestrate(
         vars: Variables for the plan, such as path.
         llm: Model that plans and works (openai:…, anthropic:…), or off.
         budget: Hard limits on what the run may spend: usd, tokens.
-        slots: Tasks at once over all agents; 16 where it is missing.
-        correlation_id: Id that ties this run to what asked for it; a new one where it is missing.
+        slots: Tasks at once over all agents; 16 if omitted.
+        correlation_id: Id that ties this run to what asked for it; a new one if omitted.
         tenant: For whom it is: runs that wait are taken in turn by tenant.
     """
     asked = RunRequest(request, plan, vars or {}, llm, budget, slots, correlation_id, tenant)

@@ -18,10 +18,10 @@ from prefect.states import Completed, Failed
 from genesis.dispatch.retry_decision import SUSPENDED
 from genesis.engine.observers.run_events import told_refusal
 from genesis.errors import RunError
-from genesis.flows.asking import RunRequest
 from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.flows.orchestrate import final_state
 from genesis.flows.preflight import publish_report
+from genesis.flows.run_request import RunRequest
 from genesis.flows.signals import StopSignals
 from genesis.ledger import Ledger, LedgerStore, new_run_id, open_store
 from genesis.ledger.control import Control
@@ -42,7 +42,7 @@ _MOST_STARTS = 20
 
 
 def run_id_of(flow_run: FlowRun) -> str:
-    """Derive the run's id from its flow run, so that a retry of it finds the ledger and goes on.
+    """Derive the run's id from its flow run, so that a retry of it finds the ledger and continues.
 
     All of the flow run's id counts: runs that a scheduler makes at once share its leading digits, which are their time.
     """
@@ -64,8 +64,8 @@ async def ledger_of(flow_run: FlowRun, store: LedgerStore, settings: Settings) -
         if owner != str(flow_run.id):
             whose = f"flow run {owner!r}" if owner else "no flow run of a deployment"
             raise RunError(
-                f"run {ledger.run_id!r} belongs to {whose}, and flow run {str(flow_run.id)!r} may not go on with it",
-                hint=f"to go on with it by hand: genesis resume {ledger.run_id}",
+                f"run {ledger.run_id!r} belongs to {whose}, and flow run {str(flow_run.id)!r} may not continue with it",
+                hint=f"to continue with it by hand: genesis resume {ledger.run_id}",
                 code="GEN-RUN-OWNER",
             )
         return ledger
@@ -91,7 +91,7 @@ async def _is_former(ledger: Ledger, flow_run: FlowRun) -> bool:
 
 
 async def run_asked(asked: RunRequest) -> object:
-    """Run what is asked for on the pools, inside the current flow run; a retry goes on where the last try was.
+    """Run what is asked for on the pools, inside the current flow run; a retry continues where the last try was.
 
     Returns:
         The Prefect state in which the flow run ends.
@@ -118,7 +118,7 @@ async def run_asked(asked: RunRequest) -> object:
     try:
         run = await asyncio.shield(work)
     except asyncio.CancelledError:
-        if not await _is_cancelled(flow_run):  # it goes on in another process, with all that it has dispatched
+        if not await _is_cancelled(flow_run):  # it continues in another process, with all that it has dispatched
             work.cancel()
             raise
         signals.control.cancel()

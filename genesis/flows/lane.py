@@ -31,7 +31,7 @@ class Lane:
         self._open = False
 
     async def next(self) -> LaneOrder | None:
-        """Say that all leaves are done, and wait for an order.
+        """Report that all leaves are done, and wait for an order.
 
         Returns:
             The order; None where this flow run is to end, which has been said then. An order of whoever orchestrated
@@ -53,7 +53,7 @@ class Lane:
         return order
 
     async def close(self) -> None:
-        """Say that no order is taken any more, where something else was said before."""
+        """Report that no order is taken any more, where something else was said before."""
         if self._open:
             await self._say(is_open=False)
 

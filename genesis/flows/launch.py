@@ -1,4 +1,4 @@
-"""Start a run, or go on with one: ledger, lock, executors, and the flow around it all."""
+"""Start a run, or continue with one: ledger, lock, executors, and the flow around it all."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class Launch:
     pools: bool = False
     """Dispatch the leaves to the work pools of their agents."""
     earlier: str | None = None
-    """Where the run's first execution is in a trace, where this one goes on with it."""
+    """Where the run's first execution is in a trace, where this one continues with it."""
     deployed: bool = False
     """Whether another worker may take over the run when this process dies."""
     tenant: str | None = None
-    """For whom the run is; of a run that goes on, who it was for where it is missing."""
+    """For whom the run is; of a run that continues, who it was for if omitted."""
     overrides: Overrides = field(default_factory=Overrides)
-    """Bounds on top of those of the run, when it goes on."""
+    """Bounds on top of those of the run, when it continues."""
     say: Callable[[str], None] = _log.warning
     """Tells a person what the run waits for."""
 
@@ -140,14 +140,14 @@ async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -
                 return ledger
         taken = RunError(
             f"there is a run {run_id!r} already",
-            hint=f"to go on with it: genesis resume {run_id}",
+            hint=f"to continue with it: genesis resume {run_id}",
             code="GEN-RUN-EXISTS",
         )
     raise taken or RunError("no run id was given")
 
 
 async def resume_run(run_id: str, launch: Launch) -> Run:
-    """Go on with a run: what is done stays done, the rest runs.
+    """Continue with a run: what is done stays done, the rest runs.
 
     The plan, the registry, the slots, the model, the rehearsal and the pools are those that it was started with. Bounds
     that the launch overrides are written down, and hold from then on.
@@ -206,7 +206,7 @@ def _original_folder(header: Header, ledger: Ledger) -> AbstractContextManager[N
     if Path(header.folder).is_dir():
         return chdir(header.folder)
     if ledger.folder is None:  # the storage is shared: another host may have no such folder
-        _log.warning("the run was started in %s, which is not here; it goes on in this folder", header.folder)
+        _log.warning("the run was started in %s, which is not here; it continues in this folder", header.folder)
         return nullcontext()
     raise RunError(
         f"run {header.run_id!r} was started in {header.folder}, and that folder does not exist any more",

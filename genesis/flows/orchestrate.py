@@ -58,7 +58,7 @@ async def orchestrate(
     Args:
         session: What to run and with what.
         control: Asks it to stop.
-        mend: Brings the Prefect server back when it has gone; None where it is not ours.
+        fix: Brings the Prefect server back when it has gone; None where it is not ours.
         place: Makes the place where the leaves run.
 
     Raises:
@@ -110,7 +110,7 @@ def _passing_codes() -> set[int]:
 
 
 def _make_api_error(error: BaseException, run_id: str) -> GenesisError:
-    """Say why the API cannot be reached: it does not answer, or this process may not open a connection to it."""
+    """Describe why the API cannot be reached: it does not answer, or this process may not open a connection to it."""
     said = f"the Prefect API stopped answering: {error!r}"[:400]
     source: BaseException | None = error
     while source is not None:
@@ -216,7 +216,7 @@ def final_state(run: Run) -> object:
         return Completed(message="; ".join(filter(None, (f"{len(run.tasks)} tasks", run.shortfall))))
     if explained is None:
         return Failed(message=f"the run is {run.state}")
-    message = f"{explained.summary}. To go on: {explained.command}" if explained.command else explained.summary
+    message = f"{explained.summary}. To continue: {explained.command}" if explained.command else explained.summary
     if run.state == "briefed":
         return Completed(name="Briefed", message=message)
     return Cancelled(message=message) if run.state == "cancelled" else Failed(message=message)

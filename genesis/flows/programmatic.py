@@ -1,4 +1,4 @@
-"""The Python face of execution: run a program, or go on with a run, from a script or from inside a Prefect flow."""
+"""The Python face of execution: run a program, or continue with a run, from a script or from inside a Prefect flow."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def resume(
     observer: Observer | None = None,
     settings: Settings | None = None,
 ) -> Run:
-    """Go on with a run: what is done stays done, the rest runs.
+    """Continue with a run: what is done stays done, the rest runs.
 
     Raises:
         UsageError: There is no such run.

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 
-from genesis.agents.forked import reset_signals_in_forked_children
+from genesis.agents.fork_safety import reset_signals_in_forked_children
 from genesis.engine.observer import NullObserver
 from genesis.ledger.control import Control
 from genesis.model import Outcome, Program, Run

@@ -151,8 +151,8 @@ async def one_of(word: str) -> str:
 
 
 def logs_of(correlation_id: str, settings: Settings) -> RunLogs:
-    """Say where the log lines of a run are, and how to see them."""
-    from genesis.observability.logs import log_file  # noqa: PLC0415  # a list of runs needs it not
+    """Describe where the log lines of a run are, and how to see them."""
+    from genesis.observability.log_setup import log_file  # noqa: PLC0415  # a list of runs needs it not
 
     file = log_file(settings)
     command = f"grep -hF -- {shlex.quote(correlation_id)} {shlex.quote(str(file))}*"

@@ -13,7 +13,7 @@ class Control:
 
     def __init__(self) -> None:
         self.suspended = False
-        """Whether no leaf is to start for now; those that run go on."""
+        """Whether no leaf is to start for now; those that run continue."""
         self._stopped = asyncio.Event()
         self._told: list[Callable[[], None]] = []
 
@@ -22,14 +22,14 @@ class Control:
         self._stopped.set()
 
     def suspend(self, suspended: bool) -> None:
-        """Start nothing for now, or go on."""
+        """Start nothing for now, or continue."""
         if suspended != self.suspended:
             self.suspended = suspended
             for call in self._told:
                 call()
 
     def when_suspended(self, call: Callable[[], None]) -> None:
-        """Have something called each time that the run is suspended or goes on."""
+        """Have something called each time that the run is suspended or continues."""
         self._told.append(call)
 
     @property

@@ -49,7 +49,7 @@ class Deliverable:
         return (
             content
             if len(content) <= _MOST_CHARACTERS
-            else f"{content[:_MOST_CHARACTERS]}\n\n… it goes on in the file."
+            else f"{content[:_MOST_CHARACTERS]}\n\n… it continues in the file."
         )
 
 

@@ -169,7 +169,7 @@ class Ledger:
         return found
 
     async def adopt(self, leaf: Leaf, outcome: Outcome) -> Outcome:
-        """Make the outcome of an attempt the leaf's own. Only who orchestrates the run may."""
+        """Make the outcome of an attempt the leaf's own. Only the run's orchestrator may."""
         await self._write_record(f"leaves/{leaf_name(leaf)}.json", leaf, outcome)
         return outcome
 
@@ -291,7 +291,7 @@ class Ledger:
         return "" if raw is None else raw[: 4 * most].decode("utf-8", "replace")[:most]
 
     async def order(self, token: str, number: int, order: LaneOrder) -> None:
-        """Write an order for a flow run. Only who orchestrates the run may.
+        """Write an order for a flow run. Only the run's orchestrator may.
 
         Args:
             token: The flow run's id.
@@ -330,11 +330,11 @@ class Ledger:
         return await self.store.read(self._name("suspended.json")) == b"true"
 
     async def take_over(self, owner: Owner) -> None:
-        """Note who orchestrates the run from now on."""
+        """Note which flow run orchestrates from now on."""
         await self._write("owner.json", owner.model_dump(mode="json"))
 
     async def owner(self) -> Owner | None:
-        """Say who orchestrates the run; None where nobody has said so, or the note cannot be read."""
+        """Return which flow run orchestrates; None where none is noted, or the note cannot be read."""
         raw = await self.store.read(self._name("owner.json"))
         try:
             return Owner.model_validate_json(raw) if raw is not None else None
@@ -370,7 +370,7 @@ class Ledger:
             return Moments()
 
     def where(self, name: str = "") -> str:
-        """Say where a part of the ledger is."""
+        """Describe where a part of the ledger is."""
         return self.store.url(self._name(name))
 
     def _name(self, name: str) -> str:

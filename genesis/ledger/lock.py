@@ -119,7 +119,7 @@ def is_abandoned(lock: RunLock, host: str | None) -> bool:
 
 
 def describe_interruption(run_id: str) -> dict[str, str]:
-    """Say what became of a run whose process has gone, as an error's data."""
+    """Describe what became of a run whose process has gone, as an error's data."""
     return {
         "code": "GEN-RUN-INTERRUPTED",
         "message": "its process ended before the run did",

@@ -59,7 +59,7 @@ class Header(Model):
     pools: bool = False
     """Whether leaves run on the work pools of their agents."""
     flow_run_id: str | None = None
-    """The flow run whose run it is, where a worker runs it; no other flow run goes on with it by itself."""
+    """The flow run whose run it is, where a worker runs it; no other flow run continues with it by itself."""
     tenant: str | None = None
     """For whom it is, where that was said."""
     folder: str | None = None

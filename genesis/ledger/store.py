@@ -40,7 +40,7 @@ class LedgerStore(Protocol):
         ...
 
     def url(self, name: str) -> str:
-        """Say where the content is, for a person or another process."""
+        """Describe where the content is, for a person or another process."""
         ...
 
 
@@ -139,7 +139,7 @@ class BlockStore:
         return True
 
     async def names(self, folder: str) -> list[str] | None:  # noqa: ARG002  # the protocol gives it
-        """Say that a block cannot list."""
+        """Report that a block cannot list."""
         return None
 
     def url(self, name: str) -> str:

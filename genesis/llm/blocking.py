@@ -34,7 +34,7 @@ def run_blocking(work: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result:
 
 
 async def run_apart(work: Callable[[], None]) -> None:
-    """Run something that blocks in a thread that nobody waits for: Ctrl-C ends the program although it goes on.
+    """Run something that blocks in a thread that nobody waits for: Ctrl-C ends the program although it continues.
 
     `asyncio.to_thread` would hold up the end of the loop, and of the program, until it is done.
     """

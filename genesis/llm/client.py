@@ -56,7 +56,7 @@ class Repeat(Protocol):
     """Makes a call, and again where that helps."""
 
     def __call__(self, call: Callable[[], Awaitable[_T]], left_s: float, /) -> Awaitable[_T]:
-        """Make it, within so many seconds."""
+        """Make it, within this many seconds."""
         ...
 
 

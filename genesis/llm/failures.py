@@ -98,7 +98,7 @@ def _kinds(name: str, where: str) -> tuple[tuple[type[Exception], str, str, str]
 
 
 def not_an_api(where: str, said: str, secret: str | None) -> ModelError:
-    """Say that something answered, but not as the API of a model does."""
+    """Report that something answered, but not as the API of a model does."""
     return ModelError(
         f"{where} did not answer as a model's API does{_quote_text(said, secret)}",
         hint=_CHECK_URL,
@@ -108,7 +108,7 @@ def not_an_api(where: str, said: str, secret: str | None) -> ModelError:
 
 
 def too_large(limit: int) -> ModelError:
-    """Say that a service sent more than an answer can be."""
+    """Report that a service sent more than an answer can be."""
     return ModelError(
         f"the model's service sent more than {limit:,} bytes",
         hint=_CHECK_URL,
@@ -118,7 +118,7 @@ def too_large(limit: int) -> ModelError:
 
 
 def not_installed(error: ImportError) -> ModelError:
-    """Say which extra brings the libraries for models."""
+    """Describe which extra brings the libraries for models."""
     return ModelError(
         f"language models need a library that is not installed: {error.name or error}",
         hint="pip install 'prefect-genesis[llm]'",
@@ -128,7 +128,7 @@ def not_installed(error: ImportError) -> ModelError:
 
 
 def no_key(name: str, provider: str) -> ModelError:
-    """Say that a provider needs a key and none is set."""
+    """Report that a provider needs a key and none is set."""
     return ModelError(
         f"there is no key for {name!r}",
         hint=f"set GENESIS_LLM__API_KEY or {provider.upper()}_API_KEY",
@@ -138,7 +138,7 @@ def no_key(name: str, provider: str) -> ModelError:
 
 
 def too_slow(name: str, where: str, timeout_s: float) -> ModelError:
-    """Say that a call ran out of time."""
+    """Report that a call ran out of time."""
     return ModelError(
         f"{name!r} at {where} did not answer within {timeout_s:g} s",
         hint="try again, use a faster model, or raise GENESIS_LLM__TIMEOUT_S",
@@ -148,7 +148,7 @@ def too_slow(name: str, where: str, timeout_s: float) -> ModelError:
 
 
 def cut_short(name: str, max_tokens: int, tokens: int) -> ModelError:
-    """Say that an answer was cut at its length limit, which leaves it unusable."""
+    """Report that an answer was cut at its length limit, which leaves it unusable."""
     return ModelError(
         f"the answer of {name!r} was cut short at {max_tokens} tokens",
         hint="raise GENESIS_LLM__MAX_TOKENS, or the agent's max_tokens",
@@ -158,7 +158,7 @@ def cut_short(name: str, max_tokens: int, tokens: int) -> ModelError:
 
 
 def answer_unusable(name: str, reason: str, tokens: int) -> ModelError:
-    """Say that an answer came but cannot be used."""
+    """Report that an answer came but cannot be used."""
     return ModelError(
         f"the answer of {name!r} cannot be used: {reason}",
         hint="use a model that supports structured output, or a larger one",
@@ -168,7 +168,7 @@ def answer_unusable(name: str, reason: str, tokens: int) -> ModelError:
 
 
 def unusable_schema(text: str, error: ValidationError) -> str:
-    """Say in a few words why a text does not fit its schema."""
+    """Describe in a few words why a text does not fit its schema."""
     if not text.strip():
         return "it is empty"
     if _HTML.search(text[:_SHOWN]):

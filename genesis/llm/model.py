@@ -50,8 +50,8 @@ class LanguageModel(Protocol):
             prompt: What to answer.
             schema: The object's model; its JSON schema is enforced by the service where it can do so.
             system: Standing instructions.
-            max_tokens: Bound on the answer; the settings' own where it is missing.
-            timeout_s: Seconds for the whole call; the settings' own where it is missing.
+            max_tokens: Bound on the answer; the settings' own if omitted.
+            timeout_s: Seconds for the whole call; the settings' own if omitted.
 
         Raises:
             ModelError: The model cannot be reached, refuses, is too slow, or its answer does not fit the schema.

@@ -110,7 +110,7 @@ def _model(name: ModelName, base_url: str | None, api_key: str | None, http: htt
 
 
 def parameters(name: ModelName, schema: type[BaseModel] | None) -> ModelRequestParameters:
-    """Say what kind of answer is wanted.
+    """Describe what kind of answer is wanted.
 
     Services that speak OpenAI's API enforce the schema while they write (llama.cpp and vLLM as well), which is what
     makes small models usable. For Anthropic the library picks what the model supports: native output or a tool call.

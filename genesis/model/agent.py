@@ -41,9 +41,9 @@ class AgentRate(Model):
     calls: Annotated[int, Field(ge=1)]
     """So many calls …"""
     per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
-    """… in so many seconds."""
+    """… in this many seconds."""
     burst: Annotated[int, Field(ge=1)] | None = None
-    """So many may come at once; all of them where it is missing."""
+    """So many may come at once; all of them if omitted."""
 
 
 class PythonSpec(Model):
@@ -64,7 +64,7 @@ class CommandSpec(Model):
     argv: Annotated[tuple[Text, ...], Field(min_length=1)]
     """The program and its arguments, never a shell string; `{input}` in an argument stands for an input."""
     cwd: str | None = None
-    """Working folder; that of the run where it is missing."""
+    """Working folder; that of the run if omitted."""
     env: TextMap = {}
     """Extra environment variables."""
 
@@ -74,7 +74,7 @@ class LlmSpec(Model):
 
     kind: Literal["llm"]
     model: str | None = None
-    """`provider:model`; the run's own where it is missing."""
+    """`provider:model`; the run's own if omitted."""
     instructions: str = ""
     """Added to the agent's description in the system prompt."""
     max_tokens: Annotated[int, Field(gt=0)] = 2000
@@ -154,11 +154,11 @@ class AgentProfile(Model):
     max_concurrency: Annotated[int, Field(ge=1)] = 10
     """Tasks running at once, over everything that uses this registry."""
     rate: AgentRate | None = None
-    """How often it may be called; as often as there is work where it is missing."""
+    """How often it may be called; as often as there is work if omitted."""
     pool: str | None = None
-    """Work pool; `agent-<name without _agent>` where it is missing."""
+    """Work pool; `agent-<name without _agent>` if omitted."""
     executor: ExecutorSpec | None = None
-    """What runs its tasks; where it is missing, the run's language model, and a brief for a person without one."""
+    """What runs its tasks; if omitted, the run's language model, and a brief for a person without one."""
     executors: dict[str, ExecutorSpec] = {}
     """What runs tasks of a type, where it differs."""
     costs: dict[str, AgentCost] = {}

@@ -144,7 +144,7 @@ class Run(Model):
 
     @property
     def shortfall(self) -> str:
-        """Say what the Prefect UI lacks of the run; empty where that is nothing."""
+        """Describe what the Prefect UI lacks of the run; empty where that is nothing."""
         if not self.unshown:
             return ""
         return f"the Prefect UI lacks {self.unshown:,} of {len(self.tasks):,} tasks: genesis report {self.run_id}"

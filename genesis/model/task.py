@@ -89,7 +89,7 @@ class Task(Model):
     estimate: Estimate | None = None
     """What it is expected to take."""
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Time limit of an attempt in seconds; the agent's own where it is missing."""
+    """Time limit of an attempt in seconds; the agent's own if omitted."""
     retries: Annotated[int, Field(ge=0, le=100)] = 0
     """How often a failed attempt is repeated."""
     cache: Literal["none", "run"] | CacheTtl = "run"

@@ -1,1 +1,1 @@
-"""What is known of a run while it goes on: one id, traces, metrics, log lines. Off, or silent, by default."""
+"""What is known of a run while it continues: one id, traces, metrics, log lines. Off, or silent, by default."""

@@ -126,7 +126,7 @@ RUNS = _counter("runs", "Runs that ended, by state.", "state")
 RUN_SECONDS = _histogram("run_duration_seconds", "Duration of runs that ended.", "state")
 REHEARSALS = _counter("rehearsals", "Rehearsals that ended, by state; no other figure of runs has them.", "state")
 RUNS_ACTIVE = _gauge("runs_active", "Runs that this process orchestrates.")
-RESUMES = _counter("resumes", "Executions that went on with an earlier one's run.")
+RESUMES = _counter("resumes", "Executions that continued with an earlier one's run.")
 REPLANS = _counter("replans", "Tasks planned again or extended while they ran.", "outcome")
 BUDGETS_EXCEEDED = _counter("budgets_exceeded", "Runs that spent their budget.")
 

@@ -11,7 +11,7 @@ Value = str | int | float | bool
 
 
 class Span(Protocol):
-    """One step of a trace, while it goes on."""
+    """One step of a trace, while it continues."""
 
     @property
     def traceparent(self) -> str | None:

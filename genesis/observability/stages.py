@@ -75,7 +75,7 @@ def stage(name: Stage, category: Callable[[BaseException], str]) -> Iterator[Spa
 
 
 def plan_made(made: Span, plan: Plan) -> None:
-    """Tell of a plan that a planner made."""
+    """Report of a plan that a planner made."""
     leaves, depth = _size(plan.tasks)
     metrics = metrics_of_process()
     metrics.count(PLANS, plan.planner)
@@ -88,7 +88,7 @@ def plan_made(made: Span, plan: Plan) -> None:
 
 
 def plan_routed(made: Span, routed: RoutedPlan, decider: Decider) -> None:
-    """Tell of a plan that was routed."""
+    """Report of a plan that was routed."""
     metrics, unassigned = metrics_of_process(), 0
     for (agent, reason), times in Counter((route.agent, route.reason) for route in routed.routes.values()).items():
         if agent is None:
@@ -104,7 +104,7 @@ def plan_routed(made: Span, routed: RoutedPlan, decider: Decider) -> None:
 
 
 def plan_checked(made: Span, report: Report) -> None:
-    """Tell of a plan that was checked."""
+    """Report of a plan that was checked."""
     metrics = metrics_of_process()
     for each in report.diagnostics:
         metrics.count(FINDINGS, each.code, each.severity)

@@ -16,7 +16,7 @@ from genesis.observability.span import Span, SpanKind, Value
 from genesis.settings import ObservabilitySettings, OtelSettings
 
 if TYPE_CHECKING:
-    from genesis.observability.exporting import Exporting
+    from genesis.observability.otel_exporter import Exporting
 
 __all__ = ["Tracing", "span", "tracing_of_process"]
 
@@ -93,13 +93,13 @@ class Tracing:
         parent: str | None = None,
         links: Sequence[str] = (),
     ) -> AbstractContextManager[Span]:
-        """Make a span around the code inside; what is raised there marks it as failed, and goes on.
+        """Make a span around the code inside; what is raised there marks it as failed, and continues.
 
         Args:
             name: From a closed set.
             attributes: What is known of it to begin with; None leaves one out.
             kind: How it is related to others, in OpenTelemetry's terms.
-            parent: `traceparent` of what it is a part of; the present span where it is missing.
+            parent: `traceparent` of what it is a part of; the present span if omitted.
             links: `traceparent` of what it comes back to: an earlier attempt, an earlier execution.
         """
         if self._exporting is None:
@@ -109,7 +109,7 @@ class Tracing:
 
 def _exporting(settings: ObservabilitySettings, otel: OtelSettings, role: str) -> Exporting:
     try:
-        from genesis.observability.exporting import Exporting  # noqa: PLC0415  # heavy, and only where it is wanted
+        from genesis.observability.otel_exporter import Exporting  # noqa: PLC0415  # heavy, and only where it is wanted
     except ImportError as error:
         raise UsageError(
             f"traces are asked for, and OpenTelemetry's SDK is not installed: {error}",

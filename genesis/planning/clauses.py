@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from genesis.planning.asking import (
+from genesis.planning.intent import (
     asks,
     has_object,
     is_conditional,
@@ -14,9 +14,9 @@ from genesis.planning.asking import (
     starts_clause,
     starts_own,
 )
-from genesis.planning.events import Event, and_event, event_step, parse_fronted_event, trailing_event
 from genesis.planning.joins import Join, Joint, joints, leading_join
 from genesis.planning.sentences import TextSpan, mask
+from genesis.planning.time_clauses import Event, and_event, event_step, parse_fronted_event, trailing_event
 from genesis.planning.words import is_verb, starts_noun_phrase, strip_polite, word_set, words
 
 __all__ = ["SentenceClause", "clauses"]

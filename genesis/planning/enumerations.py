@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from genesis.planning.asking import is_command
+from genesis.planning.intent import is_command
 from genesis.planning.sentences import TextSpan
 from genesis.planning.words import is_verb, strip_polite, word_set, words
 
@@ -54,7 +54,7 @@ _DATED = word_set(
     """
 )
 _GOES_ON = word_set("of in to with using from for and or by on at as is are was were holds that which than")
-"""Words that go on with a sentence after a reference such as "(1)"."""
+"""Words that continue with a sentence after a reference such as "(1)"."""
 _BOUNDARY = re.compile(r"(?:^|[.:;,!?\n)\u2013\u2014-])\s*(?:(?:and|or|then|finally)\s+)?$", re.IGNORECASE)
 
 _UNFINISHED = re.compile(r"(?:,|\b(?:and|or|the|a|to|of|for|with))$", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """The first planner level: a language model decomposes the request, level by level.
 
 The model is asked for the tasks at the top, and then once for each task that it marks as composite. Limits on depth,
-fan-out, leaves, calls and tokens are checked before a call is made. Faults of the structure are mended by rule; where
+fan-out, leaves, calls and tokens are checked before a call is made. Faults of the structure are fixed by rule; where
 that would lose something, the model is first told what is wrong, at most twice. Its answer fills only what describes
 work: agents, executors, secrets, limits and approvals are the registry's and the person's.
 """
@@ -114,7 +114,7 @@ class _Try:
     drafts: list[Draft]
     reading: list[Repair]
     faults: list[Repair]
-    """What mending it by rule would lose."""
+    """What fixing it by rule would lose."""
     said: str
 
 
@@ -271,7 +271,7 @@ class _Planning:
         return min(self.context.limits.fan_out, room, max(_FEWEST, self.settings.max_tokens // _TOKENS_PER_TASK))
 
     def note(self, repairs: Sequence[Repair]) -> str:
-        """Say which model planned, what it took, and what was repaired."""
+        """Describe which model planned, what it took, and what was repaired."""
         calls = "1 call" if self._budget.calls == 1 else f"{self._budget.calls} calls"
         parts = [f"planned by {self.model.name} in {calls} and {self._budget.tokens:,} tokens"]
         if self.turns:

@@ -35,7 +35,7 @@ _REST_COMPOSITE = f'{_REST},"composite":false'
 
 
 def system_prompt(vocabulary: RegistryVocabulary, *, may_split: bool) -> str:
-    """Say what a plan is and give the example."""
+    """Describe what a plan is and give the example."""
     lines = [
         "You turn a request into a plan: a short list of tasks for a team of agents. Answer with JSON only.",
         "- description: one sentence that names one concrete piece of work this request needs.",

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from genesis.planning.asking import is_prohibition, without_wish
+from genesis.planning.intent import is_prohibition, without_wish
 from genesis.planning.playbook import Playbook
 from genesis.planning.sentences import mask
 from genesis.planning.words import (

@@ -91,7 +91,7 @@ def nest_tasks(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
     shape = outline(Plan(request="-", tasks=tuple(tasks)))
 
     def path_of(index: int, name: str) -> str | None:
-        """Return the new path that a name needs, or None where the name goes on meaning the same task."""
+        """Return the new path that a name needs, or None where the name continues meaning the same task."""
         node = shape.nodes[index]
         if node.parent < 0 or f"{shape.nodes[node.parent].path}/{name}" in shape.by_path:
             return None
@@ -122,7 +122,7 @@ def nest_tasks(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
 def network_problems(
     tasks: tuple[Task, ...], refine: Refinements, parameters: Sequence[str], limits: Limits
 ) -> list[str]:
-    """Say why a playbook's network would not give a sound plan; each message begins with the place."""
+    """Describe why a playbook's network would not give a sound plan; each message begins with the place."""
     variables = dict.fromkeys(parameters, "-")
     whole = refine_tasks(tasks, refine)
     plan = Plan(request="-", tasks=whole, vars=variables)

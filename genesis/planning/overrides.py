@@ -12,7 +12,7 @@ __all__ = ["Overrides"]
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Bounds that a person gives when a run starts or goes on. What is missing stays as the plan has it."""
+    """Bounds that a person gives when a run starts or continues. What is missing stays as the plan has it."""
 
     budget: Budget | None = None
     """Of its two parts, the one that is missing stays, too."""

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from genesis.planning.asking import is_introduction, is_prohibition, restrains
 from genesis.planning.clauses import SentenceClause, clauses
 from genesis.planning.enumerations import Block, Item, blocks
+from genesis.planning.intent import is_introduction, is_prohibition, restrains
 from genesis.planning.joins import Join, leading_join
 from genesis.planning.mentions import antecedent
 from genesis.planning.sentences import TextSpan, mask, sentences

@@ -12,7 +12,7 @@ _SHOWN = 8
 
 
 def structural_problems(plan: Plan, limits: Limits) -> list[str]:
-    """Say what is wrong with a plan's structure; an empty list means that it can be routed and run.
+    """Describe what is wrong with a plan's structure; an empty list means that it can be routed and run.
 
     Only plans of planners and playbooks are held to depth and fan-out; a person's plan file may be wide.
 

@@ -147,7 +147,7 @@ def _active_profile(variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     except (OSError, ValueError) as error:
         raise UsageError(
             f"Prefect's profiles in {path} cannot be read: {error}",
-            hint="mend the file, or set PREFECT_HOME to another folder",
+            hint="fix the file, or set PREFECT_HOME to another folder",
         ) from error
     given = document.get("profiles", {})
     profiles = {**_PROFILES, **(given if isinstance(given, dict) else {})}
@@ -205,7 +205,7 @@ def _user_home() -> Path:
 
 
 def no_home() -> ResourceError:
-    """Say that this user has no home and what to do about it."""
+    """Report that this user has no home and what to do about it."""
     return ResourceError(
         "this user has no home folder, and state has to be kept somewhere",
         hint="set GENESIS_HOME to a folder that can be written, and PREFECT_HOME to keep Prefect's own elsewhere",

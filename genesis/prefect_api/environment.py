@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from genesis.security.known import secrets_of_process
-from genesis.security.names import secret_values
+from genesis.security.known_secrets import secrets_of_process
+from genesis.security.secret_names import secret_values
 
 __all__ = ["child_environment", "secret", "secrets_here"]
 

@@ -1,4 +1,4 @@
-"""Why a run did not complete: what failed for its own reason, what was tried, what was left out, and how to go on."""
+"""Why a run did not complete: what failed for its own reason, what was tried, what was left out, and how to continue."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FailureReason = Literal[
     "failed", "invalid", "interrupted", "cancelled", "budget", "deadline", "waiting", "briefed", "refused", "stopped"
 ]
 """`failed`: tasks did. `briefed`: people have work orders. `invalid`: the check before the start found errors.
-`stopped`: the run could not go on."""
+`stopped`: the run could not continue."""
 
 _MOST_ROOTS = 20
 _MOST_GROUPS = 20
 _MOST_NAMES = 10
 _IN_PLAN = frozenset({"GEN-TASK-TIMEOUT", "GEN-TASK-OUTPUTS"})
-"""What is mended in the plan."""
+"""What is fixed in the plan."""
 _OPEN = "GEN-BREAKER-OPEN"
 _BY_CODE: Mapping[str, FailureReason] = {
     "GEN-PLAN-INVALID": "invalid",
@@ -40,12 +40,12 @@ _BY_STATE: Mapping[str, FailureReason] = {
 }
 _MENDS: Mapping[Recovery, str] = {
     "retry": "it can pass by itself",
-    "fall_back": "mend the access to the language model",
-    "reroute": "mend what the agent needs, or its code",
+    "fall_back": "fix the access to the language model",
+    "reroute": "fix what the agent needs, or its code",
     "replan": "make the task smaller in the plan",
     "wait": "wait until what it needs answers again",
-    "ask": "mend what the message says",
-    "fail": "mend what the message says",
+    "ask": "fix what the message says",
+    "fail": "fix what the message says",
 }
 
 
@@ -65,7 +65,7 @@ class RootCause(Model):
     tried: tuple[str, ...] = ()
     """What was done about it besides repeating, and what could not be, in sentences."""
     mend: str
-    """What to do before going on."""
+    """What to do before continuing."""
     files: str | None = None
     """Folder of what it left behind."""
 
@@ -83,7 +83,7 @@ class Skipped(Model):
 
 
 class Explanation(Model):
-    """Why a run did not complete, and how to go on."""
+    """Why a run did not complete, and how to continue."""
 
     reason: FailureReason
     summary: str
@@ -116,7 +116,7 @@ def explain(
         ledger: Where the run's ledger is.
 
     Returns:
-        None of a run that completed, or that goes on.
+        None of a run that completed, or that continues.
     """
     if run.state in ("completed", "running", "pending"):
         return None
@@ -148,7 +148,7 @@ _SUMMARIES: Mapping[FailureReason, str] = {
     "waiting": "it waits for an approval",
     "briefed": "all work orders are delivered, and the run has not gone on since",
     "refused": "a security rule refused it",
-    "stopped": "it could not go on",
+    "stopped": "it could not continue",
 }
 
 
@@ -171,7 +171,7 @@ def list_briefed_tasks(run: Run) -> list[str]:
 
 
 def _command(run: Run, reason: FailureReason) -> str:
-    """Name the command that goes on with a run."""
+    """Name the command that continues with a run."""
     if reason == "refused":
         return ""
     if reason == "briefed":
@@ -210,7 +210,7 @@ def _root(task: Outcome, leaf: Leaf | None, folders: Mapping[str, str]) -> RootC
 
 
 def _describe_recovery(task: Outcome, error: ErrorInfo, leaf: Leaf | None) -> list[str]:
-    """Say what was done besides the attempts themselves."""
+    """Describe what was done besides the attempts themselves."""
     said = [task.note] if task.note and not task.history else []
     if error.code == _OPEN:
         said.append(f"{task.agent} was waited for: its circuit breaker is open")
@@ -267,7 +267,7 @@ def _next_steps(run: Run, reason: FailureReason, roots: Sequence[RootCause], led
     steps = list(dict.fromkeys(root.mend for root in roots)) if reason in ("failed", "deadline", "budget") else []
     plan = f"{ledger}/run.json" if ledger else "the run's run.json"
     if reason == "briefed":
-        steps += ["deliver the result of each, as its work order says; the run goes on by itself"] * (
+        steps += ["deliver the result of each, as its work order says; the run continues by itself"] * (
             len(list_briefed_tasks(run)) > 1
         )
     elif reason == "deadline":

@@ -1,4 +1,4 @@
-"""Why a run did not complete: what failed for its own reason, what was skipped because of it, and how to go on."""
+"""Why a run did not complete: what failed for its own reason, what was skipped because of it, and how to continue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMED = 10
 
 
 def failures(explanation: Explanation, numbers: Mapping[str, int]) -> str:
-    """Tell why a run did not complete."""
+    """Report why a run did not complete."""
     room = SizeBudget(_MESSAGES)
     parts = [f"<p><b>{text(explanation.summary, 600)}</b></p>"]
     parts += [_root(root, numbers, room) for root in explanation.roots]
@@ -34,7 +34,7 @@ def failures(explanation: Explanation, numbers: Mapping[str, int]) -> str:
     steps = [f"<li>{text(step, 600)}</li>" for step in explanation.next_steps]
     steps += [f"<li><code>{text(explanation.command)}</code></li>"] if explanation.command else []
     kept = f" ({_tasks(explanation.kept)} done before and kept)" if explanation.kept else ""
-    return "".join(parts) + (f"<h3>To go on{kept}</h3><ol>{''.join(steps)}</ol>" if steps else "")
+    return "".join(parts) + (f"<h3>To continue{kept}</h3><ol>{''.join(steps)}</ol>" if steps else "")
 
 
 def _root(root: RootCause, numbers: Mapping[str, int], room: SizeBudget) -> str:
@@ -53,7 +53,7 @@ def _root(root: RootCause, numbers: Mapping[str, int], room: SizeBudget) -> str:
     return (
         f'<div class="root"><h3>{_link(root.task, numbers)} <code>{text(root.code, 60)}</code></h3>'
         f"<pre>{message}{'…' if is_cut else ''}</pre><ul>{causes}{f'<li>{count}</li>' if count else ''}{said}{files}"
-        f"<li>to mend it: {text(root.mend, 600)}</li></ul></div>"
+        f"<li>to fix it: {text(root.mend, 600)}</li></ul></div>"
     )
 
 

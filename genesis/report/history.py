@@ -14,7 +14,7 @@ __all__ = ["explain_ledger", "explain_run"]
 
 
 async def explain_run(run_id: str, settings: Settings) -> tuple[Run, Explanation | None]:
-    """Return all that is known of a run, and where it did not complete, why and how to go on.
+    """Return all that is known of a run, and where it did not complete, why and how to continue.
 
     Raises:
         UsageError: There is no such run.

@@ -75,7 +75,7 @@ def plan_markdown(program: Program, picture: Picture, *, rehearse: float | None 
 
 
 def _format_estimates(leaves: Sequence[Leaf]) -> str:
-    """Say what the plan's estimates come to, as far as there are any."""
+    """Describe what the plan's estimates come to, as far as there are any."""
     timed, priced = [leaf for leaf in leaves if leaf.seconds_known], [leaf for leaf in leaves if leaf.usd_known]
     parts = [
         f"{'' if len(known) == len(leaves) else 'at least '}{said}"
@@ -199,7 +199,7 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
         lines += [f"{escape_markdown(run.shortfall[0].upper() + run.shortfall[1:])}", ""]
     if run.state != "completed":
         command = explained.command if (explained := explain(run, ())) is not None else ""
-        lines += [f"Go on with it: `{one_line(command)}`", ""] if command else []
+        lines += [f"Continue with it: `{one_line(command)}`", ""] if command else []
     failed = [outcome for outcome in run.tasks if outcome.state == "failed"]
     if failed:
         lines += ["## What failed", "", *(f"- {_format_leaf(outcome)}" for outcome in failed[:_MOST_LISTED]), ""]

@@ -81,7 +81,7 @@ class Picture:
         try:
             self._overview = overview(program)
             self._layout = layout(self._overview.before, self._overview.depth) if self._overview else None
-        except Exception as error:  # noqa: BLE001  # the boundary of drawing: the run goes on without a picture
+        except Exception as error:  # noqa: BLE001  # the boundary of drawing: the run continues without a picture
             self._overview = None
             _log.warning("the plan's picture cannot be drawn", extra={"reason": repr(error)})
 
@@ -114,7 +114,7 @@ class Picture:
         """Draw it with a colour for each state.
 
         Args:
-            states: State by leaf index; pending where it is missing.
+            states: State by leaf index; pending if omitted.
 
         Returns:
             SVG; empty where nothing can be drawn.
@@ -152,11 +152,11 @@ def _describe_state(box: Box, states: Mapping[int, TaskState]) -> tuple[str, _Co
 
 
 def state_of(box: Box, states: Mapping[int, TaskState]) -> tuple[str, TaskState]:
-    """Say in words how far a box is, and which state speaks for all of its leaves.
+    """Describe in words how far a box is, and which state speaks for all of its leaves.
 
     Args:
         box: One of the boxes of an overview.
-        states: State by leaf index; pending where it is missing.
+        states: State by leaf index; pending if omitted.
     """
     counts = Counter(states.get(leaf, "pending") for leaf in box.leaves)
     done = sum(counts[state] for state in FINISHED)

@@ -62,7 +62,7 @@ class _Results:
         if (error := outcome.error) is not None:
             yield f"Error <code>{text(error.code, 60)}</code>", self._long(error.message)
             if error.hint:
-                yield "To mend it", self._long(error.hint)
+                yield "To fix it", self._long(error.hint)
             for cause in error.causes:
                 yield f"From <code>{text(cause.type, 120)}</code>", self._long(cause.message)
         if outcome.note:

@@ -1,4 +1,4 @@
-"""The time axis of a report: when the run was going on, with the hours in which it was not left out."""
+"""The time axis of a report: when the run was running, with the hours in which it was not left out."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Axis:
     """Maps times to places from 0 to 1."""
 
     spans: tuple[TimeSpan, ...]
-    """When the run was going on, in order and apart from each other; at least one."""
+    """When the run was running, in order and apart from each other; at least one."""
 
     @property
     def seconds(self) -> float:
-        """How long the run was going on."""
+        """How long the run was running."""
         return sum((end - start).total_seconds() for start, end in self.spans)
 
     def between(self, start: datetime, end: datetime) -> float:
@@ -87,7 +87,7 @@ class Axis:
 
 
 def axis_of(run: Run, moments: Sequence[Moment], now: datetime) -> Axis:
-    """Find when a run was going on.
+    """Find when a run was running.
 
     Args:
         run: The run; its own start and end are those of its last execution.

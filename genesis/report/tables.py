@@ -118,7 +118,7 @@ def moments_table(facts: ReportFacts) -> str:
     """List what happened besides the leaves' outcomes."""
     if not facts.moments:
         return (
-            '<p class="dim">Nothing was noted. It is written down when a run ends; a run that goes on, or whose '
+            '<p class="dim">Nothing was noted. It is written down when a run ends; a run that continues, or whose '
             "process died, has none of its last execution.</p>"
         )
     room = SizeBudget(_TEXTS)

@@ -1,7 +1,7 @@
 """What keeps a fault from spreading: the meaning of errors, retries, circuit breakers, rate limits."""
 
 from genesis.resilience.breaker import Breaker, BreakerEvent
-from genesis.resilience.machine import BreakerRules, BreakerState
+from genesis.resilience.breaker_machine import BreakerRules, BreakerState
 from genesis.resilience.quota import Quota, QuotaError, QuotaRule
 from genesis.resilience.redis_store import RedisStore
 from genesis.resilience.retry import RetryBudget, RetryPolicy

@@ -1,6 +1,6 @@
 """A circuit breaker: stop calling what fails, and try it again carefully.
 
-The steps are those of `genesis.resilience.machine`. A breaker of one process keeps its state in memory. One with a
+The steps are those of `genesis.resilience.breaker_machine`. A breaker of one process keeps its state in memory. One with a
 store shares it with other processes: failures, probes and changes of state go through the store, atomically; successes
 of a healthy breaker are counted here and handed in with the next thing that matters, so that a healthy call costs no
 I/O.
@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from genesis.errors import BreakerOpenError, TaskTimeoutError
-from genesis.resilience.machine import BreakerRules, BreakerState, CallVerdict, Machine, Permit, Refusal, Transition
+from genesis.resilience.breaker_machine import (
+    BreakerRules,
+    BreakerState,
+    CallVerdict,
+    Machine,
+    Permit,
+    Refusal,
+    Transition,
+)
 from genesis.resilience.store import StateStore, StoreError
 from genesis.resilience.taxonomy import health_of
 
@@ -136,7 +144,7 @@ class Breaker:
             raise BreakerOpenError(
                 f"{self.name} is not called: {answer.reason}",
                 hint=f"it is tried again in {answer.retry_after_s:.0f} s"
-                + (f"; once it is mended: {self._hint}" if self._hint else ""),
+                + (f"; once it is fixed: {self._hint}" if self._hint else ""),
                 data={"breaker": self.name, "retry_after_s": round(answer.retry_after_s, 3)},
             )
         return answer
@@ -251,7 +259,7 @@ class Breaker:
             )
 
     def _lost(self, error: StoreError) -> None:
-        """Go on with what is known here, and say so once."""
+        """Continue with what is known here, and say so once."""
         with self._lock:
             self._store_again = self._clock() + _STORE_AGAIN_S
             known, self._degraded = self._degraded, True

@@ -17,7 +17,7 @@ from genesis.errors import UsageError
 from genesis.observability.instruments import BREAKER_CHANGES, BREAKER_STATE
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.resilience.breaker import Breaker, BreakerEvent
-from genesis.resilience.machine import BreakerRules, Machine
+from genesis.resilience.breaker_machine import BreakerRules, Machine
 from genesis.resilience.redis_store import RedisStore
 from genesis.resilience.scope import add_scope
 from genesis.resilience.sqlite_store import SqliteStore

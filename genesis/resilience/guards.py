@@ -15,7 +15,7 @@ from genesis.observability.correlation import build_headers
 from genesis.observability.models import watched_call
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers, breakers_of
-from genesis.resilience.calls import call_with_retries
+from genesis.resilience.call_retries import call_with_retries
 from genesis.resilience.quotas import Quotas, quotas_of
 from genesis.resilience.retry import RetryBudget
 from genesis.settings import Settings

@@ -28,12 +28,12 @@ class QuotaError(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class QuotaRule:
-    """So many calls in so many seconds."""
+    """So many calls in this many seconds."""
 
     calls: int
     per_s: float = 60.0
     burst: int | None = None
-    """So many may come at once; as many as in the whole time where it is missing."""
+    """So many may come at once; as many as in the whole time if omitted."""
 
 
 class Quota:

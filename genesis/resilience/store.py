@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 
 class StoreError(GenesisError):
-    """A store of shared state cannot be used. Who shares something then goes on with what it knows itself."""
+    """A store of shared state cannot be used. Who shares something then continues with what it knows itself."""
 
     code = "GEN-STORE"
     exit_code = 4

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from genesis import errors
 from genesis.foreign import errno_of, read_safely
-from genesis.resilience.machine import CallVerdict
+from genesis.resilience.breaker_machine import CallVerdict
 
 __all__ = [
     "BY_CLASS",
@@ -214,7 +214,7 @@ _LONGEST_PAUSE_S = 24 * 3600.0
 
 
 def classify(error: BaseException, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Meaning:
-    """Say what an error means.
+    """Describe what an error means.
 
     Args:
         error: Any exception.
@@ -240,7 +240,7 @@ def classify(error: BaseException, *, now: Callable[[], datetime] = lambda: date
 
 
 def meaning_of(code: str) -> Meaning:
-    """Say what an error means of which only the code is left, as in a ledger's record."""
+    """Describe what an error means of which only the code is left, as in a ledger's record."""
     if code in BY_CODE:
         return replace(BY_CODE[code], code=code)
     known = [(kind.code, meaning) for kind, meaning in BY_CLASS.items() if code.startswith(kind.code)]
@@ -249,7 +249,7 @@ def meaning_of(code: str) -> Meaning:
 
 
 def meaning_of_status(status: int) -> Meaning:
-    """Say what the status of an answer over HTTP means that is no success."""
+    """Describe what the status of an answer over HTTP means that is no success."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _BUSY
     if status in _STATUS_AGAIN:
@@ -260,7 +260,7 @@ def meaning_of_status(status: int) -> Meaning:
 
 
 def health_of(error: BaseException) -> CallVerdict:
-    """Say what an error of a call says about the health of the other side, for its circuit breaker.
+    """Describe what an error of a call says about the health of the other side, for its circuit breaker.
 
     Too many requests (429) is no failure: the other side is well enough to say so, and a quota is the answer to it.
     """

@@ -17,7 +17,7 @@ async def purge_storage(settings: Settings, purging: Purging, store: LedgerStore
     Args:
         settings: Where the home and the log file are.
         purging: What is old, and whether to remove it. It is told what was done.
-        store: Where ledgers are; Prefect's result storage where it is missing.
+        store: Where ledgers are; Prefect's result storage if omitted.
 
     Raises:
         ServiceError: The storage cannot be opened.

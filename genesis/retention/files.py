@@ -11,7 +11,7 @@ from pathlib import Path
 
 from genesis.ledger import FolderStore, LedgerStore
 from genesis.ledger.cache import FOLDER, is_entry_expired
-from genesis.observability.logs import log_file
+from genesis.observability.log_setup import log_file
 from genesis.retention.removal import why_not
 from genesis.retention.report import PurgeKind, Purging
 from genesis.settings import Settings

@@ -98,7 +98,7 @@ async def _purge_page(
 
 
 async def _stays(purging: Purging, flow_run: FlowRun, below: Sequence[FlowRun], is_open: IsOpen) -> str:
-    """Say why a flow run stays; empty where it need not."""
+    """Describe why a flow run stays; empty where it need not."""
     if await is_open(flow_run):
         return _OPEN
     return "" if all(_is_old(each, purging) for each in below) else _GOES_ON

@@ -77,7 +77,7 @@ def size_of(path: Path) -> int:
 
 
 def why_not(error: Exception) -> str:
-    """Say why something could not be removed, on one line."""
+    """Describe why something could not be removed, on one line."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {str(error.filename)!r}" if error.filename else error.strerror
     return " ".join(str(error).split()) or type(error).__name__

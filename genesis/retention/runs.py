@@ -41,7 +41,7 @@ class RunPurgeStatus(NamedTuple):
 
 
 async def standing(ledger: Ledger, before: datetime) -> RunPurgeStatus:
-    """Say whether a run ended before a time. What cannot be read counts as not ended.
+    """Return whether a run ended before a time. What cannot be read counts as not ended.
 
     Raises:
         GenesisError: The storage does not answer.

@@ -1,6 +1,6 @@
 """Route every leaf of a plan to an agent (HALO): pins first, then rules, then capability.
 
-A part that fails by itself gives way to the next: see `genesis.routing.step_by_step`.
+A part that fails by itself gives way to the next: see `genesis.routing.fallback_router`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from genesis.errors import RoutingError
 from genesis.model import Plan, Registry, RoutedPlan, Task
 from genesis.routing.capability import Team
+from genesis.routing.fallback_router import FallbackRouter
 from genesis.routing.registry_file import routing_problems
-from genesis.routing.step_by_step import FallbackRouter
 
 __all__ = ["Router", "route"]
 

@@ -69,7 +69,7 @@ def by_capability(team: Team, group: Group, agent: int, fittest: int, *, of: int
 
 
 def runner_up(team: Team, group: Group, agent: int) -> str:
-    """Say what an alternative has to offer."""
+    """Describe what an alternative has to offer."""
     return f"{_able('takes', group)}; success rate {team.agents[agent].success_rate:.2f}"
 
 
@@ -113,7 +113,7 @@ def describe_refused_pin(team: Team, group: Group, name: str) -> str:
 
 
 def _able(takes: str, group: Group) -> str:
-    """Say what the agents of a group can do, for one (`takes`) or for several (`take`)."""
+    """Describe what the agents of a group can do, for one (`takes`) or for several (`take`)."""
     what = f"{takes} {group.type!r}"
     return (
         f"{what} and {'has' if takes == 'takes' else 'have'} the {_skills(group.requires)}" if group.requires else what

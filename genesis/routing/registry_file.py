@@ -28,7 +28,7 @@ def load_registry(path: Path | str | Mapping[str, Any] | None = None, *, limits:
     Everything that can be wrong with a registry alone is found here, so that routing can trust it.
 
     Args:
-        path: A YAML or JSON file, or the document as plain values; the packaged registry where it is missing.
+        path: A YAML or JSON file, or the document as plain values; the packaged registry if omitted.
         limits: Bounds on the file's size; the defaults where missing.
 
     Raises:

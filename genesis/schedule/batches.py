@@ -116,7 +116,7 @@ class Batches:
     def _follower(
         self, batch: _Batch, final: Container[int], taken: set[int], free: Callable[[int], bool]
     ) -> int | None:
-        """Return the job that can go on in the batch and leads the longest way to the end of the run."""
+        """Return the job that can continue in the batch and leads the longest way to the end of the run."""
         found = [
             job
             for job in self._next(batch)

@@ -136,7 +136,7 @@ class Scheduler:
         return taken
 
     def finish(self, job: int) -> None:
-        """Say that a running, held or suspended job succeeded, so that what waited for it alone becomes ready.
+        """Report that a running, held or suspended job succeeded, so that what waited for it alone becomes ready.
 
         Raises:
             ScheduleError: The job is none of these.
@@ -147,7 +147,7 @@ class Scheduler:
         self._settle(job)
 
     def suspend(self, job: int) -> None:
-        """Say that a job has done its part and waits for an end from outside; only early dependants go on.
+        """Report that a job has done its part and waits for an end from outside; only early dependants continue.
 
         Raises:
             ScheduleError: The job has ended, or is suspended already.
@@ -160,7 +160,7 @@ class Scheduler:
         self._pass(job, early=True)
 
     def fail(self, job: int) -> list[int]:
-        """Say that a running or held job failed for good; everything that depends on it is skipped.
+        """Report that a running or held job failed permanently; everything that depends on it is skipped.
 
         Returns:
             The jobs that are skipped in consequence, each once over the run's whole life, in document order.
@@ -224,7 +224,7 @@ class Scheduler:
         return [self._jobs[place] for place in self._queue.queued(self._agent(agent))]
 
     def release(self, job: int) -> None:
-        """Let a held job go on: it is ready at once if what it waits for has finished, and keeps its priority.
+        """Let a held job continue: it is ready at once if what it waits for has finished, and keeps its priority.
 
         Raises:
             ScheduleError: The job is not held.
@@ -235,7 +235,7 @@ class Scheduler:
             self._make_ready(job)
 
     def cancel(self) -> list[int]:
-        """Start nothing more. Running jobs go on until their end is reported; a second call changes nothing.
+        """Start nothing more. Running jobs continue until their end is reported; a second call changes nothing.
 
         Returns:
             The jobs that are now cancelled, held ones too, in document order.
@@ -263,7 +263,7 @@ class Scheduler:
             self._settle(job)
 
     def take_over(self, earlier: Scheduler) -> None:
-        """Go on from where a scheduler of the first of these jobs stands, after jobs or edges were added.
+        """Continue from where a scheduler of the first of these jobs stands, after jobs or edges were added.
 
         Args:
             earlier: Its jobs have the same indices and agents here. It is not to be used any more.
@@ -279,7 +279,7 @@ class Scheduler:
                 self.suspend(job)
         for job, state in states:
             if state is JobState.RUNNING:
-                self._expect(job, "go on with", JobState.READY)
+                self._expect(job, "continue with", JobState.READY)
                 self._queue.claim(self._places[job])
                 self._move(job, JobState.RUNNING)
                 self._free -= 1

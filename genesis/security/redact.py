@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from genesis.security.names import is_secret_name
-from genesis.security.shapes import SHORTEST_MARKED, TextRange, no_secret, secret_spans
+from genesis.security.secret_names import is_secret_name
+from genesis.security.secret_patterns import SHORTEST_MARKED, TextRange, no_secret, secret_spans
 
 __all__ = ["LEAST_CHARACTERS", "MARK", "redact", "redact_values"]
 

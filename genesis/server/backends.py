@@ -29,12 +29,12 @@ class Postgres:
 
     database: str
     host: str | None = None
-    """Name or address, or the folder of a Unix socket; the driver's default where it is missing."""
+    """Name or address, or the folder of a Unix socket; the driver's default if omitted."""
     port: int | None = None
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: str | None = None
-    """One of libpq's `sslmode` words; the driver's default where it is missing."""
+    """One of libpq's `sslmode` words; the driver's default if omitted."""
 
     @classmethod
     def parse(cls, url: str) -> Postgres:
@@ -167,7 +167,7 @@ class Backends:
         """Read what a person gave.
 
         Args:
-            postgres: Address of the database; SQLite where it is missing.
+            postgres: Address of the database; SQLite if omitted.
             redis: Address of the server for events.
             password: For an address of a database that has none.
 

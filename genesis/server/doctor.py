@@ -1,4 +1,4 @@
-"""Find out what stands in the way of a run on this machine, and how to mend it. Nothing is changed or started."""
+"""Find out what stands in the way of a run on this machine, and how to fix it. Nothing is changed or started."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _breakers(settings: Settings) -> Iterator[DoctorFinding]:
         if each.machine.state != "closed":
             when = f"; it is tried again in {each.retry_after_s:.0f} s" if each.retry_after_s > 0 else ""
             detail = f"{each.kind} {each.name} is not called: {each.machine.reason}{when}"
-            mend = f"mend what it needs, then: {reset_command(each.name)}"
+            mend = f"fix what it needs, then: {reset_command(each.name)}"
             yield DoctorFinding(name="breaker", ok=False, detail=detail, mend=mend)
 
 
@@ -105,7 +105,7 @@ def _versions() -> Iterator[DoctorFinding]:
 
 
 def _settings_of_prefect() -> Iterator[DoctorFinding]:
-    """Say what of its own settings Prefect does not take."""
+    """Describe what of its own settings Prefect does not take."""
     try:
         shut_out_current_folder()
     except GenesisError as error:

@@ -207,7 +207,7 @@ class ServerFiles:
 
 @contextmanager
 def mending(path: Path) -> Iterator[None]:
-    """Turn the machine's refusals about a path into errors that say how to mend them.
+    """Turn the machine's refusals about a path into errors that say how to fix them.
 
     Raises:
         ResourceError: No space, no permission, a read-only file system, or a file where a folder should be.

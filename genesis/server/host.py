@@ -62,7 +62,7 @@ def forgiving_app() -> Any:
     """Make Prefect's server answer 503 while its database is away, which makes its clients ask again.
 
     Prefect does so for a connection that breaks, and answers 500 where none can be made: a restart of PostgreSQL then
-    leaves runs as running for ever. Where the database is SQLite nothing changes.
+    leaves runs as running forever. Where the database is SQLite nothing changes.
     """
     from prefect.server.api.server import create_app  # noqa: PLC0415
     from starlette.responses import JSONResponse  # noqa: PLC0415
@@ -107,7 +107,7 @@ def one_writer_at_a_time() -> None:
 
     SQLite has one writer. Prefect lets transactions meet there: one that has read before it writes is refused, and one
     that waits does so inside a call that holds its connection. When Python's garbage collector then closes a cursor of
-    that connection, it waits too, with the interpreter's lock, so that nothing in the process goes on, the writer
+    that connection, it waits too, with the interpreter's lock, so that nothing in the process continues, the writer
     included, until the wait ends after a minute. Measured: a worker on sixteen pools brings that about within seconds.
     """
     import asyncio  # noqa: PLC0415

@@ -223,7 +223,7 @@ def _inspect_server(files: ServerFiles, settings: Settings) -> ServerInfo:
         return _info(files, written, "stopped", death_note(files, written))
     if is_healthy(record.host, record.port, timeout_s=3.0):
         if record.database and has_database(record.host, record.port) is False:
-            return _info(files, record, "unresponsive", "its database does not answer; it goes on when that is back")
+            return _info(files, record, "unresponsive", "its database does not answer; it continues when that is back")
         return _info(files, record, "running", version_note(record))
     age = (datetime.now(UTC) - record.started_at).total_seconds() if record.started_at else 0.0
     young = age < settings.server.start_timeout_s

@@ -18,7 +18,7 @@ _LOW_BYTES = 5_000_000
 
 
 def backends_note(files: ServerFiles, before: ServerRecord | None, known: Backends, backends: Backends | None) -> str:
-    """Say what becomes of what it stood on before."""
+    """Describe what becomes of what it stood on before."""
     if backends is None:
         return f"it keeps {known.shown}" if known.postgres else ""
     if known.postgres != backends.postgres and before is not None and (known.postgres or files.database.exists()):
@@ -27,7 +27,7 @@ def backends_note(files: ServerFiles, before: ServerRecord | None, known: Backen
 
 
 def other_address(record: ServerRecord, settings: Settings) -> str:
-    """Say that a living server listens elsewhere than the settings ask for."""
+    """Report that a living server listens elsewhere than the settings ask for."""
     wanted = settings.server
     if record.host == wanted.host and wanted.port in {0, record.port}:
         return ""
@@ -35,7 +35,7 @@ def other_address(record: ServerRecord, settings: Settings) -> str:
 
 
 def space_note(home: Path, free: Callable[[Path], int] = free_bytes) -> str:
-    """Say that the disk of a server's home is full, so that it cannot keep what it is told."""
+    """Report that the disk of a server's home is full, so that it cannot keep what it is told."""
     try:
         left = free(home)
     except OSError:
@@ -49,7 +49,7 @@ def space_note(home: Path, free: Callable[[Path], int] = free_bytes) -> str:
 
 
 def version_note(record: ServerRecord) -> str:
-    """Say that a living server of another version is kept, and why."""
+    """Report that a living server of another version is kept, and why."""
     installed = get_prefect_version()
     if record.prefect == installed:
         return ""
@@ -60,7 +60,7 @@ def version_note(record: ServerRecord) -> str:
 
 
 def start_note(before: ServerRecord | None, replaced: ServerRecord | None, record: ServerRecord, port: int) -> str:
-    """Say why a server was started, and what is new about it."""
+    """Describe why a server was started, and what is new about it."""
     notes = []
     if replaced is not None:
         notes.append(f"it was restarted because it ran Prefect {replaced.prefect}")
@@ -72,7 +72,7 @@ def start_note(before: ServerRecord | None, replaced: ServerRecord | None, recor
 
 
 def death_note(files: ServerFiles, written: ServerRecord | None) -> str:
-    """Say how a server ended that was not stopped."""
+    """Describe how a server ended that was not stopped."""
     if files.is_corrupt():
         return f"{files.state} cannot be understood and will be written anew"
     if written is None or written.pid is None:

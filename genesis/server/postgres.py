@@ -216,7 +216,7 @@ async def _facts(connection: Any, application: str) -> PostgresFacts:
 
 
 def _refusal(postgres: Postgres, error: Exception, timeout_s: float) -> ServiceError:
-    """Say why a database cannot be used, and what to do; the driver names no password, and is not trusted with it."""
+    """Describe why a database cannot be used, and what to do; the driver names no password, and is not trusted with it."""
     import asyncpg  # noqa: PLC0415
 
     where = postgres.shown

@@ -70,7 +70,7 @@ def _trust_no_file_of_the_folder() -> None:
 
 @contextmanager
 def _refused_settings_named() -> Iterator[None]:
-    """Say what of its settings Prefect does not take, which raises whatever it meets where it first needs one."""
+    """Describe what of its settings Prefect does not take, which raises whatever it meets where it first needs one."""
     try:
         yield
     except ValidationError as error:

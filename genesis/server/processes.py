@@ -20,7 +20,7 @@ _ARGUMENTS_START = 45
 
 
 def identity(pid: int) -> str | None:
-    """Say what tells a process from all others that have or had its number, or None when there is none.
+    """Describe what tells a process from all others that have or had its number, or None when there is none.
 
     That is the machine's boot and the moment the process started. One that has ended but was not yet collected by its
     parent counts as gone.

@@ -1,7 +1,7 @@
 """Deterministic repair: make a valid plan out of one with structural faults, losing as little as possible.
 
 What planners write, above all small language models, names tasks that do not exist, depends on itself or goes in
-circles. Each fault is mended in one fixed way and each repair is recorded. The result is always valid, a valid plan is
+circles. Each fault is fixed in one fixed way and each repair is recorded. The result is always valid, a valid plan is
 left as it is, and repairing twice is repairing once.
 """
 
@@ -16,7 +16,7 @@ from genesis.model import Plan
 from genesis.settings import Limits
 from genesis.structure.changes import Changes, Repair
 from genesis.structure.dataflow import Missing, dataflow
-from genesis.structure.feedback import Edge, feedback_edges
+from genesis.structure.feedback_arcs import Edge, feedback_edges
 from genesis.structure.outline import Node, Outline, outline
 from genesis.structure.references import WHOLE_RESULT, as_text, rename_references
 from genesis.structure.trim import within_limits
@@ -37,7 +37,7 @@ class Repaired:
 
 
 def repair(plan: Plan, limits: Limits | None = None) -> Repaired:
-    """Mend the structure of a plan.
+    """Fix the structure of a plan.
 
     In this order: what is beyond the limits is left out; the later of two siblings with one id gets another;
     dependencies and references on unknown tasks are matched to a close one or dropped; those on the task itself, on a
@@ -46,7 +46,7 @@ def repair(plan: Plan, limits: Limits | None = None) -> Repaired:
 
     Args:
         plan: Any plan; its hierarchy may be of any depth.
-        limits: Depth, fan-out and leaves to keep to; none are applied where it is missing.
+        limits: Depth, fan-out and leaves to keep to; none are applied if omitted.
     """
     repairs: list[Repair] = []
     if limits is not None:
@@ -152,7 +152,7 @@ def _dependency(view: Outline, finder: _Finder, node: Node, name: str, repairs: 
 
 
 def _cannot_wait(view: Outline, node: int, target: int) -> str:
-    """Say why a task cannot wait for another, or nothing when it can."""
+    """Describe why a task cannot wait for another, or nothing when it can."""
     if node == target:
         return "a task cannot wait for itself"
     if _holds(view, target, node):

@@ -61,7 +61,7 @@ class Workbench:
         probe: LocalProbe | None = None,
         **more: Any,
     ) -> Run:
-        """Run a program; with the run id of an earlier call it goes on from its ledger."""
+        """Run a program; with the run id of an earlier call it continues from its ledger."""
         run_id = run_id or new_run_id(utc_now())
         limits = self.settings.limits
         ledger = Ledger(self.store, run_id, inline_bytes=limits.result_inline_bytes, most_bytes=limits.result_bytes)

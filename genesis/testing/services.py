@@ -341,7 +341,7 @@ def prefect_on(database: PostgresService | str, broker: RedisService | str | Non
 
     Args:
         database: The service, or the URL of one of its databases.
-        broker: For the server's events; the server's own memory where it is missing.
+        broker: For the server's events; the server's own memory if omitted.
 
     Raises:
         ServiceMissingError: A server with Redis needs a package that is not installed.

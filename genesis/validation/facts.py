@@ -24,7 +24,7 @@ from genesis.structure import (
 from genesis.validation.delivery import Delivery, deliveries
 from genesis.validation.phases import Phases
 from genesis.validation.probe import Probe
-from genesis.validation.reach import filter_ordered_pairs
+from genesis.validation.reachability import filter_ordered_pairs
 from genesis.validation.request import RequestClause, clauses
 from genesis.validation.words import WordAnalyzer
 

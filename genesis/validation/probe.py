@@ -20,11 +20,11 @@ class Probe(Protocol):
     """
 
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
-        """Say why an executor cannot be used (a module that is missing, a program that is not there), or None."""
+        """Describe why an executor cannot be used (a module that is missing, a program that is not there), or None."""
         ...
 
     def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
-        """Say what is wrong with a task's inputs by the executor's own check, or None."""
+        """Describe what is wrong with a task's inputs by the executor's own check, or None."""
         ...
 
     def secret_present(self, name: str) -> bool:

@@ -63,7 +63,7 @@ class StructureChecker:
         return Report(ok=ok, score=0.0, parts=NO_SCORE, diagnostics=tuple(found))
 
     def instead_of(self, failed: Sequence[tuple[Check, Exception]]) -> list[Diagnostic]:
-        """Say which checks failed, and establish what those of the structure would have."""
+        """Describe which checks failed, and establish what those of the structure would have."""
         codes: set[str] = set()
         found: list[Diagnostic] = []
         for check, error in failed:
@@ -77,7 +77,7 @@ class StructureChecker:
         return [*self._find_problems(codes), *found] if codes else found
 
     def report_unscored(self, error: Exception) -> Diagnostic:
-        """Say that a plan could not be scored."""
+        """Report that a plan could not be scored."""
         why = _describe_error(error)
         _step("score", "no score", error)
         message = f"the plan could not be scored, which says nothing about its quality ({why})"

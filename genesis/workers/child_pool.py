@@ -9,7 +9,7 @@ from typing import Any
 
 from genesis.agents.processes import snapshot
 from genesis.errors import GenesisError
-from genesis.workers.children import ChildProcess
+from genesis.workers.child_process import ChildProcess
 from genesis.workers.configuration import GenesisJobConfiguration
 from genesis.workers.fork_client import ForkServer
 

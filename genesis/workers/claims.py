@@ -49,7 +49,7 @@ class FlowRunJob:
 
     @property
     def orchestrates(self) -> bool:
-        """Whether it can be taken over by another child, because it goes on from a ledger."""
+        """Whether it can be taken over by another child, because it continues from a ledger."""
         return self.entrypoint.replace(":", ".").rpartition(".")[2] == "orchestrate"
 
 
@@ -69,7 +69,7 @@ class Claims:
     async def claim(self, flow_run: FlowRun) -> bool:
         """Try to become the one that runs a flow run. If so, its state is that of the claim.
 
-        An answer that was lost on its way is asked for: otherwise a run that is ours would wait for ever.
+        An answer that was lost on its way is asked for: otherwise a run that is ours would wait forever.
         """
         wanted: Any = Pending(message=claim_message(self._worker))
         try:

@@ -28,7 +28,7 @@ _MEMORY = Field(
 _TIME = Field(gt=0, title="Time limit (seconds)", description="How long a flow run may take before it is ended.")
 _FOLDER = Field(
     title="Working directory",
-    description="Folder in which a flow run's process works; the worker's own where it is missing.",
+    description="Folder in which a flow run's process works; the worker's own if omitted.",
 )
 
 

@@ -17,12 +17,12 @@ from genesis.observability.correlation import TRACE_LABEL
 from genesis.observability.span import Value
 from genesis.observability.tracing import span
 from genesis.workers.child_pool import ChildPool
-from genesis.workers.children import ASK_S, ChildGoneError, ChildProcess
+from genesis.workers.child_process import ASK_S, ChildGoneError, ChildProcess
 from genesis.workers.claims import Claims, FlowRunJob
 from genesis.workers.engine import StopCause
 from genesis.workers.final_states import FinalStates
 from genesis.workers.protocol import Message
-from genesis.workers.trails import correlation_of
+from genesis.workers.run_correlation import correlation_of
 
 __all__ = ["Execution", "StopKind", "StopReason"]
 

@@ -33,14 +33,14 @@ class FinalStates:
         self._api = api
         self._say = say
         self.give_up_s: float = math.inf
-        """How long to wait for an API that is away; for ever while the worker serves."""
+        """How long to wait for an API that is away; forever while the worker serves."""
 
     async def cancelled(self, flow_run: FlowRun, what: str) -> None:
-        """Say that a run was cancelled, and what was done to it."""
+        """Report that a run was cancelled, and what was done to it."""
         await self._end(flow_run, Cancelled(message=f"cancelled: {what}"))
 
     async def crashed(self, flow_run: FlowRun, why: str) -> bool:
-        """Say that a run crashed; one that was being cancelled is cancelled by that.
+        """Report that a run crashed; one that was being cancelled is cancelled by that.
 
         Returns:
             Whether it is crashed now.
@@ -52,7 +52,7 @@ class FinalStates:
         if flow_run.run_count >= _TAKEOVERS:
             await self.crashed(flow_run, f"{why}; it was taken over {_TAKEOVERS} times before")
             return
-        again: State[Any] = AwaitingRetry(message=f"{why}; it goes on in another process")
+        again: State[Any] = AwaitingRetry(message=f"{why}; it continues in another process")
         await self._end(flow_run, again, Cancelled(message=f"cancelled: {why}"))
 
     async def reschedule(self, flow_run: FlowRun, why: str) -> None:

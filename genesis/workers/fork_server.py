@@ -165,7 +165,7 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)  # it ends with its supervisor, whatever a whole group is sent
     control = socket.socket(fileno=int(arguments[0]))
     failed = preload(arguments[1:])
-    from genesis.workers.child import work  # noqa: PLC0415  # after the preload, so that its time is told apart
+    from genesis.workers.child_main import work  # noqa: PLC0415  # after the preload, so that its time is told apart
 
     load_late_parts()
     adopt_orphans()

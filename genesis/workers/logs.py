@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from genesis.observability.logs import LogSetup, Role, configure_logs, is_configured
-from genesis.security.names import secret_values
+from genesis.observability.log_setup import LogSetup, Role, configure_logs, is_configured
+from genesis.security.secret_names import secret_values
 from genesis.settings import Settings
 from genesis.workers.environment import get_worker_environment
 

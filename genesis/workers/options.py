@@ -36,7 +36,7 @@ class ServiceOptions:
     queues: Sequence[str] = ()
     """Work queues of the pools; all where there are none."""
     limit: int | None = None
-    """Flow runs of agents at once; 16 in processes and 200 that share one where it is missing."""
+    """Flow runs of agents at once; 16 in processes and 200 that share one if omitted."""
     settings: PoolSettings = field(default_factory=PoolSettings)
     health: tuple[str, int] | None = None
     """Address of the health page."""
@@ -47,7 +47,7 @@ class ServiceOptions:
     run_once: bool = False
     """Take what is due now, and end with it."""
     grace_s: float = 60.0
-    """How long flow runs may go on once the worker is told to stop."""
+    """How long flow runs may continue once the worker is told to stop."""
     home: Path = field(default_factory=lambda: Settings().home)
     """Where processes leave their figures that do not stay."""
     resilience: ResilienceSettings = field(default_factory=ResilienceSettings)

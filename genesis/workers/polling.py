@@ -83,7 +83,7 @@ class Poller:
         self._wake.set()
 
     async def run(self) -> None:
-        """Poll for ever."""
+        """Poll forever."""
         while True:
             await self._pause()
             await self.poll()

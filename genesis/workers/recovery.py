@@ -1,4 +1,4 @@
-"""Have flow runs go on, or let their slots go, whose worker or orchestrator was lost.
+"""Have flow runs continue, or let their slots go, whose worker or orchestrator was lost.
 
 Workers look after each other: the flow runs of one whose heartbeats stand still hold slots of their pools, and nobody
 else would end them where nobody orchestrates them.
@@ -63,7 +63,7 @@ class LostRuns:
         self._lost = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=[LOST])))
 
     async def watch(self) -> None:
-        """Look for ever. An API that is away is asked again the next time."""
+        """Look forever. An API that is away is asked again the next time."""
         await repeat_forever(self.look, lambda: self._every_s)
 
     async def look(self) -> None:
@@ -77,7 +77,7 @@ class LostRuns:
         self._seen = {flow_run.id for flow_run in found}
 
     async def _schedule(self, flow_run: FlowRun) -> None:
-        again: State[Any] = AwaitingRetry(message="its orchestrator was lost; it goes on in another process")
+        again: State[Any] = AwaitingRetry(message="its orchestrator was lost; it continues in another process")
         await self._api.once(lambda client: client.set_flow_run_state(flow_run.id, again))
         self._say(f"flow run {flow_run.name!r} was lost, and is scheduled again")
 
@@ -116,7 +116,7 @@ class LostWorkers:
         api.when_back(self._beats.forget)
 
     async def watch(self) -> None:
-        """Look for ever. An API that is away is asked again the next time."""
+        """Look forever. An API that is away is asked again the next time."""
         await repeat_forever(self.look, lambda: self._every_s)
 
     async def look(self) -> None:

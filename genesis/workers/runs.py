@@ -20,11 +20,11 @@ from genesis.prefect_api.claims import format_lost_message
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.workers.child_pool import ChildPool
 from genesis.workers.claims import Claims
-from genesis.workers.due import read_flow_runs, waiting_beside
+from genesis.workers.due_runs import read_flow_runs, waiting_beside
 from genesis.workers.execution import Execution, StopReason
 from genesis.workers.final_states import FinalStates
 from genesis.workers.pools import ServedPool
-from genesis.workers.turns import TenantRotation, tenant_of
+from genesis.workers.tenant_rotation import TenantRotation, tenant_of
 
 __all__ = ["Runs"]
 
@@ -127,7 +127,7 @@ class Runs:
     async def let_go(self, flow_run: FlowRun, record: WorkPool, worker: str) -> None:
         """End a flow run whose worker is lost, or have another worker take it.
 
-        One that never began, and one that goes on from a ledger, are taken by another worker; any other has crashed.
+        One that never began, and one that continues from a ledger, are taken by another worker; any other has crashed.
         """
         why = format_lost_message(worker)
         current = await self._api.once(lambda client: client.read_flow_run(flow_run.id))
@@ -178,7 +178,7 @@ class Runs:
             await asyncio.wait(self._tasks)
 
     async def end_all(self) -> None:
-        """End what is left, and tell the API; nothing goes on after this."""
+        """End what is left, and tell the API; nothing continues after this."""
         self._closed = self._ending = True
         self._endings.give_up_s = _TELL_S
         for execution in tuple(self._executions.values()):
@@ -203,7 +203,7 @@ class Runs:
             record = pool.record
             if record is not None and await self._claims.claim(flow_run) and await self._claims.keep(flow_run, record):
                 await self._run(pool, flow_run, claimed)
-        except Exception as error:  # noqa: BLE001  # the named boundary of a flow run: the worker goes on
+        except Exception as error:  # noqa: BLE001  # the named boundary of a flow run: the worker continues
             self._say(f"flow run {flow_run.name!r}: {type(error).__name__}: {error}")
         finally:
             self._claiming.discard(flow_run.id)

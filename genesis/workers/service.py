@@ -28,19 +28,19 @@ from genesis.observability.instruments import (
 )
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.observability.metrics_handoff import MetricsHandoff
-from genesis.observability.zeros import show_zeros
+from genesis.observability.zero_counters import show_zeros
 from genesis.prefect_api.client import PrefectApi, repeat_forever, without_client_retries
 from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.child_pool import ChildPool
-from genesis.workers.due import DueRuns
+from genesis.workers.due_runs import DueRuns
 from genesis.workers.environment import get_worker_environment
+from genesis.workers.event_subscription import EventSubscription
 from genesis.workers.health import HealthPage
 from genesis.workers.options import ServiceOptions
 from genesis.workers.polling import Poller, PollInterval
 from genesis.workers.pools import ServedPool, ServedPools
 from genesis.workers.recovery import LostRuns, LostWorkers
 from genesis.workers.runs import Runs
-from genesis.workers.wake import EventSubscription
 
 __all__ = ["Service", "serve"]
 
@@ -229,7 +229,7 @@ class Service:
         return self._wake.healthy
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what goes on side by side while it serves."""
+        """Return what continues side by side while it serves."""
         if self.options.run_once:
             return [self._once()]
         pools = tuple(self._pools.all.values())
@@ -285,7 +285,7 @@ class Service:
                     await asyncio.wait_for(pool.started.wait(), left_s)
 
     async def _look_at_pools(self) -> None:
-        """Look at the pools: they are paused, changed, created and deleted while this goes on."""
+        """Look at the pools: they are paused, changed, created and deleted while this continues."""
         changed = await self._pools.refresh()
         await self._pools.create_missing()
         if changed:
@@ -349,7 +349,7 @@ class Service:
         if len(self._runs) == 0:
             return
         grace_s = self.options.grace_s
-        self._say(f"stopping: {len(self._runs)} flow runs may go on for {grace_s:g} s; once more ends them now")
+        self._say(f"stopping: {len(self._runs)} flow runs may continue for {grace_s:g} s; once more ends them now")
         waits = {asyncio.create_task(self._runs.quiet()), asyncio.create_task(_set(self._stop_now))}
         await asyncio.wait(waits, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

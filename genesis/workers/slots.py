@@ -23,7 +23,7 @@ class SlotPool:
 class Slots:
     """The slots of a worker.
 
-    An orchestrator waits for the agents that it dispatched to: if it could take their slots, all would wait for ever.
+    An orchestrator waits for the agents that it dispatched to: if it could take their slots, all would wait forever.
 
     Args:
         agents: Flow runs of agents in processes at once.

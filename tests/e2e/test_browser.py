@@ -254,7 +254,7 @@ def test_the_runs_page_shows_its_graph_its_tasks_and_its_artifacts(running: Any,
     page.goto(page.url.replace("/artifacts/", "/v2/artifacts/"))
     assert _picture(page, "Picture: the tasks and what each comes after")["wide"] == size["wide"]
 
-    # A run that no deployment made cannot be retried there; its state says what goes on with it.
+    # A run that no deployment made cannot be retried there; its state says what continues with it.
     page.goto(run["ui_url"])
     page.locator("[class*=icon-button-menu] button, button.p-icon-button-menu").first.click()
     page.get_by_text("Change state", exact=True).first.wait_for()

@@ -1,4 +1,4 @@
-"""Dashboards and alerts against a real Prometheus that scrapes made-up workers, first well, then ill, then mended."""
+"""Dashboards and alerts against a real Prometheus that scrapes made-up workers, first well, then ill, then fixed."""
 
 import itertools
 import sys

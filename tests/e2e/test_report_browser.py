@@ -81,7 +81,7 @@ def _outcome(group: int, number: int) -> Outcome:
         ended_at=_at(start + 4 + number % 3),
         history=tries,
         result=None if broken else {"summary": f"{number} found", "report": f"# Found\n\n- {_HOSTILE}\n" * 20},
-        error=ErrorInfo(code="GEN-TASK", message=_HOSTILE + "w" * 300, hint="mend it") if broken else None,
+        error=ErrorInfo(code="GEN-TASK", message=_HOSTILE + "w" * 300, hint="fix it") if broken else None,
         usd=Decimal(number) / 100,
         tokens=100 * number,
     )

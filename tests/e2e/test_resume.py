@@ -1,4 +1,4 @@
-"""Runs that a person goes on with: a program that had gone, other bounds, a result that a person made."""
+"""Runs that a person continues with: a program that had gone, other bounds, a result that a person made."""
 
 import json
 import os

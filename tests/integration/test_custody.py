@@ -127,7 +127,7 @@ async def test_a_running_run_is_cancelled_from_outside(workbench: Workbench, mon
     assert stopped.flow_run == "Cancelled"
     assert stopped.orchestrator_answered
     assert stopped.alive == ()
-    assert said == ["asking who orchestrates the run to end it"]
+    assert said == ["asking the orchestrator to end the run"]
 
 
 async def test_what_a_lost_worker_held_is_cancelled_and_holds_no_slot(prefect_api, tmp_path, monkeypatch):

@@ -42,7 +42,7 @@ class Hands:
 
     async def beat(self):
         while True:
-            with suppress(httpx.HTTPError):  # as a worker, it goes on when the server does
+            with suppress(httpx.HTTPError):  # as a worker, it continues when the server does
                 for pool in self._pools:
                     await self._client.send_worker_heartbeat(pool, self.name, heartbeat_interval_seconds=1)
             await asyncio.sleep(self._beat_s)

@@ -59,6 +59,6 @@ async def test_an_outage_fails_nothing_and_records_are_found_meanwhile(prefect_a
             await run.end(third, await run.child_of(third))
             assert (await late).state == "completed"
     assert [text for text in run.said if "API" in text] == [
-        "the Prefect API does not answer; work goes on, and is looked at when it is back",
+        "the Prefect API does not answer; work continues, and is looked at when it is back",
         "the Prefect API answers again",
     ]

@@ -99,11 +99,11 @@ async def test_a_failed_task_skips_its_dependants_and_the_rest_goes_on(workbench
     program = a_program(
         a_task("bad"), a_task("after", after=("bad",)), a_task("last", after=("after",)), a_task("other")
     )
-    run = await workbench.run(program, ScriptedAgent({"bad": [TaskError("no", hint="mend it")]}))
+    run = await workbench.run(program, ScriptedAgent({"bad": [TaskError("no", hint="fix it")]}))
     assert run.state == "failed"
     assert _states(run) == {"bad": "failed", "after": "skipped", "last": "skipped", "other": "completed"}
     assert run.tasks[0].error.message == "no"
-    assert run.tasks[0].error.hint == "mend it"
+    assert run.tasks[0].error.hint == "fix it"
     assert "'bad'" in run.tasks[1].error.message
     assert run.error.code == "GEN-RUN-FAILED"
     assert (await _flow_run(run.run_id)).state.is_failed()
@@ -374,7 +374,7 @@ async def test_skipped_and_cancelled_tasks_are_in_the_graph_behind_what_they_com
     assert leaves["b"].state.message == "'a' did not finish"
     edges = {path: [str(source.id) for source in leaves[path].task_inputs["after"]] for path in "bc"}
     assert edges == {"b": [str(leaves["a"].id)], "c": [str(leaves["b"].id)]}
-    assert f"To go on: genesis resume {run.run_id}" in found.state.message
+    assert f"To continue: genesis resume {run.run_id}" in found.state.message
 
 
 async def test_a_preflight_error_stops_everything_before_the_first_task(workbench: Workbench):

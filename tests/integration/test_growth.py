@@ -128,7 +128,7 @@ async def test_a_model_plans_it_in_another_way(bench):
         ({}, ResourceError("the disk is full"), {}),
         ({}, TOO_MUCH, {"replans": 0}),
     ],
-    ids=["changes something outside", "a person chose the agent", "for a person to mend", "switched off"],
+    ids=["changes something outside", "a person chose the agent", "for a person to fix", "switched off"],
 )
 async def test_where_it_could_do_harm_or_no_good_it_is_not_planned_again(bench, task, error, settings):
     work = Agents(sum=error)

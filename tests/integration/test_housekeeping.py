@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory) -> Iterator[object]:
-    EventsWorker.drain_all(timeout=30)  # else it would go on sending to the server of earlier tests
+    EventsWorker.drain_all(timeout=30)  # else it would continue sending to the server of earlier tests
     with prefect_server(tmp_path_factory.mktemp("housekeeping")) as found:
         yield found
         EventsWorker.drain_all(timeout=30)

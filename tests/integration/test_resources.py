@@ -1,4 +1,4 @@
-"""A full disk, no memory, no open files, a folder that can only be read: each says so, and the run can go on.
+"""A full disk, no memory, no open files, a folder that can only be read: each says so, and the run can continue.
 
 The shortages are real. A small disk is a tmpfs, which only root may mount; limits hold for the process alone.
 """

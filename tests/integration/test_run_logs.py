@@ -18,7 +18,7 @@ from prefect.logging.handlers import APILogHandler
 
 from genesis.agents import Result
 from genesis.engine.observers.run_logs import lines_in_ui
-from genesis.observability.logs import configure_logs
+from genesis.observability.log_setup import configure_logs
 from genesis.settings import LogSettings, Settings
 from genesis.testing import a_program, a_task
 from genesis.workers.logs import begin_logs, logged

@@ -452,7 +452,7 @@ async def test_an_idle_worker_asks_once_for_all_its_pools(fleet):
 
 
 class Cable:
-    """A connection to a server that can be cut and mended."""
+    """A connection to a server that can be cut and fixed."""
 
     def __init__(self, host, port):
         self._to = (host, port)

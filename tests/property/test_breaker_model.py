@@ -9,7 +9,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from genesis.errors import BreakerOpenError
 from genesis.resilience import Breaker, BreakerRules, SqliteStore
-from genesis.resilience.machine import LEGAL
+from genesis.resilience.breaker_machine import LEGAL
 
 RULES = BreakerRules(
     failures=3, minimum_calls=6, window_s=10.0, cooling_s=4.0, longest_cooling_s=10.0, successes=2, probe_s=6.0

@@ -6,7 +6,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-from genesis.resilience.machine import LEGAL
+from genesis.resilience.breaker_machine import LEGAL
 
 STEPS = 20_000
 

@@ -11,7 +11,7 @@ from genesis.graph import find_cycle
 from genesis.model import Plan, Task
 from genesis.settings import Limits
 from genesis.structure import dataflow, junctions, outline
-from genesis.structure.feedback import feedback_edges
+from genesis.structure.feedback_arcs import feedback_edges
 from genesis.structure.repair import repair
 
 IDS = st.sampled_from(["a", "b", "c", "d", "a.b", "A", "build-api"])

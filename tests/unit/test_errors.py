@@ -143,5 +143,5 @@ def test_the_docstring_draws_every_class():
 
 
 def test_text_has_message_and_hint():
-    assert str(GenesisError("it broke", hint="mend it")) == "it broke (mend it)"
+    assert str(GenesisError("it broke", hint="fix it")) == "it broke (fix it)"
     assert str(GenesisError("it broke")) == "it broke"

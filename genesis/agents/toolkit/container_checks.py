@@ -26,7 +26,7 @@ _RULES: dict[str, tuple[FindingSeverity, str, str, str]] = {
         "high",
         "A Dockerfile has a secret in its environment or arguments",
         "{} secrets in the environment or arguments of Dockerfiles",
-        "Use a build secret (`RUN --mount=type=secret`) or give it at run time; layers keep it for ever.",
+        "Use a build secret (`RUN --mount=type=secret`) or give it at run time; layers keep it forever.",
     ),
     "privileged": (
         "medium",

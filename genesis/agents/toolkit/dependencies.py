@@ -264,7 +264,7 @@ def _findings(
 
 
 def _vulnerability_findings(counted: list[Manifest]) -> Iterator[AuditFinding]:
-    """Say that no advisory database was asked, and what does."""
+    """Report that no advisory database was asked, and what does."""
     ecosystems = sorted({each.ecosystem for each in counted if each.dependencies and each.ecosystem in _PURL_TYPES})
     packages = [each for each in ecosystems if each not in ("docker", "github-actions")]
     if packages:
@@ -284,7 +284,7 @@ def _manifest_findings(manifest: Manifest) -> Iterator[AuditFinding]:
             title=f"The {manifest.kind} file cannot be read in full",
             detail=manifest.problem[:200],
             where=manifest.file.shown,
-            advice="Mend the file, or check its requirements by hand.",
+            advice="Fix the file, or check its requirements by hand.",
         )
     if manifest.indexes:
         yield AuditFinding(

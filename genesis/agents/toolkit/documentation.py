@@ -83,7 +83,7 @@ _GIVEN_UP = re.compile(
     r"|not (?:being |actively )*maintained|deprecated|archived|abandoned|discontinued|retired)\b"
 )
 _OPENING_CHARACTERS = 1_500
-"""Where a README says first of all that nobody goes on with the project."""
+"""Where a README says first of all that nobody continues with the project."""
 _FEW_DOCSTRINGS = 0.5
 _SMALL_FILES, _SMALL_OBJECTS = 5, 10
 """Below these a project needs no guides, and its share of docstrings says nothing."""

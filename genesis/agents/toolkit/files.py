@@ -273,7 +273,7 @@ def resolve_audit_folder(path: object) -> Path:
 
 
 def folder_problem(inputs: Mapping[str, object]) -> str | None:
-    """Say why the folder that a task is to audit cannot be, or None; validation asks before anything runs."""
+    """Describe why the folder that a task is to audit cannot be, or None; validation asks before anything runs."""
     try:
         resolve_audit_folder(inputs.get("path", "."))
     except TaskError as error:

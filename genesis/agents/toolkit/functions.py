@@ -26,7 +26,7 @@ _STATEMENT = re.compile(
     r"(?!(?:else|elsif|elif|rescue|ensure|when|in|case|default|where|throws?|catch|finally|begin|end|then|do|and|or)\b"
     r"|\w+\s*:(?!:))[A-Za-z_@\[]"
 )
-"""A line that begins something new, rather than going on with a statement, closing a block or being a label."""
+"""A line that begins something new, rather than continuing a statement, closing a block or being a label."""
 
 _ANONYMOUS = re.compile(r"anonymous__\d+")
 _PHP_VARIABLE = re.compile(r"\$\w+")

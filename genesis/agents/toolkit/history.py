@@ -199,7 +199,7 @@ def _keys(address: str, name: str) -> list[str]:
 def _churn(repository: Repository, bound: int, seconds: int) -> tuple[dict[str, _Churn], int, str]:
     """Count the changes to each file in the latest commits, how many were read, and why that is not all.
 
-    Git stops at a commit of which the clone lacks a content; it is passed over, and reading goes on behind it.
+    Git stops at a commit of which the clone lacks a content; it is passed over, and reading continues behind it.
     """
     arguments = ("log", "-z", "--numstat", "--relative", "--no-merges", "-M", "--no-ext-diff", "--no-textconv")
     churn: dict[str, _Churn] = defaultdict(_Churn)
@@ -248,7 +248,7 @@ def _add_changes(output: bytes, churn: dict[str, _Churn], names: dict[bytes, byt
 
 
 def _problem(done: Completed) -> str:
-    """Say why git did not give everything; empty where it did."""
+    """Describe why git did not give everything; empty where it did."""
     if done.ok:
         return ""
     return {"timeout": "its time was over", "output_limit": "there is too much of it"}.get(

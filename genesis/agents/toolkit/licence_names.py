@@ -66,7 +66,7 @@ class LicenceText:
 
 
 def identify(text: str) -> LicenceText:
-    """Tell which licences a file holds, by the texts of the SPDX list.
+    """Report which licences a file holds, by the texts of the SPDX list.
 
     A file that holds no such text but names licences, as `COPYING` does that refers to two other files, is taken by
     its names, with a confidence of 0.5.

@@ -239,7 +239,7 @@ def _report_findings(report: LintReport) -> Iterator[AuditFinding]:
             detail=f"Most often {named} ({plural(count, 'time')}){fixable}. "
             f"Rules: {report.settings or report.default}.",
             where=worst[0],
-            advice=f"Run `{report.command}`, then mend the rest beginning with the worst files.",
+            advice=f"Run `{report.command}`, then fix the rest beginning with the worst files.",
         )
 
 
@@ -283,7 +283,7 @@ def _make_source_finding(language: str, path: str, line: int, message: str, is_l
         title=f"A {language} file has a syntax error",
         detail=message,
         where=f"{path}:{line}" if line else path,
-        advice="Mend it or, if it is meant to be broken, exclude it in the linter's configuration.",
+        advice="Fix it or, if it is meant to be broken, exclude it in the linter's configuration.",
     )
 
 
@@ -293,5 +293,5 @@ def _make_document_finding(file: SourceFile, problem: DocumentProblem) -> AuditF
         title=f"A {problem.format} file has a syntax error",
         detail=problem.message,
         where=f"{file.shown}:{problem.line}" if problem.line else file.shown,
-        advice="Mend it; a tool that reads it fails or takes its defaults.",
+        advice="Fix it; a tool that reads it fails or takes its defaults.",
     )

@@ -60,7 +60,7 @@ _MINIFIED_MEAN = 300
 
 
 def origin_of(path: str, text: str) -> FileOrigin:
-    """Tell who wrote a file by its place, its name, its first lines and how long its lines are.
+    """Report who wrote a file by its place, its name, its first lines and how long its lines are.
 
     Args:
         path: Where it is in the audited folder, with `/`.

@@ -90,7 +90,7 @@ def run_child(
         env: Its whole environment.
         timeout_s: After this it is killed with everything that it started in its group.
         output_limit: Bytes of each stream that are kept. A child that writes more is killed, unless `keep_tail`.
-        keep_tail: Let it go on past the limit, and keep the last bytes instead of the first.
+        keep_tail: Let it continue past the limit, and keep the last bytes instead of the first.
 
     Returns:
         How it ended; a command that cannot be started is `missing`, not an exception.

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from genesis.agents.toolkit.documents import items, load_yaml, mapping, read, string
 from genesis.agents.toolkit.files import SourceFile
 from genesis.agents.toolkit.finding import FindingSeverity
-from genesis.security.forms import PASSWORD_IN_ADDRESS, find_known_forms
+from genesis.security.credential_formats import PASSWORD_IN_ADDRESS, find_known_forms
 
 __all__ = ["PLAIN_PASSWORD", "FoundSecret", "find_secrets", "is_searched"]
 

@@ -133,13 +133,13 @@ def _census_findings(found: _Census) -> Iterator[AuditFinding]:
             severity="medium",
             title="A test file cannot be parsed, so its tests do not run",
             where=name,
-            advice="Mend its syntax.",
+            advice="Fix its syntax.",
         )
     if found.skipped:
         yield AuditFinding(
             severity="low",
             title=f"{plural(found.skipped, 'test')} always skipped",
-            advice="Mend or remove them: a skipped test protects nothing.",
+            advice="Fix or remove them: a skipped test protects nothing.",
         )
 
 
@@ -152,7 +152,7 @@ def _suite_findings(suite: SuiteRun, timeout_s: int) -> Iterator[AuditFinding]:
             title=f"The test suite fails: {suite.failed + suite.errors:,} of "
             f"{suite.passed + suite.failed + suite.errors:,} tests",
             detail=failing + (f" and {more} more" if more > 0 else ""),
-            advice="Mend them before anything else changes: a red suite hides the next mistake.",
+            advice="Fix them before anything else changes: a red suite hides the next mistake.",
         )
     known: dict[str, tuple[FindingSeverity, str, str]] = {
         "timeout": (
@@ -169,7 +169,7 @@ def _suite_findings(suite: SuiteRun, timeout_s: int) -> Iterator[AuditFinding]:
         "error": (
             "medium",
             "The test suite could not be run to its end",
-            "Run `python -m pytest` in its own .venv and mend what it says; often a requirement is not installed.",
+            "Run `python -m pytest` in its own .venv and fix what it says; often a requirement is not installed.",
         ),
         "refused_nested": (
             "low",

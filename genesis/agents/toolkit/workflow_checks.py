@@ -153,7 +153,7 @@ def _apply_suppressions(tree: Tree, files: list[SourceFile], everything: list[_P
 
 
 def _zizmor(tree: Tree, files: list[SourceFile], *options: str) -> list[_Place] | None:
-    """Run zizmor on files; `None` where it is missing or fails."""
+    """Run zizmor on files; `None` if it is not installed or fails."""
     name = "zizmor.exe" if os.name == "nt" else "zizmor"
     path = os.pathsep.join([str(Path(sys.executable).parent), get_trusted_path(tree.root)])
     program = shutil.which(name, path=path)

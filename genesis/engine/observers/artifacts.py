@@ -1,6 +1,6 @@
 """Publish what a person reads as artifacts of the current flow run: few, and at the right time.
 
-An artifact is a view. If the server does not take it, the run goes on, and the run's log says so.
+An artifact is a view. If the server does not take it, the run continues, and the run's log says so.
 """
 
 from __future__ import annotations

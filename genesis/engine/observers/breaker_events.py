@@ -38,7 +38,7 @@ class BreakerEventEmitter:
 
     Args:
         pools: Work pools by agent; it may be added to.
-        teller: Emits the events; one of its own where it is missing.
+        teller: Emits the events; one of its own if omitted.
     """
 
     def __init__(self, pools: Mapping[str, str] | None = None, teller: EventEmitter | None = None):

@@ -79,7 +79,7 @@ def describe_end(run: Run) -> dict[str, Any]:
 
 
 def _format_rehearsal(run: Run) -> str:
-    """Say whether a run is a rehearsal, in a label: triggers cannot look into the payload."""
+    """Return whether a run is a rehearsal, in a label: triggers cannot look into the payload."""
     return "no" if run.rehearsal is None else "yes"
 
 
@@ -98,7 +98,7 @@ def describe_rejection(run_id: str, correlation_id: str, findings: Sequence[Diag
 def describe_failure(
     run_id: str, correlation_id: str, outcome: Outcome, pool: str | None = None, pool_id: str | None = None
 ) -> dict[str, Any]:
-    """Describe that a task failed for good.
+    """Describe that a task failed permanently.
 
     Args:
         run_id: Its run.

@@ -53,7 +53,7 @@ EVENT_TABLE: tuple[EventKind, ...] = (
     _make_start_kind("resumed", "the same, of a run that was started before"),
     _make_end_kind("completed", "every task is done"),
     _make_end_kind(
-        "failed", "a task failed for good, the plan was rejected, the deadline passed, or a fault ended the run"
+        "failed", "a task failed permanently, the plan was rejected, the deadline passed, or a fault ended the run"
     ),
     _make_end_kind("cancelled", "someone ended the run"),
     _make_end_kind("budget_exceeded", "the budget is spent"),
@@ -68,7 +68,7 @@ EVENT_TABLE: tuple[EventKind, ...] = (
     _run("deadline.exceeded", "the run has ended: its deadline passed", "deadline_s", "duration_s"),
     EventKind(
         "genesis.task.failed",
-        "a task failed for good: no repeat, no other agent and no other plan; the first twenty of an execution",
+        "a task failed permanently: no repeat, no other agent and no other plan; the first twenty of an execution",
         _TASK,
         (*_IDS, "path", "agent", "pool", "attempts", "error_code"),
         (_CID, _CODE, "genesis.agent", "genesis.pool"),

@@ -21,7 +21,7 @@ class LogObserver:
     Args:
         run_id: The run.
         correlation_id: What ties it to what asked for it.
-        noun: What a leaf is here: a worker makes an `attempt` at a task, and who orchestrates decides about the task.
+        noun: What a leaf is here: a worker makes an `attempt` at a task, and the orchestrator decides about the task.
         rehearsal: Scale of the rehearsal that the run is, which each line has then; None for real work.
     """
 

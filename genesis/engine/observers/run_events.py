@@ -75,7 +75,7 @@ class RunEvents:
         self._plan_told = again
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
-        """Tell that the run starts, or goes on."""
+        """Report that the run starts, or continues."""
         payload = {
             "planner": run.planner,
             "tasks": len(program.leaves),
@@ -86,7 +86,7 @@ class RunEvents:
         self._tell_plan()
 
     def leaf_changed(self, outcome: Outcome) -> None:
-        """Tell of a task that failed for good, unless too many did."""
+        """Report of a task that failed permanently, unless too many did."""
         if outcome.state != "failed":
             return
         self._failed += 1
@@ -100,7 +100,7 @@ class RunEvents:
         """Tell nothing: the breaker, whose event it is, has told."""
 
     def plan_changed(self, program: Program) -> None:
-        """Tell of tasks that are planned again."""
+        """Report of tasks that are planned again."""
         amendments = self._session.course.amendments
         new, self._amended = amendments[self._amended :], len(amendments)
         for amendment in new:
@@ -111,7 +111,7 @@ class RunEvents:
             self._tell(describe_replan(self._session.run_id, self._session.correlation_id, amendment, tasks))
 
     def run_ended(self, run: Run) -> None:
-        """Tell how the run ended: first why, then that it has."""
+        """Report how the run ended: first why, then that it has."""
         self._tell_plan()
         if run.findings:
             for event in describe_rejection(run.run_id, run.correlation_id, run.findings):
@@ -127,7 +127,7 @@ class RunEvents:
         self._tell(describe_end(run))
 
     def report_step_down(self, step: Degradation) -> None:
-        """Tell of a part of planning, routing or validation that gave way, and of repeats that are not made, once."""
+        """Report of a part of planning, routing or validation that gave way, and of repeats that are not made, once."""
         kind = (step.layer, step.from_, step.to)
         if step.from_ == "a repeat" and kind not in self._steps:
             self._steps.add(kind)
@@ -138,7 +138,7 @@ class RunEvents:
             self._tell(self._about("plan.degraded", payload))
 
     def _tell_plan(self) -> None:
-        """Tell what gave way while the plan was made; of a run that goes on it was told."""
+        """Report what gave way while the plan was made; of a run that continues it was told."""
         if not self._plan_told:
             self._plan_told = True
             for step in degradations(self._session.program):
@@ -162,7 +162,7 @@ class RunEvents:
 
 @asynccontextmanager
 async def told_run(session: RunContext, *, pools: bool) -> AsyncIterator[RunEvents]:
-    """Tell of one execution of a run: what observes it, and hears what gives way in it. Enter it in its flow run.
+    """Report of one execution of a run: what observes it, and hears what gives way in it. Enter it in its flow run.
 
     Args:
         session: The execution; nothing of it has begun.
@@ -181,12 +181,12 @@ async def told_run(session: RunContext, *, pools: bool) -> AsyncIterator[RunEven
 
 @asynccontextmanager
 async def told_refusal(run_id: str, correlation_id: str, teller: EventEmitter | None = None) -> AsyncIterator[None]:
-    """Tell that a deployed run ended before it had a ledger: its request was refused, or its plan was.
+    """Report that a deployed run ended before it had a ledger: its request was refused, or its plan was.
 
     Args:
         run_id: The run that was to be.
         correlation_id: Its correlation id, where it is known.
-        teller: Emits the events; that of the process where it is missing.
+        teller: Emits the events; that of the process if omitted.
     """
     teller = teller or teller_of_process()
     try:

@@ -45,7 +45,7 @@ class RunJournal:
     Args:
         run_id: The run.
         course: What it does, with the changes so far.
-        breakers: Circuit breakers to listen to, while the run goes on.
+        breakers: Circuit breakers to listen to, while the run continues.
         now: The time in UTC.
         scopes: By agent, what tells it from other projects' agents of that name.
     """

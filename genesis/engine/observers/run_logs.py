@@ -11,8 +11,8 @@ from functools import lru_cache
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import APILogHandler
 
-from genesis.observability.lines import HumanLines
-from genesis.security.known import secrets_of_process
+from genesis.observability.log_formatters import HumanLines
+from genesis.security.known_secrets import secrets_of_process
 from genesis.settings import Settings
 
 __all__ = ["lines_in_ui"]
@@ -46,7 +46,7 @@ class _InUi(APILogHandler):
 
 @contextmanager
 def lines_in_ui(settings: Settings) -> Iterator[None]:
-    """Show lines of INFO and above in the UI while a run goes on, where the settings ask for it.
+    """Show lines of INFO and above in the UI while a run continues, where the settings ask for it.
 
     Where nobody has set the level of the logger `genesis`, Python makes warnings only.
     """

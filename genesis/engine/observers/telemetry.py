@@ -32,7 +32,7 @@ from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.observability.span import Span, Value
 from genesis.observability.stages import example
 from genesis.observability.tracing import span
-from genesis.observability.zeros import show_agent
+from genesis.observability.zero_counters import show_agent
 
 __all__ = [
     "RehearsalMetrics",
@@ -59,7 +59,7 @@ class RunMetrics:
         self._active = False
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
-        """Count the run as one that goes on."""
+        """Count the run as one that continues."""
         del run, finished
         for agent in program.agents:
             show_agent(self._metrics, agent)
@@ -132,7 +132,7 @@ def run_span(session: RunContext, *, earlier: str | None) -> Iterator[Span]:
 
     Args:
         session: The run.
-        earlier: `traceparent` of its first execution, where this one goes on with it.
+        earlier: `traceparent` of its first execution, where this one continues with it.
     """
     about: dict[str, Value | None] = {
         "genesis.run.id": session.run_id,

@@ -1,4 +1,4 @@
-"""Notice while a run goes on that the Prefect server has gone, and bring an embedded one back.
+"""Notice while a run continues that the Prefect server has gone, and bring an embedded one back.
 
 Leaves do not need the server while they run, and the ledger is the truth. But Prefect's client waits for a server that
 has gone: a minute and more at the end of a flow, and seconds for each event. So it is looked after from the side.
@@ -32,7 +32,7 @@ class ServerWatch:
     """Asks the API of the current flow run every two seconds. Enter it inside the flow run.
 
     Args:
-        mend: Brings the server back; None where it is not ours.
+        fix: Brings the server back; None where it is not ours.
     """
 
     def __init__(self, mend: RestartServer | None):
@@ -81,7 +81,7 @@ class ServerWatch:
     async def _lost(self) -> None:
         if self._mend is None:
             self.gone = True
-            _log.warning("the Prefect server has gone; the run goes on without it")
+            _log.warning("the Prefect server has gone; the run continues without it")
             return
         _log.warning("the Prefect server has gone and is started again")
         try:

@@ -22,7 +22,7 @@ __all__ = ["FAILING", "KINDS", "Fault", "FaultKind", "Faults", "InjectedError"]
 FaultKind = Literal["error", "delay", "hang", "garbage", "partial", "duplicate", "reorder", "disconnect", "clock_jump"]
 """`error`: refused before anything was done. `delay`, `hang`: late, too late. `garbage`, `partial`: something else, or
 a part of it, comes back or is written. `duplicate`: done twice. `reorder`: done in another order than asked for.
-`disconnect`: done, but the answer is lost. `clock_jump`: the clock goes on, or back, by a leap."""
+`disconnect`: done, but the answer is lost. `clock_jump`: the clock continues, or back, by a leap."""
 
 KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 FAILING: tuple[FaultKind, ...] = ("error", "hang", "garbage", "partial", "disconnect")
@@ -120,7 +120,7 @@ class Faults:
             return found
 
     def at(self, boundary: str, key: str, nth: int, kinds: Iterable[FaultKind] = KINDS) -> Fault | None:
-        """Say what a call meets, without counting it: for who counts by another way, such as attempts."""
+        """Describe what a call meets, without counting it: for who counts by another way, such as attempts."""
         if self.boundaries is not None and boundary not in self.boundaries:
             return None
         allowed = set(kinds)

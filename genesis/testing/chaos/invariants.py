@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from genesis.model import FINISHED, KEPT, Program, Registry, RoutedPlan, Run
-from genesis.resilience.machine import LEGAL
+from genesis.resilience.breaker_machine import LEGAL
 from genesis.testing.chaos.witness import WitnessedEvent
 
 if TYPE_CHECKING:
@@ -145,13 +145,13 @@ def breakers_are_legal(seen: Iterable[WitnessedEvent], *, shared: bool = False) 
         if (each.before, each.state) not in LEGAL:
             broken.append(f"the breaker of {each.agent!r} went from {each.before} to {each.state}")
         if not shared and (was := state.get(each.agent, "closed")) != each.before:
-            broken.append(f"the breaker of {each.agent!r} was {was}, and went on from {each.before}")
+            broken.append(f"the breaker of {each.agent!r} was {was}, and continued from {each.before}")
         state[each.agent] = each.state
     return broken
 
 
 def one_probe_at_a_time(seen: Iterable[WitnessedEvent]) -> list[str]:
-    """While a breaker is half-open, at most one call that it let through is going on.
+    """While a breaker is half-open, at most one call that it let through is running.
 
     Calls from before it opened may still end then. For breakers of one process, without a store: with one the listener
     can hear of a change a moment after others have acted on it.

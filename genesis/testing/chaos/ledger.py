@@ -72,7 +72,7 @@ class ChaosLedger:
         return await self._inner.names(folder)
 
     def url(self, name: str) -> str:
-        """Say where the content is."""
+        """Describe where the content is."""
         return self._inner.url(name)
 
     async def _late(self, operation: str, name: str, kinds: tuple[FaultKind, ...]) -> Fault | None:
@@ -168,5 +168,5 @@ class MortalLedger:
         return await self._inner.names(folder)
 
     def url(self, name: str) -> str:
-        """Say where the content is."""
+        """Describe where the content is."""
         return self._inner.url(name)

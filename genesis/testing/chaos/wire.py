@@ -21,7 +21,7 @@ _WAIT_S = 30.0
 class Wire:
     """Passes connections on to a port of this machine. Enter it; it works in a thread of its own.
 
-    `cut` breaks what is open and refuses what is new, as a host that has gone does; `join` mends it, on the same port.
+    `cut` breaks what is open and refuses what is new, as a host that has gone does; `join` fixes it, on the same port.
     With faults, what the server sends comes late, stops, is garbled, breaks off in the middle or is lost.
 
     Args:

@@ -10,7 +10,7 @@ from genesis.graph import find_cycle
 from genesis.structure import Node
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
-from genesis.validation.reach import ancestor_bits
+from genesis.validation.reachability import ancestor_bits
 
 __all__ = [
     "cycle",

@@ -29,7 +29,7 @@ class Unavailable(Exception):
 
 
 def fetch(folder: Path) -> Path:
-    """Return the model's file, fetching it where it is missing. An incomplete or altered file is never left behind."""
+    """Return the model's file, fetching it if needed. An incomplete or altered file is never left behind."""
     target = folder / NAME
     if target.exists():
         return target

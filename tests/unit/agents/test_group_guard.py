@@ -26,7 +26,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 FORKED = """
 import asyncio, os, signal, sys, time
-from genesis.agents.forked import reset_signals_in_forked_children
+from genesis.agents.fork_safety import reset_signals_in_forked_children
 async def main():
     seen = []
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, seen.append, 1)

@@ -257,7 +257,7 @@ async def test_address_that_is_none_is_refused():
 
 
 class Script:
-    """Answers one after the other, the last one for ever; a path is not looked at."""
+    """Answers one after the other, the last one forever; a path is not looked at."""
 
     def __init__(self, *answers):
         self.answers = list(answers)

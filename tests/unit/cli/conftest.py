@@ -68,7 +68,7 @@ def an_outcome():
     """Make an outcome that took two seconds."""
 
     def make(name, state="completed", *, result=None, error=None, agent="worker", usd=None):
-        info = ErrorInfo(code="GEN-TASK", message=error, hint="mend it") if error else None
+        info = ErrorInfo(code="GEN-TASK", message=error, hint="fix it") if error else None
         ended = None if state in ("running", "pending", "skipped") else START + timedelta(seconds=2)
         started = None if state in ("pending", "skipped") else START
         times = {"started_at": started, "ended_at": ended}

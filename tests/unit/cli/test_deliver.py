@@ -182,4 +182,4 @@ def test_a_run_that_did_not_end_by_waiting_is_left_to_its_owner(ledger):
     asyncio.run(ledger.save(run.model_copy(update={"state": "cancelled"})))
     said = call(RUN, "a", "--result", "one")
     assert said.return_value == 0
-    assert f"The run is cancelled; go on with it: genesis resume {RUN}" in said.output
+    assert f"The run is cancelled; continue with it: genesis resume {RUN}" in said.output

@@ -10,7 +10,7 @@ from genesis.testing import FakeClock, a_program, a_task, an_agent, calls_made_b
 
 
 class Watched:
-    """A run of which the time goes on as the test says."""
+    """A run of which the time continues as the test says."""
 
     def __init__(self, *tasks, slots=4, scale=1.0, agents=(), pools=None):
         self.wall, self.seconds = FakeClock(), 0.0

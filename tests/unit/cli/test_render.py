@@ -130,16 +130,16 @@ def test_run_shows_each_leaf_on_a_line_and_failures_in_full(shown, a_run, an_out
         an_outcome("b", "failed", error="it broke " * 30),
         an_outcome("c", "skipped"),
     )
-    error = ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed: 'b'", hint="mend the cause and resume")
+    error = ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed: 'b'", hint="fix the cause and resume")
     text = shown(run_view(a_run(*tasks, state="failed", error=error)))
     lines = text.splitlines()
     assert lines[1].split() == ["a", "worker", "completed", "2.0", "seven", "things", "found"]
     assert lines[2].split()[:4] == ["b", "worker", "failed", "2.0"]
     assert " ".join(text.split()).count("it broke") == 60
     assert "✗ b: it broke" in text
-    assert "  → mend it" in text
+    assert "  → fix it" in text
     assert "failed · 1 of 3 tasks done in 1 min 35 s\n" in text
-    assert "→ mend the cause and resume" in text
+    assert "→ fix the cause and resume" in text
 
 
 def test_run_whose_leaves_were_seen_shows_the_rest(shown, a_run, an_outcome):

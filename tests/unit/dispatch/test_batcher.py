@@ -4,13 +4,13 @@ from types import SimpleNamespace
 import pytest
 
 from genesis.dispatch.batcher import Batcher
-from genesis.dispatch.poll_interval import DurationEstimator
+from genesis.dispatch.duration_estimator import DurationEstimator
 from genesis.settings import PoolSettings
 from genesis.testing.plans import a_program, a_task, an_agent
 
 
 class Lanes:
-    """Children of one agent: some wait for leaves, others will in so many seconds."""
+    """Children of one agent: some wait for leaves, others will in this many seconds."""
 
     def __init__(self):
         self.dispatch_s = 0.0

@@ -58,13 +58,13 @@ def a_run(state, *tasks, error=None):
         ),
         (
             a_run("failed", error=ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed: 'a'")),
-            "FAILED", "Failed", "1 task failed: 'a'. To go on: genesis resume r-1",
+            "FAILED", "Failed", "1 task failed: 'a'. To continue: genesis resume r-1",
         ),
         (
             a_run("budget_exceeded", error=ErrorInfo(code="GEN-BUDGET", message="x", hint=MORE)),
-            "FAILED", "Failed", f"To go on: {MORE}",
+            "FAILED", "Failed", f"To continue: {MORE}",
         ),
-        (a_run("cancelled"), "CANCELLED", "Cancelled", "To go on: genesis resume r-1"),
+        (a_run("cancelled"), "CANCELLED", "Cancelled", "To continue: genesis resume r-1"),
     ],
 )  # fmt: skip
 def test_the_final_state_names_the_command_that_goes_on(run, type_, name, message):

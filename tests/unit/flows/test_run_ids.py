@@ -85,7 +85,7 @@ async def test_a_flow_run_finds_its_own_ledger_again_and_no_other(store):
 async def test_a_ledger_that_is_of_somebody_else_is_refused(store, owner):
     ledger = open_ledger(store, run_id_of(_FIRST), Settings())
     await ledger.begin(_header(ledger.run_id, owner))
-    with pytest.raises(RunError, match="may not go on with it") as caught:
+    with pytest.raises(RunError, match="may not continue with it") as caught:
         await ledger_of(_FIRST, store, Settings())
     assert caught.value.code == "GEN-RUN-OWNER"
 

@@ -159,7 +159,7 @@ def test_log_lines_are_in_the_home_where_nothing_else_is_said(settings):
 
 def test_log_lines_are_looked_for_where_they_are_written(tmp_path, monkeypatch):
     from genesis.ledger.catalogue import logs_of
-    from genesis.observability.logs import log_file
+    from genesis.observability.log_setup import log_file
     from genesis.settings import LogSettings, Settings
 
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -111,7 +111,7 @@ def test_texts_for_people_are_read_and_shortened(files, tmp_path):
     assert text("a.csv") is None
     assert text("gone.md") is None
     assert len(text("long.txt")) < 201_000
-    assert text("long.txt").endswith("… it goes on in the file.")
+    assert text("long.txt").endswith("… it continues in the file.")
     assert text("bad.md").endswith("ok")
 
 

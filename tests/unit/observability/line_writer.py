@@ -6,8 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from genesis.observability.line_file import LineFile
-from genesis.observability.lines import JsonLines
+from genesis.observability.log_file import LineFile
+from genesis.observability.log_formatters import JsonLines
 
 path, most_bytes, keep, name, count = sys.argv[1:6]
 handler = LineFile(Path(path), most_bytes=int(most_bytes), keep=int(keep))

@@ -240,7 +240,7 @@ def test_the_provider_of_the_program_around_is_used_as_it_is():
 
 def test_without_the_sdk_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
-    monkeypatch.delitem(sys.modules, "genesis.observability.exporting", raising=False)
+    monkeypatch.delitem(sys.modules, "genesis.observability.otel_exporter", raising=False)
     with pytest.raises(UsageError) as raised:
         Tracing().start(ObservabilitySettings(), role="cli", otel=OtelSettings(traces_exporter="otlp"))
     assert "prefect-genesis[otel]" in raised.value.hint

@@ -53,8 +53,8 @@ def test_numbers_that_do_not_count_up_from_one_are_no_list():
 
 
 def test_wrapped_lines_belong_to_their_item():
-    [(_, _, items)] = lists("- a\n  goes on\nand on\n- b")
-    assert items == [("", "a goes on and on"), ("", "b")]
+    [(_, _, items)] = lists("- a\n  continues\nand on\n- b")
+    assert items == [("", "a continues and on"), ("", "b")]
 
 
 def test_deeper_items_are_children():

@@ -1,4 +1,4 @@
-"""A model plans: what of its answer is used, what is mended, what is refused."""
+"""A model plans: what of its answer is used, what is fixed, what is refused."""
 
 from __future__ import annotations
 
@@ -339,7 +339,7 @@ def test_refused_connection_ends_this_level():
 
 
 def splitting(body: dict) -> ServerStep:
-    """Answer the top with two composites; split each task into a composite and a plain one, for ever."""
+    """Answer the top with two composites; split each task into a composite and a plain one, forever."""
     prompt = body["messages"][-1]["content"]
     if "One task of the plan" not in prompt:
         return tasks(item("a", composite=True), item("b", "a", composite=True))

@@ -14,7 +14,7 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def at():
-    """Return the time so many seconds after the start."""
+    """Return the time this many seconds after the start."""
     return lambda seconds: START + timedelta(seconds=seconds)
 
 

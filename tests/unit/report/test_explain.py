@@ -10,7 +10,7 @@ from genesis.report.explain import explain
 from genesis.testing.plans import a_plan, a_task, route_to
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-FAILED = ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed", hint="mend the cause and resume")
+FAILED = ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed", hint="fix the cause and resume")
 
 
 def leaves_of(*tasks):

@@ -167,7 +167,7 @@ def test_a_report_shows_the_worst_first():
         ok=False,
         score=0.5,
         parts=PARTS,
-        diagnostics=(*_found("info"), *_found("warning"), *_found("error", hint="mend it")),
+        diagnostics=(*_found("info"), *_found("warning"), *_found("error", hint="fix it")),
     )
     page = report_markdown(report)
     assert page.startswith("**The plan cannot run: 1 error.** Quality 0.50 of 1: success 0.80, quality 0.70,")
@@ -176,7 +176,7 @@ def test_a_report_shows_the_worst_first():
         "## Warnings (1)",
         "## Notes (1)",
     ]
-    assert "- **GEN-ERROR**: Something is wrong. *Mend it.*" in page
+    assert "- **GEN-ERROR**: Something is wrong. *Fix it.*" in page
 
 
 def test_an_empty_report_says_so():
@@ -242,10 +242,10 @@ def test_the_result_of_a_good_run_shows_what_it_left():
 def test_the_result_of_a_failed_run_says_why_and_how_to_go_on():
     failed = Outcome(id="a", agent="worker", state="failed", attempts=2, error=ErrorInfo(code="X", message=HOSTILE))
     skipped = Outcome(id="b", agent="worker", state="skipped", error=ErrorInfo(code="S", message="'a' did not finish"))
-    error = ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed: 'a'", hint="mend the cause and resume")
+    error = ErrorInfo(code="GEN-RUN-FAILED", message="1 task failed: 'a'", hint="fix the cause and resume")
     page = _run_page(_run(failed, skipped, state="failed", error=error))
-    assert "1 task failed: 'a'. *Mend the cause and resume.*" in page
-    assert "Go on with it: `genesis resume r-1`" in page
+    assert "1 task failed: 'a'. *Fix the cause and resume.*" in page
+    assert "Continue with it: `genesis resume r-1`" in page
     assert "## What failed" in page
     assert "| b | worker | skipped | 0 | – | 'a' did not finish |" in page
     _assert_plain(page)

@@ -9,7 +9,7 @@ from genesis.resilience import Quota, QuotaError, QuotaRule, SqliteStore, StoreE
 
 
 class Time:
-    """A clock that goes on when somebody pauses."""
+    """A clock that continues when somebody pauses."""
 
     def __init__(self):
         self.now, self.pauses = 100.0, []

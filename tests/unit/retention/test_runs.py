@@ -195,7 +195,7 @@ def resumes(yard, monkeypatch):
         await yard.kept(header.run_id, days=0)
         await asyncio.sleep(0.001)
         assert await ledger.exists()
-        return "went on"
+        return "continued"
 
     async def stored():
         return yard.store
@@ -252,8 +252,8 @@ def test_who_resumes_while_a_purge_works_finds_the_run_whole_or_not_at_all(yard,
         found = yard.purge()
         thread.join()
         assert found.failed == ()
-        assert seen[0] in {"went on", "GEN-RUN-UNKNOWN", "GEN-RUN-LOCKED"}
-        went_on = seen[0] == "went on"
+        assert seen[0] in {"continued", "GEN-RUN-UNKNOWN", "GEN-RUN-LOCKED"}
+        went_on = seen[0] == "continued"
         assert (run_id in found.runs) is not went_on
         assert (yard.root / run_id).exists() is went_on
         assert (yard.root / run_id / "run.json").is_file() is went_on

@@ -2,9 +2,9 @@
 
 import pytest
 
-from genesis.security.forms import KNOWN
+from genesis.security.credential_formats import KNOWN
 from genesis.security.redact import MARK, redact, redact_values
-from genesis.security.shapes import _PREFIXES
+from genesis.security.secret_patterns import _PREFIXES
 
 _PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\nq83v+/==\n-----END RSA PRIVATE KEY-----"
 _JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
@@ -95,7 +95,7 @@ def test_a_token_with_a_known_prefix_is_struck_out_wherever_it_stands(prefix):
 @pytest.mark.parametrize("form", KNOWN, ids=lambda form: form.kind)
 def test_every_form_of_the_audits_scanner_is_looked_for(form):
     """The quick look at a text, before all patterns, must not miss one."""
-    from genesis.security import shapes
+    from genesis.security import secret_patterns as shapes
 
     for mark in form.marks:
         assert shapes._is_marked(f"a {mark}0123456789abcdef") or mark == "://"

@@ -9,7 +9,7 @@ import pytest
 from genesis.model import Plan, Task
 from genesis.settings import Limits
 from genesis.structure import outline
-from genesis.structure.feedback import feedback_edges
+from genesis.structure.feedback_arcs import feedback_edges
 from genesis.structure.repair import repair, slug, unique_slugs
 
 
@@ -95,7 +95,7 @@ def test_cycle_of_two_loses_the_edge_back_in_the_document():
 
 
 def test_one_edge_that_closes_two_cycles_is_the_one_that_goes():
-    # c waits for a by two ways; a waits for c. Cutting "a waits for c" mends both.
+    # c waits for a by two ways; a waits for c. Cutting "a waits for c" fixes both.
     tasks, repairs = mended(task("a", "c"), task("b1", "a"), task("b2", "a"), task("c", "b1", "b2"))
     assert tasks[0].depends_on == ()
     assert len(repairs) == 1

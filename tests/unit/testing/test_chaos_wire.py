@@ -1,4 +1,4 @@
-"""A line that can be cut and mended, and on which bytes go astray."""
+"""A line that can be cut and fixed, and on which bytes go astray."""
 
 import socket
 import threading

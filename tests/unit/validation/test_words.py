@@ -4,7 +4,7 @@ import pytest
 
 from genesis.model import Task
 from genesis.validation.phases import Phase, Phases
-from genesis.validation.reach import ancestor_bits, filter_ordered_pairs
+from genesis.validation.reachability import ancestor_bits, filter_ordered_pairs
 from genesis.validation.words import WordAnalyzer
 
 

@@ -10,7 +10,7 @@ import pytest
 from genesis.agents.processes import snapshot
 from genesis.errors import ResourceError
 from genesis.testing.processes import is_running
-from genesis.workers.children import ChildGoneError, ChildProcess
+from genesis.workers.child_process import ChildGoneError, ChildProcess
 from genesis.workers.fork_client import ForkServer
 from genesis.workers.fork_server import preload
 

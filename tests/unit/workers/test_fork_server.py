@@ -16,7 +16,7 @@ def private_mb():
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1024
 
-assert preload([*_PRELOADED, "genesis.workers.child"]) == {}
+assert preload([*_PRELOADED, "genesis.workers.child_main"]) == {}
 load_late_parts()
 gc.collect()
 gc.freeze()

@@ -109,12 +109,12 @@ def test_repeats_that_a_storm_forbids_are_told_of_once(tmp_path, teller):
 def test_a_repeat_that_a_storm_forbids_is_in_the_hint_and_the_note_of_its_task(tmp_path):
     program = a_program(a_task("a", retries=5))
     run = LeafRun(_session(tmp_path, program), program.leaves[0], {})
-    error = ErrorInfo(code="GEN-TASK", message="down", hint="mend it")
+    error = ErrorInfo(code="GEN-TASK", message="down", hint="fix it")
     run.outcome = run.outcome.model_copy(update={"error": error})
     run.repeat_refused(2)
     why = "repeat 2 of 5 was not made: too many tasks of this run fail at once"
     assert run.outcome.note == why
-    assert run.outcome.error.hint == f"mend it; {why}; mend the cause, and resume"
+    assert run.outcome.error.hint == f"fix it; {why}; fix the cause, and resume"
 
 
 def test_a_resume_says_how_much_was_kept(tmp_path, teller):

@@ -39,7 +39,7 @@ class BreakerRules:
     slow_rate: float = 0.8
     """This share of slow calls in the window opens it."""
     slow_s: float | None = None
-    """From when on a call is slow; none is where it is missing."""
+    """From when on a call is slow; none is if omitted."""
     minimum_calls: int = 10
     """Shares mean nothing with fewer calls in the window."""
     window_s: float = 60.0

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from genesis.observability.line_file import LineFile
-from genesis.observability.lines import JsonLines
+from genesis.observability.log_file import LineFile
+from genesis.observability.log_formatters import JsonLines
 
 _WRITER = Path(__file__).with_name("line_writer.py")
 

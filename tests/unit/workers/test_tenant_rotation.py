@@ -13,7 +13,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from genesis.workers.pools import ServedPool
 from genesis.workers.runs import Runs
 from genesis.workers.slots import SlotPool
-from genesis.workers.turns import TenantRotation, tenant_of
+from genesis.workers.tenant_rotation import TenantRotation, tenant_of
 
 
 def flow_run(tenant="", *, parameter=None, queue=None):

@@ -99,7 +99,7 @@ class LiveProgress:
         self._time_left.put_back(leaf.path)
 
     def plan_changed(self, program: Program) -> None:
-        """Say that tasks were added, and count them in."""
+        """Report that tasks were added, and count them in."""
         added = len(program.leaves) - len(self.leaves)
         self._take_in(program)
         self._out.print(f"The plan has {added} more task{'s' if added > 1 else ''}.", style="yellow")
@@ -126,7 +126,7 @@ class LiveProgress:
         ]
 
     def _about(self, room: int) -> Text:
-        """Say how far the run is: asked again and again, so that it goes on while nothing ends."""
+        """Describe how far the run is: asked again and again, so that it continues while nothing ends."""
         total, passed = len(self.leaves), int(self._clock() - self._begun)
         line = Text(f"{_FRAMES[int(4 * self._clock()) % len(_FRAMES)]} ", style="cyan")
         if room >= _LEAST_FOR_BAR:
@@ -176,14 +176,14 @@ def _format_seconds(outcome: Outcome) -> str:
 
 
 def _format_result(outcome: Outcome) -> str:
-    """Say in one line what a leaf ended with."""
+    """Describe in one line what a leaf ended with."""
     if outcome.error is not None:
         return (outcome.error.message.splitlines() or [""])[0]
     return short_text(outcome)
 
 
 def _format_remaining(time_left: TimeLeft) -> str:
-    """Say how long it may still take; nothing where nothing is known."""
+    """Describe how long it may still take; nothing where nothing is known."""
     if not time_left.known:
         return ""
     seconds, overdue = time_left.left()

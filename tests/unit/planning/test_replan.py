@@ -3,7 +3,7 @@ import pytest
 from genesis.errors import ModelError, PlanningError
 from genesis.model import ErrorInfo, Plan
 from genesis.planning import PlanningContext
-from genesis.planning.again import plan_again
+from genesis.planning.replan import plan_again
 from genesis.testing.plans import a_task
 
 ERROR = ErrorInfo(code="GEN-TASK", message="it was too much at once")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from genesis.cli.explained import explanation_view
+from genesis.cli.explanation import explanation_view
 from genesis.model import Attempt, Cause, Diagnostic
 from genesis.report.explain import Explanation, RootCause, Skipped
 
@@ -19,7 +19,7 @@ def tried(number, agent="worker", message="it broke"):
 
 def a_root(task="a", **more):
     known = {"agent": "worker", "code": "GEN-TASK", "category": "network", "message": "it broke", "attempts": 1}
-    return RootCause(task=task, mend="mend it", **known | more)
+    return RootCause(task=task, mend="fix it", **known | more)
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ def explained(*roots, **more):
 def test_one_failure_with_all_that_was_skipped_fits_in_a_few_lines(view):
     skipped = Skipped(because=("a",), failed=1, count=30, tasks=tuple(f"s{n}" for n in range(10)))
     root = a_root(history=(tried(1),))
-    assert view(explained(root, skipped=(skipped,), next_steps=("mend it",), kept=1)) == [
+    assert view(explained(root, skipped=(skipped,), next_steps=("fix it",), kept=1)) == [
         "✗ a: it broke  GEN-TASK",
         "  1 attempt by worker, 12:00:10 UTC (2.0 s)",
         "– 30 tasks skipped that come after a: s0, s1, s2, s3, s4 and 25 more",
-        "To go on: (1 task done before is kept)",
-        "  1. mend it",
+        "To continue: (1 task done before is kept)",
+        "  1. fix it",
         "  2. genesis resume r-1",
     ]
 
@@ -60,7 +60,7 @@ def test_attempts_that_went_differently_are_listed(view):
         "  2×  12:00:10 UTC (12 s)   first   no answer",
         "  1×  12:00:30 UTC (2.0 s)  worker  it broke",
     ]
-    assert view(explained(root), short=True)[1:3] == ["  4 attempts by first, worker", "To go on:"]
+    assert view(explained(root), short=True)[1:3] == ["  4 attempts by first, worker", "To continue:"]
 
 
 def test_an_attempt_without_a_record_has_the_time_of_its_end(view):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genesis.resilience.machine import BreakerRules, Machine, Permit, Refusal, Transition
+from genesis.resilience.breaker_machine import BreakerRules, Machine, Permit, Refusal, Transition
 
 RULES = BreakerRules(failures=3, cooling_s=10.0, longest_cooling_s=35.0, successes=2, probe_s=5.0)
 

@@ -85,7 +85,7 @@ def is_conditional(text: str) -> bool:
 
 
 def starts_own(text: str) -> bool:
-    """Whether words that follow a statement ask for something by themselves, and do not go on telling."""
+    """Whether words that follow a statement ask for something by themselves, and do not continue telling."""
     return _WANT.match(text) is not None or strip_polite(text) != text
 
 

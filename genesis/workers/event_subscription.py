@@ -47,7 +47,7 @@ class EventSubscription:
             self._changed.set()
 
     async def run(self) -> None:
-        """Listen for ever, connecting again whenever the connection is lost."""
+        """Listen forever, connecting again whenever the connection is lost."""
         pause_s = 0.5
         while True:
             self._changed.clear()

@@ -1,7 +1,7 @@
 import pytest
 
 from genesis.errors import DocumentError, UsageError
-from genesis.flows.asking import RunRequest
+from genesis.flows.run_request import RunRequest
 from genesis.settings import Settings
 
 AGENTS = "agents:\n  - {name: worker, task_types: [generic, work]}\n"

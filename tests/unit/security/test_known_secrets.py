@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from genesis.security.known import KnownSecrets, secrets_of_process, settings_secrets
+from genesis.security.known_secrets import KnownSecrets, secrets_of_process, settings_secrets
 from genesis.security.redact import redact
 from genesis.settings import LlmSettings, ResilienceSettings, Settings
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.errors import TaskError
-from genesis.observability.lines import IDS, MOST_LINE, MOST_MESSAGE, HumanLines, JsonLines, redact_record
+from genesis.observability.log_formatters import IDS, MOST_LINE, MOST_MESSAGE, HumanLines, JsonLines, redact_record
 
 
 def record(message="it happened", *args, level=logging.INFO, error=None, **extra):

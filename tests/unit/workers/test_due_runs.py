@@ -7,7 +7,7 @@ import httpx
 import pytest
 from genesis.workers.api import PrefectApi
 
-from genesis.workers.due import DueRuns
+from genesis.workers.due_runs import DueRuns
 from genesis.workers.polling import PollInterval
 from genesis.workers.pools import ServedPool
 from genesis.workers.slots import SlotPool

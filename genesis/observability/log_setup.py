@@ -10,10 +10,10 @@ from typing import Literal, TextIO
 
 from genesis.observability.correlation import facts
 from genesis.observability.instruments import LOG_LINES
-from genesis.observability.line_file import LineFile
-from genesis.observability.lines import ContextSource, HumanLines, JsonLines, level_of, redact_record
+from genesis.observability.log_file import LineFile
+from genesis.observability.log_formatters import ContextSource, HumanLines, JsonLines, level_of, redact_record
 from genesis.observability.metrics import metrics_of_process
-from genesis.security.known import secrets_of_process, settings_secrets
+from genesis.security.known_secrets import secrets_of_process, settings_secrets
 from genesis.settings import Settings
 
 __all__ = ["LogSetup", "Role", "configure_logs", "is_configured", "log_file"]

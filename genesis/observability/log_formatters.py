@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from genesis.observability.bounded import as_text, clean, cut, safe, size_of, within
+from genesis.observability.log_values import as_text, clean, cut, safe, size_of, within
 from genesis.security.redact import redact
 
 __all__ = [

@@ -24,7 +24,7 @@ from prefect.events.worker import EventsWorker
 from prefect.exceptions import Abort, Pause
 from prefect.logging.handlers import APILogWorker
 
-from genesis.agents.forked import reset_signals_in_forked_children
+from genesis.agents.fork_safety import reset_signals_in_forked_children
 from genesis.agents.processes import kill_all
 from genesis.agents.threads import Threads
 from genesis.errors import ForeignError
@@ -38,7 +38,7 @@ from genesis.workers.environment import apply_environment
 from genesis.workers.loading import Flows, back_home, is_module
 from genesis.workers.logs import begin_logs
 from genesis.workers.protocol import Message, MessageSocket
-from genesis.workers.trails import correlation_of
+from genesis.workers.run_correlation import correlation_of
 
 __all__ = ["work"]
 
@@ -238,7 +238,7 @@ def _shape(state: State[Any] | None) -> Message | None:
 
 
 def _describe_error(error: BaseException) -> str:
-    """Say what was raised, and what that came from: the supervisor is told a text, and so is the API."""
+    """Describe what was raised, and what that came from: the supervisor is told a text, and so is the API."""
     causes = ForeignError.of(error).to_dict().get("causes", ())
     said = [f"{each['type'].rpartition('.')[2]}: {each['message']}" for each in causes]
     return ", from ".join([f"{type(error).__name__}: {error}", *said])[:_TEXT]

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from genesis.observability.correlation import bound
 from genesis.observability.instruments import LOG_LINES
-from genesis.observability.logs import configure_logs, is_configured
+from genesis.observability.log_setup import configure_logs, is_configured
 from genesis.observability.metrics import metrics_of_process
 from genesis.settings import LlmSettings, LogSettings, Settings
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from genesis.security.forms import KNOWN, find_known_forms
-from genesis.security.names import WORDS, is_secret_name, only_describes
+from genesis.security.credential_formats import KNOWN, find_known_forms
+from genesis.security.secret_names import WORDS, is_secret_name, only_describes
 
 __all__ = ["SHORTEST_MARKED", "TextRange", "no_secret", "secret_spans"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from genesis.errors import BreakerOpenError, SecurityError, ServiceError
 from genesis.resilience import QuotaError, RetryBudget, RetryPolicy
-from genesis.resilience.calls import CALLS, call_with_retries
+from genesis.resilience.call_retries import CALLS, call_with_retries
 
 AT_ONCE = RetryPolicy(retries=2, first_s=0.0, longest_s=10.0)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genesis.security.names import is_secret_name, is_secret_variable, only_describes, secret_values
+from genesis.security.secret_names import is_secret_name, is_secret_variable, only_describes, secret_values
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ _INDENT = 2
 
 
 def explanation_view(explanation: Explanation, *, short: bool = False) -> RenderableType:
-    """Show what failed for its own reason, what was tried, what was left out because of it, and how to go on.
+    """Show what failed for its own reason, what was tried, what was left out because of it, and how to continue.
 
     Args:
         explanation: What to show.
@@ -119,7 +119,7 @@ def _go_on(explanation: Explanation) -> RenderableType:
         line = Text.assemble(" " * _INDENT, number, (explanation.command, "bold"), no_wrap=True, overflow="ignore")
         parts.append(line)
     kept = f" ({_tasks(explanation.kept)} done before {'is' if explanation.kept == 1 else 'are'} kept)"
-    return Group(Text.assemble(("To go on:", "bold"), (kept if explanation.kept else "", "dim")), *parts)
+    return Group(Text.assemble(("To continue:", "bold"), (kept if explanation.kept else "", "dim")), *parts)
 
 
 def _under(line: RenderableType) -> RenderableType:

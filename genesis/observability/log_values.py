@@ -10,8 +10,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from genesis.security.names import is_secret_name
 from genesis.security.redact import redact, redact_values
+from genesis.security.secret_names import is_secret_name
 
 __all__ = ["as_text", "clean", "cut", "safe", "size_of", "within"]
 

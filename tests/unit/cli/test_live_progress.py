@@ -4,7 +4,7 @@ import re
 import pytest
 from rich.console import Console
 
-from genesis.cli.live import LiveProgress
+from genesis.cli.live_progress import LiveProgress
 from genesis.testing import a_program, a_task
 
 

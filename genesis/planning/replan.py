@@ -1,4 +1,4 @@
-"""Plan a task again that failed for good: in another way, or in finer steps."""
+"""Plan a task again that failed permanently: in another way, or in finer steps."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class LineFile(logging.Handler):
     it works again a line says how many are missing.
 
     Args:
-        path: The file. Its folder is made where it is missing.
+        path: The file. Its folder is created if needed.
         most_bytes: A file that would grow beyond this is put aside, as `PATH.1`, and those before it move on.
         keep: How many of those are kept.
         clock: Seconds, of any beginning.
@@ -159,7 +159,7 @@ class LineFile(logging.Handler):
     def _fail(self, error: OSError) -> None:
         if not self._lost:
             _complain(
-                f"genesis: log lines cannot be written to {self.path}: {error.strerror or error}; it goes on without"
+                f"genesis: log lines cannot be written to {self.path}: {error.strerror or error}; it continues without"
             )
         self._lost += 1
         self._again_at = self._clock() + _AGAIN_S

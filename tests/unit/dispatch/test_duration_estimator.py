@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from genesis.dispatch.poll_interval import DurationEstimator
+from genesis.dispatch.duration_estimator import DurationEstimator
 from genesis.model import Outcome
 from genesis.testing.plans import a_program, a_task
 
