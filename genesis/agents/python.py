@@ -28,8 +28,8 @@ class PythonExecutor:
     The call is made in a thread of its own with the caller's context variables, so that a Prefect task or flow called
     there belongs to the flow run around it. What it returns is awaited when it can be, which is how a coroutine
     function runs: on an event loop of that thread, so that one that blocks holds up nobody else. When the time is over
-    a coroutine is cancelled. A thread cannot be stopped: the attempt ends, and a function that continues does so unheard,
-    without keeping the process alive.
+    a coroutine is cancelled. A thread cannot be stopped: the attempt ends, the function continues unheard, and
+    it does not keep the process alive.
 
     What the function raises passes through as it is, so that retries can tell errors apart. What is no `Exception`,
     such as `SystemExit`, ends the attempt, not the process.

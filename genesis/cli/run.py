@@ -220,7 +220,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
     def show(line: str) -> None:
         out.print(line, style="dim", markup=False, soft_wrap=True)
 
-    async def mend() -> None:
+    async def restart_server() -> None:
         await asyncio.to_thread(ensure_api, how.settings)
 
     async def whole() -> Run:
@@ -232,7 +232,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
             Observers(live, stop),
             stop.control,
             python_path=how.python_path,
-            mend=mend if api.embedded else None,
+            restart_server=restart_server if api.embedded else None,
             pools=how.pools,
             say=live.say,
         )

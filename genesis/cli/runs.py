@@ -109,7 +109,7 @@ def show(run: str, results: bool, task: str | None, output: Path | None, as_json
     """Show what is known of RUN: every task with its agent, state, result and error.
 
     RUN is a run's id or its correlation id; where several runs have that one, they are listed. Of a run that did not
-    complete it says what failed for its own reason, what was tried, what was left out because of it, and how to continue.
+    complete it says what failed for its own reason, what was tried, what was skipped for it, and how to continue.
     """
     before_ledger()
     from genesis.ledger.catalogue import find

@@ -91,7 +91,7 @@ def worker(
     with shown_warnings(tell):
         api = ensure_api(settings)
 
-    async def mend() -> bool:
+    async def restart_server() -> bool:
         return await asyncio.to_thread(revive, settings, api.api_url)
 
     options = ServiceOptions(
@@ -104,7 +104,7 @@ def worker(
         health=None if health_port is None else (health_host, health_port),
         preload=_code(registry),
         grace_s=grace,
-        mend=mend,
+        restart_server=restart_server,
     )
     metrics_of_process().most_series = settings.observability.most_series
     tracing_of_process().start(settings.observability, role="worker")

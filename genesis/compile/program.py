@@ -138,7 +138,7 @@ def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
 
 
 def _retries(task: Task, plan: Plan) -> int:
-    """Describe how often a leaf is repeated: what it says itself, else what the plan says, unless that could do harm."""
+    """Return how often a leaf is retried: as it says, else as the plan says, unless that could do harm."""
     says_itself = "retries" in task.model_fields_set or task.side_effects
     return task.retries if says_itself else plan.retries or 0
 

@@ -104,7 +104,7 @@ class Dispatcher:
         )
 
     def _lane_s(self, leaves: Sequence[Leaf], attempt: int) -> float:
-        """Describe how long a child waits for further leaves: not at all after a failure, or with another agent's leaf."""
+        """Return how long a child waits for more leaves: not at all after a failure, or with another agent's leaf."""
         usual = leaves[0].agent == self._session.program.leaves[leaves[0].index].agent
         return self._session.settings.pools.lane_idle_s if attempt == 1 and usual else 0.0
 

@@ -1,4 +1,4 @@
-"""Plans that change while they run: a task that failed permanently is planned again, a result adds subtasks to its task.
+"""Plans that change while they run: a failed task is planned again, a result adds subtasks to its task.
 
 Both are one thing, an amendment: a group of tasks at the end of the plan, after what the task came after, and the task
 itself after the group. It is validated like any plan, written into the ledger as one record, and only then in force.

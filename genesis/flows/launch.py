@@ -61,7 +61,7 @@ class Launch:
     """Functions of this process that cannot be imported."""
     python_path: tuple[str, ...] = ()
     """Folders where `python` executors find the team's own modules, after all others."""
-    mend: RestartServer | None = None
+    restart_server: RestartServer | None = None
     """Brings the Prefect server back when it has gone."""
     pools: bool = False
     """Dispatch the leaves to the work pools of their agents."""
@@ -241,7 +241,7 @@ async def _execute(course: ProgramState, header: Header, ledger: Ledger, launch:
     place = _pools(launch.say) if launch.pools else LocalBackend
     ledger.reserve.hold(len(course.program.leaves))
     try:
-        return await orchestrate(session, launch.control or Control(), launch.mend, place)
+        return await orchestrate(session, launch.control or Control(), launch.restart_server, place)
     finally:
         ledger.reserve.drop()
 

@@ -51,14 +51,17 @@ _OF_THE_API = (httpx.HTTPError, PrefectException)
 
 
 async def orchestrate(
-    session: RunContext, control: Control, mend: RestartServer | None = None, place: BackendFactory = LocalBackend
+    session: RunContext,
+    control: Control,
+    restart_server: RestartServer | None = None,
+    place: BackendFactory = LocalBackend,
 ) -> Run:
     """Run a session: in a flow run of its own, or inside the flow run that calls this.
 
     Args:
         session: What to run and with what.
         control: Asks it to stop.
-        fix: Brings the Prefect server back when it has gone; None where it is not ours.
+        restart_server: Brings the Prefect server back when it has gone; None where it is not ours.
         place: Makes the place where the leaves run.
 
     Raises:
@@ -73,7 +76,7 @@ async def orchestrate(
     async def whole_run(run_id: str, request: str) -> object:
         del run_id, request  # they are there for the reader of the UI
         try:
-            async with ServerWatch(mend) as watch:
+            async with ServerWatch(restart_server) as watch:
                 kept.append(await _in_flow_run(session, control, place))
                 await watch.check()
         except BaseException as error:  # Prefect keeps what a flow raises to itself

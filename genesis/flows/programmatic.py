@@ -82,9 +82,9 @@ async def _anywhere(launch: Launch, start: Callable[[Launch], Awaitable[Run]]) -
     if FlowRunContext.get() is not None:
         return await start(launch)
 
-    async def mend() -> None:
+    async def restart_server() -> None:
         await asyncio.to_thread(ensure_api, launch.settings)
 
     api = await asyncio.to_thread(ensure_api, launch.settings)
     with connected(api):
-        return await start(replace(launch, mend=mend) if api.embedded else launch)
+        return await start(replace(launch, restart_server=restart_server) if api.embedded else launch)

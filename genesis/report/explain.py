@@ -1,4 +1,4 @@
-"""Why a run did not complete: what failed for its own reason, what was tried, what was left out, and how to continue."""
+"""Why a run did not complete: what failed for its own reason, what was tried and skipped, and how to continue."""
 
 from __future__ import annotations
 

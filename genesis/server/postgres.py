@@ -216,7 +216,7 @@ async def _facts(connection: Any, application: str) -> PostgresFacts:
 
 
 def _refusal(postgres: Postgres, error: Exception, timeout_s: float) -> ServiceError:
-    """Describe why a database cannot be used, and what to do; the driver names no password, and is not trusted with it."""
+    """Describe why a database cannot be used, and what to do, without what the driver says of passwords."""
     import asyncpg  # noqa: PLC0415
 
     where = postgres.shown

@@ -55,7 +55,7 @@ class ServiceOptions:
     blocked_s: float = 30.0
     """How long a loop that flow runs share may stand still."""
 
-    mend: Callable[[], Awaitable[bool]] | None = None
+    restart_server: Callable[[], Awaitable[bool]] | None = None
     """Starts the server again where it is this machine's and has ended by itself; says whether it did."""
 
     def check(self) -> None:

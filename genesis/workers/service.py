@@ -239,8 +239,8 @@ class Service:
         parts.append(repeat_forever(self._look_at_pools, lambda: every_s))
         orchestrators = filter(is_orchestrator_pool, self._pools.all)
         parts += [LostRuns(self._api, name, every_s=every_s, say=self._say).watch() for name in orchestrators]
-        if self.options.mend is not None:
-            parts.append(self._keep_server(self.options.mend))
+        if self.options.restart_server is not None:
+            parts.append(self._keep_server(self.options.restart_server))
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
         return parts + [poller.run() for poller in self._pollers.values()]
 
@@ -256,14 +256,14 @@ class Service:
         await self._runs.quiet()
         self.stop()
 
-    async def _keep_server(self, mend: Callable[[], Awaitable[bool]]) -> None:
+    async def _keep_server(self, restart_server: Callable[[], Awaitable[bool]]) -> None:
         """Have the embedded server started again when it has died: where only workers run, nobody else looks."""
         while True:
             await asyncio.sleep(_SERVER_LOOK_S)
             if self._api.away_s < _SERVER_AWAY_S:
                 continue
             try:
-                if await mend():
+                if await restart_server():
                     self._say("the Prefect server had died, and was started again")
                     continue
             except GenesisError as error:

@@ -1,4 +1,4 @@
-"""A part of what runs a plan fails by itself: the run ends with a saved state, or continues without what it can spare."""
+"""A part of what runs a plan fails by itself: the run ends with a saved state, or continues without it."""
 
 import asyncio
 import importlib

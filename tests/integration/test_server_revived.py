@@ -25,7 +25,7 @@ async def test_a_worker_has_a_server_that_died_started_again(tmp_path, monkeypat
     settings = Settings(home=tmp_path / "home")
     with prefect_server(settings.home) as api:
 
-        async def mend() -> bool:
+        async def restart_server() -> bool:
             return await asyncio.to_thread(revive, settings, api.api_url)
 
         async with get_client() as client:
@@ -33,7 +33,7 @@ async def test_a_worker_has_a_server_that_died_started_again(tmp_path, monkeypat
             try:
                 pool = await fleet.pool()
                 deployment = await fleet.deploy("agent_task", pool)
-                await fleet.serve(pool, mend=mend)
+                await fleet.serve(pool, restart_server=restart_server)
                 first = status(settings)
                 os.kill(first.pid, signal.SIGKILL)
                 await until(lambda: any("started again" in text for text in fleet.said), seconds=200)

@@ -35,10 +35,10 @@ class ServerWatch:
         fix: Brings the server back; None where it is not ours.
     """
 
-    def __init__(self, mend: RestartServer | None):
+    def __init__(self, restart_server: RestartServer | None):
         self.gone = False
         """Whether the server did not answer several times running and could not be brought back."""
-        self._mend = mend
+        self._restart_server = restart_server
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -79,13 +79,13 @@ class ServerWatch:
                     strikes = 0
 
     async def _lost(self) -> None:
-        if self._mend is None:
+        if self._restart_server is None:
             self.gone = True
             _log.warning("the Prefect server has gone; the run continues without it")
             return
         _log.warning("the Prefect server has gone and is started again")
         try:
-            await self._mend()
+            await self._restart_server()
             self.gone = False
         except GenesisError as error:
             self.gone = True

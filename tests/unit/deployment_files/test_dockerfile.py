@@ -31,7 +31,7 @@ def _last(dockerfile):
 
 
 def _ignored(path: str, rules: list[str]) -> bool:
-    """Return whether the build context leaves a path out; the last rule that speaks of it or of a folder above it wins."""
+    """Return whether the build context leaves a path out; the last rule about it or a folder above it wins."""
     parts = Path(path).parts
     names = ["/".join(parts[: count + 1]) for count in range(len(parts))]
     ignored = False
