@@ -95,13 +95,13 @@ def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
 
 @agents.command(epilog="Example: genesis agents reset etl_agent")
 @click.argument("names", metavar="NAME ...", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Close every breaker that is shared.")
+@click.option("--all", "every", is_flag=True, help="Close every shared breaker.")
 @agents_option
 @json_option
 @debug_option
 @click.pass_obj
 def reset(parent: Path | None, names: tuple[str, ...], every: bool, agents: Path | None, as_json: bool) -> None:
-    """Close the circuit breakers of agents that are fixed, and of the hosts and models that they use.
+    """Close the circuit breakers of repaired agents, and of the hosts and models that they use.
 
     NAME is an agent, a host or the address of a model, of whichever project: what is not well opens its breaker again.
     """

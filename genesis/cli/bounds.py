@@ -65,17 +65,17 @@ def bounds_options(command: _F) -> _F:
             type=click.IntRange(0, 100),
             default=None,
             metavar="N",
-            help="Repeats of a task that does not say how many, nor has side effects.",
+            help="Retries of tasks that do not set their own and have no side effects.",
         ),
         click.option(
-            "--deadline", callback=_seconds, default=None, metavar="TIME", help="The run may take this long: 600, 10m."
+            "--deadline", callback=_seconds, default=None, metavar="TIME", help="Time limit of the run: 600, 10m."
         ),
         click.option(
             "--budget",
             callback=_budget,
             default=None,
             metavar="USD",
-            help="The run may spend this: 2.50, 100000tokens, or both with a comma.",
+            help="Cost limit of the run: 2.50, 100000tokens, or both with a comma.",
         ),
     ):
         command = option(command)

@@ -19,7 +19,7 @@ __all__ = ["cancel"]
 @json_option
 @debug_option
 def cancel(run_id: str, as_json: bool) -> int:
-    """End RUN: its running tasks are ended, on whichever host they are, and no other starts.
+    """Cancel RUN: its running tasks are cancelled, on whichever host they are, and no others start.
 
     What is done stays done; `genesis resume` continues from there.
     """

@@ -37,14 +37,14 @@ _TRIES = 5
     "--result",
     required=True,
     metavar="FILE|TEXT",
-    help="A file with the result, - for standard input, or the result itself: a JSON object or a text.",
+    help="A file with the result, - for standard input, or the result itself: a JSON object or text.",
 )
-@click.option("--by", default=None, metavar="NAME", help="Who delivers it (default: the user of this machine).")
-@click.option("--no-resume", is_flag=True, help="Only take the result in; the run continues with `genesis resume`.")
+@click.option("--by", default=None, metavar="NAME", help="Who submits it (default: the current user).")
+@click.option("--no-resume", is_flag=True, help="Only record the result; continue later with `genesis resume`.")
 @json_option
 @debug_option
 def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, as_json: bool) -> int:
-    """Hand in the result of TASK, whose work order is with a person, and continue with RUN.
+    """Submit the result of TASK, whose work order is with a person, and continue RUN.
 
     The result has what the task promises in `outputs`, as one JSON object; where it promises one output or none, a text
     will do. It is in the ledger before the run continues, and counts once.

@@ -22,7 +22,7 @@ _SAID = {"write": ("written", "green"), "replace": ("replaced", "yellow"), "keep
 
 @click.command(epilog="Example: genesis init && genesis pools sync")
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 and a diff when a file is not in step.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 and a diff when a file is out of date.")
 @click.option(
     "--agents",
     type=click.Path(path_type=Path),
@@ -34,9 +34,9 @@ _SAID = {"write": ("written", "green"), "replace": ("replaced", "yellow"), "keep
     "--project",
     default=None,
     metavar="NAME",
-    help="Put NAME into the names of pools and deployments (default: where another project has the server's).",
+    help="Add NAME to the names of pools and deployments (default: if another project uses the server).",
 )
-@click.option("--force", is_flag=True, help="Replace the files that are yours, too; each is kept as NAME.bak.")
+@click.option("--force", is_flag=True, help="Also replace files that you have edited; each is kept as NAME.bak.")
 @json_option
 @debug_option
 def init(folder: Path, check: bool, agents: Path | None, project: str | None, force: bool, as_json: bool) -> int:

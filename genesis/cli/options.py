@@ -40,7 +40,7 @@ agents_option = click.option(
     help="Agents file (default: the packaged one).",
 )
 slots_option = click.option(
-    "--slots", type=click.IntRange(1, 1000), default=None, help="Tasks running at once (default 16)."
+    "--slots", type=click.IntRange(1, 1000), default=None, help="Maximum number of tasks running at once (default 16)."
 )
 
 
@@ -55,7 +55,7 @@ tenant_option = click.option(
     callback=_tenant,
     default=None,
     metavar="NAME",
-    help="For whom it runs: workers take the runs that wait in turn by tenant.",
+    help="Tenant of the run: workers take waiting runs by tenant in turn.",
 )
 
 
@@ -68,11 +68,14 @@ def planning_options(command: _F) -> _F:
             type=click.Path(path_type=Path),
             default=None,
             metavar="DIR",
-            help="Folder of your playbooks.",
+            help="Folder with your playbooks.",
         ),
         agents_option,
         click.option(
-            "--llm", default=None, metavar="MODEL", help="Model that plans and works: openai:…, anthropic:…, or off."
+            "--llm",
+            default=None,
+            metavar="MODEL",
+            help="Model for planning and for agents: openai:…, anthropic:…, or off.",
         ),
     ):
         command = option(command)

@@ -30,7 +30,7 @@ def pools() -> None:
 
 
 @pools.command(epilog="Example: genesis pools sync --yes")
-@click.option("--check", is_flag=True, help="Change nothing; exit with 1 when something differs.")
+@click.option("--check", is_flag=True, help="Change nothing; exit with 1 if anything differs.")
 @click.option(
     "--agents",
     type=click.Path(path_type=Path),
@@ -38,8 +38,8 @@ def pools() -> None:
     metavar="FILE",
     help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or the packaged one).",
 )
-@click.option("--prune", is_flag=True, help="Remove pools of agents that are gone; only those made by this command.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--prune", is_flag=True, help="Delete the pools of removed agents; only those that this command created.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @debug_option
 def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool) -> int:

@@ -32,11 +32,11 @@ _TITLES = {
 
 @click.command(epilog="Example: genesis runs purge --older-than 30d --yes")
 @click.option("--older-than", "age", required=True, metavar="AGE", help="Days, hours or weeks: 30d, 12h, 4w.")
-@click.option("--yes", is_flag=True, help="Remove; without it, only say what would be removed.")
+@click.option("--yes", is_flag=True, help="Remove; without it, only show what would be removed.")
 @json_option
 @debug_option
 def purge(age: str, yes: bool, as_json: bool) -> int:
-    """Remove what is left on this machine of runs that ended longer ago than AGE.
+    """Remove what runs that ended longer ago than AGE have left on this machine.
 
     That is their ledgers, files of their agents, cached results and old log files. A run that has not ended, that is
     being worked on, or whose ledger is damaged is kept.

@@ -23,12 +23,12 @@ __all__ = ["report"]
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     default=None,
     metavar="FILE",
-    help="Where to write it; - for stdout. RUN.html in this folder if omitted.",
+    help="Where to write it; - for stdout (default: RUN.html in the current folder).",
 )
 @json_option
 @debug_option
 def report(run: str, output: Path | None, as_json: bool) -> None:
-    """Write all that is known of RUN as one page of HTML that needs nothing else: no server, no network.
+    """Write an HTML report of RUN: one page that needs no server and no network.
 
     RUN is a run's id, or a correlation id that one run has. The page has the timeline with its critical path,
     graph, costs, retries, breakers and detours, why each task went where it went, what the check found, and all

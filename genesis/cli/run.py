@@ -55,15 +55,15 @@ EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "briefed": 5
     type=click.FloatRange(0),
     default=None,
     metavar="SCALE",
-    help="Replace agents by timers: estimate × SCALE.",
+    help="Replace agents with timers: estimate × SCALE.",
 )
-@click.option("--pools", is_flag=True, help="Run each task on its agent's work pool, where workers serve it.")
+@click.option("--pools", is_flag=True, help="Run each task on its agent's work pool; workers must be running.")
 @click.option(
     "--metrics-port",
     type=click.IntRange(0, 65_535),
     default=None,
     metavar="PORT",
-    help="Serve /metrics on this port of 127.0.0.1 while it runs.",
+    help="Serve /metrics on this port of 127.0.0.1 during the run.",
 )
 @tenant_option
 @correlation_option
@@ -145,7 +145,7 @@ def resume(
     retries: int | None,
     as_json: bool,
 ) -> int:
-    """Continue with RUN: tasks that are done are kept, the rest runs.
+    """Resume RUN: finished tasks are kept, the rest runs.
 
     A budget counts what the run has spent before; a deadline counts from now.
     """

@@ -51,20 +51,30 @@ def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> dat
 
 
 @click.group(invoke_without_command=True, epilog="Example: genesis runs --state failed --since 2d")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Newest runs to list.")
 @click.option(
-    "--state", "states", type=click.Choice(get_args(RunState)), multiple=True, help="In this state; may be repeated."
+    "--limit",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Maximum number of runs to list, newest first.",
+)
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(get_args(RunState)),
+    multiple=True,
+    help="Only runs in this state; may be repeated.",
 )
 @click.option(
     "--since",
     callback=_since,
     default=None,
     metavar="TIME",
-    help="Started, or resumed, since then: 30m, 2h, 3d, or a time in UTC.",
+    help="Only runs started or resumed since: 30m, 2h, 3d, or a time in UTC.",
 )
-@click.option("--agent", default=None, metavar="NAME", help="With a task that this agent had.")
-@click.option("--request", default=None, metavar="TEXT", help="With this in the request, in whatever case.")
-@click.option("--correlation", default=None, metavar="ID", help="With this correlation id.")
+@click.option("--agent", default=None, metavar="NAME", help="Only runs with a task of this agent.")
+@click.option("--request", default=None, metavar="TEXT", help="Only runs whose request contains this, ignoring case.")
+@click.option("--correlation", default=None, metavar="ID", help="Only runs with this correlation id.")
 @json_option
 @debug_option
 @click.pass_context
@@ -98,8 +108,8 @@ def runs(
 
 @runs.command(epilog="Example: genesis runs show 20261122-142530-3f9a1c --results")
 @click.argument("run", metavar="RUN")
-@click.option("--results", is_flag=True, help="Show what the tasks gave; the first lines of each.")
-@click.option("--task", default=None, metavar="TASK", help="Show this task alone, with its whole result.")
+@click.option("--results", is_flag=True, help="Show the tasks' results; the first lines of each.")
+@click.option("--task", default=None, metavar="TASK", help="Show only this task, with its whole result.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the results to a file, as JSON."
 )

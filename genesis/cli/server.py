@@ -25,15 +25,15 @@ def server() -> None:
     "--postgres",
     metavar="URL",
     envvar="GENESIS_POSTGRES",
-    help="Keep runs in a PostgreSQL database; remembered for later starts. [env: GENESIS_POSTGRES]",
+    help="Use a PostgreSQL database; remembered for later starts. [env: GENESIS_POSTGRES]",
 )
 @click.option(
     "--redis",
     metavar="URL",
     envvar="GENESIS_REDIS",
-    help="Send events through a Redis server as well; needs --postgres. [env: GENESIS_REDIS]",
+    help="Use a Redis server for events; needs --postgres. [env: GENESIS_REDIS]",
 )
-@click.option("--sqlite", is_flag=True, help="Go back to SQLite and the server's own memory.")
+@click.option("--sqlite", is_flag=True, help="Return to SQLite and in-memory events.")
 @json_option
 @debug_option
 def up(postgres: str | None, redis: str | None, sqlite: bool, as_json: bool) -> int:

@@ -67,7 +67,7 @@ def validate(plan: str, agents: Path | None, as_json: bool) -> int:
 @_plan_file
 @slots_option
 @agents_option
-@click.option("--pools", is_flag=True, help="Predict it on work pools, with what they cost on this machine now.")
+@click.option("--pools", is_flag=True, help="Predict the timeline on work pools, with their overhead on this machine.")
 @json_option
 @debug_option
 def simulate(plan: str, slots: int | None, agents: Path | None, pools: bool, as_json: bool) -> int:

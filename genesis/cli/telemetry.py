@@ -23,7 +23,7 @@ correlation_option = click.option(
     "--correlation-id",
     default=None,
     metavar="ID",
-    help="Id that ties the run to what asked for it (default: GENESIS_CORRELATION_ID, or a new one).",
+    help="Correlation id of the run (default: GENESIS_CORRELATION_ID, or a new one).",
 )
 
 

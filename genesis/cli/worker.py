@@ -28,8 +28,8 @@ _OWN_CODE = "genesis."
 
 
 @click.command(epilog="Example: genesis worker --all --health-port 8080")
-@click.option("--all", "everything", is_flag=True, help="Serve the pool of the orchestrators and every agent's.")
-@click.option("--agents", default=None, metavar="A,B", help="Serve the pools of these agents; all: of every agent.")
+@click.option("--all", "everything", is_flag=True, help="Serve the orchestrator pool and every agent's pool.")
+@click.option("--agents", default=None, metavar="A,B", help="Serve the pools of these agents; `all` for every agent.")
 @click.option("--pool", "pools", multiple=True, metavar="NAME", help="Serve this pool; may be repeated.")
 @click.option(
     "--agents-file",
@@ -42,7 +42,7 @@ _OWN_CODE = "genesis."
     "--limit",
     type=click.IntRange(1, 10_000),
     default=None,
-    help="Flow runs of agents at once (default 16 in processes, 200 that share one).",
+    help="Maximum number of flow runs at once (default 16 in processes, 200 that share one).",
 )
 @click.option("--name", default=None, help="Name of the worker (default: host, process and a random part).")
 @click.option(
@@ -50,15 +50,15 @@ _OWN_CODE = "genesis."
     type=click.IntRange(0, 65_535),
     default=None,
     metavar="PORT",
-    help="Serve /health and /metrics on this port; 0 takes a free one.",
+    help="Serve /health and /metrics on this port; 0 picks a free one.",
 )
-@click.option("--health-host", default=_LOOPBACK, metavar="HOST", help="Address of these pages (default 127.0.0.1).")
+@click.option("--health-host", default=_LOOPBACK, metavar="HOST", help="Address to serve them on (default 127.0.0.1).")
 @click.option(
     "--grace",
     type=click.FloatRange(0),
     default=60.0,
     metavar="SECONDS",
-    help="How long flow runs may continue after SIGTERM or the first Ctrl-C (default 60).",
+    help="Seconds that flow runs may continue after SIGTERM or the first Ctrl-C (default 60).",
 )
 @debug_option
 def worker(
