@@ -1,7 +1,7 @@
 """A circuit breaker: stop calling what fails, and try it again carefully.
 
-The steps are those of `genesis.resilience.breaker_machine`. A breaker of one process keeps its state in memory. One with
-a store shares it with other processes: failures, probes and changes of state go through the store, atomically;
+The steps are those of `genesis.resilience.breaker_machine`. A breaker of one process keeps its state in memory. One
+with a store shares it with other processes: failures, probes and changes of state go through the store, atomically;
 successes of a healthy breaker are counted here and handed in with the next such step, so that a healthy call costs no
 I/O.
 """
