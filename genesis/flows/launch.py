@@ -20,7 +20,7 @@ from genesis.execute.control import Control
 from genesis.execute.custody import take_turn
 from genesis.execute.equipment import equipment, executors
 from genesis.execute.history import course_of, files_folder, find_run, open_ledger, run_lock, still_there
-from genesis.execute.ledger import Header, Ledger, new_run_id, open_store
+from genesis.execute.ledger import Header, Ledger, RunLock, new_run_id, open_store
 from genesis.execute.lifecycle import MakePlace
 from genesis.execute.local_place import LocalPlace
 from genesis.execute.observer import Observer, Silent
@@ -93,9 +93,7 @@ async def start_run(
     """
     now = utc_now()
     with ExitStack() as held:
-        ledger = await _new_ledger(
-            held, launch.settings, [run_id] if run_id else (new_run_id(now) for _ in range(_IDS))
-        )
+        ledger = await _new_ledger(held, launch, [run_id] if run_id else (new_run_id(now) for _ in range(_IDS)))
         header = Header(
             genesis_version=version("prefect-genesis"),
             run_id=ledger.run_id,
@@ -117,8 +115,11 @@ async def start_run(
         return await _execute(Course(program), header, ledger, launch)
 
 
-async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -> Ledger:
+async def _new_ledger(held: ExitStack, launch: Launch, ids: Iterable[str]) -> Ledger:
     """Open and lock the ledger of the first of these ids that no run has.
+
+    A deployed run has one id, and whoever was to begin it before may have stopped in between, with its lock and
+    without a header: that is waited for.
 
     Raises:
         RunError: Every id is taken.
@@ -126,15 +127,15 @@ async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -
     store = await open_store()
     taken: RunError | None = None
     for run_id in ids:
-        ledger = open_ledger(store, run_id, settings)
-        with ExitStack() as lock:
+        ledger = open_ledger(store, run_id, launch.settings)
+        with ExitStack() as locked:
             try:
-                lock.enter_context(run_lock(ledger, settings))
+                await _hold(locked, ledger, run_lock(ledger, launch.settings), launch)
             except RunError as busy:
                 taken = busy
                 continue
             if not await ledger.exists():
-                held.enter_context(lock.pop_all())
+                held.enter_context(locked.pop_all())
                 return ledger
         taken = RunError(
             f"there is a run {run_id!r} already",
@@ -142,6 +143,19 @@ async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -
             code="GEN-RUN-EXISTS",
         )
     raise taken or RunError("no run id was given")
+
+
+async def _hold(held: ExitStack, ledger: Ledger, lock: RunLock, launch: Launch) -> None:
+    """Lock a run for as long as a stack is open. A deployed run is waited for, until whoever had it gives way.
+
+    Raises:
+        RunError: Another process works on it; of a deployed run, it was cancelled while it was waited for.
+    """
+    if launch.deployed:
+        await take_turn(ledger, lock, launch.control or Control(), launch.say)
+        held.push(lock)
+    else:
+        held.enter_context(lock)
 
 
 async def resume_run(run_id: str, launch: Launch) -> Run:
@@ -171,12 +185,9 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     course = await course_of(ledger, header, settings)
     lock = run_lock(ledger, settings, existing=True)
     with _original_folder(header, ledger), ExitStack() as held:
+        await _hold(held, ledger, lock, again)
         if launch.deployed:
-            await take_turn(ledger, lock, control, launch.say)
-            held.push(lock)
             course = await course_of(ledger, header, settings)  # whoever had the run until now may have added to it
-        else:
-            held.enter_context(lock)
         await still_there(ledger)
         if header != before:
             await ledger.begin(header)
