@@ -1,4 +1,4 @@
-"""A run on this machine that is paused through the API, on a real Prefect server: it has no deployment."""
+"""A run on this machine that is paused or suspended, on a real Prefect server."""
 
 import asyncio
 import time
@@ -6,7 +6,10 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+from prefect.exceptions import Pause
 from prefect.states import Paused, Suspended
 
 from genesis.agents import Result
@@ -78,3 +81,25 @@ async def test_a_run_on_this_machine_begins_no_leaf_and_goes_on_when_it_is_resum
         assert run.state == "completed"
         assert [(task.state, task.attempts) for task in run.tasks] == [("completed", 1)] * _LEAVES
         assert (await client.read_flow_run(flow_run)).state.is_completed()
+
+
+async def test_no_leaf_fails_because_a_flow_around_the_run_is_suspended(workbench: Workbench):
+    runs = []
+
+    class Suspends:
+        async def execute(self, work) -> Result:
+            request.mark_requested(Suspended())  # as Prefect's engine hears it of a deployment's flow run
+            return Result()
+
+    @flow(name="around")
+    async def around():
+        nonlocal request
+        request = FlowRunContext.get().flow_run_suspension_request
+        runs.append(await workbench.run(a_program(a_task("a"), a_task("b", after=("a",))), Suspends()))
+
+    request = None
+    with pytest.raises(Pause):
+        await around()
+    assert runs[0].state == "cancelled"
+    assert "genesis resume" in runs[0].error.hint
+    assert [task.state for task in runs[0].tasks] == ["completed", "cancelled"]
