@@ -10,6 +10,7 @@ from typing import Any, Self
 from uuid import UUID, uuid4
 
 from prefect.client.schemas.objects import State, TaskRunResult
+from prefect.exceptions import Pause
 from prefect.states import Cancelled, Completed, Failed
 
 from genesis.agents.deadline import RUN_IS_OVER
@@ -102,6 +103,8 @@ class LocalBackend:
             self._tasks.cancel(leaf.path)
             return await run.end("cancelled")
         except Exception as error:  # noqa: BLE001  # the named boundary of a leaf
+            if isinstance(error.__cause__, Pause):  # the flow around the run is suspended: Prefect begins nothing
+                return await run.end("cancelled")
             _log.exception("leaf failed outside its own work", extra={"task": leaf.path})
             return await run.end("failed", error_info(error))
         finally:

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import httpx
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.exceptions import PrefectException
@@ -132,11 +132,28 @@ class RunLease:
             what = "suspended" if state.is_paused() else "resumed"
             _log.warning("the run is %s", what, extra={"run_id": self._ledger.run_id, "state": state.name})
             self._control.suspend(state.is_paused())
+        if state.is_paused() and state.state_details.pause_reschedule and flow_run.deployment_id is None:
+            await _let_resume(client, flow_run, state)
         if state.is_cancelling() or state.is_cancelled():
             self._control.cancel()
         elif self._alive and (state.is_crashed() or state.is_scheduled()):
             _log.warning("this run was taken for lost", extra={"run_id": self._ledger.run_id, "state": state.name})
             self._yield_lease()
+
+
+async def _let_resume(client: PrefectClient, flow_run: FlowRun, suspended: State[Any]) -> None:
+    """Turn the suspension of a flow run that has no deployment, which somebody has forced, into a pause.
+
+    The server resumes what is suspended by scheduling it anew. Without a deployment it refuses to, and the run's end,
+    too; a pause it lets go on in this process.
+    """
+    details = StateDetails(pause_timeout=suspended.state_details.pause_timeout)
+    paused: State[Any] = State(type=StateType.PAUSED, message=suspended.message, state_details=details)
+    try:
+        async with asyncio.timeout(_ASK_S):
+            await client.set_flow_run_state(flow_run.id, paused, force=True)
+    except (httpx.HTTPError, PrefectException, OSError) as error:  # the next look tries again
+        _log.debug("the server does not take the pause of the run", extra={"reason": repr(error)})
 
 
 async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callable[[str], None]) -> None:

@@ -138,7 +138,8 @@ async def _is_cancelled(flow_run: FlowRun) -> bool:
 
 
 async def _start_or_resume(asked: RunRequest, launch: Launch, flow_run: FlowRun) -> Run:
-    ledger = await ledger_of(flow_run, await open_store(), launch.settings)
+    store = await open_store()
+    ledger = await ledger_of(flow_run, store, launch.settings)
     run_id = ledger.run_id
     if await ledger.exists():
         return await resume_run(run_id, launch)
@@ -147,7 +148,13 @@ async def _start_or_resume(asked: RunRequest, launch: Launch, flow_run: FlowRun)
         if not prepared.report.ok:
             await publish_report(prepared.report)
         program = compile_prepared(prepared, launch.settings)
-    return await start_run(program, launch, run_id, flow_run_id=flow_run.id)
+    try:
+        return await start_run(program, launch, run_id, flow_run_id=flow_run.id)
+    except RunError as error:
+        if error.code != "GEN-RUN-EXISTS":
+            raise
+        # Whoever was to begin it, and was taken for lost, has done so while this process waited for its turn.
+        return await resume_run((await ledger_of(flow_run, store, launch.settings)).run_id, launch)
 
 
 async def check_asked(asked: RunRequest) -> object:

@@ -25,7 +25,7 @@ from genesis.engine.run_context import RunContext
 from genesis.engine.run_lease import take_turn
 from genesis.errors import RunError
 from genesis.flows.orchestrate import orchestrate
-from genesis.ledger import Header, Ledger, new_run_id, open_store
+from genesis.ledger import Header, Ledger, RunLock, new_run_id, open_store
 from genesis.ledger.control import Control
 from genesis.ledger.history import course_of, files_folder, find_run, open_ledger, run_lock, still_there
 from genesis.ledger.program_state import ProgramState
@@ -95,9 +95,7 @@ async def start_run(
     """
     now = utc_now()
     with ExitStack() as held:
-        ledger = await _new_ledger(
-            held, launch.settings, [run_id] if run_id else (new_run_id(now) for _ in range(_IDS))
-        )
+        ledger = await _new_ledger(held, launch, [run_id] if run_id else (new_run_id(now) for _ in range(_IDS)))
         header = Header(
             genesis_version=version("prefect-genesis"),
             run_id=ledger.run_id,
@@ -119,8 +117,11 @@ async def start_run(
         return await _execute(ProgramState(program), header, ledger, launch)
 
 
-async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -> Ledger:
+async def _new_ledger(held: ExitStack, launch: Launch, ids: Iterable[str]) -> Ledger:
     """Open and lock the ledger of the first of these ids that no run has.
+
+    A deployed run has one id, and whoever was to begin it before may have stopped in between, with its lock and
+    without a header: that is waited for.
 
     Raises:
         RunError: Every id is taken.
@@ -128,15 +129,15 @@ async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -
     store = await open_store()
     taken: RunError | None = None
     for run_id in ids:
-        ledger = open_ledger(store, run_id, settings)
-        with ExitStack() as lock:
+        ledger = open_ledger(store, run_id, launch.settings)
+        with ExitStack() as locked:
             try:
-                lock.enter_context(run_lock(ledger, settings))
+                await _hold(locked, ledger, run_lock(ledger, launch.settings), launch)
             except RunError as busy:
                 taken = busy
                 continue
             if not await ledger.exists():
-                held.enter_context(lock.pop_all())
+                held.enter_context(locked.pop_all())
                 return ledger
         taken = RunError(
             f"there is a run {run_id!r} already",
@@ -144,6 +145,19 @@ async def _new_ledger(held: ExitStack, settings: Settings, ids: Iterable[str]) -
             code="GEN-RUN-EXISTS",
         )
     raise taken or RunError("no run id was given")
+
+
+async def _hold(held: ExitStack, ledger: Ledger, lock: RunLock, launch: Launch) -> None:
+    """Lock a run for as long as a stack is open. A deployed run is waited for, until whoever had it gives way.
+
+    Raises:
+        RunError: Another process works on it; of a deployed run, it was cancelled while it was waited for.
+    """
+    if launch.deployed:
+        await take_turn(ledger, lock, launch.control or Control(), launch.say)
+        held.push(lock)
+    else:
+        held.enter_context(lock)
 
 
 async def resume_run(run_id: str, launch: Launch) -> Run:
@@ -173,12 +187,9 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     course = await course_of(ledger, header, settings)
     lock = run_lock(ledger, settings, existing=True)
     with _original_folder(header, ledger), ExitStack() as held:
+        await _hold(held, ledger, lock, again)
         if launch.deployed:
-            await take_turn(ledger, lock, control, launch.say)
-            held.push(lock)
             course = await course_of(ledger, header, settings)  # whoever had the run until now may have added to it
-        else:
-            held.enter_context(lock)
         await still_there(ledger)
         if header != before:
             await ledger.begin(header)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -68,7 +69,8 @@ async def orchestrate(
         ServiceError: The Prefect API cannot be reached to begin with. Once leaves run, losing it does not stop them.
     """
     if FlowRunContext.get() is not None:
-        return await _in_flow_run(session, control, place)
+        with _patient():
+            return await _in_flow_run(session, control, place)
     kept: list[Run] = []
     raised: list[BaseException] = []
 
@@ -89,7 +91,7 @@ async def orchestrate(
     parameters = {"run_id": session.run_id, "request": session.program.request}
     try:
         with ExitStack() as stack:
-            stack.enter_context(temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: _passing_codes()}))
+            stack.enter_context(_patient())
             async with AsyncExitStack() as clients:
                 context = await _connect(clients)
                 flow_run = await _create_flow_run(context.client, whole_run, session, parameters)
@@ -106,10 +108,12 @@ async def orchestrate(
     raise cause
 
 
-def _passing_codes() -> set[int]:
-    """Return the answers of a server that is overloaded, which Prefect's client repeats by itself only in part."""
+@contextmanager
+def _patient() -> Iterator[None]:
+    """Have Prefect's client repeat what an overloaded server refuses: by itself, it does so only in part."""
     asked: set[int] = PREFECT_CLIENT_RETRY_EXTRA_CODES.value()
-    return asked | _OVERLOADED
+    with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: asked | _OVERLOADED}):
+        yield
 
 
 def _make_api_error(error: BaseException, run_id: str) -> GenesisError:

@@ -6,12 +6,17 @@ import time
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from genesis.testing import Wire
+from genesis.agents import Result
+from genesis.prefect_api.drain import drain
+from genesis.testing import Wire, a_program, a_task
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -107,3 +112,49 @@ async def test_a_worker_waits_an_overload_out(prefect_api, tmp_path, monkeypatch
                 assert (await fleet.reach(waiting, "Completed")).run_count == 1
             finally:
                 await fleet.close()
+
+
+class Agent:
+    """An agent during whose first work the server gets too much to do."""
+
+    def __init__(self, overload):
+        self._overload = overload
+
+    async def execute(self, work) -> Result:
+        self._overload()
+        await asyncio.sleep(0.2)
+        return Result()
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a flow"])
+@pytest.mark.parametrize(("status", "begins"), [(500, "before"), (500, "at work"), (503, "at work")])
+async def test_a_run_on_this_machine_waits_an_overload_out(workbench, status, begins, inside):
+    program = a_program(a_task("a"), a_task("b", after=("a",)), a_task("c", after=("b",)))
+    over = []
+
+    def overload():
+        if not over:
+            line.begin(status)
+            over.append(asyncio.get_running_loop().call_later(_OVERLOADED_S, line.end))
+
+    async def local_run():
+        if begins == "before":
+            overload()
+        return await workbench.run(program, Agent(overload))
+
+    await asyncio.to_thread(drain, PREFECT_API_URL.value(), print)  # events and log lines, too, go by the line now
+    with overloadable() as line:
+        run = await (flow(name="around")(local_run) if inside else local_run)()
+        assert line.refused > 0
+        assert not line.status
+        await asyncio.to_thread(drain, PREFECT_API_URL.value(), print)
+    assert run.state == "completed"
+    assert [(task.state, task.attempts) for task in run.tasks] == [("completed", 1)] * 3
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run.ui_url.rpartition("/")[2])]))
+    async with get_client() as direct, asyncio.timeout(60):
+        (flow_run,) = await direct.read_flow_runs(flow_run_filter=of_run)
+        assert flow_run.state.is_completed()
+        shown = []
+        while len(shown) < len(run.tasks):  # the server learns of task runs a moment later
+            await asyncio.sleep(0.2)
+            shown = [each for each in await direct.read_task_runs(flow_run_filter=of_run) if each.state.is_completed()]

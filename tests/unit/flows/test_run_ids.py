@@ -1,18 +1,25 @@
 """Whose ledger is whose: a flow run finds its own again, and never another one's."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.schemas.objects import FlowRun
 
+from genesis.engine import run_lease
 from genesis.engine.run_lease import owner_here
 from genesis.errors import RunError
 from genesis.flows import launch
-from genesis.flows.deployed_run import ledger_of, run_id_of
+from genesis.flows.deployed_run import _start_or_resume, ledger_of, run_id_of
 from genesis.flows.launch import Launch, start_run
+from genesis.flows.run_request import RunRequest
 from genesis.ledger import FolderStore, Header, RunLock
+from genesis.ledger.control import Control
 from genesis.ledger.history import open_ledger
 from genesis.planning import plan_document
 from genesis.settings import Settings
@@ -130,3 +137,65 @@ async def test_a_given_id_begins_one_run_and_names_its_flow_run(store, executed)
     with pytest.raises(RunError, match="there is a run 'r-1' already") as caught:
         await start_run(program, how, "r-1", flow_run_id=_FIRST.id)
     assert caught.value.code == "GEN-RUN-EXISTS"
+
+
+_STOPS_BEFORE_ITS_HEADER = """
+import asyncio, os, signal, sys
+from genesis.ledger import Ledger
+from genesis.flows.launch import Launch, start_run
+from genesis.settings import Settings
+from genesis.testing import a_program, a_task
+
+async def stop(_ledger, _header):
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+Ledger.begin = stop
+asyncio.run(start_run(a_program(a_task("a")), Launch(Settings(), deployed=True), sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def stopped(store):
+    """A process that has the lock of a run and stands still before it writes the run's header."""
+    environment = dict(os.environ) | {"PREFECT_LOCAL_STORAGE_PATH": str(store.root)}
+    process = subprocess.Popen([sys.executable, "-c", _STOPS_BEFORE_ITS_HEADER, "r-1"], env=environment)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    yield process
+    process.kill()
+    process.wait()
+
+
+async def test_a_run_is_taken_over_from_who_froze_between_its_lock_and_its_header(
+    store, executed, stopped, monkeypatch
+):
+    monkeypatch.setattr(run_lease, "_FROZEN_S", 0.5)
+    how = Launch(Settings(), deployed=True)
+    await asyncio.wait_for(start_run(a_program(a_task("a")), how, "r-1", flow_run_id=_FIRST.id), 60)
+    assert [(header.flow_run_id, ledger.run_id) for header, ledger in executed] == [(str(_FIRST.id), "r-1")]
+    assert stopped.wait(60) == -signal.SIGKILL
+
+
+async def test_a_run_that_was_begun_while_its_successor_waited_is_gone_on_with(store, executed):
+    plan = {"version": 1, "request": "do it", "tasks": [{"id": "a", "type": "test", "description": "Test it"}]}
+    asked = RunRequest(None, plan, {}, None, None, None, None)
+    ledger = open_ledger(store, run_id_of(_FIRST), Settings())
+    how = Launch(Settings(), control=Control(), deployed=True)
+    with RunLock(ledger.folder / ".lock", ledger.run_id):
+        successor = asyncio.create_task(_start_or_resume(asked, how, _FIRST))
+        while await ledger.owner() is None and not successor.done():
+            await asyncio.sleep(0.02)
+        await ledger.begin(_header(ledger.run_id, str(_FIRST.id)))
+    await asyncio.wait_for(successor, 60)
+    assert [header.genesis_version for header, _ in executed] == ["1"]
+
+
+async def test_who_waits_for_a_run_that_is_not_begun_can_be_cancelled(store, executed):
+    control = Control()
+    how = Launch(Settings(), control=control, deployed=True)
+    with RunLock(store.root / "genesis/r-1/.lock", "r-1"):
+        start = asyncio.create_task(start_run(a_program(a_task("a")), how, "r-1", flow_run_id=_FIRST.id))
+        control.cancel()
+        with pytest.raises(RunError, match="another process"):
+            await asyncio.wait_for(start, 60)
+    assert not executed
