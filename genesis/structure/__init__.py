@@ -20,6 +20,7 @@ from genesis.structure.references import (
     splits,
     tokens,
 )
+from genesis.structure.task_graphs import build_plan_graph, build_program_graph
 
 __all__ = [
     "PARTS",
@@ -34,6 +35,8 @@ __all__ = [
     "Shape",
     "Unresolved",
     "as_text",
+    "build_plan_graph",
+    "build_program_graph",
     "copied",
     "dataflow",
     "expected_seconds",
