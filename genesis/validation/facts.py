@@ -133,6 +133,11 @@ class Facts:
         return None if self.order is None else self._schedule(self.order, self.seconds)
 
     def _schedule(self, order: list[int], seconds: list[float]) -> Schedule:
+        """Compute ends and levels in one pass.
+
+        networkx has neither for each vertex; with its order and successors one of them takes 26 ms for 1,000 tasks
+        (`python -m bench.graphs`), more than half of what building, routing and validating them may take.
+        """
         before = self.before
         finish = [0.0] * len(before)
         level = [0] * len(before)
