@@ -54,5 +54,9 @@ def _edges(graph: DiGraph[str], names: dict[str, str]) -> Iterator[str]:
 
 
 def _quoted(lines: list[str]) -> str:
-    """Quote the lines of a label, with characters that could end it or begin anything written by their numbers."""
+    """Quote the lines of a label, with characters that could end it or begin anything written by their numbers.
+
+    Between double dollar signs, numbers or not, Mermaid reads a formula: a space of no width parts them.
+    """
+    lines = [re.sub(r"\$(?=\$)", "$\u200b", line) for line in lines]
     return '"' + "<br/>".join(_SYNTAX.sub(lambda found: f"#{ord(found[0])};", line) for line in lines) + '"'

@@ -50,6 +50,12 @@ def test_what_is_escaped_is_shown_as_it_was_written():
     assert "#95;y#95; z_z" in line
 
 
+def test_double_dollar_signs_are_no_formula():
+    (line,) = lines_of(a_plan(a_task("a", description="$$x$$")).graph())
+    assert "$$" not in shown(line)
+    assert shown(line).replace("\u200b", "").endswith('$$x$$"]')
+
+
 def test_composites_are_subgraphs_and_ends_of_edges():
     plan = a_plan(
         a_task("a", outputs=("k",)),
