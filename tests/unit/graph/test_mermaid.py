@@ -51,7 +51,7 @@ def test_what_is_escaped_is_shown_as_it_was_written():
 
 
 def test_double_dollar_signs_are_no_formula():
-    (line,) = lines_of(a_plan(a_task("a", description="$$x$$")).graph())
+    (line,) = lines_of(a_plan(a_task("a", description="$$$x$$")).graph())
     assert "$$" not in shown(line)
     assert shown(line).replace("\u200b", "").endswith('$$x$$"]')
 
