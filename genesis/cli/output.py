@@ -32,6 +32,7 @@ __all__ = [
     "notes",
     "print_document",
     "print_error",
+    "print_text",
     "printable",
     "shown_warnings",
     "tell",
@@ -168,6 +169,20 @@ def print_document(value: Any) -> None:
     if not _has(out.encoding or "utf-8", text):
         text = json.dumps(value, indent=2, allow_nan=False)
     out.write(_ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+    out.flush()
+
+
+def print_text(text: str) -> None:
+    """Print a document that is not JSON on stdout: as it is and in UTF-8, or on a terminal as far as it can show it."""
+    out = answer()
+    if out.isatty():
+        console().print(text, soft_wrap=True, end="")
+        return
+    if (buffer := getattr(out, "buffer", None)) is None:
+        out.write(text)
+    else:
+        out.flush()
+        buffer.write(text.encode("utf-8"))
     out.flush()
 
 

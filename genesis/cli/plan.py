@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from genesis.cli.options import debug_option, is_plan_file, json_option, load_settings, planning_options, variables
-from genesis.cli.output import console, notes, print_document
+from genesis.cli.output import console, notes, print_document, print_text
 from genesis.cli.telemetry import observed
 from genesis.errors import UsageError
 
-__all__ = ["plan"]
+if TYPE_CHECKING:
+    from genesis.pipeline import Prepared
+
+__all__ = ["FORMATS", "plan"]
+
+FORMATS = ("yaml", "json", "dot", "graphml", "mmd")
+"""What a plan can be written as: the first two are the plan itself, the others its graph."""
+_ENDINGS = {"yml": "yaml", **{form: form for form in FORMATS}}
 
 
 @click.command(epilog='Example: genesis plan "Audit the repository at ." -o audit.yaml')
 @click.argument("request")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan to a file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the plan (.yaml, .json) or its graph (.dot, .graphml, .mmd) to a file.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS, case_sensitive=False),
+    default=None,
+    help="Format of -o whatever its ending; without -o, print this instead of the summary.",
+)
 @planning_options
 @json_option
 @debug_option
 def plan(
     request: str,
     output: Path | None,
+    form: str | None,
     pairs: tuple[str, ...],
     playbooks: Path | None,
     agents: Path | None,
@@ -35,28 +56,62 @@ def plan(
     """
     from genesis.cli.planning import forecast, prepare_plan
     from genesis.cli.render import plan_view
-    from genesis.document import dump_json, dump_yaml, write_output
+    from genesis.document import write_output
     from genesis.planning import plan_document
 
-    if output is not None and not (is_plan_file(str(output)) or _is_special(output)):
-        raise UsageError(
-            f"{str(output)!r} would not be taken for a plan file",
-            hint="give it a name that ends in .yaml, .yml or .json",
-        )
+    chosen = form or (None if output is None else _format_of(output))
+    if as_json and chosen is not None and output is None:
+        raise UsageError("--json and --format both print on stdout", hint="leave one out, or name a file with -o")
     settings = load_settings(llm=llm)
     with observed(settings, "plan"):
         prepared = prepare_plan(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
-    if output is not None:
-        terse = plan_document(prepared.routed, prepared.report, terse=True)
-        write_output(output, dump_json(terse) if output.suffix.lower() == ".json" else dump_yaml(terse))
-        notes().print(f"The plan is in {output}. Run it: genesis run {output}", soft_wrap=True)
+    if output is not None and chosen is not None:
+        write_output(output, _written(prepared, chosen))
+        notes().print(_note(output, chosen), soft_wrap=True)
+    elif chosen is not None:
+        print_text(_written(prepared, chosen))
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))
-    else:
+    elif output is not None or chosen is None:
         console().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
+    elif not prepared.report.ok:
+        notes().print(plan_view(prepared.routed, prepared.report, None))
     return 0 if prepared.report.ok else 1
 
 
-def _is_special(path: Path) -> bool:
-    """Whether a path is that of a device or a pipe, which has the name that it has."""
-    return path.exists() and not path.is_file()
+def _format_of(path: Path) -> str:
+    """Find the format that a file's ending says.
+
+    Raises:
+        UsageError: It says none.
+    """
+    name = str(path).lower()
+    for ending, form in _ENDINGS.items():
+        if name.endswith(f".{ending}") and "\n" not in name:
+            return form
+    if path.exists() and not path.is_file():  # a device or a pipe, which has the name that it has
+        return "yaml"
+    raise UsageError(
+        f"the ending of {str(path)!r} names no format",
+        hint="a plan ends in .yaml, .yml or .json, a graph in .dot, .graphml or .mmd; "
+        f"or choose one with --format: {', '.join(FORMATS)}",
+    )
+
+
+def _written(prepared: Prepared, form: str) -> str:
+    """Write the plan, or its graph, in a format."""
+    from genesis.document import dump_json, dump_yaml
+    from genesis.graph import GRAPH_FORMATS
+    from genesis.planning import plan_document
+
+    if form in GRAPH_FORMATS:
+        return GRAPH_FORMATS[form](prepared.routed.graph())
+    terse = plan_document(prepared.routed, prepared.report, terse=True)
+    return dump_json(terse) if form == "json" else dump_yaml(terse)
+
+
+def _note(output: Path, form: str) -> str:
+    if form not in ("yaml", "json"):
+        return f"The graph is in {output}."
+    run = f" Run it: genesis run {output}" if is_plan_file(str(output)) else ""
+    return f"The plan is in {output}.{run}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genesis.graph import any_order
+from genesis.graph import topological_order
 from genesis.structure import Junctions, Outline
 
 __all__ = ["Flat", "flatten"]
@@ -32,7 +32,7 @@ def flatten(outline: Outline, order: Junctions) -> Flat:
     Raises:
         ValueError: The plan has a cycle.
     """
-    vertices = any_order(order.before)
+    vertices = topological_order(order.before)
     if vertices is None:
         raise ValueError("the plan has a cycle")
     leaves = {2 * leaf for leaf in outline.leaves}

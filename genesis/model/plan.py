@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from genesis.model.base import Model, Name, Seconds, Text, Usd
 from genesis.model.report import Report
 from genesis.model.task import Route, Task
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
 
 __all__ = ["Budget", "Plan", "PlannerLevel", "RoutedPlan"]
 
@@ -50,6 +53,22 @@ class Plan(Model):
     report: Report | None = None
     """Written by validation."""
 
+    def graph(self) -> DiGraph[str]:
+        """Build the graph of the tasks, composites included, as the plan states it.
+
+        Edges lead from a task to what comes after it.
+
+        Returns:
+            Nodes are paths such as `quality/lint`, with the attributes `index`, `type`, `description`, `composite`,
+            `parent` (the composite around it), `agent` and `score` where routed or pinned, `seconds`, `usd` and
+            `tokens` where estimated, `requires`, `outputs`, `side_effects`, `approval`. The `kind` of an edge is
+            `depends_on`, `input` (only a reference in the inputs makes it) or `both`; `keys` names the results that
+            are used.
+        """
+        from genesis.structure.task_graphs import build_plan_graph  # noqa: PLC0415  # it stands on the models
+
+        return build_plan_graph(self)
+
 
 class RoutedPlan(Model):
     """A plan with a route for every leaf."""
@@ -57,3 +76,9 @@ class RoutedPlan(Model):
     plan: Plan
     routes: Mapping[str, Route]
     """Route by leaf path, in document order."""
+
+    def graph(self) -> DiGraph[str]:
+        """Build the graph of the tasks as `Plan.graph` does, with the agents of these routes."""
+        from genesis.structure.task_graphs import build_plan_graph  # noqa: PLC0415  # it stands on the models
+
+        return build_plan_graph(self.plan, self.routes)

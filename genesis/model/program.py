@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import JsonValue, SkipValidation
 
@@ -10,6 +10,9 @@ from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
 from genesis.model.task import CacheTtl
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
 
 __all__ = ["Leaf", "Program"]
 
@@ -86,3 +89,17 @@ class Program(Model):
         """
         found = self.agents.get(agent)
         return found if found is not None else {each.name: each for each in self.registry.agents}[agent]
+
+    def graph(self) -> DiGraph[str]:
+        """Build the graph of the leaves; a topological order of it is an order to run them in.
+
+        Edges lead from a leaf to those that come directly after it, with `kind` and `keys` as in `Plan.graph`.
+
+        Returns:
+            Nodes are paths, with the attributes of `Plan.graph` that leaves have, `fingerprint`, and `priority`: the
+            seconds of the longest chain that the leaf heads. The scheduler starts the largest first, unless its
+            search finds a better order.
+        """
+        from genesis.structure.task_graphs import build_program_graph  # noqa: PLC0415  # it stands on the models
+
+        return build_program_graph(self)

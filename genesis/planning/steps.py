@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from genesis.graph import find_ancestors
 from genesis.planning.clauses import SentenceClause, clauses
 from genesis.planning.enumerations import Block, Item, blocks
 from genesis.planning.intent import is_introduction, is_prohibition, restrains
@@ -78,7 +79,7 @@ class _Network:
             first = max(0, index - _MEMORY)
             found = antecedent([step.text for step in self.steps[first:]], text)
             earlier = None if found is None else first + found
-            if earlier is not None and earlier not in _ancestors(self.steps, before):
+            if earlier is not None and earlier not in _with_ancestors(self.steps, before):
                 before = [*(i for i in before if i not in self.steps[earlier].after), earlier]
         if join == "parallel":
             self.parallel.add(index)
@@ -242,21 +243,13 @@ def _add_life_cycle(network: _Network) -> None:
         needs = _MAKING if types[index] in _TESTING else _MAKING | _TESTING if types[index] == "deploy" else None
         if needs is None or index in network.parallel:
             continue
-        reached = _ancestors(network.steps, step.after)
+        reached = _with_ancestors(network.steps, step.after)
         for earlier in reversed(range(index)):
             if types[earlier] in needs and earlier not in reached:
-                behind = _ancestors(network.steps, [earlier])
+                behind = _with_ancestors(network.steps, [earlier])
                 step.after = [*(source for source in step.after if source not in behind), earlier]
                 reached |= behind
 
 
-def _ancestors(steps: list[RequestStep], start: list[int]) -> set[int]:
-    """Return these steps and all that they come after."""
-    found: set[int] = set()
-    stack = list(start)
-    while stack:
-        source = stack.pop()
-        if source not in found:
-            found.add(source)
-            stack.extend(steps[source].after)
-    return found
+def _with_ancestors(steps: list[RequestStep], start: list[int]) -> set[int]:
+    return {*start, *find_ancestors([step.after for step in steps], start)}

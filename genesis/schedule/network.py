@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from genesis.graph import find_cycle, find_longest_chains, topological_order
 from genesis.schedule.jobs import ScheduleError, ScheduleJob
 
 __all__ = ["Network"]
@@ -24,7 +25,7 @@ class Network:
     dependants: list[list[int]]
     """The jobs that wait for each job, in document order."""
     order: list[int]
-    """All job indices, each after those that it waits for (Kahn 1962, first come first served)."""
+    """All job indices, each after those that it waits for (`topological_order`)."""
 
     @classmethod
     def of(cls, jobs: Sequence[ScheduleJob]) -> Network:
@@ -49,49 +50,23 @@ class Network:
                         hint="`after` holds indices from 0",
                     )
                 dependants[index].append(job)
-        return cls([job.duration_s for job in jobs], after, dependants, _topological(after, dependants))
+        order = topological_order(after, dependants)
+        if order is None:
+            raise _circle_error(find_cycle(after) or [])
+        return cls([job.duration_s for job in jobs], after, dependants, order)
 
     def tails(self) -> list[float]:
         """Return each job's bottom level: seconds from its start to the end of the longest chain that it heads."""
-        return _longest(reversed(self.order), self.durations, self.dependants)
+        return find_longest_chains(self.after, self.durations, self.order)
 
     def critical_path_s(self) -> float:
         """Return the seconds of the longest chain; no schedule is shorter, whatever the slots."""
         return max(self.tails(), default=0.0)
 
 
-def _longest(order: Iterable[int], durations: list[float], following: list[list[int]]) -> list[float]:
-    longest = [0.0] * len(durations)
-    for job in order:
-        rest = max([longest[later] for later in following[job]], default=0.0)
-        longest[job] = durations[job] + rest
-    return longest
-
-
-def _topological(after: list[tuple[int, ...]], dependants: list[list[int]]) -> list[int]:
-    missing = [len(earlier) for earlier in after]
-    order = [job for job, count in enumerate(missing) if not count]
-    for job in order:  # grows while it is read: the list is the queue
-        for later in dependants[job]:
-            missing[later] -= 1
-            if not missing[later]:
-                order.append(later)
-    if len(order) < len(after):
-        circle = _circle(after, missing)
-        shown = " → ".join(map(str, circle if len(circle) <= _SHOWN else [*circle[:_SHOWN], "…", circle[-1]]))
-        raise ScheduleError(
-            f"{len(circle) - 1} jobs wait for each other in a circle: {shown}", hint="remove one of these edges"
-        )
-    return order
-
-
-def _circle(after: list[tuple[int, ...]], missing: list[int]) -> list[int]:
-    """Find a circle, first and last job equal, each job before the one that waits for it."""
-    job = next(index for index, count in enumerate(missing) if count)
-    seen: dict[int, int] = {}
-    walk: list[int] = []
-    while job not in seen:  # every job left has an earlier job that is left too, so the walk closes
-        seen[job] = len(walk)
-        walk.append(job)
-        job = next(earlier for earlier in after[job] if missing[earlier])
-    return [job, *reversed(walk[seen[job] :])]
+def _circle_error(circle: list[int]) -> ScheduleError:
+    closed = [*circle, circle[0]]
+    shown = " → ".join(map(str, closed if len(closed) <= _SHOWN else [*closed[:_SHOWN], "…", closed[-1]]))
+    return ScheduleError(
+        f"{len(circle)} jobs wait for each other in a circle: {shown}", hint="remove one of these edges"
+    )

@@ -26,6 +26,7 @@ from genesis.structure.references import (
     splits,
     tokens,
 )
+from genesis.structure.task_graphs import build_plan_graph, build_program_graph
 
 __all__ = [
     "PARTS",
@@ -40,6 +41,8 @@ __all__ = [
     "StructurePart",
     "Unresolved",
     "as_text",
+    "build_plan_graph",
+    "build_program_graph",
     "copy_json",
     "dataflow",
     "estimate_seconds",

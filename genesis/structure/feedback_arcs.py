@@ -8,9 +8,11 @@ not to be needed is put back. Some edges can be fixed: they are never cut, and m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+
+from genesis.graph import find_components
 
 __all__ = ["Edge", "feedback_edges"]
 
@@ -30,7 +32,10 @@ def feedback_edges(size: int, fixed: Sequence[Edge], loose: Sequence[Edge], rank
     Returns:
         The edges to cut, in the order of `loose`; without them there is no cycle, and each of them is needed.
     """
-    part = _components(size, (*fixed, *loose))
+    before: list[list[int]] = [[] for _ in range(size)]
+    for source, target in (*fixed, *loose):
+        before[target].append(source)
+    part = find_components(before)
     inside: dict[int, tuple[list[Edge], list[Edge]]] = {}
     for kind, edges in enumerate((fixed, loose)):
         for edge in edges:
@@ -143,60 +148,3 @@ def _greedy_order(fixed: list[Edge], loose: list[Edge], rank: Sequence[int]) -> 
             if other not in placed and degrees[other].fixed_before == 0:
                 heappush(ready, key(other))
     return order
-
-
-def _components(size: int, edges: Collection[Edge]) -> list[int]:
-    """Number the strongly connected parts (Tarjan 1972, without recursion)."""
-    after: list[list[int]] = [[] for _ in range(size)]
-    for source, target in edges:
-        after[source].append(target)
-    search = _Search([-1] * size, [0] * size, [-1] * size)
-    for root in range(size):
-        if search.number[root] < 0:
-            search.run(root, after)
-    return search.part
-
-
-@dataclass(slots=True)
-class _Search:
-    number: list[int]
-    low: list[int]
-    part: list[int]
-    """Part of each vertex, -1 while it is open."""
-    count: int = 0
-    parts: int = 0
-
-    def run(self, root: int, after: list[list[int]]) -> None:
-        """Search from a vertex that was not seen yet."""
-        path, iterators, members = [root], [iter(after[root])], [root]
-        self._enter(root)
-        while path:
-            vertex = path[-1]
-            target = next(iterators[-1], None)
-            if target is None:
-                self._leave(path, iterators, members)
-            elif self.number[target] < 0:
-                self._enter(target)
-                path.append(target)
-                iterators.append(iter(after[target]))
-                members.append(target)
-            elif self.part[target] < 0:
-                self.low[vertex] = min(self.low[vertex], self.number[target])
-
-    def _enter(self, vertex: int) -> None:
-        self.number[vertex] = self.low[vertex] = self.count
-        self.count += 1
-
-    def _leave(self, path: list[int], iterators: list[Iterator[int]], members: list[int]) -> None:
-        vertex = path.pop()
-        iterators.pop()
-        if path:
-            self.low[path[-1]] = min(self.low[path[-1]], self.low[vertex])
-        if self.low[vertex] < self.number[vertex]:
-            return
-        while True:
-            member = members.pop()
-            self.part[member] = self.parts
-            if member == vertex:
-                break
-        self.parts += 1

@@ -53,6 +53,8 @@ _PRELOADED = (
     # what Prefect imports for a first flow run with parameters, and for a first task
     "fastapi.encoders",
     "prefect.utilities.visualization",
+    # what the picture of a plan needs
+    "networkx",
 )
 """By name: flows are a higher layer than workers. What a child imports by itself is not shared with others."""
 _STALE_S = 60.0

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from genesis.compile import compile_program
 from genesis.document import dump_json, dump_yaml
-from genesis.graph import ancestors, any_order, find_cycle, longest_from, successors, topological_order
+from genesis.graph import (
+    find_ancestors,
+    find_components,
+    find_cycle,
+    find_cycles,
+    find_longest_chains,
+    find_successors,
+    number_generations,
+    reduce_transitively,
+    topological_order,
+)
 from genesis.model import AgentProfile, Plan, Registry, Route, RoutedPlan, Task
 from genesis.planning import load_plan, plan_document
 from genesis.structure import dataflow, junctions, outline
@@ -64,19 +74,12 @@ def _respects(order: list[int], before: Sequence[Sequence[int]]) -> bool:
 @given(graphs(cyclic=False) | graphs())
 def test_order_is_there_exactly_when_there_is_no_cycle(before: list[tuple[int, ...]]):
     cyclic = any(a == b for a, b in _reaches(before))
-    for order in (topological_order(before), any_order(before)):
-        assert (order is None) == cyclic
-        if order is not None:
-            assert sorted(order) == list(range(len(before)))
-            assert _respects(order, before)
-
-
-@PROFILE
-@given(graphs(cyclic=False))
-def test_order_is_the_first_of_all_orders(before: list[tuple[int, ...]]):
-    assume(len(before) <= 6)
-    every = (list(order) for order in itertools.permutations(range(len(before))))
-    assert topological_order(before) == min(order for order in every if _respects(order, before))
+    order = topological_order(before)
+    assert (order is None) == cyclic == (number_generations(before) is None)
+    if order is not None:
+        assert sorted(order) == list(range(len(before)))
+        assert _respects(order, before)
+        assert topological_order(before, find_successors(before)) == order
 
 
 @PROFILE
@@ -94,21 +97,62 @@ def test_a_cycle_that_is_found_is_one(before: list[tuple[int, ...]]):
 @PROFILE
 @given(graphs(cyclic=False), st.lists(st.integers(0, 9), min_size=7, max_size=7))
 def test_longest_path_is_the_longest_of_all_paths(before: list[tuple[int, ...]], weights: list[int]):
-    after = successors(before)
+    after = find_successors(before)
 
     def paths(vertex: int) -> list[int]:
         return [weights[vertex] + rest for target in after[vertex] for rest in paths(target)] or [weights[vertex]]
 
-    assert longest_from(before, weights[: len(before)]) == [max(paths(vertex)) for vertex in range(len(before))]
+    order = topological_order(before)
+    assert find_longest_chains(before, weights[: len(before)], order) == [
+        max(paths(vertex)) for vertex in range(len(before))
+    ]
 
 
 @PROFILE
 @given(graphs())
 def test_successors_and_ancestors_are_those_that_the_edges_give(before: list[tuple[int, ...]]):
     reaches = _reaches(before)
-    for vertex, after in enumerate(successors(before)):
+    for vertex, after in enumerate(find_successors(before)):
         assert after == [late for late, sources in enumerate(before) if vertex in sources]
-        assert ancestors(before, [vertex]) == {early for early, late in reaches if late == vertex}
+        assert find_ancestors(before, [vertex]) == {early for early, late in reaches if late == vertex}
+
+
+@PROFILE
+@given(graphs())
+def test_cycles_share_no_vertex_and_without_them_there_is_none(before: list[tuple[int, ...]]):
+    cycles = list(find_cycles(before))
+    on_cycles = [vertex for cycle in cycles for vertex in cycle]
+    assert len(set(on_cycles)) == len(on_cycles)
+    assert all(early in before[late] for cycle in cycles for early, late in zip(cycle, cycle[1:] + cycle[:1]))  # noqa: B905
+    left = {
+        (early, late)
+        for late, sources in enumerate(before)
+        for early in sources
+        if not {early, late}.intersection(on_cycles)
+    }
+    assert all(early != late for early, late in _joined(left))
+
+
+@PROFILE
+@given(graphs())
+def test_a_component_holds_what_reaches_each_other(before: list[tuple[int, ...]]):
+    reaches, part = _reaches(before), find_components(before)
+    for one, other in itertools.combinations(range(len(before)), 2):
+        assert (part[one] == part[other]) == ({(one, other), (other, one)} <= reaches)
+
+
+@PROFILE
+@given(graphs(cyclic=False))
+def test_generations_and_reduction_keep_the_order_and_nothing_else(before: list[tuple[int, ...]]):
+    reduced = reduce_transitively(before)
+    reaches = _reaches(before)
+    assert _reaches(reduced) == reaches
+    for vertex, sources in enumerate(reduced):
+        assert [source for source in before[vertex] if source in sources] == list(sources)
+        assert not any((source, other) in reaches for source in sources for other in sources)
+    levels = number_generations(before)
+    for vertex, sources in enumerate(before):
+        assert levels[vertex] == max((levels[source] + 1 for source in sources), default=0)
 
 
 # --- plans ----------------------------------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from pydantic import JsonValue
 
-from genesis.graph import find_cycle
+from genesis.graph import find_cycles
 from genesis.structure import Node
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
@@ -146,16 +147,8 @@ def cycle(facts: PlanFacts) -> Iterator[CheckFinding]:
     for node, target in _within(facts):
         end = 2 * target + 1 if facts.outline.nodes[target].children else 2 * target
         before[2 * node] = [source for source in before[2 * node] if source != end]
-    for _ in range(_CYCLES):
-        found = find_cycle(before)
-        if found is None:
-            return
+    for found in islice(find_cycles(before), _CYCLES):
         yield _cycle_finding(facts, found)
-        removed = set(found)
-        before = [
-            [] if vertex in removed else [source for source in sources if source not in removed]
-            for vertex, sources in enumerate(before)
-        ]
 
 
 def _cycle_finding(facts: PlanFacts, vertices: list[int]) -> CheckFinding:

@@ -11,6 +11,7 @@ _NAMES = [
     "dispatch",
     "durability",
     "fleet",
+    "graphs",
     "memory",
     "observability",
     "overhead",

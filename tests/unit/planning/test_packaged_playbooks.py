@@ -7,7 +7,7 @@ from importlib import resources
 import pytest
 
 from genesis.document import parse
-from genesis.graph import ancestors
+from genesis.graph import find_ancestors
 from genesis.model import Plan
 from genesis.planning.network import refine_tasks
 from genesis.planning.playbook import load_playbooks
@@ -57,7 +57,7 @@ def test_nothing_deploys_before_build_and_test(name):
     for leaf in shape.leaf_nodes():
         if leaf.task.type != "deploy":
             continue
-        before = {shape.nodes[order.node_of(vertex)].path for vertex in ancestors(order.before, [2 * leaf.index])}
+        before = {shape.nodes[order.node_of(vertex)].path for vertex in find_ancestors(order.before, [2 * leaf.index])}
         assert any(path.startswith("build/") for path in before)
         assert "verify/tests" in before
         assert leaf.task.side_effects
@@ -75,7 +75,7 @@ def test_inputs_come_from_tasks_that_are_ordered_before(name):
     plan, shape = leaves(name)
     order = junctions(shape)
     for index, sources in dataflow(plan, shape).edges().items():
-        before = {order.node_of(vertex) for vertex in ancestors(order.before, [2 * index])}
+        before = {order.node_of(vertex) for vertex in find_ancestors(order.before, [2 * index])}
         assert set(sources) <= before, shape.nodes[index].path
 
 

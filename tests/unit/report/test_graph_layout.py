@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from genesis.graph import number_generations
 from genesis.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, layout
-from genesis.report.overview import depths
 
 
 def _random_graph(seed: int):
@@ -13,7 +13,7 @@ def _random_graph(seed: int):
     before = [
         tuple(sorted(chance.sample(range(v), min(v, chance.randint(0, 3))))) for v in range(chance.randint(1, 40))
     ]
-    return before, depths(before)
+    return before, number_generations(before)
 
 
 def _apart(one, other) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genesis.report.overview import depths, overview
+from genesis.report.overview import overview
 from genesis.testing import a_program, a_task, an_agent
 
 
@@ -107,8 +107,3 @@ def test_shared_dependencies_of_thousands_of_leaves_are_read_once():
     seen = overview(a_program(*_phases(10, 500)))
     assert len(seen.boxes) == 10
     assert seen.before[9] == (8,)
-
-
-def test_a_circle_has_no_depths():
-    assert depths([(1,), (0,)]) is None
-    assert depths([]) == []
