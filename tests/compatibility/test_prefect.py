@@ -9,7 +9,6 @@ import contextlib
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,9 @@ from .prefect_names import ATTRIBUTES, NAMES, ROUTES
 _ROOT = Path(__file__).parents[2]
 _FOLDERS = ("genesis", "flows", "docker", "bench", "tests")
 _VARIABLE = re.compile(r"\bPREFECT_[A-Z][A-Z_]*[A-Z]\b")
+_IMPORT = re.compile(
+    r"^[ \t]*((?:from prefect(?:\.\w+)* import (?:\([^)]*\)|[\w, ]+))|(?:import prefect(?:\.\w+)*))", re.MULTILINE
+)
 _NO_SETTING = {
     "PREFECT_FILE",  # a constant of our own
     "PREFECT_PROFILE",  # chooses the profile, before there are settings
@@ -120,22 +122,21 @@ def test_objects_have_the_attributes_that_are_used():
             assert name in (_ROOT / user).read_text("utf-8"), f"{path}.{name}"
 
 
-def _python_files() -> Iterator[Path]:
-    for folder in _FOLDERS:
-        yield from sorted((_ROOT / folder).rglob("*.py"))
-
-
 @lru_cache(maxsize=1)
 def _imports() -> dict[tuple[str, str], str]:
-    """Every name that is imported from Prefect, with a file that does it."""
+    """Every name that is imported from Prefect, with a file that does it.
+
+    Statements are found by their first words: the trees of 800 files take ten seconds.
+    """
     found = {}
-    for path in _python_files():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            where = str(path.relative_to(_ROOT))
-            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "prefect":
-                found |= {(node.module, alias.name): where for alias in node.names}
-            elif isinstance(node, ast.Import):
-                found |= {(alias.name, ""): where for alias in node.names if alias.name.partition(".")[0] == "prefect"}
+    for folder in _FOLDERS:
+        for path in sorted((_ROOT / folder).rglob("*.py")):
+            for statement in _IMPORT.findall(path.read_text("utf-8")):
+                node = ast.parse(statement.strip()).body[0]
+                assert isinstance(node, (ast.Import, ast.ImportFrom))
+                for alias in node.names:
+                    name = (node.module or "", alias.name) if isinstance(node, ast.ImportFrom) else (alias.name, "")
+                    found[name] = str(path.relative_to(_ROOT))
     return found
 
 
