@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install test fast lint format types contract docs sample bench lock ci
+.PHONY: help install test fast prefect lint format types contract docs sample bench lock ci
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -16,6 +16,9 @@ test:  ## Run all tests, with coverage
 
 fast:  ## Run the tests that need no server, browser or model
 	$(BIN)/python -m pytest -q -n 2 -m 'not server and not browser and not model'
+
+prefect:  ## Test what is used of Prefect's internals with the oldest version that is allowed
+	.ci/test_oldest_prefect
 
 lint:  ## Check style and format
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from genesis.errors import UsageError
@@ -253,12 +253,18 @@ class Settings(BaseSettings):
     observability: ObservabilitySettings = ObservabilitySettings()
 
 
+def _is_true(given: object) -> bool:
+    """Whether a boolean of OpenTelemetry's is true: by its specification every value but `true` is false."""
+    return str(given).strip().lower() == "true"
+
+
 class OtelSettings(BaseSettings):
     """Those of OpenTelemetry's standard variables that decide whether and how traces are sent."""
 
-    model_config = SettingsConfigDict(env_prefix="OTEL_", extra="ignore", frozen=True)
+    # An empty variable is an unset one, by the specification.
+    model_config = SettingsConfigDict(env_prefix="OTEL_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    sdk_disabled: bool = False
+    sdk_disabled: Annotated[bool, BeforeValidator(_is_true)] = False
     traces_exporter: str = ""
     exporter_otlp_endpoint: str = ""
     exporter_otlp_traces_endpoint: str = ""

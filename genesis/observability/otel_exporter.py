@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.util.types import AnyValue
 
-from genesis.errors import GenesisError, UsageError
+from genesis.errors import GenesisError
 from genesis.observability.correlation import current, traceparent_of
 from genesis.observability.sampling import KeepingProcessor, KeepingSampler
 from genesis.observability.span import SpanKind, Value
@@ -102,9 +102,6 @@ class Exporting:
         settings: What share is exported, and whether texts are.
         otel: The standard variables.
         role: What this process is.
-
-    Raises:
-        UsageError: The variables ask for what there is not.
     """
 
     def __init__(self, settings: ObservabilitySettings, otel: OtelSettings, role: str) -> None:
@@ -163,7 +160,9 @@ def _provider(settings: ObservabilitySettings, otel: OtelSettings, role: str) ->
         "process.pid": os.getpid(),
         "host.name": socket.gethostname(),
     }
-    sampler = None if otel.traces_sampler else KeepingSampler(settings.sample)  # the SDK reads the variable itself
+    # Our own setting wins; without it the SDK reads OTEL_TRACES_SAMPLER itself.
+    standard = otel.traces_sampler and "sample" not in settings.model_fields_set
+    sampler = None if standard else KeepingSampler(settings.sample)
     provider = TracerProvider(sampler=sampler, resource=Resource.create(about), shutdown_on_exit=False)
     provider.add_span_processor(KeepingProcessor(_exporter(otel)))
     return provider
@@ -171,19 +170,13 @@ def _provider(settings: ObservabilitySettings, otel: OtelSettings, role: str) ->
 
 def _exporter(otel: OtelSettings) -> SpanExporter:
     """Make the exporter for the protocol that the standard variables name; it reads the rest of them itself."""
-    try:
-        if otel.protocol == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc  # noqa: PLC0415
+    if otel.protocol == "grpc":  # either exporter is imported only where it is used: gRPC alone takes 0.1 s
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc  # noqa: PLC0415
 
-            return Grpc(timeout=otel.timeout_s or _EXPORT_S)
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http  # noqa: PLC0415
+        return Grpc(timeout=otel.timeout_s or _EXPORT_S)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http  # noqa: PLC0415
 
-        return Http(timeout=otel.timeout_s or _EXPORT_S)
-    except ImportError as error:
-        raise UsageError(
-            f"traces are to be sent by {otel.protocol}, and its exporter is not installed: {error}",
-            hint="pip install 'prefect-genesis[otel]'",
-        ) from error
+    return Http(timeout=otel.timeout_s or _EXPORT_S)
 
 
 def _quiet() -> None:

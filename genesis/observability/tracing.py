@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from genesis.errors import UsageError
 from genesis.observability.span import Span, SpanKind, Value
 from genesis.settings import ObservabilitySettings, OtelSettings
 
@@ -66,11 +65,13 @@ class Tracing:
             Whether spans are recorded.
 
         Raises:
-            UsageError: They ask for what there is not: another exporter or protocol, or the extra is not installed.
+            UsageError: They name an exporter or a protocol that Genesis does not have.
         """
         otel = otel or OtelSettings()
         if self._exporting is None and otel.wanted:
-            self._exporting = _exporting(settings, otel, role)
+            from genesis.observability.exporting import Exporting  # noqa: PLC0415  # 0.1 s, and only where it is wanted
+
+            self._exporting = Exporting(settings, otel, role)
         return self.on
 
     def flush(self, seconds: float = 3.0) -> None:
@@ -105,17 +106,6 @@ class Tracing:
         if self._exporting is None:
             return nullcontext(_NOTHING)
         return self._exporting.span(name, attributes or {}, kind, parent, links)
-
-
-def _exporting(settings: ObservabilitySettings, otel: OtelSettings, role: str) -> Exporting:
-    try:
-        from genesis.observability.otel_exporter import Exporting  # noqa: PLC0415  # heavy, and only where it is wanted
-    except ImportError as error:
-        raise UsageError(
-            f"traces are asked for, and OpenTelemetry's SDK is not installed: {error}",
-            hint="pip install 'prefect-genesis[otel]', or unset OTEL_EXPORTER_OTLP_ENDPOINT",
-        ) from error
-    return Exporting(settings, otel, role)
 
 
 @lru_cache(maxsize=1)

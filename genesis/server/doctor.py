@@ -32,7 +32,7 @@ from genesis.settings import NO_HOME, Settings
 
 __all__ = ["REQUIREMENTS", "DoctorFinding", "diagnose"]
 
-REQUIREMENTS = {"python": ">=3.11,<3.14", "prefect": ">=3.8.8,<3.9", "fastapi": ">=0.139,<0.151"}
+REQUIREMENTS = {"python": ">=3.11,<3.14", "prefect": ">=3.8.8,<3.10", "fastapi": ">=0.139,<0.151"}
 """What works, as the package's own metadata asks for it."""
 
 _LOW_BYTES = 500_000_000

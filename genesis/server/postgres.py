@@ -179,12 +179,14 @@ def _refuse_without_extension(where: str, facts: PostgresFacts) -> None:
 
 
 def _knows(revision: str) -> bool:
-    """Whether a migration is one of the installed Prefect's, whose files are named after them."""
+    """Whether a migration is one of the installed Prefect's: some files are not named after what is in them."""
     found = importlib.util.find_spec("prefect")
     if found is None or found.origin is None:
         return True
     folder = Path(found.origin).parent / "server/database/_migrations/versions/postgresql"
-    return not folder.is_dir() or any(folder.glob(f"*_{revision}_*.py"))
+    return not folder.is_dir() or any(
+        f'"{revision}"' in path.read_text(encoding="utf-8") for path in folder.glob("*.py")
+    )
 
 
 def _in_a_thread(work: Coroutine[Any, Any, _T]) -> _T:

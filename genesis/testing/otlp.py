@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,6 +49,8 @@ class TraceReceiver:
     port: int = 0
     variables: dict[str, str] = field(default_factory=dict)
     """For whoever puts a collector in between: what its senders need."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Those of the last request, or its metadata in gRPC; names in lower case."""
     _spans: list[ReceivedSpan] = field(default_factory=list)
     _arrived: threading.Condition = field(default_factory=threading.Condition)
     _stop: Callable[[], None] | None = None
@@ -97,7 +99,7 @@ class TraceReceiver:
         if self._stop is not None:
             self._stop()
 
-    def _take(self, request: Any) -> None:
+    def _take(self, request: Any, headers: Iterable[tuple[str, str]]) -> None:
         found = [
             _parse_span(span, _plain(group.resource.attributes))
             for group in request.resource_spans
@@ -105,11 +107,12 @@ class TraceReceiver:
             for span in scope.spans
         ]
         with self._arrived:
+            self.headers = {name.lower(): value for name, value in headers}
             self._spans += found
             self._arrived.notify_all()
 
     def _serve_http(self) -> Callable[[], None]:
-        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service  # noqa: PLC0415  # of an extra
+        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service  # noqa: PLC0415
 
         take = self._take
 
@@ -118,7 +121,7 @@ class TraceReceiver:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 if self.headers.get("content-encoding") == "gzip":
                     body = gzip.decompress(body)
-                take(service.ExportTraceServiceRequest.FromString(body))
+                take(service.ExportTraceServiceRequest.FromString(body), self.headers.items())
                 answer = service.ExportTraceServiceResponse().SerializeToString()
                 self.send_response(200)
                 self.send_header("content-type", "application/x-protobuf")
@@ -140,16 +143,15 @@ class TraceReceiver:
         return stop
 
     def _serve_grpc(self) -> Callable[[], None]:
-        import grpc  # type: ignore[import-untyped]  # noqa: PLC0415  # of an extra, and without types
-        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service  # noqa: PLC0415  # of an extra
-        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as services  # noqa: PLC0415  # of an extra
+        import grpc  # type: ignore[import-untyped]  # noqa: PLC0415  # without types
+        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service  # noqa: PLC0415
+        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as services  # noqa: PLC0415
 
         take = self._take
 
         class Servicer(services.TraceServiceServicer):
             def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  # its name in the protocol
-                del context
-                take(request)
+                take(request, context.invocation_metadata())
                 return service.ExportTraceServiceResponse()
 
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=2))

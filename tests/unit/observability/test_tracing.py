@@ -2,8 +2,11 @@ import logging
 import os
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from genesis.errors import TaskError, UsageError
 from genesis.observability.correlation import bound, build_headers, facts
@@ -42,9 +45,15 @@ def start(receiver, monkeypatch):
         tracing.stop()
 
 
-def test_without_the_standard_variables_nothing_is_recorded(monkeypatch):
+@pytest.fixture
+def no_variables(monkeypatch):
+    """The environment without any of OpenTelemetry's variables."""
     for name in [name for name in os.environ if name.startswith("OTEL_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_without_the_standard_variables_nothing_is_recorded():
     tracing = Tracing()
     assert not tracing.start(ObservabilitySettings(), role="cli")
     with tracing.span("x") as span:
@@ -62,15 +71,104 @@ def test_without_the_standard_variables_nothing_is_recorded(monkeypatch):
     ("variables", "wanted"),
     [
         ({}, False),
-        ({"exporter_otlp_endpoint": "http://x"}, True),
-        ({"exporter_otlp_traces_endpoint": "http://x"}, True),
-        ({"traces_exporter": "otlp"}, True),
-        ({"traces_exporter": "none", "exporter_otlp_endpoint": "http://x"}, False),
-        ({"sdk_disabled": True, "exporter_otlp_endpoint": "http://x"}, False),
+        ({"EXPORTER_OTLP_ENDPOINT": "http://x"}, True),
+        ({"EXPORTER_OTLP_ENDPOINT": ""}, False),
+        ({"EXPORTER_OTLP_TRACES_ENDPOINT": "http://x"}, True),
+        ({"EXPORTER_OTLP_PROTOCOL": "grpc"}, False),
+        ({"EXPORTER_OTLP_HEADERS": "a=b"}, False),
+        ({"TRACES_EXPORTER": "otlp"}, True),
+        ({"TRACES_EXPORTER": "none", "EXPORTER_OTLP_ENDPOINT": "http://x"}, False),
+        ({"SDK_DISABLED": "true", "EXPORTER_OTLP_ENDPOINT": "http://x"}, False),
+        ({"SDK_DISABLED": " TRUE", "EXPORTER_OTLP_ENDPOINT": "http://x"}, False),
+        ({"SDK_DISABLED": "", "EXPORTER_OTLP_ENDPOINT": "http://x"}, True),
+        ({"SDK_DISABLED": "1", "EXPORTER_OTLP_ENDPOINT": "http://x"}, True),  # by the specification
+        ({"SDK_DISABLED": "perhaps", "EXPORTER_OTLP_ENDPOINT": "http://x"}, True),
     ],
 )
-def test_the_standard_variables_decide(variables, wanted):
-    assert OtelSettings(**variables).wanted == wanted
+@pytest.mark.usefixtures("no_variables")
+def test_the_standard_variables_decide(variables, wanted, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"OTEL_{name}", value)
+    assert OtelSettings().wanted == wanted
+
+
+@pytest.mark.parametrize(
+    ("variables", "protocol"),
+    [
+        ({}, "http/protobuf"),
+        ({"EXPORTER_OTLP_PROTOCOL": "grpc"}, "grpc"),
+        ({"EXPORTER_OTLP_PROTOCOL": "grpc", "EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}, "http/protobuf"),
+        ({"EXPORTER_OTLP_PROTOCOL": ""}, "http/protobuf"),
+    ],
+)
+@pytest.mark.usefixtures("no_variables")
+def test_the_standard_variables_choose_the_protocol(variables, protocol, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"OTEL_{name}", value)
+    assert OtelSettings().protocol == protocol
+
+
+@pytest.mark.usefixtures("no_variables")
+def test_the_endpoint_of_traces_and_headers_are_those_of_the_variables(receiver, monkeypatch):
+    path = "/v1/traces" if receiver.protocol == "http/protobuf" else ""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")  # the general one, which nobody serves
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", receiver.endpoint + path)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", receiver.protocol)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-team=planners,authorization=Bearer%20abc")
+    tracing = Tracing()
+    assert tracing.start(ObservabilitySettings(), role="cli")
+    with tracing.span("root"):
+        pass
+    tracing.stop()
+    assert [each.name for each in receiver.spans] == ["root"]
+    assert receiver.headers["x-team"] == "planners"
+    assert receiver.headers["authorization"] == "Bearer abc"
+
+
+@pytest.mark.parametrize(("settings", "sent"), [({}, 0), ({"sample": 1.0}, 1)], ids=["unset", "set"])
+def test_the_own_share_wins_over_the_standard_sampler(receiver, start, settings, sent, monkeypatch):
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    tracing = start(**settings)
+    with tracing.span("root"):
+        pass
+    tracing.stop()
+    assert len(receiver.spans) == sent
+
+
+_PLAN = """
+import sys
+from genesis.cli.app import main
+try: main(["plan", "Audit the repository at .", "--json"])
+except SystemExit as end: assert not end.code, end.code
+loaded = {name for name in sys.modules if name.startswith(("opentelemetry", "grpc", "prometheus_client"))}
+print(*sorted({"opentelemetry.sdk", "grpc", "prometheus_client"} & loaded), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "loaded"),
+    [
+        ({}, ""),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "opentelemetry.sdk"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"}, ""),
+    ],
+    ids=["off", "on", "disabled"],
+)
+@pytest.mark.usefixtures("no_variables")
+def test_the_sdk_is_imported_only_where_traces_are_on(variables, loaded, tmp_path):
+    environment = {**os.environ, "GENESIS_HOME": str(tmp_path), "OTEL_EXPORTER_OTLP_TIMEOUT": "1", **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", _PLAN], capture_output=True, text=True, check=True, env=environment, timeout=60
+    )
+    assert done.stderr.splitlines()[-1:] == [loaded]
+
+
+def test_a_plain_install_brings_what_traces_and_metrics_need():
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {Requirement(each).name for each in project["dependencies"]}
+    wanted = {"httpx", "opentelemetry-exporter-otlp", "opentelemetry-sdk", "prometheus-client", "pydantic"}
+    assert wanted <= names
+    assert "otel" not in project["optional-dependencies"]
 
 
 @pytest.mark.parametrize(
@@ -236,11 +334,3 @@ assert ours.parent.span_id == theirs.context.span_id
 def test_the_provider_of_the_program_around_is_used_as_it_is():
     environment = {**os.environ, "OTEL_TRACES_EXPORTER": "otlp"}
     assert subprocess.run([sys.executable, "-c", _THEIRS], env=environment, check=False).returncode == 0
-
-
-def test_without_the_sdk_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
-    monkeypatch.delitem(sys.modules, "genesis.observability.otel_exporter", raising=False)
-    with pytest.raises(UsageError) as raised:
-        Tracing().start(ObservabilitySettings(), role="cli", otel=OtelSettings(traces_exporter="otlp"))
-    assert "prefect-genesis[otel]" in raised.value.hint

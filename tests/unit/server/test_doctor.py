@@ -44,10 +44,10 @@ def test_fresh_machine_is_well(settings):
 
 
 def test_versions_that_do_not_work_are_named(settings, monkeypatch):
-    monkeypatch.setattr(doctor, "_find_version", {"prefect": "3.9.0", "fastapi": None}.get)
+    monkeypatch.setattr(doctor, "_find_version", {"prefect": "3.10.0", "fastapi": None}.get)
     monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.10.2")
     found = findings(settings)
-    assert found["prefect"].detail == "3.9.0, and only >=3.8.8,<3.9 works"
+    assert found["prefect"].detail == "3.10.0, and only >=3.8.8,<3.10 works"
     assert found["fastapi"].detail.startswith("not installed")
     assert not found["python"].ok
 

@@ -77,7 +77,7 @@ def test_database_that_cannot_be_used_is_refused_with_what_to_do(changes, said, 
         {"extension": None},
         {"extension": None, "superuser": True, "trusted": False, "may_create": False},
         {"migrated": True, "may_make_tables": False},
-        {"migrated": True, "revision": "d60c18774a5d"},
+        {"migrated": True, "revision": "77ebcc9cf355"},
     ],
 )
 def test_database_that_lacks_nothing_needed_is_taken(changes):
