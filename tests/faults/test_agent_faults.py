@@ -135,7 +135,7 @@ async def test_a_python_function_that(bench, function, code, said):
 _DIES = """
 import asyncio, os, sys
 import genesis
-from genesis.testing.plans import a_plan, a_task, an_agent, routed_to
+from genesis.testing.plans import a_plan, a_task, an_agent, route_to
 from genesis import compile_program
 
 def dies():

@@ -12,7 +12,7 @@ from genesis.fleet.project import folder_project, plan_project, write_project
 from genesis.planning.playbook import load_playbooks
 from genesis.routing import load_registry
 
-_ROOT = Path(__file__).parents[4]
+_ROOT = Path(__file__).parents[3]
 ONE = "agents:\n  - {name: qa_agent, task_types: [test]}\n"
 
 

@@ -15,7 +15,7 @@ from genesis.observability.metrics import Metrics
 for _ in range(20):
     metrics = Metrics()
     metrics.count(TASKS, "a", "completed")
-    hand_on(metrics.handed_over(), Path(sys.argv[1]))
+    hand_on(metrics.drain_changes(), Path(sys.argv[1]))
 """
 
 

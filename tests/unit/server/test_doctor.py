@@ -78,7 +78,7 @@ def test_configured_api_that_does_not_answer_is_named(settings, monkeypatch):
 def test_version_of_a_configured_api_is_compared(settings, monkeypatch, answer, ok):
     monkeypatch.setenv("PREFECT_API_URL", "http://somewhere/api")
     monkeypatch.setattr(doctor, "server_answer", lambda api, path: answer)
-    monkeypatch.setattr(doctor, "installed_prefect", lambda: "3.8.8")
+    monkeypatch.setattr(doctor, "get_prefect_version", lambda: "3.8.8")
     found = findings(settings)
     assert found["api"].ok
     assert found["versions"].ok is ok

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from genesis.workers.api import PrefectApi
+from genesis.prefect_api.client import PrefectApi
 
 from genesis.workers.due_runs import DueRuns
 from genesis.workers.polling import PollInterval

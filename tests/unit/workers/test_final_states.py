@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from genesis.workers.api import PrefectApi
+from genesis.prefect_api.client import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled, Cancelling, Pending, Running, Suspended

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from genesis.workers.api import PrefectApi
+from genesis.prefect_api.client import PrefectApi
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 

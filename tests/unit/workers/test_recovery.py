@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from genesis.workers.api import PrefectApi
+from genesis.prefect_api.client import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Crashed, Pending, Running
 

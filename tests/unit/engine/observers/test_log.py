@@ -42,7 +42,7 @@ def test_a_run_begins_and_ends_with_a_line(lines):
     (_, _, started), (_, _, ended) = lines()
     assert [(level, event) for level, event, _ in lines()] == [("INFO", "run.started"), ("INFO", "run.ended")]
     assert (started.run_id, started.correlation_id) == ("r-1", "c-1")
-    assert (started.tasks, started.read_finished, started.planner, started.ui_url) == (2, 1, "file", "http://ui")
+    assert (started.tasks, started.finished, started.planner, started.ui_url) == (2, 1, "file", "http://ui")
     assert (ended.state, ended.seconds, ended.usd, ended.tokens, ended.states) == ("failed", 2.5, 0.5, 7, {"failed": 1})
     assert ended.error == {"code": "GEN-RUN", "message": "it broke"}
 
