@@ -69,7 +69,7 @@ class Tracing:
         """
         otel = otel or OtelSettings()
         if self._exporting is None and otel.wanted:
-            from genesis.observability.exporting import Exporting  # noqa: PLC0415  # 0.1 s, and only where it is wanted
+            from genesis.observability.otel_exporter import Exporting  # noqa: PLC0415  # 0.1 s, and only where it is wanted
 
             self._exporting = Exporting(settings, otel, role)
         return self.on

@@ -148,7 +148,7 @@ def fine():
 
 agents = [an_agent(name, executor={"kind": "python", "call": f"__main__:{name}"}) for name in ("fine", "dies")]
 plan = a_plan(a_task("a", agent="fine"), a_task("b", agent="dies", after=("a",)))
-program = compile_program(*routed_to(plan, *agents))
+program = compile_program(*route_to(plan, *agents))
 functions = [genesis.agent(name=f.__name__, task_types=["generic"])(f) for f in (fine, dies)]
 if sys.argv[1:]:
     run = asyncio.run(genesis.resume(sys.argv[1], functions=functions))
