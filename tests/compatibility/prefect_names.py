@@ -171,7 +171,7 @@ NAMES = (
     Name("prefect.cli._app._app", "tests/unit/deployment_files/test_commands.py", "object"),
     Name("prefect.cli._server_utils", "tests/unit/deployment_files/test_scripts.py", "object"),
     Name("prefect.cli._server_utils._run_all_services", "tests/unit/deployment_files/test_scripts.py", "async"),
-    Name("prefect.cli.deploy._models.PrefectYamlModel", "tests/unit/execute/fleet/test_prefect_yaml.py", "class"),
+    Name("prefect.cli.deploy._models.PrefectYamlModel", "tests/unit/fleet/test_prefect_yaml.py", "class"),
 )
 
 ATTRIBUTES = {

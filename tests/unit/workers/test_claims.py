@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from genesis.prefect_api.client import PrefectApi
 from prefect.client.schemas.objects import FlowRun, WorkPool
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, Running, Scheduled
 
+from genesis.prefect_api.client import PrefectApi
 from genesis.workers.claims import Claims, FlowRunJob
 from genesis.workers.configuration import GenesisJobConfiguration
 

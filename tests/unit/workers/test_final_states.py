@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from genesis.prefect_api.client import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled, Cancelling, Pending, Running, Suspended
 
+from genesis.prefect_api.client import PrefectApi
 from genesis.workers.final_states import FinalStates
 
 

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from genesis.prefect_api.client import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 
+from genesis.prefect_api.client import PrefectApi
 from genesis.workers.polling import Poller, PollInterval
 from genesis.workers.pools import ServedPool
 from genesis.workers.slots import SlotPool

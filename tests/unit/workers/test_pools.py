@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from genesis.prefect_api.client import PrefectApi
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from genesis.prefect_api.client import PrefectApi
 from genesis.workers.pools import ServedPools
 from genesis.workers.slots import Slots
 

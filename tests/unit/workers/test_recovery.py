@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from genesis.prefect_api.client import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Crashed, Pending, Running
 
 from genesis.prefect_api.claims import claim_message
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.workers.recovery import LOST, LostRuns, LostWorkers
 
 
@@ -165,7 +165,7 @@ async def test_an_api_that_was_away_starts_the_time_anew(others, fleet, own, now
     fleet.held = [a_held_run()]
     await looked(others, now, 8)
     fleet.read_workers_for_work_pool, works = _refuse, fleet.read_workers_for_work_pool
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(ApiUnavailable):
         await others.look()
     fleet.read_workers_for_work_pool = works
     await looked(others, now, 6)

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from genesis.prefect_api.client import PrefectApi
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 
+from genesis.prefect_api.client import PrefectApi
 from genesis.workers.pools import ServedPool
 from genesis.workers.runs import Runs
 from genesis.workers.slots import SlotPool
