@@ -243,7 +243,7 @@ async def _probes(kind: type[Side], callers: int, cooling_s: float) -> int:
 
 
 async def _throughput(kind: type[Side], callers: int) -> float:
-    """Return the time of so many calls at once, as a multiple of a single one's."""
+    """Return the time of this many calls at once, as a multiple of a single one's."""
     side = kind(_NEVER_S)
     work = Work(seconds=_WORK_S)
     await _try(side, work)  # what is made at the first call

@@ -29,6 +29,6 @@ class DurationEstimator:
         self._scales[leaf.agent, leaf.type].append(took_s / max(leaf.seconds, _LEAST_S))
 
     def expected_s(self, leaf: Leaf) -> float:
-        """Describe how long a leaf is expected to take; its estimate while nothing is known."""
+        """Return how long a leaf is expected to take; its estimate while nothing is known."""
         scales = self._scales.get((leaf.agent, leaf.type))
         return max(leaf.seconds, _LEAST_S) * max(scales) if scales else leaf.seconds

@@ -121,7 +121,7 @@ class Lanes:
         return None
 
     def soon(self, agent: str) -> list[float]:
-        """Describe in how many seconds children of an agent will wait for an order, the earliest first.
+        """Return in how many seconds children of an agent will wait for an order, the earliest first.
 
         One that has done all its leaves will at once: it has not been seen to say so yet.
         """
@@ -134,7 +134,7 @@ class Lanes:
         return sorted(max(0.0, self._estimate_left_s(child, now)) for child in running)
 
     async def give(self, child: ChildFlowRun, leaves: Sequence[Leaf], trace: str | None) -> None:
-        """Return an order to a child that waits for one; `child.give` was called.
+        """Give an order to a child that waits for one; `child.give` was called.
 
         Raises:
             GenesisError: The ledger cannot be written.

@@ -119,7 +119,7 @@ class Watchdog:
                 )
 
     def _limit(self, child: ChildFlowRun) -> tuple[float, ErrorInfo] | None:
-        """Describe how long a child may stay as it is, and what it means when it stays longer."""
+        """Return how long a child may stay as it is, and what it means when it stays longer."""
         if child.state is StateType.RUNNING:
             if child.current is None:
                 return None

@@ -99,7 +99,7 @@ class Failover:
         return self._other(leaf, reason)
 
     def after(self, leaf: Leaf, outcome: Outcome) -> FailoverDecision:
-        """Describe what becomes of a leaf that failed."""
+        """Decide what becomes of a leaf that failed."""
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
         if self._session.breaker(leaf.agent) is not None and (error.code == OPEN or not self._admits(leaf.agent)):
             self._shut(leaf.agent)
@@ -117,7 +117,7 @@ class Failover:
         return frozenset(self._way(leaf).tried)
 
     def _later(self, leaf: Leaf, error: ErrorInfo) -> FailoverDecision:
-        """Describe what becomes of a leaf that was not tried.
+        """Decide what becomes of a leaf that was not tried.
 
         What its own agent's breaker refused goes to another agent, or waits until that breaker is looked at anew. What
         another breaker refused, of a host or a model that the agent uses, goes elsewhere too, or rests until the time
@@ -178,7 +178,7 @@ class Failover:
         return None
 
     def _shut(self, agent: str) -> None:
-        """Return nothing to an agent before its breaker was looked at anew."""
+        """Assign nothing to an agent until its breaker has been read again."""
         self._closed_for[agent] = max(_LOOK_S, self._closed_for.get(agent, 0.0))
 
     def _admits(self, agent: str) -> bool:

@@ -74,7 +74,7 @@ class Order:
 
 
 def waited_s(flow_run: FlowRun) -> float:
-    """Describe how long a flow run that runs has waited; both times are of the server's one clock."""
+    """Return how long a flow run that runs has waited; both times are of the server's one clock."""
     if flow_run.created is None or flow_run.state is None:
         return 0.0
     return max(0.0, (flow_run.state.timestamp - flow_run.created).total_seconds())

@@ -168,7 +168,7 @@ def _tags(session: RunContext) -> list[str]:
 
 
 async def _mark_flow_run(context: FlowRunContext, session: RunContext) -> None:
-    """Return a flow run that someone else has made the name and the tags of its run."""
+    """Set the name and tags of the run on a flow run that someone else has created."""
     if context.flow_run is None or not isinstance(context.client, PrefectClient):
         return
     tags = {*context.flow_run.tags, *_tags(session)}

@@ -61,7 +61,7 @@ class Reserve:
             raise ResourceError.of(lack, f"{str(self._file.parent)!r} has no space for records", path=self._file)
 
     def drop(self) -> bool:
-        """Return the space back; says whether there was any."""
+        """Free the reserved space; return whether there was any."""
         try:
             if self._file is not None:
                 self._file.unlink()

@@ -91,7 +91,7 @@ def bound(
     attempt: int | None = None,
     traceparent: str | None = None,
 ) -> Iterator[CorrelationContext]:
-    """Describe where the code inside is at; what is not given stays as it is outside."""
+    """Bind the context of the code inside; what is not given stays as it is outside."""
     given = {
         "correlation_id": correlation_id,
         "run_id": run_id,

@@ -84,7 +84,7 @@ def why_not(error: Exception) -> str:
 
 
 def _open(folder: Path) -> None:
-    """Return the owner all rights on the folders of a tree, where that is allowed."""
+    """Grant the owner all rights on the folders of a tree, where that is allowed."""
     waiting = [folder]
     while waiting:
         found = waiting.pop()

@@ -129,7 +129,7 @@ class Purging:
 
 
 def before_days(days: float, now: datetime | None = None) -> datetime:
-    """Return the time that was so many days ago.
+    """Return the time this many days ago.
 
     Raises:
         UsageError: The number is negative, or beyond a hundred years.

@@ -149,7 +149,7 @@ class Assignment:
         return ranked, fittest
 
     def _route(self, ranked: list[_Row], at: int, group: Group, reason: str, *, decided: bool = False) -> Route:
-        """Return the leaf to one of the ranked agents; leaves whose routes read the same share one.
+        """Route the leaf to one of the ranked agents; leaves whose routes read the same share one.
 
         Args:
             ranked: The agents, best first.

@@ -163,7 +163,7 @@ class FallbackRouter:
         return (found.agent, found.reason) if found is not None else None
 
     def _route_by_rule(self, asked: _Asked, rule: tuple[int, str], trouble: _Trouble) -> Route:
-        """Return a leaf to a rule's agent; the others that could take it are told where they can be compared."""
+        """Route a leaf to a rule's agent; the others that could take it are told where they can be compared."""
         usual, group, near = asked
         agent, reason = rule
         if "scores" not in trouble.found:
@@ -205,7 +205,7 @@ class FallbackRouter:
         return self._plainly(agent, explain.by_pin(agent))
 
     def _by_types(self, task: Task) -> Route | None:
-        """Return a leaf to the agent that lists its type foremost; ties go by the order of the registry."""
+        """Route a leaf to the agent that lists its type foremost; ties go by the order of the registry."""
         able = [a for a in self._agents if task.type in a.task_types and set(task.requires) <= set(a.skills)]
         if not able:
             return None
@@ -213,7 +213,7 @@ class FallbackRouter:
         return self._plainly(agent, f"of the agents that take {task.type!r}, {agent.name} lists it foremost")
 
     def _last(self, task: Task, trouble: _Trouble, nobody: Route | None = None) -> Route:
-        """Return a leaf that nobody takes to a generalist where a rule might have; else to nobody."""
+        """Route a leaf that no agent takes to a generalist if a rule might have; else to none."""
         skilled = f" with the skills {', '.join(map(repr, task.requires))}" if task.requires else ""
         reason = f"no agent{skilled} takes {task.type!r}"
         error = trouble.found.get("rules") or trouble.found.get("team")

@@ -56,7 +56,7 @@ class PoolsInUse:
         self._server_free_at = 0.0
 
     def start(self, agent: str | None, now: float, duration_s: float) -> float:
-        """Describe when a job begins that is handed over now, and keep its flow run busy until it ends."""
+        """Return when a job begins that is handed over now, and keep its flow run busy until it ends."""
         costs, lanes = self._costs, self._free_at[agent]
         lanes[:] = [free for free in lanes if now - free <= costs.idle_s]
         free_at = min(lanes, default=now + costs.dispatch_s + 1.0)

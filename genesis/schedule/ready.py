@@ -91,7 +91,7 @@ class ReadyQueue:
         return len(self._rooms) - 1
 
     def assign(self, place: int, agent: int) -> None:
-        """Return a place that is not in the queue to another agent.
+        """Assign a place that is not in the queue to another agent.
 
         It may still are in the heap of the agent before, where it is passed over: as one that is not queued, or, once
         it is queued for the other, as a stranger.

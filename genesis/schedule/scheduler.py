@@ -199,7 +199,7 @@ class Scheduler:
         self._move(job, JobState.HELD)
 
     def reassign(self, job: int, agent: str, at_once: int) -> None:
-        """Return a held job to another agent.
+        """Assign a held job to another agent.
 
         Args:
             job: The job.

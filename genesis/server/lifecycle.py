@@ -312,7 +312,7 @@ def _load_backends(files: ServerFiles, backends: Backends | None) -> Backends:
 
 
 def _wait_for_database(files: ServerFiles, record: ServerRecord) -> None:
-    """Return the database of a living server a moment, and say why it does not answer.
+    """Wait a moment for the database of a living server, and say why it does not answer.
 
     Raises:
         ServiceError: It does not.

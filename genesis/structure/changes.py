@@ -30,7 +30,7 @@ class Changes:
     dropped: set[int] = field(default_factory=set)
 
     def set(self, node: int, **values: object) -> None:
-        """Return a task other values."""
+        """Set other values of a task."""
         self.updates.setdefault(node, {}).update(values)
 
     def apply(self, plan: Plan, view: Outline) -> Plan:

@@ -48,7 +48,7 @@ class FinalStates:
         return await self._end(flow_run, Crashed(message=why), Cancelled(message=f"cancelled: {why}"))
 
     async def retry_elsewhere(self, flow_run: FlowRun, why: str) -> None:
-        """Return a run that orchestrates to whichever worker takes it; after a few times it is crashed instead."""
+        """Schedule an orchestrator again for any worker; after a few times it is crashed instead."""
         if flow_run.run_count >= _TAKEOVERS:
             await self.crashed(flow_run, f"{why}; it was taken over {_TAKEOVERS} times before")
             return
