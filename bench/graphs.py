@@ -1,4 +1,4 @@
-"""What networkx costs in place of the loops in `genesis.graph.order` and `genesis.validation.reach`.
+"""What networkx costs in place of the loops in `genesis.graph.order` and `genesis.validation.reachability`.
 
     python -m bench.graphs [--quick] [--json] [--data DIR]
 
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import networkx as nx
-from genesis.validation.reach import ancestor_bits
+from genesis.validation.reachability import ancestor_bits
 
 from bench.pipeline import plan_document
 from bench.report import Bench, arguments

@@ -79,7 +79,7 @@ def test_a_rule_that_raises_gives_way_to_capability():
         (similarity.SimilarityReader, "read", WORDS),
         (capability, "_type_fit", SCORES),
         (capability.Team, "_dearest", SCORES),
-        (Assignment, "_ranked", SCORES),
+        (Assignment, "_rank_agents", SCORES),
         (explain, "by_capability", SCORES),
         (Assignment, "__init__", TEAM),
         (capability.Team, "__init__", TEAM),
@@ -93,14 +93,14 @@ def test_whatever_part_fails_a_leaf_gets_the_agent_that_fits_its_type(inject, ow
 
 
 def test_without_scores_the_agent_that_lists_the_type_foremost_gets_it(inject):
-    inject(Assignment, "_ranked")
+    inject(Assignment, "_rank_agents")
     found = routed(a_task("x", type="test"))["x"]  # the builder comes first in the registry, and tests last
     assert (found.agent, found.score) == ("tester", None)
     assert found.reason == f"{SCORES}; of the agents that take 'test', tester lists it foremost"
 
 
 def test_without_scores_skills_still_count(inject):
-    inject(Assignment, "_ranked")
+    inject(Assignment, "_rank_agents")
     found = routed(a_task("x", type="test", requires=["tests"]), a_task("y", type="content", requires=["tests"]))
     assert found["x"].agent == "tester"
     assert (found["y"].agent, found["y"].degraded) == (None, False)
@@ -108,7 +108,7 @@ def test_without_scores_skills_still_count(inject):
 
 
 def test_without_scores_a_rule_still_decides(inject):
-    inject(Assignment, "_ranked")
+    inject(Assignment, "_rank_agents")
     found = routed(a_task("x", type="content", description="Urgent: write"))["x"]
     assert (found.agent, found.alternatives) == ("tester", ())
     assert found.reason == f"{SCORES}; rule 'urgent' sends it to tester"
@@ -139,7 +139,7 @@ def test_a_type_that_nobody_takes_is_not_given_to_the_generalist_because_descrip
     ("owner", "name", "said"),
     [
         (capability.Team, "__init__", TEAM),
-        (Assignment, "_ranked", SCORES),
+        (Assignment, "_rank_agents", SCORES),
         (rules.RuleBook, "for_type", RULES),
         (similarity.SimilarityReader, "read", WORDS),
     ],
@@ -179,7 +179,7 @@ def test_a_fault_that_passes_leaves_no_trace_in_the_route(monkeypatch):
             raise once.pop()
         return original(*given)
 
-    monkeypatch.setattr(Assignment, "_ranked", ranked)
+    monkeypatch.setattr(Assignment, "_rank_agents", ranked)
     task = a_task("x", type="test")
     found = routed(task)["x"]
     assert found == routed(task)["x"]
@@ -205,7 +205,7 @@ def test_a_step_down_is_one_line_in_the_log_and_a_count_of_the_leaves(inject, ca
     ("owner", "name", "types"),
     [
         (rules.RuleBook, "for_type", ("train", "test", "generic")),
-        (Assignment, "_ranked", ("test", "generic")),
+        (Assignment, "_rank_agents", ("test", "generic")),
         (capability.Team, "__init__", ("train", "test", "generic")),
     ],
 )
@@ -222,5 +222,5 @@ def test_a_plan_that_was_routed_by_a_lesser_way_can_run_and_its_report_warns(inj
 def test_a_route_says_that_it_is_degraded_only_where_it_is(inject):
     task = a_task("x", type="test")
     assert "degraded" not in routed(task)["x"].model_dump()
-    inject(Assignment, "_ranked")
+    inject(Assignment, "_rank_agents")
     assert routed(task)["x"].model_dump()["degraded"] is True

@@ -73,7 +73,7 @@ BREAKS = {
     "leaving a place": (LocalBackend, "__aexit__", lambda _: aboom, ["a", "b", "c"]),
     "the publisher": (lifecycle, "Publisher", lambda _: boom, []),
     "the custody of the run": (RunLease, "__aenter__", lambda _: aboom, []),
-    "the pre-flight": (preflight, "checked", lambda _: boom, []),
+    "the pre-flight": (preflight, "check_plan", lambda _: boom, []),
 }
 """What breaks: whose, how, and what is done by then at least."""
 

@@ -33,7 +33,7 @@ def wired():
 async def test_an_outage_fails_nothing_and_records_are_found_meanwhile(prefect_api, tmp_path, monkeypatch):
     from prefect.client.orchestration import get_client
 
-    monkeypatch.setattr("genesis.prefect_api.client._TOLD_AFTER_S", 0.5)
+    monkeypatch.setattr("genesis.prefect_api.client._REPORT_AFTER_S", 0.5)
     async with get_client() as direct:
         run = Run(direct, tmp_path)
         first, second, third = run.leaves

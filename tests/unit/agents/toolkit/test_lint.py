@@ -189,8 +189,8 @@ def test_a_ruff_of_the_audited_folder_is_never_imported(project):
 
 
 def test_missing_linters_are_findings(project, titles, monkeypatch):
-    monkeypatch.setattr(ruff_check, "installed_program", lambda name: None)
-    monkeypatch.setattr(oxlint_check, "installed_program", lambda name: None)
+    monkeypatch.setattr(ruff_check, "find_program", lambda name: None)
+    monkeypatch.setattr(oxlint_check, "find_program", lambda name: None)
     project.write("a.py", "import os\n")
     project.write("a.js", "debugger\n")
     answer = lint.run(project.root)
