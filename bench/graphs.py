@@ -19,13 +19,13 @@ from collections.abc import Callable
 from typing import Any
 
 import networkx as nx
-from genesis.validation.reachability import ancestor_bits
 
 from bench.pipeline import plan_document
 from bench.report import Bench, arguments
 from genesis.graph import build_digraph, find_longest_chains, topological_order
 from genesis.model import Plan
 from genesis.structure import Outline, dataflow, junctions, outline
+from genesis.validation.reachability import ancestor_bits
 
 _SIZES = (1_000, 5_000)
 _IMPORT = """

@@ -58,7 +58,6 @@ async def test_an_outage_fails_nothing_and_records_are_found_meanwhile(prefect_a
             assert time.monotonic() - started < 20
             await run.end(third, await run.child_of(third))
             assert (await late).state == "completed"
-    assert [text for text in run.said if "API" in text] == [
-        "the Prefect API does not answer; work continues, and is looked at when it is back",
-        "the Prefect API answers again",
-    ]
+    away, back = [text for text in run.said if "API" in text]
+    assert "does not answer" in away
+    assert "answers again" in back
