@@ -74,7 +74,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def mark_served(prefect_api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(prefect_api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A deployment that a process of its own serves."""
     import subprocess
 
