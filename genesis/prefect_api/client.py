@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TypeVar
 
 import httpx
@@ -19,9 +19,6 @@ __all__ = ["ApiUnavailable", "PrefectApi", "connect", "is_transient", "repeat_fo
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 3.0
-_CONCURRENT_CALLS = 8
-"""Calls that change something, made at the same time. Fewer when the server is too busy for them: a server on SQLite
-refuses a write while another call writes."""
 _CALM = 32
 """Answers without a refusal after which one more concurrent call is allowed."""
 _REPORT_AFTER_S = 2.0
@@ -54,7 +51,10 @@ def is_transient(error: BaseException) -> bool:
 
 
 class _Gate:
-    """Lets as many calls through at once as the server bears (additive increase, multiplicative decrease)."""
+    """Lets as many calls through at once as the server bears (additive increase, multiplicative decrease).
+
+    A server on SQLite refuses a write while another call writes.
+    """
 
     def __init__(self, most: int):
         self._most = self._limit = most
@@ -90,6 +90,8 @@ class PrefectApi:
         timeout_s: Timeout of one call.
         faulty_s: How long `call` retries while the server answers each time with an error of its own (500). One whose
             database pool has run out does so for minutes, and recovers.
+        concurrent_calls: How many times `call` runs at once, fewer while the server is too busy; None for no limit, so
+            that heartbeats never wait for other calls.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class PrefectApi:
         clock: Callable[[], float] = time.monotonic,
         timeout_s: float = 15.0,
         faulty_s: float = 900.0,
+        concurrent_calls: int | None = 8,
     ):
         self.client = client
         self.clock = clock
@@ -112,7 +115,7 @@ class PrefectApi:
         self._faulty_s = faulty_s
         self._report = report
         self._reported = False
-        self._gate = _Gate(_CONCURRENT_CALLS)
+        self._gate = _Gate(concurrent_calls) if concurrent_calls is not None else None
         self._when_back: list[Callable[[], None]] = []
 
     @property
@@ -142,7 +145,7 @@ class PrefectApi:
                 self._succeed()
                 raise
             code = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
-            if code is not None:
+            if code is not None and self._gate is not None:
                 self._gate.decrease()
             self.failures += code not in _BUSY
             self._fail(error)
@@ -165,7 +168,7 @@ class PrefectApi:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                async with self._gate:
+                async with self._gate or nullcontext():
                     return await self.once(make)
             except ApiUnavailable as error:
                 now = self.clock()

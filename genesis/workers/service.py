@@ -164,7 +164,7 @@ class Service:
         environment = get_worker_environment()
         with without_client_retries(), self._signals():
             async with get_client() as client:
-                self._api = PrefectApi(client, self._say, timeout_s=_CALL_S, faulty_s=math.inf)
+                self._api = PrefectApi(client, self._say, timeout_s=_CALL_S, faulty_s=math.inf, concurrent_calls=None)
                 self._stable = ChildPool(
                     [*_PRELOADED, *self.options.preload], environment, self._say, blocked_s=self.options.blocked_s
                 )

@@ -102,6 +102,13 @@ async def test_refusals_let_fewer_through_and_calm_lets_more(api, clock, said):
     assert await at_once(line, 10) == 2
 
 
+async def test_heartbeats_of_a_worker_wait_for_no_other_calls(api, clock, said):
+    line = PrefectApi(api, said.append, clock=clock, concurrent_calls=None)
+    api.answers("hello", [status(503), status(429), status(503), "hi"])
+    await line.call(lambda client: client.hello())
+    assert await at_once(line, 30) == 30
+
+
 def test_prefects_client_retries_nothing_by_itself_in_the_context_and_does_outside():
     before = PREFECT_CLIENT_MAX_RETRIES.value()
     assert before > 0
