@@ -66,10 +66,10 @@ def plan(
     with observed(settings, "plan"):
         prepared = prepare_plan(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
     if output is not None and chosen is not None:
-        write_output(output, _written(prepared, chosen))
+        write_output(output, _format_plan(prepared, chosen))
         notes().print(_note(output, chosen), soft_wrap=True)
     elif chosen is not None:
-        print_text(_written(prepared, chosen))
+        print_text(_format_plan(prepared, chosen))
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))
     elif output is not None or chosen is None:
@@ -98,7 +98,7 @@ def _format_of(path: Path) -> str:
     )
 
 
-def _written(prepared: Prepared, form: str) -> str:
+def _format_plan(prepared: Prepared, form: str) -> str:
     """Write the plan, or its graph, in a format."""
     from genesis.document import dump_json, dump_yaml
     from genesis.graph import GRAPH_FORMATS

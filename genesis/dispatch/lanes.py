@@ -134,7 +134,7 @@ class Lanes:
         return sorted(max(0.0, self._estimate_left_s(child, now)) for child in running)
 
     async def give(self, child: ChildFlowRun, leaves: Sequence[Leaf], trace: str | None) -> None:
-        """Give an order to a child that waits for one; `child.give` was called.
+        """Write an order for a child that waits for one; `child.give` was called.
 
         Raises:
             GenesisError: The ledger cannot be written.

@@ -110,7 +110,9 @@ class PoolBackend:
             ever_ran=self._ever_ran,
             clock=time.monotonic,
         )
-        self._lanes = Lanes(session, self._children, wanted=self._wanted, moved=self._send_held, clock=time.monotonic)
+        self._lanes = Lanes(
+            session, self._children, wanted=self._is_needed, moved=self._send_held, clock=time.monotonic
+        )
         self._outbox = Batcher(
             session.program,
             session.settings.pools,
@@ -323,7 +325,7 @@ class PoolBackend:
         self._children.give(lane, leaves)
         self._errand(self._lanes.give(lane, leaves, self._trace(leaves)), leaves)
 
-    def _wanted(self, child: ChildFlowRun) -> bool:
+    def _is_needed(self, child: ChildFlowRun) -> bool:
         """Whether some leaf that a child could do is neither dispatched nor final."""
         agent = child.leaves[0].agent
         return any(

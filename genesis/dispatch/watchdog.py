@@ -87,7 +87,7 @@ class Watchdog:
         await self._overdue()
         if self._line.away_since is None:
             await self._check_untaken_pools()
-            await self._lost()
+            await self._check_lost_workers()
 
     def _now(self) -> float:
         return self._line.clock()
@@ -170,7 +170,7 @@ class Watchdog:
             why = f"pool {child.pool!r} was deleted and made again"
             await self._give_up(child, ChildEnd(StateType.CANCELLED, why, stale=True))
 
-    async def _lost(self) -> None:
+    async def _check_lost_workers(self) -> None:
         """Look after the workers of children that have said nothing for a while."""
         now = self._now()
         quiet = [

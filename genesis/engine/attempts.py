@@ -295,7 +295,7 @@ class LeafRun:
             note = "; ".join(filter(None, (self.outcome.note, said)))
             self.outcome = self.outcome.model_copy(update={"note": note})
 
-    def _kept(self, value: JsonValue) -> JsonValue:
+    def _normalize_result(self, value: JsonValue) -> JsonValue:
         """Return the result as it is kept: whoever asks for no subtasks leaves as many results of subtasks."""
         expands = self._session.program.profile(self.leaf.agent).expands
         if expands and isinstance(value, dict) and value.get(PROPOSAL) == []:
@@ -310,7 +310,7 @@ class LeafRun:
         update = {
             "state": state,
             "ended_at": self._session.now(),
-            "result": self._kept(result.value),
+            "result": self._normalize_result(result.value),
             "error": None,
             "usd": usd,
             "tokens": result.tokens,

@@ -93,7 +93,7 @@ class Driver:
         looks = (self._watch(), self._detours.watch(), self._watch_deliveries())
         watches = [asyncio.create_task(look) for look in looks]
         for watch in watches:
-            watch.add_done_callback(self._watched)
+            watch.add_done_callback(self._check_watch)
         try:
             async with asyncio.TaskGroup() as group:
                 for index, outcome in self._undecided.items():
@@ -102,7 +102,7 @@ class Driver:
                     if self._stop is None and not self._control.suspended:
                         self._steer()
                         for leaf in self._start():
-                            self._work(self._ended(leaf), group, self._working)
+                            self._work(self._run_leaf(leaf), group, self._working)
                     self._count_ready()
                     news = await self._news.get()
                     if news is not None:
@@ -154,7 +154,7 @@ class Driver:
         running.add(task)
         task.add_done_callback(running.discard)
 
-    async def _ended(self, leaf: Leaf) -> None:
+    async def _run_leaf(self, leaf: Leaf) -> None:
         """Run one leaf, or gather its result; a ledger that cannot be written ends the run."""
         outcome = Outcome(id=leaf.path, agent=leaf.agent, state="failed")
         try:
@@ -424,7 +424,7 @@ class Driver:
                 self._conclude(leaf, delivered[leaf.index])
         return bool(found)
 
-    def _watched(self, watch: asyncio.Task[None]) -> None:
+    def _check_watch(self, watch: asyncio.Task[None]) -> None:
         """End the run when what watches it fails by itself: without it, leaves could wait forever."""
         error = None if watch.cancelled() else watch.exception()
         if error is not None:

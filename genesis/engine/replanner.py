@@ -243,7 +243,7 @@ class Replanner:
         course, settings = self._session.course, self._session.settings
         if amendment.kind == "replan" and self._replans_left() <= 0:  # others were first
             raise PlanningError(f"{settings.resilience.replans} tasks of the run were, which is as many as may be")
-        amendment = self._named(amendment)
+        amendment = self._assign_number(amendment)
         amendment = amendment.model_copy(update={"group": route_group(course.program, amendment.group)})
         program = await asyncio.to_thread(amend_program, course.program, amendment, settings, self._session.probe)
         new = program.leaves[len(course.program.leaves) :]
@@ -255,7 +255,7 @@ class Replanner:
         _log.warning("%r: %s", amendment.task, _note(amendment), extra={"task": amendment.task, "kind": amendment.kind})
         return ReplanOutcome(changed=True)
 
-    def _named(self, amendment: Amendment) -> Amendment:
+    def _assign_number(self, amendment: Amendment) -> Amendment:
         course = self._session.course
         number = len(course.amendments) + 1
         word = "again" if amendment.kind == "replan" else "more"

@@ -110,7 +110,7 @@ class LeafTasks:
         """
         key = (leaf.agent, leaf.retries)
         if key not in self._tasks:
-            self._tasks[key] = self._made(leaf)
+            self._tasks[key] = self._make_task(leaf)
         if not leaf.retries:
             return self._tasks[key]
         task, repeat = copy(self._tasks[key]), 0
@@ -126,7 +126,7 @@ class LeafTasks:
         task.retry_condition_fn = again
         return task
 
-    def _made(self, leaf: Leaf) -> Task[..., Any]:
+    def _make_task(self, leaf: Leaf) -> Task[..., Any]:
         def attempt(path: str) -> Any:
             self._raised.error = None
             try:

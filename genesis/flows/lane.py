@@ -40,7 +40,7 @@ class Lane:
         if self._idle_s <= 0:
             return None
         await self._say(is_open=True)
-        order = await self._waited()
+        order = await self._wait_for_order()
         if order is None:
             await self._say(is_open=False)
             order = await self._ledger.ordered(self._token, self._orders + 1)
@@ -57,7 +57,7 @@ class Lane:
         if self._open:
             await self._say(is_open=False)
 
-    async def _waited(self) -> LaneOrder | None:
+    async def _wait_for_order(self) -> LaneOrder | None:
         until = time.monotonic() + self._idle_s
         while True:
             began = time.monotonic()

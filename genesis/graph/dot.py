@@ -38,12 +38,12 @@ def _clusters(graph: DiGraph[str]) -> Iterator[str]:
         indent = "  " * (depth + 1)
         attributes: Mapping[str, Any] = graph.nodes.get(path, {})
         if step == "open":
-            yield f"{indent}subgraph {_quoted(_cluster(path))} {{"
+            yield f"{indent}subgraph {_quote(_cluster(path))} {{"
             yield f"{indent}  label={_label(make_label(path, attributes))};"
         elif step == "close":
             yield f"{indent}}}"
         else:
-            yield f"{indent}{_quoted(path)} [{_node(path, attributes)}];"
+            yield f"{indent}{_quote(path)} [{_node(path, attributes)}];"
 
 
 def _node(path: str, attributes: Mapping[str, Any]) -> str:
@@ -65,15 +65,15 @@ def _edges(graph: DiGraph[str]) -> Iterator[str]:
             drawn.append("style=dashed")
         for end, name in ((source, "ltail"), (target, "lhead")):
             if graph.nodes[end].get("composite"):
-                drawn.append(f"{name}={_quoted(_cluster(end))}")
-        yield f"  {_quoted(source)} -> {_quoted(target)} [{', '.join(drawn)}];"
+                drawn.append(f"{name}={_quote(_cluster(end))}")
+        yield f"  {_quote(source)} -> {_quote(target)} [{', '.join(drawn)}];"
 
 
 def _plain(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in attributes.items():
         plain = plain_attribute(value)
         if plain is not None:
-            yield name, _quoted(plain if isinstance(plain, str) else str(plain).lower())
+            yield name, _quote(plain if isinstance(plain, str) else str(plain).lower())
 
 
 def _cluster(path: str) -> str:
@@ -83,9 +83,9 @@ def _cluster(path: str) -> str:
 
 def _label(lines: list[str]) -> str:
     """Quote lines for a label, in which Graphviz reads entities such as `&lt;` as well."""
-    return _quoted("\n".join(lines).replace("&", "&amp;"))
+    return _quote("\n".join(lines).replace("&", "&amp;"))
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     escaped = clean_text(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

@@ -36,12 +36,12 @@ def _clusters(graph: DiGraph[str], names: dict[str, str]) -> Iterator[str]:
         attributes = graph.nodes.get(path, {})
         if step == "open":
             names.setdefault(path, f"c{len(names)}")
-            yield f"{indent}subgraph {names[path]}[{_quoted(make_label(path, attributes))}]"
+            yield f"{indent}subgraph {names[path]}[{_quote(make_label(path, attributes))}]"
         elif step == "close":
             yield f"{indent}end"
         elif not attributes.get("composite"):
             names.setdefault(path, f"t{len(names)}")
-            yield f"{indent}{names[path]}[{_quoted(make_label(path, attributes))}]"
+            yield f"{indent}{names[path]}[{_quote(make_label(path, attributes))}]"
 
 
 def _edges(graph: DiGraph[str], names: dict[str, str]) -> Iterator[str]:
@@ -50,10 +50,10 @@ def _edges(graph: DiGraph[str], names: dict[str, str]) -> Iterator[str]:
             continue
         line = "-.->" if attributes.get("kind") == "input" else "-->"
         keys = shorten(", ".join(attributes.get("keys", ())))
-        yield f"  {names[source]} {line}{f'|{_quoted([keys])}|' if keys else ''} {names[target]}"
+        yield f"  {names[source]} {line}{f'|{_quote([keys])}|' if keys else ''} {names[target]}"
 
 
-def _quoted(lines: list[str]) -> str:
+def _quote(lines: list[str]) -> str:
     """Quote the lines of a label, with characters that could end it or begin anything written by their numbers.
 
     Between double dollar signs, numbers or not, Mermaid reads a formula: a space of no width parts them.

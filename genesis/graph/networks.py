@@ -130,8 +130,8 @@ def reduce_transitively(before: Before) -> list[tuple[int, ...]]:
     import networkx as nx
 
     reduced = nx.transitive_reduction(build_digraph(before))
-    return [_kept(sources, set(reduced.predecessors(vertex))) for vertex, sources in enumerate(before)]
+    return [_filter_sources(sources, set(reduced.predecessors(vertex))) for vertex, sources in enumerate(before)]
 
 
-def _kept(sources: Iterable[int], wanted: set[int]) -> tuple[int, ...]:
+def _filter_sources(sources: Iterable[int], wanted: set[int]) -> tuple[int, ...]:
     return tuple(source for source in sources if source in wanted)

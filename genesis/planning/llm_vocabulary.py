@@ -42,11 +42,11 @@ class RegistryVocabulary:
 
     def type_for(self, word: str) -> str:
         """Return the known type that a word means, or `generic`."""
-        return self._known(word, self.types) or _GENERIC
+        return self._match_word(word, self.types) or _GENERIC
 
     def skills_for(self, kind: str, words: Iterable[str]) -> tuple[str, ...]:
         """Return the known skills that words mean, as far as one agent that takes the type has them all."""
-        known = tuple(dict.fromkeys(filter(None, (self._known(word, self.skills) for word in words))))
+        known = tuple(dict.fromkeys(filter(None, (self._match_word(word, self.skills) for word in words))))
         sets = self.skills_by_type.get(kind)
         if sets is None:
             return () if self.skills_by_type else known
@@ -54,7 +54,7 @@ class RegistryVocabulary:
         return tuple(skill for skill in known if skill in best)
 
     @staticmethod
-    def _known(word: str, words: tuple[str, ...]) -> str:
+    def _match_word(word: str, words: tuple[str, ...]) -> str:
         if word in words:
             return word
         plain = {_plain(known): known for known in reversed(words)}

@@ -54,7 +54,7 @@ class RedisStore:
         Raises:
             StoreError: Redis cannot be reached, or too many change the same state at once.
         """
-        return self._try(lambda client: self._changed(client, self._prefix + name, step))
+        return self._try(lambda client: self._change_key(client, self._prefix + name, step))
 
     def read(self, name: str) -> tuple[str | None, float]:
         """Return what is kept under a name, and the time.
@@ -94,7 +94,9 @@ class RedisStore:
                 self._client.close()
                 self._client = None
 
-    def _changed(self, client: redis.Redis, key: str, step: Callable[[str | None, float], tuple[str | None, _T]]) -> _T:
+    def _change_key(
+        self, client: redis.Redis, key: str, step: Callable[[str | None, float], tuple[str | None, _T]]
+    ) -> _T:
         from redis.exceptions import WatchError  # noqa: PLC0415
 
         for attempt in range(_TRIES):

@@ -157,7 +157,7 @@ class RetryBudget:
         return is_made
 
     def record_success(self) -> None:
-        """Give one retry back to the budget."""
+        """Add one retry to the budget again."""
         with self._lock:
             self._left = min(self._size, self._left + 1)
             self._earned += self._store is not None

@@ -163,12 +163,12 @@ class Assignment:
         shown = tuple([(agent, int(0.5 - score * _STEPS)) for score, agent in ranked[: _ALTERNATIVES + 1]])
         made = group.routes.get((reason, shown))
         if made is None:
-            made = group.routes[reason, shown] = self._written(group, reason, shown, decided=decided)
+            made = group.routes[reason, shown] = self._make_route(group, reason, shown, decided=decided)
         chosen = ranked[0][1]
         self._pressure[chosen] += self._room[chosen]
         return made
 
-    def _written(self, group: Group, reason: str, shown: Sequence[_Shown], *, decided: bool) -> Route:
+    def _make_route(self, group: Group, reason: str, shown: Sequence[_Shown], *, decided: bool) -> Route:
         agent, score = shown[0]
         higher = [row for row in shown[1:] if row[1] > score] if decided else []
         alternatives = tuple([self._alternative(group, row, reason if row in higher else "") for row in shown[1:]])

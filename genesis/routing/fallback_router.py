@@ -118,7 +118,7 @@ class FallbackRouter:
         return route.model_copy(update={"reason": trouble.say(route.reason), "degraded": True})
 
     def _by_layers(self, task: Task, trouble: _Trouble) -> Route:
-        asked = self._asked(task, trouble)
+        asked = self._find_parts(task, trouble)
         if asked is None:
             return self._by_types(task) or self._last(task, trouble)
         usual, group, near = asked
@@ -134,7 +134,7 @@ class FallbackRouter:
                 return route if route.agent else self._last(task, trouble, route)
         return self._by_types(task) or self._last(task, trouble)
 
-    def _asked(self, task: Task, trouble: _Trouble) -> _Asked | None:
+    def _find_parts(self, task: Task, trouble: _Trouble) -> _Asked | None:
         """Return the leaf's group and what its description is near to, as far as they can be had."""
         try:
             if isinstance(self._usual, Exception):
@@ -175,7 +175,7 @@ class FallbackRouter:
 
     def _route_pinned(self, task: Task, trouble: _Trouble) -> Route:
         """Honour a pin, or refuse it; by the agent's own profile where nothing else can be asked."""
-        asked = self._asked(task, trouble)
+        asked = self._find_parts(task, trouble)
         granted = False
         if asked is not None:
             usual, group, near = asked

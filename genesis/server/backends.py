@@ -69,12 +69,12 @@ class Postgres:
     @property
     def url(self) -> str:
         """The address in libpq's form, with its password."""
-        return self._written("postgresql", "sslmode", self.password)
+        return self._format_url("postgresql", "sslmode", self.password)
 
     @property
     def sqlalchemy_url(self) -> str:
         """The address as Prefect's server takes it, with its password."""
-        written = self._written("postgresql+asyncpg", "ssl", self.password)
+        written = self._format_url("postgresql+asyncpg", "ssl", self.password)
         name = quote(self.database, safe="")
         if name == self.database:
             return written
@@ -84,7 +84,7 @@ class Postgres:
     @property
     def shown(self) -> str:
         """The address for people and logs."""
-        return self._written("postgresql", "sslmode", _MASK if self.password else None)
+        return self._format_url("postgresql", "sslmode", _MASK if self.password else None)
 
     def arguments(self) -> dict[str, Any]:
         """Return the driver's arguments."""
@@ -98,7 +98,7 @@ class Postgres:
         }
         return {name: value for name, value in given.items() if value is not None}
 
-    def _written(self, scheme: str, tls_name: str, password: str | None) -> str:
+    def _format_url(self, scheme: str, tls_name: str, password: str | None) -> str:
         user = quote(self.user or "", safe="")
         if password is not None:
             user += f":{password if password == _MASK else quote(password, safe='')}"

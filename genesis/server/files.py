@@ -135,13 +135,13 @@ class ServerFiles:
         except FileNotFoundError:
             if record is None or not record.database:
                 return Backends()
-            raise self._lost(record.database) from None
+            raise self._make_lost_error(record.database) from None
         except OSError as error:
-            raise self._lost(f"what {self.addresses} names ({error.strerror})") from error
+            raise self._make_lost_error(f"what {self.addresses} names ({error.strerror})") from error
         try:
             return Backends.from_document(json.loads(text))
         except (ValueError, TypeError, AttributeError, UsageError):
-            raise self._lost(record.database if record else "") from None
+            raise self._make_lost_error(record.database if record else "") from None
 
     def remember(self, backends: Backends) -> None:
         """Write down what the server stands on, whole or not at all, readable by its user only.
@@ -155,7 +155,7 @@ class ServerFiles:
         with mending(self.folder):
             self.addresses.unlink(missing_ok=True)
 
-    def _lost(self, what: str) -> ServiceError:
+    def _make_lost_error(self, what: str) -> ServiceError:
         return ServiceError(
             f"the Prefect server of this home used {what or 'PostgreSQL'}, and {self.addresses} cannot be understood",
             hint="run: genesis server up --postgres URL, or: genesis server up --sqlite",

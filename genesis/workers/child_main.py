@@ -164,7 +164,7 @@ class _Child:
         """Run one flow run and report its end. This is the boundary for everything that it raises."""
         report: Message = {"op": "ended", "id": message["id"], "state": None, "error": None, "refused": None}
         try:
-            report |= await self._traced(message, stop)
+            report |= await self._run_traced(message, stop)
         except (Abort, Pause) as error:
             report["aborted"] = str(error)[:_TEXT]
         except asyncio.CancelledError:
@@ -174,7 +174,7 @@ class _Child:
         with suppress(OSError):
             self._wire.send(report | _collect_metrics())
 
-    async def _traced(self, message: Message, stop: Stop) -> Message:
+    async def _run_traced(self, message: Message, stop: Stop) -> Message:
         """Run one flow run in a span of its own, which is a part of the supervisor's."""
         flow_run = FlowRun.model_validate(message["flow_run"])
         correlation_id = correlation_of(flow_run)

@@ -84,7 +84,7 @@ class Claims:
         return answer.state is not None and answer.state.is_pending()
 
     async def keep(self, flow_run: FlowRun, pool: WorkPool) -> bool:
-        """Give a claim back if it exceeds the pool's limit, and say whether it was kept.
+        """Release a claim if it exceeds the pool's limit, and say whether it was kept.
 
         The server looks at a limit when it tells what may run, not when it is claimed: two workers that poll at the
         same moment are told of different runs for one slot. Of the claims that have not begun the latest give way, by

@@ -62,7 +62,7 @@ def after(times, then):
 BREAKS = {
     "settling a task": (Driver, "_conclude", after(1, boom), ["a"]),
     "starting tasks": (Driver, "_start", after(1, boom), ["a"]),
-    "running a task": (Driver, "_ended", after(1, aboom), ["a"]),
+    "running a task": (Driver, "_run_leaf", after(1, aboom), ["a"]),
     "saying how it ended": (Driver, "_ending", lambda _: boom, ["a", "b", "c"]),
     "looking at breakers": (Failover, "open_agents", after(2, boom), []),
     "the scheduler's books": (Scheduler, "finish", after(1, boom), ["a"]),

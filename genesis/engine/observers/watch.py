@@ -63,7 +63,7 @@ class ServerWatch:
                 if await _answers(client, str(context.client.api_url)):
                     self.gone = False
                     return
-        await self._lost()
+        await self._handle_loss()
 
     async def _look(self, url: str) -> None:
         strikes = 0
@@ -75,10 +75,10 @@ class ServerWatch:
                     continue
                 strikes += 1
                 if strikes == _STRIKES:
-                    await self._lost()
+                    await self._handle_loss()
                     strikes = 0
 
-    async def _lost(self) -> None:
+    async def _handle_loss(self) -> None:
         if self._restart_server is None:
             self.gone = True
             _log.warning("the Prefect server has gone; the run continues without it")
