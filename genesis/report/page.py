@@ -170,7 +170,8 @@ def _critical(facts: ReportFacts) -> str:
     shown = named if len(named) <= 8 else [*named[:4], f"… {len(named) - 7} more …", *named[-3:]]  # noqa: PLR2004
     return (
         f"<p>The chain of {len(named)} that determined the end: {' → '.join(shown)}. It was at work for "
-        f"{format_duration(summary.critical_s)} of {format_duration(summary.duration_s)}; otherwise it waited. "
+        f"{format_duration(summary.critical_s)} of {format_duration(summary.duration_s)}; otherwise it waited "
+        "for a slot or an agent. "
         f'The same in words: <a href="#tasks">the table of all tasks</a>.</p>'
     )
 
