@@ -69,7 +69,7 @@ def audit(path: str) -> dict[str, float]:
 
     def call(name: str) -> None:
         start = time.perf_counter()
-        results[name] = importlib.import_module(f"genesis.agents.toolkit.{name}").run(path)
+        results[name] = importlib.import_module(f"genesis_audit.{name}").run(path)
         seconds[name] = round(time.perf_counter() - start, 2)
 
     threads = [threading.Thread(target=call, args=(name,)) for name in TOOLS]
@@ -83,7 +83,7 @@ def audit(path: str) -> dict[str, float]:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:
         output = os.path.join(folder, "report.md")  # noqa: PTH118
-        importlib.import_module("genesis.agents.toolkit.report").run(path, output=output, **results)
+        importlib.import_module("genesis_audit.report").run(path, output=output, **results)
     seconds["report"] = round(time.perf_counter() - start, 2)
     return seconds
 

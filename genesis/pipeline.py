@@ -69,10 +69,10 @@ def make_plan(
     Args:
         request: What is asked for.
         planner: A planner or the name of a level to begin with; by default the model, when one is configured.
-        registry: Its task types and skills are what plans may ask for; the packaged one where missing.
+        registry: Its task types and skills are what plans may ask for; that of the installed fleets where missing.
         settings: Limits and the model; read from the environment where missing.
         variables: Values for the plan's variables; they win over what the request says.
-        playbooks: Folder of playbooks that are tried before the packaged ones.
+        playbooks: Folder of playbooks that are tried before those of Genesis and the installed fleets.
         tell: Is told of each call to a model before it is made.
 
     Raises:

@@ -238,9 +238,9 @@ class Settings(BaseSettings):
     home: Annotated[Path, _EXPANDED] = Field(default_factory=_default_home)
     """State of this machine: the embedded server, its database and logs."""
     agents: Annotated[Path | None, _EXPANDED] = None
-    """Agents file; the packaged registry if omitted."""
+    """Agents file; the agents of the installed fleets if omitted."""
     playbooks: Annotated[Path | None, _EXPANDED] = None
-    """Folder of the team's own playbooks, tried before the packaged ones."""
+    """Folder of the team's own playbooks, tried before those of Genesis and the installed fleets."""
     debug: bool = False
     """Show tracebacks."""
     limits: Limits = Limits()

@@ -44,7 +44,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for, so that a worker of the toolkit starts without the executors."""
+    """Import a public name when it is first asked for, so that no command imports executors that it does not use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'genesis.agents' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

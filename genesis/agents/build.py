@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from genesis.agents import brief, command, http, python, rehearsal
+from genesis.agents import brief, command, http, plugin, python, rehearsal
 from genesis.agents.child_environment import SecretLookup
 from genesis.agents.contract import Executor
 from genesis.agents.functions import Functions
@@ -16,6 +16,7 @@ from genesis.model import (
     ExecutorSpec,
     HttpSpec,
     LlmSpec,
+    PluginSpec,
     PythonSpec,
     RehearsalSpec,
 )
@@ -94,6 +95,8 @@ def _services(spec: ExecutorSpec, equipment: ExecutorContext) -> Executor | None
             from genesis.agents import llm  # noqa: PLC0415  # needs an extra, which need not be installed
 
             return llm.LlmExecutor(spec, settings=equipment.settings)
+        case PluginSpec():
+            return plugin.PluginExecutor(spec)
         case _:
             return None
 

@@ -13,10 +13,21 @@ from typing import Any
 from genesis.document import close_matches
 from genesis.errors import TaskError
 
-__all__ = ["Functions", "find_function", "function_problem", "is_module_here"]
+__all__ = ["Functions", "current_module", "find_function", "function_problem", "is_module_here"]
+
+_MOVED = {"genesis.agents.toolkit": "genesis_audit"}
+"""Packages that have been renamed: ledgers of earlier runs and agents files of teams name functions in the old ones."""
 
 Functions = Mapping[str, Callable[..., Any]]
 """Functions of this process by their `module:name`; asked before anything is imported."""
+
+
+def current_module(module_name: str) -> str:
+    """Return the name that a module has now; the same where it has not been renamed."""
+    for old, new in _MOVED.items():
+        if module_name == old or module_name.startswith(f"{old}."):
+            return new + module_name.removeprefix(old)
+    return module_name
 
 
 def find_function(call: str, functions: Functions) -> Callable[..., Any]:
@@ -28,6 +39,7 @@ def find_function(call: str, functions: Functions) -> Callable[..., Any]:
     if call in functions:
         return functions[call]
     module_name, _, qualified = call.partition(":")
+    module_name = current_module(module_name)
     found: Any = _import(module_name, call)
     for name in qualified.split("."):
         try:
@@ -69,6 +81,7 @@ def function_problem(call: str, functions: Functions) -> str | None:
     if call in functions:
         return None
     module_name, _, qualified = call.partition(":")
+    module_name = current_module(module_name)
     name = qualified.partition(".")[0]
     if module_name in sys.modules:
         module = sys.modules[module_name]

@@ -10,7 +10,8 @@ from genesis.agents.build import ExecutorContext
 from genesis.agents.functions import function_problem, is_module_here
 from genesis.agents.http import secrets_in
 from genesis.agents.input_probe import InputProbe
-from genesis.model import AgentProfile, CommandSpec, ExecutorSpec, HttpSpec, LlmSpec, PythonSpec
+from genesis.agents.plugin import plugin_problem
+from genesis.model import AgentProfile, CommandSpec, ExecutorSpec, HttpSpec, LlmSpec, PluginSpec, PythonSpec
 
 __all__ = ["LocalProbe"]
 
@@ -47,6 +48,8 @@ class LocalProbe(InputProbe):
                 return self._http_problem(spec, agent)
             case LlmSpec():
                 return self._model_problem(spec)
+            case PluginSpec():
+                return plugin_problem(spec)
             case _:
                 return _KINDS.get(spec.kind)
 

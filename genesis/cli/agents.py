@@ -26,30 +26,34 @@ __all__ = ["agents"]
 @debug_option
 @click.pass_context
 def agents(ctx: click.Context, agents: Path | None, as_json: bool) -> None:
-    """List the agents of the registry."""
+    """List the agents of the registry, and where each comes from."""
     if ctx.invoked_subcommand is not None:
         ctx.obj = agents
         return
     from rich.text import Text
 
-    from genesis.cli.planning import load_agents
     from genesis.cli.rows import Rows
+    from genesis.routing.registry_file import load_registry_with_sources
 
-    registry = load_agents(agents, load_settings())
+    loaded = load_registry_with_sources(agents or load_settings().agents)
+    registry, sources = loaded.registry, loaded.sources
     if as_json:
-        print_document(registry.model_dump(mode="json", exclude_none=True, by_alias=True))
+        named = tuple(agent.model_copy(update={"source": sources[agent.name]}) for agent in registry.agents)
+        document = registry.model_copy(update={"agents": named})
+        print_document(document.model_dump(mode="json", exclude_none=True, by_alias=True))
         return
     table = Rows(
-        ("agent", "success", "at once", "pool", "task types and skills"),
+        ("agent", "success", "at once", "pool", "from", "task types and skills"),
         right=("success", "at once"),
-        named=("success", "at once", "pool"),
+        named=("success", "at once", "pool", "from"),
     )
     for agent in registry.agents:
         able = Text(", ".join(agent.task_types))
         if agent.skills:
             able.append(f"\nskills: {', '.join(agent.skills)}", style="dim")
         name = Text(agent.name, style="bold")
-        table.add(name, f"{agent.success_rate:.2f}", str(agent.max_concurrency), agent.pool_name, able)
+        success, at_once = f"{agent.success_rate:.2f}", str(agent.max_concurrency)
+        table.add(name, success, at_once, agent.pool_name, sources[agent.name], able)
     console().print(table)
 
 

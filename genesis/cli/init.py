@@ -28,7 +28,7 @@ _SAID = {"write": ("written", "green"), "replace": ("replaced", "yellow"), "keep
     type=click.Path(path_type=Path),
     default=None,
     metavar="FILE",
-    help="Agents file to begin with (default: the packaged one).",
+    help="Agents file to begin with (default: the agents of the installed fleets).",
 )
 @click.option(
     "--project",

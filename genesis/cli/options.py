@@ -37,7 +37,7 @@ agents_option = click.option(
     type=click.Path(path_type=Path),
     default=None,
     metavar="FILE",
-    help="Agents file (default: the packaged one).",
+    help="Agents file (default: the agents of the installed fleets).",
 )
 slots_option = click.option(
     "--slots", type=click.IntRange(1, 1000), default=None, help="Maximum number of tasks running at once (default 16)."

@@ -36,7 +36,7 @@ def pools() -> None:
     type=click.Path(path_type=Path),
     default=None,
     metavar="FILE",
-    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or the packaged one).",
+    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or those of the installed fleets).",
 )
 @click.option("--prune", is_flag=True, help="Delete the pools of removed agents; only those that this command created.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -107,7 +107,8 @@ def _show(found: Difference, fleet: Fleet, api: ApiEndpoint, source: Path | None
     from rich.text import Text
 
     out = console()
-    out.print(f"{len(fleet.pools)} pools for {source or 'the packaged agents'}, on {api.api_url}", soft_wrap=True)
+    agents = source or "the agents of the installed fleets"
+    out.print(f"{len(fleet.pools)} pools for {agents}, on {api.api_url}", soft_wrap=True)
     for change in found.changes:
         said = f"{change.kind} {change.name}{_fields(change)}"
         out.print(Text.assemble(_SIGNS[change.action], said), soft_wrap=True)

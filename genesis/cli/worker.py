@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["worker"]
 
 _LOOPBACK = "127.0.0.1"
-_OWN_CODE = "genesis."
 
 
 @click.command(epilog="Example: genesis worker --all --health-port 8080")
@@ -36,7 +35,7 @@ _OWN_CODE = "genesis."
     type=click.Path(path_type=Path),
     default=None,
     metavar="FILE",
-    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or the packaged one).",
+    help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or those of the installed fleets).",
 )
 @click.option(
     "--limit",
@@ -149,13 +148,20 @@ def _select_pools(registry: Registry, *, everything: bool, agents: str | None, p
 
 
 def _code(registry: Registry) -> list[str]:
-    """Return the packaged modules that the registry's executors call; a team's own are imported when they are used."""
+    """Return the modules of Genesis and its own fleets that the registry's executors call.
+
+    A team's own are imported when they are used.
+    """
+    from genesis.agents.functions import current_module
+    from genesis.fleets import DISTRIBUTION, find_fleets
+
+    own = {"genesis", *(fleet.package for fleet in find_fleets() if fleet.distribution == DISTRIBUTION)}
     calls = []
     for agent in registry.agents:
         specs = [agent.executor, *agent.executors.values()]
         calls += [spec.call for spec in specs if spec is not None and spec.kind == "python"]
-    modules = sorted({call.partition(":")[0] for call in calls})
-    return [module for module in modules if module.startswith(_OWN_CODE)]
+    modules = sorted({current_module(call.partition(":")[0]) for call in calls})
+    return [module for module in modules if module.partition(".")[0] in own]
 
 
 def _say(text: str) -> None:

@@ -1,1 +1,1 @@
-"""What Genesis brings along: the registry of agents (`agents.yaml`) and the playbooks, as data."""
+"""What Genesis brings along: playbooks, as data."""

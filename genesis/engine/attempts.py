@@ -32,6 +32,7 @@ from genesis.model import (
     ExecutorSpec,
     Leaf,
     Outcome,
+    PluginSpec,
     PythonSpec,
     TaskState,
 )
@@ -329,6 +330,6 @@ def _folder_of(spec: ExecutorSpec, session: RunContext) -> str:
 
     On workers it is none: their folders differ from host to host, and mean nothing to the run.
     """
-    if session.token is not None or not isinstance(spec, PythonSpec | CommandSpec):
+    if session.token is not None or not isinstance(spec, PythonSpec | CommandSpec | PluginSpec):
         return ""
     return str(Path.cwd() / (spec.cwd or "") if isinstance(spec, CommandSpec) else Path.cwd())

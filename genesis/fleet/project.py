@@ -6,18 +6,19 @@ import json
 import re
 from collections.abc import Iterator
 from difflib import unified_diff
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from genesis.document import parse, write_output
+from genesis.document import dump_yaml, parse, write_output
 from genesis.errors import DocumentError, ResourceError, UsageError
 from genesis.fleet.desired import fleet_of
 from genesis.fleet.entries import FLOWS
 from genesis.fleet.prefect_yaml import in_step, project_in
 from genesis.model import Registry
 from genesis.model.base import Model
+from genesis.planning.playbook import own_playbook_files
 from genesis.routing import load_registry
+from genesis.routing.registry_file import contributed_agents_files
 from genesis.settings import Limits
 
 __all__ = ["AGENTS_FILE", "FileStep", "Project", "folder_project", "plan_project", "project_name", "write_project"]
@@ -91,7 +92,7 @@ def plan_project(
 
     Args:
         root: The project's folder; it may be missing.
-        agents: Agents file to begin with, instead of the packaged one.
+        agents: Agents file to begin with, instead of the agents of the installed fleets.
         project: Name that the pools and deployments are to carry; as the agents file has it if omitted.
         force: Replace what the team edits, too.
         check: The question is only whether the files are in step with `agents`, or with the project's own agents file.
@@ -159,9 +160,19 @@ def _agents(
                 hint="without --agents its own is kept; with --force it is replaced",
             )
         return load_registry(given or place, limits=limits), FileStep(path=path, action="keep", note="the team's")
-    after = _read_default_file("agents.yaml") if given is None else _read_agents_file(given, limits)
-    source = "as packaged" if given is None else f"a copy of {given}"
-    return load_registry(given, limits=limits), _step(path, before, after, source)
+    registry = load_registry(given, limits=limits)
+    after = _contributed_agents(registry) if given is None else _read_agents_file(given, limits)
+    source = "of the installed fleets" if given is None else f"a copy of {given}"
+    return registry, _step(path, before, after, source)
+
+
+def _contributed_agents(registry: Registry) -> str:
+    """Return the agents of the installed fleets as a file: where a single fleet has some, its own with its comments."""
+    files = contributed_agents_files()
+    if files is not None and len(files) == 1:
+        return files[0].read_text(encoding="utf-8")
+    shape = registry.model_dump(mode="json", exclude_defaults=True, by_alias=True)
+    return f"# The agents of the fleets that were installed when this file was written.\n\n{dump_yaml(shape)}"
 
 
 def _set_project_name(root: Path, step: FileStep, project: str, limits: Limits | None) -> tuple[Registry, FileStep]:
@@ -191,10 +202,9 @@ def _playbooks(root: Path, *, force: bool) -> Iterator[FileStep]:
         count = sum(path.is_file() for path in folder.iterdir())
         yield FileStep(path=_PLAYBOOKS.as_posix(), action="keep", note=f"the team's, {count} files")
         return
-    for name in sorted(file.name for file in (resources.files("genesis.defaults") / "playbooks").iterdir()):
-        if name.endswith(".yaml"):
-            path = _PLAYBOOKS / name
-            yield _step(path.as_posix(), _content(root / path), _read_default_file(f"playbooks/{name}"), "as packaged")
+    for file in own_playbook_files():
+        path = _PLAYBOOKS / file.name
+        yield _step(path.as_posix(), _content(root / path), file.read_text(encoding="utf-8"), "as packaged")
 
 
 def _flows(root: Path, *, force: bool) -> Iterator[FileStep]:
@@ -241,10 +251,6 @@ def _step(path: str, before: str | None, after: str, note: str, *, replaces: boo
         return FileStep(path=path, action="keep", note="in step")
     action: Action = "replace" if before is not None and replaces else "write"
     return FileStep(path=path, action=action, note=note, before=before, after=after)
-
-
-def _read_default_file(name: str) -> str:
-    return resources.files("genesis.defaults").joinpath(name).read_text(encoding="utf-8")
 
 
 def _content(path: Path) -> str | None:

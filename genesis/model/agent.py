@@ -20,6 +20,7 @@ __all__ = [
     "ExecutorSpec",
     "HttpSpec",
     "LlmSpec",
+    "PluginSpec",
     "PythonSpec",
     "Registry",
     "RehearsalSpec",
@@ -112,6 +113,16 @@ class DeploymentSpec(Model):
     """`flow/deployment`."""
 
 
+class PluginSpec(Model):
+    """Let an executor do the work that an installed fleet contributes."""
+
+    kind: Literal["plugin"]
+    name: Annotated[str, Field(min_length=1)]
+    """The executor's name, as the fleet has it."""
+    options: dict[str, JsonValue] = {}
+    """What the executor is made with."""
+
+
 class RehearsalSpec(Model):
     """Wait for the estimated time and invent the promised outputs."""
 
@@ -121,7 +132,15 @@ class RehearsalSpec(Model):
 
 
 ExecutorSpec = Annotated[
-    PythonSpec | CommandSpec | LlmSpec | HttpSpec | RemoteAgentSpec | BriefSpec | DeploymentSpec | RehearsalSpec,
+    PythonSpec
+    | CommandSpec
+    | LlmSpec
+    | HttpSpec
+    | RemoteAgentSpec
+    | BriefSpec
+    | DeploymentSpec
+    | PluginSpec
+    | RehearsalSpec,
     Field(discriminator="kind"),
 ]
 
@@ -170,6 +189,8 @@ class AgentProfile(Model):
     allowed_tools: tuple[str, ...] = ()
     expands: bool = False
     """Whether its results may add tasks to the plan: `subtasks` of a result is a proposal then."""
+    source: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
+    """Where `genesis agents --json` found it. It says nothing to Genesis, and is dropped when a file is read."""
 
     @property
     def pool_name(self) -> str:

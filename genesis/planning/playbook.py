@@ -9,21 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from genesis.document import close_matches, normalize_values, parse, read, validate_model
-from genesis.errors import DocumentError, UsageError
+from genesis.document import close_matches, normalize_values, read, validate_model
+from genesis.errors import DocumentError, GenesisError, UsageError
+from genesis.fleets import DISTRIBUTION, Fleet, InstalledFleet, NameOwners, find_fleets, warn_left_out
 from genesis.model import Model, Task, TaskId
 from genesis.model.base import Text
 from genesis.planning.network import network_problems
 from genesis.planning.words import content_stems
 from genesis.settings import Limits
 
-__all__ = ["Match", "Parameter", "Playbook", "load_playbook", "load_playbooks"]
+__all__ = ["Match", "Parameter", "Playbook", "load_playbook", "load_playbooks", "own_playbook_files"]
 
 _SHOWN = 5
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -104,7 +104,9 @@ def load_playbook(source: Path | str | dict[str, Any], *, limits: Limits | None 
 
 
 def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = None) -> tuple[Playbook, ...]:
-    """Load a team's playbooks, then the packaged ones that they do not replace.
+    """Load a team's playbooks, then those of Genesis and the installed fleets that they do not replace, by their names.
+
+    A playbook of a fleet that cannot be used is left out with a warning.
 
     Args:
         folder: The team's folder; its `.yaml`, `.yml` and `.json` files are read in order of their names.
@@ -112,7 +114,8 @@ def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = 
 
     Raises:
         UsageError: The folder does not exist or cannot be read.
-        DocumentError: A file is not a playbook, or two have one name.
+        DocumentError: A file of the team is not a playbook, or two have one name; two fleets contribute one of the same
+            name, and the team has none of it.
     """
     limits = limits or Limits()
     found: dict[str, Playbook] = {}
@@ -126,27 +129,61 @@ def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = 
                 data={"source": str(path), "where": "name"},
             )
         found[playbook.name], origin[playbook.name] = playbook, str(path)
-    for file in _list_packaged_files():
-        playbook = _check_playbook(parse(file.read_text("utf-8"), source=file.name, limits=limits), file.name, limits)
-        found.setdefault(playbook.name, playbook)
-    return tuple(found.values())
+    owners = NameOwners("playbook")
+    contributed: dict[str, Playbook] = {}
+    for fleet in (_packaged(), *find_fleets()):
+        for playbook in _load_of_fleet(fleet, limits):
+            if playbook.name not in found:
+                owners.add(playbook.name, fleet)
+                contributed[playbook.name] = playbook
+    return (*found.values(), *(contributed[name] for name in sorted(contributed)))
+
+
+def own_playbook_files() -> tuple[Path, ...]:
+    """Return the files of the playbooks that come with Genesis, in order of their names."""
+    own = (_packaged(), *(fleet for fleet in find_fleets() if fleet.distribution == DISTRIBUTION))
+    return tuple(sorted((path for fleet in own for path in _files_of_fleet(fleet)), key=lambda path: path.name))
 
 
 def _team_files(folder: Path | str | None) -> list[Path]:
     if folder is None:
         return []
-    place = Path(folder)
     try:
-        entries = sorted(place.iterdir(), key=lambda path: path.name)
+        return _list_files(Path(folder))
     except OSError as error:
         what = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        raise UsageError(f"the playbook folder {str(place)!r} {what}", hint="check --playbooks") from error
+        raise UsageError(f"the playbook folder {str(folder)!r} {what}", hint="check --playbooks") from error
+
+
+def _list_files(folder: Path) -> list[Path]:
+    entries = sorted(folder.iterdir(), key=lambda path: path.name)
     return [path for path in entries if path.suffix in _SUFFIXES and not path.name.startswith(".") and path.is_file()]
 
 
-def _list_packaged_files() -> Iterator[Traversable]:
-    folder = resources.files("genesis.defaults") / "playbooks"
-    yield from sorted((file for file in folder.iterdir() if file.name.endswith(_SUFFIXES)), key=lambda file: file.name)
+def _packaged() -> InstalledFleet:
+    """Return the playbooks that are not of a fleet as if they were of one."""
+    folder = Path(str(resources.files("genesis.defaults") / "playbooks"))
+    return InstalledFleet("defaults", DISTRIBUTION, "genesis", Fleet(playbooks=folder))
+
+
+def _files_of_fleet(fleet: InstalledFleet) -> list[Path]:
+    if fleet.fleet.playbooks is None:
+        return []
+    try:
+        return _list_files(fleet.fleet.playbooks)
+    except OSError as error:
+        warn_left_out("the playbooks", fleet, f"{str(fleet.fleet.playbooks)!r} cannot be read: {error.strerror}")
+        return []
+
+
+def _load_of_fleet(fleet: InstalledFleet, limits: Limits) -> Iterator[Playbook]:
+    for path in _files_of_fleet(fleet):
+        try:
+            playbook = load_playbook(path, limits=limits)
+        except GenesisError as error:
+            warn_left_out(f"the playbook {path.name!r}", fleet, error.message)
+        else:
+            yield playbook
 
 
 def _check_playbook(value: Any, source: str, limits: Limits) -> Playbook:

@@ -11,7 +11,7 @@ from genesis.errors import RoutingError
 from genesis.model import Plan, Registry, RoutedPlan, Task
 from genesis.routing.capability import Team
 from genesis.routing.fallback_router import FallbackRouter
-from genesis.routing.registry_file import routing_problems
+from genesis.routing.registry_checks import routing_problems
 
 __all__ = ["Router", "route"]
 

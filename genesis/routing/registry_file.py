@@ -2,140 +2,110 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from importlib import resources
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genesis.document import close_matches, normalize_values, parse, read, validate_model
-from genesis.errors import DocumentError
-from genesis.model import AgentProfile, Condition, Registry, Rule
-from genesis.model.agent import is_orchestrator_pool
+from genesis.document import normalize_values, read
+from genesis.errors import DocumentError, GenesisError
+from genesis.fleets import InstalledFleet, NameOwners, find_executors, find_fleets, warn_left_out
+from genesis.model import AgentProfile, Registry, Rule
+from genesis.routing.registry_checks import check_registry, parse_registry
 from genesis.settings import Limits
 
-__all__ = ["load_registry", "routing_problems"]
+__all__ = ["LoadedRegistry", "contributed_agents_files", "load_registry", "load_registry_with_sources"]
 
-_RESERVED = frozenset({"all", "any", "genesis", "none", "null"})
-"""Words that the command line, the plan file or Prefect read as something else than an agent."""
-_SHOWN = 5
-_HINT = "run: genesis schema agents"
+
+@dataclass(frozen=True, slots=True)
+class LoadedRegistry:
+    """A registry, and where its agents come from."""
+
+    registry: Registry
+    sources: Mapping[str, str]
+    """By an agent's name: the file, or the fleet and its distribution, as in `audit (prefect-genesis)`."""
 
 
 def load_registry(path: Path | str | Mapping[str, Any] | None = None, *, limits: Limits | None = None) -> Registry:
-    """Load agents and rules from a file, from plain values, or the packaged ones.
+    """Load agents and rules from a file, from plain values, or those that the installed fleets contribute.
 
     Everything that can be wrong with a registry alone is found here, so that routing can trust it.
 
     Args:
-        path: A YAML or JSON file, or the document as plain values; the packaged registry if omitted.
+        path: A YAML or JSON file, or the document as plain values; what the installed fleets contribute if omitted.
         limits: Bounds on the file's size; the defaults where missing.
 
     Raises:
         UsageError: The file does not exist or cannot be opened.
-        DocumentError: It is not a valid agents file; the message has the places, `data["errors"]` all of them.
+        DocumentError: It is not a valid agents file; the message has the places, `data["errors"]` all of them. Or two
+            fleets contribute an agent of one name, or none contributes any.
     """
+    return load_registry_with_sources(path, limits=limits).registry
+
+
+def load_registry_with_sources(
+    path: Path | str | Mapping[str, Any] | None = None, *, limits: Limits | None = None
+) -> LoadedRegistry:
+    """Load agents and rules as `load_registry` does, and say where each agent comes from."""
     if path is None:
-        source = "the packaged agents.yaml"
-        text = resources.files("genesis.defaults").joinpath("agents.yaml").read_text(encoding="utf-8")
-        value = parse(text, source=source)
-    elif isinstance(path, Mapping):
-        source = "the agents document"
-        value = normalize_values(path, source=source)
-    else:
-        source, value = str(path), read(path, limits)
-    if isinstance(value, list):
-        raise DocumentError(f"{source} is a list", hint="put it under the key `agents`", data={"source": source})
-    registry = validate_model(Registry, value, source=source, noun="agents")
-    problems = list(_problems(registry))
-    if problems:
-        raise _invalid(source, problems)
-    return registry.in_project
+        return _load_contributed(limits)
+    source = "the agents document" if isinstance(path, Mapping) else str(path)
+    registry = _load_document(path, source, limits).in_project
+    return LoadedRegistry(registry, dict.fromkeys((agent.name for agent in registry.agents), source))
 
 
-def routing_problems(registry: Registry) -> Iterator[tuple[str, str]]:
-    """Find what makes a registry useless for routing: repeated names, unknown names, patterns that are not patterns.
-
-    Yields:
-        The place in the document and what is wrong there.
-    """
-    names: dict[str, int] = {}
-    for index, agent in enumerate(registry.agents):
-        if agent.name in names:
-            yield f"agents[{index}].name", f"{agent.name!r} is already the name of agents[{names[agent.name]}]"
-        names.setdefault(agent.name, index)
-    yield from _rule_problems(registry)
+def contributed_agents_files() -> tuple[Path, ...] | None:
+    """Return the agents files of the installed fleets; None where a fleet has its agents as plain values."""
+    given = [fleet.fleet.agents for fleet in find_fleets() if fleet.fleet.agents is not None]
+    files = tuple(each for each in given if isinstance(each, Path))
+    return files if len(files) == len(given) else None
 
 
-def _problems(registry: Registry) -> Iterator[tuple[str, str]]:
-    """Find all that no single field shows."""
-    if not registry.agents:
-        yield "agents", "the list is empty, so nobody could run anything"
-    yield from _agent_problems(registry)
-    yield from routing_problems(registry)
+def _load_document(path: Path | str | Mapping[str, Any], source: str, limits: Limits | None) -> Registry:
+    value = normalize_values(path, source=source) if isinstance(path, Mapping) else read(path, limits)
+    return parse_registry(value, source=source)
 
 
-def _invalid(source: str, problems: list[tuple[str, str]]) -> DocumentError:
-    shown = "; ".join(f"{where}: {what}" for where, what in problems[:_SHOWN])
-    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    errors = [{"where": where, "what": what} for where, what in problems]
-    data = {"source": source, "where": problems[0][0], "errors": errors}
-    return DocumentError(f"{source} is not a valid agents file: {shown}{more}", hint=_HINT, data=data)
+def _load_contributed(limits: Limits | None) -> LoadedRegistry:
+    """Put together what the installed fleets contribute, in their order; one with a wrong document is left out."""
+    fleets = find_fleets()
+    find_executors(fleets)  # says which two clash, if two do
+    agent_owners, rule_owners = NameOwners("agent"), NameOwners("rule")
+    agents: list[AgentProfile] = []
+    rules: list[Rule] = []
+    sources: dict[str, str] = {}
+    for fleet in fleets:
+        registry = _load_fleet(fleet, limits)
+        if registry is None:
+            continue
+        for agent in registry.agents:
+            agent_owners.add(agent.name, fleet)
+            sources[agent.name] = fleet.source
+        for rule in registry.rules:
+            rule_owners.add(rule.id, fleet)
+        agents += registry.agents
+        rules += registry.rules
+    if not agents:
+        raise DocumentError(
+            "no installed fleet contributes agents, so nobody could run anything",
+            hint="install Genesis anew, so that its entry points are known (pip install prefect-genesis, or in a "
+            "clone pip install -e .), or name an agents file with --agents",
+        )
+    made = Registry(agents=tuple(agents), rules=tuple(rules))
+    check_registry(made, source=f"what the fleets {', '.join(dict.fromkeys(sources.values()))} have together")
+    return LoadedRegistry(made, sources)
 
 
-def _agent_problems(registry: Registry) -> Iterator[tuple[str, str]]:
-    granted = {rule.then for rule in registry.rules}
-    pools: dict[str, str] = {}
-    for index, agent in enumerate(registry.agents):
-        where = f"agents[{index}]"
-        if agent.name.lower() in _RESERVED or not agent.name.strip(".") or agent.name.startswith("-"):
-            yield f"{where}.name", f"{agent.name!r} cannot be an agent's name; take a word that says what it does"
-        elif is_orchestrator_pool(agent.pool_name):
-            yield f"{where}.pool", f"{agent.pool_name!r} is a pool of the orchestrating flow; take another"
-        elif agent.pool is None:
-            other = pools.setdefault(agent.pool_name, agent.name)
-            if other != agent.name:
-                text = f"{agent.name!r} and {other!r} would share {agent.pool_name!r}"
-                yield f"{where}.pool", f"{text}; name a pool for one of them"
-        if agent.name not in granted:
-            yield from _type_problems(where, agent)
-
-
-def _type_problems(where: str, agent: AgentProfile) -> Iterator[tuple[str, str]]:
-    """Find executors and costs for types that the agent never gets; a rule could give it any type."""
-    taken = {*agent.task_types, "generic"}
-    for key, types in (("executors", agent.executors), ("costs", agent.costs)):
-        for task_type in types:
-            if task_type not in taken:
-                guess = close_matches(task_type, agent.task_types)
-                text = f"{agent.name!r} does not take the type {task_type!r}"
-                yield f"{where}.{key}.{task_type}", f"{text}; {guess}" if guess else f"{text}; add it to task_types"
-
-
-def _rule_problems(registry: Registry) -> Iterator[tuple[str, str]]:
-    names = {agent.name for agent in registry.agents}
-    ids: dict[str, int] = {}
-    for index, rule in enumerate(registry.rules):
-        where = f"rules[{index}]"
-        if rule.id in ids:
-            yield f"{where}.id", f"{rule.id!r} is already the id of rules[{ids[rule.id]}]"
-        ids.setdefault(rule.id, index)
-        if rule.then not in names:
-            guess = close_matches(rule.then, names)
-            yield f"{where}.then", "; ".join(filter(None, (f"there is no agent {rule.then!r}", guess)))
-        yield from _pattern_problems(rule, f"{where}.when")
-
-
-def _pattern_problems(rule: Rule, where: str) -> Iterator[tuple[str, str]]:
-    waiting: list[tuple[Condition, str]] = [(rule.when, where)]
-    while waiting:
-        condition, place = waiting.pop()
-        if condition.description is not None:
-            try:
-                re.compile(condition.description, re.IGNORECASE)
-            except (re.error, OverflowError, RecursionError, FutureWarning) as error:
-                yield f"{place}.description", f"{condition.description!r} is not a regular expression: {error}"
-        for key, parts in (("all", condition.all), ("any", condition.any)):
-            waiting.extend((part, f"{place}.{key}[{index}]") for index, part in enumerate(parts or ()))
-        if condition.not_ is not None:
-            waiting.append((condition.not_, f"{place}.not"))
+def _load_fleet(fleet: InstalledFleet, limits: Limits | None) -> Registry | None:
+    """Load a fleet's agents and rules; None where it has none that can be used."""
+    if fleet.fleet.agents is None:
+        return None
+    source = fleet.source if isinstance(fleet.fleet.agents, Mapping) else str(fleet.fleet.agents)
+    try:
+        registry = _load_document(fleet.fleet.agents, source, limits)
+        if registry.project is not None:
+            raise DocumentError(f"{source} names a project", hint="a project is of an agents file that a team has")
+    except GenesisError as error:
+        warn_left_out("the agents", fleet, error.message)
+        return None
+    return registry

@@ -150,8 +150,8 @@ def _fails(inputs):
     ("check", "inputs", "said"),
     [
         (None, {"path": "/nowhere"}, None),
-        ("genesis.agents.toolkit.files:folder_problem", {"path": "/"}, None),
-        ("genesis.agents.toolkit.files:folder_problem", {"path": "/nowhere"}, "there is no folder '/nowhere'"),
+        ("genesis_audit.files:folder_problem", {"path": "/"}, None),
+        ("genesis_audit.files:folder_problem", {"path": "/nowhere"}, "there is no folder '/nowhere'"),
         (f"{__name__}:_fails", {}, "failed with ValueError: no such thing"),
         ("no_such_module:check", {}, None),
     ],
@@ -162,7 +162,7 @@ def test_the_check_of_inputs_is_called_where_it_is_here(check, inputs, said):
 
 
 def test_a_check_that_is_not_here_makes_the_executor_unusable():
-    made = spec("python", call="genesis.agents.toolkit.files:survey", check="no_such_module:check")
+    made = spec("python", call="genesis_audit.files:survey", check="no_such_module:check")
     assert "no_such_module" in problem(made)
 
 

@@ -115,7 +115,7 @@ def test_changed_value_is_shown_with_what_it_was(call, listed):
 
 
 def test_agents_of_the_current_folder_are_used_then_the_packaged_ones(call, tmp_path):
-    assert "16 pools for the packaged agents" in call("--check")[1]
+    assert "16 pools for the agents of the installed fleets" in call("--check")[1]
     (tmp_path / "deployments").mkdir()
     (tmp_path / "deployments/agents.yaml").write_text(AGENTS)
     assert "2 pools for deployments/agents.yaml" in call("--check")[1]

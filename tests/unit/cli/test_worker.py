@@ -36,4 +36,4 @@ def test_words_that_choose_nothing_are_refused(registry, agents, text):
 def test_only_packaged_code_is_imported_ahead(registry):
     modules = _code(registry)
     assert modules
-    assert all(module.startswith("genesis.") for module in modules)
+    assert all(module.startswith("genesis_audit.") for module in modules)

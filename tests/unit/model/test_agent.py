@@ -18,7 +18,7 @@ agents:
     max_concurrency: 10                   # running at once, over everything that uses this registry
     pool: agent-qa                        # default agent-<name without _agent>
     executor: {kind: brief}               # what runs a task
-    executors: {test_run: {kind: python, call: "genesis.agents.toolkit.tests:run"}}   # by task type, optional
+    executors: {test_run: {kind: python, call: "genesis_audit.tests:run"}}   # by task type, optional
     timeout_s: 600
     secrets: []
     allowed_tools: []

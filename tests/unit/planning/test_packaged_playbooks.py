@@ -111,7 +111,7 @@ def test_audit_report_takes_every_other_leaf():
         for key in found[1:]
     }
     assert keys == {WHOLE_RESULT}
-    topics = importlib.import_module("genesis.agents.toolkit.report").TOPICS
+    topics = importlib.import_module("genesis_audit.report").TOPICS
     assert set(report.task.inputs) == {"path", "output", *topics}
 
 
