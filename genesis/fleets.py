@@ -5,9 +5,9 @@
 weather = "weather_fleet:fleet"
 ```
 
-The entry point names a `Fleet`. Its module is imported when agents, playbooks or executors are first asked for, so it
-should import little; the agents' own code is named as text and imported when an agent works. A fleet that cannot be
-loaded is left out with a warning. Two that contribute something of the same name are an error.
+The entry point names a `FleetPlugin`. Its module is imported when agents, playbooks or executors are first asked for,
+so it should import little; the agents' own code is named as text and imported when an agent works. A fleet that cannot
+be loaded is left out with a warning. Two that contribute something of the same name are an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from genesis.errors import DocumentError
 __all__ = [
     "DISTRIBUTION",
     "ENTRY_POINT_GROUP",
-    "Fleet",
+    "FleetPlugin",
     "InstalledFleet",
     "NameOwners",
     "find_executors",
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class FleetPlugin:
     """What a distribution contributes; each part may be missing."""
 
     agents: Path | Mapping[str, object] | None = None
@@ -77,7 +77,7 @@ class InstalledFleet:
     distribution: str
     package: str
     """The package that has its code."""
-    fleet: Fleet
+    fleet: FleetPlugin
 
     @property
     def source(self) -> str:
@@ -169,16 +169,16 @@ def _load(entry: EntryPoint) -> InstalledFleet | None:
         _warn("the fleet", entry.name, distribution, f"{entry.value!r} fails with {type(error).__name__}: {error}")
         return None
     fleet = getattr(found, "fleet", None) if isinstance(found, ModuleType) else found
-    if not isinstance(fleet, Fleet):
+    if not isinstance(fleet, FleetPlugin):
         what = "has no `fleet`" if fleet is None else f"is a {type(fleet).__name__!r}"
-        _warn("the fleet", entry.name, distribution, f"{entry.value!r} {what}; it has to be a genesis.fleets.Fleet")
+        _warn("the fleet", entry.name, distribution, f"{entry.value!r} {what}, not a genesis.fleets.FleetPlugin")
         return None
     return InstalledFleet(entry.name, distribution, entry.module.partition(".")[0], fleet)
 
 
 def _warn(what: str, name: str, distribution: str, reason: str) -> None:
     _log.warning(
-        "%s %r of the distribution %r: left out: %s; update the distribution, or remove it: pip uninstall %s",
+        "left out: %s %r of the distribution %r: %s; update the distribution, or remove it: pip uninstall %s",
         what,
         name,
         distribution,

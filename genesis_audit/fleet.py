@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genesis.fleets import Fleet
+from genesis.fleets import FleetPlugin
 
 __all__ = ["fleet"]
 
 _HERE = Path(__file__).parent
 
-fleet = Fleet(agents=_HERE / "agents.yaml", playbooks=_HERE / "playbooks")
+fleet = FleetPlugin(agents=_HERE / "agents.yaml", playbooks=_HERE / "playbooks")

@@ -32,10 +32,10 @@ def agents(ctx: click.Context, agents: Path | None, as_json: bool) -> None:
         return
     from rich.text import Text
 
+    from genesis.cli.planning import load_agents_with_sources
     from genesis.cli.rows import Rows
-    from genesis.routing.registry_file import load_registry_with_sources
 
-    loaded = load_registry_with_sources(agents or load_settings().agents)
+    loaded = load_agents_with_sources(agents, load_settings())
     registry, sources = loaded.registry, loaded.sources
     if as_json:
         named = tuple(agent.model_copy(update={"source": sources[agent.name]}) for agent in registry.agents)

@@ -199,13 +199,14 @@ def print_error(error: GenesisError, *, as_json: bool) -> None:
 
 
 @contextmanager
-def shown_warnings(say: Callable[[str], None]) -> Iterator[None]:
+def shown_warnings(say: Callable[[str], None], *, of: str = "genesis") -> Iterator[None]:
     """Show what Genesis warns about in its log, each sentence once.
 
     Args:
         say: Is given a sentence.
+        of: Whose warnings: a package, or a module.
     """
-    log, handler = logging.getLogger("genesis"), _Notes(say)
+    log, handler = logging.getLogger(of), _Notes(say)
     log.addHandler(handler)
     try:
         yield

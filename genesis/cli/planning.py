@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genesis.agents.input_probe import InputProbe
 from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, forecast_of
 from genesis.cli.options import is_plan_file
-from genesis.cli.output import notes
+from genesis.cli.output import notes, shown_warnings, tell
 from genesis.cli.planning_progress import PlanningProgress
 from genesis.errors import ResourceError
 from genesis.model import Plan, Registry
@@ -18,16 +19,27 @@ from genesis.planning.overrides import Overrides
 from genesis.schedule import PoolCosts
 from genesis.settings import Settings
 
-__all__ = ["forecast", "load_agents", "pool_costs", "prepare_plan", "read_plan"]
+if TYPE_CHECKING:
+    from genesis.routing.registry_file import LoadedRegistry
+
+__all__ = ["forecast", "load_agents", "load_agents_with_sources", "pool_costs", "prepare_plan", "read_plan"]
 
 _NO_OVERRIDES = Overrides()
+_FLEETS = "genesis.fleets"
+"""The logger that warns of plug-ins that cannot be used."""
 
 
 def load_agents(path: Path | None, settings: Settings) -> Registry:
-    """Load the registry that the call, the settings or the package names, in this order."""
-    from genesis.routing import load_registry
+    """Load the registry that the call or the settings name, else that of the installed fleets."""
+    return load_agents_with_sources(path, settings).registry
 
-    return load_registry(path or settings.agents)
+
+def load_agents_with_sources(path: Path | None, settings: Settings) -> LoadedRegistry:
+    """Load the registry, and where each agent comes from; what is left out of a fleet is said on stderr."""
+    from genesis.routing.registry_file import load_registry_with_sources
+
+    with shown_warnings(tell, of=_FLEETS):
+        return load_registry_with_sources(path or settings.agents)
 
 
 def read_plan(word: str, settings: Settings, variables: dict[str, str] | None = None) -> Plan:
@@ -68,7 +80,7 @@ def prepare_plan(
     if is_plan_file(word):
         given = overrides.apply(read_plan(word, settings, variables))
         return prepare(given, registry, settings=settings, keep=True, probe=probe)
-    with PlanningProgress(notes()) as progress:
+    with shown_warnings(tell, of=_FLEETS), PlanningProgress(notes()) as progress:
         plan = make_plan(
             word,
             registry=registry,

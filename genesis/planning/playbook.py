@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 
 from genesis.document import close_matches, normalize_values, read, validate_model
 from genesis.errors import DocumentError, GenesisError, UsageError
-from genesis.fleets import DISTRIBUTION, Fleet, InstalledFleet, NameOwners, find_fleets, warn_left_out
+from genesis.fleets import DISTRIBUTION, FleetPlugin, InstalledFleet, NameOwners, find_fleets, warn_left_out
 from genesis.model import Model, Task, TaskId
 from genesis.model.base import Text
 from genesis.planning.network import network_problems
@@ -163,7 +163,7 @@ def _list_files(folder: Path) -> list[Path]:
 def _packaged() -> InstalledFleet:
     """Return the playbooks that are not of a fleet as if they were of one."""
     folder = Path(str(resources.files("genesis.defaults") / "playbooks"))
-    return InstalledFleet("defaults", DISTRIBUTION, "genesis", Fleet(playbooks=folder))
+    return InstalledFleet("defaults", DISTRIBUTION, "genesis", FleetPlugin(playbooks=folder))
 
 
 def _files_of_fleet(fleet: InstalledFleet) -> list[Path]:
