@@ -8,6 +8,7 @@ from genesis.agents import ExecutorContext, InputProbe, LocalProbe, build_execut
 from genesis.agents.brief import BriefExecutor
 from genesis.agents.command import CommandExecutor
 from genesis.agents.http import HttpExecutor
+from genesis.agents.plugin import PluginExecutor
 from genesis.agents.python import PythonExecutor
 from genesis.agents.rehearsal import RehearsalExecutor
 from genesis.errors import TaskError
@@ -34,6 +35,7 @@ def problem(made, equipment=EQUIPMENT):
         (spec("command", argv=["true"]), CommandExecutor),
         (spec("http", url="http://x"), HttpExecutor),
         (spec("brief"), BriefExecutor),
+        (spec("plugin", name="a", options={"b": 1}), PluginExecutor),
         (spec("rehearsal", scale=2), RehearsalExecutor),
     ],
 )
