@@ -19,7 +19,7 @@ import yaml
 from .prefect_names import ATTRIBUTES, NAMES, ROUTES
 
 _ROOT = Path(__file__).parents[2]
-_FOLDERS = ("genesis", "flows", "docker", "bench", "tests")
+_FOLDERS = ("genesis", "genesis_audit", "flows", "docker", "bench", "tests")
 _VARIABLE = re.compile(r"\bPREFECT_[A-Z][A-Z_]*[A-Z]\b")
 _IMPORT = re.compile(
     r"^[ \t]*((?:from prefect(?:\.\w+)* import (?:\([^)]*\)|[\w, ]+))|(?:import prefect(?:\.\w+)*))", re.MULTILINE

@@ -239,7 +239,7 @@ def test_command_line_page_has_every_exit_code():
 
 def _codes_in_the_source() -> set[str]:
     found: set[str] = set()
-    for source in (_ROOT / "genesis").rglob("*.py"):
+    for source in (*(_ROOT / "genesis").rglob("*.py"), *(_ROOT / "genesis_audit").rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
                 found.add(node.value)

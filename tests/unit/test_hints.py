@@ -22,12 +22,12 @@ _NAMES_OF_THREADS = {"work", "spans"}
 
 def _texts() -> Iterator[tuple[str, str]]:
     """Return all texts of the package with their places, docstrings left out; what is filled in is a word in braces."""
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    for path in sorted([*_PACKAGE.rglob("*.py"), *_PACKAGE.with_name("genesis_audit").rglob("*.py")]):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
         for node in ast.walk(tree):
-            where = f"{path.relative_to(_PACKAGE)}:{getattr(node, 'lineno', 0)}"
+            where = f"{path.relative_to(_PACKAGE.parent)}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs | parts:
                 yield where, node.value
             elif isinstance(node, ast.JoinedStr):

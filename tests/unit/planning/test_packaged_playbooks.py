@@ -14,7 +14,7 @@ from genesis.planning.playbook import load_playbooks
 from genesis.structure import WHOLE_RESULT, dataflow, junctions, outline, references, split
 
 PLAYBOOKS = {playbook.name: playbook for playbook in load_playbooks()}
-AGENTS = parse((resources.files("genesis.defaults") / "agents.yaml").read_text("utf-8"))["agents"]
+AGENTS = parse((resources.files("genesis_audit") / "agents.yaml").read_text("utf-8"))["agents"]
 
 
 def leaves(name):
