@@ -110,7 +110,7 @@ class NameOwners:
 def find_fleets() -> tuple[InstalledFleet, ...]:
     """Load the fleets that are installed: those of Genesis itself first, the others by distribution and name.
 
-    One that cannot be loaded is left out, and a warning says which and why, once in a process.
+    One that cannot be loaded is left out, and a warning says which and why. Both are done once for an import path.
     """
     return _fleets_on(tuple(sys.path))
 
@@ -146,7 +146,7 @@ def warn_left_out(what: str, fleet: InstalledFleet, reason: str) -> None:
 
 @lru_cache(maxsize=4)
 def _fleets_on(path: tuple[str, ...]) -> tuple[InstalledFleet, ...]:
-    """Load the fleets that are on an import path; what is installed changes while a process runs by its path alone."""
+    """Load the fleets on an import path. While a process runs, what is installed there is taken to stay."""
     del path
     entries = sorted(entry_points(group=ENTRY_POINT_GROUP), key=_order)
     return tuple(fleet for entry in entries if (fleet := _load(entry)) is not None)

@@ -36,12 +36,14 @@ class PluginExecutor:
                 raises itself passes through.
         """
         async with time_limit(work):
-            executor = await asyncio.to_thread(self._make)
-            result: object = await executor.execute(work)
-        if not isinstance(result, Result):
-            what = f"the executor {self._spec.name!r} returned a {type(result).__name__!r}"
-            raise TaskError(what, hint="it has to return a genesis.agents.Result")
-        return result
+            executor = self._made or await asyncio.to_thread(self._make)
+            return self._check_result(await executor.execute(work))
+
+    def _check_result(self, result: object) -> Result:
+        if isinstance(result, Result):
+            return result
+        what = f"the executor {self._spec.name!r} returned a {type(result).__name__!r}"
+        raise TaskError(what, hint="it has to return a genesis.agents.Result")
 
     def _make(self) -> Executor:
         """Import its code and make it, once; this may take a while, so it is done in a thread."""
