@@ -10,6 +10,7 @@ from genesis.agents import ExecutorContext, LocalProbe, build_executor
 from genesis.agents.contract import Result, Work
 from genesis.document import dump_yaml
 from genesis.errors import DocumentError, TaskError
+from genesis.fleet.project import plan_project, write_project
 from genesis.fleets import find_executors, find_fleets
 from genesis.model import AgentProfile, PluginSpec
 from genesis.planning.playbook import load_playbooks
@@ -271,3 +272,18 @@ def test_asking_for_fleets_imports_none_of_the_audits_tools():
     code = "import sys, genesis.fleets as f; f.find_fleets(); print(sorted(n for n in sys.modules if 'audit' in n))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "['genesis_audit', 'genesis_audit.fleet']"
+
+
+def test_a_new_project_gets_the_agents_of_all_fleets_and_the_playbooks_of_genesis(install, tmp_path):
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "playbooks" / "tea.yaml").write_text(dump_yaml(PLAYBOOK))
+    start = f"from pathlib import Path\nHERE = Path({str(tmp_path)!r})\n"
+    install("tea-fleet", f"{start}fleet = FleetPlugin(agents={AGENT}, playbooks=HERE / 'playbooks')")
+    root = tmp_path / "project"
+    write_project(plan_project(root, project="shop"))
+    written = load_registry(root / "deployments/agents.yaml")
+    assert written.project == "shop"
+    assert [agent.name for agent in written.agents] == [agent.name for agent in load_registry().agents]
+    assert written.rules == load_registry().rules
+    assert len(list((root / "deployments/playbooks").iterdir())) == 4
+    assert "tea" in [playbook.name for playbook in load_playbooks(root / "deployments/playbooks")]
