@@ -1,5 +1,6 @@
 """What installed distributions contribute by the entry-point group `genesis.fleets`."""
 
+import ast
 import itertools
 import subprocess
 import sys
@@ -268,10 +269,22 @@ async def test_an_executor_that_nobody_contributes_is_told_before_and_in_the_tas
     assert "is contributed twice" in probe.executor_problem(plugin("kettle"), agent)
 
 
+def loaded_by(code):
+    """Run code in a new process, and give the modules that it has loaded then, as far as fleets are concerned."""
+    end = "; print([n for n in sys.modules if n.startswith(('genesis_audit', 'genesis.fleets'))], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code + end], capture_output=True, text=True, timeout=60, check=True)
+    return set(ast.literal_eval(done.stderr.splitlines()[-1]))
+
+
 def test_asking_for_fleets_imports_none_of_the_audits_tools():
-    code = "import sys, genesis.fleets as f; f.find_fleets(); print(sorted(n for n in sys.modules if 'audit' in n))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "['genesis_audit', 'genesis_audit.fleet']"
+    found = loaded_by("import sys, genesis.fleets; genesis.fleets.find_fleets()")
+    assert found == {"genesis.fleets", "genesis_audit", "genesis_audit.fleet"}
+
+
+def test_help_looks_for_no_fleets():
+    assert (
+        loaded_by("import sys, genesis.cli.app as app; app._genesis.main(['--help'], standalone_mode=False)") == set()
+    )
 
 
 def test_a_new_project_gets_the_agents_of_all_fleets_and_the_playbooks_of_genesis(install, tmp_path):
