@@ -36,7 +36,9 @@ class PluginExecutor:
                 raises itself passes through.
         """
         async with time_limit(work):
-            executor = self._made or await asyncio.to_thread(self._make)
+            executor = self._made
+            if executor is None:
+                executor = await asyncio.to_thread(self._make)
             return self._check_result(await executor.execute(work))
 
     def _check_result(self, result: object) -> Result:
