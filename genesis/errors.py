@@ -15,7 +15,7 @@ GenesisError                 catch this to catch all that Genesis raises on purp
 ├── TaskError                an agent's work failed
 │   └── TaskTimeoutError     it ran longer than its timeout
 ├── RunError                 the run as a whole cannot continue
-└── ForeignError             a cause as data: raised by a library, perhaps in another process
+└── ForeignError             a cause as data: raised by a library, maybe elsewhere
 ```
 `genesis.schedule.ScheduleError` also belongs to the tree: a step that the scheduler does not allow, a defect in the caller.
 

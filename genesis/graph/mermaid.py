@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["dump_mermaid"]
 
 _SYNTAX = re.compile(r"[^\w ,/-]|(?<![^\W_])_|_(?![^\W_])|^-")
-"""All but letters, digits and signs without a meaning in a label: Markdown, where `_a_` is emphasis, `-` begins a
+"""All but letters, digits and signs without a meaning in a label: Markdown has `_a_` as emphasis, `-` begins a
 list and `www.a.b` is a link."""
 
 

@@ -1,4 +1,4 @@
-"""What a step's words point back to: "it", "the results", or "the report" after "write a report"."""
+"""Resolve what a step's words refer to: "it", "the results", or "the report" after "write a report"."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def speaks_of(text: str, nouns: set[str]) -> bool:
 
 
 def _find_products(text: str) -> set[str]:
-    """Return the stems of the things that a step brings into being: the last noun of "a report", "write docs"."""
+    """Return the stems of what a step produces: the last noun of "a report", "write docs"."""
     bare = _OBJECT_END.split(strip_polite(text), maxsplit=1)[0]
     tokens = words(bare)
     if not tokens or base_verb(tokens[0]) is None:

@@ -1,4 +1,4 @@
-"""What each agent is able to take, and how well it fits apart from the task's own words and the load.
+"""Which tasks each agent can take, and its fit apart from the task's description and the load.
 
 The fit of a capable agent is a weighted sum of parts in [0, 1]:
 
@@ -27,7 +27,7 @@ from genesis.routing.similarity import Pieces, Similarity
 __all__ = ["DESCRIPTION_WEIGHT", "LOAD_WEIGHT", "Group", "Team", "TeamPart"]
 
 TeamPart = Literal["rules", "descriptions", "scores"]
-"""What routing asks for a group of tasks, each of which can fail by itself."""
+"""The parts of the team, each of which can fail on its own."""
 _Made = TypeVar("_Made")
 
 DESCRIPTION_WEIGHT = 0.25
@@ -37,7 +37,7 @@ _SUCCESS_WEIGHT = 0.20
 _COST_WEIGHT = 0.10
 _LAST_TYPE = 0.7
 _TOKENS = 1_000
-"""Tokens that a task is taken to use when it does not say; only prices for tokens are compared with it."""
+"""Assumed tokens of a task without an estimate; used only to compare token prices."""
 
 
 class TextComparer(Protocol):
@@ -49,7 +49,7 @@ class TextComparer(Protocol):
 
 
 class _NullComparer:
-    """Compares nothing: the reader of a team whose descriptions cannot be asked."""
+    """Finds no similarity: the reader of a team without an index of descriptions."""
 
     def read(self, text: str, /) -> Mapping[int, float]:
         """Return no similarity."""
@@ -64,17 +64,17 @@ class Group:
     type: str
     requires: tuple[str, ...]
     fit: dict[int, float]
-    """For each agent that can come into question, its score when the task's words say nothing and it is idle."""
+    """For each candidate, its score when it is idle and the description matches nothing."""
     takers: tuple[int, ...]
     """Agents that list the type and have the skills."""
     skilled: tuple[int, ...]
-    """Agents that have the skills, whatever types they list."""
+    """Agents that have the skills, regardless of their types."""
     rules: tuple[TypedRule, ...]
     """Rules that can fire and whose agent has the skills, without the default."""
     default: TypedRule | None
-    """The rule for generic tasks whose words say nothing."""
+    """The rule for generic tasks whose description matches nothing."""
     reader: TextComparer
-    """Compares descriptions with the agents that can come into question."""
+    """Compares descriptions with the candidates."""
     texts: dict[object, str] = field(default_factory=dict)
     """Sentences already made."""
     beside: dict[int, tuple[int, ...]] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Group:
     nobody: Route | None = None
     """The route of its tasks when no agent takes them."""
     alternatives: dict[tuple[int, int, str], Alternative] = field(default_factory=dict)
-    """Runners-up already written, by position, score as it is shown, and what decided against a higher score."""
+    """Cached runners-up, by position, displayed score, and what decided against a higher score."""
     routes: dict[object, Route] = field(default_factory=dict)
     """Routes already written."""
 
@@ -114,20 +114,20 @@ class Team:
         return found
 
     def pieces(self) -> Pieces | None:
-        """Return an empty memory of descriptions for the groups of one routing to share; none without an index."""
+        """Return an empty cache of descriptions for the groups of one routing; None without an index."""
         return None if isinstance(self._similarity, Exception) else self._similarity.pieces()
 
     def group(self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces | None) -> Group:
-        """Work out who can take the tasks of a type that require these skills.
+        """Find the agents that can take tasks of a type with these skills.
 
         Args:
             task_type: The tasks' type.
             requires: Skills that the agent must have, all of them.
             tokens: Estimated tokens of each task, for agents that are paid for tokens.
-            pieces: Memory of the descriptions read so far.
+            pieces: Cache of descriptions.
 
         Raises:
-            Exception: A part of the team failed by itself; `group_in_parts` does without it.
+            Exception: A part of the team has an internal error; `group_in_parts` works without it.
         """
         skilled = self._find_skilled(requires)
         able = frozenset(skilled)
@@ -148,10 +148,10 @@ class Team:
     def group_in_parts(
         self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces | None
     ) -> tuple[Group, Mapping[TeamPart, Exception]]:
-        """Work the same out part by part, without those that fail.
+        """Do the same part by part, without those that fail.
 
         Returns:
-            The group, in which a part that failed is empty; and what each of these raised.
+            The group, in which a failed part is empty; and the errors of these.
         """
         failed: dict[TeamPart, Exception] = {}
 
@@ -208,7 +208,7 @@ class Team:
 
 
 def _try_make(make: Callable[[], _Made]) -> _Made | Exception:
-    """Make a part of the team; where that fails, keep what was raised for those who ask the part."""
+    """Build a part of the team; on failure keep the error and raise it on use."""
     try:
         return make()
     except Exception as error:  # noqa: BLE001  # the boundary of routing's layers

@@ -1,20 +1,20 @@
-"""Routing that gives way instead of breaking: rules, capability, plain profiles, a generalist, and then nobody.
+"""Routing that degrades on internal errors: rules, capability, plain profiles, a generalist, then unassigned.
 
-A leaf is routed the usual way. Where that raises what nobody expected (a rule's test, the index of descriptions, a
-score), the leaf is routed again with each layer asked on its own: one that fails gives way to the next, and the route
-says so, in its reason for people and as `degraded` for machines. What needs no machinery comes last, so that there is
-always an answer:
+A leaf is routed the usual way. On an unexpected error (in a rule's test, the index of descriptions, a
+score), it is routed again layer by layer: the next layer replaces one that fails, and the route records
+it, in its reason for people and as `degraded` for machines. The last layers need no computation, so there is
+always a result:
 
-| layer | gives the leaf to |
+| layer | routes the leaf to |
 |---|---|
 | rules | the agent of the first rule that holds |
 | capability | the best score among those that take its type and have its skills |
 | profiles | of these, the one that lists the type foremost; no price, no load, no description |
 | generalist | the first agent that takes `generic` tasks and has the leaf's skills |
-| unassigned | nobody, and says why |
+| unassigned | no agent, with the reason |
 
-A pin is a person's word: it is honoured or refused, and never gives way to another agent. Nor does a leaf come to a
-generalist because nobody takes its type: that is a mistake in the plan, and its author is told.
+A pin is honoured or refused, and never replaced by another agent. Nor does a leaf go to a
+generalist because no agent takes its type: that is a mistake in the plan, and it is reported.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ __all__ = ["FallbackRouter"]
 _Failing = Literal["team", TeamPart]
 _Asked = tuple[Assignment, Group, Near]
 _Step = tuple[str, str]
-"""What gave way, and to what."""
+"""Which layer failed, and which replaced it."""
 _SAID: dict[_Failing, str] = {
-    "team": "the registry could not be prepared",
-    "rules": "its rules could not be asked",
+    "team": "the registry could not be indexed",
+    "rules": "its rules could not be evaluated",
     "descriptions": "its description could not be compared",
     "scores": "the agents could not be compared",
 }
@@ -53,12 +53,12 @@ _GIVES_WAY: dict[_Failing, _Step] = {
 
 @dataclass(slots=True)
 class _Trouble:
-    """What failed for one leaf, in the order in which it was asked."""
+    """The failures for one leaf, in order."""
 
     found: dict[_Failing, Exception] = field(default_factory=dict)
 
     def say(self, reason: str) -> str:
-        """Put what failed before the reason of the route."""
+        """Prepend the failures to the route's reason."""
         from genesis.resilience.degradation import describe_error  # noqa: PLC0415  # only where something failed
 
         told = [f"{_SAID[part]} ({describe_error(error)})" for part, error in self.found.items()]
@@ -70,8 +70,8 @@ class FallbackRouter:
 
     Args:
         registry: Agents and rules.
-        team: The same, indexed; or what was raised when that was tried.
-        load: Tasks that each agent is running now.
+        team: The indexed registry, or the error of indexing it.
+        load: Number of tasks that each agent is running now.
     """
 
     def __init__(self, registry: Registry, team: Team | Exception, load: Mapping[str, int]) -> None:
@@ -101,7 +101,7 @@ class FallbackRouter:
             return self._apart(task)
 
     def report(self) -> None:
-        """Count and log the steps down, each kind once for the plan."""
+        """Count and log the degradations, each kind once per plan."""
         if self._steps:
             from genesis.resilience.degradation import Degradation, describe_error, step_down  # noqa: PLC0415
 
@@ -110,10 +110,10 @@ class FallbackRouter:
                 step_down(Degradation("routing", *step, describe_error(error)), times=times, error=error)
 
     def _apart(self, task: Task) -> Route:
-        """Route a leaf with each layer asked on its own."""
+        """Route a leaf layer by layer."""
         trouble = _Trouble()
         route = self._route_pinned(task, trouble) if task.agent is not None else self._by_layers(task, trouble)
-        if not trouble.found:  # what failed the first time did not fail again
+        if not trouble.found:  # the failure did not recur
             return route
         return route.model_copy(update={"reason": trouble.say(route.reason), "degraded": True})
 
@@ -135,7 +135,7 @@ class FallbackRouter:
         return self._by_types(task) or self._last(task, trouble)
 
     def _find_parts(self, task: Task, trouble: _Trouble) -> _Asked | None:
-        """Return the leaf's group and what its description is near to, as far as they can be had."""
+        """Return the leaf's group and the similarities of its description, without the parts that fail."""
         try:
             if isinstance(self._usual, Exception):
                 raise self._usual.with_traceback(None)
@@ -163,7 +163,7 @@ class FallbackRouter:
         return (found.agent, found.reason) if found is not None else None
 
     def _route_by_rule(self, asked: _Asked, rule: tuple[int, str], trouble: _Trouble) -> Route:
-        """Route a leaf to a rule's agent; the others that could take it are told where they can be compared."""
+        """Route a leaf to a rule's agent; other capable agents are listed if they can be compared."""
         usual, group, near = asked
         agent, reason = rule
         if "scores" not in trouble.found:
@@ -174,7 +174,7 @@ class FallbackRouter:
         return self._plainly(self._agents[agent], reason)
 
     def _route_pinned(self, task: Task, trouble: _Trouble) -> Route:
-        """Honour a pin, or refuse it; by the agent's own profile where nothing else can be asked."""
+        """Honour a pin, or refuse it; by the agent's profile if all else fails."""
         asked = self._find_parts(task, trouble)
         granted = False
         if asked is not None:
@@ -196,7 +196,7 @@ class FallbackRouter:
     def _by_profile(self, task: Task, *, granted: bool) -> Route:
         agent = next((agent for agent in self._agents if agent.name == task.agent), None)
         if agent is None:
-            return Route(agent=None, reason=f"the plan asks for {task.agent!r}, and there is no such agent")
+            return Route(agent=None, reason=f"the plan asks for {task.agent!r}, which does not exist")
         if not set(task.requires) <= set(agent.skills):
             lacking = "the skills that the task requires"
             return Route(agent=None, reason=f"the plan asks for {agent.name}, which does not have {lacking}")

@@ -39,7 +39,7 @@ def test_each_leaf_is_a_line_when_it_ends(program, a_run, an_outcome):
 def test_kept_leaves_are_counted(program, a_run, an_outcome):
     live, text = watching(terminal=False)
     live.run_started(program, a_run(), {0: an_outcome("first")})
-    assert "1 of 3 tasks were done before and are kept." in text.getvalue()
+    assert "1 of 3 tasks were finished before and are kept." in text.getvalue()
 
 
 def test_terminal_gets_a_line_that_goes_away_and_whole_messages(program, a_run, an_outcome):
