@@ -15,9 +15,9 @@ GenesisError                 catch this to catch all that Genesis raises on purp
 ├── TaskError                an agent's work failed
 │   └── TaskTimeoutError     it ran longer than its timeout
 ├── RunError                 the run as a whole cannot continue
-└── ForeignError             a cause as data: raised by a library, maybe elsewhere
+└── ForeignError             a cause as data: raised by a library
 ```
-`genesis.schedule.ScheduleError` also belongs to the tree: a step that the scheduler does not allow, a defect in the caller.
+`genesis.schedule.ScheduleError` is part of the tree: a step that the scheduler does not allow, a defect in the caller.
 
 
 Each error has a stable `code` (`GEN-…`), a `message` (what happened, and to which id), a `hint` (what to do next)

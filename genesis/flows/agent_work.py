@@ -185,7 +185,7 @@ def _load_program(
 def _not_shared(ledger: Ledger) -> RunError:
     return RunError(
         f"this worker does not find run {ledger.run_id!r} in {ledger.where()}",
-        hint="give orchestrators and workers one result storage: a block as PREFECT_DEFAULT_RESULT_STORAGE_BLOCK, or a "
+        hint="use one result storage everywhere: a block as PREFECT_DEFAULT_RESULT_STORAGE_BLOCK, or a "
         "shared folder as PREFECT_LOCAL_STORAGE_PATH",
         code="GEN-RUN-STORAGE",
     )

@@ -100,7 +100,7 @@ async def run_asked(asked: RunRequest) -> object:
     if flow_run.run_count > _MOST_STARTS:
         raise RunError(
             f"flow run {flow_run.name!r} was started {flow_run.run_count} times",
-            hint="what it does ends its process each time: look at the workers' logs; then: genesis resume "
+            hint="it crashes its process each time: check the workers' logs; then: genesis resume "
             f"{run_id_of(flow_run)}",
         )
     settings = asked.settings(Settings())
@@ -132,7 +132,7 @@ async def _is_cancelled(flow_run: FlowRun) -> bool:
         async with asyncio.timeout(_ASK_S), get_client() as client:
             state = (await client.read_flow_run(flow_run.id)).state
     except (httpx.HTTPError, PrefectException, OSError) as error:  # TimeoutError is an OSError
-        _log.warning("the server does not say whether the run is cancelled", extra={"reason": repr(error)})
+        _log.warning("the server does not report whether the run is cancelled", extra={"reason": repr(error)})
         return False
     return state is not None and (state.is_cancelling() or state.is_cancelled())
 
@@ -192,5 +192,5 @@ def make_end_state(ended: Sequence[Outcome], wanted: int, *, suspended: bool = F
 def _flow_run() -> FlowRun:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
-        raise RunError("this runs as a flow run of its own only")
+        raise RunError("this runs only as a separate flow run")
     return context.flow_run

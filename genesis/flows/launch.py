@@ -221,7 +221,7 @@ def _original_folder(header: Header, ledger: Ledger) -> AbstractContextManager[N
         return nullcontext()
     raise RunError(
         f"run {header.run_id!r} was started in {header.folder}, and that folder does not exist any more",
-        hint="make it again, or run the plan anew where its files are",
+        hint="restore it, or run the plan again where its files are",
         code="GEN-RUN-FOLDER",
     )
 

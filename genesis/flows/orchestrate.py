@@ -99,7 +99,7 @@ async def orchestrate(
     except (*_OF_THE_API, OSError) as error:
         if not kept and not raised:
             raise _make_api_error(error, session.run_id) from error
-        _log.warning("the Prefect API did not take the end of the run", extra={"reason": repr(error)})
+        _log.warning("the Prefect API did not accept the final state of the run", extra={"reason": repr(error)})
     if kept:
         return kept[0]
     cause = raised[0] if raised else RunError("Prefect did not start the flow run", hint="run: genesis doctor")

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["dump_mermaid"]
 
 _SYNTAX = re.compile(r"[^\w ,/-]|(?<![^\W_])_|_(?![^\W_])|^-")
-"""All but letters, digits and signs without a meaning in a label: Markdown has `_a_` as emphasis, `-` begins a
+"""All but letters, digits and signs without meaning in labels: Markdown has `_a_` as emphasis, `-` begins a
 list and `www.a.b` is a link."""
 
 
 def dump_mermaid(graph: DiGraph[str]) -> str:
     """Write a graph as a Mermaid flowchart: composites as subgraphs, edges that only results make as dotted lines.
 
-    Mermaid's ids are generated numbers, so that a task may be called `end`. An edge between a composite and a task in it,
+    Mermaid's ids are numbers, so that a task may be called `end`. An edge between a composite and a task in it,
     which only a faulty plan has, is left out: Mermaid refuses it.
     """
     names: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """Playbooks: what a kind of request means as a network of tasks.
 
-A playbook is a method of a hierarchical task network (Nau et al., SHOP2, 2003): `match` selects the requests it applies to,
+A playbook is a method of a hierarchical task network (Nau et al., SHOP2, 2003): `match` selects its requests,
 `parameters` are taken from the request, `tasks` is the network, and `refine` details tasks of a type.
 """
 
@@ -47,7 +47,7 @@ class Match(Model):
     """Which requests a playbook applies to."""
 
     phrases: tuple[Phrase, ...] = ()
-    """What such a request asks for, as verb and object ("audit the repository"). All content words must be
+    """What such a request asks for, as verb and object ("audit the repository"). All content words have to be
     in the request, near each other and where its command is; small typos are tolerated."""
     patterns: tuple[Pattern, ...] = ()
     """Regular expressions, searched in the request without its polite wrapping."""
@@ -114,7 +114,7 @@ def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = 
 
     Raises:
         UsageError: The folder does not exist or cannot be read.
-        DocumentError: A file of the team is not a valid playbook, or two have one name; or two fleets contribute the same
+        DocumentError: A file of the team is not a valid playbook, or two have one name; or two fleets have the same
             name, and the team does not replace it.
     """
     limits = limits or Limits()
@@ -194,7 +194,7 @@ def _check_playbook(value: Any, source: str, limits: Limits) -> Playbook:
     if not (match.phrases or match.patterns or match.examples):
         problems.append("match: it has no phrases, patterns or examples, so no request matches it")
     problems += [
-        f"match.phrases: {phrase!r} is a single content word, which would match too much; add its object or use a pattern"
+        f"match.phrases: {phrase!r} is a single content word, which matches too much; add its object or use a pattern"
         for phrase in match.phrases
         if len(content_stems(phrase)) <= 1
     ]

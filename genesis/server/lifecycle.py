@@ -147,7 +147,7 @@ def wait_ready(starting: Starting) -> ServerInfo:
             raise ServiceError(
                 f"the Prefect server (process {record.pid}, port {record.port}) does not answer after {timeout_s:g} s"
                 f"{_format_log_tail(files)}",
-                hint="run: genesis server down, then try again; GENESIS_SERVER__START_TIMEOUT_S gives it more time",
+                hint="run: genesis server down, then try again; or raise GENESIS_SERVER__START_TIMEOUT_S",
             )
         time.sleep(_POLL_S)
 

@@ -74,10 +74,8 @@ def start_note(before: ServerRecord | None, replaced: ServerRecord | None, recor
 def death_note(files: ServerFiles, written: ServerRecord | None) -> str:
     """Describe how a server ended that was not stopped."""
     if files.is_corrupt():
-        return f"{files.state} cannot be understood and will be written anew"
+        return f"{files.state} is invalid and will be replaced"
     if written is None or written.pid is None:
         return ""
     other = identity(written.pid) is not None
-    return f"process {written.pid} ended by itself" + (
-        ", and its number belongs to another process now" if other else ""
-    )
+    return f"process {written.pid} has exited" + (", and its number belongs to another process now" if other else "")

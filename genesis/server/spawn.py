@@ -108,7 +108,7 @@ def spawn(
     if (left := free(files.folder)) < _NEEDED_BYTES:
         raise ResourceError(
             f"{files.folder} has {left / 1e6:.0f} MB left, and the Prefect server needs {_NEEDED_BYTES / 1e6:.0f} MB",
-            hint="make space, or set GENESIS_HOME to another folder",
+            hint="free some space, or set GENESIS_HOME to another folder",
         )
     owner = _own(files)
     try:

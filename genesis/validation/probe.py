@@ -1,4 +1,4 @@
-"""What only the outside world can answer."""
+"""Questions about the environment that need I/O."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["Probe"]
 class Probe(Protocol):
     """Answers what needs I/O, so that the checks themselves need none.
 
-    Each is asked once for each distinct executor, secret and set of inputs. An implementation does not raise: what it
-    cannot find out is a problem with a reason.
+    Each is asked once for each distinct executor, secret and set of inputs. Implementations do not raise: a failure to
+    determine the answer is a problem with a reason.
     """
 
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:

@@ -181,7 +181,7 @@ class ChildPool:
             self._later(child.kill(text))
         elif child.shared and now - child.beat > self._blocked_s:
             text = f"the event loop that it shared was blocked for {self._blocked_s:g} s"
-            self._say(f"{text}: its process is started again; give agents that compute `isolation: process`")
+            self._say(f"{text}: its process is restarted; use `isolation: process` for CPU-bound agents")
             self._later(child.kill(text))
 
     def _thin_out(self, now: float) -> None:

@@ -145,7 +145,7 @@ class Execution:
         report = await self._in_one(job, shared=shared)
         if report["refused"] is None:
             return report
-        self._say(f"flow run {self.flow_run.name!r} has a process of its own: {report['refused']}")
+        self._say(f"flow run {self.flow_run.name!r} gets its own process: {report['refused']}")
         if self.flow_run.deployment_id is not None:
             self._threads_refused.add(self.flow_run.deployment_id)
         return await self._in_one(job, shared=False)

@@ -83,7 +83,7 @@ class FinalStates:
         except ObjectNotFound:
             return False
         except ApiUnavailable:
-            self._say(f"the end of flow run {flow_run.name!r} could not be told to the API: {state.message}")
+            self._say(f"the end of flow run {flow_run.name!r} could not be reported to the API: {state.message}")
             return False
 
 

@@ -90,7 +90,7 @@ class ForkServer:
                 return await future
         except OSError as error:  # a timeout is one, too
             ours.close()
-            raise ResourceError(f"no process can be started: {error}", hint="look at the worker's machine") from error
+            raise ResourceError(f"no process can be started: {error}", hint="check the worker's machine") from error
         except asyncio.CancelledError:
             ours.close()  # a child that comes yet finds nobody, and ends
             raise

@@ -65,7 +65,7 @@ class ServiceOptions:
             UsageError: There is no pool, the name is none, or this system cannot fork.
         """
         if not self.pools:
-            raise UsageError("there is no work pool to serve", hint="give --all, --agents or --pool")
+            raise UsageError("there is no work pool to serve", hint="use --all, --agents or --pool")
         if sys.platform == "win32":
             hint = "use a pool of type 'process' there"
             raise UsageError("a worker of type 'genesis' cannot run on Windows", hint=hint)

@@ -97,7 +97,7 @@ class GenesisWorker(BaseWorker[GenesisJobConfiguration, GenesisVariables, Genesi
         """
         del configuration, task_status
         raise UsageError(
-            f"a worker of type 'genesis' takes flow run {flow_run.name!r} from its pool, and cannot be handed it",
+            f"a worker of type 'genesis' takes flow run {flow_run.name!r} from its pool, and cannot be given one",
             hint="create the flow run from its deployment, and serve the pool",
         )
 

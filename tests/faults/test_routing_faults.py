@@ -16,10 +16,10 @@ from genesis.settings import Settings
 from genesis.testing.plans import a_plan, a_task, an_agent
 
 BUG = "TypeError: a bug"
-RULES = f"its rules could not be asked ({BUG})"
+RULES = f"its rules could not be evaluated ({BUG})"
 WORDS = f"its description could not be compared ({BUG})"
 SCORES = f"the agents could not be compared ({BUG})"
-TEAM = f"the registry could not be prepared ({BUG})"
+TEAM = f"the registry could not be indexed ({BUG})"
 
 
 def boom(*_, **__):
@@ -155,7 +155,7 @@ def test_a_pin_is_honoured_or_refused_and_never_given_to_another_agent(inject, o
     assert [route.agent for route in found.values()] == ["writer", None, None, None]
     assert found["ok"].reason == f"{said}; the plan asks for writer"
     assert "does not take" in found["type"].reason
-    assert "there is no such agent" in found["who"].reason
+    assert "which does not exist" in found["who"].reason
     assert "does not have the skill" in found["skill"].reason
 
 

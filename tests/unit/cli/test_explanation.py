@@ -50,7 +50,7 @@ def test_one_failure_with_all_that_was_skipped_fits_in_a_few_lines(view):
 
 def test_repeats_that_went_the_same_way_are_one_sentence(view):
     root = a_root(attempts=3, history=(tried(1), tried(2), tried(3)))
-    assert view(explained(root))[1] == "  3 attempts by worker, 12:00:10 UTC (22 s); all with this error"
+    assert view(explained(root))[1] == "  3 attempts by worker, 12:00:10 UTC (22 s), all with this error"
 
 
 def test_attempts_that_went_differently_are_listed(view):

@@ -87,7 +87,7 @@ def test_no_time_is_shown_where_nothing_is_known(program, a_run):
 def test_a_rehearsal_is_marked(program, a_run):
     live, text = watching(terminal=False)
     live.run_started(program, a_run(rehearsal=0.5), {})
-    assert "Rehearsal: no agent works; timers take 0.5 of the estimated time." in text.getvalue()
+    assert "Rehearsal: no agent runs; timers take 0.5 of the estimated time." in text.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 60, 40, 20])

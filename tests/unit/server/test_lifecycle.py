@@ -153,7 +153,7 @@ def test_server_that_dies_says_so_with_the_end_of_its_log(settings):
     behave(settings, "dies")
     with pytest.raises(ServiceError, match=r"(?s)ended while it was starting; its log ends with:\nno database here"):
         up(settings)
-    assert "ended by itself" in status(settings).note
+    assert "has exited" in status(settings).note
 
 
 def test_server_that_hangs_is_reported_after_the_timeout_and_can_be_stopped(settings):
@@ -329,7 +329,7 @@ def test_corrupt_record_is_said_and_written_anew(settings):
     assert up(settings).pid == pid
     down(settings)
     files.state.write_text("{")
-    assert "will be written anew" in status(settings).note
+    assert "will be replaced" in status(settings).note
     assert up(settings).state == "running"
     assert not files.is_corrupt()
 
