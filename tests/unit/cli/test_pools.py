@@ -165,7 +165,7 @@ def test_server_that_takes_nothing_is_not_called_done(call, listed):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("agents: [", "GEN-DOCUMENT"), ("agents:\n  - {name: x, pool: 'a/b', task_types: [t]}\n", "cannot be made")],
+    [("agents: [", "GEN-DOCUMENT"), ("agents:\n  - {name: x, pool: 'a/b', task_types: [t]}\n", "cannot be created")],
 )
 def test_registry_with_errors_asks_no_server(call, tmp_path, monkeypatch, text, said):
     def never(_):
