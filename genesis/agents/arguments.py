@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 
 
 def program_problem(program: str) -> str | None:
-    """Describe why the first word of a command cannot be run as it is written, or None."""
+    """Return why the first word of a command cannot be run as written, or None."""
     if any(token[1] and is_name(token[1]) for token in _TOKEN.finditer(program)):
         return f"the program {program!r} may not come from an input; name it in the agents file"
     return None

@@ -73,7 +73,7 @@ def _import(module_name: str, call: str) -> object:
 
 
 def function_problem(call: str, functions: Functions) -> str | None:
-    """Describe why `module:name` cannot be called here, without importing or running anything of it.
+    """Return why `module:name` cannot be called here, without importing or running anything of it.
 
     Names are looked up in the module's source text, so one that is created only when the module runs counts as
     existing.

@@ -83,7 +83,7 @@ def _call_of(name: str) -> str:
 
 
 def plugin_problem(spec: PluginSpec) -> str | None:
-    """Describe why a fleet's executor cannot be used here, without importing its code; None where it can."""
+    """Return why a fleet's executor cannot be used here, without importing its code; None where it can."""
     try:
         call = _call_of(spec.name)
     except TaskError as error:

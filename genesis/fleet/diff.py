@@ -83,7 +83,7 @@ class Change(Model):
     name: str
     fields: tuple[Field, ...] = ()
     values: dict[str, Any] = {}
-    """What the server is told; of an automation the whole."""
+    """The values sent to the server; for an automation all of them."""
     id: str | None = None
     """Of an automation that is there."""
 
@@ -275,7 +275,7 @@ def _make_delete_changes(fleet: Fleet, seen: SeenServer, prune: bool, notes: lis
 
 
 def _still_to_do(fleet: Fleet, seen: SeenServer) -> Iterator[str]:
-    """Report of what a synchronisation does not do by itself."""
+    """Report what a synchronisation does not do."""
     pools = {pool.name: pool for pool in seen.pools}
     paused = [pool.name for pool in fleet.pools if pool.name in pools and pools[pool.name].is_paused]
     for name in paused:

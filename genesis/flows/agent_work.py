@@ -94,7 +94,7 @@ class OrderResult(NamedTuple):
 async def work_on(order: Order, settings: Settings) -> OrderResult:
     """Run leaves, and leave each outcome as an attempt in the ledger before the next one starts.
 
-    When all are done, whoever orchestrates may have others of the same agent for it, which it does as well.
+    When all are done, the orchestrator may send more of the same agent, which are executed as well.
 
     A leaf that comes after one that failed here is left out, and so are those that are left when the run is suspended.
 
@@ -257,7 +257,7 @@ def _session(course: ProgramState, header: Header, ledger: Ledger, order: Order,
 
 
 def _tell(order: Order, outcome: Outcome) -> None:
-    """Tell the orchestrator that an outcome is in the ledger; it finds out by itself too, a little later."""
+    """Notify the orchestrator that an outcome is in the ledger; it would also find it itself a little later."""
     emit_event(
         "genesis.leaf.ended",
         resource={

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 _TOKEN_CHARACTERS = 12
 _ASK_S = 5.0
 _MOST_STARTS = 20
-"""A run that is taken over this often ends its process by itself."""
+"""A run that is taken over this often is assumed to crash its process."""
 
 
 def run_id_of(flow_run: FlowRun) -> str:

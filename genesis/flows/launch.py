@@ -148,7 +148,7 @@ async def _new_ledger(held: ExitStack, launch: Launch, ids: Iterable[str]) -> Le
 
 
 async def _hold(held: ExitStack, ledger: Ledger, lock: RunLock, launch: Launch) -> None:
-    """Lock a run for as long as a stack is open. A deployed run is waited for, until whoever had it gives way.
+    """Lock a run for as long as a stack is open. A deployed run waits until the previous holder releases it.
 
     Raises:
         RunError: Another process works on it; of a deployed run, it was cancelled while it was waited for.
@@ -189,7 +189,7 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     with _original_folder(header, ledger), ExitStack() as held:
         await _hold(held, ledger, lock, again)
         if launch.deployed:
-            course = await course_of(ledger, header, settings)  # whoever had the run until now may have added to it
+            course = await course_of(ledger, header, settings)  # the previous orchestrator may have amended it
         await still_there(ledger)
         if header != before:
             await ledger.begin(header)

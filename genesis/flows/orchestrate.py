@@ -46,7 +46,7 @@ __all__ = ["final_state", "orchestrate"]
 _log = logging.getLogger(__name__)
 _CREATE_TRIES = 4
 _OVERLOADED = frozenset({408, 500, 504})
-"""What an overloaded server answers, besides what Prefect's client repeats by itself: 429, 502 and 503."""
+"""Status codes of an overloaded server, in addition to those that Prefect's client retries: 429, 502 and 503."""
 _OF_THE_API = (httpx.HTTPError, PrefectException)
 """What the way to the Prefect API raises; without it there is no flow run to run leaves in."""
 
@@ -110,14 +110,14 @@ async def orchestrate(
 
 @contextmanager
 def _patient() -> Iterator[None]:
-    """Have Prefect's client repeat what an overloaded server refuses: by itself, it does so only in part."""
+    """Make Prefect's client retry all status codes of an overloaded server."""
     asked: set[int] = PREFECT_CLIENT_RETRY_EXTRA_CODES.value()
     with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: asked | _OVERLOADED}):
         yield
 
 
 def _make_api_error(error: BaseException, run_id: str) -> GenesisError:
-    """Describe why the API cannot be reached: it does not answer, or this process may not open a connection to it."""
+    """Return why the API cannot be reached: it does not respond, or this process may not open a connection to it."""
     said = f"the Prefect API stopped answering: {error!r}"[:400]
     source: BaseException | None = error
     while source is not None:

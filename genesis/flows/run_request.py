@@ -25,7 +25,7 @@ _PLAYBOOKS = Path("deployments/playbooks")
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """The parameters of `orchestrate`; their meaning is told there."""
+    """The parameters of `orchestrate`, which documents them."""
 
     request: str | None
     plan: str | Mapping[str, Any] | None

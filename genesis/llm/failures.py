@@ -118,7 +118,7 @@ def too_large(limit: int) -> ModelError:
 
 
 def not_installed(error: ImportError) -> ModelError:
-    """Describe which extra brings the libraries for models."""
+    """Return which extra installs the libraries for models."""
     return ModelError(
         f"language models need a library that is not installed: {error.name or error}",
         hint="pip install 'prefect-genesis[llm]'",
@@ -168,7 +168,7 @@ def answer_unusable(name: str, reason: str, tokens: int) -> ModelError:
 
 
 def unusable_schema(text: str, error: ValidationError) -> str:
-    """Describe in a few words why a text does not fit its schema."""
+    """Return briefly why a text does not fit its schema."""
     if not text.strip():
         return "it is empty"
     if _HTML.search(text[:_SHOWN]):

@@ -32,7 +32,7 @@ def antecedent(earlier: Sequence[str], text: str) -> int | None:
         text: The step's own words.
 
     Returns:
-        Its position, or None when the step stands by itself.
+        Its position, or None when the step refers to none.
     """
     positions = range(len(earlier))[::-1]
     if earlier and (back := _BACK.search(text)):

@@ -105,7 +105,7 @@ def _versions() -> Iterator[DoctorFinding]:
 
 
 def _settings_of_prefect() -> Iterator[DoctorFinding]:
-    """Describe what of its own settings Prefect does not take."""
+    """Report settings that Prefect rejects."""
     try:
         shut_out_current_folder()
     except GenesisError as error:
@@ -171,7 +171,7 @@ _EMBEDDED = "run: genesis server down; the next run starts the installed version
 
 
 def _server(server: ServerInfo) -> DoctorFinding:
-    """Tell a server that is well or not needed from one that died or hangs."""
+    """Distinguish a server that is healthy or not needed from one that died or hangs."""
     where = f" at {server.url}, process {server.pid}" if server.url else ""
     ok = server.state != "unresponsive" and not (server.state == "stopped" and server.note)
     mend = (

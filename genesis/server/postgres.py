@@ -218,7 +218,7 @@ async def _facts(connection: Any, application: str) -> PostgresFacts:
 
 
 def _refusal(postgres: Postgres, error: Exception, timeout_s: float) -> ServiceError:
-    """Describe why a database cannot be used, and what to do, without what the driver says of passwords."""
+    """Return why a database cannot be used, and what to do, without passwords in the driver's message."""
     import asyncpg  # noqa: PLC0415
 
     where = postgres.shown

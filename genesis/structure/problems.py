@@ -1,6 +1,6 @@
 """Is a plan sound: tasks, names, order, data flow and limits? In parts, each of which stands on its own.
 
-The codes are those of validation's checks for the same faults, so that whoever reads them knows one set.
+The codes are those of validation's checks for the same faults, so that there is one set to know.
 """
 
 from __future__ import annotations
@@ -130,4 +130,4 @@ PARTS: tuple[StructurePart, ...] = (
     StructurePart("order", frozenset({"GEN-CYCLE", "GEN-DEPENDENCY-WITHIN"}), _order),
     StructurePart("size", frozenset({"GEN-PLAN-DEPTH", "GEN-PLAN-FAN-OUT", "GEN-LEAF-LIMIT"}), _limits),
 )
-"""In the order in which they are told."""
+"""In the order of the report."""

@@ -152,7 +152,7 @@ def _dependency(view: Outline, finder: _Finder, node: Node, name: str, repairs: 
 
 
 def _cannot_wait(view: Outline, node: int, target: int) -> str:
-    """Describe why a task cannot wait for another, or nothing when it can."""
+    """Return why a task cannot wait for another; empty when it can."""
     if node == target:
         return "a task cannot wait for itself"
     if _holds(view, target, node):

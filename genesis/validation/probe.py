@@ -20,11 +20,11 @@ class Probe(Protocol):
     """
 
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
-        """Describe why an executor cannot be used (a module that is missing, a program that is not there), or None."""
+        """Return why an executor cannot be used (a module that is missing, a program that is not there), or None."""
         ...
 
     def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
-        """Describe what is wrong with a task's inputs by the executor's own check, or None."""
+        """Return what the executor's check finds wrong with a task's inputs, or None."""
         ...
 
     def secret_present(self, name: str) -> bool:

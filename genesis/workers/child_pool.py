@@ -115,7 +115,7 @@ class ChildPool:
         """Kill all children that are at work.
 
         Args:
-            why: What their flow runs are told.
+            why: The reason reported to their flow runs.
         """
         await asyncio.gather(*(child.kill(why) for child in self._children if child.busy))
 

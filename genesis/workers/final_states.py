@@ -1,4 +1,4 @@
-"""Tell the API how a flow run ended that did not say so itself."""
+"""Report to the API how a flow run ended that did not report it itself."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class ForkServer:
         future.set_result(child)
 
     def _lost(self) -> None:
-        """Tell everyone that waits that the fork server and its children are gone."""
+        """Notify all waiters that the fork server and its children are gone."""
         for future in self._forking.values():
             if not future.done():
                 future.set_exception(OSError("the fork server is gone"))

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import FlowRun
 __all__ = ["CORRELATION_LABEL", "correlation_of"]
 
 CORRELATION_LABEL = "genesis.correlation_id"
-"""Label by which whoever makes a flow run gives it an id."""
+"""Label with which the creator of a flow run sets the id."""
 _TAG = "cid:"
 
 

@@ -62,7 +62,7 @@ class GenesisWorker(BaseWorker[GenesisJobConfiguration, GenesisVariables, Genesi
         Args:
             run_once: Take what is due now, and end with it.
             with_healthcheck: Show a health page at the address that Prefect's settings give.
-            printer: Is given a sentence for whoever operates the worker.
+            printer: Called with messages for the operator.
         """
         template = self._base_job_template or self.get_default_base_job_template()
         options = ServiceOptions(
