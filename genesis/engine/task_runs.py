@@ -44,10 +44,12 @@ GraphNode = TaskRunResult | FlowRunResult
 """What stands for a leaf in the graph."""
 
 _FEW = 100
-"""A run of fewer leaves does not wait for the server to have recorded them."""
+"""A run of fewer leaves that was short does not wait for the server to have recorded them."""
+_SHORT_S = 10.0
+"""What such a run would wait, up to a second, is little beside a longer one."""
 _PAGE = 200
 _PORTION = 500
-_LOOK_S = 1.0
+_LOOK_S = 0.5
 _STALLED_S = 10.0
 """How long nothing may arrive before what is missing is told again."""
 _TURNS = 3
@@ -63,21 +65,29 @@ _TYPES: Mapping[TaskState, StateType] = {
 
 
 async def settle_task_runs(
-    program: Program, outcomes: Mapping[int, Outcome], nodes: Mapping[int, GraphNode], flow_run_id: UUID
+    program: Program,
+    outcomes: Mapping[int, Outcome],
+    nodes: Mapping[int, GraphNode],
+    flow_run_id: UUID,
+    *,
+    ran_s: float,
 ) -> int | None:
-    """Wait until the API has the task runs of a large run as final; tell again what does not arrive.
+    """Wait until the API has the task runs of a run as final; emit again what does not arrive.
+
+    A small run that was short does not wait: the server gets its few states a moment later.
 
     Args:
         program: What ran.
         outcomes: How its leaves ended, by index.
         nodes: What stands for the leaves in the graph. Task runs that the API itself made are not looked at.
         flow_run_id: The flow run that the task runs are of.
+        ran_s: How long it ran.
 
     Returns:
-        How many the API still lacks or has as not final; None where the run is small or the API does not answer.
+        How many the API still lacks or has as not final; None where that was not looked at, or the API does not answer.
     """
     wanted = {node.id: index for index, node in nodes.items() if isinstance(node, TaskRunResult) and index in outcomes}
-    if len(wanted) < _FEW:
+    if not wanted or (len(wanted) < _FEW and ran_s < _SHORT_S):
         return None
     left = set(wanted)
     try:

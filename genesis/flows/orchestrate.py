@@ -39,6 +39,7 @@ from genesis.flows.preflight import run_preflight
 from genesis.ledger.control import Control
 from genesis.model import Run
 from genesis.pipeline import refuse_invalid
+from genesis.prefect_api.events_client import keep_events
 from genesis.report.explain import explain
 
 __all__ = ["final_state", "orchestrate"]
@@ -110,7 +111,8 @@ async def orchestrate(
 
 @contextmanager
 def _patient() -> Iterator[None]:
-    """Have Prefect's client repeat what an overloaded server refuses: by itself, it does so only in part."""
+    """Have Prefect's clients repeat what an overloaded server refuses: by themselves, they do so only in part."""
+    keep_events()
     asked: set[int] = PREFECT_CLIENT_RETRY_EXTRA_CODES.value()
     with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: asked | _OVERLOADED}):
         yield

@@ -6,6 +6,7 @@ each one several seconds when the server has gone. They are only what the UI sho
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import wait
 from typing import Any
@@ -18,6 +19,8 @@ __all__ = ["drain"]
 
 _QUIET_S = 1.0
 _LOOK_S = 3.0
+_OVERLOADED_S = 30.0
+"""How long a server is waited for that refuses everything."""
 
 
 def drain(api_url: str, say: Callable[[str], None]) -> bool:
@@ -36,18 +39,24 @@ def drain(api_url: str, say: Callable[[str], None]) -> bool:
         waiting |= pending
     if waiting:
         say("Sending the last states to the Prefect UI …")
+    healthy_at = time.monotonic()
     while waiting:
-        if not _answers(api_url):
+        status = _health(api_url)
+        if status is None:
+            return False
+        if status < httpx.codes.INTERNAL_SERVER_ERROR:
+            healthy_at = time.monotonic()
+        elif time.monotonic() - healthy_at >= _OVERLOADED_S:
             return False
         _, waiting = wait(waiting, timeout=_LOOK_S)
     return True
 
 
-def _answers(api_url: str) -> bool:
+def _health(api_url: str) -> int | None:
+    """Return the HTTP status that the server answers, 503 where it is too slow; None where nothing answers."""
     try:
-        httpx.get(f"{api_url.rstrip('/')}/health", timeout=_LOOK_S)
+        return httpx.get(f"{api_url.rstrip('/')}/health", timeout=_LOOK_S).status_code
     except (httpx.ConnectError, httpx.InvalidURL):
-        return False
+        return None
     except httpx.HTTPError:
-        return True
-    return True
+        return httpx.codes.SERVICE_UNAVAILABLE

@@ -32,6 +32,7 @@ from genesis.observability.correlation import bound
 from genesis.observability.metrics import metrics_of_process
 from genesis.observability.span import Value
 from genesis.observability.tracing import span, tracing_of_process
+from genesis.prefect_api.events_client import keep_events
 from genesis.settings import Settings
 from genesis.workers.engine import Stop, run, run_hooks, time_limited
 from genesis.workers.environment import apply_environment
@@ -116,6 +117,7 @@ class _Child:
         settings = Settings()
         metrics_of_process().most_series = settings.observability.most_series
         tracing_of_process().start(settings.observability, role="agent")
+        keep_events()
         beat = asyncio.create_task(self._beat())
         async with AsyncExitStack() as stack:
             await self._connect(stack)

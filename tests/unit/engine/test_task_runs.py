@@ -50,8 +50,8 @@ def made(monkeypatch):
     monkeypatch.setattr(task_runs, "_LOOK_S", 0.0)
     monkeypatch.setattr(task_runs, "_STALLED_S", 0.0)
 
-    async def settled(nodes=nodes, outcomes=outcomes):
-        return await settle_task_runs(program, outcomes, nodes, uuid4())
+    async def settled(nodes=nodes, outcomes=outcomes, *, ran_s=1.0):
+        return await settle_task_runs(program, outcomes, nodes, uuid4(), ran_s=ran_s)
 
     return SimpleNamespace(outcomes=outcomes, nodes=nodes, server=server, settled=settled)
 
@@ -85,7 +85,15 @@ async def test_an_api_that_is_away_is_not_waited_for(made):
     assert await made.settled() is None
 
 
-async def test_small_runs_and_flow_runs_of_pools_are_not_looked_at(made):
+async def test_short_small_runs_and_flow_runs_of_pools_are_not_looked_at(made):
     made.server.fault = AssertionError("asked")
     assert await made.settled(nodes=dict(list(made.nodes.items())[:99])) is None
     assert await made.settled(nodes={index: FlowRunResult(id=uuid4()) for index in made.nodes}) is None
+    assert await made.settled(nodes={}, ran_s=60.0) is None
+
+
+async def test_a_small_run_that_was_long_is_looked_at(made):
+    few = dict(list(made.nodes.items())[:3])
+    made.server.known.remove(few[1].id)
+    assert await made.settled(nodes=few, ran_s=60.0) == 0
+    assert [task_run.id for task_run in made.server.told] == [few[1].id]
