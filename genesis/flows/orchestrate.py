@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
@@ -40,11 +39,14 @@ from genesis.ledger.control import Control
 from genesis.model import Run
 from genesis.pipeline import refuse_invalid
 from genesis.report.explain import explain
+from genesis.resilience.call_retries import call_with_retries
+from genesis.resilience.retry import RetryPolicy
 
 __all__ = ["final_state", "orchestrate"]
 
 _log = logging.getLogger(__name__)
-_CREATE_TRIES = 4
+_CREATION = RetryPolicy(retries=3, first_s=2.0)
+"""Of the flow run that orchestrates: creating it is not idempotent."""
 _OVERLOADED = frozenset({408, 500, 504})
 """What an overloaded server answers, besides what Prefect's client repeats by itself: 429, 502 and 503."""
 _OF_THE_API = (httpx.HTTPError, PrefectException)
@@ -144,17 +146,16 @@ async def _create_flow_run(
 
     A server whose database is busy answers that it is unavailable; that passes.
     """
-    for attempt in range(_CREATE_TRIES):
-        try:
-            return await client.create_flow_run(
-                whole_run, name=_name(session), tags=_tags(session), parameters=parameters
-            )
-        except httpx.HTTPStatusError as error:
-            busy = error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
-            if not busy or attempt == _CREATE_TRIES - 1:
-                raise
-            await asyncio.sleep(2.0**attempt)
-    raise AssertionError("the last attempt returns or raises")
+
+    async def create() -> FlowRun:
+        return await client.create_flow_run(whole_run, name=_name(session), tags=_tags(session), parameters=parameters)
+
+    return await call_with_retries(create, policy=_CREATION, safe=_has_done_nothing)
+
+
+def _has_done_nothing(error: Exception) -> bool:
+    """Whether the server says that it is unavailable: any other error may have come after it made the flow run."""
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
 
 
 def _name(session: RunContext) -> str:

@@ -140,6 +140,8 @@ class PrefectApi:
         try:
             async with asyncio.timeout(self.timeout_s):
                 value = await make(self.client)
+        except ApiUnavailable:  # of a call inside this one, which has counted it
+            raise
         except Exception as error:
             if not is_transient(error):
                 self._succeed()

@@ -211,8 +211,8 @@ class Service:
     async def _begin(self) -> None:
         """Start the children and learn what the pools are like; the API is waited for."""
         await self._stable.start()
-        await self._api.call(lambda _: self._pools.refresh())
-        await self._api.call(lambda _: self._pools.create_missing())
+        await self._api.call(self._pools.refresh)
+        await self._api.call(self._pools.create_missing)
         self._listen()
         self._pollers = {name: self._poller(pool) for name, pool in self._pools.all.items()}
         self._api.when_back(self._poll_all)
@@ -288,8 +288,8 @@ class Service:
 
     async def _look_at_pools(self) -> None:
         """Look at the pools: they are paused, changed, created and deleted while this continues."""
-        changed = await self._pools.refresh()
-        await self._pools.create_missing()
+        changed = await self._api.once(self._pools.refresh)
+        await self._api.once(self._pools.create_missing)
         if changed:
             self._listen()
             self._poll_all()
