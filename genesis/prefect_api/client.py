@@ -14,7 +14,16 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-__all__ = ["ApiUnavailable", "PrefectApi", "connect", "is_transient", "repeat_forever", "without_client_retries"]
+__all__ = [
+    "ApiUnavailable",
+    "PrefectApi",
+    "PrefectClient",
+    "connect",
+    "get_client",
+    "is_transient",
+    "repeat_forever",
+    "without_client_retries",
+]
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.05

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import wait
 from typing import Any
 
-import httpx
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
+
+from genesis.prefect_api.health import answers
 
 __all__ = ["drain"]
 
@@ -37,17 +38,7 @@ def drain(api_url: str, say: Callable[[str], None]) -> bool:
     if waiting:
         say("Sending the last states to the Prefect UI …")
     while waiting:
-        if not _answers(api_url):
+        if not answers(api_url, _LOOK_S):
             return False
         _, waiting = wait(waiting, timeout=_LOOK_S)
-    return True
-
-
-def _answers(api_url: str) -> bool:
-    try:
-        httpx.get(f"{api_url.rstrip('/')}/health", timeout=_LOOK_S)
-    except (httpx.ConnectError, httpx.InvalidURL):
-        return False
-    except httpx.HTTPError:
-        return True
     return True

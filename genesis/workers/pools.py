@@ -10,15 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from genesis.model.agent import is_orchestrator_pool
-from genesis.prefect_api.client import ApiUnavailable, PrefectApi
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
+from genesis.prefect_api.errors import CLIENT_ERRORS
 from genesis.workers.slots import SlotPool, Slots
 
 __all__ = ["TYPE", "ServedPool", "ServedPools"]
@@ -133,7 +132,7 @@ class ServedPools:
             self._learn(pool, None)
         except ApiUnavailable:
             pass  # the next heartbeat follows soon
-        except httpx.HTTPError as error:
+        except CLIENT_ERRORS as error:
             self._say(f"the heartbeat for work pool {pool.name!r} was refused: {error!r:.200}")
 
     async def leave(self) -> None:

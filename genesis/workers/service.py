@@ -13,8 +13,6 @@ from importlib.metadata import version
 from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
-
 from genesis.errors import GenesisError
 from genesis.model.agent import is_orchestrator_pool
 from genesis.observability.exposition import render_metrics
@@ -29,7 +27,7 @@ from genesis.observability.instruments import (
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.observability.metrics_handoff import MetricsHandoff
 from genesis.observability.zero_counters import show_zeros
-from genesis.prefect_api.client import PrefectApi, repeat_forever, without_client_retries
+from genesis.prefect_api.client import PrefectApi, get_client, repeat_forever, without_client_retries
 from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.child_pool import ChildPool
 from genesis.workers.due_runs import DueRuns

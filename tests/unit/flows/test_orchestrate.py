@@ -13,15 +13,6 @@ from genesis.settings import Settings
 from genesis.testing import a_program, a_task
 
 
-@pytest.mark.parametrize(
-    ("rehearse", "tenant", "tags", "name"),
-    [
-        (None, None, ["genesis", "cid:c-1"], "r-1 · Do it"),
-        (None, "acme", ["genesis", "cid:c-1", "tenant:acme"], "r-1 · Do it"),
-        (0.5, None, ["genesis", "cid:c-1", "rehearsal"], "r-1 · rehearsal · Do it"),
-        (0.0, None, ["genesis", "cid:c-1", "rehearsal"], "r-1 · rehearsal · Do it"),
-    ],
-)
 def refusal(code):
     request = httpx.Request("POST", "http://127.0.0.1/api/flow_runs/")
     return httpx.HTTPStatusError(str(code), request=request, response=httpx.Response(code, request=request))
@@ -52,6 +43,15 @@ async def test_a_flow_run_that_may_have_been_made_is_not_made_twice(api, session
     assert len(api.asked) == calls
 
 
+@pytest.mark.parametrize(
+    ("rehearse", "tenant", "tags", "name"),
+    [
+        (None, None, ["genesis", "cid:c-1"], "r-1 · Do it"),
+        (None, "acme", ["genesis", "cid:c-1", "tenant:acme"], "r-1 · Do it"),
+        (0.5, None, ["genesis", "cid:c-1", "rehearsal"], "r-1 · rehearsal · Do it"),
+        (0.0, None, ["genesis", "cid:c-1", "rehearsal"], "r-1 · rehearsal · Do it"),
+    ],
+)
 def test_a_rehearsal_and_a_tenant_are_told_by_a_tag(rehearse, tenant, tags, name, tmp_path):
     program = a_program(a_task("a"), request="Do\nit")
     ledger = Ledger(FolderStore(tmp_path), "r-1")
