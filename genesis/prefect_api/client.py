@@ -229,6 +229,6 @@ async def connect(report: Callable[[str], None]) -> AsyncIterator[PrefectApi]:
 
 @contextmanager
 def without_client_retries() -> Iterator[None]:
-    """Have Prefect's client raise at once when a call fails: by itself it would pause 2 s and more for each refusal."""
+    """Have Prefect's client make each call once. A refusal it still hands on after 2 s, or after its `Retry-After`."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
         yield
