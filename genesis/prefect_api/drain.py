@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import wait
+from http import HTTPStatus
 from typing import Any
 
-import httpx
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
+
+from genesis.prefect_api.health import health_status
 
 __all__ = ["drain"]
 
@@ -41,22 +43,12 @@ def drain(api_url: str, say: Callable[[str], None]) -> bool:
         say("Sending the last states to the Prefect UI …")
     healthy_at = time.monotonic()
     while waiting:
-        status = _health(api_url)
+        status = health_status(api_url, _LOOK_S)
         if status is None:
             return False
-        if status < httpx.codes.INTERNAL_SERVER_ERROR:
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             healthy_at = time.monotonic()
         elif time.monotonic() - healthy_at >= _OVERLOADED_S:
             return False
         _, waiting = wait(waiting, timeout=_LOOK_S)
     return True
-
-
-def _health(api_url: str) -> int | None:
-    """Return the HTTP status that the server answers, 503 where it is too slow; None where nothing answers."""
-    try:
-        return httpx.get(f"{api_url.rstrip('/')}/health", timeout=_LOOK_S).status_code
-    except (httpx.ConnectError, httpx.InvalidURL):
-        return None
-    except httpx.HTTPError:
-        return httpx.codes.SERVICE_UNAVAILABLE

@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import FlowRunResult, StateType, TaskRunResu
 from genesis.engine import task_runs
 from genesis.engine.task_runs import settle_task_runs
 from genesis.model import ErrorInfo, Outcome
+from genesis.prefect_api.client import PrefectApi
 from genesis.testing import a_program, a_task
 
 
@@ -42,10 +43,10 @@ def made(monkeypatch):
     server = Server(node.id for node in nodes.values())
 
     @asynccontextmanager
-    async def client():
-        yield server
+    async def connect(report):
+        yield PrefectApi(server, report)
 
-    monkeypatch.setattr(task_runs, "get_client", client)
+    monkeypatch.setattr(task_runs, "connect", connect)
     monkeypatch.setattr(task_runs, "emit_task_run_state_change_event", server.take)
     monkeypatch.setattr(task_runs, "_LOOK_S", 0.0)
     monkeypatch.setattr(task_runs, "_STALLED_S", 0.0)
@@ -80,7 +81,8 @@ async def test_what_never_arrives_is_counted_and_not_told_for_ever(made):
     assert len(made.server.told) <= 7 * 3
 
 
-async def test_an_api_that_is_away_is_not_waited_for(made):
+async def test_an_api_that_is_away_is_not_waited_for(made, monkeypatch):
+    monkeypatch.setattr(task_runs, "_AWAY_S", 0.0)
     made.server.fault = httpx.ConnectError("gone")
     assert await made.settled() is None
 
