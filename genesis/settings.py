@@ -164,10 +164,6 @@ class ResilienceSettings(_Group):
     """So many failures in a row open a breaker."""
     failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     """So does this share of failures in the window."""
-    slow_s: Annotated[float | None, Field(gt=0)] = None
-    """From when on a call counts as slow; none does if omitted."""
-    slow_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
-    """This share of slow calls opens a breaker, too."""
     minimum_calls: Annotated[int, Field(ge=1)] = 10
     """With fewer calls in the window, shares mean nothing."""
     window_s: Annotated[float, Field(gt=0)] = 60.0
