@@ -205,8 +205,6 @@ class LogSettings(_Group):
 class ObservabilitySettings(_Group):
     """Traces and metrics. Traces are on where the standard `OTEL_EXPORTER_OTLP_ENDPOINT` is set."""
 
-    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Share of traces that are exported. Of the others, what failed or was repeated is exported all the same."""
     content: bool = False
     """Whether spans may hold what people and models wrote: requests, descriptions, error messages."""
     most_series: Annotated[int, Field(ge=10)] = 500
@@ -269,7 +267,6 @@ class OtelSettings(BaseSettings):
     exporter_otlp_timeout: str = ""
     exporter_otlp_traces_timeout: str = ""
     service_name: str = ""
-    traces_sampler: str = ""
 
     @property
     def wanted(self) -> bool:
