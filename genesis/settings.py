@@ -310,7 +310,6 @@ class OriginSettings(BaseSettings):
 
     genesis_correlation_id: str = ""
     traceparent: str = ""
-    tracestate: str = ""
     baggage: str = ""
 
     @property

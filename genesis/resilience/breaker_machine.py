@@ -204,12 +204,6 @@ class Machine:
             return None
         return self._close("it was reset")
 
-    def rates(self, now: float) -> tuple[int, float]:
-        """Return the calls in the window and the share of failures among them."""
-        self._advance(now)
-        calls, failed = self._totals
-        return calls, failed / calls if calls else 0.0
-
     # ── steps ──
 
     def _probe_left_s(self, now: float) -> float:

@@ -1,5 +1,7 @@
 """The breaker's state machine, step by step."""
 
+import json
+
 import pytest
 
 from genesis.resilience.breaker_machine import BreakerRules, Machine, Permit, Refusal, Transition
@@ -20,6 +22,12 @@ def fail(machine, now=0.0):
 def succeed(machine, now=0.0):
     permit, _ = machine.admit(now)
     return machine.report(permit, "success", now)
+
+
+def counted(machine):
+    """Return the calls and failures in the window."""
+    kept = json.loads(machine.dumps())
+    return sum(kept["calls"]), sum(kept["failed"])
 
 
 def opened(machine, now=0.0):
@@ -56,17 +64,16 @@ def test_failures_out_of_the_window_do_not_count():
     machine = Machine(BreakerRules(failures=100, minimum_calls=4))
     fail(machine, 0.0)
     fail(machine, 1.0)
-    assert machine.rates(2.0) == (2, 1.0)
-    assert machine.rates(61.0) == (0, 0.0)
+    assert counted(machine) == (2, 2)
     assert [succeed(machine, 65.0), succeed(machine, 65.0), fail(machine, 65.0)] == [None] * 3
-    assert machine.rates(65.0) == (3, pytest.approx(1 / 3))
+    assert counted(machine) == (3, 1)
 
 
 def test_what_says_nothing_about_health_changes_nothing(machine):
     for _ in range(20):
         permit, _ = machine.admit(0.0)
         assert machine.report(permit, "neutral", 0.0) is None
-    assert machine.rates(0.0) == (0, 0.0)
+    assert counted(machine) == (0, 0)
 
 
 def test_after_the_cooling_time_one_probe_is_let_through(machine):
@@ -83,7 +90,7 @@ def test_it_closes_after_enough_probes_in_a_row(machine):
     assert succeed(machine, 10.0) is None
     assert machine.state == "half_open"
     assert succeed(machine, 10.1) == Transition("half_open", "closed", "2 probes in a row succeeded")
-    assert machine.rates(10.1) == (0, 0.0)
+    assert counted(machine) == (0, 0)
     assert [fail(machine, 11.0), fail(machine, 11.0)] == [None, None]
 
 
@@ -158,7 +165,7 @@ def test_successes_that_were_counted_elsewhere_end_a_row_and_weigh_in():
     fail(machine)
     fail(machine)
     machine.count_successes(7, 0.0)
-    assert machine.rates(0.0) == (9, pytest.approx(2 / 9))
+    assert counted(machine) == (9, 2)
     assert [fail(machine), fail(machine)] == [None, None]
 
 
@@ -170,7 +177,6 @@ def test_it_is_kept_and_read_as_it_was(machine, steps):
             machine.report(permit, "failure", step * 10.0)
     again = Machine.loads(RULES, machine.dumps())
     assert again.dumps() == machine.dumps()
-    assert again.rates(steps * 10.0) == machine.rates(steps * 10.0)
     assert again.admit(41.0) == machine.admit(41.0)
 
 
@@ -190,7 +196,7 @@ def test_a_state_that_was_kept_with_counts_of_slow_calls_is_read():
     )
     machine = Machine.loads(RULES, text)
     assert machine.admit(4.0)[0] == Refusal(10.0, "5 of 5 calls took 2 s or more")
-    assert machine.rates(4.0) == (5, 0.2)
+    assert counted(machine) == (5, 1)
     assert machine.admit(14.0)[1] == Transition("open", "half_open", "the cooling time is over")
 
 
