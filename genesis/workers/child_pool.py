@@ -62,11 +62,6 @@ class ChildPool:
         """All that live."""
         return tuple(self._children)
 
-    @property
-    def server_pid(self) -> int | None:
-        """The fork server's process."""
-        return self._server.pid
-
     async def start(self) -> None:
         """Start the fork server and the spare children, and look after them from now on.
 
