@@ -20,9 +20,10 @@ fast:  ## Run the tests that need no server, browser or model
 prefect:  ## Test what is used of Prefect's internals with the oldest version that is allowed
 	.ci/test_oldest_prefect
 
-lint:  ## Check style and format
+lint:  ## Check style, format and dead code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vulture
 
 format:  ## Format the sources
 	$(BIN)/ruff format .

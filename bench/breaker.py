@@ -117,9 +117,9 @@ class _Genesis(Side):
         breaker = self._breaker
 
         def call() -> Any:
-            permit, begun = breaker.admit(), time.monotonic()
+            permit = breaker.admit()
             value = _nothing()
-            breaker.report(permit, "success", time.monotonic() - begun)
+            breaker.report(permit, "success")
             return value
 
         return call

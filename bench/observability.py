@@ -336,25 +336,24 @@ def _resident_kb() -> int:
 
 
 def soak(bench: Bench, number: int) -> None:
-    """Run the soak in a process of its own, with and without a sample."""
-    for sample in ("1.0", "0.1"):
-        with receiver() as sent, tempfile.TemporaryDirectory() as folder:
-            variables = {"GENESIS_LOG__FILE": str(Path(folder) / "genesis.jsonl"), "GENESIS_LOG__FILE_BYTES": "1000000"}
-            environment = {**os.environ, **sent, **variables, "GENESIS_OBSERVABILITY__SAMPLE": sample}
-            command = [sys.executable, "-m", "bench.observability", "--soak", str(number)]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise SystemExit(f"the soak failed\n{done.stderr[-3000:]}")
-            logs_kb = sum(path.stat().st_size for path in Path(folder).iterdir()) // 1024
-        memory = json.loads(done.stdout.splitlines()[-1])["memory"]
-        half = memory[len(memory) // 2 :]
-        slope = statistics.linear_regression([row[0] for row in half], [row[1] for row in half]).slope
-        bench.add(
-            runs=number, tasks=_SOAK_LEAVES, sample=float(sample), first_mb=round(memory[1][1] / 1024, 1),
-            middle_mb=round(half[0][1] / 1024, 1), last_mb=round(half[-1][1] / 1024, 1),
-            slope_kb_a_run=round(slope, 3), logs_kb=logs_kb,
-        )  # fmt: skip
-        bench.targets.append(Target.at_most(f"memory of the soak in kB a run, sample {sample}", SLOPE_KB, slope))
+    """Run the soak in a process of its own."""
+    with receiver() as sent, tempfile.TemporaryDirectory() as folder:
+        variables = {"GENESIS_LOG__FILE": str(Path(folder) / "genesis.jsonl"), "GENESIS_LOG__FILE_BYTES": "1000000"}
+        command = [sys.executable, "-m", "bench.observability", "--soak", str(number)]
+        environment = {**os.environ, **sent, **variables}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"the soak failed\n{done.stderr[-3000:]}")
+        logs_kb = sum(path.stat().st_size for path in Path(folder).iterdir()) // 1024
+    memory = json.loads(done.stdout.splitlines()[-1])["memory"]
+    half = memory[len(memory) // 2 :]
+    slope = statistics.linear_regression([row[0] for row in half], [row[1] for row in half]).slope
+    bench.add(
+        runs=number, tasks=_SOAK_LEAVES, first_mb=round(memory[1][1] / 1024, 1),
+        middle_mb=round(half[0][1] / 1024, 1), last_mb=round(half[-1][1] / 1024, 1),
+        slope_kb_a_run=round(slope, 3), logs_kb=logs_kb,
+    )  # fmt: skip
+    bench.targets.append(Target.at_most("memory of the soak in kB a run", SLOPE_KB, slope))
 
 
 def main() -> None:

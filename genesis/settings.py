@@ -164,10 +164,6 @@ class ResilienceSettings(_Group):
     """Number of consecutive failures that opens a breaker."""
     failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of failures in the window that opens a breaker."""
-    slow_s: Annotated[float | None, Field(gt=0)] = None
-    """From when on a call counts as slow; none does if omitted."""
-    slow_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
-    """This share of slow calls opens a breaker, too."""
     minimum_calls: Annotated[int, Field(ge=1)] = 10
     """Minimum number of calls in the window before the share counts."""
     window_s: Annotated[float, Field(gt=0)] = 60.0
@@ -209,8 +205,6 @@ class LogSettings(_Group):
 class ObservabilitySettings(_Group):
     """Traces and metrics. Traces are on where the standard `OTEL_EXPORTER_OTLP_ENDPOINT` is set."""
 
-    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Share of traces that are exported. Failed and retried spans of the others are exported too."""
     content: bool = False
     """Whether spans may hold what people and models wrote: requests, descriptions, error messages."""
     most_series: Annotated[int, Field(ge=10)] = 500
@@ -273,7 +267,6 @@ class OtelSettings(BaseSettings):
     exporter_otlp_timeout: str = ""
     exporter_otlp_traces_timeout: str = ""
     service_name: str = ""
-    traces_sampler: str = ""
 
     @property
     def wanted(self) -> bool:
@@ -317,7 +310,6 @@ class OriginSettings(BaseSettings):
 
     genesis_correlation_id: str = ""
     traceparent: str = ""
-    tracestate: str = ""
     baggage: str = ""
 
     @property

@@ -8,81 +8,87 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psutil import Process
 
 __all__ = [
-    "Process",
+    "Family",
     "adopt_orphans",
     "below",
     "die_with_parent",
     "exit_text",
+    "families",
     "kill_all",
-    "memory_bytes",
     "signal_all",
-    "snapshot",
 ]
 
-_PROC = Path("/proc")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_PPID, _START, _RSS = 1, 19, 21
-"""Places in /proc/<pid>/stat, counted after the program's name."""
 _ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
-    """A process at one moment."""
+class Family:
+    """What a process has started, at one moment."""
 
-    pid: int
-    parent: int
-    started: int
-    """When, in ticks since the machine's start: with the pid it names a process permanently."""
+    below: tuple[Process, ...]
+    """Its descendants, parents first."""
     memory_bytes: int
+    """The resident memory of the process and of all below it."""
 
 
-def snapshot() -> dict[int, Process]:
-    """Return all processes by pid; none where the system has no `/proc`."""
-    found = {}
-    for entry in _entries():
-        with suppress(OSError, ValueError, IndexError):
-            process = _read(int(entry))
-            found[process.pid] = process
-    return found
+def below(pid: int) -> list[Process]:
+    """Return the descendants of a process, parents first; none where it has gone."""
+    import psutil  # noqa: PLC0415  # 30 ms, which most commands need not spend
+
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
-def below(pid: int, processes: Mapping[int, Process]) -> list[Process]:
-    """Return the descendants of a process, parents first."""
-    children: dict[int, list[Process]] = {}
-    for process in processes.values():
-        children.setdefault(process.parent, []).append(process)
+def families(pids: Iterable[int]) -> dict[int, Family]:
+    """Return what each of several descendants of this process has started, by one look at the system's processes.
+
+    Args:
+        pids: The descendants. One that has gone has a family without anyone.
+    """
+    import psutil  # noqa: PLC0415
+
+    children: dict[int, list[Process]] = defaultdict(list)
+    memory: dict[int, int] = {}
+    for process in below(os.getpid()):
+        with suppress(psutil.Error):
+            memory[process.pid] = process.memory_info().rss
+            children[process.ppid()].append(process)
+    return {pid: _family(pid, children, memory) for pid in pids}
+
+
+def _family(pid: int, children: Mapping[int, list[Process]], memory: Mapping[int, int]) -> Family:
     found: list[Process] = []
     waiting = [pid]
     while waiting:
         offspring = children.get(waiting.pop(), ())
         found += offspring
         waiting += [process.pid for process in offspring]
-    return found
-
-
-def memory_bytes(pid: int, processes: Mapping[int, Process]) -> int:
-    """Add up the resident memory of a process and of all below it."""
-    own = processes[pid].memory_bytes if pid in processes else 0
-    return own + sum(process.memory_bytes for process in below(pid, processes))
+    return Family(tuple(found), sum(memory.get(one, 0) for one in (pid, *(process.pid for process in found))))
 
 
 def signal_all(processes: Iterable[Process], number: signal.Signals) -> None:
     """Send a signal to processes that are still those that were seen."""
+    import psutil  # noqa: PLC0415
+
     for process in processes:
-        with suppress(OSError, ValueError, IndexError):
-            if _read(process.pid).started == process.started:
-                os.kill(process.pid, number)
+        with suppress(psutil.Error):
+            process.send_signal(number)
 
 
 def kill_all(pid: int) -> int:
@@ -93,16 +99,16 @@ def kill_all(pid: int) -> int:
     Returns:
         How many processes below it were killed.
     """
-    killed: dict[int, Process] = {}
+    killed: set[Process] = set()
     if pid != os.getpid():
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGSTOP)
     for _ in range(_ROUNDS):
-        found = [process for process in below(pid, snapshot()) if process.pid not in killed]
+        found = set(below(pid)) - killed
         if not found:
             break
         signal_all(found, signal.SIGKILL)
-        killed |= {process.pid: process for process in found}
+        killed |= found
     for send in (os.killpg, os.kill):
         with suppress(ProcessLookupError, PermissionError):
             send(pid, signal.SIGKILL)
@@ -133,16 +139,3 @@ def exit_text(status: int) -> str:
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-def _entries() -> list[str]:
-    try:
-        return [name for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208  # names only, and often
-    except OSError:
-        return []
-
-
-def _read(pid: int) -> Process:
-    text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    fields = text.rpartition(")")[2].split()
-    return Process(pid, int(fields[_PPID]), int(fields[_START]), int(fields[_RSS]) * resource.getpagesize())

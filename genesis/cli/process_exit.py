@@ -70,7 +70,7 @@ def _program_killer() -> Callable[[], None]:
     Its imports happen here: an interpreter that shuts down cannot import.
     """
     from genesis.agents.group_guard import guard_of_process
-    from genesis.agents.processes import below, signal_all, snapshot
+    from genesis.agents.processes import below, signal_all
     from genesis.server import server_process
     from genesis.settings import Settings
 
@@ -79,10 +79,9 @@ def _program_killer() -> Callable[[], None]:
         spared.add(server_process(Settings()))
 
     def end_programs() -> None:
-        processes = snapshot()
         kept = {pid for pid in (*spared, _resource_tracker()) if pid is not None}
-        kept |= {process.pid for pid in tuple(kept) for process in below(pid, processes)}
-        signal_all([each for each in below(os.getpid(), processes) if each.pid not in kept], signal.SIGKILL)
+        kept |= {process.pid for pid in tuple(kept) for process in below(pid)}
+        signal_all([each for each in below(os.getpid()) if each.pid not in kept], signal.SIGKILL)
 
     return end_programs
 

@@ -21,9 +21,7 @@ __all__ = [
     "allowance_s",
     "batch_name",
     "idempotency_key",
-    "is_run_tag",
     "parameters",
-    "run_tag",
     "short_pool",
 ]
 
@@ -120,16 +118,6 @@ def batch_name(leaves: Sequence[Leaf]) -> str:
     """Name a batch for people: its agent, its first leaf and how many more there are."""
     more = f" and {len(leaves) - 1} more" if len(leaves) > 1 else ""
     return f"{leaves[0].agent} · {leaves[0].path}{more}"
-
-
-def run_tag(run_id: str) -> str:
-    """Return the tag that all children of a run have."""
-    return f"run:{run_id}"
-
-
-def is_run_tag(tag: str) -> bool:
-    """Whether a tag is that of the children of some run."""
-    return tag.startswith("run:")
 
 
 def short_pool(pool: str) -> str:

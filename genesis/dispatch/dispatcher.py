@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from uuid import UUID, uuid4
 
-import httpx
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import TaskRunCreate
 from prefect.client.schemas.objects import FlowRun, FlowRunResult, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending, to_state_create
 from prefect.types import KeyValueLabels
 
-from genesis.dispatch.child import ChildFlowRun, batch_name, idempotency_key, parameters, run_tag
+from genesis.dispatch.child import ChildFlowRun, batch_name, idempotency_key, parameters
 from genesis.dispatch.pools import AgentPools
 from genesis.engine.observers.telemetry import dispatch_span
 from genesis.engine.run_context import RunContext
 from genesis.errors import ServiceError
 from genesis.model import Leaf
 from genesis.observability.correlation import TRACE_LABEL, here
-from genesis.prefect_api.client import ApiUnavailable, PrefectApi
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
+from genesis.prefect_api.errors import ApiRefused, status_of
+from genesis.prefect_api.names import run_tag
 
 __all__ = ["Dispatcher"]
 
@@ -75,7 +76,7 @@ class Dispatcher:
                 self._pools.forget(pool)
                 await self._unlink(link)
                 continue
-            except (httpx.HTTPStatusError, ApiUnavailable) as error:
+            except (ApiRefused, ApiUnavailable) as error:
                 raise ServiceError(
                     f"the Prefect API did not take a flow run for pool {pool!r}: {error}"[:1000],
                     hint="look at the server's log; then: genesis resume " + self._session.run_id,
@@ -170,8 +171,8 @@ class Dispatcher:
                     labels=_labels(),
                 ),
             )
-        except httpx.HTTPStatusError as error:
-            if error.response.status_code == httpx.codes.NOT_FOUND:
+        except ApiRefused as error:
+            if status_of(error) == HTTPStatus.NOT_FOUND:
                 raise ObjectNotFound(error) from error
             raise
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
 
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import Worker
 
 from genesis.dispatch.child import ChildFlowRun
 from genesis.prefect_api.claims import last_claimant
-from genesis.prefect_api.client import PrefectApi
+from genesis.prefect_api.client import PrefectApi, PrefectClient
 from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
 
 __all__ = ["HeartbeatMonitor"]

@@ -22,7 +22,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
@@ -32,13 +31,14 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 
-from genesis.dispatch.child import ChildFlowRun, is_run_tag, run_tag
+from genesis.dispatch.child import ChildFlowRun
 from genesis.dispatch.children import FINAL, Children
 from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
 from genesis.ledger import LaneOrder, Owner
 from genesis.model import Leaf
-from genesis.prefect_api.client import ApiUnavailable, PrefectApi
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
+from genesis.prefect_api.names import GENESIS_TAG, is_run_tag, run_tag
 
 __all__ = ["Lanes"]
 
@@ -244,7 +244,7 @@ class Lanes:
         waiting = FlowRunFilter(
             id=FlowRunFilterId(not_any_=mine),  # else those of a wide run fill the page
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-            tags=FlowRunFilterTags(all_=["genesis"]),
+            tags=FlowRunFilterTags(all_=[GENESIS_TAG]),
         )
         own = run_tag(self._session.run_id)
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from genesis.dispatch.child import ChildFlowRun, run_tag
+from genesis.dispatch.child import ChildFlowRun
 from genesis.ledger import Ledger
 from genesis.model import Leaf, Program
 from genesis.prefect_api.claims import says_lost
-from genesis.prefect_api.client import PrefectApi
+from genesis.prefect_api.client import PrefectApi, PrefectClient
+from genesis.prefect_api.names import run_tag
 
 __all__ = ["PreviousDispatch", "earlier_children"]
 

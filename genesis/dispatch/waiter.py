@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-import httpx
 import orjson
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import StateType
@@ -21,15 +20,16 @@ from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
 from websockets.exceptions import WebSocketException
 
-from genesis.dispatch.child import ChildFlowRun, run_tag
+from genesis.dispatch.child import ChildFlowRun
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
+from genesis.prefect_api.errors import API_ERRORS
+from genesis.prefect_api.names import FLOW_RUN, run_tag, tag_resource_id
 
 __all__ = ["ChildListener", "Waiter", "read_children"]
 
 _log = logging.getLogger(__name__)
 _LEAF_ENDED = "genesis.leaf.ended"
-_FLOW_RUN = "prefect.flow-run."
-_UNHEARD = [f"{_FLOW_RUN}{name}" for name in ("Scheduled", "Late", "Pending", "heartbeat", "AwaitingConcurrencySlot")]
+_UNHEARD = [f"{FLOW_RUN}{name}" for name in ("Scheduled", "Late", "Pending", "heartbeat", "AwaitingConcurrencySlot")]
 """Events that tell nothing new, and would crowd out others."""
 _CONNECT_S = 20.0
 _FIRST_PAUSE_S = 0.5
@@ -71,8 +71,8 @@ class Waiter:
         self.connected = False
         """Whether the subscription is up, as far as is known."""
         self._filter = {
-            "event": EventNameFilter(prefix=[_LEAF_ENDED, _FLOW_RUN], exclude_prefix=_UNHEARD),
-            "related": EventRelatedFilter(id=[f"prefect.tag.{run_tag(run_id)}"]),
+            "event": EventNameFilter(prefix=[_LEAF_ENDED, FLOW_RUN], exclude_prefix=_UNHEARD),
+            "related": EventRelatedFilter(id=[tag_resource_id(run_tag(run_id))]),
         }
 
     def wake(self) -> None:
@@ -94,7 +94,7 @@ class Waiter:
                         self._hear(event)
                 finally:
                     await subscriber.__aexit__(None, None, None)
-            except (OSError, TimeoutError, WebSocketException, httpx.HTTPError, orjson.JSONDecodeError) as error:
+            except (*API_ERRORS, WebSocketException, orjson.JSONDecodeError) as error:
                 _log.debug("the event subscription ended", extra={"reason": repr(error)})
             finally:
                 self.connected = False

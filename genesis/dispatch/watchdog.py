@@ -6,7 +6,6 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.responses import OrchestrationResult
 from prefect.exceptions import ObjectNotFound
@@ -20,7 +19,7 @@ from genesis.dispatch.retry_decision import ChildEnd
 from genesis.engine.run_context import RunContext
 from genesis.model import ErrorInfo
 from genesis.prefect_api.claims import format_lost_message
-from genesis.prefect_api.client import ApiUnavailable, PrefectApi
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
 
 __all__ = ["Watchdog", "close_child", "stop_child"]
 

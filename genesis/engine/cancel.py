@@ -7,18 +7,21 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
-from prefect.client.schemas.objects import FlowRun, Worker
+from prefect.client.schemas.objects import FlowRun, State, Worker
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
 
 from genesis.errors import RunError
 from genesis.ledger.history import find_run
 from genesis.prefect_api.claims import format_lost_message, last_claimant
+from genesis.prefect_api.client import PrefectApi, PrefectClient, connect
+from genesis.prefect_api.errors import service_errors
 from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
+from genesis.prefect_api.names import run_tag
 from genesis.settings import Settings
 
 __all__ = ["Stopped", "cancel_run"]
@@ -26,6 +29,8 @@ __all__ = ["Stopped", "cancel_run"]
 _LOOK_S = 0.5
 _PATIENCE_S = 45.0
 """How long whoever orchestrates may take to end its work before it is taken for dead."""
+_AWAY_S = 60.0
+"""How long an API that does not answer is waited for."""
 _PAGE = 200
 _SLACK_S = 3.0
 """How much later than planned a look may come and still count as the next one."""
@@ -56,34 +61,42 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
     Raises:
         UsageError: There is no such run.
         RunError: It has ended already, or nobody has ever begun to run it.
+        ServiceError: The API does not answer, or refuses a call.
     """
     ledger, _ = await find_run(run_id, settings)
     owner = await ledger.owner()
     if owner is None:
         raise RunError(f"run {run_id!r} has not begun to run its tasks", hint=f"run: genesis runs show {run_id}")
-    async with get_client() as client:
-        flow_run = await _read(client, UUID(owner.flow_run_id))
-        children = await _children(client, run_id)
-        orphans = _Orphans(client, settings)
-        going = [child for child in children if not _is_final(child)]
-        ended_before = flow_run is None or _is_final(flow_run)
-        if ended_before and not going:
-            raise RunError(f"run {run_id!r} has ended already", hint=f"run: genesis runs show {run_id}")
-        if flow_run is not None and not ended_before:
-            say("asking the orchestrator to end the run")
-            await client.set_flow_run_state(flow_run.id, Cancelling(message="genesis cancel"))
-            answered = await _ends(client, [flow_run], orphans, [flow_run, *going])
-            ended_before = not answered or flow_run.id in orphans.ended
-        left = [child for child in await _children(client, run_id) if not _is_final(child)]
-        if ended_before:
-            say("nobody orchestrates the run; what it dispatched is ended directly")
-        elif left:
-            say("waiting for the workers to end what runs")
-        await _end_children(client, left, orphans)
-        if ended_before and flow_run is not None and not _is_final(flow_run):
-            await client.set_flow_run_state(flow_run.id, Cancelled(message="genesis cancel"), force=True)
-        alive = {child.id: child for child in await _children(client, run_id) if not _is_final(child)}
-        now = await _read(client, flow_run.id) if flow_run else None
+    with service_errors():
+        async with connect(say) as api:
+            return await _cancel(api, run_id, UUID(owner.flow_run_id), settings, say)
+
+
+async def _cancel(
+    api: PrefectApi, run_id: str, flow_run_id: UUID, settings: Settings, say: Callable[[str], None]
+) -> Stopped:
+    flow_run = await _read(api, flow_run_id)
+    children = await _children(api, run_id)
+    orphans = _Orphans(api, settings)
+    going = [child for child in children if not _is_final(child)]
+    ended_before = flow_run is None or _is_final(flow_run)
+    if ended_before and not going:
+        raise RunError(f"run {run_id!r} has ended already", hint=f"run: genesis runs show {run_id}")
+    if flow_run is not None and not ended_before:
+        say("asking the orchestrator to end the run")
+        await _set_state(api, flow_run.id, Cancelling(message="genesis cancel"))
+        answered = await _ends(api, [flow_run], orphans, [flow_run, *going])
+        ended_before = not answered or flow_run.id in orphans.ended
+    left = [child for child in await _children(api, run_id) if not _is_final(child)]
+    if ended_before:
+        say("nobody orchestrates the run; what it dispatched is ended directly")
+    elif left:
+        say("waiting for the workers to end what runs")
+    await _end_children(api, left, orphans)
+    if ended_before and flow_run is not None and not _is_final(flow_run):
+        await _set_state(api, flow_run.id, Cancelled(message="genesis cancel"), force=True)
+    alive = {child.id: child for child in await _children(api, run_id) if not _is_final(child)}
+    now = await _read(api, flow_run.id) if flow_run else None
     return Stopped(
         run_id=run_id,
         flow_run=(now.state.name if now and now.state else None) or "unknown",
@@ -96,9 +109,9 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
 class _Orphans:
     """Ends flow runs that are to be cancelled and whose worker is lost: nobody else would, and they hold slots."""
 
-    def __init__(self, client: PrefectClient, settings: Settings):
+    def __init__(self, api: PrefectApi, settings: Settings):
         how = settings.pools
-        self._client = client
+        self._api = api
         self._pause_s = how.heartbeat_s
         self._looked_at = -math.inf
         self._beats = Heartbeats[tuple[str, str]](
@@ -116,7 +129,7 @@ class _Orphans:
         self._looked_at = now
         for child in children:
             if child.id not in self._claimants:
-                self._claimants[child.id] = last_claimant(await self._client.read_flow_run_states(child.id))
+                self._claimants[child.id] = await self._read_claimant(child)
         keys = {c.id: (c.work_pool_name or "", name) for c in children if (name := self._claimants[c.id])}
         said = await read_heartbeats((pool for pool, _ in keys.values()), self._page)
         self._beats.compare(now, {key: said.get(key) for key in keys.values()})
@@ -125,33 +138,37 @@ class _Orphans:
                 await self._end(child_id, key[1])
 
     async def _page(self, pool: str, offset: int) -> list[Worker]:
-        return await self._client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
+        return await self._api.call(
+            lambda client: client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE), give_up_s=_AWAY_S
+        )
+
+    async def _read_claimant(self, child: FlowRun) -> str:
+        states = await self._api.call(lambda client: client.read_flow_run_states(child.id), give_up_s=_AWAY_S)
+        return last_claimant(states)
 
     async def _end(self, child_id: UUID, worker: str) -> None:
-        current = await _read(self._client, child_id)
+        current = await _read(self._api, child_id)
         if current is not None and current.state is not None and current.state.is_cancelling():
-            await self._client.set_flow_run_state(
-                child_id, Cancelled(message=f"cancelled: {format_lost_message(worker)}")
-            )
+            await _set_state(self._api, child_id, Cancelled(message=f"cancelled: {format_lost_message(worker)}"))
             self.ended.add(child_id)
 
 
-async def _end_children(client: PrefectClient, left: list[FlowRun], orphans: _Orphans) -> None:
+async def _end_children(api: PrefectApi, left: list[FlowRun], orphans: _Orphans) -> None:
     """Wait for the end of what was dispatched, after telling those to end that nobody has told."""
     for child in left:
         if child.state is None or not child.state.is_cancelling():
-            await client.set_flow_run_state(child.id, Cancelling(message="genesis cancel"))
+            await _set_state(api, child.id, Cancelling(message="genesis cancel"))
     if left:
-        await _ends(client, left, orphans, left)
+        await _ends(api, left, orphans, left)
 
 
-async def _ends(client: PrefectClient, flow_runs: list[FlowRun], orphans: _Orphans, children: list[FlowRun]) -> bool:
+async def _ends(api: PrefectApi, flow_runs: list[FlowRun], orphans: _Orphans, children: list[FlowRun]) -> bool:
     """Wait until flow runs are final, and look after the workers of the children meanwhile; whether they are."""
     until = time.monotonic() + _PATIENCE_S
     left = {flow_run.id for flow_run in flow_runs}
     while left and time.monotonic() < until:
         for flow_run_id in tuple(left):
-            flow_run = await _read(client, flow_run_id)
+            flow_run = await _read(api, flow_run_id)
             if flow_run is None or _is_final(flow_run):
                 left.discard(flow_run_id)
         await orphans.look(children)
@@ -160,22 +177,30 @@ async def _ends(client: PrefectClient, flow_runs: list[FlowRun], orphans: _Orpha
     return not left
 
 
-async def _children(client: PrefectClient, run_id: str) -> list[FlowRun]:
+async def _children(api: PrefectApi, run_id: str) -> list[FlowRun]:
     """Read the flow runs that a run has dispatched."""
-    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"run:{run_id}"]))
+    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[run_tag(run_id)]))
     found: list[FlowRun] = []
+
+    async def read(client: PrefectClient) -> list[FlowRun]:
+        return await client.read_flow_runs(flow_run_filter=tagged, limit=_PAGE, offset=len(found))
+
     while True:
-        page = await client.read_flow_runs(flow_run_filter=tagged, limit=_PAGE, offset=len(found))
+        page = await api.call(read, give_up_s=_AWAY_S)
         found += page
         if len(page) < _PAGE:
             return found
 
 
-async def _read(client: PrefectClient, flow_run_id: UUID) -> FlowRun | None:
+async def _read(api: PrefectApi, flow_run_id: UUID) -> FlowRun | None:
     try:
-        return await client.read_flow_run(flow_run_id)
+        return await api.call(lambda client: client.read_flow_run(flow_run_id), give_up_s=_AWAY_S)
     except ObjectNotFound:
         return None
+
+
+async def _set_state(api: PrefectApi, flow_run_id: UUID, state: State[Any], *, force: bool = False) -> None:
+    await api.call(lambda client: client.set_flow_run_state(flow_run_id, state, force=force), give_up_s=_AWAY_S)
 
 
 def _is_final(flow_run: FlowRun) -> bool:

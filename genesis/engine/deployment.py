@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from contextlib import suppress
+from uuid import UUID
 
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import MissingResult, ObjectNotFound, UnfinishedRun
@@ -15,11 +17,16 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from genesis.agents.contract import Result, Work
 from genesis.errors import TaskError
 from genesis.model import DeploymentSpec
+from genesis.prefect_api.client import PrefectApi, connect
+from genesis.prefect_api.errors import API_ERRORS, service_errors
+from genesis.prefect_api.names import GENESIS_TAG, correlation_tag
 
 __all__ = ["DeploymentRunner"]
 
+_log = logging.getLogger(__name__)
 _FIRST_POLL_S = 0.25
 _LONGEST_POLL_S = 5.0
+_CANCEL_S = 5.0
 
 
 class DeploymentRunner:
@@ -43,7 +50,7 @@ class DeploymentRunner:
                 self._name,
                 parameters=dict(work.inputs),
                 timeout=0,
-                tags=["genesis", f"cid:{work.correlation_id}"],
+                tags=[GENESIS_TAG, correlation_tag(work.correlation_id)],
                 flow_run_name=f"{work.agent.name} · {work.path}",
             )
         except (ObjectNotFound, ValueError) as error:
@@ -51,7 +58,8 @@ class DeploymentRunner:
                 f"deployment {self._name!r} cannot be run: {error}", hint="run: prefect deployment ls"
             ) from error
         try:
-            done = await self._wait(run)
+            with service_errors():
+                done = await self._wait(run)
         except asyncio.CancelledError:
             await self._cancel(run)
             raise
@@ -64,18 +72,30 @@ class DeploymentRunner:
         return Result(value={"flow_run_id": str(done.id), "result": await _result(done)})
 
     async def _wait(self, run: FlowRun) -> FlowRun:
+        """Wait for the end of a flow run, also while the API is away: a repeat of the leaf would do the work twice."""
         pause = _FIRST_POLL_S
-        async with get_client() as client:
+        async with connect(_log.info) as api:
             while run.state is None or not run.state.is_final():
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST_POLL_S, pause * 1.5)
-                run = await client.read_flow_run(run.id)
+                run = await self._read(api, run.id)
         return run
+
+    async def _read(self, api: PrefectApi, flow_run_id: UUID) -> FlowRun:
+        try:
+            return await api.call(lambda client: client.read_flow_run(flow_run_id))
+        except ObjectNotFound as error:
+            raise TaskError(
+                f"flow run {str(flow_run_id)!r} of deployment {self._name!r} was deleted before it ended",
+                hint="run the task again: genesis resume",
+            ) from error
 
     @staticmethod
     async def _cancel(run: FlowRun) -> None:
-        async with get_client() as client, asyncio.timeout(5):
-            await client.set_flow_run_state(run.id, Cancelling())
+        """Cancel a flow run; a server that does not take it keeps nothing from ending here."""
+        with suppress(*API_ERRORS):
+            async with asyncio.timeout(_CANCEL_S), connect(_log.info) as api:
+                await api.call(lambda client: client.set_flow_run_state(run.id, Cancelling()))
 
 
 async def _result(run: FlowRun) -> JsonValue:

@@ -168,7 +168,7 @@ async def run_leaves(
         record: Keeps the run's state.
         place: Makes the place where the leaves run, for the session and the outcomes so far.
     """
-    program = session.program
+    program, began = session.program, time.monotonic()
     known = await session.ledger.known(program.leaves)
     finished = record.outcomes = {
         leaf.index: known[leaf.index] for leaf in program.leaves if leaf.index in known and is_done(leaf, known)
@@ -192,9 +192,8 @@ async def run_leaves(
         kept_up = asyncio.create_task(publish_safely("progress", progress.keep()))
         try:
             ending = await driver.run()
-            await publish_safely(
-                "what ran and what did not", _in_graph(session.program, driver.outcomes, where, record)
-            )
+            shown = _in_graph(program, driver.outcomes, where, record, ran_s=time.monotonic() - began)
+            await publish_safely("what ran and what did not", shown)
         finally:
             kept_up.cancel()
             with suppress(asyncio.CancelledError):
@@ -207,13 +206,15 @@ async def run_leaves(
     return run
 
 
-async def _in_graph(program: Program, outcomes: dict[int, Outcome], place: LeafBackend, record: RunRecord) -> None:
+async def _in_graph(
+    program: Program, outcomes: dict[int, Outcome], place: LeafBackend, record: RunRecord, *, ran_s: float
+) -> None:
     """Put the leaves that did not run into the UI's graph, and note what it lacks all the same."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
     graph, left_out = show_unrun(program, outcomes, place.nodes(), context.flow_run.id)
-    missing = await settle_task_runs(program, outcomes, graph, context.flow_run.id)
+    missing = await settle_task_runs(program, outcomes, graph, context.flow_run.id, ran_s=ran_s)
     record.unshown = left_out if missing is None else left_out + missing
 
 

@@ -14,17 +14,17 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-import httpx
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
-from prefect.exceptions import PrefectException
 
 from genesis.errors import GenesisError, RunError
 from genesis.fleet.automations import ALIVE_EVENT
 from genesis.ledger import Ledger, Owner, RunLock
 from genesis.ledger.control import Control
+from genesis.prefect_api.client import PrefectClient
+from genesis.prefect_api.errors import API_ERRORS
+from genesis.prefect_api.names import FLOW_RUN
 
 __all__ = ["SUPERSEDED", "RunLease", "owner_here", "take_turn"]
 
@@ -123,7 +123,7 @@ class RunLease:
         try:
             async with asyncio.timeout(_ASK_S):
                 state = (await client.read_flow_run(flow_run.id)).state
-        except (httpx.HTTPError, PrefectException, OSError) as error:  # TimeoutError is an OSError
+        except API_ERRORS as error:
             _log.debug("the server does not say whether the run is cancelled", extra={"reason": repr(error)})
             return
         if state is None:
@@ -152,7 +152,7 @@ async def _let_resume(client: PrefectClient, flow_run: FlowRun, suspended: State
     try:
         async with asyncio.timeout(_ASK_S):
             await client.set_flow_run_state(flow_run.id, paused, force=True)
-    except (httpx.HTTPError, PrefectException, OSError) as error:  # the next look tries again
+    except API_ERRORS as error:  # the next look tries again
         _log.debug("the server does not take the pause of the run", extra={"reason": repr(error)})
 
 
@@ -207,5 +207,5 @@ def owner_here(flow_run_id: str, run_count: int = 0) -> Owner:
 def _tell_alive(flow_run: FlowRun) -> None:
     emit_event(
         ALIVE_EVENT,
-        resource={"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.name": flow_run.name},
+        resource={"prefect.resource.id": f"{FLOW_RUN}{flow_run.id}", "prefect.resource.name": flow_run.name},
     )

@@ -11,10 +11,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from uuid import UUID
 
-import httpx
-from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     TaskRunFilter,
     TaskRunFilterId,
@@ -30,11 +29,12 @@ from prefect.client.schemas.objects import (
     TaskRun,
     TaskRunResult,
 )
-from prefect.exceptions import PrefectException
 from prefect.states import Pending
 from prefect.utilities.engine import emit_task_run_state_change_event
 
 from genesis.model import Leaf, Outcome, Program, TaskState
+from genesis.prefect_api.client import PrefectApi, PrefectClient, connect
+from genesis.prefect_api.errors import API_ERRORS
 
 __all__ = ["GraphNode", "missing_task_runs", "settle_task_runs", "tell_task_run"]
 
@@ -44,15 +44,19 @@ GraphNode = TaskRunResult | FlowRunResult
 """What stands for a leaf in the graph."""
 
 _FEW = 100
-"""A run of fewer leaves does not wait for the server to have recorded them."""
+"""A run of fewer leaves that was short does not wait for the server to have recorded them."""
+_SHORT_S = 10.0
+"""What such a run would wait, up to a second, is little beside a longer one."""
 _PAGE = 200
 _PORTION = 500
-_LOOK_S = 1.0
+_LOOK_S = 0.5
 _STALLED_S = 10.0
 """How long nothing may arrive before what is missing is told again."""
 _TURNS = 3
 """Portions in a row of which nothing arrives."""
 _LONGEST_S = 600.0
+_AWAY_S = 60.0
+"""How long an API that does not answer is waited for."""
 _MOST_EDGES = 50
 _TYPES: Mapping[TaskState, StateType] = {
     "completed": StateType.COMPLETED,
@@ -63,28 +67,36 @@ _TYPES: Mapping[TaskState, StateType] = {
 
 
 async def settle_task_runs(
-    program: Program, outcomes: Mapping[int, Outcome], nodes: Mapping[int, GraphNode], flow_run_id: UUID
+    program: Program,
+    outcomes: Mapping[int, Outcome],
+    nodes: Mapping[int, GraphNode],
+    flow_run_id: UUID,
+    *,
+    ran_s: float,
 ) -> int | None:
-    """Wait until the API has the task runs of a large run as final; tell again what does not arrive.
+    """Wait until the API has the task runs of a run as final; emit again what does not arrive.
+
+    A small run that was short does not wait: the server gets its few states a moment later.
 
     Args:
         program: What ran.
         outcomes: How its leaves ended, by index.
         nodes: What stands for the leaves in the graph. Task runs that the API itself made are not looked at.
         flow_run_id: The flow run that the task runs are of.
+        ran_s: How long it ran.
 
     Returns:
-        How many the API still lacks or has as not final; None where the run is small or the API does not answer.
+        How many the API still lacks or has as not final; None where that was not looked at, or the API does not answer.
     """
     wanted = {node.id: index for index, node in nodes.items() if isinstance(node, TaskRunResult) and index in outcomes}
-    if len(wanted) < _FEW:
+    if not wanted or (len(wanted) < _FEW and ran_s < _SHORT_S):
         return None
     left = set(wanted)
     try:
-        async with asyncio.timeout(_LONGEST_S), get_client() as client:
+        async with asyncio.timeout(_LONGEST_S), connect(_log.info) as api:
             portion, in_vain = set(wanted), 0
             while left:
-                arrived = await _wait_for_arrival(client, portion)
+                arrived = await _wait_for_arrival(api, portion)
                 left -= arrived
                 in_vain = 0 if arrived else in_vain + 1
                 if in_vain == _TURNS:
@@ -92,17 +104,17 @@ async def settle_task_runs(
                 portion = set(sorted(left, key=wanted.__getitem__)[:_PORTION])
                 for index in sorted(wanted[identity] for identity in portion):
                     tell_task_run(program.leaves[index], outcomes[index], nodes, flow_run_id)
-    except (httpx.HTTPError, PrefectException, OSError) as error:  # TimeoutError is an OSError
+    except API_ERRORS as error:
         _log.warning("whether the API has every task run is not known", extra={"reason": repr(error)})
         return None
     return len(left)
 
 
-async def _wait_for_arrival(client: PrefectClient, portion: set[UUID]) -> set[UUID]:
+async def _wait_for_arrival(api: PrefectApi, portion: set[UUID]) -> set[UUID]:
     """Wait until the API has all of a portion as final, or nothing more arrives, and give those that it has."""
     left, since = set(portion), time.monotonic()
     while left:
-        missing = await missing_task_runs(client, left)
+        missing = await missing_task_runs(api, left)
         if len(missing) < len(left):
             left, since = missing, time.monotonic()
         elif time.monotonic() - since >= _STALLED_S:
@@ -112,15 +124,20 @@ async def _wait_for_arrival(client: PrefectClient, portion: set[UUID]) -> set[UU
     return portion - left
 
 
-async def missing_task_runs(client: PrefectClient, identities: Iterable[UUID]) -> set[UUID]:
+async def missing_task_runs(api: PrefectApi, identities: Iterable[UUID]) -> set[UUID]:
     """Return those of some task runs that the API lacks, or has as not final."""
     left = sorted(identities)
     missing = set(left)
     final = TaskRunFilterState(type=TaskRunFilterStateType(any_=sorted(TERMINAL_STATES)))
     for start in range(0, len(left), _PAGE):
         asked = TaskRunFilter(id=TaskRunFilterId(any_=left[start : start + _PAGE]), state=final)
-        missing -= {task_run.id for task_run in await client.read_task_runs(task_run_filter=asked, limit=_PAGE)}
+        found = await api.call(partial(_read_task_runs, asked), give_up_s=_AWAY_S)
+        missing -= {task_run.id for task_run in found}
     return missing
+
+
+async def _read_task_runs(asked: TaskRunFilter, client: PrefectClient) -> list[TaskRun]:
+    return await client.read_task_runs(task_run_filter=asked, limit=_PAGE)
 
 
 def tell_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, GraphNode], flow_run_id: UUID) -> None:

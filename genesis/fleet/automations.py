@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from genesis.model.base import Model
+from genesis.prefect_api.names import FLOW_RUN
 
 __all__ = ["ALIVE_EVENT", "LOST_STATE", "QUIET_S", "AutomationSpec", "takeover"]
 
@@ -26,7 +27,7 @@ _ENDS = (
     "Paused", "Suspended", "Scheduled", "AwaitingRetry", "Resuming",
 )  # fmt: skip
 """States in which nobody has to be alive."""
-_RUN = {"prefect.resource.id": "prefect.flow-run.*"}
+_RUN = {"prefect.resource.id": f"{FLOW_RUN}*"}
 
 
 class AutomationSpec(Model):
@@ -53,7 +54,7 @@ def takeover(quiet_s: int = QUIET_S) -> tuple[AutomationSpec, ...]:
             "match": _RUN,
             "for_each": ["prefect.resource.id"],
             "after": [ALIVE_EVENT],
-            "expect": sorted({ALIVE_EVENT, *(f"prefect.flow-run.{state}" for state in _ENDS)}),
+            "expect": sorted({ALIVE_EVENT, *(f"{FLOW_RUN}{state}" for state in _ENDS)}),
             "threshold": 1,
             "within": quiet_s,
         },
@@ -68,7 +69,7 @@ def takeover(quiet_s: int = QUIET_S) -> tuple[AutomationSpec, ...]:
             "match": _RUN,
             "for_each": ["prefect.resource.id"],
             "after": [],
-            "expect": [f"prefect.flow-run.{LOST_STATE}"],
+            "expect": [f"{FLOW_RUN}{LOST_STATE}"],
             "threshold": 1,
             "within": 0,
         },

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
-import httpx
-from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import (
     FlowFilter,
@@ -21,11 +19,12 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType, WorkPoolStatus
 from prefect.events.schemas.automations import AutomationCore
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectException
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
-from genesis.errors import GenesisError, ServiceError
 from genesis.fleet.desired import Fleet
 from genesis.fleet.diff import Change, SeenAutomation, SeenPool, SeenServer
+from genesis.prefect_api.client import PrefectClient, get_client
+from genesis.prefect_api.errors import service_errors
 
 __all__ = ["change_server", "look_at_server"]
 
@@ -36,7 +35,6 @@ _OWN_KEYS = frozenset(
     {"id", "name", "enabled", "description", "trigger", "actions", "created", "updated", "owner_resource"}
 )
 _SETS = ("after", "expect", "for_each")
-_REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 _T = TypeVar("_T")
 
@@ -109,26 +107,9 @@ async def _make(client: PrefectClient, change: Change) -> None:
 
 @asynccontextmanager
 async def _client() -> AsyncIterator[PrefectClient]:
-    """Connect, and turn what a server and Prefect's client say about each other into errors of ours.
-
-    The client says by a bare `RuntimeError` that what answers is no Prefect, or another version.
-    """
-    try:
+    with service_errors():
         async with get_client() as client:
             yield client
-    except GenesisError:
-        raise
-    except httpx.HTTPStatusError as error:
-        code = error.response.status_code
-        said = " ".join(error.response.text.split())[:300]
-        hint = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING" if code in _REFUSED else "run: genesis doctor"
-        raise ServiceError(
-            f"the Prefect server refuses {error.request.method} {error.request.url.path}: {code} {said}", hint=hint
-        ) from error
-    except (httpx.HTTPError, PrefectException, RuntimeError, OSError) as error:
-        raise ServiceError(
-            f"the Prefect server cannot be used: {error or type(error).__name__}"[:400], hint="run: genesis doctor"
-        ) from error
 
 
 async def _pages(read: Callable[[int], Awaitable[list[_T]]]) -> list[_T]:

@@ -6,8 +6,8 @@ from genesis.errors import ServiceError
 from genesis.fleet.desired import owner_of
 from genesis.model.agent import orchestrator_pool
 from genesis.prefect_api.configured import ConfiguredApi, find_configured_api
+from genesis.prefect_api.health import server_answer
 from genesis.server import status
-from genesis.server.api import server_answer
 from genesis.settings import Settings
 
 __all__ = ["project_on_server"]

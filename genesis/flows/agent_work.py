@@ -32,6 +32,7 @@ from genesis.observability.correlation import bound
 from genesis.observability.instruments import DISPATCH_SECONDS
 from genesis.observability.metrics import metrics_of_process
 from genesis.pipeline import program_of
+from genesis.prefect_api.names import relate_tag, run_tag
 from genesis.resilience.breakers import breakers_of, store_of
 from genesis.resilience.quotas import quotas_of
 from genesis.resilience.retry import RetryBudget
@@ -264,6 +265,6 @@ def _tell(order: Order, outcome: Outcome) -> None:
             "prefect.resource.id": f"genesis.leaf.{order.run_id}/{outcome.id}",
             "prefect.resource.name": outcome.id,
         },
-        related=[{"prefect.resource.id": f"prefect.tag.run:{order.run_id}", "prefect.resource.role": "tag"}],
+        related=[relate_tag(run_tag(order.run_id))],
         payload={"path": outcome.id, "state": outcome.state, "flow_run_id": order.token},
     )

@@ -8,11 +8,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-import httpx
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
-from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 
 from genesis.dispatch.retry_decision import SUSPENDED
@@ -30,6 +27,8 @@ from genesis.model import KEPT, Outcome, Run
 from genesis.model.tenant import check_tenant, tenant_in_tags
 from genesis.observability.correlation import bound, current, new_id
 from genesis.pipeline import compile_prepared
+from genesis.prefect_api.client import connect
+from genesis.prefect_api.errors import API_ERRORS
 from genesis.settings import Settings
 
 __all__ = ["check_asked", "ledger_of", "make_end_state", "run_asked", "run_id_of"]
@@ -129,9 +128,9 @@ async def run_asked(asked: RunRequest) -> object:
 async def _is_cancelled(flow_run: FlowRun) -> bool:
     """Whether a person has cancelled a flow run; a server that does not say so has not heard of it."""
     try:
-        async with asyncio.timeout(_ASK_S), get_client() as client:
-            state = (await client.read_flow_run(flow_run.id)).state
-    except (httpx.HTTPError, PrefectException, OSError) as error:  # TimeoutError is an OSError
+        async with asyncio.timeout(_ASK_S), connect(_log.info) as api:
+            state = (await api.call(lambda client: client.read_flow_run(flow_run.id))).state
+    except API_ERRORS as error:
         _log.warning("the server does not report whether the run is cancelled", extra={"reason": repr(error)})
         return False
     return state is not None and (state.is_cancelling() or state.is_cancelled())

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
-import httpx
 from prefect import Flow, flow
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import AsyncClientContext, FlowRunContext
-from prefect.exceptions import PrefectException
 from prefect.flow_engine import run_flow_async
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
@@ -39,16 +36,21 @@ from genesis.flows.preflight import run_preflight
 from genesis.ledger.control import Control
 from genesis.model import Run
 from genesis.pipeline import refuse_invalid
+from genesis.prefect_api.client import PrefectClient
+from genesis.prefect_api.errors import API_ERRORS, CLIENT_ERRORS, status_of
+from genesis.prefect_api.events_client import keep_events
+from genesis.prefect_api.names import REHEARSAL_TAG
 from genesis.report.explain import explain
+from genesis.resilience.call_retries import call_with_retries
+from genesis.resilience.retry import RetryPolicy
 
 __all__ = ["final_state", "orchestrate"]
 
 _log = logging.getLogger(__name__)
-_CREATE_TRIES = 4
+_CREATION = RetryPolicy(retries=3, first_s=2.0)
+"""Of the flow run that orchestrates: creating it is not idempotent."""
 _OVERLOADED = frozenset({408, 500, 504})
 """Status codes of an overloaded server, in addition to those that Prefect's client retries: 429, 502 and 503."""
-_OF_THE_API = (httpx.HTTPError, PrefectException)
-"""What the way to the Prefect API raises; without it there is no flow run to run leaves in."""
 
 
 async def orchestrate(
@@ -96,21 +98,22 @@ async def orchestrate(
                 context = await _connect(clients)
                 flow_run = await _create_flow_run(context.client, whole_run, session, parameters)
                 await run_flow_async(whole_run, flow_run=flow_run, parameters=parameters, return_type="state")
-    except (*_OF_THE_API, OSError) as error:
+    except API_ERRORS as error:
         if not kept and not raised:
             raise _make_api_error(error, session.run_id) from error
         _log.warning("the Prefect API did not accept the final state of the run", extra={"reason": repr(error)})
     if kept:
         return kept[0]
     cause = raised[0] if raised else RunError("Prefect did not start the flow run", hint="run: genesis doctor")
-    if isinstance(cause, (*_OF_THE_API, OSError)):
+    if isinstance(cause, API_ERRORS):
         raise _make_api_error(cause, session.run_id) from cause
     raise cause
 
 
 @contextmanager
 def _patient() -> Iterator[None]:
-    """Make Prefect's client retry all status codes of an overloaded server."""
+    """Make Prefect's clients retry all status codes of an overloaded server."""
+    keep_events()
     asked: set[int] = PREFECT_CLIENT_RETRY_EXTRA_CODES.value()
     with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: asked | _OVERLOADED}):
         yield
@@ -144,17 +147,16 @@ async def _create_flow_run(
 
     A server whose database is busy answers that it is unavailable; that passes.
     """
-    for attempt in range(_CREATE_TRIES):
-        try:
-            return await client.create_flow_run(
-                whole_run, name=_name(session), tags=_tags(session), parameters=parameters
-            )
-        except httpx.HTTPStatusError as error:
-            busy = error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
-            if not busy or attempt == _CREATE_TRIES - 1:
-                raise
-            await asyncio.sleep(2.0**attempt)
-    raise AssertionError("the last attempt returns or raises")
+
+    async def create() -> FlowRun:
+        return await client.create_flow_run(whole_run, name=_name(session), tags=_tags(session), parameters=parameters)
+
+    return await call_with_retries(create, policy=_CREATION, safe=_has_done_nothing)
+
+
+def _has_done_nothing(error: Exception) -> bool:
+    """Whether the server says that it is unavailable: any other error may have come after it made the flow run."""
+    return status_of(error) == HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def _name(session: RunContext) -> str:
@@ -163,7 +165,7 @@ def _name(session: RunContext) -> str:
 
 
 def _tags(session: RunContext) -> list[str]:
-    rehearsal = ["rehearsal"] if session.rehearse is not None else []
+    rehearsal = [REHEARSAL_TAG] if session.rehearse is not None else []
     return [*session.tags, *rehearsal]
 
 
@@ -195,7 +197,7 @@ async def _run_recorded(session: RunContext, control: Control, place: BackendFac
             run = await _check_and_run(session, control, place, record)
             run_ended(made, run)
             return run
-    except _OF_THE_API as error:
+    except CLIENT_ERRORS as error:
         await record.broken(_make_api_error(error, session.run_id))
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a run: whatever ends it, its state is saved

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Failed
 
@@ -15,6 +15,7 @@ from genesis.errors import RunError, UsageError
 from genesis.flows.deployed_run import ledger_of
 from genesis.ledger import LedgerStore, open_store
 from genesis.ledger.history import open_ledger
+from genesis.prefect_api.client import connect
 from genesis.report.markdown import escape_markdown
 from genesis.retention import KeptItem, Purge, Purging, before_days, purge_storage, size_text
 from genesis.retention.flow_runs import purge_flow_runs
@@ -22,6 +23,7 @@ from genesis.settings import Settings
 
 __all__ = ["housekeeping_markdown", "purge"]
 
+_log = logging.getLogger(__name__)
 _LISTED = 200
 _TITLES = {
     "runs": "ledgers of runs",
@@ -51,8 +53,8 @@ async def purge(keep_days: int, *, dry_run: bool, flow_runs: bool = False) -> ob
     purging = Purging(before_days(keep_days), dry_run=dry_run)
     store = await open_store()
     if flow_runs:  # before the ledgers, which say whether a run has ended
-        async with get_client() as client:
-            await purge_flow_runs(purging, client, partial(_is_open, store, settings, {}))
+        async with connect(_log.info) as api:
+            await purge_flow_runs(purging, api.client, partial(_is_open, store, settings, {}))
     await purge_storage(settings, purging, store)
     found = purging.purge()
     await publish_safely("what housekeeping did", _publish(found))

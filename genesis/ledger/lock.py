@@ -87,12 +87,14 @@ class RunLock:
 
     def find_stopped_holder(self) -> int | None:
         """Find the process on this host that holds the lock and is stopped (SIGSTOP); None where there is none."""
+        import psutil  # noqa: PLC0415  # a command that begins need not wait for it
+
         try:
             inode = self._path.stat().st_ino
             locks = [line.split() for line in _LOCKS.read_text().splitlines()]
             holders = [int(words[-4]) for words in locks if "FLOCK" in words and words[-3].endswith(f":{inode}")]
-            stopped = [pid for pid in holders if _state_of(pid) == "T"]
-        except (OSError, ValueError):  # not Linux, or it has just gone
+            stopped = [pid for pid in holders if psutil.Process(pid).status() == psutil.STATUS_STOPPED]
+        except (OSError, ValueError, psutil.Error):  # not Linux, or it has just gone
             return None
         return stopped[0] if stopped else None
 
@@ -125,7 +127,3 @@ def describe_interruption(run_id: str) -> dict[str, str]:
         "message": "its process ended before the run did",
         "hint": f"run: genesis resume {run_id}",
     }
-
-
-def _state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

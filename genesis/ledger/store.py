@@ -154,10 +154,11 @@ async def open_store() -> LedgerStore:
     """
     if "prefect" not in sys.modules and (folder := find_configured_storage()) is not None:
         return _folder(folder)
-    import httpx  # noqa: PLC0415
     from prefect.blocks.core import Block  # noqa: PLC0415  # takes seconds
     from prefect.filesystems import LocalFileSystem, WritableFileSystem  # noqa: PLC0415
     from prefect.settings import get_current_settings  # noqa: PLC0415
+
+    from genesis.prefect_api.errors import API_ERRORS  # noqa: PLC0415
 
     settings = get_current_settings()
     local = settings.results.local_storage_path
@@ -166,7 +167,7 @@ async def open_store() -> LedgerStore:
         return _folder(local)
     try:
         block: Block = await Block.aload(slug)
-    except (httpx.HTTPError, OSError, ValueError, RuntimeError) as error:
+    except (*API_ERRORS, ValueError, RuntimeError) as error:
         raise ServiceError(
             f"the block {slug!r}, where results are stored, cannot be loaded: {error}",
             hint="prefect block ls shows the blocks of the API that PREFECT_API_URL or the profile names",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -31,14 +32,9 @@ def load(provider: str) -> None:
         ModelError: They are not installed.
     """
     try:
-        import httpx2  # noqa: F401, PLC0415
-        import pydantic_ai.direct  # noqa: PLC0415
-        import pydantic_ai.exceptions  # noqa: PLC0415
-
-        if provider == "anthropic":
-            import pydantic_ai.models.anthropic  # noqa: PLC0415
-        else:
-            import pydantic_ai.models.openai  # noqa: F401, PLC0415
+        for name in ("httpx2", "pydantic_ai.direct", "pydantic_ai.exceptions"):
+            import_module(name)
+        import_module(f"pydantic_ai.models.{'anthropic' if provider == 'anthropic' else 'openai'}")
     except ImportError as error:
         raise failures.not_installed(error) from error
 

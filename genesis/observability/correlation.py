@@ -1,7 +1,7 @@
 """One id for a run, from whoever asks for it to the last log line: what it is, and how it travels.
 
-It travels as `x-correlation-id` and, with where the trace is, as `traceparent`, `tracestate` and `baggage` (W3C Trace
-Context and Baggage), in headers, in the labels of flow runs, and in the environment of programs.
+It travels as `x-correlation-id` and, with where the trace is, as `traceparent` and `baggage` (W3C Trace Context and
+Baggage), in headers, in the labels of flow runs, and in the environment of programs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ TRACE_LABEL = "__OTEL_TRACEPARENT"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _SAFE = " :/+=@,;"
 _BAGGAGE_ID = "genesis.correlation_id"
-_LONGEST_STATE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,6 @@ class RequestOrigin:
 
     correlation_id: str | None = None
     traceparent: str | None = None
-    tracestate: str | None = None
 
 
 _trail: ContextVar[CorrelationContext | None] = ContextVar("genesis_trail", default=None)
@@ -163,8 +161,7 @@ def origin_of(carrier: Mapping[str, str]) -> RequestOrigin:
     traceparent = given.get("traceparent", "").strip().lower()
     if not _TRACEPARENT.fullmatch(traceparent) or traceparent.startswith("ff"):
         return RequestOrigin(correlation_id)
-    state = given.get("tracestate", "")
-    return RequestOrigin(correlation_id, traceparent, state if 0 < len(state) <= _LONGEST_STATE else None)
+    return RequestOrigin(correlation_id, traceparent)
 
 
 def _id(text: str) -> str | None:

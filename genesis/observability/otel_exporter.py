@@ -19,13 +19,14 @@ from typing import Any, Self
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.util.types import AnyValue
 
 from genesis.errors import GenesisError
 from genesis.observability.correlation import current, traceparent_of
-from genesis.observability.sampling import KeepingProcessor, KeepingSampler
+from genesis.observability.instruments import SPANS_DROPPED
+from genesis.observability.metrics import metrics_of_process
 from genesis.observability.span import SpanKind, Value
 from genesis.settings import ObservabilitySettings, OtelSettings
 
@@ -91,15 +92,12 @@ class _Span:
         self._attributes["error.type"] = code
         self._made.set_status(trace.StatusCode.ERROR, message[:_LONGEST] if self._content else code)
 
-    def keep(self) -> None:
-        self._attributes["genesis.keep"] = True
-
 
 class Exporting:
     """Records spans and sends them.
 
     Args:
-        settings: What share is exported, and whether texts are.
+        settings: Whether texts are exported.
         otel: The standard variables.
         role: What this process is.
     """
@@ -109,7 +107,7 @@ class Exporting:
         found = trace.get_tracer_provider()
         self._own: TracerProvider | None = None
         if not isinstance(found, TracerProvider):
-            found = self._own = _provider(settings, otel, role)
+            found = self._own = _provider(otel, role)
         self._tracer = found.get_tracer("genesis", version("prefect-genesis"))
 
     def flush(self, seconds: float) -> None:
@@ -150,7 +148,7 @@ def _get_remote_parent() -> str | None:
     return asked
 
 
-def _provider(settings: ObservabilitySettings, otel: OtelSettings, role: str) -> TracerProvider:
+def _provider(otel: OtelSettings, role: str) -> TracerProvider:
     _quiet()
     about: dict[str, AnyValue] = {
         "service.name": otel.service_name or "genesis",
@@ -160,12 +158,32 @@ def _provider(settings: ObservabilitySettings, otel: OtelSettings, role: str) ->
         "process.pid": os.getpid(),
         "host.name": socket.gethostname(),
     }
-    # Our own setting wins; without it the SDK reads OTEL_TRACES_SAMPLER itself.
-    standard = otel.traces_sampler and "sample" not in settings.model_fields_set
-    sampler = None if standard else KeepingSampler(settings.sample)
-    provider = TracerProvider(sampler=sampler, resource=Resource.create(about), shutdown_on_exit=False)
-    provider.add_span_processor(KeepingProcessor(_exporter(otel)))
+    provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(_CountingExporter(_exporter(otel))))
     return provider
+
+
+class _CountingExporter(SpanExporter):
+    """Counts what cannot be sent, and warns once until it can be sent again."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._failing = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            metrics_of_process().count(SPANS_DROPPED, amount=len(spans))
+            if not self._failing:
+                _log.warning("spans cannot be sent, and are dropped", extra={"event": "spans.dropped"})
+        self._failing = result is not SpanExportResult.SUCCESS
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
 
 
 def _exporter(otel: OtelSettings) -> SpanExporter:

@@ -39,7 +39,3 @@ class Span(Protocol):
             message: Shown only where the settings ask for what people wrote.
         """
         ...
-
-    def keep(self) -> None:
-        """Have its trace exported although it was not drawn: something in it is worth looking at."""
-        ...

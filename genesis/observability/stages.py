@@ -111,7 +111,6 @@ def plan_checked(made: Span, report: Report) -> None:
     metrics.observe(QUALITY, value=report.score, example=example(made))
     if not report.ok:
         metrics.count(REJECTED)
-        made.keep()
     made.set("genesis.plan.ok", report.ok)
     made.set("genesis.plan.quality_score", report.score)
     made.set("genesis.plan.errors", len(report.errors))

@@ -35,9 +35,6 @@ class _NullSpan:
     def failed(self, code: str, message: str = "") -> None:
         """Mark nothing."""
 
-    def keep(self) -> None:
-        """Keep nothing."""
-
 
 _NOTHING = _NullSpan()
 
@@ -57,7 +54,7 @@ class Tracing:
         """Record spans from now on, if the standard `OTEL_*` variables ask for that; again does nothing.
 
         Args:
-            settings: What share is exported, and whether texts are.
+            settings: Whether texts are exported.
             role: What this process is: cli, orchestrator, worker, agent.
             otel: The standard variables; read where missing.
 

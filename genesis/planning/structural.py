@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from genesis.model import Plan
 from genesis.settings import Limits
-from genesis.structure import PARTS, Shape
+from genesis.structure import Shape, find_problems
 
 __all__ = ["structural_problems"]
 
@@ -20,5 +22,4 @@ def structural_problems(plan: Plan, limits: Limits) -> list[str]:
         plan: The plan.
         limits: Bounds on depth, fan-out and leaves.
     """
-    shape = Shape(plan, limits)
-    return [problem.message for part in PARTS for problem in part.find(shape)][:_SHOWN]
+    return [problem.message for problem in islice(find_problems(Shape(plan, limits)), _SHOWN)]

@@ -14,7 +14,16 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-__all__ = ["ApiUnavailable", "PrefectApi", "connect", "is_transient", "repeat_forever", "without_client_retries"]
+__all__ = [
+    "ApiUnavailable",
+    "PrefectApi",
+    "PrefectClient",
+    "connect",
+    "get_client",
+    "is_transient",
+    "repeat_forever",
+    "without_client_retries",
+]
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.05
@@ -140,6 +149,8 @@ class PrefectApi:
         try:
             async with asyncio.timeout(self.timeout_s):
                 value = await make(self.client)
+        except ApiUnavailable:  # of a call inside this one, which has counted it
+            raise
         except Exception as error:
             if not is_transient(error):
                 self._succeed()
@@ -218,6 +229,6 @@ async def connect(report: Callable[[str], None]) -> AsyncIterator[PrefectApi]:
 
 @contextmanager
 def without_client_retries() -> Iterator[None]:
-    """Have Prefect's client raise at once when a call fails: by itself it would pause 2 s and more for each refusal."""
+    """Have Prefect's client make each call once. A refusal it still hands on after 2 s, or after its `Retry-After`."""
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
         yield

@@ -6,18 +6,23 @@ each one several seconds when the server has gone. They are only what the UI sho
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import wait
+from http import HTTPStatus
 from typing import Any
 
-import httpx
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
+
+from genesis.prefect_api.health import health_status
 
 __all__ = ["drain"]
 
 _QUIET_S = 1.0
 _LOOK_S = 3.0
+_OVERLOADED_S = 30.0
+"""How long a server is waited for that refuses everything."""
 
 
 def drain(api_url: str, say: Callable[[str], None]) -> bool:
@@ -36,18 +41,14 @@ def drain(api_url: str, say: Callable[[str], None]) -> bool:
         waiting |= pending
     if waiting:
         say("Sending the last states to the Prefect UI …")
+    healthy_at = time.monotonic()
     while waiting:
-        if not _answers(api_url):
+        status = health_status(api_url, _LOOK_S)
+        if status is None:
+            return False
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            healthy_at = time.monotonic()
+        elif time.monotonic() - healthy_at >= _OVERLOADED_S:
             return False
         _, waiting = wait(waiting, timeout=_LOOK_S)
-    return True
-
-
-def _answers(api_url: str) -> bool:
-    try:
-        httpx.get(f"{api_url.rstrip('/')}/health", timeout=_LOOK_S)
-    except (httpx.ConnectError, httpx.InvalidURL):
-        return False
-    except httpx.HTTPError:
-        return True
     return True

@@ -86,11 +86,6 @@ class Picture:
             _log.warning("the plan's picture cannot be drawn", extra={"reason": repr(error)})
 
     @property
-    def drawable(self) -> bool:
-        """Whether there is something to draw that a person can read."""
-        return self._overview is not None
-
-    @property
     def shows_leaves(self) -> bool:
         """Whether each leaf has a box of its own."""
         return self._overview is not None and len(self._overview.boxes) == len(self._program.leaves)

@@ -149,20 +149,19 @@ class Breaker:
             )
         return answer
 
-    def report(self, permit: Permit, verdict: CallVerdict, took_s: float) -> None:
+    def report(self, permit: Permit, verdict: CallVerdict) -> None:
         """Report how a call that was let through has ended.
 
         Args:
             permit: What let it through.
             verdict: How it ended.
-            took_s: How long it took.
         """
         if self._store is None:  # the usual way of one process, without a detour
             with self._lock:
-                change = self._known.machine.report(permit, verdict, took_s, self._clock())
+                change = self._known.machine.report(permit, verdict, self._clock())
             self._tell(change)
-        elif not self._count_locally(permit, verdict, took_s):
-            self._tell(self._apply(lambda machine, now: machine.report(permit, verdict, took_s, now)))
+        elif not self._count_locally(permit, verdict):
+            self._tell(self._apply(lambda machine, now: machine.report(permit, verdict, now)))
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -171,13 +170,13 @@ class Breaker:
         Raises:
             BreakerOpenError: It is open, or a probe is under way.
         """
-        permit, begun = self.admit(), self._clock()
+        permit = self.admit()
         try:
             yield
         except BaseException as error:
-            self.report(permit, self._judge(error), self._clock() - begun)
+            self.report(permit, self._judge(error))
             raise
-        self.report(permit, "success", self._clock() - begun)
+        self.report(permit, "success")
 
     @asynccontextmanager
     async def guarding(self, *, again: bool = False) -> AsyncIterator[None]:
@@ -192,16 +191,15 @@ class Breaker:
         """
         local = self._store is None or (self.state == "closed" and self._is_fresh())
         permit = self.admit() if local else await asyncio.to_thread(self.admit)
-        begun = self._clock()
         try:
             yield
         except BaseException as error:
             verdict = self._judge(error)
             if again and not permit.probe and verdict == "failure" and not isinstance(error, TaskTimeoutError):
                 verdict = "neutral"
-            await self._report_off_loop(permit, verdict, self._clock() - begun)
+            await self._report_off_loop(permit, verdict)
             raise
-        await self._report_off_loop(permit, "success", self._clock() - begun)
+        await self._report_off_loop(permit, "success")
 
     # ── with and without a store ──
 
@@ -279,14 +277,12 @@ class Breaker:
         now = self._clock()
         return now < self._store_again or now - self._known.at < _FRESH_S
 
-    def _count_locally(self, permit: Permit, verdict: CallVerdict, took_s: float) -> bool:
+    def _count_locally(self, permit: Permit, verdict: CallVerdict) -> bool:
         """Count a result here, if it changes nothing that others have to know at once."""
         if verdict != "success" or self._store is None or self._degraded:
             return False
-        machine, slow_s = self._known.machine, self.rules.slow_s
+        machine = self._known.machine
         if machine.state != "closed" or machine.in_a_row or permit.epoch != machine.epoch:
-            return False
-        if slow_s is not None and took_s >= slow_s:
             return False
         with self._lock:
             if not self._pending:
@@ -298,11 +294,11 @@ class Breaker:
         """Whether successes that were counted here are so old that they would soon be counted as too recent."""
         return self._pending > 0 and self._clock() - self._pending_since > self.rules.window_s / _PARTS
 
-    async def _report_off_loop(self, permit: Permit, verdict: CallVerdict, took_s: float) -> None:
+    async def _report_off_loop(self, permit: Permit, verdict: CallVerdict) -> None:
         if self._store is None:
-            self.report(permit, verdict, took_s)
-        elif not self._count_locally(permit, verdict, took_s):
-            await asyncio.to_thread(self.report, permit, verdict, took_s)
+            self.report(permit, verdict)
+        elif not self._count_locally(permit, verdict):
+            await asyncio.to_thread(self.report, permit, verdict)
 
     # ── telling ──
 

@@ -1,9 +1,9 @@
 """The circuit breaker's state machine: data and steps, without clock, lock or I/O.
 
 After M. Nygard, *Release It!* (2007), with the refinements of later implementations: failures in a row open it, and so
-do a share of failures and a share of slow calls in a rolling window; the time for which it stays open grows while
-probes fail; one probe at a time is let through. Results of calls that were let through before the last change of state
-say nothing about the state after it, and are dropped.
+does a share of failures in a rolling window; the time for which it stays open grows while probes fail; one probe at a
+time is let through. Results of calls that were let through before the last change of state say nothing about the state
+after it, and are dropped.
 """
 
 from __future__ import annotations
@@ -36,10 +36,6 @@ class BreakerRules:
     """So many failures in a row open it."""
     failure_rate: float = 0.5
     """This share of failures in the window opens it."""
-    slow_rate: float = 0.8
-    """This share of slow calls in the window opens it."""
-    slow_s: float | None = None
-    """From when on a call is slow; none is if omitted."""
     minimum_calls: int = 10
     """Shares mean nothing with fewer calls in the window."""
     window_s: float = 60.0
@@ -104,7 +100,6 @@ class Machine:
         "_probe_at",
         "_probes",
         "_rules",
-        "_slow",
         "_totals",
         "_until",
         "closing",
@@ -168,13 +163,12 @@ class Machine:
 
     # ── reporting ──
 
-    def report(self, permit: Permit, verdict: CallVerdict, took_s: float, now: float) -> Transition | None:
+    def report(self, permit: Permit, verdict: CallVerdict, now: float) -> Transition | None:
         """Take the result of a call.
 
         Args:
             permit: What let it through.
             verdict: How it ended.
-            took_s: How long it took.
             now: The time at its end.
 
         Returns:
@@ -183,21 +177,21 @@ class Machine:
         if permit.epoch != self.epoch:
             return None
         if self.state == "half_open":
-            return self._report_probe(verdict, took_s, now) if permit.probe == self._probe else None
+            return self._report_probe(verdict, now) if permit.probe == self._probe else None
         if verdict == "neutral":
             return None
-        slow = self._rules.slow_s is not None and took_s >= self._rules.slow_s
-        self._count(1, now, failed=verdict == "failure", slow=slow)
+        self._count(1, now, failed=verdict == "failure")
         if verdict == "success":
             self.in_a_row = 0
-            return self._open_if(self._too_slow(), now) if slow else None
+            return None
         self.in_a_row += 1
         if self.in_a_row >= self._rules.failures:
             return self._open(f"{self.in_a_row} failures in a row", now)
-        return self._open_if(self._too_many() or self._too_slow(), now)
+        reason = self._too_many()
+        return self._open(reason, now) if reason else None
 
     def count_successes(self, number: int, now: float) -> None:
-        """Take quick successes that somebody counted on their own. They end a row of failures."""
+        """Take successes that somebody counted on their own. They end a row of failures."""
         if self.state == "closed" and number > 0:
             self._count(number, now)
             self.in_a_row = 0
@@ -210,12 +204,6 @@ class Machine:
             return None
         return self._close("it was reset")
 
-    def rates(self, now: float) -> tuple[int, float]:
-        """Return the calls in the window and the share of failures among them."""
-        self._advance(now)
-        calls, failed, _ = self._totals
-        return calls, failed / calls if calls else 0.0
-
     # ── steps ──
 
     def _probe_left_s(self, now: float) -> float:
@@ -223,19 +211,16 @@ class Machine:
         since_s = now - self._probe_at if self._probe else math.inf
         return self._rules.probe_s - since_s if 0 <= since_s < self._rules.probe_s else 0.0
 
-    def _report_probe(self, verdict: CallVerdict, took_s: float, now: float) -> Transition | None:
+    def _report_probe(self, verdict: CallVerdict, now: float) -> Transition | None:
         self._probe = 0
         if verdict == "neutral":
             return None
-        if verdict == "success" and (self._rules.slow_s is None or took_s < self._rules.slow_s):
+        if verdict == "success":
             self.closing += 1
             if self.closing < self._rules.successes:
                 return None
             return self._close(f"{self.closing} probes in a row succeeded")
-        return self._open("a probe failed" if verdict == "failure" else "a probe was slow", now)
-
-    def _open_if(self, reason: str | None, now: float) -> Transition | None:
-        return self._open(reason, now) if reason else None
+        return self._open("a probe failed", now)
 
     def _open(self, reason: str, now: float) -> Transition:
         self.openings += 1
@@ -259,22 +244,16 @@ class Machine:
         return change
 
     def _too_many(self) -> str | None:
-        calls, failed, _ = self._totals
+        calls, failed = self._totals
         if calls < self._rules.minimum_calls or failed < self._rules.failure_rate * calls:
             return None
         return f"{failed} of {calls} calls failed in {self._rules.window_s:g} s"
 
-    def _too_slow(self) -> str | None:
-        calls, _, slow = self._totals
-        if self._rules.slow_s is None or calls < self._rules.minimum_calls or slow < self._rules.slow_rate * calls:
-            return None
-        return f"{slow} of {calls} calls took {self._rules.slow_s:g} s or more"
-
     # ── the window: counts by bucket, and their sums ──
 
     def _forget(self) -> None:
-        self._calls, self._failed, self._slow = [0] * _BUCKETS, [0] * _BUCKETS, [0] * _BUCKETS
-        self._totals = [0, 0, 0]
+        self._calls, self._failed = [0] * _BUCKETS, [0] * _BUCKETS
+        self._totals = [0, 0]
 
     def _advance(self, now: float) -> int:
         """Drop the buckets that are over, and give the present one."""
@@ -286,22 +265,19 @@ class Machine:
             else:
                 for step in range(1, passed + 1):
                     at = (self._index + step) % _BUCKETS
-                    for total, buckets in enumerate((self._calls, self._failed, self._slow)):
+                    for total, buckets in enumerate((self._calls, self._failed)):
                         self._totals[total] -= buckets[at]
                         buckets[at] = 0
             self._index = index
         return index % _BUCKETS
 
-    def _count(self, number: int, now: float, *, failed: bool = False, slow: bool = False) -> None:
+    def _count(self, number: int, now: float, *, failed: bool = False) -> None:
         at = self._advance(now)
         self._calls[at] += number
         self._totals[0] += number
         if failed:
             self._failed[at] += 1
             self._totals[1] += 1
-        if slow:
-            self._slow[at] += 1
-            self._totals[2] += 1
 
     # ── keeping ──
 
@@ -311,13 +287,13 @@ class Machine:
             "state": self.state, "epoch": self.epoch, "in_a_row": self.in_a_row, "openings": self.openings,
             "closing": self.closing, "reason": self.reason, "opened_at": self._opened_at, "until": self._until,
             "probe": self._probe, "probes": self._probes, "probe_at": self._probe_at, "index": self._index,
-            "calls": self._calls, "failed": self._failed, "slow": self._slow,
+            "calls": self._calls, "failed": self._failed,
         }  # fmt: skip
         return json.dumps(kept, separators=(",", ":"))
 
     @classmethod
     def loads(cls, rules: BreakerRules, text: str) -> Machine:
-        """Make a machine as it was kept.
+        """Make a machine as it was kept; keys that it does not know, as other versions have them, are ignored.
 
         Raises:
             ValueError: This is no machine's state.
@@ -331,10 +307,10 @@ class Machine:
             made._opened_at, made._until = float(kept["opened_at"]), float(kept["until"])
             made._probe, made._probes = int(kept["probe"]), int(kept["probes"])
             made._probe_at, made._index = float(kept["probe_at"]), int(kept["index"])
-            made._calls, made._failed, made._slow = (_buckets(kept[name]) for name in ("calls", "failed", "slow"))
+            made._calls, made._failed = _buckets(kept["calls"]), _buckets(kept["failed"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"this is no state of a breaker: {error}") from error
-        made._totals = [sum(made._calls), sum(made._failed), sum(made._slow)]
+        made._totals = [sum(made._calls), sum(made._failed)]
         return made
 
 

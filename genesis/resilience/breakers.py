@@ -133,8 +133,6 @@ def rules_of(settings: ResilienceSettings) -> BreakerRules:
     return BreakerRules(
         failures=settings.failures,
         failure_rate=settings.failure_rate,
-        slow_rate=settings.slow_rate,
-        slow_s=settings.slow_s,
         minimum_calls=settings.minimum_calls,
         window_s=settings.window_s,
         cooling_s=settings.cooling_s,

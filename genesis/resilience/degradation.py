@@ -1,7 +1,7 @@
 """What gave way to what in this process: counted for the metrics, and a line in the log for each.
 
-A layer that has a bug gives way to the next one: the model's plan to a playbook, rules to capability, all checks to the
-structural ones. The plan says so to its reader; here it is counted for whoever runs many plans.
+A layer that has a bug gives way to the next one: the model's plan to a playbook, capability to profiles, all checks to
+the structural ones. The plan says so to its reader; here it is counted for whoever runs many plans.
 """
 
 from __future__ import annotations

@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-import httpx
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -25,9 +23,12 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.exceptions import ObjectNotFound
 
 from genesis.errors import GenesisError
+from genesis.prefect_api.client import PrefectClient
+from genesis.prefect_api.errors import API_ERRORS
+from genesis.prefect_api.names import GENESIS_TAG
 from genesis.retention.removal import why_not
 from genesis.retention.report import Purging
 
@@ -38,7 +39,6 @@ IsOpen = Callable[[FlowRun], Awaitable[bool]]
 _PAGE = 50
 """As many as the server deletes at once."""
 _BULK_DELETE = "/flow_runs/bulk_delete"
-_TAG = "genesis"
 _OPEN = "its run has not ended"
 _GOES_ON = "a flow run inside it has not ended, or ended later"
 
@@ -53,19 +53,14 @@ async def purge_flow_runs(purging: Purging, client: PrefectClient, is_open: IsOp
         client: The server.
         is_open: Keeps flow runs of runs that may be resumed.
     """
-    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[_TAG]), **_make_end_filter(purging))
+    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[GENESIS_TAG]), **_make_end_filter(purging))
     left, seen = 0, set[UUID]()
     try:
         while page := await client.read_flow_runs(
             flow_run_filter=tagged, sort=FlowRunSort.ID_DESC, limit=_PAGE, offset=left
         ):
             left += len(page) - await _purge_page(purging, client, page, is_open, seen)
-    except (
-        GenesisError,
-        httpx.HTTPError,
-        PrefectException,
-        OSError,
-    ) as error:  # the boundary: the rest is for the next purge
+    except (GenesisError, *API_ERRORS) as error:  # the boundary: the rest is for the next purge
         purging.failed("flow_runs", "the Prefect API", why_not(error))
 
 
@@ -145,7 +140,7 @@ async def _subflows(client: PrefectClient, parents: Sequence[UUID]) -> list[Flow
     found: list[FlowRun] = []
     while page := await client.read_flow_runs(flow_run_filter=inside, sort=FlowRunSort.ID_DESC, offset=len(found)):
         found += page
-    return [each for each in found if each.deployment_id is None or _TAG in each.tags]
+    return [each for each in found if each.deployment_id is None or GENESIS_TAG in each.tags]
 
 
 def _make_end_filter(purging: Purging) -> dict[str, Any]:

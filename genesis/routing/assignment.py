@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from genesis.model import Alternative, Route, Task
 from genesis.routing import explain
-from genesis.routing.capability import DESCRIPTION_WEIGHT, LOAD_WEIGHT, Group, Team, TeamPart
+from genesis.routing.capability import DESCRIPTION_WEIGHT, LOAD_WEIGHT, Group, Team
 from genesis.routing.rules import GENERIC
 
-__all__ = ["Assignment", "Near"]
+__all__ = ["Assignment"]
 
 _ALTERNATIVES = 3
 _CLEAR = 0.2
@@ -19,7 +19,7 @@ _AHEAD = 1.25
 _STEPS = 100
 """Scores are shown in hundredths; they are compared as they are."""
 
-Near = Mapping[int, float]
+_Near = Mapping[int, float]
 """Similarity by the agent's position."""
 _Row = tuple[float, int]
 """An agent's score, negated, and its position: rows sort best first."""
@@ -36,7 +36,6 @@ class Assignment:
         self._room = [1.0 / agent.max_concurrency for agent in team.agents]
         self._pressure = [max(0, load.get(agent.name, 0)) / agent.max_concurrency for agent in team.agents]
         self._groups: dict[object, Group] = {}
-        self._parts: dict[object, tuple[Group, Mapping[TeamPart, Exception]]] = {}
         self._pieces = team.pieces()
 
     def count(self, name: str | None) -> None:
@@ -50,23 +49,11 @@ class Assignment:
         group = self._group(task)
         near = group.reader.read(task.description)
         if task.agent is not None:
-            return self.route_pinned(task, task.agent, group, near)
+            return self._route_pinned(task, task.agent, group, near)
         for rule in group.rules:
             if rule.test is None or rule.test(task):
-                return self.to(rule.agent, group, near, rule.reason)
-        return self.by_capability(group, near)
-
-    def by_capability(self, group: Group, near: Near) -> Route:
-        """Route a leaf that no rule decides."""
+                return self._to(rule.agent, group, near, rule.reason)
         return self._generic(group, near) if group.type == GENERIC else self._best(group.takers, group, near)
-
-    def parts_of(self, task: Task) -> tuple[Group, Mapping[TeamPart, Exception]]:
-        """Return a leaf's group without the failing parts of the team, and the failures; see `Team.group_in_parts`."""
-        key = self._key(task)
-        found = self._parts.get(key)
-        if found is None:
-            found = self._parts[key] = self._team.group_in_parts(*key, self._pieces)
-        return found
 
     def _key(self, task: Task) -> tuple[str, tuple[str, ...], int | None]:
         tokens = task.estimate.tokens if task.estimate and self._team.paid_for_tokens else None
@@ -79,27 +66,27 @@ class Assignment:
             group = self._groups[key] = self._team.group(*key, self._pieces)
         return group
 
-    def route_pinned(self, task: Task, name: str, group: Group, near: Near) -> Route:
+    def _route_pinned(self, task: Task, name: str, group: Group, near: _Near) -> Route:
         """Honour a pin, or refuse it with a reason."""
         agent = self._team.position.get(name, -1)
         granted = any(rule.agent == agent and (not rule.test or rule.test(task)) for rule in group.rules)
         if agent in group.skilled and (agent in group.takers or granted or group.type == GENERIC):
-            return self.to(agent, group, near, explain.by_pin(self._team.agents[agent]))
+            return self._to(agent, group, near, explain.by_pin(self._team.agents[agent]))
         reason = group.texts.get(name)
         if reason is None:
             reason = group.texts[name] = explain.describe_refused_pin(self._team, group, name)
         return Route(agent=None, reason=reason)
 
-    def _generic(self, group: Group, near: Near) -> Route:
+    def _generic(self, group: Group, near: _Near) -> Route:
         """Route a generic task: by its description if that is clear, else to an agent that takes generic tasks."""
         clear = _clear(near)
         if clear is not None:
-            return self.to(clear, group, near, explain.by_description(self._team.agents[clear]))
+            return self._to(clear, group, near, explain.by_description(self._team.agents[clear]))
         if group.default is not None:
-            return self.to(group.default.agent, group, near, group.default.reason)
+            return self._to(group.default.agent, group, near, group.default.reason)
         return self._best(group.takers or (group.skilled if group.requires else ()), group, near)
 
-    def _best(self, able: Sequence[int], group: Group, near: Near) -> Route:
+    def _best(self, able: Sequence[int], group: Group, near: _Near) -> Route:
         """Route to the best score among the agents that can take the task."""
         if not able:
             if group.nobody is None:
@@ -113,7 +100,7 @@ class Assignment:
             reason = group.texts[key] = explain.by_capability(self._team, group, agent, fittest, of=len(able))
         return self._route(ranked, 0, group, reason)
 
-    def to(self, agent: int, group: Group, near: Near, reason: str) -> Route:
+    def _to(self, agent: int, group: Group, near: _Near, reason: str) -> Route:
         """Route to a given agent, with the other capable agents as alternatives."""
         able = group.beside.get(agent)
         if able is None:
@@ -123,7 +110,7 @@ class Assignment:
         ranked, _ = self._rank_agents(able, group, near)
         return self._route(ranked, [row[1] for row in ranked].index(agent), group, reason, decided=True)
 
-    def _rank_agents(self, able: Sequence[int], group: Group, near: Near) -> tuple[list[_Row], int]:
+    def _rank_agents(self, able: Sequence[int], group: Group, near: _Near) -> tuple[list[_Row], int]:
         """Score agents against each other.
 
         An agent's load is its tasks over its concurrency. It counts as a share of the load of all who could take the
@@ -189,7 +176,7 @@ class Assignment:
         return made
 
 
-def _clear(near: Near) -> int | None:
+def _clear(near: _Near) -> int | None:
     """Find the agent that a description points at, if it points at one clearly."""
     if not near:
         return None

@@ -15,20 +15,15 @@ Skills are not a part: an agent without one of them cannot take the task at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol, TypeVar
 
 from genesis.model import AgentCost, AgentProfile, Alternative, Registry, Route
 from genesis.routing.rules import GENERIC, RuleBook, TypedRule
-from genesis.routing.similarity import Pieces, Similarity
+from genesis.routing.similarity import Pieces, Similarity, SimilarityReader
 
-__all__ = ["DESCRIPTION_WEIGHT", "LOAD_WEIGHT", "Group", "Team", "TeamPart"]
-
-TeamPart = Literal["rules", "descriptions", "scores"]
-"""The parts of the team, each of which can fail on its own."""
-_Made = TypeVar("_Made")
+__all__ = ["DESCRIPTION_WEIGHT", "LOAD_WEIGHT", "Group", "Team"]
 
 DESCRIPTION_WEIGHT = 0.25
 LOAD_WEIGHT = 0.10
@@ -38,23 +33,6 @@ _COST_WEIGHT = 0.10
 _LAST_TYPE = 0.7
 _TOKENS = 1_000
 """Assumed tokens of a task without an estimate; used only to compare token prices."""
-
-
-class TextComparer(Protocol):
-    """Compares texts with agents; see `genesis.routing.similarity.SimilarityReader`."""
-
-    def read(self, text: str, /) -> Mapping[int, float]:
-        """Return the similarity of a text to agents, by position."""
-        ...
-
-
-class _NullComparer:
-    """Finds no similarity: the reader of a team without an index of descriptions."""
-
-    def read(self, text: str, /) -> Mapping[int, float]:
-        """Return no similarity."""
-        del text
-        return {}
 
 
 @dataclass(slots=True)
@@ -73,7 +51,7 @@ class Group:
     """Rules that can fire and whose agent has the skills, without the default."""
     default: TypedRule | None
     """The rule for generic tasks whose description matches nothing."""
-    reader: TextComparer
+    reader: SimilarityReader
     """Compares descriptions with the candidates."""
     texts: dict[object, str] = field(default_factory=dict)
     """Sentences already made."""
@@ -101,8 +79,8 @@ class Team:
             cost.usd_per_1k_tokens for agent in registry.agents for cost in (agent.cost, *agent.costs.values())
         )
         self._prices: dict[int, float] = {}
-        self._rules = _try_make(lambda: RuleBook(registry.rules, self.position))
-        self._similarity = _try_make(lambda: Similarity(registry.agents))
+        self._rules = RuleBook(registry.rules, self.position)
+        self._similarity = Similarity(registry.agents)
 
     @cached_property
     def skills(self) -> dict[str, list[int]]:
@@ -113,11 +91,11 @@ class Team:
                 found.setdefault(skill, []).append(index)
         return found
 
-    def pieces(self) -> Pieces | None:
-        """Return an empty cache of descriptions for the groups of one routing; None without an index."""
-        return None if isinstance(self._similarity, Exception) else self._similarity.pieces()
+    def pieces(self) -> Pieces:
+        """Return an empty cache of descriptions for the groups of one routing."""
+        return self._similarity.pieces()
 
-    def group(self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces | None) -> Group:
+    def group(self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces) -> Group:
         """Find the agents that can take tasks of a type with these skills.
 
         Args:
@@ -125,13 +103,10 @@ class Team:
             requires: Skills that the agent must have, all of them.
             tokens: Estimated tokens of each task, for agents that are paid for tokens.
             pieces: Cache of descriptions.
-
-        Raises:
-            Exception: A part of the team has an internal error; `group_in_parts` works without it.
         """
         skilled = self._find_skilled(requires)
         able = frozenset(skilled)
-        rules = tuple(rule for rule in _sound(self._rules).for_type(task_type) if rule.agent in able)
+        rules = tuple(rule for rule in self._rules.for_type(task_type) if rule.agent in able)
         takers = tuple(index for index in self.by_type.get(task_type, ()) if index in able)
         asked = skilled if task_type == GENERIC else tuple(sorted({*takers, *(rule.agent for rule in rules)}))
         return Group(
@@ -142,43 +117,8 @@ class Team:
             skilled=skilled,
             rules=tuple(rule for rule in rules if not rule.default),
             default=next((rule for rule in rules if rule.default), None),
-            reader=_sound(self._similarity).reader(asked, pieces),
+            reader=self._similarity.reader(asked, pieces),
         )
-
-    def group_in_parts(
-        self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces | None
-    ) -> tuple[Group, Mapping[TeamPart, Exception]]:
-        """Do the same part by part, without those that fail.
-
-        Returns:
-            The group, in which a failed part is empty; and the errors of these.
-        """
-        failed: dict[TeamPart, Exception] = {}
-
-        def part(name: TeamPart, make: Callable[[], _Made], without: _Made) -> _Made:
-            try:
-                return make()
-            except Exception as error:  # noqa: BLE001  # the boundary of routing's layers
-                failed[name] = error
-                return without
-
-        skilled = tuple(index for index, agent in enumerate(self.agents) if set(requires) <= set(agent.skills))
-        takers = tuple(index for index in skilled if task_type in self.agents[index].task_types)
-        no_rules: tuple[TypedRule, ...] = ()
-        every = part("rules", lambda: _sound(self._rules).for_type(task_type), no_rules)
-        rules = tuple(rule for rule in every if rule.agent in skilled)
-        silent: TextComparer = _NullComparer()
-        group = Group(
-            type=task_type,
-            requires=requires,
-            fit=part("scores", lambda: self._fit(task_type, range(len(self.agents)), tokens or _TOKENS), {}),
-            takers=takers,
-            skilled=skilled,
-            rules=tuple(rule for rule in rules if not rule.default),
-            default=next((rule for rule in rules if rule.default), None),
-            reader=part("descriptions", lambda: _sound(self._similarity).reader(skilled, pieces), silent),
-        )
-        return group, failed
 
     def _find_skilled(self, requires: tuple[str, ...]) -> tuple[int, ...]:
         if not requires:
@@ -205,21 +145,6 @@ class Team:
         if tokens not in self._prices:
             self._prices[tokens] = max((_price(agent.cost, tokens) for agent in self.agents), default=0.0)
         return self._prices[tokens]
-
-
-def _try_make(make: Callable[[], _Made]) -> _Made | Exception:
-    """Build a part of the team; on failure keep the error and raise it on use."""
-    try:
-        return make()
-    except Exception as error:  # noqa: BLE001  # the boundary of routing's layers
-        return error
-
-
-def _sound(part: _Made | Exception) -> _Made:
-    """Return a part of the team that could be made."""
-    if isinstance(part, Exception):
-        raise part.with_traceback(None)
-    return part
 
 
 def _type_fit(agent: AgentProfile, task_type: str) -> float:

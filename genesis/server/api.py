@@ -8,22 +8,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import JsonValue
-
 from genesis.errors import ServiceError
 from genesis.prefect_api.configured import ConfiguredApi, find_configured_api
+from genesis.prefect_api.health import server_answer
 from genesis.server.lifecycle import begin_start, wait_ready
 from genesis.server.notes import space_note
 from genesis.settings import Settings
 
-__all__ = ["ApiEndpoint", "PendingApi", "begin_api", "ensure_api", "server_answer"]
+__all__ = ["ApiEndpoint", "PendingApi", "begin_api", "ensure_api"]
 
 _log = logging.getLogger(__name__)
 _REACH_S = 10.0
 _PAUSE_S = 0.5
 _TELL_S = 5.0
-_STARTING = frozenset({502, 503, 504})
-"""Statuses of what stands before an API that is not there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,38 +78,6 @@ def ensure_api(settings: Settings) -> ApiEndpoint:
         ResourceError, ServiceError, UsageError: As `begin_api` and `PendingApi.wait`.
     """
     return begin_api(settings).wait()
-
-
-def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = _REACH_S) -> JsonValue:
-    """Ask a configured API without a key. Any answer shows that it is there; whether it lets us in shows later.
-
-    Returns:
-        The JSON answer, or None when there is an answer but no good one.
-
-    Raises:
-        ServiceError: It cannot be reached.
-    """
-    import httpx  # noqa: PLC0415  # 0.1 s; Prefect needs it as well, but `server status` does not
-
-    try:
-        response = httpx.get(f"{configured.url}{path}", timeout=timeout_s)
-        answer: JsonValue = response.json() if response.is_success else None
-    except ValueError:
-        return None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        unusable = isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
-        raise _make_unreachable_error(configured, error or type(error).__name__, may_come=not unusable) from error
-    if response.status_code in _STARTING:
-        raise _make_unreachable_error(configured, f"it answers {response.status_code}", may_come=True)
-    return answer
-
-
-def _make_unreachable_error(configured: ConfiguredApi, why: object, *, may_come: bool) -> ServiceError:
-    return ServiceError(
-        f"the Prefect API {configured.url} (from {configured.source}) cannot be reached: {why}",
-        hint="start it, correct the address, or unset it to use the embedded server",
-        data={"may_come": may_come},
-    )
 
 
 def _wait_for_api(configured: ConfiguredApi, wait_s: float) -> ApiEndpoint:

@@ -20,9 +20,9 @@ from genesis.llm import parse_model_name
 from genesis.model import Model
 from genesis.prefect_api.configured import no_home
 from genesis.prefect_api.environment import secret
+from genesis.prefect_api.health import server_answer
 from genesis.resilience.breakers import list_shared_breakers, reset_command, rules_of, state_file, store_of
 from genesis.server import ServerInfo, find_configured_api, status
-from genesis.server.api import server_answer
 from genesis.server.files import ServerFiles
 from genesis.server.health import server_version
 from genesis.server.prefect_files import shut_out_current_folder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 __all__ = ["end", "hide_on_command_line", "identity", "is_running"]
 
 _POLL_S = 0.02
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _ARGUMENTS_OF = Path("/proc/self")
 _ARGUMENTS_START = 45
 """Where `arg_start` is behind the name in `/proc/self/stat`: the 48th field, where the name is the 2nd; see proc(5)."""
@@ -25,22 +25,22 @@ def identity(pid: int) -> str | None:
     That is the machine's boot and the moment the process started. One that has ended but was not yet collected by its
     parent counts as gone.
     """
+    import psutil  # noqa: PLC0415  # 30 ms, which most commands need not spend
+
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        if process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+            return None
+        started = process.create_time()
+    except psutil.Error:
         return None
-    except FileNotFoundError:
-        return None if Path("/proc/self/stat").exists() else _identity_from_ps(pid)
-    return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
-
-
-def _identity_from_ps(pid: int) -> str | None:
-    found = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    state, _, started = found.stdout.strip().partition(" ")
-    return started.strip() if started and not state.startswith("Z") else None
+    try:
+        boot = _BOOT_ID.read_text().strip()
+    except FileNotFoundError:  # not Linux: the moment is written down when the process starts, whatever the clock does
+        return str(started)
+    return f"{boot}:{round((started - psutil.boot_time()) * os.sysconf('SC_CLK_TCK'))}"
 
 
 def is_running(pid: int, known: str) -> bool:

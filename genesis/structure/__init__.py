@@ -11,7 +11,7 @@ from genesis.structure.estimates import (
 )
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
-from genesis.structure.problems import PARTS, Problem, Shape, StructurePart
+from genesis.structure.problems import Problem, Shape, find_problems
 from genesis.structure.references import (
     WHOLE_RESULT,
     as_text,
@@ -29,7 +29,6 @@ from genesis.structure.references import (
 from genesis.structure.task_graphs import build_plan_graph, build_program_graph
 
 __all__ = [
-    "PARTS",
     "WHOLE_RESULT",
     "DataFlow",
     "Junctions",
@@ -38,7 +37,6 @@ __all__ = [
     "Outline",
     "Problem",
     "Shape",
-    "StructurePart",
     "Unresolved",
     "as_text",
     "build_plan_graph",
@@ -50,6 +48,7 @@ __all__ = [
     "estimate_usd",
     "fill",
     "fillable",
+    "find_problems",
     "get_known_seconds",
     "get_known_usd",
     "is_name",

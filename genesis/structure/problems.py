@@ -1,4 +1,4 @@
-"""Is a plan sound: tasks, names, order, data flow and limits? In parts, each of which stands on its own.
+"""Is a plan sound: tasks, names, order, data flow and limits?
 
 The codes are those of validation's checks for the same faults, so that there is one set to know.
 """
@@ -6,7 +6,7 @@ The codes are those of validation's checks for the same faults, so that there is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from genesis.structure.dataflow import DataFlow, dataflow
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Outline, outline
 
-__all__ = ["PARTS", "Problem", "Shape", "StructurePart"]
+__all__ = ["Problem", "Shape", "find_problems"]
 
 _SHOWN = 8
 
@@ -53,15 +53,10 @@ class Shape:
         return dataflow(self.plan, self.outline)
 
 
-@dataclass(frozen=True, slots=True)
-class StructurePart:
-    """One part of a plan's structure."""
-
-    what: str
-    """What it is about, as a noun of a sentence."""
-    codes: frozenset[str]
-    """What it can find."""
-    find: Callable[[Shape], Iterator[Problem]]
+def find_problems(shape: Shape) -> Iterator[Problem]:
+    """Yield what is wrong with a plan's structure: names and dependencies first, then order, then size."""
+    for part in (_empty, _names, _dependencies, _inputs, _order, _limits):
+        yield from part(shape)
 
 
 def _empty(shape: Shape) -> Iterator[Problem]:
@@ -88,7 +83,7 @@ def _inputs(shape: Shape) -> Iterator[Problem]:
 
 
 def _order(shape: Shape) -> Iterator[Problem]:
-    """Look at `depends_on` first: that can be done where nobody knows who uses whose results."""
+    """Look at `depends_on` first: a cycle of it is the one to show."""
     stated = _cycle(shape.outline, junctions(shape.outline))
     found = stated or _cycle(shape.outline, junctions(shape.outline, shape.flow.edges()))
     if found:
@@ -120,14 +115,3 @@ def _limits(shape: Shape) -> Iterator[Problem]:
     leaves = len(shape.outline.leaves)
     if leaves > limits.leaves:
         yield Problem("GEN-LEAF-LIMIT", f"it has {leaves:,} leaves; the limit is {limits.leaves:,}")
-
-
-PARTS: tuple[StructurePart, ...] = (
-    StructurePart("tasks", frozenset({"GEN-PLAN-EMPTY"}), _empty),
-    StructurePart("names", frozenset({"GEN-ID-DUPLICATE"}), _names),
-    StructurePart("dependencies", frozenset({"GEN-DEPENDENCY-DANGLING"}), _dependencies),
-    StructurePart("inputs", frozenset({"GEN-INPUT-MISSING"}), _inputs),
-    StructurePart("order", frozenset({"GEN-CYCLE", "GEN-DEPENDENCY-WITHIN"}), _order),
-    StructurePart("size", frozenset({"GEN-PLAN-DEPTH", "GEN-PLAN-FAN-OUT", "GEN-LEAF-LIMIT"}), _limits),
-)
-"""In the order of the report."""

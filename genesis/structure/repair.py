@@ -172,7 +172,6 @@ class _Finder:
     """Finds the task that a misspelt name means."""
 
     def __init__(self, view: Outline) -> None:
-        self._view = view
         self._siblings: dict[int, list[Node]] = {}
         for node in view.nodes:
             self._siblings.setdefault(node.parent, []).append(node)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import os
+from contextlib import suppress
+
+import psutil
 
 __all__ = ["group_is_running", "is_running"]
 
 
 def is_running(pid: int) -> bool:
     """Whether a process runs."""
-    return any(state not in "ZX" for state, _group in _stat(Path(f"/proc/{pid}")))
+    try:
+        return psutil.Process(pid).status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    except psutil.NoSuchProcess:
+        return False
 
 
 def group_is_running(group: int) -> bool:
     """Whether any process of a group runs."""
-    seen = (stat for folder in Path("/proc").glob("[0-9]*") for stat in _stat(folder))
-    return any(of == group and state not in "ZX" for state, of in seen)
+    return any(is_running(pid) for pid in psutil.pids() if _group_of(pid) == group)
 
 
-def _stat(folder: Path) -> Iterator[tuple[str, int]]:
-    """Yield the state and the group of a process, if there is one."""
-    try:
-        state, _parent, group, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return
-    yield state, int(group)
+def _group_of(pid: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return None

@@ -24,11 +24,12 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genesis.agents.processes import below, signal_all
 from genesis.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -116,10 +117,9 @@ class _Daemon(ABC):
         """Kill it and all that it has started, as a loss of power would."""
         if self._process is None:
             return
-        children = _children(self._process.pid)
-        for pid in (self._process.pid, *children):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        started = below(self._process.pid)
+        self._process.kill()
+        signal_all(started, signal.SIGKILL)
         self._process.wait()
         self._process = None
 
@@ -434,12 +434,3 @@ def _command_of(*words: str) -> bytes:
     """Write a command as Redis' protocol has it."""
     parts = [b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(word), word) for word in map(str.encode, words))]
     return b"".join(parts)
-
-
-def _children(pid: int) -> list[int]:
-    """Return the processes that a process has started; none where the system does not list them."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except OSError:
-        return []

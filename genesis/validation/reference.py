@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genesis.validation.checks import CHECKS
-from genesis.validation.structural import NOTICES
+from genesis.validation.validate import NOTICES
 
 __all__ = ["checks_page"]
 

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from genesis.model import Diagnostic, Registry, Report, RoutedPlan, Severity
+from genesis.model import Diagnostic, Registry, Report, RoutedPlan, ScoreParts, Severity
 from genesis.settings import Limits
-from genesis.validation.check import Check, CheckFinding
+from genesis.structure import Problem, Shape, find_problems
+from genesis.validation.check import Check, CheckFinding, Notice
 from genesis.validation.checks import CHECKS
 from genesis.validation.facts import PlanFacts, gather
 from genesis.validation.probe import Probe
 from genesis.validation.score import NO_SCORE, score
-from genesis.validation.structural import StructureChecker
 
-__all__ = ["validate"]
+__all__ = ["NOTICES", "validate"]
+
+_CHECK_FAILED = Notice(
+    "GEN-CHECK-FAILED",
+    "warning",
+    finds="a check that failed by itself, with what it raised and what was done instead",
+    remedy="report the fault; where the check was left out, look yourself at what it is for",
+)
+_UNCHECKED = Notice(
+    "GEN-UNCHECKED",
+    "error",
+    finds="a plan whose structure could not be checked in any way",
+    remedy="report the fault with the plan; a plan whose structure nobody has checked does not run",
+)
+NOTICES = (_CHECK_FAILED, _UNCHECKED)
+"""Diagnostics that no check finds."""
 
 _SHOWN = 50
 """Findings of one code that are listed; the rest are counted."""
@@ -35,8 +51,8 @@ def validate(
 ) -> Report:
     """Check a routed plan and score it. It never raises, whatever the plan, and takes time nearly linear in its tasks.
 
-    A check with an internal error is skipped, and the report records it. The structure is always checked: if one of its
-    checks fails, a simpler one replaces it, and what cannot be checked is an error.
+    A check with an internal error is skipped, and the report records it. The structure is then checked as in
+    planning, and if that fails too, the plan has an error.
 
     Args:
         routed: The plan with its routes.
@@ -55,7 +71,7 @@ def validate(
     """
     limits = limits or Limits()
     planned = routed.plan.planner != "file" if planned is None else planned
-    parts = StructureChecker(routed, registry, limits, planned=planned)
+    shape = Shape(routed.plan, limits, planned)
     try:
         facts = gather(
             routed,
@@ -67,30 +83,103 @@ def validate(
             default_seconds=default_seconds,
             model=model,
         )
-    except Exception as error:  # noqa: BLE001  # the boundary of validation: see `Structural`
-        return parts.report(error)
+    except Exception as error:  # noqa: BLE001  # the boundary of validation
+        message = "only the plan's structure was checked: what the checks need could not be worked out"
+        told = _tell_failure("all", message, ("all checks", "structural checks"), error)
+        return _report([*_check_structure(routed, registry, shape, set()), told])
+    rows, count = _run_checks(facts)
+    if any(diagnostic.code == _CHECK_FAILED.code for _, diagnostic in rows):
+        known = {diagnostic.code for _, diagnostic in rows}
+        for diagnostic in _check_structure(routed, registry, shape, known):
+            rows.append(_at_top(diagnostic))
+            count[diagnostic.severity] += 1
+    try:
+        total, shares = score(facts, count)
+    except Exception as error:  # noqa: BLE001  # the boundary of scoring
+        total, shares = 0.0, NO_SCORE
+        message = "the plan could not be scored, which says nothing about its quality"
+        rows.append(_at_top(_tell_failure("score", message, ("score", "no score"), error)))
+    rows.sort(key=lambda row: row[0])
+    return _report([row[1] for row in rows], total, shares)
+
+
+def _report(diagnostics: Sequence[Diagnostic], total: float = 0.0, shares: ScoreParts = NO_SCORE) -> Report:
+    ok = not any(diagnostic.severity == "error" for diagnostic in diagnostics)
+    return Report(ok=ok, score=total, parts=shares, diagnostics=tuple(diagnostics))
+
+
+def _run_checks(facts: PlanFacts) -> tuple[list[_Row], Counter[Severity]]:
+    """Run all checks; one that fails is a warning."""
     rows: list[_Row] = []
-    failed: list[tuple[Check, Exception]] = []
     count: Counter[Severity] = Counter()
     for check in CHECKS:
         try:
             found, number = _rows(check, facts)
         except Exception as error:  # noqa: BLE001  # the boundary of one check
-            failed.append((check, error))
+            message = f"the check {check.code} ({check.finds}) failed by itself and was left out"
+            found, number = [_at_top(_tell_failure(check.code, message, ("all checks", "fewer checks"), error))], 1
+            count[_CHECK_FAILED.severity] += 1
         else:
-            rows += found
             count[check.severity] += number
-    for diagnostic in parts.instead_of(failed):
-        rows.append(((_RANK[diagnostic.severity], -1, diagnostic.code), diagnostic))
-        count[diagnostic.severity] += 1
+        rows += found
+    return rows, count
+
+
+def _check_structure(routed: RoutedPlan, registry: Registry, shape: Shape, known: set[str]) -> list[Diagnostic]:
+    """Check what no plan may run without, as planning does: what takes over where a check has failed.
+
+    Args:
+        routed: The plan with its routes.
+        registry: The registry that it was routed with.
+        shape: The plan.
+        known: Codes that have been found already.
+    """
     try:
-        total, shares = score(facts, count)
-    except Exception as error:  # noqa: BLE001  # the boundary of scoring
-        total, shares = 0.0, NO_SCORE
-        unscored = parts.report_unscored(error)
-        rows.append(((_RANK[unscored.severity], -1, unscored.code), unscored))
-    rows.sort(key=lambda row: row[0])
-    return Report(ok=not count["error"], score=total, parts=shares, diagnostics=tuple(row[1] for row in rows))
+        problems = [*find_problems(shape), *_find_unassigned(routed, registry, shape)]
+    except Exception as error:  # noqa: BLE001  # the boundary of the last check that there is
+        message = "the plan's structure could not be checked in any way"
+        return [_tell_failure("structure", message, ("structural checks", "nothing"), error, _UNCHECKED)]
+    hint = "put it right; this was found without the usual check, which failed by itself"
+    return [
+        Diagnostic(code=problem.code, severity="error", task=problem.path, message=problem.message, hint=hint)
+        for problem in problems
+        if problem.code not in known
+    ][:_SHOWN]
+
+
+def _find_unassigned(routed: RoutedPlan, registry: Registry, shape: Shape) -> Iterator[Problem]:
+    """Yield the leaves that no known agent runs."""
+    names = {agent.name for agent in registry.agents}
+    for path in [leaf.path for leaf in shape.outline.leaf_nodes()]:
+        route = routed.routes.get(path)
+        if route is None or route.agent is None:
+            reason = (route.reason if route else "") or "it was not routed"
+            yield Problem("GEN-UNASSIGNED", f"no agent runs task {path!r}: {reason}", path)
+        elif route.agent not in names:
+            message = f"task {path!r} is routed to {route.agent!r}, which the registry does not have"
+            yield Problem("GEN-AGENT-UNKNOWN", message, path)
+
+
+def _tell_failure(
+    check: str, message: str, step: tuple[str, str], error: Exception, notice: Notice = _CHECK_FAILED
+) -> Diagnostic:
+    """Count and log what failed, and describe it for the report."""
+    from genesis.resilience.degradation import Degradation, describe_error, step_down  # noqa: PLC0415  # only here
+
+    why = describe_error(error)
+    step_down(Degradation("validation", *step, why), error=error)
+    return Diagnostic(
+        code=notice.code,
+        severity=notice.severity,
+        message=f"{message} ({why})",
+        hint=notice.remedy,
+        evidence={"check": check, "raised": why},
+    )
+
+
+def _at_top(diagnostic: Diagnostic) -> _Row:
+    """Place a diagnostic before the others of its severity."""
+    return (_RANK[diagnostic.severity], -1, diagnostic.code), diagnostic
 
 
 def _rows(check: Check, facts: PlanFacts) -> tuple[list[_Row], int]:

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any, NoReturn
 
-import httpx
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import AsyncClientContext, SyncClientContext, refresh_global_settings_context
 from prefect.events.worker import EventsWorker
@@ -32,6 +31,8 @@ from genesis.observability.correlation import bound
 from genesis.observability.metrics import metrics_of_process
 from genesis.observability.span import Value
 from genesis.observability.tracing import span, tracing_of_process
+from genesis.prefect_api.errors import API_ERRORS
+from genesis.prefect_api.events_client import keep_events
 from genesis.settings import Settings
 from genesis.workers.engine import Stop, run, run_hooks, time_limited
 from genesis.workers.environment import apply_environment
@@ -116,6 +117,7 @@ class _Child:
         settings = Settings()
         metrics_of_process().most_series = settings.observability.most_series
         tracing_of_process().start(settings.observability, role="agent")
+        keep_events()
         beat = asyncio.create_task(self._beat())
         async with AsyncExitStack() as stack:
             await self._connect(stack)
@@ -136,7 +138,7 @@ class _Child:
                 if (failure := await context.client.api_healthcheck()) is None:
                     return
                 _log.debug("the API is not healthy", extra={"reason": repr(failure)})
-            except (httpx.HTTPError, OSError, RuntimeError) as error:  # the last is how it says "not a Prefect API"
+            except (*API_ERRORS, RuntimeError) as error:  # the last is how it says "not a Prefect API"
                 _log.debug("the API cannot be reached", extra={"reason": repr(error)})
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from genesis.agents.processes import snapshot
+from genesis.agents.processes import families
 from genesis.errors import GenesisError
 from genesis.workers.child_process import ChildProcess
 from genesis.workers.configuration import GenesisJobConfiguration
@@ -61,11 +61,6 @@ class ChildPool:
     def children(self) -> tuple[ChildProcess, ...]:
         """All that live."""
         return tuple(self._children)
-
-    @property
-    def server_pid(self) -> int | None:
-        """The fork server's process."""
-        return self._server.pid
 
     async def start(self) -> None:
         """Start the fork server and the spare children, and look after them from now on.
@@ -166,12 +161,13 @@ class ChildPool:
         while True:
             await asyncio.sleep(_LOOK_S)
             now = time.monotonic()
-            processes = await asyncio.to_thread(snapshot) if self._lent else {}
+            seen = await asyncio.to_thread(families, [child.pid for child in self._lent]) if self._lent else {}
             for child in tuple(self._children):
                 if child.gone and not child.busy:
                     self._later(self._dismiss(child))
-                elif child in self._lent:
-                    self._check(child, child.look(processes), now)
+                elif child in self._lent and (family := seen.get(child.pid)):
+                    child.started_processes = family.below
+                    self._check(child, family.memory_bytes, now)
             self._thin_out(now)
 
     def _check(self, child: ChildProcess, used: int, now: float) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from signal import SIGKILL, SIGTERM
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genesis.agents.processes import Process, below, kill_all, memory_bytes, signal_all, snapshot
+from genesis.agents.processes import below, kill_all, signal_all
 from genesis.observability.metrics import metrics_of_process
 from genesis.workers.engine import StopCause
 from genesis.workers.fork_client import ForkedChild
 from genesis.workers.protocol import Message, MessageDecoder, encode
+
+if TYPE_CHECKING:
+    from psutil import Process
 
 __all__ = ["ASK_S", "ChildGoneError", "ChildProcess"]
 
@@ -49,9 +52,10 @@ class ChildProcess:
     beat: float = field(default_factory=time.monotonic)
     ready: bool = False
     idle_since: float = field(default_factory=time.monotonic)
+    started_processes: Sequence[Process] = ()
+    """What it has started, as it was last seen: that outlives it when its fork server dies."""
     _waiting: dict[str, asyncio.Future[Message]] = field(default_factory=dict)
     _listening: asyncio.Task[None] | None = None
-    _seen: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._listening = asyncio.create_task(self._listen())
@@ -118,7 +122,7 @@ class ChildProcess:
             await self._over(report, None)
             how = "its task ended"
         else:
-            signal_all(below(self.pid, snapshot()), SIGTERM)
+            signal_all(below(self.pid), SIGTERM)
             how = "it ended" if await self._over(report, _TERM_S - ASK_S) else "it was killed"
         if self.shared:
             return f"{how} after {time.monotonic() - begun:.1f} s"
@@ -129,8 +133,7 @@ class ChildProcess:
         """Let it send what is left for the UI if its work is over, and end it and all that it started."""
         self.doomed = True
         if not self.busy and not self.gone:
-            left = below(self.pid, snapshot())
-            signal_all(left, SIGKILL)
+            signal_all(below(self.pid), SIGKILL)
             self._send({"op": "stop"})
             await asyncio.wait({self.forked.exit}, timeout=_LEAVE_S)
         await self.kill(self.killed_for)
@@ -146,13 +149,8 @@ class ChildProcess:
         if not self.gone:
             await asyncio.to_thread(kill_all, self.pid)
             await asyncio.wait({self.forked.exit}, timeout=_TERM_S)
-        signal_all(self._seen, SIGKILL)
+        signal_all(self.started_processes, SIGKILL)
         self._close()
-
-    def look(self, processes: Mapping[int, Process]) -> int:
-        """Remember what it has started, which outlives it when its fork server dies, and give its memory in bytes."""
-        self._seen = below(self.pid, processes)
-        return memory_bytes(self.pid, processes)
 
     async def _over(self, report: asyncio.Future[Message], timeout_s: float | None) -> bool:
         ends: list[asyncio.Future[Any]] = [report, self.forked.exit]

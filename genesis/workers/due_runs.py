@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterNextScheduledStartTime,
@@ -27,7 +26,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from genesis.prefect_api.client import PrefectApi, repeat_forever
+from genesis.prefect_api.client import PrefectApi, PrefectClient, repeat_forever
 from genesis.workers.polling import AHEAD, Poller, PollInterval
 
 __all__ = ["DueRuns", "read_flow_runs", "waiting_beside"]

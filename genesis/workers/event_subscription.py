@@ -11,14 +11,14 @@ from prefect.events import Event
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
 
+from genesis.prefect_api.names import FLOW_RUN, WORK_POOL
+
 __all__ = ["EventSubscription"]
 
 _log = logging.getLogger(__name__)
 _SCHEDULED = ("Scheduled", "AwaitingRetry", "Resuming", "Late", "AwaitingConcurrencySlot")
 _CANCELLING = "Cancelling"
-_NAMES = [f"prefect.flow-run.{name}" for name in (*_SCHEDULED, _CANCELLING)]
-_POOL = "prefect.work-pool."
-_FLOW_RUN = "prefect.flow-run."
+_NAMES = [f"{FLOW_RUN}{name}" for name in (*_SCHEDULED, _CANCELLING)]
 _CONNECT_S = 15.0
 _LONGEST_PAUSE_S = 5.0
 
@@ -69,7 +69,7 @@ class EventSubscription:
         """Listen over one connection. This is the boundary for all that a connection raises."""
         wanted = EventFilter(
             event=EventNameFilter(name=_NAMES),
-            any_resource=EventAnyResourceFilter(id=[f"{_POOL}{identity}" for identity in sorted(self._pools)]),
+            any_resource=EventAnyResourceFilter(id=[f"{WORK_POOL}{identity}" for identity in sorted(self._pools)]),
         )
         try:
             subscriber = get_events_subscriber(filter=wanted, reconnection_attempts=0)
@@ -86,9 +86,9 @@ class EventSubscription:
     def _hear(self, event: Event) -> None:
         run = event.resource.id
         if event.event.endswith(f".{_CANCELLING}"):
-            if run.startswith(_FLOW_RUN):
-                self._cancelling(UUID(run.removeprefix(_FLOW_RUN)))
+            if run.startswith(FLOW_RUN):
+                self._cancelling(UUID(run.removeprefix(FLOW_RUN)))
             return
         for related in event.related:
-            if related.id.startswith(_POOL):
-                self._new(UUID(related.id.removeprefix(_POOL)))
+            if related.id.startswith(WORK_POOL):
+                self._new(UUID(related.id.removeprefix(WORK_POOL)))

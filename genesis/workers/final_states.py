@@ -7,12 +7,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled, Crashed, Scheduled
 
-from genesis.prefect_api.client import ApiUnavailable, PrefectApi
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
 
 __all__ = ["FinalStates"]
 

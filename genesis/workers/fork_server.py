@@ -21,7 +21,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn
 
-from genesis.agents.processes import adopt_orphans, below, die_with_parent, exit_text, kill_all, signal_all, snapshot
+import psutil
+
+from genesis.agents.processes import adopt_orphans, below, die_with_parent, exit_text, kill_all, signal_all
 from genesis.workers.protocol import Message, MessageDecoder, encode
 
 __all__ = ["load_late_parts", "main", "preload"]
@@ -149,10 +151,9 @@ class _ForkServerLoop:
 
     def _sweep(self) -> None:
         """Kill what dead children left behind: it is ours now, and no child."""
-        processes = snapshot()
-        left = [p for p in processes.values() if p.parent == os.getpid() and p.pid not in self._children]
-        for process in left:
-            signal_all([*below(process.pid, processes), process], signal.SIGKILL)
+        for process in psutil.Process().children():
+            if process.pid not in self._children:
+                signal_all([*below(process.pid), process], signal.SIGKILL)
 
     def _say(self, message: Message) -> None:
         with suppress(OSError):

@@ -8,18 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-import httpx
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from genesis.model.agent import is_orchestrator_pool
-from genesis.prefect_api.client import ApiUnavailable, PrefectApi
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
+from genesis.prefect_api.errors import CLIENT_ERRORS
 from genesis.workers.slots import SlotPool, Slots
 
 __all__ = ["TYPE", "ServedPool", "ServedPools"]
@@ -99,8 +97,8 @@ class ServedPools:
             for name in dict.fromkeys(names)
         }
 
-    async def refresh(self) -> bool:
-        """Ask what the pools are like now.
+    async def refresh(self, client: PrefectClient) -> bool:
+        """Ask what the pools are like now. `PrefectApi` makes this call, and repeats it where it fails.
 
         Returns:
             Whether something has changed that subscriptions and polls depend on.
@@ -108,7 +106,7 @@ class ServedPools:
         chosen = WorkPoolFilter(name=WorkPoolFilterName(any_=list(self.all)))
         found: dict[str, WorkPool] = {}
         for offset in range(0, len(self.all), _PAGE):
-            page = await self._api.once(partial(_read_pools, limit=_PAGE, offset=offset, work_pool_filter=chosen))
+            page = await client.read_work_pools(limit=_PAGE, offset=offset, work_pool_filter=chosen)
             found |= {pool.name: pool for pool in page}
         changed = [self._learn(pool, found.get(pool.name)) for pool in self.all.values()]
         return any(changed)
@@ -134,7 +132,7 @@ class ServedPools:
             self._learn(pool, None)
         except ApiUnavailable:
             pass  # the next heartbeat follows soon
-        except httpx.HTTPError as error:
+        except CLIENT_ERRORS as error:
             self._say(f"the heartbeat for work pool {pool.name!r} was refused: {error!r:.200}")
 
     async def leave(self) -> None:
@@ -148,16 +146,16 @@ class ServedPools:
         whole_s = math.ceil(interval_s)  # the API refuses fractions
         await self._api.client.send_worker_heartbeat(pool.name, self._worker, heartbeat_interval_seconds=whole_s)
 
-    async def create_missing(self) -> None:
-        """Create the pools that do not exist."""
+    async def create_missing(self, client: PrefectClient) -> None:
+        """Create the pools that do not exist. It is made as `refresh` is."""
         for pool in self.all.values():
             if pool.record is None and self._template is not None:
-                await self._create(pool, self._template)
+                await self._create(client, pool, self._template)
 
-    async def _create(self, pool: ServedPool, template: dict[str, Any]) -> None:
+    async def _create(self, client: PrefectClient, pool: ServedPool, template: dict[str, Any]) -> None:
         wanted = WorkPoolCreate(name=pool.name, type=TYPE, base_job_template=template)
         try:
-            self._learn(pool, await self._api.once(lambda client: client.create_work_pool(wanted)))
+            self._learn(pool, await client.create_work_pool(wanted))
             self._say(f"created the work pool {pool.name!r}")
         except ObjectAlreadyExists:
             pass  # another worker was faster; the next refresh reads it
@@ -199,7 +197,3 @@ def _problem(name: str, record: WorkPool | None) -> str | None:
 def _default_isolation(record: WorkPool) -> str:
     properties = (record.base_job_template or {}).get("variables", {}).get("properties", {})
     return str(properties.get("isolation", {}).get("default") or "process")
-
-
-async def _read_pools(client: PrefectClient, **chosen: Any) -> list[WorkPool]:
-    return await client.read_work_pools(**chosen)

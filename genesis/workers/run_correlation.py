@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from prefect.client.schemas.objects import FlowRun
 
+from genesis.prefect_api.names import correlation_in_tags
+
 __all__ = ["CORRELATION_LABEL", "correlation_of"]
 
 CORRELATION_LABEL = "genesis.correlation_id"
 """Label with which the creator of a flow run sets the id."""
-_TAG = "cid:"
 
 
 def correlation_of(flow_run: FlowRun) -> str | None:
@@ -16,4 +17,4 @@ def correlation_of(flow_run: FlowRun) -> str | None:
     label = flow_run.labels.get(CORRELATION_LABEL)
     if isinstance(label, str) and label:
         return label
-    return next((tag.removeprefix(_TAG) for tag in flow_run.tags if tag.startswith(_TAG)), None)
+    return correlation_in_tags(flow_run.tags)

@@ -13,8 +13,6 @@ from importlib.metadata import version
 from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
-
 from genesis.errors import GenesisError
 from genesis.model.agent import is_orchestrator_pool
 from genesis.observability.exposition import render_metrics
@@ -29,7 +27,7 @@ from genesis.observability.instruments import (
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.observability.metrics_handoff import MetricsHandoff
 from genesis.observability.zero_counters import show_zeros
-from genesis.prefect_api.client import PrefectApi, repeat_forever, without_client_retries
+from genesis.prefect_api.client import PrefectApi, get_client, repeat_forever, without_client_retries
 from genesis.resilience.breakers import refresh_breakers
 from genesis.workers.child_pool import ChildPool
 from genesis.workers.due_runs import DueRuns
@@ -211,8 +209,8 @@ class Service:
     async def _begin(self) -> None:
         """Start the children and learn what the pools are like; the API is waited for."""
         await self._stable.start()
-        await self._api.call(lambda _: self._pools.refresh())
-        await self._api.call(lambda _: self._pools.create_missing())
+        await self._api.call(self._pools.refresh)
+        await self._api.call(self._pools.create_missing)
         self._listen()
         self._pollers = {name: self._poller(pool) for name, pool in self._pools.all.items()}
         self._api.when_back(self._poll_all)
@@ -288,8 +286,8 @@ class Service:
 
     async def _look_at_pools(self) -> None:
         """Look at the pools: they are paused, changed, created and deleted while this continues."""
-        changed = await self._pools.refresh()
-        await self._pools.create_missing()
+        changed = await self._api.once(self._pools.refresh)
+        await self._api.once(self._pools.create_missing)
         if changed:
             self._listen()
             self._poll_all()

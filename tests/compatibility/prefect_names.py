@@ -47,6 +47,7 @@ _TASKS = "genesis/engine/tasks.py"
 _FILES = "genesis/server/prefect_files.py"
 _CHILD = "genesis/workers/child_main.py"
 _EVENTS = "tests/integration/test_run_events.py"
+_EVENTS_USER = "genesis/prefect_api/events_client.py"
 
 NAMES = (
     # the engine of flow runs
@@ -130,6 +131,11 @@ NAMES = (
         ("exclude_unset",),
     ),
     # events and log lines
+    Name("prefect.events.clients.RETRYABLE_EXCEPTIONS", _EVENTS_USER, "object"),
+    Name("prefect.events.clients.PrefectEventsClient", _EVENTS_USER, "class", ("reconnection_attempts",)),
+    Name("prefect.events.worker.EventsWorker.set_client_override", _EVENTS_USER, "function", ("client_type",)),
+    Name("prefect.events.worker.emit_events_to_cloud", _EVENTS_USER, "function"),
+    Name("prefect.events.worker.should_emit_events_to_running_server", _EVENTS_USER, "function"),
     Name(
         "prefect.events.clients.get_events_subscriber",
         "genesis/dispatch/waiter.py",

@@ -142,33 +142,32 @@ def test_a_persons_wide_plan_is_not_held_to_a_planners_limits_without_facts(inje
     assert validate(*route_to(plan, an_agent())).ok
 
 
-@pytest.mark.parametrize(
-    ("owner", "name", "parts"),
-    [
-        (problems, "outline", "names, dependencies, inputs, order, size"),
-        (problems, "dataflow", "inputs, order"),
-        (problems, "junctions", "order"),
-    ],
-)
-def test_what_cannot_be_established_in_any_way_is_an_error_that_names_it(inject, owner, name, parts):
+@pytest.mark.parametrize("name", ["outline", "dataflow", "junctions", "find_cycle"])
+def test_a_structure_that_cannot_be_checked_in_any_way_is_an_error(inject, name):
     inject.part(VALIDATE, "gather")
-    inject.part(owner, name)
+    inject.part(problems, name)
     made, registry = route_to(a_plan(a_task("a"), a_task("b", after=("a",))), an_agent())
     report = validate(made, registry)
     assert not report.ok
     (told,) = report.errors
     assert told.code == "GEN-UNCHECKED"
-    assert told.evidence == {"parts": parts, "raised": BUG}
+    assert told.evidence == {"check": "structure", "raised": BUG}
     assert f"could not be checked in any way ({BUG})" in told.message
     with pytest.raises(PlanInvalidError, match="could not be checked in any way"):
         refuse_invalid(report)
 
 
-def test_a_cycle_by_depends_on_is_found_although_nobody_knows_who_uses_whose_results(inject):
-    inject.part(VALIDATE, "gather")
-    inject.part(problems, "dataflow")
-    report = validate(*routed("GEN-CYCLE"))
-    assert errors(report) == ["GEN-CYCLE", "GEN-UNCHECKED"]
+def test_a_check_and_the_structure_failing_is_an_error_although_the_other_checks_find_nothing(inject):
+    inject("GEN-CYCLE")
+    inject.part(problems, "junctions")
+    report = validate(*route_to(a_plan(a_task("a")), an_agent()))
+    assert errors(report) == ["GEN-UNCHECKED"]
+
+
+def test_faults_that_the_other_checks_have_found_are_listed_once(inject):
+    inject("GEN-CYCLE")
+    report = validate(*routed("GEN-DEPENDENCY-DANGLING"))
+    assert errors(report) == ["GEN-DEPENDENCY-DANGLING"]
 
 
 @pytest.mark.parametrize("part", ["schedule", "order", "words", "leaves", "given", "executors", "widths", "usd"])
@@ -229,8 +228,7 @@ def test_steps_down_are_counted_and_told_in_the_log(inject, caplog):
     with caplog.at_level(logging.WARNING, "genesis"):
         validate(*route_to(a_plan(a_task("a")), an_agent()))
     assert Counter(metrics_of_process().values(STEPS_DOWN)) - Counter(before) == {
-        ("validation", "all checks", "structural checks"): 1,
-        ("validation", "all checks", "fewer checks"): 1,
+        ("validation", "all checks", "fewer checks"): 2,
     }
     assert [record.reason for record in caplog.records] == [BUG, BUG]
 

@@ -97,7 +97,7 @@ class BreakerModel(RuleBasedStateMachine):
         if permit is None:
             return
         before = len(self.changes)
-        self.breaker(which).report(permit, verdict, 0.1)
+        self.breaker(which).report(permit, verdict)
         is_probe = self.probe is not None and permit == self.probe[0]
         if is_probe:
             self.probe = None

@@ -12,13 +12,12 @@ from collections.abc import Awaitable
 from typing import TypeVar
 from uuid import UUID
 
-import httpx
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import FlowRunContext
-from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
+from genesis.prefect_api.client import PrefectClient
+from genesis.prefect_api.errors import API_ERRORS
 from genesis.resilience.degradation import Degradation, describe_error, step_down
 from genesis.text import one_line
 
@@ -75,7 +74,7 @@ class Publisher:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 return await call
-        except (httpx.HTTPError, PrefectException, OSError, TimeoutError) as error:
+        except API_ERRORS as error:
             reason = one_line(repr(error), 300)
             get_run_logger().warning(
                 "Artifact %r is not published: %s", key, reason, extra={"artifact": key, "reason": reason}

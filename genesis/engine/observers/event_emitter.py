@@ -18,12 +18,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-import httpx
-from prefect.client.orchestration import get_client
 from prefect.events import emit_event
-from prefect.exceptions import PrefectException
 
 from genesis.model.run import utc_now
+from genesis.prefect_api.client import get_client
+from genesis.prefect_api.errors import API_ERRORS
+from genesis.prefect_api.names import WORK_POOL
 
 __all__ = ["SETTLE_S", "Describe", "EventEmitter", "describe_related_pool", "pool_label", "teller_of_process"]
 
@@ -108,7 +108,7 @@ class EventEmitter:
         try:
             with get_client(sync_client=True) as client:
                 self._ids[pool] = str(client.read_work_pool(pool).id)
-        except (httpx.HTTPError, PrefectException, OSError) as error:
+        except API_ERRORS as error:
             _log.debug("the work pool of an event is not known", extra={"pool": pool, "reason": repr(error)})
         return self._ids.get(pool)
 
@@ -125,7 +125,7 @@ def describe_related_pool(pool: str | None, pool_id: str | None) -> list[dict[st
         return []
     return [
         {
-            "prefect.resource.id": f"prefect.work-pool.{pool_id}",
+            "prefect.resource.id": f"{WORK_POOL}{pool_id}",
             "prefect.resource.name": pool or "",
             "prefect.resource.role": "work-pool",
         }

@@ -12,6 +12,7 @@ from typing import Any
 from genesis.engine.observers.event_emitter import describe_related_pool, pool_label
 from genesis.errors import GenesisError, PlanInvalidError, SecurityError
 from genesis.model import Amendment, Diagnostic, Outcome, Run
+from genesis.prefect_api.names import correlation_tag, relate_tag
 from genesis.retention import Purge
 
 __all__ = [
@@ -200,7 +201,6 @@ def _event(
         labels: Further labels of the resource.
     """
     correlation_id = payload["correlation_id"]
-    tag = {"prefect.resource.id": f"prefect.tag.cid:{correlation_id}", "prefect.resource.role": "tag"}
     return {
         "event": name,
         "resource": {
@@ -209,6 +209,6 @@ def _event(
             "genesis.correlation-id": correlation_id,
             **labels,
         },
-        "related": [tag] if correlation_id else [],
+        "related": [relate_tag(correlation_tag(correlation_id))] if correlation_id else [],
         "payload": dict(payload),
     }

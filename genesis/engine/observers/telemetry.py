@@ -169,8 +169,6 @@ def task_span(leaf: Leaf, *, again: str | None) -> Iterator[Span]:
     about = {"genesis.task.path": leaf.path, "genesis.task.type": leaf.type, "genesis.agent": leaf.agent}
     links = [again] if again is not None else []
     with bound(task=leaf.path, agent=leaf.agent), span("genesis.task", about, links=links) as made:
-        if again is not None:
-            made.keep()
         made.say("genesis.task.description", leaf.description)
         yield made
 
@@ -181,8 +179,6 @@ def task_ended(made: Span, outcome: Outcome) -> None:
         return
     made.set("genesis.task.state", outcome.state)
     made.set("genesis.attempt", outcome.attempts)
-    if outcome.attempts > 1:
-        made.keep()
     if outcome.state == "failed":
         error = outcome.error
         made.failed(error.code if error else "GEN-TASK", error.message if error else "")
@@ -225,8 +221,6 @@ def agent_call(session: RunContext, leaf: Leaf, attempt: int, *, again: str | No
         bound(task=leaf.path, agent=leaf.agent, attempt=attempt),
         span(f"invoke_agent {leaf.agent}", about, kind="client", links=links) as made,
     ):
-        if attempt > 1:
-            made.keep()
         try:
             yield made
         except BaseException as error:

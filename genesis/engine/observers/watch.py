@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-import httpx
 from prefect.context import FlowRunContext
 
 from genesis.errors import GenesisError
+from genesis.prefect_api.health import HealthProbe
 
 __all__ = ["RestartServer", "ServerWatch"]
 
@@ -58,19 +58,19 @@ class ServerWatch:
         context = FlowRunContext.get()
         if context is None or context.client is None:
             return
-        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
+        async with HealthProbe(str(context.client.api_url), _TIMEOUT_S) as probe:
             for _ in range(_STRIKES):
-                if await _answers(client, str(context.client.api_url)):
+                if await probe.answers():
                     self.gone = False
                     return
         await self._handle_loss()
 
     async def _look(self, url: str) -> None:
         strikes = 0
-        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
+        async with HealthProbe(url, _TIMEOUT_S) as probe:
             while True:
                 await asyncio.sleep(_EVERY_S)
-                if await _answers(client, url):
+                if await probe.answers():
                     strikes, self.gone = 0, False
                     continue
                 strikes += 1
@@ -90,14 +90,3 @@ class ServerWatch:
         except GenesisError as error:
             self.gone = True
             _log.warning("the Prefect server has gone and does not start again", extra={"reason": error.message})
-
-
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
-    """Whether anything answers; a busy server that says so is there."""
-    try:
-        await client.get(f"{url.rstrip('/')}/health")
-    except httpx.ConnectError:
-        return False
-    except httpx.HTTPError:
-        return True
-    return True

@@ -6,28 +6,21 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from genesis.agents.processes import (
-    Process,
+    Family,
     adopt_orphans,
     below,
     exit_text,
+    families,
     kill_all,
-    memory_bytes,
     signal_all,
-    snapshot,
 )
+from genesis.testing.processes import is_running
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-
-TREE = {
-    1: Process(1, 0, 1, 10),
-    2: Process(2, 1, 2, 20),
-    3: Process(3, 2, 3, 40),
-    4: Process(4, 1, 4, 80),
-    9: Process(9, 0, 5, 160),
-}
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux' signals to a session")
 
 
 def family():
@@ -37,45 +30,61 @@ def family():
     )
     shell.stdout.readline()
     deadline = time.monotonic() + 30
-    while not below(shell.pid, snapshot()) and time.monotonic() < deadline:
+    while not below(shell.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     return shell
 
 
 def test_descendants_are_found_at_any_depth():
-    assert [process.pid for process in below(1, TREE)] == [2, 4, 3]
-    assert below(9, TREE) == []
+    shell = family()
+    try:
+        [sleep] = below(shell.pid)
+        assert sleep.name() == "sleep"
+        own = [process.pid for process in below(os.getpid())]
+        assert own.index(shell.pid) < own.index(sleep.pid)
+        assert below(sleep.pid) == []
+    finally:
+        kill_all(shell.pid)
+        shell.wait()
+        shell.stdout.close()
+    assert below(shell.pid) == []
 
 
-def test_memory_is_that_of_the_whole_tree():
-    assert memory_bytes(1, TREE) == 150
-    assert memory_bytes(77, TREE) == 0
-
-
-def test_this_process_is_among_all():
-    own = snapshot()[os.getpid()]
-    assert own.parent == os.getppid()
-    assert own.memory_bytes > 1_000_000
+def test_families_are_told_apart_by_one_look_and_have_the_memory_of_all_below():
+    one, other = family(), family()
+    try:
+        seen = families([one.pid, other.pid, 2**22 - 1])
+        assert list(seen[one.pid].below) == below(one.pid)
+        assert list(seen[other.pid].below) == below(other.pid)
+        of_two = psutil.Process(one.pid).memory_info().rss + below(one.pid)[0].memory_info().rss
+        assert seen[one.pid].memory_bytes == pytest.approx(of_two, rel=0.1)
+        assert seen[2**22 - 1] == Family((), 0)
+    finally:
+        for shell in (one, other):
+            kill_all(shell.pid)
+            shell.wait()
+            shell.stdout.close()
 
 
 def test_killing_takes_everything_below_along():
     shell = family()
-    [sleep] = below(shell.pid, snapshot())
+    [sleep] = below(shell.pid)
     assert kill_all(shell.pid) == 1
     shell.wait()
     shell.stdout.close()
     assert shell.returncode == -signal.SIGKILL
     deadline = time.monotonic() + 30
-    while sleep.pid in snapshot() and time.monotonic() < deadline:
+    while is_running(sleep.pid):
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    left = snapshot().get(sleep.pid)
-    assert left is None or left.memory_bytes == 0
 
 
 def test_a_process_that_took_over_a_pid_is_not_hit():
     with subprocess.Popen(["sleep", "300"]) as sleep:
-        seen = snapshot()[sleep.pid]
-        signal_all([Process(seen.pid, seen.parent, seen.started - 1, 0)], signal.SIGKILL)
+        seen = psutil.Process(sleep.pid)
+        before = psutil.Process(sleep.pid)
+        before._ident = (sleep.pid, 1.0)  # one with its number that started earlier
+        signal_all([before], signal.SIGKILL)
         assert sleep.poll() is None
         signal_all([seen], signal.SIGTERM)
         assert sleep.wait(5) == -signal.SIGTERM
@@ -106,11 +115,11 @@ def test_an_unknown_signal_has_its_number():
 
 def test_orphans_can_be_adopted():
     code = (
-        "from genesis.agents.processes import adopt_orphans, snapshot, below\n"
+        "from genesis.agents.processes import adopt_orphans, below\n"
         "import os, subprocess, time\n"
         "adopt_orphans()\n"
         "subprocess.run(['sh', '-c', 'sleep 5 &'])\n"
-        "print(len(below(os.getpid(), snapshot())))\n"
+        "print(len(below(os.getpid())))\n"
     )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "1"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from genesis.agents.processes import below, snapshot
+from genesis.agents.processes import below
 from genesis_audit import inventory, scan
 from genesis_audit.facts import FileFacts
 from genesis_audit.files import survey
@@ -134,7 +134,7 @@ def test_the_time_limit_is_kept_and_said(project):
 
 
 def children_of_this_process():
-    return {process.pid for process in below(os.getpid(), snapshot())}
+    return {process.pid for process in below(os.getpid())}
 
 
 def test_no_worker_outlives_the_scan(project):

@@ -15,8 +15,7 @@ from genesis.settings import ResilienceSettings
 from genesis.testing import Effects, Faults, Witness, an_agent
 
 _RULES = (
-    "failures", "failure_rate", "slow_rate", "slow_s", "minimum_calls", "window_s", "cooling_s", "longest_cooling_s",
-    "successes",
+    "failures", "failure_rate", "minimum_calls", "window_s", "cooling_s", "longest_cooling_s", "successes",
 )  # fmt: skip
 PROGRAM = program_of(plan(1), AGENTS)
 

@@ -9,9 +9,9 @@ from genesis.dispatch.child import (
     batch_name,
     idempotency_key,
     parameters,
-    run_tag,
     short_pool,
 )
+from genesis.prefect_api.names import run_tag
 from genesis.settings import Settings
 from genesis.testing.plans import a_program, a_task, an_agent
 

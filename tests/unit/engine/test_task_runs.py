@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import FlowRunResult, StateType, TaskRunResu
 from genesis.engine import task_runs
 from genesis.engine.task_runs import settle_task_runs
 from genesis.model import ErrorInfo, Outcome
+from genesis.prefect_api.client import PrefectApi
 from genesis.testing import a_program, a_task
 
 
@@ -42,16 +43,16 @@ def made(monkeypatch):
     server = Server(node.id for node in nodes.values())
 
     @asynccontextmanager
-    async def client():
-        yield server
+    async def connect(report):
+        yield PrefectApi(server, report)
 
-    monkeypatch.setattr(task_runs, "get_client", client)
+    monkeypatch.setattr(task_runs, "connect", connect)
     monkeypatch.setattr(task_runs, "emit_task_run_state_change_event", server.take)
     monkeypatch.setattr(task_runs, "_LOOK_S", 0.0)
     monkeypatch.setattr(task_runs, "_STALLED_S", 0.0)
 
-    async def settled(nodes=nodes, outcomes=outcomes):
-        return await settle_task_runs(program, outcomes, nodes, uuid4())
+    async def settled(nodes=nodes, outcomes=outcomes, *, ran_s=1.0):
+        return await settle_task_runs(program, outcomes, nodes, uuid4(), ran_s=ran_s)
 
     return SimpleNamespace(outcomes=outcomes, nodes=nodes, server=server, settled=settled)
 
@@ -80,12 +81,21 @@ async def test_what_never_arrives_is_counted_and_not_told_for_ever(made):
     assert len(made.server.told) <= 7 * 3
 
 
-async def test_an_api_that_is_away_is_not_waited_for(made):
+async def test_an_api_that_is_away_is_not_waited_for(made, monkeypatch):
+    monkeypatch.setattr(task_runs, "_AWAY_S", 0.0)
     made.server.fault = httpx.ConnectError("gone")
     assert await made.settled() is None
 
 
-async def test_small_runs_and_flow_runs_of_pools_are_not_looked_at(made):
+async def test_short_small_runs_and_flow_runs_of_pools_are_not_looked_at(made):
     made.server.fault = AssertionError("asked")
     assert await made.settled(nodes=dict(list(made.nodes.items())[:99])) is None
     assert await made.settled(nodes={index: FlowRunResult(id=uuid4()) for index in made.nodes}) is None
+    assert await made.settled(nodes={}, ran_s=60.0) is None
+
+
+async def test_a_small_run_that_was_long_is_looked_at(made):
+    few = dict(list(made.nodes.items())[:3])
+    made.server.known.remove(few[1].id)
+    assert await made.settled(nodes=few, ran_s=60.0) == 0
+    assert [task_run.id for task_run in made.server.told] == [few[1].id]

@@ -58,6 +58,15 @@ async def test_a_busy_server_does_not_count_as_one_that_did_not_answer(api, line
         assert line.failures == failures
 
 
+async def test_a_call_inside_another_is_counted_once(api, line):
+    api.answers("hello", [httpx.ConnectError("x"), status(500), "hi"])
+    for failures, fault in ((1, False), (2, True)):
+        with pytest.raises(ApiUnavailable) as caught:
+            await line.once(lambda _: line.once(lambda client: client.hello()))
+        assert (line.failures, caught.value.fault) == (failures, fault)
+    assert await line.call(lambda _: line.once(lambda client: client.hello())) == "hi"
+
+
 async def test_a_call_has_a_deadline(line):
     line.timeout_s = 0.01
     with pytest.raises(ApiUnavailable):

@@ -98,7 +98,6 @@ def test_more_agents_than_colours_are_drawn():
 
 def test_what_cannot_be_drawn_is_empty():
     picture = Picture(a_program(*(a_task(f"t{i}") for i in range(300))))
-    assert not picture.drawable
     assert not picture.shows_leaves
     assert picture.by_agent() == picture.by_state({}) == ""
 

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from genesis.server import processes
@@ -82,19 +83,35 @@ def test_process_that_leads_no_group_is_killed_alone():
         inner.kill()
 
 
-def test_identity_without_proc_comes_from_ps(child):
+def test_identity_stays_when_the_clock_is_set(child, monkeypatch):
     process = child("sleep", "60")
-    known = processes._identity_from_ps(process.pid)
-    assert known
-    assert processes._identity_from_ps(process.pid) == known
-    assert processes._identity_from_ps(2**22 - 1) is None
+    known = identity(process.pid)
+    boot = psutil.boot_time()
+    monkeypatch.setattr(f"{psutil._psplatform.__name__}.boot_time", lambda: boot - 3600)
+    assert identity(process.pid) == known
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the first versions wrote it down on Linux by hand")
+def test_identity_is_what_earlier_versions_wrote_down(child):
+    process = child("sleep", "60")
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    assert identity(process.pid) == f"{boot}:{ticks}"
+
+
+def test_identity_without_a_number_of_the_boot_is_the_moment_of_the_start(child, monkeypatch):
+    process, later = child("sleep", "60"), child("sleep", "60")
+    monkeypatch.setattr(processes, "_BOOT_ID", Path("/nonexistent"))
+    known = identity(process.pid)
+    assert known == identity(process.pid)
+    assert identity(os.getpid()) not in {known, identity(later.pid)}
 
 
 def test_process_that_goes_while_it_is_looked_at_has_no_identity(monkeypatch):
     def gone(self):
-        raise ProcessLookupError
+        raise psutil.NoSuchProcess(self.pid)
 
-    monkeypatch.setattr(processes.Path, "read_text", gone)
+    monkeypatch.setattr(psutil.Process, "create_time", gone)
     assert identity(os.getpid()) is None
 
 

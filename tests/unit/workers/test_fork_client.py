@@ -5,9 +5,9 @@ import os
 import signal
 import sys
 
+import psutil
 import pytest
 
-from genesis.agents.processes import snapshot
 from genesis.errors import ResourceError
 from genesis.testing.processes import is_running
 from genesis.workers.child_process import ChildGoneError, ChildProcess
@@ -69,7 +69,7 @@ def test_what_cannot_be_imported_is_said_and_no_end():
 async def test_children_are_forked_and_their_ends_are_told(server):
     one, other = await asyncio.gather(server.fork({}), server.fork({"COLOUR": "red"}))
     assert one.pid != other.pid
-    assert snapshot()[one.pid].parent == server.pid
+    assert psutil.Process(one.pid).ppid() == server.pid
     assert await leads_a_session(one.pid)
     os.kill(one.pid, signal.SIGKILL)
     assert await asyncio.wait_for(one.exit, 10) == "was ended by signal SIGKILL"

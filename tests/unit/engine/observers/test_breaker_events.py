@@ -81,7 +81,7 @@ def test_whoever_tells_waits_for_nobody_and_a_fault_is_not_theirs(monkeypatch):
     monkeypatch.setattr(telling, "emit_event", stuck)
     announcer = BreakerEventEmitter()
     breaker = Breaker("host x", BreakerRules(failures=1), listen=announcer)
-    breaker.report(breaker.admit(), "failure", 0.0)
+    breaker.report(breaker.admit(), "failure")
     assert breaker.state == "open"
     assert not announcer.settle(0.01)
     release.set()
@@ -98,7 +98,7 @@ def test_a_listener_is_told_once_however_often_it_is_added():
     breakers.listen(listener)
     breakers.listen(listener)
     breaker = breakers.of("model", "x")
-    breaker.report(breaker.admit(), "failure", 0.0)
+    breaker.report(breaker.admit(), "failure")
     assert len(heard) == 1
     assert metrics.values(BREAKER_CHANGES) == {("model", "open"): 1}
     assert set(metrics.values(BREAKER_STATE).values()) == {2.0}

@@ -1,0 +1,74 @@
+"""Events wait for a server that refuses connections; some arrive twice then, and Prefect keeps each id once."""
+
+import asyncio
+import json
+from http import HTTPStatus
+
+import pytest
+from prefect.events import clients, emit_event
+from prefect.events.worker import EventsWorker
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from websockets.asyncio.server import serve
+
+from genesis.prefect_api.events_client import keep_events
+
+
+class Server:
+    """The part of a Prefect server that takes events, which can refuse connections by HTTP."""
+
+    def __init__(self):
+        self.refusing = 0
+        self.refused = 0
+        self.names = []
+        self.connections = []
+
+    def refuse(self, connection, request):
+        if self.refusing > 0 and request.path.endswith("/events/in"):
+            self.refusing -= 1
+            self.refused += 1
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "")
+        return None
+
+    async def take(self, connection):
+        self.connections.append(connection)
+        await connection.recv()
+        await connection.send('{"type": "auth_success"}')
+        async for message in connection:
+            self.names.append(json.loads(message)["event"])
+
+
+@pytest.fixture
+async def server(monkeypatch):
+    monkeypatch.setattr(clients, "RETRYABLE_EXCEPTIONS", clients.RETRYABLE_EXCEPTIONS)
+    server = Server()
+    async with serve(server.take, "127.0.0.1", 0, process_request=server.refuse, subprotocols=["prefect"]) as opened:
+        port = opened.sockets[0].getsockname()[1]
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+            keep_events()
+            yield server
+            await EventsWorker.drain_all(timeout=5)
+            EventsWorker.set_client_override(None)
+
+
+async def emit(server, name):
+    emit_event(name, resource={"prefect.resource.id": "genesis.test"})
+    async with asyncio.timeout(20):
+        while name not in server.names:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("refusals", [0, 3])
+async def test_a_server_that_refuses_to_begin_with_is_waited_for(server, refusals):
+    server.refusing = refusals
+    await emit(server, "one")
+    assert server.refused == refusals
+
+
+async def test_an_event_waits_while_the_server_refuses(server):
+    await emit(server, "one")
+    await server.connections[0].close()
+    server.refusing = 3
+    await emit(server, "two")
+    await emit(server, "three")
+    assert list(dict.fromkeys(server.names)) == ["one", "two", "three"]
+    assert server.refused == 3
