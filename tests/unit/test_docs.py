@@ -273,7 +273,7 @@ def test_counts_in_the_text_are_right():
         ("guide/plan-file.md", f"nested deeper than {limits.document_depth}"),
         ("guide/executors.md", f"more than {limits.result_inline_bytes // 1024} KiB"),
         ("guide/executors.md", f"{limits.output_bytes // 10**6} MB of each stream"),
-        ("guide/command-line.md", f"leaves running at once, {Settings().run.slots} by default"),
+        ("guide/command-line.md", f"maximum number of leaves running concurrently, {Settings().run.slots} by default"),
     ):
         assert sentence in (_DOCS / page).read_text(encoding="utf-8"), page
 

@@ -51,7 +51,7 @@ def test_many_problems_are_counted_and_all_are_in_the_data():
 
 @pytest.mark.parametrize("value", [None, [], "text", 3, True])
 def test_what_is_not_a_mapping_is_said_to_be_so(value: object):
-    assert "the plan file is a mapping with keys" in _problems(Plan, value)
+    assert "the plan file must be a mapping with keys" in _problems(Plan, value)
 
 
 def test_no_guess_is_made_for_a_far_word():

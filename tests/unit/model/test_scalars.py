@@ -108,7 +108,7 @@ def test_an_inputs_name_that_yaml_takes_for_a_merge_is_a_name():
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_number_that_is_none_is_an_error_with_its_place(number, as_json):
     text = f'{{"request": "r", "tasks": [{{"id": "a", "description": "d", "inputs": {{"n": [{number}]}}}}]}}'
-    with pytest.raises(DocumentError, match=r"tasks\[0\].inputs: .*quotes") as caught:
+    with pytest.raises(DocumentError, match=r"tasks\[0\].inputs: .*quote it") as caught:
         _plan(text, as_json=as_json)
     assert number in caught.value.message
 

@@ -118,7 +118,7 @@ def test_a_rehearsal_is_marked_and_costs_are_shown_only_where_they_are_known(evi
     text = report_page(rehearsal)
     assert "<title>Rehearsal, completed: do it</title>" in text
     assert "Report of a rehearsal of Genesis" in text
-    assert "no agent works; timers take 0.5 of the estimated time" in text
+    assert "no agent runs; timers take 0.5 of the estimated time" in text
     assert "$" not in text.split("<main", 1)[1].split("<script", 1)[0]
     assert "Rehearsal" not in report_page(evidence)
     assert "$0.00" in report_page(evidence)

@@ -70,7 +70,7 @@ def test_driver_gets_plain_arguments():
         ("postgresql://me:hushhush@a,b/d", "several hosts"),
         ("postgresql://me:hushhush@h/d?sslmode=maybe", "sslmode 'maybe' is unknown"),
         ("postgresql://me:hushhush@/d?host=/run&port=x", "port 'x' is not a number"),
-        ("postgresql://me:hushhush@h/d?options=x&sslrootcert=y", "does not take: options, sslrootcert"),
+        ("postgresql://me:hushhush@h/d?options=x&sslrootcert=y", "does not support: options, sslrootcert"),
     ],
 )
 def test_bad_address_is_refused_without_its_password(given, said):

@@ -46,7 +46,7 @@ def notes(**changes):
 def test_database_that_is_well_has_no_notes():
     assert notes() == []
     assert WELL.shown == "PostgreSQL 15.18, pg_trgm 1.6, 12 MB, 3 of 97 connections in use"
-    assert "pg_trgm is made at the start" in replace(WELL, extension=None).shown
+    assert "pg_trgm is created at the start" in replace(WELL, extension=None).shown
     assert list(notes_on_postgres(Backends(), WELL)) == []
 
 
@@ -94,7 +94,7 @@ def test_few_connections_and_other_servers_are_noted():
     assert replace(WELL, used=20, own=15).free == 92
     assert replace(WELL, database_limit=10, role_limit=5).free == 5
     (few,) = notes(used=90)
-    assert f"7 connections left, and a Prefect server takes up to {NEEDED_CONNECTIONS}" in few
+    assert f"7 connections left, and a Prefect server opens up to {NEEDED_CONNECTIONS}" in few
     (other,) = notes(others=1)
     assert "another Prefect server uses postgresql://me:***@h:5432/d" in other
     with_redis = Backends.of(postgres="postgresql://h/d", redis="redis://h")
@@ -125,7 +125,7 @@ def test_refusal_says_what_to_do(error, said, hint):
 
 def test_new_database_of_no_named_user_is_made_by_its_name():
     refusal = postgres._refusal(Postgres.parse("postgresql://h/d"), asyncpg.InvalidCatalogNameError("no"), 1)
-    assert refusal.hint == "make it: createdb d"
+    assert refusal.hint == "create it: createdb d"
 
 
 def test_database_that_is_not_there_is_noticed_at_once_also_inside_an_event_loop():
