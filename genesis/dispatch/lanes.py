@@ -38,7 +38,7 @@ from genesis.errors import GenesisError
 from genesis.ledger import LaneOrder, Owner
 from genesis.model import Leaf
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
-from genesis.prefect_api.names import GENESIS_TAG, is_run_tag, run_tag
+from genesis.prefect_api.names import OWN_TAG, is_run_tag, run_tag
 
 __all__ = ["Lanes"]
 
@@ -244,7 +244,7 @@ class Lanes:
         waiting = FlowRunFilter(
             id=FlowRunFilterId(not_any_=mine),  # else those of a wide run fill the page
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-            tags=FlowRunFilterTags(all_=[GENESIS_TAG]),
+            tags=FlowRunFilterTags(all_=[OWN_TAG]),
         )
         own = run_tag(self._session.run_id)
 

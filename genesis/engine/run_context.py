@@ -16,7 +16,7 @@ from genesis.ledger.program_state import ProgramState
 from genesis.model import Attempt, Leaf, Outcome, Program
 from genesis.model.run import utc_now
 from genesis.model.tenant import tenant_tag
-from genesis.prefect_api.names import GENESIS_TAG, correlation_tag
+from genesis.prefect_api.names import OWN_TAG, correlation_tag
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers
 from genesis.resilience.quotas import Quotas
@@ -81,7 +81,7 @@ class RunContext:
     @property
     def tags(self) -> list[str]:
         """The tags that all flow runs of the run have."""
-        return [GENESIS_TAG, correlation_tag(self.correlation_id), *([tenant_tag(self.tenant)] if self.tenant else [])]
+        return [OWN_TAG, correlation_tag(self.correlation_id), *([tenant_tag(self.tenant)] if self.tenant else [])]
 
     def breaker(self, agent: str) -> Breaker | None:
         """Return the circuit breaker of an agent, where there are any."""

@@ -28,7 +28,7 @@ from prefect.exceptions import ObjectNotFound
 from genesis.errors import GenesisError
 from genesis.prefect_api.client import PrefectClient
 from genesis.prefect_api.errors import API_ERRORS
-from genesis.prefect_api.names import GENESIS_TAG
+from genesis.prefect_api.names import OWN_TAG
 from genesis.retention.removal import why_not
 from genesis.retention.report import Purging
 
@@ -53,7 +53,7 @@ async def purge_flow_runs(purging: Purging, client: PrefectClient, is_open: IsOp
         client: The server.
         is_open: Keeps flow runs of runs that may be resumed.
     """
-    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[GENESIS_TAG]), **_make_end_filter(purging))
+    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[OWN_TAG]), **_make_end_filter(purging))
     left, seen = 0, set[UUID]()
     try:
         while page := await client.read_flow_runs(
@@ -140,7 +140,7 @@ async def _subflows(client: PrefectClient, parents: Sequence[UUID]) -> list[Flow
     found: list[FlowRun] = []
     while page := await client.read_flow_runs(flow_run_filter=inside, sort=FlowRunSort.ID_DESC, offset=len(found)):
         found += page
-    return [each for each in found if each.deployment_id is None or GENESIS_TAG in each.tags]
+    return [each for each in found if each.deployment_id is None or OWN_TAG in each.tags]
 
 
 def _make_end_filter(purging: Purging) -> dict[str, Any]:
