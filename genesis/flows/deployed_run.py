@@ -104,15 +104,13 @@ async def run_asked(asked: RunRequest) -> object:
         )
     settings = asked.settings(Settings())
     tenant = check_tenant(asked.tenant) or tenant_in_tags(flow_run.tags)
-    given = asked.correlation_id or current().correlation_id
-    correlation_id = given or new_id()
-    asked = replace(asked, correlation_id=given)
+    asked = replace(asked, correlation_id=asked.correlation_id or current().correlation_id)
     signals = StopSignals(Control(), _log.warning)
     signals.listen()
     launch = Launch(
         settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True, tenant=tenant
     )
-    with bound(correlation_id=correlation_id):
+    with bound(correlation_id=asked.correlation_id or new_id()):
         work = asyncio.create_task(_start_or_resume(asked, launch, flow_run))
     try:
         run = await asyncio.shield(work)

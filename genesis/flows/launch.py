@@ -99,7 +99,7 @@ async def start_run(
         header = Header(
             genesis_version=version("prefect-genesis"),
             run_id=ledger.run_id,
-            correlation_id=program.correlation_id or current().correlation_id or new_id(),
+            correlation_id=program.source.plan.correlation_id or current().correlation_id or new_id(),
             trace=here(),
             created_at=now,
             document=plan_document(program.source),
@@ -184,13 +184,11 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         launch, settings=settings, rehearse=header.rehearse, pools=header.pools, earlier=header.trace, control=control
     )
     metrics_of_process().count(RESUMES)
-    course = await course_of(ledger, header, settings)
     lock = run_lock(ledger, settings, existing=True)
     with _original_folder(header, ledger), ExitStack() as held:
         await _hold(held, ledger, lock, again)
-        if launch.deployed:
-            course = await course_of(ledger, header, settings)  # whoever had the run until now may have added to it
         await still_there(ledger)
+        course = await course_of(ledger, header, settings)  # only now: whoever had the run may have added to it
         if header != before:
             await ledger.begin(header)
         return await _execute(course, header, ledger, again)
