@@ -17,7 +17,7 @@ _KEPT = ("GENESIS_TEST_ROOT", "GENESIS_TEST_MODELS", "GENESIS_AUDIT_NESTED")
 _ROOT = Path(os.environ.get("GENESIS_TEST_ROOT") or tempfile.mkdtemp(prefix="genesis-tests-"))
 os.environ["GENESIS_TEST_ROOT"] = str(_ROOT)
 _AUTHORITY = _ROOT / "authority.pem"
-"""One certificate authority in place of more than a hundred: each HTTP client reads them all, for 0.05 s of processor."""
+"""One certificate authority in place of more than a hundred: reading all takes each HTTP client 0.05 s."""
 _MIGRATED = _ROOT / "migrated" / "prefect.db"
 """An empty database of Prefect's, from which each new server starts: migrations take half of a first start."""
 
