@@ -31,8 +31,9 @@ from genesis.ledger import is_done
 from genesis.ledger.control import Control
 from genesis.ledger.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.model import Outcome, Program, Run
-from genesis.report.markdown import escape_markdown, plan_markdown, routing_rows, run_markdown
+from genesis.report.markdown import plan_markdown, routing_rows, run_markdown
 from genesis.report.picture import Picture
+from genesis.report.rendering import escape_markdown
 from genesis.resilience.degradation import Degradation, innermost, step_down
 
 __all__ = ["BackendFactory", "RunRecord", "run_leaves"]

@@ -15,7 +15,7 @@ from genesis.errors import RunError, UsageError
 from genesis.flows.deployed_run import ledger_of
 from genesis.ledger import LedgerStore, open_store
 from genesis.ledger.history import open_ledger
-from genesis.report.markdown import escape_markdown
+from genesis.report.rendering import escape_markdown
 from genesis.retention import KeptItem, Purge, Purging, before_days, purge_storage, size_text
 from genesis.retention.flow_runs import purge_flow_runs
 from genesis.settings import Settings
