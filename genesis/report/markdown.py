@@ -1,7 +1,7 @@
 """What a person reads in the Prefect UI, as Markdown and table rows. Pure text, no Prefect.
 
-Whatever comes from a plan, an agent or an error is escaped by the templates and bounded: a cell by its length, a document
-by the number of its characters, so that the largest plan still makes a page that opens.
+Whatever comes from a plan, an agent or an error is escaped by the templates and bounded: a cell by its length, a
+document by the number of its characters, so that the largest plan still makes a page that opens.
 """
 
 from __future__ import annotations
