@@ -97,7 +97,7 @@ class PoolBackend:
         self._traces: dict[int, str] = {}
         """Where leaves are in the trace, which whoever sends them need not be in."""
         self._stack = AsyncExitStack()
-        self._line: PrefectApi | None = None
+        self._api: PrefectApi | None = None
         with without_client_retries():
             self._errands = BackgroundTasks(copy_context())
         self._desk = PendingOutcomes(session)
@@ -126,15 +126,15 @@ class PoolBackend:
         )
 
     async def __aenter__(self) -> Self:
-        self._line = line = await self._stack.enter_async_context(connect(self._say))
-        self._pools = AgentPools(line, self._say)
-        self._dispatcher = Dispatcher(line, self._pools, self._session, self._flow_run_id)
-        self._waiter = Waiter(line, self._session.run_id, self._children, lambda: list(self._children.living.values()))
-        self._oversight = Watchdog(line, self._pools, self._children, self._session)
+        self._api = api = await self._stack.enter_async_context(connect(self._say))
+        self._pools = AgentPools(api, self._say)
+        self._dispatcher = Dispatcher(api, self._pools, self._session, self._flow_run_id)
+        self._waiter = Waiter(api, self._session.run_id, self._children, lambda: list(self._children.living.values()))
+        self._watchdog = Watchdog(api, self._pools, self._children, self._session)
         await self._session.ledger.suspend(suspended=False)
         self._lanes.owner = await self._session.ledger.owner()
-        turns = partial(self._lanes.take_turns, line)
-        for loop in (self._waiter.listen, self._waiter.poll, self._oversight.watch, self._lanes.watch, turns):
+        turns = partial(self._lanes.take_turns, api)
+        for loop in (self._waiter.listen, self._waiter.poll, self._watchdog.watch, self._lanes.watch, turns):
             self._errands.keep(loop)
         return self
 
@@ -147,7 +147,7 @@ class PoolBackend:
         self._outbox.close()
         await self._errands.close()
         await self._stack.aclose()
-        self._line = None
+        self._api = None
 
     async def run(self, leaf: Leaf) -> Outcome:
         """Run a leaf, whose upstream leaves are done, until it is final. What is returned is in the ledger.
@@ -265,13 +265,13 @@ class PoolBackend:
 
     @property
     def _gathered(self) -> set[str]:
-        return {amendment.task for amendment in self._session.course.amendments}
+        return {amendment.task for amendment in self._session.program_state.amendments}
 
     @property
     def _reached(self) -> PrefectApi:
-        if self._line is None:
+        if self._api is None:
             raise RunError("leaves are run while the place is open")
-        return self._line
+        return self._api
 
     def _keep_up(self) -> None:
         """Take in what was added to the plan since."""
@@ -344,7 +344,7 @@ class PoolBackend:
         self._children.add(child)
         self._lanes.wake()
         self._waiter.wake()
-        self._oversight.wake()
+        self._watchdog.wake()
         if self._why is not None:
             await self._stop(child)
 

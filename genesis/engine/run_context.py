@@ -29,7 +29,7 @@ __all__ = ["RunContext"]
 class RunContext:
     """One execution of a run, first or resumed."""
 
-    course: ProgramState
+    program_state: ProgramState
     """Shared by all who work on the run; `Growth` alone changes it."""
     ledger: Ledger
     correlation_id: str
@@ -70,7 +70,7 @@ class RunContext:
     @property
     def program(self) -> Program:
         """What runs, with all that was added so far."""
-        return self.course.program
+        return self.program_state.program
 
     @property
     def run_id(self) -> str:

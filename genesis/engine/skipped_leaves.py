@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from prefect.client.schemas.objects import TaskRunResult
 
-from genesis.engine.task_runs import GraphNode, tell_task_run
+from genesis.engine.task_runs import GraphNode, emit_task_run
 from genesis.model import Outcome, Program
 
 __all__ = ["show_unrun"]
@@ -41,5 +41,5 @@ def show_unrun(
     ]
     graph = {**nodes, **{leaf.index: TaskRunResult(id=uuid4()) for leaf in unrun[:_MOST]}}
     for leaf in unrun[:_MOST]:
-        tell_task_run(leaf, outcomes[leaf.index], graph, flow_run_id)
+        emit_task_run(leaf, outcomes[leaf.index], graph, flow_run_id)
     return graph, len(unrun[_MOST:])

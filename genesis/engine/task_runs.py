@@ -36,7 +36,7 @@ from prefect.utilities.engine import emit_task_run_state_change_event
 
 from genesis.model import Leaf, Outcome, Program, TaskState
 
-__all__ = ["GraphNode", "missing_task_runs", "settle_task_runs", "tell_task_run"]
+__all__ = ["GraphNode", "emit_task_run", "missing_task_runs", "settle_task_runs"]
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ async def settle_task_runs(
                     break
                 portion = set(sorted(left, key=wanted.__getitem__)[:_PORTION])
                 for index in sorted(wanted[identity] for identity in portion):
-                    tell_task_run(program.leaves[index], outcomes[index], nodes, flow_run_id)
+                    emit_task_run(program.leaves[index], outcomes[index], nodes, flow_run_id)
     except (httpx.HTTPError, PrefectException, OSError) as error:  # TimeoutError is an OSError
         _log.warning("whether the API has every task run is not known", extra={"reason": repr(error)})
         return None
@@ -123,7 +123,7 @@ async def missing_task_runs(client: PrefectClient, identities: Iterable[UUID]) -
     return missing
 
 
-def tell_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, GraphNode], flow_run_id: UUID) -> None:
+def emit_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, GraphNode], flow_run_id: UUID) -> None:
     """Tell the server of a leaf's task run in its final state, by one event.
 
     Args:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, get_args
 
 from genesis.agents.deadline import RUN_IS_OVER
-from genesis.engine.observers.event_emitter import SETTLE_S, EventEmitter, teller_of_process
+from genesis.engine.observers.event_emitter import SETTLE_S, EventEmitter, get_process_emitter
 from genesis.engine.observers.event_shapes import (
     MOST_TOLD,
     about_run,
@@ -31,7 +31,7 @@ from genesis.model import KEPT, Leaf, Outcome, PlannerLevel, Program, Run
 from genesis.resilience.degradation import Degradation, heard
 from genesis.retention import Purge
 
-__all__ = ["RunEvents", "degradations", "tell_housekeeping", "told_refusal", "told_run"]
+__all__ = ["RunEvents", "degradations", "emit_housekeeping", "emit_refusal", "emit_run_events"]
 
 _OF_A_PLAN = frozenset({"planning", "routing", "validation"})
 _NOTHING = "no plan"
@@ -60,15 +60,15 @@ class RunEvents:
         session: The execution.
         again: Whether an earlier one had begun.
         pools: Whether the leaves run on the work pools of their agents.
-        teller: Emits the events.
+        emitter: Emits the events.
     """
 
-    def __init__(self, session: RunContext, *, again: bool, pools: bool, teller: EventEmitter):
+    def __init__(self, session: RunContext, *, again: bool, pools: bool, emitter: EventEmitter):
         self._session = session
         self._again = again
         self._pools = pools
-        self._teller = teller
-        self._amended = len(session.course.amendments)
+        self._emitter = emitter
+        self._amended = len(session.program_state.amendments)
         self._failed = 0
         self._replanned = 0
         self._steps: set[tuple[str, str, str]] = set()
@@ -94,14 +94,14 @@ class RunEvents:
             return
         ids = self._session.run_id, self._session.correlation_id
         pool = self._session.program.profile(outcome.agent).pool_name if self._pools else None
-        self._teller.tell(lambda pool_id: describe_failure(*ids, outcome, pool, pool_id), pool=pool)
+        self._emitter.emit(lambda pool_id: describe_failure(*ids, outcome, pool, pool_id), pool=pool)
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
         """Tell nothing: the breaker, whose event it is, has told."""
 
     def plan_changed(self, program: Program) -> None:
         """Report of tasks that are planned again."""
-        amendments = self._session.course.amendments
+        amendments = self._session.program_state.amendments
         new, self._amended = amendments[self._amended :], len(amendments)
         for amendment in new:
             if amendment.kind != "replan" or self._replanned >= MOST_TOLD:
@@ -157,54 +157,54 @@ class RunEvents:
         return about_run(f"genesis.{name}", self._session.run_id, self._session.correlation_id, payload)
 
     def _tell(self, event: dict[str, Any]) -> None:
-        self._teller.tell(lambda _pool_id: event)
+        self._emitter.emit(lambda _pool_id: event)
 
 
 @asynccontextmanager
-async def told_run(session: RunContext, *, pools: bool) -> AsyncIterator[RunEvents]:
+async def emit_run_events(session: RunContext, *, pools: bool) -> AsyncIterator[RunEvents]:
     """Report of one execution of a run: what observes it, and hears what gives way in it. Enter it in its flow run.
 
     Args:
         session: The execution; nothing of it has begun.
         pools: Whether the leaves run on the work pools of their agents.
     """
-    again, teller = False, teller_of_process()
+    again, emitter = False, get_process_emitter()
     with suppress(GenesisError):  # a ledger that cannot be read ends the run a moment later, and says so
         again = await session.ledger.load() is not None
-    events = RunEvents(session, again=again, pools=pools, teller=teller)
+    events = RunEvents(session, again=again, pools=pools, emitter=emitter)
     try:
         with heard(events.report_step_down):
             yield events
     finally:
-        await _settle(teller)
+        await _settle(emitter)
 
 
 @asynccontextmanager
-async def told_refusal(run_id: str, correlation_id: str, teller: EventEmitter | None = None) -> AsyncIterator[None]:
+async def emit_refusal(run_id: str, correlation_id: str, emitter: EventEmitter | None = None) -> AsyncIterator[None]:
     """Report that a deployed run ended before it had a ledger: its request was refused, or its plan was.
 
     Args:
         run_id: The run that was to be.
         correlation_id: Its correlation id, where it is known.
-        teller: Emits the events; that of the process if omitted.
+        emitter: Emits the events; that of the process if omitted.
     """
-    teller = teller or teller_of_process()
+    emitter = emitter or get_process_emitter()
     try:
         yield
     except Exception as error:
         for event in describe_refusal(run_id, correlation_id, error):
-            teller.tell(lambda _pool_id, event=event: event)  # type: ignore[misc]  # bound now, and not when it is called
-        await _settle(teller)
+            emitter.emit(lambda _pool_id, event=event: event)  # type: ignore[misc]  # bound now, and not when it is called
+        await _settle(emitter)
         raise
 
 
-async def tell_housekeeping(found: Purge, keep_days: int) -> None:
+async def emit_housekeeping(found: Purge, keep_days: int) -> None:
     """Tell, inside its flow run, what housekeeping came to."""
-    teller = teller_of_process()
-    teller.tell(lambda _pool_id: describe_housekeeping(found, keep_days))
-    await _settle(teller)
+    emitter = get_process_emitter()
+    emitter.emit(lambda _pool_id: describe_housekeeping(found, keep_days))
+    await _settle(emitter)
 
 
-async def _settle(teller: EventEmitter) -> None:
-    if not teller.settled:
-        await asyncio.to_thread(teller.settle, SETTLE_S)
+async def _settle(emitter: EventEmitter) -> None:
+    if not emitter.settled:
+        await asyncio.to_thread(emitter.settle, SETTLE_S)
