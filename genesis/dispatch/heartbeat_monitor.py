@@ -1,6 +1,6 @@
 """Notice that the worker of a child has gone.
 
-Heartbeats are compared while the API answers: an API that was away could not be told that a worker is alive.
+Heartbeats are compared while the API answers: an API that was away could not receive a worker's heartbeats.
 """
 
 from __future__ import annotations

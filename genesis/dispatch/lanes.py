@@ -45,7 +45,7 @@ __all__ = ["Lanes"]
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.1
 _SHARE = 20
-"""Looking into the ledger takes at most one part in so many of the time."""
+"""Looking into the ledger takes at most this fraction (one part in N) of the time."""
 _MARGIN_S = 0.3
 """A lane that is about to close gets no more orders."""
 _LEAST_PATIENCE_S = 5.0
@@ -69,7 +69,7 @@ class Lanes:
         session: The run.
         children: The living children.
         wanted: Whether a child may still get leaves of its agent.
-        moved: Is told that a child waits for an order.
+        moved: Called when a child waits for an order.
         clock: Monotonic seconds.
     """
 
@@ -154,8 +154,8 @@ class Lanes:
         child.closing, child.open_since = True, None
         try:
             await self._session.ledger.order(str(child.id), len(child.orders) + 1, LaneOrder(owner=self.owner))
-        except GenesisError as error:  # it ends by itself, a little later
-            _log.warning("a flow run was not told to end", extra={"reason": error.message})
+        except GenesisError as error:  # it ends a little later anyway
+            _log.warning("a flow run could not be asked to end", extra={"reason": error.message})
 
     async def watch(self) -> None:
         """Watch forever while children live."""

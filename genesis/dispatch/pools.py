@@ -27,7 +27,7 @@ class AgentPools:
 
     Args:
         api: The client of the Prefect API.
-        say: Is told what is wrong, once until it changes.
+        say: Receives what is wrong, once until it changes.
     """
 
     def __init__(self, api: PrefectApi, say: Callable[[str], None]):
@@ -53,7 +53,7 @@ class AgentPools:
         self._deployments.pop(pool, None)
 
     async def trouble(self, pool: str) -> str | None:
-        """Look why nobody takes what a pool has to do, and say so; None where nothing is wrong.
+        """Find out why no worker takes what a pool has to do, and report it; None where nothing is wrong.
 
         Raises:
             ApiUnavailable: The API does not answer now.

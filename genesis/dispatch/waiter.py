@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _LEAF_ENDED = "genesis.leaf.ended"
 _FLOW_RUN = "prefect.flow-run."
 _UNHEARD = [f"{_FLOW_RUN}{name}" for name in ("Scheduled", "Late", "Pending", "heartbeat", "AwaitingConcurrencySlot")]
-"""Events that tell nothing new, and would crowd out others."""
+"""Events without news, which would crowd out others."""
 _CONNECT_S = 20.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
@@ -39,7 +39,7 @@ _PAGE = 200
 
 
 class ChildListener(Protocol):
-    """Is told of children. Called in the loop; it must not block."""
+    """Receives changes of children. Called in the loop; it must not block."""
 
     def leaf_ended(self, child: UUID, path: str) -> None:
         """Hear that a leaf's record is written."""
@@ -57,7 +57,7 @@ class Waiter:
     Args:
         api: The client of the Prefect API.
         run_id: The run.
-        listener: Is told.
+        listener: Receives the changes.
         living: Gives the children that have not ended.
     """
 
@@ -69,7 +69,7 @@ class Waiter:
         self._living = living
         self._wake = asyncio.Event()
         self.connected = False
-        """Whether the subscription is up, as far as is known."""
+        """Whether the subscription is known to be up."""
         self._filter = {
             "event": EventNameFilter(prefix=[_LEAF_ENDED, _FLOW_RUN], exclude_prefix=_UNHEARD),
             "related": EventRelatedFilter(id=[f"prefect.tag.{run_tag(run_id)}"]),

@@ -1,4 +1,4 @@
-"""Look every second whether a child waits for nobody, has run out of time, or has lost its worker."""
+"""Check every second whether a child has no worker, has run out of time, or has lost its worker."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Watchdog", "close_child", "stop_child"]
 _log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _UNTAKEN_S = 3.0
-"""A child that nobody took for this long makes its pool suspect; said within five seconds."""
+"""A child that no worker took for this long makes its pool suspect; reported within five seconds."""
 _POOL_AGAIN_S = 5.0
 _PENDING_S = 600.0
 """How long a child that was taken may need to begin: pulling an image, waiting for a node."""
@@ -103,7 +103,7 @@ class Watchdog:
         return True
 
     async def _look_into_ledger(self) -> None:
-        """Take in records while the API cannot tell of them: workers continue without it."""
+        """Read records while the API cannot report them: workers continue without it."""
         if self._due("ledger", _AWAY_LOOK_S):
             for child in self._living(StateType.PENDING, StateType.RUNNING):
                 await self._children.collect(child)
@@ -140,7 +140,7 @@ class Watchdog:
         return timeout_s, ErrorInfo(code="GEN-DISPATCH-NO-WORKER", message=message, hint=hint)
 
     async def _check_untaken_pools(self) -> None:
-        """Look at the pools of children that nobody takes."""
+        """Check the pools of children that no worker takes."""
         waiting = self._living(StateType.SCHEDULED)
         suspects = [child for child in waiting if self._now() - child.state_at >= _UNTAKEN_S]
         for pool in dict.fromkeys(child.pool for child in suspects):
@@ -160,7 +160,7 @@ class Watchdog:
                     await self._give_up(child, ChildEnd(child.state, error=error, all_fail=True))
 
     async def _withdraw(self, child: ChildFlowRun) -> None:
-        """Have the leaves of a child dispatched anew whose pool was deleted, and made again: nobody can take it."""
+        """Have the leaves of a child dispatched anew whose pool was deleted, and made again: no worker can take it."""
         try:
             flow_run = await self._api.once(lambda client: client.read_flow_run(child.id))
         except ObjectNotFound:
@@ -225,7 +225,7 @@ async def close_child(api: PrefectApi, child: ChildFlowRun) -> None:
 
 
 async def stop_child(api: PrefectApi, child: ChildFlowRun) -> bool:
-    """Tell a child to stop; says whether it was told to. One that nobody took ends at once."""
+    """Ask a child to stop; return whether it was asked. One that no worker took ends at once."""
 
     async def set_state(client: PrefectClient) -> bool:
         try:

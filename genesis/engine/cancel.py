@@ -1,4 +1,4 @@
-"""End a run from outside: ask whoever orchestrates it, and end what it dispatched where nobody does any more."""
+"""End a run from outside: ask its orchestrator, and end what it dispatched if there is none any more."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Stopped", "cancel_run"]
 
 _LOOK_S = 0.5
 _PATIENCE_S = 45.0
-"""How long whoever orchestrates may take to end its work before it is taken for dead."""
+"""How long the orchestrator may take to end its work before it counts as dead."""
 _PAGE = 200
 _SLACK_S = 3.0
 """How much later than planned a look may come and still count as the next one."""
@@ -55,7 +55,7 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
 
     Raises:
         UsageError: There is no such run.
-        RunError: It has ended already, or nobody has ever begun to run it.
+        RunError: It has ended already, or was never started.
     """
     ledger, _ = await find_run(run_id, settings)
     owner = await ledger.owner()
@@ -76,7 +76,7 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
             ended_before = not answered or flow_run.id in orphans.ended
         left = [child for child in await _children(client, run_id) if not _is_final(child)]
         if ended_before:
-            say("nobody orchestrates the run; what it dispatched is ended directly")
+            say("the run has no orchestrator; what it dispatched is ended directly")
         elif left:
             say("waiting for the workers to end what runs")
         await _end_children(client, left, orphans)
@@ -94,7 +94,7 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
 
 
 class _Orphans:
-    """Ends flow runs that are to be cancelled and whose worker is lost: nobody else would, and they hold slots."""
+    """Ends flow runs that are to be cancelled and whose worker is lost: nothing else would, and they hold slots."""
 
     def __init__(self, client: PrefectClient, settings: Settings):
         how = settings.pools
@@ -137,7 +137,7 @@ class _Orphans:
 
 
 async def _end_children(client: PrefectClient, left: list[FlowRun], orphans: _Orphans) -> None:
-    """Wait for the end of what was dispatched, after telling those to end that nobody has told."""
+    """Wait for the end of what was dispatched, after asking those to end that were not asked yet."""
     for child in left:
         if child.state is None or not child.state.is_cancelling():
             await client.set_flow_run_state(child.id, Cancelling(message="genesis cancel"))

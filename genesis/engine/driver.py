@@ -1,4 +1,4 @@
-"""The loop that runs a program: it asks the scheduler what to start, and tells it what ended."""
+"""The loop that runs a program: it asks the scheduler what to start, and reports to it what ended."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class Driver:
     def _hear_of_deadline(self, leaf: Leaf, outcome: Outcome) -> None:
         """Decide what becomes of a leaf whose worker says that the run is over, while it is not by the run's own clock.
 
-        Its worker was told of the deadline of an earlier execution: it is done again, with the time that is left now.
+        Its worker has the deadline of an earlier execution: it is done again, with the time that is left now.
         """
         if _is_over(self._past.get(leaf.index)):
             self._abort(self._too_late())
@@ -425,7 +425,7 @@ class Driver:
         return bool(found)
 
     def _check_watch(self, watch: asyncio.Task[None]) -> None:
-        """End the run when what watches it fails by itself: without it, leaves could wait forever."""
+        """End the run when a watching task fails: without it, leaves could wait forever."""
         error = None if watch.cancelled() else watch.exception()
         if error is not None:
             self._abort(Ending("failed", fault_info(error, self._session.run_id)))

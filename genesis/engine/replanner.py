@@ -275,7 +275,7 @@ class Replanner:
             raise PlanningError(f"{new[0].agent} would only try it again")
         profile, model = self._session.program.profile, self._session.planner_model
         if all(profile(leaf.agent).executor_for(leaf.type, model=model).kind == "brief" for leaf in new):
-            raise PlanningError("nobody but a person could do it")
+            raise PlanningError("only a person could do it")
 
     def _depth(self, path: str) -> int:
         """Return how deep a task lies, over all groups that it is in."""

@@ -50,13 +50,13 @@ class RunContext:
     breakers: Breakers | None = None
     """Circuit breakers of the agents; without them every call is made."""
     scopes: Mapping[str, str] = field(default_factory=dict)
-    """By agent, what tells it from other projects' agents of that name, in what processes share."""
+    """By agent, what distinguishes it from other projects' agents of that name, in what processes share."""
     probe: Probe | None = None
     """Answers what validation asks about this machine; None where leaves run elsewhere."""
     tried: Mapping[int, tuple[Attempt, ...]] = field(default_factory=dict)
     """Attempts of earlier executions at leaves that are not done, by index."""
     quotas: Quotas | None = None
-    """Rate limits of the agents; without them nobody waits for a turn."""
+    """Rate limits of the agents; without them no task waits for a turn."""
     until: float = math.inf
     """The run's deadline, by `time.monotonic()` of this process."""
     token: str | None = None

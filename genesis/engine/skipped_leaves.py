@@ -1,6 +1,6 @@
 """Leaves that never ran, in the UI's graph: each is a task run in a final state, behind what it comes after.
 
-Prefect's engine tells the server of a task run by events; so does this, one event a leaf, without a call for each.
+Prefect's engine reports a task run to the server by events; so does this, one event a leaf, without a call for each.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 States of task runs reach the server as events, which nothing confirms: a connection that breaks, a server that starts
 again, or a queue in it that is full (10,000 messages, where its broker is in memory) loses some. The ledger has all
-outcomes, so what is missing at the end is told once more, from there, in portions that such a queue takes.
+outcomes, so what is missing at the end is emitted once more, from there, in portions that such a queue takes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _PAGE = 200
 _PORTION = 500
 _LOOK_S = 1.0
 _STALLED_S = 10.0
-"""How long nothing may arrive before what is missing is told again."""
+"""How long nothing may arrive before what is missing is emitted again."""
 _TURNS = 3
 """Portions in a row of which nothing arrives."""
 _LONGEST_S = 600.0
@@ -65,7 +65,7 @@ _TYPES: Mapping[TaskState, StateType] = {
 async def settle_task_runs(
     program: Program, outcomes: Mapping[int, Outcome], nodes: Mapping[int, GraphNode], flow_run_id: UUID
 ) -> int | None:
-    """Wait until the API has the task runs of a large run as final; tell again what does not arrive.
+    """Wait until the API has the task runs of a large run as final; emit again what does not arrive.
 
     Args:
         program: What ran.

@@ -173,7 +173,7 @@ def _render_svg(
 
 
 def box_name(path: str) -> str:
-    """Shorten a path for a box so that its end, which tells tasks apart, stays."""
+    """Shorten a path for a box so that its end, which distinguishes tasks, stays."""
     path = one_line(path)
     if cells(path) <= _LABEL_CELLS or "/" not in path:
         return fit_line(path, _LABEL_CELLS)

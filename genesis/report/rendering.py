@@ -34,7 +34,7 @@ MARKS: Mapping[str, str] = {
     "pending": "·",
     "awaiting_approval": "?",
 }
-"""What tells states apart besides their colours."""
+"""What distinguishes states besides their colours."""
 _CELL = 300
 _LEAST_S, _FEW_S, _MINUTE_S = 0.1, 10, 60
 _PIECES = 500

@@ -1,6 +1,6 @@
 """Changes of circuit breakers as Prefect events, which automations can act on.
 
-A breaker tells of a change in the middle of somebody's call, on whatever thread that has; `telling` does the rest on a
+A breaker reports a change in the middle of a call, on the caller's thread; `event_emitter` does the rest on a
 thread of its own.
 """
 
@@ -34,7 +34,7 @@ EVENTS = {
 
 
 class BreakerEventEmitter:
-    """Emits an event for each change of a breaker. It can be told from any thread, and never blocks or fails.
+    """Emits an event for each change of a breaker. Any thread may call it; it never blocks or fails.
 
     Args:
         pools: Work pools by agent; it may be added to.

@@ -1,4 +1,4 @@
-"""Emit Prefect events off the caller's thread: whoever tells waits for nobody, and a fault is not theirs.
+"""Emit Prefect events off the caller's thread: a caller never waits, and never gets an error.
 
 Events are emitted in the middle of other work: of somebody's call, in the loop that runs the leaves. So nothing is done
 there but to put the event into a queue; a thread asks the server for the work pool that the event is related to, which

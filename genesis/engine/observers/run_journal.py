@@ -38,7 +38,7 @@ _BREAKER: dict[str, MomentKind] = {
 
 
 class RunJournal:
-    """An observer that notes what happens. Breakers may tell it from any thread.
+    """An observer that notes what happens. Breakers may call it from any thread.
 
     A breaker that another process opens is seen when one of the run's leaves changes.
 
@@ -47,7 +47,7 @@ class RunJournal:
         program_state: What it does, with the changes so far.
         breakers: Circuit breakers to listen to, while the run continues.
         now: The time in UTC.
-        scopes: By agent, what tells it from other projects' agents of that name.
+        scopes: By agent, what distinguishes it from other projects' agents of that name.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class RunJournal:
         self._note("resumed", self._run_id, said, at=run.started_at)
 
     def _look(self) -> None:
-        """Note what other processes did to the agents' breakers, as far as is known here."""
+        """Record what other processes did to the agents' breakers, if it is known here."""
         if self._breakers is None:
             return
         for agent in sorted(self._watched):
