@@ -30,7 +30,7 @@ __all__ = ["RunContext"]
 class RunContext:
     """One execution of a run, first or resumed."""
 
-    course: ProgramState
+    program_state: ProgramState
     """Shared by all who work on the run; `Growth` alone changes it."""
     ledger: Ledger
     correlation_id: str
@@ -51,13 +51,13 @@ class RunContext:
     breakers: Breakers | None = None
     """Circuit breakers of the agents; without them every call is made."""
     scopes: Mapping[str, str] = field(default_factory=dict)
-    """By agent, what tells it from other projects' agents of that name, in what processes share."""
+    """By agent, what distinguishes it from other projects' agents of that name, in what processes share."""
     probe: Probe | None = None
     """Answers what validation asks about this machine; None where leaves run elsewhere."""
     tried: Mapping[int, tuple[Attempt, ...]] = field(default_factory=dict)
     """Attempts of earlier executions at leaves that are not done, by index."""
     quotas: Quotas | None = None
-    """Rate limits of the agents; without them nobody waits for a turn."""
+    """Rate limits of the agents; without them no task waits for a turn."""
     until: float = math.inf
     """The run's deadline, by `time.monotonic()` of this process."""
     token: str | None = None
@@ -71,7 +71,7 @@ class RunContext:
     @property
     def program(self) -> Program:
         """What runs, with all that was added so far."""
-        return self.course.program
+        return self.program_state.program
 
     @property
     def run_id(self) -> str:

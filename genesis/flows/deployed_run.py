@@ -13,7 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from genesis.dispatch.retry_decision import SUSPENDED
-from genesis.engine.observers.run_events import told_refusal
+from genesis.engine.observers.run_events import emit_refusal
 from genesis.errors import RunError
 from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.flows.orchestrate import final_state
@@ -140,7 +140,7 @@ async def _start_or_resume(asked: RunRequest, launch: Launch, flow_run: FlowRun)
     run_id = ledger.run_id
     if await ledger.exists():
         return await resume_run(run_id, launch)
-    async with told_refusal(run_id, current().correlation_id or ""):
+    async with emit_refusal(run_id, current().correlation_id or ""):
         prepared = await asyncio.to_thread(asked.prepare_plan, launch.settings)
         if not prepared.report.ok:
             await publish_report(prepared.report)

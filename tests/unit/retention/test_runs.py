@@ -190,7 +190,7 @@ def resumes(yard, monkeypatch):
     """Resume a run by the real code; what it would run is replaced, and looks whether its ledger is there."""
     hooks = {"found": None}
 
-    async def execute(course, header, ledger, launch):
+    async def execute(program_state, header, ledger, launch):
         assert await ledger.exists()
         await yard.kept(header.run_id, days=0)
         await asyncio.sleep(0.001)
