@@ -40,7 +40,7 @@ CPU_S, ELAPSED_S = 5.0, 4.0
 MEMORY_MB = 500
 ESTIMATE_OFF = 2.0
 _DURATION = r"(?:\d+ h(?: \d+ min)?|\d+ min(?: \d+ s)?|\d+(?: s)?)"
-_ESTIMATE = re.compile(rf"with starting up (?P<open>at least )?(?P<least>{_DURATION})(?: to (?P<most>{_DURATION}))?")
+_ESTIMATE = re.compile(rf"including start-up: (?P<open>at least )?(?P<least>{_DURATION})(?: to (?P<most>{_DURATION}))?")
 _ROOT = Path(__file__).parent.parent
 _MANY_FILES = 10_000
 _TIMEOUT_S = 900
@@ -179,7 +179,7 @@ def _whole_run(bench: Bench, path: Path) -> None:
 
 
 def _judge_estimate(bench: Bench, spent: Spent) -> None:
-    """Compare how long a run took with what was said before it, its start included: `with starting up 17 s to 32 s`."""
+    """Compare how long a run took with its forecast, start-up included: `including start-up: 17 s to 32 s`."""
     said = _ESTIMATE.search(" ".join(spent.notes.split()))
     if said is None:
         raise SystemExit(f"no estimate was shown:\n{spent.notes[-2000:]}")

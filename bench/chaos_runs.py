@@ -211,7 +211,7 @@ class Fleet:
         return sum(most.get(pool, 0) == _LIMIT for pool in agents) / len(agents)
 
     def _wait_for_rows(self, name: str, count: int, run: _Run) -> bool:
-        """Wait until a run has left so many rows; whether it is still going."""
+        """Wait until a run has written a number of rows; return whether it is still running."""
         until = time.monotonic() + _BEGIN_S
         while time.monotonic() < until and not run.ended():
             if run.begun() and sum(effects.happened(self._database, name).values()) >= count:

@@ -254,7 +254,7 @@ class Stage:
         return self._pools
 
     def workers(self, count: int, **variables: str) -> list[Worker]:
-        """See that so many workers serve all pools."""
+        """Ensure that a number of workers serve all pools."""
         self.pools  # noqa: B018  # they have to be there
         living = [worker for worker in self.stack.workers if worker.process.poll() is None]
         new = [

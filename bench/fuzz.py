@@ -66,7 +66,7 @@ def fault_of(subject: Subject, seed: int) -> BaseException | None:
 
 
 def measure(bench: Bench, inputs: int, start: int) -> None:
-    """Take so many inputs through all subjects, each its part of them."""
+    """Run a number of inputs through all subjects, each its share."""
     faults = 0
     for name, subject in SUBJECTS.items():
         begun, each = time.perf_counter(), -(-inputs * _PERCENT[name] // 100)

@@ -179,7 +179,7 @@ def _nothing(*_given: Any, **_named: Any) -> None:
 
 
 def _told(row: dict[str, float], costs: dict[str, float]) -> dict[str, float]:
-    """Describe how much a run told, and what that costs by itself."""
+    """Report how much telemetry a run emitted, and its own cost."""
     spans = 2 * _LEAVES + 2 if row["observations"] else 0
     lines, observations = row["lines"], row["observations"]
     total = spans * costs["span_with_export_us"] + lines * costs["line_us"] + observations * costs["observation_us"]

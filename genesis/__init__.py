@@ -74,7 +74,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for, so that `import genesis` costs nothing."""
+    """Import a public name on first access, so that `import genesis` stays cheap."""
     if name not in _HOMES:
         raise AttributeError(f"module 'genesis' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

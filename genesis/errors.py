@@ -2,28 +2,27 @@
 
 ```
 GenesisError                 catch this to catch all that Genesis raises on purpose
-├── UsageError               the call's words are wrong: a flag, a missing file, an unknown run
-├── DocumentError            a plan, agents or playbook file cannot be read; says where in the document
-├── PlanningError            a request cannot be planned (never raised by the last planner level)
+├── UsageError               a wrong argument: a flag, a missing file, an unknown run
+├── DocumentError            a plan, agents or playbook file is invalid; names the location in the document
+├── PlanningError            a request cannot be planned (the last planner level never raises it)
 ├── RoutingError             the registry or its rules cannot be used
 ├── PlanInvalidError         validation found errors; carries the report
-├── SecurityError            refused by a security rule, never retried and never fallen back from
-├── ServiceError             something over a network or a socket cannot be reached
-│   ├── ModelError           the language model: unreachable, slow, or an answer that cannot be used
-│   └── BreakerOpenError     not even tried: it failed too often a moment ago
+├── SecurityError            refused by a security rule; never retried, never a reason to fall back
+├── ServiceError             a service behind a network or a socket cannot be reached
+│   ├── ModelError           the language model: unreachable, too slow, or an unusable answer
+│   └── BreakerOpenError     not called: its circuit breaker is open
 ├── ResourceError            no space, no memory, no permission: the machine has to be fixed
 ├── TaskError                an agent's work failed
 │   └── TaskTimeoutError     it ran longer than its timeout
 ├── RunError                 the run as a whole cannot continue
-└── ForeignError             what another one came from, as data: raised by a library, perhaps in another process
+└── ForeignError             a cause as data: raised by a library
 ```
-`genesis.schedule.ScheduleError` joins them for steps that the scheduler does not allow: a mistake in the caller.
+`genesis.schedule.ScheduleError` is part of the tree: a step that the scheduler does not allow, a defect in the caller.
 
 
-Each error carries a stable `code` (`GEN-…`), a `message` that says what happened and to what, a `hint` that says what
-to do next, and `data` for machines. They survive pickle and JSON together with what they came from: their causes, and
-what was being handled when they were raised. Of those the type, the code and the message are kept, and never a
-traceback, whose frames can hold secrets.
+Each error has a stable `code` (`GEN-…`), a `message` (what happened, and to which id), a `hint` (what to do next)
+and `data` for machines. They survive pickle and JSON together with their causes and contexts (`__cause__`,
+`__context__`), of which type, code and message are kept, and never a traceback, whose frames can hold secrets.
 """
 
 from __future__ import annotations
@@ -55,9 +54,9 @@ __all__ = [
 
 _MOST_CAUSES = 5
 _LONGEST = 1000
-"""Characters that are kept of a cause's message, and of its data as JSON."""
+"""Maximum number of characters kept of a cause's message, and of its data as JSON."""
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
-"""What the machine is short of and can have again a moment later."""
+"""Errnos of shortages that can pass: open files, memory, processes."""
 _MENDS = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or have the quota raised",
@@ -65,11 +64,11 @@ _MENDS = {
     errno.EROFS: "the file system is read-only: make it writable",
     errno.EACCES: "check the folder and its permissions",
     errno.EPERM: "check the folder and its permissions",
-    errno.EIO: "look at the disk",
-    errno.EMFILE: "have the limit on open files raised (ulimit -n), or run less at once (--slots)",
-    errno.ENFILE: "end what else has many files open, or run less at once (--slots)",
-    errno.ENOMEM: "give it more memory, or run less at once (--slots)",
-    errno.EAGAIN: "have the limit on processes raised (ulimit -u), or run less at once (--slots)",
+    errno.EIO: "check the disk",
+    errno.EMFILE: "have the limit on open files raised (ulimit -n), or lower --slots",
+    errno.ENFILE: "end other programs with many open files, or lower --slots",
+    errno.ENOMEM: "provide more memory, or lower --slots",
+    errno.EAGAIN: "have the limit on processes raised (ulimit -u), or lower --slots",
 }
 
 
@@ -94,7 +93,7 @@ class GenesisError(Exception):
         self.data = dict(data or {})
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Keep to text and data: agents raise these errors, too, with what is anything."""
+        """Coerce the arguments to text and data: agents raise these errors too, with arguments of any type."""
         if name in {"message", "hint", "code"}:
             value = _clean_text(value)
         elif name == "data" and not isinstance(value, dict):
@@ -109,11 +108,12 @@ class GenesisError(Exception):
         return _rebuilt, (type(self), own | {"causes": list(_causes(self))})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return its JSON shape: `{code, message, hint}`, and more where there is more to say.
+        """Return its JSON shape: `{code, message, hint}`, and the optional keys below.
 
         Returns:
             `data` where there is any; `causes`, nearest first, each `{type, code, message, hint, data, how}`, where
-            `how` is `cause` or `context`; `type` where the code does not tell the class.
+
+            `how` is `cause` or `context`; `type` where the code does not identify the class.
         """
         shape: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
         if _class_of(self.code) is not type(self):
@@ -126,9 +126,9 @@ class GenesisError(Exception):
 
     @classmethod
     def from_dict(cls, shape: Mapping[str, Any]) -> GenesisError:
-        """Make an error of the shape that `to_dict` gives; what it came from hangs on it as it did.
+        """Restore an error from the shape that `to_dict` returns, with its causes.
 
-        A class that is not known here is replaced by the nearest one that the code names.
+        An unknown class is replaced by the most specific one that the code identifies.
         """
         named = {_name(kind): kind for kind in _all_classes(GenesisError)}
         kind = named.get(shape.get("type", "")) or _class_of(shape["code"])
@@ -141,7 +141,7 @@ def _clean_text(text: object) -> str:
 
 
 class UsageError(GenesisError):
-    """The words of a call are wrong. Catch it to correct the call; it never helps to try again unchanged."""
+    """A wrong argument. Catch it to correct the call; retrying it unchanged never helps."""
 
     code = "GEN-USAGE"
     exit_code = 2
@@ -154,7 +154,7 @@ class DocumentError(GenesisError):
 
 
 class PlanningError(GenesisError):
-    """A planner level could not make a plan. Catch it to fall to the next level."""
+    """A planner level could not make a plan. Catch it to use the next level."""
 
     code = "GEN-PLANNING"
 
@@ -172,60 +172,60 @@ class PlanInvalidError(GenesisError):
 
 
 class SecurityError(GenesisError):
-    """Refused by a security rule. Never retried, never fallen back from."""
+    """Refused by a security rule. Never retried, never a reason to fall back."""
 
     code = "GEN-SECURITY"
     exit_code = 3
 
 
 class ServiceError(GenesisError):
-    """A service that is needed cannot be reached. Trying again later can help."""
+    """A required service cannot be reached. Retrying later can help."""
 
     code = "GEN-SERVICE"
     exit_code = 4
 
 
 class ModelError(ServiceError):
-    """The language model cannot be reached, is too slow, or its answer cannot be used."""
+    """The language model cannot be reached, is too slow, or its answer is unusable."""
 
     code = "GEN-MODEL"
 
 
 class BreakerOpenError(ServiceError):
-    """A circuit breaker let the call not through. `data["retry_after_s"]` says when to ask again."""
+    """An open circuit breaker rejected the call. `data["retry_after_s"]` is the time until it may be retried."""
 
     code = "GEN-BREAKER-OPEN"
 
 
 class ResourceError(GenesisError):
-    """The machine has no space, memory or permission left for what was asked."""
+    """The machine lacks the space, memory or permission for the operation."""
 
     code = "GEN-RESOURCE"
 
     @staticmethod
     def is_meant_by(error: BaseException) -> TypeGuard[OSError | MemoryError]:
-        """Whether an exception says that the machine refuses space, memory, files or permission."""
+        """Whether an exception means that the machine refuses space, memory, files or permission."""
         return isinstance(error, MemoryError) or errno_of(error) in _MENDS
 
     @staticmethod
     def is_short(error: BaseException) -> TypeGuard[OSError | MemoryError]:
-        """Whether an exception says so of what can be had again a moment later: open files, memory, processes."""
+        """Whether an exception is about a shortage that can pass: open files, memory, processes."""
         return isinstance(error, MemoryError) or errno_of(error) in _SHORT
 
     @classmethod
     def of(cls, error: OSError | MemoryError, what: str, *, hint: str = "", path: object = None) -> Self:
-        """Describe what a refusal of the operating system is about, and what fixes it.
+        """Turn a refusal of the operating system into an error with a hint how to fix it.
 
-        What can pass by itself, such as too many open files, has the code `GEN-RESOURCE-SHORT`.
+        A shortage that can pass, such as too many open files, has the code `GEN-RESOURCE-SHORT`.
 
         Args:
-            error: What the system said.
-            what: What could not be done, for example `'/x/y' cannot be written`.
-            hint: Where else to go, besides fixing it.
+            error: The error of the system.
+            what: What failed, for example `'/x/y' cannot be written`.
+            hint: An alternative to fixing it.
             path: The file or folder.
         """
         number = errno.ENOMEM if isinstance(error, MemoryError) else errno_of(error)
-        said = getattr(error, "strerror", "no memory is left")
+        said = getattr(error, "strerror", "out of memory")
         said = said if said and isinstance(said, str) else _text(error)
         data = {"errno": errno.errorcode[number]} if number in errno.errorcode else {}
         mend = _MENDS.get(number, "check the folder and its permissions")
@@ -256,17 +256,17 @@ class RunError(GenesisError):
 
 
 class ForeignError(GenesisError):
-    """What another error came from, as data: `data["type"]` is its class, `data["code"]` its errno or status."""
+    """The cause of another error, as data: `data["type"]` is its class, `data["code"]` its errno or status."""
 
     code = "GEN-FOREIGN"
 
     @classmethod
     def of(cls, error: BaseException, *, without: str | None = None) -> Self:
-        """Describe any exception, and what it came from, as data.
+        """Return any exception and its causes as data.
 
         Args:
             error: The exception.
-            without: A secret to strike out wherever it stands.
+            without: A secret to redact everywhere.
         """
         made = cls(_strike_secret(_text(error), without), data={"type": _name(type(error))} | _code(error))
         _hang(made, _strike_secret(list(_causes(error)), without))
@@ -274,7 +274,7 @@ class ForeignError(GenesisError):
 
 
 def _strike_secret(value: Any, secret: str | None) -> Any:
-    """Strike a secret out of all texts in plain values."""
+    """Redact a secret in all texts in plain values."""
     if not secret:
         return value
     if isinstance(value, str):
@@ -292,7 +292,7 @@ def _rebuilt(kind: type[GenesisError], shape: Mapping[str, Any]) -> GenesisError
 
 
 def _hang(error: BaseException, causes: Any) -> None:
-    """Hang on an error what it came from, nearest first."""
+    """Attach causes to an error, nearest first."""
     for shape in causes:
         own = shape.get("code", "").startswith("GEN-")
         known = {"type": shape["type"], **({"code": shape["code"]} if shape.get("code") else {})}
@@ -305,7 +305,7 @@ def _hang(error: BaseException, causes: Any) -> None:
 
 
 def _causes(error: BaseException) -> Iterator[dict[str, Any]]:
-    """Describe what an error came from, nearest first, as far as Python's own tracebacks would show it."""
+    """Return the causes of an error as data, nearest first: those that Python's tracebacks would show."""
     for _ in range(_MOST_CAUSES):
         how: Literal["cause", "context"] = "cause"
         source = error.__cause__
@@ -333,7 +333,7 @@ def _code(error: BaseException) -> dict[str, str]:
 
 
 def _number(error: BaseException) -> dict[str, str]:
-    """Read the errno of the system, or the status of an answer, from where exceptions keep them."""
+    """Return the errno of a system error or the status of an HTTP response, from the usual attributes."""
     if known := errno.errorcode.get(errno_of(error)):
         return {"code": known}
     kept = vars(error)
@@ -369,6 +369,6 @@ def _all_classes(kind: type[GenesisError]) -> Iterator[type[GenesisError]]:
 
 
 def _class_of(code: str) -> type[GenesisError]:
-    """Return the class whose code a code begins with, the most specific one that is known here."""
+    """Return the most specific known class whose code is a prefix of a code."""
     fits = [kind for kind in _all_classes(GenesisError) if code == kind.code or code.startswith(f"{kind.code}-")]
     return max(fits, key=lambda kind: len(kind.code), default=GenesisError)

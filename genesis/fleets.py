@@ -5,9 +5,9 @@
 weather = "weather_fleet:fleet"
 ```
 
-The entry point names a `FleetPlugin`. Its module is imported when agents, playbooks or executors are first asked for,
-so it should import little; the agents' own code is named as text and imported when an agent works. A fleet that cannot
-be loaded is left out with a warning. Two that contribute something of the same name are an error.
+The entry point names a `FleetPlugin`. Its module is imported when agents, playbooks or executors are first needed,
+so it should import little; the agents' code is named as text and imported when an agent runs. A fleet that cannot
+be loaded is left out with a warning. Two fleets that contribute the same name are an error.
 """
 
 from __future__ import annotations
@@ -44,52 +44,52 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FleetPlugin:
-    """What a distribution contributes; each part may be missing."""
+    """What a distribution contributes; every part is optional."""
 
     agents: Path | Mapping[str, object] | None = None
     """An agents file, or its document as plain values: agents, and rules that send tasks to them."""
     playbooks: Path | None = None
     """A folder of playbooks."""
     executors: Mapping[str, str] = field(default_factory=dict)
-    """Executors by their names, each as `module:function`. An agent uses one by `{kind: plugin, name: …, options: …}`;
+    """Executors by name, each as `module:function`. An agent uses one by `{kind: plugin, name: …, options: …}`;
     the function takes the options as keyword arguments and returns a `genesis.agents.Executor`."""
 
     def __post_init__(self) -> None:
-        """Refuse parts of another type, so that the error names the fleet and not the place where it is used.
+        """Refuse parts of a wrong type early, so that the error names the fleet.
 
         Raises:
-            TypeError: A part has another type.
+            TypeError: A part has a wrong type.
         """
         if not isinstance(self.agents, Path | Mapping | None):
-            raise TypeError(f"agents is a {type(self.agents).__name__!r}; give a pathlib.Path or a mapping")
+            raise TypeError(f"agents is a {type(self.agents).__name__!r}; use a pathlib.Path or a mapping")
         if not isinstance(self.playbooks, Path | None):
-            raise TypeError(f"playbooks is a {type(self.playbooks).__name__!r}; give a pathlib.Path")
+            raise TypeError(f"playbooks is a {type(self.playbooks).__name__!r}; use a pathlib.Path")
         if not all(isinstance(call, str) and ":" in call for call in self.executors.values()):
-            raise TypeError(f"executors has to map names to 'module:function', not {dict(self.executors)!r}")
+            raise TypeError(f"executors must map names to 'module:function', not {dict(self.executors)!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledFleet:
-    """A fleet, and where it comes from."""
+    """A fleet and its source."""
 
     name: str
     """Name of its entry point."""
     distribution: str
     package: str
-    """The package that has its code."""
+    """The distribution with its code."""
     fleet: FleetPlugin
 
     @property
     def source(self) -> str:
-        """Name it for people: `audit (prefect-genesis)`."""
+        """Format it for people: `audit (prefect-genesis)`."""
         return f"{self.name} ({self.distribution})"
 
 
 class NameOwners:
-    """Which fleet contributes a name, so that a second one is refused.
+    """Records which fleet contributes a name, so that a second one is refused.
 
     Args:
-        noun: What the names are of, for the message.
+        noun: What the names stand for, for the message.
     """
 
     def __init__(self, noun: str) -> None:
@@ -97,10 +97,10 @@ class NameOwners:
         self._owners: dict[str, InstalledFleet] = {}
 
     def add(self, name: str, fleet: InstalledFleet) -> None:
-        """Note who contributes a name.
+        """Record which fleet contributes a name.
 
         Raises:
-            DocumentError: Another fleet does, too; its code is `GEN-DOCUMENT-CLASH`.
+            DocumentError: Another fleet has contributed it; the code is `GEN-DOCUMENT-CLASH`.
         """
         owner = self._owners.setdefault(name, fleet)
         if owner is not fleet:
@@ -108,18 +108,18 @@ class NameOwners:
 
 
 def find_fleets() -> tuple[InstalledFleet, ...]:
-    """Load the fleets that are installed: those of Genesis itself first, the others by distribution and name.
+    """Load the installed fleets: those of Genesis first, the others by distribution and name.
 
-    One that cannot be loaded is left out, and a warning says which and why. Both are done once for an import path.
+    A fleet that cannot be loaded is left out with a warning. Both happen once per import path.
     """
     return _fleets_on(tuple(sys.path))
 
 
 def find_executors(fleets: Iterable[InstalledFleet] | None = None) -> Mapping[str, InstalledFleet]:
-    """Return the executors that fleets contribute: which fleet has each, by the executor's name.
+    """Return the fleet that contributes each executor, by the executor's name.
 
     Args:
-        fleets: The installed ones where missing.
+        fleets: By default the installed ones.
 
     Raises:
         DocumentError: Two fleets contribute one of the same name.
@@ -146,7 +146,7 @@ def warn_left_out(what: str, fleet: InstalledFleet, reason: str) -> None:
 
 @lru_cache(maxsize=4)
 def _fleets_on(path: tuple[str, ...]) -> tuple[InstalledFleet, ...]:
-    """Load the fleets on an import path. While a process runs, what is installed there is taken to stay."""
+    """Load the fleets on an import path, once: a running process assumes that distributions do not change."""
     del path
     entries = sorted(entry_points(group=ENTRY_POINT_GROUP), key=_order)
     return tuple(fleet for entry in entries if (fleet := _load(entry)) is not None)

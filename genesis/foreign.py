@@ -1,4 +1,4 @@
-"""Read what comes from elsewhere: exceptions and objects of anyone's code, and texts that are no Unicode."""
+"""Read untrusted values safely: exceptions and objects of foreign code, and texts that are not valid Unicode."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _T = TypeVar("_T")
 
 
 def encodable(value: Any) -> Any:
-    """Write what UTF-8 cannot encode in a text, or in the texts of plain values, as escapes (backslashreplace).
+    """Escape what UTF-8 cannot encode in a text, or in the texts of plain values (backslashreplace).
 
-    Python has such texts for bytes that are no UTF-8: names of files, arguments, environment variables.
+    Python uses such texts for bytes that are not UTF-8: file names, arguments, environment variables.
     """
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -23,7 +23,7 @@ def encodable(value: Any) -> Any:
 
 
 def read_safely(read: Callable[[], _T], otherwise: _T) -> _T:
-    """Read something of anyone's object: its attributes, and the text that it gives of itself, are anyone's code."""
+    """Evaluate a function of a foreign object, whose attributes and `__str__` may run any code."""
     try:
         return read()
     except BaseException:  # noqa: BLE001  # a boundary: what cannot be read is not known, whatever it raises
@@ -31,6 +31,6 @@ def read_safely(read: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def errno_of(error: BaseException) -> int:
-    """Return the number of a refusal of the operating system; 0 where there is none."""
+    """Return the errno of a system error; 0 where there is none."""
     number = error.errno if isinstance(error, OSError) else None
     return number if isinstance(number, int) else 0

@@ -64,19 +64,19 @@ def make_plan(
     playbooks: Path | None = None,
     tell: Callable[[PlanningCall], None] | None = None,
 ) -> Plan:
-    """Plan a request with the best level that can; the plan says which one, and why the better ones did not.
+    """Plan a request with the best level that succeeds; the plan records which one, and why better ones did not.
 
     Args:
-        request: What is asked for.
-        planner: A planner or the name of a level to begin with; by default the model, when one is configured.
-        registry: Its task types and skills are what plans may ask for; that of the installed fleets where missing.
-        settings: Limits and the model; read from the environment where missing.
-        variables: Values for the plan's variables; they win over what the request says.
-        playbooks: Folder of playbooks that are tried before those of Genesis and the installed fleets.
-        tell: Is told of each call to a model before it is made.
+        request: The request in plain text.
+        planner: A planner or the name of the first level to try; by default the model if one is configured.
+        registry: Its task types and skills are the vocabulary of plans; by default that of the installed fleets.
+        settings: Limits and the model; by default read from the environment.
+        variables: Values for the plan's variables; they take precedence over those in the request.
+        playbooks: Folder of playbooks tried before those of Genesis and the installed fleets.
+        tell: Called before each call to a model.
 
     Raises:
-        UsageError: The request cannot be planned at all: empty, too long, or asking for nothing.
+        UsageError: The request is empty, too long, or asks for nothing.
     """
     settings = settings or Settings()
     with stage("plan", _category) as made:
@@ -105,7 +105,7 @@ def _context(registry: Registry, limits: Bounds, variables: Mapping[str, str]) -
 def _planners(
     first: Planner | PlannerLevel | None, registry: Registry, settings: Settings, playbooks: Path | None
 ) -> list[Planner]:
-    """Return the levels to try, best first; the minimal one is always the last."""
+    """Return the levels to try, best first; the minimal one is always last."""
     if first is not None and not isinstance(first, str):
         return [first, MinimalPlanner()]
     if first == "minimal":
@@ -119,7 +119,7 @@ def _planners(
 
 
 def _level(name: PlannerLevel, make: Callable[[], _Made]) -> _Made | UnavailablePlanner:
-    """Make a level, or what it needs; one that fails for a reason that no person can fix is passed over."""
+    """Create a level or its parts; a level with an internal error is skipped."""
     try:
         return make()
     except GenesisError:
@@ -154,7 +154,7 @@ def prepare(
         registry: Agents and rules.
         settings: Limits and slots.
         keep: Keep the routes that the plan's document has, and route only the rest.
-        probe: Answers what needs I/O; without it those checks are left out.
+        probe: Answers questions that need I/O; without it those checks are skipped.
     """
     with stage("route", _category) as made:
         routed = route(plan, registry, keep=keep)
@@ -188,7 +188,7 @@ def check_plan(
 
 
 def refuse_invalid(report: Report) -> None:
-    """Stop when validation found errors.
+    """Raise an error when validation found errors.
 
     Raises:
         PlanInvalidError: With the report in its data.
@@ -200,13 +200,13 @@ def refuse_invalid(report: Report) -> None:
     more = f" (and {count - 1} more)" if count > 1 else ""
     raise PlanInvalidError(
         f"the plan has {count} error{'s' if count > 1 else ''}: {first.message}{more}",
-        hint=first.hint or "run `genesis validate` on the plan to see all of them",
+        hint=first.hint or "run `genesis validate` on the plan to see all errors",
         data={"report": report.model_dump(mode="json", exclude_none=True)},
     )
 
 
 class SimulatedTask(Model):
-    """When a leaf runs in a simulation."""
+    """Start and end of a leaf in a simulation."""
 
     task: str
     agent: str
@@ -223,7 +223,7 @@ class Simulation(Model):
     cost_usd: Usd
     slots: int
     timeline: tuple[SimulatedTask, ...]
-    """One entry a leaf, in document order."""
+    """One entry per leaf, in document order."""
 
 
 def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = None) -> Simulation:
@@ -231,8 +231,8 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
 
     Args:
         program: What to run.
-        slots: Leaves running at once; agents' own limits hold besides.
-        pools: What it costs to run them on work pools; None where they run in one process.
+        slots: Maximum number of concurrent leaves; agents' limits also apply.
+        pools: Overhead of work pools; None where the leaves run in one process.
     """
     jobs = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
     limits = ScheduleLimits(slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
@@ -251,7 +251,7 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
 
 
 def compile_prepared(prepared: Prepared, settings: Settings) -> Program:
-    """Compile what validation let through.
+    """Compile a plan that passed validation.
 
     Raises:
         PlanInvalidError: Validation found errors.
@@ -266,10 +266,10 @@ def compile_prepared(prepared: Prepared, settings: Settings) -> Program:
 def program_of(
     document: Mapping[str, Any], registry: Registry, settings: Settings, amendments: Sequence[Amendment] = ()
 ) -> Program:
-    """Compile a routed plan document as it is, with what was added while it ran: its routes are kept.
+    """Compile a routed plan document with its amendments; its routes are kept.
 
     Raises:
-        DocumentError: It is not a plan.
+        DocumentError: It is not a valid plan.
         PlanInvalidError: It cannot be compiled.
     """
     routed = route(load_plan(document, limits=settings.limits), registry, keep=True)
@@ -279,18 +279,18 @@ def program_of(
 def plan_within(
     task: Task, error: ErrorInfo, program: Program, settings: Settings, *, depth: int, references: Mapping[str, str]
 ) -> ReplanProposal:
-    """Plan a task of a program again that failed permanently; see `plan_again`.
+    """Replan a task that failed permanently; see `plan_again`.
 
     Args:
         task: The leaf.
-        error: What its last attempt ended with.
-        program: What it is a part of, as it is now.
-        settings: The model, and the limits over the plan's whole life.
-        depth: How deep the leaf lies; 1 is the top.
-        references: What each reference of its inputs is called from anywhere in the plan.
+        error: The error of its last attempt.
+        program: The current program.
+        settings: The model, and the limits on the plan, amendments included.
+        depth: Nesting depth of the leaf; 1 is the top.
+        references: The absolute form of each reference in its inputs.
 
     Raises:
-        PlanningError: No level has another way, or the limits leave no room for one.
+        PlanningError: No level finds an alternative, or the limits leave no room for one.
     """
     registry = program.registry
     context = _context(registry, room_left(program, settings.limits, depth), {})
@@ -299,20 +299,20 @@ def plan_within(
 
 
 def room_left(program: Program, limits: Bounds, depth: int) -> Bounds:
-    """Return the limits on what may be added below a task at this depth.
+    """Return the limits on an amendment below a task at this depth.
 
     Raises:
-        PlanningError: There is no room.
+        PlanningError: The limits are reached.
     """
     leaves, levels = limits.leaves - len(program.leaves), limits.depth - depth
     if leaves < 1 or levels < 1:
         what = f"{limits.leaves:,} leaves" if leaves < 1 else f"{limits.depth} levels"
-        raise PlanningError(f"the plan has {what} already, which is its limit over its whole life")
+        raise PlanningError(f"the plan has reached its limit: {what}, amendments included")
     return limits.model_copy(update={"leaves": leaves, "depth": levels})
 
 
 def route_group(program: Program, group: Task) -> Task:
-    """Route the leaves of a group that is to be added to a program; the routes stand in its tasks."""
+    """Route the leaves of a group before it is added to a program; the routes are stored in its tasks."""
     alone = group.model_copy(update={"depends_on": ()})
     routes = route(Plan(request=program.request, tasks=(alone,)), program.registry).routes
 
@@ -326,10 +326,10 @@ def route_group(program: Program, group: Task) -> Task:
 
 
 def amend_program(program: Program, amendment: Amendment, settings: Settings, probe: Probe | None = None) -> Program:
-    """Return a program with one more amendment, validated like any plan.
+    """Return the program with one more amendment, validated like any plan.
 
     Raises:
-        PlanInvalidError: Validation found an error in what is added, or in the whole.
+        PlanInvalidError: Validation found an error in the amendment or in the amended plan.
     """
     routed = apply_amendments(program.source, (amendment,))
     report = check_plan(routed, program.registry, settings, probe, planned=False)

@@ -47,7 +47,7 @@ _INSTALLED = ("pyproject.toml", "setup.cfg", "setup.py", "pipfile", "requirement
 
 
 def _is_empty(one: str, other: str) -> bool:
-    """Whether no version is in both constraints, as far as the versions that they mention can show."""
+    """Whether no version is in both constraints, judged by the versions that they mention."""
     try:
         both = SpecifierSet(f"{one},{other}")
         return not any(both.contains(each, prereleases=True) for each in _candidates(both))

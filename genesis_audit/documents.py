@@ -26,7 +26,7 @@ __all__ = [
 _MAX_DEPTH = 100
 _MAX_ALIASES = 200
 _DEEP_KEY = re.compile(r"(?<![\w.-])(?:[\w-]{1,80}\.){100}")
-"""A dotted TOML key of so many parts takes quadratic time to read."""
+"""A dotted TOML key with more parts is refused, since parsing takes quadratic time."""
 
 
 class BrokenDocument(ValueError):  # noqa: N818  # a finding for the audit, not one of Genesis's errors

@@ -18,7 +18,7 @@ class FunctionMeasure:
     """One function's measures."""
 
     name: str
-    """Qualified within its file, as far as the language's parser tells."""
+    """Qualified within its file, if the language's parser supports that."""
     line: int
     lines: int
     """From its first line to its last; decorators and, in Python, the docstring are left out."""

@@ -273,7 +273,7 @@ def resolve_audit_folder(path: object) -> Path:
 
 
 def folder_problem(inputs: Mapping[str, object]) -> str | None:
-    """Describe why the folder that a task is to audit cannot be, or None; validation asks before anything runs."""
+    """Return why a folder cannot be audited, or None; validation calls it before anything runs."""
     try:
         resolve_audit_folder(inputs.get("path", "."))
     except TaskError as error:

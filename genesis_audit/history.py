@@ -248,7 +248,7 @@ def _add_changes(output: bytes, churn: dict[str, _Churn], names: dict[bytes, byt
 
 
 def _problem(done: Completed) -> str:
-    """Describe why git did not give everything; empty where it did."""
+    """Return why git's output is incomplete; empty if it is complete."""
     if done.ok:
         return ""
     return {"timeout": "its time was over", "output_limit": "there is too much of it"}.get(

@@ -181,7 +181,7 @@ def interpreter_of(text: str) -> str:
 
 
 def language_of(path: str, interpreter: str = "") -> Language | None:
-    """Tell a file's language by its name, else its extension, else the interpreter that its first line asks for.
+    """Detect a file's language by its name, else its extension, else the interpreter in its first line.
 
     Returns:
         The language, or `None` where it is unknown.

@@ -110,5 +110,5 @@ def _is_application(manifest: Manifest, tree: Tree) -> bool:
     if manifest.ecosystem == "rust":
         return (folder / "src/main.rs").is_file() and not (folder / "src/lib.rs").is_file()
     if manifest.ecosystem == "go":
-        return not (folder / "vendor").is_dir()  # which git may ignore, and which fixes versions by itself
+        return not (folder / "vendor").is_dir()  # which git may ignore, and which pins versions itself
     return any(each.group == "runtime" for each in manifest.dependencies) or manifest.ecosystem == "npm"

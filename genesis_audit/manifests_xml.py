@@ -98,7 +98,7 @@ def _xml_pin(spec: str) -> Pin:
 
 
 def _parents(path: str, documents: dict[str, ET.Element]) -> list[ET.Element]:
-    """List a pom and its parents, as far as they are in the folder."""
+    """List a pom and those of its parents that are in the folder."""
     chain = [documents[path]]
     for _ in range(_MAX_PARENTS):
         parent = next(_children(chain[-1], "parent"), None)

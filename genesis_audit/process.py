@@ -32,16 +32,16 @@ class Completed:
     """How a child process ended, and what it wrote."""
 
     end: ProcessEnd
-    """`exited` by itself, stopped at a `timeout` or an `output_limit`, or `missing`: it could not be started."""
+    """`exited`, stopped at a `timeout` or an `output_limit`, or `missing`: it could not be started."""
     code: int | None
-    """Its exit code; `None` unless it ended by itself."""
+    """Its exit code; `None` unless it exited."""
     stdout: bytes
     stderr: bytes
     seconds: float
 
     @property
     def ok(self) -> bool:
-        """Whether it ended by itself with code 0."""
+        """Whether it exited with code 0."""
         return self.end == "exited" and self.code == 0
 
     @property

@@ -238,7 +238,7 @@ def _topic_findings(entries: list[_Entry], limit: int) -> list[str]:
 
 
 def report_problem(inputs: Mapping[str, object]) -> str | None:
-    """Describe why a report cannot be written, or None; validation asks before anything runs."""
+    """Return why a report cannot be written, or None; validation calls it before anything runs."""
     try:
         _target(inputs.get("output", DEFAULT_OUTPUT), resolve_audit_folder(inputs.get("path", ".")))
     except TaskError as error:

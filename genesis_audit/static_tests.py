@@ -190,7 +190,7 @@ def count_cases(file: SourceFile, text: str) -> TestCount | None:
 
 
 def find_commands(tree: Tree) -> list[str]:
-    """Name the commands that a project gives for running its tests, as far as its build files show them."""
+    """Return the commands that run a project's tests, from its build files."""
     found: dict[str, None] = {}
     for file in tree.files:
         known = _COMMANDS.get(file.name.lower())

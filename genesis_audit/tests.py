@@ -67,7 +67,7 @@ def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300
 
 @dataclass
 class _Census:
-    """The tests of a folder, as far as they can be counted without running them."""
+    """The tests of a folder that can be counted without running them."""
 
     by_file: Counter[str] = field(default_factory=Counter)
     """Test functions by file; a parametrized one counts once."""

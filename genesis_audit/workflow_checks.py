@@ -29,7 +29,7 @@ _BY_STRANGER = re.compile(
     r"|pull_request\.head\.(?:ref\b|label\b|repo\.(?:default_branch|description|homepage)\b)"
     r"|(?:head_commit|commits|workflow_run)\S*\b(?:message|author|committer|head_branch|display_title)\b|pages))"
 )
-"""What whoever opens an issue or a pull request may write as they like."""
+"""Values controlled by the author of an issue or a pull request."""
 _FIXED_FORM = re.compile(
     r"\s*github\.(?:event\.(?:\w+\.)*(?:number|id|node_id|sha|login|merged|draft)|sha|actor|run_id|run_number)\s*"
 )

@@ -25,7 +25,7 @@ _BRANCHES = 6
 _ENDS = 2
 """Tasks that are shown as they end, besides the last."""
 _VOLATILE = (
-    (re.compile(r" \(with starting up [^)]*\)"), ""),
+    (re.compile(r" \(including start-up: [^)]*\)"), ""),
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6,12}\b"), "RUN"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
     (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "PORT"),

@@ -1,4 +1,4 @@
-"""Executors: what runs a leaf's work, one small module a kind, none of them knowing Prefect."""
+"""Executors run the work of leaves: one module per kind, independent of Prefect."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for, so that no command imports executors that it does not use."""
+    """Import a public name on first access, so that no command imports executors that it does not use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'genesis.agents' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

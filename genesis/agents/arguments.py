@@ -1,4 +1,4 @@
-"""A command's arguments, with the inputs filled in and nothing smuggled in with them."""
+"""A command's arguments with the inputs filled in, safe against injection."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 
 
 def program_problem(program: str) -> str | None:
-    """Describe why the first word of a command cannot be run as it is written, or None."""
+    """Return why the first word of a command cannot be run as written, or None."""
     if any(token[1] and is_name(token[1]) for token in _TOKEN.finditer(program)):
         return f"the program {program!r} may not come from an input; name it in the agents file"
     return None
 
 
 def fill_arguments(argv: Sequence[str], work: Work) -> list[str]:
-    """Fill `{input}` in a command's arguments. Doubled braces stand for single ones; those around no name are text.
+    """Fill `{input}` in a command's arguments. Doubled braces stand for single ones; braces without a name are text.
 
     No shell sees the command, and a value never becomes several arguments, so blanks, quotes and `;` in a value are
-    harmless. What is left is a value that a program takes for an option: a file "named" `--output=/etc/passwd`.
+    harmless. The remaining risk is a value that a program parses as an option: a file "named" `--output=/etc/passwd`.
     So text at the very start of an argument must not begin with a dash, unless the command says `--` before it. Numbers
     may be negative, and a value after `--name=` is always a value.
 
     Raises:
-        TaskError: The task has no input of this name, or a value holds a NUL character.
+        TaskError: The task has no input of this name, or a value contains a NUL character.
         SecurityError: A value would be read as an option.
     """
     problem = program_problem(argv[0])
@@ -45,7 +45,7 @@ def fill_arguments(argv: Sequence[str], work: Work) -> list[str]:
     for position, argument in enumerate(argv[1:], start=1):
         text = _TOKEN.sub(lambda token: _fill_token(token, work), argument)
         if "\0" in text:
-            raise TaskError(f"{work.path!r}: an input for argument {argument!r} holds a NUL character")
+            raise TaskError(f"{work.path!r}: an input for argument {argument!r} contains a NUL character")
         if text.startswith("-") and "--" not in argv[:position] and _starts_with_text_input(argument, work):
             raise SecurityError(
                 f"{work.path!r}: the value {text[:80]!r} for argument {argument!r} would be read as an option",

@@ -22,10 +22,10 @@ _FILE = "brief.md"
 
 
 class BriefExecutor:
-    """Write what is to be done into the leaf's folder, for a person to do.
+    """Writes a work order for a person into the leaf's folder.
 
-    The honest default where nothing can do the work: the leaf ends `briefed`, what it promises is named as outstanding,
-    and what needs its result waits until a person delivers it.
+    The default where nothing can do the work: the leaf ends `briefed`, its outputs are outstanding,
+    and tasks that need them wait until a person delivers them.
     """
 
     async def execute(self, work: Work) -> Result:
@@ -51,12 +51,12 @@ def work_order(work: Work) -> str:
         f"## Why\n\nIt is part of this request:\n\n{_quote_text(work.request)}",
     ]
     if work.inputs:
-        sections.append(f"## What you are given\n\n{_values(work.inputs)}")
+        sections.append(f"## Inputs\n\n{_values(work.inputs)}")
     if work.upstream:
-        sections.append(f"## What was done before\n\n{_values(work.upstream, level=3)}")
+        sections.append(f"## Earlier results\n\n{_values(work.upstream, level=3)}")
     if work.awaited:
         names = "\n".join(f"- {_code(path)}: its work order is {_code(order)}" for path, order in work.awaited.items())
-        sections.append(f"## What is still with a person\n\nIts result comes from there, and not from here:\n\n{names}")
+        sections.append(f"## Open work orders\n\nTheir results are delivered separately:\n\n{names}")
     return "\n\n".join([*sections, _delivery(work)]) + "\n"
 
 
@@ -70,9 +70,9 @@ def _delivery(work: Work) -> str:
     example = json.dumps(dict.fromkeys(work.outputs, "…"), indent=2, ensure_ascii=False)
     answer = str(folder / RESULT_FILE)
     return (
-        f"## What to deliver\n\n{names}\n\n## How to hand it back\n\n"
+        f"## What to deliver\n\n{names}\n\n## How to submit it\n\n"
         f"Write the results into `{answer}`, as one JSON object with the names above, and leave files beside "
-        f"it and name them there:\n\n{_fence_text(example, 'json')}\n\nThen hand it in; the run continues with it:\n\n"
+        f"it and name them there:\n\n{_fence_text(example, 'json')}\n\nThen submit it; the run continues:\n\n"
         f"{_fence_text(shlex.join([*command, answer]), 'sh')}"
     )
 

@@ -1,4 +1,4 @@
-"""From an executor's spec to the executor."""
+"""Build an executor from its spec."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from genesis.settings import Settings
 __all__ = ["ExecutorContext", "ExecutorFactory", "build_executor"]
 
 ExecutorFactory = Callable[[ExecutorSpec], Executor]
-"""Makes the executor of a kind that this layer does not know."""
+"""Creates executors of kinds from higher layers."""
 
 
 def _no_secret(name: str) -> str | None:  # noqa: ARG001  # the signature of a lookup
@@ -35,34 +35,34 @@ def _no_secret(name: str) -> str | None:  # noqa: ARG001  # the signature of a l
 
 @dataclass(frozen=True, slots=True)
 class ExecutorContext:
-    """What executors may use, all of it handed in."""
+    """The dependencies of executors, passed in."""
 
     settings: Settings = field(default_factory=Settings)
     environment: Mapping[str, str] = field(default_factory=dict)
-    """The variables of this process; programs get them without the secrets."""
+    """The environment of this process; programs get it without secrets."""
     secrets: SecretLookup = _no_secret
-    """Looks a secret up by its name."""
+    """Returns a secret by name."""
     functions: Functions = field(default_factory=dict)
     """Functions of this process that cannot be imported; `functions_of` makes the table."""
     makers: Mapping[str, ExecutorFactory] = field(default_factory=dict)
-    """Executors of further kinds, such as `deployment`, or other ones for the kinds that are known."""
+    """Makers of executors of further kinds, such as `deployment`, or replacements for known kinds."""
 
 
 def build_executor(spec: ExecutorSpec, equipment: ExecutorContext) -> Executor:
-    """Make the executor of a spec. Nothing is imported, started or connected to before it executes.
+    """Create the executor of a spec. It imports, starts and connects to nothing before it executes.
 
     Args:
         spec: The spec, of the agent that runs the task: `agent.executor_for(task_type)`.
         equipment: What it may use.
 
     Raises:
-        TaskError: There is no executor of this kind here.
+        TaskError: No executor of this kind is available.
     """
     if spec.kind in equipment.makers:
         return equipment.makers[spec.kind](spec)
     executor = _processes(spec, equipment) or _services(spec, equipment) or _stand_ins(spec)
     if executor is None:
-        raise TaskError(f"there is no {spec.kind!r} executor here", hint="give the agent another executor")
+        raise TaskError(f"no {spec.kind!r} executor is available here", hint="configure another executor for the agent")
     return executor
 
 

@@ -1,4 +1,4 @@
-"""A child process in a group of its own, with bounded output, that never outlives its call or this process."""
+"""A child process in its own process group, with bounded output, that never outlives its call or this process."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Kept:
 
 
 class _Pipes(asyncio.SubprocessProtocol):
-    """Collect a child's output, and tell apart that it has ended from that its pipes have.
+    """Collects a child's output, and distinguishes the end of the process from the end of its pipes.
 
     Not `asyncio.subprocess.Process`: whether its `wait` also waits for the pipes, which a grandchild can hold open,
     differs between versions of Python.
@@ -74,7 +74,7 @@ class _Pipes(asyncio.SubprocessProtocol):
         self._open = {1, 2}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Told here and not when `subprocess_exec` gives the transport: that takes turns of the loop, and a process
+        # Set here and not when `subprocess_exec` returns the transport: that takes turns of the loop, and a process
         # that is killed between them would leave its program running.
         guard_of_process().add(cast("asyncio.SubprocessTransport", transport).get_pid())
 
@@ -101,7 +101,7 @@ async def run_child(
         cwd: Where it runs; here, where it is None.
         env: Its whole environment; its `PATH` is where the program is looked for.
         stdin: What it can read; it need not.
-        keep_bytes: Bytes of each stream that are kept; all of it is read, so that the program is never held up.
+        keep_bytes: Maximum number of bytes kept of each stream; all of it is read, so that the program never blocks.
 
     Raises:
         OSError: It cannot be started.
@@ -114,7 +114,7 @@ async def run_child(
     try:
         _feed(transport, stdin)
         await asyncio.wait([pipes.exited])
-        await asyncio.wait([pipes.drained], timeout=_DRAIN_S)  # what it left behind may hold the pipes open
+        await asyncio.wait([pipes.drained], timeout=_DRAIN_S)  # processes that it left behind may hold the pipes open
     finally:
         await _end_group(transport, pipes)
     out, err = pipes.kept[1], pipes.kept[2]

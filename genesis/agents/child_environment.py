@@ -12,24 +12,24 @@ from genesis.security.secret_names import is_secret_variable
 __all__ = ["SecretLookup", "child_environment", "require_secret"]
 
 SecretLookup = Callable[[str], str | None]
-"""Look a secret up by its name; None where there is none."""
+"""Return a secret by name; None if it does not exist."""
 
 
 def child_environment(
     environment: Mapping[str, str], extra: Mapping[str, str], secrets: SecretLookup, work: Work
 ) -> dict[str, str]:
-    """Return a program what this process has, without its secrets, and with those that the agent lists.
+    """Return the environment for a program: this process's without secrets, plus those that the agent lists.
 
-    A variable is held back when its name speaks of a key, token, password or the like, or when its value is a URL with
-    a login in it (a proxy's is needed and stays). Nobody has to trust a tool with the language model's key or with
-    Prefect's just because it runs beside them. What the agent lists under `secrets` is set by name, and the spec's own
-    `env` wins over all.
+    A variable is removed when its name suggests a key, token, password or the like, or when its value is a URL with
+    a login (a proxy's is needed and kept). Tools thus do not get the keys of the language model or of
+    Prefect just because they run beside them. The agent's `secrets` are set by name, and the spec's
+    `env` takes precedence.
 
     Args:
         environment: This process's variables.
         extra: The spec's `env`.
-        secrets: Where the agent's secrets are looked up.
-        work: The attempt; it tells the program which task it is.
+        secrets: Returns the agent's secrets.
+        work: The attempt; its ids are passed to the program.
 
     Raises:
         TaskError: A secret that the agent lists does not exist.
@@ -59,7 +59,7 @@ def require_secret(name: str, secrets: SecretLookup, work: Work) -> str:
     """
     if name not in work.agent.secrets:
         raise TaskError(
-            f"the executor of agent {work.agent.name!r} asks for secret {name!r}, which the agent does not list",
+            f"the executor of agent {work.agent.name!r} needs secret {name!r}, which the agent does not list",
             hint=f"add {name!r} to the agent's secrets",
         )
     value = secrets(name)

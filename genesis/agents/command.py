@@ -23,7 +23,7 @@ from genesis.structure import WHOLE_RESULT
 __all__ = ["CommandExecutor"]
 
 _SHORT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
-"""What a program cannot be started for now, and perhaps in a moment."""
+"""Errnos of a failed start that may pass."""
 _SHOWN_LINES = 5
 _SHOWN_CHARACTERS = 1_000
 
@@ -31,13 +31,13 @@ _SHOWN_CHARACTERS = 1_000
 class CommandExecutor:
     """Run the program that the spec names, as an argument list and never through a shell.
 
-    The program gets the leaf's inputs twice: in its arguments where the spec says `{input}`, and all of them as one
+    The program gets the leaf's inputs twice: in its arguments for each `{input}`, and all of them as one
     JSON object on stdin. A JSON object on its stdout is the result, with the promised outputs by name, and so is a JSON
     list; other text becomes `{"stdout": text}`. An exit code other than 0 is a failure. At most `output_bytes` of each
     stream are kept, the first of stdout and the last of stderr; what is left out is counted in `omitted_bytes`.
 
-    The program runs in a process group of its own, which is ended whole when the attempt ends, whatever the reason:
-    first asked, two seconds later killed. A program that leaves its group (a daemon) is not found again.
+    The program runs in its own process group, which is ended when the attempt ends for any reason:
+    with SIGTERM, after two seconds with SIGKILL. A program that leaves its group (a daemon) is not ended.
 
     Args:
         spec: What to run.
@@ -55,7 +55,7 @@ class CommandExecutor:
         self._secrets = secrets
 
     async def execute(self, work: Work) -> Result:
-        """Run the program and take what it prints."""
+        """Run the program and parse its output."""
         argv = fill_arguments(self._spec.argv, work)
         environment = child_environment(self._environment, self._spec.env, self._secrets, work)
         _check_folder(self._spec.cwd, argv[0])
@@ -76,7 +76,7 @@ class CommandExecutor:
 
 
 def _check_folder(cwd: str | None, program: str) -> None:
-    """Tell a missing folder from a missing program: starting reports both in the same way."""
+    """Distinguish a missing folder from a missing program: both raise the same error."""
     if cwd is not None and not Path(cwd).is_dir():
         raise TaskError(f"there is no folder {cwd!r} to run {program!r} in", hint="correct the executor's cwd")
 
@@ -88,7 +88,7 @@ def _value(program: str, ended: Ended, outputs: tuple[str, ...]) -> JsonValue:
             size = len(raw) + ended.stdout_omitted
             raise TaskError(
                 f"{program!r} wrote {size:,} bytes to stdout, and its output was cut after {len(raw):,}",
-                hint="let it write less, or raise GENESIS_LIMITS__OUTPUT_BYTES",
+                hint="reduce its output, or raise GENESIS_LIMITS__OUTPUT_BYTES",
                 code="GEN-TASK-RESULT-SIZE",
             )
         whole = _whole_characters(raw)
@@ -99,13 +99,13 @@ def _value(program: str, ended: Ended, outputs: tuple[str, ...]) -> JsonValue:
     try:
         return read_json(text)
     except CollisionError as error:
-        raise TaskError(f"{program!r} printed a JSON object in which {error}", hint="let it print each once") from error
+        raise TaskError(f"{program!r} printed a JSON object in which {error}", hint="print each key once") from error
     except ValueError:
         return {"stdout": text}
 
 
 def _whole_characters(raw: bytes) -> bytes:
-    """Leave out the first bytes of a character that was cut."""
+    """Drop the leading bytes of a truncated character."""
     for back in range(1, min(4, len(raw)) + 1):
         lead = raw[-back]
         if lead & 0xC0 != 0x80:  # noqa: PLR2004  # no continuation of a character in UTF-8
@@ -136,7 +136,7 @@ def _not_started(program: str, error: OSError | ValueError) -> GenesisError:
     if ResourceError.is_short(error):
         return ResourceError.of(error, f"cannot start {program!r}")
     if isinstance(error, FileNotFoundError):
-        hint = "install it or give its full path; of a script, look at the interpreter in its first line"
+        hint = "install it or use its full path; for a script, check the interpreter in its first line"
         return TaskError(f"there is no program {program!r} here", hint=hint, data={"retry": False})
     hint = "make it executable" if isinstance(error, PermissionError) else "it has to be a program for this machine"
     if isinstance(error, OSError) and error.errno == errno.E2BIG:

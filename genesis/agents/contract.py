@@ -1,4 +1,4 @@
-"""What an executor gets and gives."""
+"""The contract of executors: `Work` and `Result`."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ class Work:
     timeout_s: float | None = None
     """Time limit of an attempt."""
     folder: Path = Path()
-    """Where the leaf may leave files; it is made when it is first used."""
+    """Folder for files of the leaf; created on first use."""
     upstream: Mapping[str, JsonValue] = field(default_factory=dict)
     """Results of the leaves that it comes after, by path."""
     awaited: Mapping[str, str] = field(default_factory=dict)
-    """Of a work order: the leaves that it comes after and that are still with a person, with their work orders."""
+    """For a work order: its predecessors whose work orders are open, with these."""
     until: float = math.inf
-    """When this attempt has to end, by `time.monotonic()`: its limit is over, or the run's deadline has come."""
+    """End of this attempt by `time.monotonic()`: its time limit or the run's deadline."""
     run_until: float = math.inf
     """The run's deadline, by `time.monotonic()`."""
     repeats: RetryBudget | None = field(default=None, repr=False, compare=False)
-    """What the run may still spend on repeats, those of single calls inside an attempt included."""
+    """The run's budget of retries, including those of single calls inside an attempt."""
 
     @property
     def left_s(self) -> float:
@@ -67,22 +67,22 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an attempt gave."""
+    """The result of an attempt."""
 
     value: JsonValue = None
     """JSON-able; a mapping holds the promised outputs by name."""
     state: Literal["completed", "briefed"] = "completed"
     """`briefed`: a work order was written for a person."""
     usd: Decimal | None = None
-    """What it cost, where the executor knows."""
+    """Its cost, if the executor knows it."""
     tokens: int = 0
     """Tokens of a language model."""
 
     def __post_init__(self) -> None:
-        """Take cost and tokens as agents have them: `0.05`, `"0.05"`, a whole float, a number of another library.
+        """Accept cost and tokens in various types: `0.05`, `"0.05"`, a whole float, a number of another library.
 
         Raises:
-            TaskError: One of them is not what a budget can count: negative, infinite, not a number, or too large.
+            TaskError: One of them is negative, infinite, not a number, or too large.
         """
         if self.state not in ("completed", "briefed"):
             raise _unusable("state", self.state, "'completed' or 'briefed'")
@@ -105,7 +105,7 @@ def _tokens(given: Any) -> int:
 
 
 def _decimal(given: Any) -> Decimal | None:
-    """Read a number exactly as it is written: 0.05 is five cents. None for what is no number, and for NaN."""
+    """Convert a number by its decimal notation: 0.05 is five cents. None for NaN and other values."""
     if isinstance(given, bool):
         return None
     if isinstance(given, float):
@@ -118,7 +118,7 @@ def _decimal(given: Any) -> Decimal | None:
 
 def _unusable(what: str, given: Any, wanted: str) -> TaskError:
     shown = read_safely(lambda: repr(given), type(given).__name__)[:_LONGEST_NUMBER]
-    return TaskError(f"the agent reports {shown} as its {what}", hint=f"it has to be {wanted}", data={"retry": False})
+    return TaskError(f"the agent reports {shown} as its {what}", hint=f"it must be {wanted}", data={"retry": False})
 
 
 class Executor(Protocol):
@@ -130,6 +130,6 @@ class Executor(Protocol):
         Cancelling the coroutine (a timeout, Ctrl-C) must end what it started: child processes as a group, connections.
 
         Raises:
-            TaskError: It failed; any other exception of the called code is let through as it is.
+            TaskError: It failed; any other exception of the called code is passed through.
         """
         ...

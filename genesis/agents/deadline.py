@@ -14,7 +14,7 @@ from genesis.errors import TaskTimeoutError
 __all__ = ["RUN_IS_OVER", "time_limit"]
 
 RUN_IS_OVER = "GEN-DEADLINE"
-"""Code of what ends an attempt at the run's deadline, which says nothing about the agent."""
+"""Code of an attempt that was ended at the run's deadline, which is not the agent's fault."""
 
 
 @asynccontextmanager
@@ -22,7 +22,7 @@ async def time_limit(work: Work) -> AsyncIterator[None]:
     """End the block when the attempt's time is over; the block is cancelled and cleans up as for any cancellation.
 
     Raises:
-        TaskTimeoutError: The time is over. A `TimeoutError` of the block's own passes through as it is.
+        TaskTimeoutError: The time is over. A `TimeoutError` raised by the block passes through.
     """
     left_s = work.left_s
     if left_s == math.inf:
@@ -42,10 +42,10 @@ def _over(work: Work) -> TaskTimeoutError:
     if time.monotonic() >= work.run_until:
         return TaskTimeoutError(
             f"{work.path!r} was ended at the run's deadline",
-            hint=f"a resume has the whole deadline again: genesis resume {work.run_id}",
+            hint=f"a resume starts the deadline again: genesis resume {work.run_id}",
             code=RUN_IS_OVER,
         )
     return TaskTimeoutError(
         f"{work.path!r} ran longer than its limit of {work.timeout_s or 0:g} s",
-        hint="give the task or its agent a larger timeout_s",
+        hint="set a larger timeout_s for the task or its agent",
     )

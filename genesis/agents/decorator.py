@@ -7,7 +7,7 @@ def summariser(text: str) -> str: ...
 registry = with_agents(load_registry(), [summariser])
 ```
 
-The decorator only marks the function; nothing is registered behind the scenes. `with_agents` adds it to a registry, and
+The decorator only marks the function. `with_agents` adds it to a registry, and
 `functions_of` makes the table that lets functions run which cannot be imported by name: those of the main script, and
 those made inside other functions. Such agents run in this process only.
 """
@@ -45,7 +45,7 @@ def agent(
     timeout_s: float | None = None,
     secrets: Iterable[str] = (),
 ) -> Callable[[_F], _F]:
-    """Mark a function, or an existing Prefect flow or task, as an agent, and give it back unchanged.
+    """Mark a function, or an existing Prefect flow or task, as an agent, and return it unchanged.
 
     Args:
         name: The agent's name; the function's own if omitted.
@@ -54,9 +54,9 @@ def agent(
         description: What it is for; the first line of the docstring if omitted.
         cost: What it costs: `usd_per_task` or `usd_per_1k_tokens`, in US dollars.
         success_rate: Share of its tasks that succeed, 0 to 1.
-        max_concurrency: Most tasks running at once.
-        rate: How often it may be called: `calls` in `per_s` seconds, and `burst` at once.
-        pool: Its work pool, where it is not the one named after it.
+        max_concurrency: Maximum number of concurrent tasks.
+        rate: How often it may be called: `calls` in `per_s` seconds, with bursts of `burst`.
+        pool: Its work pool; by default the one named after it.
         timeout_s: Time limit of an attempt in seconds.
         secrets: Names of the secrets that it needs.
 
@@ -121,14 +121,14 @@ def with_agents(registry: Registry, functions: Iterable[Callable[..., Any]]) -> 
     taken = {agent.name for agent in agents}
     for profile in map(profile_of, functions):
         if profile.name in taken:
-            raise UsageError(f"there are two agents named {profile.name!r}", hint="give one another name")
+            raise UsageError(f"there are two agents named {profile.name!r}", hint="rename one of them")
         taken.add(profile.name)
         agents.append(profile)
     return registry.model_copy(update={"agents": tuple(agents)})
 
 
 def functions_of(functions: Iterable[Callable[..., Any]]) -> Functions:
-    """Make the table from `module:name` to function, for the functions that are handed in rather than imported.
+    """Return a table from `module:name` to function, for functions that are passed in rather than imported.
 
     Raises:
         UsageError: A function is not marked, or two would be called by the same name.
@@ -137,7 +137,7 @@ def functions_of(functions: Iterable[Callable[..., Any]]) -> Functions:
     for function in functions:
         call = _call_of(function, profile_of(function).name)
         if table.setdefault(call, function) is not function:
-            raise UsageError(f"two functions would both be called {call!r}", hint="give their agents other names")
+            raise UsageError(f"two functions would both be called {call!r}", hint="rename their agents")
     return table
 
 

@@ -1,4 +1,4 @@
-"""What a child that agents' code forks must not inherit from this process."""
+"""Reset what a child forked by agents' code must not inherit from this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def reset_signals_in_forked_children(numbers: Iterable[signal.Signals]) -> None:
     """Let signals end the children that are forked from now on, as they end any program.
 
     Without that, a child of `multiprocessing` has this process's handlers, and shares the socket by which asyncio
-    learns of signals: ending the child would cancel the run, and would not end the child. What is ignored stays so.
+    learns of signals: ending the child would cancel the run, and would not end the child. Ignored signals stay ignored.
 
     Args:
         numbers: The signals that this process handles.

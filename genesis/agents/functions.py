@@ -19,7 +19,7 @@ _MOVED = {"genesis.agents.toolkit": "genesis_audit"}
 """Packages that have been renamed: ledgers of earlier runs and agents files of teams name functions in the old ones."""
 
 Functions = Mapping[str, Callable[..., Any]]
-"""Functions of this process by their `module:name`; asked before anything is imported."""
+"""Functions of this process by `module:name`; looked up before anything is imported."""
 
 
 def current_module(module_name: str) -> str:
@@ -31,7 +31,7 @@ def current_module(module_name: str) -> str:
 
 
 def find_function(call: str, functions: Functions) -> Callable[..., Any]:
-    """Return the function that `module:name` means, importing its module where that is needed.
+    """Return the function `module:name`, importing its module if needed.
 
     Raises:
         TaskError: The module cannot be imported, has no such name, or the name cannot be called.
@@ -52,7 +52,7 @@ def find_function(call: str, functions: Functions) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]  # callable() narrows an Any to a callable that returns object
 
 
-_IN_PROCESS = "a function made inside another one, or a lambda, has to be handed in with functions_of()"
+_IN_PROCESS = "a function made inside another one, or a lambda, must be passed in with functions_of()"
 
 
 def _import(module_name: str, call: str) -> object:
@@ -73,10 +73,10 @@ def _import(module_name: str, call: str) -> object:
 
 
 def function_problem(call: str, functions: Functions) -> str | None:
-    """Describe why `module:name` cannot be called here, without importing or running anything of it.
+    """Return why `module:name` cannot be called here, without importing or running anything of it.
 
-    Names are looked up in the module's source text, so one that only exists once the module runs is given the benefit
-    of the doubt.
+    Names are looked up in the module's source text, so one that is created only when the module runs counts as
+    existing.
     """
     if call in functions:
         return None

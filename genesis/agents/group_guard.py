@@ -1,4 +1,4 @@
-"""Ends the process groups of agents' programs when this process has ended, however it did."""
+"""Kills the process groups of agents' programs when this process has ended for any reason."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ for group in $groups; do kill -KILL "-$group" 2>/dev/null; done"""
 class GroupGuard:
     """A small process that waits for this one to end, and then kills the groups that are left.
 
-    A program that runs in a group of its own is not met by what ends this process: SIGKILL, a second Ctrl-C, a fault.
+    A program in its own group survives the end of this process by SIGKILL, a second Ctrl-C or a crash.
     `PR_SET_PDEATHSIG` would end the program alone and not its children, and can be set only between fork and exec,
     where no Python may run beside other threads. The guard is started before the first group; where it cannot be, the
     groups are ended by this process alone.
@@ -53,7 +53,7 @@ class GroupGuard:
             self._tell("+", group)
 
     def remove(self, group: int) -> None:
-        """Leave this group alone: it has ended."""
+        """Forget this group: it has ended."""
         with self._lock:
             self._tell("-", group)
 
@@ -73,7 +73,7 @@ class GroupGuard:
                 os.write(self._pipe, f"{what} {group}\n".encode())
 
     def _forget(self) -> None:
-        """In a forked child: the guard is the parent's, and waits for its end of the pipe alone."""
+        """Reset in a forked child: the guard belongs to the parent, and waits only for its end of the pipe."""
         if self._pipe >= 0:
             with suppress(OSError):
                 os.close(self._pipe)

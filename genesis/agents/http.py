@@ -1,4 +1,4 @@
-"""Send work to a web service and take its JSON answer."""
+"""Send work to a web service and parse its JSON response."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SECRET = re.compile(r"\{secret:([^{}]+)\}")
 _MAX_REDIRECTS = 5
 _CONNECT_S = 10.0
 _REFUSED = "GEN-TASK-REFUSED"
-"""Code of a refusal that is about the request: the service is well."""
+"""Code of a rejected request: the service is healthy."""
 _HINTS = {
     401: "check the secret in the executor's headers",
     403: "check the secret in the executor's headers",
@@ -44,30 +44,30 @@ def _skip_guard(_host: str, _left_s: float) -> AbstractAsyncContextManager[None]
 
 
 def secrets_in(spec: HttpSpec) -> tuple[str, ...]:
-    """Return the names of the secrets that the headers stand for, in order."""
+    """Return the names of the secrets in the headers, in order."""
     return tuple(dict.fromkeys(name for value in spec.headers.values() for name in _SECRET.findall(value)))
 
 
 class HttpExecutor:
-    """Send the leaf's inputs to the service that the spec names.
+    """Sends the leaf's inputs to the service of the spec.
 
     The body is `{inputs, description, type, path, outputs, correlation_id}` as JSON; a GET has the inputs in its query
-    instead. `x-correlation-id` names the run's chain, `traceparent` and `baggage` say where it is in a trace, and
-    `idempotency-key` is the same for every attempt of a leaf of a run, so that a service that knows it does the work
+    instead. `x-correlation-id` has the correlation id, `traceparent` and `baggage` the trace context, and
+    `idempotency-key` is the same for every attempt of a leaf of a run, so that a service that supports it does the work
     once. The answer is JSON, an object giving the promised outputs by name, or empty.
 
-    Each call passes what guards its host. One that fails is made once more in the same attempt, where that cannot do
-    the work twice: a GET, or a connection that did not come about. `x-timeout-ms` says how long an answer is waited
-    for, so that the service need not work on what nobody hears any more.
+    Each call passes the guard of its host. A failed call is retried once in the same attempt if that cannot do
+    the work twice: a GET, or a connection that could not be opened. `x-timeout-ms` is the time that the caller waits,
+    so that the service can stop when it is over.
 
     Redirects are followed on the same host and port only, since the body and the headers may be secret.
 
     Args:
         spec: Where to send it.
-        output_bytes: The longest answer that is taken.
+        output_bytes: Maximum size of a response.
         default_timeout_s: Time limit of an attempt that has none.
-        secrets: Where `{secret:NAME}` in the headers is looked up.
-        guard: Stands before each call.
+        secrets: Returns `{secret:NAME}` in the headers.
+        guard: Wraps each call.
     """
 
     def __init__(
@@ -87,14 +87,14 @@ class HttpExecutor:
         self._secrets = secrets
 
     async def execute(self, work: Work) -> Result:
-        """Make the request and take the answer.
+        """Send the request and parse the response.
 
         Raises:
-            TaskError: The service refuses the request, or its answer cannot be used.
+            TaskError: The service rejects the request, or its response is unusable.
             TaskTimeoutError: The attempt's time is over.
-            ServiceError: The service cannot be reached, is too busy, or fails; trying again can help.
-            BreakerOpenError: It failed too often a moment ago, and is not asked.
-            QuotaError: Its turn comes only after the attempt's time.
+            ServiceError: The service cannot be reached, is too busy, or fails; a retry can help.
+            BreakerOpenError: Its circuit breaker is open.
+            QuotaError: The rate limit admits it only after the attempt's time.
         """
         headers = self._headers(work)
         value = await call_with_retries(
@@ -103,7 +103,7 @@ class HttpExecutor:
         return Result(wrap_bare_value(value, work.outputs))
 
     async def _call(self, work: Work, headers: dict[str, str]) -> JsonValue:
-        """Make one call. The time limit is inside of the guard: a host that lets the time run out is not well."""
+        """Make one call. The time limit is inside the guard, so that a timeout counts against the host."""
         async with self._guard(self._host, work.left_s), time_limit(work):
             return await self._exchange(work, headers)
 
@@ -116,17 +116,17 @@ class HttpExecutor:
             async with httpx.AsyncClient(timeout=httpx.Timeout(limit_s, connect=_CONNECT_S)) as client:
                 return await self._answer(client, self._request(client, work, timed), _MAX_REDIRECTS)
         except httpx.TimeoutException as error:
-            raise ServiceError(f"{self._spec.url} did not answer in time ({type(error).__name__})") from error
+            raise ServiceError(f"{self._spec.url} did not respond in time ({type(error).__name__})") from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise TaskError(
-                f"{self._spec.url!r} cannot be asked: {error}", hint="correct the executor's url", code=_REFUSED
+                f"{self._spec.url!r} cannot be called: {error}", hint="correct the executor's url", code=_REFUSED
             ) from error
         except httpx.DecodingError as error:
-            raise TaskError(f"{self._spec.url} sent an answer that cannot be decoded: {error}") from error
+            raise TaskError(f"{self._spec.url} sent a response that cannot be decoded: {error}") from error
         except httpx.TransportError as error:
             raise ServiceError(
                 f"{self._spec.url} cannot be reached: {error or type(error).__name__}",
-                hint="check that the service runs and that the executor's url is right",
+                hint="check that the service is running and that the executor's url is correct",
             ) from error
 
     def _is_safe_again(self, error: Exception) -> bool:
@@ -146,8 +146,8 @@ class HttpExecutor:
             text = _SECRET.sub(lambda match: require_secret(match[1], self._secrets, work).strip(), value)
             if not text.isprintable() or not text.isascii():
                 raise TaskError(
-                    f"header {name!r} of agent {work.agent.name!r} holds characters that a header cannot hold",
-                    hint="headers, and the secrets in them, are printable ASCII on one line",
+                    f"header {name!r} of agent {work.agent.name!r} has characters that are invalid in a header",
+                    hint="headers, and the secrets in them, must be printable ASCII on one line",
                 )
             made[name.lower()] = text
         return made
@@ -186,7 +186,7 @@ class HttpExecutor:
                 if response.is_success:
                     raise TaskError(
                         f"{self._spec.url} answered with more than {self._output_bytes} bytes",
-                        hint="let it answer with less, or raise GENESIS_LIMITS__OUTPUT_BYTES",
+                        hint="reduce the response, or raise GENESIS_LIMITS__OUTPUT_BYTES",
                         code="GEN-TASK-RESULT-SIZE",
                     )
                 break
@@ -204,7 +204,7 @@ class HttpExecutor:
         except ValueError as error:
             raise TaskError(
                 f"{self._spec.url} answered with {kind}, which is not the JSON that is expected: {shown!r}",
-                hint=f"check the executor's url; the answer has to be one JSON document: {error}",
+                hint=f"check the executor's url; the response must be one JSON document: {error}",
             ) from error
 
     def _failure(self, response: httpx.Response, shown: str) -> GenesisError:
@@ -226,13 +226,13 @@ def _check_redirect(request: httpx.Request, following: httpx.Request, status: in
     if origin(request) != origin(following):
         raise TaskError(
             f"{request.url} redirects to {following.url}, another host or port, which is not followed",
-            hint="put the address that it redirects to into the executor's url",
+            hint="set the executor's url to the address of the redirect",
             code=_REFUSED,
         )
     if request.method != following.method:
         raise TaskError(
             f"{request.url} answers a {request.method} with redirect {status}, which would drop the work it carries",
-            hint="put the address that it redirects to into the executor's url",
+            hint="set the executor's url to the address of the redirect",
             code=_REFUSED,
         )
     if left == 0:

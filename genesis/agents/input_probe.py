@@ -1,4 +1,4 @@
-"""Ask executors, before anything runs, whether the inputs of their tasks can be used."""
+"""Check, before anything runs, whether executors can use the inputs of their tasks."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class InputProbe:
         self._functions = functions or {}
 
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
-        """Leave executors to the run's own check."""
+        """Report nothing: the run checks executors."""
         del spec, agent
         return None
 
     def secret_present(self, name: str) -> bool:
-        """Leave secrets to the run's own check."""
+        """Report nothing: the run checks secrets."""
         del name
         return True
 
     def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
-        """Call the executor's check, if it has one and it is here; one that fails by itself is a problem too."""
+        """Call the executor's check, if it has one that is available; an exception is a problem too."""
         if spec.check is None or function_problem(spec.check, self._functions):
             return None
         try:

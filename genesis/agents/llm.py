@@ -30,11 +30,11 @@ _MARKS = ("request", "task", "inputs", "results")
 
 
 class LlmExecutor:
-    """Ask a model to do the work: for the promised outputs by name as text, else for one text under `result`.
+    """Lets a model do the work: the promised outputs by name as text, else one text under `result`.
 
     Args:
-        spec: Which model, what it is told, and the bound on its answer.
-        settings: Where the model is and the seconds of a call; the attempt's own limit holds as well.
+        spec: The model, its instructions, and the bound on its answer.
+        settings: Address and time limit of the model; the attempt's limit also applies.
         model: The model itself, instead of the one that spec and settings name.
     """
 
@@ -62,8 +62,8 @@ class LlmExecutor:
         missing = [name for name in work.outputs if found.get(name) in (None, "")]
         if missing:
             raise ModelError(
-                f"{model.name!r} did not give {', '.join(map(repr, missing))} for {work.path!r}",
-                hint="use a model that supports structured output, or say more in the agent's instructions",
+                f"{model.name!r} did not return {', '.join(map(repr, missing))} for {work.path!r}",
+                hint="use a model that supports structured output, or more detailed instructions of the agent",
                 code="GEN-MODEL-ANSWER",
                 data={"retry": True, "tokens": answer.tokens},
             )
@@ -140,7 +140,7 @@ def work_prompt(work: Work) -> str:
 
 
 def _values(values: Mapping[str, JsonValue]) -> str:
-    """Write values by name, each and all together clipped; the last names get what room is left."""
+    """Format values by name, clipped each and in total; the last names get the remaining room."""
     lines: list[str] = []
     room = _ALL_SHOWN
     for name, value in values.items():

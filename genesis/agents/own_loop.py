@@ -1,4 +1,4 @@
-"""Run a coroutine on an event loop of the calling thread's own."""
+"""Run a coroutine on a separate event loop in the calling thread."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 __all__ = ["OwnLoop"]
 
 _TIDY_S = 1.0
-"""How long what a coroutine left running may take to end."""
+"""Time limit for tasks that a coroutine left running to end."""
 
 
 class OwnLoop:
-    """Runs one awaitable of an agent where it can stall nothing but itself, and can be cancelled from other threads.
+    """Runs one awaitable of an agent where it can block only itself, and can be cancelled from other threads.
 
-    On the loop that runs the leaves, a coroutine that blocks would hold up all others and every time limit.
+    On the loop that runs the leaves, a blocking coroutine would delay all others and every time limit.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class OwnLoop:
         """Run it to its end, in the context of here. Tasks that it left running are cancelled.
 
         Raises:
-            BaseException: What it raised.
+            BaseException: Any exception of the awaitable.
         """
         loop = asyncio.new_event_loop()
         task = loop.create_task(_await_result(awaitable))
@@ -51,7 +51,7 @@ class OwnLoop:
                 loop.close()
 
     def cancel(self) -> bool:
-        """Cancel it, from any thread; whether there is anything that can be cancelled."""
+        """Cancel it, from any thread; return whether there is anything to cancel."""
         with self._lock:
             self._is_cancelled = True
             if self._loop is None or self._task is None:
@@ -66,7 +66,7 @@ async def _await_result(awaitable: Awaitable[Any]) -> Any:
 
 
 async def _tidy() -> None:
-    """End what was left: tasks and asynchronous generators; what does not end in time is left behind."""
+    """End remaining tasks and asynchronous generators; those that do not end in time are abandoned."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()

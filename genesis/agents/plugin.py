@@ -1,4 +1,4 @@
-"""Let an executor do the work that an installed fleet contributes."""
+"""Run work with an executor that an installed fleet contributes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["PluginExecutor", "plugin_problem"]
 
 
 class PluginExecutor:
-    """Makes the fleet's executor when the first work comes, and hands all work to it.
+    """Creates the fleet's executor for the first work, and passes all work to it.
 
     Args:
         spec: Which executor, and its options.
@@ -32,8 +32,8 @@ class PluginExecutor:
         """Let the fleet's executor do the work within the attempt's time limit.
 
         Raises:
-            TaskError: No installed fleet contributes it, it cannot be made, or what it returns is no `Result`. What it
-                raises itself passes through.
+            TaskError: No installed fleet contributes it, it cannot be created, or does not return a `Result`. Its own
+                exceptions pass through.
         """
         async with time_limit(work):
             executor = self._made
@@ -45,7 +45,7 @@ class PluginExecutor:
         if isinstance(result, Result):
             return result
         what = f"the executor {self._spec.name!r} returned a {type(result).__name__!r}"
-        raise TaskError(what, hint="it has to return a genesis.agents.Result")
+        raise TaskError(what, hint="it must return a genesis.agents.Result")
 
     def _make(self) -> Executor:
         """Import its code and make it, once; this may take a while, so it is done in a thread."""
@@ -61,7 +61,7 @@ def _make(spec: PluginSpec) -> Executor:
         executor: Executor = function(**spec.options)
     except TypeError as error:
         hint = "check the options of the agent's executor"
-        raise TaskError(f"the executor {spec.name!r} cannot be made: {error}", hint=hint) from error
+        raise TaskError(f"the executor {spec.name!r} cannot be created: {error}", hint=hint) from error
     return executor
 
 
@@ -76,14 +76,14 @@ def _call_of(name: str) -> str:
     except DocumentError as error:
         raise TaskError(error.message, hint=error.hint) from error
     if name not in found:
-        known = f"there are {', '.join(sorted(found))}" if found else "none contributes any"
+        known = f"available: {', '.join(sorted(found))}" if found else "none is available"
         hint = close_matches(name, found) or f"{known}; install the distribution that has it"
         raise TaskError(f"no installed fleet contributes an executor {name!r}", hint=hint)
     return found[name].fleet.executors[name]
 
 
 def plugin_problem(spec: PluginSpec) -> str | None:
-    """Describe why a fleet's executor cannot be used here, without importing its code; None where it can."""
+    """Return why a fleet's executor cannot be used here, without importing its code; None where it can."""
     try:
         call = _call_of(spec.name)
     except TaskError as error:

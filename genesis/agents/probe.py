@@ -35,7 +35,7 @@ class LocalProbe(InputProbe):
         return self._equipment.secrets(name) is not None
 
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
-        """Describe why an executor cannot be used here, or None."""
+        """Return why an executor cannot be used here, or None."""
         if spec.kind in self._equipment.makers:
             return None
         match spec:

@@ -126,7 +126,7 @@ def adopt_orphans() -> None:
 
 
 def exit_text(status: int) -> str:
-    """Describe how a process ended, from what waiting for it gave."""
+    """Format how a process ended, from the result of waiting for it."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         try:

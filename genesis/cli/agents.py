@@ -63,7 +63,7 @@ def agents(ctx: click.Context, agents: Path | None, as_json: bool) -> None:
 @debug_option
 @click.pass_obj
 def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
-    """Check an agents file: that it can be read, and that its executors can be used here."""
+    """Check that an agents file can be read and that its executors can be used on this machine."""
     from rich.text import Text
 
     from genesis.agents import LocalProbe
@@ -72,7 +72,7 @@ def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
 
     settings = load_settings()
     registry = load_agents(agents or parent, settings)
-    if agents or parent:  # where a run finds the team's own modules too
+    if agents or parent:  # where a run finds the team's modules too
         sys.path.append(str((agents or parent or Path()).resolve().parent))
     probe = LocalProbe(equipment(settings))
     problems = []
@@ -107,7 +107,7 @@ def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
 def reset(parent: Path | None, names: tuple[str, ...], every: bool, agents: Path | None, as_json: bool) -> None:
     """Close the circuit breakers of repaired agents, and of the hosts and models that they use.
 
-    NAME is an agent, a host or the address of a model, of whichever project: what is not well opens its breaker again.
+    NAME is an agent, a host or the address of a model, of any project. If it still fails, its breaker opens again.
     """
     from genesis.cli.planning import load_agents
     from genesis.resilience.breakers import list_shared_breakers, reset_breakers, rules_of, store_of
@@ -132,11 +132,11 @@ def reset(parent: Path | None, names: tuple[str, ...], every: bool, agents: Path
         console().print(f"{each.kind} {each.name}: closed, was {was}: {each.machine.reason}", markup=False)
     if not changed:
         only = "; those of one process are not shared (GENESIS_RESILIENCE__SHARE=memory)" if store is None else ""
-        console().print(f"No breaker of these was open{only}.", markup=False)
+        console().print(f"None of these breakers was open{only}.", markup=False)
 
 
 def _resolve_breakers(names: Iterable[str], registry: Registry, found: Iterable[SharedBreaker]) -> set[tuple[str, str]]:
-    """Return the kinds and names of the breakers that some names stand for.
+    """Return the kind and name of each breaker that the given names stand for.
 
     Raises:
         UsageError: Neither the registry nor a breaker has one of these names.

@@ -39,10 +39,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 }
 _EXIT_INTERRUPTED = 130
 _UNUSABLE_PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EISDIR)
-"""What a folder of the environment is refused for, such as `PREFECT_HOME`, besides what the machine lacks."""
+"""Errors of an unusable folder that the environment names, such as `PREFECT_HOME`, beside exhausted resources."""
 _HELP = ("-h", "--help", "--version")
 _WITH_OUTCOME = (["run"], ["resume"], ["deliver"])
-"""Commands whose exit code says how a run ended, whatever became of what they printed."""
+"""Commands whose exit code reports how a run ended, even if their output could not be written."""
 
 
 class _LazyGroup(click.Group):
@@ -99,7 +99,7 @@ def _genesis(debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit. This is the boundary at which every error becomes a message and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    warnings.filterwarnings("ignore", "Possible (nested set|set )", FutureWarning)  # a pattern of a user's own
+    warnings.filterwarnings("ignore", "Possible (nested set|set )", FutureWarning)  # a pattern written by a user
     prepare_streams()
     if _takes(words, "--json") and not any(_takes(words, asked) for asked in _HELP):
         keep_stdout_for_the_answer()
@@ -132,7 +132,7 @@ def _invoke(words: list[str]) -> int:
 
 
 def _refuse_missing_folder() -> None:
-    """Refuse to work in a folder that has been removed: nothing that is relative means anything there.
+    """Refuse to work in a folder that has been removed: relative paths cannot be resolved there.
 
     Raises:
         UsageError: The current folder is gone.
@@ -141,32 +141,32 @@ def _refuse_missing_folder() -> None:
         os.getcwd()  # noqa: PTH109  # asked only whether there is one
     except OSError as error:
         raise UsageError(
-            "the current folder does not exist any more", hint="go to a folder that exists, and run the command there"
+            "the current folder no longer exists", hint="change to an existing folder and run the command again"
         ) from error
 
 
 def _fault(error: Exception) -> GenesisError:
-    """Describe what an error means that nobody expected: the machine refuses something, or we are wrong."""
+    """Turn an unexpected error into one of ours: the machine is out of a resource, or Genesis has a defect."""
     if isinstance(error, MemoryError):
-        return ResourceError("no memory is left", hint="give it more memory, or a smaller plan")
+        return ResourceError("out of memory", hint="provide more memory, or use a smaller plan")
     if ResourceError.is_meant_by(error) or (isinstance(error, OSError) and error.errno in _UNUSABLE_PATH):
         where = f": {error.filename!r}" if isinstance(error, OSError) and error.filename else ""
         hint = "or set GENESIS_HOME and PREFECT_HOME to folders that can be written"
         return ResourceError.of(error, f"it cannot continue{where}", hint=hint)
     return GenesisError(
         f"unexpected {type(error).__name__}: {error}",
-        hint="run it again with --debug, and report what it prints",
+        hint="run it again with --debug and report the output",
         code="GEN-INTERNAL",
     )
 
 
 def _takes(words: list[str], flag: str) -> bool:
-    """Whether a flag stands among the words before a `--`."""
+    """Whether a flag is among the arguments before a `--`."""
     return flag in (words[: words.index("--")] if "--" in words else words)
 
 
 def _is_set_to_debug() -> bool:
-    """Whether `GENESIS_DEBUG` asks for tracebacks; settings that cannot be read do not."""
+    """Whether `GENESIS_DEBUG` asks for tracebacks; False where the settings cannot be read."""
     from genesis.settings import Settings
 
     try:

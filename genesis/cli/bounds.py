@@ -1,4 +1,4 @@
-"""The options that bound a run: what it may spend, how long it may take, how often its tasks are repeated."""
+"""The options that bound a run: its budget, its deadline and the retries of its tasks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST_S = 366 * 86_400.0
 
 
 def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> Budget | None:
-    """Understand US dollars, tokens, or both."""
+    """Parse US dollars, tokens, or both."""
     if value is None:
         return None
     from genesis.model import Budget
@@ -43,7 +43,7 @@ def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> Bu
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """Understand seconds, or a number of seconds, minutes, hours and days."""
+    """Parse seconds, or a number of seconds, minutes, hours and days."""
     if value is None:
         return None
     text = value.strip().lower()
@@ -83,7 +83,7 @@ def bounds_options(command: _F) -> _F:
 
 
 def overrides(budget: Budget | None, deadline: float | None, retries: int | None) -> Overrides:
-    """Put what these options say together."""
+    """Combine the values of these options."""
     from genesis.planning.overrides import Overrides
 
     return Overrides(budget, deadline, retries)

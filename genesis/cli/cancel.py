@@ -19,9 +19,9 @@ __all__ = ["cancel"]
 @json_option
 @debug_option
 def cancel(run_id: str, as_json: bool) -> int:
-    """Cancel RUN: its running tasks are cancelled, on whichever host they are, and no others start.
+    """Cancel RUN: its running tasks are cancelled on every host, and no others start.
 
-    What is done stays done; `genesis resume` continues from there.
+    Finished tasks are kept; `genesis resume` continues from there.
     """
     before_prefect()
     from genesis.engine.cancel import cancel_run
@@ -43,6 +43,6 @@ def cancel(run_id: str, as_json: bool) -> int:
     for name in stopped.children:
         out.print(f"  ended    {name}", soft_wrap=True)
     for name in stopped.alive:
-        out.print(f"  ending   {name} (its worker has not said yet that it has ended)", soft_wrap=True)
-    out.print(f"Continue with it: genesis resume {run_id}", soft_wrap=True)
+        out.print(f"  ending   {name} (its worker has not confirmed yet)", soft_wrap=True)
+    out.print(f"To continue: genesis resume {run_id}", soft_wrap=True)
     return 1 if stopped.alive else 0

@@ -44,10 +44,10 @@ _TRIES = 5
 @json_option
 @debug_option
 def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, as_json: bool) -> int:
-    """Submit the result of TASK, whose work order is with a person, and continue RUN.
+    """Submit the result of TASK, a work order for a person, and continue RUN.
 
-    The result has what the task promises in `outputs`, as one JSON object; where it promises one output or none, a text
-    will do. It is in the ledger before the run continues, and counts once.
+    The result is one JSON object with the task's `outputs`; a task with one output or none also accepts plain text.
+    It is in the ledger before the run continues, and it counts once.
     """
     before_prefect()
     from genesis.engine import delivery
@@ -62,42 +62,40 @@ def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, a
         handed = f", by {outcome.delivered.by}" if outcome.delivered is not None else ""
         notes().print(f"Delivered: {task!r} of run {run_id}{handed}", soft_wrap=True, markup=False)
     if no_resume:
-        _show(run_id, settings, f"Continue with it: genesis resume {run_id}", as_json=as_json)
+        _show(run_id, settings, f"To continue: genesis resume {run_id}", as_json=as_json)
         return 0
     return _go_on(run_id, settings, as_json=as_json)
 
 
 def _go_on(run_id: str, settings: Settings, *, as_json: bool) -> int:
-    """Continue with a run that waits for people, unless another process does, or nothing can run yet."""
+    """Continue a run that waits for people, unless another process does or nothing can run yet."""
     from genesis.cli.run import EXIT_CODES, go_on
     from genesis.planning.overrides import Overrides
 
     for _ in range(_TRIES):
         run, possible, is_elsewhere = asyncio.run(_standing(run_id, settings))
         if is_elsewhere:
-            _show(run_id, settings, "The process that works on the run takes it up.", as_json=as_json)
+            _show(run_id, settings, "The process that runs it picks it up.", as_json=as_json)
             return 0
         if run.state != "briefed":
             ended = run.state in ("completed", "running", "pending")
-            said = (
-                "" if ended else f"The run is {run.state.replace('_', ' ')}; continue with it: genesis resume {run_id}"
-            )
+            said = "" if ended else f"The run is {run.state.replace('_', ' ')}; to continue: genesis resume {run_id}"
             _show(run_id, settings, said, as_json=as_json)
             return 0
         if not possible:
-            _show(run_id, settings, "Nothing can continue yet: other work orders are out.", as_json=as_json)
+            _show(run_id, settings, "Nothing can run yet: other work orders are still open.", as_json=as_json)
             return EXIT_CODES["briefed"]
         try:
             return go_on(run_id, settings, Overrides(), as_json=as_json)
         except RunError as error:
-            if error.code != "GEN-RUN-LOCKED":  # else another delivery was quicker, and continues with this one too
+            if error.code != "GEN-RUN-LOCKED":  # otherwise another delivery was first, and its resume includes this one
                 raise
-    _show(run_id, settings, f"Other processes work on the run; later: genesis resume {run_id}", as_json=as_json)
+    _show(run_id, settings, f"Another process has the run; later: genesis resume {run_id}", as_json=as_json)
     return 0
 
 
 async def _standing(run_id: str, settings: Settings) -> tuple[Run, bool, bool]:
-    """Describe how a run is, whether something of it can run, and whether another process sees to that."""
+    """Return a run's state, whether any of its leaves can run, and whether another process runs it."""
     from genesis.engine.delivery import can_go_on, is_worked_on
     from genesis.ledger.history import find_run, load_program_state
     from genesis.report.history import explain_ledger
@@ -125,7 +123,7 @@ def _show(run_id: str, settings: Settings, said: str, *, as_json: bool) -> None:
 
 
 def _user() -> str:
-    """Name who calls; a user without an entry in the system's list has a number."""
+    """Return the name of the current user, or their number where the system has no name for it."""
     import getpass
 
     try:
@@ -138,8 +136,8 @@ def read_result(word: str, most: int) -> JsonValue:
     """Read what `--result` means: standard input, a file that exists, or the word itself.
 
     Args:
-        word: What was given.
-        most: Bytes that are read at most.
+        word: The value of the option.
+        most: Maximum number of bytes to read.
 
     Raises:
         UsageError: It cannot be read, is too large, not UTF-8, empty, or a `.json` file without JSON in it.
@@ -153,12 +151,12 @@ def read_result(word: str, most: int) -> JsonValue:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        _refuse(f"{word!r} cannot be read: {error.strerror or error}", "give a file that you may read, or a text")
+        _refuse(f"{word!r} cannot be read: {error.strerror or error}", "pass a readable file, or a text")
     return _parse_deliverable(_text(data, most, repr(word)), repr(word), is_json=path.suffix.lower() == ".json")
 
 
 def _file(word: str) -> Path | None:
-    """Find the file that a word names; None where it is a text.
+    """Return the file that a word names; None where it is a text.
 
     Raises:
         UsageError: It looks like a file, and there is none.
@@ -168,28 +166,28 @@ def _file(word: str) -> Path | None:
     looks_like_one = is_one_word and (word.startswith(("./", "../", "/", "~/")) or path.suffix.lower() in _FILES)
     try:
         exists = bool(word) and path.exists() and (looks_like_one or not path.is_dir())
-    except (OSError, ValueError):  # too long for a name, or with characters that no name has
+    except (OSError, ValueError):  # too long for a file name, or with characters that no file name has
         return None
     if looks_like_one and not exists:
-        _refuse(f"there is no file {word!r}", "give a file that exists, or a text of more than one word")
+        _refuse(f"there is no file {word!r}", "pass an existing file, or a text of more than one word")
     return path if exists else None
 
 
 def _text(data: bytes, most: int, name: str) -> str:
     if len(data) > most:
-        hint = "leave it in a file and deliver its path, or raise GENESIS_LIMITS__RESULT_BYTES"
+        hint = "save it to a file and deliver its path, or raise GENESIS_LIMITS__RESULT_BYTES"
         _refuse(f"{name} has more than {most:,} bytes", hint)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        hint = "save it as UTF-8; of what is no text, deliver the path"
+        hint = "save it as UTF-8; for a binary file, deliver its path"
         _refuse(f"{name} is not UTF-8: byte {error.start} is {data[error.start]:#04x}", hint)
 
 
 def _parse_deliverable(text: str, name: str, *, is_json: bool = False) -> JsonValue:
-    """Take a text for a JSON object where it is one; the content of a `.json` file has to be JSON."""
+    """Parse a text that is a JSON object, else return the text; the content of a `.json` file must be JSON."""
     if not text.strip():
-        _refuse(f"{name} is empty", "give what was made: a JSON object, or a text")
+        _refuse(f"{name} is empty", "pass the result: a JSON object or a text")
     if not is_json and not (text.lstrip().startswith("{") and text.rstrip().endswith("}")):
         return text
     try:
@@ -198,18 +196,18 @@ def _parse_deliverable(text: str, name: str, *, is_json: bool = False) -> JsonVa
         )
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        _refuse(f"{name} is not JSON: {why}", "correct it; a text stands in no braces, and in no .json file")
+        _refuse(f"{name} is not JSON: {why}", "correct it; for plain text use no braces and no .json file")
     return value
 
 
 def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON number")
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _number(word: str) -> float:
     number = float(word)
     if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{word} is too large a number")
+        raise ValueError(f"the number {word} is too large")
     return number
 
 
@@ -218,7 +216,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {repeated!r} is there twice")
+        raise ValueError(f"the key {repeated!r} occurs twice")
     return found
 
 

@@ -14,7 +14,7 @@ __all__ = ["doctor"]
 @json_option
 @debug_option
 def doctor(as_json: bool) -> int:
-    """Look for what is wrong on this machine, and say how to fix it."""
+    """Diagnose problems on this machine and suggest fixes."""
     from rich.text import Text
 
     from genesis.cli.rows import Rows

@@ -1,4 +1,4 @@
-"""How long a run may still take: the scheduler's simulation of what is left, at the pace of what was done."""
+"""The time left of a run: the scheduler simulates the remaining leaves at the pace of those that finished."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["TimeLeft", "format_time_left"]
 
 _EVERY_S = 1.0
 _SHARE = 50
-"""A simulation costs at most one part in so many of the time: large programs are looked at less often."""
+"""A simulation may take at most 1/n of the elapsed time, so large programs are simulated less often."""
 _SLOWEST, _FASTEST = 100.0, 0.01
-"""Bounds of the pace: estimates that are so wrong say nothing."""
+"""Bounds of the pace: beyond them the estimates are meaningless."""
 _SOON_S, _MINUTE_S, _MINUTES_S, _HOUR_S = 5, 60, 95, 3_600
 
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """The last look: what was left then."""
+    """The result of the last simulation."""
 
     at: float
     left_s: float
@@ -34,12 +34,12 @@ class _Looked:
 
 
 class TimeLeft:
-    """Estimates the time left of one run. It may be asked from another thread than it is told from.
+    """Estimates the time left of one run. One thread may update it while another reads it.
 
     Args:
         slots: Leaves running at once.
-        scale: What a second of an estimate lasts, in a rehearsal.
-        pools: What it costs to run leaves on work pools, where they run there.
+        scale: Seconds that one estimated second lasts in a rehearsal.
+        pools: Overhead of work pools, where leaves run on them.
         clock: Seconds that never go back.
         now: The time in UTC.
     """
@@ -69,7 +69,7 @@ class TimeLeft:
         self._looked: _Looked | None = None
 
     def begin(self, program: Program, finished: Collection[int] = ()) -> None:
-        """Take in a program, at the start of the run or after it has grown; what is known of its leaves stays."""
+        """Set the program, at the start of the run or after an amendment; the states of known leaves are kept."""
         leaves = program.leaves
         jobs = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent) for leaf in leaves]
         self._limits = ScheduleLimits(
@@ -82,11 +82,11 @@ class TimeLeft:
         self._looked = None
 
     def put_back(self, path: str) -> None:
-        """Note that a leaf does not run, and is not done either."""
+        """Record that a leaf was put back: it is neither running nor finished."""
         self._since.pop(self._index.get(path, -1), None)
 
     def changed(self, outcome: Outcome) -> None:
-        """Note that a leaf started or ended; what it took counts for the pace."""
+        """Record that a leaf started or ended; its duration counts for the pace."""
         index = self._index.get(outcome.id)
         if index is None:
             return
@@ -101,7 +101,7 @@ class TimeLeft:
 
     @property
     def pace(self) -> float:
-        """How much longer leaves take than estimated, as far as is known: 1 where nothing is."""
+        """Actual over estimated duration of the leaves so far; 1 where none is known."""
         running = dict(self._since)
         now = self._now()
         late = [
@@ -116,17 +116,17 @@ class TimeLeft:
 
     @property
     def known(self) -> Literal["", "some", "all"]:
-        """Of how many leaves that are left the duration is known: of all, too, once some have shown the pace."""
+        """Number of remaining leaves whose duration is known: all of them once finished leaves have set the pace."""
         if self._scale != 1.0 or self._estimated_s > 0:
             return "all"
         known = {leaf.seconds_known for leaf in self._leaves if leaf.index not in self._final}
         return "" if True not in known else "some" if False in known else "all"
 
     def left(self) -> tuple[float, bool]:
-        """Estimate the seconds left, looking anew when it is time to.
+        """Estimate the seconds left; simulate again when the last result is too old.
 
         Returns:
-            The seconds, never negative, and whether something takes longer than expected so that they say little.
+            The seconds, never negative, and whether leaves take so long that the figure is unreliable.
         """
         at, last = self._clock(), self._looked
         if last is not None and at - last.at < max(_EVERY_S, _SHARE * last.cost_s):
@@ -136,7 +136,7 @@ class TimeLeft:
         return left_s, overdue
 
     def _simulate_rest(self) -> tuple[float, bool]:
-        """Let the scheduler do what is left, what runs at once first."""
+        """Simulate the remaining leaves, those that are running first."""
         leaves, final, running = self._leaves, set(self._final), dict(self._since)
         left = [leaf for leaf in leaves if leaf.index not in final]
         place = {leaf.index: count for count, leaf in enumerate(left)}
@@ -160,7 +160,7 @@ class TimeLeft:
 
 
 def format_time_left(seconds: float, *, overdue: bool) -> str:
-    """Describe how long it may take, as exactly as it is known."""
+    """Format the time left, with no more precision than is known."""
     if overdue:
         return "longer than expected"
     if seconds < _SOON_S:

@@ -1,4 +1,4 @@
-"""How the explanation of a run that did not complete looks on a terminal."""
+"""Render on a terminal why a run did not complete."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _INDENT = 2
 
 
 def explanation_view(explanation: Explanation, *, short: bool = False) -> RenderableType:
-    """Show what failed for its own reason, what was tried, what was left out because of it, and how to continue.
+    """Show the root failures, the attempts, the tasks skipped because of them, and how to continue.
 
     Args:
         explanation: What to show.
-        short: Leave out the single attempts.
+        short: Leave out the individual attempts.
     """
     most = _MOST_IN_SHORT if short else _MOST_ROOTS
     parts: list[RenderableType] = []
     if explanation.reason != "failed" and not (explanation.reason == "invalid" and explanation.findings):
         parts.append(Text(explanation.summary, style="cyan" if explanation.reason == "briefed" else "red"))
     if explanation.findings:
-        parts.append(Text("The check before the start found:", style="red"))
+        parts.append(Text("The pre-flight check found:", style="red"))
         parts.append(diagnostics_table(explanation.findings))
     for root in explanation.roots[:most]:
         parts += _root(root, short=short)
@@ -45,9 +45,9 @@ def explanation_view(explanation: Explanation, *, short: bool = False) -> Render
         parts.append(Text(f"… and {explanation.failed - most:,} more that failed, in --json", style="dim"))
     parts += [_format_skipped(group) for group in explanation.skipped[:_MOST_GROUPS]]
     if rest := explanation.skipped[_MOST_GROUPS:]:
-        parts.append(Text(f"– {sum(group.count for group in rest):,} more skipped, because of others that failed"))
+        parts.append(Text(f"– {sum(group.count for group in rest):,} more skipped because of failed tasks"))
     if explanation.cancelled:
-        parts.append(Text(f"– {_tasks(explanation.cancelled)} ended or not started, because the run stopped"))
+        parts.append(Text(f"– {_tasks(explanation.cancelled)} cancelled or not started because the run stopped"))
     parts.append(_go_on(explanation))
     return Group(*parts)
 
@@ -76,12 +76,12 @@ def _about(root: RootCause, *, short: bool) -> Iterator[RenderableType]:
 
 
 def _attempts(root: RootCause, *, short: bool) -> Iterator[RenderableType]:
-    """Show the attempts: in a sentence where all went the same way, else those in a row that did in a line each."""
+    """Show the attempts: one sentence if all ended alike, else a line for each series that did."""
     rows = [list(group) for _, group in groupby(root.history, lambda each: (each.agent, each.code, each.message))]
     agents = list(dict.fromkeys([tried.agent for tried in root.history] or [root.agent]))
     line = f"{root.attempts} attempt{'' if root.attempts == 1 else 's'} by {_format_names(agents)}"
     if len(rows) == 1:
-        line += f", {_when(rows[0])}" + ("; each ended so" if root.attempts > 1 else "")
+        line += f", {_when(rows[0])}" + (", all with this error" if root.attempts > 1 else "")
     yield Text(line, style="dim")
     if short or len(rows) < 2:  # noqa: PLR2004  # one row is the sentence
         return
@@ -100,7 +100,7 @@ def _when(tried: Sequence[Attempt]) -> str:
 
 
 def _format_skipped(group: Skipped) -> Text:
-    after = f"come after {_format_names(group.because, group.failed)}" if group.because else "come after what failed"
+    after = f"depend on {_format_names(group.because, group.failed)}" if group.because else "depend on failed tasks"
     verb = after if group.count > 1 else after.replace("come", "comes", 1)
     text = Text.assemble((f"– {_tasks(group.count)} skipped", "yellow"), f" that {verb}")
     text.append(f": {_format_names(group.tasks, group.count)}", style="dim")
@@ -108,7 +108,7 @@ def _format_skipped(group: Skipped) -> Text:
 
 
 def _go_on(explanation: Explanation) -> RenderableType:
-    """Show the steps as a list, and the command in a line of its own, however long: it is there to be copied."""
+    """Show the steps as a list, with the command on a separate line that is never wrapped, so that it can be copied."""
     steps = explanation.next_steps
     many = len(steps) + bool(explanation.command) > 1
     parts: list[RenderableType] = [

@@ -1,6 +1,6 @@
-"""What is known before a run of how long it takes and what it costs, and how that is said.
+"""Forecast the duration and the cost of a run, and format the forecast.
 
-Where no task has an estimate nothing is said, and where only some have one the rest counts as nothing: "at least".
+Without any estimate there is no figure; where only some tasks have one, the figure is "at least".
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class StartUp:
-    """Seconds of a run besides its tasks': importing Prefect, a server that has to be started, and the last events."""
+    """Seconds of a run outside its tasks: importing Prefect, starting the server, sending the last events."""
 
     least_s: float
     most_s: float
 
     def on_busy_machine(self, load: float) -> StartUp:
-        """Return what it takes at most where so many processes share each processor."""
+        """Return the maximum where `load` processes share each processor."""
         return StartUp(self.least_s, self.most_s * min(_BUSIEST, max(1.0, load)))
 
 
@@ -44,29 +44,29 @@ START_UP = StartUp(5, 10)
 SERVER_START_UP = StartUp(10, 25)
 """The same where the embedded server has to be started as well."""
 _LONG = 10
-"""A run that lasts this many times as long as starting up is not told of it."""
+"""Start-up time is not mentioned for a run that lasts this many times as long."""
 _BUSIEST = 5.0
-"""A machine that is busier than that is no ground for a forecast."""
+"""No forecast of start-up time on a machine with a higher load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is known of a run before it starts."""
+    """The forecast of a run."""
 
     tasks: int
     orders: int
-    """Tasks that become work orders for people: the run only writes them, and what people take is not counted."""
+    """Tasks that become work orders for people: the run only writes them; the time people take is not counted."""
     agents: int
     slots: int
     timed: int
-    """Tasks whose duration is known."""
+    """Number of tasks whose duration is known."""
     seconds: float
-    """Of all tasks together, on these slots; what is not known counts as 0."""
+    """Makespan of all tasks on these slots; unknown durations count as 0."""
     priced: int
-    """Tasks whose cost is known."""
+    """Number of tasks whose cost is known."""
     usd: Decimal
     start_up: StartUp | None = None
-    """What comes on top where it is run from here."""
+    """Start-up overhead where it is run from here."""
 
 
 def forecast_of(
@@ -78,15 +78,15 @@ def forecast_of(
     start_up: StartUp | None = None,
     pools: PoolCosts | None = None,
 ) -> Forecast:
-    """Work out what is known of a run.
+    """Forecast a run.
 
     Args:
         program: What runs.
         slots: Tasks running at once.
         orders: Leaves that become work orders for people.
-        rehearse: Scale of a rehearsal: its timers' durations are known, and it costs nothing.
-        start_up: What comes on top.
-        pools: What it costs to run them on work pools.
+        rehearse: Scale of a rehearsal, where durations are known and the cost is 0.
+        start_up: Start-up overhead.
+        pools: Overhead of work pools, where leaves run on them.
     """
     leaves = program.leaves
     works = [leaf for leaf in leaves if leaf.index not in orders]
@@ -109,7 +109,7 @@ def forecast_of(
 
 
 def in_words(forecast: Forecast) -> str:
-    """Describe what is known of a run, for example `4 tasks on 2 agents · about 12 s on 16 slots · about $0.02`."""
+    """Format a forecast, for example `4 tasks on 2 agents · about 12 s on 16 slots · about $0.02`."""
     parts = [f"{count(forecast.tasks, 'task')} on {count(forecast.agents, 'agent')}"]
     slots = count(forecast.slots, "slot")
     if forecast.orders:
@@ -127,7 +127,7 @@ def in_words(forecast: Forecast) -> str:
 
 
 def cost_in_words(forecast: Forecast) -> str:
-    """Describe what is known of the cost, after a dot; nothing where nothing is."""
+    """Format the cost after a dot; empty where no cost is known."""
     return f" · {_about(forecast.priced, forecast)} {money(forecast.usd)}" if forecast.priced else ""
 
 
@@ -136,20 +136,20 @@ def _about(known: int, forecast: Forecast) -> str:
 
 
 def _format_start_up(forecast: Forecast) -> str:
-    """Describe what a person waits for who starts it here."""
+    """Format the duration with start-up, as seen by the caller."""
     extra = forecast.start_up
     if extra is None or forecast.seconds > _LONG * extra.most_s:
         return ""
     least, most = (rough(float(round(forecast.seconds + seconds))) for seconds in (extra.least_s, extra.most_s))
     if forecast.timed < forecast.tasks - forecast.orders:
-        return f" (with starting up at least {least})"
+        return f" (including start-up: at least {least})"
     if least.endswith(" s") and "min" not in least + most:
         least = least.removesuffix(" s") if least != most else least
-    return f" (with starting up {least} to {most})" if least != most else f" (with starting up {least})"
+    return f" (including start-up: {least} to {most})" if least != most else f" (including start-up: {least})"
 
 
 def rough(seconds: float) -> str:
-    """Say an estimated duration, without a tenth of a second that says nothing."""
+    """Format an estimated duration, without meaningless precision."""
     return duration(seconds).replace(".0 s", " s")
 
 

@@ -28,19 +28,19 @@ _SAID = {"write": ("written", "green"), "replace": ("replaced", "yellow"), "keep
     type=click.Path(path_type=Path),
     default=None,
     metavar="FILE",
-    help="Agents file to begin with (default: the agents of the installed fleets).",
+    help="Initial agents file (default: the agents of the installed fleets).",
 )
 @click.option(
     "--project",
     default=None,
     metavar="NAME",
-    help="Add NAME to the names of pools and deployments (default: if another project uses the server).",
+    help="Prefix the names of pools and deployments with NAME (default: only if another project uses the server).",
 )
-@click.option("--force", is_flag=True, help="Also replace files that you have edited; each is kept as NAME.bak.")
+@click.option("--force", is_flag=True, help="Also replace files that you edited; each is kept as NAME.bak.")
 @json_option
 @debug_option
 def init(folder: Path, check: bool, agents: Path | None, project: str | None, force: bool, as_json: bool) -> int:
-    """Write the files of a fleet into DIR: agents, playbooks, flows and prefect.yaml; later keep them in step."""
+    """Write the files of a fleet into DIR: agents, playbooks, flows and prefect.yaml. Run it again to update them."""
     from genesis.fleet.project import plan_project, write_project
 
     settings = load_settings()
@@ -59,7 +59,7 @@ def init(folder: Path, check: bool, agents: Path | None, project: str | None, fo
 
 
 def _beside_others(folder: Path, settings: Settings) -> str | None:
-    """Name a new project whose pools and deployments have to carry its name: the server has those of another one."""
+    """Return the name of a new project where the server already has another project's pools, else None."""
     from genesis.fleet.project import AGENTS_FILE, folder_project
     from genesis.fleet.shared_server import project_on_server
 
@@ -69,7 +69,7 @@ def _beside_others(folder: Path, settings: Settings) -> str | None:
     other = project_on_server(settings)
     if not other or other == own:
         return None
-    tell(f"The Prefect server has the pools of project {other!r}; those of this one carry the name {own!r}.")
+    tell(f"The Prefect server has the pools of project {other!r}; this project's pools are prefixed with {own!r}.")
     return own
 
 
@@ -99,7 +99,7 @@ def _show_check(project: Project) -> None:
         if step.changes:
             out.print(step.diff(), end="", soft_wrap=True)
     wrong = sum(step.changes for step in project.steps)
-    out.print("In step." if not wrong else f"{wrong} files are not in step; to write them: genesis init")
+    out.print("In step." if not wrong else f"{wrong} files are out of date; to update them: genesis init")
 
 
 def _show(project: Project) -> None:
@@ -113,14 +113,14 @@ def _show(project: Project) -> None:
     out = console()
     out.print(table)
     if project.in_step:
-        out.print("Everything was in step.")
+        out.print("All files were up to date.")
     out.print("Next:")
     for line in _next(project):
         out.print(f"  {line}", soft_wrap=True)
 
 
 def _next(project: Project) -> list[str]:
-    """Return the commands that lead on from here."""
+    """Return the commands to run next."""
     root = project.root.resolve()
     there = [] if root == Path.cwd() else [f"cd {shlex.quote(str(root))}"]
     return [

@@ -1,4 +1,4 @@
-"""Live progress of a run: a line for each task that ended, and on a terminal a line below them about the rest."""
+"""Live progress of a run: a line per finished task, and on a terminal a status line below."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _FRAMES = "|/-\\"
 
 
 class LiveProgress:
-    """An observer that shows each leaf as it ends, and below it what runs and how long it may still take.
+    """An observer that shows each leaf as it ends, with the running leaves and the time left below.
 
     Args:
         out: Where to show it.
-        slots: Leaves running at once, for the time that it will take.
-        scale: What a second of an estimate lasts, in a rehearsal.
-        pools: What it costs to run leaves on work pools, where they run there.
+        slots: Leaves that run concurrently, for the estimate.
+        scale: Seconds that one estimated second lasts in a rehearsal.
+        pools: Overhead of work pools, where leaves run on them.
         clock: Seconds that never go back.
     """
 
@@ -62,14 +62,14 @@ class LiveProgress:
         self._running: dict[str, Outcome] = {}
         self._lines = 0
         self.leaves: tuple[Leaf, ...] = ()
-        """The leaves of the program as it is now."""
+        """The leaves of the current program."""
         self._widths = [0, 0]
         self._done = 0
         self._begun = clock()
         self._status = StatusLine(out, self._about)
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
-        """Show where the run can be watched, and start the line."""
+        """Show the run's address in the UI and start the status line."""
         self._take_in(program)
         self._done, self._begun = len(finished), self._clock()
         self._time_left.begin(program, finished)
@@ -79,7 +79,9 @@ class LiveProgress:
         if run.ui_url:
             self._out.print(Text(run.ui_url, style="dim"), soft_wrap=True)
         if finished:
-            self._out.print(f"{len(finished)} of {count(len(program.leaves), 'task')} were done before and are kept.")
+            self._out.print(
+                f"{len(finished)} of {count(len(program.leaves), 'task')} were finished before and are kept."
+            )
         self._status.start()
 
     def leaf_changed(self, outcome: Outcome) -> None:
@@ -93,29 +95,29 @@ class LiveProgress:
         self._line(outcome)
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
-        """Take a leaf that was put back out of those that run; the log says why."""
+        """Remove a leaf that was put back from the running ones; the log has the reason."""
         del kind, reason
         self._running.pop(leaf.path, None)
         self._time_left.put_back(leaf.path)
 
     def plan_changed(self, program: Program) -> None:
-        """Report that tasks were added, and count them in."""
+        """Report and count the added tasks."""
         added = len(program.leaves) - len(self.leaves)
         self._take_in(program)
         self._out.print(f"The plan has {added} more task{'s' if added > 1 else ''}.", style="yellow")
         self._time_left.begin(program)
 
     def run_ended(self, run: Run) -> None:
-        """Take the line away."""
+        """Remove the status line."""
         del run
         self.close()
 
     def say(self, text: str) -> None:
-        """Show a sentence above the line."""
+        """Show a message above the status line."""
         self._out.print(Text(text, style="yellow"))
 
     def close(self) -> None:
-        """Leave the terminal as it was; safe to call twice."""
+        """Restore the terminal; safe to call twice."""
         self._status.stop()
 
     def _take_in(self, program: Program) -> None:
@@ -126,7 +128,7 @@ class LiveProgress:
         ]
 
     def _about(self, room: int) -> Text:
-        """Describe how far the run is: asked again and again, so that it continues while nothing ends."""
+        """Format the status line; called repeatedly, so its clock advances while no leaf ends."""
         total, passed = len(self.leaves), int(self._clock() - self._begun)
         line = Text(f"{_FRAMES[int(4 * self._clock()) % len(_FRAMES)]} ", style="cyan")
         if room >= _LEAST_FOR_BAR:
@@ -176,14 +178,14 @@ def _format_seconds(outcome: Outcome) -> str:
 
 
 def _format_result(outcome: Outcome) -> str:
-    """Describe in one line what a leaf ended with."""
+    """Format in one line how a leaf ended."""
     if outcome.error is not None:
         return (outcome.error.message.splitlines() or [""])[0]
     return short_text(outcome)
 
 
 def _format_remaining(time_left: TimeLeft) -> str:
-    """Describe how long it may still take; nothing where nothing is known."""
+    """Format the time left; empty where it is unknown."""
     if not time_left.known:
         return ""
     seconds, overdue = time_left.left()

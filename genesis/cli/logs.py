@@ -15,7 +15,7 @@ __all__ = ["logged"]
 
 @contextmanager
 def logged(settings: Settings, role: Role = "cli") -> Iterator[None]:
-    """Write log lines where the settings say. The terminal shows what it showed without: progress and warnings."""
+    """Write log lines as configured. The terminal keeps showing only progress and warnings."""
     from genesis.observability.log_setup import configure_logs
     from genesis.prefect_api.environment import secrets_here
 

@@ -55,7 +55,7 @@ tenant_option = click.option(
     callback=_tenant,
     default=None,
     metavar="NAME",
-    help="Tenant of the run: workers take waiting runs by tenant in turn.",
+    help="Tenant of the run: workers serve the tenants' waiting runs in turn.",
 )
 
 
@@ -83,7 +83,7 @@ def planning_options(command: _F) -> _F:
 
 
 def variables(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Turn `k=v` words into variables.
+    """Parse `k=v` words into variables.
 
     Raises:
         UsageError: A word has no `=`, or no name before it.
@@ -105,9 +105,9 @@ def is_plan_file(word: str) -> bool:
 
 
 def project_agents(given: Path | None, settings: Settings) -> Path | None:
-    """Find the agents file of a fleet: the one that the call or the settings name, else that of the current folder.
+    """Return the agents file of a fleet: from the command line or the settings, else that of the current folder.
 
-    Only what is about pools looks into the current folder. Any other run may be in somebody else's repository.
+    Only commands about pools look into the current folder. Other commands may run in somebody else's repository.
     """
     from genesis.fleet.project import AGENTS_FILE
 
@@ -115,7 +115,7 @@ def project_agents(given: Path | None, settings: Settings) -> Path | None:
 
 
 def load_settings(*, llm: str | None = None, slots: int | None = None) -> Settings:
-    """Read the settings, with what the command line says on top.
+    """Read the settings; options of the command line take precedence.
 
     Raises:
         UsageError: An environment variable has a value that cannot be used.

@@ -1,4 +1,4 @@
-"""Where output goes: people get rich text, machines exactly one JSON document on stdout; all else is on stderr.
+"""Output of the commands: rich text for people, exactly one JSON document on stdout for machines, all else on stderr.
 
 Plans, requests, agents' answers and errors come from anywhere. So all consoles are made here: they show text as it is,
 never as markup, without escape sequences or characters that turn or hide what stands around them, and in the characters
@@ -49,13 +49,13 @@ STATE_STYLES = {
     "budget_exceeded": "yellow",
     "refused": "bold red",
 }
-"""How the states of runs and tasks are shown."""
+"""Styles of the states of runs and tasks."""
 _TOLD = "genesis.engine.observers.log"
-"""Logger whose lines tell the log file what the terminal shows by itself: how tasks and the run end."""
+"""Logger of what the terminal shows anyway, how tasks and the run end; written to the log file only."""
 _SHOWN = ("code", "message", "hint", "data")
-"""Of an error; what it came from is for the processes that hand errors on."""
+"""Maximum number of causes shown of an error."""
 _UNBOUNDED = 1_000_000
-"""Width of what is no terminal: whoever reads a pipe or a file wraps lines by itself."""
+"""Width of a stream that is no terminal: lines of pipes and files are not wrapped."""
 _PLAINER = {
     "✓": "+",
     "✗": "x",
@@ -74,18 +74,18 @@ _PLAINER = {
     "“": '"',
     "”": '"',
 }
-"""What stands for a character of Genesis's own where the stream's encoding does not have it."""
+"""Replacements for characters in Genesis's messages that the stream's encoding lacks."""
 _LENGTH = re.compile("[0-9]{1,5}")
-"""What a variable may say of the terminal's size: Rich takes any digits, of which not all make a number."""
+"""Accepted values of COLUMNS and LINES: Rich accepts any digits, including ones that `int` rejects."""
 _ESCAPED_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What JSON may hold as it is, and a terminal would obey."""
+"""Characters that are valid in JSON but that a terminal would interpret."""
 
 
 class _Console(Console):
-    """A console that prepares every text before it is laid out."""
+    """A console that sanitises every text before layout."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render what may hold text from anywhere."""
+        """Render objects that may contain untrusted text."""
         if isinstance(renderable, str):
             renderable = Text(renderable)
         if isinstance(renderable, Text):
@@ -94,7 +94,7 @@ class _Console(Console):
 
 
 def _make_console(file: IO[str], *, stderr: bool = False) -> Console:
-    """Make the console of a stream, which is asked for anew at each print: tests and progress replace it."""
+    """Create the console of a stream, which is looked up at each print because tests and progress replace it."""
     own = None if file in (sys.stdout, sys.stderr) else file
     size = ("COLUMNS", "LINES")
     environ = {key: said for key, said in os.environ.items() if key not in size or _LENGTH.fullmatch(said)}
@@ -103,29 +103,29 @@ def _make_console(file: IO[str], *, stderr: bool = False) -> Console:
         out.width = int(environ["COLUMNS"]) or _UNBOUNDED
     elif not out.is_terminal:
         out.width = _UNBOUNDED
-    elif out.is_dumb_terminal:  # for which Rich takes 80 columns, whatever it has
+    elif out.is_dumb_terminal:  # Rich would assume 80 columns
         with suppress(OSError, ValueError):
             out.size = os.get_terminal_size(file.fileno())
     return out
 
 
 def console() -> Console:
-    """Make the console for the answer itself."""
+    """Create the console for the answer (stdout)."""
     return _make_console(answer())
 
 
 def notes() -> Console:
-    """Make the console for everything besides the answer."""
+    """Create the console for everything else (stderr)."""
     return _make_console(sys.stderr, stderr=True)
 
 
 def is_live(out: Console) -> bool:
-    """Whether a line of a console can be written anew in its place."""
+    """Whether a console can rewrite its last line."""
     return out.is_terminal and not out.is_dumb_terminal
 
 
 def printable(text: Text, encoding: str) -> Text:
-    """Return a text without what must not reach a terminal, in characters that an encoding has."""
+    """Return a text without control characters, in characters that the encoding has."""
     shown = _map_characters(text.plain, encoding)
     if shown is None:
         return text
@@ -136,7 +136,7 @@ def printable(text: Text, encoding: str) -> Text:
 
 
 def _map_characters(plain: str, encoding: str) -> list[str] | None:
-    """Return for each character what is shown for it; None where each stands for itself."""
+    """Return the replacement of each character; None where no character is replaced."""
     hidden = [match.span() for match in INVISIBLE.finditer(plain)]
     if not hidden and _has(encoding, plain):
         return None
@@ -158,7 +158,7 @@ def _has(encoding: str, text: str) -> bool:
 
 
 def tell(text: str) -> None:
-    """Say on stderr what a command waits for."""
+    """Print on stderr what a command waits for."""
     notes().print(text, style="dim", soft_wrap=True)
 
 
@@ -173,7 +173,7 @@ def print_document(value: Any) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print a document that is not JSON on stdout: as it is and in UTF-8, or on a terminal as far as it can show it."""
+    """Print a document other than JSON on stdout: unchanged in UTF-8, or sanitised on a terminal."""
     out = answer()
     if out.isatty():
         console().print(text, soft_wrap=True, end="")
@@ -200,11 +200,11 @@ def print_error(error: GenesisError, *, as_json: bool) -> None:
 
 @contextmanager
 def shown_warnings(say: Callable[[str], None], *, of: str = "genesis") -> Iterator[None]:
-    """Show what Genesis warns about in its log, each sentence once.
+    """Show each warning that Genesis logs, once.
 
     Args:
-        say: Is given a sentence.
-        of: Whose warnings: a package, or a module.
+        say: Called with each warning.
+        of: The package or module whose warnings are shown.
     """
     log, handler = logging.getLogger(of), _Notes(say)
     log.addHandler(handler)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "plan"]
 
 FORMATS = ("yaml", "json", "dot", "graphml", "mmd")
-"""What a plan can be written as: the first two are the plan itself, the others its graph."""
+"""Output formats of a plan: the first two are the plan, the others its graph."""
 _ENDINGS = {"yml": "yaml", **{form: form for form in FORMATS}}
 
 
@@ -35,7 +35,7 @@ _ENDINGS = {"yml": "yaml", **{form: form for form in FORMATS}}
     "form",
     type=click.Choice(FORMATS, case_sensitive=False),
     default=None,
-    help="Format of -o whatever its ending; without -o, print this instead of the summary.",
+    help="Format of the -o file, regardless of its ending; without -o, print this instead of the summary.",
 )
 @planning_options
 @json_option
@@ -80,16 +80,16 @@ def plan(
 
 
 def _format_of(path: Path) -> str:
-    """Find the format that a file's ending says.
+    """Return the format that a file's ending stands for.
 
     Raises:
-        UsageError: It says none.
+        UsageError: The ending is unknown.
     """
     name = str(path).lower()
     for ending, form in _ENDINGS.items():
         if name.endswith(f".{ending}") and "\n" not in name:
             return form
-    if path.exists() and not path.is_file():  # a device or a pipe, which has the name that it has
+    if path.exists() and not path.is_file():  # a device or a pipe, whose name has no ending
         return "yaml"
     raise UsageError(
         f"the ending of {str(path)!r} names no format",

@@ -1,4 +1,4 @@
-"""From the words of a call to a prepared plan: read a file or plan a request, then route and validate."""
+"""Turn the arguments of a command into a prepared plan: read a file or plan a request, then route and validate."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ __all__ = [
 
 _NO_OVERRIDES = Overrides()
 _FLEETS = "genesis.fleets"
-"""The logger that warns of plug-ins that cannot be used."""
+"""The logger that warns about unusable plug-ins."""
 
 
 def load_agents(path: Path | None, settings: Settings) -> Registry:
-    """Load the registry that the call or the settings name, else that of the installed fleets."""
+    """Load the registry named by the command line or the settings, else that of the installed fleets."""
     return load_agents_with_sources(path, settings).registry
 
 
 def load_agents_with_sources(path: Path | None, settings: Settings) -> LoadedRegistry:
-    """Load the registry, and where each agent comes from; what is left out of a fleet is said on stderr."""
+    """Load the registry and the source of each agent; warn on stderr about parts of a fleet that are left out."""
     from genesis.routing.registry_file import load_registry_with_sources
 
     with shown_warnings(tell, of=_FLEETS):
@@ -51,7 +51,7 @@ def load_agents_with_sources(path: Path | None, settings: Settings) -> LoadedReg
 
 
 def read_plan(word: str, settings: Settings, variables: dict[str, str] | None = None) -> Plan:
-    """Read a plan file; variables of the call replace those of the file."""
+    """Read a plan file; variables of the command line replace those of the file."""
     from genesis.planning import load_plan
 
     plan = load_plan(word, limits=settings.limits)
@@ -73,11 +73,11 @@ def prepare_plan(
     Args:
         word: A request, or the name of a plan file.
         settings: Limits, model and the like.
-        agents: Agents file of the call.
-        playbooks: Playbooks folder of the call.
-        variables: Variables of the call.
-        runs_here: Whether its tasks are to run on this machine, so that inputs such as folders are looked at.
-        overrides: Bounds of the call.
+        agents: Agents file named on the command line.
+        playbooks: Playbooks folder named on the command line.
+        variables: Variables of the command line.
+        runs_here: Whether its tasks run on this machine, so that inputs such as folders are checked.
+        overrides: Bounds of the command line.
     """
     probe = InputProbe() if runs_here else None
     registry = load_agents(agents, settings)
@@ -101,13 +101,13 @@ def prepare_plan(
 
 
 def forecast(program: Program, settings: Settings, *, rehearse: float | None = None, pools: bool = False) -> Forecast:
-    """Describe what is known of how long a program takes and what it costs.
+    """Forecast the duration and cost of a program.
 
     Args:
         program: What is to run.
         settings: Slots, and where the embedded server is.
         rehearse: Scale of a rehearsal.
-        pools: Whether it is to run on work pools.
+        pools: Whether it runs on work pools.
     """
     model, agents = settings.llm.model, program.agents
     orders = [
@@ -126,12 +126,12 @@ def forecast(program: Program, settings: Settings, *, rehearse: float | None = N
 
 
 def forecast_plan(prepared: Prepared, settings: Settings) -> Forecast | None:
-    """Compile a plan and describe what is known of its run; None when it cannot run."""
+    """Compile a plan and forecast its run; None when it cannot run."""
     return forecast(compile_prepared(prepared, settings), settings) if prepared.report.ok else None
 
 
 def pool_costs(settings: Settings) -> PoolCosts:
-    """Describe what running on work pools costs here and now."""
+    """Return the overhead of work pools on this machine now."""
     costs = PoolCosts().on_busy_machine(_load())
     return replace(costs, idle_s=min(costs.idle_s, settings.pools.lane_idle_s))
 
@@ -141,11 +141,11 @@ def _load() -> float:
 
 
 def _start_up(settings: Settings) -> StartUp:
-    """Describe what starting up takes here."""
+    """Return the start-up time on this machine."""
     from genesis.server import find_configured_api, status
 
     try:
         is_there = find_configured_api() is not None or status(settings, ask=False).state == "running"
-    except (OSError, ResourceError):  # without a home there is no server, and checking a plan needs none
+    except (OSError, ResourceError):  # without a home folder there is no server, and checking a plan needs none
         is_there = False
     return (START_UP if is_there else SERVER_START_UP).on_busy_machine(_load())

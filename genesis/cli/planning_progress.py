@@ -1,4 +1,4 @@
-"""What a person sees while a language model plans: how long already, which model, and which call."""
+"""Progress while a language model plans: elapsed time, model and number of the call."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _EVERY_S = 10.0
 
 
 class PlanningProgress:
-    """Shows a line on a terminal, and elsewhere a sentence at the start and every ten seconds.
+    """Shows a status line on a terminal, elsewhere a message at the start and every ten seconds.
 
-    Nothing is shown where no model is asked.
+    Shows nothing if no model is called.
 
     Args:
         out: Where to show it.
-        every_s: Seconds between two sentences.
+        every_s: Seconds between two messages.
     """
 
     def __init__(self, out: Console, *, every_s: float = _EVERY_S) -> None:
@@ -50,7 +50,7 @@ class PlanningProgress:
             self._emitter.join()
 
     def asking(self, asking: PlanningCall) -> None:
-        """Take note of a call that is about to be made."""
+        """Record that a call starts."""
         first, self._asking = self._asking is None, asking
         if not first:
             return
@@ -75,5 +75,5 @@ class PlanningProgress:
         return Text.assemble(
             ("Planning", "bold"),
             f" · {seconds} s · llm · {asking.model} · call {asking.call}{again}",
-            " · Ctrl-C ends it",
+            " · Ctrl-C to stop",
         )

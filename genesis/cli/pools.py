@@ -38,12 +38,12 @@ def pools() -> None:
     metavar="FILE",
     help="Agents file (default: GENESIS_AGENTS, deployments/agents.yaml here, or those of the installed fleets).",
 )
-@click.option("--prune", is_flag=True, help="Delete the pools of removed agents; only those that this command created.")
+@click.option("--prune", is_flag=True, help="Delete the pools of removed agents, only those that this command created.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @debug_option
 def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool) -> int:
-    """Make the pools, limits and automations that the agents need, or bring them up to date."""
+    """Create or update the pools, limits and automations that the agents need."""
     from genesis.cli.planning import load_agents
     from genesis.fleet.desired import fleet_of
     from genesis.fleet.project import project_name
@@ -78,7 +78,7 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
 
 
 def _confirm_changes(found: Difference) -> bool:
-    """Ask where somebody can answer; a script has agreed by calling. To remove something takes a yes."""
+    """Ask for confirmation on a terminal; a script agrees by calling, except to removals, which need `--yes`."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return True
     removes = any(change.action == "delete" for change in found.changes)
@@ -96,7 +96,7 @@ async def _compare_with_server(fleet: Fleet, prune: bool) -> Difference:
 
 
 async def _apply_changes(found: Difference, fleet: Fleet, prune: bool) -> Difference:
-    """Make the changes and look again, so that what is said is what is there."""
+    """Make the changes and compare again, so that the report shows the actual state."""
     from genesis.fleet.server import change_server
 
     await change_server(found.changes)
@@ -130,9 +130,9 @@ def _short(value: Any) -> str:
 def _show_end(found: Difference, left: Difference, applied: bool) -> None:
     missing = len(left.changes)
     if not applied:
-        said = "Pools, limits and automations are in step." if not missing else f"{missing} things are not in step."
+        said = "Pools, limits and automations are up to date." if not missing else f"{missing} items are out of date."
     else:
-        said = f"{len(found.changes)} changes made." if not missing else f"{missing} things are still not in step."
+        said = f"{len(found.changes)} changes made." if not missing else f"{missing} items are still out of date."
     console().print(said)
     out = notes()
     for text in left.notes:
@@ -140,11 +140,11 @@ def _show_end(found: Difference, left: Difference, applied: bool) -> None:
 
 
 def _show_address(api: ApiEndpoint, pointed: bool) -> None:
-    """Describe how Prefect's own commands find a server that they do not know of."""
+    """Format how Prefect's commands find this server."""
     if pointed:
-        notes().print(f"Prefect's own commands in this folder use {api.api_url}, by prefect.toml.", soft_wrap=True)
+        notes().print(f"Prefect's commands in this folder use {api.api_url} (from prefect.toml).", soft_wrap=True)
     elif api.embedded:
-        notes().print(f"For Prefect's own commands: export PREFECT_API_URL={api.api_url}", soft_wrap=True)
+        notes().print(f"For Prefect's commands: export PREFECT_API_URL={api.api_url}", soft_wrap=True)
 
 
 def _document(

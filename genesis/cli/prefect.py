@@ -1,4 +1,4 @@
-"""What has to be settled before Prefect is imported in a process of the command line."""
+"""Set-up that must precede the import of Prefect in a command's process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["before_ledger", "before_prefect"]
 
 
 def before_prefect() -> None:
-    """Keep log lines of Prefect and of repeated calls off the terminal, and this folder's files out of its settings."""
+    """Keep log lines of Prefect and of API retries off the terminal, and files in this folder out of its settings."""
     from genesis.resilience.call_retries import silence_stamina
 
     silence_stamina()
@@ -23,10 +23,10 @@ def before_prefect() -> None:
 
 
 def before_ledger() -> None:
-    """Prepare for Prefect where reading ledgers needs it: not where they are in a folder that is easily found.
+    """Set Prefect up where reading the ledgers needs it: not where they are in a local folder.
 
     Raises:
-        UsageError: A user has no home, and a setting of Genesis, which names one, cannot be used.
+        UsageError: The user has no home folder, and no usable setting names one.
     """
     from genesis.prefect_api.configured import find_configured_storage
 
@@ -34,5 +34,5 @@ def before_ledger() -> None:
         if "prefect" not in sys.modules and find_configured_storage() is None:
             before_prefect()
     except ValueError:
-        load_settings()  # says which setting it is
+        load_settings()  # names the setting
         raise

@@ -1,4 +1,4 @@
-"""The end of a command's process, which nothing that agents left running holds up for long."""
+"""End a command's process without waiting long for what agents left running."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _CANCELLED = 130
 
 
 def leave(code: int) -> NoReturn:
-    """Exit, and take along what agents left: threads, pools and, of a run that was cancelled, programs.
+    """Exit and end what agents left running: threads, pools and, after a cancelled run, programs.
 
-    At its end Python waits without a bound for threads, pools and child processes. A second thread watches that.
+    At exit Python waits without a limit for threads, pools and child processes, so a second thread enforces one.
 
     Args:
         code: The exit code.
     """
     if are_streams_own() and (threading.active_count() > 1 or "multiprocessing" in sys.modules):
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that has to end in order
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that needs an orderly shutdown
         end_programs = _program_killer()
         if code == _CANCELLED:
             end_programs()
@@ -40,12 +40,12 @@ def leave(code: int) -> NoReturn:
 
 
 def _watch(code: int, end_programs: Callable[[], None]) -> None:
-    """End the process when agents' code keeps it from ending."""
+    """Kill the process when agents' code keeps it from exiting."""
     begun = time.monotonic()
     while (waited_s := time.monotonic() - begun) < _LONGEST_S:
         time.sleep(_LOOK_S)
         if waited_s >= _PATIENCE_S and (left := _find_running()):
-            sys.stderr.write(f"Agents left running what does not end; it is given up: {', '.join(left)}\n")
+            sys.stderr.write(f"Agents left these running; killed at exit: {', '.join(left)}\n")
             break
     end_programs()
     flush()
@@ -53,7 +53,7 @@ def _watch(code: int, end_programs: Callable[[], None]) -> None:
 
 
 def _find_running() -> list[str]:
-    """Name what the interpreter waits for: threads, and processes of `multiprocessing`."""
+    """Return the names of what the interpreter waits for: threads, and processes of `multiprocessing`."""
     threads = [
         f"thread {thread.name!r}"
         for thread in threading.enumerate()
@@ -65,9 +65,9 @@ def _find_running() -> list[str]:
 
 
 def _program_killer() -> Callable[[], None]:
-    """Make what kills the descendants of this process, but for the Prefect server and the guard of process groups.
+    """Return a function that kills this process's descendants, except the Prefect server and the process-group guard.
 
-    All that it needs is imported here: an interpreter that shuts down imports nothing more.
+    Its imports happen here: an interpreter that shuts down cannot import.
     """
     from genesis.agents.group_guard import guard_of_process
     from genesis.agents.processes import below, signal_all
@@ -75,7 +75,7 @@ def _program_killer() -> Callable[[], None]:
     from genesis.settings import Settings
 
     spared = {guard_of_process().pid}
-    with suppress(ValueError):  # settings that cannot be used: the command has said so, and started no server
+    with suppress(ValueError):  # unusable settings: the command has reported them and started no server
         spared.add(server_process(Settings()))
 
     def end_programs() -> None:
@@ -87,7 +87,7 @@ def _program_killer() -> Callable[[], None]:
 
 
 def _resource_tracker() -> int | None:
-    """The process of `multiprocessing` that removes shared memory once all who use it have ended."""
+    """The process of `multiprocessing` that removes shared memory once all its users have ended."""
     tracker = getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None)
     pid = getattr(tracker, "_pid", None)
     return pid if isinstance(pid, int) else None

@@ -36,10 +36,10 @@ _TITLES = {
 @json_option
 @debug_option
 def purge(age: str, yes: bool, as_json: bool) -> int:
-    """Remove what runs that ended longer ago than AGE have left on this machine.
+    """Remove the data of runs that ended longer ago than AGE from this machine.
 
-    That is their ledgers, files of their agents, cached results and old log files. A run that has not ended, that is
-    being worked on, or whose ledger is damaged is kept.
+    Removes their ledgers, agents' files, cached results and old log files. A run that has not ended, that a
+    process is working on, or whose ledger is damaged is kept.
     """
     days = _days(age)
     before_prefect()
@@ -57,10 +57,10 @@ def purge(age: str, yes: bool, as_json: bool) -> int:
 
 
 def _days(age: str) -> float:
-    """Understand an age.
+    """Parse an age.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not an age.
     """
     found = _AGE.fullmatch(age.strip().lower())
     if found is None:
@@ -69,7 +69,7 @@ def _days(age: str) -> float:
 
 
 def _show(found: Purge, command: str) -> None:
-    """Print a purge for people: what by kind, which runs, what stays and what could not be removed."""
+    """Print a purge for people: counts by kind, the runs, what is kept and what could not be removed."""
     from genesis.cli.rows import Rows
     from genesis.retention import size_text
 
@@ -83,7 +83,7 @@ def _show(found: Purge, command: str) -> None:
         ("Runs", list(found.runs)),
         ("Old, and kept", [f"{left.name}: {left.why}" for left in found.kept]),
         ("Could not be removed", [f"{left.name}: {left.why}" for left in found.failed]),
-        ("Not looked at", list(found.notes)),
+        ("Not checked", list(found.notes)),
     ):
         for line in lines and [f"{title}:", *(f"  {line}" for line in lines[:_LISTED])]:
             out.print(line, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""How plans, reports, simulations and runs look on a terminal."""
+"""Render plans, reports, simulations and runs on a terminal."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 def plan_view(
     routed: RoutedPlan, report: Report, forecast: Forecast | None = None, *, most: int = _MOST_ROWS
 ) -> RenderableType:
-    """Show a plan: its tree with agents, reasons and estimates, then what validation found.
+    """Show a plan: its tree with agents, reasons and estimates, then the findings of validation.
 
     Args:
         routed: The plan.
-        report: What validation found.
-        forecast: What is known of its run, for the totals; none where the plan cannot run.
-        most: How many tasks are shown.
+        report: The findings of validation.
+        forecast: Forecast of its run, for the totals; None where the plan cannot run.
+        most: Maximum number of tasks shown.
     """
     plan = routed.plan
     head = Text.assemble((" ".join(plan.request.split()), "bold"), (f"  planned by {plan.planner}", "dim"))
@@ -76,10 +76,10 @@ def _task_line(task: Task, route: Route | None, after: Sequence[str]) -> Text:
     if task.subtasks:
         return line.append(f"  {order}" if order else "", style="dim")
     if route is None or route.agent is None:
-        line.append(f"\n→ nobody: {route.reason if route else 'not routed'}", style="bold red")
+        line.append(f"\n→ no agent: {route.reason if route else 'not routed'}", style="bold red")
         return line.append(f" · {order}" if order else "", style="dim")
     seconds = get_known_seconds(task)
-    # Of the many tasks that are routed by their type alone, each says only what differs.
+    # most tasks are routed by their type alone; show only what differs
     reason = route.reason.replace(f" that take {task.type!r} (", " (")
     parts = ["" if seconds is None else f"{seconds:g} s", order, reason]
     line.append(f"\n→ {route.agent}", style="cyan")
@@ -102,7 +102,7 @@ def report_view(report: Report) -> RenderableType:
 
 
 def diagnostics_table(diagnostics: Iterable[Diagnostic]) -> RenderableType:
-    """Show findings: what was found, and below it what to do."""
+    """Show findings, each with its hint below."""
     table = Rows(("", ""))
     rows = list(diagnostics)
     for found in rows[:_MOST_ROWS]:
@@ -122,7 +122,7 @@ def simulation_view(simulation: Simulation, forecast: Forecast, default_s: float
 
     Args:
         simulation: The timeline.
-        forecast: Which durations and costs are known.
+        forecast: Has which durations and costs are known.
         default_s: Duration of a task without an estimate.
     """
     span = simulation.makespan_s or 1.0
@@ -143,17 +143,17 @@ def simulation_view(simulation: Simulation, forecast: Forecast, default_s: float
     parts.append(Text(total, style="bold"))
     if guessed := forecast.tasks - forecast.timed:
         which = f"{guessed:,} of {count(forecast.tasks, 'task')} have no" if forecast.timed else "No task has an"
-        parts.append(Text(f"{which} estimate; each of them counts as {default_s:g} s", style="yellow"))
+        parts.append(Text(f"{which} estimate; each counts as {default_s:g} s", style="yellow"))
     return Group(*parts)
 
 
 def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | None = None) -> RenderableType:
-    """Show how a run ended: a line for each leaf, then what went wrong in full.
+    """Show how a run ended: a line per leaf, then the failures in full.
 
     Args:
         run: The run.
-        with_tasks: Whether the lines are wanted; not where the reader has just seen each leaf end.
-        explained: Its explanation, which takes the place of the bare errors.
+        with_tasks: Whether to show the lines; False where live progress has shown them.
+        explained: Its explanation, shown instead of the bare errors.
     """
     parts: list[RenderableType] = []
     if with_tasks:
@@ -189,7 +189,7 @@ def _summary(run: Run) -> Text:
 
 
 def tasks_table(run: Run) -> Rows:
-    """Show a line for each leaf."""
+    """Show a line per leaf."""
     table = Rows(("task", "agent", "state", "seconds", "what happened"), right=("seconds",), named=("seconds",))
     for task in run.tasks[:_MOST_ROWS]:
         state = Text(task.state.replace("_", " "), style=STATE_STYLES.get(task.state, ""))

@@ -23,7 +23,7 @@ __all__ = ["report"]
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     default=None,
     metavar="FILE",
-    help="Where to write it; - for stdout (default: RUN.html in the current folder).",
+    help="Output file; - for stdout (default: RUN.html in the current folder).",
 )
 @json_option
 @debug_option
@@ -31,7 +31,7 @@ def report(run: str, output: Path | None, as_json: bool) -> None:
     """Write an HTML report of RUN: one page that needs no server and no network.
 
     RUN is a run's id, or a correlation id that one run has. The page has the timeline with its critical path,
-    graph, costs, retries, breakers and detours, why each task went where it went, what the check found, and all
+    graph, costs, retries, breakers and failovers, why each task went to its agent, the findings of the check, and all
     results.
     """
     before_prefect()

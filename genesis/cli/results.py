@@ -1,4 +1,4 @@
-"""What the tasks of a run gave, on the terminal or as a file."""
+"""The results of a run's tasks, on the terminal or in a file."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _INDENT = 2
 
 
 async def whole_run(run: Run, ledger: Ledger, task: str | None) -> Run:
-    """Read results that are kept beside their records, and keep of the tasks only the one that is wanted.
+    """Read results that are stored in separate files, and keep only the requested task.
 
     Raises:
-        RunError: A result has gone.
+        RunError: A result is missing.
     """
     wanted = [each for each in run.tasks if task in (None, each.id)]
     read = [
@@ -44,8 +44,8 @@ def results_view(run: Run, *, whole: bool) -> RenderableType:
     """Show results, each with the name of its task.
 
     Args:
-        run: The run, with the tasks that are wanted.
-        whole: Show them however long they are.
+        run: The run, with the requested tasks.
+        whole: Show them in full length.
     """
     given = [task for task in run.tasks if task.result is not None]
     if not given:
@@ -68,7 +68,7 @@ def _result(task: Outcome, *, whole: bool) -> Iterator[RenderableType]:
 
 
 def as_text(value: JsonValue) -> str:
-    """Show a text as it is, a mapping of short values in a line each, and all else as JSON."""
+    """Show a text unchanged, a mapping of short values with one line per value, and all else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and value and all(isinstance(each, str | int | float | bool) for each in value.values()):
@@ -79,7 +79,7 @@ def as_text(value: JsonValue) -> str:
 
 
 def write_results(path: Path, tasks: Sequence[Outcome], *, one: bool) -> None:
-    """Write results as JSON: by task, or that of one task alone.
+    """Write results as JSON: by task, or that of a single task.
 
     Raises:
         ResourceError: The file cannot be written.

@@ -1,7 +1,7 @@
-"""Rows of cells that are read on any width: a table where there is room, else a few lines for each row.
+"""Rows of cells, readable at any width: a table where there is room, else a few lines per row.
 
-Nothing is cut. The last column takes the room that is left and is wrapped there; where too little is left, each row's
-first cell has a line of its own, and the others follow below it.
+Nothing is cut. The last column is wrapped in the remaining width; where that is too narrow, each row's
+first cell has a separate line, and the others follow below it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Rows", "hanging"]
 
 _GAP = 2
 _LEAST_LAST = 28
-"""Least width of the last column that is still read as prose."""
+"""Minimum width of the last column at which prose is readable."""
 _INDENT = 2
 
 
@@ -27,8 +27,8 @@ class Rows:
 
     Args:
         header: Names of the columns; none are shown where all are empty.
-        right: Columns whose cells stand at the right.
-        named: Columns whose name stands before a cell that is not below it.
+        right: Columns that are right-aligned.
+        named: Columns whose name precedes the cell when there is no table.
     """
 
     def __init__(self, header: Sequence[str], *, right: Collection[str] = (), named: Collection[str] = ()) -> None:
@@ -42,7 +42,7 @@ class Rows:
         self._rows.append([cell if isinstance(cell, Text) else Text(cell) for cell in cells])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Lay the rows out in the width that there is."""
+        """Lay the rows out in the available width."""
         rows = [[printable(cell, options.encoding) for cell in row] for row in self._rows]
         header = [[Text(name, style="bold") for name in self._header]] if any(self._header) else []
         widths = [max(map(_width, column)) for column in zip(*header, *rows, strict=True)]
@@ -77,7 +77,7 @@ class Rows:
 
 
 def hanging(text: Text, console: Console, width: int, *, first: int = 0, indent: int = _INDENT) -> Iterator[Text]:
-    """Wrap a text with an indent, the first line with one of its own; where there is no room for it, without."""
+    """Wrap a text with an indent, and a different one for the first line; without indents where there is no room."""
     indent = indent if width > 2 * indent else 0
     first = min(first, indent)
     for number, line in enumerate(text.wrap(console, max(1, width - indent))):
@@ -87,7 +87,7 @@ def hanging(text: Text, console: Console, width: int, *, first: int = 0, indent:
 
 
 def _behind(front: Text, last: Text, console: Console, room: int) -> Iterator[Text]:
-    """Put the lines of the last cell behind the first cells, below each other."""
+    """Place the lines of the last cell below each other, next to the first cells."""
     lines = list(last.wrap(console, max(1, room))) if last else [Text()]
     for number, line in enumerate(lines):
         whole = Text.assemble(" " * front.cell_len if number else front, line)

@@ -43,7 +43,7 @@ __all__ = ["EXIT_CODES", "go_on", "resume", "run"]
 
 _MOST_FILES = 10
 _MOST_SEEN = 60
-"""The terminal has shown each leaf of a run of this size as it ended."""
+"""Live progress has shown each leaf of runs up to this size."""
 EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "briefed": 5, "cancelled": 130}
 
 
@@ -90,7 +90,7 @@ def run(
 ) -> int:
     """Plan REQUEST, check the plan and run it; or run a PLAN file (.yaml, .yml, .json).
 
-    The run's page in the Prefect UI is printed at the start, and where the results are at the end. An interrupted run
+    The run's address in the Prefect UI is printed at the start, the place of the results at the end. An interrupted run
     continues with `genesis resume`.
     """
     from genesis.cli.planning import forecast, prepare_plan
@@ -155,7 +155,7 @@ def resume(
 
 
 def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | None = None, as_json: bool) -> int:
-    """Continue with a run, show its progress and how it ended, and give the exit code."""
+    """Continue a run, show its progress and how it ended, and return the exit code."""
     before_prefect()
     from genesis.ledger.history import find_run
     from genesis.server import begin_api
@@ -174,7 +174,7 @@ def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | N
 
 
 def _mark_failure(made: Span, code: int) -> int:
-    """Mark the command's span as failed where it ends with another code than 0."""
+    """Mark the command's span as failed if the exit code is not 0."""
     if code:
         made.failed(f"exit code {code}")
     return code
@@ -182,7 +182,7 @@ def _mark_failure(made: Span, code: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """What the words of a call say about running."""
+    """The options of a command that concern running."""
 
     settings: Settings
     rehearse: float | None
@@ -193,9 +193,9 @@ class _How:
 
 
 def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awaitable[Run]]) -> int:
-    """Run something while the terminal shows progress; the first Ctrl-C ends it in order, the second at once.
+    """Run something while the terminal shows progress; the first Ctrl-C ends it in order, the second immediately.
 
-    The server starts in a process of its own while Prefect is imported here.
+    The server starts in a separate process while Prefect is imported here.
     """
     keep_stdout_for_the_answer()
     with waiting(notes(), "Starting Prefect"), shown_warnings(tell):
@@ -253,7 +253,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process at once: what is left to send would be waited for although nobody takes it."""
+    """Exit immediately: otherwise the exit would wait to send events that no server accepts."""
     flush()
     os._exit(code)
 
@@ -279,7 +279,7 @@ def _show(run: Run, leaves: tuple[Leaf, ...], *, as_json: bool) -> int:
     if len(left) > _MOST_FILES:
         out.print(f"… and {len(left) - _MOST_FILES:,} more files, which --json names", soft_wrap=True)
     if explanation is not None:
-        out.print(f"All about it: genesis runs show {run.run_id}", soft_wrap=True)
+        out.print(f"Details: genesis runs show {run.run_id}", soft_wrap=True)
     if run.ui_url:
         out.print(f"Watch it in the Prefect UI: {run.ui_url}", soft_wrap=True)
     return EXIT_CODES.get(run.state, 1)

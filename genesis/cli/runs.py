@@ -34,7 +34,7 @@ _REQUEST = 100
 
 
 def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """Understand a time: `2h` and the like before now, or ISO 8601, in UTC where it has no offset."""
+    """Parse a time: an age such as `2h`, or ISO 8601, in UTC where it has no offset."""
     if value is None:
         return None
     if ago := _AGO.fullmatch(value.strip().lower()):
@@ -45,7 +45,7 @@ def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> dat
     try:
         at = datetime.fromisoformat(value.strip())
     except ValueError:
-        said = f"{value!r} is not a time: give 30m, 2h, 3d, or 2026-11-22T14:00"
+        said = f"{value!r} is not a time: use 30m, 2h, 3d, or 2026-11-22T14:00"
         raise click.BadParameter(said, ctx, param) from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
@@ -70,7 +70,7 @@ def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> dat
     callback=_since,
     default=None,
     metavar="TIME",
-    help="Only runs started or resumed since: 30m, 2h, 3d, or a time in UTC.",
+    help="Only runs started or resumed since then: 30m, 2h, 3d, or a time in UTC.",
 )
 @click.option("--agent", default=None, metavar="NAME", help="Only runs with a task of this agent.")
 @click.option("--request", default=None, metavar="TEXT", help="Only runs whose request contains this, ignoring case.")
@@ -88,7 +88,7 @@ def runs(
     correlation: str | None,
     as_json: bool,
 ) -> None:
-    """List the runs that the ledger on this machine knows, newest first."""
+    """List the runs in the ledger on this machine, newest first."""
     if ctx.invoked_subcommand is not None:
         return
     before_ledger()
@@ -103,7 +103,7 @@ def runs(
     elif choice == RunFilter():
         console().print('No runs yet. Start one: genesis run "Audit the repository at ."')
     else:
-        console().print("No run is like that. All of them: genesis runs")
+        console().print("No run matches. To list all: genesis runs")
 
 
 @runs.command(epilog="Example: genesis runs show 20261122-142530-3f9a1c --results")
@@ -116,10 +116,10 @@ def runs(
 @json_option
 @debug_option
 def show(run: str, results: bool, task: str | None, output: Path | None, as_json: bool) -> None:
-    """Show what is known of RUN: every task with its agent, state, result and error.
+    """Show RUN: every task with its agent, state, result and error.
 
-    RUN is a run's id or its correlation id; where several runs have that one, they are listed. Of a run that did not
-    complete it says what failed for its own reason, what was tried, what was skipped for it, and how to continue.
+    RUN is a run's id or its correlation id; where several runs have that one, they are listed. For a run that did not
+    complete it shows the root failures, the attempts, the tasks skipped because of them, and how to continue.
     """
     before_ledger()
     from genesis.ledger.catalogue import find
@@ -137,7 +137,7 @@ def show(run: str, results: bool, task: str | None, output: Path | None, as_json
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What of a run's results is wanted."""
+    """Which of a run's results to show."""
 
     results: bool
     task: str | None
@@ -166,7 +166,7 @@ def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool
             if trace is not None:
                 console().print(f"Trace: {trace}", soft_wrap=True)
             _show_logs(logs)
-            console().print(f"All about it on one page: genesis report {run.run_id}", soft_wrap=True)
+            console().print(f"As one page: genesis report {run.run_id}", soft_wrap=True)
 
 
 async def _read(run_id: str, settings: Settings, wanted: _Wanted) -> tuple[Run, Explanation | None, Header]:
@@ -220,7 +220,7 @@ def _show_several(word: str, found: Sequence[RunListEntry], settings: Settings, 
 def _show_logs(logs: RunLogs) -> None:
     said = f"Its log lines: {logs.command}"
     if not logs.exists:
-        said = f"No log line of it is in {logs.file}; a run writes them after: export GENESIS_LOG__FILE={logs.file}"
+        said = f"{logs.file} has no log lines of it; to log later runs: export GENESIS_LOG__FILE={logs.file}"
     console().print(said, soft_wrap=True, markup=False)
 
 
@@ -260,7 +260,7 @@ def _table(found: Sequence[RunListEntry]) -> Rows:
 
 
 def _ago(at: datetime | None) -> str:
-    """Describe how long ago something was, in one unit; what is older than some days has its date."""
+    """Format how long ago something was, in one unit; after some days, its date."""
     if at is None:
         return ""
     seconds = max(0.0, (datetime.now(UTC) - at).total_seconds())

@@ -25,7 +25,7 @@ def server() -> None:
     "--postgres",
     metavar="URL",
     envvar="GENESIS_POSTGRES",
-    help="Use a PostgreSQL database; remembered for later starts. [env: GENESIS_POSTGRES]",
+    help="Use a PostgreSQL database; kept for later starts. [env: GENESIS_POSTGRES]",
 )
 @click.option(
     "--redis",
@@ -37,9 +37,9 @@ def server() -> None:
 @json_option
 @debug_option
 def up(postgres: str | None, redis: str | None, sqlite: bool, as_json: bool) -> int:
-    """Start the server, or find that it runs.
+    """Start the server unless it runs.
 
-    It stands on SQLite, or on what the last start with options said. The password of a database may also be in
+    It uses SQLite, or the databases of the last start with options. The password of a database may also be in
     PGPASSWORD or in ~/.pgpass.
     """
     from genesis.server import up as started
@@ -62,14 +62,14 @@ def down(as_json: bool) -> int:
 @json_option
 @debug_option
 def status(as_json: bool) -> int:
-    """Return whether the server runs, where, and on what; exit code 4 when it does not, or cannot work."""
+    """Show whether the server runs, its address and its databases; exit code 4 when it is down or unhealthy."""
     from genesis.server import status as looked
 
     return _show(looked(load_settings()), as_json)
 
 
 def _backends(postgres: str | None, redis: str | None, sqlite: bool) -> Backends | None:
-    """Read what the call says that the server is to stand on; None where it says nothing."""
+    """Return the databases that the options name; None where they name none."""
     from genesis.errors import UsageError
     from genesis.prefect_api.environment import secret
     from genesis.server import Backends
@@ -81,8 +81,8 @@ def _backends(postgres: str | None, redis: str | None, sqlite: bool) -> Backends
     if sqlite:
         if postgres is not None or redis is not None:
             raise UsageError(
-                "--sqlite was given with an address of PostgreSQL or Redis",
-                hint="give one or the other, and unset GENESIS_POSTGRES and GENESIS_REDIS",
+                "--sqlite excludes an address of PostgreSQL or Redis",
+                hint="use one or the other, and unset GENESIS_POSTGRES and GENESIS_REDIS",
             )
         return Backends()
     if postgres is None and redis is None:

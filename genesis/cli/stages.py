@@ -12,7 +12,7 @@ from genesis.cli.output import console, print_document
 __all__ = ["route", "simulate", "validate"]
 
 _MOST_CHECKED = 40
-"""Tasks that `validate` shows: whoever checks a file has the plan at hand, and wants the findings on the screen."""
+"""Maximum number of tasks that `validate` shows, so that the findings stay on the screen."""
 
 _plan_file = click.argument("plan", metavar="PLAN")
 
@@ -23,14 +23,14 @@ _plan_file = click.argument("plan", metavar="PLAN")
 @json_option
 @debug_option
 def route(plan: str, agents: Path | None, as_json: bool) -> int:
-    """Route every task of PLAN anew, and print the plan with its routes."""
+    """Route every task of PLAN again and print the plan with its routes."""
     from genesis.cli.planning import forecast_plan, load_agents, read_plan
     from genesis.cli.render import plan_view
     from genesis.pipeline import prepare
     from genesis.planning import plan_document
 
     settings = load_settings()
-    unrouted = read_plan(plan, settings).model_copy(update={"report": None})  # it was about the old routes
+    unrouted = read_plan(plan, settings).model_copy(update={"report": None})  # the old report is about the old routes
     prepared = prepare(unrouted, load_agents(agents, settings), settings=settings)
     if as_json:
         print_document(plan_document(prepared.routed))

@@ -1,4 +1,4 @@
-"""One line at the bottom of a terminal that is written anew while something continues; elsewhere there is none."""
+"""A status line at the bottom of a terminal, rewritten while work is in progress; not shown elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PER_SECOND = 8
 
 @contextmanager
 def waiting(out: Console, what: str) -> Iterator[None]:
-    """Show on a terminal what is waited for, and for how long already."""
+    """Show on a terminal what a command waits for, with the elapsed time."""
     begun = time.monotonic()
     line = StatusLine(out, lambda _room: Text(f"{what} · {int(time.monotonic() - begun)} s", style="dim"))
     line.start()
@@ -33,14 +33,14 @@ def waiting(out: Console, what: str) -> Iterator[None]:
 
 
 class StatusLine:
-    """A line that is made anew several times a second, by a thread of its own.
+    """A line that a separate thread redraws several times a second.
 
-    It never takes a second line: what does not fit is left out at its end, since a line that the terminal wraps would
-    leave copies of itself behind.
+    Its end is cut where it does not fit, because a line that the terminal wraps would
+    leave copies behind.
 
     Args:
         out: Where to show it.
-        make: Makes it, for so many cells.
+        make: Returns the line for a width in cells.
     """
 
     def __init__(self, out: Console, make: Callable[[int], Text]) -> None:
@@ -49,10 +49,10 @@ class StatusLine:
         self._live: Live | None = None
 
     def start(self) -> None:
-        """Show it, where the console is a terminal that can."""
+        """Show the line, if the console is a terminal that supports it."""
         if not is_live(self._out):
             return
-        from rich.live import Live  # only for people
+        from rich.live import Live  # shown to people only
 
         self._live = Live(
             get_renderable=self._fit_line,
@@ -64,7 +64,7 @@ class StatusLine:
         self._live.start(refresh=True)
 
     def stop(self) -> None:
-        """Take it away; safe to call twice."""
+        """Remove the line; safe to call twice."""
         if self._live is not None:
             self._live.stop()
             self._live = None

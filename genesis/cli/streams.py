@@ -1,7 +1,7 @@
-"""The standard streams of a command: they are always there, writing to them never ends it, and stdout has the answer.
+"""The standard streams of a command: always open, never fatal to write to, and stdout has only the answer.
 
-Agents print, start programs that print, and leave threads behind that do. While they can, descriptor 1 leads to stderr,
-for all of the process and its children, and only the command itself has the way to the real stdout.
+Agents, their programs and the threads they leave behind print. Meanwhile descriptor 1 is redirected to stderr
+for the process and its children, and only the command has the real stdout.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _CHUNK = 65_536
 _LONGEST_LINE = 10_000
 _ANSWER: ContextVar[TextIO | None] = ContextVar("answer", default=None)
 _NO_CONTROL = dict.fromkeys((*range(9), *range(10, 32), *range(127, 160)))
-"""Of what agents print to a terminal, everything that would move its cursor."""
+"""Sequences in agents' output that would move the terminal's cursor."""
 
 
 class _Stream(io.FileIO):
-    """A descriptor that drops what it cannot take: a reader that has gone, a full disk, a terminal that was closed."""
+    """A descriptor that drops what cannot be written: the reader is gone, the disk is full, the terminal was closed."""
 
     lost: OSError | None = None
-    """Why something was dropped."""
+    """Reason for dropping output."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write, and wait where a program has set the descriptor to not do so."""
+        """Write, and wait where a program has made the descriptor non-blocking."""
         try:
             while (written := super().write(data)) is None:
                 select.select((), (self,), ())
@@ -56,9 +56,9 @@ class _Stream(io.FileIO):
 
 
 def prepare_streams() -> None:
-    """Open those of the three streams that are closed, and make writing safe: of names that no encoding has, too.
+    """Open those of the three streams that are closed, and make writing safe, also of text that cannot be encoded.
 
-    Where the caller has streams of its own in place of stdout and stderr, as tests do, these stay.
+    Streams that a caller has put in place of stdout and stderr, as tests do, are kept.
     """
     for descriptor in range(3):
         try:
@@ -74,12 +74,12 @@ def prepare_streams() -> None:
 
 
 def are_streams_own() -> bool:
-    """Whether this is a process of its own, and not a command that a program calls with streams of its choice."""
+    """Whether the command has its own process, and is not called by a program that replaced the streams."""
     return _stream(sys.stdout) is not None
 
 
 def keep_stdout_for_the_answer() -> None:
-    """Send to stderr, from now on and to the end of the process, what is printed by anybody but the command itself."""
+    """Redirect to stderr, until the process ends, all output except the command's own."""
     if _ANSWER.get() is not None or not are_streams_own():
         return
     sys.stdout.flush()
@@ -89,29 +89,29 @@ def keep_stdout_for_the_answer() -> None:
 
 
 def answer() -> TextIO:
-    """The stream for the answer itself."""
+    """The stream for the answer."""
     return _ANSWER.get() or sys.stdout
 
 
 def explain_lost_answer() -> str:
-    """Describe why the answer, or a part of it, could not be written; nothing where its reader did not want more."""
+    """Return why the answer could not be written in full; empty where its reader closed the pipe."""
     stream = _stream(answer())
     error = stream.lost if stream is not None else None
     return "" if error is None or error.errno == errno.EPIPE else error.strerror or str(error)
 
 
 def flush() -> None:
-    """Write what is still held back."""
+    """Flush what is buffered."""
     for stream in (answer(), sys.stdout, sys.stderr):
         stream.flush()
 
 
 @contextmanager
 def output_shown_as_lines(show: Callable[[str], None]) -> Iterator[None]:
-    """Show what is written to the descriptors 1 and 2 line by line, where a live display on stderr would be torn by it.
+    """Show line by line what is written to descriptors 1 and 2, which would break a live display on stderr.
 
     Args:
-        show: Is given a line, from another thread.
+        show: Called with each line, from another thread.
     """
     if _ANSWER.get() is None or not os.isatty(_STDERR):
         yield
@@ -130,7 +130,7 @@ def output_shown_as_lines(show: Callable[[str], None]) -> Iterator[None]:
         sys.stdout.flush()
         for descriptor in (_STDOUT, _STDERR):
             os.dup2(terminal, descriptor)
-        reader.join(1.0)  # a program that continues has the pipe open
+        reader.join(1.0)  # a program that still runs has the pipe open
         sys.stderr = before
 
 

@@ -1,4 +1,4 @@
-"""What a command tells of itself: its span, its figures, and the id under which everything is found."""
+"""Telemetry of a command: its root span, its metrics and its correlation id."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ correlation_option = click.option(
 
 @contextmanager
 def observed(settings: Settings, command: str, *, correlation_id: str | None = None) -> Iterator[Span]:
-    """Make the root span of a command, and bind the id and the trace that it was called with.
+    """Start the root span of a command, and bind the correlation id and the trace of its caller.
 
     Args:
         settings: What is exported.
         command: Its name.
-        correlation_id: What the command line says; else the environment counts, else a new id is made.
+        correlation_id: From the command line; else from the environment, else a new id.
 
     Raises:
-        UsageError: The id cannot be used, or the `OTEL_*` variables ask for what there is not.
+        UsageError: The id cannot be used, or the `OTEL_*` variables ask for something unsupported.
     """
     from genesis.observability.correlation import LONGEST_ID, bound, new_id, origin_of
     from genesis.observability.metrics import metrics_of_process
     from genesis.observability.tracing import span, tracing_of_process
 
     if correlation_id is not None and origin_of({"x-correlation-id": correlation_id}).correlation_id is None:
-        hint = f"give 1 to {LONGEST_ID} printable characters"
+        hint = f"use 1 to {LONGEST_ID} printable characters"
         raise UsageError(f"the correlation id {correlation_id[:200]!r} cannot be used", hint=hint)
     origin = origin_of(OriginSettings().carrier)
     metrics_of_process().most_series = settings.observability.most_series
@@ -61,9 +61,9 @@ def observed(settings: Settings, command: str, *, correlation_id: str | None = N
 
 
 async def run_with_metrics(work: Callable[[], Awaitable[_T]], port: int | None) -> _T:
-    """Do something, and serve the metrics of this process meanwhile, where a port is given for that.
+    """Run something while serving the metrics of this process, if a port is set.
 
-    What was shown there is not handed on to another process at the end: Prometheus has it.
+    Metrics that were served are not handed to another process at the end, since Prometheus has them.
 
     Raises:
         ServiceError: The port is taken.
@@ -94,7 +94,7 @@ async def run_with_metrics(work: Callable[[], Awaitable[_T]], port: int | None) 
 
 
 def finish(settings: Settings) -> None:
-    """Send the spans that are left, and leave the figures to a process that stays."""
+    """Send the remaining spans, and hand the metrics to a long-lived process."""
     from genesis.observability.metrics import metrics_of_process
     from genesis.observability.metrics_handoff import hand_on
     from genesis.observability.tracing import tracing_of_process

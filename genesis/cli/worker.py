@@ -73,7 +73,7 @@ def worker(
 ) -> int:
     """Serve work pools of type `genesis` from one process, in warm children.
 
-    SIGTERM or Ctrl-C lets flow runs end; a second one ends them at once.
+    SIGTERM or Ctrl-C lets flow runs finish; a second one ends them immediately.
     """
     settings = load_settings()
     click.get_current_context().with_resource(logged(settings, "worker"))
@@ -122,7 +122,7 @@ def _registry(path: Path | None, settings: Settings) -> Registry:
 
 
 def _select_pools(registry: Registry, *, everything: bool, agents: str | None, pools: Sequence[str]) -> list[str]:
-    """Return the pools to serve, each once."""
+    """Return the pools to serve, without duplicates."""
     known = {agent.name: agent.pool_name for agent in registry.agents}
     from genesis.model.agent import orchestrator_pool
 
@@ -138,19 +138,19 @@ def _select_pools(registry: Registry, *, everything: bool, agents: str | None, p
         if name not in known:
             from genesis.document import close_matches
 
-            guess = close_matches(wanted, known) or f"there are {', '.join(known)}"
+            guess = close_matches(wanted, known) or f"known agents: {', '.join(known)}"
             raise UsageError(f"there is no agent {wanted!r}", hint=guess)
         chosen.append(known[name])
     chosen += pools
     if not chosen:
-        raise UsageError("say what to serve", hint="for example: genesis worker --all")
+        raise UsageError("name what to serve", hint="for example: genesis worker --all")
     return list(dict.fromkeys(chosen))
 
 
 def _code(registry: Registry) -> list[str]:
-    """Return the modules of Genesis and its own fleets that the registry's executors call.
+    """Return the modules of Genesis and of installed fleets that the registry's executors call.
 
-    A team's own are imported when they are used.
+    A team's modules are imported when they are used.
     """
     from genesis.agents.functions import current_module
     from genesis.fleets import DISTRIBUTION, find_fleets

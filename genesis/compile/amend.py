@@ -1,4 +1,4 @@
-"""Add the changes that were made to a plan while it ran."""
+"""Apply the changes that were made to a plan while it ran."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def apply_amendments(routed: RoutedPlan, amendments: Iterable[Amendment]) -> Rou
         if changed is None:
             raise PlanInvalidError(
                 f"amendment {amendment.number} is about task {amendment.task!r}, which the plan does not have",
-                hint="the run's ledger is damaged; run the request anew",
+                hint="the run's ledger is damaged; run the request again",
             )
         tasks = (*changed, amendment.group)
         routes |= _routes(amendment.group, "")

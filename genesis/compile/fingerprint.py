@@ -14,11 +14,11 @@ from genesis.structure import fillable, references
 __all__ = ["SCHEME", "Fingerprints"]
 
 SCHEME = "1"
-"""Changes when the meaning of a fingerprint changes, so that old results are not taken for new ones."""
+"""Changes when the meaning of a fingerprint changes, so that old results are not reused."""
 
 
 class Fingerprints:
-    """Fingerprints the leaves of one plan; what leaves share is worked out once."""
+    """Fingerprints the leaves of one plan; shared parts are computed once."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         """Start a plan.

@@ -71,7 +71,7 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
 
 
 def _invalid(message: str) -> PlanInvalidError:
-    return PlanInvalidError(message, hint="run `genesis validate` on the plan to see all of its faults")
+    return PlanInvalidError(message, hint="run `genesis validate` on the plan to see all errors")
 
 
 def _refuse_broken(tree: Outline, flow: DataFlow) -> None:
@@ -117,7 +117,7 @@ def _fingerprints(plan: Plan, tree: Outline, flow: DataFlow, flat: Flat, agents:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a leaf stands among the others, and what it has from all."""
+    """A leaf's position and its shared data."""
 
     index: int
     after: tuple[int, ...]
@@ -129,7 +129,7 @@ class _Place:
 
 
 def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
-    """Return who else may do it: nobody, where a person chose the agent, or where doing it twice would do harm."""
+    """Return the fallback agents: none for a pinned agent, or where a repetition would do harm."""
     route = routed.routes.get(path)
     if route is None or task.agent is not None or task.side_effects:
         return ()
@@ -137,7 +137,7 @@ def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
 
 
 def _retries(task: Task, plan: Plan) -> int:
-    """Return how often a leaf is retried: as it says, else as the plan says, unless that could do harm."""
+    """Return a leaf's retries: its own, else the plan's, unless a repetition could do harm."""
     says_itself = "retries" in task.model_fields_set or task.side_effects
     return task.retries if says_itself else plan.retries or 0
 

@@ -1,4 +1,4 @@
-"""Reading and writing YAML and JSON documents: bounded, safe, and with errors that name the place."""
+"""Reading and writing YAML and JSON documents: bounded, safe, and with errors that name the location."""
 
 from genesis.document.read import parse, read
 from genesis.document.validate import close_matches, normalize_values, validate_model

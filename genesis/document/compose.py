@@ -24,7 +24,7 @@ _NOTHING = object()
 
 
 class NotPlainError(ValueError):
-    """The document uses what a plain document does not have, or is beyond the bounds."""
+    """The document uses features that are not allowed, or exceeds the bounds."""
 
 
 @dataclass(slots=True)
@@ -42,8 +42,8 @@ class Composer:
     """Takes the events of one document.
 
     Args:
-        most_nodes: Most values, aliases counted as if written out.
-        most_levels: Deepest nesting.
+        most_nodes: Maximum number of values, aliases counted as if written out.
+        most_levels: Maximum nesting.
     """
 
     def __init__(self, *, most_nodes: int, most_levels: int):
@@ -59,7 +59,7 @@ class Composer:
         """Take the next event.
 
         Raises:
-            NotPlainError: It does not belong into a plain document.
+            NotPlainError: It is not allowed in a plain document.
         """
         match event:
             case yaml.ScalarEvent():
@@ -78,7 +78,7 @@ class Composer:
             case yaml.DocumentStartEvent():
                 self.documents += 1
                 if self.documents > 1:
-                    raise NotPlainError("expected a single document, here starts another")
+                    raise NotPlainError("expected a single document, but another one starts here")
 
     def _scalar(self, event: Any) -> Any:
         self._refuse_tag(event)
@@ -122,14 +122,14 @@ class Composer:
             self._anchors[anchor] = (value, size)
 
     def _place(self, value: Any, size: int) -> None:
-        """Put a value where the document is."""
+        """Add a value at the current position."""
         if not self._frames:
             self.value = value
             return
         frame = self._frames[-1]
         frame.size += size
         if frame.size > self._most_nodes:
-            raise NotPlainError(f"it holds more than {self._most_nodes:,} values once its aliases are expanded")
+            raise NotPlainError(f"it has more than {self._most_nodes:,} values once its aliases are expanded")
         if isinstance(frame.value, list):
             frame.value.append(value)
         elif frame.key is _NOTHING:

@@ -28,7 +28,7 @@ def read(path: Path | str, limits: Limits | None = None) -> Any:
 
     Args:
         path: A `.yaml` or `.yml` file, or a `.json` one.
-        limits: Bounds on its size; the defaults where missing.
+        limits: Bounds on its size; by default those of the settings.
 
     Raises:
         UsageError: The file does not exist or cannot be opened.
@@ -61,7 +61,7 @@ def read(path: Path | str, limits: Limits | None = None) -> Any:
 
 
 def parse(text: str, *, source: str = "the document", limits: Limits | None = None, as_json: bool = False) -> Any:
-    """Parse a YAML or JSON text into dicts, lists, text, numbers, truth values and None.
+    """Parse a YAML or JSON text into dicts, lists, text, numbers, booleans and None.
 
     Args:
         text: The document.
@@ -125,7 +125,7 @@ def _parse_json(text: str, source: str, limits: Limits) -> Any:
 def _empty(source: str) -> DocumentError:
     return DocumentError(
         f"{source} is empty",
-        hint="what it may hold: genesis schema plan, or: genesis schema agents",
+        hint="for its format, run: genesis schema plan, or: genesis schema agents",
         data={"source": source},
     )
 

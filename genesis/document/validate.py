@@ -27,7 +27,7 @@ def close_matches(word: str, known: Iterable[str]) -> str:
 
 
 def normalize_values(value: Mapping[str, Any], *, source: str) -> dict[str, Any]:
-    """Take a document that was handed over as plain values, with the bounds that hold for one in a file.
+    """Check a document that was passed as plain values against the bounds of a file.
 
     Raises:
         DocumentError: It is nested too deeply, or contains itself.
@@ -43,16 +43,16 @@ def validate_model(model: type[_M], value: Any, *, source: str, noun: str) -> _M
 
     Args:
         model: The model class.
-        value: What `read` or `parse` gave.
+        value: The result of `read` or `parse`.
         source: File name or the like, for the message.
-        noun: What the document is, for example `plan`.
+        noun: The kind of document, for example `plan`.
 
     Raises:
         DocumentError: Each problem with its path in the document; `data["errors"]` has all of them.
     """
     if not isinstance(value, dict):
         raise DocumentError(
-            f"{source}: the {noun} file is a mapping with keys, this is {_kind(value)}",
+            f"{source}: the {noun} file must be a mapping with keys, this is {_kind(value)}",
             hint=f"run: genesis schema {noun}",
             data={"source": source},
         )
@@ -108,7 +108,7 @@ def _find_allowed_keys(model: type[BaseModel], location: tuple[Any, ...]) -> lis
 
 @lru_cache(maxsize=16)
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Make a model's JSON Schema, once: that of a registry takes 30 ms."""
+    """Return a model's JSON Schema, cached: that of a registry takes 30 ms."""
     return model.model_json_schema()
 
 
@@ -148,7 +148,7 @@ def _kind(value: Any) -> str:
         type(None): "empty",
         list: "a list",
         str: "text",
-        bool: "a truth value",
+        bool: "a boolean",
         int: "a number",
         float: "a number",
     }

@@ -1,4 +1,4 @@
-"""Write documents: YAML for people, JSON for machines, files all or nothing."""
+"""Write documents: YAML for people, JSON for machines; files are written atomically."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from genesis.errors import ResourceError
 __all__ = ["dump_json", "dump_yaml", "write_atomic", "write_output"]
 
 _Dumper: type[Any] = type("_Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
-"""Quotes every text that `read` takes for a number; by YAML 1.1, the library's own, `08` and `1e5` are text."""
+"""Quotes every text that `read` parses as a number; by YAML 1.1, the library's default, `08` and `1e5` are text."""
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, [*"-+.0123456789"])
 
 
 def dump_yaml(value: Any) -> str:
-    """Return plain values as YAML, keys in their order, text as it is."""
+    """Return plain values as YAML, keys in order, text unchanged."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
@@ -34,15 +34,15 @@ def dump_json(value: Any) -> str:
 
 
 def write_output(path: Path, content: str, *, like: Path | None = None) -> None:
-    """Write what a user asked for to the place that they named.
+    """Write a user's output to the path that they named.
 
-    A symbolic link stays one, a file keeps its permissions, a new file gets those of any new file (umask), and a device
+    A symbolic link is followed, a file keeps its permissions, a new file gets the default ones (umask), and a device
     or a pipe (`/dev/stdout`, `/dev/full`) is written to, never replaced by a file.
 
     Args:
-        path: Target; its folder is made.
+        path: Target; its folder is created.
         content: Text, written as UTF-8.
-        like: A file whose permissions it gets; by default its own.
+        like: A file whose permissions it gets; by default it keeps its own.
 
     Raises:
         ResourceError: It cannot be written.
@@ -54,7 +54,7 @@ def write_output(path: Path, content: str, *, like: Path | None = None) -> None:
         model = like or path
         mode = stat.S_IMODE(model.stat().st_mode) if model.exists() else 0o666 & ~_umask()
         target = path.resolve()
-    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself, before Python 3.13
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, before Python 3.13
         reason = error if isinstance(error, OSError) else OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         raise ResourceError.of(reason, f"{str(path)!r} cannot be written", path=path) from error
     write_atomic(target, content, mode=mode)
@@ -64,10 +64,10 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = False, mod
     """Write a file so that a reader sees the old content or the new, never a part.
 
     Args:
-        path: Target, which is replaced; its folder is made.
+        path: Target, which is replaced; its folder is created.
         content: Text (as UTF-8) or bytes.
         durable: Wait until the content is on disk before the file gets its name.
-        mode: The file's permissions; without it the owner alone may read and write it.
+        mode: The file's permissions; by default only the owner may read and write it.
 
     Raises:
         ResourceError: No permission, no space, too many open files, or the folder is a file.

@@ -21,7 +21,7 @@ LOST_STATE = "Lost"
 """Name of the crashed state of a run whose orchestrator was lost. Whoever sets it has the run taken over."""
 
 QUIET_S = 60
-"""Six signs of life that did not come. On a machine with five times the load that it can bear, some came 38 s apart."""
+"""Six missed heartbeats. On a machine with five times the load that it can bear, some were 38 s apart."""
 _ENDS = (
     "Completed", "Failed", "TimedOut", "Cancelled", "Cancelling", "Crashed", LOST_STATE,
     "Paused", "Suspended", "Scheduled", "AwaitingRetry", "Resuming",
@@ -43,11 +43,11 @@ def takeover(quiet_s: int = QUIET_S) -> tuple[AutomationSpec, ...]:
     """Return the automations: one notices that an orchestrator is lost, the other has its run taken over.
 
     Args:
-        quiet_s: Seconds without a sign of life after which it counts as lost; at least 10, as Prefect wants it.
+        quiet_s: Seconds without a heartbeat after which it counts as lost; Prefect requires at least 10.
     """
     notice = AutomationSpec(
         name="genesis: notice a lost orchestrator",
-        description="A run whose orchestrator gives no sign of life is marked as lost.",
+        description="A run whose orchestrator sends no heartbeat is marked as lost.",
         trigger={
             "type": "event",
             "posture": "Proactive",
@@ -58,11 +58,11 @@ def takeover(quiet_s: int = QUIET_S) -> tuple[AutomationSpec, ...]:
             "threshold": 1,
             "within": quiet_s,
         },
-        actions=(_state("CRASHED", LOST_STATE, f"its orchestrator gave no sign of life for {quiet_s} s"),),
+        actions=(_state("CRASHED", LOST_STATE, f"its orchestrator sent no heartbeat for {quiet_s} s"),),
     )
     take = AutomationSpec(
         name="genesis: take over a lost orchestrator",
-        description="A run that is marked as lost is scheduled again; the worker that takes it continues from there.",
+        description="A run that is marked as lost is scheduled again; the next worker continues from the ledger.",
         trigger={
             "type": "event",
             "posture": "Reactive",

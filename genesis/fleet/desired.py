@@ -111,8 +111,8 @@ def fleet_of(registry: Registry, *, orchestrators: int, project: str = "") -> Fl
     problems = [*_name_problems(members)]
     if problems:
         raise DocumentError(
-            f"the agents' pools cannot be made: {'; '.join(problems)}",
-            hint="give the agent another `pool` in the agents file",
+            f"the agents' pools cannot be created: {'; '.join(problems)}",
+            hint="set another `pool` for the agent in the agents file",
         )
     whole = PoolSpec(
         name=orchestrator_pool(registry.project),

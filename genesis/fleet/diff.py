@@ -16,7 +16,7 @@ from genesis.model.base import Model
 __all__ = ["Change", "Difference", "Field", "SeenAutomation", "SeenPool", "SeenServer", "compare"]
 
 _TOLD_TOGETHER = 5
-_NAMELESS = "a sync of the project that has it gives it one; if none has: prefect work-pool delete"
+_NAMELESS = "sync the project that owns it; if none does: prefect work-pool delete"
 
 
 class SeenPool(Model):
@@ -83,7 +83,7 @@ class Change(Model):
     name: str
     fields: tuple[Field, ...] = ()
     values: dict[str, Any] = {}
-    """What the server is told; of an automation the whole."""
+    """The values sent to the server; for an automation all of them."""
     id: str | None = None
     """Of an automation that is there."""
 
@@ -145,7 +145,7 @@ def _refuse_clashes(fleet: Fleet, seen: SeenServer) -> None:
         return
     this = f"project {fleet.project!r}" if fleet.project else "no project"
     raise RunError(
-        f"another project has what this one would make: {_format_names(clashes)}; this is {this}",
+        f"another project owns what this one would create: {_format_names(clashes)}; this is {this}",
         hint="to give pools and deployments the name of this one: genesis init --project NAME; if it is the same "
         "project, give it the same `name` in prefect.yaml",
         code="GEN-FLEET-CLASH",
@@ -202,7 +202,7 @@ def _make_update_change(pool: PoolSpec, found: SeenPool, base: Template, notes: 
 
 
 def _foreign(found: SeenPool) -> str:
-    whose = "its type and base job template are kept" if found.is_ours else "it was made by hand and is kept as it is"
+    whose = "its type and base job template are kept" if found.is_ours else "it was created by hand and is not changed"
     return f"pool {found.name!r} is of type {found.type!r}: {whose}, and a {found.type} worker has to serve it"
 
 
@@ -275,14 +275,14 @@ def _make_delete_changes(fleet: Fleet, seen: SeenServer, prune: bool, notes: lis
 
 
 def _still_to_do(fleet: Fleet, seen: SeenServer) -> Iterator[str]:
-    """Report of what a synchronisation does not do by itself."""
+    """Report what a synchronisation does not do."""
     pools = {pool.name: pool for pool in seen.pools}
     paused = [pool.name for pool in fleet.pools if pool.name in pools and pools[pool.name].is_paused]
     for name in paused:
         yield f"pool {name!r} is paused, so its work waits; to continue: prefect work-pool resume {name}"
     missing = [name for name, _ in _deployments(fleet) if name not in seen.deployments]
     if missing:
-        yield f"missing deployments: {_format_names(missing)}; to make them: genesis init, then prefect deploy --all"
+        yield f"missing deployments: {_format_names(missing)}; to create them: genesis init, then prefect deploy --all"
     idle = [pool.name for pool in fleet.pools if not (pool.name in pools and pools[pool.name].has_workers)]
     if idle:
         yield f"no worker serves {_format_names(idle)}; to start one: genesis worker --all"

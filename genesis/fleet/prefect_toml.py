@@ -1,4 +1,4 @@
-"""Tell Prefect's own commands in a project where the server is that Genesis started."""
+"""Configure Prefect's commands in a project to use the server that Genesis started."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ pull: []
 deployments:
 """
 _UNUSABLE = re.compile(r"[^\w .-]+")
-_HINT = "fix it, or run: genesis init --force, which sets it aside and writes it anew"
+_HINT = "fix it, or run: genesis init --force, which keeps it as prefect.yaml.bak and writes a new one"
 
 
 class Synced(NamedTuple):

@@ -95,7 +95,7 @@ class OrderResult(NamedTuple):
 async def work_on(order: Order, settings: Settings) -> OrderResult:
     """Run leaves, and leave each outcome as an attempt in the ledger before the next one starts.
 
-    When all are done, whoever orchestrates may have others of the same agent for it, which it does as well.
+    When all are done, the orchestrator may send more of the same agent, which are executed as well.
 
     A leaf that comes after one that failed here is left out, and so are those that are left when the run is suspended.
 
@@ -186,7 +186,7 @@ def _load_program(
 def _not_shared(ledger: Ledger) -> RunError:
     return RunError(
         f"this worker does not find run {ledger.run_id!r} in {ledger.where()}",
-        hint="give orchestrators and workers one result storage: a block as PREFECT_DEFAULT_RESULT_STORAGE_BLOCK, or a "
+        hint="use one result storage everywhere: a block as PREFECT_DEFAULT_RESULT_STORAGE_BLOCK, or a "
         "shared folder as PREFECT_LOCAL_STORAGE_PATH",
         code="GEN-RUN-STORAGE",
     )
@@ -260,7 +260,7 @@ def _session(
 
 
 def _tell(order: Order, outcome: Outcome) -> None:
-    """Tell the orchestrator that an outcome is in the ledger; it finds out by itself too, a little later."""
+    """Notify the orchestrator that an outcome is in the ledger; it would also find it itself a little later."""
     emit_event(
         "genesis.leaf.ended",
         resource={

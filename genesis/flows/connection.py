@@ -46,7 +46,7 @@ def interruptible() -> Iterator[None]:
     """Take Prefect's own answer to SIGTERM, which it gives while no leaf runs, for an interruption like any other.
 
     Raises:
-        KeyboardInterrupt: The process was told to end.
+        KeyboardInterrupt: The process was asked to stop.
     """
     try:
         yield

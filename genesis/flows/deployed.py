@@ -98,7 +98,7 @@ async def agent_task(
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
-        raise RunError("agent_task runs as a flow run of its own only")
+        raise RunError("agent_task runs only as a separate flow run")
     flow_run = context.flow_run
     order = Order(
         run_id,

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 _TOKEN_CHARACTERS = 12
 _ASK_S = 5.0
 _MOST_STARTS = 20
-"""A run that is taken over this often ends its process by itself."""
+"""A run that is taken over this often is assumed to crash its process."""
 
 
 def run_id_of(flow_run: FlowRun) -> str:
@@ -99,7 +99,7 @@ async def run_asked(asked: RunRequest) -> object:
     if flow_run.run_count > _MOST_STARTS:
         raise RunError(
             f"flow run {flow_run.name!r} was started {flow_run.run_count} times",
-            hint="what it does ends its process each time: look at the workers' logs; then: genesis resume "
+            hint="it crashes its process each time: check the workers' logs; then: genesis resume "
             f"{run_id_of(flow_run)}",
         )
     settings = asked.settings(Settings())
@@ -129,7 +129,7 @@ async def _is_cancelled(flow_run: FlowRun) -> bool:
         async with asyncio.timeout(_ASK_S), connect(_log.info) as api:
             state = (await api.call(lambda client: client.read_flow_run(flow_run.id))).state
     except API_ERRORS as error:
-        _log.warning("the server does not say whether the run is cancelled", extra={"reason": repr(error)})
+        _log.warning("the server does not report whether the run is cancelled", extra={"reason": repr(error)})
         return False
     return state is not None and (state.is_cancelling() or state.is_cancelled())
 
@@ -189,5 +189,5 @@ def make_end_state(ended: Sequence[Outcome], wanted: int, *, suspended: bool = F
 def _flow_run() -> FlowRun:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
-        raise RunError("this runs as a flow run of its own only")
+        raise RunError("this runs only as a separate flow run")
     return context.flow_run

@@ -11,7 +11,7 @@ __all__ = ["Lane"]
 
 _LOOK_S = 0.05
 _SHARE = 10
-"""Looking for an order takes at most one part in so many of the time."""
+"""Polling for an order takes at most 1/n of the time."""
 
 
 class Lane:

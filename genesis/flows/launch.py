@@ -148,7 +148,7 @@ async def _new_ledger(held: ExitStack, launch: Launch, ids: Iterable[str]) -> Le
 
 
 async def _hold(held: ExitStack, ledger: Ledger, lock: RunLock, launch: Launch) -> None:
-    """Lock a run for as long as a stack is open. A deployed run is waited for, until whoever had it gives way.
+    """Lock a run for as long as a stack is open. A deployed run waits until the previous holder releases it.
 
     Raises:
         RunError: Another process works on it; of a deployed run, it was cancelled while it was waited for.
@@ -188,7 +188,9 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
     with _original_folder(header, ledger), ExitStack() as held:
         await _hold(held, ledger, lock, again)
         await still_there(ledger)
-        program_state = await load_program_state(ledger, header, settings)  # the process before may have added to it
+        program_state = await load_program_state(
+            ledger, header, settings
+        )  # the previous orchestrator may have amended it
         if header != before:
             await ledger.begin(header)
         return await _execute(program_state, header, ledger, again)
@@ -219,7 +221,7 @@ def _original_folder(header: Header, ledger: Ledger) -> AbstractContextManager[N
         return nullcontext()
     raise RunError(
         f"run {header.run_id!r} was started in {header.folder}, and that folder does not exist any more",
-        hint="make it again, or run the plan anew where its files are",
+        hint="restore it, or run the plan again where its files are",
         code="GEN-RUN-FOLDER",
     )
 

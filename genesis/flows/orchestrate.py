@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 _CREATION = RetryPolicy(retries=3, first_s=2.0)
 """Of the flow run that orchestrates: creating it is not idempotent."""
 _OVERLOADED = frozenset({408, 500, 504})
-"""What an overloaded server answers, besides what Prefect's client repeats by itself: 429, 502 and 503."""
+"""Status codes of an overloaded server, in addition to those that Prefect's client retries: 429, 502 and 503."""
 
 
 async def orchestrate(
@@ -101,7 +101,7 @@ async def orchestrate(
     except API_ERRORS as error:
         if not kept and not raised:
             raise _make_api_error(error, session.run_id) from error
-        _log.warning("the Prefect API did not take the end of the run", extra={"reason": repr(error)})
+        _log.warning("the Prefect API did not accept the final state of the run", extra={"reason": repr(error)})
     if kept:
         return kept[0]
     cause = raised[0] if raised else RunError("Prefect did not start the flow run", hint="run: genesis doctor")
@@ -112,7 +112,7 @@ async def orchestrate(
 
 @contextmanager
 def _patient() -> Iterator[None]:
-    """Have Prefect's clients repeat what an overloaded server refuses: by themselves, they do so only in part."""
+    """Make Prefect's clients retry all status codes of an overloaded server."""
     keep_events()
     asked: set[int] = PREFECT_CLIENT_RETRY_EXTRA_CODES.value()
     with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: asked | _OVERLOADED}):
@@ -120,7 +120,7 @@ def _patient() -> Iterator[None]:
 
 
 def _make_api_error(error: BaseException, run_id: str) -> GenesisError:
-    """Describe why the API cannot be reached: it does not answer, or this process may not open a connection to it."""
+    """Return why the API cannot be reached: it does not respond, or this process may not open a connection to it."""
     said = f"the Prefect API stopped answering: {error!r}"[:400]
     source: BaseException | None = error
     while source is not None:

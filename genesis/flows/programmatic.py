@@ -36,7 +36,7 @@ async def run(
         slots: Leaves running at once; 16 where neither this nor the settings say otherwise.
         rehearse: Replace every agent by a timer of its leaf's estimate times this.
         functions: Functions marked with `genesis.agent` that cannot be imported, such as those of a notebook.
-        observer: Is told of each change.
+        observer: Called on each change.
         settings: Read from the environment where missing.
 
     Raises:

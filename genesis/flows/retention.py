@@ -93,7 +93,7 @@ async def _publish(found: Purge) -> None:
 
 
 def housekeeping_markdown(found: Purge) -> str:
-    """Describe a purge for a reader: a table by kind, then what was removed, what stays, and what could not be."""
+    """Format a purge as Markdown: a table by kind, then what was removed, kept, and not removable."""
     did = "would be removed" if found.dry_run else "removed"
     rows = [
         f"| {_TITLES[kind]} | {amount.count:,} | {size_text(amount.bytes) if kind != 'flow_runs' else ''} |"

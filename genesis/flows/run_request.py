@@ -25,7 +25,7 @@ _PLAYBOOKS = Path("deployments/playbooks")
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """The parameters of `orchestrate`; their meaning is told there."""
+    """The parameters of `orchestrate`, which documents them."""
 
     request: str | None
     plan: str | Mapping[str, Any] | None
@@ -50,7 +50,7 @@ class RunRequest:
             try:
                 update["run"] = RunSettings(**{**settings.run.model_dump(), "slots": self.slots})
             except ValidationError as error:
-                raise UsageError(f"slots is {self.slots!r}", hint="give a number from 1 to 1,000") from error
+                raise UsageError(f"slots is {self.slots!r}", hint="use a number from 1 to 1,000") from error
         if settings.agents is None and AGENTS_FILE.is_file():
             update["agents"] = AGENTS_FILE
         if settings.playbooks is None and _PLAYBOOKS.is_dir():
@@ -65,7 +65,7 @@ class RunRequest:
             DocumentError: The plan is none.
         """
         if (self.request is None) == (self.plan is None):
-            raise UsageError("give either a request or a plan", hint="both are parameters of orchestrate")
+            raise UsageError("pass either a request or a plan", hint="both are parameters of orchestrate")
         registry = load_registry(settings.agents)
         if self.plan is not None:
             return prepare(self._with_budget(self._load_given_plan(settings)), registry, settings=settings, keep=True)

@@ -46,5 +46,5 @@ class StopSignals(NullObserver):
     def _handle_interrupt(self) -> None:
         for number in self._taken:
             asyncio.get_running_loop().remove_signal_handler(number)
-        self._say("Stopping: running tasks are ended. Press Ctrl-C again to leave at once.")
+        self._say("Stopping: running tasks are cancelled. Press Ctrl-C again to exit immediately.")
         self.control.cancel()

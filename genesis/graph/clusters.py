@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 __all__ = ["Step", "walk_clusters"]
 
 Step = tuple[Literal["open", "task", "close"], str, int]
-"""What comes next, the path that it is about, and how many clusters are around it."""
+"""The kind of step, its path, and the number of enclosing clusters."""
 
 
 def walk_clusters(graph: DiGraph[str]) -> Iterator[Step]:
-    """Walk through the tasks in document order, with an opening and a closing of each composite around its own.
+    """Iterate over the tasks in document order, with an opening and a closing step around each composite's tasks.
 
     Without recursion: a plan may be of any depth. A composite need not be a node itself, as in a program's graph.
     """

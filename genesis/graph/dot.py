@@ -21,14 +21,14 @@ _HEAD = (
     "  edge [fontname=Helvetica, fontsize=10];",
 )
 _RENAMED = {"type": "task_type"}
-"""Attributes that Graphviz might take for its own."""
+"""Attributes with a meaning in Graphviz."""
 
 
 def dump_dot(graph: DiGraph[str]) -> str:
     """Write a graph in DOT: composites as clusters, edges that only results make as dashed lines.
 
     Nodes are named by their paths. A composite is an invisible point in its cluster, so that edges can begin and end
-    at the cluster's border. All attributes go along, under their own names; `type` as `task_type`.
+    at the cluster's border. All attributes are written under their own names; `type` as `task_type`.
     """
     return "\n".join((*_HEAD, *_clusters(graph), *_edges(graph), "}")) + "\n"
 

@@ -19,4 +19,4 @@ GRAPH_FORMATS: Mapping[str, Callable[[DiGraph[str]], str]] = {
     "graphml": dump_graphml,
     "mmd": dump_mermaid,
 }
-"""By name, which is also the ending of such files, how to write one."""
+"""The writer of each format, by name, which is also the file ending."""

@@ -17,7 +17,7 @@ __all__ = ["dump_graphml"]
 def dump_graphml(graph: DiGraph[str]) -> str:
     """Write a graph as GraphML: each task with its attributes, the composite around it as `parent`.
 
-    XML has no room for most control characters, escaped or not; these are left out.
+    Most control characters are invalid in XML, even escaped; they are left out.
     """
     import networkx as nx
 

@@ -1,4 +1,4 @@
-"""What a drawn graph says of a task, in characters that no format can take for its own syntax or fail on."""
+"""Labels of tasks in drawn graphs, in characters that are safe in every format."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NO_XML = "\ufffe\uffff"
 
 
 def clean_text(text: str) -> str:
-    """Remove what cannot be seen: control characters, changes of direction, halves of characters.
+    """Remove invisible characters: controls, changes of direction, lone surrogates.
 
-    Lines end with a line feed. What is left can stand in XML, and does nothing to a terminal.
+    Lines end with a line feed. The rest is valid in XML and safe on a terminal.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -31,13 +31,13 @@ def _is_visible(char: str) -> bool:
 
 
 def shorten(text: str, most: int = _LONGEST) -> str:
-    """Put a text in one line of at most so many characters, with an ellipsis where something is missing."""
+    """Return a text in one line of a maximum length, with an ellipsis where it is cut."""
     line = " ".join(clean_text(text).split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def make_label(path: str, attributes: Mapping[str, Any]) -> list[str]:
-    """Write the lines of a task's label: its id, its description, and its agent with the estimated seconds."""
+    """Return the lines of a task's label: its id, its description, and its agent with the estimated seconds."""
     seconds = attributes.get("seconds")
     known = [attributes.get("agent"), None if seconds is None else f"{seconds:g} s"]
     lines = [path.rpartition("/")[2], attributes.get("description", ""), " · ".join(filter(None, known))]
@@ -45,10 +45,10 @@ def make_label(path: str, attributes: Mapping[str, Any]) -> list[str]:
 
 
 def plain_attribute(value: Any) -> str | int | float | bool | None:
-    """Turn an attribute into what each format can hold: text, a number or a truth value; several texts are joined.
+    """Convert an attribute to what every format supports: text, a number or a boolean; several texts are joined.
 
     Returns:
-        The value, or None for one that says nothing: no text, no entries.
+        The value, or None where it is empty.
     """
     if isinstance(value, bool | int | float):
         return value

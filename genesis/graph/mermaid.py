@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["dump_mermaid"]
 
 _SYNTAX = re.compile(r"[^\w ,/-]|(?<![^\W_])_|_(?![^\W_])|^-")
-"""All but letters, digits and signs that mean nothing in a label: it is Markdown, where `_a_` is stressed, `-` begins a
+"""All but letters, digits and signs without meaning in labels: Markdown has `_a_` as emphasis, `-` begins a
 list and `www.a.b` is a link."""
 
 
 def dump_mermaid(graph: DiGraph[str]) -> str:
     """Write a graph as a Mermaid flowchart: composites as subgraphs, edges that only results make as dotted lines.
 
-    Mermaid's ids are numbers of ours, so that a task may be called `end`. An edge between a composite and a task in it,
+    Mermaid's ids are numbers, so that a task may be called `end`. An edge between a composite and a task in it,
     which only a faulty plan has, is left out: Mermaid refuses it.
     """
     names: dict[str, str] = {}
@@ -54,9 +54,9 @@ def _edges(graph: DiGraph[str], names: dict[str, str]) -> Iterator[str]:
 
 
 def _quote(lines: list[str]) -> str:
-    """Quote the lines of a label, with characters that could end it or begin anything written by their numbers.
+    """Quote the lines of a label; special characters are written as numeric entities.
 
-    Between double dollar signs, numbers or not, Mermaid reads a formula: a space of no width parts them.
+    Mermaid reads a formula between double dollar signs, escaped or not; a zero-width space separates them.
     """
     lines = [re.sub(r"\$(?=\$)", "$\u200b", line) for line in lines]
     return '"' + "<br/>".join(_SYNTAX.sub(lambda found: f"#{ord(found[0])};", line) for line in lines) + '"'

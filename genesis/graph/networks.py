@@ -1,4 +1,4 @@
-"""What networkx finds out about graphs: cycles, components, generations, reduction. It is imported when it is needed.
+"""Graph algorithms of networkx: cycles, components, generations, reduction. It is imported when needed.
 
 A graph is a sequence of predecessor tuples, as in `genesis.graph.order`; an edge leads from what comes first to what
 comes after it.
@@ -51,9 +51,9 @@ def find_cycle(before: Before) -> list[int] | None:
 
 
 def find_cycles(before: Before) -> Iterator[list[int]]:
-    """Find cycles that share no vertex, one after the other, each as `find_cycle` returns it.
+    """Iterate over cycles that share no vertex, each as `find_cycle` returns it.
 
-    A graph without a cycle costs no more than its order: networkx is imported only for one that has some.
+    For a graph without a cycle only its order is computed, without importing networkx.
     """
     if topological_order(before) is not None:
         return
@@ -64,7 +64,7 @@ def find_cycles(before: Before) -> Iterator[list[int]]:
     while parts:
         part = min(parts, key=min)
         parts.remove(part)
-        # within a strongly connected part the search never has to turn back, so that it is linear
+        # within a strongly connected component the search never backtracks, so it is linear
         edges = nx.find_cycle(graph.subgraph(part), min(part))
         cycle = [edge[0] for edge in edges]
         pivot = cycle.index(min(cycle))
@@ -84,10 +84,10 @@ def _cyclic_parts(graph: DiGraph[int]) -> list[set[int]]:
 
 
 def find_components(before: Before) -> list[int]:
-    """Number the strongly connected parts; vertices that are on one cycle have one number.
+    """Number the strongly connected components; vertices on one cycle have the same number.
 
     Returns:
-        The number of each vertex's part. Without a cycle each vertex is a part of its own.
+        The number of each vertex's component. Without a cycle each vertex is its own component.
     """
     if topological_order(before) is not None:
         return list(range(len(before)))
@@ -119,13 +119,13 @@ def number_generations(before: Before) -> list[int] | None:
 
 
 def reduce_transitively(before: Before) -> list[tuple[int, ...]]:
-    """Leave out what follows from other edges (the transitive reduction; Aho, Garey and Ullman 1972).
+    """Remove the edges that follow from others (the transitive reduction; Aho, Garey and Ullman 1972).
 
     Args:
         before: A graph without a cycle.
 
     Returns:
-        The graph with the edges that are left, those of each vertex in their old order.
+        The graph with the remaining edges, those of each vertex in their old order.
     """
     import networkx as nx
 

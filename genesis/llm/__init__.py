@@ -1,6 +1,6 @@
-"""Language models behind one small face: ask for an object of a schema, or for text. Nothing of a provider leaks out.
+"""Language models behind one small interface: ask for an object of a schema, or for text; independent of the provider.
 
-This package is the one place that knows pydantic-ai, and it loads it only when a model is asked for the first time.
+Only this package imports pydantic-ai, and only on the first call to a model.
 """
 
 from genesis.llm.blocking import run_blocking

@@ -16,10 +16,10 @@ _Result = TypeVar("_Result")
 
 
 def run_blocking(work: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result:
-    """Run a coroutine to its end on an event loop of its own.
+    """Run a coroutine to its end on a separate event loop.
 
     Planning is sync, models are async, and a program may plan inside its own event loop. There the work gets a thread,
-    with the caller's context variables; the caller's loop stands still for as long as the call takes.
+    with the caller's context variables; the caller's loop is blocked during the call.
 
     Args:
         work: Makes the coroutine.
@@ -34,9 +34,9 @@ def run_blocking(work: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result:
 
 
 async def run_apart(work: Callable[[], None]) -> None:
-    """Run something that blocks in a thread that nobody waits for: Ctrl-C ends the program although it continues.
+    """Run a blocking function in a thread that is not joined: Ctrl-C ends the program although it continues.
 
-    `asyncio.to_thread` would hold up the end of the loop, and of the program, until it is done.
+    `asyncio.to_thread` would delay the end of the loop, and of the program, until it is done.
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()

@@ -1,7 +1,7 @@
 """The adapter to pydantic-ai: OpenAI and compatible services, and Anthropic.
 
-Each call opens its own connection and closes it, so a model can be asked from any event loop and none is left open.
-The client libraries' own retries are off, and none are made here: who opens the model hands in what repeats its calls.
+Each call opens its own connection and closes it, so a model can be called from any event loop and none is left open.
+The client libraries' own retries are off, and there are none here: the caller passes in the retry policy.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _Schema = TypeVar("_Schema", bound=BaseModel)
 _T = TypeVar("_T")
 
 Guard = Callable[[str, float], AbstractAsyncContextManager[None]]
-"""Lets a call to an address through or raises, and learns how it ended; is given the seconds that the call has."""
+"""Admits a call to an address or raises, and observes how it ended; gets the time limit in seconds."""
 
 
 @dataclass(slots=True)
 class TokenUsage:
-    """What one call used, as far as the service says."""
+    """Usage of one call, as reported by the service."""
 
     tokens_in: int = 0
     tokens_out: int = 0
@@ -46,17 +46,17 @@ class TokenUsage:
 
 
 Watch = Callable[[ModelName, str, int], AbstractContextManager[TokenUsage]]
-"""Stands around each single call that is made: is given model, address and bound on tokens, and learns what it used."""
+"""Wraps each call: gets model, address and bound on tokens, and observes the usage."""
 
 Headers = Callable[[], Mapping[str, str]]
-"""Gives the headers that a call to a service of one's own carries along."""
+"""Returns the headers of calls to a user's own service."""
 
 
 class Repeat(Protocol):
-    """Makes a call, and again where that helps."""
+    """Makes a call, with retries."""
 
     def __call__(self, call: Callable[[], Awaitable[_T]], left_s: float, /) -> Awaitable[_T]:
-        """Make it, within this many seconds."""
+        """Make the call within a number of seconds."""
         ...
 
 
@@ -81,15 +81,15 @@ def open_model(
     watch: Watch = _skip_watch,
     headers: Headers = dict,
 ) -> LanguageModel:
-    """Make the model that the settings name. Nothing is sent and nothing is loaded until it is asked.
+    """Create the model of the settings. Nothing is sent or loaded before the first call.
 
     Args:
         settings: Model, address, key and bounds.
-        name: `provider:model` instead of the settings' own.
-        guard: Stands before each single call, repeats included.
-        repeat: Makes a call again where that helps; without it each is made once.
-        watch: Stands around each single call that is made.
-        headers: What calls to the base URL carry along; a provider's own service gets none of it.
+        name: `provider:model` instead of that of the settings.
+        guard: Wraps each single call, retries included.
+        repeat: The retry policy; without it each call is made once.
+        watch: Observes each single call.
+        headers: Headers of calls to the base URL; not sent to a provider's public service.
 
     Raises:
         UsageError: No model is named, or its name or the base URL cannot be used.
@@ -109,7 +109,7 @@ def open_model(
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What stands around the calls."""
+    """The wrappers of calls."""
 
     guard: Guard
     repeat: Repeat
@@ -173,7 +173,7 @@ class _Client:
     async def _call(
         self, prompt: str, system: str, max_tokens: int | None, timeout_s: float | None, schema: type[BaseModel] | None
     ) -> _Reply:
-        """Call the service within the time."""
+        """Call the service within the time limit."""
         limit_s = timeout_s if timeout_s is not None else self._settings.timeout_s
         question = _Question(prompt, system, max_tokens or self._settings.max_tokens, limit_s, schema)
         await run_apart(lambda: load(self._model.provider))
@@ -181,7 +181,7 @@ class _Client:
         deadline = clock() + limit_s
 
         async def call() -> _Reply:
-            """Make one call behind the guard, which learns of one that is too slow as well."""
+            """Make one call inside the guard, which also observes timeouts."""
             async with self._around.guard(self._where, deadline - clock()):
                 with self._around.watch(self._model, self._where, question.max_tokens) as use:
                     try:

@@ -45,7 +45,7 @@ def from_provider(error: ModelAPIError, name: str, where: str, secret: str | Non
             return _error(code, f"{what}{said}", hint, error)
     status = getattr(error, "status_code", None)
     if status is not None:
-        return _error("GEN-MODEL-SERVICE", f"{where} answered with status {status}{said}", _CHECK_URL, error)
+        return _error("GEN-MODEL-SERVICE", f"{where} responded with status {status}{said}", _CHECK_URL, error)
     if "JSON" in error.message or _HTML.search(error.message):
         page = getattr(error.__cause__, "doc", "")
         return not_an_api(where, page if _HTML.search(page) else error.message, secret)
@@ -100,7 +100,7 @@ def _kinds(name: str, where: str) -> tuple[tuple[type[Exception], str, str, str]
 def not_an_api(where: str, said: str, secret: str | None) -> ModelError:
     """Report that something answered, but not as the API of a model does."""
     return ModelError(
-        f"{where} did not answer as a model's API does{_quote_text(said, secret)}",
+        f"{where} did not respond like a model's API{_quote_text(said, secret)}",
         hint=_CHECK_URL,
         code="GEN-MODEL-NOT-API",
         data={"retry": False},
@@ -118,7 +118,7 @@ def too_large(limit: int) -> ModelError:
 
 
 def not_installed(error: ImportError) -> ModelError:
-    """Describe which extra brings the libraries for models."""
+    """Return which extra installs the libraries for models."""
     return ModelError(
         f"language models need a library that is not installed: {error.name or error}",
         hint="pip install 'prefect-genesis[llm]'",
@@ -168,7 +168,7 @@ def answer_unusable(name: str, reason: str, tokens: int) -> ModelError:
 
 
 def unusable_schema(text: str, error: ValidationError) -> str:
-    """Describe in a few words why a text does not fit its schema."""
+    """Return briefly why a text does not fit its schema."""
     if not text.strip():
         return "it is empty"
     if _HTML.search(text[:_SHOWN]):

@@ -106,7 +106,7 @@ def _model(name: ModelName, base_url: str | None, api_key: str | None, http: htt
 
 
 def parameters(name: ModelName, schema: type[BaseModel] | None) -> ModelRequestParameters:
-    """Describe what kind of answer is wanted.
+    """Return the output specification of an answer.
 
     Services that speak OpenAI's API enforce the schema while they write (llama.cpp and vLLM as well), which is what
     makes small models usable. For Anthropic the library picks what the model supports: native output or a tool call.
@@ -128,7 +128,7 @@ def parameters(name: ModelName, schema: type[BaseModel] | None) -> ModelRequestP
 
 
 def takes_temperature(model: ProviderModel) -> bool:
-    """Whether a model can be told a temperature; models that reason refuse it."""
+    """Whether a model accepts a temperature; reasoning models reject it."""
     refusing = ("anthropic_disallows_sampling_settings", "openai_supports_reasoning", "thinking_always_enabled")
     profile = dict(model.profile)
     return not any(profile.get(key) for key in refusing)

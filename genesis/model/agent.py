@@ -37,14 +37,14 @@ class AgentCost(Model):
 
 
 class AgentRate(Model):
-    """How often an agent may be called, over everything that shares its state; who comes too early waits."""
+    """Rate limit of an agent, over all users of its shared state; calls over the limit wait."""
 
     calls: Annotated[int, Field(ge=1)]
-    """So many calls …"""
+    """Maximum number of calls …"""
     per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
-    """… in this many seconds."""
+    """… per this many seconds."""
     burst: Annotated[int, Field(ge=1)] | None = None
-    """So many may come at once; all of them if omitted."""
+    """Maximum burst; by default all calls."""
 
 
 class PythonSpec(Model):
@@ -54,8 +54,8 @@ class PythonSpec(Model):
     call: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
     """`package.module:function`."""
     check: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
-    """A function that is given a task's inputs as one mapping, as far as they are known before the run, and says what
-    is wrong with them, or None. Validation calls it on this machine, so it has to be quick and to change nothing."""
+    """A function that takes those of a task's inputs that are known before the run as one mapping, and returns what
+    is wrong with them, or None. Validation calls it on this machine, so it must be fast and without side effects."""
 
 
 class CommandSpec(Model):
@@ -75,7 +75,7 @@ class LlmSpec(Model):
 
     kind: Literal["llm"]
     model: str | None = None
-    """`provider:model`; the run's own if omitted."""
+    """`provider:model`; the run's model if omitted."""
     instructions: str = ""
     """Added to the agent's description in the system prompt."""
     max_tokens: Annotated[int, Field(gt=0)] = 2000
@@ -83,7 +83,7 @@ class LlmSpec(Model):
 
 
 class HttpSpec(Model):
-    """Send the inputs to a web service and take its JSON answer."""
+    """Send the inputs to a web service and parse its JSON response."""
 
     kind: Literal["http"]
     url: Annotated[str, Field(pattern=r"^https?://")]
@@ -114,13 +114,13 @@ class DeploymentSpec(Model):
 
 
 class PluginSpec(Model):
-    """Let an executor do the work that an installed fleet contributes."""
+    """Use an executor that an installed fleet contributes."""
 
     kind: Literal["plugin"]
     name: Annotated[str, Field(min_length=1)]
     """The executor's name, as the fleet has it."""
     options: dict[str, JsonValue] = {}
-    """What the executor is made with."""
+    """Options passed to the executor."""
 
 
 class RehearsalSpec(Model):
@@ -150,7 +150,7 @@ _PROJECT = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
 
 
 def orchestrator_pool(project: str | None) -> str:
-    """Name the pool of the flow runs that orchestrate: `genesis`, or a project's own."""
+    """Return the name of the pool of orchestrating flow runs: `genesis`, or prefixed with the project."""
     return f"{project}-{_ORCHESTRATORS}" if project else _ORCHESTRATORS
 
 
@@ -171,9 +171,9 @@ class AgentProfile(Model):
     success_rate: Fraction = 0.8
     """Share of its tasks that succeed."""
     max_concurrency: Annotated[int, Field(ge=1)] = 10
-    """Tasks running at once, over everything that uses this registry."""
+    """Maximum number of concurrent tasks, over all users of this registry."""
     rate: AgentRate | None = None
-    """How often it may be called; as often as there is work if omitted."""
+    """Rate limit; none if omitted."""
     pool: str | None = None
     """Work pool; `agent-<name without _agent>` if omitted."""
     executor: ExecutorSpec | None = None
@@ -190,7 +190,7 @@ class AgentProfile(Model):
     expands: bool = False
     """Whether its results may add tasks to the plan: `subtasks` of a result is a proposal then."""
     source: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
-    """Where `genesis agents --json` found it. It says nothing to Genesis, and is dropped when a file is read."""
+    """Its source, as written by `genesis agents --json`. Ignored and dropped when a file is read."""
 
     @property
     def pool_name(self) -> str:
@@ -216,7 +216,7 @@ class OneOf(Model):
 
 
 _InputValue = Annotated[OneOf | Annotated[JsonValue, BeforeValidator(plain_value)], Field(union_mode="left_to_right")]
-"""A value, or accepted ones: `{in: […]}` is asked first, because it is a JSON value too."""
+"""A value, or accepted ones: `{in: […]}` is tried first, because it is a JSON value too."""
 
 
 class Condition(Model):
@@ -231,7 +231,7 @@ class Condition(Model):
     input: Annotated[OneOf | dict[str, _InputValue] | Text, Field(union_mode="left_to_right")] | None = None
     """An input with this name, or inputs with these values."""
     description: str | None = None
-    """A regular expression, searched without regard to case."""
+    """A regular expression, case-insensitive."""
     any: Annotated[tuple[Condition, ...], Field(min_length=1)] | None = None
     all: Annotated[tuple[Condition, ...], Field(min_length=1)] | None = None
     not_: Annotated[Condition | None, Field(alias="not")] = None
@@ -253,7 +253,7 @@ class Rule(Model):
     then: str
     """Name of the agent."""
     priority: int = 10
-    """Higher is asked first; equal ones in document order."""
+    """Higher ones are evaluated first; equal ones in document order."""
     because: str = ""
     """Reason shown to the reader."""
 
@@ -262,13 +262,13 @@ class Registry(Model):
     """All agents and routing rules, in document order."""
 
     project: Annotated[str | None, Field(pattern=_PROJECT, exclude_if=lambda value: value is None)] = None
-    """Name of the project, where its pools and deployments are to carry it: several projects share a server then."""
+    """Name of the project that prefixes its pools and deployments, where several projects share a server."""
     agents: tuple[AgentProfile, ...]
     rules: tuple[Rule, ...] = ()
 
     @property
     def in_project(self) -> Registry:
-        """The registry with the project's name in the pools that no agent names itself."""
+        """The registry with the project's name in pools that no agent sets explicitly."""
         if self.project is None:
             return self
         named = (

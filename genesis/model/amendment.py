@@ -1,7 +1,7 @@
-"""A change of a plan while it runs: a task is planned again, or an agent's result adds subtasks to its task.
+"""A change of a plan while it runs: a task is replanned, or an agent's result adds subtasks to its task.
 
-The task stays in the plan with its place in the order. It comes after the added group, and what the group's tasks give
-becomes its own result; so nothing that depends on it has to change.
+The task stays in the plan with its place in the order. It comes after the added group, and the results of its tasks
+become its own result, so that its dependants do not change.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["Amendment"]
 
 
 class Amendment(Model):
-    """One change, whole: what is added, and for which leaf."""
+    """One change: the added group, and its leaf."""
 
     number: Annotated[int, Field(ge=1)]
-    """Which change of the run this is, from 1."""
+    """Number of the change, from 1."""
     kind: Literal["replan", "expand"]
     """`replan`: the leaf failed, and the group does its work in its stead; `expand`: its own result asks for more."""
     task: str
@@ -35,6 +35,6 @@ class Amendment(Model):
     reason: str
     """One sentence for a reader."""
     outcome: Outcome
-    """What the leaf's own attempts came to: its error, or its result."""
+    """The outcome of the leaf's own attempts: its error, or its result."""
     at: datetime
     """When it was decided."""

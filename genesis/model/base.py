@@ -1,4 +1,4 @@
-"""What every model shares: frozen, no unknown keys, text and money as the documents want them."""
+"""The base of all models: frozen, no unknown keys; shared field types."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class _Name:
             choices,
             mode="left_to_right",
             custom_error_type="name",
-            custom_error_message=f"it has to be {self._wanted}",
+            custom_error_message=f"it must be {self._wanted}",
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

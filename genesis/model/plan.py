@@ -34,18 +34,18 @@ class Plan(Model):
     version: Literal[1] = 1
     """Version of the plan document."""
     request: Annotated[str, Field(min_length=1)]
-    """What was asked for."""
+    """The request in plain text."""
     tasks: tuple[Task, ...]
     """Top-level tasks in document order."""
     planner: PlannerLevel = "file"
     """Which level made the plan."""
     planner_note: str = ""
-    """Why the better levels did not make it, and what was repaired."""
+    """Why better levels were skipped, and what was repaired."""
     budget: Budget | None = None
     deadline_s: Annotated[Seconds, Field(gt=0)] | None = None
     """The run may take this long, in seconds."""
     retries: Annotated[int, Field(ge=0, le=100)] | None = None
-    """How often a failed attempt is repeated, for tasks that do not say it; not for those with side effects."""
+    """Retries of tasks that do not set their own; not of those with side effects."""
     vars: dict[Name, Text] = {}
     """Values for `{var}` in inputs."""
     correlation_id: Text | None = None

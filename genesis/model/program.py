@@ -35,22 +35,22 @@ class Leaf(Model):
     literal_inputs: tuple[str, ...] = ()
     """Names of inputs without references."""
     sources: dict[str, int] = {}
-    """For each `{task.key}` in `inputs`, as it is written there, the leaf that produces it."""
+    """For each `{task.key}` in `inputs`, as written there, the leaf that produces it."""
     keys: dict[str, str] = {}
     """The key of each reference that is not what comes after its last dot: keys may hold dots."""
     escaped: tuple[str, ...] = ()
     """Names that stand in doubled braces in `inputs`, and would be references in single ones."""
     outputs: tuple[str, ...] = ()
     fingerprint: str
-    """Hex SHA-256 over all that decides the result: work, inputs, agent, what it comes after."""
+    """Hex SHA-256 over everything that determines the result: work, inputs, agent, predecessors."""
     seconds: float
     """Estimated duration in seconds."""
     seconds_known: bool = True
-    """Whether the plan has that estimate; else a default stands for it."""
+    """Whether the plan has that estimate; otherwise it is the default."""
     usd: Usd
     """Estimated cost in US dollars."""
     usd_known: bool = True
-    """Whether the plan or the agent's price says so; else 0 stands for it."""
+    """Whether the plan or the agent has that cost; otherwise it is 0."""
     tokens: int
     """Estimated tokens."""
     timeout_s: float | None = None
@@ -59,9 +59,9 @@ class Leaf(Model):
     side_effects: bool = False
     approval: bool = False
     fallbacks: tuple[str, ...] = ()
-    """Agents that may take it when its own cannot, best first."""
+    """Agents that may take over if its own fails, best first."""
     note: str = ""
-    """Why another agent has it than the plan says."""
+    """Why it has another agent than in the plan."""
 
 
 class Program(Model):

@@ -27,7 +27,7 @@ class Diagnostic(Model):
     hint: str = ""
     """What to do about it."""
     evidence: dict[str, JsonValue] = {}
-    """What the check saw, for machines and the curious."""
+    """Details for machines."""
 
 
 class ScoreParts(Model):
@@ -61,5 +61,5 @@ class Report(Model):
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """The findings that a person should look at."""
+        """The findings to review."""
         return tuple(d for d in self.diagnostics if d.severity == "warning")

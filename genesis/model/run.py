@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 RESULT_FILE = "result.json"
-"""Where a work order asks for the result, beside itself."""
+"""Name of the file for the result, beside the work order."""
 
 MomentKind = Literal[
     "started",
@@ -42,33 +42,33 @@ MomentKind = Literal[
     "grown",
     "budget_exceeded",
 ]
-"""What happens in a run besides its leaves' outcomes; `grown`: a task's result added subtasks to the plan."""
+"""Kinds of events in a run beside its leaves' outcomes; `grown`: a task's result added subtasks to the plan."""
 
 
 class Cause(Model):
-    """What an error came from, as data."""
+    """The cause of an error, as data."""
 
     type: str
     """Its class with its module, for example `httpx.ConnectError`."""
     message: str
     code: str = ""
-    """Its own code, the errno or the status of an answer, where it has any."""
+    """Its error code, errno or HTTP status, if any."""
     how: Literal["cause", "context"] = "cause"
-    """`context`: it was being handled when the other one was raised."""
+    """`cause` or `context`, as in Python's exception chaining."""
 
 
 class ErrorInfo(Model):
-    """An error as data. What is empty is left out of its JSON, besides the hint."""
+    """An error as data. Empty fields except the hint are left out of its JSON."""
 
     code: str
     message: str
     hint: str = ""
     category: str = Field(default="", exclude_if=lambda value: not value)
-    """One of the seven of `genesis.resilience.taxonomy`, where it was known when the error was met."""
+    """A category of `genesis.resilience.taxonomy`, if known."""
     causes: tuple[Cause, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """What it came from, nearest first."""
+    """Its causes, nearest first."""
     retry_after_s: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
-    """When the other side wants to be asked again, in seconds, where it says so."""
+    """`Retry-After` of the service in seconds, if any."""
 
 
 class Attempt(Model):
@@ -81,7 +81,7 @@ class Attempt(Model):
     """Unknown of an attempt that left no record."""
     ended_at: datetime
     code: str
-    """Of the error that it ended with."""
+    """Code of its error."""
     message: str
 
 
@@ -103,19 +103,19 @@ class Outcome(Model):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     result: Annotated[JsonValue, BeforeValidator(plain_value)] = None
-    """What it returned, when it is small."""
+    """The result, if it is small."""
     result_ref: str | None = None
-    """Where the result is, when it is large."""
+    """Reference to the result, if it is large."""
     error: ErrorInfo | None = None
     note: str = ""
-    """What else a reader should know: that another agent took it over, and why."""
+    """A note for the reader, for example that another agent took over, and why."""
     history: tuple[Attempt, ...] = Field(default=(), exclude_if=lambda value: not value)
     """The last attempts that failed, oldest first, over all agents and resumes."""
     usd: Usd | None = None
     """What it cost."""
     tokens: int = 0
     delivered: Annotated[Handover | None, Field(exclude_if=lambda value: value is None)] = None
-    """Of the result of a work order: who handed it in."""
+    """For a delivered work order: who submitted it."""
 
 
 class Run(Model):
@@ -132,29 +132,29 @@ class Run(Model):
     duration_s: Seconds = 0.0
     cost_usd: Usd
     tasks: tuple[Outcome, ...] = ()
-    """One outcome a leaf, in document order."""
+    """One outcome per leaf, in document order."""
     ui_url: str | None = None
     """The run's page in the Prefect UI."""
     error: ErrorInfo | None = None
     """Why the run did not complete, where it is not a single leaf's failure."""
     findings: tuple[Diagnostic, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """What the check before the start found, where that stopped it."""
+    """Findings of the pre-flight check, if they stopped the run."""
     unshown: int = Field(default=0, exclude_if=lambda value: not value)
     """Leaves that the Prefect UI lacks or shows as not final; the ledger has them all."""
 
     @property
     def shortfall(self) -> str:
-        """Describe what the Prefect UI lacks of the run; empty where that is nothing."""
+        """Return what the Prefect UI lacks of the run; empty if nothing."""
         if not self.unshown:
             return ""
         return f"the Prefect UI lacks {self.unshown:,} of {len(self.tasks):,} tasks: genesis report {self.run_id}"
 
 
 class Moment(Model):
-    """Something that happened in a run besides its leaves' outcomes."""
+    """An event in a run beside its leaves' outcomes."""
 
     at: datetime
-    """In UTC. What another process did to a shared breaker has the time at which this run saw it."""
+    """In UTC. A change of a shared breaker by another process has the time at which this run saw it."""
     kind: MomentKind
     subject: str
     """What it is about: the run's id, a leaf's path, or a breaker such as `agent qa_agent`."""

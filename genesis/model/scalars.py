@@ -104,7 +104,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             text = restore_text(value)
-            raise ValueError(f"{text} is no number that JSON can hold; write it in quotes to have it as text")
+            raise ValueError(f"{text} is not a number that JSON supports; quote it to use it as text")
         return float(value)
     return int(value) if isinstance(value, WrittenInt) else encodable(value) if isinstance(value, str) else value
 

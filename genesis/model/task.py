@@ -12,7 +12,7 @@ __all__ = ["Alternative", "CacheTtl", "Estimate", "Route", "Task", "TaskId"]
 
 
 class Estimate(Model):
-    """What a task is expected to take."""
+    """Estimate of a task."""
 
     seconds: Seconds | None = None
     """Duration in seconds."""
@@ -49,7 +49,7 @@ class Route(Model):
     alternatives: tuple[Alternative, ...] = ()
     """Up to three runners-up, best first."""
     degraded: bool = False
-    """Whether a part of the routing failed by itself, so that this is not the best route; `reason` says which part."""
+    """Whether a part of the routing had an internal error, so that this may not be the best route; see `reason`."""
 
     @model_serializer(mode="wrap")
     def _document(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -85,13 +85,13 @@ class Task(Model):
     outputs: tuple[Name, ...] = ()
     """Names of the results that the task promises."""
     agent: str | None = None
-    """A person's pin; routing honours or refuses it."""
+    """A pin; routing honours or refuses it."""
     estimate: Estimate | None = None
-    """What it is expected to take."""
+    """Its estimate."""
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Time limit of an attempt in seconds; the agent's own if omitted."""
     retries: Annotated[int, Field(ge=0, le=100)] = 0
-    """How often a failed attempt is repeated."""
+    """Number of retries of a failed attempt."""
     cache: Literal["none", "run"] | CacheTtl = "run"
     """`none`: never reuse; `run`: a resume of the run reuses it; `{ttl_s}`: other runs reuse it for a time."""
     side_effects: bool = False

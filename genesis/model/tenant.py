@@ -1,4 +1,4 @@
-"""For whom a run is: a name by which workers take the runs that wait in turn."""
+"""Tenants: workers serve the waiting runs of the tenants in turn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = re.compile(r"[^\W_][\w.@+-]{0,62}")
 
 
 def check_tenant(name: str | None) -> str | None:
-    """Return a tenant's name back if it can be one.
+    """Check a tenant's name and return it.
 
     Raises:
         UsageError: It is empty, too long, or has a character that a tag should not have.
@@ -22,8 +22,8 @@ def check_tenant(name: str | None) -> str | None:
     if name is None or _NAME.fullmatch(name):
         return name
     raise UsageError(
-        f"{name!r:.200} cannot be a tenant's name",
-        hint="give at most 63 letters, digits and . _ @ + -, the first a letter or a digit",
+        f"{name!r:.200} is not a valid tenant name",
+        hint="use at most 63 letters, digits and . _ @ + -, the first a letter or a digit",
     )
 
 

@@ -1,4 +1,4 @@
-"""Cut a sentence into the clauses that ask for something, and read the order that its joining words imply."""
+"""Split a sentence into the clauses that ask for something, in the order that its joining words imply."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from genesis.planning.words import is_verb, starts_noun_phrase, strip_polite, wo
 __all__ = ["SentenceClause", "clauses"]
 
 _NO_SEQUENCE_AFTER = word_set("now every since until by back")
-"""Words after which "then" says when, not what is next: "now and then", "until then"."""
+"""Words after which "then" means a time, not the next step: "now and then", "until then"."""
 _AHEAD = 200
-"""How many characters behind a joint say whether a clause begins there."""
+"""Number of characters after a joint that decide whether a clause begins there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,16 @@ class SentenceClause:
     span: TextSpan
     join: Join = "and"
     asks: bool = True
-    """Whether it asks for something, as opposed to telling about the situation."""
+    """Whether it asks for something rather than describes the situation."""
     condition: str = ""
-    """What has to be so before ("the tests pass"); a step that this refers to comes first. Where nothing has to be done
+    """Its condition ("the tests pass"); a step that this refers to comes first. Where nothing has to be done
     for it, `asks` is false and what follows depends on it."""
     marked: bool = False
-    """Whether a word said how it joins."""
+    """Whether a joining word is present."""
 
 
 def clauses(sentence: TextSpan) -> list[SentenceClause]:
-    """Cut one sentence into clauses, in the order in which they are to be done.
+    """Split one sentence into clauses, in execution order.
 
     Nothing is cut inside what `mask` protects.
     """
@@ -111,7 +111,7 @@ def _split_coordinated(span: TextSpan) -> list[SentenceClause]:
 
 
 def _pieces(span: TextSpan) -> list[tuple[Join, bool, TextSpan]]:
-    """Cut a sentence; gives for each piece how it joins, whether a word or a semicolon says so, and its words."""
+    """Split a sentence; yields for each piece how it joins, whether a word or a semicolon states it, and its words."""
     asking = asks(span.text)
     pieces: list[tuple[Join, bool, TextSpan]] = []
     start = 0
@@ -130,7 +130,7 @@ def _pieces(span: TextSpan) -> list[tuple[Join, bool, TextSpan]]:
 
 
 def _may_cut(left: TextSpan, right: str, joint: Joint, *, asking: bool) -> bool:
-    """Whether the words on both sides of a joint are clauses of their own."""
+    """Whether the words on both sides of a joint are complete clauses."""
     following = words(right)
     if not left or not following:
         return False
@@ -162,7 +162,7 @@ def _bare_verbs(clause: SentenceClause) -> list[SentenceClause]:
 
 
 def _restore_verb(clause: SentenceClause, before: list[SentenceClause]) -> list[SentenceClause]:
-    """Return "then the frontend and the docs" the verb of the clause before it: "build the backend"."""
+    """Add to "then the frontend and the docs" the verb of the clause before it: "build the backend"."""
     first = words(clause.span.text)[:1]
     if not before or not clause.marked or not first or not starts_noun_phrase(first[0]) or clause.condition:
         return []
@@ -175,7 +175,7 @@ def _restore_verb(clause: SentenceClause, before: list[SentenceClause]) -> list[
 
 
 def _trailing(clause: SentenceClause) -> list[SentenceClause]:
-    """Cut "Y before X-ing" and "Y after X-ing" where X is a step of its own."""
+    """Split "Y before X-ing" and "Y after X-ing" where X is a separate step."""
     event = trailing_event(clause.span) if clause.asks else None
     if event is None or not has_object(event.main.text):
         return [clause]

@@ -1,4 +1,4 @@
-"""Make tasks of what a request asks for: one playbook, several, plain steps, or a mixture of them."""
+"""Compose the tasks of a request: from one playbook, several, plain steps, or a mixture."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from genesis.planning.words import stem
 __all__ = ["Composition", "compose"]
 
 _SHOWN = 60
-"""Characters of a value in a note."""
+"""Maximum length of a value in a note."""
 
 
 @dataclass(slots=True)
 class Composition:
-    """The tasks of a request and where they come from."""
+    """The tasks of a request and their source."""
 
     tasks: tuple[Task, ...] = ()
     """Empty when neither a playbook nor steps answer the request."""
     variables: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     exact: str = ""
-    """Names of the playbooks, where each says nearly all that its part of the request says; else empty."""
+    """Names of the playbooks, where each covers nearly all of its part of the request; else empty."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class _Wish:
     more: list[str] = field(default_factory=list)
     """Words of further wishes that its playbook covers."""
     chosen: dict[str, str] = field(default_factory=dict)
-    """Parameters that tell this use of the playbook from another one in the same words."""
+    """Parameters that distinguish this use of the playbook from another one in the same words."""
 
     @property
     def texts(self) -> list[str]:
@@ -56,7 +56,7 @@ class _Wish:
 
 
 def compose(request: str, playbooks: Sequence[Playbook], context: PlanningContext) -> Composition:
-    """Make the tasks that playbooks and spelled-out steps give for a request.
+    """Compose the tasks of a request from playbooks and spelled-out steps.
 
     Args:
         request: A checked request.
@@ -85,7 +85,7 @@ def compose(request: str, playbooks: Sequence[Playbook], context: PlanningContex
 
 
 def _wishes(request: str, steps: list[RequestStep], playbooks: Sequence[Playbook], fan_out: int) -> list[_Wish]:
-    """Find what each step means, and leave out what the playbook of an earlier one does anyway."""
+    """Find the playbook of each step, and drop steps that the playbook of an earlier one covers."""
     if headed := _find_headed_wish(request, steps, playbooks):
         return [headed]
     if len(steps) <= 1:
@@ -125,7 +125,7 @@ def _multiply_wishes(wishes: list[_Wish], context: PlanningContext) -> list[_Wis
 
 
 def _after_products(wishes: list[_Wish]) -> list[_Wish]:
-    """Let a plain step that speaks of what a playbook's tasks promise ("send me the report") come after it."""
+    """Place a plain step that mentions a playbook's outputs ("send me the report") after it."""
     result: list[_Wish] = []
     for index, wish in enumerate(wishes):
         after = list(wish.step.after)
@@ -136,7 +136,7 @@ def _after_products(wishes: list[_Wish]) -> list[_Wish]:
 
 
 def _products(hit: PlaybookMatch | None) -> set[str]:
-    """Return the stems of the results that a playbook's tasks promise."""
+    """Return the stems of the outputs of a playbook's tasks."""
     if hit is None:
         return set()
     found: set[str] = set()
@@ -149,7 +149,7 @@ def _products(hit: PlaybookMatch | None) -> set[str]:
 
 
 def _find_headed_wish(request: str, steps: list[RequestStep], playbooks: Sequence[Playbook]) -> _Wish | None:
-    """Take "Audit the repository: - licences - tests" as one wish when the list only says what the audit does."""
+    """Take "Audit the repository: - licences - tests" as one wish when the list only details the audit."""
     lists = [block for block in blocks(mask(request)) if block.items]
     if len(lists) != 1 or not lists[0].header:
         return None
@@ -172,7 +172,7 @@ def _host(wishes: list[_Wish], text: str, hit: PlaybookMatch | None) -> int | No
 
 
 def _network(wish: _Wish, playbook: Playbook, variables: Variables) -> tuple[tuple[Task, ...], list[str]]:
-    """Fill a playbook in for a wish; gives its tasks, or the parameters that are missing."""
+    """Instantiate a playbook for a wish; returns its tasks, or the missing parameters."""
     values = variables.take(playbook, wish.texts, wish.chosen)
     if values.missing:
         return (), values.missing
@@ -191,7 +191,7 @@ def _shorten(value: str) -> str:
 
 
 def _lacking(hit: PlaybookMatch, missing: list[str]) -> str:
-    return f"playbook {hit.playbook.name} needs {' and '.join(missing)}, which the request does not say"
+    return f"playbook {hit.playbook.name} needs {' and '.join(missing)}, which the request does not specify"
 
 
 def _whole(wish: _Wish, hit: PlaybookMatch, context: PlanningContext) -> Composition:
@@ -230,9 +230,7 @@ def _mixture(wishes: list[_Wish], context: PlanningContext) -> Composition:
     )
     steps = sum(1 for task in tasks if not task.subtasks)
     if steps:
-        notes.append(
-            f"{steps} further step{'s' if steps > 1 else ''} as the request words {'them' if steps > 1 else 'it'}"
-        )
+        notes.append(f"{steps} further step{'s' if steps > 1 else ''} in the words of the request")
     values = {**variables.made, **context.vars}
     hits = [(wish.hit.playbook, wish.step.text) for wish in wishes if wish.hit]
     is_met = all(is_exact(playbook, text, values.values()) for playbook, text in hits)

@@ -15,10 +15,10 @@ __all__ = ["HeuristicPlanner"]
 
 
 class HeuristicPlanner:
-    """Plans what it has a playbook for, or what the request spells out; and says so when it has neither.
+    """Plans from a playbook or from the steps that the request spells out; raises when it has neither.
 
     Args:
-        playbooks: In the order in which they are tried; `load_playbooks` gives a team's own first.
+        playbooks: In the order in which they are tried; `load_playbooks` returns the team's playbooks first.
     """
 
     level: PlannerLevel = "heuristic"
@@ -30,18 +30,18 @@ class HeuristicPlanner:
         """Turn a request into a plan.
 
         Raises:
-            PlanningError: No playbook answers the request and it spells out no steps, or what they give is no sound
-                plan within the limits.
+            PlanningError: No playbook matches the request and it spells out no steps, or the result is not a
+                valid plan within the limits.
         """
         made = compose(request, self._playbooks, context)
         note = "; ".join(made.notes)
         if not made.tasks:
             raise PlanningError(
-                note or "no playbook answers the request and it spells out no steps",
+                note or "no playbook matches the request, and it spells out no steps",
                 hint="name the steps (first …, then …), or write a playbook",
             )
         plan = Plan(request=request, tasks=made.tasks, planner=self.level, planner_note=note, vars=made.variables)
         problems = structural_problems(plan, context.limits)
         if problems:
-            raise PlanningError(f"{note}: not a sound plan: {'; '.join(problems)}", hint="shorten or split the request")
+            raise PlanningError(f"{note}: not a valid plan: {'; '.join(problems)}", hint="shorten or split the request")
         return plan

@@ -1,4 +1,4 @@
-"""What kind of words are these: a command, a wish, a question, a prohibition, or telling about the situation?"""
+"""Classify a clause: a command, a wish, a question, a prohibition, or a description of the situation."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ _OBJECT_STARTS = word_set(
 
 
 def is_prohibition(text: str) -> bool:
-    """Whether a clause says what not to do."""
+    """Whether a clause is a prohibition."""
     return _PROHIBITION.match(strip_polite(text)) is not None
 
 
 def is_introduction(text: str) -> bool:
-    """Whether a sentence only says what the request will be about: "I need your help with …", "I'm planning …"."""
+    """Whether a sentence only introduces the request: "I need your help with …", "I'm planning …"."""
     return _INTRODUCTION.match(text.strip()) is not None
 
 
@@ -73,7 +73,7 @@ def restrains(text: str) -> bool:
 
 
 def is_command(text: str) -> bool:
-    """Whether a clause, without its polite wrapping, begins with a verb or says what is wanted."""
+    """Whether a clause, without its polite wrapping, begins with a verb or states what is wanted."""
     bare = strip_polite(text)
     first = words(bare)[:1]
     return bool(first) and (is_verb(first[0]) or _WANT.match(text.strip()) is not None)
@@ -85,18 +85,18 @@ def is_conditional(text: str) -> bool:
 
 
 def starts_own(text: str) -> bool:
-    """Whether words that follow a statement ask for something by themselves, and do not continue telling."""
+    """Whether words that follow a statement ask for something, rather than continue it."""
     return _WANT.match(text) is not None or strip_polite(text) != text
 
 
 def without_wish(text: str) -> str:
-    """Take "I need", "we would like" and the like off, so that what is wanted is left."""
+    """Strip "I need", "we would like" and the like."""
     match = _WANT.match(text.strip())
     return text.strip()[match.end() :].strip() if match else text
 
 
 def asks(text: str, *, marked: bool = False) -> bool:
-    """Whether a clause asks for something. After "then" and the like, all does that does not tell of a situation."""
+    """Whether a clause asks for something. After "then" and the like, it does unless it describes a situation."""
     bare = strip_polite(text)
     if is_prohibition(text):
         return False
@@ -104,7 +104,7 @@ def asks(text: str, *, marked: bool = False) -> bool:
 
 
 def has_object(text: str) -> bool:
-    """Whether a clause has more than verbs, so that "find and compare prices" stays one step."""
+    """Whether a clause has an object besides verbs, so that "find and compare prices" stays one step."""
     bare = strip_polite(text)
     return len(words(bare)) > 1 and not only_verbs(bare)
 

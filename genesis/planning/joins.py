@@ -107,7 +107,7 @@ def joints(span: TextSpan) -> Iterator[Joint]:
 
 
 def leading_join(span: TextSpan) -> tuple[Join | None, TextSpan]:
-    """Take the joining word off the beginning ("Finally, …"), politeness around it included."""
+    """Strip the leading joining word ("Finally, …") and surrounding politeness."""
     bare = strip_polite(span.text)
     rest = span.cut(len(span.text) - len(bare), len(span.text))
     for join, pattern in _LEADING:

@@ -1,4 +1,4 @@
-"""Ask the planner levels one after the other until one gives a sound plan."""
+"""Try the planner levels in order until one returns a valid plan."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["make_plan"]
 
 
 def make_plan(request: str, *, planners: Sequence[Planner], context: PlanningContext | None = None) -> Plan:
-    """Plan a request with the best level that can.
+    """Plan a request with the best level that succeeds.
 
-    A level that raises, whatever it is, or whose plan is not sound, is passed over, and the plan's `planner_note` says
-    so. What the person got wrong and what a security rule refuses is not papered over by a worse plan.
+    A level that raises any error, or whose plan is invalid, is skipped, and the plan's `planner_note` records
+    it. User errors and refusals by a security rule are raised, not hidden by a worse plan.
 
     Args:
-        request: What a person asked for.
-        planners: Best level first; the last should be one that plans anything.
-        context: Types, skills, variables and limits; the defaults where missing.
+        request: The request in plain text.
+        planners: Best level first; the last should accept any request.
+        context: Types, skills, variables and limits; by default those of the settings.
 
     Returns:
         A plan that is structurally sound and within the limits.
 
     Raises:
-        UsageError: The request cannot be planned at all: empty, too long, or asking for nothing.
+        UsageError: The request is empty, too long, or asks for nothing.
         SecurityError: A level refused the request.
-        PlanningError: No level gave a sound plan; what the last one raised is its cause.
+        PlanningError: No level returned a valid plan; the last level's error is the cause.
     """
     context = context or PlanningContext()
     text = check_request(request, context.limits)
@@ -52,7 +52,7 @@ def make_plan(request: str, *, planners: Sequence[Planner], context: PlanningCon
     _tell(passed_over, "no plan")
     notes = [str(level) for level in passed_over]
     raise PlanningError(
-        "no planner level could plan the request: " + ("; ".join(notes) or "there is none"),
+        "no planner level could plan the request: " + ("; ".join(notes) or "there are no levels"),
         hint="write a plan file and run it",
         data={"levels": notes},
     ) from (passed_over[-1].error if passed_over else None)
@@ -60,13 +60,13 @@ def make_plan(request: str, *, planners: Sequence[Planner], context: PlanningCon
 
 @dataclass(frozen=True, slots=True)
 class _PassedOver:
-    """A level that did not make the plan."""
+    """A level that was skipped."""
 
     level: str
     why: str
     error: Exception
     bug: bool = False
-    """Whether it raised what nobody expected."""
+    """Whether it raised an unexpected error."""
 
     def __str__(self) -> str:
         return f"{self.level}: {self.why}"
@@ -75,11 +75,11 @@ class _PassedOver:
 def _by_itself(error: Exception) -> str:
     from genesis.resilience.degradation import describe_error  # noqa: PLC0415  # only where a level failed
 
-    return f"it failed by itself ({describe_error(error)})"
+    return f"internal error ({describe_error(error)})"
 
 
 def _sound(plan: Plan, planner: Planner, context: PlanningContext) -> Plan:
-    """Mark a plan as its level's, where it can be run.
+    """Record the level in its plan, if the plan can be run.
 
     Raises:
         PlanningError: It has structural problems.
@@ -87,12 +87,12 @@ def _sound(plan: Plan, planner: Planner, context: PlanningContext) -> Plan:
     plan = plan.model_copy(update={"planner": planner.level, "vars": {**plan.vars, **context.vars}})
     problems = structural_problems(plan, context.limits)
     if problems:
-        raise PlanningError(f"its plan is not sound: {'; '.join(problems)}")
+        raise PlanningError(f"its plan is not valid: {'; '.join(problems)}")
     return plan
 
 
 def _tell(passed_over: Sequence[_PassedOver], last: str) -> None:
-    """Count and log each step from a level to the next."""
+    """Count and log each fallback from a level to the next."""
     if not passed_over:
         return
     from genesis.resilience.degradation import Degradation, step_down  # noqa: PLC0415  # only where a level was passed over

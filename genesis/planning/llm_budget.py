@@ -18,8 +18,8 @@ _SCHEMA_BYTES_PER_TOKEN = 4
 class CallBudget:
     """Counts calls and tokens of one plan.
 
-    A call is admitted when its worst case fits: an estimate of the prompt, on the high side, and the longest answer
-    that is allowed. Once it is done, what it really used takes the place of the estimate.
+    A call is admitted when its worst case fits: a high estimate of the prompt, and the longest allowed answer.
+    Afterwards its actual usage replaces the estimate.
     """
 
     def __init__(self, settings: LlmSettings) -> None:
@@ -32,7 +32,7 @@ class CallBudget:
         """Reserve a call.
 
         Returns:
-            The tokens that it may use, to be given back to `settle`; None when it does not fit.
+            The reserved tokens, to be passed to `settle`; None when the call does not fit.
         """
         shape: dict[str, Any] = schema.model_json_schema()
         estimate = -(-len((prompt + system).encode()) // _BYTES_PER_TOKEN) + self._settings.max_tokens
@@ -45,11 +45,11 @@ class CallBudget:
         return estimate
 
     def settle(self, reserved: int, used: int) -> None:
-        """Replace a reservation by what the call used."""
+        """Replace a reservation by the actual usage."""
         self._reserved -= reserved
         self.tokens += used
 
     def give_back(self, reserved: int) -> None:
-        """Take back a call that was admitted and not made."""
+        """Release the reservation of a call that was not made."""
         self._reserved -= reserved
         self.calls -= 1

@@ -1,8 +1,8 @@
-"""What a model may say about a plan, how its answer is bounded, and how it becomes tasks.
+"""The schema of a model's answer, its bounds, and its conversion to tasks.
 
-The schema that goes to the model bounds every text and every list. Reading is lenient, since not every service enforces
-a schema: what is too long is clipped, what is missing is empty, and what has the wrong form is left out. There is no
-field for agents, executors, secrets, limits or approvals, so a model cannot decide about them.
+The schema that goes to the model bounds every text and every list. Parsing is lenient, since not every service enforces
+a schema: too long values are clipped, missing ones are empty, malformed ones are dropped. There is no
+field for agents, executors, secrets, limits or approvals, so a model cannot set them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MOST_READ = 2_000
 
 
 def _text(value: object) -> str:
-    """Take what is text or nearly so, without control characters and runs of blanks."""
+    """Coerce a value to text, without control characters and repeated blanks."""
     if value is None or isinstance(value, dict | list):
         return ""
     return " ".join("".join(char if char.isprintable() else " " for char in str(value)[:4000]).split())
@@ -45,7 +45,7 @@ def _texts(value: object) -> list[str]:
 
 
 def _pairs(value: object) -> dict[str, str]:
-    """Take pairs of name and value, in a list or as a mapping."""
+    """Accept pairs of name and value, in a list or as a mapping."""
     if isinstance(value, list):
         found = [(item.get("name"), item.get("value")) for item in value if isinstance(item, dict)]
     else:
@@ -91,7 +91,7 @@ def draft_schema(vocabulary: RegistryVocabulary, most: int, *, may_split: bool) 
 
     Args:
         vocabulary: Types and skills to choose from; offered as closed choices up to 100 of a kind.
-        most: Most tasks in the answer.
+        most: Maximum number of tasks in the answer.
         may_split: Whether a task may be marked as composite.
     """
     shape = _shape(vocabulary, most, may_split=may_split)
@@ -142,7 +142,7 @@ def _choice(values: tuple[str, ...]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Draft:
-    """A task on its way into a plan."""
+    """A task before it is added to a plan."""
 
     id: str
     description: str
@@ -155,7 +155,7 @@ class Draft:
     children: list[Draft] = field(default_factory=list)
 
     def task(self) -> Task:
-        """Make the task. Inputs stay with leaves, which run; types that change the world outside are marked so."""
+        """Build the task. Only leaves keep inputs; types with side effects are marked so."""
         return Task(
             id=self.id,
             type=self.type,
@@ -170,9 +170,9 @@ class Draft:
 
 
 def read_drafts(answer: PlanDraft, vocabulary: RegistryVocabulary, repairs: list[Repair]) -> list[Draft]:
-    """Turn an answer into drafts with ids that are allowed, known types and skills; each change is recorded.
+    """Turn an answer into drafts with valid ids and known types and skills; each change is recorded.
 
-    Tasks without a description and repetitions of an earlier description are left out.
+    Tasks without a description or with a repeated description are dropped.
     """
     kept, aliases = _distinct(answer.tasks, repairs)
     names = [item.id or _first_words(item.description) for item in kept]
@@ -183,7 +183,7 @@ def read_drafts(answer: PlanDraft, vocabulary: RegistryVocabulary, repairs: list
 
 
 def _distinct(items: list[TaskDraft], repairs: list[Repair]) -> tuple[list[TaskDraft], list[tuple[str, int]]]:
-    """Keep the first of each description; give the ids of the others with the place of the one that stands for them."""
+    """Keep the first task of each description; map the ids of the others to its position."""
     kept: list[TaskDraft] = []
     aliases: list[tuple[str, int]] = []
     seen: dict[str, int] = {}
@@ -216,7 +216,7 @@ def _draft(
 ) -> Draft:
     kind = vocabulary.type_for(item.type)
     if item.type and kind != item.type:
-        repairs.append(Repair("GEN-REPAIR-TYPE", name, f"{name!r} became {kind!r}, there is no {item.type[:40]!r}"))
+        repairs.append(Repair("GEN-REPAIR-TYPE", name, f"{name!r} became {kind!r}: unknown type {item.type[:40]!r}"))
     skills = vocabulary.skills_for(kind, item.skills[: 2 * _SKILLS])
     if len(skills) < len(dict.fromkeys(item.skills)):
         lost = ", ".join(repr(skill[:40]) for skill in dict.fromkeys(item.skills) if skill not in skills)
@@ -242,5 +242,5 @@ def _first_words(text: str) -> str:
 
 
 def letters(text: str) -> str:
-    """Return a text's letters and digits alone, in one case, to compare by."""
+    """Return only a text's letters and digits, case-folded, for comparison."""
     return re.sub(r"[\W_]+", "", text.casefold())

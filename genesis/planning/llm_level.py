@@ -2,8 +2,8 @@
 
 The model is asked for the tasks at the top, and then once for each task that it marks as composite. Limits on depth,
 fan-out, leaves, calls and tokens are checked before a call is made. Faults of the structure are fixed by rule; where
-that would lose something, the model is first told what is wrong, at most twice. Its answer fills only what describes
-work: agents, executors, secrets, limits and approvals are the registry's and the person's.
+that would lose something, the model first gets the list of faults, at most twice. Its answer sets only what describes
+work: agents, executors, secrets, limits and approvals come from the registry and the user.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class LlmPlanner:
     Args:
         model: The model; see `genesis.llm.open_model`.
         settings: Its bounds: tokens of an answer, calls and tokens of a plan, seconds of a call.
-        agents: The registry's agents. With them a task never requires skills that no agent of its type has together,
-            which would leave it without an agent.
-        playbooks: Where one of them matches a request exactly, its plan is refined, and not made anew.
+        agents: The registry's agents. With them a task never requires a combination of skills that no agent of its
+            type has.
+        playbooks: If one of them matches a request exactly, its plan is refined instead of a new one.
     """
 
     level: PlannerLevel = "llm"
@@ -73,8 +73,8 @@ class LlmPlanner:
         """Turn a request into a plan.
 
         Raises:
-            PlanningError: The model's answers say nothing about the request, or the budget allows no call.
-            ModelError: The model cannot be reached or gives no usable answer.
+            PlanningError: The model's answers do not address the request, or the budget allows no call.
+            ModelError: The model cannot be reached or returns no usable answer.
         """
         return run_blocking(lambda: self._plan(request, context))
 
@@ -82,7 +82,7 @@ class LlmPlanner:
         if not request.strip() or len(request) > context.limits.request_characters:
             raise PlanningError(
                 f"a request has 1 to {context.limits.request_characters:,} characters, this one {len(request):,}",
-                hint="say in some sentences what is to be done",
+                hint="describe in a few sentences what is to be done",
             )
         work = _Planning(self._model, self._settings, request, context, self._agents)
         basis = basis_of(request, self._playbooks, context)
@@ -95,7 +95,7 @@ class LlmPlanner:
         repaired = repair(plan, context.limits)
         if basis is not None and any(item.code in _LOSSY for item in repaired.repairs):
             raise PlanningError(
-                f"its refinement of the playbook {basis.playbook} cannot work, so the playbook's plan stands"
+                f"its refinement of the playbook {basis.playbook} is not valid, so the playbook's plan is kept"
             )
         note = work.note((*work.repairs, *repaired.repairs))
         if basis is not None:
@@ -109,18 +109,18 @@ def _as_plan(request: str, context: PlanningContext, drafts: Sequence[Draft]) ->
 
 @dataclass(slots=True)
 class _Try:
-    """One answer for the top of the plan, read and judged."""
+    """One answer for the top of the plan, parsed and checked."""
 
     drafts: list[Draft]
     reading: list[Repair]
     faults: list[Repair]
-    """What fixing it by rule would lose."""
+    """What a repair by rule would lose."""
     said: str
 
 
 @dataclass(slots=True)
 class _Planning:
-    """The work on one plan."""
+    """The state of planning one request."""
 
     model: LanguageModel
     settings: LlmSettings
@@ -140,7 +140,7 @@ class _Planning:
         self._vocabulary = RegistryVocabulary.of(self.context.task_types, self.context.skills, self.agents)
 
     async def top(self) -> list[Draft]:
-        """Ask for the tasks at the top, again with the faults while that helps, and take the best answer."""
+        """Ask for the top tasks, again with the faults while that helps, and use the best answer."""
         most = self._most(self.context.limits.leaves)
         prompt = question = top_prompt(self.request, most)
         best: _Try | None = None
@@ -165,12 +165,12 @@ class _Planning:
                 prompt = top_prompt(self.request, most)
             question = _question_again(prompt, current, failure)
         if best is None:
-            raise failure or PlanningError("the model gave no plan")
+            raise failure or PlanningError("the model returned no plan")
         self.repairs.extend(best.reading)
         return best.drafts
 
     async def refine(self, basis: PlaybookPlan) -> Plan:
-        """Ask once for what the request says beyond a playbook's plan."""
+        """Ask once for what the request adds to a playbook's plan."""
         tasks = basis.plan.tasks
         most = self._most(self.context.limits.leaves)
         if most < len(tasks):
@@ -224,7 +224,7 @@ class _Planning:
     async def _split_one(
         self, draft: Draft, most: int, level: Sequence[Draft], gate: asyncio.Semaphore, *, may_split: bool
     ) -> tuple[list[Draft], list[Repair]]:
-        """Ask for the subtasks of one task; it stays whole when there is no usable answer."""
+        """Ask for the subtasks of one task; without a usable answer it is not split."""
         others = [other.description for other in level if other is not draft]
         prompt = split_prompt(self.request, draft.description, others, most)
         reading: list[Repair] = []
@@ -267,17 +267,17 @@ class _Planning:
         return answer.value
 
     def _most(self, room: int) -> int:
-        """Return the most tasks to ask for at once: the limits', and what fits into one answer."""
+        """Return the maximum number of tasks per answer, by the limits and the answer's size."""
         return min(self.context.limits.fan_out, room, max(_FEWEST, self.settings.max_tokens // _TOKENS_PER_TASK))
 
     def note(self, repairs: Sequence[Repair]) -> str:
-        """Describe which model planned, what it took, and what was repaired."""
+        """Describe the model, its calls and tokens, and the repairs."""
         calls = "1 call" if self._budget.calls == 1 else f"{self._budget.calls} calls"
         parts = [f"planned by {self.model.name} in {calls} and {self._budget.tokens:,} tokens"]
         if self.turns:
             parts.append(f"asked again {self.turns} time(s) about faults")
         if self.kept_whole:
-            parts.append(f"{self.kept_whole} composite task(s) kept whole")
+            parts.append(f"{self.kept_whole} composite task(s) not split")
         if repairs:
             shown = "; ".join(f"{item.code}: {item.text}" for item in repairs[:_NOTED])
             more = f"; and {len(repairs) - _NOTED} more" if len(repairs) > _NOTED else ""
@@ -290,7 +290,7 @@ def _worth_another_turn(error: ModelError | PlanningError) -> bool:
 
 
 def _question_again(prompt: str, last: _Try | None, failure: ModelError | PlanningError | None) -> str:
-    """Ask again, with the last answer and its faults, or with why there was none to use."""
+    """Ask again, with the last answer and its faults, or with the reason why it was unusable."""
     if last is not None:
         return again_prompt(prompt, last.said, last.faults)
     what = failure.message if failure else "no answer"
@@ -299,15 +299,15 @@ def _question_again(prompt: str, last: _Try | None, failure: ModelError | Planni
 
 
 def _refuse_unusable(drafts: Sequence[Draft], request: str, name: str) -> None:
-    """Refuse an answer that says nothing: no task, the request itself, or the prompt's example."""
+    """Refuse an answer without content: no task, the request itself, or the prompt's example."""
     example = {letters(text) for text in EXAMPLE_DESCRIPTIONS}
     repeated = sum(letters(draft.description) in example for draft in drafts)
     if not drafts:
-        code, what = "GEN-PLANNING-EMPTY", "gave no task"
+        code, what = "GEN-PLANNING-EMPTY", "returned no task"
     elif len(drafts) == 1 and letters(drafts[0].description) in {letters(request), ""}:
         code, what = "GEN-PLANNING-ECHO", "only repeated the request"
     elif repeated * 2 >= len(drafts):
         code, what = "GEN-PLANNING-ECHO", "only repeated the example"
     else:
         return
-    raise PlanningError(f"{name!r} {what}", hint="use a larger model, or say more in the request", code=code)
+    raise PlanningError(f"{name!r} {what}", hint="use a larger model, or a more detailed request", code=code)

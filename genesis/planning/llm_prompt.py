@@ -1,6 +1,6 @@
-"""What the model is told and asked. The request and everything from it stand between marks, as data.
+"""The prompts. The request and everything derived from it stand between marks, as data.
 
-One concrete example is part of the instructions: without it, small models did not give a usable answer.
+One concrete example is part of the instructions: without it, small models returned no usable answer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _REST_COMPOSITE = f'{_REST},"composite":false'
 
 
 def system_prompt(vocabulary: RegistryVocabulary, *, may_split: bool) -> str:
-    """Describe what a plan is and give the example."""
+    """Return the system prompt: what a plan is, with the example."""
     lines = [
         "You turn a request into a plan: a short list of tasks for a team of agents. Answer with JSON only.",
         "- description: one sentence that names one concrete piece of work this request needs.",
@@ -76,7 +76,7 @@ def split_prompt(request: str, task: str, siblings: Sequence[str], most: int) ->
 
 
 def refine_prompt(request: str, tasks: Sequence[Task], most: int) -> str:
-    """Ask for changes of a plan that a playbook gave."""
+    """Ask for changes to a playbook's plan."""
     listed = "\n".join(
         f"- id {task.id}, after {', '.join(task.depends_on) or 'nothing'}: {_data(task.description)[:200]}"
         + (f" (in {len(task.subtasks)} steps)" if task.subtasks else f" (type {task.type})")

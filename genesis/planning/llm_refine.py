@@ -1,4 +1,4 @@
-"""What a model may change in the plan that a playbook gives for a request: it adds and says more, and takes nothing.
+"""Refine a playbook's plan with a model: it may add tasks and detail, and remove nothing.
 
 A playbook is tested, with the tools, inputs and edges of its tasks; a model's own plan for the same request is a guess.
 """
@@ -25,7 +25,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class PlaybookPlan:
-    """The plan that a playbook gives for a request which it matches exactly."""
+    """The plan of a playbook that matches a request exactly."""
 
     playbook: str
     plan: Plan
@@ -44,18 +44,18 @@ def basis_of(request: str, playbooks: Sequence[Playbook], context: PlanningConte
 
 
 def refine_plan(basis: PlaybookPlan, drafts: Sequence[Draft], given: Mapping[str, str]) -> Plan:
-    """Put a model's changes into a playbook's plan.
+    """Apply a model's changes to a playbook's plan.
 
-    Of a task that the playbook has, its description may change, and it may come after further ones; a generic one gets
-    a type. Everything else stays: inputs, outputs, subtasks and edges.
+    For a task of the playbook, the description may change and predecessors may be added; a generic one gets
+    a type. Everything else is kept: inputs, outputs, subtasks and edges.
 
     Args:
         basis: The playbook's plan.
         drafts: The model's answer.
-        given: Variables of the person, which nothing changes.
+        given: Variables set by the user, which are never changed.
 
     Raises:
-        PlanningError: The answer leaves out a task of the playbook, or adds one of no particular type.
+        PlanningError: The answer omits a task of the playbook, or adds a generic one.
     """
     names = {task.id: slug(task.id, task.id) for task in basis.plan.tasks}
     answered = {draft.id: draft for draft in drafts}
@@ -74,19 +74,19 @@ def refine_plan(basis: PlaybookPlan, drafts: Sequence[Draft], given: Mapping[str
 
 
 def _worse(basis: PlaybookPlan, what: str) -> PlanningError:
-    return PlanningError(f"its refinement of the playbook {basis.playbook} {what}, so the playbook's plan stands")
+    return PlanningError(f"its refinement of the playbook {basis.playbook} {what}, so the playbook's plan is kept")
 
 
 def _change_task(task: Task, draft: Draft) -> Task:
     after = tuple(dict.fromkeys((*task.depends_on, *(name for name in draft.depends_on if name != task.id))))
     update: dict[str, object] = {"description": draft.description or task.description, "depends_on": after}
-    if task.type == GENERIC and not task.subtasks:  # a step in the request's words, whose type nobody could tell
+    if task.type == GENERIC and not task.subtasks:  # a step in the request's words, whose type is unknown
         update |= {"type": draft.type, "side_effects": task.side_effects or draft.type in CHANGE_OUTSIDE}
     return task.model_copy(update=update)
 
 
 def _variables(plan: Plan, drafts: Sequence[Draft], given: Mapping[str, str]) -> dict[str, str]:
-    """Take values of parameters from inputs of their names: what stands in the request, in place of a default."""
+    """Take values of parameters from inputs of the same name, where the request states them, instead of a default."""
     said = {word.strip(",;:!?()\"'`") for word in re.findall(r"\S+", plan.request)}
     found = dict(plan.vars)
     for draft in drafts:

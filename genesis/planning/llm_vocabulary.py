@@ -12,7 +12,7 @@ from genesis.model import AgentProfile
 __all__ = ["MOST_CHOICES", "RegistryVocabulary"]
 
 MOST_CHOICES = 100
-"""Most words of a kind that are offered as a closed choice; above it they are mapped to the closest one afterwards."""
+"""Maximum number of words offered as a closed choice; beyond it answers are mapped to the closest word."""
 
 _CUTOFF = 0.8
 _GENERIC = "generic"
@@ -45,7 +45,7 @@ class RegistryVocabulary:
         return self._match_word(word, self.types) or _GENERIC
 
     def skills_for(self, kind: str, words: Iterable[str]) -> tuple[str, ...]:
-        """Return the known skills that words mean, as far as one agent that takes the type has them all."""
+        """Return the known skills that words mean, limited to those that one agent of the type has together."""
         known = tuple(dict.fromkeys(filter(None, (self._match_word(word, self.skills) for word in words))))
         sets = self.skills_by_type.get(kind)
         if sets is None:

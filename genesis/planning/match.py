@@ -1,4 +1,4 @@
-"""Which playbook does a request mean?
+"""Match a request to a playbook.
 
 A phrase such as "audit the repository" counts only where the request's command is: its verb must lead the clause, or a
 verb without meaning of its own ("do", "run", "give me"), or the clause is a bare noun phrase ("Code audit of ./api").
@@ -31,11 +31,11 @@ __all__ = ["PlaybookMatch", "best_playbook", "covers", "is_exact"]
 
 _EXAMPLE_LIKENESS = 0.8
 _MODIFIERS = 3
-"""How many unknown words may stand before the phrase in a noun phrase: "a full, thorough security audit"."""
+"""Maximum number of unknown words before the phrase in a noun phrase: "a full, thorough security audit"."""
 _GAP = 3
-"""How many other words may stand between two words of a phrase: "audit the old Python billing repository"."""
+"""Maximum number of other words between two words of a phrase: "audit the old Python billing repository"."""
 _UNSAID = 2
-"""How many further words of meaning an exact match leaves: "audit the small billing repository"."""
+"""Maximum number of further content words in an exact match: "audit the small billing repository"."""
 _SUBJECTS = word_set(
     """
     i we you he she they it there this that these those who what which
@@ -86,7 +86,7 @@ class PlaybookMatch:
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A clause as the matcher sees it."""
+    """A clause, tokenized for the matcher."""
 
     bare: str
     tokens: tuple[str, ...]
@@ -100,7 +100,7 @@ def best_playbook(text: str, playbooks: Iterable[Playbook]) -> PlaybookMatch | N
 
     Args:
         text: A clause or a whole request.
-        playbooks: In the order in which they are tried, a team's own first.
+        playbooks: In the order in which they are tried, the team's first.
     """
     clause = _clause(text)
     if not clause.tokens or _is_no_command(text, clause):
@@ -114,7 +114,7 @@ def best_playbook(text: str, playbooks: Iterable[Playbook]) -> PlaybookMatch | N
 
 
 def is_exact(playbook: Playbook, text: str, values: Iterable[str]) -> bool:
-    """Whether a phrase or a pattern of a playbook, with the values taken from a text, says all but a word or two of it.
+    """Whether a phrase or a pattern of a playbook, with the values taken from a text, covers nearly all of it.
 
     Args:
         playbook: The playbook that the text means.
@@ -137,7 +137,7 @@ def is_exact(playbook: Playbook, text: str, values: Iterable[str]) -> bool:
 
 
 def covers(playbook: Playbook, text: str) -> bool:
-    """Whether a further wish is one that the playbook fulfils anyway.
+    """Whether a playbook already covers a further wish.
 
     "Write a report" is covered by an audit; "write a report about pricing" says more than that and is not.
     """
@@ -175,7 +175,7 @@ def _clause(text: str) -> _Clause:
 
 
 def _is_no_command(text: str, clause: _Clause) -> bool:
-    """Whether a clause forbids, asks or tells, and so orders nothing."""
+    """Whether a clause is a prohibition, a question or a statement, and so no command."""
     first = clause.tokens[0]
     if is_prohibition(text) or first in _SUBJECTS:
         return True
@@ -201,7 +201,7 @@ def _hit(clause: _Clause, playbook: Playbook) -> PlaybookMatch | None:
 
 
 def _phrase_score(clause: _Clause, phrase: str) -> float:
-    """Return how many words of meaning of a phrase lead a clause; 0 when one is missing or is elsewhere."""
+    """Return the number of content words of a phrase that lead a clause; 0 when one is missing or elsewhere."""
     wanted = _get_phrase_stems(phrase)
     places = _places(clause, wanted)
     if not places or not _leads(clause, places):
@@ -258,7 +258,7 @@ def _heads(clause: _Clause) -> list[int]:
 
 
 def _likeness(clause: _Clause, example: str) -> float:
-    """Return the Dice coefficient of the words of meaning of two texts that begin alike."""
+    """Return the Dice coefficient of the content words of two texts that begin alike."""
     start = words(strip_polite(example))[:1]
     if not start or not same_word(clause.stems[0], stem(start[0])) or _NEGATIONS & set(clause.tokens):
         return 0.0

@@ -1,4 +1,4 @@
-"""What a step's words point back to: "it", "the results", or "the report" after "write a report"."""
+"""Resolve what a step's words refer to: "it", "the results", or "the report" after "write a report"."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def antecedent(earlier: Sequence[str], text: str) -> int | None:
         text: The step's own words.
 
     Returns:
-        Its position, or None when the step stands by itself.
+        Its position, or None when the step refers to none.
     """
     positions = range(len(earlier))[::-1]
     if earlier and (back := _BACK.search(text)):
@@ -49,7 +49,7 @@ def speaks_of(text: str, nouns: set[str]) -> bool:
 
 
 def _find_products(text: str) -> set[str]:
-    """Return the stems of the things that a step brings into being: the last noun of "a report", "write docs"."""
+    """Return the stems of what a step produces: the last noun of "a report", "write docs"."""
     bare = _OBJECT_END.split(strip_polite(text), maxsplit=1)[0]
     tokens = words(bare)
     if not tokens or base_verb(tokens[0]) is None:

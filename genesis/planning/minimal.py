@@ -17,20 +17,20 @@ _TELLS = re.compile(
     |nosotros|nuestr\w*|tengo|el|la|io|mio|noi|abbiamo|ho)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""How sentences begin that tell about a situation rather than ask for something."""
+"""Beginnings of sentences that describe a situation rather than ask for something."""
 
 
 class MinimalPlanner:
-    """Plans anything, because it understands nothing: no word of the request is interpreted.
+    """Plans any request, because it does not interpret its words.
 
     Several sentences that each may be an instruction become a chain, which is the order that is safe for all languages.
-    A text that tells about a situation, asks a question or has too many sentences stays one task.
+    A text that describes a situation, asks a question or has too many sentences stays one task.
     """
 
     level: PlannerLevel = "minimal"
 
     def plan(self, request: str, context: PlanningContext) -> Plan:
-        """Make a plan of one task, or of one a sentence."""
+        """Make a plan of one task, or of one per sentence."""
         parts = [sentence.text for sentence in sentences(mask(request))]
         whole = not 1 < len(parts) <= min(context.limits.fan_out, context.limits.leaves)
         if whole or any(_TELLS.match(part) or part.endswith(("?", "\uff1f", ":")) for part in parts):

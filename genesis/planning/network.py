@@ -1,4 +1,4 @@
-"""Task networks of playbooks: refine them, fill them in, put them under a task, and check them."""
+"""Task networks of playbooks: refine, instantiate, nest and check them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def nest_tasks(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
     shape = outline(Plan(request="-", tasks=tuple(tasks)))
 
     def path_of(index: int, name: str) -> str | None:
-        """Return the new path that a name needs, or None where the name continues meaning the same task."""
+        """Return the new path that a name needs, or None where the name still means the same task."""
         node = shape.nodes[index]
         if node.parent < 0 or f"{shape.nodes[node.parent].path}/{name}" in shape.by_path:
             return None
@@ -122,7 +122,7 @@ def nest_tasks(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
 def network_problems(
     tasks: tuple[Task, ...], refine: Refinements, parameters: Sequence[str], limits: Limits
 ) -> list[str]:
-    """Describe why a playbook's network would not give a sound plan; each message begins with the place."""
+    """Return the problems of a playbook's network; each message begins with its location."""
     variables = dict.fromkeys(parameters, "-")
     whole = refine_tasks(tasks, refine)
     plan = Plan(request="-", tasks=whole, vars=variables)
@@ -131,7 +131,7 @@ def network_problems(
         said = references([node.task.description, *node.task.labels.values()])
         said += [name for name in references(dict(fillable(node.task))) if close_matches(name, parameters)]
         unknown = [name for name in said if is_name(name) and split(name) is None and name not in variables]
-        found += [f"tasks: {node.path!r} says {{{name}}}, which is no parameter" for name in unknown]
+        found += [f"tasks: {node.path!r} says {{{name}}}, which is not a parameter" for name in unknown]
     types = {node.task.type for node in outline(Plan(request="-", tasks=tasks)).nodes if not node.children}
     for parts in refine.values():
         types |= {node.task.type for node in outline(Plan(request="-", tasks=parts)).nodes if not node.children}

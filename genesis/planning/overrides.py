@@ -1,4 +1,4 @@
-"""What a call says about a run's bounds and its id, on top of its plan."""
+"""Bounds of a run from the command line or a call, which override its plan."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Overrides"]
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Bounds that a person gives when a run starts or continues. What is missing stays as the plan has it."""
+    """Bounds set when a run starts or resumes. Unset ones stay as in the plan."""
 
     budget: Budget | None = None
-    """Of its two parts, the one that is missing stays, too."""
+    """Of its two parts, an unset one stays as in the plan."""
     deadline_s: float | None = None
     retries: int | None = None
-    """For tasks that do not say it themselves."""
+    """For tasks that do not set it."""
     correlation_id: str | None = None
     """Of a run that starts."""
 

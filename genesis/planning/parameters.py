@@ -18,7 +18,7 @@ _LAST_PART = re.compile(r"\{-(\w+)\}")
 _RULED_OUT = re.compile(
     r"\b(?:except|excluding|but\s+not|not|without|ignoring|ignore|skip|skipping)\s+(?:for\s+)?$", re.IGNORECASE
 )
-"""Words before a value that say that it is not meant."""
+"""Words before a value that exclude it."""
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Values:
     names: dict[str, str] = field(default_factory=dict)
     """The plan's variable by parameter."""
     missing: list[str] = field(default_factory=list)
-    """Parameters without a default that the request does not say."""
+    """Parameters without a default that the request does not specify."""
 
 
 @dataclass(slots=True)
@@ -38,16 +38,16 @@ class Variables:
     """The variables of a plan that is being made of playbooks."""
 
     given: Mapping[str, str]
-    """Variables that the person gave; they win."""
+    """Variables set by the user; they take precedence."""
     made: dict[str, str] = field(default_factory=dict)
 
     def take(self, playbook: Playbook, texts: Sequence[str], chosen: Mapping[str, str]) -> Values:
-        """Find the parameters of a use of a playbook and give each a variable of its own where uses differ.
+        """Find the parameters of a use of a playbook and give each a separate variable where uses differ.
 
         Args:
             playbook: The playbook.
-            texts: Where to look, the most telling text first.
-            chosen: Values that are known already.
+            texts: Where to look, the most specific text first.
+            chosen: Values that are already known.
         """
         result = Values()
         for parameter in playbook.parameters:
@@ -64,7 +64,7 @@ class Variables:
         return result
 
     def keep(self, values: Values) -> None:
-        """Make a use's variables the plan's."""
+        """Add a use's variables to the plan's."""
         for parameter, name in values.names.items():
             self.made[name] = values.values[parameter]
 
@@ -79,7 +79,7 @@ class Variables:
 
 
 def several(playbook: Playbook, text: str, given: Container[str]) -> list[dict[str, str]]:
-    """Find the values of a parameter that asks for one use of the playbook each; empty when there are not several."""
+    """Find several values of a parameter, each for one use of the playbook; empty when there are not several."""
     for parameter in playbook.parameters:
         if parameter.each and parameter.name not in given:
             values = next(filter(None, (_all_said(pattern, text) for pattern in parameter.patterns)), [])
@@ -97,7 +97,7 @@ def _find_value(parameter: Parameter, texts: Sequence[str]) -> str | None:
 
 
 def _all_said(pattern: str, text: str) -> list[str]:
-    """Return the values that a pattern finds, without those that the words before it rule out."""
+    """Return the values that a pattern finds, without those excluded by the words before them."""
     matches = re.finditer(pattern, text, re.IGNORECASE)
     found = (_clean(_group(match)) for match in matches if not _RULED_OUT.search(text[: _place(match)]))
     return list(dict.fromkeys(filter(None, found)))
@@ -116,7 +116,7 @@ def _group(match: re.Match[str]) -> str:
 
 
 def _clean(value: str) -> str:
-    """Take quotes and the sentence's own punctuation off a value; `.` and `..` are folders."""
+    """Strip quotes and the sentence's punctuation from a value; `.` and `..` are folders."""
     value = " ".join(value.split())[:_LONGEST]
     while len(value) > 1 and value[-1] in _CLOSERS and value not in {".", ".."} and not value.endswith("/.."):
         value = value[:-1].rstrip()
@@ -142,7 +142,7 @@ def _make_suffix(path: str) -> str:
 
 
 def _number_value(value: str, taken: set[str]) -> str:
-    """Make a value new by a number: `report.md` becomes `report-2.md`."""
+    """Make a value unique by a number: `report.md` becomes `report-2.md`."""
     path = PurePosixPath(value)
     candidate, number = value, 1
     while candidate in taken:

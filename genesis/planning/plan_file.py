@@ -1,4 +1,4 @@
-"""The plan document: load it, and write it again with what routing and validation found."""
+"""The plan document: load it, and dump it with routes and report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def load_plan(source: Path | str | Mapping[str, Any], *, limits: Limits | None =
 
     Raises:
         UsageError: There is no such file, or it cannot be read.
-        DocumentError: It is not a plan; the message has the path in the document.
+        DocumentError: It is not a valid plan; the message has the path in the document.
     """
     if isinstance(source, Mapping):
         return validate_model(Plan, normalize_values(source, source="the plan"), source="the plan", noun="plan")
@@ -29,9 +29,9 @@ def plan_document(plan: Plan | RoutedPlan, report: Report | None = None, *, ters
     """Return the plan document as plain values, with routes and report where there are any.
 
     Args:
-        plan: The plan; a routed one brings its routes.
-        report: The report to put in place of the plan's own.
-        terse: Leave out what has its default value, for a file that people read.
+        plan: The plan; a routed one includes its routes.
+        report: Replaces the plan's report.
+        terse: Omit default values, for a file that people read.
     """
     routes = plan.routes if isinstance(plan, RoutedPlan) else {}
     bare = plan.plan if isinstance(plan, RoutedPlan) else plan
@@ -49,7 +49,7 @@ def plan_document(plan: Plan | RoutedPlan, report: Report | None = None, *, ters
 def _task(task: Task, prefix: str, routes: Mapping[str, Route], options: dict[str, Any]) -> dict[str, Any]:
     path = f"{prefix}{task.id}"
     shape: dict[str, Any] = task.model_dump(mode="json", exclude={"subtasks", "route"}, **options)
-    if "retries" not in task.model_fields_set:  # then the plan's own count, or that of the call, which 0 would not
+    if "retries" not in task.model_fields_set:  # otherwise the plan's count, or the call's, which 0 would override
         shape.pop("retries", None)
     ordered = {"id": task.id, "type": task.type, "description": task.description, **shape}
     if task.subtasks:

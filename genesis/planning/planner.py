@@ -1,4 +1,4 @@
-"""What a planner is."""
+"""The protocol of a planner and its context."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Planner", "PlanningCall", "PlanningContext", "UnavailablePlanner"]
 
 @dataclass(frozen=True, slots=True)
 class PlanningCall:
-    """A call to a language model that is about to be made for a plan."""
+    """A call to a language model for a plan, about to be made."""
 
     model: str
     call: int
-    """Which call it is, from 1."""
+    """Number of the call, from 1."""
     attempt: int
-    """How often the plan's top has been asked for, from 1; a model is asked again about faults of its answer."""
+    """Number of the attempt at the top of the plan, from 1; a model is asked again about faults of its answer."""
 
 
 def _skip_tell(_asking: PlanningCall) -> None:
@@ -29,17 +29,17 @@ def _skip_tell(_asking: PlanningCall) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PlanningContext:
-    """What a planner may use besides the request."""
+    """What a planner may use in addition to the request."""
 
     task_types: tuple[str, ...] = ()
     """Types that some agent of the registry takes."""
     skills: tuple[str, ...] = ()
     """Skills that some agent of the registry has."""
     vars: Mapping[str, str] = field(default_factory=dict)
-    """Variables given by the person; they win over what is read from the request."""
+    """Variables set by the user; they take precedence over those found in the request."""
     limits: Limits = field(default_factory=Limits)
     tell: Callable[[PlanningCall], None] = _skip_tell
-    """Is told of each call to a model before it is made: it takes the longest of all."""
+    """Called before each call to a model, the slowest part of planning."""
 
 
 class Planner(Protocol):
@@ -51,20 +51,20 @@ class Planner(Protocol):
         """Turn a request into a plan.
 
         Raises:
-            PlanningError: This level has nothing to say about the request; the next one is asked.
-            ModelError: The model of this level cannot be used; the next one is asked.
+            PlanningError: This level cannot plan the request; the next one is tried.
+            ModelError: The model of this level cannot be used; the next one is tried.
         """
         ...
 
 
 @dataclass(slots=True)
 class UnavailablePlanner:
-    """A level that could not be made: it is passed over with what was raised then."""
+    """A level that could not be created: it is skipped with the error of its creation."""
 
     level: PlannerLevel
     error: Exception
 
     def plan(self, request: str, context: PlanningContext) -> Plan:
-        """Raise what was raised when the level was made."""
+        """Raise the error of the level's creation."""
         del request, context
         raise self.error

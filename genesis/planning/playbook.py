@@ -1,7 +1,7 @@
 """Playbooks: what a kind of request means as a network of tasks.
 
-A playbook is a method of a hierarchical task network (Nau et al., SHOP2, 2003): `match` says which requests it answers,
-`parameters` what is taken from the request, `tasks` the network, and `refine` how a task of a type is done in detail.
+A playbook is a method of a hierarchical task network (Nau et al., SHOP2, 2003): `match` selects its requests,
+`parameters` are taken from the request, `tasks` is the network, and `refine` details tasks of a type.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ Phrase = Annotated[Text, Field(min_length=1)]
 
 
 class Match(Model):
-    """Which requests a playbook answers."""
+    """Which requests a playbook applies to."""
 
     phrases: tuple[Phrase, ...] = ()
-    """What such a request asks for, as verb and object ("audit the repository"). All words that carry meaning must be
-    in the request, near each other and where its command is; small slips of the pen are forgiven."""
+    """What such a request asks for, as verb and object ("audit the repository"). All content words have to be
+    in the request, near each other and where its command is; small typos are tolerated."""
     patterns: tuple[Pattern, ...] = ()
     """Regular expressions, searched in the request without its polite wrapping."""
     examples: tuple[Phrase, ...] = ()
-    """Whole requests; one that has nearly the same words is answered as well."""
+    """Whole requests; a request with nearly the same words matches as well."""
     covers: tuple[Phrase, ...] = ()
-    """Phrases of further wishes that the playbook fulfils anyway, so that they make no task of their own."""
+    """Phrases of further wishes that the playbook already covers, so that they add no task."""
 
 
 class Parameter(Model):
@@ -64,10 +64,10 @@ class Parameter(Model):
     description: str = ""
     """What it stands for."""
     patterns: tuple[Pattern, ...] = ()
-    """Tried in order; the first that matches gives the value: its group `value`, its first group, or all of it."""
+    """Tried in order; the value comes from the first match: its group `value`, its first group, or all of it."""
     default: Text | None = None
-    """Value when the request says none; `{request}` in it is the request, `{-NAME}` the last part of the
-    path that an earlier parameter NAME is, with a dash before it. Without a default the request must say it."""
+    """Value when the request has none; `{request}` in it is the request, `{-NAME}` the last part of the
+    path that an earlier parameter NAME is, with a dash before it. Without a default the request must specify it."""
     each: bool = False
     """Whether several values in one wish mean several uses of the playbook: "audit ./api and ./web"."""
     distinct: bool = False
@@ -75,7 +75,7 @@ class Parameter(Model):
 
 
 class Playbook(Model):
-    """One kind of request, and the tasks that answer it."""
+    """One kind of request, and its tasks."""
 
     version: Literal[1] = 1
     """Version of the playbook document."""
@@ -88,7 +88,7 @@ class Playbook(Model):
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     """The network: tasks as in a plan file; `{parameter}` may stand in descriptions, labels and inputs."""
     refine: dict[str, Annotated[tuple[Task, ...], Field(min_length=1)]] = {}
-    """For a task type, the subtasks that a task of this type gets; `{description}` in them is the task's own."""
+    """Subtasks by task type; `{description}` in them is the description of the refined task."""
 
 
 def load_playbook(source: Path | str | dict[str, Any], *, limits: Limits | None = None) -> Playbook:
@@ -96,7 +96,7 @@ def load_playbook(source: Path | str | dict[str, Any], *, limits: Limits | None 
 
     Raises:
         UsageError: There is no such file, or it cannot be read.
-        DocumentError: It is not a playbook, or its network cannot work; the message says where.
+        DocumentError: It is not a valid playbook; the message has the location.
     """
     if isinstance(source, dict):
         return _check_playbook(normalize_values(source, source="the playbook"), "the playbook", limits or Limits())
@@ -110,12 +110,12 @@ def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = 
 
     Args:
         folder: The team's folder; its `.yaml`, `.yml` and `.json` files are read in order of their names.
-        limits: Bounds on documents and plans; the defaults where missing.
+        limits: Bounds on documents and plans; by default those of the settings.
 
     Raises:
         UsageError: The folder does not exist or cannot be read.
-        DocumentError: A file of the team is not a playbook, or two have one name; two fleets contribute one of the same
-            name, and the team has none of it.
+        DocumentError: A file of the team is not a valid playbook, or two have one name; or two fleets have the same
+            name, and the team does not replace it.
     """
     limits = limits or Limits()
     found: dict[str, Playbook] = {}
@@ -125,7 +125,7 @@ def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = 
         if playbook.name in found:
             raise DocumentError(
                 f"{str(path)!r} and {origin[playbook.name]!r} are both called {playbook.name!r}",
-                hint="give each playbook its own name",
+                hint="rename one of them",
                 data={"source": str(path), "where": "name"},
             )
         found[playbook.name], origin[playbook.name] = playbook, str(path)
@@ -161,7 +161,7 @@ def _list_files(folder: Path) -> list[Path]:
 
 
 def _packaged() -> InstalledFleet:
-    """Return the playbooks that are not of a fleet as if they were of one."""
+    """Return the packaged playbooks as if they belonged to a fleet."""
     folder = Path(str(resources.files("genesis.defaults") / "playbooks"))
     return InstalledFleet("defaults", DISTRIBUTION, "genesis", FleetPlugin(playbooks=folder))
 
@@ -192,9 +192,9 @@ def _check_playbook(value: Any, source: str, limits: Limits) -> Playbook:
     problems = [f"parameters: two are called {name!r}" for name in sorted(set(names)) if names.count(name) > 1]
     match = playbook.match
     if not (match.phrases or match.patterns or match.examples):
-        problems.append("match: it has no phrases, patterns or examples, so no request would find it")
+        problems.append("match: it has no phrases, patterns or examples, so no request matches it")
     problems += [
-        f"match.phrases: {phrase!r} is one word of meaning, which would match too much; add its object or use a pattern"
+        f"match.phrases: {phrase!r} is a single content word, which matches too much; add its object or use a pattern"
         for phrase in match.phrases
         if len(content_stems(phrase)) <= 1
     ]
@@ -203,7 +203,7 @@ def _check_playbook(value: Any, source: str, limits: Limits) -> Playbook:
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         guess = _guess(problems, names)
         raise DocumentError(
-            f"{source}: the playbook {playbook.name!r} cannot work: {'; '.join(problems[:_SHOWN])}{more}",
+            f"{source}: the playbook {playbook.name!r} is not valid: {'; '.join(problems[:_SHOWN])}{more}",
             hint=guess or "run: genesis schema playbook",
             data={"source": source, "where": problems[0].split(":", 1)[0], "errors": problems},
         )

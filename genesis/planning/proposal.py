@@ -1,4 +1,4 @@
-"""Subtasks that an agent proposes in its result, read strictly: only what describes work, and all of it or nothing."""
+"""Subtasks that an agent proposes in its result, parsed strictly: only fields that describe work, all or nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN = 3
 
 
 class _Subtask(Model):
-    """One task as an agent may propose it. Agents, executors, limits, approvals and retries are not its to decide."""
+    """One task as an agent may propose it. It cannot set agents, executors, limits, approvals or retries."""
 
     id: TaskId
     description: Annotated[str, Field(min_length=1)]
@@ -38,18 +38,18 @@ _SUBTASKS = TypeAdapter(list[_Subtask])
 
 
 def parse_proposal(value: JsonValue, limits: Limits) -> tuple[Task, ...]:
-    """Read a proposal. Inputs are plain text: what looks like a reference in them is none.
+    """Parse a proposal. Inputs are plain text: references in them are not resolved.
 
     Args:
-        value: What the result has under `subtasks`: a list of mappings with `id`, `description` and, where wanted,
+        value: What the result has under `subtasks`: a list of mappings with `id`, `description` and, optionally
             `type`, `depends_on` (ids of the same list), `requires`, `labels`, `inputs` and `outputs`.
-        limits: How long a description may be.
+        limits: Maximum length of a description.
 
     Returns:
         The tasks; empty where nothing is proposed.
 
     Raises:
-        PlanningError: It is not such a list; the message names the first faults with their places.
+        PlanningError: It is not such a list; the message has the first faults with their locations.
     """
     try:
         found = _SUBTASKS.validate_python(value)
@@ -65,7 +65,7 @@ def _task(proposed: _Subtask, limits: Limits) -> Task:
     try:
         description = check_request(proposed.description, limits)
     except UsageError as error:
-        raise PlanningError(f"the proposed subtask {proposed.id!r} cannot be taken: {error.message}") from error
+        raise PlanningError(f"the proposed subtask {proposed.id!r} is not valid: {error.message}") from error
     return Task(
         id=proposed.id,
         description=description,

@@ -1,4 +1,4 @@
-"""Plan a task again that failed permanently: in another way, or in finer steps."""
+"""Replan a task that failed permanently: in another way, or in finer steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ReplanProposal:
 
 
 class _Told:
-    """A model that is told what was tried and how it failed."""
+    """Plans with a model, whose prompt includes the failed attempt."""
 
     level: PlannerLevel = "llm"
 
@@ -44,25 +44,25 @@ class _Told:
 def plan_again(
     task: Task, error: ErrorInfo, *, references: Mapping[str, str], model: Planner | None, context: PlanningContext
 ) -> ReplanProposal:
-    """Plan what a task asks for, given how it failed: by a model where there is one, else by the steps it spells out.
+    """Plan an alternative to a failed task: by a model if there is one, else from the steps it spells out.
 
-    The new tasks get what the task was given: its inputs, labels, repeats and time limit. The last one delivers what
-    the task promised, after all others.
+    The new tasks inherit its inputs, labels, retries and time limit. The last one produces the task's
+    outputs, after all others.
 
     Args:
         task: The leaf that failed.
-        error: What its last attempt ended with.
-        references: What each reference of its inputs is called from anywhere in the plan.
+        error: The error of its last attempt.
+        references: The absolute form of each reference in its inputs.
         model: The language model's level.
-        context: Types, skills, and the limits on what is added.
+        context: Types, skills, and the limits on the added tasks.
 
     Raises:
-        PlanningError: No level has another way.
+        PlanningError: No level finds an alternative.
     """
     planners: list[Planner] = [_Told(model, error)] if model is not None else []
     made = make_plan(task.description, planners=[*planners, HeuristicPlanner(())], context=context)
     if len(made.tasks) == 1 and not made.tasks[0].subtasks and made.tasks[0].type == task.type:
-        raise PlanningError("the only other way is one task of the same type")
+        raise PlanningError("the only alternative is one task of the same type")
     given = task.model_copy(update={"inputs": rename_references(task, references.get, moved=True)})
     return ReplanProposal(
         _delivering(_inherit_inputs(made.tasks, given), task.outputs), made.planner, made.planner_note
@@ -70,7 +70,7 @@ def plan_again(
 
 
 def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
-    """Return new tasks what the task that failed was given; what they say themselves wins."""
+    """Return new tasks with the failed task's inputs, labels and limits; what they set themselves takes precedence."""
     return tuple(
         task.model_copy(update={"subtasks": _inherit_inputs(task.subtasks, given)})
         if task.subtasks

@@ -1,4 +1,4 @@
-"""Is a request one that can be planned at all?"""
+"""Check that a request can be planned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from genesis.settings import Limits
 __all__ = ["check_request"]
 
 _SHOWN = 60
-_EXAMPLE = 'say what is to be done, for example: genesis plan "Audit the repository at ."'
+_EXAMPLE = 'describe what is to be done, for example: genesis plan "Audit the repository at ."'
 
 _GREETINGS = frozenset(
     """
@@ -44,13 +44,13 @@ _NOTHING = re.compile(
 
 
 def check_request(text: str, limits: Limits | None = None) -> str:
-    """Check that a text can be planned, and give it without the white space around it.
+    """Check that a text can be planned, and return it without surrounding white space.
 
-    A request in any language passes. What is refused is what no planner could make work of.
+    Any language is accepted.
 
     Args:
-        text: What a person asked for.
-        limits: The bound on its length; the defaults where missing.
+        text: The request.
+        limits: The bound on its length; by default that of the settings.
 
     Raises:
         UsageError: It is empty, too long, has control characters or broken Unicode, or asks for nothing.
@@ -80,7 +80,7 @@ def _check_characters(text: str) -> None:
             continue
         category = unicodedata.category(character)
         if category in {"Cc", "Cs"}:
-            what = "a control character" if category == "Cc" else "half of a character (a lone surrogate)"
+            what = "a control character" if category == "Cc" else "a lone surrogate"
             raise UsageError(
                 f"the request has {what}, U+{ord(character):04X}, at position {place + 1}",
                 hint="remove it; line breaks and tabs are fine",
@@ -89,7 +89,7 @@ def _check_characters(text: str) -> None:
 
 
 def _asks_nothing(text: str) -> bool:
-    """Whether a text is only a greeting, only punctuation, or says that nothing is to be done."""
+    """Whether a text is only a greeting, only punctuation, or asks for nothing to be done."""
     kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in text.lower() if c not in "'\u2019")
     plain = " ".join("".join(kept).split())
     return not plain or plain in _GREETINGS or _NOTHING.fullmatch(plain) is not None

@@ -1,4 +1,4 @@
-"""Cut a text into sentences without being fooled by dots that end none.
+"""Split a text into sentences; dots that do not end a sentence are ignored.
 
 What must stay whole (quoted text, code, URLs, paths, file names, decimals, abbreviations) is masked first: each of its
 characters is replaced, so that positions stay the same and the cutting rules see no punctuation there.

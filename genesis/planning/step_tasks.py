@@ -1,4 +1,4 @@
-"""Make tasks of steps: ids, types, edges, and groups where there are more than may stand side by side."""
+"""Turn steps into tasks: ids, types, edges, and groups where there are too many siblings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from genesis.planning.task_types import guess_type
 __all__ = ["step_tasks"]
 
 _TOO_MANY = 64
-"""More levels than any plan has."""
+"""A nesting that no plan reaches."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """What tasks may look like."""
+    """Bounds on the tasks."""
 
     known_types: Collection[str]
     fan_out: int
@@ -29,16 +29,16 @@ class _Bounds:
 def step_tasks(
     steps: list[RequestStep], known_types: Collection[str] = (), *, fan_out: int = 20, depth: int = 5
 ) -> tuple[Task, ...]:
-    """Turn steps into tasks with readable ids, in groups where there are more than may stand side by side.
+    """Turn steps into tasks with readable ids, in groups where there are too many siblings.
 
     Args:
         steps: What `spelled_steps` found.
         known_types: Types that some agent takes; empty means that all are.
-        fan_out: Most tasks side by side.
-        depth: Levels that the tasks may take; what a nested list puts below them becomes part of a description.
+        fan_out: Maximum number of siblings.
+        depth: Maximum nesting; deeper list entries become part of a description.
 
     Raises:
-        PlanningError: There are more steps than fit into the bounds.
+        PlanningError: The steps exceed the bounds.
     """
     return _tasks(steps, _Bounds(known_types, fan_out, depth), "")
 
@@ -48,7 +48,7 @@ def _tasks(steps: list[RequestStep], bounds: _Bounds, prefix: str) -> tuple[Task
     levels = _levels(len(steps), bounds.fan_out)
     if levels > bounds.depth:
         raise PlanningError(
-            f"the request has {len(steps):,} steps; {bounds.depth} levels of {bounds.fan_out} tasks do not hold them",
+            f"the request has {len(steps):,} steps; more than {bounds.depth} levels of {bounds.fan_out} tasks can hold",
             hint="split the request, or write a plan file",
         )
     names: list[str] = []
@@ -67,7 +67,7 @@ def _tasks(steps: list[RequestStep], bounds: _Bounds, prefix: str) -> tuple[Task
 
 
 def _levels(count: int, fan_out: int) -> int:
-    """How many levels hold so many tasks."""
+    """Return the number of levels needed for a number of tasks."""
     levels, room = 1, fan_out
     while room < count:
         if fan_out <= 1:

@@ -1,9 +1,9 @@
 """Steps that a request spells out, with the order that its words imply.
 
 Numbered and bulleted lists, "first … then … finally", semicolons, "A, then B and C", "once X, do Y and Z", "before",
-"after", "meanwhile", and plain sentences that each ask for something. What the words do not order runs in parallel,
-with three exceptions that the words imply as well: numbered lists are in order; a step that speaks of "it", "them" or
-"the results" comes after the step before it; and what is deployed comes after what was built and tested before.
+"after", "meanwhile", and plain sentences that each ask for something. Steps without an order run in parallel,
+with three implied exceptions: numbered lists are in order; a step that mentions "it", "them" or
+"the results" comes after the step before it; and a deployment comes after earlier builds and tests.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def find_steps(request: str) -> list[RequestStep]:
     """Find the steps that a request spells out.
 
     Returns:
-        The steps in text order; fewer than two mean that the request does not spell any out.
+        The steps in text order; fewer than two means that the request spells out none.
     """
     network = _Network()
     for block in blocks(mask(request)):
@@ -164,7 +164,7 @@ def _find_referred_step(steps: list[RequestStep], condition: str) -> int | None:
 
 
 def _restrain(network: _Network, text: str) -> None:
-    """Add what is told, or must not be done, to the step before it."""
+    """Add statements and prohibitions to the preceding step."""
     if network.steps:
         network.steps[-1].text += f". {text}"
 
@@ -204,7 +204,7 @@ def _without_mark(span: TextSpan) -> str:
 
 
 def _without_label(text: str) -> str:
-    """Take "(after 1 and 2)" off, which the edges say already."""
+    """Strip "(after 1 and 2)", which the edges already express."""
     return (
         re.sub(
             rf"\s*\({_LABELS.pattern}",

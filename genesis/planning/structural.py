@@ -1,4 +1,4 @@
-"""Is a plan that a planner made sound: names, order, data flow and limits?"""
+"""Check the structure of a planner's plan: names, order, data flow and limits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SHOWN = 8
 
 
 def structural_problems(plan: Plan, limits: Limits) -> list[str]:
-    """Describe what is wrong with a plan's structure; an empty list means that it can be routed and run.
+    """Return the structural problems of a plan; an empty list means that it can be routed and run.
 
-    Only plans of planners and playbooks are held to depth and fan-out; a person's plan file may be wide.
+    Only plans of planners and playbooks must keep to depth and fan-out; a plan file may be wider.
 
     Args:
         plan: The plan.

@@ -136,7 +136,7 @@ def guess_type(text: str, known: Collection[str] = ()) -> str:
         known: Types that some agent takes; empty means that all are.
 
     Returns:
-        A type out of `known`, or `generic` when the words say nothing that is known.
+        A type from `known`, or `generic` when no known word decides.
     """
     tokens = words(strip_polite(text))
     if not tokens:

@@ -27,7 +27,7 @@ _PASSIVE = re.compile(
 )
 _ACTIVE = re.compile(r"^(?:you|we)(?:\s+have|['\u2019]ve|\s+had)?\s+(?P<verb>\w+)\s+(?P<object>\S.*)$", re.IGNORECASE)
 _EMPTY = word_set("begin do get give go have make need start take want")
-"""Verbs that name no work: "before making a purchase"."""
+"""Verbs that denote no work: "before making a purchase"."""
 _UNCHANGED = frozenset({"cut", "put", "run", "set"})
 """Participles that are the base form as well."""
 
@@ -81,8 +81,8 @@ def and_event(span: TextSpan) -> tuple[TextSpan, TextSpan] | None:
 def event_step(event: TextSpan, word: str, *, fronted: bool = True) -> TextSpan | None:
     """Turn an event into the step that brings it about: "testing it", "the API is built", "you have built it".
 
-    Only a fronted one ("once the API is built, …") tells of a step in a whole sentence; behind the main clause it is
-    what somebody else does.
+    Only a leading one ("once the API is built, …") may be a whole sentence; after the main clause it is
+    somebody else's action.
     """
     tokens = words(event.text)
     if not tokens:

@@ -1,4 +1,4 @@
-"""What the heuristic level knows about English words: verbs of work, polite wrapping, stems and small spelling slips.
+"""The heuristic level's English vocabulary: verbs of work, polite phrases, stems and typo tolerance.
 
 The tables are closed sets of everyday words. They decide where a clause begins and whether it asks for something; they
 never decide alone what a request means.
@@ -81,7 +81,7 @@ LIGHT_VERBS = word_set(
     provide run start undertake want
     """
 )
-"""Verbs that leave the meaning to their object: "do an audit", "give me a report"."""
+"""Verbs whose meaning is in their object: "do an audit", "give me a report"."""
 
 SOFT_VERBS = word_set("assume avoid become consider ensure follow include keep let note use")
 """Verbs that restrain other work rather than ask for some: "ensure that …", "keep it short"."""
@@ -130,7 +130,7 @@ def words(text: str) -> list[str]:
 
 
 def strip_polite(text: str) -> str:
-    """Take greetings, "please", "could you" and the like off the beginning of a clause."""
+    """Strip leading greetings, "please", "could you" and the like from a clause."""
     while text and (match := POLITE.match(text)):
         text = text[match.end() :]
     return text
@@ -142,7 +142,7 @@ def is_verb(word: str) -> bool:
 
 
 def is_noun_too(word: str) -> bool:
-    """Whether a verb is a common noun as well, so that it does not begin a clause by itself."""
+    """Whether a verb is a common noun as well, so that it does not begin a clause on its own."""
     return word.lower() in _NOUNS_TOO
 
 
@@ -154,7 +154,7 @@ def starts_noun_phrase(word: str) -> bool:
 def base_verb(word: str) -> str | None:
     """Return the base form of a verb of work in any of its forms ("building", "tested"), or None.
 
-    Verbs that only colour other work ("keeping", "using") have none.
+    Verbs that only modify other work ("keeping", "using") have none.
     """
     word = word.lower()
     for candidate in _base_forms(word):
@@ -203,18 +203,18 @@ def stem(word: str) -> str:
 
 
 def content_stems(text: str) -> list[str]:
-    """Return the stems of the words that carry meaning, in order, repeats included."""
+    """Return the stems of the content words, in order, with repetitions."""
     return [stem(word) for word in words(text) if word not in STOP_WORDS]
 
 
 _FORGIVING = 5
-"""Length from which a slip in a word is forgiven."""
+"""Minimum length of a word for typo tolerance."""
 
 
 def same_word(left: str, right: str) -> bool:
-    """Whether two stems are the same but for a slip of the pen.
+    """Whether two stems are the same except for a typo.
 
-    One letter wrong, missing, added or swapped is forgiven in words of five letters or more that begin alike.
+    One letter wrong, missing, added or swapped is tolerated in words of five letters or more that begin alike.
     """
     if left == right:
         return True

@@ -20,22 +20,22 @@ __all__ = ["Router", "route"]
 def route(plan: Plan, registry: Registry, *, keep: bool = False, load: Mapping[str, int] | None = None) -> RoutedPlan:
     """Route every leaf of a plan.
 
-    The result depends on the arguments alone; ties go by the order of the agents in the registry. A plan with
-    structural faults is routed too, so that a check can show all that is wrong with it at once: of two leaves with one
+    The result depends only on the arguments; ties go by the order of the agents in the registry. A plan with
+    structural faults is routed too, so that validation can report all faults together: of two leaves with the same
     path the first counts.
 
     Args:
         plan: Any plan.
         registry: Agents and rules.
-        keep: Leave the leaves that already have a route with an agent as they are (a reviewed plan file).
-        load: Tasks that each agent is running now, by name, so that requests at the same time see each other.
+        keep: Keep existing routes to an agent (a reviewed plan file).
+        load: Number of tasks that each agent is running now, by name, from concurrent requests.
 
     Returns:
         The plan with a route for each leaf, in document order. A leaf that fits no agent has a route without an agent
         whose reason says why.
 
     Raises:
-        RoutingError: The registry itself is faulty: repeated names, a rule to an unknown agent, a bad pattern.
+        RoutingError: The registry is faulty: repeated names, a rule to an unknown agent, an invalid pattern.
     """
     return Router(registry).route(plan, keep=keep, load=load)
 
@@ -47,7 +47,7 @@ class Router:
         """Index a registry.
 
         Raises:
-            RoutingError: The registry itself is faulty.
+            RoutingError: The registry is faulty.
         """
         problem = next(routing_problems(registry), None)
         if problem is not None:

@@ -1,4 +1,4 @@
-"""One routing at work: who has got how much, and which agent a leaf goes to."""
+"""The state of one routing: each agent's load, and the choice of an agent for a leaf."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Shown = tuple[int, int]
 
 
 class Assignment:
-    """The state of one routing: who has got how much, and what was already worked out."""
+    """The state of one routing: each agent's load, and cached groups."""
 
     def __init__(self, team: Team, load: Mapping[str, int]) -> None:
         self._team = team
@@ -67,7 +67,7 @@ class Assignment:
         return group
 
     def _route_pinned(self, task: Task, name: str, group: Group, near: _Near) -> Route:
-        """Honour a pin, or refuse it and say why."""
+        """Honour a pin, or refuse it with a reason."""
         agent = self._team.position.get(name, -1)
         granted = any(rule.agent == agent and (not rule.test or rule.test(task)) for rule in group.rules)
         if agent in group.skilled and (agent in group.takers or granted or group.type == GENERIC):
@@ -78,7 +78,7 @@ class Assignment:
         return Route(agent=None, reason=reason)
 
     def _generic(self, group: Group, near: _Near) -> Route:
-        """Route a task of no particular kind: by its words where they are clear, else to whoever takes such tasks."""
+        """Route a generic task: by its description if that is clear, else to an agent that takes generic tasks."""
         clear = _clear(near)
         if clear is not None:
             return self._to(clear, group, near, explain.by_description(self._team.agents[clear]))
@@ -101,7 +101,7 @@ class Assignment:
         return self._route(ranked, 0, group, reason)
 
     def _to(self, agent: int, group: Group, near: _Near, reason: str) -> Route:
-        """Route to an agent that is decided already, with the others that could take the task as alternatives."""
+        """Route to a given agent, with the other capable agents as alternatives."""
         able = group.beside.get(agent)
         if able is None:
             able = group.beside[agent] = tuple(sorted({agent, *group.takers}))
@@ -118,7 +118,7 @@ class Assignment:
         counting as a burden.
 
         Returns:
-            The agents, best first, ties by position; and the one that would be first if nobody had anything to do.
+            The agents, best first, ties by position; and the one that would be first if all were idle.
         """
         fit, pressure = group.fit, self._pressure
         total = 1.0
@@ -143,7 +143,7 @@ class Assignment:
             at: Which of them gets it.
             group: The task's group.
             reason: Why.
-            decided: Whether something else than the score decided, so that others may score higher.
+            decided: Whether something other than the score decided, so that others may score higher.
         """
         if at:
             ranked.insert(0, ranked.pop(at))
@@ -164,7 +164,7 @@ class Assignment:
         return Route(agent=self._names[agent], score=score / _STEPS, reason=reason, alternatives=alternatives)
 
     def _alternative(self, group: Group, shown: _Shown, decision: str) -> Alternative:
-        """Describe a runner-up; one that scores higher than the choice with what decided instead of the score."""
+        """Describe a runner-up; if it scores higher than the choice, with what decided instead."""
         key = (*shown, decision)
         made = group.alternatives.get(key)
         if made is None:

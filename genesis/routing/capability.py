@@ -1,4 +1,4 @@
-"""What each agent is able to take, and how well it fits apart from the task's own words and the load.
+"""Which tasks each agent can take, and its fit apart from the task's description and the load.
 
 The fit of a capable agent is a weighted sum of parts in [0, 1]:
 
@@ -32,7 +32,7 @@ _SUCCESS_WEIGHT = 0.20
 _COST_WEIGHT = 0.10
 _LAST_TYPE = 0.7
 _TOKENS = 1_000
-"""Tokens that a task is taken to use when it does not say; only prices for tokens are compared with it."""
+"""Assumed tokens of a task without an estimate; used only to compare token prices."""
 
 
 @dataclass(slots=True)
@@ -42,17 +42,17 @@ class Group:
     type: str
     requires: tuple[str, ...]
     fit: dict[int, float]
-    """For each agent that can come into question, its score when the task's words say nothing and it is idle."""
+    """For each candidate, its score when it is idle and the description matches nothing."""
     takers: tuple[int, ...]
     """Agents that list the type and have the skills."""
     skilled: tuple[int, ...]
-    """Agents that have the skills, whatever types they list."""
+    """Agents that have the skills, regardless of their types."""
     rules: tuple[TypedRule, ...]
     """Rules that can fire and whose agent has the skills, without the default."""
     default: TypedRule | None
-    """The rule for generic tasks whose words say nothing."""
+    """The rule for generic tasks whose description matches nothing."""
     reader: SimilarityReader
-    """Compares descriptions with the agents that can come into question."""
+    """Compares descriptions with the candidates."""
     texts: dict[object, str] = field(default_factory=dict)
     """Sentences already made."""
     beside: dict[int, tuple[int, ...]] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Group:
     nobody: Route | None = None
     """The route of its tasks when no agent takes them."""
     alternatives: dict[tuple[int, int, str], Alternative] = field(default_factory=dict)
-    """Runners-up already written, by position, score as it is shown, and what decided against a higher score."""
+    """Cached runners-up, by position, displayed score, and what decided against a higher score."""
     routes: dict[object, Route] = field(default_factory=dict)
     """Routes already written."""
 
@@ -92,17 +92,17 @@ class Team:
         return found
 
     def pieces(self) -> Pieces:
-        """Return an empty memory of descriptions for the groups of one routing to share."""
+        """Return an empty cache of descriptions for the groups of one routing."""
         return self._similarity.pieces()
 
     def group(self, task_type: str, requires: tuple[str, ...], tokens: int | None, pieces: Pieces) -> Group:
-        """Work out who can take the tasks of a type that require these skills.
+        """Find the agents that can take tasks of a type with these skills.
 
         Args:
             task_type: The tasks' type.
             requires: Skills that the agent must have, all of them.
             tokens: Estimated tokens of each task, for agents that are paid for tokens.
-            pieces: Memory of the descriptions read so far.
+            pieces: Cache of descriptions.
         """
         skilled = self._find_skilled(requires)
         able = frozenset(skilled)

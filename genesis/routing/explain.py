@@ -1,4 +1,4 @@
-"""Why a leaf went where it went, in one sentence."""
+"""Explain in one sentence why a leaf was routed to its agent."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def by_pin(agent: AgentProfile) -> str:
 
 
 def parse_decision(reason: str) -> tuple[str, str | None]:
-    """Say by a route's reason what decided, for figures: `pin`, `rule`, `description` or `capability`.
+    """Classify a route's reason for metrics: `pin`, `rule`, `description` or `capability`.
 
     Returns:
-        It, and the id of the rule where one decided. A reason that a person wrote into a plan counts as capability.
+        The class, and the id of the rule if one decided. A reason written by a person counts as capability.
     """
     if (match := _RULE.match(reason)) is not None:
         return "rule", str(literal_eval(match[1]))
@@ -58,8 +58,8 @@ def by_capability(team: Team, group: Group, agent: int, fittest: int, *, of: int
         team: The agents.
         group: The task's group.
         agent: The chosen agent.
-        fittest: The agent that would have been chosen if nobody had anything to do.
-        of: How many agents could take the task.
+        fittest: The agent that would have been chosen if all were idle.
+        of: Number of capable agents.
     """
     if fittest != agent:
         return f"{_able('takes', group)}; {team.agents[fittest].name} fits better but already has more to do"
@@ -69,22 +69,22 @@ def by_capability(team: Team, group: Group, agent: int, fittest: int, *, of: int
 
 
 def runner_up(team: Team, group: Group, agent: int) -> str:
-    """Describe what an alternative has to offer."""
+    """Describe an alternative."""
     return f"{_able('takes', group)}; success rate {team.agents[agent].success_rate:.2f}"
 
 
 def although(reason: str, higher: Sequence[str]) -> str:
-    """Add to what decided, where that was not the score, who scores higher."""
+    """Add the agents that score higher to a reason other than the score."""
     return f"{reason} (although {_format_words(higher)} {'scores' if len(higher) == 1 else 'score'} higher)"
 
 
 def describe_outranked(offer: str, decision: str) -> str:
-    """Add to what an alternative has to offer why its higher score did not decide."""
+    """Add to an alternative with a higher score why it was not chosen."""
     return f"{offer}; scores higher, but: {decision}"
 
 
 def nobody(team: Team, group: Group) -> str:
-    """Explain a leaf that no agent takes, and say what would help."""
+    """Explain why no agent takes a leaf, with a hint."""
     if not team.agents:
         return "the registry has no agent"
     lacking = [skill for skill in group.requires if skill not in team.skills]
@@ -105,7 +105,7 @@ def describe_refused_pin(team: Team, group: Group, name: str) -> str:
     position = team.position.get(name)
     if position is None:
         guess = close_matches(name, team.position)
-        return _sentence(f"the plan asks for {name!r}, and there is no such agent", guess)
+        return _sentence(f"the plan asks for {name!r}, which does not exist", guess)
     missing = [skill for skill in group.requires if skill not in team.agents[position].skills]
     if missing:
         return f"the plan asks for {name}, which does not have the {_skills(missing)}"

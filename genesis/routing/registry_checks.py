@@ -1,4 +1,4 @@
-"""Check a registry for what no single field shows, such as repeated names and pools that are shared by mistake."""
+"""Check a registry across fields, for example for repeated names and pools shared by mistake."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from genesis.model.agent import is_orchestrator_pool
 __all__ = ["check_registry", "parse_registry", "routing_problems"]
 
 _RESERVED = frozenset({"all", "any", "genesis", "none", "null"})
-"""Words that the command line, the plan file or Prefect read as something else than an agent."""
+"""Words with another meaning on the command line, in the plan file or in Prefect."""
 _SHOWN = 5
 _HINT = "run: genesis schema agents"
 
 
 def parse_registry(value: Any, *, source: str) -> Registry:
-    """Turn an agents document into a registry that routing can trust. What it says of where agents are from is dropped.
+    """Parse an agents document into a valid registry. The `source` of agents is dropped.
 
     Args:
         value: The document as plain values.
         source: Its name in messages.
 
     Raises:
-        DocumentError: It is not a valid agents file; the message has the places, `data["errors"]` all of them.
+        DocumentError: It is not a valid agents file; the message has the locations, `data["errors"]` all errors.
     """
     if isinstance(value, list):
         raise DocumentError(f"{source} is a list", hint="put it under the key `agents`", data={"source": source})
@@ -43,7 +43,7 @@ def check_registry(registry: Registry, *, source: str) -> None:
     """Refuse a registry that cannot be used.
 
     Raises:
-        DocumentError: With all that is wrong with it.
+        DocumentError: The registry has problems; the message lists them.
     """
     problems = list(_problems(registry))
     if problems:
@@ -51,10 +51,10 @@ def check_registry(registry: Registry, *, source: str) -> None:
 
 
 def routing_problems(registry: Registry) -> Iterator[tuple[str, str]]:
-    """Find what makes a registry useless for routing: repeated names, unknown names, patterns that are not patterns.
+    """Find problems that make a registry unusable for routing: repeated names, unknown names, invalid patterns.
 
     Yields:
-        The place in the document and what is wrong there.
+        The location in the document and the problem.
     """
     names: dict[str, int] = {}
     for index, agent in enumerate(registry.agents):
@@ -65,9 +65,9 @@ def routing_problems(registry: Registry) -> Iterator[tuple[str, str]]:
 
 
 def _problems(registry: Registry) -> Iterator[tuple[str, str]]:
-    """Find all that no single field shows."""
+    """Find all problems across fields."""
     if not registry.agents:
-        yield "agents", "the list is empty, so nobody could run anything"
+        yield "agents", "the list is empty, so no task could run"
     yield from _agent_problems(registry)
     yield from routing_problems(registry)
 
@@ -86,9 +86,9 @@ def _agent_problems(registry: Registry) -> Iterator[tuple[str, str]]:
     for index, agent in enumerate(registry.agents):
         where = f"agents[{index}]"
         if agent.name.lower() in _RESERVED or not agent.name.strip(".") or agent.name.startswith("-"):
-            yield f"{where}.name", f"{agent.name!r} cannot be an agent's name; take a word that says what it does"
+            yield f"{where}.name", f"{agent.name!r} cannot be an agent's name; use a word that describes what it does"
         elif is_orchestrator_pool(agent.pool_name):
-            yield f"{where}.pool", f"{agent.pool_name!r} is a pool of the orchestrating flow; take another"
+            yield f"{where}.pool", f"{agent.pool_name!r} is a pool of the orchestrating flow; use another"
         elif agent.pool is None:
             other = pools.setdefault(agent.pool_name, agent.name)
             if other != agent.name:
@@ -99,7 +99,7 @@ def _agent_problems(registry: Registry) -> Iterator[tuple[str, str]]:
 
 
 def _type_problems(where: str, agent: AgentProfile) -> Iterator[tuple[str, str]]:
-    """Find executors and costs for types that the agent never gets; a rule could give it any type."""
+    """Find executors and costs for types that the agent never gets; a rule could route any type to it."""
     taken = {*agent.task_types, "generic"}
     for key, types in (("executors", agent.executors), ("costs", agent.costs)):
         for task_type in types:

@@ -1,4 +1,4 @@
-"""Load the agents file: who is there, what each can do, and the rules that route to them."""
+"""Load the agents file: agents, their capabilities, and the routing rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["LoadedRegistry", "contributed_agents_files", "load_registry", "load_
 
 @dataclass(frozen=True, slots=True)
 class LoadedRegistry:
-    """A registry, and where its agents come from."""
+    """A registry, and the source of its agents."""
 
     registry: Registry
     sources: Mapping[str, str]
@@ -29,16 +29,16 @@ class LoadedRegistry:
 def load_registry(path: Path | str | Mapping[str, Any] | None = None, *, limits: Limits | None = None) -> Registry:
     """Load agents and rules from a file, from plain values, or those that the installed fleets contribute.
 
-    Everything that can be wrong with a registry alone is found here, so that routing can trust it.
+    The registry is checked here, so that routing can rely on it.
 
     Args:
-        path: A YAML or JSON file, or the document as plain values; what the installed fleets contribute if omitted.
-        limits: Bounds on the file's size; the defaults where missing.
+        path: A YAML or JSON file, or the document as plain values; by default what the installed fleets contribute.
+        limits: Bounds on the file's size; by default those of the settings.
 
     Raises:
         UsageError: The file does not exist or cannot be opened.
-        DocumentError: It is not a valid agents file; the message has the places, `data["errors"]` all of them. Or two
-            fleets contribute an agent of one name, or none contributes any.
+        DocumentError: It is not a valid agents file; the message has the locations, `data["errors"]` all errors. Or two
+            fleets contribute an agent of the same name, or none contributes any.
     """
     return load_registry_with_sources(path, limits=limits).registry
 
@@ -46,7 +46,7 @@ def load_registry(path: Path | str | Mapping[str, Any] | None = None, *, limits:
 def load_registry_with_sources(
     path: Path | str | Mapping[str, Any] | None = None, *, limits: Limits | None = None
 ) -> LoadedRegistry:
-    """Load agents and rules as `load_registry` does, and say where each agent comes from."""
+    """Load agents and rules as `load_registry` does, with the source of each agent."""
     if path is None:
         return _load_contributed(limits)
     source = "the agents document" if isinstance(path, Mapping) else str(path)
@@ -55,7 +55,7 @@ def load_registry_with_sources(
 
 
 def contributed_agents_files() -> tuple[Path, ...] | None:
-    """Return the agents files of the installed fleets; None where a fleet has its agents as plain values."""
+    """Return the agents files of the installed fleets; None for a fleet with its agents as plain values."""
     given = [fleet.fleet.agents for fleet in find_fleets() if fleet.fleet.agents is not None]
     files = tuple(each for each in given if isinstance(each, Path))
     return files if len(files) == len(given) else None
@@ -67,9 +67,9 @@ def _load_document(path: Path | str | Mapping[str, Any], source: str, limits: Li
 
 
 def _load_contributed(limits: Limits | None) -> LoadedRegistry:
-    """Put together what the installed fleets contribute, in their order; one with a wrong document is left out."""
+    """Merge what the installed fleets contribute, in their order; one with an invalid document is left out."""
     fleets = find_fleets()
-    find_executors(fleets)  # says which two clash, if two do
+    find_executors(fleets)  # names the two that clash, if any
     agent_owners, rule_owners = NameOwners("agent"), NameOwners("rule")
     agents: list[AgentProfile] = []
     rules: list[Rule] = []
@@ -87,24 +87,24 @@ def _load_contributed(limits: Limits | None) -> LoadedRegistry:
         rules += registry.rules
     if not agents:
         raise DocumentError(
-            "no installed fleet contributes agents, so nobody could run anything",
-            hint="install Genesis anew, so that its entry points are known (pip install prefect-genesis, or in a "
+            "no installed fleet contributes agents, so no task could run",
+            hint="reinstall Genesis, so that its entry points are registered (pip install prefect-genesis, or in a "
             "clone pip install -e .), or name an agents file with --agents",
         )
     made = Registry(agents=tuple(agents), rules=tuple(rules))
-    check_registry(made, source=f"what the fleets {', '.join(dict.fromkeys(sources.values()))} have together")
+    check_registry(made, source=f"the merged agents of the fleets {', '.join(dict.fromkeys(sources.values()))}")
     return LoadedRegistry(made, sources)
 
 
 def _load_fleet(fleet: InstalledFleet, limits: Limits | None) -> Registry | None:
-    """Load a fleet's agents and rules; None where it has none that can be used."""
+    """Load a fleet's agents and rules; None where it has no usable ones."""
     if fleet.fleet.agents is None:
         return None
     source = fleet.source if isinstance(fleet.fleet.agents, Mapping) else str(fleet.fleet.agents)
     try:
         registry = _load_document(fleet.fleet.agents, source, limits)
         if registry.project is not None:
-            raise DocumentError(f"{source} names a project", hint="a project is of an agents file that a team has")
+            raise DocumentError(f"{source} names a project", hint="only a team's agents file may name a project")
     except GenesisError as error:
         warn_left_out("the agents", fleet, error.message)
         return None

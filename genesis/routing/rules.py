@@ -1,8 +1,8 @@
 """Rules as predicates, compiled once and partly evaluated for each task type.
 
 For a type, a condition on types is already decided, so a rule either cannot fire and is dropped, or always fires, or
-keeps a predicate over the rest of the task. A task therefore tries only the rules that can match it, and a rule that
-says nothing about types is among them.
+keeps a predicate over the rest of the task. A task therefore tries only the rules that can match it, which include
+rules without a condition on types.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from genesis.model.agent import OneOf
 __all__ = ["GENERIC", "RuleBook", "TypedRule"]
 
 GENERIC = "generic"
-"""The type of a task that is of no particular kind; every agent may take it."""
+"""The type of a task without a specific type; every agent may take it."""
 
 _Predicate = Callable[[Task], bool]
 _Verdict = bool | _Predicate
@@ -27,17 +27,17 @@ _SCALARS = (str, int, float, bool)
 
 @dataclass(frozen=True, slots=True)
 class TypedRule:
-    """A rule as it stands for the tasks of one type."""
+    """A rule, evaluated for the tasks of one type."""
 
     rule: Rule
     agent: int
     """Position of the agent that gets the task."""
     reason: str
-    """What the reader is told."""
+    """The reason shown to the reader."""
     test: _Predicate | None
-    """What is left to ask of a task; none when the type alone decides."""
+    """The remaining condition on a task; None when the type alone decides."""
     default: bool
-    """Whether it sends generic tasks for their type alone: then the description is asked first."""
+    """Whether it routes generic tasks by type alone: then the description takes precedence."""
 
 
 class RuleBook:
@@ -64,7 +64,7 @@ def _reason(rule: Rule) -> str:
 
 
 def _verdict(condition: Condition, task_type: str) -> _Verdict:
-    """Evaluate a condition as far as the type decides it."""
+    """Evaluate the parts of a condition that the type decides."""
     if condition.type is not None:
         return _matcher(condition.type)(task_type)
     if condition.all is not None:

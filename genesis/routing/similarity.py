@@ -1,15 +1,15 @@
-"""How close a task's description is to what an agent says of itself.
+"""Similarity of a task's description to an agent's profile.
 
 BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009) over the stems of Snowball's English
 stemmer: an agent's name, description, types and skills are its document, the task's description is the query. The index
 is one dictionary from a term to its weights, so that a look-up costs a microsecond or two.
 
-The weights are those of the bm25s library, which a test compares them with. It is not used itself: an index of a few
-hundred terms is made faster than numpy is imported, and it starts a thread for progress bars.
+A test compares the weights with those of the bm25s library. The library is not used because an index of a few
+hundred terms is built faster than numpy is imported, and because it starts a thread for progress bars.
 
-Stemming, stop words and names split at their capitals are what helped when this was measured (`python -m
-bench.routing`); n-grams of letters, pairs of words, repeated names and other BM25 parameters changed nothing that
-counts. Words of another language match where an agent's own text has them.
+Stemming, stop words and splitting names at capitals improved the result when measured (`python -m
+bench.routing`); n-grams of letters, pairs of words, repeated names and other BM25 parameters made no significant
+difference. Words of other languages match if an agent's text has them.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _STOP = frozenset(
     )
 )
 _K1 = 1.5
-"""How soon more occurrences of a term stop counting; the usual value."""
+"""Saturation of term frequency; the usual value."""
 _B = 0.75
-"""How much a long document is held against it; the usual value."""
+"""Length normalisation; the usual value."""
 _DIGITS = 6
-"""Weights are rounded, so that a platform's last bit decides nothing."""
+"""Weights are rounded, so that the last bit of a platform's floats does not matter."""
 
 _Entry = tuple[float, tuple[tuple[int, float], ...]]
-"""The most that a word is worth, and the agents that have it, by position, with what it is worth there."""
+"""The maximum weight of a word, and its weight for each agent that has it, by position."""
 _NOTHING: _Entry = (0.0, ())
 
 
@@ -58,19 +58,19 @@ class Similarity:
 
         Args:
             only: The agents.
-            pieces: Shared by readers of the same texts, so that each piece is taken apart once.
+            pieces: Cache shared by readers of the same texts, so that each piece is tokenized once.
         """
         return SimilarityReader(Pieces(self) if pieces is None else pieces, only)
 
     def pieces(self) -> Pieces:
-        """Return an empty memory for readers to share."""
+        """Return an empty cache for readers to share."""
         return Pieces(self)
 
     def look_up(self, word: str) -> _Entry:
         """Look a lower-case word up.
 
         Returns:
-            The word's entry. A word that no agent has is worth as much as the rarest one. Numbers are worth nothing.
+            The word's entry. A word that no agent has weighs as much as the rarest one. Numbers have no weight.
         """
         if word in _STOP or word.isdigit():
             return _NOTHING
@@ -81,7 +81,7 @@ class Similarity:
 
 
 class SimilarityReader:
-    """Compares texts with agents, and remembers the words it has seen; make one for each piece of work."""
+    """Compares texts with agents, and caches the words it has seen; create one per routing."""
 
     def __init__(self, pieces: Pieces, only: Collection[int] | None) -> None:
         self._seen = pieces if only is None else _Some(pieces, only)
@@ -90,8 +90,8 @@ class SimilarityReader:
         """Compare a text.
 
         Returns:
-            Similarity in (0, 1] by the agent's position, for the agents that share a word with the text: how much of
-            what the text's words are worth the agent covers.
+            Similarity in (0, 1] by the agent's position, for the agents that share a word with the text: the share
+            of the text's weight that the agent covers.
         """
         most = 0.0
         near: dict[int, float] = {}
@@ -105,7 +105,7 @@ class SimilarityReader:
 
 
 class Pieces(dict[str, _Entry]):
-    """Pieces of text between blanks, with what look-up gave for the words in them; taking them apart costs the most."""
+    """Cache of pieces of text between blanks and their look-up results; tokenizing costs the most."""
 
     def __init__(self, index: Similarity) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ def _stemmer() -> Callable[[str], str]:
 
 
 def _index(documents: Sequence[Sequence[str]]) -> dict[str, _Entry]:
-    """Weigh each term in each document with BM25 in the form that Lucene has."""
+    """Compute the BM25 weight of each term in each document, in Lucene's variant."""
     average = sum(map(len, documents)) / max(1, len(documents))
     lengths = [_K1 * (1.0 - _B + _B * len(document) / average) for document in documents if average]
     owners: dict[str, list[tuple[int, int]]] = {}

@@ -1,15 +1,15 @@
-"""Which leaves travel together: the jobs of one agent that one flow run does one after the other.
+"""Group jobs of one agent into batches that one flow run executes in sequence.
 
-A dispatch costs a good part of a second, however short the job. Two things save dispatches without making anyone wait:
+A dispatch costs a good part of a second, however short the job. Two rules save dispatches without delaying other jobs:
 
-- A *follower* of the same agent, all of whose unfinished predecessors are in the batch, goes along. It would wait for
-  them anyway, and each job's end is told at once, so nobody waits for the batch.
-- A *sibling*, ready at the same moment, goes along while the work ahead of it is expected to take less than a dispatch
-  of its own would.
+- A *follower* of the same agent, all of whose unfinished predecessors are in the batch, joins. It would wait for
+  them anyway, and each job's end is reported immediately, so that no job waits for the batch.
+- A *sibling*, ready at the same moment, joins while the work ahead of it is expected to take less than a separate
+  dispatch.
 
-Both are one rule: a job joins when the work that it does not need but has to sit through is nothing, or expected to
-take less than `ahead_s`. Nothing outside of a batch that its jobs come after is unfinished, so batches cannot wait for
-each other in a circle.
+Both are one rule: a job joins when the unrelated work ahead of it is none, or expected to
+take less than `ahead_s`. All predecessors outside of a batch are finished, so batches cannot wait for
+each other in a cycle.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["BatchRules", "Batches"]
 
 @dataclass(frozen=True, slots=True)
 class BatchRules:
-    """How far fusing goes.
+    """Bounds on batches.
 
     Args:
-        leaves: Most jobs in a batch, at least 1.
-        ahead_s: A job sits through less than this expected work of others.
-        stay_s: A batch that is expected to last this long takes in no more, so that its place on the pool comes free
-            for others every now and then, and a loss costs little.
+        leaves: Maximum number of jobs in a batch, at least 1.
+        ahead_s: Upper bound on the expected unrelated work ahead of a job, in seconds.
+        stay_s: A batch that is expected to last this long accepts no more jobs, so that its slot on the pool becomes
+            free for others, and a loss costs little.
 
     Raises:
         ScheduleError: A batch could hold no job.
@@ -51,10 +51,10 @@ class Batches:
 
     Args:
         jobs: All jobs in document order.
-        rules: How far to go.
+        rules: The bounds.
 
     Raises:
-        ScheduleError: The jobs are not a graph without circles.
+        ScheduleError: The jobs have a cycle.
     """
 
     def __init__(self, jobs: Sequence[ScheduleJob], rules: BatchRules):
@@ -129,7 +129,7 @@ class Batches:
             yield from self._followers[member]
 
     def _fits(self, batch: _Batch, job: int, final: Container[int]) -> bool:
-        """Whether all that a job comes after is here or done, and it sits through little that it does not need."""
+        """Whether all predecessors of a job are in the batch or done, and little unrelated work is ahead of it."""
         ends = [batch.ends[source] for source in self._jobs[job].after if source in batch.ends]
         if not all(source in batch.ends or source in final for source in self._jobs[job].after):
             return False
@@ -137,7 +137,7 @@ class Batches:
 
 
 class _Batch:
-    """A batch that grows."""
+    """A batch under construction."""
 
     __slots__ = ("ends", "jobs", "seconds")
 
@@ -147,7 +147,7 @@ class _Batch:
         self.ends = {head: seconds}
 
     def add(self, job: int, seconds: float) -> None:
-        """Put a job at the end."""
+        """Append a job."""
         self.jobs.append(job)
         self.seconds += seconds
         self.ends[job] = self.seconds

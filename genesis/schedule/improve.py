@@ -14,11 +14,11 @@ __all__ = ["improve", "lower_bound_s"]
 _BUDGET = 30_000
 """Jobs scheduled over all passes, edges counted as below: 20 to 32 ms at most where it was measured."""
 _LARGE = 500
-"""Jobs above which a quarter of the budget has to do, since a run's start should not wait for its ranking."""
+"""Number of jobs above which only a quarter of the budget is used, since ranking delays the start of a run."""
 _EDGES_PER_JOB = 14
 """Edges that take a pass as long as one job does (0.04 µs against 0.54 µs, least squares over the STG set)."""
 _MOST_PASSES = 300
-"""Passes at most, however small the program."""
+"""Maximum number of passes."""
 _LEAST_PASSES = 3
 """Passes of the smallest search: the base, once backwards and once forwards."""
 _ROUNDS = 5
@@ -28,7 +28,7 @@ _LIFT_TAILS = 0.2
 _LIFT_BEST = 0.1
 """The same in a restart from the best justification so far."""
 _CLOSE = 5e-4
-"""The search ends within this part of the lower bound, too: no estimate of a duration is as good as that."""
+"""The search also ends within this fraction of the lower bound: no estimate of a duration is more accurate."""
 _SEED = 2005
 _TOLERANCE = 1e-9
 """Sums of the same durations in another order differ by less than this part of them."""
@@ -95,7 +95,7 @@ class _Search:
         self._keys = tails
 
     def run(self, base: list[int]) -> list[int]:
-        """Improve the base until the bound is reached or the passes are used up, and give the best list."""
+        """Improve the base until the bound is reached or the passes are used up, and return the best list."""
         schedule = self._forward(base)
         while self._going():
             self._justify(schedule)

@@ -1,4 +1,4 @@
-"""What the scheduler is given: jobs, limits, and the error for what cannot be scheduled."""
+"""The scheduler's input: jobs, limits, and its error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ScheduleError", "ScheduleJob", "ScheduleLimits"]
 class ScheduleError(GenesisError):
     """Jobs that cannot be scheduled, or a step that the scheduler's state does not allow.
 
-    It means a mistake in the caller, never in a task: trying again unchanged does not help.
+    It is a defect of the caller, not of a task; a retry does not help.
     """
 
     code = "GEN-SCHEDULE"
@@ -42,17 +42,17 @@ class ScheduleJob:
     def __post_init__(self) -> None:
         if not (isfinite(self.duration_s) and self.duration_s >= 0):
             raise ScheduleError(
-                f"a job lasts {self.duration_s!r} seconds", hint="give a finite number of seconds, 0 or more"
+                f"a job lasts {self.duration_s!r} seconds", hint="use a finite number of seconds, 0 or more"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleLimits:
-    """How many jobs may run at once.
+    """Limits on concurrent jobs.
 
     Args:
-        slots: Jobs running at once over the whole run, at least 1.
-        per_agent: Jobs running at once by agent name, each at least 1; an agent that is not listed has no limit.
+        slots: Maximum number of concurrent jobs of the run, at least 1.
+        per_agent: Maximum number of concurrent jobs by agent name, each at least 1; other agents have no limit.
 
     Raises:
         ScheduleError: A limit is below 1, so that nothing could ever run.
@@ -63,7 +63,7 @@ class ScheduleLimits:
 
     def __post_init__(self) -> None:
         if self.slots < 1:
-            raise ScheduleError(f"the run has {self.slots} slots", hint="give at least 1 slot")
+            raise ScheduleError(f"the run has {self.slots} slots", hint="use at least 1 slot")
         for agent, limit in self.per_agent.items():
             if limit < 1:
-                raise ScheduleError(f"agent {agent!r} may run {limit} jobs at once", hint="give a limit of at least 1")
+                raise ScheduleError(f"agent {agent!r} has a limit of {limit} jobs", hint="use a limit of at least 1")

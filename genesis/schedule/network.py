@@ -11,12 +11,12 @@ from genesis.schedule.jobs import ScheduleError, ScheduleJob
 __all__ = ["Network"]
 
 _SHOWN = 10
-"""Jobs of a circle that its error message names."""
+"""Number of jobs of a cycle that its error message names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A directed acyclic graph of jobs; every list has one entry a job, in document order, except `order`."""
+    """A directed acyclic graph of jobs; every list has one entry per job, in document order, except `order`."""
 
     durations: list[float]
     """Seconds of each job."""
@@ -38,7 +38,7 @@ class Network:
             The network.
 
         Raises:
-            ScheduleError: An index is out of range, or the jobs wait for each other in a circle.
+            ScheduleError: An index is out of range, or the jobs wait for each other in a cycle.
         """
         after = [job.after for job in jobs]
         dependants: list[list[int]] = [[] for _ in jobs]
@@ -46,7 +46,7 @@ class Network:
             for index in earlier:
                 if not 0 <= index < len(after):
                     raise ScheduleError(
-                        f"job {job} comes after job {index}, and there are {len(after)} jobs",
+                        f"job {job} comes after job {index}, but there are only {len(after)} jobs",
                         hint="`after` holds indices from 0",
                     )
                 dependants[index].append(job)

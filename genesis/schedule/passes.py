@@ -19,11 +19,11 @@ class CompiledLimits(NamedTuple):
     """The limits, compiled: only agents whose limit can bind are numbered."""
 
     slots: int
-    """Jobs running at once."""
+    """Maximum number of concurrent jobs."""
     agents: list[int]
     """The agent of each job; -1 where no limit can bind."""
     rooms: list[int]
-    """Jobs running at once of each numbered agent."""
+    """Maximum number of concurrent jobs of each numbered agent."""
 
     @classmethod
     def of(cls, jobs: Sequence[ScheduleJob], limits: ScheduleLimits) -> CompiledLimits:

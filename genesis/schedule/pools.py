@@ -1,7 +1,7 @@
-"""What work pools add to a run, for predictions: a flow run has to be made, taken and begun before its first job.
+"""The overhead of work pools in predictions: a flow run is created, claimed and started before its first job.
 
-It is the outbox and the lanes of `genesis.dispatch` in a few lines: a job goes to a flow run of its agent that
-waits for one, or soon will, and else in a flow run of its own. The server makes one flow run after the other.
+A small model of the batcher and the lanes of `genesis.dispatch`: a job goes to a flow run of its agent that
+is idle, or soon will be, else to a new one. The server creates one flow run at a time.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ __all__ = ["PoolCosts", "PoolsInUse"]
 class PoolCosts:
     """Seconds that work pools cost: round figures for two idle cores, with PostgreSQL.
 
-    `bench.fleet --part mixed` measures what the prediction makes of them: there a run takes 1.33 times as long.
+    `bench.fleet --part mixed` measures the accuracy of the prediction: there a run takes 1.33 times as long.
 
     Args:
-        dispatch_s: From a dispatch to the first job of its flow run, when nothing else is to be dispatched.
-        server_s: What each flow run keeps the server busy, so that the next one waits.
-        next_s: From the end of a job to the begin of another one in the same flow run.
+        dispatch_s: From a dispatch to the first job of its flow run, on an idle server.
+        server_s: Time that the server needs per flow run; the next one waits for it.
+        next_s: From the end of a job to the start of the next one in the same flow run.
         idle_s: How long a flow run waits for another job.
     """
 
@@ -31,7 +31,7 @@ class PoolCosts:
     idle_s: float = 5.0
 
     def on_busy_machine(self, load: float) -> PoolCosts:
-        """Return what they are where so many processes share each processor."""
+        """Return the costs for a number of processes per processor."""
         share = max(1.0, load)
         dispatch_s = self.dispatch_s * share
         return PoolCosts(
@@ -46,17 +46,17 @@ class PoolsInUse:
     """The flow runs of a simulated run.
 
     Args:
-        costs: What they cost.
+        costs: Their overhead.
     """
 
     def __init__(self, costs: PoolCosts):
         self._costs = costs
         self._free_at: dict[str | None, list[float]] = defaultdict(list)
-        """When the flow runs of an agent have done their jobs."""
+        """When the flow runs of an agent become idle."""
         self._server_free_at = 0.0
 
     def start(self, agent: str | None, now: float, duration_s: float) -> float:
-        """Return when a job begins that is handed over now, and keep its flow run busy until it ends."""
+        """Return the start of a job that is dispatched now, and mark its flow run busy until the job ends."""
         costs, lanes = self._costs, self._free_at[agent]
         lanes[:] = [free for free in lanes if now - free <= costs.idle_s]
         free_at = min(lanes, default=now + costs.dispatch_s + 1.0)

@@ -1,4 +1,4 @@
-"""The ready jobs, best first, where an agent at its limit never stands in the way of another agent's job.
+"""The ready jobs, best first; an agent at its limit never blocks jobs of another agent.
 
 Each agent has a heap of its ready jobs, and one more heap, the *offers*, has the best job of each agent that may start
 one. An agent makes at most one new offer per event (a job came, a job ended, the agent opened again), so that any
@@ -47,7 +47,7 @@ class ReadyQueue:
         self._queued[place] = False
 
     def pop(self) -> int | None:
-        """Take the best place whose agent may start a job, and count it against that agent.
+        """Pop the best place whose agent may start a job, and count it against that agent.
 
         Returns:
             The place, or `None` when nothing may start now.
@@ -56,7 +56,7 @@ class ReadyQueue:
             place = heappop(self._offers)
             agent = self._agents[place]
             if place != self._offered[agent]:
-                continue  # a better offer of this agent took its turn meanwhile
+                continue  # a better offer of this agent was used meanwhile
             self._offered[agent] = _NO_OFFER
             if self._queued[place] and self._open(agent):
                 heappop(self._heaps[agent])
@@ -68,7 +68,7 @@ class ReadyQueue:
         return None
 
     def claim(self, place: int) -> None:
-        """Take a place that is in the queue out of it, and count it against its agent."""
+        """Pop a given place from the queue, and count it against its agent."""
         agent = self._agents[place]
         self._queued[place] = False
         self._rooms[agent] -= 1
@@ -83,7 +83,7 @@ class ReadyQueue:
         self._offer(agent)
 
     def add_agent(self, room: int) -> int:
-        """Add an agent, and give its number."""
+        """Add an agent, and return its number."""
         self._rooms.append(room)
         self._heaps.append([])
         self._blocked.append(0)
@@ -93,8 +93,8 @@ class ReadyQueue:
     def assign(self, place: int, agent: int) -> None:
         """Assign a place that is not in the queue to another agent.
 
-        It may still are in the heap of the agent before, where it is passed over: as one that is not queued, or, once
-        it is queued for the other, as a stranger.
+        It may still be in the heap of its previous agent, where it is skipped: as not queued, or, once
+        it is queued for the other agent, as not belonging there.
         """
         before = self._agents[place]
         self._agents[place] = agent

@@ -1,4 +1,4 @@
-"""The scheduler as a state machine: told what happened, it says what to start. No clock, no I/O, no Prefect."""
+"""The scheduler as a state machine: fed with events, it returns the jobs to start. No clock, no I/O, no Prefect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["JobState", "Scheduler"]
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     WAITING = "waiting"
     """Some job that it comes after has not finished."""
@@ -22,7 +22,7 @@ class JobState(StrEnum):
     HELD = "held"
     """Kept back by `hold`; it has no slot."""
     RUNNING = "running"
-    """It has a slot, and one of its agent's places."""
+    """It has a slot, and counts against its agent's limit."""
     SUSPENDED = "suspended"
     """Its end comes from outside of the run, by `finish`; it has no slot, and nobody waits for it to end the run."""
     FINISHED = "finished"
@@ -39,8 +39,8 @@ _NOT_STARTED = (JobState.WAITING, JobState.READY, JobState.HELD)
 class Scheduler:
     """Decide which jobs start when, from events alone.
 
-    A driver starts what `take` gives, reports each end by `finish` or `fail`, and takes again, until `done`. When
-    nothing runs and `take` gives nothing although the run is not `done`, only `release` or `unblock` can move it on.
+    A driver starts what `take` returns, reports each end by `finish` or `fail`, and calls `take` again, until `done`.
+    When nothing runs and `take` returns nothing but the run is not `done`, only `release` or `unblock` continue it.
     Any sequence of calls costs O((jobs + edges) log jobs), plus O(log jobs) for each call and job in a result.
 
     Args:
@@ -49,7 +49,7 @@ class Scheduler:
         priorities: One number a job; the larger starts first, ties by document order.
 
     Raises:
-        ScheduleError: The jobs are not a graph without circles, or the priorities do not fit them.
+        ScheduleError: The jobs have a cycle, or the priorities do not fit them.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Scheduler:
         network = Network.of(jobs)
         if len(priorities) != len(jobs) or any(number != number for number in priorities):  # noqa: PLR0124 (NaN)
             raise ScheduleError(
-                f"{len(priorities)} priorities for {len(jobs)} jobs", hint="give one number a job, and no NaN"
+                f"{len(priorities)} priorities for {len(jobs)} jobs", hint="pass one number per job, and no NaN"
             )
         self._dependants = network.dependants
         self._missing = [len(earlier) for earlier in network.after]
@@ -86,7 +86,7 @@ class Scheduler:
     def done(self) -> bool:
         """Whether nothing runs or can run any more, until a suspended job is finished.
 
-        Without suspended jobs, every job is then finished, failed, skipped or cancelled: there are no circles.
+        Without suspended jobs, every job is then finished, failed, skipped or cancelled: there are no cycles.
         """
         return not (self.running or self.ready_count or self.held)
 
@@ -147,7 +147,7 @@ class Scheduler:
         self._settle(job)
 
     def suspend(self, job: int) -> None:
-        """Report that a job has done its part and waits for an end from outside; only early dependants continue.
+        """Report that a job waits for an end from outside of the run; only early dependants continue.
 
         Raises:
             ScheduleError: The job has ended, or is suspended already.
@@ -183,7 +183,7 @@ class Scheduler:
         return sorted(skipped)
 
     def hold(self, job: int) -> None:
-        """Keep a job back, for an approval or until a retry is due; a running one gives its slot back.
+        """Hold a job, for an approval or until a retry is due; a running one releases its slot.
 
         Raises:
             ScheduleError: The job is held already or has ended, or the run is cancelled.
@@ -204,7 +204,7 @@ class Scheduler:
         Args:
             job: The job.
             agent: The agent's name.
-            at_once: How many jobs the agent may run at once; counts where no job of this run had it so far.
+            at_once: The agent's limit of concurrent jobs; used if no job of this run had this agent before.
 
         Raises:
             ScheduleError: The job is not held.
@@ -224,7 +224,7 @@ class Scheduler:
         return [self._jobs[place] for place in self._queue.queued(self._agent(agent))]
 
     def release(self, job: int) -> None:
-        """Let a held job continue: it is ready at once if what it waits for has finished, and keeps its priority.
+        """Release a held job: it is ready if its predecessors have finished, and keeps its priority.
 
         Raises:
             ScheduleError: The job is not held.
@@ -263,7 +263,7 @@ class Scheduler:
             self._settle(job)
 
     def take_over(self, earlier: Scheduler) -> None:
-        """Continue from where a scheduler of the first of these jobs stands, after jobs or edges were added.
+        """Take over the state of a scheduler of the first of these jobs, after jobs or edges were added.
 
         Args:
             earlier: Its jobs have the same indices and agents here. It is not to be used any more.

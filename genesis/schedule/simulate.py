@@ -1,4 +1,4 @@
-"""The scheduler on virtual time: the machine that runs a fleet, fed with ends that come after each job's duration."""
+"""The scheduler on virtual time: the same state machine, fed with an end after each job's duration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def simulate_jobs(
         jobs: The jobs in document order.
         limits: Slots and per-agent limits.
         priorities: One number a job, the larger first; by default those of `rank`.
-        pools: What it costs to run them on work pools; None where they run in one process, which costs next to nothing.
+        pools: Overhead of work pools; None where the jobs run in one process, whose overhead is negligible.
 
     Returns:
         Start and end of each job in seconds, in document order, with the totals.

@@ -23,4 +23,4 @@ class Timeline(BaseModel):
     total_work_s: float
     """Seconds of all jobs together: how long the run takes on one slot."""
     slots: int
-    """Jobs that could run at once."""
+    """The number of slots."""

@@ -1,1 +1,1 @@
-"""What keeps secrets where they belong: which names speak of one, what one looks like, and striking it out of text."""
+"""Detection of secrets by name and by form, and redaction of text."""

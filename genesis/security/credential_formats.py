@@ -1,4 +1,4 @@
-"""Credentials that their issuers gave a form of their own, and where they are in a text."""
+"""Credentials with an issuer-specific format, and their positions in a text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PASSWORD_IN_ADDRESS = "password in an address"  # noqa: S105  # a kind of secret
 
 @dataclass(frozen=True)
 class KnownForm:
-    """A credential that its issuer gave a form of its own."""
+    """A credential with an issuer-specific format."""
 
     kind: str
     expression: str

@@ -1,4 +1,4 @@
-"""The secrets that this process knows: whatever was looked up as one is struck out of what it says."""
+"""The secrets that this process has read: they are redacted in its output."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from genesis.security.redact import LEAST_CHARACTERS
 __all__ = ["KnownSecrets", "secrets_of_process", "settings_secrets"]
 
 _MOST = 1_000
-"""Values that are kept, so that a process that lives long stays small."""
+"""Maximum number of values kept, so that a long-lived process stays small."""
 
 
 class KnownSecrets:
-    """Values to strike out, in each way in which they are written. It can be used from many threads at once."""
+    """Values to redact, in each form in which they may be written. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,6 +61,6 @@ def secrets_of_process() -> KnownSecrets:
 
 
 def _list_encodings(value: str) -> tuple[str, ...]:
-    """Return the ways in which a value is written: as it is, in JSON, in a URL, and its lines where it has several."""
+    """Return the forms in which a value may be written: unchanged, in JSON, in a URL, and each of its lines."""
     lines = [line for line in value.splitlines() if len(line) >= LEAST_CHARACTERS]
     return (value, json.dumps(value)[1:-1], quote(value, safe=""), *(lines if len(lines) > 1 else ()))

@@ -1,4 +1,4 @@
-"""Strike secrets out of text and of data that people will read."""
+"""Redact secrets in text and data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from genesis.security.secret_patterns import SHORTEST_MARKED, TextRange, no_secr
 __all__ = ["LEAST_CHARACTERS", "MARK", "redact", "redact_values"]
 
 MARK = "***"
-"""What stands where a secret was."""
+"""The replacement of a secret."""
 LEAST_CHARACTERS = 6
 """A known value that is shorter is not looked for: it would be found in half of all words."""
 _WORD_CHARACTERS = 12
@@ -23,10 +23,10 @@ _T = TypeVar("_T")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Strike out known values, and whatever has the shape of a secret. Done twice it changes nothing more.
+    """Redact known values, and text with the format of a secret. Idempotent.
 
-    Ordinary text comes back as it is, after a few microseconds. Any text takes time in proportion to its length.
-    What is not recognised is not struck out: a password in a sentence, or one that is written backwards.
+    Ordinary text is returned unchanged, after a few microseconds. Any text takes time in proportion to its length.
+    What is not recognised is not redacted: a password in a sentence, or one that is written backwards.
 
     Args:
         text: Any text.
@@ -45,10 +45,10 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def redact_values(value: _T, secrets: Iterable[str] = ()) -> _T:
-    """Strike secrets out of all texts of a JSON-like value, by their names too; the shape stays.
+    """Redact secrets in all texts of a JSON-like value, also by name; the shape is kept.
 
     Args:
-        value: Mappings, lists, tuples, texts, numbers; anything else comes back as it is.
+        value: Mappings, lists, tuples, texts, numbers; anything else is returned unchanged.
         secrets: Known values.
     """
     return _clean_value(value, tuple(secrets), "", 0)  # type: ignore[return-value]  # the same shape

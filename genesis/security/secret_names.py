@@ -1,4 +1,4 @@
-"""Which names speak of a secret: of variables that programs do not get, and of values that no log line shows."""
+"""Names that suggest a secret: variables that programs do not get, and values that are not logged."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _DESCRIBES = re.compile(
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*+:([^/@\s]++)@")
 _LOGIN_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 _SHORTEST = 8
-"""Characters of a variable's value that is struck out wherever it turns up."""
+"""Minimum length of a variable's value that is redacted everywhere."""
 _NO_SECRET = re.compile(r"[\d.,:+-]*|/[\w./-]*|true|false|none|null|default|disabled|enabled", re.IGNORECASE)
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a name speaks of a key, token, password or the like."""
+    """Whether a name suggests a key, token, password or the like."""
     return _NAME.search(name) is not None
 
 
@@ -48,7 +48,7 @@ def is_secret_variable(name: str, value: str) -> bool:
 
 
 def secret_values(variables: Mapping[str, str]) -> frozenset[str]:
-    """Find the secrets among environment variables, to strike them out of text.
+    """Find the secrets among environment variables, to redact them.
 
     Of a URL it is the password alone. What is short, a number, a path or a word such as `default` is left: it would be
     struck out of text that has nothing to do with it.

@@ -1,4 +1,4 @@
-"""What secrets look like in running text, for striking them out: less exact than the forms, since a log line is short.
+"""Patterns of secrets in running text, for redaction: less exact than the formats, since a log line is short.
 
 All patterns are possessive or bounded, so that no text takes more than linear time.
 """

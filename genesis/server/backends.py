@@ -178,7 +178,7 @@ class Backends:
             if redis is not None:
                 raise UsageError(
                     "--redis was given without --postgres, and SQLite has one server, which needs no Redis",
-                    hint="give both: genesis server up --postgres URL --redis URL",
+                    hint="set both: genesis server up --postgres URL --redis URL",
                 )
             return cls()
         found = Postgres.parse(postgres)
@@ -234,9 +234,8 @@ def _postgres(parts: SplitResult, port: int | None, options: dict[str, str]) -> 
     if options:
         names = ", ".join(sorted(options))
         raise UsageError(
-            f"the address of the PostgreSQL database has options that Prefect's driver does not take: {names}",
-            hint="host, port and sslmode are what may stand behind the question mark; certificates are read from "
-            "~/.postgresql",
+            f"the address of the PostgreSQL database has options that Prefect's driver does not support: {names}",
+            hint="only host, port and sslmode may follow the question mark; certificates are read from ~/.postgresql",
         )
     if not database:
         raise UsageError("the address of the PostgreSQL server names no database", hint=_EXAMPLE)

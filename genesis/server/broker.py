@@ -58,7 +58,7 @@ def ask_redis(redis: Redis, timeout_s: float = _TIMEOUT_S, claim: str | None = N
             if owner != claim:
                 raise ServiceError(
                     f"the Redis database {redis.shown} carries the events of the Prefect server on {owner}",
-                    hint="give another database number, such as /1, or delete the key genesis:database if that "
+                    hint="use another database number, such as /1, or delete the key genesis:database if that "
                     "server is gone",
                 )
         return RedisFacts(str(about.get("redis_version", "?")), int(about.get("used_memory", 0)), str(policy))

@@ -105,7 +105,7 @@ def _versions() -> Iterator[DoctorFinding]:
 
 
 def _settings_of_prefect() -> Iterator[DoctorFinding]:
-    """Describe what of its own settings Prefect does not take."""
+    """Report settings that Prefect rejects."""
     try:
         shut_out_current_folder()
     except GenesisError as error:
@@ -133,10 +133,10 @@ def _home(home: Path) -> DoctorFinding:
 
 def _space(home: Path) -> DoctorFinding:
     if home == NO_HOME:
-        return DoctorFinding(name="space", ok=True, detail="there is no home to look at")
+        return DoctorFinding(name="space", ok=True, detail="there is no home folder")
     left = free_bytes(_existing(home))
     ok = left >= _LOW_BYTES
-    mend = "" if ok else "make space, or set GENESIS_HOME to a folder on another disk"
+    mend = "" if ok else "free some space, or set GENESIS_HOME to a folder on another disk"
     return DoctorFinding(name="space", ok=ok, detail=f"{left / 1e9:.1f} GB free for {home}", mend=mend)
 
 
@@ -171,7 +171,7 @@ _EMBEDDED = "run: genesis server down; the next run starts the installed version
 
 
 def _server(server: ServerInfo) -> DoctorFinding:
-    """Tell a server that is well or not needed from one that died or hangs."""
+    """Distinguish a server that is healthy or not needed from one that died or hangs."""
     where = f" at {server.url}, process {server.pid}" if server.url else ""
     ok = server.state != "unresponsive" and not (server.state == "stopped" and server.note)
     mend = (
@@ -238,7 +238,7 @@ def _sqlite(path: Path, server: ServerInfo) -> DoctorFinding:
             f"end the process that holds it (try: fuser {path})"
             + ("" if not server.url else ", or: genesis server down")
             if locked
-            else f"stop the server, move {path} aside, and start it again; it is made anew without its history"
+            else f"stop the server, move {path} away, and start it again; a new database without the history is created"
         )
         return DoctorFinding(name="database", ok=False, detail=f"{path}: {error}", mend=mend)
     return DoctorFinding(name="database", ok=True, detail=f"{path} can be written ({path.stat().st_size / 1e6:.1f} MB)")
@@ -248,7 +248,9 @@ def _skew(serving: str | None, mend: str) -> DoctorFinding:
     """Compare the server's version with the client's: Prefect keeps them compatible within a minor version."""
     installed = get_prefect_version()
     if serving is None:
-        return DoctorFinding(name="versions", ok=True, detail=f"client {installed}; the server does not tell its own")
+        return DoctorFinding(
+            name="versions", ok=True, detail=f"client {installed}; the server does not report its version"
+        )
     same = serving.split(".")[:2] == installed.split(".")[:2]
     return DoctorFinding(
         name="versions",

@@ -21,7 +21,7 @@ from genesis.errors import ResourceError, ServiceError, UsageError
 from genesis.model import Model
 from genesis.server.backends import Backends
 
-__all__ = ["ServerFiles", "ServerRecord", "mending", "take_lock"]
+__all__ = ["ServerFiles", "ServerRecord", "explain_os_errors", "take_lock"]
 
 _TAIL_BYTES = 20_000
 _POLL_S = 0.02
@@ -99,7 +99,7 @@ class ServerFiles:
         Raises:
             ResourceError: It cannot be made or written.
         """
-        with mending(self.folder):
+        with explain_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not os.access(self.folder, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.folder))
@@ -107,7 +107,7 @@ class ServerFiles:
     def read(self) -> ServerRecord | None:
         """Read the record, or the server's copy where the record is lost; None where neither can be understood.
 
-        The copy may be of a server that is long gone; whether it lives is told by its identity.
+        The copy may be of a server that is long gone; its identity decides whether it is alive.
         """
         return _read(self.state) or _read(self.owner)
 
@@ -152,7 +152,7 @@ class ServerFiles:
         if backends.postgres is not None:
             self._put(self.addresses, json.dumps(backends.document()))
             return
-        with mending(self.folder):
+        with explain_os_errors(self.folder):
             self.addresses.unlink(missing_ok=True)
 
     def _make_lost_error(self, what: str) -> ServiceError:
@@ -164,7 +164,7 @@ class ServerFiles:
     def _put(self, path: Path, text: str) -> None:
         """Write a file that only its user can read, whole or not at all."""
         partial = path.with_suffix(f".{os.getpid()}")
-        with mending(self.folder):
+        with explain_os_errors(self.folder):
             try:
                 descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
                 with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  # a descriptor
@@ -182,7 +182,7 @@ class ServerFiles:
             ServiceError: Another process holds it for longer than the timeout.
         """
         self.make_folder()
-        with mending(self.folder):
+        with explain_os_errors(self.folder):
             descriptor = os.open(self.start_lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if not take_lock(descriptor, timeout_s):
@@ -206,7 +206,7 @@ class ServerFiles:
 
 
 @contextmanager
-def mending(path: Path) -> Iterator[None]:
+def explain_os_errors(path: Path) -> Iterator[None]:
     """Turn the machine's refusals about a path into errors that say how to fix them.
 
     Raises:

@@ -160,7 +160,7 @@ def _losses() -> list[type[Exception]]:
 
 
 def main(log: str, listening_fd: int = _SOCKET, owner_fd: int = _OWNER_LOCK) -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     listening = socket.socket(fileno=listening_fd)
     for descriptor in (listening_fd, owner_fd):  # not for what the server might start
         fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)

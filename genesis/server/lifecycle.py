@@ -147,7 +147,7 @@ def wait_ready(starting: Starting) -> ServerInfo:
             raise ServiceError(
                 f"the Prefect server (process {record.pid}, port {record.port}) does not answer after {timeout_s:g} s"
                 f"{_format_log_tail(files)}",
-                hint="run: genesis server down, then try again; GENESIS_SERVER__START_TIMEOUT_S gives it more time",
+                hint="run: genesis server down, then try again; or raise GENESIS_SERVER__START_TIMEOUT_S",
             )
         time.sleep(_POLL_S)
 
@@ -166,7 +166,7 @@ def up(settings: Settings, backends: Backends | None = None) -> ServerInfo:
 
 
 def revive(settings: Settings, api_url: str) -> bool:
-    """Start the server again where it has ended by itself: not one that somebody stopped, and no other one.
+    """Restart the server if it has crashed, but not one that was stopped, and no other one.
 
     Args:
         settings: Where it is.
@@ -302,7 +302,7 @@ def _refuse_change(files: ServerFiles, backends: Backends | None) -> None:
 
 
 def _load_backends(files: ServerFiles, backends: Backends | None) -> Backends:
-    """Return what the server stood on; what is lost does not matter where it is said anew."""
+    """Return the databases of the server; lost ones do not matter if the call names them."""
     try:
         return files.backends()
     except ServiceError:
@@ -321,7 +321,7 @@ def _wait_for_database(files: ServerFiles, record: ServerRecord) -> None:
     while not has_database(record.host, record.port):
         if time.monotonic() >= until:
             require(files.backends(), files.application)
-            return  # it answers us; the server finds it again by itself
+            return  # it responds to us; the server reconnects itself
         time.sleep(10 * _POLL_S)
 
 

@@ -18,7 +18,7 @@ _LOW_BYTES = 5_000_000
 
 
 def backends_note(files: ServerFiles, before: ServerRecord | None, known: Backends, backends: Backends | None) -> str:
-    """Describe what becomes of what it stood on before."""
+    """Return a note about the previous databases."""
     if backends is None:
         return f"it keeps {known.shown}" if known.postgres else ""
     if known.postgres != backends.postgres and before is not None and (known.postgres or files.database.exists()):
@@ -35,7 +35,7 @@ def other_address(record: ServerRecord, settings: Settings) -> str:
 
 
 def space_note(home: Path, free: Callable[[Path], int] = free_bytes) -> str:
-    """Report that the disk of a server's home is full, so that it cannot keep what it is told."""
+    """Report that the disk of a server's home is full, so that it cannot store data."""
     try:
         left = free(home)
     except OSError:
@@ -60,7 +60,7 @@ def version_note(record: ServerRecord) -> str:
 
 
 def start_note(before: ServerRecord | None, replaced: ServerRecord | None, record: ServerRecord, port: int) -> str:
-    """Describe why a server was started, and what is new about it."""
+    """Return why a server was started, and what has changed."""
     notes = []
     if replaced is not None:
         notes.append(f"it was restarted because it ran Prefect {replaced.prefect}")
@@ -72,12 +72,10 @@ def start_note(before: ServerRecord | None, replaced: ServerRecord | None, recor
 
 
 def death_note(files: ServerFiles, written: ServerRecord | None) -> str:
-    """Describe how a server ended that was not stopped."""
+    """Return how a server ended that was not stopped."""
     if files.is_corrupt():
-        return f"{files.state} cannot be understood and will be written anew"
+        return f"{files.state} is invalid and will be replaced"
     if written is None or written.pid is None:
         return ""
     other = identity(written.pid) is not None
-    return f"process {written.pid} ended by itself" + (
-        ", and its number belongs to another process now" if other else ""
-    )
+    return f"process {written.pid} has exited" + (", and its number belongs to another process now" if other else "")

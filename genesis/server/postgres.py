@@ -97,7 +97,7 @@ class PostgresFacts:
     @property
     def shown(self) -> str:
         """What a person should know of it, in a line."""
-        trigrams = f"{_EXTENSION} {self.extension}" if self.extension else f"{_EXTENSION} is made at the start"
+        trigrams = f"{_EXTENSION} {self.extension}" if self.extension else f"{_EXTENSION} is created at the start"
         return (
             f"PostgreSQL {self.version.split()[0]}, {trigrams}, {self.bytes / 1e6:.0f} MB, "
             f"{self.used} of {self.slots} connections in use"
@@ -135,15 +135,15 @@ def notes_on_postgres(backends: Backends, facts: PostgresFacts) -> Iterator[str]
             f"{where} is PostgreSQL {facts.version}, and Prefect needs 14.9 or newer", hint="upgrade PostgreSQL"
         )
     if facts.replica:
-        raise ServiceError(f"{where} is a replica and cannot be written", hint="give the address of the primary")
+        raise ServiceError(f"{where} is a replica and cannot be written", hint="use the address of the primary")
     if facts.encoding != "UTF8":
         raise ServiceError(
             f"{where} has the encoding {facts.encoding}, and texts of any language go into it",
-            hint=f"make one with: createdb -E UTF8 -T template0 {postgres.database}",
+            hint=f"create one with: createdb -E UTF8 -T template0 {postgres.database}",
         )
     if not facts.migrated and not facts.may_make_tables:
         raise ServiceError(
-            f"the role {facts.role!r} may not make tables in {where}",
+            f"the role {facts.role!r} may not create tables in {where}",
             hint=f'as its owner run there: GRANT CREATE ON SCHEMA public TO "{facts.role}"',
         )
     if facts.extension is None:
@@ -155,13 +155,13 @@ def notes_on_postgres(backends: Backends, facts: PostgresFacts) -> Iterator[str]
         )
     if facts.free < NEEDED_CONNECTIONS:
         yield (
-            f"{where} has {facts.free} connections left, and a Prefect server takes up to {NEEDED_CONNECTIONS}: "
+            f"{where} has {facts.free} connections left, and a Prefect server opens up to {NEEDED_CONNECTIONS}: "
             "raise max_connections, or the limit of the role or the database"
         )
     if facts.others and backends.redis is None:
         yield (
-            f"another Prefect server uses {where}, and without Redis each hears its own events only: "
-            "give both --redis, or let all use one server"
+            f"another Prefect server uses {where}, and without Redis each receives only its own events: "
+            "use --redis for both, or one server for all"
         )
 
 
@@ -212,13 +212,13 @@ async def _ask_postgres(postgres: Postgres, application: str, timeout_s: float) 
 async def _facts(connection: Any, application: str) -> PostgresFacts:
     row = await connection.fetchrow(_FACTS, _EXTENSION, application)
     if row is None:
-        raise ValueError("it says nothing about itself")
+        raise ValueError("it reports no version")
     revision = await connection.fetchval("SELECT max(version_num) FROM alembic_version") if row["migrated"] else None
     return PostgresFacts(**dict(row), revision=revision)
 
 
 def _refusal(postgres: Postgres, error: Exception, timeout_s: float) -> ServiceError:
-    """Describe why a database cannot be used, and what to do, without what the driver says of passwords."""
+    """Return why a database cannot be used, and what to do, without passwords in the driver's message."""
     import asyncpg  # noqa: PLC0415
 
     where = postgres.shown
@@ -229,24 +229,24 @@ def _refusal(postgres: Postgres, error: Exception, timeout_s: float) -> ServiceE
         user = f" -O {postgres.user}" if postgres.user else ""
         return ServiceError(
             f"the PostgreSQL server of {where} has no such database: {said}",
-            hint=f"make it: createdb{user} {postgres.database}",
+            hint=f"create it: createdb{user} {postgres.database}",
         )
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
-        return ServiceError(f"the database {where} does not let us in: {said}", hint=_PASSWORD_HINT)
+        return ServiceError(f"the database {where} denies access: {said}", hint=_PASSWORD_HINT)
     if isinstance(error, asyncpg.TooManyConnectionsError):
         return ServiceError(
             f"the database {where} has no connection left: {said}",
-            hint=f"end some, or raise max_connections; a Prefect server takes up to {NEEDED_CONNECTIONS}",
+            hint=f"close some, or raise max_connections; a Prefect server opens up to {NEEDED_CONNECTIONS}",
         )
     if isinstance(error, asyncpg.CannotConnectNowError):
         return ServiceError(f"the database {where} is starting or stopping: {said}", hint="try again in a moment")
     if isinstance(error, TimeoutError):
         return ServiceError(
             f"the database {where} does not answer within {timeout_s:g} s",
-            hint="look whether the host is right, and whether a firewall lets us through",
+            hint="check the host name, and that no firewall blocks the connection",
         )
     if isinstance(error, socket.gaierror):
-        return ServiceError(f"the host of {where} is not known: {said}", hint="correct the address")
+        return ServiceError(f"the host of {where} cannot be resolved: {said}", hint="correct the address")
     return ServiceError(
         f"the database {where} cannot be reached: {said}",
         hint="start PostgreSQL, or correct the address; genesis server up --sqlite does without",

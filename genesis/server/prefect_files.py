@@ -70,7 +70,7 @@ def _trust_no_file_of_the_folder() -> None:
 
 @contextmanager
 def _refused_settings_named() -> Iterator[None]:
-    """Describe what of its settings Prefect does not take, which raises whatever it meets where it first needs one."""
+    """Return the settings that Prefect rejects, which it reports only where it first needs one."""
     try:
         yield
     except ValidationError as error:

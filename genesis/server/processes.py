@@ -20,7 +20,7 @@ _ARGUMENTS_START = 45
 
 
 def identity(pid: int) -> str | None:
-    """Describe what tells a process from all others that have or had its number, or None when there is none.
+    """Return the identity of a process, distinct from all others with the same pid, or None when there is none.
 
     That is the machine's boot and the moment the process started. One that has ended but was not yet collected by its
     parent counts as gone.
@@ -71,7 +71,7 @@ def end(pid: int, known: str, *, grace_s: float, clock: Callable[[], float] = ti
     Args:
         pid: The number.
         known: Its identity, as `identity` gave it when it was started.
-        grace_s: Seconds that it has to end by itself.
+        grace_s: Seconds that it has to exit.
         clock: Tells the time.
 
     Raises:

@@ -18,7 +18,7 @@ from pathlib import Path
 from genesis.errors import ResourceError, ServiceError, UsageError
 from genesis.prefect_api.configured import get_server_environment
 from genesis.server.backends import Backends
-from genesis.server.files import ServerFiles, ServerRecord, mending, take_lock
+from genesis.server.files import ServerFiles, ServerRecord, explain_os_errors, take_lock
 from genesis.server.health import url_host
 from genesis.server.processes import identity
 
@@ -108,7 +108,7 @@ def spawn(
     if (left := free(files.folder)) < _NEEDED_BYTES:
         raise ResourceError(
             f"{files.folder} has {left / 1e6:.0f} MB left, and the Prefect server needs {_NEEDED_BYTES / 1e6:.0f} MB",
-            hint="make space, or set GENESIS_HOME to another folder",
+            hint="free some space, or set GENESIS_HOME to another folder",
         )
     owner = _own(files)
     try:
@@ -139,7 +139,7 @@ def _own(files: ServerFiles) -> int:
 
     A server that was killed a moment ago may hold it until the last of its threads is gone.
     """
-    with mending(files.folder):
+    with explain_os_errors(files.folder):
         owner = os.open(files.owner, os.O_RDWR | os.O_CREAT, 0o600)
     if not take_lock(owner, _DYING_S):
         os.close(owner)
@@ -172,7 +172,7 @@ def _start(files: ServerFiles, environment: dict[str, str], secrets: str, listen
     handed = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_THE_TARGETS) for fd in (listening, owner, reading)]
     log_flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
-        with mending(files.folder):
+        with explain_os_errors(files.folder):
             return os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-P", str(_HOST), str(files.log)],
@@ -192,7 +192,7 @@ def _start(files: ServerFiles, environment: dict[str, str], secrets: str, listen
 
 
 def _rotate(log: Path) -> None:
-    with mending(log.parent):
+    with explain_os_errors(log.parent):
         if log.exists() and log.stat().st_size > _LOG_BYTES:
             log.replace(log.with_name(log.name + ".1"))
 

@@ -1,4 +1,4 @@
-"""Changes to a plan: which tasks get other values, which are left out, and the record of a repair."""
+"""Changes to a plan: updated and removed tasks, and the record of a repair."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Changes", "Repair"]
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One fault and what was done about it."""
+    """One fault and its repair."""
 
     code: str
     """`GEN-REPAIR-…`."""
     task: str | None
     """Path of the task; none for the plan as a whole."""
     text: str
-    """What was done, with the ids in it."""
+    """The repair, with the ids."""
 
 
 @dataclass(slots=True)

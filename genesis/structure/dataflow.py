@@ -1,4 +1,4 @@
-"""Which task produces what each input asks for."""
+"""Find the task that produces each reference in the inputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a name in braces means."""
+    """The meaning of a name in braces."""
 
     producer: int | None
     """The leaf that produces it."""
@@ -83,7 +83,7 @@ def _meaning(outline: Outline, node: Node, name: str) -> _Found | None:
     """Find what a name in braces means: a result that a task promises, or else a key that a task does not have.
 
     None where it names no task. A text such as `{1.5}` or `{print.a + 1}` names none either: only what looks like a key
-    is taken for a slip of the pen.
+    counts as a typo.
     """
     fault: _Found | None = None
     for task, key in splits(name):
@@ -99,7 +99,7 @@ def _meaning(outline: Outline, node: Node, name: str) -> _Found | None:
 
 
 def _producer(outline: Outline, node: Node, target: int, name: str, key: str) -> int | str:
-    """Find the leaf that gives a key of a task, or say why there is none."""
+    """Find the leaf that produces a key of a task, or the reason why there is none."""
     if target == node.index:
         return "a task cannot use its own result"
     found = outline.nodes[target]
@@ -110,7 +110,7 @@ def _producer(outline: Outline, node: Node, target: int, name: str, key: str) ->
 
 
 def _producer_inside(outline: Outline, composite: Node, name: str, key: str) -> int | str:
-    """Find the one leaf in a composite that promises a result, or say why there is none."""
+    """Find the one leaf in a composite that promises a result, or the reason why there is none."""
     leaves = _leaves_under(outline, composite.index)
     promising = [leaf for leaf in leaves if key in outline.nodes[leaf].task.outputs]
     if len(promising) == 1:

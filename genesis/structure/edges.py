@@ -1,4 +1,4 @@
-"""What each task of a plan comes after, for people: what it names itself, and what its inputs refer to."""
+"""The dependencies of each task, for people: `depends_on`, and references in inputs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["list_edges"]
 
 
 def list_edges(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Name for each task, by its path, the tasks that it comes after, as the plan writes them.
+    """Return the dependencies of each task, by its path, as written in the plan.
 
-    An entry of `depends_on` stands as it is. A task that only a reference in the inputs names follows with the keys
+    An entry of `depends_on` is unchanged. A task that only a reference in the inputs names follows with the keys
     that are used: `lint (findings)`. A plan with faults has the edges that can be found.
     """
     tree = outline(plan)

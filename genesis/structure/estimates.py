@@ -1,4 +1,4 @@
-"""What a leaf is expected to take: its own estimate first, then its agent's price."""
+"""Estimates of a leaf: its own estimate first, then its agent's price."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which edges to take out of a graph with cycles so that it has none, and as few of them as can be found quickly.
+"""Find a small set of edges whose removal makes a graph acyclic.
 
-Two proposals are made for each strongly connected part and the smaller is taken, the first one on a tie:
+Two candidates are computed for each strongly connected component and the smaller is used, the first on a tie:
 the edges that point back in the given order of the vertices, and those that point back in the order of Eades, Lin and
 Smyth ("A fast and effective heuristic for the feedback arc set problem", 1993). From both, each edge that turns out
 not to be needed is put back. Some edges can be fixed: they are never cut, and must have no cycle among themselves.
@@ -49,7 +49,7 @@ def feedback_edges(size: int, fixed: Sequence[Edge], loose: Sequence[Edge], rank
 
 
 def _cut_part(fixed: list[Edge], loose: list[Edge], rank: Sequence[int]) -> set[Edge]:
-    """Choose the edges to cut in one strongly connected part."""
+    """Choose the edges to cut in one strongly connected component."""
     unique = list(dict.fromkeys(loose))
     natural = _find_needed_edges(fixed, unique, _backward(unique, rank), rank)
     if len(natural) == 1:

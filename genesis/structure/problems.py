@@ -1,6 +1,6 @@
 """Is a plan sound: tasks, names, order, data flow and limits?
 
-The codes are those of validation's checks for the same faults, so that whoever reads them knows one set.
+The codes are those of validation's checks for the same faults, so that there is one set to know.
 """
 
 from __future__ import annotations

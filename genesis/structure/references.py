@@ -140,7 +140,7 @@ def _as_text(value: JsonValue) -> str:
 
 
 def copy_json(value: JsonValue) -> JsonValue:
-    """Copy a JSON value, so that whoever gets it may change it."""
+    """Copy a JSON value, so that its receiver may change it."""
     if isinstance(value, list):
         return [copy_json(item) for item in value]
     if isinstance(value, dict):

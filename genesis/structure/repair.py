@@ -1,7 +1,7 @@
-"""Deterministic repair: make a valid plan out of one with structural faults, losing as little as possible.
+"""Deterministic repair: turn a plan with structural faults into a valid one, losing as little as possible.
 
-What planners write, above all small language models, names tasks that do not exist, depends on itself or goes in
-circles. Each fault is fixed in one fixed way and each repair is recorded. The result is always valid, a valid plan is
+What planners write, above all small language models, names tasks that do not exist, depends on itself or has
+cycles. Each fault is fixed in one fixed way and each repair is recorded. The result is always valid, a valid plan is
 left as it is, and repairing twice is repairing once.
 """
 
@@ -30,7 +30,7 @@ _SLUG_LENGTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """A valid plan and how it came to be one."""
+    """A valid plan and its repairs."""
 
     plan: Plan
     repairs: tuple[Repair, ...]
@@ -46,7 +46,7 @@ def repair(plan: Plan, limits: Limits | None = None) -> Repaired:
 
     Args:
         plan: Any plan; its hierarchy may be of any depth.
-        limits: Depth, fan-out and leaves to keep to; none are applied if omitted.
+        limits: Bounds on depth, fan-out and leaves; none if omitted.
     """
     repairs: list[Repair] = []
     if limits is not None:
@@ -152,7 +152,7 @@ def _dependency(view: Outline, finder: _Finder, node: Node, name: str, repairs: 
 
 
 def _cannot_wait(view: Outline, node: int, target: int) -> str:
-    """Describe why a task cannot wait for another, or nothing when it can."""
+    """Return why a task cannot wait for another; empty when it can."""
     if node == target:
         return "a task cannot wait for itself"
     if _holds(view, target, node):
@@ -169,7 +169,7 @@ def _holds(view: Outline, outer: int, inner: int) -> bool:
 
 
 class _Finder:
-    """Finds the task that a name with a slip in it means."""
+    """Finds the task that a misspelt name means."""
 
     def __init__(self, view: Outline) -> None:
         self._siblings: dict[int, list[Node]] = {}
@@ -276,7 +276,7 @@ def _natural_order(view: Outline) -> list[int]:
 def _cut(
     view: Outline, sources: Mapping[int, Mapping[str, int]], changes: Changes, edge: Edge, repairs: list[Repair]
 ) -> None:
-    """Take one edge out: the dependency and the references that make it."""
+    """Remove one edge: the dependency and the references that create it."""
     source, target = view.nodes[edge[0]], view.nodes[edge[1]]
     earlier = changes.updates.get(target.index, {})
     names = earlier.get("depends_on", target.task.depends_on)

@@ -1,4 +1,4 @@
-"""A plan and a program as graphs of tasks, for networkx and for whoever draws them."""
+"""A plan and a program as graphs of tasks, for networkx and for drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leave out of a plan what is beyond its limits."""
+"""Remove the tasks of a plan that exceed its limits."""
 
 from __future__ import annotations
 

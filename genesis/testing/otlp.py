@@ -48,7 +48,7 @@ class TraceReceiver:
     protocol: Literal["grpc", "http/protobuf"] = "http/protobuf"
     port: int = 0
     variables: dict[str, str] = field(default_factory=dict)
-    """For whoever puts a collector in between: what its senders need."""
+    """For a collector in between: what its senders need."""
     headers: dict[str, str] = field(default_factory=dict)
     """Those of the last request, or its metadata in gRPC; names in lower case."""
     _spans: list[ReceivedSpan] = field(default_factory=list)
@@ -130,7 +130,7 @@ class TraceReceiver:
                 self.wfile.write(answer)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name in the class above
-                """Say nothing."""
+                """Log nothing."""
 
         server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self.port = server.server_address[1]

@@ -1,4 +1,4 @@
-"""What a check is: a pure function from facts to findings, with a code, a severity and a line for the reader."""
+"""The type of a check: a pure function from facts to findings, with a code, a severity and a summary."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["Check", "CheckFinding", "Find", "Notice", "check"]
 
 @dataclass(frozen=True, slots=True)
 class CheckFinding:
-    """One thing that a check found."""
+    """One finding of a check."""
 
     node: int | None
     """The outline's node that it is about; None for the plan as a whole."""
     message: str
     hint: str = ""
-    """What to do about it; the check's own remedy where it is empty."""
+    """What to do about it; empty means the remedy of the check."""
     evidence: dict[str, JsonValue] = field(default_factory=dict)
 
 
@@ -46,7 +46,7 @@ class Notice:
     finds: str
     """What it finds, as one line of the reference."""
     remedy: str
-    """What a reader can do about it."""
+    """How to fix it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Check(Notice):
 
 
 def check(code: str, severity: Severity, *, finds: str, remedy: str) -> Callable[[Find], Check]:
-    """Make a check of a function."""
+    """Create a check from a function."""
 
     def make(find: Find) -> Check:
         return Check(code, severity, finds, remedy, find)

@@ -19,7 +19,7 @@ class Delivery:
     """Phases and their order. A set of phases is a number: the sum of their values."""
 
     scopes: tuple[Scope, ...]
-    """Pieces of work that have nothing to do with each other."""
+    """Independent pieces of work."""
     earlier: list[int]
     """For each vertex the phases of the leaves that come before it."""
     later: list[int]
@@ -67,8 +67,8 @@ def deliveries(
 def _scopes(outline: Outline, before: Sequence[Sequence[int]], phases: Mapping[int, Phase]) -> tuple[Scope, ...]:
     """Cut the plan into pieces of work.
 
-    A top-level composite that nothing connects with the rest, and that holds work of more than one kind, is a piece of
-    its own: several requests composed into one plan look like this. All else belongs together, so that a `deploy` that
+    A top-level composite that nothing connects with the rest, and that has work of more than one kind, is a separate
+    piece: several requests composed into one plan look like this. All else belongs together, so that a `deploy` that
     lost its edges is still held against the build that it forgot.
     """
     top = _tops(outline)

@@ -1,4 +1,4 @@
-"""What is known about a routed plan: worked out once, then handed to every check."""
+"""Facts about a routed plan, computed once and shared by all checks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CANDIDATES = 400
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When each vertex of the order can be done at the earliest, with as many slots as one likes."""
+    """Earliest end of each vertex of the order, with unlimited slots."""
 
     finish: list[float]
     """Seconds from the start to the end of each vertex."""
@@ -54,13 +54,13 @@ class PlanFacts:
     registry: Registry
     limits: Limits
     slots: int
-    """Leaves running at once."""
+    """Maximum number of concurrent leaves."""
     planned: bool
     """Whether a planner made the plan, and not a person."""
     default_seconds: float
     """Duration of a leaf without an estimate."""
     model: str | None
-    """The run's language model, for agents without an executor of their own."""
+    """The run's language model, for agents without an executor."""
     probe: Probe | None
     outline: Outline
     flow: DataFlow
@@ -236,7 +236,7 @@ class PlanFacts:
     def guess(self, word: str, *groups: Iterable[str]) -> str:
         """Return `did you mean 'x'?` from the first candidates of these groups, or an empty text.
 
-        The work is bounded: words of a quite different length cannot be meant, and a few hundred are enough.
+        The work is bounded: words of a very different length are skipped, and a few hundred are enough.
         """
         short, long = len(word) * 2 // 3, len(word) * 3 // 2 + 1
         found: dict[str, None] = {}
@@ -260,7 +260,7 @@ def gather(
     default_seconds: float,
     model: str | None,
 ) -> PlanFacts:
-    """Work out the facts of a routed plan; see `genesis.validation.validate` for the arguments."""
+    """Compute the facts of a routed plan; see `genesis.validation.validate` for the arguments."""
     plan = routed.plan
     tree = outline(plan)
     agents: dict[str, AgentProfile] = {}

@@ -1,4 +1,4 @@
-"""What only the outside world can answer."""
+"""Questions about the environment that need I/O."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["Probe"]
 class Probe(Protocol):
     """Answers what needs I/O, so that the checks themselves need none.
 
-    Each is asked once for each distinct executor, secret and set of inputs. An implementation does not raise: what it
-    cannot find out is a problem with a reason.
+    Each is asked once for each distinct executor, secret and set of inputs. Implementations do not raise: a failure to
+    determine the answer is a problem with a reason.
     """
 
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
-        """Describe why an executor cannot be used (a module that is missing, a program that is not there), or None."""
+        """Return why an executor cannot be used (a module that is missing, a program that is not there), or None."""
         ...
 
     def input_problem(self, spec: PythonSpec, inputs: Mapping[str, JsonValue]) -> str | None:
-        """Describe what is wrong with a task's inputs by the executor's own check, or None."""
+        """Return what the executor's check finds wrong with a task's inputs, or None."""
         ...
 
     def secret_present(self, name: str) -> bool:

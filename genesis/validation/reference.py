@@ -1,4 +1,4 @@
-"""The reference page of the checks, made from the checks themselves."""
+"""Generates the reference page of the checks from the checks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["checks_page"]
 _HEAD = """# Checks
 
 `genesis validate` and the pre-flight of `genesis run` check a routed plan. An **error** stops the run before anything
-executes; a **warning** is for a person to look at; an **info** is worth knowing. At most 50 findings of one code are
-listed, and a last one counts the rest. This page is generated from the checks (`genesis.validation.checks_page`).
+executes; a **warning** needs a review; an **info** is for information. At most 50 findings of one code are
+listed, and one more counts the rest. This page is generated from the checks (`genesis.validation.checks_page`).
 """
 _TITLES = {"error": "Errors", "warning": "Warnings", "info": "Infos"}
 
 
 def checks_page() -> str:
-    """Return the reference of all checks as Markdown, one table a severity."""
+    """Return the reference of all checks as Markdown, one table per severity."""
     parts = [_HEAD]
     for severity, title in _TITLES.items():
         rows = [

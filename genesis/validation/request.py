@@ -1,10 +1,10 @@
-"""Whether the tasks speak about everything that the request asks for.
+"""Whether the tasks cover everything that the request asks for.
 
 The request is cut into sentences and clauses. Only a clause that starts with a verb of work (`deploy it`, `write the
 docs`) asks for something, and with it the short items of the list that it opens (`with login, search and payments`);
 stories, questions and details (`including …`) ask for nothing of their own. A clause is covered when at least a third
 of its content words come up somewhere in the plan, folded by meaning (`codebase` is `repository`). That is lenient on
-purpose: a plan says things in its own words, and a warning is for what it does not speak of at all.
+purpose: a plan may use other words, and the warning is for parts that it does not mention at all.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ _QUALITY = """
 """
 _MANNER = ("ly", "able", "ible", "ful")
 _SHARE = 3
-"""A clause is covered when one word in so many comes up."""
+"""A clause is covered when at least one of this many words occurs in the plan."""
 _LONGEST = 20_000
-"""Characters of a request that are looked at; a longer one is an error anyway."""
+"""Maximum number of characters of a request that are checked; a longer one is an error anyway."""
 _JOINT = re.compile(r"[_\-./{}]")
 _ITEM = 3
 """Content words of a list's item; longer ones are sentences about something."""
@@ -94,13 +94,13 @@ class RequestClause:
     words: tuple[str, ...]
     """Its content words, folded by meaning."""
     covered: bool
-    """Whether the plan speaks of it."""
+    """Whether the plan covers it."""
 
 
 def clauses(
     plan: Plan, outline: Outline, words: Iterable[tuple[str, ...]], vocabulary: WordAnalyzer
 ) -> list[RequestClause]:
-    """Find what a request asks for, clause by clause, and whether the plan speaks of it.
+    """Find what a request asks for, clause by clause, and whether the plan covers it.
 
     Args:
         plan: The plan with its request.

@@ -7,10 +7,10 @@ side by side score the same, and a plan of 10 can be compared with one of 1,000.
 |---|---|---|
 | success | mean over leaves of `1 - (1 - p)^(retries + 1)`, p the agent's success rate | the expected share of leaves that succeed; a product falls to 0 with size and says nothing |
 | quality | mean over leaves of the route's score, times `1 / (1 + (w + 5 e) / n)` with w warnings, e errors, n leaves | a finding weighs by what share of the plan it concerns |
-| cost | mean over leaves of `r / (r + usd)`, r the dearest price of a task in the registry | 1 is free, one half the dearest agent's usual task, and 0 is never reached, so estimates far above any price still compare |
+| cost | mean over leaves of `r / (r + usd)`, r the highest price of a task in the registry | 1 is free, 0.5 the most expensive agent's usual task, and 0 is never reached, so estimates far above any price still compare |
 | time | over seconds of work, the mean of a leaf's own time over the earliest time at which it can be done | the share of the way to each result that is its own work and not waiting for others: 1 is all in parallel |
 
-A leaf without an agent counts 0 in every part; in a plan with a cycle nothing can be done, so its time is 0.
+A leaf without an agent counts 0 in every part; a plan with a cycle cannot run, so its time is 0.
 """  # noqa: E501 - a table's rows are one line each
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NO_PRICE = Decimal(1)
 _DIGITS = 4
 
 NO_SCORE = ScoreParts(success=0.0, quality=0.0, cost=0.0, time=0.0)
-"""Of a plan that could not be scored."""
+"""Score of a plan that could not be scored."""
 
 
 def score(facts: PlanFacts, found: Counter[Severity]) -> tuple[float, ScoreParts]:
@@ -40,7 +40,7 @@ def score(facts: PlanFacts, found: Counter[Severity]) -> tuple[float, ScoreParts
 
     Args:
         facts: The plan's facts.
-        found: How many findings of each severity there are.
+        found: Number of findings by severity.
     """
     parts = ScoreParts(
         success=_round_score(_success(facts)),
@@ -82,7 +82,7 @@ def _cost(facts: PlanFacts) -> float:
 
 
 def _price(agent: AgentProfile) -> Decimal:
-    """Return the dearest price of a usual task on an agent."""
+    """Return the highest price of a usual task on an agent."""
     prices = [
         cost.usd_per_task if cost.usd_per_task is not None else (cost.usd_per_1k_tokens or Decimal(0)) * _TOKENS / 1000
         for cost in (agent.cost, *agent.costs.values())

@@ -1,4 +1,4 @@
-"""Validate a routed plan (AOP): run every check and give the report; never less than the structural ones."""
+"""Validate a routed plan (AOP): run every check and return the report; the structural checks always run."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def validate(
 ) -> Report:
     """Check a routed plan and score it. It never raises, whatever the plan, and takes time nearly linear in its tasks.
 
-    A check that fails by itself is left out, and the report says so. The structure is checked all the same, as planning
-    checks it, and a plan for which that fails, too, has an error.
+    A check with an internal error is skipped, and the report records it. The structure is then checked as in
+    planning, and if that fails too, the plan has an error.
 
     Args:
         routed: The plan with its routes.
         registry: The registry that it was routed with.
         probe: Answers what needs I/O (is an executor usable, is a secret present); without it neither is asked.
-        limits: Bounds on the plan; the defaults where missing.
-        slots: Leaves that the run takes at once.
+        limits: Bounds on the plan; by default those of the settings.
+        slots: Maximum number of concurrent leaves.
         planned: Whether a planner made the plan, so that the limits on depth and fan-out are errors; by default what
             the plan says about its planner.
         default_seconds: Duration of a leaf without an estimate.
@@ -183,7 +183,7 @@ def _at_top(diagnostic: Diagnostic) -> _Row:
 
 
 def _rows(check: Check, facts: PlanFacts) -> tuple[list[_Row], int]:
-    """Make one check: its diagnostics with their places in the report, and how many findings there are."""
+    """Run one check: its diagnostics with their sort keys, and the number of findings."""
     findings = sorted(check.find(facts), key=_position)
     rank = _RANK[check.severity]
     rows: list[_Row] = []

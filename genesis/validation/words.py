@@ -1,8 +1,8 @@
-"""Words of a plan: content words, stemmed, so that two wordings of the same work can be compared.
+"""Content words of a plan, stemmed, so that two wordings of the same work can be compared.
 
 The stemmer is Snowball's English one (Porter 2001); other languages pass through it almost unchanged, and since request
-and tasks pass through the same one, equal words stay equal. What tells tasks apart is kept whole: numbers, versions,
-file names, addresses, `C++`, and the words that turn a meaning around (`not`, `without`, `up`, `down`).
+and tasks pass through the same one, equal words stay equal. What distinguishes tasks is not stemmed: numbers, versions,
+file names, addresses, `C++`, and words that invert a meaning (`not`, `without`, `up`, `down`).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _stem(word: str) -> str:
 
 @cache
 def _stems(words: str) -> frozenset[str]:
-    """Stem a list of the source code; each is worked out once a process."""
+    """Stem a constant list; cached per process."""
     return frozenset(_stem(word) for word in words.split())
 
 

@@ -1,4 +1,4 @@
-"""A warm child: a forked process that runs flow runs when it is told to, one at a time or many on one loop.
+"""A warm child: a forked process that executes flow runs on request, one at a time or many on one loop.
 
 Its main thread does nothing but listen to the supervisor, so that it ends at once when the supervisor does, even while
 the loop is blocked. The loop has a thread of its own; Prefect's engine then leaves the process's signals alone.
@@ -240,7 +240,7 @@ def _shape(state: State[Any] | None) -> Message | None:
 
 
 def _describe_error(error: BaseException) -> str:
-    """Describe what was raised, and what that came from: the supervisor is told a text, and so is the API."""
+    """Format an exception and its causes as text, for the supervisor and the API."""
     causes = ForeignError.of(error).to_dict().get("causes", ())
     said = [f"{each['type'].rpartition('.')[2]}: {each['message']}" for each in causes]
     return ", from ".join([f"{type(error).__name__}: {error}", *said])[:_TEXT]

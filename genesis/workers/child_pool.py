@@ -110,7 +110,7 @@ class ChildPool:
         """Kill all children that are at work.
 
         Args:
-            why: What their flow runs are told.
+            why: The reason reported to their flow runs.
         """
         await asyncio.gather(*(child.kill(why) for child in self._children if child.busy))
 
@@ -177,7 +177,7 @@ class ChildPool:
             self._later(child.kill(text))
         elif child.shared and now - child.beat > self._blocked_s:
             text = f"the event loop that it shared was blocked for {self._blocked_s:g} s"
-            self._say(f"{text}: its process is started again; give agents that compute `isolation: process`")
+            self._say(f"{text}: its process is restarted; use `isolation: process` for CPU-bound agents")
             self._later(child.kill(text))
 
     def _thin_out(self, now: float) -> None:

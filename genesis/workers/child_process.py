@@ -142,7 +142,7 @@ class ChildProcess:
         """Kill it and everything below it.
 
         Args:
-            why: What its flow runs are told.
+            why: The reason reported to its flow runs.
         """
         self.doomed = True
         self.killed_for = self.killed_for or why
@@ -165,7 +165,7 @@ class ChildProcess:
         except BlockingIOError:
             taken = 0
         except OSError:
-            return  # it is gone; whoever waits hears it from its exit
+            return  # it is gone; waiters are notified by its exit
         if taken < len(data):
             task = asyncio.create_task(self._send_rest(data[taken:]))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())

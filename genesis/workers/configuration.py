@@ -15,7 +15,7 @@ Isolation = Literal["process", "thread"]
 _ISOLATION = Field(
     title="Isolation",
     description=(
-        "process: each flow run has a warm process of its own, which can be killed. thread: many flow runs share one "
+        "process: each flow run has its own warm process, which can be killed. thread: many flow runs share one "
         "process and one event loop; for work that only waits on the network."
     ),
 )

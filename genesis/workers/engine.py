@@ -1,4 +1,4 @@
-"""Run a flow by Prefect's own engine, in a way that can be told to stop from outside."""
+"""Run a flow by Prefect's engine, so that it can be stopped from outside."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from genesis.agents.threads import Threads
 __all__ = ["Stop", "StopCause", "has_hooks", "has_time_limit", "never_suspended", "run", "run_hooks", "time_limited"]
 
 StopCause = Literal["cancelled", "crashed", "moved"]
-"""How a run ends that is told to stop: its hooks for that state fire; moved to another worker, none do."""
+"""How a stopped run ends: its hooks for that state fire; none fire when it moves to another worker."""
 
 
 time_limited: ContextVar[bool] = ContextVar("genesis_time_limited", default=False)

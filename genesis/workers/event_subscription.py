@@ -40,7 +40,7 @@ class EventSubscription:
         """Whether it is connected."""
 
     def listen_to(self, pools: Iterable[UUID]) -> None:
-        """Hear of these pools from now on."""
+        """Subscribe to events of these pools."""
         chosen = frozenset(pools)
         if chosen != self._pools:
             self._pools = chosen

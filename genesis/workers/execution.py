@@ -145,7 +145,7 @@ class Execution:
         report = await self._in_one(job, shared=shared)
         if report["refused"] is None:
             return report
-        self._say(f"flow run {self.flow_run.name!r} has a process of its own: {report['refused']}")
+        self._say(f"flow run {self.flow_run.name!r} gets its own process: {report['refused']}")
         if self.flow_run.deployment_id is not None:
             self._threads_refused.add(self.flow_run.deployment_id)
         return await self._in_one(job, shared=False)
@@ -192,7 +192,7 @@ class Execution:
         }
 
     async def _settle(self, job: FlowRunJob, report: Message) -> None:
-        """See to a run whose child has reported."""
+        """Handle the report of a run's child."""
         state = report["state"]
         if "aborted" in report or (state is not None and state["type"] != StateType.CANCELLING.value):
             return
@@ -213,7 +213,7 @@ class Execution:
             await self._endings.crashed(self.flow_run, f"{reason.text}; {what}")
 
     async def _lost(self, job: FlowRunJob, why: str) -> None:
-        """See to a run whose child is gone."""
+        """Handle a run whose child is gone."""
         if why.endswith(_GAVE_WAY):
             return  # another process has the run and its flow run
         if self._reason is not None:

@@ -1,4 +1,4 @@
-"""Tell the API how a flow run ended that did not say so itself."""
+"""Report to the API how a flow run ended that did not report it itself."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class FinalStates:
         except ObjectNotFound:
             return False
         except ApiUnavailable:
-            self._say(f"the end of flow run {flow_run.name!r} could not be told to the API: {state.message}")
+            self._say(f"the end of flow run {flow_run.name!r} could not be reported to the API: {state.message}")
             return False
 
 

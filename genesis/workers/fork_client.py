@@ -90,7 +90,7 @@ class ForkServer:
                 return await future
         except OSError as error:  # a timeout is one, too
             ours.close()
-            raise ResourceError(f"no process can be started: {error}", hint="look at the worker's machine") from error
+            raise ResourceError(f"no process can be started: {error}", hint="check the worker's machine") from error
         except asyncio.CancelledError:
             ours.close()  # a child that comes yet finds nobody, and ends
             raise
@@ -179,7 +179,7 @@ class ForkServer:
         future.set_result(child)
 
     def _lost(self) -> None:
-        """Tell everyone that waits that the fork server and its children are gone."""
+        """Notify all waiters that the fork server and its children are gone."""
         for future in self._forking.values():
             if not future.done():
                 future.set_exception(OSError("the fork server is gone"))

@@ -51,7 +51,7 @@ def load_late_parts() -> None:
     `inspect` looks at every module there is for the first source that it is asked for, as Prefect does for each task:
     counting the references to them writes to memory that would else be shared, 10 MB of it in each child.
     """
-    import anyio  # noqa: PLC0415  # after the preload, so that its time is told apart
+    import anyio  # noqa: PLC0415  # after the preload, so that its time is measured separately
 
     anyio.run(anyio.sleep, 0)  # loads its backend
     inspect.getmodule(preload)
@@ -166,7 +166,7 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)  # it ends with its supervisor, whatever a whole group is sent
     control = socket.socket(fileno=int(arguments[0]))
     failed = preload(arguments[1:])
-    from genesis.workers.child_main import work  # noqa: PLC0415  # after the preload, so that its time is told apart
+    from genesis.workers.child_main import work  # noqa: PLC0415  # after the preload, so that its time is measured separately
 
     load_late_parts()
     adopt_orphans()

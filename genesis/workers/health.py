@@ -43,7 +43,7 @@ class HealthPage:
         except OSError as error:
             raise ServiceError(
                 f"the health page cannot listen on {host!r} port {port}: {os.strerror(error.errno or 0)}",
-                hint="give another --health-port",
+                hint="use another --health-port",
             ) from error
         return int(self._server.sockets[0].getsockname()[1])
 

@@ -18,7 +18,7 @@ _RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 def begin_logs(role: Role) -> LogSetup | None:
     """Write log lines to the file of this machine from now on; None where the settings cannot be read.
 
-    A flow run says by itself what is wrong with the settings.
+    A flow run reports invalid settings itself.
     """
     try:
         settings = Settings()

@@ -47,7 +47,7 @@ class ServiceOptions:
     run_once: bool = False
     """Take what is due now, and end with it."""
     grace_s: float = 60.0
-    """How long flow runs may continue once the worker is told to stop."""
+    """How long flow runs may continue once the worker is stopped."""
     home: Path = field(default_factory=lambda: Settings().home)
     """Where processes leave their figures that do not stay."""
     resilience: ResilienceSettings = field(default_factory=ResilienceSettings)
@@ -56,7 +56,7 @@ class ServiceOptions:
     """How long a loop that flow runs share may stand still."""
 
     restart_server: Callable[[], Awaitable[bool]] | None = None
-    """Starts the server again where it is this machine's and has ended by itself; says whether it did."""
+    """Restarts this machine's server if it has crashed; returns whether it did."""
 
     def check(self) -> None:
         """Refuse what cannot be served.
@@ -65,7 +65,7 @@ class ServiceOptions:
             UsageError: There is no pool, the name is none, or this system cannot fork.
         """
         if not self.pools:
-            raise UsageError("there is no work pool to serve", hint="give --all, --agents or --pool")
+            raise UsageError("there is no work pool to serve", hint="use --all, --agents or --pool")
         if sys.platform == "win32":
             hint = "use a pool of type 'process' there"
             raise UsageError("a worker of type 'genesis' cannot run on Windows", hint=hint)

@@ -73,7 +73,7 @@ class Poller:
         self._expected = False
         self._due: datetime | None = None
         self.deaf = False
-        """Whether a flow run waited here of which no event told."""
+        """Whether a flow run waited here without an event."""
         self._told = False
 
     def wake(self, *, by_event: bool = False) -> None:

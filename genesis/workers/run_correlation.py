@@ -9,7 +9,7 @@ from genesis.prefect_api.names import correlation_in_tags
 __all__ = ["CORRELATION_LABEL", "correlation_of"]
 
 CORRELATION_LABEL = "genesis.correlation_id"
-"""Label by which whoever makes a flow run gives it an id."""
+"""Label with which the creator of a flow run sets the id."""
 
 
 def correlation_of(flow_run: FlowRun) -> str | None:

@@ -45,7 +45,7 @@ class Runs:
         stable: Lends children.
         worker: The worker's name.
         say: Is given a sentence when something is wrong that an operator should know.
-        freed: Is told of a pool in which a flow run has ended.
+        freed: Called with a pool in which a flow run has ended.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The worker itself: it serves many work pools from one process until it is told to stop."""
+"""The worker service: serves many work pools from one process until it is stopped."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _PRELOADED = (
     # what the picture of a plan needs
     "networkx",
 )
-"""By name: flows are a higher layer than workers. What a child imports by itself is not shared with others."""
+"""By name: flows are a higher layer than workers. Modules imported by a child are not shared with others."""
 _STALE_S = 60.0
 """How long a pool may go without a poll before the health page says that something is wrong."""
 _CALL_S = 30.0
@@ -74,7 +74,7 @@ async def serve(options: ServiceOptions, *, say: Callable[[str], None] = print) 
 
     Args:
         options: What to serve, and how.
-        say: Is given a sentence for whoever operates the worker.
+        say: Called with messages for the operator.
 
     Raises:
         UsageError: There is no pool to serve, or this system cannot fork.
@@ -89,7 +89,7 @@ class Service:
 
     Args:
         options: What to serve, and how.
-        say: Is given a sentence for whoever operates the worker.
+        say: Called with messages for the operator.
     """
 
     def __init__(self, options: ServiceOptions, *, say: Callable[[str], None] = print):
@@ -332,7 +332,7 @@ class Service:
             stopping.cancel()
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something, unless the worker is told to stop meanwhile."""
+        """Run something, unless the worker is stopped meanwhile."""
         doing, stopping = asyncio.create_task(work), asyncio.create_task(_set(self._stop))
         try:
             await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -62,7 +62,7 @@ class GenesisWorker(BaseWorker[GenesisJobConfiguration, GenesisVariables, Genesi
         Args:
             run_once: Take what is due now, and end with it.
             with_healthcheck: Show a health page at the address that Prefect's settings give.
-            printer: Is given a sentence for whoever operates the worker.
+            printer: Called with messages for the operator.
         """
         template = self._base_job_template or self.get_default_base_job_template()
         options = ServiceOptions(
@@ -97,7 +97,7 @@ class GenesisWorker(BaseWorker[GenesisJobConfiguration, GenesisVariables, Genesi
         """
         del configuration, task_status
         raise UsageError(
-            f"a worker of type 'genesis' takes flow run {flow_run.name!r} from its pool, and cannot be handed it",
+            f"a worker of type 'genesis' takes flow run {flow_run.name!r} from its pool, and cannot be given one",
             hint="create the flow run from its deployment, and serve the pool",
         )
 

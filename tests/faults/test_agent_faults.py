@@ -317,7 +317,7 @@ async def test_a_web_service_that_is_not_there(bench, unused_url):
     _, x = await outcome_of(bench, http(unused_url))
     assert (x.error.code, x.error.hint) == (
         "GEN-SERVICE",
-        "check that the service runs and that the executor's url is right",
+        "check that the service is running and that the executor's url is correct",
     )
 
 

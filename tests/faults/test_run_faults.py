@@ -137,7 +137,7 @@ async def test_a_bug_while_a_run_is_resumed_keeps_what_was_done_before(bench, mo
 
 async def test_where_the_disk_is_full_too_the_run_still_says_what_ended_it(bench, monkeypatch):
     async def full(*_):
-        raise ResourceError("no space left for the ledger", hint="make space")
+        raise ResourceError("no space left for the ledger", hint="free some space")
 
     monkeypatch.setattr(Ledger, "save", after(1, full)(Ledger.save))
     monkeypatch.setattr(Driver, "_start", boom)

@@ -173,7 +173,7 @@ def test_pools_that_an_agent_left_open_do_not_hold_up_the_end(project):
     assert run["state"] == "completed"
     assert done.returncode == 0
     assert time.monotonic() - begun < 150
-    assert "Agents left running what does not end" in done.stderr
+    assert "Agents left these running" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)

@@ -134,7 +134,7 @@ def test_killed_server_is_noticed_and_started_again_on_its_port_and_database(set
         time.sleep(0.02)
     seen = status(settings)
     assert (seen.state, seen.port) == ("stopped", info.port)
-    assert f"process {info.pid} ended by itself" in seen.note
+    assert f"process {info.pid} has exited" in seen.note
     assert [finding.name for finding in diagnose(settings) if not finding.ok] == ["server"]
     again = up(settings)
     assert again.pid != info.pid

@@ -164,7 +164,7 @@ def test_what_cannot_be_used_is_refused_quickly_and_leaves_nothing(home, tmp_pat
         (postgres.database_url("missing"), None, "has no such database"),
         ("postgresql://genesis:hushhush@127.0.0.1:1/good", None, "cannot be reached"),
         (weak["bare"], None, "lacks the extension pg_trgm, and the role 'weak' may not create it"),
-        (weak["closed"], None, "may not make tables"),
+        (weak["closed"], None, "may not create tables"),
         (good, "redis://:hushhush@127.0.0.1:1/0", "cannot be used"),
         (good, redis.url.replace(redis.password, "hushhush"), "refuses the password"),
     ):

@@ -127,8 +127,8 @@ def test_a_file_of_the_team_is_the_whole_registry(install):
         ("1 / 0", "ZeroDivisionError"),
         ("plan = 1", "fails with AttributeError"),
         ("fleet = 1", "is a 'int', not a genesis.fleets.FleetPlugin"),
-        ("fleet = FleetPlugin(agents='agents.yaml')", "agents is a 'str'; give a pathlib.Path or a mapping"),
-        ("fleet = FleetPlugin(playbooks='x')", "playbooks is a 'str'; give a pathlib.Path"),
+        ("fleet = FleetPlugin(agents='agents.yaml')", "agents is a 'str'; use a pathlib.Path or a mapping"),
+        ("fleet = FleetPlugin(playbooks='x')", "playbooks is a 'str'; use a pathlib.Path"),
         ("fleet = FleetPlugin(executors={'a': len})", "module:function"),
     ],
 )
@@ -242,7 +242,7 @@ async def test_an_executor_of_a_fleet_does_the_work(install):
 @pytest.mark.parametrize(
     ("options", "inputs", "what"),
     [
-        ({"degree": 1}, {}, "the executor 'kettle' cannot be made"),
+        ({"degree": 1}, {}, "the executor 'kettle' cannot be created"),
         ({"degrees": 0}, {}, "the executor 'kettle' returned a 'str'"),
         ({}, {"seconds": 60, "timeout_s": 0.01}, "ran longer than its limit"),
     ],
@@ -256,7 +256,7 @@ async def test_what_goes_wrong_with_an_executor_of_a_fleet_is_the_tasks_failure(
 
 async def test_an_executor_that_nobody_contributes_is_told_before_and_in_the_task(install):
     probe, agent = LocalProbe(ExecutorContext()), AgentProfile(name="x")
-    assert "none contributes any" in probe.executor_problem(plugin("kettle"), agent)
+    assert "none is available" in probe.executor_problem(plugin("kettle"), agent)
     install("tea-fleet", "fleet = FleetPlugin(executors={'kettle': 'MODULE:Kettle', 'cup': 'no_such_module:Cup'})")
     assert "no installed fleet contributes an executor 'ketle'; did you mean 'kettle'?" in probe.executor_problem(
         plugin("ketle"), agent

@@ -63,7 +63,7 @@ class Faults:
         kinds: What can happen. A boundary takes those of them that make sense there, equally often.
         boundaries: Where; everywhere if it is missing.
         delay_s: Longest delay.
-        hang_s: How long a hanging call takes before it gives up by itself.
+        hang_s: How long a hanging call takes before it fails.
         jump_s: Longest leap of a clock.
 
     Attributes:
@@ -120,7 +120,7 @@ class Faults:
             return found
 
     def at(self, boundary: str, key: str, nth: int, kinds: Iterable[FaultKind] = KINDS) -> Fault | None:
-        """Describe what a call meets, without counting it: for who counts by another way, such as attempts."""
+        """Describe what a call meets, without counting it: for callers with their own count, such as attempts."""
         if self.boundaries is not None and boundary not in self.boundaries:
             return None
         allowed = set(kinds)

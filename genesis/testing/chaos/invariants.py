@@ -37,7 +37,7 @@ _GRACE_S = 10.0
 
 
 def plan_is_valid(plan: RoutedPlan, registry: Registry) -> list[str]:
-    """A plan passes validation, whoever made it and whatever failed on the way."""
+    """A plan passes validation, whichever planner made it and whatever failed on the way."""
     from genesis.validation import validate  # noqa: PLC0415  # only where it is asked for
 
     report = validate(plan, registry)

@@ -52,7 +52,7 @@ def unassigned(facts: PlanFacts) -> Iterator[CheckFinding]:
     remedy="route the plan again with this registry, or add the agent to it",
 )
 def unknown_agent(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find routes to nobody, with the closest name."""
+    """Find routes to unknown agents, with the closest name."""
     guesses: dict[str, str] = {}
     for node in facts.leaves:
         route = facts.route_of[node.index]
@@ -74,8 +74,8 @@ def unknown_agent(facts: PlanFacts) -> Iterator[CheckFinding]:
 def type_not_covered(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves whose agent does not take their type.
 
-    Every agent may take `generic`, and a rule is the registry's own word that its agent takes what the rule sends, so
-    neither is a fault. Nor is what a generalist has because the routing itself failed: that is told on its own.
+    Every agent may take `generic`, and a rule may route any type to its agent, so
+    neither is a fault. Nor is a leaf that a generalist has because of an internal error: that is reported separately.
     """
     covered: dict[tuple[str, str], bool] = {}
     for node, agent in facts.assigned:
@@ -134,15 +134,15 @@ def _verdict(condition: Condition, task_type: str) -> bool | None:
 @check(
     "GEN-ROUTE-DEGRADED",
     "warning",
-    finds="a leaf that was routed although a part of the routing failed by itself, with what failed",
-    remedy="look whether its agent is right for it, or pin one with `agent`; and report the fault",
+    finds="a leaf whose routing had an internal error, with the part that failed",
+    remedy="check that its agent is suitable, or pin one with `agent`; and report the error",
 )
 def route_degraded(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find routes that are not the best that the registry could have given."""
+    """Find degraded routes."""
     for node, agent in facts.assigned:
         route = facts.route_of[node.index]
         if route is not None and route.degraded:
-            message = f"task {node.path!r} went to {agent.name!r} by a lesser way: {route.reason}"
+            message = f"task {node.path!r} was routed to {agent.name!r} by a fallback: {route.reason}"
             yield CheckFinding(node.index, message, evidence={"agent": agent.name, "reason": route.reason})
 
 
@@ -176,7 +176,7 @@ def skill_not_covered(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-ROUTE-STALE",
     "warning",
-    finds="a route for a path that is no leaf of the plan",
+    finds="a route for a path that is not a leaf of the plan",
     remedy="route the plan again",
 )
 def stale_route(facts: PlanFacts) -> Iterator[CheckFinding]:
@@ -187,7 +187,7 @@ def stale_route(facts: PlanFacts) -> Iterator[CheckFinding]:
     for path in facts.routes:
         if path not in paths:
             yield CheckFinding(
-                None, f"there is a route for {path!r}, which is no leaf of the plan", evidence={"path": path}
+                None, f"there is a route for {path!r}, which is not a leaf of the plan", evidence={"path": path}
             )
 
 
@@ -212,7 +212,7 @@ def pin_changed(facts: PlanFacts) -> Iterator[CheckFinding]:
     "GEN-SUCCESS-LOW",
     "warning",
     finds="a leaf that is more likely to fail than to succeed, its retries included",
-    remedy="allow retries, take another agent, or split the task",
+    remedy="allow retries, use another agent, or split the task",
 )
 def low_success(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves whose agent fails more often than not."""
@@ -227,7 +227,7 @@ def low_success(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-TYPE-GENERIC",
     "info",
-    finds="leaves of the type `generic` without a skill or a pin, which only their words route",
+    finds="leaves of the type `generic` without a skill or a pin, which are routed by their description alone",
     remedy="give them a type that an agent takes",
 )
 def generic_type(facts: PlanFacts) -> Iterator[CheckFinding]:

@@ -41,7 +41,7 @@ def budget_usd(facts: PlanFacts) -> Iterator[CheckFinding]:
         yield CheckFinding(
             None,
             f"the plan is expected to cost ${_money(total)}; the budget is ${_money(budget.usd)}",
-            hint="the dearest tasks: "
+            hint="the most expensive tasks: "
             + ", ".join(f"{facts.path(leaf)} (${_money(facts.usd[leaf])})" for leaf in dearest),
             evidence={
                 "expected_usd": float(total),
@@ -97,7 +97,7 @@ def budget_unknown(facts: PlanFacts) -> Iterator[CheckFinding]:
     what = (budget.usd is not None, budget.tokens is not None)
     unknown = [node.path for node, agent in facts.assigned if _unknown(facts, node, agent, *what)]
     if unknown:
-        message = f"the budget leaves out {len(unknown)} of {len(facts.leaves)} leaves, whose cost nothing tells: "
+        message = f"the budget leaves out {len(unknown)} of {len(facts.leaves)} leaves, whose cost is unknown: "
         more = " …" if len(unknown) > _TOP else ""
         yield CheckFinding(None, message + ", ".join(unknown[:_TOP]) + more, evidence={"tasks": [*unknown[:50]]})
 
@@ -121,7 +121,7 @@ def _unknown(facts: PlanFacts, node: Node, agent: AgentProfile, usd: bool, token
     "GEN-DEADLINE",
     "error",
     finds="a deadline that cannot be met by the plan's own estimates",
-    remedy="raise the deadline, cut the longest chain, or allow more at once",
+    remedy="raise the deadline, shorten the longest chain, or raise --slots",
 )
 def deadline(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Compare the least possible duration with the deadline.

@@ -1,4 +1,4 @@
-"""Whether leaves that could run at once will queue."""
+"""Whether leaves that could run concurrently will queue."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _MUCH = 2
 @check(
     "GEN-CAPACITY",
     "warning",
-    finds="at least twice as many parallel leaves of one agent as it takes at once: most of them will queue",
-    remedy="raise the agent's max_concurrency, or give some of the work to another agent",
+    finds="at least twice as many parallel leaves of one agent as its max_concurrency: most of them will queue",
+    remedy="raise the agent's max_concurrency, or route some of the work to another agent",
 )
 def agent_capacity(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find agents whose own limit, and not the slots, makes parallel leaves wait for long."""
@@ -29,8 +29,8 @@ def agent_capacity(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-CAPACITY-TIGHT",
     "info",
-    finds="a few more parallel leaves of one agent than it takes at once",
-    remedy="nothing has to be done; some of them start a little later",
+    finds="a few more parallel leaves of one agent than its max_concurrency",
+    remedy="no action is needed; some of them start a little later",
 )
 def agent_capacity_tight(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find agents whose own limit makes parallel leaves wait for a little."""
@@ -44,7 +44,7 @@ def _queue(facts: PlanFacts, name: str, parallel: int, first: int) -> CheckFindi
     at_once = facts.agents[name].max_concurrency
     return CheckFinding(
         first,
-        f"{parallel} leaves of {name!r} could run at once, from {facts.path(first)!r} on, but it takes {at_once}",
+        f"{parallel} leaves of {name!r} could run concurrently, from {facts.path(first)!r} on; its limit is {at_once}",
         evidence={"agent": name, "parallel": parallel, "max_concurrency": at_once, "slots": facts.slots},
     )
 
@@ -53,7 +53,7 @@ def _queue(facts: PlanFacts, name: str, parallel: int, first: int) -> CheckFindi
     "GEN-SLOTS-TIGHT",
     "info",
     finds="more parallel leaves than slots",
-    remedy="allow more at once with --slots",
+    remedy="raise --slots",
 )
 def slots_tight(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that is wider than the run."""
@@ -62,5 +62,5 @@ def slots_tight(facts: PlanFacts) -> Iterator[CheckFinding]:
     level = facts.schedule.level
     width = max(Counter([level[2 * leaf] for leaf in facts.outline.leaves]).values())
     if width > facts.slots:
-        message = f"{width} leaves could run at once on {facts.slots} slots"
+        message = f"{width} leaves could run concurrently on {facts.slots} slots"
         yield CheckFinding(None, message, evidence={"parallel": width, "slots": facts.slots})

@@ -1,4 +1,4 @@
-"""Whether the tasks speak about everything that the request asks for; how that is read is in `validation.request`."""
+"""Whether the tasks cover everything that the request asks for; `validation.request` parses the request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 5
 @check(
     "GEN-REQUEST-UNCOVERED",
     "warning",
-    finds="a part of the request that no task speaks of",
+    finds="a part of the request that no task covers",
     remedy="add a task for it, or name it in the description of the task that covers it",
 )
 def request_covered(facts: PlanFacts) -> Iterator[CheckFinding]:
@@ -33,7 +33,7 @@ def request_covered(facts: PlanFacts) -> Iterator[CheckFinding]:
         frame = position == 0 and clause.text.casefold().startswith(_FRAMES)
         if not clause.covered and not frame:
             words = list(dict.fromkeys(clause.words))
-            message = f"no task speaks of {_short(clause.text)!r}, which the request asks for"
+            message = f"no task covers {_short(clause.text)!r}, which the request asks for"
             yield CheckFinding(None, message, evidence={"clause": clause.text[:300], "words": [*words[:50]]})
 
 
@@ -55,7 +55,7 @@ def request_missed(facts: PlanFacts) -> Iterator[CheckFinding]:
     if len(words) < _ENOUGH or not _in_english(facts):
         return
     shown = ", ".join(words[:_SHOWN])
-    yield CheckFinding(None, f"no task speaks of anything in the request ({shown})", evidence={"words": [*words[:50]]})
+    yield CheckFinding(None, f"no task mentions anything in the request ({shown})", evidence={"words": [*words[:50]]})
 
 
 def _in_english(facts: PlanFacts) -> bool:

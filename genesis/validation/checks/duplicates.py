@@ -1,4 +1,4 @@
-"""Work that is in the plan twice.
+"""Duplicate work in the plan.
 
 Two tasks are near-duplicates when their descriptions have the same content words, whatever the articles, the endings
 and the order. What differs in one content word (its object, a number, a file name, a version, a direction) is other
@@ -38,11 +38,11 @@ _PER_GROUP = 16
 @check(
     "GEN-NEAR-DUPLICATE",
     "warning",
-    finds="two tasks that describe the same work, on one agent or on two",
-    remedy="remove one of them, or say in the description how they differ",
+    finds="two tasks that describe the same work, on the same agent or on two",
+    remedy="remove one of them, or describe how they differ",
 )
 def near_duplicates(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find tasks whose descriptions say the same as an earlier one's."""
+    """Find tasks whose descriptions repeat an earlier one's."""
     strict, loose = _pairs(facts)
     ordered = _find_waiting_pairs(facts, [*strict, *loose])
     repeatable = facts.vocabulary.stems(_REPEATABLE)
@@ -102,7 +102,7 @@ def _same_place(first: Node, second: Node, words: _Signature) -> bool:
 
 
 def _same_details(first: Task, second: Task) -> bool:
-    """Whether inputs, labels, skills and outputs tell two tasks apart; what only one of them has does not."""
+    """Whether inputs, labels, skills or outputs that both tasks have distinguish them."""
     if first.requires and second.requires and set(first.requires) != set(second.requires):
         return False
     if first.outputs and second.outputs and set(first.outputs).isdisjoint(second.outputs):

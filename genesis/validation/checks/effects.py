@@ -26,10 +26,10 @@ _SHORT = 20
     "GEN-EFFECT-UNAPPROVED",
     "warning",
     finds="a leaf with side effects that no person approves",
-    remedy="approvals are not available yet: look at the task before the run, or try it with --rehearse first",
+    remedy="approvals are not available yet: review the task before the run, or try it with --rehearse first",
 )
 def side_effect_unapproved(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find side effects that start without a person's word; an approval around the leaf counts."""
+    """Find side effects that start without an approval; one of an enclosing composite counts."""
     if "side_effects" not in facts.given:
         return
     nodes = facts.outline.nodes
@@ -62,8 +62,8 @@ def side_effect_cached(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-EFFECT-RETRIED",
     "warning",
-    finds="a leaf with side effects that is repeated after a failure: the effect could happen twice",
-    remedy="set `retries: 0`, or make sure that doing it twice does no harm",
+    finds="a leaf with side effects and retries: the effect could happen twice",
+    remedy="set `retries: 0`, or make sure that the task is idempotent",
 )
 def side_effect_retried(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find side effects that a retry could repeat."""
@@ -97,8 +97,8 @@ def composite_settings(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-DESCRIPTION-VAGUE",
     "warning",
-    finds="a description without a word that says what is to be done",
-    remedy="say what is to be done, to what, and what the result is",
+    finds="a description without a word about what is to be done",
+    remedy="describe the action, its object and the result",
 )
 def vague_description(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find blank descriptions and placeholders."""

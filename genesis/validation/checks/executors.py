@@ -1,4 +1,4 @@
-"""Whether what runs the leaves can be used."""
+"""Whether the executors of the leaves can be used."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ __all__ = [
 ]
 
 _UNAVAILABLE = frozenset({"a2a"})
-"""Kinds that the documents know and this version cannot run."""
+"""Kinds that documents may name and this version cannot run."""
 _SECRET = re.compile(r"\{secret:([^{}]+)\}")
 
 
 @check(
     "GEN-APPROVAL-UNAVAILABLE",
     "error",
-    finds="a task that asks for an approval, which this version cannot wait for",
-    remedy="remove `approval` and run the task on its own once you have looked at what comes before it",
+    finds="a task that needs an approval, which this version does not support",
+    remedy="remove `approval`, and run the task separately after a review of the tasks before it",
 )
 def approval_unavailable(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find tasks that would have to wait for a person."""
@@ -40,7 +40,7 @@ def approval_unavailable(facts: PlanFacts) -> Iterator[CheckFinding]:
         return
     for node in facts.outline.nodes:
         if node.task.approval:
-            yield CheckFinding(node.index, f"task {node.path!r} asks for an approval; approval is not available yet")
+            yield CheckFinding(node.index, f"task {node.path!r} needs an approval; approvals are not available yet")
 
 
 @check(
@@ -68,7 +68,7 @@ def executor_unavailable(facts: PlanFacts) -> Iterator[CheckFinding]:
     remedy="install or configure what is missing, or route the task to another agent",
 )
 def executor_unusable(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Ask about each executor in use once."""
+    """Check each executor in use once."""
     if facts.probe is None:
         return
     for node, agent, spec in facts.executors:
@@ -88,7 +88,7 @@ def executor_unusable(facts: PlanFacts) -> Iterator[CheckFinding]:
     remedy="correct the input, for example with --var",
 )
 def input_refused(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Ask executors that have a check about the inputs that are known before the run; report each problem once."""
+    """Call executors' input checks with the inputs known before the run; report each problem once."""
     if facts.probe is None:
         return
     asked: dict[tuple[str, str], str | None] = {}
@@ -125,11 +125,11 @@ def _fill_variables(facts: PlanFacts, node: Node) -> dict[str, JsonValue]:
 @check(
     "GEN-SECRET-MISSING",
     "error",
-    finds="a secret that an agent in use needs and that cannot be read",
+    finds="a secret of an agent in use that cannot be read",
     remedy="set an environment variable of this name",
 )
 def secret_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Ask about each secret of each agent in use once."""
+    """Check each secret of each agent in use once."""
     if facts.probe is None:
         return
     present: dict[str, bool] = {}
@@ -153,7 +153,7 @@ def secret_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
     remedy="add the name to the agent's `secrets`",
 )
 def secret_undeclared(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find `{secret:NAME}` without the right to it."""
+    """Find `{secret:NAME}` of secrets that the agent does not list."""
     for node, agent, spec in facts.executors:
         if not isinstance(spec, HttpSpec):
             continue
@@ -168,10 +168,10 @@ def secret_undeclared(facts: PlanFacts) -> Iterator[CheckFinding]:
     "GEN-WORK-ORDERS",
     "info",
     finds="leaves that end as a work order for a person",
-    remedy="to have them done, configure a model or give their agents an executor",
+    remedy="to run them without people, configure a model or set an executor for their agents",
 )
 def work_orders(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Count the leaves that no program does, as one finding."""
+    """Count the leaves that become work orders, as one finding."""
     if all(spec.kind != "brief" for _, _, spec in facts.executors):
         return
     briefs = [node.path for node, agent in facts.assigned if facts.kind(node, agent) == "brief"]

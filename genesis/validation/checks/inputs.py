@@ -1,4 +1,4 @@
-"""Whether what each leaf uses is produced, and in time."""
+"""Whether the results that each leaf uses are produced, and before it starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 
 _GUESSES = 10
 _TEXTS = 20
-"""Most findings about text that is perhaps a reference."""
+"""Maximum number of findings about text that may be a reference."""
 
 
 @check(
@@ -56,7 +56,7 @@ def _guess(facts: PlanFacts, fault: Missing) -> str:
 @check(
     "GEN-INPUT-TEXT",
     "warning",
-    finds="a name in braces that is nearly that of a variable or a task; it is handed over as text",
+    finds="a name in braces that is similar to a variable or a task; it is passed as text",
     remedy="correct the name; if it is meant as text, put the input's name into `literal_inputs`",
 )
 def input_text(facts: PlanFacts) -> Iterator[CheckFinding]:
@@ -68,7 +68,7 @@ def input_text(facts: PlanFacts) -> Iterator[CheckFinding]:
         for name in dict.fromkeys(references(dict(fillable(node.task)))):
             if count < _TEXTS and is_name(name) and (hint := _guess_reference(facts, node, name)):
                 count += 1
-                message = f"task {node.path!r} has {{{name}}}, which is no variable and no task's result: it stays text"
+                message = f"task {node.path!r} has {{{name}}}, neither a variable nor a result: it is passed as text"
                 yield CheckFinding(node.index, message, hint=hint, evidence={"text": name})
 
 
@@ -87,8 +87,8 @@ def _guess_reference(facts: PlanFacts, node: Node, name: str) -> str:
 @check(
     "GEN-INPUT-LITERAL",
     "error",
-    finds="a name in `literal_inputs` that is no input of the task",
-    remedy="correct the name: what it should protect would be searched for references",
+    finds="a name in `literal_inputs` that is not an input of the task",
+    remedy="correct the name: references in the intended input would be resolved",
 )
 def literal_input_unknown(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find names in `literal_inputs` that protect nothing."""
@@ -107,7 +107,7 @@ def literal_input_unknown(facts: PlanFacts) -> Iterator[CheckFinding]:
     "GEN-ORDER-IMPLIED",
     "warning",
     finds="a leaf that uses a result without depending on the task that produces it",
-    remedy="add the dependency, so that a reader sees the order; it is kept either way",
+    remedy="add the dependency for readers; the order is enforced either way",
 )
 def implied_order(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find references whose producer comes first only because of the reference itself."""
@@ -126,7 +126,7 @@ def implied_order(facts: PlanFacts) -> Iterator[CheckFinding]:
             yield CheckFinding(
                 node,
                 f"task {own!r} uses {{{reference}}} of {other!r} without depending on it",
-                hint=f"add {other!r} to its depends_on; the order is kept either way",
+                hint=f"add {other!r} to its depends_on; the order is enforced either way",
                 evidence={"reference": reference, "producer": other},
             )
 
@@ -152,7 +152,7 @@ def _is_stated(facts: PlanFacts, node: int, producer: int) -> bool:
     remedy="use it as `{name}` in an input, or remove it",
 )
 def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find variables that change nothing; a misspelt name is the usual cause."""
+    """Find unused variables, usually misspelt names."""
     left = dict.fromkeys(facts.plan.vars)
     for node in facts.outline.nodes:
         if not left:
@@ -166,16 +166,16 @@ def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-PLACEHOLDER-UNFILLED",
     "warning",
-    finds="a description that holds `{name}` of a variable or a result; only inputs are filled in",
+    finds="a description that contains `{name}` of a variable or a result; references are resolved only in inputs",
     remedy="write the value into the description, or pass it as an input",
 )
 def placeholder_unfilled(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find descriptions that expect to be filled in."""
+    """Find descriptions with references."""
     for node in facts.outline.nodes:
         text = node.task.description
         for name in dict.fromkeys(references(text)):
             if name in facts.plan.vars or _is_result(facts, node.index, name):
-                message = f"the description of task {node.path!r} holds {{{name}}}, which is not filled in there"
+                message = f"the description of task {node.path!r} contains {{{name}}}, which is not resolved there"
                 yield CheckFinding(node.index, message, evidence={"placeholder": name})
 
 

@@ -1,4 +1,4 @@
-"""Sizes: what a planner may make, and what a reader can still follow."""
+"""Bounds on the size of plans."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NEAR = 0.8
     remedy="shorten it and put details into files that the tasks read, or raise GENESIS_LIMITS__REQUEST_CHARACTERS",
 )
 def request_length(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find a request that no planner would have taken."""
+    """Find a request that planners would refuse."""
     length, limit = len(facts.plan.request), facts.limits.request_characters
     if length > limit:
         message = f"the request has {length:,} characters; the limit is {limit:,}"
@@ -37,7 +37,7 @@ def request_length(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-LEAF-LIMIT",
     "error",
-    finds="more leaves than a plan may have over its whole life",
+    finds="more leaves than a plan may have",
     remedy="split the plan into several, or raise GENESIS_LIMITS__LEAVES",
 )
 def leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
@@ -51,8 +51,8 @@ def leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-LEAF-LIMIT-NEAR",
     "info",
-    finds="a plan that uses most of the leaves that it may ever have",
-    remedy="if it is to grow while it runs, raise GENESIS_LIMITS__LEAVES",
+    finds="a plan that is close to its limit of leaves",
+    remedy="if tasks may be added during the run, raise GENESIS_LIMITS__LEAVES",
 )
 def near_leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that leaves little room for expansion."""
@@ -77,11 +77,11 @@ def plan_depth(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-NESTING-DEEP",
     "warning",
-    finds="a person's plan nested so deeply that it is hard to follow",
-    remedy="use fewer levels; a level that orders nothing can go",
+    finds="a plan file nested so deeply that it is hard to read",
+    remedy="use fewer levels; remove levels that impose no order",
 )
 def deep_nesting(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find deep nesting in a plan file; it runs all the same."""
+    """Find deep nesting in a plan file, which still runs."""
     if not facts.planned:
         yield from _too_deep(facts)
 
@@ -99,11 +99,11 @@ def _too_deep(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-PLAN-FAN-OUT",
     "error",
-    finds="a composite with more subtasks than a planner may make",
+    finds="a composite with more subtasks than a planner may create",
     remedy="group the subtasks, or raise GENESIS_LIMITS__FAN_OUT",
 )
 def plan_fan_out(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find composites that a planner made too wide; a person's plan may be as wide as it likes."""
+    """Find composites that a planner made too wide; a plan file has no limit."""
     limit = facts.limits.fan_out
     if not facts.planned:
         return
@@ -117,10 +117,10 @@ def plan_fan_out(facts: PlanFacts) -> Iterator[CheckFinding]:
     "GEN-DESCRIPTION-LONG",
     "warning",
     finds="a description longer than a request may be",
-    remedy="say what is to be done, and put the material into a file that an input names",
+    remedy="describe only what is to be done, and put the material into a file that an input names",
 )
 def long_description(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find descriptions that hold material rather than say what is to be done."""
+    """Find descriptions that contain material rather than a task."""
     limit = facts.limits.request_characters
     for node in facts.outline.nodes:
         length = len(node.task.description)

@@ -19,7 +19,7 @@ __all__ = ["build_before_design", "deploy_before_build", "deploy_before_test", "
 @check(
     "GEN-ORDER-DEPLOY-BUILD",
     "warning",
-    finds="a deployment that does not wait for what is built, though the plan builds something",
+    finds="a deployment that does not wait for the build, although the plan builds something",
     remedy="let the deployment depend on the build",
 )
 def deploy_before_build(facts: PlanFacts) -> Iterator[CheckFinding]:
@@ -31,13 +31,13 @@ def deploy_before_build(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-ORDER-DEPLOY-TEST",
     "warning",
-    finds="a deployment that does not wait for the tests, though the plan runs some",
+    finds="a deployment that does not wait for the tests, although the plan runs some",
     remedy="let the deployment depend on the tests",
 )
 def deploy_before_test(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find deployments before or beside the tests.
 
-    Tests of what has been deployed come after it, tests of what was there come whenever they like, and a deployment to
+    Tests of what has been deployed come after it, tests of what existed before may run at any time, and a deployment to
     a place where tests are run comes before them.
     """
     for scope in facts.delivery.scopes:
@@ -76,8 +76,8 @@ def _is_excused(description: str) -> bool:
 @check(
     "GEN-ORDER-TEST-BUILD",
     "warning",
-    finds="tests that run before anything is built, though the plan builds something",
-    remedy="let the tests depend on what they test; writing tests first is fine, running them is not",
+    finds="tests that run before anything is built, although the plan builds something",
+    remedy="let the tests depend on what they test; tests may be written first, but not run first",
 )
 def test_before_build(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find runs of tests that wait for no build."""

@@ -37,7 +37,7 @@ _SEQUENCES = (
 )
 _LAST = 3
 _COMMON = 8
-"""Leaves that may share a word before it tells nothing any more."""
+"""Maximum number of leaves that share a word before it is ignored."""
 
 
 class _Step(NamedTuple):
@@ -51,7 +51,7 @@ class _Step(NamedTuple):
     "GEN-ORDER-STEPS",
     "warning",
     finds="steps of one thing in the wrong order, such as publishing what is written later",
-    remedy="turn the dependency round, or say in the descriptions how the two differ",
+    remedy="reverse the dependency, or describe how the two differ",
 )
 def steps_inverted(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves that come after a leaf which needs what they make."""

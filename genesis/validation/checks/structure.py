@@ -1,4 +1,4 @@
-"""Faults in the structure: without these put right there is no order to run the plan in."""
+"""Structural faults: while they exist, there is no order in which the plan can run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def duplicate_id(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find siblings of one id: a name in `depends_on` could mean either.
 
     What is inside the second of two composites of one id has the paths of what is inside the first; that follows from
-    the one fault and is not told again.
+    the one fault and is not reported again.
     """
     repeated = set(facts.outline.duplicates)
     for index in facts.outline.duplicates:
@@ -136,7 +136,7 @@ def _last_inside(facts: PlanFacts) -> list[int]:
 @check(
     "GEN-CYCLE",
     "error",
-    finds="tasks that wait for each other in a circle, by `depends_on` or by the results that they use",
+    finds="tasks that wait for each other in a cycle, by `depends_on` or by the results that they use",
     remedy="remove one of these dependencies",
 )
 def cycle(facts: PlanFacts) -> Iterator[CheckFinding]:
@@ -152,7 +152,7 @@ def cycle(facts: PlanFacts) -> Iterator[CheckFinding]:
 
 
 def _cycle_finding(facts: PlanFacts, vertices: list[int]) -> CheckFinding:
-    """Tell a cycle of vertices as the tasks on it; each comes before the next, and the last before the first."""
+    """Return the tasks on a cycle of vertices; each comes before the next, and the last before the first."""
     named = list(dict.fromkeys(vertex >> 1 for vertex in vertices))
     paths = [facts.path(node) for node in named]
     if len(paths) == 1:
@@ -195,7 +195,7 @@ def dependency_repeated(facts: PlanFacts) -> Iterator[CheckFinding]:
     "GEN-DEPENDENCY-REDUNDANT",
     "info",
     finds="dependencies that follow from others",
-    remedy="nothing has to be done; without them the plan reads more easily",
+    remedy="no action is needed; without them the plan is easier to read",
 )
 def redundant_dependencies(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find edges that longer paths imply (a transitive reduction would drop them), as one finding."""
@@ -227,7 +227,7 @@ def redundant_dependencies(facts: PlanFacts) -> Iterator[CheckFinding]:
     "GEN-COMPOSITE-SINGLE",
     "info",
     finds="a composite with one subtask",
-    remedy="put the subtask in its place, unless more are to come",
+    remedy="replace it by the subtask, unless more are planned",
 )
 def single_subtask(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find composites that add a level and nothing else."""
@@ -242,10 +242,10 @@ def single_subtask(facts: PlanFacts) -> Iterator[CheckFinding]:
     "GEN-LEAF-UNCONNECTED",
     "info",
     finds="a leaf that neither waits for a task nor is waited for, in a plan where most are connected",
-    remedy="check that a dependency was not forgotten",
+    remedy="check whether a dependency is missing",
 )
 def unconnected_leaf(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find single leaves that stand apart; a plan of mostly independent leaves is meant to be one."""
+    """Find isolated leaves; a plan of mostly independent leaves is intended."""
     outline = facts.outline
     alone = [n for n in outline.nodes if n.parent < 0 and not n.children and not outline.before[n.index]]
     if not alone or len(facts.leaves) < _FEW:

@@ -45,7 +45,7 @@ def test_each_kind_has_its_executor(made, kind):
 
 @pytest.mark.parametrize("made", [spec("a2a", url="http://x"), spec("deployment", name="a/b")])
 def test_kind_that_is_not_here_is_refused_and_named(made):
-    with pytest.raises(TaskError, match=f"no '{made.kind}' executor here"):
+    with pytest.raises(TaskError, match=f"no '{made.kind}' executor is available here"):
         build_executor(made, EQUIPMENT)
     assert problem(made) is not None
 

@@ -124,7 +124,7 @@ async def test_secrets_are_put_into_headers(service):
     made = executor(service.url, headers={"Authorization": "Bearer {secret:KEY}"}, secrets={"KEY": "s3cret\n"})
     await value_of(made, work(secrets=["KEY"]))
     assert service.seen[0][2]["authorization"] == "Bearer s3cret"
-    with pytest.raises(TaskError, match="asks for secret 'KEY', which the agent does not list"):
+    with pytest.raises(TaskError, match="needs secret 'KEY', which the agent does not list"):
         await value_of(made, work())
 
 
@@ -215,7 +215,7 @@ async def test_refused_connection_is_the_services_trouble():
         port = closed.getsockname()[1]
     with pytest.raises(ServiceError, match="cannot be reached") as caught:
         await value_of(executor(f"http://127.0.0.1:{port}/"))
-    assert "service runs" in caught.value.hint
+    assert "service is running" in caught.value.hint
 
 
 async def test_connection_cut_in_the_middle_is_the_services_trouble(service):
@@ -249,13 +249,13 @@ async def test_slow_service_ends_at_the_limit_of_the_attempt(service):
 async def test_service_slower_than_the_default_limit_is_the_services_trouble(service):
     service.answer = lambda path: (service.release.wait(20), {}, b"")[1:] and (200, {}, b"{}")
     made = HttpExecutor(Spec(kind="http", url=service.url), output_bytes=10, default_timeout_s=0.2, secrets={}.get)
-    with pytest.raises(ServiceError, match=r"did not answer in time \(ReadTimeout\)"):
+    with pytest.raises(ServiceError, match=r"did not respond in time \(ReadTimeout\)"):
         await value_of(made, work(timeout_s=None))
     service.release.set()
 
 
 async def test_address_that_is_none_is_refused():
-    with pytest.raises(TaskError, match="cannot be asked"):
+    with pytest.raises(TaskError, match="cannot be called"):
         await value_of(executor("http://:x"))
 
 

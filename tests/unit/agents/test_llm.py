@@ -62,7 +62,7 @@ def test_promised_outputs_come_by_name():
 
 @pytest.mark.parametrize("answer", [{"summary": "short"}, {"summary": "short", "score": ""}, {}])
 def test_missing_output_is_an_error(answer):
-    with FakeLlmServer([answers(answer)]) as server, pytest.raises(ModelError, match="did not give") as caught:
+    with FakeLlmServer([answers(answer)]) as server, pytest.raises(ModelError, match="did not return") as caught:
         execute(server, outputs=("summary", "score"))
     assert caught.value.code == "GEN-MODEL-ANSWER"
 

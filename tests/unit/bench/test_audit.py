@@ -53,11 +53,11 @@ def test_missing_folder_is_told(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("shown", "took_s", "off"),
     [
-        ("(with starting up 15 to 30 s)", 33.0, 1.1),
-        ("(with starting up 20 s)", 10.0, 2.0),
-        ("(with starting up 1 min 30 s to 2 min)", 180.0, 1.5),
-        ("(with starting up at least 20 s)", 60.0, 1.0),
-        ("(with starting up at least 20 s)", 10.0, 2.0),
+        ("(including start-up: 15 to 30 s)", 33.0, 1.1),
+        ("(including start-up: 20 s)", 10.0, 2.0),
+        ("(including start-up: 1 min 30 s to 2 min)", 180.0, 1.5),
+        ("(including start-up: at least 20 s)", 60.0, 1.0),
+        ("(including start-up: at least 20 s)", 10.0, 2.0),
     ],
 )
 def test_a_run_is_compared_with_the_estimate_that_was_shown(shown, took_s, off):

@@ -65,9 +65,9 @@ def test_a_file_that_exists_is_read(name, content, value, tmp_path, monkeypatch)
     ("content", "message"),
     [
         (b"not json", "is not JSON"),
-        (b'{"a": NaN}', "NaN is no JSON number"),
-        (b'{"a": 1e999}', "too large a number"),
-        (b'{"a": 1, "a": 2}', "the key 'a' is there twice"),
+        (b'{"a": NaN}', "NaN is not a JSON number"),
+        (b'{"a": 1e999}', "is too large"),
+        (b'{"a": 1, "a": 2}', "the key 'a' occurs twice"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"a": ' + b"1" * 5000 + b"}", "is not JSON"),
         (b"\xff\xfe", "is not UTF-8: byte 0"),
@@ -182,4 +182,4 @@ def test_a_run_that_did_not_end_by_waiting_is_left_to_its_owner(ledger):
     asyncio.run(ledger.save(run.model_copy(update={"state": "cancelled"})))
     said = call(RUN, "a", "--result", "one")
     assert said.return_value == 0
-    assert f"The run is cancelled; continue with it: genesis resume {RUN}" in said.output
+    assert f"The run is cancelled; to continue: genesis resume {RUN}" in said.output

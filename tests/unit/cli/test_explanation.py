@@ -41,7 +41,7 @@ def test_one_failure_with_all_that_was_skipped_fits_in_a_few_lines(view):
     assert view(explained(root, skipped=(skipped,), next_steps=("fix it",), kept=1)) == [
         "✗ a: it broke  GEN-TASK",
         "  1 attempt by worker, 12:00:10 UTC (2.0 s)",
-        "– 30 tasks skipped that come after a: s0, s1, s2, s3, s4 and 25 more",
+        "– 30 tasks skipped that depend on a: s0, s1, s2, s3, s4 and 25 more",
         "To continue: (1 task done before is kept)",
         "  1. fix it",
         "  2. genesis resume r-1",
@@ -50,7 +50,7 @@ def test_one_failure_with_all_that_was_skipped_fits_in_a_few_lines(view):
 
 def test_repeats_that_went_the_same_way_are_one_sentence(view):
     root = a_root(attempts=3, history=(tried(1), tried(2), tried(3)))
-    assert view(explained(root))[1] == "  3 attempts by worker, 12:00:10 UTC (22 s); each ended so"
+    assert view(explained(root))[1] == "  3 attempts by worker, 12:00:10 UTC (22 s), all with this error"
 
 
 def test_attempts_that_went_differently_are_listed(view):
@@ -94,13 +94,13 @@ def test_many_failures_are_cut_and_counted(view):
 def test_what_a_run_stopped_for_comes_first(view):
     lines = view(explained(reason="budget", summary="the budget is spent: $2 of $1", cancelled=3))
     assert lines[0] == "the budget is spent: $2 of $1"
-    assert "– 3 tasks ended or not started, because the run stopped" in lines
+    assert "– 3 tasks cancelled or not started because the run stopped" in lines
 
 
 def test_findings_of_the_check_are_shown_with_what_to_do(view):
     found = Diagnostic(code="GEN-SECRET-MISSING", severity="error", message="no key", hint="set KEY")
     lines = view(explained(reason="invalid", summary="the plan has 1 error: no key", findings=(found,)))
-    assert lines[:3] == ["The check before the start found:", "GEN-SECRET-MISSING  no key", " " * 20 + "→ set KEY"]
+    assert lines[:3] == ["The pre-flight check found:", "GEN-SECRET-MISSING  no key", " " * 20 + "→ set KEY"]
 
 
 def test_the_command_is_a_line_of_its_own(view):

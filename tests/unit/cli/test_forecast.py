@@ -53,8 +53,8 @@ def test_a_rehearsal_knows_its_timers_and_costs_nothing():
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        (10, "about 10 s on 2 slots (with starting up 15 to 20 s)"),
-        (95, "about 1 min 35 s on 2 slots (with starting up 1 min 40 s to 1 min 45 s)"),
+        (10, "about 10 s on 2 slots (including start-up: 15 to 20 s)"),
+        (95, "about 1 min 35 s on 2 slots (including start-up: 1 min 40 s to 1 min 45 s)"),
     ],
 )
 def test_starting_up_is_counted_in(seconds, said):
@@ -68,7 +68,7 @@ def test_starting_up_is_left_out_of_a_long_run():
 
 def test_starting_up_is_a_least_where_not_all_is_known():
     said = words(a_task("a", estimate={"seconds": 10}), a_task("b"), start_up=StartUp(5, 10))
-    assert "at least 10 s on 2 slots (with starting up at least 15 s)" in said
+    assert "at least 10 s on 2 slots (including start-up: at least 15 s)" in said
 
 
 def test_a_busy_machine_takes_longer_and_an_idle_one_no_shorter():

@@ -40,14 +40,14 @@ def test_second_call_says_that_all_was_in_step(call):
     call()
     code, out, _ = call()
     assert code == 0
-    assert "Everything was in step." in out
+    assert "All files were up to date." in out
     assert "kept" in out
 
 
 def test_check_of_an_empty_folder_writes_nothing(call, tmp_path):
     code, out, _ = call("--check")
     assert code == 1
-    assert "10 files are not in step" in out
+    assert "10 files are out of date" in out
     assert "+++ b/prefect.yaml" in out
     assert list(tmp_path.iterdir()) == []
 
@@ -62,7 +62,7 @@ def test_check_shows_the_difference_and_then_none(call, tmp_path):
     assert code == 1
     assert "-  - name: spec" in out
     assert "+  - name: x" in out
-    assert "1 files are not in step" in out
+    assert "1 files are out of date" in out
 
 
 def test_document_has_every_file(call):

@@ -39,7 +39,7 @@ def test_each_leaf_is_a_line_when_it_ends(program, a_run, an_outcome):
 def test_kept_leaves_are_counted(program, a_run, an_outcome):
     live, text = watching(terminal=False)
     live.run_started(program, a_run(), {0: an_outcome("first")})
-    assert "1 of 3 tasks were done before and are kept." in text.getvalue()
+    assert "1 of 3 tasks were finished before and are kept." in text.getvalue()
 
 
 def test_terminal_gets_a_line_that_goes_away_and_whole_messages(program, a_run, an_outcome):
@@ -87,7 +87,7 @@ def test_no_time_is_shown_where_nothing_is_known(program, a_run):
 def test_a_rehearsal_is_marked(program, a_run):
     live, text = watching(terminal=False)
     live.run_started(program, a_run(rehearsal=0.5), {})
-    assert "Rehearsal: no agent works; timers take 0.5 of the estimated time." in text.getvalue()
+    assert "Rehearsal: no agent runs; timers take 0.5 of the estimated time." in text.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 60, 40, 20])

@@ -96,13 +96,13 @@ def test_second_call_changes_nothing(call):
     call("--agents", "mine.yaml")
     code, out, _ = call("--agents", "mine.yaml")
     assert code == 0
-    assert out.splitlines()[1:] == ["Pools, limits and automations are in step."]
+    assert out.splitlines()[1:] == ["Pools, limits and automations are up to date."]
 
 
 def test_check_changes_nothing_and_fails_until_in_step(call, listed):
     code, out, _ = call("--agents", "mine.yaml", "--check")
     assert (code, listed.pools) == (1, {})
-    assert "4 things are not in step." in out
+    assert "4 items are out of date." in out
     call("--agents", "mine.yaml")
     assert call("--agents", "mine.yaml", "--check")[0] == 0
 
@@ -160,12 +160,12 @@ def test_server_that_takes_nothing_is_not_called_done(call, listed):
     listed.deaf = True
     code, out, _ = call("--agents", "mine.yaml")
     assert code == 1
-    assert "4 things are still not in step." in out
+    assert "4 items are still out of date." in out
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("agents: [", "GEN-DOCUMENT"), ("agents:\n  - {name: x, pool: 'a/b', task_types: [t]}\n", "cannot be made")],
+    [("agents: [", "GEN-DOCUMENT"), ("agents:\n  - {name: x, pool: 'a/b', task_types: [t]}\n", "cannot be created")],
 )
 def test_registry_with_errors_asks_no_server(call, tmp_path, monkeypatch, text, said):
     def never(_):

@@ -75,8 +75,8 @@ def test_reason_that_only_repeats_the_type_is_shortened_and_others_are_not(shown
 def test_task_without_an_agent_says_why(shown):
     routed = RoutedPlan(plan=a_plan(a_task("a"), a_task("b")), routes={"a": Route(agent=None, reason="nobody can")})
     text = shown(plan_view(routed, GOOD))
-    assert "→ nobody: nobody can" in text
-    assert "→ nobody: not routed" in text
+    assert "→ no agent: nobody can" in text
+    assert "→ no agent: not routed" in text
 
 
 def test_long_plan_is_cut_and_says_so(shown):
@@ -176,8 +176,8 @@ def test_plan_and_run_fit_any_terminal_and_nothing_is_cut(shown, a_run, an_outco
 
 def test_simulation_says_what_is_only_a_default(shown):
     text = shown(timeline(a_program(a_task("a", estimate={"seconds": 4}), a_task("b")), 2))
-    assert "1 of 2 tasks have no estimate; each of them counts as 1 s" in text
-    assert "No task has an estimate; each of them counts as 1 s" in shown(timeline(a_program(a_task("a")), 2))
+    assert "1 of 2 tasks have no estimate; each counts as 1 s" in text
+    assert "No task has an estimate; each counts as 1 s" in shown(timeline(a_program(a_task("a")), 2))
     assert "$" not in text
 
 

@@ -131,7 +131,7 @@ def test_filters_choose(keep, words, count):
 @pytest.mark.usefixtures("storage")
 def test_an_empty_list_says_what_to_do():
     assert "No runs yet. Start one" in call(runs_module.runs).output
-    assert "No run is like that" in call(runs_module.runs, "--state", "failed").output
+    assert "No run matches" in call(runs_module.runs, "--state", "failed").output
     assert call(runs_module.runs, "--json").output == "[]\n"
 
 
@@ -152,7 +152,7 @@ def test_one_run_is_shown_with_its_log_lines_and_its_trace(keep, word):
     assert document["logs"]["command"].startswith("grep -hF -- c-1 ")
     said = call(runs_module.runs, "show", word).output
     assert f"Trace: {TRACE}" in said
-    assert "No log line of it is in" in said
+    assert "has no log lines of it" in said
     assert "genesis report 20260101-000000-aaaaaa" in said
 
 

@@ -62,7 +62,7 @@ def test_a_folder_that_has_gone_is_told(plan, tmp_path):
     argv = [sys.executable, "-c", leave, str(gone), *called]
     done = subprocess.run(argv, capture_output=True, timeout=120, check=False)
     assert done.returncode == 2
-    assert "the current folder does not exist" in json.loads(done.stdout)["error"]["message"]
+    assert "the current folder no longer exists" in json.loads(done.stdout)["error"]["message"]
 
 
 AS_NOBODY = """

@@ -27,7 +27,7 @@ def test_agents_are_chosen_by_their_names_with_or_without_the_ending(registry):
     ]
 
 
-@pytest.mark.parametrize(("agents", "text"), [("qb", "no agent 'qb'"), (None, "say what to serve"), (" ,", "what to")])
+@pytest.mark.parametrize(("agents", "text"), [("qb", "no agent 'qb'"), (None, "name what to serve"), (" ,", "what to")])
 def test_words_that_choose_nothing_are_refused(registry, agents, text):
     with pytest.raises(UsageError, match=text):
         _select_pools(registry, everything=False, agents=agents, pools=())

@@ -137,7 +137,7 @@ def test_pool_of_another_type_made_by_hand_is_left_alone():
     foreign = seen_pool(FLEET.pools[1], type="docker", description="ours", concurrency_limit=1, template={"x": 1})
     found = difference(server(replace=[foreign]))
     assert found.changes == ()
-    assert any("'agent-qa' is of type 'docker'" in note and "made by hand" in note for note in found.notes)
+    assert any("'agent-qa' is of type 'docker'" in note and "created by hand" in note for note in found.notes)
 
 
 def test_pool_of_ours_whose_type_was_changed_keeps_type_and_template():

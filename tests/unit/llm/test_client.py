@@ -121,11 +121,11 @@ def test_anthropic_cut_answer_is_an_error():
 @pytest.mark.parametrize(
     ("step", "code", "words"),
     [
-        (html(), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
+        (html(), "GEN-MODEL-NOT-API", "did not respond like a model's API"),
         (ServerStep(raw="<html><body>gate</body></html>"), "GEN-MODEL-NOT-API", "HTML page"),
-        (ServerStep(raw='{"unexpected": true}'), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
-        (ServerStep(raw='{"choices": ['), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
-        (ServerStep(raw=""), "GEN-MODEL-NOT-API", "did not answer as a model's API"),
+        (ServerStep(raw='{"unexpected": true}'), "GEN-MODEL-NOT-API", "did not respond like a model's API"),
+        (ServerStep(raw='{"choices": ['), "GEN-MODEL-NOT-API", "did not respond like a model's API"),
+        (ServerStep(raw=""), "GEN-MODEL-NOT-API", "did not respond like a model's API"),
         (truncate(), "GEN-MODEL-ANSWER", "not valid JSON"),
         (says(""), "GEN-MODEL-ANSWER", "it is empty"),
         (says("<html><p>hi</p></html>"), "GEN-MODEL-ANSWER", "it is HTML"),

@@ -112,4 +112,4 @@ def test_the_schema_says_what_each_model_is(kind: type[Model]):
 def test_the_schema_carries_the_notes_under_the_fields():
     fields = Task.model_json_schema()["$defs"]["Task"]["properties"]
     assert {name for name, field in fields.items() if not field.get("description")} == set()
-    assert fields["agent"]["description"] == "A person's pin; routing honours or refuses it."
+    assert fields["agent"]["description"] == "A pin; routing honours or refuses it."

@@ -115,7 +115,7 @@ def test_a_number_that_is_none_is_an_error_with_its_place(number, as_json):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")]])
 def test_values_that_json_lacks_are_refused_in_a_mapping(value):
-    with pytest.raises(DocumentError, match="no number that JSON can hold"):
+    with pytest.raises(DocumentError, match="not a number that JSON supports"):
         load_plan({"request": "r", "tasks": [{"id": "a", "description": "d", "inputs": {"n": value}}]})
 
 

@@ -64,7 +64,7 @@ def test_unsound_plan_counts_as_the_level_failing():
         tasks=(Task(id="a", description="A", depends_on=("b",)), Task(id="b", description="B", depends_on=("a",))),
     )
     made = make_plan("do it", planners=[Scripted("llm", cycle), Scripted("minimal", good())])
-    assert made.planner_note == "llm: its plan is not sound: its order is a cycle: a → b → a"
+    assert made.planner_note == "llm: its plan is not valid: its order is a cycle: a → b → a"
 
 
 @pytest.mark.parametrize("error", [SecurityError("refused"), UsageError("wrong")])
@@ -76,25 +76,25 @@ def test_refusals_are_not_papered_over(error):
 def test_a_bug_of_a_level_gives_way_to_the_next_and_the_note_says_so(caplog):
     made = make_plan("do it", planners=[Scripted("llm", ZeroDivisionError("by 0")), Scripted("minimal", good())])
     assert made.planner == "minimal"
-    assert made.planner_note == "llm: it failed by itself (ZeroDivisionError: by 0)"
+    assert made.planner_note == "llm: internal error (ZeroDivisionError: by 0)"
     assert [record.getMessage() for record in caplog.records] == ["llm gave way to minimal in planning"]
 
 
 def test_a_level_that_gives_no_plan_at_all_gives_way():
     made = make_plan("do it", planners=[Scripted("llm", None), Scripted("minimal", good())])
-    assert made.planner_note.startswith("llm: it failed by itself (AttributeError: ")
+    assert made.planner_note.startswith("llm: internal error (AttributeError: ")
 
 
 def test_a_level_that_could_not_be_made_gives_way():
     made = make_plan(
         "do it", planners=[UnavailablePlanner("heuristic", ImportError("no such part")), Scripted("minimal", good())]
     )
-    assert made.planner_note == "heuristic: it failed by itself (ImportError: no such part)"
+    assert made.planner_note == "heuristic: internal error (ImportError: no such part)"
 
 
 def test_what_the_last_level_raised_is_the_cause():
     bug = ZeroDivisionError("by 0")
-    with pytest.raises(PlanningError, match="minimal: it failed by itself") as caught:
+    with pytest.raises(PlanningError, match="minimal: internal error") as caught:
         make_plan("do it", planners=[Scripted("llm", ModelError("away")), Scripted("minimal", bug)])
     assert caught.value.__cause__ is bug
     assert caught.value.data["levels"][0] == "llm: away"
@@ -111,7 +111,7 @@ def test_no_level_that_can_is_an_error_with_all_reasons():
     with pytest.raises(PlanningError, match="llm: broken") as caught:
         make_plan("do it", planners=[Scripted("llm", GenesisError("broken"))])
     assert caught.value.data == {"levels": ["llm: broken"]}
-    with pytest.raises(PlanningError, match="there is none"):
+    with pytest.raises(PlanningError, match="there are no levels"):
         make_plan("do it", planners=[])
 
 
@@ -134,4 +134,4 @@ def test_real_levels_plan_anything():
     assert make_plan("Audit the repository at .", planners=planners).planner == "heuristic"
     made = make_plan("What is an audit?", planners=planners)
     assert made.planner == "minimal"
-    assert made.planner_note.startswith("heuristic: no playbook answers the request")
+    assert made.planner_note.startswith("heuristic: no playbook matches the request")

@@ -380,14 +380,14 @@ def test_calls_are_bounded_before_they_are_made():
         made = plan(server, max_calls=3)
     assert len(server.requests) == 3
     assert "in 3 calls" in made.planner_note
-    assert "composite task(s) kept whole" in made.planner_note
+    assert "composite task(s) not split" in made.planner_note
 
 
 def test_tokens_are_bounded_before_calls_are_made():
     with FakeLlmServer(splitting) as server:
         made = plan(server, token_budget=2_300)
     assert 1 < len(server.requests) < 8
-    assert "kept whole" in made.planner_note
+    assert "not split" in made.planner_note
     spent = 150 * len(server.requests)
     assert f"{spent:,} tokens" in made.planner_note
 
@@ -424,7 +424,7 @@ def test_task_that_cannot_be_split_stays_whole():
     with FakeLlmServer(step) as server:
         made = plan(server)
     assert paths(made) == ["a", "b"]
-    assert "2 composite task(s) kept whole" in made.planner_note
+    assert "2 composite task(s) not split" in made.planner_note
 
 
 def test_service_that_breaks_while_splitting_is_not_asked_on():

@@ -46,7 +46,7 @@ def test_three_generic_tasks_do_not_take_a_playbooks_place():
     assert "refinement of the playbook repository_audit leaves out 'survey', 'quality', 'security' and 2 more" in (
         plan.planner_note
     )
-    assert "so the playbook's plan stands" in plan.planner_note
+    assert "so the playbook's plan is kept" in plan.planner_note
 
 
 def test_a_model_adds_to_a_playbook_and_says_more():

@@ -87,7 +87,7 @@ def test_problems_of_a_network_name_their_place():
     assert network_problems((task("a", inputs={"x": "{p}"}),), {}, ["p"], limits) == []
     assert network_problems((task("a", "b"),), {}, [], limits) == ["tasks: 'a' depends on 'b', which is no task"]
     assert network_problems((task("a", description="{pth}"),), {}, ["path"], limits) == [
-        "tasks: 'a' says {pth}, which is no parameter"
+        "tasks: 'a' says {pth}, which is not a parameter"
     ]
     assert network_problems((task("a"),), {"work": (task("b"),)}, [], limits) == [
         "refine.work: no task of the playbook has this type"

@@ -61,8 +61,8 @@ def test_two_playbooks_of_one_name_are_refused(tmp_path):
         ({"match": {"patterns": ["("]}}, "is not a regular expression"),
         ({"match": {"patterns": ["a{99999999999999999999}"]}}, "is not a regular expression"),
         ({"match": {"patterns": ["(" * 2000 + ")" * 2000]}}, "is not a regular expression"),
-        ({"match": {}}, "no request would find it"),
-        ({"match": {"phrases": ["the audit"]}}, "is one word of meaning"),
+        ({"match": {}}, "no request matches it"),
+        ({"match": {"phrases": ["the audit"]}}, "is a single content word"),
         ({"parameters": GOOD["parameters"] * 2}, "two are called 'kind'"),
         ({"parameters": [{"name": "no space"}]}, "parameters[0].name"),
         ({"tasks": [{"id": "a", "description": "x", "depends_on": ["b"]}]}, "depends on 'b', which is no task"),
@@ -81,7 +81,7 @@ def test_unknown_variable_is_answered_with_the_nearest_parameter():
     with pytest.raises(DocumentError) as caught:
         load_playbook(GOOD | {"tasks": tasks})
     assert caught.value.hint == "did you mean 'kind'?"
-    assert caught.value.data["errors"] == ["tasks: 'a' says {kin}, which is no parameter"]
+    assert caught.value.data["errors"] == ["tasks: 'a' says {kin}, which is not a parameter"]
 
 
 def test_many_problems_are_counted():

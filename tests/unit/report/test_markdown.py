@@ -211,7 +211,7 @@ def test_progress_counts_and_lists_what_runs_and_failed():
 
 def test_a_rehearsal_is_marked_on_each_page():
     program = a_program(a_task("a"))
-    mark = "**Rehearsal: no agent works; timers take 0.5 of the estimated time.**\n"
+    mark = "**Rehearsal: no agent runs; timers take 0.5 of the estimated time.**\n"
     assert plan_markdown(program, Picture(program), rehearse=0.5).startswith(mark)
     assert progress_markdown(program, {}, Picture(program), rehearse=0.5).startswith(mark)
     outcome = Outcome(id="a", agent="worker", state="completed", usd=Decimal(0))

@@ -49,7 +49,7 @@ class TestPins:
     def test_unknown_agent_is_refused_with_the_closest_name(self):
         found = routed({"type": "test", "agent": "qaa"}, TEAM)
         assert found.agent is None
-        assert found.reason == "the plan asks for 'qaa', and there is no such agent; did you mean 'qa'?"
+        assert found.reason == "the plan asks for 'qaa', which does not exist; did you mean 'qa'?"
 
     def test_agent_without_the_type_is_refused(self):
         assert routed({"type": "ui", "agent": "qa"}, TEAM).agent is None

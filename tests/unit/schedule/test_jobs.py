@@ -23,7 +23,7 @@ def test_no_slots_are_refused():
 
 
 def test_agent_that_may_run_nothing_is_refused_by_name():
-    with pytest.raises(ScheduleError, match="agent 'qa' may run 0 jobs at once"):
+    with pytest.raises(ScheduleError, match="agent 'qa' has a limit of 0 jobs"):
         ScheduleLimits(4, {"build": 1, "qa": 0})
 
 

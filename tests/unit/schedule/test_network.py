@@ -27,7 +27,7 @@ def test_no_jobs_have_no_critical_path():
 
 @pytest.mark.parametrize("index", [-1, 2])
 def test_index_out_of_range_is_named(index):
-    with pytest.raises(ScheduleError, match=f"job 1 comes after job {index}, and there are 2 jobs"):
+    with pytest.raises(ScheduleError, match=f"job 1 comes after job {index}, but there are only 2 jobs"):
         Network.of([ScheduleJob(1), ScheduleJob(1, (index,))])
 
 

@@ -33,7 +33,7 @@ from genesis.server import (
     wait_ready,
 )
 from genesis.server import files as files_module
-from genesis.server.files import ServerFiles, ServerRecord, mending
+from genesis.server.files import ServerFiles, ServerRecord, explain_os_errors
 from genesis.server.health import url_host
 from genesis.server.host import shorten
 from genesis.settings import ServerSettings, Settings
@@ -153,7 +153,7 @@ def test_server_that_dies_says_so_with_the_end_of_its_log(settings):
     behave(settings, "dies")
     with pytest.raises(ServiceError, match=r"(?s)ended while it was starting; its log ends with:\nno database here"):
         up(settings)
-    assert "ended by itself" in status(settings).note
+    assert "has exited" in status(settings).note
 
 
 def test_server_that_hangs_is_reported_after_the_timeout_and_can_be_stopped(settings):
@@ -284,7 +284,7 @@ def test_no_space_is_said_before_anything_is_started(settings, tmp_path):
     files = ServerFiles(settings.home)
     with pytest.raises(ResourceError, match="has 1 MB left"):
         spawn.spawn(files, host="127.0.0.1", port=0, wanted_port=0, free=lambda folder: 1_000_000)
-    with pytest.raises(ResourceError) as caught, mending(tmp_path):
+    with pytest.raises(ResourceError) as caught, explain_os_errors(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.hint.startswith("free some space")
 
@@ -329,7 +329,7 @@ def test_corrupt_record_is_said_and_written_anew(settings):
     assert up(settings).pid == pid
     down(settings)
     files.state.write_text("{")
-    assert "will be written anew" in status(settings).note
+    assert "will be replaced" in status(settings).note
     assert up(settings).state == "running"
     assert not files.is_corrupt()
 

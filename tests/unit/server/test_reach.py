@@ -56,7 +56,7 @@ def test_database_that_is_well_has_no_notes():
         ({"number": 14_00_08, "version": "14.8"}, "is PostgreSQL 14.8, and Prefect needs 14.9", "upgrade"),
         ({"replica": True}, "is a replica", "primary"),
         ({"encoding": "LATIN1"}, "has the encoding LATIN1", "createdb -E UTF8"),
-        ({"may_make_tables": False}, "the role 'me' may not make tables", "GRANT CREATE ON SCHEMA public"),
+        ({"may_make_tables": False}, "the role 'me' may not create tables", "GRANT CREATE ON SCHEMA public"),
         ({"extension": None, "available": False}, "lacks the extension pg_trgm, which", "contrib"),
         ({"extension": None, "may_create": False}, "the role 'me' may not create it", "CREATE EXTENSION pg_trgm;"),
         ({"extension": None, "trusted": False}, "the role 'me' may not create it", "as a superuser"),
@@ -106,7 +106,7 @@ def test_few_connections_and_other_servers_are_noted():
     [
         (asyncpg.InvalidPasswordError("for hush"), "refuses the password: for ***", "PGPASSWORD"),
         (asyncpg.InvalidCatalogNameError("no"), "has no such database", "createdb -O me d"),
-        (asyncpg.InvalidAuthorizationSpecificationError("no"), "does not let us in", "PGPASSWORD"),
+        (asyncpg.InvalidAuthorizationSpecificationError("no"), "denies access", "PGPASSWORD"),
         (asyncpg.TooManyConnectionsError("no"), "has no connection left", "max_connections"),
         (asyncpg.CannotConnectNowError("no"), "is starting or stopping", "in a moment"),
         (TimeoutError(), "does not answer within 2 s", "firewall"),
@@ -237,7 +237,7 @@ def test_look_tells_what_is_wrong_with_each(monkeypatch):
     monkeypatch.setattr(reach, "ask_postgres", lambda where, application: replace(WELL, replica=True))
     monkeypatch.setattr(reach, "ask_redis", refuse)
     database, redis = reach.look(BOTH)
-    assert (database.said, database.mend) == (WELL.shown, "give the address of the primary")
+    assert (database.said, database.mend) == (WELL.shown, "use the address of the primary")
     assert (redis.said, redis.problem, redis.mend) == ("", "no", "start it")
     monkeypatch.setattr(reach, "ask_postgres", refuse)
     database, _ = reach.look(BOTH)

@@ -91,7 +91,7 @@ def test_approval_is_refused_clearly_on_leaves_and_composites(find):
     tasks = [{**LINT, "approval": True}, {"id": "p", "description": "Part", "approval": True, "subtasks": [LINT]}]
     found = find("GEN-APPROVAL-UNAVAILABLE", tasks, agents=[QA])
     assert [d.task for d in found] == ["lint", "p"]
-    assert "approval is not available yet" in found[0].message
+    assert "approvals are not available yet" in found[0].message
 
 
 def test_executor_kind_that_cannot_run_yet_is_an_error_and_not_probed(check):

@@ -106,7 +106,7 @@ def test_overspend_is_an_error_with_the_dearest_tasks(find):
     tasks = [task("a", estimate={"usd": 3}), task("b", estimate={"usd": 0.5})]
     [found] = find("GEN-BUDGET-USD", tasks, budget={"usd": 3.4})
     assert found.message == "the plan is expected to cost $3.50; the budget is $3.40"
-    assert found.hint.startswith("the dearest tasks: a ($3.00)")
+    assert found.hint.startswith("the most expensive tasks: a ($3.00)")
     assert not find("GEN-BUDGET-USD", tasks, budget={"usd": 3.5})
 
 

@@ -65,7 +65,7 @@ async def test_a_worker_that_stops_does_not_wait_for_an_api_that_is_away(made):
     made.endings.give_up_s = 0.1
     made.client.fault = httpx.ConnectError("gone")
     await made.endings.cancelled(made.run, "it ended")
-    assert "could not be told to the API" in made.said[-1]
+    assert "could not be reported to the API" in made.said[-1]
 
 
 async def test_a_run_that_was_deleted_has_no_end(made):
