@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install test fast prefect lint format types contract docs sample bench lock ci
+.PHONY: help install test coverage fast prefect lint format types contract docs sample bench lock ci
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -11,7 +11,10 @@ install:  ## Make .venv with Genesis and the test extra, at the pinned versions
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt -e '.[test]'
 
-test:  ## Run all tests, with coverage
+test:  ## Run all tests
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+coverage:  ## Run all tests and measure coverage
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov
 
 fast:  ## Run the tests that need no server, browser or model

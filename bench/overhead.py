@@ -123,7 +123,7 @@ def handling(bench: Bench, repeats: int, pairs: int) -> None:
 def _session(folder: Path, executor: Any) -> RunContext:
     settings = Settings()
     return RunContext(
-        course=ProgramState(program(20, settings)),
+        program_state=ProgramState(program(20, settings)),
         ledger=Ledger(FolderStore(folder), "20260101-000000-bench"),
         correlation_id="bench",
         settings=settings,

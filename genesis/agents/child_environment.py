@@ -45,7 +45,7 @@ def child_environment(
     return {
         **kept,
         **about,
-        **environment_of(work.correlation_id, work.run_id),
+        **environment_of(),
         **_look_up_secrets(work.agent.secrets, secrets, work),
         **extra,
     }

@@ -139,7 +139,7 @@ class HttpExecutor:
         made = {
             "accept": "application/json",
             "accept-encoding": "identity",  # so that a small answer cannot unpack to a huge one
-            **build_headers(work.correlation_id, work.run_id),
+            **build_headers(),
             "idempotency-key": hashlib.sha256(f"{work.run_id}\n{work.path}".encode()).hexdigest(),
         }
         for name, value in self._spec.headers.items():

@@ -97,12 +97,12 @@ def _go_on(run_id: str, settings: Settings, *, as_json: bool) -> int:
 async def _standing(run_id: str, settings: Settings) -> tuple[Run, bool, bool]:
     """Return a run's state, whether any of its leaves can run, and whether another process runs it."""
     from genesis.engine.delivery import can_go_on, is_worked_on
-    from genesis.ledger.history import course_of, find_run
+    from genesis.ledger.history import find_run, load_program_state
     from genesis.report.history import explain_ledger
 
     ledger, header = await find_run(run_id, settings)
     is_elsewhere = await is_worked_on(ledger, settings)
-    program = (await course_of(ledger, header, settings)).program
+    program = (await load_program_state(ledger, header, settings)).program
     run, _ = await explain_ledger(ledger, header, program, settings)
     return run, can_go_on(program, await ledger.known(program.leaves)), is_elsewhere
 

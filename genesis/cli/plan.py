@@ -54,7 +54,7 @@ def plan(
 
     REQUEST is a text, or a plan file (.yaml, .yml, .json) to route and check again.
     """
-    from genesis.cli.planning import forecast, prepare_plan
+    from genesis.cli.planning import forecast_plan, prepare_plan
     from genesis.cli.render import plan_view
     from genesis.document import write_output
     from genesis.planning import plan_document
@@ -73,7 +73,7 @@ def plan(
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))
     elif output is not None or chosen is None:
-        console().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
+        console().print(plan_view(prepared.routed, prepared.report, forecast_plan(prepared, settings)))
     elif not prepared.report.ok:
         notes().print(plan_view(prepared.routed, prepared.report, None))
     return 0 if prepared.report.ok else 1

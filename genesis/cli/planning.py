@@ -13,7 +13,7 @@ from genesis.cli.options import is_plan_file
 from genesis.cli.output import notes, shown_warnings, tell
 from genesis.cli.planning_progress import PlanningProgress
 from genesis.errors import ResourceError
-from genesis.model import Plan, Registry
+from genesis.model import Plan, Program, Registry
 from genesis.pipeline import Prepared, compile_prepared, make_plan, prepare
 from genesis.planning.overrides import Overrides
 from genesis.schedule import PoolCosts
@@ -22,7 +22,15 @@ from genesis.settings import Settings
 if TYPE_CHECKING:
     from genesis.routing.registry_file import LoadedRegistry
 
-__all__ = ["forecast", "load_agents", "load_agents_with_sources", "pool_costs", "prepare_plan", "read_plan"]
+__all__ = [
+    "forecast",
+    "forecast_plan",
+    "load_agents",
+    "load_agents_with_sources",
+    "pool_costs",
+    "prepare_plan",
+    "read_plan",
+]
 
 _NO_OVERRIDES = Overrides()
 _FLEETS = "genesis.fleets"
@@ -92,20 +100,15 @@ def prepare_plan(
     return prepare(overrides.apply(plan), registry, settings=settings, probe=probe)
 
 
-def forecast(
-    prepared: Prepared, settings: Settings, *, rehearse: float | None = None, pools: bool = False
-) -> Forecast | None:
-    """Forecast the duration and cost of a plan; None when it cannot run.
+def forecast(program: Program, settings: Settings, *, rehearse: float | None = None, pools: bool = False) -> Forecast:
+    """Forecast the duration and cost of a program.
 
     Args:
-        prepared: The plan.
+        program: What is to run.
         settings: Slots, and where the embedded server is.
         rehearse: Scale of a rehearsal.
         pools: Whether it runs on work pools.
     """
-    if not prepared.report.ok:
-        return None
-    program = compile_prepared(prepared, settings)
     model, agents = settings.llm.model, program.agents
     orders = [
         leaf.index
@@ -120,6 +123,11 @@ def forecast(
         start_up=_start_up(settings),
         pools=pool_costs(settings) if pools else None,
     )
+
+
+def forecast_plan(prepared: Prepared, settings: Settings) -> Forecast | None:
+    """Compile a plan and forecast its run; None when it cannot run."""
+    return forecast(compile_prepared(prepared, settings), settings) if prepared.report.ok else None
 
 
 def pool_costs(settings: Settings) -> PoolCosts:

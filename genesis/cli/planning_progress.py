@@ -36,7 +36,7 @@ class PlanningProgress:
         self._begun = 0.0
         self._status = StatusLine(out, self._line)
         self._ended = threading.Event()
-        self._teller: threading.Thread | None = None
+        self._emitter: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -46,8 +46,8 @@ class PlanningProgress:
     ) -> None:
         self._ended.set()
         self._status.stop()
-        if self._teller is not None:
-            self._teller.join()
+        if self._emitter is not None:
+            self._emitter.join()
 
     def asking(self, asking: PlanningCall) -> None:
         """Record that a call starts."""
@@ -59,8 +59,8 @@ class PlanningProgress:
             self._status.start()
             return
         self._out.print(f"Planning with {asking.model}; the first answer can take a while.")
-        self._teller = threading.Thread(target=self._tell, name="genesis-planning-progress", daemon=True)
-        self._teller.start()
+        self._emitter = threading.Thread(target=self._tell, name="genesis-planning-progress", daemon=True)
+        self._emitter.start()
 
     def _tell(self) -> None:
         while not self._ended.wait(self._every_s):

@@ -110,15 +110,15 @@ def run(
             playbooks=playbooks,
             variables=variables(pairs),
             runs_here=not pools and rehearse is None,
-            overrides=overrides(budget, deadline, retries),
+            overrides=replace(overrides(budget, deadline, retries), correlation_id=correlation_id),
         )
-        if not as_json:
-            known = forecast(prepared, settings, rehearse=rehearse, pools=pools)
-            notes().print(plan_view(prepared.routed, prepared.report, known))
+        if not prepared.report.ok and not as_json:
+            notes().print(plan_view(prepared.routed, prepared.report))
         program = compile_prepared(prepared, settings)
-        if correlation_id is not None:
-            program = program.model_copy(update={"correlation_id": correlation_id})
-        made.set("genesis.correlation_id", program.correlation_id)
+        if not as_json:
+            known = forecast(program, settings, rehearse=rehearse, pools=pools)
+            notes().print(plan_view(prepared.routed, prepared.report, known))
+        made.set("genesis.correlation_id", program.source.plan.correlation_id)
         pending = begin_api(settings)
 
         async def start(launch: Launch) -> Run:

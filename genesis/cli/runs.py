@@ -172,11 +172,11 @@ def _show_one(run_id: str, settings: Settings, wanted: _Wanted, *, as_json: bool
 async def _read(run_id: str, settings: Settings, wanted: _Wanted) -> tuple[Run, Explanation | None, Header]:
     from genesis.cli.results import whole_run
     from genesis.engine.delivery import find_leaf
-    from genesis.ledger.history import course_of, find_run
+    from genesis.ledger.history import find_run, load_program_state
     from genesis.report.history import explain_ledger
 
     ledger, header = await find_run(run_id, settings)
-    program = (await course_of(ledger, header, settings)).program
+    program = (await load_program_state(ledger, header, settings)).program
     run, explanation = await explain_ledger(ledger, header, program, settings)
     if wanted.task is not None:
         find_leaf(program, wanted.task, run_id)

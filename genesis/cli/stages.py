@@ -24,7 +24,7 @@ _plan_file = click.argument("plan", metavar="PLAN")
 @debug_option
 def route(plan: str, agents: Path | None, as_json: bool) -> int:
     """Route every task of PLAN again and print the plan with its routes."""
-    from genesis.cli.planning import forecast, load_agents, read_plan
+    from genesis.cli.planning import forecast_plan, load_agents, read_plan
     from genesis.cli.render import plan_view
     from genesis.pipeline import prepare
     from genesis.planning import plan_document
@@ -35,7 +35,7 @@ def route(plan: str, agents: Path | None, as_json: bool) -> int:
     if as_json:
         print_document(plan_document(prepared.routed))
     else:
-        console().print(plan_view(prepared.routed, prepared.report, forecast(prepared, settings)))
+        console().print(plan_view(prepared.routed, prepared.report, forecast_plan(prepared, settings)))
     return 0 if all(found.agent for found in prepared.routed.routes.values()) else 1
 
 
@@ -47,7 +47,7 @@ def route(plan: str, agents: Path | None, as_json: bool) -> int:
 def validate(plan: str, agents: Path | None, as_json: bool) -> int:
     """Check PLAN: structure, agents, inputs, order, budget. Tasks without a route are routed first."""
     from genesis.agents.input_probe import InputProbe
-    from genesis.cli.planning import forecast, load_agents, read_plan
+    from genesis.cli.planning import forecast_plan, load_agents, read_plan
     from genesis.cli.render import plan_view
     from genesis.pipeline import prepare
     from genesis.planning import plan_document
@@ -58,7 +58,7 @@ def validate(plan: str, agents: Path | None, as_json: bool) -> int:
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))
     else:
-        known = forecast(prepared, settings)
+        known = forecast_plan(prepared, settings)
         console().print(plan_view(prepared.routed, prepared.report, known, most=_MOST_CHECKED))
     return 0 if prepared.report.ok else 1
 

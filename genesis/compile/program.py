@@ -66,7 +66,6 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         vars=plan.vars,
         budget=plan.budget,
         deadline_s=plan.deadline_s,
-        correlation_id=plan.correlation_id,
         source=routed,
     )
 

@@ -28,7 +28,7 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self, work: Coroutine[Any, Any, None], failed: Callable[[Exception], Awaitable[None]]) -> None:
-        """Run something once. This is the boundary for what no one else handles: `failed` is told of it."""
+        """Run something once. This is the boundary for what no one else handles: `failed` receives it."""
 
         async def run_guarded() -> None:
             try:

@@ -55,7 +55,7 @@ class ChildFlowRun:
     done: set[int] = field(default_factory=set)
     """Leaves whose record was found."""
     lane: bool = False
-    """Whether it was told to wait for further leaves."""
+    """Whether it waits for further leaves."""
     dispatched_at: float | None = None
     """Monotonic time at which its dispatch began; None where an earlier execution did that."""
     known: int = 0

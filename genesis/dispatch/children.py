@@ -36,7 +36,7 @@ _FAULT_PAUSE_S = 3.0
 _MOST_FAULTS = 20
 """A storage that cannot be read is asked for about a minute."""
 _REMEMBERED = 512
-"""News of children that are not known yet: they can be faster than the answer that tells their id."""
+"""News of children that are not known yet: they can be faster than the answer with their id."""
 
 
 class Children:
@@ -47,7 +47,7 @@ class Children:
         desk: Where outcomes are handed over.
         errands: Runs what has to be waited for.
         again: Dispatches a leaf again.
-        moved: Is told that a child began or ended.
+        moved: Called when a child began or ended.
         ever_ran: Reads in the API whether a child ever ran.
         clock: Monotonic seconds.
     """
@@ -204,7 +204,7 @@ class Children:
             await self._desk.conclude(leaf, verdict.action, verdict.error)
 
     async def _find_untaken(self, child: ChildFlowRun, end: ChildEnd, missing: list[Leaf]) -> set[int]:
-        """Find the leaves of orders that a child had not taken any more when it ended by itself: none was begun."""
+        """Find the leaves of orders that a child had not taken any more when it ended: none was begun."""
         if not missing or not child.orders or end.state not in {StateType.COMPLETED, StateType.FAILED}:
             return set()
         state = await self._session.ledger.read_lane_state(str(child.id))

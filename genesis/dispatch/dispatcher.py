@@ -34,14 +34,14 @@ class Dispatcher:
     """Dispatches batches of leaves.
 
     Args:
-        line: The way to the API.
+        api: The client of the Prefect API.
         pools: The agents' deployments.
         session: The run.
         flow_run_id: The orchestrating flow run.
     """
 
-    def __init__(self, line: PrefectApi, pools: AgentPools, session: RunContext, flow_run_id: UUID):
-        self._line = line
+    def __init__(self, api: PrefectApi, pools: AgentPools, session: RunContext, flow_run_id: UUID):
+        self._api = api
         self._pools = pools
         self._session = session
         self._flow_run_id = flow_run_id
@@ -64,7 +64,7 @@ class Dispatcher:
             ServiceError: There is no deployment for the agent, or the API refuses the flow run.
         """
         pool = self._session.program.profile(leaves[0].agent).pool_name
-        began = self._line.clock()
+        began = self._api.clock()
         while True:
             deployment = await self._deployment(pool)
             link = uuid4()
@@ -89,7 +89,7 @@ class Dispatcher:
             return child
 
     def _child(self, flow_run: FlowRun, pool: str, leaves: Sequence[Leaf], attempt: int, link: UUID) -> ChildFlowRun:
-        now = self._line.clock()
+        now = self._api.clock()
         return ChildFlowRun(
             id=flow_run.id,
             pool=pool,
@@ -112,7 +112,7 @@ class Dispatcher:
     async def _deployment(self, pool: str) -> UUID:
         """Find the pool's deployment; where there is none, say so, and wait for it as long as the settings allow."""
         how = self._session.settings.pools
-        started = self._line.clock()
+        started = self._api.clock()
         while True:
             try:
                 found = await self._pools.deployment(pool)
@@ -121,7 +121,7 @@ class Dispatcher:
                 found = trouble = None
             if found is not None:
                 return found
-            waited_s = self._line.clock() - started
+            waited_s = self._api.clock() - started
             late = how.dispatch_timeout_s is not None and waited_s >= how.dispatch_timeout_s
             if trouble is not None and (how.no_worker == "fail" or late):
                 reason, _, hint = trouble.partition("; ")
@@ -139,7 +139,7 @@ class Dispatcher:
             state=to_state_create(Pending()),
             task_inputs={"after": [FlowRunResult(input_type="flow_run", id=source) for source in after]},
         ).model_dump(mode="json", exclude_unset=True)
-        await self._line.call(lambda client: client.request("POST", "/task_runs/", json=body))
+        await self._api.call(lambda client: client.request("POST", "/task_runs/", json=body))
 
     async def _unlink(self, link: UUID) -> None:
         """Take back a task run that stands for nothing."""
@@ -150,7 +150,7 @@ class Dispatcher:
             except ObjectNotFound:
                 return
 
-        await self._line.call(delete)
+        await self._api.call(delete)
 
     async def _flow_run(self, deployment: UUID, link: UUID, leaves: Sequence[Leaf], attempt: int) -> FlowRun:
         """Make the child; asking twice makes one.
@@ -160,7 +160,7 @@ class Dispatcher:
         """
         run_id = self._session.run_id
         try:
-            return await self._line.call(
+            return await self._api.call(
                 lambda client: client.create_flow_run_from_deployment(
                     deployment,
                     parameters=parameters(run_id, leaves, attempt, self._session.left_s, self._lane_s(leaves, attempt)),

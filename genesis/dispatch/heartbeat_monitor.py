@@ -1,6 +1,6 @@
 """Notice that the worker of a child has gone.
 
-Heartbeats are compared while the API answers: an API that was away could not be told that a worker is alive.
+Heartbeats are compared while the API answers: an API that was away could not receive a worker's heartbeats.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class HeartbeatMonitor:
     """Watches the workers of children that are quiet.
 
     Args:
-        line: The way to the API.
+        api: The client of the Prefect API.
         lost_after_s: How long a heartbeat may stay the same.
         longest_gap_s: Two looks further apart than this prove nothing about the time between them.
     """
 
-    def __init__(self, line: PrefectApi, *, lost_after_s: float, longest_gap_s: float):
-        self._line = line
+    def __init__(self, api: PrefectApi, *, lost_after_s: float, longest_gap_s: float):
+        self._api = api
         self._beats = Heartbeats[tuple[str, str]](lost_after_s=lost_after_s, longest_gap_s=longest_gap_s)
         self._failures = 0
 
@@ -48,10 +48,10 @@ class HeartbeatMonitor:
         beats = await read_heartbeats((child.pool for child in watched), self._page)
         for child in watched:
             beats.setdefault((child.pool, child.claimed_by or ""), None)
-        now = self._line.clock()
-        if self._failures != self._line.failures:
+        now = self._api.clock()
+        if self._failures != self._api.failures:
             self._beats.forget()
-        self._failures = self._line.failures
+        self._failures = self._api.failures
         self._beats.compare(now, beats)
         silent = [child for child in watched if self._beats.is_lost((child.pool, child.claimed_by or ""), now)]
         return [(child, child.claimed_by or "") for child in silent if await self._is_still_its(child)]
@@ -64,10 +64,10 @@ class HeartbeatMonitor:
 
     async def _claimant(self, child: ChildFlowRun) -> str:
         """Read who took a child; empty where it does not say, as with workers of other types."""
-        return last_claimant(await self._line.once(lambda client: client.read_flow_run_states(child.id)))
+        return last_claimant(await self._api.once(lambda client: client.read_flow_run_states(child.id)))
 
     async def _page(self, pool: str, offset: int) -> list[Worker]:
         def read(client: PrefectClient) -> Awaitable[list[Worker]]:
             return client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
 
-        return await self._line.once(read)
+        return await self._api.once(read)

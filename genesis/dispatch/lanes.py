@@ -38,14 +38,14 @@ from genesis.errors import GenesisError
 from genesis.ledger import LaneOrder, Owner
 from genesis.model import Leaf
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
-from genesis.prefect_api.names import GENESIS_TAG, is_run_tag, run_tag
+from genesis.prefect_api.names import OWN_TAG, is_run_tag, run_tag
 
 __all__ = ["Lanes"]
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.1
 _SHARE = 20
-"""Looking into the ledger takes at most one part in so many of the time."""
+"""Looking into the ledger takes at most this fraction (one part in N) of the time."""
 _MARGIN_S = 0.3
 """A lane that is about to close gets no more orders."""
 _LEAST_PATIENCE_S = 5.0
@@ -69,7 +69,7 @@ class Lanes:
         session: The run.
         children: The living children.
         wanted: Whether a child may still get leaves of its agent.
-        moved: Is told that a child waits for an order.
+        moved: Called when a child waits for an order.
         clock: Monotonic seconds.
     """
 
@@ -154,8 +154,8 @@ class Lanes:
         child.closing, child.open_since = True, None
         try:
             await self._session.ledger.order(str(child.id), len(child.orders) + 1, LaneOrder(owner=self.owner))
-        except GenesisError as error:  # it ends by itself, a little later
-            _log.warning("a flow run was not told to end", extra={"reason": error.message})
+        except GenesisError as error:  # it ends a little later anyway
+            _log.warning("a flow run could not be asked to end", extra={"reason": error.message})
 
     async def watch(self) -> None:
         """Watch forever while children live."""
@@ -168,20 +168,20 @@ class Lanes:
                 await self._look(child)
             await asyncio.sleep(max(_LOOK_S, _SHARE * (self._clock() - began)))
 
-    async def take_turns(self, line: PrefectApi) -> None:
+    async def take_turns(self, api: PrefectApi) -> None:
         """Let children end that keep others' flow runs from a place."""
         while True:
             await asyncio.sleep(_TURN_S)
             with suppress(ApiUnavailable):
-                await self.take_turn(line)
+                await self.take_turn(api)
 
-    async def take_turn(self, line: PrefectApi) -> None:
+    async def take_turn(self, api: PrefectApi) -> None:
         """Let children that have run for a while end after what they have, where flow runs of other runs wait.
 
         Where flow runs of this one wait for a worker, only those end that have nothing to do.
 
         Args:
-            line: The way to the API.
+            api: The client of the Prefect API.
 
         Raises:
             ApiUnavailable: The API does not answer now.
@@ -195,7 +195,7 @@ class Lanes:
                     await self.close(child)
         turn_s = max(_TURN_S, self.dispatch_s)  # what it took to begin should be worth it
         old = [child for child in lanes if child.began_at is not None and now - child.began_at > turn_s]
-        if old and await self._others_wait(line):
+        if old and await self._others_wait(api):
             for child in old:
                 await self.close(child)
 
@@ -238,13 +238,13 @@ class Lanes:
         child.open_since = now
         self._moved()
 
-    async def _others_wait(self, line: PrefectApi) -> bool:
+    async def _others_wait(self, api: PrefectApi) -> bool:
         """Whether flow runs of other runs wait for a place on some pool."""
         mine = [child.id for child in self._children.not_begun()]
         waiting = FlowRunFilter(
             id=FlowRunFilterId(not_any_=mine),  # else those of a wide run fill the page
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-            tags=FlowRunFilterTags(all_=[GENESIS_TAG]),
+            tags=FlowRunFilterTags(all_=[OWN_TAG]),
         )
         own = run_tag(self._session.run_id)
 
@@ -252,7 +252,7 @@ class Lanes:
             found = await client.read_flow_runs(flow_run_filter=waiting, limit=_WAITING)
             return any(own not in flow_run.tags and any(map(is_run_tag, flow_run.tags)) for flow_run in found)
 
-        return await line.once(read)
+        return await api.once(read)
 
     def _estimate_left_s(self, child: ChildFlowRun, now: float) -> float:
         left = sum(self._children.pace.expected_s(leaf) for leaf in child.leaves if leaf.index not in child.done)

@@ -68,7 +68,7 @@ class PendingOutcomes:
         if waiting.done():
             return
         self.tell_running(leaf, outcome)
-        if leaf.note and not outcome.note:  # a worker is told who does it, and not why
+        if leaf.note and not outcome.note:  # a worker knows who does it, and not why
             outcome = outcome.model_copy(update={"note": leaf.note})
         outcome = self._with_history(leaf, outcome)
         try:

@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 _LAST_WORD_S = 6.0
 """How long a child whose work is done may take to say that it has ended."""
 _STOPPED_S = 8.0
-"""How long children that were told to stop are waited for: their workers end them within 2 s, then by force."""
+"""How long to wait for children that were asked to stop: their workers end them within 2 s, then by force."""
 
 
 def _nothing(text: str) -> None:
@@ -68,7 +68,7 @@ class PoolBackend:
         session: What to run and with what.
         flow_run_id: The orchestrating flow run.
         outcomes: Outcomes of the leaves that are final, by index; the caller adds to it.
-        say: Is told what a person should know or do: a pool without workers, an API that is away.
+        say: Receives what a person should know or do: a pool without workers, an API that is away.
     """
 
     grace_s = _STOPPED_S + 2.0
@@ -82,7 +82,7 @@ class PoolBackend:
         say: Callable[[str], None] = _nothing,
     ):
         self.stopped: list[str] = []
-        """Names of the children that were told to stop."""
+        """Names of the children that were asked to stop."""
         self._session = session
         self._flow_run_id = flow_run_id
         self._outcomes = outcomes
@@ -95,9 +95,9 @@ class PoolBackend:
         self._attempts: dict[int, int] = {}
         self._ran: set[int] = set()
         self._traces: dict[int, str] = {}
-        """Where leaves are in the trace, which whoever sends them need not be in."""
+        """Where leaves are in the trace; their sender may be elsewhere in it."""
         self._stack = AsyncExitStack()
-        self._line: PrefectApi | None = None
+        self._api: PrefectApi | None = None
         with without_client_retries():
             self._errands = BackgroundTasks(copy_context())
         self._desk = PendingOutcomes(session)
@@ -126,15 +126,15 @@ class PoolBackend:
         )
 
     async def __aenter__(self) -> Self:
-        self._line = line = await self._stack.enter_async_context(connect(self._say))
-        self._pools = AgentPools(line, self._say)
-        self._dispatcher = Dispatcher(line, self._pools, self._session, self._flow_run_id)
-        self._waiter = Waiter(line, self._session.run_id, self._children, lambda: list(self._children.living.values()))
-        self._oversight = Watchdog(line, self._pools, self._children, self._session)
+        self._api = api = await self._stack.enter_async_context(connect(self._say))
+        self._pools = AgentPools(api, self._say)
+        self._dispatcher = Dispatcher(api, self._pools, self._session, self._flow_run_id)
+        self._waiter = Waiter(api, self._session.run_id, self._children, lambda: list(self._children.living.values()))
+        self._watchdog = Watchdog(api, self._pools, self._children, self._session)
         await self._session.ledger.suspend(suspended=False)
         self._lanes.owner = await self._session.ledger.owner()
-        turns = partial(self._lanes.take_turns, line)
-        for loop in (self._waiter.listen, self._waiter.poll, self._oversight.watch, self._lanes.watch, turns):
+        turns = partial(self._lanes.take_turns, api)
+        for loop in (self._waiter.listen, self._waiter.poll, self._watchdog.watch, self._lanes.watch, turns):
             self._errands.keep(loop)
         return self
 
@@ -147,7 +147,7 @@ class PoolBackend:
         self._outbox.close()
         await self._errands.close()
         await self._stack.aclose()
-        self._line = None
+        self._api = None
 
     async def run(self, leaf: Leaf) -> Outcome:
         """Run a leaf, whose upstream leaves are done, until it is final. What is returned is in the ledger.
@@ -176,7 +176,7 @@ class PoolBackend:
                 self._outbox.put(leaf)
             return await outcome
         except asyncio.CancelledError:
-            if self._why is None:  # this execution ends, and not the run: whoever takes it over finds the child
+            if self._why is None:  # this execution ends, and not the run: its successor finds the child
                 raise
             known = await self._session.ledger.outcome(leaf)
             if known is not None and known.state in FINISHED:  # it was just being taken in
@@ -245,7 +245,7 @@ class PoolBackend:
         return adopted
 
     async def _maybe_done(self, child: ChildFlowRun, leaves: Sequence[Leaf]) -> bool:
-        """Whether leaves whose latest child lost its worker may have had effects that nobody has judged yet."""
+        """Whether leaves whose latest child lost its worker may have had effects that are not judged yet."""
         latest = [leaf for leaf in leaves if leaf.side_effects and self._attempts[leaf.index] == child.attempt]
         return any([await self._session.ledger.outcome(leaf) is None for leaf in latest])
 
@@ -265,13 +265,13 @@ class PoolBackend:
 
     @property
     def _gathered(self) -> set[str]:
-        return {amendment.task for amendment in self._session.course.amendments}
+        return {amendment.task for amendment in self._session.program_state.amendments}
 
     @property
     def _reached(self) -> PrefectApi:
-        if self._line is None:
+        if self._api is None:
             raise RunError("leaves are run while the place is open")
-        return self._line
+        return self._api
 
     def _keep_up(self) -> None:
         """Take in what was added to the plan since."""
@@ -344,7 +344,7 @@ class PoolBackend:
         self._children.add(child)
         self._lanes.wake()
         self._waiter.wake()
-        self._oversight.wake()
+        self._watchdog.wake()
         if self._why is not None:
             await self._stop(child)
 
@@ -367,8 +367,8 @@ class PoolBackend:
     async def _leave(self, child: ChildFlowRun) -> None:
         """See that a child ends that is needed no more.
 
-        One whose leaves are all in the ledger is about to say so by itself. Where its worker was lost in that moment,
-        nobody would ever end it: a flow run that is to be cancelled holds its slot until its worker says that it is.
+        One whose leaves are all in the ledger is about to report it. Where its worker was lost in that moment,
+        nothing would ever end it: a flow run that is to be cancelled holds its slot until its worker says that it is.
         """
         if child.current is not None:
             await self._stop(child)
@@ -381,7 +381,7 @@ class PoolBackend:
             await close_child(self._reached, child)
 
     async def _conclude_all(self) -> None:
-        """Wait for what was told to stop, then for nothing more."""
+        """Wait for what was asked to stop, then for nothing more."""
         for leaf in self._desk.asked:
             if leaf.index not in self._children.taken:
                 await self._desk.conclude(leaf, "cancelled")

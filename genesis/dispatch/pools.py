@@ -26,12 +26,12 @@ class AgentPools:
     """The deployments and pools of a run's agents.
 
     Args:
-        line: The way to the API.
-        say: Is told what is wrong, once until it changes.
+        api: The client of the Prefect API.
+        say: Receives what is wrong, once until it changes.
     """
 
-    def __init__(self, line: PrefectApi, say: Callable[[str], None]):
-        self._line = line
+    def __init__(self, api: PrefectApi, say: Callable[[str], None]):
+        self._api = api
         self._say = say
         self._deployments: dict[str, UUID] = {}
         self._queues: dict[str, UUID | None] = {}
@@ -53,7 +53,7 @@ class AgentPools:
         self._deployments.pop(pool, None)
 
     async def trouble(self, pool: str) -> str | None:
-        """Look why nobody takes what a pool has to do, and say so; None where nothing is wrong.
+        """Find out why no worker takes what a pool has to do, and report it; None where nothing is wrong.
 
         Raises:
             ApiUnavailable: The API does not answer now.
@@ -88,7 +88,7 @@ class AgentPools:
         name = deployment.work_pool_name
         self._queues[pool] = deployment.work_queue_id
         try:
-            found = await self._line.once(lambda client: client.read_work_pool(name or pool))
+            found = await self._api.once(lambda client: client.read_work_pool(name or pool))
         except ObjectNotFound:
             return f"there is no work pool {pool!r}; run: genesis pools sync, then: prefect deploy --all"
         if name is None:
@@ -106,14 +106,14 @@ class AgentPools:
             return f"queue {queue!r} of work pool {name!r} is paused; run: prefect work-queue resume {queue} -p {name}"
         if pool.type.endswith(_WORKERLESS):
             return None
-        workers = await self._line.once(lambda client: client.read_workers_for_work_pool(name))
+        workers = await self._api.once(lambda client: client.read_workers_for_work_pool(name))
         if not any(worker.status is WorkerStatus.ONLINE for worker in workers):
             return f"no worker serves work pool {name!r}; run: genesis worker --agents {short_pool(name)}"
         return None
 
     async def _queue_paused(self, pool: str, queue: str) -> bool:
         try:
-            found = await self._line.once(lambda client: client.read_work_queue_by_name(queue, pool))
+            found = await self._api.once(lambda client: client.read_work_queue_by_name(queue, pool))
         except ObjectNotFound:
             return False
         return found.is_paused
@@ -121,6 +121,6 @@ class AgentPools:
     async def _read_deployment(self, pool: str) -> DeploymentResponse | None:
         name = f"{FLOW_NAME}/{short_pool(pool)}"
         try:
-            return await self._line.once(lambda client: client.read_deployment_by_name(name))
+            return await self._api.once(lambda client: client.read_deployment_by_name(name))
         except ObjectNotFound:
             return None

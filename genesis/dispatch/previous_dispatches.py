@@ -33,15 +33,15 @@ class PreviousDispatch:
     """What its state says, where it ended because its worker was lost."""
 
 
-async def earlier_children(line: PrefectApi, ledger: Ledger, program: Program) -> list[PreviousDispatch]:
+async def earlier_children(api: PrefectApi, ledger: Ledger, program: Program) -> list[PreviousDispatch]:
     """Find all children of a run, the latest attempt first; those of another plan are left out."""
     by_path = {leaf.path: leaf for leaf in program.leaves}
     found: list[PreviousDispatch] = []
-    async for flow_run in _children(line, ledger.run_id):
+    async for flow_run in _children(api, ledger.run_id):
         leaves = _leaves(flow_run.parameters, ledger.run_id, by_path)
         if leaves:
             state = flow_run.state_type or StateType.SCHEDULED
-            child = _child(flow_run, leaves, state, _pool(program, leaves), line.clock())
+            child = _child(flow_run, leaves, state, _pool(program, leaves), api.clock())
             await _add_orders(child, ledger, by_path)
             final = flow_run.state is not None and flow_run.state.is_final()
             message = (flow_run.state.message if flow_run.state is not None else None) or ""
@@ -50,7 +50,7 @@ async def earlier_children(line: PrefectApi, ledger: Ledger, program: Program) -
     return sorted(found, key=lambda earlier: -earlier.child.attempt)
 
 
-async def _children(line: PrefectApi, run_id: str) -> AsyncIterator[FlowRun]:
+async def _children(api: PrefectApi, run_id: str) -> AsyncIterator[FlowRun]:
     tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[run_tag(run_id)]))
     read = 0
 
@@ -60,7 +60,7 @@ async def _children(line: PrefectApi, run_id: str) -> AsyncIterator[FlowRun]:
         )
 
     while True:
-        flow_runs = await line.call(page)
+        flow_runs = await api.call(page)
         for flow_run in flow_runs:
             yield flow_run
         if len(flow_runs) < _PAGE:

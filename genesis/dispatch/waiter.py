@@ -30,7 +30,7 @@ __all__ = ["ChildListener", "Waiter", "read_children"]
 _log = logging.getLogger(__name__)
 _LEAF_ENDED = "genesis.leaf.ended"
 _UNHEARD = [f"{FLOW_RUN}{name}" for name in ("Scheduled", "Late", "Pending", "heartbeat", "AwaitingConcurrencySlot")]
-"""Events that tell nothing new, and would crowd out others."""
+"""Events without news, which would crowd out others."""
 _CONNECT_S = 20.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
@@ -39,7 +39,7 @@ _PAGE = 200
 
 
 class ChildListener(Protocol):
-    """Is told of children. Called in the loop; it must not block."""
+    """Receives changes of children. Called in the loop; it must not block."""
 
     def leaf_ended(self, child: UUID, path: str) -> None:
         """Hear that a leaf's record is written."""
@@ -55,21 +55,21 @@ class Waiter:
     """Listens and polls for the children of one run.
 
     Args:
-        line: The way to the API.
+        api: The client of the Prefect API.
         run_id: The run.
-        listener: Is told.
+        listener: Receives the changes.
         living: Gives the children that have not ended.
     """
 
     def __init__(
-        self, line: PrefectApi, run_id: str, listener: ChildListener, living: Callable[[], Sequence[ChildFlowRun]]
+        self, api: PrefectApi, run_id: str, listener: ChildListener, living: Callable[[], Sequence[ChildFlowRun]]
     ):
-        self._line = line
+        self._api = api
         self._listener = listener
         self._living = living
         self._wake = asyncio.Event()
         self.connected = False
-        """Whether the subscription is up, as far as is known."""
+        """Whether the subscription is known to be up."""
         self._filter = {
             "event": EventNameFilter(prefix=[_LEAF_ENDED, FLOW_RUN], exclude_prefix=_UNHEARD),
             "related": EventRelatedFilter(id=[tag_resource_id(run_tag(run_id))]),
@@ -124,7 +124,7 @@ class Waiter:
         living = list(self._living())
         for start in range(0, len(living), _PAGE):
             asked = living[start : start + _PAGE]
-            found = await read_children(self._line, [child.id for child in asked])
+            found = await read_children(self._api, [child.id for child in asked])
             for child in asked:
                 if child.id not in found:
                     self._listener.child_missing(child.id)
@@ -145,14 +145,14 @@ class Waiter:
             self._listener.child_changed(child, StateType(kind), state.get("message") or "")
 
 
-async def read_children(line: PrefectApi, ids: list[UUID]) -> dict[UUID, tuple[StateType, str]]:
+async def read_children(api: PrefectApi, ids: list[UUID]) -> dict[UUID, tuple[StateType, str]]:
     """Read the states of flow runs, at most a page of them.
 
     Raises:
         ApiUnavailable: The API does not answer now.
     """
     wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
-    flow_runs = await line.once(lambda client: client.read_flow_runs(flow_run_filter=wanted, limit=len(ids)))
+    flow_runs = await api.once(lambda client: client.read_flow_runs(flow_run_filter=wanted, limit=len(ids)))
     return {
         run.id: (run.state.type, run.state.message or "") if run.state else (StateType.SCHEDULED, "")
         for run in flow_runs

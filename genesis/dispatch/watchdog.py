@@ -1,4 +1,4 @@
-"""Look every second whether a child waits for nobody, has run out of time, or has lost its worker."""
+"""Check every second whether a child has no worker, has run out of time, or has lost its worker."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Watchdog", "close_child", "stop_child"]
 _log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _UNTAKEN_S = 3.0
-"""A child that nobody took for this long makes its pool suspect; said within five seconds."""
+"""A child that no worker took for this long makes its pool suspect; reported within five seconds."""
 _POOL_AGAIN_S = 5.0
 _PENDING_S = 600.0
 """How long a child that was taken may need to begin: pulling an image, waiting for a node."""
@@ -40,20 +40,20 @@ class Watchdog:
     """Oversees the living children of a run.
 
     Args:
-        line: The way to the API.
+        api: The client of the Prefect API.
         pools: The agents' pools.
         children: The living children.
         session: The run.
     """
 
-    def __init__(self, line: PrefectApi, pools: AgentPools, children: Children, session: RunContext):
+    def __init__(self, api: PrefectApi, pools: AgentPools, children: Children, session: RunContext):
         how = session.settings.pools
-        self._line = line
+        self._api = api
         self._pools = pools
         self._children = children
         self._session = session
-        self._losses = HeartbeatMonitor(
-            line, lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + 3 * _TICK_S
+        self._heartbeats = HeartbeatMonitor(
+            api, lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + 3 * _TICK_S
         )
         self._quiet_s = min(how.heartbeat_s, how.lost_after_s / 2)
         self._next: dict[str, float] = {}
@@ -81,15 +81,15 @@ class Watchdog:
         Raises:
             ApiUnavailable: The API does not answer now.
         """
-        if self._line.away_since is not None:
+        if self._api.away_since is not None:
             await self._look_into_ledger()
         await self._overdue()
-        if self._line.away_since is None:
+        if self._api.away_since is None:
             await self._check_untaken_pools()
             await self._check_lost_workers()
 
     def _now(self) -> float:
-        return self._line.clock()
+        return self._api.clock()
 
     def _living(self, *states: StateType) -> list[ChildFlowRun]:
         return [child for child in self._children.living.values() if child.state in states]
@@ -102,14 +102,14 @@ class Watchdog:
         return True
 
     async def _look_into_ledger(self) -> None:
-        """Take in records while the API cannot tell of them: workers continue without it."""
+        """Read records while the API cannot report them: workers continue without it."""
         if self._due("ledger", _AWAY_LOOK_S):
             for child in self._living(StateType.PENDING, StateType.RUNNING):
                 await self._children.collect(child)
 
     async def _overdue(self) -> None:
         now = self._now()
-        grace_s = _AWAY_EXTRA_S if self._line.away_since is not None else 0.0
+        grace_s = _AWAY_EXTRA_S if self._api.away_since is not None else 0.0
         for child in self._living(StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED):
             limit = self._limit(child)
             if limit is not None and now - child.state_at > limit[0] + grace_s:
@@ -139,7 +139,7 @@ class Watchdog:
         return timeout_s, ErrorInfo(code="GEN-DISPATCH-NO-WORKER", message=message, hint=hint)
 
     async def _check_untaken_pools(self) -> None:
-        """Look at the pools of children that nobody takes."""
+        """Check the pools of children that no worker takes."""
         waiting = self._living(StateType.SCHEDULED)
         suspects = [child for child in waiting if self._now() - child.state_at >= _UNTAKEN_S]
         for pool in dict.fromkeys(child.pool for child in suspects):
@@ -159,9 +159,9 @@ class Watchdog:
                     await self._give_up(child, ChildEnd(child.state, error=error, all_fail=True))
 
     async def _withdraw(self, child: ChildFlowRun) -> None:
-        """Have the leaves of a child dispatched anew whose pool was deleted, and made again: nobody can take it."""
+        """Have the leaves of a child dispatched anew whose pool was deleted, and made again: no worker can take it."""
         try:
-            flow_run = await self._line.once(lambda client: client.read_flow_run(child.id))
+            flow_run = await self._api.once(lambda client: client.read_flow_run(child.id))
         except ObjectNotFound:
             self._children.child_missing(child.id)
             return
@@ -179,7 +179,7 @@ class Watchdog:
         ]
         if not quiet or not self._due("workers", self._session.settings.pools.heartbeat_s):
             return
-        lost = await self._losses.look(quiet)
+        lost = await self._heartbeats.look(quiet)
         ends = await asyncio.gather(
             *(self._crash(child, format_lost_message(worker)) for child, worker in lost), return_exceptions=True
         )
@@ -196,7 +196,7 @@ class Watchdog:
             return result.state is not None and result.state.type is StateType.CRASHED
 
         try:
-            fenced = await self._line.once(set_state)
+            fenced = await self._api.once(set_state)
         except ObjectNotFound:
             self._children.child_missing(child.id)
             return
@@ -207,10 +207,10 @@ class Watchdog:
         """End a child from here: its leaves first, so that what it still does is not taken."""
         await self._children.finish(child, end)
         if child.ended:
-            await stop_child(self._line, child)
+            await stop_child(self._api, child)
 
 
-async def close_child(line: PrefectApi, child: ChildFlowRun) -> None:
+async def close_child(api: PrefectApi, child: ChildFlowRun) -> None:
     """End a child whose work is in the ledger, and that does not say so itself; one that has ended is left alone."""
 
     async def set_state(client: PrefectClient) -> None:
@@ -220,11 +220,11 @@ async def close_child(line: PrefectApi, child: ChildFlowRun) -> None:
 
     with suppress(TimeoutError, ApiUnavailable):
         async with asyncio.timeout(_STOP_S):
-            await line.call(set_state)
+            await api.call(set_state)
 
 
-async def stop_child(line: PrefectApi, child: ChildFlowRun) -> bool:
-    """Tell a child to stop; says whether it was told to. One that nobody took ends at once."""
+async def stop_child(api: PrefectApi, child: ChildFlowRun) -> bool:
+    """Ask a child to stop; return whether it was asked. One that no worker took ends at once."""
 
     async def set_state(client: PrefectClient) -> bool:
         try:
@@ -235,6 +235,6 @@ async def stop_child(line: PrefectApi, child: ChildFlowRun) -> bool:
 
     try:
         async with asyncio.timeout(_STOP_S):
-            return await line.call(set_state)
+            return await api.call(set_state)
     except (TimeoutError, ApiUnavailable):
         return False

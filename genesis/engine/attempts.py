@@ -158,7 +158,7 @@ class LeafRun:
         except Exception as error:
             if getattr(error, "code", None) != RUN_IS_OVER:  # that is no failure of the leaf
                 self.failed(error_info(error))
-            if isinstance(error, MemoryError):  # whoever keeps the error would keep all that was being made
+            if isinstance(error, MemoryError):  # keeping the error would keep all that was being made
                 traceback.clear_frames(error.__traceback__)
             raise
 
@@ -297,7 +297,7 @@ class LeafRun:
             self.outcome = self.outcome.model_copy(update={"note": note})
 
     def _normalize_result(self, value: JsonValue) -> JsonValue:
-        """Return the result as it is kept: whoever asks for no subtasks leaves as many results of subtasks."""
+        """Return the result as it is kept: a task that asks for no subtasks has no results of subtasks."""
         expands = self._session.program.profile(self.leaf.agent).expands
         if expands and isinstance(value, dict) and value.get(PROPOSAL) == []:
             return {**value, PROPOSAL: {}}

@@ -1,4 +1,4 @@
-"""End a run from outside: ask whoever orchestrates it, and end what it dispatched where nobody does any more."""
+"""End a run from outside: ask its orchestrator, and end what it dispatched if there is none any more."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Stopped", "cancel_run"]
 
 _LOOK_S = 0.5
 _PATIENCE_S = 45.0
-"""How long whoever orchestrates may take to end its work before it is taken for dead."""
+"""How long the orchestrator may take to end its work before it counts as dead."""
 _AWAY_S = 60.0
 """How long an API that does not answer is waited for."""
 _PAGE = 200
@@ -60,7 +60,7 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
 
     Raises:
         UsageError: There is no such run.
-        RunError: It has ended already, or nobody has ever begun to run it.
+        RunError: It has ended already, or was never started.
         ServiceError: The API does not answer, or refuses a call.
     """
     ledger, _ = await find_run(run_id, settings)
@@ -89,7 +89,7 @@ async def _cancel(
         ended_before = not answered or flow_run.id in orphans.ended
     left = [child for child in await _children(api, run_id) if not _is_final(child)]
     if ended_before:
-        say("nobody orchestrates the run; what it dispatched is ended directly")
+        say("the run has no orchestrator; what it dispatched is ended directly")
     elif left:
         say("waiting for the workers to end what runs")
     await _end_children(api, left, orphans)
@@ -107,7 +107,7 @@ async def _cancel(
 
 
 class _Orphans:
-    """Ends flow runs that are to be cancelled and whose worker is lost: nobody else would, and they hold slots."""
+    """Ends flow runs that are to be cancelled and whose worker is lost: nothing else would, and they hold slots."""
 
     def __init__(self, api: PrefectApi, settings: Settings):
         how = settings.pools
@@ -154,7 +154,7 @@ class _Orphans:
 
 
 async def _end_children(api: PrefectApi, left: list[FlowRun], orphans: _Orphans) -> None:
-    """Wait for the end of what was dispatched, after telling those to end that nobody has told."""
+    """Wait for the end of what was dispatched, after asking those to end that were not asked yet."""
     for child in left:
         if child.state is None or not child.state.is_cancelling():
             await _set_state(api, child.id, Cancelling(message="genesis cancel"))

@@ -15,7 +15,7 @@ from genesis.document import close_matches
 from genesis.engine.inputs import missing_outputs
 from genesis.errors import UsageError
 from genesis.ledger import Ledger
-from genesis.ledger.history import course_of, find_run, run_lock
+from genesis.ledger.history import find_run, load_program_state, run_lock
 from genesis.model import FINISHED, KEPT, Handover, Leaf, Outcome, Program
 from genesis.model.run import utc_now
 from genesis.model.scalars import canonical
@@ -50,7 +50,7 @@ async def deliver(run_id: str, task: str, value: object, *, by: str, settings: S
         RunError: The run's ledger is damaged.
     """
     ledger, header = await find_run(run_id, settings)
-    program = (await course_of(ledger, header, settings)).program
+    program = (await load_program_state(ledger, header, settings)).program
     leaf = find_leaf(program, task, run_id)
     briefed = await _read_briefed_outcome(ledger, leaf)
     result = wrap_bare_value(plain(value, source=f"the delivery of {leaf.path}"), leaf.outputs)

@@ -19,7 +19,7 @@ from genesis.errors import TaskError
 from genesis.model import DeploymentSpec
 from genesis.prefect_api.client import PrefectApi, connect
 from genesis.prefect_api.errors import API_ERRORS, service_errors
-from genesis.prefect_api.names import GENESIS_TAG, correlation_tag
+from genesis.prefect_api.names import OWN_TAG, correlation_tag
 
 __all__ = ["DeploymentRunner"]
 
@@ -50,7 +50,7 @@ class DeploymentRunner:
                 self._name,
                 parameters=dict(work.inputs),
                 timeout=0,
-                tags=[GENESIS_TAG, correlation_tag(work.correlation_id)],
+                tags=[OWN_TAG, correlation_tag(work.correlation_id)],
                 flow_run_name=f"{work.agent.name} · {work.path}",
             )
         except (ObjectNotFound, ValueError) as error:

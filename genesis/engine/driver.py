@@ -1,4 +1,4 @@
-"""The loop that runs a program: it asks the scheduler what to start, and tells it what ended."""
+"""The loop that runs a program: it asks the scheduler what to start, and reports to it what ended."""
 
 from __future__ import annotations
 
@@ -77,20 +77,20 @@ class Driver:
         self._working: set[asyncio.Task[None]] = set()
         self._considering: set[asyncio.Task[None]] = set()
         self._spending = Spending(session.program.budget, outcomes.values())
-        self._growth = Replanner(session)
-        self._undecided = {index: outcomes.pop(index) for index in self._growth.find_undecided(outcomes)}
+        self._replanner = Replanner(session)
+        self._undecided = {index: outcomes.pop(index) for index in self._replanner.find_undecided(outcomes)}
         self._scheduler = self._schedule()
         briefed = [index for index, outcome in outcomes.items() if outcome.state == "briefed"]
         self._scheduler.restore(outcomes.keys() - briefed)
         for index in briefed:
             self._scheduler.suspend(index)
-        self._detours = Failover(session, self._look_again)
+        self._failover = Failover(session, self._look_again)
         control.when_suspended(self._suspend)
 
     async def run(self) -> Ending:
         """Run until every leaf is final, and say how it ended."""
-        await self._detours.look()
-        looks = (self._watch(), self._detours.watch(), self._watch_deliveries())
+        await self._failover.look()
+        looks = (self._watch(), self._failover.watch(), self._watch_deliveries())
         watches = [asyncio.create_task(look) for look in looks]
         for watch in watches:
             watch.add_done_callback(self._check_watch)
@@ -137,7 +137,7 @@ class Driver:
             self._shown_ready = ready
 
     def _schedule(self) -> Scheduler:
-        joins = self._growth.joins
+        joins = self._replanner.joins
         jobs = [
             ScheduleJob(0.0, leaf.after)
             if leaf.index in joins
@@ -161,8 +161,8 @@ class Driver:
             with task_span(leaf, again=self._traced.get(leaf.index)) as made:
                 if made.traceparent is not None:
                     self._traced[leaf.index] = made.traceparent
-                if leaf.index in self._growth.joins:
-                    outcome = await self._growth.gather_result(leaf, self.outcomes)
+                if leaf.index in self._replanner.joins:
+                    outcome = await self._replanner.gather_result(leaf, self.outcomes)
                 else:
                     outcome = await self._place.run(leaf)
                 task_ended(made, outcome)
@@ -185,19 +185,19 @@ class Driver:
             return
         if news.answer is not None:
             metrics_of_process().count(REPLANS, "unchanged")
-            outcome = self._growth.note_unchanged(outcome, news.answer)
-        elif self._stop is None and leaf.index not in self._growth.joins:
+            outcome = self._replanner.note_unchanged(outcome, news.answer)
+        elif self._stop is None and leaf.index not in self._replanner.joins:
             if outcome.state == "cancelled" and _is_over(outcome):
                 self._hear_of_deadline(leaf, outcome)
                 return
-            if outcome.state == "failed" and (turn := self._detours.after(leaf, outcome)).kind != "end":
+            if outcome.state == "failed" and (turn := self._failover.after(leaf, outcome)).kind != "end":
                 self._past[leaf.index] = outcome
                 self._put_back(turn)
                 return
-            if self._growth.considers(leaf, outcome):
+            if self._replanner.considers(leaf, outcome):
                 self._consider(leaf, outcome, group)
                 return
-        if outcome.state == "failed" and self._stop is None and self._growth.may_be_written_down(leaf):
+        if outcome.state == "failed" and self._stop is None and self._replanner.may_be_written_down(leaf):
             self._work(self._write_work_order(leaf, outcome), group, self._working)
             return
         self._conclude(leaf, outcome)
@@ -205,7 +205,7 @@ class Driver:
     def _hear_of_deadline(self, leaf: Leaf, outcome: Outcome) -> None:
         """Decide what becomes of a leaf whose worker says that the run is over, while it is not by the run's own clock.
 
-        Its worker was told of the deadline of an earlier execution: it is done again, with the time that is left now.
+        Its worker has the deadline of an earlier execution: it is done again, with the time that is left now.
         """
         if _is_over(self._past.get(leaf.index)):
             self._abort(self._too_late())
@@ -218,7 +218,7 @@ class Driver:
         """Leave a leaf that no agent could do to a person."""
         outcome = failed
         try:
-            outcome = await self._growth.write_work_order(leaf, failed, self.outcomes)
+            outcome = await self._replanner.write_work_order(leaf, failed, self.outcomes)
         except GenesisError as fault:
             more = {"task": leaf.path, "code": fault.code}
             _log.warning("no work order could be written for %r: %s", leaf.path, fault, extra=more)
@@ -252,7 +252,7 @@ class Driver:
     async def _consider_replan(self, leaf: Leaf, outcome: Outcome) -> None:
         answer = ReplanOutcome(changed=False)
         try:
-            answer = await self._growth.consider(leaf, outcome, self._detours.tried(leaf))
+            answer = await self._replanner.consider(leaf, outcome, self._failover.tried(leaf))
         except GenesisError as fault:
             self._abort(Ending("failed", error_info(fault)))
         finally:
@@ -272,7 +272,7 @@ class Driver:
         scheduler.take_over(self._scheduler)
         scheduler.release(leaf.index)
         self._scheduler = scheduler
-        self._detours.agents |= {each.agent for each in new}
+        self._failover.agents |= {each.agent for each in new}
         self._session.observer.plan_changed(program)
 
     def _leaf(self, index: int) -> Leaf:
@@ -281,8 +281,8 @@ class Driver:
     def _start(self) -> list[Leaf]:
         """Take what starts now. An agent that is on trial gets one leaf, and what was taken beyond that goes back."""
         taken = [self._leaf(index) for index in self._scheduler.take()]
-        joins = self._growth.joins
-        started = [leaf for leaf in taken if leaf.index in joins or self._detours.may_start(leaf.agent)]
+        joins = self._replanner.joins
+        started = [leaf for leaf in taken if leaf.index in joins or self._failover.may_start(leaf.agent)]
         going = {leaf.index for leaf in started}
         self._waiting -= going
         for leaf in taken:
@@ -293,14 +293,14 @@ class Driver:
 
     def _steer(self) -> None:
         """Start nothing with agents whose circuit breakers are open: their leaves go to others, or wait."""
-        shut = self._detours.open_agents()
+        shut = self._failover.open_agents()
         for agent in self._blocked - shut:
             self._scheduler.unblock(agent)
         self._blocked &= shut
         for agent in shut:
             waiting = [self._leaf(index) for index in self._scheduler.ready(agent)]
             for leaf in waiting:
-                turn = self._detours.around(leaf)
+                turn = self._failover.around(leaf)
                 if turn is not None:
                     self._put_back(turn)
             left = [leaf for leaf in waiting if leaf.index not in self._now or self._now[leaf.index].agent == agent]
@@ -308,7 +308,7 @@ class Driver:
                 if leaf.index not in self._waiting:
                     self._waiting.add(leaf.index)
                     self._tell_of(FailoverDecision("later", leaf))
-            for leaf in self._detours.find_timed_out(left):
+            for leaf in self._failover.find_timed_out(left):
                 self._scheduler.hold(leaf.index)
                 self._give_up(leaf)
             if agent not in self._blocked:
@@ -425,7 +425,7 @@ class Driver:
         return bool(found)
 
     def _check_watch(self, watch: asyncio.Task[None]) -> None:
-        """End the run when what watches it fails by itself: without it, leaves could wait forever."""
+        """End the run when a watching task fails: without it, leaves could wait forever."""
         error = None if watch.cancelled() else watch.exception()
         if error is not None:
             self._abort(Ending("failed", fault_info(error, self._session.run_id)))
@@ -454,7 +454,7 @@ class Driver:
     def _drop(self, index: int, state: Any, why: str) -> None:
         leaf = self._leaves[index]
         error = ErrorInfo(code="GEN-SKIPPED", message=why) if state == "skipped" else None
-        lost = self._growth.lost(leaf, why) if state == "skipped" else None
+        lost = self._replanner.lost(leaf, why) if state == "skipped" else None
         outcome = lost or Outcome(id=leaf.path, agent=leaf.agent, state=state, error=error)
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)

@@ -182,7 +182,7 @@ class Failover:
         self._closed_for[agent] = max(_LOOK_S, self._closed_for.get(agent, 0.0))
 
     def _admits(self, agent: str) -> bool:
-        """Whether an agent's breaker is closed, as far as is known here."""
+        """Whether an agent's breaker is closed, by what is known here."""
         breaker = self._session.breaker(agent)
         return breaker is None or breaker.state == "closed"
 

@@ -31,8 +31,9 @@ from genesis.ledger import is_done
 from genesis.ledger.control import Control
 from genesis.ledger.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.model import Outcome, Program, Run
-from genesis.report.markdown import escape_markdown, plan_markdown, routing_rows, run_markdown
+from genesis.report.markdown import plan_markdown, routing_rows, run_markdown
 from genesis.report.picture import Picture
+from genesis.report.rendering import escape_markdown
 from genesis.resilience.degradation import Degradation, innermost, step_down
 
 __all__ = ["BackendFactory", "RunRecord", "run_leaves"]
@@ -50,7 +51,7 @@ class RunRecord:
     Args:
         session: The run.
         ui_url: Its page in the Prefect UI.
-        chronicler: Notes what happens, where that is to be kept; the session's observer tells it.
+        chronicler: Records what happens, where that is to be kept; the session's observer calls it.
     """
 
     def __init__(self, session: RunContext, ui_url: str | None, chronicler: RunJournal | None = None):
@@ -62,7 +63,7 @@ class RunRecord:
         self.outcomes: dict[int, Outcome] = {}
         """What is known of the leaves, by index, for the case that the run breaks."""
         self.unshown = 0
-        """Leaves that the Prefect UI lacks or shows as not final, as far as that was looked at."""
+        """Leaves that the Prefect UI lacks or shows as not final, if that was checked."""
 
     async def started(self, finished: dict[int, Outcome]) -> None:
         """Note that the run runs."""
@@ -81,7 +82,7 @@ class RunRecord:
         return run
 
     async def broken(self, error: Exception) -> Run:
-        """Note that something that nobody expected ended the run. What is finished stays so, and a resume continues.
+        """Record that an unexpected error ended the run. What is finished stays so, and a resume continues.
 
         Args:
             error: What was raised.
@@ -91,7 +92,7 @@ class RunRecord:
         """
         error = innermost(error)
         info = fault_info(error, self._session.run_id)
-        _log.error("the run ended by a fault that nobody expected", extra={"reason": info.message}, exc_info=error)
+        _log.error("the run ended with an unexpected error", extra={"reason": info.message}, exc_info=error)
         step_down(Degradation("execution", "the run", "a saved state", info.message))
         try:
             kept = await self._session.ledger.read_finished(self._session.program.leaves)

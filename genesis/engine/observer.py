@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
-    """Is told of each change as it happens, in the loop that runs the leaves: it must not block."""
+    """Receives each change as it happens, in the loop that runs the leaves: it must not block."""
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Report that the run starts; `finished` holds the leaves that an earlier attempt of it has done."""
@@ -53,7 +53,7 @@ class NullObserver:
 
 
 class Observers:
-    """Tells several observers in turn. One that raises is told no more: a view of the run must not end it."""
+    """Notifies several observers in turn. One that raises is dropped: a view of the run must not end it."""
 
     def __init__(self, *observers: Observer):
         self._observers = list(observers)

@@ -170,7 +170,7 @@ class Replanner:
 
     def _read_joins(self) -> dict[int, Amendment]:
         index = {leaf.path: leaf.index for leaf in self._session.program.leaves}
-        return {index[amendment.task]: amendment for amendment in self._session.course.amendments}
+        return {index[amendment.task]: amendment for amendment in self._session.program_state.amendments}
 
     def _may_be_planned_again(self, leaf: Leaf, outcome: Outcome) -> bool:
         if leaf.side_effects or leaf.approval or self._replans_left() <= 0:
@@ -179,7 +179,7 @@ class Replanner:
         return meaning_of(code).recovery in _OTHERWISE and _task(self._session.program.source.plan, leaf).agent is None
 
     def _replans_left(self) -> int:
-        made = sum(amendment.kind == "replan" for amendment in self._session.course.amendments)
+        made = sum(amendment.kind == "replan" for amendment in self._session.program_state.amendments)
         return self._session.settings.resilience.replans - made
 
     async def _again(self, leaf: Leaf, outcome: Outcome) -> Amendment:
@@ -240,26 +240,28 @@ class Replanner:
             PlanInvalidError: Validation found errors.
             GenesisError: The ledger cannot be written.
         """
-        course, settings = self._session.course, self._session.settings
+        program_state, settings = self._session.program_state, self._session.settings
         if amendment.kind == "replan" and self._replans_left() <= 0:  # others were first
             raise PlanningError(f"{settings.resilience.replans} tasks of the run were, which is as many as may be")
         amendment = self._assign_number(amendment)
-        amendment = amendment.model_copy(update={"group": route_group(course.program, amendment.group)})
-        program = await asyncio.to_thread(amend_program, course.program, amendment, settings, self._session.probe)
-        new = program.leaves[len(course.program.leaves) :]
+        amendment = amendment.model_copy(update={"group": route_group(program_state.program, amendment.group)})
+        program = await asyncio.to_thread(
+            amend_program, program_state.program, amendment, settings, self._session.probe
+        )
+        new = program.leaves[len(program_state.program.leaves) :]
         if amendment.kind == "replan":
             self._refuse_the_same(new, tried)
         await self._session.ledger.amend(amendment)
-        course.program, course.amendments = program, (*course.amendments, amendment)
+        program_state.program, program_state.amendments = program, (*program_state.amendments, amendment)
         self.joins = self._read_joins()
         _log.warning("%r: %s", amendment.task, _note(amendment), extra={"task": amendment.task, "kind": amendment.kind})
         return ReplanOutcome(changed=True)
 
     def _assign_number(self, amendment: Amendment) -> Amendment:
-        course = self._session.course
-        number = len(course.amendments) + 1
+        program_state = self._session.program_state
+        number = len(program_state.amendments) + 1
         word = "again" if amendment.kind == "replan" else "more"
-        taken = {part for leaf in course.program.leaves for part in leaf.path.split("/")}
+        taken = {part for leaf in program_state.program.leaves for part in leaf.path.split("/")}
         name = next(name for tail in range(number, 10**9) if (name := f"{word}-{tail}") not in taken)
         return amendment.model_copy(update={"number": number, "group": amendment.group.model_copy(update={"id": name})})
 
@@ -273,13 +275,13 @@ class Replanner:
             raise PlanningError(f"{new[0].agent} would only try it again")
         profile, model = self._session.program.profile, self._session.planner_model
         if all(profile(leaf.agent).executor_for(leaf.type, model=model).kind == "brief" for leaf in new):
-            raise PlanningError("nobody but a person could do it")
+            raise PlanningError("only a person could do it")
 
     def _depth(self, path: str) -> int:
         """Return how deep a task lies, over all groups that it is in."""
         depth = path.count("/") + 1
         group = path.partition("/")[0]
-        for amendment in self._session.course.amendments:
+        for amendment in self._session.program_state.amendments:
             if amendment.group.id == group:
                 return depth - 1 + self._depth(amendment.task)
         return depth

@@ -16,7 +16,7 @@ from genesis.ledger.program_state import ProgramState
 from genesis.model import Attempt, Leaf, Outcome, Program
 from genesis.model.run import utc_now
 from genesis.model.tenant import tenant_tag
-from genesis.prefect_api.names import GENESIS_TAG, correlation_tag
+from genesis.prefect_api.names import OWN_TAG, correlation_tag
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers
 from genesis.resilience.quotas import Quotas
@@ -30,7 +30,7 @@ __all__ = ["RunContext"]
 class RunContext:
     """One execution of a run, first or resumed."""
 
-    course: ProgramState
+    program_state: ProgramState
     """Shared by all who work on the run; `Growth` alone changes it."""
     ledger: Ledger
     correlation_id: str
@@ -51,13 +51,13 @@ class RunContext:
     breakers: Breakers | None = None
     """Circuit breakers of the agents; without them every call is made."""
     scopes: Mapping[str, str] = field(default_factory=dict)
-    """By agent, what tells it from other projects' agents of that name, in what processes share."""
+    """By agent, what distinguishes it from other projects' agents of that name, in what processes share."""
     probe: Probe | None = None
     """Answers what validation asks about this machine; None where leaves run elsewhere."""
     tried: Mapping[int, tuple[Attempt, ...]] = field(default_factory=dict)
     """Attempts of earlier executions at leaves that are not done, by index."""
     quotas: Quotas | None = None
-    """Rate limits of the agents; without them nobody waits for a turn."""
+    """Rate limits of the agents; without them no task waits for a turn."""
     until: float = math.inf
     """The run's deadline, by `time.monotonic()` of this process."""
     token: str | None = None
@@ -71,7 +71,7 @@ class RunContext:
     @property
     def program(self) -> Program:
         """What runs, with all that was added so far."""
-        return self.course.program
+        return self.program_state.program
 
     @property
     def run_id(self) -> str:
@@ -81,7 +81,7 @@ class RunContext:
     @property
     def tags(self) -> list[str]:
         """The tags that all flow runs of the run have."""
-        return [GENESIS_TAG, correlation_tag(self.correlation_id), *([tenant_tag(self.tenant)] if self.tenant else [])]
+        return [OWN_TAG, correlation_tag(self.correlation_id), *([tenant_tag(self.tenant)] if self.tenant else [])]
 
     def breaker(self, agent: str) -> Breaker | None:
         """Return the circuit breaker of an agent, where there are any."""

@@ -1,4 +1,4 @@
-"""Who orchestrates a run: say so, stay alive in public, give way to a successor, and hear a request to cancel."""
+"""Who orchestrates a run: announce it, emit heartbeats, yield to a successor, and receive a request to cancel."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _EVENT_S = 10.0
 _ASK_S = 10.0
 _TRY_S = 0.2
 _FROZEN_S = 12.0
-"""How long whoever had the run may take to give way: more than two looks at who owns it."""
+"""How long the previous orchestrator may take to yield: more than two looks at who owns it."""
 
 SUPERSEDED = 75
-"""Exit code of a process that gave way to another one on the same run: nobody has to do anything about it."""
+"""Exit code of a process that yielded to another one on the same run: no action is needed."""
 
 
 def _leave() -> NoReturn:
@@ -93,12 +93,12 @@ class RunLease:
                 _log.warning("the lease of this run was not watched", extra={"reason": repr(fault)})
 
     async def _keep(self, client: PrefectClient, flow_run: FlowRun) -> None:
-        told = looked = -math.inf
+        emitted = looked = -math.inf
         while True:
             now = time.monotonic()
-            if self._alive and now - told >= _EVENT_S:  # by the clock: a busy server makes each look slow
-                told = now
-                _tell_alive(flow_run)
+            if self._alive and now - emitted >= _EVENT_S:  # by the clock: a busy server makes each look slow
+                emitted = now
+                _emit_alive(flow_run)
             await asyncio.sleep(_LOOK_S)
             if now - looked >= _OWNER_S:
                 looked = now
@@ -142,7 +142,7 @@ class RunLease:
 
 
 async def _let_resume(client: PrefectClient, flow_run: FlowRun, suspended: State[Any]) -> None:
-    """Turn the suspension of a flow run that has no deployment, which somebody has forced, into a pause.
+    """Turn the suspension of a flow run that has no deployment, which was forced, into a pause.
 
     The server resumes what is suspended by scheduling it anew. Without a deployment it refuses to, and the run's end,
     too; a pause it lets go on in this process.
@@ -157,10 +157,10 @@ async def _let_resume(client: PrefectClient, flow_run: FlowRun, suspended: State
 
 
 async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callable[[str], None]) -> None:
-    """Lock a run that was given to this process, as soon as whoever had it before gives way.
+    """Lock a run that was given to this process, as soon as its previous orchestrator yields.
 
     One that is frozen (SIGSTOP) cannot, and must not continue later with what is this process's now: on this host it is
-    ended. On another host it gives way as soon as it thaws, and until then this process waits, and says so.
+    ended. On another host it yields as soon as it thaws, and until then this process waits, and says so.
 
     Args:
         ledger: The run's ledger.
@@ -175,7 +175,7 @@ async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callab
     flow_run = context.flow_run if context is not None else None
     mine = owner_here(str(flow_run.id), flow_run.run_count) if flow_run else owner_here("successor")
     await ledger.take_over(mine)
-    since, told = time.monotonic(), -math.inf
+    since, reported = time.monotonic(), -math.inf
     while True:
         try:
             lock.__enter__()
@@ -185,11 +185,11 @@ async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callab
         else:
             return
         now = time.monotonic()
-        if now - told >= _EVENT_S:
-            told = now
-            say(f"run {ledger.run_id!r} waits until the process that had it gives way")
+        if now - reported >= _EVENT_S:
+            reported = now
+            say(f"run {ledger.run_id!r} waits until the process that had it yields")
             if flow_run is not None:
-                _tell_alive(flow_run)
+                _emit_alive(flow_run)
             if (await ledger.owner() or mine) != mine:
                 _leave()
         if now - since >= _FROZEN_S and (frozen := lock.find_stopped_holder()) is not None:
@@ -204,7 +204,7 @@ def owner_here(flow_run_id: str, run_count: int = 0) -> Owner:
     return Owner(flow_run_id=flow_run_id, run_count=run_count, host=socket.gethostname(), pid=os.getpid())
 
 
-def _tell_alive(flow_run: FlowRun) -> None:
+def _emit_alive(flow_run: FlowRun) -> None:
     emit_event(
         ALIVE_EVENT,
         resource={"prefect.resource.id": f"{FLOW_RUN}{flow_run.id}", "prefect.resource.name": flow_run.name},

@@ -1,6 +1,6 @@
 """Leaves that never ran, in the UI's graph: each is a task run in a final state, behind what it comes after.
 
-Prefect's engine tells the server of a task run by events; so does this, one event a leaf, without a call for each.
+Prefect's engine reports a task run to the server by events; so does this, one event a leaf, without a call for each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from prefect.client.schemas.objects import TaskRunResult
 
-from genesis.engine.task_runs import GraphNode, tell_task_run
+from genesis.engine.task_runs import GraphNode, emit_task_run
 from genesis.model import Outcome, Program
 
 __all__ = ["show_unrun"]
@@ -41,5 +41,5 @@ def show_unrun(
     ]
     graph = {**nodes, **{leaf.index: TaskRunResult(id=uuid4()) for leaf in unrun[:_MOST]}}
     for leaf in unrun[:_MOST]:
-        tell_task_run(leaf, outcomes[leaf.index], graph, flow_run_id)
+        emit_task_run(leaf, outcomes[leaf.index], graph, flow_run_id)
     return graph, len(unrun[_MOST:])

@@ -2,7 +2,7 @@
 
 States of task runs reach the server as events, which nothing confirms: a connection that breaks, a server that starts
 again, or a queue in it that is full (10,000 messages, where its broker is in memory) loses some. The ledger has all
-outcomes, so what is missing at the end is told once more, from there, in portions that such a queue takes.
+outcomes, so what is missing at the end is emitted once more, from there, in portions that such a queue takes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from genesis.model import Leaf, Outcome, Program, TaskState
 from genesis.prefect_api.client import PrefectApi, PrefectClient, connect
 from genesis.prefect_api.errors import API_ERRORS
 
-__all__ = ["GraphNode", "missing_task_runs", "settle_task_runs", "tell_task_run"]
+__all__ = ["GraphNode", "emit_task_run", "missing_task_runs", "settle_task_runs"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ _PAGE = 200
 _PORTION = 500
 _LOOK_S = 0.5
 _STALLED_S = 10.0
-"""How long nothing may arrive before what is missing is told again."""
+"""How long nothing may arrive before what is missing is emitted again."""
 _TURNS = 3
 """Portions in a row of which nothing arrives."""
 _LONGEST_S = 600.0
@@ -103,7 +103,7 @@ async def settle_task_runs(
                     break
                 portion = set(sorted(left, key=wanted.__getitem__)[:_PORTION])
                 for index in sorted(wanted[identity] for identity in portion):
-                    tell_task_run(program.leaves[index], outcomes[index], nodes, flow_run_id)
+                    emit_task_run(program.leaves[index], outcomes[index], nodes, flow_run_id)
     except API_ERRORS as error:
         _log.warning("whether the API has every task run is not known", extra={"reason": repr(error)})
         return None
@@ -140,7 +140,7 @@ async def _read_task_runs(asked: TaskRunFilter, client: PrefectClient) -> list[T
     return await client.read_task_runs(task_run_filter=asked, limit=_PAGE)
 
 
-def tell_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, GraphNode], flow_run_id: UUID) -> None:
+def emit_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, GraphNode], flow_run_id: UUID) -> None:
     """Tell the server of a leaf's task run in its final state, by one event.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 from genesis.fleet.desired import Fleet
 from genesis.model.base import Model
-from genesis.prefect_api.names import GENESIS_TAG
+from genesis.prefect_api.names import OWN_TAG
 
 __all__ = ["FLOWS", "KEPT_KEY", "KEPT_VALUE", "Entry", "entries_of", "flow_of"]
 
@@ -16,7 +16,7 @@ KEPT_KEY, KEPT_VALUE = "managed_by", "genesis"
 """Marks an entry that is kept in step. Prefect ignores the key."""
 
 _MODULE = "genesis.flows.deployed"
-_TAGS = [GENESIS_TAG]
+_TAGS = [OWN_TAG]
 _EXAMPLE = {"request": "Audit the repository at ."}
 _TIDY = {"keep_days": 30, "dry_run": True, "flow_runs": False}
 """To remove something is for a team to decide: until then the daily run says what it would remove."""

@@ -109,11 +109,11 @@ async def work_on(order: Order, settings: Settings) -> OrderResult:
         raw = await ledger.header_bytes()
     except UsageError as error:
         raise _not_shared(ledger) from error
-    header, course = _load_program(order.run_id, raw, await ledger.amendments_bytes(), settings)
-    program = course.program
+    header, program_state = _load_program(order.run_id, raw, await ledger.amendments_bytes(), settings)
+    program = program_state.program
     leaves = _find_leaves(program, order, header)
     outcomes = await _upstream(ledger, program, leaves, {})
-    session = _session(course, header, ledger, order, settings)
+    session = _session(program_state, header, ledger, order, settings)
     store = store_of(settings.resilience, settings.home)
     budget = RetryBudget(len(program.leaves), store=store, name=order.run_id)
     place = LocalBackend(session, outcomes, attempts=order.attempt - 1, budget=budget)
@@ -230,18 +230,20 @@ async def _upstream(
     return {source: outcome for source, outcome in read.items() if outcome is not None}
 
 
-def _session(course: ProgramState, header: Header, ledger: Ledger, order: Order, settings: Settings) -> RunContext:
+def _session(
+    program_state: ProgramState, header: Header, ledger: Ledger, order: Order, settings: Settings
+) -> RunContext:
     """Equip the work as the run was started: with its model, its rehearsal and its modules."""
     llm = settings.llm.model_copy(update={"model": header.llm})
     settings = settings.model_copy(update={"llm": llm})
     sys.path += [folder for folder in header.python_path if folder not in sys.path]
     works = header.rehearse is None
     return RunContext(
-        course=course,
+        program_state=program_state,
         ledger=ledger,
         correlation_id=header.correlation_id,
         settings=settings,
-        executor=executors(course.program, equipment(settings), rehearse=header.rehearse, model=header.llm),
+        executor=executors(program_state.program, equipment(settings), rehearse=header.rehearse, model=header.llm),
         slots=1,
         files=files_folder(ledger, settings),
         observer=Observers(

@@ -13,7 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from genesis.dispatch.retry_decision import SUSPENDED
-from genesis.engine.observers.run_events import told_refusal
+from genesis.engine.observers.run_events import emit_refusal
 from genesis.errors import RunError
 from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.flows.orchestrate import final_state
@@ -104,15 +104,13 @@ async def run_asked(asked: RunRequest) -> object:
         )
     settings = asked.settings(Settings())
     tenant = check_tenant(asked.tenant) or tenant_in_tags(flow_run.tags)
-    given = asked.correlation_id or current().correlation_id
-    correlation_id = given or new_id()
-    asked = replace(asked, correlation_id=given)
+    asked = replace(asked, correlation_id=asked.correlation_id or current().correlation_id)
     signals = StopSignals(Control(), _log.warning)
     signals.listen()
     launch = Launch(
         settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True, tenant=tenant
     )
-    with bound(correlation_id=correlation_id):
+    with bound(correlation_id=asked.correlation_id or new_id()):
         work = asyncio.create_task(_start_or_resume(asked, launch, flow_run))
     try:
         run = await asyncio.shield(work)
@@ -142,7 +140,7 @@ async def _start_or_resume(asked: RunRequest, launch: Launch, flow_run: FlowRun)
     run_id = ledger.run_id
     if await ledger.exists():
         return await resume_run(run_id, launch)
-    async with told_refusal(run_id, current().correlation_id or ""):
+    async with emit_refusal(run_id, current().correlation_id or ""):
         prepared = await asyncio.to_thread(asked.prepare_plan, launch.settings)
         if not prepared.report.ok:
             await publish_report(prepared.report)

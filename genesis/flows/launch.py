@@ -27,7 +27,7 @@ from genesis.errors import RunError
 from genesis.flows.orchestrate import orchestrate
 from genesis.ledger import Header, Ledger, RunLock, new_run_id, open_store
 from genesis.ledger.control import Control
-from genesis.ledger.history import course_of, files_folder, find_run, open_ledger, run_lock, still_there
+from genesis.ledger.history import files_folder, find_run, load_program_state, open_ledger, run_lock, still_there
 from genesis.ledger.program_state import ProgramState
 from genesis.model import Outcome, Program, Run
 from genesis.model.run import utc_now
@@ -99,7 +99,7 @@ async def start_run(
         header = Header(
             genesis_version=version("prefect-genesis"),
             run_id=ledger.run_id,
-            correlation_id=program.correlation_id or current().correlation_id or new_id(),
+            correlation_id=program.source.plan.correlation_id or current().correlation_id or new_id(),
             trace=here(),
             created_at=now,
             document=plan_document(program.source),
@@ -184,16 +184,16 @@ async def resume_run(run_id: str, launch: Launch) -> Run:
         launch, settings=settings, rehearse=header.rehearse, pools=header.pools, earlier=header.trace, control=control
     )
     metrics_of_process().count(RESUMES)
-    course = await course_of(ledger, header, settings)
     lock = run_lock(ledger, settings, existing=True)
     with _original_folder(header, ledger), ExitStack() as held:
         await _hold(held, ledger, lock, again)
-        if launch.deployed:
-            course = await course_of(ledger, header, settings)  # the previous orchestrator may have amended it
         await still_there(ledger)
+        program_state = await load_program_state(
+            ledger, header, settings
+        )  # the previous orchestrator may have amended it
         if header != before:
             await ledger.begin(header)
-        return await _execute(course, header, ledger, again)
+        return await _execute(program_state, header, ledger, again)
 
 
 def _overridden(header: Header, overrides: Overrides, settings: Settings) -> Header:
@@ -226,16 +226,16 @@ def _original_folder(header: Header, ledger: Ledger) -> AbstractContextManager[N
     )
 
 
-async def _execute(course: ProgramState, header: Header, ledger: Ledger, launch: Launch) -> Run:
+async def _execute(program_state: ProgramState, header: Header, ledger: Ledger, launch: Launch) -> Run:
     settings = launch.settings
     sys.path += [folder for folder in header.python_path if folder not in sys.path]
     tools = equipment(settings, launch.functions)
     session = RunContext(
-        course=course,
+        program_state=program_state,
         ledger=ledger,
         correlation_id=header.correlation_id,
         settings=settings,
-        executor=executors(course.program, tools, rehearse=launch.rehearse, model=settings.llm.model),
+        executor=executors(program_state.program, tools, rehearse=launch.rehearse, model=settings.llm.model),
         slots=settings.run.slots,
         files=files_folder(ledger, settings),
         rehearse=launch.rehearse,
@@ -250,7 +250,7 @@ async def _execute(course: ProgramState, header: Header, ledger: Ledger, launch:
         probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),
     )
     place = _pools(launch.say) if launch.pools else LocalBackend
-    ledger.reserve.hold(len(course.program.leaves))
+    ledger.reserve.hold(len(program_state.program.leaves))
     try:
         return await orchestrate(session, launch.control or Control(), launch.restart_server, place)
     finally:

@@ -24,7 +24,7 @@ from genesis.engine.local_backend import LocalBackend
 from genesis.engine.observer import Observers
 from genesis.engine.observers.breaker_events import announced
 from genesis.engine.observers.log import LogObserver
-from genesis.engine.observers.run_events import told_run
+from genesis.engine.observers.run_events import emit_run_events
 from genesis.engine.observers.run_journal import RunJournal
 from genesis.engine.observers.run_logs import lines_in_ui
 from genesis.engine.observers.telemetry import RehearsalMetrics, RunMetrics, run_ended, run_span
@@ -178,7 +178,7 @@ async def _mark_flow_run(context: FlowRunContext, session: RunContext) -> None:
 
 
 async def _in_flow_run(session: RunContext, control: Control, place: BackendFactory) -> Run:
-    async with told_run(session, pools=place is not LocalBackend) as events:
+    async with emit_run_events(session, pools=place is not LocalBackend) as events:
         return await _run_recorded(replace(session, observer=Observers(session.observer, events)), control, place)
 
 

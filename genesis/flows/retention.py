@@ -10,13 +10,13 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Failed
 
 from genesis.engine.observers.artifacts import Publisher, publish_safely
-from genesis.engine.observers.run_events import tell_housekeeping
+from genesis.engine.observers.run_events import emit_housekeeping
 from genesis.errors import RunError, UsageError
 from genesis.flows.deployed_run import ledger_of
 from genesis.ledger import LedgerStore, open_store
 from genesis.ledger.history import open_ledger
 from genesis.prefect_api.client import connect
-from genesis.report.markdown import escape_markdown
+from genesis.report.rendering import escape_markdown
 from genesis.retention import KeptItem, Purge, Purging, before_days, purge_storage, size_text
 from genesis.retention.flow_runs import purge_flow_runs
 from genesis.settings import Settings
@@ -58,7 +58,7 @@ async def purge(keep_days: int, *, dry_run: bool, flow_runs: bool = False) -> ob
     await purge_storage(settings, purging, store)
     found = purging.purge()
     await publish_safely("what housekeeping did", _publish(found))
-    await tell_housekeeping(found, keep_days)
+    await emit_housekeeping(found, keep_days)
     return Failed(message=found.message()) if found.failed else Completed(message=found.message())
 
 

@@ -116,7 +116,7 @@ def work_orders(orders: list[Deliverable]) -> str:
 def harmless(text: str) -> str:
     """Keep Markdown that an agent wrote from fetching anything, or passing for a part of the page, when it is opened.
 
-    HTML is shown as text, and a picture from elsewhere as its address: opening the page would tell that server so.
+    HTML is shown as text, and a picture from elsewhere as its address: opening the page would notify that server.
     What stands in a fence at the left edge stays as it is.
     """
     return _outside_fences(visible(text), lambda line: _PICTURE.sub(r"!\\[", _TAG.sub("&lt;", line)))

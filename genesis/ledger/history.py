@@ -13,9 +13,9 @@ from genesis.model import ErrorInfo, Run
 from genesis.settings import Settings
 
 __all__ = [
-    "course_of",
     "files_folder",
     "find_run",
+    "load_program_state",
     "mark_if_interrupted",
     "open_ledger",
     "run_lock",
@@ -79,7 +79,7 @@ async def still_there(ledger: Ledger) -> None:
         raise
 
 
-async def course_of(ledger: Ledger, header: Header, settings: Settings) -> ProgramState:
+async def load_program_state(ledger: Ledger, header: Header, settings: Settings) -> ProgramState:
     """Return what a run does, as it stands: its program with all that was added while it ran.
 
     Raises:

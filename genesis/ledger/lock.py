@@ -21,8 +21,8 @@ _LOCKS = Path("/proc/locks")
 class RunLock:
     """An advisory lock on a run's folder. The system releases it when the process ends, however it ends.
 
-    A purge moves the file away while it holds it. Whoever opened it before, and gets it after, has the lock of a run
-    that is no more, so the file is looked at once more, and opened anew where it is another one.
+    A purge moves the file away while it holds it. A process that opened it before, and gets it after, has the lock
+    of a run that is no more, so the file is looked at once more, and opened anew where it is another one.
 
     Args:
         path: The file.
@@ -115,7 +115,7 @@ def is_abandoned(lock: RunLock, host: str | None) -> bool:
 
     Args:
         lock: The run's.
-        host: Where its process runs, as far as is known.
+        host: Where its process runs, if that is known.
     """
     return not lock.held_elsewhere and host in (None, socket.gethostname())
 

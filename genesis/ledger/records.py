@@ -59,7 +59,7 @@ class Header(Model):
     pools: bool = False
     """Whether leaves run on the work pools of their agents."""
     flow_run_id: str | None = None
-    """The flow run whose run it is, where a worker runs it; no other flow run continues with it by itself."""
+    """The flow run whose run it is, where a worker runs it; no other flow run continues it without a request."""
     tenant: str | None = None
     """For whom it is, where that was said."""
     folder: str | None = None
@@ -67,7 +67,7 @@ class Header(Model):
 
     @property
     def code_folders(self) -> tuple[str, ...]:
-        """Where the code of its agents is, as far as it is known."""
+        """Where the code of its agents is, if that is known."""
         return self.python_path or (() if self.folder is None else (self.folder,))
 
 

@@ -77,7 +77,6 @@ class Program(Model):
     vars: TextMap = {}
     budget: Budget | None = None
     deadline_s: float | None = None
-    correlation_id: str | None = None
     source: RoutedPlan
     """The routed plan that this program was compiled from."""
 

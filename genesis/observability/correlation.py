@@ -119,15 +119,10 @@ def facts() -> dict[str, str | int]:
     return found
 
 
-def build_headers(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
-    """Return the headers that a call from here carries along.
-
-    Args:
-        correlation_id: The id; that of the present code where missing.
-        run_id: Likewise.
-    """
+def build_headers() -> dict[str, str]:
+    """Return the headers that a call from here carries along: the ids that are bound, and where it is in a trace."""
     trail = current()
-    correlation_id, run_id = correlation_id or trail.correlation_id, run_id or trail.run_id
+    correlation_id, run_id = trail.correlation_id, trail.run_id
     headers: dict[str, str] = {}
     if correlation_id is not None:
         headers["x-correlation-id"] = quote(correlation_id, safe=_SAFE)
@@ -139,10 +134,10 @@ def build_headers(correlation_id: str | None = None, run_id: str | None = None) 
     return headers
 
 
-def environment(correlation_id: str | None = None, run_id: str | None = None) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the environment variables that hand the trace to a child process, as OpenTelemetry names them."""
     names = {"traceparent": "TRACEPARENT", "baggage": "BAGGAGE", "x-correlation-id": "GENESIS_CORRELATION_ID"}
-    return {names[name]: value for name, value in build_headers(correlation_id, run_id).items()}
+    return {names[name]: value for name, value in build_headers().items()}
 
 
 def origin_of(carrier: Mapping[str, str]) -> RequestOrigin:

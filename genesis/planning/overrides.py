@@ -19,10 +19,16 @@ class Overrides:
     deadline_s: float | None = None
     retries: int | None = None
     """For tasks that do not set it."""
+    correlation_id: str | None = None
+    """Of a run that starts."""
 
     def apply(self, plan: Plan) -> Plan:
         """Return the plan with these bounds."""
-        update: dict[str, Any] = {"deadline_s": self.deadline_s, "retries": self.retries}
+        update: dict[str, Any] = {
+            "deadline_s": self.deadline_s,
+            "retries": self.retries,
+            "correlation_id": self.correlation_id,
+        }
         if self.budget is not None:
             before = plan.budget or Budget()
             update["budget"] = before.model_copy(update=self.budget.model_dump(exclude_none=True))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "FLOW_RUN",
-    "GENESIS_TAG",
+    "OWN_TAG",
     "REHEARSAL_TAG",
     "WORK_POOL",
     "correlation_in_tags",
@@ -17,7 +17,7 @@ __all__ = [
     "tag_resource_id",
 ]
 
-GENESIS_TAG = "genesis"
+OWN_TAG = "genesis"
 """On all flow runs and deployments of Genesis."""
 REHEARSAL_TAG = "rehearsal"
 FLOW_RUN = "prefect.flow-run."

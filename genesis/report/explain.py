@@ -146,7 +146,7 @@ _SUMMARIES: Mapping[FailureReason, str] = {
     "budget": "its budget is spent",
     "deadline": "its deadline has passed",
     "waiting": "it waits for an approval",
-    "briefed": "all work orders are delivered, and the run has not gone on since",
+    "briefed": "all work orders are delivered, and the run has not continued since",
     "refused": "a security rule refused it",
     "stopped": "it could not continue",
 }

@@ -111,7 +111,7 @@ class Summary(Model):
 
 
 class ReportFacts(Model):
-    """Everything that a report tells."""
+    """Everything that a report shows."""
 
     run: Run
     request: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genesis.errors import GenesisError
 from genesis.ledger import Header, Ledger, trace_id
-from genesis.ledger.history import course_of, find_run
+from genesis.ledger.history import find_run, load_program_state
 from genesis.model import Program, Report, Run
 from genesis.model.run import utc_now
 from genesis.pipeline import check_plan
@@ -27,16 +27,16 @@ async def gather_evidence(run_id: str, settings: Settings) -> Evidence:
         RunError: Its ledger is damaged.
     """
     ledger, header = await find_run(run_id, settings)
-    course = await course_of(ledger, header, settings)
-    run, explanation = await explain_ledger(ledger, header, course.program, settings)
+    program_state = await load_program_state(ledger, header, settings)
+    run, explanation = await explain_ledger(ledger, header, program_state.program, settings)
     return Evidence(
         run=run,
-        program=course.program,
+        program=program_state.program,
         made_at=utc_now(),
         moments=await ledger.moments(),
         explanation=explanation,
-        check=_check_plan(course.program, header, settings),
-        amendments=course.amendments,
+        check=_check_plan(program_state.program, header, settings),
+        amendments=program_state.amendments,
         large=await _large(run, ledger),
         ledger=ledger.where(),
         trace_id=trace_id(header),

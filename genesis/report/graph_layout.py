@@ -19,7 +19,7 @@ _STAND_IN = 8.0
 """Room across that a passing edge takes."""
 _SWEEPS = 6
 _MOST_COLUMNS = 6
-"""Up to so many layers are columns; more become rows, because a page scrolls downwards."""
+"""Up to this number of layers are columns; more become rows, because a page scrolls downwards."""
 
 Point = tuple[float, float]
 
@@ -180,7 +180,7 @@ def _close_gaps(across: list[float], sizes: list[float]) -> list[float]:
 
 
 def _set_apart(members: list[int], wanted: list[float], sizes: list[float], across: list[float]) -> None:
-    """Put a layer's vertices where they want to be, as far as their order and their sizes allow."""
+    """Put a layer's vertices where they want to be, within what their order and their sizes allow."""
     places: list[float] = []
     for position, vertex in enumerate(members):
         place = wanted[position]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from genesis.ledger import Header, Ledger, leaf_name
-from genesis.ledger.history import course_of, files_folder, find_run, mark_if_interrupted
+from genesis.ledger.history import files_folder, find_run, load_program_state, mark_if_interrupted
 from genesis.model import KEPT, Outcome, Program, Run
 from genesis.report.explain import Explanation, explain
 from genesis.settings import Settings
@@ -21,8 +21,8 @@ async def explain_run(run_id: str, settings: Settings) -> tuple[Run, Explanation
         RunError: Its ledger is damaged.
     """
     ledger, header = await find_run(run_id, settings)
-    course = await course_of(ledger, header, settings)
-    return await explain_ledger(ledger, header, course.program, settings)
+    program_state = await load_program_state(ledger, header, settings)
+    return await explain_ledger(ledger, header, program_state.program, settings)
 
 
 async def explain_ledger(

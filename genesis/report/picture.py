@@ -7,19 +7,18 @@ light ground. Colours repeat what the boxes say in words.
 
 from __future__ import annotations
 
-import base64
-import html
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from genesis.model import FINISHED, Program, TaskState
-from genesis.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, Layout, Point, curve, layout
+from genesis.report.graph_layout import Layout, layout
 from genesis.report.overview import Box, Overview, overview
+from genesis.report.rendering import render
 from genesis.text import cells, fit_line, one_line
 
-__all__ = ["Picture", "as_image", "box_name", "state_of"]
+__all__ = ["Picture", "box_name", "state_of"]
 
 _log = logging.getLogger(__name__)
 _MARGIN = 16.0
@@ -56,15 +55,6 @@ _STATE_COLOURS: dict[TaskState, _Colour] = {
     "completed": _Colour("#dcfce7", "#16a34a"),
 }
 """In the order in which one state speaks for a box with many leaves."""
-_STYLE = (
-    "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:#0f172a}"
-    ".l{font-size:11.5px;font-weight:600}.n{font-size:10.5px;fill:#475569}.k{font-size:11px;fill:#334155}"
-    "path{fill:none;stroke:#94a3b8;stroke-width:1.3}rect{stroke-width:1.2}"
-)
-_ARROW = (
-    '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-    '<polygon points="0,0 8,4 0,8" fill="#94a3b8"/></marker></defs>'
-)
 
 
 class Picture:
@@ -127,18 +117,7 @@ class Picture:
     def _draw(self, looks: list[tuple[str, _Colour]], legend: Mapping[str, _Colour]) -> str:
         if self._overview is None or self._layout is None:
             return ""
-        return _svg(self._overview, self._layout, looks, legend)
-
-
-def as_image(svg: str, alternative: str) -> str:
-    """Embed a picture in Markdown.
-
-    Args:
-        svg: The picture.
-        alternative: Plain words for those who cannot see it; without brackets.
-    """
-    data = base64.b64encode(svg.encode(errors="replace")).decode()
-    return f"![{alternative}](data:image/svg+xml;base64,{data})"
+        return _render_svg(self._overview, self._layout, looks, legend)
 
 
 def _describe_state(box: Box, states: Mapping[int, TaskState]) -> tuple[str, _Colour]:
@@ -167,50 +146,29 @@ def _words(state: TaskState) -> str:
     return state.replace("_", " ")
 
 
-def _svg(seen: Overview, plan: Layout, looks: list[tuple[str, _Colour]], legend: Mapping[str, _Colour]) -> str:
+def _render_svg(
+    seen: Overview, plan: Layout, looks: Sequence[tuple[str, _Colour]], legend: Mapping[str, _Colour]
+) -> str:
     width = max(plan.width, _LEAST_WIDTH) + 2 * _MARGIN
-    keys, legend_height = _legend(legend, width, plan.height + 2 * _MARGIN)
-    height = plan.height + 2 * _MARGIN + legend_height
-    left = (width - plan.width) / 2
-    title = f"{len(seen.boxes)} boxes in {len(set(seen.depth))} layers"
-    size = f'width="{width:.0f}" height="{height:.0f}"'
-    frame = f'width="{width - 1.2:.1f}" height="{height - 1.2:.1f}"'
-    return "".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width:.0f} {height:.0f}" role="img">',
-            f"<title>{title}</title><style>{_STYLE}</style>{_ARROW}",
-            f'<rect x=".6" y=".6" {frame} rx="10" fill="#fff" stroke="#e2e8f0"/>',
-            f'<g transform="translate({left:.1f} {_MARGIN:.1f})">',
-            *_edges(plan),
-            *(_box(place, box, *look) for place, box, look in zip(plan.boxes, seen.boxes, looks, strict=True)),
-            "</g>",
-            *keys,
-            "</svg>",
-        ]
-    )
-
-
-def _edges(plan: Layout) -> Iterable[str]:
-    for points, arrow in zip(plan.edges, plan.arrows, strict=True):
-        marker = ' marker-end="url(#a)"' if arrow else ""
-        yield f'<path d="{curve(points, downwards=plan.downwards)}"{marker}/>'
-    for x, y in plan.joints:
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="#94a3b8"/>'
-
-
-def _box(place: Point, box: Box, note: str, colour: _Colour) -> str:
-    x, y = place
-    middle = f'text-anchor="middle" x="{x + BOX_WIDTH / 2:.1f}"'
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{BOX_WIDTH:.0f}" height="{BOX_HEIGHT:.0f}" rx="7" '
-        f'fill="{colour.fill}" stroke="{colour.line}"/>'
-        f'<text class="l" {middle} y="{y + 17:.1f}">{_text(box_name(box.label))}</text>'
-        f'<text class="n" {middle} y="{y + 31:.1f}">{_text(fit_line(note, _NOTE_CELLS))}</text>'
+    keys, legend_height = _lay_out_legend(legend, width, plan.height + 2 * _MARGIN)
+    return render(
+        "picture.svg",
+        width=width,
+        height=plan.height + 2 * _MARGIN + legend_height,
+        left=(width - plan.width) / 2,
+        margin=_MARGIN,
+        layers=len(set(seen.depth)),
+        layout=plan,
+        boxes=[
+            (place, box_name(box.label), fit_line(note, _NOTE_CELLS), colour)
+            for place, box, (note, colour) in zip(plan.boxes, seen.boxes, looks, strict=True)
+        ],
+        keys=keys,
     )
 
 
 def box_name(path: str) -> str:
-    """Shorten a path for a box so that its end, which tells tasks apart, stays."""
+    """Shorten a path for a box so that its end, which distinguishes tasks, stays."""
     path = one_line(path)
     if cells(path) <= _LABEL_CELLS or "/" not in path:
         return fit_line(path, _LABEL_CELLS)
@@ -220,22 +178,17 @@ def box_name(path: str) -> str:
     return fit_line("…/" + "/".join(parts), _LABEL_CELLS)
 
 
-def _legend(legend: Mapping[str, _Colour], width: float, top: float) -> tuple[list[str], float]:
-    """List what the colours mean, in as many lines as it takes."""
-    keys: list[str] = []
+def _lay_out_legend(
+    legend: Mapping[str, _Colour], width: float, top: float
+) -> tuple[list[tuple[float, float, str, _Colour]], float]:
+    """Place what the colours mean, in as many lines as it takes; return the places, and the height of all."""
+    keys: list[tuple[float, float, str, _Colour]] = []
     x, y = _MARGIN, top
     for name, colour in legend.items():
         shown = fit_line(one_line(name), 3 * _LABEL_CELLS)
         room = 16 + cells(shown) * _CELL + 12
         if x > _MARGIN and x + room > width:
             x, y = _MARGIN, y + _LEGEND_LINE
-        keys.append(
-            f'<rect x="{x:.1f}" y="{y - 4:.1f}" width="11" height="11" rx="2" fill="{colour.fill}" '
-            f'stroke="{colour.line}"/><text class="k" x="{x + 16:.1f}" y="{y + 5.5:.1f}">{_text(shown)}</text>'
-        )
+        keys.append((x, y, shown, colour))
         x += room
     return keys, y - top + _LEGEND_LINE
-
-
-def _text(text: str) -> str:
-    return html.escape(one_line(text), quote=True)

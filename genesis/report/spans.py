@@ -91,7 +91,7 @@ def axis_of(run: Run, moments: Sequence[Moment], now: datetime) -> Axis:
 
     Args:
         run: The run; its own start and end are those of its last execution.
-        moments: Of all its executions; without them, an earlier one is told from the times of its leaves.
+        moments: Of all its executions; without them, an earlier one is inferred from the times of its leaves.
         now: When the report is made; the end of what has not ended.
     """
     spans = _executions(run, moments, now)

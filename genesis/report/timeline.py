@@ -6,22 +6,23 @@ by keyboard, and is read out row by row.
 
 from __future__ import annotations
 
-import html
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby
 
 from genesis.model import Moment, MomentKind
-from genesis.report.facts import ReportFacts, Segment, TaskFacts
-from genesis.report.markup import MARKS, clock, format_duration, text, words
+from genesis.report.facts import ReportFacts, TaskFacts
+from genesis.report.rendering import percent
 from genesis.report.spans import Axis
-from genesis.text import one_line
 
-__all__ = ["timeline"]
+__all__ = ["Timeline", "draw_timeline"]
 
 _MANY = 300
 """With more leaves, groups in which nothing failed are closed at first."""
 _MOST_MARKERS = 200
+_LAST = 0.93
+"""A label that begins later would not fit: it stands before its line."""
 _ON_AXIS: dict[MomentKind, tuple[str, str]] = {
     "breaker_opened": ("opened", "▲"),
     "breaker_half_open": ("half", "◆"),
@@ -31,140 +32,103 @@ _ON_AXIS: dict[MomentKind, tuple[str, str]] = {
     "budget_exceeded": ("opened", "$"),
     "resumed": ("plan", "↻"),
 }
+_LOOKS = {"wait": "wait", "attempt": "bar tried", "group": "wait group"}
+
+Bar = tuple[str, str, str]
+"""The look, the place and the width of a part of a leaf's time."""
 
 
-def timeline(facts: ReportFacts, axis: Axis, numbers: dict[str, int]) -> str:
-    """Draw the timeline.
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A round time."""
+
+    place: str
+    label: str
+    look: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time between two executions, in which nothing ran."""
+
+    start: str
+    middle: str
+    width: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Something that happened besides the leaves' outcomes."""
+
+    place: str
+    look: str
+    sign: str
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGroup:
+    """The leaves below one path, in the order of the plan."""
+
+    name: str
+    tasks: tuple[TaskFacts, ...]
+    axis: Axis
+    counts: Counter[str]
+    """How many are in which state."""
+    is_open: bool
+
+    def rows(self) -> Iterator[tuple[TaskFacts, str, Iterator[Bar]]]:
+        """Return each leaf with the last part of its path, and its bars; they are many, and none is kept."""
+        return ((task, task.id.rpartition("/")[2], _bars(task, self.axis)) for task in self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What the timeline's template shows. Places and widths are lengths of CSS."""
+
+    ticks: tuple[Tick, ...]
+    pauses: tuple[Pause, ...]
+    markers: tuple[Marker, ...]
+    groups: tuple[TaskGroup, ...]
+
+
+def draw_timeline(facts: ReportFacts, axis: Axis) -> Timeline | None:
+    """Lay out the timeline.
 
     Args:
         facts: The run.
         axis: Its time.
-        numbers: The number of each leaf's own part of the page.
+
+    Returns:
+        None if no task has started.
     """
     if not any(task.segments for task in facts.tasks):
-        return '<p class="dim">No task has started.</p>'
+        return None
     groups = groupby(facts.tasks, lambda task: task.id.rpartition("/")[0])
     many = len(facts.tasks) > _MANY
-    rows = [_group(name, list(tasks), axis, numbers, many=many) for name, tasks in groups]
-    return (
-        '<div class="plot">'
-        f'<div class="grid" aria-hidden="true">{_grid(facts, axis)}</div>'
-        f'<div class="row axis" aria-hidden="true"><div></div><div class="track">{_labels(axis)}</div></div>'
-        f"{_markers(facts.moments, axis)}{''.join(rows)}</div>{_LEGEND}"
+    shown = [moment for moment in facts.moments if moment.kind in _ON_AXIS][:_MOST_MARKERS]
+    return Timeline(
+        tuple(
+            Tick(percent(place), label, "last" if place > _LAST else "odd" if count % 2 else "")
+            for count, (place, label) in enumerate(axis.ticks())
+        ),
+        tuple(
+            Pause(percent(start), percent((start + end) / 2), percent(end - start), seconds)
+            for start, end, seconds in axis.breaks()
+        ),
+        tuple(Marker(percent(axis.place(moment.at)), *_ON_AXIS[moment.kind], moment) for moment in shown),
+        tuple(_group(name, tuple(tasks), axis, is_many=many) for name, tasks in groups),
     )
 
 
-def _grid(facts: ReportFacts, axis: Axis) -> str:
-    parts = [f'<i style="left:{_percent(place)}"></i>' for place, _ in axis.ticks()]
-    parts += [
-        f'<i class="break" style="left:{_percent(start)};width:{_percent(end - start)}"></i>'
-        for start, end, _ in axis.breaks()
-    ]
-    parts += [
-        f'<i class="m {kind}" style="left:{_percent(axis.place(moment.at))}"></i>'
-        for moment in _select_markers(facts.moments)
-        for kind, _ in (_ON_AXIS[moment.kind],)
-    ]
-    return "".join(parts)
+def _group(name: str, tasks: tuple[TaskFacts, ...], axis: Axis, *, is_many: bool) -> TaskGroup:
+    counts = Counter(str(task.state) for task in tasks)
+    return TaskGroup(name, tasks, axis, counts, not is_many or bool(counts["failed"] or counts["running"]))
 
 
-def _labels(axis: Axis) -> str:
-    ticks = axis.ticks()
-    shown = [
-        f'<span class="{"last" if place > 0.93 else "odd" if count % 2 else ""}" style="left:{_percent(place)}">'  # noqa: PLR2004
-        f"{label}</span>"
-        for count, (place, label) in enumerate(ticks)
-    ]
-    return "".join(shown)
-
-
-def _select_markers(moments: Sequence[Moment]) -> list[Moment]:
-    return [moment for moment in moments if moment.kind in _ON_AXIS][:_MOST_MARKERS]
-
-
-def _markers(moments: Sequence[Moment], axis: Axis) -> str:
-    """Return the row of what happened: each mark leads to the table that tells about it."""
-    marks = []
-    for moment in _select_markers(moments):
-        kind, sign = _ON_AXIS[moment.kind]
-        said = f"{words(moment.kind)}: {html.escape(one_line(moment.subject, 120))}"
-        marks.append(
-            f'<a class="m {kind}" href="#moments" title="{said}" aria-label="{said}"'
-            f' style="left:{_percent(axis.place(moment.at))}">{sign}</a>'
-        )
-    pauses = [
-        f'<span class="pause" style="left:{_percent((start + end) / 2)}" '
-        f'title="nothing ran for {format_duration(seconds)}">⋯'
-        f'<span class="sr">nothing ran for {format_duration(seconds)}</span></span>'
-        for start, end, seconds in axis.breaks()
-    ]
-    if not marks and not pauses:
-        return ""
-    return (
-        '<div class="row moments"><div class="name">What happened</div>'
-        f'<div class="track">{"".join(marks)}{"".join(pauses)}</div></div>'
-    )
-
-
-def _group(name: str, tasks: list[TaskFacts], axis: Axis, numbers: dict[str, int], *, many: bool) -> str:
-    rows = "".join(_row(task, axis, numbers[task.id]) for task in tasks)
-    if not name:
-        return rows
-    counts = Counter(task.state for task in tasks)
-    said = ", ".join(f"{count} {words(state)}" for state, count in counts.items())
-    is_open = not many or counts["failed"] or counts["running"]
-    return (
-        f'<details class="group"{" open" if is_open else ""}><summary>{text(name, 120)} '
-        f'<span class="dim">{said}</span></summary>{rows}</details>'
-    )
-
-
-def _row(task: TaskFacts, axis: Axis, number: int) -> str:
-    short = task.id.rpartition("/")[2]
-    critical = " crit" if task.is_critical else ""
-    return (
-        f'<div class="row leaf{critical}" data-t="{number}"><div class="name">'
-        f'<a href="#t{number}" aria-describedby="d{number}"><span class="mk {task.state}" aria-hidden="true">'
-        f"{MARKS[task.state]}</span> {text(short, 120)}</a></div>"
-        f'<div class="track">{_bars(task, axis)}</div>'
-        f'<div class="tip" role="tooltip" id="d{number}">{_tip(task)}</div></div>'
-    )
-
-
-def _bars(task: TaskFacts, axis: Axis) -> str:
-    return "".join(_bar(part, task, axis) for part in task.segments)
-
-
-def _bar(part: Segment, task: TaskFacts, axis: Axis) -> str:
-    start = axis.place(part.start)
-    width = max(0.0, axis.place(part.end) - start)
-    look = {"wait": "wait", "attempt": "bar tried", "group": "wait group"}.get(part.kind, f"bar {task.state}")
-    return f'<i class="{look}" style="left:{_percent(start)};width:{_percent(width)}"></i>'
-
-
-def _tip(task: TaskFacts) -> str:
-    said = [f"<b>{words(task.state)}</b>", text(task.agent, 80)]
-    if task.started_at is not None:
-        end = "now" if task.ended_at is None else clock(task.ended_at)
-        said += [f"{clock(task.started_at)} to {end} UTC", format_duration(task.duration_s)]
-    if task.waited_s:
-        said.append(f"waited {format_duration(task.waited_s)}")
-    if task.attempts > 1:
-        said.append(f"{task.attempts} attempts")
-    if task.is_critical:
-        said.append("on the critical path")
-    return " · ".join(said)
-
-
-def _percent(part: float) -> str:
-    return f"{100 * part:.2f}".rstrip("0").rstrip(".") + "%"
-
-
-_LEGEND = (
-    '<p class="legend"><span><i class="bar completed"></i> worked</span>'
-    '<span><i class="bar tried"></i> attempt that failed</span>'
-    '<span><i class="bar failed"></i> last attempt, failed</span>'
-    '<span><i class="wait"></i> could have started, and waited</span>'
-    '<span><i class="wait group"></i> waited for added tasks</span>'
-    '<span><i class="key"></i> critical path</span></p>'
-)
+def _bars(task: TaskFacts, axis: Axis) -> Iterator[Bar]:
+    for part in task.segments:
+        start = axis.place(part.start)
+        width = max(0.0, axis.place(part.end) - start)
+        yield _LOOKS.get(part.kind, f"bar {task.state}"), percent(start), percent(width)

@@ -16,7 +16,7 @@ async def purge_storage(settings: Settings, purging: Purging, store: LedgerStore
 
     Args:
         settings: Where the home and the log file are.
-        purging: What is old, and whether to remove it. It is told what was done.
+        purging: What is old, and whether to remove it. It receives what was done.
         store: Where ledgers are; Prefect's result storage if omitted.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Remove single files that are old: cached results that nobody may use any more, and log files that were put aside."""
+"""Remove single files that are old: cached results that may not be used any more, and log files that were put aside."""
 
 from __future__ import annotations
 

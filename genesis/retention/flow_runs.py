@@ -1,7 +1,7 @@
 """Remove old flow runs of Genesis from a Prefect server, with their subflows, task runs, logs and artifacts.
 
 The server deletes the task runs, states and logs of a flow run with it. Artifacts it does not: they are deleted here,
-after their flow runs, so that one that somebody retries at this moment keeps its own.
+after their flow runs, so that one that is being retried keeps its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from prefect.exceptions import ObjectNotFound
 from genesis.errors import GenesisError
 from genesis.prefect_api.client import PrefectClient
 from genesis.prefect_api.errors import API_ERRORS
-from genesis.prefect_api.names import GENESIS_TAG
+from genesis.prefect_api.names import OWN_TAG
 from genesis.retention.removal import why_not
 from genesis.retention.report import Purging
 
@@ -46,14 +46,14 @@ _GOES_ON = "a flow run inside it has not ended, or ended later"
 async def purge_flow_runs(purging: Purging, client: PrefectClient, is_open: IsOpen) -> None:
     """Remove flow runs with the tag `genesis` that ended long ago, each with the subflows in it.
 
-    A flow run of a deployment of somebody else, which an agent started, is theirs and stays.
+    A flow run of another owner's deployment, which an agent started, stays.
 
     Args:
-        purging: What is old, and whether to remove it. It is told what was done.
+        purging: What is old, and whether to remove it. It receives what was done.
         client: The server.
         is_open: Keeps flow runs of runs that may be resumed.
     """
-    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[GENESIS_TAG]), **_make_end_filter(purging))
+    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[OWN_TAG]), **_make_end_filter(purging))
     left, seen = 0, set[UUID]()
     try:
         while page := await client.read_flow_runs(
@@ -135,12 +135,12 @@ async def _descendants(client: PrefectClient, flow_run: FlowRun) -> list[FlowRun
 
 
 async def _subflows(client: PrefectClient, parents: Sequence[UUID]) -> list[FlowRun]:
-    """Find the flow runs directly in some others, without those of somebody else's deployments."""
+    """Find the flow runs directly in some others, without those of other owners' deployments."""
     inside = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=list(parents)))
     found: list[FlowRun] = []
     while page := await client.read_flow_runs(flow_run_filter=inside, sort=FlowRunSort.ID_DESC, offset=len(found)):
         found += page
-    return [each for each in found if each.deployment_id is None or GENESIS_TAG in each.tags]
+    return [each for each in found if each.deployment_id is None or OWN_TAG in each.tags]
 
 
 def _make_end_filter(purging: Purging) -> dict[str, Any]:

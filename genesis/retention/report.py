@@ -1,4 +1,4 @@
-"""What a purge found and did, kept while it works and told at its end."""
+"""What a purge found and did, collected while it works and reported at its end."""
 
 from __future__ import annotations
 

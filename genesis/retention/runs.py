@@ -69,8 +69,8 @@ async def purge_runs(purging: Purging, store: LedgerStore, settings: Settings) -
     """Remove the ledgers of old runs, oldest first.
 
     Args:
-        purging: What is old, and whether to remove it. It is told what was done.
-        store: Where ledgers are. Of one that cannot list, only that is told.
+        purging: What is old, and whether to remove it. It receives what was done.
+        store: Where ledgers are. Of one that cannot list, only that is reported.
         settings: How ledgers are read.
     """
     runs = await list_runs(store)
@@ -113,7 +113,7 @@ async def _purge_folder(purging: Purging, kind: PurgeKind, ledger: Ledger, folde
 
 
 async def _is_old(purging: Purging, kind: PurgeKind, ledger: Ledger, folder: Path) -> bool:
-    """Whether a run is old; of one that stays although it looks old, tell why."""
+    """Whether a run is old; report why one stays although it looks old."""
     status = await asyncio.to_thread(folder.lstat)
     if stat.S_ISLNK(status.st_mode):
         purging.kept(kind, ledger.run_id, _LINK)

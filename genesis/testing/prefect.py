@@ -14,7 +14,7 @@ from genesis.flows.connection import connected
 from genesis.flows.orchestrate import orchestrate
 from genesis.ledger import FolderStore, Header, Ledger, new_run_id
 from genesis.ledger.control import Control
-from genesis.ledger.history import course_of, files_folder
+from genesis.ledger.history import files_folder, load_program_state
 from genesis.ledger.program_state import ProgramState
 from genesis.model import Leaf, Program, Run
 from genesis.model.run import utc_now
@@ -78,7 +78,9 @@ class Workbench:
         self.control = Control()
         has_amendments = bool(await ledger.amendments())
         session = RunContext(
-            course=await course_of(ledger, header, self.settings) if has_amendments else ProgramState(program),
+            program_state=await load_program_state(ledger, header, self.settings)
+            if has_amendments
+            else ProgramState(program),
             ledger=ledger,
             correlation_id="test",
             settings=self.settings,

@@ -7,7 +7,8 @@ from bench.durability_stage import stage
 
 pytestmark = [pytest.mark.chaos, pytest.mark.server, pytest.mark.timeout(300)]
 
-_CHOSEN = (5, 14, 15, 29)
+_CHOSEN = (15, 29)
+"""Those that no other test shows, as `test_chaos.py` does a lost worker."""
 _QUICK = {"GENESIS_POOLS__HEARTBEAT_S": "1", "GENESIS_POOLS__LOST_AFTER_S": "4"}
 
 

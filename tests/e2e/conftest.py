@@ -1,4 +1,7 @@
-"""The command line as a user has it: each call is a process of its own, on the shared server."""
+"""The command line as a user has it: each call is a process of its own, on the shared server.
+
+Most are forked from one process, see `forked.py`; a module with `WHOLE_PROCESSES` starts each from nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from forked import ForkingProcess
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--disable-extensions"]
@@ -52,11 +59,13 @@ class Genesis:
     Attributes:
         folder: Where calls run.
         environment: Variables on top of those of the tests.
+        forking: What calls are forked from where they can be.
     """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    forking: ForkingProcess | None = None
+    started: list[Any] = field(default_factory=list)
 
     def __call__(
         self, *words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 100
@@ -71,16 +80,21 @@ class Genesis:
 
     def start(self, *words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
         """Start a call in a process group of its own."""
-        process = subprocess.Popen(
-            [*_COMMAND, *map(str, words)],
-            cwd=cwd or self.folder,
-            env={**os.environ, **self.environment, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        folder, environment = cwd or self.folder, {**os.environ, **self.environment, **(env or {})}
+        process: Any
+        if self.forking is not None and self.forking.can_fork(environment):
+            process = self.forking.start([*map(str, words)], cwd=folder, environment=environment)
+        else:
+            process = subprocess.Popen(
+                [*_COMMAND, *map(str, words)],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
         self.started.append(process)
         return process
 
@@ -113,10 +127,19 @@ class Genesis:
                 pipe.close()
 
 
+@pytest.fixture(scope="session")
+def forking_process() -> Iterator[ForkingProcess]:
+    """What most commands are forked from."""
+    process = ForkingProcess()
+    yield process
+    process.close()
+
+
 @pytest.fixture
-def genesis(tmp_path: Path) -> Iterator[Genesis]:
+def genesis(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Genesis]:
     """Call the command line; nothing that it needs is a server."""
-    caller = Genesis(tmp_path)
+    whole = getattr(request.module, "WHOLE_PROCESSES", False)
+    caller = Genesis(tmp_path, forking=None if whole else request.getfixturevalue("forking_process"))
     yield caller
     caller.close()
 

@@ -12,6 +12,7 @@ import yaml
 from genesis.testing.processes import is_running
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
+WHOLE_PROCESSES = True
 
 LONG = "import os, sys, time; open(sys.argv[1] + '/' + sys.argv[2], 'w').write(str(os.getpid())); time.sleep(600)"
 

@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
+WHOLE_PROCESSES = True
 
 RUN_KEYS = {
     "run_id",

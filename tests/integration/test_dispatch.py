@@ -173,7 +173,7 @@ class Bench:
         settings = Settings()
         self.client, self.program, self.said = client, program, []
         self.session = RunContext(
-            course=ProgramState(program),
+            program_state=ProgramState(program),
             ledger=Ledger(FolderStore(folder), new_run_id(utc_now())),
             correlation_id="c1",
             settings=settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)}),

@@ -48,7 +48,7 @@ async def test_an_outage_fails_nothing_and_records_are_found_meanwhile(prefect_a
             await run.record(first, children[0])
             assert (await asyncio.wait_for(running[0], 30)).state == "completed"
             await asyncio.sleep(4.0)
-            assert place._line.away_since is not None
+            assert place._api.away_since is not None
             assert not running[1].done()
             assert not late.done()
             wire.join()

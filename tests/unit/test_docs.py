@@ -22,7 +22,7 @@ from rich.console import Console
 import genesis
 from genesis import errors
 from genesis.cli.app import _COMMANDS, _EXIT_INTERRUPTED, _genesis
-from genesis.cli.planning import forecast, prepare_plan
+from genesis.cli.planning import forecast_plan, prepare_plan
 from genesis.cli.render import plan_view
 from genesis.document import parse
 from genesis.model import AgentProfile, Plan, Task
@@ -311,7 +311,7 @@ def _shown_plan(columns: int) -> list[str]:
     prepared = prepare_plan("Audit the repository at .", settings, agents=None, playbooks=None, variables={})
     out = io.StringIO()
     Console(file=out, width=columns, highlight=False).print(
-        plan_view(prepared.routed, prepared.report, forecast(prepared, settings))
+        plan_view(prepared.routed, prepared.report, forecast_plan(prepared, settings))
     )
     return [line.rstrip() for line in out.getvalue().splitlines()]
 

@@ -1,6 +1,6 @@
 """Changes of circuit breakers as Prefect events, which automations can act on.
 
-A breaker tells of a change in the middle of somebody's call, on whatever thread that has; `telling` does the rest on a
+A breaker reports a change in the middle of a call, on the caller's thread; `event_emitter` does the rest on a
 thread of its own.
 """
 
@@ -16,8 +16,8 @@ from genesis.engine.observers.event_emitter import (
     SETTLE_S,
     EventEmitter,
     describe_related_pool,
+    get_process_emitter,
     pool_label,
-    teller_of_process,
 )
 from genesis.engine.run_context import RunContext
 from genesis.resilience.breaker import BreakerEvent
@@ -34,16 +34,16 @@ EVENTS = {
 
 
 class BreakerEventEmitter:
-    """Emits an event for each change of a breaker. It can be told from any thread, and never blocks or fails.
+    """Emits an event for each change of a breaker. Any thread may call it; it never blocks or fails.
 
     Args:
         pools: Work pools by agent; it may be added to.
-        teller: Emits the events; one of its own if omitted.
+        emitter: Emits the events; one of its own if omitted.
     """
 
-    def __init__(self, pools: Mapping[str, str] | None = None, teller: EventEmitter | None = None):
+    def __init__(self, pools: Mapping[str, str] | None = None, emitter: EventEmitter | None = None):
         self.pools = dict(pools or {})
-        self._teller = teller or EventEmitter()
+        self._emitter = emitter or EventEmitter()
 
     def __call__(self, change: BreakerEvent) -> None:
         """Take a change; what is about the store of breakers is none."""
@@ -51,16 +51,16 @@ class BreakerEventEmitter:
             return
         kind, _, name = change.name.partition(" ")
         pool = self.pools.get(name) if kind == "agent" else None
-        self._teller.tell(lambda pool_id: event_of(change, pool, pool_id), pool=pool)
+        self._emitter.emit(lambda pool_id: event_of(change, pool, pool_id), pool=pool)
 
     def settle(self, seconds: float) -> bool:
         """Wait until all events are emitted, and say whether they are."""
-        return self._teller.settle(seconds)
+        return self._emitter.settle(seconds)
 
     @property
     def settled(self) -> bool:
         """Whether all events are emitted."""
-        return self._teller.settled
+        return self._emitter.settled
 
 
 def event_of(change: BreakerEvent, pool: str | None = None, pool_id: str | None = None) -> dict[str, Any]:
@@ -104,4 +104,4 @@ async def announced(session: RunContext) -> AsyncIterator[None]:
 @lru_cache(maxsize=16)
 def _announcer_of(breakers: Breakers) -> BreakerEventEmitter:
     del breakers  # there is one announcer for each
-    return BreakerEventEmitter(teller=teller_of_process())
+    return BreakerEventEmitter(emitter=get_process_emitter())

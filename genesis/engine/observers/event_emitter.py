@@ -1,6 +1,6 @@
-"""Emit Prefect events off the caller's thread: whoever tells waits for nobody, and a fault is not theirs.
+"""Emit Prefect events off the caller's thread: a caller never waits, and never gets an error.
 
-Events are told in the middle of other work: of somebody's call, in the loop that runs the leaves. So nothing is done
+Events are emitted in the middle of other work: of somebody's call, in the loop that runs the leaves. So nothing is done
 there but to put the event into a queue; a thread asks the server for the work pool that the event is related to, which
 is what automations act on, and hands the event to Prefect's client. A server that does not answer costs the event its
 pool, and nobody any time.
@@ -25,7 +25,7 @@ from genesis.prefect_api.client import get_client
 from genesis.prefect_api.errors import API_ERRORS
 from genesis.prefect_api.names import WORK_POOL
 
-__all__ = ["SETTLE_S", "Describe", "EventEmitter", "describe_related_pool", "pool_label", "teller_of_process"]
+__all__ = ["SETTLE_S", "Describe", "EventEmitter", "describe_related_pool", "get_process_emitter", "pool_label"]
 
 _log = logging.getLogger(__name__)
 SETTLE_S = 3.0
@@ -36,33 +36,33 @@ Describe = Callable[[str | None], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _QueuedEvent:
     describe: Describe
     pool: str | None
     at: datetime
     context: Context
-    """Of whoever told it: Prefect relates the event to the flow run that this is in."""
+    """Of the caller: Prefect relates the event to the flow run that this is in."""
 
 
 class EventEmitter:
-    """Emits events in their order. It can be told from any thread, and never blocks or fails."""
+    """Emits events in their order. Any thread may emit, and none of them is blocked or gets an error."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._told: queue.SimpleQueue[_Told] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_QueuedEvent] = queue.SimpleQueue()
         self._left = 0
         self._settled = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
 
-    def tell(self, describe: Describe, *, pool: str | None = None) -> None:
-        """Take an event.
+    def emit(self, describe: Describe, *, pool: str | None = None) -> None:
+        """Queue an event.
 
         Args:
             describe: Makes it, on the other thread.
             pool: Name of the work pool that it is related to.
         """
-        told = _Told(describe, pool, utc_now(), copy_context())
+        event = _QueuedEvent(describe, pool, utc_now(), copy_context())
         with self._lock:
             if self._thread is None or not self._thread.is_alive():  # a fork leaves threads behind
                 self._thread = threading.Thread(target=self._emit_all, name="genesis-events", daemon=True)
@@ -73,7 +73,7 @@ class EventEmitter:
                     _log.debug("an event was not emitted", extra={"reason": repr(error)})
                     return
             self._left += 1
-        self._told.put(told)
+        self._queue.put(event)
 
     def settle(self, seconds: float) -> bool:
         """Wait until all events are emitted, and say whether they are."""
@@ -87,19 +87,19 @@ class EventEmitter:
 
     def _emit_all(self) -> None:
         while True:
-            told = self._told.get()
+            event = self._queue.get()
             try:
-                told.context.run(self._emit, told)
+                event.context.run(self._send, event)
             except Exception:  # noqa: BLE001  # the named boundary of this thread: an event is not worth a run
                 _log.debug("an event was not emitted", exc_info=True)
             finally:
-                del told  # keeps what the context holds alive until the next event otherwise
+                del event  # keeps what the context holds alive until the next event otherwise
                 with self._settled:
                     self._left -= 1
                     self._settled.notify_all()
 
-    def _emit(self, told: _Told) -> None:
-        emit_event(**told.describe(self._id(told.pool)), occurred=told.at)
+    def _send(self, event: _QueuedEvent) -> None:
+        emit_event(**event.describe(self._id(event.pool)), occurred=event.at)
 
     def _id(self, pool: str | None) -> str | None:
         """Ask for the id of a pool, once; there is none for agents that run without pools."""
@@ -114,8 +114,8 @@ class EventEmitter:
 
 
 @lru_cache(maxsize=1)
-def teller_of_process() -> EventEmitter:
-    """Return the teller that all runs of this process share: one thread, however many they are."""
+def get_process_emitter() -> EventEmitter:
+    """Return the emitter that all runs of this process share: one thread, however many they are."""
     return EventEmitter()
 
 
@@ -136,6 +136,6 @@ def pool_label(pool: str | None, pool_id: str | None) -> str:
     """Return the pool that is related, or `none`.
 
     Prefect relates an event to the pool of the flow run that it comes from, too. What acts on an agent's pool has to
-    tell the two apart, or it pauses that of the orchestrators where the agent's is not known.
+    distinguish the two, or it pauses that of the orchestrators where the agent's is not known.
     """
     return pool if pool is not None and pool_id is not None else "none"

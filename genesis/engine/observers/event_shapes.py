@@ -1,4 +1,4 @@
-"""What is told of runs as Prefect events: pure functions that make the arguments of `emit_event`.
+"""What is emitted about runs as Prefect events: pure functions that make the arguments of `emit_event`.
 
 Of the resource's labels and of what is related triggers know; of the payload, only templates of their actions.
 """
@@ -16,7 +16,7 @@ from genesis.prefect_api.names import correlation_tag, relate_tag
 from genesis.retention import Purge
 
 __all__ = [
-    "MOST_TOLD",
+    "MOST_EMITTED",
     "about_run",
     "describe_end",
     "describe_failure",
@@ -27,7 +27,7 @@ __all__ = [
     "describe_start",
 ]
 
-MOST_TOLD = 20
+MOST_EMITTED = 20
 """So many tasks of an execution that failed, and that are planned again, have an event each."""
 _UNASSIGNED = "GEN-UNASSIGNED"
 _CODE = "genesis.error.code"
@@ -91,7 +91,7 @@ def describe_rejection(run_id: str, correlation_id: str, findings: Sequence[Diag
     events = [about_run("genesis.plan.rejected", run_id, correlation_id, payload)]
     paths = [found.task or "" for found in findings if found.code == _UNASSIGNED]
     if paths:
-        payload = {"count": len(paths), "paths": paths[:MOST_TOLD]}
+        payload = {"count": len(paths), "paths": paths[:MOST_EMITTED]}
         events.append(about_run("genesis.tasks.unassigned", run_id, correlation_id, payload))
     return events
 

@@ -45,7 +45,7 @@ class LogObserver:
         self._say(logging.INFO, "run.started", f"{self._run} started; tasks: {self._leaves}", **facts)
 
     def leaf_changed(self, outcome: Outcome) -> None:
-        """Log that a task starts, or how it ended. In the UI only failures: Prefect tells the rest by the task run."""
+        """Log that a task starts, or how it ended. In the UI only failures: Prefect shows the rest as the task run."""
         ids = {"task": outcome.id, "agent": outcome.agent}
         if outcome.state in _FINAL:
             failed = outcome.state == "failed"

@@ -20,7 +20,7 @@ _EVERY_S = 3.0
 class ProgressArtifact:
     """Publishes progress at the start of a run, every few seconds when something changed, and at its end.
 
-    It is an observer of the run: what it hears costs it a note; what it publishes is sent apart from the leaves' loop.
+    It is an observer of the run: a change costs it a note; what it publishes is sent apart from the leaves' loop.
 
     Args:
         publisher: Takes the artifact.

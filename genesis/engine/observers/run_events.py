@@ -1,7 +1,7 @@
-"""What matters in a run is told as Prefect events, which automations can act on.
+"""What matters in a run is emitted as Prefect events, which automations can act on.
 
-Few, however large the run: two for one in which all goes well. They are told from the loop that runs the leaves, or
-from the thread in which a part gave way, and emitted by `telling`, inside the flow run that orchestrates.
+Few, however large the run: two for one in which all goes well. They come from the loop that runs the leaves, or
+from the thread in which a part failed, and are emitted by `event_emitter`, inside the flow run that orchestrates.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, get_args
 
 from genesis.agents.deadline import RUN_IS_OVER
-from genesis.engine.observers.event_emitter import SETTLE_S, EventEmitter, teller_of_process
+from genesis.engine.observers.event_emitter import SETTLE_S, EventEmitter, get_process_emitter
 from genesis.engine.observers.event_shapes import (
-    MOST_TOLD,
+    MOST_EMITTED,
     about_run,
     describe_end,
     describe_failure,
@@ -31,11 +31,11 @@ from genesis.model import KEPT, Leaf, Outcome, PlannerLevel, Program, Run
 from genesis.resilience.degradation import Degradation, heard
 from genesis.retention import Purge
 
-__all__ = ["RunEvents", "degradations", "tell_housekeeping", "told_refusal", "told_run"]
+__all__ = ["RunEvents", "degradations", "emit_housekeeping", "emit_refusal", "emit_run_events"]
 
 _OF_A_PLAN = frozenset({"planning", "routing", "validation"})
 _NOTHING = "no plan"
-"""What the last planner level gives way to: for a task that is not planned again, the plan stays as good as it was."""
+"""What is used when the last planner level fails: where a task is not planned again, the plan stays as it was."""
 
 
 def degradations(program: Program) -> list[Degradation]:
@@ -54,21 +54,21 @@ def degradations(program: Program) -> list[Degradation]:
 
 
 class RunEvents:
-    """Observes one execution of a run, and tells of what matters. It can be told of steps down from any thread.
+    """Observes one execution of a run, and emits what matters. Degradations may be reported from any thread.
 
     Args:
         session: The execution.
         again: Whether an earlier one had begun.
         pools: Whether the leaves run on the work pools of their agents.
-        teller: Emits the events.
+        emitter: Emits the events.
     """
 
-    def __init__(self, session: RunContext, *, again: bool, pools: bool, teller: EventEmitter):
+    def __init__(self, session: RunContext, *, again: bool, pools: bool, emitter: EventEmitter):
         self._session = session
         self._again = again
         self._pools = pools
-        self._teller = teller
-        self._amended = len(session.course.amendments)
+        self._emitter = emitter
+        self._amended = len(session.program_state.amendments)
         self._failed = 0
         self._replanned = 0
         self._steps: set[tuple[str, str, str]] = set()
@@ -82,7 +82,7 @@ class RunEvents:
             "kept": sum(outcome.state in KEPT for outcome in finished.values()),
             "deployed": self._session.deployed,
         }
-        self._tell(describe_start(run, payload, again=self._again))
+        self._emit(describe_start(run, payload, again=self._again))
         self._tell_plan()
 
     def leaf_changed(self, outcome: Outcome) -> None:
@@ -90,55 +90,55 @@ class RunEvents:
         if outcome.state != "failed":
             return
         self._failed += 1
-        if self._failed > MOST_TOLD:
+        if self._failed > MOST_EMITTED:
             return
         ids = self._session.run_id, self._session.correlation_id
         pool = self._session.program.profile(outcome.agent).pool_name if self._pools else None
-        self._teller.tell(lambda pool_id: describe_failure(*ids, outcome, pool, pool_id), pool=pool)
+        self._emitter.emit(lambda pool_id: describe_failure(*ids, outcome, pool, pool_id), pool=pool)
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
-        """Tell nothing: the breaker, whose event it is, has told."""
+        """Emit nothing: the breaker has emitted its own event."""
 
     def plan_changed(self, program: Program) -> None:
         """Report of tasks that are planned again."""
-        amendments = self._session.course.amendments
+        amendments = self._session.program_state.amendments
         new, self._amended = amendments[self._amended :], len(amendments)
         for amendment in new:
-            if amendment.kind != "replan" or self._replanned >= MOST_TOLD:
+            if amendment.kind != "replan" or self._replanned >= MOST_EMITTED:
                 continue
             self._replanned += 1
             tasks = sum(leaf.path.startswith(f"{amendment.group.id}/") for leaf in program.leaves)
-            self._tell(describe_replan(self._session.run_id, self._session.correlation_id, amendment, tasks))
+            self._emit(describe_replan(self._session.run_id, self._session.correlation_id, amendment, tasks))
 
     def run_ended(self, run: Run) -> None:
         """Report how the run ended: first why, then that it has."""
         self._tell_plan()
         if run.findings:
             for event in describe_rejection(run.run_id, run.correlation_id, run.findings):
-                self._tell(event)
-        if self._failed > MOST_TOLD:
-            self._tell(self._about("tasks.failed", {"count": self._failed, "told": MOST_TOLD}))
+                self._emit(event)
+        if self._failed > MOST_EMITTED:
+            self._emit(self._about("tasks.failed", {"count": self._failed, "told": MOST_EMITTED}))
         if run.state == "budget_exceeded":
-            self._tell(self._about("budget.exceeded", self._get_spending(run)))
+            self._emit(self._about("budget.exceeded", self._get_spending(run)))
         elif run.error is not None and run.error.code == RUN_IS_OVER:
             deadline_s = self._session.program.deadline_s
             payload = {"deadline_s": deadline_s, "duration_s": round(run.duration_s, 3)}
-            self._tell(self._about("deadline.exceeded", payload))
-        self._tell(describe_end(run))
+            self._emit(self._about("deadline.exceeded", payload))
+        self._emit(describe_end(run))
 
     def report_step_down(self, step: Degradation) -> None:
         """Report of a part of planning, routing or validation that gave way, and of repeats that are not made, once."""
         kind = (step.layer, step.from_, step.to)
         if step.from_ == "a repeat" and kind not in self._steps:
             self._steps.add(kind)
-            self._tell(self._about("retries.refused", {"reason": step.reason}))
+            self._emit(self._about("retries.refused", {"reason": step.reason}))
         if step.layer in _OF_A_PLAN and step.to != _NOTHING and kind not in self._steps:
             self._steps.add(kind)
             payload = {"layer": step.layer, "from": step.from_, "to": step.to}
-            self._tell(self._about("plan.degraded", payload))
+            self._emit(self._about("plan.degraded", payload))
 
     def _tell_plan(self) -> None:
-        """Report what gave way while the plan was made; of a run that continues it was told."""
+        """Emit what degraded while the plan was made; for a run that continues it was emitted before."""
         if not self._plan_told:
             self._plan_told = True
             for step in degradations(self._session.program):
@@ -156,55 +156,55 @@ class RunEvents:
     def _about(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         return about_run(f"genesis.{name}", self._session.run_id, self._session.correlation_id, payload)
 
-    def _tell(self, event: dict[str, Any]) -> None:
-        self._teller.tell(lambda _pool_id: event)
+    def _emit(self, event: dict[str, Any]) -> None:
+        self._emitter.emit(lambda _pool_id: event)
 
 
 @asynccontextmanager
-async def told_run(session: RunContext, *, pools: bool) -> AsyncIterator[RunEvents]:
-    """Report of one execution of a run: what observes it, and hears what gives way in it. Enter it in its flow run.
+async def emit_run_events(session: RunContext, *, pools: bool) -> AsyncIterator[RunEvents]:
+    """Emit the events of one execution of a run and of what degrades in it. Enter it in its flow run.
 
     Args:
         session: The execution; nothing of it has begun.
         pools: Whether the leaves run on the work pools of their agents.
     """
-    again, teller = False, teller_of_process()
+    again, emitter = False, get_process_emitter()
     with suppress(GenesisError):  # a ledger that cannot be read ends the run a moment later, and says so
         again = await session.ledger.load() is not None
-    events = RunEvents(session, again=again, pools=pools, teller=teller)
+    events = RunEvents(session, again=again, pools=pools, emitter=emitter)
     try:
         with heard(events.report_step_down):
             yield events
     finally:
-        await _settle(teller)
+        await _settle(emitter)
 
 
 @asynccontextmanager
-async def told_refusal(run_id: str, correlation_id: str, teller: EventEmitter | None = None) -> AsyncIterator[None]:
+async def emit_refusal(run_id: str, correlation_id: str, emitter: EventEmitter | None = None) -> AsyncIterator[None]:
     """Report that a deployed run ended before it had a ledger: its request was refused, or its plan was.
 
     Args:
         run_id: The run that was to be.
         correlation_id: Its correlation id, where it is known.
-        teller: Emits the events; that of the process if omitted.
+        emitter: Emits the events; that of the process if omitted.
     """
-    teller = teller or teller_of_process()
+    emitter = emitter or get_process_emitter()
     try:
         yield
     except Exception as error:
         for event in describe_refusal(run_id, correlation_id, error):
-            teller.tell(lambda _pool_id, event=event: event)  # type: ignore[misc]  # bound now, and not when it is called
-        await _settle(teller)
+            emitter.emit(lambda _pool_id, event=event: event)  # type: ignore[misc]  # bound now, and not when it is called
+        await _settle(emitter)
         raise
 
 
-async def tell_housekeeping(found: Purge, keep_days: int) -> None:
+async def emit_housekeeping(found: Purge, keep_days: int) -> None:
     """Tell, inside its flow run, what housekeeping came to."""
-    teller = teller_of_process()
-    teller.tell(lambda _pool_id: describe_housekeeping(found, keep_days))
-    await _settle(teller)
+    emitter = get_process_emitter()
+    emitter.emit(lambda _pool_id: describe_housekeeping(found, keep_days))
+    await _settle(emitter)
 
 
-async def _settle(teller: EventEmitter) -> None:
-    if not teller.settled:
-        await asyncio.to_thread(teller.settle, SETTLE_S)
+async def _settle(emitter: EventEmitter) -> None:
+    if not emitter.settled:
+        await asyncio.to_thread(emitter.settle, SETTLE_S)

@@ -38,29 +38,29 @@ _BREAKER: dict[str, MomentKind] = {
 
 
 class RunJournal:
-    """An observer that notes what happens. Breakers may tell it from any thread.
+    """An observer that notes what happens. Breakers may call it from any thread.
 
     A breaker that another process opens is seen when one of the run's leaves changes.
 
     Args:
         run_id: The run.
-        course: What it does, with the changes so far.
+        program_state: What it does, with the changes so far.
         breakers: Circuit breakers to listen to, while the run continues.
         now: The time in UTC.
-        scopes: By agent, what tells it from other projects' agents of that name.
+        scopes: By agent, what distinguishes it from other projects' agents of that name.
     """
 
     def __init__(
         self,
         run_id: str,
-        course: ProgramState,
+        program_state: ProgramState,
         *,
         breakers: Breakers | None,
         now: Callable[[], datetime],
         scopes: Mapping[str, str] | None = None,
     ):
         self._run_id = run_id
-        self._course = course
+        self._program_state = program_state
         self._breakers = breakers
         self._scopes = scopes or {}
         self._now = now
@@ -74,7 +74,7 @@ class RunJournal:
         self._agents: set[str] = set()
         self._watched: set[str] = set()
         """Agents that leaves of the run have, or had."""
-        self._amendments = len(course.amendments)
+        self._amendments = len(program_state.amendments)
         self._spending = Spending(None, ())
         self._spent_at: datetime | None = None
         self._before: Run | None = None
@@ -83,7 +83,9 @@ class RunJournal:
     @classmethod
     def of(cls, session: RunContext) -> RunJournal:
         """Make the chronicler of a session."""
-        return cls(session.run_id, session.course, breakers=session.breakers, now=session.now, scopes=session.scopes)
+        return cls(
+            session.run_id, session.program_state, breakers=session.breakers, now=session.now, scopes=session.scopes
+        )
 
     def go_on(self, earlier: Moments, before: Run | None) -> None:
         """Take over what earlier executions of the run noted.
@@ -131,10 +133,10 @@ class RunJournal:
     def plan_changed(self, program: Program) -> None:
         """Note what was added, and for which task."""
         self._watched |= {leaf.agent for leaf in program.leaves}
-        for amendment in self._course.amendments[self._amendments :]:
+        for amendment in self._program_state.amendments[self._amendments :]:
             kind: MomentKind = "planned_again" if amendment.kind == "replan" else "grown"
             self._note(kind, amendment.task, _describe_amendment(amendment), at=amendment.at)
-        self._amendments = len(self._course.amendments)
+        self._amendments = len(self._program_state.amendments)
 
     def run_ended(self, run: Run) -> None:
         """Note the end, and listen no more."""
@@ -170,7 +172,7 @@ class RunJournal:
         self._note("resumed", self._run_id, said, at=run.started_at)
 
     def _look(self) -> None:
-        """Note what other processes did to the agents' breakers, as far as is known here."""
+        """Record what other processes did to the agents' breakers, if it is known here."""
         if self._breakers is None:
             return
         for agent in sorted(self._watched):

@@ -31,7 +31,7 @@ class _InUi(APILogHandler):
         self.setFormatter(HumanLines(secrets=secrets_of_process(), with_head=False))
 
     def join(self, logger: logging.Logger, change: int) -> None:
-        """Count who uses it, and be at the logger while somebody does."""
+        """Count its users, and be attached to the logger while there are any."""
         with self._guard:
             self._users += change
             if self._users:
@@ -48,7 +48,7 @@ class _InUi(APILogHandler):
 def lines_in_ui(settings: Settings) -> Iterator[None]:
     """Show lines of INFO and above in the UI while a run continues, where the settings ask for it.
 
-    Where nobody has set the level of the logger `genesis`, Python makes warnings only.
+    Where the level of the logger `genesis` is not set, Python makes warnings only.
     """
     if not settings.log.in_ui:
         yield

@@ -1,4 +1,4 @@
-"""A run's leaves as figures, and the spans around its parts: what orchestrates tells the metrics and the trace."""
+"""A run's leaves as figures, and the spans around its parts: the orchestrator updates metrics and traces."""
 
 from __future__ import annotations
 

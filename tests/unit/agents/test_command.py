@@ -13,6 +13,7 @@ from genesis.agents.contract import Work
 from genesis.errors import SecurityError, TaskError, TaskTimeoutError
 from genesis.model import AgentProfile
 from genesis.model import CommandSpec as Spec
+from genesis.observability.correlation import bound
 from genesis.testing.processes import is_running
 
 
@@ -298,9 +299,10 @@ def test_child_gets_the_environment_without_its_secrets():
         "HTTPS_PROXY": "http://me:pw@proxy:1",
         "LISTED_TOKEN": "7",
     }
-    made = child_environment(
-        environment, {"LANG": "de", "MY_TOKEN": "given"}, environment.get, work(secrets=["LISTED_TOKEN"])
-    )
+    with bound(correlation_id="cid-1", run_id="run-1"):
+        made = child_environment(
+            environment, {"LANG": "de", "MY_TOKEN": "given"}, environment.get, work(secrets=["LISTED_TOKEN"])
+        )
     assert {name: value for name, value in made.items() if not name.startswith("GENESIS_TASK_")} == {
         "GENESIS_CORRELATION_ID": "cid-1",
         "BAGGAGE": "genesis.correlation_id=cid-1,genesis.run_id=run-1",

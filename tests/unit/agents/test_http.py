@@ -15,6 +15,7 @@ from genesis.agents.http import HttpExecutor, secrets_in
 from genesis.errors import BreakerOpenError, ServiceError, TaskError, TaskTimeoutError
 from genesis.model import AgentProfile
 from genesis.model import HttpSpec as Spec
+from genesis.observability.correlation import bound
 from genesis.resilience import Breaker, BreakerRules, RetryBudget
 from genesis.resilience.breakers import breakers_of
 from genesis.resilience.guards import host_guard
@@ -86,7 +87,9 @@ def executor(url, output_bytes=10_000, secrets=None, guard=None, **spec):
 
 
 async def value_of(made, given=None):
-    return (await made.execute(given or work())).value
+    given = given or work()
+    with bound(correlation_id=given.correlation_id, run_id=given.run_id):
+        return (await made.execute(given)).value
 
 
 async def test_work_is_posted_as_json_and_the_answer_is_the_result(service):

@@ -1,6 +1,4 @@
-import pytest
-
-from bench.noop import SIDES, Marks, dag, document, peak_mb, program, registry_document, run_side, work
+from bench.noop import Marks, dag, document, peak_mb, program, registry_document, work
 from genesis.model import Registry
 from genesis.settings import Settings
 
@@ -47,12 +45,3 @@ def test_marks_measure_spans():
 
 def test_peak_is_a_plausible_size_of_this_process():
     assert 10 < peak_mb() < 10_000
-
-
-@pytest.mark.server
-@pytest.mark.parametrize("side", SIDES)
-def test_each_side_completes_its_tasks(side, bench_server):
-    found = run_side(side, 6, bench_server)
-    assert found["completed"] == 6
-    assert found["window_s"] > 0
-    assert found["whole_cpu_s"] >= found["window_cpu_s"] > 0

@@ -44,7 +44,7 @@ def make(tmp_path, clock):
         settings = Settings()
         settings = settings.model_copy(update={"pools": settings.pools.model_copy(update=pools)})
         session = RunContext(
-            course=ProgramState(program),
+            program_state=ProgramState(program),
             ledger=Ledger(FolderStore(tmp_path), "r1"),
             correlation_id="c1",
             settings=settings,

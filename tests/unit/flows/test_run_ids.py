@@ -64,7 +64,7 @@ def executed(monkeypatch):
     """The ledgers that were begun, instead of what runs on them."""
     begun = []
 
-    async def execute(_course, header, ledger, _launch):
+    async def execute(_program_state, header, ledger, _launch):
         begun.append((header, ledger))
 
     monkeypatch.setattr(launch, "_execute", execute)

@@ -7,7 +7,7 @@ from pathlib import Path
 from genesis.agents import ExecutorContext, LocalProbe, Work, build_executor
 from genesis.compile import compile_program
 from genesis.ledger import FolderStore, Header
-from genesis.ledger.history import course_of, open_ledger
+from genesis.ledger.history import load_program_state, open_ledger
 from genesis.model import Outcome
 from genesis.planning import load_plan, plan_document
 from genesis.report.history import explain_run
@@ -20,7 +20,7 @@ WRITTEN = Path(__file__).parent / "earlier_run" / RUN
 async def test_a_resume_keeps_what_an_earlier_version_has_finished(tmp_path, settings):
     shutil.copytree(WRITTEN, tmp_path / "genesis" / RUN)
     ledger = open_ledger(FolderStore(tmp_path), RUN, settings)
-    state = await course_of(ledger, await ledger.header(), settings)
+    state = await load_program_state(ledger, await ledger.header(), settings)
     kept = await ledger.read_finished(state.program.leaves)
     assert {state.program.leaves[index].path: outcome.result for index, outcome in kept.items()} == {
         "a": {"stdout": "done a\n"}
@@ -72,7 +72,7 @@ async def test_functions_that_an_earlier_ledger_names_are_found_where_they_are_n
     await ledger.begin(header)
     await ledger.record(program.leaves[0], Outcome(id="first", agent="qa_agent", state="completed", result={"kept": 1}))
 
-    state = await course_of(ledger, await ledger.header(), settings)
+    state = await load_program_state(ledger, await ledger.header(), settings)
     kept = await ledger.read_finished(state.program.leaves)
     assert {index: outcome.result for index, outcome in kept.items()} == {0: {"kept": 1}}
     leaf = state.program.leaves[1]

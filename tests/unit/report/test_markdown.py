@@ -8,7 +8,6 @@ import pytest
 
 from genesis.model import Diagnostic, ErrorInfo, Outcome, Report, Run, ScoreParts
 from genesis.report.markdown import (
-    escape_markdown,
     plan_markdown,
     progress_markdown,
     report_markdown,
@@ -16,6 +15,7 @@ from genesis.report.markdown import (
     run_markdown,
 )
 from genesis.report.picture import Picture
+from genesis.report.rendering import escape_markdown
 from genesis.testing import a_plan, a_program, a_task, an_agent, route_to
 
 HOSTILE = (

@@ -1,12 +1,10 @@
 """The DAG as a picture."""
 
-import base64
-import re
 import xml.etree.ElementTree as ET
 
 import pytest
 
-from genesis.report.picture import Picture, as_image
+from genesis.report.picture import Picture
 from genesis.testing import a_program, a_task, an_agent
 
 HOSTILE = 'x"><script>a&b\x00\u202e\ud800'
@@ -75,7 +73,6 @@ def test_hostile_names_are_text():
     svg = Picture(program.model_copy(update={"leaves": (leaf,)})).by_agent()
     assert "<script" not in svg
     assert _texts(svg)[:2] == ['x"><script>a&b'] * 2
-    as_image(svg, "x").encode()
 
 
 def test_long_paths_keep_their_end():
@@ -107,12 +104,6 @@ def test_the_largest_picture_is_small_enough_for_a_page():
     svg = Picture(a_program(*tasks)).by_agent()
     assert Picture(a_program(*tasks)).shows_leaves
     assert len(svg) < 40_000
-
-
-def test_a_picture_is_embedded_as_data():
-    embedded = as_image("<svg/>", "a picture")
-    found = re.fullmatch(r"!\[a picture\]\(data:image/svg\+xml;base64,(.*)\)", embedded)
-    assert base64.b64decode(found[1]) == b"<svg/>"
 
 
 def test_the_picture_brings_its_own_ground():

@@ -190,7 +190,7 @@ def resumes(yard, monkeypatch):
     """Resume a run by the real code; what it would run is replaced, and looks whether its ledger is there."""
     hooks = {"found": None}
 
-    async def execute(course, header, ledger, launch):
+    async def execute(program_state, header, ledger, launch):
         assert await ledger.exists()
         await yard.kept(header.run_id, days=0)
         await asyncio.sleep(0.001)
@@ -200,15 +200,15 @@ def resumes(yard, monkeypatch):
     async def stored():
         return yard.store
 
-    read = launch.course_of
+    read = launch.find_run
 
-    async def course_of(*arguments):
-        course = await read(*arguments)
+    async def find_run(*arguments):
+        found = await read(*arguments)
         await hooks["found"]()
-        return course
+        return found
 
     monkeypatch.setattr(launch, "_execute", execute)
-    monkeypatch.setattr(launch, "course_of", course_of)
+    monkeypatch.setattr(launch, "find_run", find_run)
     monkeypatch.setattr("genesis.ledger.history.open_store", stored)
 
     async def resume(run_id, found):

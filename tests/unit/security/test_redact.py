@@ -159,7 +159,7 @@ def test_data_that_is_too_deep_ends_in_a_mark():
     assert MARK in str(redact_values(value))
 
 
-_MEGABYTE = 1_000_000
+_LONG = 200_000
 _NASTY = [
     "a", "token", "token=", "token:", "token: ", "tokentoken_-.", "password='", 'password="\\', '\\"password\\":\\"',
     "--token ", "--token --", "authorization: ", "bearer ", "bearer a", "basic ", "://", "://a:", "://a:b@", "a://b:c",
@@ -169,8 +169,8 @@ _NASTY = [
 ]  # fmt: skip
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", [*_NASTY, *(f" {mark}a1" for form in KNOWN for mark in form.marks)])
-def test_a_megabyte_of_anything_is_looked_through(piece):
-    """It takes a second or two at worst; what backtracks over its whole length would take hours."""
-    redact(piece * (_MEGABYTE // len(piece)), ["aaaaaaaaaaaaaaaab"])
+def test_a_long_text_of_anything_is_looked_through(piece):
+    """It takes half a second at worst; what backtracks over its whole length would take minutes."""
+    redact(piece * (_LONG // len(piece)), ["aaaaaaaaaaaaaaaab"])

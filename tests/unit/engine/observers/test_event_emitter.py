@@ -6,7 +6,7 @@ from contextvars import ContextVar
 import pytest
 
 from genesis.engine.observers import event_emitter as telling
-from genesis.engine.observers.event_emitter import EventEmitter, describe_related_pool, teller_of_process
+from genesis.engine.observers.event_emitter import EventEmitter, describe_related_pool, get_process_emitter
 
 
 @pytest.fixture
@@ -17,10 +17,10 @@ def emitted(monkeypatch):
 
 
 def test_events_are_emitted_in_their_order_with_the_time_at_which_they_were_told(emitted):
-    teller = EventEmitter()
+    emitter = EventEmitter()
     for number in range(50):
-        teller.tell(lambda _pool_id, number=number: {"event": str(number)})
-    assert teller.settle(10)
+        emitter.emit(lambda _pool_id, number=number: {"event": str(number)})
+    assert emitter.settle(10)
     assert [event["event"] for event in emitted] == [str(number) for number in range(50)]
     times = [event["occurred"] for event in emitted]
     assert times == sorted(times)
@@ -28,11 +28,11 @@ def test_events_are_emitted_in_their_order_with_the_time_at_which_they_were_told
 
 def test_an_event_is_made_in_the_context_of_whoever_told_it(emitted):
     which: ContextVar[str] = ContextVar("which", default="none")
-    teller = EventEmitter()
+    emitter = EventEmitter()
     token = which.set("the run's")
-    teller.tell(lambda _pool_id: {"event": which.get()})
+    emitter.emit(lambda _pool_id: {"event": which.get()})
     which.reset(token)
-    assert teller.settle(10)
+    assert emitter.settle(10)
     assert emitted[0]["event"] == "the run's"
 
 
@@ -45,43 +45,43 @@ def test_an_event_that_cannot_be_made_or_sent_costs_no_other(monkeypatch):
         sent.append(event["event"])
 
     monkeypatch.setattr(telling, "emit_event", send)
-    teller = EventEmitter()
-    teller.tell(lambda _pool_id: 1 / 0)
-    teller.tell(lambda _pool_id: {"event": "refused"})
-    teller.tell(lambda _pool_id: {"event": "good"})
-    assert teller.settle(10)
+    emitter = EventEmitter()
+    emitter.emit(lambda _pool_id: 1 / 0)
+    emitter.emit(lambda _pool_id: {"event": "refused"})
+    emitter.emit(lambda _pool_id: {"event": "good"})
+    assert emitter.settle(10)
     assert sent == ["good"]
 
 
 def test_whoever_tells_does_not_wait_for_a_server_that_hangs(monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(telling, "emit_event", lambda **event: release.wait(30))
-    teller = EventEmitter()
+    emitter = EventEmitter()
     for _ in range(1_000):
-        teller.tell(lambda _pool_id: {"event": "x"})
-    assert not teller.settled
-    assert not teller.settle(0.01)
+        emitter.emit(lambda _pool_id: {"event": "x"})
+    assert not emitter.settled
+    assert not emitter.settle(0.01)
     release.set()
-    assert teller.settle(10)
+    assert emitter.settle(10)
 
 
 def test_a_process_without_threads_to_spare_loses_the_event_and_nothing_else(monkeypatch, emitted):
-    teller = EventEmitter()
+    emitter = EventEmitter()
 
     def refuse(self):
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        teller.tell(lambda _pool_id: {"event": "lost"})
-    assert teller.settled
-    teller.tell(lambda _pool_id: {"event": "kept"})
-    assert teller.settle(10)
+        emitter.emit(lambda _pool_id: {"event": "lost"})
+    assert emitter.settled
+    emitter.emit(lambda _pool_id: {"event": "kept"})
+    assert emitter.settle(10)
     assert [event["event"] for event in emitted] == ["kept"]
 
 
 def test_all_runs_of_a_process_share_one_thread():
-    assert teller_of_process() is teller_of_process()
+    assert get_process_emitter() is get_process_emitter()
 
 
 def test_a_pool_is_related_once_its_id_is_known():

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from genesis.engine.observers.event_shapes import (
-    MOST_TOLD,
+    MOST_EMITTED,
     about_run,
     describe_end,
     describe_failure,
@@ -75,7 +75,7 @@ def test_a_rejected_plan_counts_its_codes_and_names_tasks_without_an_agent():
     assert plan["payload"]["codes"] == {"GEN-CYCLE": 2, "GEN-UNASSIGNED": 30}
     assert plan["payload"]["count"] == 32
     assert (tasks["event"], tasks["payload"]["count"]) == ("genesis.tasks.unassigned", 30)
-    assert tasks["payload"]["paths"] == [f"t{number}" for number in range(MOST_TOLD)]
+    assert tasks["payload"]["paths"] == [f"t{number}" for number in range(MOST_EMITTED)]
     assert [event["event"] for event in describe_rejection("r1", "c1", [_finding()])] == ["genesis.plan.rejected"]
 
 

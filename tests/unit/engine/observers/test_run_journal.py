@@ -132,13 +132,13 @@ def test_the_same_detour_again_and_again_is_one(chronicler, program):
 
 
 def test_a_change_of_the_plan_is_noted_with_its_reason(program, clock):
-    course = ProgramState(program)
-    chronicler = RunJournal("r-1", course, breakers=None, now=clock)
+    program_state = ProgramState(program)
+    chronicler = RunJournal("r-1", program_state, breakers=None, now=clock)
     chronicler.run_started(program, a_run(), {})
     group = a_task("again-1", a_task("x"), a_task("y", a_task("z"), a_task("w")))
     why = {"reason": "it broke", "outcome": done("a"), "at": clock()}
     amendment = Amendment(number=1, kind="replan", task="a", group=group, **why)
-    course.amendments = (amendment,)
+    program_state.amendments = (amendment,)
     chronicler.plan_changed(program)
     chronicler.plan_changed(program)
     (moment,) = chronicler.written().moments[1:]
