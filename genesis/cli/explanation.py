@@ -100,9 +100,9 @@ def _when(tried: Sequence[Attempt]) -> str:
 
 
 def _format_skipped(group: Skipped) -> Text:
-    after = f"depend on {_format_names(group.because, group.failed)}" if group.because else "depend on failed tasks"
-    verb = after if group.count > 1 else after.replace("come", "comes", 1)
-    text = Text.assemble((f"– {_tasks(group.count)} skipped", "yellow"), f" that {verb}")
+    causes = _format_names(group.because, group.failed) if group.because else "failed tasks"
+    verb = "depends" if group.count == 1 else "depend"
+    text = Text.assemble((f"– {_tasks(group.count)} skipped", "yellow"), f" that {verb} on {causes}")
     text.append(f": {_format_names(group.tasks, group.count)}", style="dim")
     return text
 
