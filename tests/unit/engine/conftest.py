@@ -32,7 +32,7 @@ def make(tmp_path, monkeypatch):
         if left_s is not None:
             more["until"] = time.monotonic() + left_s
         return RunContext(
-            course=ProgramState(program),
+            program_state=ProgramState(program),
             ledger=Ledger(FolderStore(tmp_path / "ledger"), "r1"),
             correlation_id="c1",
             settings=settings.model_copy(update=changed),

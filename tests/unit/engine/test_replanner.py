@@ -150,7 +150,7 @@ async def test_a_ledger_that_cannot_be_written_is_no_refusal(make, replanned, mo
     monkeypatch.setattr(session.ledger, "amend", gone)
     with pytest.raises(ServiceError, match="gone"):
         await Replanner(session).consider(leaf, broke(leaf), ())
-    assert session.course.amendments == ()
+    assert session.program_state.amendments == ()
 
 
 async def test_a_result_that_proposes_subtasks_adds_them(make):
