@@ -44,6 +44,8 @@ def test_work_order_says_what_why_with_what_and_how_to_hand_back(tmp_path):
     assert "> Launch it\n> soon" in text
     assert "> Write the copy\n> # not a title" in text
     assert "about 90 s" in text
+    assert "## Inputs" in text
+    assert "## Earlier results" in text
     assert "- `tone`: `calm`" in text
     assert "````\na\n```\nb\n````" in text
     assert "### `research/users`" in text
@@ -53,8 +55,8 @@ def test_work_order_says_what_why_with_what_and_how_to_hand_back(tmp_path):
 
 def test_work_order_without_inputs_and_outputs_is_short(tmp_path):
     text = work_order(work(tmp_path, outputs=(), description="x" * 300))
-    assert "What you are given" not in text
-    assert "What was done before" not in text
+    assert "## Inputs" not in text
+    assert "## Earlier results" not in text
     assert "No named result is expected" in text
     assert text.splitlines()[0] == "# " + "x" * 99 + "…"
 
