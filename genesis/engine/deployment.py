@@ -45,8 +45,25 @@ class DeploymentRunner:
         Raises:
             TaskError: There is no such deployment, or its run did not complete.
         """
+        creation = asyncio.create_task(self._create(work))
         try:
-            run = await arun_deployment(
+            run = await asyncio.shield(creation)
+            with service_errors():
+                done = await self._wait(run)
+        except asyncio.CancelledError:
+            await self._cancel(creation)
+            raise
+        state = done.state
+        if state is None or not state.is_completed():
+            said = f"{state.name}: {state.message}" if state else "unknown"
+            raise TaskError(
+                f"flow run {done.name!r} of deployment {self._name!r} ended {said}", hint=f"its id is {done.id}"
+            )
+        return Result(value={"flow_run_id": str(done.id), "result": await _result(done)})
+
+    async def _create(self, work: Work) -> FlowRun:
+        try:
+            return await arun_deployment(
                 self._name,
                 parameters=dict(work.inputs),
                 timeout=0,
@@ -57,19 +74,6 @@ class DeploymentRunner:
             raise TaskError(
                 f"deployment {self._name!r} cannot be run: {error}", hint="run: prefect deployment ls"
             ) from error
-        try:
-            with service_errors():
-                done = await self._wait(run)
-        except asyncio.CancelledError:
-            await self._cancel(run)
-            raise
-        state = done.state
-        if state is None or not state.is_completed():
-            said = f"{state.name}: {state.message}" if state else "unknown"
-            raise TaskError(
-                f"flow run {done.name!r} of deployment {self._name!r} ended {said}", hint=f"its id is {done.id}"
-            )
-        return Result(value={"flow_run_id": str(done.id), "result": await _result(done)})
 
     async def _wait(self, run: FlowRun) -> FlowRun:
         """Wait for the end of a flow run, also while the API is away: a repeat of the leaf would do the work twice."""
@@ -91,10 +95,11 @@ class DeploymentRunner:
             ) from error
 
     @staticmethod
-    async def _cancel(run: FlowRun) -> None:
-        """Cancel a flow run; a server that does not take it keeps nothing from ending here."""
-        with suppress(*API_ERRORS):
+    async def _cancel(creation: asyncio.Task[FlowRun]) -> None:
+        """Cancel a flow run, also one that is just being created; a server that refuses delays this a little."""
+        with suppress(*API_ERRORS, TaskError):
             async with asyncio.timeout(_CANCEL_S), connect(_log.info) as api:
+                run = await creation
                 await api.call(lambda client: client.set_flow_run_state(run.id, Cancelling()))
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Running
 
@@ -97,3 +97,28 @@ async def test_a_server_that_does_not_take_the_cancellation_does_not_stop_it(
     with pytest.raises(asyncio.CancelledError):
         await running
     assert asked.is_set()
+
+
+async def test_a_flow_run_that_is_created_while_its_leaf_is_cancelled_is_cancelled_too(
+    api, execute, flow_run, monkeypatch
+):
+    asked, goes_on, cancelled = asyncio.Event(), asyncio.Event(), []
+
+    async def run_deployment(*args, **more):
+        asked.set()
+        await goes_on.wait()
+        return flow_run
+
+    async def set_flow_run_state(identity, state):
+        cancelled.append((identity, state.type))
+
+    api.set_flow_run_state = set_flow_run_state
+    monkeypatch.setattr(deployment, "arun_deployment", run_deployment)
+    leaf = asyncio.create_task(execute())
+    await asked.wait()
+    leaf.cancel()
+    await asyncio.sleep(0)
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await leaf
+    assert cancelled == [(flow_run.id, StateType.CANCELLING)]
