@@ -81,7 +81,7 @@ async def test_a_flow_that_is_not_async_has_a_process_of_its_own_on_a_thread_poo
     await fleet.reach(await fleet.start(blocking), "Completed")
     shared, alone = await until(lambda: [line for line in fleet.notes() if line[0].isdigit()])
     assert shared.split()[0] != alone.split()[0]
-    assert any("process of its own: it is not async" in text for text in fleet.said)
+    assert any("its own process: it is not async" in text for text in fleet.said)
 
 
 async def test_two_workers_on_one_pool_never_run_a_flow_run_twice(fleet):
