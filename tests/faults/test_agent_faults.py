@@ -367,7 +367,7 @@ async def test_a_refusal_is_not_asked_again(bench, service):
         ([html()], "GEN-MODEL-NOT-API", ""),
         ([says("I would rather not")], "GEN-MODEL-ANSWER", ""),
         ([answers({"other": "x"})], "GEN-MODEL-ANSWER", ""),
-        ([answers({"report": ""})], "GEN-MODEL-ANSWER", "did not give 'report'"),
+        ([answers({"report": ""})], "GEN-MODEL-ANSWER", "did not return 'report'"),
         ([slow(_HANG_S)], "GEN-TASK-TIMEOUT", "1 s"),
     ],
 )
