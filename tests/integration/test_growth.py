@@ -298,7 +298,7 @@ async def test_subtasks_may_ask_for_more_down_to_the_limit_of_depth(bench):
     run = await bench(limits={"depth": 3}).run(a_program(a_task("dig"), agents=agents), work)
     assert run.state == "completed"
     assert work.calls == ["dig", "more-1/dig", "more-2/dig"]
-    assert "its subtasks were not taken: the plan has 3 levels already" in by_id(run)["more-2/dig"].note
+    assert "its subtasks were not taken: the plan has reached its limit: 3 levels" in by_id(run)["more-2/dig"].note
 
 
 @pytest.mark.parametrize(
