@@ -18,8 +18,13 @@ _ATTEMPTS = 60
 
 
 def keep_events() -> None:
-    """Let Prefect repeat this process's events for a minute while the server is away or refuses connections."""
+    """Let Prefect repeat this process's events for a minute while the server is away or refuses connections.
+
+    A process whose events already go another way is left alone, such as one of Prefect's process pool task runner.
+    """
     if not should_emit_events_to_running_server() or emit_events_to_cloud():
+        return
+    if EventsWorker._client_override is not None:  # noqa: SLF001  # there is no other way to ask
         return
     if InvalidHandshake not in clients.RETRYABLE_EXCEPTIONS:
         clients.RETRYABLE_EXCEPTIONS = (*clients.RETRYABLE_EXCEPTIONS, InvalidHandshake)

@@ -133,6 +133,7 @@ NAMES = (
     # events and log lines
     Name("prefect.events.clients.RETRYABLE_EXCEPTIONS", _EVENTS_USER, "object"),
     Name("prefect.events.clients.PrefectEventsClient", _EVENTS_USER, "class", ("reconnection_attempts",)),
+    Name("prefect.events.worker.EventsWorker._client_override", _EVENTS_USER, "object"),
     Name("prefect.events.worker.EventsWorker.set_client_override", _EVENTS_USER, "function", ("client_type",)),
     Name("prefect.events.worker.emit_events_to_cloud", _EVENTS_USER, "function"),
     Name("prefect.events.worker.should_emit_events_to_running_server", _EVENTS_USER, "function"),

@@ -40,6 +40,7 @@ class Server:
 @pytest.fixture
 async def server(monkeypatch):
     monkeypatch.setattr(clients, "RETRYABLE_EXCEPTIONS", clients.RETRYABLE_EXCEPTIONS)
+    monkeypatch.setattr(EventsWorker, "_client_override", None)
     server = Server()
     async with serve(server.take, "127.0.0.1", 0, process_request=server.refuse, subprotocols=["prefect"]) as opened:
         port = opened.sockets[0].getsockname()[1]
@@ -47,7 +48,6 @@ async def server(monkeypatch):
             keep_events()
             yield server
             await EventsWorker.drain_all(timeout=5)
-            EventsWorker.set_client_override(None)
 
 
 async def emit(server, name):
@@ -72,3 +72,9 @@ async def test_an_event_waits_while_the_server_refuses(server):
     await emit(server, "three")
     assert list(dict.fromkeys(server.names)) == ["one", "two", "three"]
     assert server.refused == 3
+
+
+async def test_events_that_go_another_way_are_left_alone(server):
+    EventsWorker.set_client_override(clients.AssertingEventsClient)
+    keep_events()
+    assert EventsWorker._client_override == (clients.AssertingEventsClient, ())
