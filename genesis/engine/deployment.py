@@ -98,9 +98,10 @@ class DeploymentRunner:
     async def _cancel(creation: asyncio.Task[FlowRun]) -> None:
         """Cancel a flow run, also one that is just being created; a server that refuses delays this a little."""
         with suppress(*API_ERRORS, TaskError):
-            async with asyncio.timeout(_CANCEL_S), connect(_log.info) as api:
-                run = await creation
-                await api.call(lambda client: client.set_flow_run_state(run.id, Cancelling()))
+            async with asyncio.timeout(_CANCEL_S):
+                run = await creation  # first: without a connection, too, it must not be left behind
+                async with connect(_log.info) as api:
+                    await api.call(lambda client: client.set_flow_run_state(run.id, Cancelling()))
 
 
 async def _result(run: FlowRun) -> JsonValue:
