@@ -68,7 +68,7 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
     if owner is None:
         raise RunError(f"run {run_id!r} has not begun to run its tasks", hint=f"run: genesis runs show {run_id}")
     with service_errors():
-        async with connect(say) as api:
+        async with connect(say, give_up_s=_AWAY_S) as api:
             return await _cancel(api, run_id, UUID(owner.flow_run_id), settings, say)
 
 
@@ -139,11 +139,11 @@ class _Orphans:
 
     async def _page(self, pool: str, offset: int) -> list[Worker]:
         return await self._api.call(
-            lambda client: client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE), give_up_s=_AWAY_S
+            lambda client: client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
         )
 
     async def _read_claimant(self, child: FlowRun) -> str:
-        states = await self._api.call(lambda client: client.read_flow_run_states(child.id), give_up_s=_AWAY_S)
+        states = await self._api.call(lambda client: client.read_flow_run_states(child.id))
         return last_claimant(states)
 
     async def _end(self, child_id: UUID, worker: str) -> None:
@@ -186,7 +186,7 @@ async def _children(api: PrefectApi, run_id: str) -> list[FlowRun]:
         return await client.read_flow_runs(flow_run_filter=tagged, limit=_PAGE, offset=len(found))
 
     while True:
-        page = await api.call(read, give_up_s=_AWAY_S)
+        page = await api.call(read)
         found += page
         if len(page) < _PAGE:
             return found
@@ -194,13 +194,13 @@ async def _children(api: PrefectApi, run_id: str) -> list[FlowRun]:
 
 async def _read(api: PrefectApi, flow_run_id: UUID) -> FlowRun | None:
     try:
-        return await api.call(lambda client: client.read_flow_run(flow_run_id), give_up_s=_AWAY_S)
+        return await api.call(lambda client: client.read_flow_run(flow_run_id))
     except ObjectNotFound:
         return None
 
 
 async def _set_state(api: PrefectApi, flow_run_id: UUID, state: State[Any], *, force: bool = False) -> None:
-    await api.call(lambda client: client.set_flow_run_state(flow_run_id, state, force=force), give_up_s=_AWAY_S)
+    await api.call(lambda client: client.set_flow_run_state(flow_run_id, state, force=force))
 
 
 def _is_final(flow_run: FlowRun) -> bool:

@@ -55,8 +55,6 @@ _STALLED_S = 10.0
 _TURNS = 3
 """Portions in a row of which nothing arrives."""
 _LONGEST_S = 600.0
-_AWAY_S = 60.0
-"""How long an API that does not answer is waited for."""
 _MOST_EDGES = 50
 _TYPES: Mapping[TaskState, StateType] = {
     "completed": StateType.COMPLETED,
@@ -93,7 +91,7 @@ async def settle_task_runs(
         return None
     left = set(wanted)
     try:
-        async with asyncio.timeout(_LONGEST_S), connect(_log.info) as api:
+        async with asyncio.timeout(_LONGEST_S), connect(_log.info, give_up_s=0.0) as api:
             portion, in_vain = set(wanted), 0
             while left:
                 arrived = await _wait_for_arrival(api, portion)
@@ -131,7 +129,7 @@ async def missing_task_runs(api: PrefectApi, identities: Iterable[UUID]) -> set[
     final = TaskRunFilterState(type=TaskRunFilterStateType(any_=sorted(TERMINAL_STATES)))
     for start in range(0, len(left), _PAGE):
         asked = TaskRunFilter(id=TaskRunFilterId(any_=left[start : start + _PAGE]), state=final)
-        found = await api.call(partial(_read_task_runs, asked), give_up_s=_AWAY_S)
+        found = await api.call(partial(_read_task_runs, asked))
         missing -= {task_run.id for task_run in found}
     return missing
 

@@ -101,6 +101,7 @@ class PrefectApi:
             database pool has run out does so for minutes, and recovers.
         concurrent_calls: How many times `call` runs at once, fewer while the server is too busy; None for no limit, so
             that heartbeats never wait for other calls.
+        give_up_s: For how long `call` tries at all, by default.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class PrefectApi:
         timeout_s: float = 15.0,
         faulty_s: float = 900.0,
         concurrent_calls: int | None = 8,
+        give_up_s: float = math.inf,
     ):
         self.client = client
         self.clock = clock
@@ -122,6 +124,7 @@ class PrefectApi:
         self.away_since: float | None = None
         """When the calls began to fail; None while they are answered."""
         self._faulty_s = faulty_s
+        self._give_up_s = give_up_s
         self._report = report
         self._reported = False
         self._gate = _Gate(concurrent_calls) if concurrent_calls is not None else None
@@ -164,18 +167,19 @@ class PrefectApi:
         self._succeed()
         return value
 
-    async def call(self, make: Make[T], *, give_up_s: float = math.inf) -> T:
+    async def call(self, make: Make[T], *, give_up_s: float | None = None) -> T:
         """Make a call, and repeat it until it is answered; it has to be one that may be made twice.
 
         Args:
             make: Makes it, with the client that it is given.
-            give_up_s: For how long to try at all.
+            give_up_s: For how long to try at all; by default as for all calls.
 
         Raises:
             ApiUnavailable: The API was unavailable, or faulty, for that long.
             Exception: What the API refused.
         """
         begun = since = self.clock()
+        limit_s = self._give_up_s if give_up_s is None else give_up_s
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
@@ -185,7 +189,7 @@ class PrefectApi:
                 now = self.clock()
                 if not error.fault:
                     since = now
-                if now - since >= self._faulty_s or now - begun + pause_s > give_up_s:
+                if now - since >= self._faulty_s or now - begun + pause_s > limit_s:
                     raise
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
@@ -221,10 +225,15 @@ async def repeat_forever(work: Callable[[], Awaitable[None]], pause_s: Callable[
 
 
 @asynccontextmanager
-async def connect(report: Callable[[str], None]) -> AsyncIterator[PrefectApi]:
-    """Connect to the API that Prefect is configured for; inside a flow run its client is shared."""
+async def connect(report: Callable[[str], None], *, give_up_s: float = math.inf) -> AsyncIterator[PrefectApi]:
+    """Connect to the API that Prefect is configured for; inside a flow run its client is shared.
+
+    Args:
+        report: Called when the API stops answering for longer than a moment, and when it answers again.
+        give_up_s: For how long `PrefectApi.call` tries.
+    """
     async with get_client() as client:
-        yield PrefectApi(client, report)
+        yield PrefectApi(client, report, give_up_s=give_up_s)
 
 
 @contextmanager

@@ -43,8 +43,8 @@ def made(monkeypatch):
     server = Server(node.id for node in nodes.values())
 
     @asynccontextmanager
-    async def connect(report):
-        yield PrefectApi(server, report)
+    async def connect(report, **more):
+        yield PrefectApi(server, report, **more)
 
     monkeypatch.setattr(task_runs, "connect", connect)
     monkeypatch.setattr(task_runs, "emit_task_run_state_change_event", server.take)
@@ -81,8 +81,7 @@ async def test_what_never_arrives_is_counted_and_not_told_for_ever(made):
     assert len(made.server.told) <= 7 * 3
 
 
-async def test_an_api_that_is_away_is_not_waited_for(made, monkeypatch):
-    monkeypatch.setattr(task_runs, "_AWAY_S", 0.0)
+async def test_an_api_that_is_away_is_not_waited_for(made):
     made.server.fault = httpx.ConnectError("gone")
     assert await made.settled() is None
 
