@@ -16,7 +16,7 @@ from genesis.report.facts import ReportFacts, TaskFacts
 from genesis.report.rendering import percent
 from genesis.report.spans import Axis
 
-__all__ = ["Timeline", "draw_timeline"]
+__all__ = ["TimelineChart", "draw_timeline"]
 
 _MANY = 300
 """With more leaves, groups in which nothing failed are closed at first."""
@@ -84,7 +84,7 @@ class TaskGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class TimelineChart:
     """What the timeline's template shows. Places and widths are lengths of CSS."""
 
     ticks: tuple[Tick, ...]
@@ -93,7 +93,7 @@ class Timeline:
     groups: tuple[TaskGroup, ...]
 
 
-def draw_timeline(facts: ReportFacts, axis: Axis) -> Timeline | None:
+def draw_timeline(facts: ReportFacts, axis: Axis) -> TimelineChart | None:
     """Lay out the timeline.
 
     Args:
@@ -108,7 +108,7 @@ def draw_timeline(facts: ReportFacts, axis: Axis) -> Timeline | None:
     groups = groupby(facts.tasks, lambda task: task.id.rpartition("/")[0])
     many = len(facts.tasks) > _MANY
     shown = [moment for moment in facts.moments if moment.kind in _ON_AXIS][:_MOST_MARKERS]
-    return Timeline(
+    return TimelineChart(
         tuple(
             Tick(percent(place), label, "last" if place > _LAST else "odd" if count % 2 else "")
             for count, (place, label) in enumerate(axis.ticks())
