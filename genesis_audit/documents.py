@@ -104,7 +104,7 @@ def load_yaml(text: str) -> list[object]:
     """Read the documents of a YAML text.
 
     Raises:
-        BrokenDocument: It is not YAML, is nested too deeply, or has so many aliases that it may explode.
+        BrokenDocument: It is not YAML, is nested too deeply, or has too many aliases.
     """
     problem = yaml_problem(text)
     if problem is not None:

@@ -99,7 +99,7 @@ def _blame_lines(
 ) -> Iterator[tuple[_Todo, tuple[str, int]]]:
     """Blame the last commit, never the work tree: reading that would run the repository's filters.
 
-    So would a text conversion, which `blame` makes unless it is told not to.
+    So would a text conversion, which `blame` makes unless that is switched off.
     """
     by_line = _lines_in_commit(repository, file, todos[:_BLAMED_LINES])
     if not by_line:

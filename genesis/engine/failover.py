@@ -113,7 +113,7 @@ class Failover:
         )
 
     def tried(self, leaf: Leaf) -> frozenset[str]:
-        """Return the agents that have tried a leaf in vain."""
+        """Return the agents that have failed a leaf."""
         return frozenset(self._way(leaf).tried)
 
     def _later(self, leaf: Leaf, error: ErrorInfo) -> FailoverDecision:

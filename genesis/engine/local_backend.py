@@ -58,7 +58,7 @@ class LocalBackend:
         self._outcomes = outcomes
         self._earlier = attempts
         self._made: dict[int, Outcome] = {}
-        """What became of leaves that were run before, by another agent or in vain."""
+        """What became of leaves that were attempted before."""
         self._runs: dict[str, LeafRun] = {}
         self._task_runs: dict[int, UUID] = {}
         self._stopped: str | None = None

@@ -120,7 +120,7 @@ async def start_run(
 async def _new_ledger(held: ExitStack, launch: Launch, ids: Iterable[str]) -> Ledger:
     """Open and lock the ledger of the first of these ids that no run has.
 
-    A deployed run has one id, and whoever was to begin it before may have stopped in between, with its lock and
+    A deployed run has one id, and the process that was to begin it may have stopped in between, with its lock and
     without a header: that is waited for.
 
     Raises:

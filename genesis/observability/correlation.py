@@ -1,4 +1,4 @@
-"""One id for a run, from whoever asks for it to the last log line: what it is, and how it travels.
+"""One id for a run, from the request to the last log line: what it is, and how it travels.
 
 It travels as `x-correlation-id` and, with where the trace is, as `traceparent` and `baggage` (W3C Trace Context and
 Baggage), in headers, in the labels of flow runs, and in the environment of programs.
@@ -55,7 +55,7 @@ class CorrelationContext:
     agent: str | None = None
     attempt: int | None = None
     traceparent: str | None = None
-    """Of whoever asked, where nothing here is traced."""
+    """Of the caller, where nothing here is traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _id(text: str) -> str | None:
 
 
 def here() -> str | None:
-    """Return where the present code is in a trace, in W3C's form: in a span, or else where whoever asked was."""
+    """Return where the present code is in a trace, in W3C's form: in a span, or else where the caller was."""
     return _span_here() or current().traceparent
 
 

@@ -17,7 +17,7 @@ __all__ = ["render_metrics"]
 
 
 def render_metrics(metrics: Metrics, accept: str = "") -> tuple[str, bytes]:
-    """Write all metrics for whoever asks.
+    """Write all metrics for a scrape.
 
     Args:
         metrics: What is known.

@@ -1,4 +1,4 @@
-"""Every metric that Genesis has: its name, what it means, and by which labels it is told apart.
+"""Every metric that Genesis has: its name, what it means, and its labels.
 
 Labels are from closed sets: agents, pools and rules of the registry, states, codes, levels, models. No user's text is
 ever one. Dashboards, alerts and their tests take the names from here.
@@ -88,7 +88,7 @@ class Instrument:
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram's buckets, in its unit; the last one has no bound."""
     merge: Literal["sum", "last"] = "sum"
-    """What becomes of a gauge's values of several processes: added up, or the one that was told last."""
+    """What becomes of a gauge's values of several processes: added up, or the latest."""
 
 
 def _counter(name: str, text: str, *labels: str) -> Instrument:

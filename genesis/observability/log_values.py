@@ -146,12 +146,12 @@ def clean(text: str, secrets: tuple[str, ...], most: int) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """Cut a text to so many characters, and say how many are missing."""
+    """Shorten a text to a number of characters, and append how many are missing."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
 
 def within(text: str, most: int) -> str:
-    """Cut a text to so many bytes."""
+    """Shorten a text to a number of bytes."""
     if len(text) * 4 <= most or size_of(text) <= most:
         return text
     kept = text.encode("utf-8", "surrogatepass")[: most - _MOST_NAME].decode("utf-8", "ignore")

@@ -197,7 +197,7 @@ class Metrics:
                 self._take_histogram(what, tuple(labels), counts, total, exemplars)
 
     def forget(self, source: str) -> None:
-        """Drop the gauges of a process that is gone; what is told of shared things by whoever changed them stays."""
+        """Drop the gauges of a process that is gone; values of shared things stay."""
         with self._lock:
             for (name, _), by_source in self._gauges.items():
                 if _BY_NAME[name].merge == "sum":

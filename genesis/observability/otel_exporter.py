@@ -141,7 +141,7 @@ class Exporting:
 
 
 def _get_remote_parent() -> str | None:
-    """Return where whoever asked is in a trace, if the present code is in no span of its own."""
+    """Return the caller's trace context, if the present code is in no span."""
     asked = current().traceparent
     if asked is None or trace.get_current_span() is not trace.INVALID_SPAN:
         return None

@@ -118,7 +118,7 @@ def plan_checked(made: Span, report: Report) -> None:
 
 
 def plan_told(routed: RoutedPlan, report: Report) -> None:
-    """Log that a plan was made, or rejected; who asked for it is told by what comes of it."""
+    """Log that a plan was made, or rejected; the caller learns of it by the result."""
     facts: dict[str, object] = {"planner": routed.plan.planner, "tasks": len(routed.routes), "score": report.score}
     facts |= {"errors": len(report.errors), "warnings": len(report.warnings)}
     if report.ok:

@@ -35,7 +35,7 @@ _PLANNING = (("llm", "heuristic"), ("llm", "minimal"), ("heuristic", "minimal"))
 
 
 def show_zeros(metrics: Metrics) -> None:
-    """Show what a process may count: counters without labels, and those whose labels are known beforehand."""
+    """Show what a process may count: counters without labels, and those whose labels are known in advance."""
     for each in INSTRUMENTS:
         if each.kind == "counter" and not each.labels:
             metrics.count(each, amount=0)

@@ -39,7 +39,7 @@ _BY_STATE: Mapping[str, FailureReason] = {
     "refused": "refused",
 }
 _MENDS: Mapping[Recovery, str] = {
-    "retry": "it can pass by itself",
+    "retry": "it may be transient",
     "fall_back": "fix the access to the language model",
     "reroute": "fix what the agent needs, or its code",
     "replan": "make the task smaller in the plan",
@@ -267,7 +267,7 @@ def _next_steps(run: Run, reason: FailureReason, roots: Sequence[RootCause], led
     steps = list(dict.fromkeys(root.mend for root in roots)) if reason in ("failed", "deadline", "budget") else []
     plan = f"{ledger}/run.json" if ledger else "the run's run.json"
     if reason == "briefed":
-        steps += ["deliver the result of each, as its work order says; the run continues by itself"] * (
+        steps += ["deliver the result of each, as its work order says; the run then continues"] * (
             len(list_briefed_tasks(run)) > 1
         )
     elif reason == "deadline":

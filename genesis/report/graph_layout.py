@@ -127,7 +127,7 @@ def _neighbours(layers: _Layers) -> list[tuple[list[int], list[int]]]:
 
 
 def _order(layers: _Layers, neighbours: list[tuple[list[int], list[int]]]) -> None:
-    """Sort each layer by the middle of its neighbours, forth and back; ties keep their order."""
+    """Sort each layer by the mean of its neighbours, down and up; ties keep their order."""
     place = [0.0] * len(layers.layer)
 
     def number(level: int) -> None:

@@ -1,7 +1,7 @@
 """What gave way to what in this process: counted for the metrics, and a line in the log for each.
 
 A layer that has a bug gives way to the next one: the model's plan to a playbook, capability to profiles, all checks to
-the structural ones. The plan says so to its reader; here it is counted for whoever runs many plans.
+the structural ones. The plan says so to its reader; here it is counted for operators.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def step_down(step: Degradation, *, times: int = 1, error: BaseException | None 
     Args:
         step: The step.
         times: How often it was made, for example for how many leaves of a plan.
-        error: What nobody expected; none where the better way said by itself that it cannot.
+        error: What nobody expected; none where the better way reported that it cannot.
     """
     metrics_of_process().count(STEPS_DOWN, step.layer, step.from_, step.to, amount=times)
     if (listener := _listener.get()) is not None:

@@ -22,7 +22,7 @@ class KnownForm:
     marks: tuple[str, ...]
     """Texts with one of which the pattern begins. Looking for them first makes scanning fast."""
     is_public: bool = False
-    """Whether it is a test key, or expires by itself."""
+    """Whether it is a test key, or expires."""
     lead: int = 0
     """How far before a mark the pattern may begin."""
     then: str = ""

@@ -19,8 +19,8 @@ __all__ = ["NOTICES", "validate"]
 _CHECK_FAILED = Notice(
     "GEN-CHECK-FAILED",
     "warning",
-    finds="a check that failed by itself, with what it raised and what was done instead",
-    remedy="report the fault; where the check was left out, look yourself at what it is for",
+    finds="a check that failed with an internal error, which is shown",
+    remedy="report the error; review the plan for what the skipped check would find",
 )
 _UNCHECKED = Notice(
     "GEN-UNCHECKED",
@@ -116,7 +116,7 @@ def _run_checks(facts: PlanFacts) -> tuple[list[_Row], Counter[Severity]]:
         try:
             found, number = _rows(check, facts)
         except Exception as error:  # noqa: BLE001  # the boundary of one check
-            message = f"the check {check.code} ({check.finds}) failed by itself and was left out"
+            message = f"the check {check.code} ({check.finds}) failed with an internal error and was skipped"
             found, number = [_at_top(_tell_failure(check.code, message, ("all checks", "fewer checks"), error))], 1
             count[_CHECK_FAILED.severity] += 1
         else:
@@ -139,7 +139,7 @@ def _check_structure(routed: RoutedPlan, registry: Registry, shape: Shape, known
     except Exception as error:  # noqa: BLE001  # the boundary of the last check that there is
         message = "the plan's structure could not be checked in any way"
         return [_tell_failure("structure", message, ("structural checks", "nothing"), error, _UNCHECKED)]
-    hint = "put it right; this was found without the usual check, which failed by itself"
+    hint = "correct it; found by a simpler check, since the usual one failed with an internal error"
     return [
         Diagnostic(code=problem.code, severity="error", task=problem.path, message=problem.message, hint=hint)
         for problem in problems

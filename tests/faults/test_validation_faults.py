@@ -112,7 +112,7 @@ def test_a_structural_check_that_raises_is_made_up_for(inject, code):
     assert failed(report) == [code]
     expected = "GEN-CYCLE" if code == "GEN-DEPENDENCY-WITHIN" else code
     (told,) = [found for found in report.errors if found.code == expected]
-    assert told.hint == "put it right; this was found without the usual check, which failed by itself"
+    assert told.hint == "correct it; found by a simpler check, since the usual one failed with an internal error"
 
 
 @pytest.mark.parametrize("code", STRUCTURAL)

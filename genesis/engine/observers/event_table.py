@@ -63,7 +63,7 @@ EVENT_TABLE: tuple[EventKind, ...] = (
     _run("plan.rejected", "the check before the start found errors", "count", "codes"),
     _run("plan.degraded", "a part of planning, routing or checking failed and gave way", "layer", "from", "to"),
     _run("tasks.unassigned", "the plan was rejected, and some tasks have no agent", "count", "paths"),
-    _run("retries.refused", "so many tasks fail that their repeats are not made; once an execution", "reason"),
+    _run("retries.refused", "too many tasks fail, so their retries are refused; once an execution", "reason"),
     _run("budget.exceeded", "the run has ended: its budget is spent", "usd", "tokens", "most_usd", "most_tokens"),
     _run("deadline.exceeded", "the run has ended: its deadline passed", "deadline_s", "duration_s"),
     EventKind(
