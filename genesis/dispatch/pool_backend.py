@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -238,16 +239,21 @@ class PoolBackend:
                 continue
             if not earlier.final:
                 self._children.add(earlier.child)
-            elif earlier.lost and await self._maybe_done(earlier.child, needed):
-                self._children.add(earlier.child)
-                end = ChildEnd(earlier.child.state, earlier.lost, lost=True)
-                self._errand(self._children.finish(earlier.child, end), needed)
+            elif earlier.lost and (unjudged := await self._unjudged(earlier.child, needed)):
+                child = replace(earlier.child, leaves=unjudged)
+                self._children.add(child)
+                end = ChildEnd(child.state, earlier.lost, lost=True)
+                self._errand(self._children.finish(child, end), unjudged)
         return adopted
 
-    async def _maybe_done(self, child: ChildFlowRun, leaves: Sequence[Leaf]) -> bool:
-        """Whether leaves whose latest child lost its worker may have had effects that are not judged yet."""
-        latest = [leaf for leaf in leaves if leaf.side_effects and self._attempts[leaf.index] == child.attempt]
-        return any([await self._session.ledger.outcome(leaf) is None for leaf in latest])
+    async def _unjudged(self, child: ChildFlowRun, leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
+        """Find the leaves of a child with a lost worker that no execution has judged; none if none has side effects.
+
+        A leaf with a record was judged: whoever resumes the run after that wants it done again.
+        """
+        latest = [leaf for leaf in leaves if self._attempts[leaf.index] == child.attempt]
+        unjudged = tuple([leaf for leaf in latest if await self._session.ledger.outcome(leaf) is None])
+        return unjudged if any(leaf.side_effects for leaf in unjudged) else ()
 
     async def _adopt_outcomes(self, child: ChildFlowRun, adopted: Mapping[int, Outcome]) -> dict[int, Outcome]:
         new: dict[int, Outcome] = {}

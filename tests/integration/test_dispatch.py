@@ -390,6 +390,38 @@ async def test_what_may_have_happened_on_a_lost_worker_is_not_repeated_by_the_ne
     assert (await run.ledger.outcome(leaf)).error.code == "GEN-DISPATCH-MAYBE-DONE"
 
 
+async def test_a_second_resume_does_again_what_was_lost_together_with_a_leaf_that_nobody_asked_for(bench):
+    from prefect.states import Crashed
+
+    from genesis.prefect_api.claims import format_lost_message
+
+    run = await bench(a_task("a", side_effects=True), a_task("b", after=("a",), side_effects=True, retries=1))
+    begun = []
+
+    async def never(leaf, _flow_run):
+        begun.append(leaf.path)
+        await asyncio.sleep(1000)
+
+    async with run.hands(never).at_work():
+        with suppress(KeyError):
+            async with run.place({}) as place:
+                lost = asyncio.create_task(place.run(run.program.leaves[0]))
+                child = await run.wait_for_child("RUNNING")
+                lost.cancel()
+                raise KeyError("a fault, as when the process is killed")
+    assert child.parameters["tasks"] == ["a", "b"]
+    await run.client.set_flow_run_state(child.id, Crashed(message=format_lost_message("w1")))
+    states = []
+    for _ in range(2):
+        await run.orchestrate()
+        outcomes = {}
+        async with run.place(outcomes) as place, run.hands().at_work():
+            outcomes.update(await place.attach())
+            states.append((await asyncio.wait_for(run.drive(place, outcomes), 150)).state)
+    assert states == ["failed", "completed"]
+    assert begun == ["a"]
+
+
 async def test_cancelling_stops_children_that_run_and_those_that_nobody_took(bench):
     run = await bench(a_task("a"), a_task("b", agent="dev"), agents=("qa", "dev"))
     begun = asyncio.Event()
