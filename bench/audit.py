@@ -30,7 +30,7 @@ from pathlib import Path
 
 from bench.report import Bench, Target, arguments
 
-__all__ = ["Spent", "audit", "main", "measured", "peers"]
+__all__ = ["Spent", "audit", "main", "measure", "peers"]
 
 TOOLS = (
     "inventory", "history", "lint", "tests", "complexity", "todos", "secrets", "dependencies", "infrastructure",
@@ -88,7 +88,7 @@ def audit(path: str) -> dict[str, float]:
     return seconds
 
 
-def measured(argv: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> Spent:
+def measure(argv: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> Spent:
     """Run a command to its end and count it with its descendants.
 
     Raises:
@@ -129,11 +129,11 @@ def _compare(bench: Bench, path: Path, turns: int) -> None:
     alone: dict[str, list[Spent]] = {}
     places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     for _ in range(turns):
-        own.append(measured(tools, _ROOT))
+        own.append(measure(tools, _ROOT))
         for name, argv in peers(path).items():
             program = shutil.which(argv[0], path=places)
             if program is not None:
-                alone.setdefault(name, []).append(measured([program, *argv[1:]], path))
+                alone.setdefault(name, []).append(measure([program, *argv[1:]], path))
         sums.append(sum(spent[-1].cpu_s for spent in alone.values()))
     _add(bench, "the audit's tools", own)
     for name in peers(path):
@@ -171,7 +171,7 @@ def _whole_run(bench: Bench, path: Path) -> None:
         try:
             request = f"Audit the repository at {path}"
             variables = ["--var", f"output={folder}/report.md"]
-            spent = measured(genesis("run", request, *variables), Path(folder), environment)
+            spent = measure(genesis("run", request, *variables), Path(folder), environment)
             _add(bench, "genesis run", [spent])
             _judge_estimate(bench, spent)
         finally:
@@ -203,7 +203,7 @@ def _many_files(bench: Bench) -> None:
             target = Path(folder, f"package{number % 100}", f"module{number}.{('py', 'js', 'go', 'yaml')[number % 4]}")
             target.parent.mkdir(exist_ok=True)
             target.write_text(_SAMPLES[number % 4] * 20, encoding="utf-8")
-        spent = measured([sys.executable, "-m", "bench.audit", _ONCE, folder], _ROOT)
+        spent = measure([sys.executable, "-m", "bench.audit", _ONCE, folder], _ROOT)
     _add(bench, f"the audit's tools, {_MANY_FILES:,} files", [spent])
     bench.targets.append(Target.at_most("peak memory of a process with 10,000 files, MB", MEMORY_MB, spent.peak_mb))
 

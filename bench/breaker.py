@@ -33,7 +33,7 @@ import httpx
 from bench.report import Bench, Target, arguments
 from genesis.resilience import Breaker, BreakerRules
 
-__all__ = ["SIDES", "Side", "main", "measure"]
+__all__ = ["SIDES", "BreakerSide", "main", "measure"]
 
 _FAILURES = 5
 _WORK_S = 0.05
@@ -47,7 +47,7 @@ class _DownError(Exception):
 
 
 @dataclass
-class Work:
+class CountedWork:
     """What is called: it counts who is inside before the first is done."""
 
     seconds: float = 0.0
@@ -77,7 +77,7 @@ class Work:
         self.leave()
 
 
-class Side:
+class BreakerSide:
     """One library: makes breakers, and calls through them."""
 
     name = ""
@@ -86,7 +86,7 @@ class Side:
     def __init__(self, cooling_s: float):
         self.cooling_s = cooling_s
 
-    async def call(self, work: Work) -> None:
+    async def call(self, work: CountedWork) -> None:
         """Call work through the breaker; raises whatever the breaker or the work raises."""
         raise NotImplementedError
 
@@ -102,14 +102,14 @@ def _nothing() -> None:
     return None
 
 
-class _Genesis(Side):
+class _Genesis(BreakerSide):
     name, module = "genesis", "genesis.resilience"
 
     def __init__(self, cooling_s: float):
         super().__init__(cooling_s)
         self._breaker = Breaker("bench", BreakerRules(failures=_FAILURES, cooling_s=cooling_s, successes=2))
 
-    async def call(self, work: Work) -> None:
+    async def call(self, work: CountedWork) -> None:
         async with self._breaker.guarding():
             await work.slow()
 
@@ -125,7 +125,7 @@ class _Genesis(Side):
         return call
 
 
-class _Pybreaker(Side):
+class _Pybreaker(BreakerSide):
     name = module = "pybreaker"
 
     def __init__(self, cooling_s: float):
@@ -135,7 +135,7 @@ class _Pybreaker(Side):
         self._breaker = pybreaker.CircuitBreaker(fail_max=_FAILURES, reset_timeout=cooling_s, success_threshold=2)
         self._threads = ThreadPoolExecutor(max(_CROWDS))
 
-    async def call(self, work: Work) -> None:
+    async def call(self, work: CountedWork) -> None:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._breaker.call, work.blocking)
 
@@ -147,7 +147,7 @@ class _Pybreaker(Side):
         self._threads.shutdown(wait=True)
 
 
-class _Purgatory(Side):
+class _Purgatory(BreakerSide):
     name = module = "purgatory"
 
     def __init__(self, cooling_s: float):
@@ -158,7 +158,7 @@ class _Purgatory(Side):
         self._breaker: Any = None
         self._sync = purgatory.SyncCircuitBreakerFactory(default_threshold=_FAILURES, default_ttl=cooling_s)
 
-    async def call(self, work: Work) -> None:
+    async def call(self, work: CountedWork) -> None:
         async with await self._factory.get_breaker("bench"):
             await work.slow()
 
@@ -172,7 +172,7 @@ class _Purgatory(Side):
         return call
 
 
-class _Aiobreaker(Side):
+class _Aiobreaker(BreakerSide):
     name = module = "aiobreaker"
 
     def __init__(self, cooling_s: float):
@@ -181,7 +181,7 @@ class _Aiobreaker(Side):
 
         self._breaker = aiobreaker.CircuitBreaker(fail_max=_FAILURES, timeout_duration=timedelta(seconds=cooling_s))
 
-    async def call(self, work: Work) -> None:
+    async def call(self, work: CountedWork) -> None:
         await self._breaker.call_async(work.slow)
 
     def healthy(self) -> Callable[[], Any]:
@@ -189,7 +189,7 @@ class _Aiobreaker(Side):
         return lambda: breaker.call(_nothing)
 
 
-class _Circuitbreaker(Side):
+class _Circuitbreaker(BreakerSide):
     name = module = "circuitbreaker"
 
     def __init__(self, cooling_s: float):
@@ -198,13 +198,13 @@ class _Circuitbreaker(Side):
 
         made = circuitbreaker.CircuitBreaker(failure_threshold=_FAILURES, recovery_timeout=cooling_s)
 
-        async def call(work: Work) -> None:
+        async def call(work: CountedWork) -> None:
             await work.slow()
 
         self._call = made(call)
         self._nothing = made(lambda: None)
 
-    async def call(self, work: Work) -> None:
+    async def call(self, work: CountedWork) -> None:
         await self._call(work)
 
     def healthy(self) -> Callable[[], Any]:
@@ -212,10 +212,10 @@ class _Circuitbreaker(Side):
         return call
 
 
-SIDES: tuple[type[Side], ...] = (_Genesis, _Pybreaker, _Purgatory, _Aiobreaker, _Circuitbreaker)
+SIDES: tuple[type[BreakerSide], ...] = (_Genesis, _Pybreaker, _Purgatory, _Aiobreaker, _Circuitbreaker)
 
 
-async def _try(side: Side, work: Work) -> bool:
+async def _try(side: BreakerSide, work: CountedWork) -> bool:
     """Call, and say whether the work was reached."""
     before = work.begun
     with suppress(Exception):  # a refusal or the work's own error, of any library
@@ -223,29 +223,29 @@ async def _try(side: Side, work: Work) -> bool:
     return work.begun > before
 
 
-async def _opened(kind: type[Side], cooling_s: float) -> Side:
+async def _open_run(kind: type[BreakerSide], cooling_s: float) -> BreakerSide:
     side = kind(cooling_s)
     for _ in range(_FAILURES):
-        await _try(side, Work(error=_DownError()))
-    if await _try(side, Work()):
+        await _try(side, CountedWork(error=_DownError()))
+    if await _try(side, CountedWork()):
         raise SystemExit(f"{side.name} is not open after {_FAILURES} failures")
     return side
 
 
-async def _probes(kind: type[Side], callers: int, cooling_s: float) -> int:
+async def _probes(kind: type[BreakerSide], callers: int, cooling_s: float) -> int:
     """Count who is let through before the first is done."""
-    side = await _opened(kind, cooling_s)
+    side = await _open_run(kind, cooling_s)
     await asyncio.sleep(cooling_s * 1.5)
-    work = Work(seconds=_WORK_S)
+    work = CountedWork(seconds=_WORK_S)
     await asyncio.gather(*(_try(side, work) for _ in range(callers)))
     side.close()
     return work.before_first_end
 
 
-async def _throughput(kind: type[Side], callers: int) -> float:
+async def _throughput(kind: type[BreakerSide], callers: int) -> float:
     """Return the time of this many calls at once, as a multiple of a single one's."""
     side = kind(_NEVER_S)
-    work = Work(seconds=_WORK_S)
+    work = CountedWork(seconds=_WORK_S)
     await _try(side, work)  # what is made at the first call
     begun = time.perf_counter()
     await asyncio.gather(*(_try(side, work) for _ in range(callers)))
@@ -254,23 +254,23 @@ async def _throughput(kind: type[Side], callers: int) -> float:
     return took_s / _WORK_S
 
 
-async def _opens_at_half(kind: type[Side]) -> bool:
+async def _opens_at_half(kind: type[BreakerSide]) -> bool:
     side = kind(_NEVER_S)
-    reached = [await _try(side, Work(error=_DownError() if turn % 2 else None)) for turn in range(200)]
+    reached = [await _try(side, CountedWork(error=_DownError() if turn % 2 else None)) for turn in range(200)]
     side.close()
     return not all(reached)
 
 
-async def _takes_429_for_ill(kind: type[Side]) -> bool:
+async def _takes_429_for_ill(kind: type[BreakerSide]) -> bool:
     side = kind(_NEVER_S)
     request = httpx.Request("GET", "http://127.0.0.1/")
     refusal = httpx.HTTPStatusError("too many", request=request, response=httpx.Response(429, request=request))
-    reached = [await _try(side, Work(error=refusal)) for _ in range(2 * _FAILURES)]
+    reached = [await _try(side, CountedWork(error=refusal)) for _ in range(2 * _FAILURES)]
     side.close()
     return not all(reached)
 
 
-def _overhead_us(kind: type[Side], rounds: int, calls: int) -> float | None:
+def _overhead_us(kind: type[BreakerSide], rounds: int, calls: int) -> float | None:
     """Return the time that the breaker adds to a healthy call: the median over rounds, in turns with the bare call."""
     side = kind(_NEVER_S)
     through = side.healthy()
@@ -289,7 +289,9 @@ def _each_s(call: Callable[[], Any], calls: int) -> float:
     return (time.perf_counter() - begun) / calls
 
 
-def measure(bench: Bench, sides: tuple[type[Side], ...], *, rounds: int, calls: int, cooling_s: float = 0.2) -> None:
+def measure(
+    bench: Bench, sides: tuple[type[BreakerSide], ...], *, rounds: int, calls: int, cooling_s: float = 0.2
+) -> None:
     """Measure all sides and judge ours."""
     found = [kind for kind in sides if _there(kind, bench)]
     overheads: dict[str, list[float]] = {kind.name: [] for kind in found}
@@ -325,7 +327,7 @@ def _better(other: dict[str, Any], ours: dict[str, Any], key: str) -> bool:
     return bool(other[key] > ours[key]) if key == "opens_at_half" else bool(other[key] < ours[key])
 
 
-def _row(kind: type[Side], healthy_us: float, cooling_s: float) -> dict[str, Any]:
+def _row(kind: type[BreakerSide], healthy_us: float, cooling_s: float) -> dict[str, Any]:
     def run(work: Awaitable[Any]) -> Any:
         async def wait() -> Any:
             return await work
@@ -343,7 +345,7 @@ def _row(kind: type[Side], healthy_us: float, cooling_s: float) -> dict[str, Any
     }
 
 
-def _there(kind: type[Side], bench: Bench) -> bool:
+def _there(kind: type[BreakerSide], bench: Bench) -> bool:
     try:
         importlib.import_module(kind.module)
     except ImportError:

@@ -48,7 +48,7 @@ from typing import Any
 
 from bench.chaos_dead import dead_agent_case
 from bench.chaos_faults import faults_case
-from bench.chaos_runs import AGENTS, Case, Fleet
+from bench.chaos_runs import AGENTS, ChaosCase, ChaosFleet
 from bench.report import Bench, Target, arguments
 from bench.stack import private_stack
 
@@ -101,17 +101,17 @@ def cases(runs: int, seed: int, kinds: Sequence[str] = KINDS) -> list[Drawn]:
 
 
 @contextmanager
-def fleet(seed: int, *, sqlite: bool = False, **variables: str) -> Iterator[Fleet]:
+def fleet(seed: int, *, sqlite: bool = False, **variables: str) -> Iterator[ChaosFleet]:
     """Start a stack with a worker, for runs that are to be disturbed."""
     with private_stack(sqlite=sqlite) as stack, tempfile.TemporaryDirectory(prefix="genesis-effects-") as folder:
         stack.environment |= variables
         pools = [pool.name for pool in stack.sync(AGENTS).pools]
-        made = Fleet(stack, Path(folder), pools, seed)
+        made = ChaosFleet(stack, Path(folder), pools, seed)
         made.start_worker()
         yield made
 
 
-def _add(bench: Bench, drawn: Drawn, case: Case) -> None:
+def _add(bench: Bench, drawn: Drawn, case: ChaosCase) -> None:
     bench.add(
         run=drawn.number,
         killed=" + ".join(drawn.kill),
@@ -130,7 +130,7 @@ def _add(bench: Bench, drawn: Drawn, case: Case) -> None:
     )
 
 
-def _targets(bench: Bench, found: list[tuple[Drawn, Case]], wanted: int) -> None:
+def _targets(bench: Bench, found: list[tuple[Drawn, ChaosCase]], wanted: int) -> None:
     parts: list[tuple[str, Any]] = [
         ("leaves without their effect", lambda case: len(case.lost)),
         ("leaves repeated although they were recorded", lambda case: len(case.repeated)),
@@ -142,7 +142,7 @@ def _targets(bench: Bench, found: list[tuple[Drawn, Case]], wanted: int) -> None
     bench.targets += [Target.at_most(name, 0, sum(count(case) for _, case in found)) for name, count in parts]
 
 
-def _summary(bench: Bench, found: list[tuple[Drawn, Case]]) -> None:
+def _summary(bench: Bench, found: list[tuple[Drawn, ChaosCase]]) -> None:
     for kind in KINDS:
         mine = [case for drawn, case in found if drawn.kill == (kind,) and case.kills]
         if mine:
@@ -173,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _kills(bench: Bench, chosen: argparse.Namespace) -> None:
     runs = chosen.runs or (_QUICK_RUNS if chosen.quick else _RUNS)
-    found: list[tuple[Drawn, Case]] = []
+    found: list[tuple[Drawn, ChaosCase]] = []
     with fleet(chosen.seed, sqlite=chosen.sqlite) as disturbed:
         kinds = KINDS if disturbed.stack.database is not None else KINDS[:-1]
         drawn_runs = cases(runs, chosen.seed, kinds)

@@ -162,4 +162,6 @@ async def _one(bench: Bench, folder: Path, program: Program, dead: Down) -> None
 
 def _default_breakers(settings: Settings, witness: Witness) -> Breakers:
     """Return breakers as runs have them by default, with a witness: shared by a file, with the rules' own defaults."""
-    return Breakers(BreakerRules(), store=SqliteStore(settings.home / "resilience.sqlite"), listen=witness.heard)
+    return Breakers(
+        BreakerRules(), store=SqliteStore(settings.home / "resilience.sqlite"), listen=witness.record_change
+    )

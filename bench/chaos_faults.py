@@ -34,7 +34,7 @@ from genesis.testing.chaos import FAILING, KINDS, FaultKind
 if TYPE_CHECKING:
     from genesis.ledger import LedgerStore
 
-__all__ = ["AGENTS", "Disturbed", "Scene", "Worker", "faults_case", "loopback_server", "plan", "program_of"]
+__all__ = ["AGENTS", "Disturbed", "FaultyWorker", "Scene", "faults_case", "loopback_server", "plan", "program_of"]
 
 SLOTS = 8
 _WORK_S = 0.005
@@ -100,7 +100,7 @@ def program_of(document: dict[str, Any], agents: dict[str, Any]) -> Program:
     return compile_prepared(prepared, Settings())
 
 
-class Worker:
+class FaultyWorker:
     """An agent that works for a moment, leaves an effect and says what it did."""
 
     def __init__(self, effects: Effects, seconds: float = _WORK_S):
@@ -181,7 +181,7 @@ class Scene:
         begun = time.monotonic()
         run = await bench.run(
             program,
-            self._executor(Worker(effects), witness, faults),
+            self._executor(FaultyWorker(effects), witness, faults),
             run_id=run_id,
             slots=self.slots,
             observer=witness,
@@ -223,7 +223,7 @@ class Scene:
         store = None
         if self.store_faults is not None:
             store = ChaosStore(SqliteStore(self.folder / "resilience.sqlite"), self.store_faults)
-        return Breakers(self.rules, store=store, listen=witness.heard)
+        return Breakers(self.rules, store=store, listen=witness.record_change)
 
 
 @contextmanager
@@ -278,7 +278,7 @@ def faults_case(bench: Bench, *, runs: int, seed: int, quick: bool, share: float
                 place = Path(folder) / setting.name.replace(" ", "-") / str(number)
                 pairs.append(asyncio.run(_pair(place, setting, seed + number, share)))
                 for found in pairs[-1]:
-                    _tell(setting, number, found)
+                    _print_result(setting, number, found)
             _report(bench, setting, pairs, time.monotonic() - begun)
 
 
@@ -297,7 +297,7 @@ async def _pair(folder: Path, setting: _Setting, seed: int, share: float) -> tup
     return found[False], found[True]
 
 
-def _tell(setting: _Setting, number: int, found: Disturbed) -> None:
+def _print_result(setting: _Setting, number: int, found: Disturbed) -> None:
     failed = [f"{task.id}: {task.error.message}" for task in found.run.tasks if task.state == "failed" and task.error]
     if found.run.state != "completed" or found.broken:
         how = f"{setting.name}, seed {found.faults.seed}, share {found.faults.share:g}"

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import effects
-from bench.processes import Seen, family, marked
+from bench.processes import Seen, family, find_marked
 from bench.stack import ROOT, Stack, Worker, use
 
-__all__ = ["AGENTS", "Case", "Fleet", "plan"]
+__all__ = ["AGENTS", "ChaosCase", "ChaosFleet", "plan"]
 
 _MARK = "BENCH_MARK"
 _LIMIT = 3
@@ -61,7 +61,7 @@ AGENTS: dict[str, Any] = {
 
 
 @dataclass
-class Case:
+class ChaosCase:
     """What became of a disturbed run."""
 
     run_id: str
@@ -105,7 +105,7 @@ def plan(name: str, database: str, rng: random.Random, leaves: int = 12) -> dict
     return {"version": 1, "request": f"Chaos {name}", "tasks": tasks}
 
 
-class Fleet:
+class ChaosFleet:
     """A stack with one worker, and the runs that are disturbed on it.
 
     Args:
@@ -137,7 +137,7 @@ class Fleet:
 
     def run(
         self, number: int, kill: Sequence[str], rows: Sequence[int], pauses_s: Sequence[float], down_s: float
-    ) -> Case:
+    ) -> ChaosCase:
         """Do one run, disturb it, and look at what is left.
 
         Args:
@@ -157,7 +157,7 @@ class Fleet:
                 break
             time.sleep(pause_s)
             if not kills:
-                recorded, before = run.recorded(), time.time()
+                recorded, before = run.find_recorded(), time.time()
             self._kill(part, run, down_s)
             killed_at, kills = time.monotonic(), kills + 1
         state = run.heal()
@@ -165,9 +165,9 @@ class Fleet:
         for repair in self._repairs:
             repair.join()
         self._repairs.clear()
-        counts = effects.happened(self._database, name)
+        counts = effects.count_effects(self._database, name)
         leaves = [task["id"] for task in document["tasks"]]
-        return Case(
+        return ChaosCase(
             run_id=run.run_id or "?",
             state=state,
             kills=kills,
@@ -201,7 +201,7 @@ class Fleet:
         run.start()
         most: dict[str, int] = {}
         until = time.monotonic() + _BEGIN_S
-        while not run.ended() and time.monotonic() < until:
+        while not run.has_ended() and time.monotonic() < until:
             with use(self.stack):
                 for pool, count in asyncio.run(_running(self._pools)).items():
                     most[pool] = max(most.get(pool, 0), count)
@@ -213,8 +213,8 @@ class Fleet:
     def _wait_for_rows(self, name: str, count: int, run: _Run) -> bool:
         """Wait until a run has written a number of rows; return whether it is still running."""
         until = time.monotonic() + _BEGIN_S
-        while time.monotonic() < until and not run.ended():
-            if run.begun() and sum(effects.happened(self._database, name).values()) >= count:
+        while time.monotonic() < until and not run.has_ended():
+            if run.has_begun() and sum(effects.count_effects(self._database, name).values()) >= count:
                 return True
             time.sleep(_POLL_S)
         return False
@@ -267,7 +267,7 @@ class Fleet:
         if self._worker is not None:
             known |= {one.pid for one in family(self._worker.pid)}
         known |= {one.pid for one in family(self.stack.server_pid)}
-        found = {one.pid: one for one in marked(f"{_MARK}={self.mark}")}
+        found = {one.pid: one for one in find_marked(f"{_MARK}={self.mark}")}
         busy = [one for one in found.values() if _PROGRAM in one.command]
         return [*busy, *(one for one in found.values() if one.pid not in known and one not in busy)]
 
@@ -275,7 +275,7 @@ class Fleet:
 class _Run:
     """A run that may be disturbed."""
 
-    def __init__(self, fleet: Fleet, name: str, document: dict[str, Any]):
+    def __init__(self, fleet: ChaosFleet, name: str, document: dict[str, Any]):
         self.fleet = fleet
         self.name = name
         self.document = document
@@ -290,7 +290,7 @@ class _Run:
     def kill(self) -> None:
         raise NotImplementedError
 
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         raise NotImplementedError
 
     def heal(self) -> str:
@@ -305,11 +305,11 @@ class _Run:
                 self.run_id = header.parent.name
         return self._storage() / self.run_id if self.run_id else None
 
-    def begun(self) -> bool:
+    def has_begun(self) -> bool:
         """Whether it orchestrates: it has said so in the ledger."""
         return self.ledger is not None and (self.ledger / "owner.json").exists()
 
-    def recorded(self) -> set[str]:
+    def find_recorded(self) -> set[str]:
         """Name the leaves whose finished record is in the ledger."""
         found = set()
         for file in (self.ledger / "leaves").glob("*.json") if self.ledger else ():
@@ -319,10 +319,10 @@ class _Run:
                     found.add(outcome["id"])
         return found
 
-    def resumed_until_done(self, state: str) -> str:
+    def resume_until_done(self, state: str) -> str:
         """Resume it by hand as often as it ends short of its end."""
         while state != "completed" and self.resumed < _RESUMES:
-            state = self.ended_as(self.resume())
+            state = self.read_end(self.resume())
         return state
 
     def resume(self) -> subprocess.Popen[bytes]:
@@ -341,7 +341,7 @@ class _Run:
                 env=self.fleet.stack.environment, cwd=ROOT, stdout=out, stderr=err,
             )  # fmt: skip
 
-    def ended_as(self, process: subprocess.Popen[bytes]) -> str:
+    def read_end(self, process: subprocess.Popen[bytes]) -> str:
         """Wait for a command, and give the state of the run that it prints."""
         try:
             process.wait(_HEAL_S)
@@ -388,14 +388,14 @@ class _Local(_Run):
         self._process.wait()
         self._process = self.resume()
 
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self._process.poll() is not None
 
     def heal(self) -> str:
-        state = self.ended_as(self._process)
+        state = self.read_end(self._process)
         if self.ledger is None:
             return f"never began: {state}"
-        return self.resumed_until_done(state)
+        return self.resume_until_done(state)
 
 
 class _Deployed(_Run):
@@ -403,7 +403,7 @@ class _Deployed(_Run):
 
     def start(self) -> None:
         with use(self.fleet.stack):
-            self._flow_run, self.run_id = asyncio.run(_orchestrated(self.document))
+            self._flow_run, self.run_id = asyncio.run(_orchestrate(self.document))
 
     def kill(self) -> None:
         """Kill the process that says in the ledger that it orchestrates."""
@@ -412,7 +412,7 @@ class _Deployed(_Run):
         with suppress(ProcessLookupError):
             os.kill(owner["pid"], signal.SIGKILL)
 
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self._state() in {"completed", "failed", "cancelled"}
 
     def _state(self) -> str:
@@ -425,15 +425,15 @@ class _Deployed(_Run):
 
     def heal(self) -> str:
         until = time.monotonic() + _HEAL_S
-        while not self.ended() and time.monotonic() < until:
+        while not self.has_ended() and time.monotonic() < until:
             time.sleep(10 * _POLL_S)
-        if not self.ended():
+        if not self.has_ended():
             with use(self.fleet.stack):
-                self.errors.append(f"it was not taken over: {asyncio.run(_said(self._flow_run))}")
-        return self.resumed_until_done(self._state())
+                self.errors.append(f"it was not taken over: {asyncio.run(_read_lines(self._flow_run))}")
+        return self.resume_until_done(self._state())
 
 
-async def _orchestrated(document: dict[str, Any]) -> tuple[str, str]:
+async def _orchestrate(document: dict[str, Any]) -> tuple[str, str]:
     """Create the flow run; gives its id and the run's."""
     from prefect.client.orchestration import get_client
 
@@ -445,7 +445,7 @@ async def _orchestrated(document: dict[str, Any]) -> tuple[str, str]:
     return str(flow_run.id), run_id_of(flow_run)
 
 
-async def _said(flow_run_id: str) -> list[str]:
+async def _read_lines(flow_run_id: str) -> list[str]:
     from prefect.client.orchestration import get_client
 
     async with get_client() as client:

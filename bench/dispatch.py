@@ -44,7 +44,7 @@ from bench.stack import Deployment, Stack, private_stack, use
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
-__all__ = ["AGENTS", "SIDES", "Sample", "Side", "Watch", "report"]
+__all__ = ["AGENTS", "SIDES", "DispatchSide", "Sample", "Watch", "report"]
 
 _AT_ONCE = 8
 _TAG = "genesis-bench"
@@ -81,7 +81,7 @@ PLAN: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Side:
+class DispatchSide:
     """One way to run a flow run."""
 
     name: str
@@ -95,12 +95,12 @@ class Side:
 
 
 SIDES = (
-    Side("stock", "noop/stock", pause_s=_STOCK_S),
-    Side("stock, polling each second", "noop/stock-1s", pause_s=1.0),
-    Side("warm process", "agent_task/warm-process", "process", times=4),
-    Side("warm thread", "agent_task/warm-thread", "thread", times=4),
-    Side("warm process, plain flow", "noop/warm-process", times=2),
-    Side("warm thread, plain flow", "noop/warm-thread", times=2),
+    DispatchSide("stock", "noop/stock", pause_s=_STOCK_S),
+    DispatchSide("stock, polling each second", "noop/stock-1s", pause_s=1.0),
+    DispatchSide("warm process", "agent_task/warm-process", "process", times=4),
+    DispatchSide("warm thread", "agent_task/warm-thread", "thread", times=4),
+    DispatchSide("warm process, plain flow", "noop/warm-process", times=2),
+    DispatchSide("warm thread, plain flow", "noop/warm-thread", times=2),
 )
 
 
@@ -136,7 +136,7 @@ class Watch:
         finally:
             self._waited.pop(flow_run, None)
 
-    def heard(self, flow_run: UUID) -> None:
+    def record_end(self, flow_run: UUID) -> None:
         """Note that a flow run is final."""
         waited = self._waited.setdefault(flow_run, _Waited(asyncio.get_running_loop().create_future()))
         if not waited.future.done():
@@ -157,7 +157,7 @@ class Watch:
             async for event in subscriber:
                 kind = (event.payload.get("validated_state") or {}).get("type")
                 if kind in {each.value for each in final}:
-                    self.heard(UUID(event.resource.id.rpartition(".")[2]))
+                    self.record_end(UUID(event.resource.id.rpartition(".")[2]))
 
     async def poll(self) -> None:
         """Ask for what the events may have missed."""
@@ -171,7 +171,7 @@ class Watch:
             found = await self.client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=asked)))
             for flow_run in found:
                 if flow_run.state is not None and flow_run.state.is_final():
-                    self.heard(flow_run.id)
+                    self.record_end(flow_run.id)
 
 
 @asynccontextmanager
@@ -197,11 +197,11 @@ class _Dispatcher:
         self._fingerprints = fingerprints
         self._deployments: dict[str, UUID] = {}
 
-    async def prepare(self, sides: Sequence[Side]) -> None:
+    async def prepare(self, sides: Sequence[DispatchSide]) -> None:
         for side in sides:
             self._deployments[side.name] = (await self._client.read_deployment_by_name(side.deployment)).id
 
-    async def one(self, side: Side) -> Sample:
+    async def one(self, side: DispatchSide) -> Sample:
         """Dispatch once, and wait for the end.
 
         Raises:
@@ -222,18 +222,18 @@ class _Dispatcher:
             load=os.getloadavg()[0],
         )
 
-    async def at_once(self, side: Side, count: int) -> list[Sample]:
+    async def at_once(self, side: DispatchSide, count: int) -> list[Sample]:
         """Dispatch several together."""
         return list(await asyncio.gather(*(self.one(side) for _ in range(count))))
 
-    def _parameters(self, side: Side) -> dict[str, Any]:
+    def _parameters(self, side: DispatchSide) -> dict[str, Any]:
         if side.leaf is None:
             return {}
         fingerprints = [self._fingerprints[side.leaf]]
         return {"run_id": self._run_id, "tasks": [side.leaf], "fingerprints": fingerprints, "attempt": 1}
 
 
-async def _begun() -> tuple[str, dict[str, str]]:
+async def _wait_for_begin() -> tuple[str, dict[str, str]]:
     """Write the ledger of the run whose leaves are dispatched; give its id and the leaves' fingerprints."""
     from genesis.ledger import Header, new_run_id, open_store
     from genesis.ledger.history import open_ledger
@@ -272,7 +272,7 @@ async def measure(stack: Stack, turns: int, turns_at_once: int) -> tuple[Found, 
     rng = random.Random(_SEED)
     single: Found = {side.name: [] for side in SIDES}
     together: Found = {side.name: [] for side in SIDES}
-    run_id, fingerprints = await _begun()
+    run_id, fingerprints = await _wait_for_begin()
     async with get_client() as client, _watching(client) as watch:
         dispatcher = _Dispatcher(client, watch, run_id, fingerprints)
         await dispatcher.prepare(SIDES)
@@ -299,7 +299,7 @@ def report(bench: Bench, single: Found, together: Found) -> None:
     for count, found in ((1, single), (_AT_ONCE, together)):
         for name, turns in found.items():
             bench.add(**_row(count, name, turns))
-    one, all_eight = ({name: _done(turns) for name, turns in found.items()} for found in (single, together))
+    one, all_eight = ({name: _make_done(turns) for name, turns in found.items()} for found in (single, together))
     last = {name: statistics.median(max(s.done_ms for s in turn) for turn in turns) for name, turns in together.items()}
     for name in one:
         if name != "stock":
@@ -352,10 +352,10 @@ def _row(count: int, name: str, turns: list[list[Sample]]) -> dict[str, Any]:
 def _of_turns(over: list[list[Sample]], under: list[list[Sample]]) -> float:
     """Return the median of the ratios of the turns: what else the machine did is then on both sides."""
     pairs = zip(over, under, strict=True)
-    return statistics.median(_done([above]) / _done([below]) for above, below in pairs)
+    return statistics.median(_make_done([above]) / _make_done([below]) for above, below in pairs)
 
 
-def _done(turns: list[list[Sample]]) -> float:
+def _make_done(turns: list[list[Sample]]) -> float:
     return statistics.median(sample.done_ms for turn in turns for sample in turn)
 
 

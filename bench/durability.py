@@ -32,7 +32,7 @@ from bench.report import Bench, Target, arguments, percentile
 from bench.server import wait_until_quiet
 from genesis.settings import PoolSettings
 
-__all__ = ["SCENARIOS", "Scenario", "found_by", "main"]
+__all__ = ["SCENARIOS", "Scenario", "main", "run_way"]
 
 _RECOVERED_S = 15.0
 _TIMES = 200
@@ -172,7 +172,7 @@ SCENARIOS = (
 )  # fmt: skip
 
 
-def found_by(way: _Way | None, where: Stage, missing: str) -> Found:
+def run_way(way: _Way | None, where: Stage, missing: str) -> Found:
     """Try one side of a scenario. This is the boundary for what goes wrong with the trial itself."""
     if way is None:
         return Found(None, missing)
@@ -194,8 +194,8 @@ def _verdict(found: Found) -> str:
 def _try(bench: Bench, scenario: Scenario, where: Stage, sides: Iterable[str]) -> Found | None:
     begun = time.monotonic()
     both = {
-        "prefect": lambda: found_by(scenario.prefect, where, "no counterpart"),
-        "genesis": lambda: found_by(scenario.genesis, where, "not built"),
+        "prefect": lambda: run_way(scenario.prefect, where, "no counterpart"),
+        "genesis": lambda: run_way(scenario.genesis, where, "not built"),
     }
     found = {side: both[side]() for side in both if side in sides}
     bench.add(

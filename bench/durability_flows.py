@@ -189,7 +189,7 @@ def keys_flow() -> list[int]:
     return [partly_task(number, threading.Lock()) for number in (1, 2)]
 
 
-def _timed(call: Callable[[], Any]) -> dict[str, Any]:
+def _time(call: Callable[[], Any]) -> dict[str, Any]:
     begun = time.monotonic()
     try:
         value = call()
@@ -199,14 +199,14 @@ def _timed(call: Callable[[], Any]) -> dict[str, Any]:
 
 
 def _many(runs: int, leaves: int) -> dict[str, Any]:
-    return _timed(lambda: sum(many_flow(leaves) for _ in range(runs)))
+    return _time(lambda: sum(many_flow(leaves) for _ in range(runs)))
 
 
-def _cached(count: int) -> dict[str, Any]:
+def _make_cached(count: int) -> dict[str, Any]:
     return {"first": cached_flow(count), "second": Counter(cached_flow(count))}
 
 
-def _forked() -> dict[str, Any]:
+def _make_forked() -> dict[str, Any]:
     """Use Prefect, fork, and use it in the child, which has none of the threads of its parent."""
     from bench.durability_loop import use_prefect
 
@@ -226,14 +226,14 @@ def _forked() -> dict[str, Any]:
 
 
 _SCRIPTS: dict[str, Callable[..., dict[str, Any]]] = {
-    "nested": lambda count: _timed(lambda: nested_flow(count)),
+    "nested": lambda count: _time(lambda: nested_flow(count)),
     "many": _many,
-    "map": lambda count: _timed(lambda: many_flow(count)),
-    "fan": lambda **given: _timed(lambda: fan_flow(**given)),
-    "slow": lambda seconds: _timed(lambda: slow_flow(seconds)),
-    "cached": _cached,
-    "keys": lambda: _timed(keys_flow),
-    "forked": _forked,
+    "map": lambda count: _time(lambda: many_flow(count)),
+    "fan": lambda **given: _time(lambda: fan_flow(**given)),
+    "slow": lambda seconds: _time(lambda: slow_flow(seconds)),
+    "cached": _make_cached,
+    "keys": lambda: _time(keys_flow),
+    "forked": _make_forked,
 }
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from bench.durability_stage import Found, Run, Stage, until
+from bench.durability_stage import Found, Stage, StageRun, until
 from bench.processes import below, family
 
 __all__ = [
@@ -51,12 +51,12 @@ def killed_in_a_leaf_genesis(stage: Stage) -> Found:
         stage.workers(2)
         name = stage.name(f"slot{turn}")
         run = stage.run(name, [stage.leaf(name, "one", "single", 4.0)], "--pools")
-        first = run.begun()[0]
+        first = run.wait_for_marks()[0]
         time.sleep(0.5 * turn)
         stage.kill(stage.worker_of(first.pid))
         killed = time.time()
-        recovered.append(run.begun(2)[1].at - killed)
-        states.append(run.ended())
+        recovered.append(run.wait_for_marks(2)[1].at - killed)
+        states.append(run.wait_for_end())
     held = until(lambda: not stage.holders(), 20)
     right = bool(held) and set(states) == {"completed"}
     return Found(right, f"{states}; done again after {_spread(recovered)}; held {stage.holders()}", tuple(recovered))
@@ -66,13 +66,13 @@ def killed_in_a_leaf_prefect(stage: Stage) -> Found:
     pool, name = "stock-slot", stage.name("slot")
     (worker,) = stage.stock(pool, "step_flow", limit=1)
     flow_run = stage.stock_run("step_flow", pool, name, "one", 4.0)
-    until(lambda: _begun(stage, name), _LONGEST_S)
+    until(lambda: _wait_for_begin(stage, name), _LONGEST_S)
     stage.kill(worker)
     killed = time.monotonic()
     stage.stock_worker(pool)
     stage.stock_run("step_flow", pool, name, "behind", 0.0)
     wait_s = stage.size(90, 30)
-    again = until(lambda: len(_begun(stage, name)) > 1, wait_s)
+    again = until(lambda: len(_wait_for_begin(stage, name)) > 1, wait_s)
     took_s = time.monotonic() - killed
     state = stage.state_of(flow_run.id)
     return Found(again, f"it is {state}; what waits for the slot {'began' if again else 'did not'} in {took_s:.0f} s")
@@ -84,20 +84,20 @@ def frozen_genesis(stage: Stage) -> Found:
     name = stage.name("frozen")
     tasks = [stage.leaf(name, "one", "step", 3.0), stage.leaf(name, "two", "step", 1.0, depends_on=["one"])]
     run = stage.run(name, tasks, "--pools")
-    first = run.begun()[0]
+    first = run.wait_for_marks()[0]
     worker = stage.worker_of(first.pid)
     frozen = family(worker.pid)
     begun = time.time()
     for one in frozen:
         os.kill(one.pid, signal.SIGSTOP)
-    again = run.begun(2, seconds=60)[1].at - begun
+    again = run.wait_for_marks(2, seconds=60)[1].at - begun
     until(lambda: len(run.outcomes()) > 1, stage.size(60, 20))
     time.sleep(max(0.0, begun + stage.size(60, 5) - time.time()))
     lost = {one["id"]: one["state_name"] for one in stage.flow_runs("CRASHED", run_id=run.run_id)}
     for one in frozen:
         with suppress(ProcessLookupError):
             os.kill(one.pid, signal.SIGCONT)
-    state = run.ended()
+    state = run.wait_for_end()
     time.sleep(6.0)  # what thawed has time to say something
     result = run.outcomes().get("one", {}).get("result", {})
     changed = not lost or any(stage.state_of(UUID(one)) != name for one, name in lost.items())
@@ -113,7 +113,7 @@ def frozen_prefect(stage: Stage) -> Found:
     pool, name = "stock-frozen", stage.name("frozen")
     stage.stock(pool, "step_flow")
     flow_run = stage.stock_run("step_flow", pool, name, "one", 3.0)
-    first = until(lambda: _begun(stage, name), _LONGEST_S)[0]
+    first = until(lambda: _wait_for_begin(stage, name), _LONGEST_S)[0]
     os.kill(first.pid, signal.SIGSTOP)
     time.sleep(stage.size(60, 5))
     stage.set_state(flow_run.id, Crashed(message="no heartbeat"), force=True)
@@ -131,13 +131,13 @@ def terminated_genesis(stage: Stage) -> Found:
     for turn in range(moments):
         name = stage.name(f"term{turn}")
         tasks = _chain(stage, name)
-        run = stage.run(name, tasks, "--pools") if turn % 2 == 0 else stage.deployed(name, tasks)
+        run = stage.run(name, tasks, "--pools") if turn % 2 == 0 else stage.deploy(name, tasks)
         time.sleep(rng.uniform(0.5, 7.0))
         _terminate(run, deployed=turn % 2 == 1)
         at = time.monotonic()
-        left = until(lambda: not stage.unfinished(), _LONGEST_S, pause_s=0.5)
+        left = until(lambda: not stage.list_unfinished(), _LONGEST_S, pause_s=0.5)
         settled.append(time.monotonic() - at)
-        stuck += [] if left else stage.unfinished()
+        stuck += [] if left else stage.list_unfinished()
     lost = [_lose_host(stage) for _ in range(stage.size(5, 1))]
     right = not stuck and math.inf not in lost
     figure = f"{moments} ended, all settled within {max(settled):.0f} s; {len(stuck)} stuck"
@@ -150,7 +150,7 @@ def _chain(stage: Stage, name: str, count: int = 6, seconds: float = 0.5) -> lis
     ]
 
 
-def _terminate(run: Run, *, deployed: bool) -> None:
+def _terminate(run: StageRun, *, deployed: bool) -> None:
     if not deployed:
         run.command.kill(signal.SIGTERM)
     elif (run.ledger is not None) and (owner := run.owner()):
@@ -162,8 +162,8 @@ def _lose_host(stage: Stage) -> float:
     """Kill a worker that orchestrates, with all that it has started; give after how many s another one continues."""
     (worker,) = [one for one in stage.workers(1) if one.process.poll() is None][-1:]
     name = stage.name("host")
-    run = stage.deployed(name, _chain(stage, name, count=60, seconds=1.0))
-    run.begun(3)
+    run = stage.deploy(name, _chain(stage, name, count=60, seconds=1.0))
+    run.wait_for_marks(3)
     stage.workers(2)
     time.sleep(_STANDS_BY_S)
     stage.kill(worker)
@@ -172,7 +172,7 @@ def _lose_host(stage: Stage) -> float:
     from prefect.states import Cancelling
 
     stage.set_state(run.flow_run, Cancelling())
-    until(lambda: not stage.unfinished(), _LONGEST_S, pause_s=0.5)
+    until(lambda: not stage.list_unfinished(), _LONGEST_S, pause_s=0.5)
     return found[0].at - killed if found else math.inf
 
 
@@ -190,8 +190,8 @@ def terminated_prefect(stage: Stage) -> Found:
             if one.lives():
                 os.kill(one.pid, signal.SIGTERM)
         del flow_run
-    until(lambda: not stage.unfinished(), stage.size(90, 30), pause_s=1.0)
-    stuck = stage.unfinished()
+    until(lambda: not stage.list_unfinished(), stage.size(90, 30), pause_s=1.0)
+    stuck = stage.list_unfinished()
     tasks = stage.api("/task_runs/count", task_runs={"state": {"type": {"any_": ["RUNNING", "PENDING"]}}})
     return Found(not stuck and not tasks, f"{moments} ended; stuck: {len(stuck)} flow runs, {tasks} task runs")
 
@@ -209,8 +209,8 @@ def cancelled_after_its_worker_genesis(stage: Stage) -> Found:
         (worker,) = stage.workers(1)
         name = stage.name("gone")
         tasks = [stage.leaf(name, "one", "single", 60.0)]
-        run = stage.deployed(name, tasks) if deployed else stage.run(name, tasks, "--pools")
-        run.begun()
+        run = stage.deploy(name, tasks) if deployed else stage.run(name, tasks, "--pools")
+        run.wait_for_marks()
         if others:
             stage.workers(1 + others)
             time.sleep(_STANDS_BY_S)
@@ -233,7 +233,7 @@ def cancelled_after_its_worker_prefect(stage: Stage) -> Found:
     pool, name = "stock-gone", stage.name("gone")
     (worker,) = stage.stock(pool, "step_flow", limit=1)
     flow_run = stage.stock_run("step_flow", pool, name, "one", 60.0)
-    until(lambda: _begun(stage, name), _LONGEST_S)
+    until(lambda: _wait_for_begin(stage, name), _LONGEST_S)
     stage.kill(worker)
     stage.set_state(flow_run.id, Cancelling())
     stage.stock_worker(pool)
@@ -250,17 +250,17 @@ def stubborn_genesis(stage: Stage) -> Found:
         for _ in range(stage.size(5, 1)):
             name = stage.name(kind)
             run = stage.run(name, [stage.leaf(name, "one", kind, 60.0)], "--pools")
-            pid = run.begun()[0].pid
+            pid = run.wait_for_marks()[0].pid
             stage.genesis("cancel", run.run_id)
             asked = until(lambda: _is_cancelling(stage, run), 60, pause_s=0.02)  # noqa: B023
             at = time.monotonic()
             until(lambda: not _lives(pid), 30, pause_s=0.02)  # noqa: B023
             took.append(time.monotonic() - at if asked else 99.0)
-            run.ended()
+            run.wait_for_end()
     return Found(max(took) <= _DEAD_S, f"dead {_spread(took)} after the request")
 
 
-def _is_cancelling(stage: Stage, run: Run) -> bool:
+def _is_cancelling(stage: Stage, run: StageRun) -> bool:
     return "cancel" in stage.state_of(run.flow_run).lower()
 
 
@@ -270,7 +270,7 @@ def stubborn_prefect(stage: Stage) -> Found:
     pool, name = "stock-stubborn", stage.name("stubborn")
     stage.stock(pool, "ignore_flow")
     flow_run = stage.stock_run("ignore_flow", pool, name, "one", 60.0)
-    pid = until(lambda: _begun(stage, name), _LONGEST_S)[0].pid
+    pid = until(lambda: _wait_for_begin(stage, name), _LONGEST_S)[0].pid
     stage.set_state(flow_run.id, Cancelling())
     at = time.monotonic()
     dead = until(lambda: not _lives(pid), 45)
@@ -285,14 +285,14 @@ def many_workers_genesis(stage: Stage) -> Found:
     name = stage.name("many")
     tasks = [stage.leaf(name, f"l{at}", "step", 6.0) for at in range(10)]
     run = stage.run(name, tasks, "--pools", GENESIS_POOLS__BATCH_LEAVES="1")
-    before = run.begun(10)
+    before = run.wait_for_marks(10)
     for worker in workers:
         stage.kill(worker)
     killed = time.time()
     freed = until(lambda: not stage.flow_runs("RUNNING", "PENDING", run_id=run.run_id), _LONGEST_S, pause_s=0.5)
     freed_s = time.time() - killed
     stage.workers(1)
-    state = run.ended()
+    state = run.wait_for_end()
     held = until(lambda: not stage.holders(), 20, pause_s=0.5)
     right = bool(freed) and bool(held) and state == "completed"
     figure = f"{count} killed, {len(before)} slots free after {freed_s:.1f} s; run {state}, then held {stage.holders()}"
@@ -305,7 +305,7 @@ def many_workers_prefect(stage: Stage) -> Found:
     stage.api("/v2/concurrency_limits/", name="many", limit=10)
     for at in range(count):
         stage.stock_run("limited_flow", pool, name, f"l{at}", 60.0, limit="many")
-    until(lambda: len(_begun(stage, name)) >= count, _LONGEST_S)
+    until(lambda: len(_wait_for_begin(stage, name)) >= count, _LONGEST_S)
     for worker in workers:
         stage.kill(worker)
     stage.stock_worker(pool)
@@ -326,12 +326,12 @@ def claimed_by_the_dead_genesis(stage: Stage) -> Found:
             os.kill(worker.pid, signal.SIGSTOP)
             name = stage.name("claimed")
             tasks = [stage.leaf(name, "one", "single", 1.0)]
-            run = stage.deployed(name, tasks) if deployed else stage.run(name, tasks, "--pools")
+            run = stage.deploy(name, tasks) if deployed else stage.run(name, tasks, "--pools")
             pool = next(name for name in stage.pools if name.startswith("agent-single" if not deployed else "genesis"))
             claimed = until(lambda: _claim(stage, pool), 200)  # noqa: B023
             at = time.time()
             os.kill(worker.pid, signal.SIGCONT)
-            marks = run.begun()
+            marks = run.wait_for_marks()
             recovered += [marks[0].at - at] if claimed else []
             until(lambda: run.state() == "completed", 60)  # noqa: B023
     until(lambda: not stage.holders(), 20)
@@ -361,11 +361,11 @@ def claimed_by_the_dead_prefect(stage: Stage) -> Found:
     stage.stock_worker(pool)
     stage.stock_run("step_flow", pool, name, "behind", 0.0)
     wait_s = stage.size(90, 30)
-    begun = until(lambda: _begun(stage, name), wait_s)
+    begun = until(lambda: _wait_for_begin(stage, name), wait_s)
     return Found(bool(begun), f"it is {stage.state_of(flow_run.id)}, and holds the slot after {wait_s} s")
 
 
-def _begun(stage: Stage, name: str) -> list[Any]:
+def _wait_for_begin(stage: Stage, name: str) -> list[Any]:
     from bench import durability_work as work
 
     return work.marks(stage.database, name)

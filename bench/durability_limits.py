@@ -36,7 +36,7 @@ def nested_genesis(stage: Stage) -> Found:
     count, name = stage.size(20, 5), stage.name("nested")
     tasks = [stage.leaf(name, f"l{at}", "call", inputs={"number": at}) for at in range(count)]
     run = stage.run(name, tasks, "--slots", "1")
-    state = run.ended()
+    state = run.wait_for_end()
     return Found(state == "completed", f"{state} in {time.monotonic() - run.command.began:.0f} s")
 
 
@@ -53,8 +53,8 @@ def suspended_genesis(stage: Stage) -> Found:
     stage.workers(1)
     name = stage.name("suspended")
     tasks = [stage.leaf(name, f"l{at}", "single", 0.5) for at in range(20)]
-    run = stage.deployed(name, tasks)
-    run.begun(3)
+    run = stage.deploy(name, tasks)
+    run.wait_for_marks(3)
     stage.set_state(run.flow_run, Suspended(timeout_seconds=600))
     asked = time.time()
     time.sleep(8.0)
@@ -86,15 +86,15 @@ def cancelled_queue_genesis(stage: Stage) -> Found:
     stage.workers(1)
     count, name = stage.size(50, 15), stage.name("queued")
     run = stage.run(name, [stage.leaf(name, f"l{at}", "single", 0.5) for at in range(count)], "--pools")
-    run.begun(2)
+    run.wait_for_marks(2)
     cancelled = stage.genesis("cancel", run.run_id)
     until(lambda: "cancel" in stage.state_of(run.flow_run).lower(), 60)
     asked = time.time()
     cancelled.wait()
-    state = run.ended()
+    state = run.wait_for_end()
     time.sleep(5.0)
     late = sum(mark.at > asked + _NOTICE_S for mark in run.marks())
-    right = late == 0 and state == "cancelled" and not stage.unfinished()
+    right = late == 0 and state == "cancelled" and not stage.list_unfinished()
     return Found(right, f"{late} of {count} began later than {_NOTICE_S:g} s after; {state}, left {stage.unfinished()}")
 
 
@@ -121,7 +121,7 @@ def blocking_genesis(stage: Stage) -> Found:
     """Return a leaf that blocks for twenty seconds one second."""
     name = stage.name("blocking")
     run = stage.run(name, [stage.leaf(name, "one", "step", 20.0, timeout_s=1)])
-    run.ended()
+    run.wait_for_end()
     outcome = run.outcomes().get("one", {})
     took = _seconds(outcome.get("started_at"), outcome.get("ended_at"))
     right = outcome.get("state") == "failed" and took <= _BLOCKED_S
@@ -146,7 +146,7 @@ def crowded_genesis(stage: Stage) -> Found:
     count, name = stage.size(300, 60), stage.name("crowded")
     tasks = [stage.leaf(name, f"a{at}", "single", 1.0) for at in range(count)]
     run = stage.run(name, [*tasks, stage.leaf(name, "b", "step", 0.1)], "--pools")
-    first = run.begun(1)[0].at
+    first = run.wait_for_marks(1)[0].at
     found = until(lambda: [mark for mark in run.marks() if mark.leaf == "b"], 60)
     after = found[0].at - first if found else 99.0
     run.command.kill(15)
@@ -161,11 +161,11 @@ def crowded_prefect(stage: Stage) -> Found:
     stage.api(f"/work_pools/{pool}/queues", name="a", concurrency_limit=1, priority=1)
     stage.api(f"/work_pools/{pool}/queues", name="b", priority=2)
     for at in range(count):
-        stage.queued(pool, "a", name, f"a{at}", 1.0)
+        stage.enqueue(pool, "a", name, f"a{at}", 1.0)
     stage.stock_worker(pool)
     until(lambda: work.marks(stage.database, name), _LONGEST_S)
     asked = time.time()
-    stage.queued(pool, "b", name, "b", 0.1)
+    stage.enqueue(pool, "b", name, "b", 0.1)
     found = until(lambda: [mark for mark in work.marks(stage.database, name) if mark.leaf == "b"], 60)
     after = found[0].at - asked if found else 99.0
     return Found(after <= _NOTICE_S, f"began {after:.1f} s after it was created")
@@ -177,7 +177,7 @@ def retried_genesis(stage: Stage) -> Found:
     stage.limit_deployment("agent_task/single")
     name = stage.name("retried")
     run = stage.run(name, [stage.leaf(name, "one", "fail", 0.2, retries=2)], "--pools")
-    state, times = run.ended(), len(run.marks())
+    state, times = run.wait_for_end(), len(run.marks())
     return Found(state == "completed" and times == 2, f"{state}, {times} attempts")
 
 

@@ -54,7 +54,7 @@ _BURN = "while True: pass"
 def _noops(stage: Stage, count: int, *words: str, what: str = "noops") -> tuple[Any, str]:
     name = stage.name(what)
     run = stage.run(name, [stage.leaf(name, f"l{at}", "noop") for at in range(count)], *words, **_LARGE)
-    return run, run.ended(_LONGEST_S)
+    return run, run.wait_for_end(_LONGEST_S)
 
 
 def many_runs_genesis(stage: Stage) -> Found:
@@ -65,8 +65,8 @@ def many_runs_genesis(stage: Stage) -> Found:
         for at in range(begin, min(begin + 4, runs)):
             name = stage.name(f"many{at}")
             mine.append(stage.run(name, [stage.leaf(name, f"l{n}", "noop") for n in range(10)], "--slots", "5"))
-        states += [run.ended() for run in mine]
-    left = until(lambda: not stage.unfinished(), 30, pause_s=0.5)
+        states += [run.wait_for_end() for run in mine]
+    left = until(lambda: not stage.list_unfinished(), 30, pause_s=0.5)
     right = bool(left) and set(states) == {"completed"}
     return Found(right, f"{states.count('completed')} of {runs} completed, {len(stage.unfinished())} left Running")
 
@@ -74,8 +74,8 @@ def many_runs_genesis(stage: Stage) -> Found:
 def many_runs_prefect(stage: Stage) -> Found:
     runs = stage.size(100, 8)
     found = stage.script("many", wait_s=_LONGEST_S, runs=runs, leaves=10)
-    until(lambda: not stage.unfinished(), 30, pause_s=0.5)
-    left = len(stage.unfinished())
+    until(lambda: not stage.list_unfinished(), 30, pause_s=0.5)
+    left = len(stage.list_unfinished())
     return Found(found.get("value") == 10 * runs and not left, f"{found.get('value')} tasks, {left} runs left Running")
 
 
@@ -99,7 +99,7 @@ def counted_prefect(stage: Stage) -> Found:
 
 
 @contextmanager
-def _saturated() -> Iterator[None]:
+def _saturate() -> Iterator[None]:
     """Keep every core busy with two other processes."""
     burners = [subprocess.Popen([sys.executable, "-c", _BURN]) for _ in range(2 * (os.cpu_count() or 1))]
     try:
@@ -114,9 +114,9 @@ def saturated_genesis(stage: Stage) -> Found:
     """Run leaves that use the processor on a machine whose cores are busy."""
     stage.workers(1)
     count, name = stage.size(150, 30), stage.name("busy")
-    with _saturated():
+    with _saturate():
         run = stage.run(name, [stage.leaf(name, f"l{at}", "burn", 0.1) for at in range(count)], "--pools")
-        state = run.ended(_LONGEST_S)
+        state = run.wait_for_end(_LONGEST_S)
     crashed = stage.flow_runs("CRASHED", run_id=run.run_id)
     done = sum(outcome["state"] == "completed" for outcome in run.outcomes().values())
     return Found(state == "completed" and not crashed, f"{done} of {count} completed, {len(crashed)} Crashed")
@@ -127,9 +127,9 @@ def saturated_prefect(stage: Stage) -> Found:
     pool, name, count = "stock-busy", stage.name("busy"), stage.size(150, 30) // 5
     stage.stock(pool, "step_flow")
     made = []
-    with _saturated():
+    with _saturate():
         made = [stage.stock_run("step_flow", pool, name, f"l{at}", 0.1).id for at in range(count)]
-        until(lambda: not stage.unfinished(), stage.size(600, 150), pause_s=2.0)
+        until(lambda: not stage.list_unfinished(), stage.size(600, 150), pause_s=2.0)
     names = [stage.state_of(one) for one in made]
     done = names.count("Completed")
     return Found(done == count, f"{done} of {count} completed, {names.count('Crashed')} Crashed")
@@ -140,7 +140,7 @@ def counter_genesis(stage: Stage) -> Found:
     stage.workers(3)
     count, name = stage.size(500, 60), stage.name("counter")
     run = stage.run(name, [stage.leaf(name, f"l{at}", "step") for at in range(count)], "--pools")
-    state = run.ended(_LONGEST_S)
+    state = run.wait_for_end(_LONGEST_S)
     return Found(state == "completed" and len(run.marks()) == count, f"{state}, counter {len(run.marks())} of {count}")
 
 
@@ -150,7 +150,7 @@ def counter_prefect(stage: Stage) -> Found:
     stage.stock(pool, "step_flow", workers=3)
     for at in range(count):
         stage.stock_run("step_flow", pool, name, f"l{at}", 0.0)
-    until(lambda: not stage.unfinished(), _LONGEST_S, pause_s=2.0)
+    until(lambda: not stage.list_unfinished(), _LONGEST_S, pause_s=2.0)
     found = len(work.marks(stage.database, name))
     return Found(found == count, f"counter {found} of {count}")
 
@@ -160,7 +160,7 @@ def heavy_input_genesis(stage: Stage) -> Found:
     stage.workers(1)
     name, big = stage.name("large"), "x" * (5_000_000 if not stage.quick else 1_000_000)
     run = stage.run(name, [stage.leaf(name, "one", "step", inputs={"big": big})], "--pools")
-    state = run.ended()
+    state = run.wait_for_end()
     sizes = [len(json.dumps(one["parameters"])) for one in stage.flow_runs(run_id=run.run_id)]
     most = max(sizes, default=0)
     right = state == "completed" and 0 < most < _MOST_PARAMETERS
@@ -297,7 +297,7 @@ def forked_genesis(stage: Stage) -> Found:
     stage.workers(1)
     count, name = stage.size(20, 6), stage.name("fork")
     run = stage.run(name, [stage.leaf(name, f"l{at}", "fork", timeout_s=40) for at in range(count)], "--pools")
-    state = run.ended()
+    state = run.wait_for_end()
     done = sum(outcome["state"] == "completed" for outcome in run.outcomes().values())
     return Found(state == "completed", f"{done} of {count} completed")
 

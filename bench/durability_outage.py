@@ -28,12 +28,12 @@ def cut_genesis(stage: Stage) -> Found:
     """Take the API away in the middle of a large run, and give it back."""
     count, name = stage.size(5_000, 200), stage.name("cut")
     run = stage.run(name, [stage.leaf(name, f"l{at}", "step", 0.2) for at in range(count)], **_LARGE)
-    return _cut(stage, run.command, name, count, lambda: run.ended(_LONGEST_S) == "completed")
+    return _cut(stage, run.command, name, count, lambda: run.wait_for_end(_LONGEST_S) == "completed")
 
 
 def cut_prefect(stage: Stage) -> Found:
     count, name = stage.size(5_000, 200), stage.name("cut")
-    command = stage.started("fan", database=stage.database, run=name, count=count, seconds=0.2)
+    command = stage.start("fan", database=stage.database, run=name, count=count, seconds=0.2)
     return _cut(stage, command, name, count, lambda: command.document(_LONGEST_S).get("value") == count)
 
 
@@ -72,14 +72,14 @@ def late_genesis(stage: Stage) -> Found:
 
 def late_prefect(stage: Stage) -> Found:
     stage.stack.kill_server()
-    return _late(stage, stage.started("fan", database=stage.database, run=stage.name("late"), count=1, seconds=0.1))
+    return _late(stage, stage.start("fan", database=stage.database, run=stage.name("late"), count=1, seconds=0.1))
 
 
 def _late(stage: Stage, command: Command) -> Found:
     away_s = stage.size(30, 15)
     until(lambda: command.process.poll() is not None, away_s, pause_s=0.5)
     gave_up = command.process.poll() is not None
-    told = next((line for line in command.said().splitlines() if _tells(line)), "")
+    told = next((line for line in command.read_output().splitlines() if _is_reported(line)), "")
     stage.stack.start_server()
     document = command.document(_BOUND_S)
     well = command.process.poll() == 0 and document.get("state", document.get("value")) in {"completed", 1}
@@ -87,7 +87,7 @@ def _late(stage: Stage, command: Command) -> Found:
     return Found(well and bool(told), f"{how}; it said: {told.strip()[:70] or 'nothing'}")
 
 
-def _tells(line: str) -> bool:
+def _is_reported(line: str) -> bool:
     return any(word in line.lower() for word in ("wait", "cannot be reached", "does not answer", "retry"))
 
 
@@ -99,7 +99,7 @@ def sqlite_genesis(stage: Stage) -> Found:
     while not runs or time.monotonic() < until_s:
         name = stage.name(f"sqlite{runs}")
         run = stage.run(name, [stage.leaf(name, f"l{at}", "step", 0.2) for at in range(10)], "--pools")
-        state = run.ended()
+        state = run.wait_for_end()
         begun = {mark.leaf for mark in run.marks("end")}
         lost += 10 - len(begun) if state == "completed" else 10
         done += len(begun)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 
 from bench import durability_work as work
-from bench.durability_stage import Found, Run, Stage, until
+from bench.durability_stage import Found, Stage, StageRun, until
 
 __all__ = [
     "cached_genesis",
@@ -71,7 +71,7 @@ def other_host_genesis(stage: Stage) -> Found:
             for at in range(8)
         ]
         run = stage.run(name, tasks)
-        run.begun(4)
+        run.wait_for_marks(4)
         run.command.kill()
         killed = time.time()
         finished = {leaf for leaf, outcome in run.outcomes().items() if outcome["state"] == "completed"}
@@ -81,8 +81,8 @@ def other_host_genesis(stage: Stage) -> Found:
             "HOME": home, "GENESIS_HOME": f"{home}/genesis", "PREFECT_HOME": f"{home}/prefect",
             "PREFECT_LOCAL_STORAGE_PATH": storage,
         }  # fmt: skip
-        resumed = Run(stage, name, stage.genesis("resume", run.run_id, **elsewhere))
-        states.append(resumed.ended())
+        resumed = StageRun(stage, name, stage.genesis("resume", run.run_id, **elsewhere))
+        states.append(resumed.wait_for_end())
         again = [mark for mark in run.marks() if mark.at > killed]
         recovered += [again[0].at - killed] if again else []
         repeated += sum(mark.leaf in finished for mark in again)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun, State
 
-__all__ = ["Command", "Found", "NotBegunError", "Run", "Stage", "stage", "until"]
+__all__ = ["Command", "Found", "NotBegunError", "Stage", "StageRun", "stage", "until"]
 
 _T = TypeVar("_T")
 _POLL_S = 0.05
@@ -115,7 +115,7 @@ class Command:
             return self.process.wait(seconds)
         return None
 
-    def said(self) -> str:
+    def read_output(self) -> str:
         """Return the end of its standard error."""
         return self.err.read_text("utf-8", "replace")[-3_000:]
 
@@ -128,7 +128,7 @@ class Command:
             with suppress(ValueError):
                 found: dict[str, Any] = json.loads(text)
                 return found
-        return {"state": f"no document: {self.said()[-300:]}"}
+        return {"state": f"no document: {self.read_output()[-300:]}"}
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send its process a signal, and wait where that kills it."""
@@ -138,7 +138,7 @@ class Command:
             self.process.wait()
 
 
-class Run:
+class StageRun:
     """A run of Genesis, whoever orchestrates it.
 
     Args:
@@ -184,7 +184,7 @@ class Run:
     def flow_run(self) -> UUID:
         return self._flow_run or UUID(until(self.owner, 60)["flow_run_id"])
 
-    def begun(self, count: int = 1, seconds: float = 240.0) -> list[work.Mark]:
+    def wait_for_marks(self, count: int = 1, seconds: float = 240.0) -> list[work.Mark]:
         """Wait for `count` begins, and give those that there are.
 
         Raises:
@@ -212,7 +212,7 @@ class Run:
             return str(json.loads((self.stage.storage / self.run_id / "state.json").read_text("utf-8"))["state"])
         return "pending"
 
-    def ended(self, seconds: float = _LONGEST_S) -> str:
+    def wait_for_end(self, seconds: float = _LONGEST_S) -> str:
         """Wait for its end, and give its state."""
         if self._command is not None:
             return str(self._command.document(seconds).get("state"))
@@ -284,18 +284,18 @@ class Stage:
         """Make a name that no other run has."""
         return f"{what}-{secrets.token_hex(3)}"
 
-    def run(self, name: str, tasks: Iterable[dict[str, Any]], *words: str, **variables: str) -> Run:
+    def run(self, name: str, tasks: Iterable[dict[str, Any]], *words: str, **variables: str) -> StageRun:
         """Start `genesis run PLAN`, with these words behind it."""
         file = self.folder / f"{name}.json"
         file.write_text(json.dumps({"version": 1, "request": name, "tasks": list(tasks)}), "utf-8")
         if not self._pools:
             self.stack.write_agents(AGENTS)
-        return Run(self, name, self.genesis("run", str(file), *words, **variables))
+        return StageRun(self, name, self.genesis("run", str(file), *words, **variables))
 
-    def deployed(self, name: str, tasks: Iterable[dict[str, Any]]) -> Run:
+    def deploy(self, name: str, tasks: Iterable[dict[str, Any]]) -> StageRun:
         """Start a run as a flow run of `orchestrate/default`."""
         parameters = {"plan": {"version": 1, "request": name, "tasks": list(tasks)}}
-        return Run(self, name, flow_run=self.flow_run("orchestrate/default", **parameters).id)
+        return StageRun(self, name, flow_run=self.flow_run("orchestrate/default", **parameters).id)
 
     def genesis(self, *words: str, as_json: bool = True, **variables: str) -> Command:
         """Start a command of Genesis."""
@@ -311,9 +311,9 @@ class Stage:
 
     def script(self, name: str, *, wait_s: float = _LONGEST_S, **given: Any) -> dict[str, Any]:
         """Run a script of `bench.durability_flows`, and give its document."""
-        return self.started(name, **given).document(wait_s)
+        return self.start(name, **given).document(wait_s)
 
-    def started(self, name: str, **given: Any) -> Command:
+    def start(self, name: str, **given: Any) -> Command:
         """Start a script of `bench.durability_flows`."""
         return self._command([sys.executable, "-m", "bench.durability_flows", name, json.dumps(given)], {})
 
@@ -340,7 +340,7 @@ class Stage:
         name = f"{flow}/{pool}"
         return self.flow_run(name, database=self.database, run=run, leaf=leaf, seconds=seconds, **more)
 
-    def queued(self, pool: str, queue: str, run: str, leaf: str, seconds: float) -> None:
+    def enqueue(self, pool: str, queue: str, run: str, leaf: str, seconds: float) -> None:
         """Create a flow run of `step_flow` in a queue of its pool."""
         parameters = {"database": self.database, "run": run, "leaf": leaf, "seconds": seconds}
 
@@ -374,14 +374,14 @@ class Stage:
     def ask(self, question: Callable[[PrefectClient], Awaitable[_T]]) -> _T:
         """Ask the API something."""
 
-        async def asked() -> _T:
+        async def make_request() -> _T:
             from prefect.client.orchestration import get_client
 
             async with get_client() as client:
                 return await question(client)
 
         with use(self.stack):
-            return asyncio.run(asked())
+            return asyncio.run(make_request())
 
     def api(self, path: str, **body: Any) -> Any:
         """Post to a path of the API, and give its answer."""
@@ -415,7 +415,7 @@ class Stage:
             if len(page) < _PAGE:
                 return [one for one in found if not one["auto_scheduled"]]
 
-    def unfinished(self) -> list[str]:
+    def list_unfinished(self) -> list[str]:
         """Name the flow runs that are not final."""
         return [f"{one['name']} is {one['state_name']}" for one in self.flow_runs(*_OPEN)]
 

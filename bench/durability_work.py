@@ -17,7 +17,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 
-__all__ = ["Mark", "burn", "fail_once", "ignore", "make", "marks", "noop", "say", "step"]
+__all__ = ["Mark", "burn", "fail_once", "ignore", "make", "marks", "noop", "record_mark", "step"]
 
 _PATIENCE_S = 60.0
 
@@ -39,7 +39,7 @@ def make(database: str) -> None:
         connection.execute("CREATE TABLE marks (run TEXT, leaf TEXT, what TEXT, pid INTEGER, at REAL)")
 
 
-def say(database: str, run: str, leaf: str, what: str) -> None:
+def record_mark(database: str, run: str, leaf: str, what: str) -> None:
     """Leave a mark."""
     with closing(sqlite3.connect(database, timeout=_PATIENCE_S)) as connection, connection:
         connection.execute("INSERT INTO marks VALUES (?, ?, ?, ?, ?)", (run, leaf, what, os.getpid(), time.time()))
@@ -55,15 +55,15 @@ def marks(database: str, run: str, what: str = "begin") -> list[Mark]:
 def step(database: str, run: str, leaf: str, seconds: float, big: str = "") -> dict[str, int]:
     """Wait, and leave a mark before and after."""
     del big
-    say(database, run, leaf, "begin")
+    record_mark(database, run, leaf, "begin")
     time.sleep(seconds)
-    say(database, run, leaf, "end")
+    record_mark(database, run, leaf, "end")
     return {"pid": os.getpid()}
 
 
 def burn(database: str, run: str, leaf: str, seconds: float) -> dict[str, int]:
     """Use the processor for so long."""
-    say(database, run, leaf, "begin")
+    record_mark(database, run, leaf, "begin")
     until = time.process_time() + seconds
     while time.process_time() < until:
         pass
@@ -72,14 +72,14 @@ def burn(database: str, run: str, leaf: str, seconds: float) -> dict[str, int]:
 
 def ignore(database: str, run: str, leaf: str, seconds: float) -> dict[str, int]:
     """Wait, and do not end when asked to."""
-    say(database, run, leaf, "begin")
+    record_mark(database, run, leaf, "begin")
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
             time.sleep(0.05)
         except BaseException:  # noqa: BLE001  # to ignore what ends others is the point
             continue
-    say(database, run, leaf, "end")
+    record_mark(database, run, leaf, "end")
     return {"pid": os.getpid()}
 
 

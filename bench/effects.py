@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from contextlib import closing
 
-__all__ = ["happen", "happened", "make", "since"]
+__all__ = ["count_effects", "happen", "make", "since"]
 
 _PATIENCE_S = 30.0
 
@@ -37,7 +37,7 @@ def happen(database: str, run: str, leaf: str, seconds: float) -> dict[str, str]
     return {"did": leaf}
 
 
-def happened(database: str, run: str) -> Counter[str]:
+def count_effects(database: str, run: str) -> Counter[str]:
     """Count the rows of each leaf of a run."""
     with closing(sqlite3.connect(database, timeout=_PATIENCE_S)) as connection:
         rows = connection.execute("SELECT leaf, COUNT(*) FROM effects WHERE run = ? GROUP BY leaf", (run,)).fetchall()

@@ -41,18 +41,18 @@ from typing import Any
 from uuid import UUID
 
 from bench.fleet_idle import idle
-from bench.fleet_shown import shown
+from bench.fleet_shown import measure_views
 from bench.fleet_turns import turns
 from bench.orchestrator import run_plan
 from bench.plans import (
     AGENTS,
     MIXED_AGENTS,
     chains_plan,
-    converted,
+    convert,
     layered_plan,
     lower_bound_s,
     mixed_plan,
-    recorded,
+    read_recorded,
     registry,
     small_plan,
     ten_plan,
@@ -63,7 +63,7 @@ from bench.server import wait_until_quiet
 from bench.stack import Stack, private_stack, use
 from genesis.schedule import PoolCosts
 
-__all__ = ["PARTS", "Size", "crowd", "makespan", "mixed", "tenants", "throughput"]
+__all__ = ["PARTS", "Size", "crowd", "makespan", "run_mixed", "tenants", "throughput"]
 
 _UNFUSED = {"GENESIS_POOLS__BATCH_LEAVES": "1"}
 _SLOTS = 16
@@ -105,7 +105,7 @@ def throughput(bench: Bench, size: Size) -> None:
         run_plan(stack, layered_plan(20))
         for turn in range(size.turns):
             for side in sides if turn % 2 else reversed(sides):
-                found[side].append(_measured(stack, plans[side[0]], **sides[side]))
+                found[side].append(_measure(stack, plans[side[0]], **sides[side]))
     for (name, fusing), runs in found.items():
         bench.add(plan=name, fusing=fusing, runs=len(runs), **_middle(runs))
     rates = {side: statistics.median(run["leaves_a_second"] for run in runs) for side, runs in found.items()}
@@ -115,7 +115,7 @@ def throughput(bench: Bench, size: Size) -> None:
     ]
 
 
-def _measured(stack: Stack, plan: Mapping[str, Any], *, local: bool = False, **variables: str) -> dict[str, Any]:
+def _measure(stack: Stack, plan: Mapping[str, Any], *, local: bool = False, **variables: str) -> dict[str, Any]:
     wait_until_quiet(stack.server_pid)
     before = stack.cpu_s()
     found = run_plan(stack, plan, local=local, **variables)
@@ -139,7 +139,7 @@ def large(bench: Bench, size: Size) -> None:
     if not size.large:
         return
     with _warm_fleet(_FUNCTION, 10) as stack:
-        found = _measured(stack, layered_plan(size.large))
+        found = _measure(stack, layered_plan(size.large))
     bench.add(
         large=found["leaves"], completed=found["completed"], flow_runs=found["flow_runs"],
         window_s=found["window_s"], leaves_a_second=round(found["leaves_a_second"], 2), peak_mb=found["peak_mb"],
@@ -250,7 +250,7 @@ def _memory_of_workers(stack: Stack) -> Iterator[list[tuple[int, float]]]:
         looking.join()
 
 
-def mixed(bench: Bench, size: Size) -> None:
+def run_mixed(bench: Bench, size: Size) -> None:
     """Run tasks that take from 0.1 to 3 s on the pools and in one process, in turns."""
     plan, sides = mixed_plan(size.mixed), ("local", "pools")
     found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
@@ -260,8 +260,8 @@ def mixed(bench: Bench, size: Size) -> None:
             for side in sides if turn % 2 else reversed(sides):
                 load = os.getloadavg()[0]
                 costs = None if side == "local" else PoolCosts().on_busy_machine(load / (os.cpu_count() or 1))
-                predicted_s = _simulated_s(plan, registry(_NAP, 10, MIXED_AGENTS), costs)
-                found[side].append(_measured(stack, plan, local=side == "local") | {"predicted_s": predicted_s})
+                predicted_s = _simulate_s(plan, registry(_NAP, 10, MIXED_AGENTS), costs)
+                found[side].append(_measure(stack, plan, local=side == "local") | {"predicted_s": predicted_s})
     for side, runs in found.items():
         predicted_s = statistics.median(run["predicted_s"] for run in runs)
         bench.add(mixed=size.mixed, side=side, runs=len(runs), **_middle(runs), predicted_s=round(predicted_s, 1))
@@ -275,15 +275,15 @@ def mixed(bench: Bench, size: Size) -> None:
 
 def makespan(bench: Bench, size: Size, data: Path) -> None:
     """Rehearse recorded workflows on the pools."""
-    workflows = recorded(data)[: size.workflows]
+    workflows = read_recorded(data)[: size.workflows]
     ratios = []
     with _warm_fleet(_TIMER, _SLOTS) as stack:
         run_plan(stack, layered_plan(20), rehearse=0.0)
         for workflow in workflows:
             bound_s = lower_bound_s(workflow, _SLOTS)
             scale = size.bound_s / bound_s
-            simulated_s = _simulated_s(converted(workflow), registry(_TIMER, _SLOTS)) * scale
-            found = _measured(stack, converted(workflow), rehearse=scale, GENESIS_RUN__SLOTS=str(_SLOTS))
+            simulated_s = _simulate_s(convert(workflow), registry(_TIMER, _SLOTS)) * scale
+            found = _measure(stack, convert(workflow), rehearse=scale, GENESIS_RUN__SLOTS=str(_SLOTS))
             ratios.append(found["window_s"] / size.bound_s)
             bench.add(
                 workflow=workflow.name, tasks=len(workflow.tasks), slots=_SLOTS, scale=round(scale, 5),
@@ -295,7 +295,7 @@ def makespan(bench: Bench, size: Size, data: Path) -> None:
             )  # fmt: skip
 
 
-def _simulated_s(document: Mapping[str, Any], agents: Mapping[str, Any], pools: PoolCosts | None = None) -> float:
+def _simulate_s(document: Mapping[str, Any], agents: Mapping[str, Any], pools: PoolCosts | None = None) -> float:
     """Return the makespan by the real scheduler on virtual time, unscaled."""
     from genesis import simulate
     from genesis.model import Registry
@@ -338,8 +338,8 @@ def main() -> None:
         "makespan": lambda: makespan(bench, size, chosen.data),
         "idle": lambda: idle(bench, 15.0 if chosen.quick else 60.0),
         "turns": lambda: turns(bench, 6 if chosen.quick else 30),
-        "shown": lambda: shown(bench, 200 if chosen.quick else 5_000),
-        "mixed": lambda: mixed(bench, size),
+        "shown": lambda: measure_views(bench, 200 if chosen.quick else 5_000),
+        "mixed": lambda: run_mixed(bench, size),
         "crowd": lambda: crowd(bench, size),
     }
     for name in chosen.part or PARTS:

@@ -16,13 +16,13 @@ from bench.plans import layered_plan, registry
 from bench.report import Bench, Target
 from bench.stack import ROOT, Stack, private_stack, use
 
-__all__ = ["shown"]
+__all__ = ["measure_views"]
 
 _PAGE = 200
 _LONGEST_S = 1_500.0
 
 
-def shown(bench: Bench, leaves: int, databases: tuple[bool, ...] = (True, False)) -> None:
+def measure_views(bench: Bench, leaves: int, databases: tuple[bool, ...] = (True, False)) -> None:
     """Run a plan on this machine, on each database, and count what the API has of it."""
     for sqlite in databases:
         with private_stack(sqlite=sqlite) as stack:
@@ -31,7 +31,7 @@ def shown(bench: Bench, leaves: int, databases: tuple[bool, ...] = (True, False)
             run = _run(stack, leaves)
             took_s = time.monotonic() - begun
             with use(stack):
-                known, final = asyncio.run(_counted(run["run_id"]))
+                known, final = asyncio.run(_count(run["run_id"]))
             database = "PostgreSQL" if stack.database is not None else "SQLite"
         bench.add(
             shown=database, leaves=leaves, state=run["state"], run_s=round(run["duration_s"], 1),
@@ -55,7 +55,7 @@ def _run(stack: Stack, leaves: int) -> dict[str, Any]:
     return document
 
 
-async def _counted(run_id: object) -> tuple[int, int]:
+async def _count(run_id: object) -> tuple[int, int]:
     """Count the task runs of the leaves that the API has, and those that are final."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (

@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import lru_cache
 from random import Random
 
-from bench.fuzz_inputs import changed_environment, plan, spoilt, text, value, written
+from bench.fuzz_inputs import change_environment, plan, spoilt, text, value, write_document
 from genesis.cli.app import main
 from genesis.ledger import FolderStore, Header, Ledger
 from genesis.model import ErrorInfo, Outcome, Run
@@ -78,7 +78,7 @@ def command_lines(source: Random) -> None:
         _write_ledger(source, folder / ".prefect/storage/genesis" / _RUN_ID)
         try:
             os.chdir(folder)
-            with changed_environment(source, {"HOME": str(folder), "GENESIS_HOME": str(folder / "home")}):
+            with change_environment(source, {"HOME": str(folder), "GENESIS_HOME": str(folder / "home")}):
                 _call(_words(source))
         finally:
             os.chdir(before)
@@ -87,10 +87,10 @@ def command_lines(source: Random) -> None:
 def _write_files(source: Random, folder: pathlib.Path) -> None:
     (folder / "folder.yaml").mkdir()
     for name in source.sample([name for name in _PLANS if not name.startswith(("gone", "folder"))], 3):
-        raw, _ = written(source, plan(source))
+        raw, _ = write_document(source, plan(source))
         (folder / name).write_bytes(source.choice([raw, raw, raw, b"", raw[: len(raw) // 2]]))
     agents = {"agents": [{"name": source.choice(["a", text(source)]), "task_types": [text(source)]}]}
-    (folder / "agents.yaml").write_bytes(written(source, agents)[0])
+    (folder / "agents.yaml").write_bytes(write_document(source, agents)[0])
 
 
 def _write_ledger(source: Random, folder: pathlib.Path) -> None:

@@ -46,7 +46,7 @@ from genesis.settings import Limits
 
 __all__ = [
     "agents",
-    "changed_environment",
+    "change_environment",
     "environments",
     "exceptions",
     "outputs",
@@ -58,7 +58,7 @@ __all__ = [
     "spoilt",
     "text",
     "value",
-    "written",
+    "write_document",
 ]
 
 _CHARACTERS = (
@@ -245,7 +245,7 @@ def plan(source: Random) -> dict[str, Any]:
     return made
 
 
-def written(source: Random, document: Any) -> tuple[bytes, str]:
+def write_document(source: Random, document: Any) -> tuple[bytes, str]:
     """Write a document as YAML or JSON, and spoil some bytes of it."""
     as_json = source.random() < 0.5
     try:
@@ -304,7 +304,7 @@ def plans(source: Random) -> None:
 
 
 def _in_a_file(source: Random, document: Any, load: Callable[[pathlib.Path], Any]) -> Any:
-    raw, ending = written(source, document)
+    raw, ending = write_document(source, document)
     path = pathlib.Path(f"/dev/shm/genesis-fuzz-{os.getpid()}{ending}")  # in memory: it is written often
     if not path.parent.is_dir():
         path = pathlib.Path(f"genesis-fuzz-{os.getpid()}{ending}")
@@ -464,7 +464,7 @@ def results(source: Random) -> None:
 
 def outputs(source: Random) -> None:
     """What a program prints, or a service answers."""
-    raw, _ = written(source, value(source))
+    raw, _ = write_document(source, value(source))
     try:
         found = read_json(decode_utf8(raw))
     except ValueError:
@@ -556,7 +556,7 @@ def exceptions(source: Random) -> None:
 
 
 @contextlib.contextmanager
-def changed_environment(source: Random, own: Mapping[str, str]) -> Iterator[None]:
+def change_environment(source: Random, own: Mapping[str, str]) -> Iterator[None]:
     """Change some variables for a while: often of a user without a home, now and then of one without anything."""
     kept = dict(os.environ)
     try:
@@ -577,7 +577,7 @@ def changed_environment(source: Random, own: Mapping[str, str]) -> Iterator[None
 
 def environments(source: Random) -> None:
     """Settings from environment variables, folders of a user, and words of the command line."""
-    with changed_environment(source, {"HOME": "/nowhere"}):
+    with change_environment(source, {"HOME": "/nowhere"}):
         settings = load_settings(llm=source.choice([None, "off", text(source)]))
         find_configured_storage()
         find_configured_api()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from genesis.model import Outcome, Program, Run
     from genesis.settings import Settings
 
-__all__ = ["SIDES", "Node", "dag", "document", "nap", "program", "run_side", "work"]
+__all__ = ["SIDES", "DagNode", "dag", "document", "nap", "program", "run_side", "work"]
 
 SIDES = ("genesis", "persisted", "bare")
 _AGENTS = ("build_agent", "qa_agent", "docs_agent", "ops_agent")
@@ -41,7 +41,7 @@ _CHILD_S = 600.0
 
 
 @dataclass(frozen=True)
-class Node:
+class DagNode:
     """One task of the DAG."""
 
     stage: str
@@ -54,11 +54,11 @@ class Node:
         return f"{self.stage}/{self.name}"
 
 
-def dag(leaves: int, seed: int = 7) -> list[Node]:
+def dag(leaves: int, seed: int = 7) -> list[DagNode]:
     """Make a layered DAG in topological order: layers of varying width, one to three upstream tasks each."""
     rng = random.Random(seed)
     width = max(4, int(leaves**0.5))
-    nodes: list[Node] = []
+    nodes: list[DagNode] = []
     before: list[int] = []
     while len(nodes) < leaves:
         size = min(leaves - len(nodes), rng.randint(max(1, width // 2), width * 3 // 2))
@@ -66,12 +66,12 @@ def dag(leaves: int, seed: int = 7) -> list[Node]:
         stage = f"stage{len({node.stage for node in nodes})}"
         for number in layer:
             after = tuple(rng.sample(before, min(len(before), rng.randint(1, 3)))) if before else ()
-            nodes.append(Node(stage, f"leaf{number}", _AGENTS[number % len(_AGENTS)], after))
+            nodes.append(DagNode(stage, f"leaf{number}", _AGENTS[number % len(_AGENTS)], after))
         before = layer
     return nodes
 
 
-def document(nodes: list[Node]) -> dict[str, Any]:
+def document(nodes: list[DagNode]) -> dict[str, Any]:
     """Return the DAG as a plan document, a composite task a layer."""
     stages: dict[str, list[dict[str, Any]]] = {}
     for node in nodes:
@@ -149,7 +149,7 @@ class Apart:
             setattr(Publisher, name, self._timed("artifacts", getattr(Publisher, name)))
 
     def _timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        async def timed(*given: Any, **named: Any) -> Any:
+        async def time_call(*given: Any, **named: Any) -> Any:
             if part == "artifacts" and self._inside:
                 return await call(*given, **named)
             self._inside = part == "preflight"
@@ -160,7 +160,7 @@ class Apart:
                 self._inside = False
                 self.seconds[part] += time.perf_counter() - start
 
-        return timed
+        return time_call
 
 
 def run_genesis(leaves: int, marks: Marks) -> dict[str, Any]:

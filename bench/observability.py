@@ -125,7 +125,7 @@ def take_turns(turns: int, server: int) -> None:
     for turn in range(turns):
         for side in ("on", "off") if turn % 2 else ("off", "on"):
             wait_until_quiet(server)
-            found[side].append(_told(_run(side, program, settings), costs))
+            found[side].append(_measure_listeners(_run(side, program, settings), costs))
     print(json.dumps(found))
 
 
@@ -134,7 +134,7 @@ def _run(side: str, program: Any, settings: Any) -> dict[str, float]:
     import asyncio
 
     from genesis.flows.launch import Launch, start_run
-    from genesis.observability.correlation import bound
+    from genesis.observability.correlation import bind_context
     from genesis.observability.metrics import Metrics
     from genesis.observability.tracing import tracing_of_process
     from genesis.prefect_api.drain import drain
@@ -148,7 +148,7 @@ def _run(side: str, program: Any, settings: Any) -> dict[str, float]:
         tracing_of_process().start(settings.observability, role="cli")
     try:
         begun = time.process_time()
-        with bound(correlation_id="bench"), tracing_of_process().span("genesis run"):
+        with bind_context(correlation_id="bench"), tracing_of_process().span("genesis run"):
             run = asyncio.run(start_run(program, Launch(settings)))
         drain(os.environ["PREFECT_API_URL"], lambda _text: None)
         tracing_of_process().stop(30)
@@ -178,7 +178,7 @@ def _nothing(*_given: Any, **_named: Any) -> None:
     return None
 
 
-def _told(row: dict[str, float], costs: dict[str, float]) -> dict[str, float]:
+def _measure_listeners(row: dict[str, float], costs: dict[str, float]) -> dict[str, float]:
     """Report how much telemetry a run emitted, and its own cost."""
     spans = 2 * _LEAVES + 2 if row["observations"] else 0
     lines, observations = row["lines"], row["observations"]
@@ -224,7 +224,7 @@ def _logs(settings: Any) -> Callable[[], None]:
 
 def unit_costs(settings: Any, number: int) -> dict[str, float]:
     """Measure what one span, one line and one observation cost, in microseconds of processor time."""
-    from genesis.observability.correlation import bound
+    from genesis.observability.correlation import bind_context
     from genesis.observability.instruments import TASK_SECONDS
     from genesis.observability.metrics import Metrics
     from genesis.observability.tracing import Tracing
@@ -241,7 +241,7 @@ def unit_costs(settings: Any, number: int) -> dict[str, float]:
     def one_observation() -> None:
         metrics.observe(TASK_SECONDS, "build_agent", value=0.05, example={"correlation_id": "bench"})
 
-    with bound(correlation_id="bench", run_id="r", task="build/api", agent="build_agent"):
+    with bind_context(correlation_id="bench", run_id="r", task="build/api", agent="build_agent"):
         _loop(one_span, number)
         tracing.flush(30)
         process, thread = time.process_time(), _loop(one_span, number)
@@ -291,7 +291,7 @@ def soak_side(number: int) -> None:
     """Report what many runs tell, and print the memory now and then."""
     from genesis.engine.observers.telemetry import RunMetrics
     from genesis.model import Outcome, Run
-    from genesis.observability.correlation import bound
+    from genesis.observability.correlation import bind_context
     from genesis.observability.exposition import render_metrics
     from genesis.observability.metrics import metrics_of_process
     from genesis.observability.tracing import tracing_of_process
@@ -308,7 +308,10 @@ def soak_side(number: int) -> None:
     for each in range(number):
         watch, run_id = RunMetrics(), f"run-{each}"
         run = Run(run_id=run_id, correlation_id=f"cid-{each}", state="completed", planner="file", cost_usd=Decimal(0))
-        with bound(correlation_id=run.correlation_id, run_id=run_id), tracing.span("genesis.run", {"id": run_id}):
+        with (
+            bind_context(correlation_id=run.correlation_id, run_id=run_id),
+            tracing.span("genesis.run", {"id": run_id}),
+        ):
             watch.run_started(program, run, {})
             for leaf in range(_SOAK_LEAVES):
                 failed = each % 50 == 0 and leaf == 3
@@ -316,7 +319,7 @@ def soak_side(number: int) -> None:
                 watch.leaf_changed(outcome)
                 with tracing.span("genesis.task", {"genesis.task.path": f"t{leaf}"}) as made:
                     if failed:
-                        made.failed("GEN-TASK")
+                        made.mark_failed("GEN-TASK")
                 ended = {"state": "failed" if failed else "completed", "ended_at": began + timedelta(seconds=1)}
                 watch.leaf_changed(outcome.model_copy(update=ended))
                 log.info("task is over", extra={"event": "task.ended", "state": ended["state"]})

@@ -79,7 +79,7 @@ async def _whole(plan: dict[str, Any], rehearse: float | None, watch: _Watch, *,
     program = compile_prepared(prepare(document, registry, settings=settings, keep=True), settings)
     said: list[str] = []
     begun = time.perf_counter()
-    launch = Launch(settings, rehearse, watch, pools=pools, say=said.append)
+    launch = Launch(settings, rehearse, watch, pools=pools, notify=said.append)
     run = await start_run(program, launch)
     ended = time.perf_counter()
     return {

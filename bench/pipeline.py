@@ -100,9 +100,9 @@ def measure(repeats: int) -> list[dict[str, Any]]:
         for size, document in documents.items():
             gc.collect()
             start = time.process_time()
-            build, plan = _timed(lambda: Plan.model_validate(document))  # noqa: B023 - called at once
-            routing, routed = _timed(lambda: route(plan, registry))  # noqa: B023 - called at once
-            checking, report = _timed(lambda: validate(routed, registry, limits=limits))  # noqa: B023 - called at once
+            build, plan = _time(lambda: Plan.model_validate(document))  # noqa: B023 - called at once
+            routing, routed = _time(lambda: route(plan, registry))  # noqa: B023 - called at once
+            checking, report = _time(lambda: validate(routed, registry, limits=limits))  # noqa: B023 - called at once
             spent = (time.process_time() - start) * 1e3
             errors[size] = len(report.errors)
             if repeat:
@@ -111,7 +111,7 @@ def measure(repeats: int) -> list[dict[str, Any]]:
     return [_row(size, times[size], cpu[size], errors[size]) for size in _SIZES]
 
 
-def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+def _time(call: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     value = call()
     return (time.perf_counter() - start) * 1e3, value

@@ -40,7 +40,7 @@ THRESHOLD = 0.35
 
 
 @dataclass(frozen=True)
-class Graph:
+class TaskGraph:
     """Steps in words, and edges between their positions."""
 
     nodes: tuple[str, ...]
@@ -51,7 +51,7 @@ class Graph:
 class Record:
     source: str
     request: str
-    gold: Graph
+    gold: TaskGraph
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Score:
     records: int = 0
     seconds: list[float] = field(default_factory=list)
 
-    def add(self, predicted: Graph, gold: Graph) -> None:
+    def add(self, predicted: TaskGraph, gold: TaskGraph) -> None:
         partner = match(predicted.nodes, gold.nodes)
         self.records += 1
         self.predicted_nodes += len(predicted.nodes)
@@ -107,11 +107,11 @@ def records(data: Path) -> list[Record]:
     found: list[Record] = []
     for row in _rows(data / "worfbench" / "worfbench_eval.jsonl"):
         edges = frozenset((a, b) for a, b in row["edges"])
-        found.append(Record(f"worfbench/{row['source']}", row["task"], Graph(tuple(row["nodes"]), edges)))
+        found.append(Record(f"worfbench/{row['source']}", row["task"], TaskGraph(tuple(row["nodes"]), edges)))
     for row in _rows(data / "gnn4taskplan" / "ultratool_gold.jsonl"):
         steps = tuple(step.partition(" to ")[2] or step for step in row["task_steps"])
         chain = frozenset((i, i + 1) for i in range(len(steps) - 1))
-        found.append(Record("gnn4taskplan", row["user_request"], Graph(steps, chain)))
+        found.append(Record("gnn4taskplan", row["user_request"], TaskGraph(steps, chain)))
     return found
 
 
@@ -121,25 +121,25 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
-def graph_of(plan: Plan) -> Graph:
+def graph_of(plan: Plan) -> TaskGraph:
     """Return the leaves of a plan, and the edges between them."""
     shape = outline(plan)
     number = {index: position for position, index in enumerate(shape.leaves)}
     edges = {(number[a], number[b]) for b in shape.leaves for a in shape.before[b] if a in number}
-    return Graph(tuple(node.task.description for node in shape.leaf_nodes()), frozenset(edges))
+    return TaskGraph(tuple(node.task.description for node in shape.leaf_nodes()), frozenset(edges))
 
 
-def one_task(request: str) -> Graph:
-    return Graph((request,), frozenset())
+def one_task(request: str) -> TaskGraph:
+    return TaskGraph((request,), frozenset())
 
 
-def chain(request: str) -> Graph:
+def chain(request: str) -> TaskGraph:
     parts = tuple(sentence.text for sentence in sentences(mask(request))) or (request,)
-    return Graph(parts, frozenset((i, i + 1) for i in range(len(parts) - 1)))
+    return TaskGraph(parts, frozenset((i, i + 1) for i in range(len(parts) - 1)))
 
 
-def parallel(request: str) -> Graph:
-    return Graph(chain(request).nodes, frozenset())
+def parallel(request: str) -> TaskGraph:
+    return TaskGraph(chain(request).nodes, frozenset())
 
 
 def measure(bench: Bench, everything: list[Record]) -> None:
@@ -147,12 +147,12 @@ def measure(bench: Bench, everything: list[Record]) -> None:
     planners: list[Planner] = [HeuristicPlanner(load_playbooks()), MinimalPlanner()]
     seen: dict[str, tuple[str, bool]] = {}
 
-    def genesis(request: str) -> Graph:
+    def genesis(request: str) -> TaskGraph:
         plan = make_plan(request, planners=planners, context=context)
         seen[request] = (plan.planner, plan.planner_note.startswith("heuristic: playbook "))
         return graph_of(plan)
 
-    systems: dict[str, Callable[[str], Graph]] = {
+    systems: dict[str, Callable[[str], TaskGraph]] = {
         "genesis": genesis, "one task": one_task, "sentences, chain": chain, "sentences, parallel": parallel,
     }  # fmt: skip
     sources = ["gnn4taskplan", *sorted({each.source for each in everything if "/" in each.source}), "worfbench"]
@@ -167,7 +167,7 @@ def measure(bench: Bench, everything: list[Record]) -> None:
     )
 
 
-def _row(bench: Bench, source: str, name: str, system: Callable[[str], Graph], chosen: list[Record]) -> None:
+def _row(bench: Bench, source: str, name: str, system: Callable[[str], TaskGraph], chosen: list[Record]) -> None:
     score = Score()
     for record in chosen:
         start = time.perf_counter()

@@ -13,8 +13,8 @@ from typing import Any
 from bench.noop import dag
 
 __all__ = [
-    "AGENTS", "MIXED_AGENTS", "Recorded", "chains_plan", "converted", "layered_plan", "lower_bound_s", "mixed_plan",
-    "recorded", "registry", "small_plan", "ten_plan",
+    "AGENTS", "MIXED_AGENTS", "Recorded", "chains_plan", "convert", "layered_plan", "lower_bound_s", "mixed_plan",
+    "read_recorded", "registry", "small_plan", "ten_plan",
 ]  # fmt: skip
 
 AGENTS = ("build_agent", "qa_agent", "docs_agent", "ops_agent", "research_agent")
@@ -121,7 +121,7 @@ def registry(executor: Mapping[str, Any], max_concurrency: int = 10, names: Sequ
     }
 
 
-def recorded(data: Path) -> list[Recorded]:
+def read_recorded(data: Path) -> list[Recorded]:
     """Read the recorded workflows of a data folder, the smallest first."""
     folder = data / "wfinstances"
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []
@@ -153,7 +153,7 @@ def _workflow(name: str, record: Mapping[str, Any]) -> Recorded:
     return Recorded(name, tuple(tasks))
 
 
-def converted(workflow: Recorded) -> dict[str, Any]:
+def convert(workflow: Recorded) -> dict[str, Any]:
     """Write a workflow as a plan; each kind of task has an agent, in turn, and a task's runtime is its estimate."""
     kinds = list(dict.fromkeys(kind for _, kind, _, _ in workflow.tasks))
     names = [f"t{place}" for place in range(len(workflow.tasks))]

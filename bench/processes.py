@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Seen", "below", "family", "family_cpu_s", "family_pss_mb", "marked", "snapshot"]
+__all__ = ["Seen", "below", "family", "family_cpu_s", "family_pss_mb", "find_marked", "snapshot"]
 
 _PROC = Path("/proc")
 
@@ -83,7 +83,7 @@ def family_pss_mb(pid: int) -> list[float]:
     return found
 
 
-def marked(variable: str) -> list[Seen]:
+def find_marked(variable: str) -> list[Seen]:
     """Return the processes whose environment has `NAME=value`, as every descendant of one that was given it has."""
     wanted = variable.encode()
     found = []

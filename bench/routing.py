@@ -91,8 +91,8 @@ def choice(bench: Bench, tools: list[AgentProfile], queries: list[tuple[str, int
 
 def _choice(bench: Bench, name: str, agents: list[AgentProfile], queries: list[tuple[str, int]]) -> None:
     router = Router(Registry(agents=tuple(agents)))
-    routed = sum(_routed(router, text, _TYPE) == agents[right].name for text, right in queries)
-    rankings = {"first": _first(agents), "drawn": _drawn(agents), "words in common": _overlap(agents)}
+    routed = sum(_route(router, text, _TYPE) == agents[right].name for text, right in queries)
+    rankings = {"first": _first(agents), "drawn": _draw(agents), "words in common": _overlap(agents)}
     for method, rank in {"genesis": _similarity(agents), **rankings}.items():
         found = [list(rank(text)) for text, _ in queries]
         pairs = list(zip(found, (right for _, right in queries), strict=True))
@@ -115,7 +115,7 @@ def refusal(bench: Bench, tools: list[AgentProfile], queries: list[tuple[str, in
     rows = _lines(data / "bfcl" / "irrelevance.jsonl")
     unfit = [(_question(row), _function(function)) for row in rows for function in row["function"]]
     methods: dict[str, Callable[[str, AgentProfile], bool]] = {
-        "genesis": lambda text, tool: _routed(Router(Registry(agents=(tool,))), text, "generic") is not None,
+        "genesis": lambda text, tool: _route(Router(Registry(agents=(tool,))), text, "generic") is not None,
         "a word in common": lambda text, tool: bool(_overlap([tool])(text)),
         "refuse all": lambda _text, _tool: False,
     }
@@ -141,7 +141,7 @@ def speed(bench: Bench, repeats: int) -> None:
     for _ in range(repeats):
         for (way, size), taken in times.items():
             gc.collect()
-            taken.append(_timed(lambda way=ways[way], plan=plans[size]: way(plan)))
+            taken.append(_time(lambda way=ways[way], plan=plans[size]: way(plan)))
     for (way, size), taken in times.items():
         passed, worked = statistics.median(wall for wall, _ in taken), min(cpu for _, cpu in taken)
         bench.add(
@@ -151,11 +151,11 @@ def speed(bench: Bench, repeats: int) -> None:
             cpu_us_a_task=round(worked / size * 1e6, 2),
             ms=round(passed * 1e3, 2),
         )
-    prepared = [_timed(lambda: Router(registry)) for _ in range(repeats)]
+    prepared = [_time(lambda: Router(registry)) for _ in range(repeats)]
     bench.add(step="prepare the registry", ms=round(statistics.median(wall for wall, _ in prepared) * 1e3, 2))
 
 
-def _timed(work: Callable[[], object]) -> tuple[float, float]:
+def _time(work: Callable[[], object]) -> tuple[float, float]:
     """Return the time that passed and the CPU time, in seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
@@ -181,7 +181,7 @@ def _first_of_type(plan: Plan, registry: Registry) -> RoutedPlan:
     return RoutedPlan(plan=plan, routes=routes)
 
 
-def _routed(router: Router, text: str, kind: str) -> str | None:
+def _route(router: Router, text: str, kind: str) -> str | None:
     task = {"id": "t", "type": kind, "description": text}
     return router.route(Plan.model_validate({"request": text, "tasks": [task]})).routes["t"].agent
 
@@ -195,7 +195,7 @@ def _first(agents: Sequence[AgentProfile]) -> Ranking:
     return lambda _text: range(len(agents))
 
 
-def _drawn(agents: Sequence[AgentProfile]) -> Ranking:
+def _draw(agents: Sequence[AgentProfile]) -> Ranking:
     draw = random.Random(_SEED)
     return lambda _text: draw.sample(range(len(agents)), len(agents))
 

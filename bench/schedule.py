@@ -28,7 +28,7 @@ _QUICK_STEP = 6
 
 
 @dataclass(frozen=True)
-class Graph:
+class JobGraph:
     """One task graph, its entry and exit dropped, with the makespans that its set lists."""
 
     name: str
@@ -37,7 +37,7 @@ class Graph:
 
 
 @dataclass(frozen=True)
-class Case:
+class ScheduleCase:
     """One graph on one number of slots."""
 
     slots: int
@@ -50,14 +50,14 @@ class Case:
     """Whether the second run gave the same schedule."""
 
 
-def graphs(data: Path) -> list[Graph]:
+def graphs(data: Path) -> list[JobGraph]:
     path = data / "stg" / "stg_50_100.jsonl"
     if not path.is_file():
         sys.exit(f"there is no file {path}; name the folder of the data sets with --data")
     return [_graph(json.loads(line)) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
-def _graph(record: dict[str, object]) -> Graph:
+def _graph(record: dict[str, object]) -> JobGraph:
     tasks: list[tuple[int, float, list[int]]] = record["tasks"]  # type: ignore[assignment]
     real = [task for task in tasks if task[1] > 0]
     number = {task[0]: index for index, task in enumerate(real)}
@@ -66,7 +66,7 @@ def _graph(record: dict[str, object]) -> Graph:
         for _, seconds, after in real
     )
     listed: dict[str, float] = record["opt_makespan"]  # type: ignore[assignment]
-    return Graph(str(record["file"]), jobs, {int(slots): float(value) for slots, value in listed.items()})
+    return JobGraph(str(record["file"]), jobs, {int(slots): float(value) for slots, value in listed.items()})
 
 
 def chains(jobs: Sequence[ScheduleJob]) -> list[float]:
@@ -78,13 +78,13 @@ def chains(jobs: Sequence[ScheduleJob]) -> list[float]:
     return longest
 
 
-def case(graph: Graph, slots: int) -> Case:
+def case(graph: JobGraph, slots: int) -> ScheduleCase:
     """Schedule a graph by both rules."""
     limits = ScheduleLimits(slots)
     plain = simulate_jobs(graph.jobs, limits, chains(graph.jobs))
-    first_s, first = _timed(graph.jobs, limits)
-    second_s, second = _timed(graph.jobs, limits)
-    return Case(
+    first_s, first = _time(graph.jobs, limits)
+    second_s, second = _time(graph.jobs, limits)
+    return ScheduleCase(
         slots=slots,
         jobs=len(graph.jobs),
         listed=graph.listed[slots],
@@ -95,13 +95,13 @@ def case(graph: Graph, slots: int) -> Case:
     )
 
 
-def _timed(jobs: Sequence[ScheduleJob], limits: ScheduleLimits) -> tuple[float, Timeline]:
+def _time(jobs: Sequence[ScheduleJob], limits: ScheduleLimits) -> tuple[float, Timeline]:
     start = time.process_time()
     timeline = simulate_jobs(jobs, limits)
     return time.process_time() - start, timeline
 
 
-def measure(bench: Bench, chosen: Sequence[Graph]) -> None:
+def measure(bench: Bench, chosen: Sequence[JobGraph]) -> None:
     """Schedule all graphs on all numbers of slots, and hold the means against the targets."""
     cases = [case(graph, slots) for graph in chosen for slots in SLOTS if slots in graph.listed]
     for slots in SLOTS:
@@ -124,7 +124,7 @@ def measure(bench: Bench, chosen: Sequence[Graph]) -> None:
     bench.targets.append(Target.at_least("second run equal, part of all", 1.0, repeated))
 
 
-def _times(bench: Bench, cases: Sequence[Case]) -> None:
+def _times(bench: Bench, cases: Sequence[ScheduleCase]) -> None:
     for low, high in ((0, 75), (75, 1_000)):
         spent = sorted(1e3 * each.seconds for each in cases if low <= each.jobs < high)
         if not spent:

@@ -181,7 +181,7 @@ class Stack:
     def deploy(self, deployments: Iterable[Deployment]) -> None:
         """Make deployments, and the pools of type `process` that some of them need."""
         with use(self):
-            asyncio.run(_deployed(list(deployments)))
+            asyncio.run(_deploy(list(deployments)))
 
     def wait_for_workers(self, wanted: Mapping[str, str], timeout_s: float = _READY_S) -> None:
         """Wait until workers serve pools.
@@ -194,7 +194,7 @@ class Stack:
             SystemExit: One does not; with the end of its log.
         """
         with use(self):
-            missing = asyncio.run(_served(wanted, timeout_s))
+            missing = asyncio.run(_serve(wanted, timeout_s))
         if missing:
             said = next((w.last_lines() for w in self.workers if w.name == wanted[missing[0]]), "")
             raise SystemExit(f"no worker {wanted[missing[0]]!r} serves {missing[0]!r} after {timeout_s:g} s\n{said}")
@@ -208,7 +208,7 @@ class Stack:
 
 
 @contextmanager
-def private_stack(*, sqlite: bool = False, say: bool = True) -> Iterator[Stack]:
+def private_stack(*, sqlite: bool = False, verbose: bool = True) -> Iterator[Stack]:
     """Start PostgreSQL and a Prefect server on it; without PostgreSQL on this machine, on SQLite.
 
     Args:
@@ -226,7 +226,7 @@ def private_stack(*, sqlite: bool = False, say: bool = True) -> Iterator[Stack]:
                 try:
                     database = exits.enter_context(postgres(home))
                 except ServiceMissingError as error:
-                    if say:
+                    if verbose:
                         print(f"on SQLite, because {error.message}", file=sys.stderr)
             environment = private_environment(home) | {"PYTHONPATH": str(ROOT)}
             stack = Stack(home, settings, environment, database)
@@ -250,7 +250,7 @@ def use(stack: Stack) -> Iterator[None]:
         yield
 
 
-async def _deployed(deployments: list[Deployment]) -> None:
+async def _deploy(deployments: list[Deployment]) -> None:
     from prefect import Flow
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -279,7 +279,7 @@ async def _deployed(deployments: list[Deployment]) -> None:
             )
 
 
-async def _served(wanted: Mapping[str, str], timeout_s: float) -> list[str]:
+async def _serve(wanted: Mapping[str, str], timeout_s: float) -> list[str]:
     """Return the pools that their workers do not serve in time."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.objects import WorkerStatus

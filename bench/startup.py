@@ -54,7 +54,7 @@ def genesis(*words: str) -> list[str]:
     return [sys.executable, "-c", "from genesis.cli.app import main; main()", *words]
 
 
-def timed(argv: list[str], environment: dict[str, str], folder: Path = _ROOT) -> tuple[float, float]:
+def time_command(argv: list[str], environment: dict[str, str], folder: Path = _ROOT) -> tuple[float, float]:
     """Run a command to its end and give its seconds, and the processor seconds of it and what it waited for.
 
     Raises:
@@ -90,7 +90,7 @@ def commands(bench: Bench, repeats: int) -> None:
         spent: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
         for turn in range(repeats + 1):
             for name, argv in sides.items():
-                both = timed(argv, environment)
+                both = time_command(argv, environment)
                 if turn:
                     spent[name].append(both)
         imported = prefect_modules(environment)
@@ -150,9 +150,12 @@ def runs(bench: Bench, repeats: int) -> None:
         alone = private_environment(folder / "alone") | {"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true"}
         (folder / "alone").mkdir()
         try:
-            first_s = timed(second, environment, folder)[0]
-            first_ephemeral_s = timed(ephemeral, alone)[0]
-            pairs = [(timed(second, environment, folder)[0], timed(ephemeral, alone)[0]) for _ in range(repeats)]
+            first_s = time_command(second, environment, folder)[0]
+            first_ephemeral_s = time_command(ephemeral, alone)[0]
+            pairs = [
+                (time_command(second, environment, folder)[0], time_command(ephemeral, alone)[0])
+                for _ in range(repeats)
+            ]
         finally:
             subprocess.run(genesis("server", "down"), env=environment, cwd=folder, capture_output=True, check=False)
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))

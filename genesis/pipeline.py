@@ -62,7 +62,7 @@ def make_plan(
     settings: Settings | None = None,
     variables: Mapping[str, str] | None = None,
     playbooks: Path | None = None,
-    tell: Callable[[PlanningCall], None] | None = None,
+    on_call: Callable[[PlanningCall], None] | None = None,
 ) -> Plan:
     """Plan a request with the best level that succeeds; the plan records which one, and why better ones did not.
 
@@ -73,7 +73,7 @@ def make_plan(
         settings: Limits and the model; by default read from the environment.
         variables: Values for the plan's variables; they take precedence over those in the request.
         playbooks: Folder of playbooks tried before those of Genesis and the installed fleets.
-        tell: Called before each call to a model.
+        on_call: Called before each call to a model.
 
     Raises:
         UsageError: The request is empty, too long, or asks for nothing.
@@ -82,7 +82,7 @@ def make_plan(
     with stage("plan", _category) as made:
         registry = registry or load_registry(settings.agents)
         context = _context(registry, settings.limits, variables or {})
-        context = replace(context, tell=tell) if tell is not None else context
+        context = replace(context, on_call=on_call) if on_call is not None else context
         chosen = _planners(planner, registry, settings, playbooks or settings.playbooks)
         plan = planned(request, planners=chosen, context=context)
         plan_made(made, plan)

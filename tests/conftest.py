@@ -104,13 +104,13 @@ def _environment() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[object]:
     """The shared server, started by whoever needs it first."""
-    from genesis.flows.connection import connected
+    from genesis.flows.connection import connect
     from genesis.prefect_api.drain import drain
     from genesis.server import ensure_api
     from genesis.settings import Settings
 
     api = ensure_api(Settings())
-    with connected(api):
+    with connect(api):
         yield api
     drain(api.api_url, print)
 

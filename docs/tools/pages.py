@@ -90,7 +90,7 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 
 
-def regenerated(text: str) -> str:
+def regenerate(text: str) -> str:
     """Return a page with its generated parts as they should be."""
     return _PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}{found[3]}", text)
 
@@ -100,7 +100,7 @@ def write() -> list[Path]:
     changed = []
     for page in sorted(_DOCS.rglob("*.md")):
         old = page.read_text(encoding="utf-8")
-        if (new := regenerated(old)) != old:
+        if (new := regenerate(old)) != old:
             page.write_text(new, encoding="utf-8")
             changed.append(page)
     return changed

@@ -51,7 +51,7 @@ def abridged_run(lines: list[str]) -> list[str]:
     return [*lines[begun : begun + 2], *ended[:_ENDS], "…", ended[-1], *lines[closing:]]
 
 
-def normalised(text: str) -> str:
+def normalise(text: str) -> str:
     """Put one word in place of each number, id, port and folder, and one space in place of several."""
     for pattern, word in _VOLATILE:
         text = pattern.sub(word, text)

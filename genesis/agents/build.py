@@ -48,53 +48,53 @@ class ExecutorContext:
     """Makers of executors of further kinds, such as `deployment`, or replacements for known kinds."""
 
 
-def build_executor(spec: ExecutorSpec, equipment: ExecutorContext) -> Executor:
+def build_executor(spec: ExecutorSpec, context: ExecutorContext) -> Executor:
     """Create the executor of a spec. It imports, starts and connects to nothing before it executes.
 
     Args:
         spec: The spec, of the agent that runs the task: `agent.executor_for(task_type)`.
-        equipment: What it may use.
+        context: What it may use.
 
     Raises:
         TaskError: No executor of this kind is available.
     """
-    if spec.kind in equipment.makers:
-        return equipment.makers[spec.kind](spec)
-    executor = _processes(spec, equipment) or _services(spec, equipment) or _stand_ins(spec)
+    if spec.kind in context.makers:
+        return context.makers[spec.kind](spec)
+    executor = _processes(spec, context) or _services(spec, context) or _stand_ins(spec)
     if executor is None:
         raise TaskError(f"no {spec.kind!r} executor is available here", hint="configure another executor for the agent")
     return executor
 
 
-def _processes(spec: ExecutorSpec, equipment: ExecutorContext) -> Executor | None:
+def _processes(spec: ExecutorSpec, context: ExecutorContext) -> Executor | None:
     match spec:
         case PythonSpec():
-            return python.PythonExecutor(spec, functions=equipment.functions)
+            return python.PythonExecutor(spec, functions=context.functions)
         case CommandSpec():
             return command.CommandExecutor(
                 spec,
-                output_bytes=equipment.settings.limits.output_bytes,
-                environment=equipment.environment,
-                secrets=equipment.secrets,
+                output_bytes=context.settings.limits.output_bytes,
+                environment=context.environment,
+                secrets=context.secrets,
             )
         case _:
             return None
 
 
-def _services(spec: ExecutorSpec, equipment: ExecutorContext) -> Executor | None:
+def _services(spec: ExecutorSpec, context: ExecutorContext) -> Executor | None:
     match spec:
         case HttpSpec():
             return http.HttpExecutor(
                 spec,
-                output_bytes=equipment.settings.limits.output_bytes,
-                default_timeout_s=equipment.settings.run.timeout_s,
-                secrets=equipment.secrets,
-                guard=host_guard(equipment.settings),
+                output_bytes=context.settings.limits.output_bytes,
+                default_timeout_s=context.settings.run.timeout_s,
+                secrets=context.secrets,
+                guard=host_guard(context.settings),
             )
         case LlmSpec():
             from genesis.agents import llm  # noqa: PLC0415  # needs an extra, which need not be installed
 
-            return llm.LlmExecutor(spec, settings=equipment.settings)
+            return llm.LlmExecutor(spec, settings=context.settings)
         case PluginSpec():
             return plugin.PluginExecutor(spec)
         case _:

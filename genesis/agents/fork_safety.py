@@ -26,7 +26,7 @@ def reset_signals_in_forked_children(numbers: Iterable[signal.Signals]) -> None:
         """Let a signal that comes before the child has reset its handlers wait until it has."""
         masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, taken)
 
-    def go_on() -> None:
+    def release() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
 
     def reset() -> None:
@@ -35,7 +35,7 @@ def reset_signals_in_forked_children(numbers: Iterable[signal.Signals]) -> None:
             if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None):
                 usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
                 signal.signal(number, usual)
-        go_on()
+        release()
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=hold, after_in_parent=go_on, after_in_child=reset)
+        os.register_at_fork(before=hold, after_in_parent=release, after_in_child=reset)

@@ -50,12 +50,12 @@ class GroupGuard:
         """Kill this group when this process has ended."""
         self.start()
         with self._lock:
-            self._tell("+", group)
+            self._write("+", group)
 
     def remove(self, group: int) -> None:
         """Forget this group: it has ended."""
         with self._lock:
-            self._tell("-", group)
+            self._write("-", group)
 
     def _start(self) -> None:
         self._owner = os.getpid()
@@ -67,7 +67,7 @@ class GroupGuard:
             self.pid = os.posix_spawn(_SHELL, argv, {}, file_actions=actions, setsid=True)
         os.close(reading)
 
-    def _tell(self, what: str, group: int) -> None:
+    def _write(self, what: str, group: int) -> None:
         if self.pid is not None:
             with suppress(OSError):
                 os.write(self._pipe, f"{what} {group}\n".encode())

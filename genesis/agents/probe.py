@@ -23,20 +23,20 @@ class LocalProbe(InputProbe):
     service is called.
 
     Args:
-        equipment: What executors may use here.
+        context: What executors may use here.
     """
 
-    def __init__(self, equipment: ExecutorContext) -> None:
-        super().__init__(equipment.functions)
-        self._equipment = equipment
+    def __init__(self, context: ExecutorContext) -> None:
+        super().__init__(context.functions)
+        self._context = context
 
     def secret_present(self, name: str) -> bool:
         """Whether a secret can be read."""
-        return self._equipment.secrets(name) is not None
+        return self._context.secrets(name) is not None
 
     def executor_problem(self, spec: ExecutorSpec, agent: AgentProfile) -> str | None:
         """Return why an executor cannot be used here, or None."""
-        if spec.kind in self._equipment.makers:
+        if spec.kind in self._context.makers:
             return None
         match spec:
             case PythonSpec():
@@ -59,7 +59,7 @@ class LocalProbe(InputProbe):
             return problem
         if spec.cwd is not None and not Path(spec.cwd).is_dir():
             return f"there is no folder {spec.cwd!r} to run {program!r} in"
-        path = spec.env.get("PATH", self._equipment.environment.get("PATH"))
+        path = spec.env.get("PATH", self._context.environment.get("PATH"))
         if "/" in program and not program.startswith("/"):
             program = str(Path(spec.cwd or ".") / program)
         if shutil.which(program, path=path) is None:
@@ -75,7 +75,7 @@ class LocalProbe(InputProbe):
         return None
 
     def _model_problem(self, spec: LlmSpec) -> str | None:
-        if spec.model is None and self._equipment.settings.llm.model is None:
+        if spec.model is None and self._context.settings.llm.model is None:
             return "no language model is configured; set GENESIS_LLM__MODEL, or give --llm"
         if not is_module_here("pydantic_ai"):
             return "language models need the extra llm: pip install 'prefect-genesis[llm]'"

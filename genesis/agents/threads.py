@@ -68,7 +68,7 @@ class Threads:
                 _end_forked(process)
                 report(lambda: outcome.set_result(value))
 
-        self._hand_over(work)
+        self._put_result(work)
         if stop is None:
             return await outcome
         try:
@@ -80,7 +80,7 @@ class Threads:
                 outcome.exception()  # heard: nobody waits for it any more
             raise
 
-    def _hand_over(self, work: Callable[[], None]) -> None:
+    def _put_result(self, work: Callable[[], None]) -> None:
         try:
             inbox = self._idle.pop()
         except IndexError:

@@ -68,13 +68,13 @@ def check(parent: Path | None, agents: Path | None, as_json: bool) -> int:
 
     from genesis.agents import LocalProbe
     from genesis.cli.planning import load_agents
-    from genesis.engine.executor_context import equipment
+    from genesis.engine.executor_context import make_executor_context
 
     settings = load_settings()
     registry = load_agents(agents or parent, settings)
     if agents or parent:  # where a run finds the team's modules too
         sys.path.append(str((agents or parent or Path()).resolve().parent))
-    probe = LocalProbe(equipment(settings))
+    probe = LocalProbe(make_executor_context(settings))
     problems = []
     for agent in registry.agents:
         specs = {"": agent.executor_for("", model=settings.llm.model), **agent.executors}

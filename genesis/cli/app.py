@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from genesis.cli.process_exit import leave
-from genesis.cli.streams import explain_lost_answer, flush, keep_stdout_for_the_answer, prepare_streams
+from genesis.cli.streams import explain_lost_answer, flush, prepare_streams, reserve_stdout
 from genesis.errors import GenesisError, ResourceError, UsageError
 
 __all__ = ["main"]
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     warnings.filterwarnings("ignore", "Possible (nested set|set )", FutureWarning)  # a pattern written by a user
     prepare_streams()
     if _takes(words, "--json") and not any(_takes(words, asked) for asked in _HELP):
-        keep_stdout_for_the_answer()
+        reserve_stdout()
     code = _invoke(words)
     flush()
     if lost := explain_lost_answer():

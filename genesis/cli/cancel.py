@@ -8,7 +8,7 @@ import dataclasses
 import click
 
 from genesis.cli.options import debug_option, json_option, load_settings
-from genesis.cli.output import console, notes, print_document, shown_warnings, tell
+from genesis.cli.output import console, notes, print_document, print_notice, show_warnings
 from genesis.cli.prefect import before_prefect
 
 __all__ = ["cancel"]
@@ -25,15 +25,15 @@ def cancel(run_id: str, as_json: bool) -> int:
     """
     before_prefect()
     from genesis.engine.cancel import cancel_run
-    from genesis.flows.connection import connected
+    from genesis.flows.connection import connect
     from genesis.ledger.history import find_run
     from genesis.server import ensure_api
 
     settings = load_settings()
     asyncio.run(find_run(run_id, settings))  # an unknown run starts no server
-    with shown_warnings(tell):
+    with show_warnings(print_notice):
         api = ensure_api(settings)
-    with connected(api):
+    with connect(api):
         stopped = asyncio.run(cancel_run(run_id, settings, lambda text: notes().print(text, style="dim")))
     if as_json:
         print_document(dataclasses.asdict(stopped))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from genesis.cli.logs import logged
+from genesis.cli.logs import write_logs
 from genesis.cli.options import debug_option, json_option, load_settings
 from genesis.cli.output import console, notes, print_document
 from genesis.cli.prefect import before_prefect
@@ -54,7 +54,7 @@ def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, a
     from genesis.ledger.catalogue import one_of
 
     settings = load_settings()
-    click.get_current_context().with_resource(logged(settings))
+    click.get_current_context().with_resource(write_logs(settings))
     run_id = asyncio.run(one_of(run))
     value = read_result(result, settings.limits.result_bytes)
     outcome = asyncio.run(delivery.deliver(run_id, task, value, by=by or _user(), settings=settings))
@@ -64,12 +64,12 @@ def deliver(run: str, task: str, result: str, by: str | None, no_resume: bool, a
     if no_resume:
         _show(run_id, settings, f"To continue: genesis resume {run_id}", as_json=as_json)
         return 0
-    return _go_on(run_id, settings, as_json=as_json)
+    return _continue_run(run_id, settings, as_json=as_json)
 
 
-def _go_on(run_id: str, settings: Settings, *, as_json: bool) -> int:
+def _continue_run(run_id: str, settings: Settings, *, as_json: bool) -> int:
     """Continue a run that waits for people, unless another process does or nothing can run yet."""
-    from genesis.cli.run import EXIT_CODES, go_on
+    from genesis.cli.run import EXIT_CODES, continue_run
     from genesis.planning.overrides import Overrides
 
     for _ in range(_TRIES):
@@ -86,7 +86,7 @@ def _go_on(run_id: str, settings: Settings, *, as_json: bool) -> int:
             _show(run_id, settings, "Nothing can run yet: other work orders are still open.", as_json=as_json)
             return EXIT_CODES["briefed"]
         try:
-            return go_on(run_id, settings, Overrides(), as_json=as_json)
+            return continue_run(run_id, settings, Overrides(), as_json=as_json)
         except RunError as error:
             if error.code != "GEN-RUN-LOCKED":  # otherwise another delivery was first, and its resume includes this one
                 raise
@@ -96,7 +96,7 @@ def _go_on(run_id: str, settings: Settings, *, as_json: bool) -> int:
 
 async def _standing(run_id: str, settings: Settings) -> tuple[Run, bool, bool]:
     """Return a run's state, whether any of its leaves can run, and whether another process runs it."""
-    from genesis.engine.delivery import can_go_on, is_worked_on
+    from genesis.engine.delivery import can_continue, is_worked_on
     from genesis.ledger.history import find_run, load_program_state
     from genesis.report.history import explain_ledger
 
@@ -104,7 +104,7 @@ async def _standing(run_id: str, settings: Settings) -> tuple[Run, bool, bool]:
     is_elsewhere = await is_worked_on(ledger, settings)
     program = (await load_program_state(ledger, header, settings)).program
     run, _ = await explain_ledger(ledger, header, program, settings)
-    return run, can_go_on(program, await ledger.known(program.leaves)), is_elsewhere
+    return run, can_continue(program, await ledger.read_outcomes(program.leaves)), is_elsewhere
 
 
 def _show(run_id: str, settings: Settings, said: str, *, as_json: bool) -> None:

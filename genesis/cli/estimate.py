@@ -85,7 +85,7 @@ class TimeLeft:
         """Record that a leaf was put back: it is neither running nor finished."""
         self._since.pop(self._index.get(path, -1), None)
 
-    def changed(self, outcome: Outcome) -> None:
+    def record_change(self, outcome: Outcome) -> None:
         """Record that a leaf started or ended; its duration counts for the pace."""
         index = self._index.get(outcome.id)
         if index is None:
@@ -115,14 +115,14 @@ class TimeLeft:
         return min(_SLOWEST, max(_FASTEST, actual / estimated)) if estimated > 0 else 1.0
 
     @property
-    def known(self) -> Literal["", "some", "all"]:
+    def read_outcomes(self) -> Literal["", "some", "all"]:
         """Number of remaining leaves whose duration is known: all of them once finished leaves have set the pace."""
         if self._scale != 1.0 or self._estimated_s > 0:
             return "all"
         known = {leaf.seconds_known for leaf in self._leaves if leaf.index not in self._final}
         return "" if True not in known else "some" if False in known else "all"
 
-    def left(self) -> tuple[float, bool]:
+    def estimate_left(self) -> tuple[float, bool]:
         """Estimate the seconds left; simulate again when the last result is too old.
 
         Returns:

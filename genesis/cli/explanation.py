@@ -48,7 +48,7 @@ def explanation_view(explanation: Explanation, *, short: bool = False) -> Render
         parts.append(Text(f"– {sum(group.count for group in rest):,} more skipped because of failed tasks"))
     if explanation.cancelled:
         parts.append(Text(f"– {_tasks(explanation.cancelled)} cancelled or not started because the run stopped"))
-    parts.append(_go_on(explanation))
+    parts.append(_render_next_steps(explanation))
     return Group(*parts)
 
 
@@ -107,7 +107,7 @@ def _format_skipped(group: Skipped) -> Text:
     return text
 
 
-def _go_on(explanation: Explanation) -> RenderableType:
+def _render_next_steps(explanation: Explanation) -> RenderableType:
     """Show the steps as a list, with the command on a separate line that is never wrapped, so that it can be copied."""
     steps = explanation.next_steps
     many = len(steps) + bool(explanation.command) > 1

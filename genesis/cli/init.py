@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genesis.cli.options import debug_option, json_option, load_settings
-from genesis.cli.output import console, print_document, tell
+from genesis.cli.output import console, print_document, print_notice
 
 if TYPE_CHECKING:
     from genesis.fleet.project import Project
@@ -69,7 +69,9 @@ def _beside_others(folder: Path, settings: Settings) -> str | None:
     other = project_on_server(settings)
     if not other or other == own:
         return None
-    tell(f"The Prefect server has the pools of project {other!r}; this project's pools are prefixed with {own!r}.")
+    print_notice(
+        f"The Prefect server has the pools of project {other!r}; this project's pools are prefixed with {own!r}."
+    )
     return own
 
 

@@ -86,7 +86,7 @@ class LiveProgress:
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Show that a leaf started or ended."""
-        self._time_left.changed(outcome)
+        self._time_left.record_change(outcome)
         if outcome.state == "running":
             self._running[outcome.id] = outcome
             return
@@ -112,7 +112,7 @@ class LiveProgress:
         del run
         self.close()
 
-    def say(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
         """Show a message above the status line."""
         self._out.print(Text(text, style="yellow"))
 
@@ -188,6 +188,6 @@ def _format_remaining(time_left: TimeLeft) -> str:
     """Format the time left; empty where it is unknown."""
     if not time_left.known:
         return ""
-    seconds, overdue = time_left.left()
+    seconds, overdue = time_left.estimate_left()
     words = format_time_left(seconds, overdue=overdue)
     return words if overdue or time_left.known == "all" else f"at least {words.removeprefix('about ')}"

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from genesis.observability.log_setup import Role
     from genesis.settings import Settings
 
-__all__ = ["logged"]
+__all__ = ["write_logs"]
 
 
 @contextmanager
-def logged(settings: Settings, role: Role = "cli") -> Iterator[None]:
+def write_logs(settings: Settings, role: Role = "cli") -> Iterator[None]:
     """Write log lines as configured. The terminal keeps showing only progress and warnings."""
     from genesis.observability.log_setup import configure_logs
     from genesis.prefect_api.environment import secrets_here

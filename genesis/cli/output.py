@@ -32,10 +32,10 @@ __all__ = [
     "notes",
     "print_document",
     "print_error",
+    "print_notice",
     "print_text",
     "printable",
-    "shown_warnings",
-    "tell",
+    "show_warnings",
 ]
 
 STATE_STYLES = {
@@ -157,7 +157,7 @@ def _has(encoding: str, text: str) -> bool:
     return True
 
 
-def tell(text: str) -> None:
+def print_notice(text: str) -> None:
     """Print on stderr what a command waits for."""
     notes().print(text, style="dim", soft_wrap=True)
 
@@ -199,14 +199,14 @@ def print_error(error: GenesisError, *, as_json: bool) -> None:
 
 
 @contextmanager
-def shown_warnings(say: Callable[[str], None], *, of: str = "genesis") -> Iterator[None]:
+def show_warnings(notify: Callable[[str], None], *, of: str = "genesis") -> Iterator[None]:
     """Show each warning that Genesis logs, once.
 
     Args:
-        say: Called with each warning.
+        notify: Called with each warning.
         of: The package or module whose warnings are shown.
     """
-    log, handler = logging.getLogger(of), _Notes(say)
+    log, handler = logging.getLogger(of), _Notes(notify)
     log.addHandler(handler)
     try:
         yield
@@ -215,9 +215,9 @@ def shown_warnings(say: Callable[[str], None], *, of: str = "genesis") -> Iterat
 
 
 class _Notes(logging.Handler):
-    def __init__(self, say: Callable[[str], None]):
+    def __init__(self, notify: Callable[[str], None]):
         super().__init__(logging.WARNING)
-        self._say = say
+        self._notify = notify
         self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -226,4 +226,4 @@ class _Notes(logging.Handler):
             return
         self._said.add(said)
         reason = getattr(record, "reason", "")
-        self._say(f"Note: {said}{f': {reason}' if reason else ''}"[:400])
+        self._notify(f"Note: {said}{f': {reason}' if reason else ''}"[:400])

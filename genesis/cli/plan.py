@@ -9,7 +9,7 @@ import click
 
 from genesis.cli.options import debug_option, is_plan_file, json_option, load_settings, planning_options, variables
 from genesis.cli.output import console, notes, print_document, print_text
-from genesis.cli.telemetry import observed
+from genesis.cli.telemetry import trace_command
 from genesis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def plan(
     if as_json and chosen is not None and output is None:
         raise UsageError("--json and --format both print on stdout", hint="leave one out, or name a file with -o")
     settings = load_settings(llm=llm)
-    with observed(settings, "plan"):
+    with trace_command(settings, "plan"):
         prepared = prepare_plan(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
     if output is not None and chosen is not None:
         write_output(output, _format_plan(prepared, chosen))

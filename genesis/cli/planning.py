@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from genesis.agents.input_probe import InputProbe
 from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, forecast_of
 from genesis.cli.options import is_plan_file
-from genesis.cli.output import notes, shown_warnings, tell
+from genesis.cli.output import notes, print_notice, show_warnings
 from genesis.cli.planning_progress import PlanningProgress
 from genesis.errors import ResourceError
 from genesis.model import Plan, Program, Registry
@@ -46,7 +46,7 @@ def load_agents_with_sources(path: Path | None, settings: Settings) -> LoadedReg
     """Load the registry and the source of each agent; warn on stderr about parts of a fleet that are left out."""
     from genesis.routing.registry_file import load_registry_with_sources
 
-    with shown_warnings(tell, of=_FLEETS):
+    with show_warnings(print_notice, of=_FLEETS):
         return load_registry_with_sources(path or settings.agents)
 
 
@@ -88,14 +88,14 @@ def prepare_plan(
     if is_plan_file(word):
         given = overrides.apply(read_plan(word, settings, variables))
         return prepare(given, registry, settings=settings, keep=True, probe=probe)
-    with shown_warnings(tell, of=_FLEETS), PlanningProgress(notes()) as progress:
+    with show_warnings(print_notice, of=_FLEETS), PlanningProgress(notes()) as progress:
         plan = make_plan(
             word,
             registry=registry,
             settings=settings,
             variables=variables,
             playbooks=playbooks,
-            tell=progress.asking,
+            on_call=progress.asking,
         )
     return prepare(overrides.apply(plan), registry, settings=settings, probe=probe)
 

@@ -59,10 +59,10 @@ class PlanningProgress:
             self._status.start()
             return
         self._out.print(f"Planning with {asking.model}; the first answer can take a while.")
-        self._emitter = threading.Thread(target=self._tell, name="genesis-planning-progress", daemon=True)
+        self._emitter = threading.Thread(target=self._report, name="genesis-planning-progress", daemon=True)
         self._emitter.start()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         while not self._ended.wait(self._every_s):
             self._out.print(self._line(0).plain)
 

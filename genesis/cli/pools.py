@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genesis.cli.options import debug_option, json_option, load_settings, project_agents
-from genesis.cli.output import console, notes, print_document, shown_warnings, tell
+from genesis.cli.output import console, notes, print_document, print_notice, show_warnings
 from genesis.cli.prefect import before_prefect
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def sync(check: bool, agents: Path | None, prune: bool, yes: bool, as_json: bool
     fleet = fleet_of(registry, orchestrators=settings.pools.orchestrators, project=project)
     before_prefect()
     from genesis.fleet.prefect_toml import point_prefect_here
-    from genesis.flows.connection import connected
+    from genesis.flows.connection import connect
     from genesis.server import ensure_api
 
-    with shown_warnings(tell):
+    with show_warnings(print_notice):
         api = ensure_api(settings)
-    with connected(api):
+    with connect(api):
         found = asyncio.run(_compare_with_server(fleet, prune))
         wanted = bool(found.changes) and not check
         if not as_json:

@@ -14,9 +14,9 @@ def before_prefect() -> None:
     from genesis.resilience.call_retries import silence_stamina
 
     silence_stamina()
-    from genesis.server import keep_prefect_off_the_terminal
+    from genesis.server import silence_prefect_on_terminal
 
-    keep_prefect_off_the_terminal()
+    silence_prefect_on_terminal()
     from genesis.server.prefect_files import shut_out_current_folder
 
     shut_out_current_folder()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from genesis.cli.bounds import bounds_options, overrides
-from genesis.cli.logs import logged
+from genesis.cli.logs import write_logs
 from genesis.cli.options import (
     debug_option,
     json_option,
@@ -22,11 +22,11 @@ from genesis.cli.options import (
     tenant_option,
     variables,
 )
-from genesis.cli.output import console, notes, print_document, shown_warnings, tell
+from genesis.cli.output import console, notes, print_document, print_notice, show_warnings
 from genesis.cli.prefect import before_prefect
 from genesis.cli.status_line import waiting
-from genesis.cli.streams import flush, keep_stdout_for_the_answer, output_shown_as_lines
-from genesis.cli.telemetry import correlation_option, finish, observed, run_with_metrics
+from genesis.cli.streams import flush, reserve_stdout, show_output_as_lines
+from genesis.cli.telemetry import correlation_option, finish, run_with_metrics, trace_command
 from genesis.ledger.control import Control
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from genesis.server import PendingApi
     from genesis.settings import Settings
 
-__all__ = ["EXIT_CODES", "go_on", "resume", "run"]
+__all__ = ["EXIT_CODES", "continue_run", "resume", "run"]
 
 _MOST_FILES = 10
 _MOST_SEEN = 60
@@ -99,10 +99,10 @@ def run(
     from genesis.server import begin_api
 
     settings = load_settings(llm=llm, slots=slots)
-    click.get_current_context().with_resource(logged(settings))
+    click.get_current_context().with_resource(write_logs(settings))
     if pools:
         agents = project_agents(agents, settings)
-    with observed(settings, "run", correlation_id=correlation_id) as made:
+    with trace_command(settings, "run", correlation_id=correlation_id) as made:
         prepared = prepare_plan(
             request,
             settings,
@@ -150,11 +150,13 @@ def resume(
     A budget counts what the run has spent before; a deadline counts from now.
     """
     settings = load_settings()
-    click.get_current_context().with_resource(logged(settings))
-    return go_on(run_id, settings, overrides(budget, deadline, retries), tenant=tenant, as_json=as_json)
+    click.get_current_context().with_resource(write_logs(settings))
+    return continue_run(run_id, settings, overrides(budget, deadline, retries), tenant=tenant, as_json=as_json)
 
 
-def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | None = None, as_json: bool) -> int:
+def continue_run(
+    run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | None = None, as_json: bool
+) -> int:
     """Continue a run, show its progress and how it ended, and return the exit code."""
     before_prefect()
     from genesis.ledger.history import find_run
@@ -167,7 +169,7 @@ def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | N
 
         return await resume_run(run_id, replace(launch, overrides=bounds, tenant=tenant))
 
-    with observed(settings, "resume", correlation_id=header.correlation_id) as made:
+    with trace_command(settings, "resume", correlation_id=header.correlation_id) as made:
         return _mark_failure(
             made, _with_prefect(_How(settings, header.rehearse, (), as_json, header.pools), begin_api(settings), again)
         )
@@ -176,7 +178,7 @@ def go_on(run_id: str, settings: Settings, bounds: Overrides, *, tenant: str | N
 def _mark_failure(made: Span, code: int) -> int:
     """Mark the command's span as failed if the exit code is not 0."""
     if code:
-        made.failed(f"exit code {code}")
+        made.mark_failed(f"exit code {code}")
     return code
 
 
@@ -197,13 +199,13 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
 
     The server starts in a separate process while Prefect is imported here.
     """
-    keep_stdout_for_the_answer()
-    with waiting(notes(), "Starting Prefect"), shown_warnings(tell):
+    reserve_stdout()
+    with waiting(notes(), "Starting Prefect"), show_warnings(print_notice):
         before_prefect()
         from genesis.cli.live_progress import LiveProgress
         from genesis.cli.planning import pool_costs
         from genesis.engine.observer import Observers
-        from genesis.flows.connection import connected, interruptible
+        from genesis.flows.connection import connect, interruptible
         from genesis.flows.launch import Launch
         from genesis.flows.signals import StopSignals
         from genesis.prefect_api.drain import drain
@@ -224,7 +226,7 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
         await asyncio.to_thread(ensure_api, how.settings)
 
     async def whole() -> Run:
-        stop = StopSignals(Control(), live.say)
+        stop = StopSignals(Control(), live.show_message)
         stop.listen()
         launch = Launch(
             how.settings,
@@ -234,12 +236,12 @@ def _with_prefect(how: _How, pending: PendingApi, start: Callable[[Launch], Awai
             python_path=how.python_path,
             restart_server=restart_server if api.embedded else None,
             pools=how.pools,
-            say=live.say,
+            notify=live.show_message,
         )
         return await start(launch)
 
     try:
-        with interruptible(), connected(api), output_shown_as_lines(show), shown_warnings(live.say):
+        with interruptible(), connect(api), show_output_as_lines(show), show_warnings(live.show_message):
             done = asyncio.run(run_with_metrics(whole, how.metrics_port))
     finally:
         live.close()

@@ -25,9 +25,9 @@ __all__ = [
     "are_streams_own",
     "explain_lost_answer",
     "flush",
-    "keep_stdout_for_the_answer",
-    "output_shown_as_lines",
     "prepare_streams",
+    "reserve_stdout",
+    "show_output_as_lines",
 ]
 
 _STDOUT, _STDERR = 1, 2
@@ -78,7 +78,7 @@ def are_streams_own() -> bool:
     return _stream(sys.stdout) is not None
 
 
-def keep_stdout_for_the_answer() -> None:
+def reserve_stdout() -> None:
     """Redirect to stderr, until the process ends, all output except the command's own."""
     if _ANSWER.get() is not None or not are_streams_own():
         return
@@ -107,7 +107,7 @@ def flush() -> None:
 
 
 @contextmanager
-def output_shown_as_lines(show: Callable[[str], None]) -> Iterator[None]:
+def show_output_as_lines(show: Callable[[str], None]) -> Iterator[None]:
     """Show line by line what is written to descriptors 1 and 2, which would break a live display on stderr.
 
     Args:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from genesis.observability.span import Span
     from genesis.settings import Settings
 
-__all__ = ["correlation_option", "finish", "observed", "run_with_metrics"]
+__all__ = ["correlation_option", "finish", "run_with_metrics", "trace_command"]
 
 _T = TypeVar("_T")
 
@@ -28,7 +28,7 @@ correlation_option = click.option(
 
 
 @contextmanager
-def observed(settings: Settings, command: str, *, correlation_id: str | None = None) -> Iterator[Span]:
+def trace_command(settings: Settings, command: str, *, correlation_id: str | None = None) -> Iterator[Span]:
     """Start the root span of a command, and bind the correlation id and the trace of its caller.
 
     Args:
@@ -39,7 +39,7 @@ def observed(settings: Settings, command: str, *, correlation_id: str | None = N
     Raises:
         UsageError: The id cannot be used, or the `OTEL_*` variables ask for something unsupported.
     """
-    from genesis.observability.correlation import LONGEST_ID, bound, new_id, origin_of
+    from genesis.observability.correlation import LONGEST_ID, bind_context, new_id, origin_of
     from genesis.observability.metrics import metrics_of_process
     from genesis.observability.tracing import span, tracing_of_process
 
@@ -52,7 +52,7 @@ def observed(settings: Settings, command: str, *, correlation_id: str | None = N
     name = correlation_id or origin.correlation_id or new_id()
     try:
         with (
-            bound(correlation_id=name, traceparent=origin.traceparent),
+            bind_context(correlation_id=name, traceparent=origin.traceparent),
             span(f"genesis {command}", {"genesis.correlation_id": name}) as made,
         ):
             yield made
@@ -96,8 +96,8 @@ async def run_with_metrics(work: Callable[[], Awaitable[_T]], port: int | None) 
 def finish(settings: Settings) -> None:
     """Send the remaining spans, and hand the metrics to a long-lived process."""
     from genesis.observability.metrics import metrics_of_process
-    from genesis.observability.metrics_handoff import hand_on
+    from genesis.observability.metrics_handoff import store_metrics
     from genesis.observability.tracing import tracing_of_process
 
     tracing_of_process().stop()
-    hand_on(metrics_of_process().drain_changes(), settings.home)
+    store_metrics(metrics_of_process().drain_changes(), settings.home)

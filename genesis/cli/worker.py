@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genesis.cli.logs import logged
+from genesis.cli.logs import write_logs
 from genesis.cli.options import debug_option, load_settings, project_agents
-from genesis.cli.output import notes, shown_warnings, tell
+from genesis.cli.output import notes, print_notice, show_warnings
 from genesis.cli.prefect import before_prefect
 from genesis.errors import UsageError
 
@@ -76,18 +76,18 @@ def worker(
     SIGTERM or Ctrl-C lets flow runs finish; a second one ends them immediately.
     """
     settings = load_settings()
-    click.get_current_context().with_resource(logged(settings, "worker"))
+    click.get_current_context().with_resource(write_logs(settings, "worker"))
     registry = _registry(agents_file, settings)
     served = _select_pools(registry, everything=everything, agents=agents, pools=pools)
     before_prefect()
-    from genesis.flows.connection import connected
+    from genesis.flows.connection import connect
     from genesis.observability.metrics import metrics_of_process
     from genesis.observability.tracing import tracing_of_process
     from genesis.server import ensure_api, revive
     from genesis.workers import ServiceOptions, serve
     from genesis.workers.options import default_name
 
-    with shown_warnings(tell):
+    with show_warnings(print_notice):
         api = ensure_api(settings)
 
     async def restart_server() -> bool:
@@ -108,8 +108,8 @@ def worker(
     metrics_of_process().most_series = settings.observability.most_series
     tracing_of_process().start(settings.observability, role="worker")
     try:
-        with connected(api):
-            asyncio.run(serve(options, say=_say))
+        with connect(api):
+            asyncio.run(serve(options, notify=_notify))
     finally:
         tracing_of_process().stop()
     return 0
@@ -164,6 +164,6 @@ def _code(registry: Registry) -> list[str]:
     return [module for module in modules if module.partition(".")[0] in own]
 
 
-def _say(text: str) -> None:
+def _notify(text: str) -> None:
     logging.getLogger(__name__).info("%s", text, extra={"event": "worker.said"})
     notes().print(f"{datetime.now().astimezone():%H:%M:%S}  {text}", soft_wrap=True)

@@ -41,7 +41,7 @@ def flatten(outline: Outline, order: Junctions) -> Flat:
     for vertex in vertices:
         sources = order.before[vertex]
         own = [Junctions.node_of(source) for source in sources if source in leaves]
-        after[vertex] = groups.joined(own, {after[source] for source in sources if source not in leaves})
+        after[vertex] = groups.join(own, {after[source] for source in sources if source not in leaves})
     return Flat(
         order=[Junctions.node_of(vertex) for vertex in vertices if vertex in leaves],
         groups=groups.members,
@@ -57,7 +57,7 @@ class _Groups:
         self._numbers: dict[tuple[int, ...], int] = {}
         self._sets: dict[int, frozenset[int]] = {}
 
-    def joined(self, leaves: list[int], numbers: set[int]) -> int:
+    def join(self, leaves: list[int], numbers: set[int]) -> int:
         """Return the number of the group of these leaves and of all in these groups."""
         if len(numbers) == 1:
             (number,) = numbers

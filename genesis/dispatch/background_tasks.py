@@ -1,4 +1,4 @@
-"""Work beside the caller's: short errands, and loops that are kept going."""
+"""Work beside the caller's: short background tasks, and loops that run until it closes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AGAIN_S = 1.0
 
 
 class BackgroundTasks:
-    """Tasks of one place. They end with it.
+    """Tasks of one backend. They end with it.
 
     Args:
         context: Each runs in a copy of it.
@@ -35,14 +35,14 @@ class BackgroundTasks:
                 await work
             except GenesisError as error:
                 await failed(error)
-            except Exception as error:  # noqa: BLE001  # the named boundary of an errand
-                _log.exception("an errand of the dispatch failed")
+            except Exception as error:  # noqa: BLE001  # the named boundary of a background task
+                _log.exception("a background task of the dispatch failed")
                 await failed(error)
 
         self._add(run_guarded(), work)
 
-    def keep(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a loop for as long as the place is open; a fault in it is logged, and it continues."""
+    def run_loop(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a loop until `close`; a fault in it is logged, and it continues."""
 
         async def run_forever() -> None:
             while True:

@@ -87,12 +87,12 @@ class Batcher:
         """Send a leaf no more, if it is still here."""
         self._ready.pop(leaf.index, None)
 
-    def sent(self, agent: str) -> None:
+    def record_sent(self, agent: str) -> None:
         """Note that a group of an agent is out, or was given up."""
         self._under_way[agent] -= 1
-        self.moved()
+        self.record_change()
 
-    def moved(self) -> None:
+    def record_change(self) -> None:
         """Note that a child began or ended, so that what is held may go."""
         if self._ready:
             self._look_in(_TOGETHER_S)
@@ -100,7 +100,7 @@ class Batcher:
     def hold(self, held: bool) -> None:
         """Send nothing for now, or continue."""
         self._held = held
-        self.moved()
+        self.record_change()
 
     def close(self) -> None:
         """Send nothing more."""

@@ -90,7 +90,7 @@ class ChildFlowRun:
         """The leaf that it does now, or would do first."""
         return next((leaf for leaf in self.leaves if leaf.index not in self.done), None)
 
-    def give(self, leaves: Sequence[Leaf], now: float) -> None:
+    def add_order(self, leaves: Sequence[Leaf], now: float) -> None:
         """Note an order: its leaves come after those that it has done."""
         self.leaves += tuple(leaves)
         self.orders.append(tuple(leaves))
@@ -101,7 +101,7 @@ class ChildFlowRun:
         """Find one of its leaves."""
         return next((leaf for leaf in self.leaves if leaf.path == path), None)
 
-    def heard(self, now: float, state: StateType | None = None) -> None:
+    def record_event(self, now: float, state: StateType | None = None) -> None:
         """Note news: a state, or without one that a leaf ended."""
         self.heard_at = now
         if state != self.state:

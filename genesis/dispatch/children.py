@@ -23,7 +23,7 @@ from genesis.errors import GenesisError
 from genesis.model import KEPT, Leaf
 from genesis.observability.instruments import DISPATCHES, QUEUE_DEPTH
 from genesis.observability.metrics import metrics_of_process
-from genesis.prefect_api.claims import says_lost
+from genesis.prefect_api.claims import is_lost_message
 
 __all__ = ["FINAL", "Children"]
 
@@ -44,8 +44,8 @@ class Children:
 
     Args:
         session: The run.
-        desk: Where outcomes are handed over.
-        errands: Runs what has to be waited for.
+        pending: Receives the outcomes.
+        background: Runs what has to be waited for.
         again: Dispatches a leaf again.
         moved: Called when a child began or ended.
         ever_ran: Reads in the API whether a child ever ran.
@@ -55,8 +55,8 @@ class Children:
     def __init__(
         self,
         session: RunContext,
-        desk: PendingOutcomes,
-        errands: BackgroundTasks,
+        pending: PendingOutcomes,
+        background: BackgroundTasks,
         *,
         again: Callable[[Leaf], None],
         moved: Callable[[], None],
@@ -70,8 +70,8 @@ class Children:
         self.links: dict[int, UUID] = {}
         """The flow run that stands for a leaf in the UI's graph: it takes the place of the task run that links it."""
         self._session = session
-        self._desk = desk
-        self._errands = errands
+        self._pending = pending
+        self._background = background
         self._again = again
         self._moved = moved
         self._ever_ran = ever_ran
@@ -91,9 +91,9 @@ class Children:
         for news in self._unknown.pop(child.id, ()):
             news()
 
-    def give(self, child: ChildFlowRun, leaves: Sequence[Leaf]) -> None:
+    def add_leaves(self, child: ChildFlowRun, leaves: Sequence[Leaf]) -> None:
         """Add leaves to those of a child that waits for some."""
-        child.give(leaves, self._clock())
+        child.add_order(leaves, self._clock())
         for leaf in leaves:
             self.taken.add(leaf.index)
             if child.link is not None:
@@ -133,7 +133,7 @@ class Children:
             return
         leaf = known.leaf(path)
         if leaf is not None and leaf.index not in known.done:
-            self._errand(known, self.collect(known, leaf))
+            self._start_background(known, self.collect(known, leaf))
 
     def child_changed(self, child: UUID, state: StateType, message: str) -> bool:
         """Hear of a child's state; says whether that was new and of weight."""
@@ -143,15 +143,15 @@ class Children:
             return False
         new = state is not known.state
         if new:
-            known.heard(self._clock(), state)
+            known.record_event(self._clock(), state)
             self._count_waiting(known.pool)
             self._show(known)
             self._moved()
         if state in FINAL:
-            lost = state is StateType.CRASHED and says_lost(message)
-            self._errand(known, self.finish(known, ChildEnd(state, message, lost=lost)))
+            lost = state is StateType.CRASHED and is_lost_message(message)
+            self._start_background(known, self.finish(known, ChildEnd(state, message, lost=lost)))
         elif not new and len(known.leaves) - len(known.done) > 1 and state is StateType.RUNNING:
-            self._errand(known, self.collect(known))
+            self._start_background(known, self.collect(known))
         return new and state in FINAL
 
     def child_missing(self, child: UUID) -> None:
@@ -188,12 +188,12 @@ class Children:
             self._crashes[leaf.index] += end.counts(first=first)
             verdict = judge(leaf, child, end, first=first, crashes=self._crashes[leaf.index])
             if first and end.began and not (end.stale or end.suspended) and verdict.action != "cancelled":
-                self._desk.note(leaf, child.attempt, verdict.error or describe_crash(child, end))
+                self._pending.note(leaf, child.attempt, verdict.error or describe_crash(child, end))
             await self._carry_out(leaf, verdict, end)
 
     async def _carry_out(self, leaf: Leaf, verdict: RetryDecision, end: ChildEnd) -> None:
         self.taken.discard(leaf.index)
-        asked = self._desk.waits(leaf)
+        asked = self._pending.waits(leaf)
         if verdict.action == "again":
             if asked:
                 _log.warning("a leaf is dispatched again", extra={"task": leaf.path, "reason": end.message})
@@ -201,7 +201,7 @@ class Children:
             return
         if asked or end.state is StateType.CRASHED or verdict.action == "cancelled":
             self.taken.add(leaf.index)
-            await self._desk.conclude(leaf, verdict.action, verdict.error)
+            await self._pending.conclude(leaf, verdict.action, verdict.error)
 
     async def _find_untaken(self, child: ChildFlowRun, end: ChildEnd, missing: list[Leaf]) -> set[int]:
         """Find the leaves of orders that a child had not taken any more when it ended: none was begun."""
@@ -234,7 +234,7 @@ class Children:
             if missing and len(missing) == len(await self._find_untaken(child, end, missing)):
                 return missing
             lag = next(lags, None)
-            if lag is None or end.stale or end.suspended or not any(self._desk.waits(leaf) for leaf in missing):
+            if lag is None or end.stale or end.suspended or not any(self._pending.waits(leaf) for leaf in missing):
                 return missing
             await asyncio.sleep(lag)
 
@@ -247,25 +247,25 @@ class Children:
                 continue
             child.done.add(leaf.index)
             if not child.began and child.state not in FINAL:
-                child.heard(self._clock(), StateType.RUNNING)  # the record was faster than the event
-            child.heard(self._clock())
+                child.record_event(self._clock(), StateType.RUNNING)  # the record was faster than the event
+            child.record_event(self._clock())
             self.pace.learn(leaf, outcome)
-            await self._desk.deliver(leaf, outcome)
+            await self._pending.deliver(leaf, outcome)
             self._show(child)
 
     def _show(self, child: ChildFlowRun) -> None:
         """Show the leaf that a running child is at."""
         if child.state is StateType.RUNNING and child.current is not None:
-            self._desk.tell_running(child.current)
+            self._pending.report_running(child.current)
 
-    def _errand(self, child: ChildFlowRun, work: Coroutine[Any, Any, None]) -> None:
+    def _start_background(self, child: ChildFlowRun, work: Coroutine[Any, Any, None]) -> None:
         async def fail_leaves(error: Exception) -> None:
             self._drop(child)
             for leaf in child.leaves:
-                if leaf.index not in child.done and self._desk.waits(leaf):
-                    await self._desk.conclude(leaf, "failed", error_info(error))
+                if leaf.index not in child.done and self._pending.waits(leaf):
+                    await self._pending.conclude(leaf, "failed", error_info(error))
 
-        self._errands.run(work, fail_leaves)
+        self._background.run(work, fail_leaves)
 
     def _remember(self, child: UUID, news: Callable[[], object]) -> None:
         self._unknown.setdefault(child, []).append(news)

@@ -133,7 +133,7 @@ class Lanes:
         ]
         return sorted(max(0.0, self._estimate_left_s(child, now)) for child in running)
 
-    async def give(self, child: ChildFlowRun, leaves: Sequence[Leaf], trace: str | None) -> None:
+    async def write_order(self, child: ChildFlowRun, leaves: Sequence[Leaf], trace: str | None) -> None:
         """Write an order for a child that waits for one; `child.give` was called.
 
         Raises:

@@ -30,7 +30,7 @@ class PendingOutcomes:
         self._tried: dict[int, tuple[Attempt, ...]] = dict(session.tried)
 
     @property
-    def asked(self) -> list[Leaf]:
+    def leaves(self) -> list[Leaf]:
         """The leaves that are waited for."""
         return list(self._leaves.values())
 
@@ -42,7 +42,7 @@ class PendingOutcomes:
         """Whether a leaf's outcome came before anyone asked."""
         return index in self._early
 
-    def ask(self, leaf: Leaf) -> asyncio.Future[Outcome]:
+    def wait_for(self, leaf: Leaf) -> asyncio.Future[Outcome]:
         """Wait for a leaf, once at a time."""
         if leaf.index in self._waiting:
             raise RunError(f"task {leaf.path!r} is waited for already")
@@ -67,7 +67,7 @@ class PendingOutcomes:
             return
         if waiting.done():
             return
-        self.tell_running(leaf, outcome)
+        self.report_running(leaf, outcome)
         if leaf.note and not outcome.note:  # a worker knows who does it, and not why
             outcome = outcome.model_copy(update={"note": leaf.note})
         outcome = self._with_history(leaf, outcome)
@@ -103,7 +103,7 @@ class PendingOutcomes:
         """Describe the end of a leaf that left no record."""
         return Outcome(id=leaf.path, agent=leaf.agent, state=state, ended_at=self._session.now(), error=error)
 
-    def tell_running(self, leaf: Leaf, outcome: Outcome | None = None) -> None:
+    def report_running(self, leaf: Leaf, outcome: Outcome | None = None) -> None:
         """Tell the observer, once, that a leaf that is waited for runs."""
         if leaf.index in self._told or leaf.index not in self._waiting:
             return

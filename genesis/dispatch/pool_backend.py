@@ -69,7 +69,7 @@ class PoolBackend:
         session: What to run and with what.
         flow_run_id: The orchestrating flow run.
         outcomes: Outcomes of the leaves that are final, by index; the caller adds to it.
-        say: Receives what a person should know or do: a pool without workers, an API that is away.
+        notify: Receives what a person should know or do: a pool without workers, an API that is away.
     """
 
     grace_s = _STOPPED_S + 2.0
@@ -80,14 +80,14 @@ class PoolBackend:
         flow_run_id: UUID,
         outcomes: Mapping[int, Outcome],
         *,
-        say: Callable[[str], None] = _nothing,
+        notify: Callable[[str], None] = _nothing,
     ):
         self.stopped: list[str] = []
         """Names of the children that were asked to stop."""
         self._session = session
         self._flow_run_id = flow_run_id
         self._outcomes = outcomes
-        self._say = say
+        self._notify = notify
         self._leaves = session.program.leaves
         self._why: str | None = None
         self._suspended = False
@@ -100,12 +100,12 @@ class PoolBackend:
         self._stack = AsyncExitStack()
         self._api: PrefectApi | None = None
         with without_client_retries():
-            self._errands = BackgroundTasks(copy_context())
-        self._desk = PendingOutcomes(session)
+            self._background = BackgroundTasks(copy_context())
+        self._pending = PendingOutcomes(session)
         self._children = Children(
             session,
-            self._desk,
-            self._errands,
+            self._pending,
+            self._background,
             again=self._send_again,
             moved=self._send_held,
             ever_ran=self._ever_ran,
@@ -114,7 +114,7 @@ class PoolBackend:
         self._lanes = Lanes(
             session, self._children, wanted=self._is_needed, moved=self._send_held, clock=time.monotonic
         )
-        self._outbox = Batcher(
+        self._batcher = Batcher(
             session.program,
             session.settings.pools,
             self._children.pace,
@@ -127,8 +127,8 @@ class PoolBackend:
         )
 
     async def __aenter__(self) -> Self:
-        self._api = api = await self._stack.enter_async_context(connect(self._say))
-        self._pools = AgentPools(api, self._say)
+        self._api = api = await self._stack.enter_async_context(connect(self._notify))
+        self._pools = AgentPools(api, self._notify)
         self._dispatcher = Dispatcher(api, self._pools, self._session, self._flow_run_id)
         self._waiter = Waiter(api, self._session.run_id, self._children, lambda: list(self._children.living.values()))
         self._watchdog = Watchdog(api, self._pools, self._children, self._session)
@@ -136,7 +136,7 @@ class PoolBackend:
         self._lanes.owner = await self._session.ledger.owner()
         turns = partial(self._lanes.take_turns, api)
         for loop in (self._waiter.listen, self._waiter.poll, self._watchdog.watch, self._lanes.watch, turns):
-            self._errands.keep(loop)
+            self._background.run_loop(loop)
         return self
 
     async def __aexit__(
@@ -145,8 +145,8 @@ class PoolBackend:
         """Stop what is not needed any more. After a fault children are left to the next execution, which finds them."""
         if error is None:
             await asyncio.gather(*(self._leave(child) for child in tuple(self._children.living.values())))
-        self._outbox.close()
-        await self._errands.close()
+        self._batcher.close()
+        await self._background.close()
         await self._stack.aclose()
         self._api = None
 
@@ -158,23 +158,23 @@ class PoolBackend:
         Raises:
             GenesisError: The ledger cannot be written.
         """
-        self._keep_up()
+        self._follow_plan()
         if (traceparent := here()) is not None:
             self._traces[leaf.index] = traceparent
-        outcome = self._desk.ask(leaf)
+        outcome = self._pending.wait_for(leaf)
         if leaf.index in self._ran:  # it failed, and is to be done once more
             self._children.taken.discard(leaf.index)
         try:
-            if self._desk.has(leaf.index):
-                await self._desk.take_early(leaf)
+            if self._pending.has(leaf.index):
+                await self._pending.take_early(leaf)
             elif self._why is not None and leaf.index not in self._children.taken:
-                await self._desk.conclude(leaf, "cancelled")
+                await self._pending.conclude(leaf, "cancelled")
             elif leaf.index in self._children.taken:
                 self._children.show(leaf)
             elif leaf.agent != self._leaves[leaf.index].agent:
                 self._send_alone(leaf)  # what travels together has the agents of the program
             else:
-                self._outbox.put(leaf)
+                self._batcher.put(leaf)
             return await outcome
         except asyncio.CancelledError:
             if self._why is None:  # this execution ends, and not the run: its successor finds the child
@@ -182,17 +182,17 @@ class PoolBackend:
             known = await self._session.ledger.outcome(leaf)
             if known is not None and known.state in FINISHED:  # it was just being taken in
                 return known
-            return await self._session.ledger.adopt(leaf, self._desk.without_record(leaf, "cancelled"))
+            return await self._session.ledger.adopt(leaf, self._pending.without_record(leaf, "cancelled"))
         finally:
             self._ran.add(leaf.index)
-            self._outbox.drop(leaf)
-            self._desk.leave(leaf)
+            self._batcher.drop(leaf)
+            self._pending.leave(leaf)
 
     def suspend(self, suspended: bool) -> None:
         """Dispatch nothing for now, or continue. Workers read in the ledger that they begin no leaf meanwhile."""
         self._suspended = suspended
-        self._outbox.hold(suspended)
-        self._errand(self._session.ledger.suspend(suspended=suspended), ())
+        self._batcher.hold(suspended)
+        self._start_background(self._session.ledger.suspend(suspended=suspended), ())
         if not suspended:
             for leaf in self._kept_back:
                 self._send([leaf])
@@ -207,11 +207,11 @@ class PoolBackend:
         if self._why is not None:
             return
         self._why = why
-        self._outbox.close()
+        self._batcher.close()
         _log.info("the children are stopped", extra={"reason": why})
         for child in self._children.living.values():
-            self._errand(self._stop(child), child.leaves)
-        self._errand(self._conclude_all(), ())
+            self._start_background(self._stop(child), child.leaves)
+        self._start_background(self._conclude_all(), ())
 
     async def attach(self) -> dict[int, Outcome]:
         """Find what earlier executions of the run dispatched, before anything is run.
@@ -239,14 +239,14 @@ class PoolBackend:
                 continue
             if not earlier.final:
                 self._children.add(earlier.child)
-            elif earlier.lost and (unjudged := await self._unjudged(earlier.child, needed)):
+            elif earlier.lost and (unjudged := await self._find_unjudged(earlier.child, needed)):
                 child = replace(earlier.child, leaves=unjudged)
                 self._children.add(child)
                 end = ChildEnd(child.state, earlier.lost, lost=True)
-                self._errand(self._children.finish(child, end), unjudged)
+                self._start_background(self._children.finish(child, end), unjudged)
         return adopted
 
-    async def _unjudged(self, child: ChildFlowRun, leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
+    async def _find_unjudged(self, child: ChildFlowRun, leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
         """Find the leaves of a child with a lost worker that no execution has judged; none if none has side effects.
 
         A leaf with a record was judged: whoever resumes the run after that wants it done again.
@@ -279,12 +279,12 @@ class PoolBackend:
             raise RunError("leaves are run while the place is open")
         return self._api
 
-    def _keep_up(self) -> None:
+    def _follow_plan(self) -> None:
         """Take in what was added to the plan since."""
         program = self._session.program
         if program.leaves is not self._leaves:
             self._leaves = program.leaves
-            self._outbox.use(program)
+            self._batcher.use(program)
 
     def _is_free(self, index: int) -> bool:
         """Whether a leaf may share a child.
@@ -310,10 +310,10 @@ class PoolBackend:
         return any(self._session.is_brief(self._leaves[source]) for source in leaf.after if source not in done)
 
     def _send_again(self, leaf: Leaf) -> None:
-        self._outbox.put(leaf)
+        self._batcher.put(leaf)
 
     def _send_held(self) -> None:
-        self._outbox.moved()
+        self._batcher.record_change()
 
     def _send_alone(self, leaf: Leaf) -> None:
         if self._suspended:
@@ -324,12 +324,12 @@ class PoolBackend:
     def _send(self, leaves: Sequence[Leaf], lane: ChildFlowRun | None = None) -> None:
         self._children.taken.update(leaf.index for leaf in leaves)
         if lane is None:
-            self._errand(self._dispatch(leaves), leaves)
+            self._start_background(self._dispatch(leaves), leaves)
             return
         for leaf in leaves:
             self._attempts[leaf.index] = 1
-        self._children.give(lane, leaves)
-        self._errand(self._lanes.give(lane, leaves, self._trace(leaves)), leaves)
+        self._children.add_leaves(lane, leaves)
+        self._start_background(self._lanes.write_order(lane, leaves, self._trace(leaves)), leaves)
 
     def _is_needed(self, child: ChildFlowRun) -> bool:
         """Whether some leaf that a child could do is neither dispatched nor final."""
@@ -343,7 +343,7 @@ class PoolBackend:
         try:
             child = await self._dispatch_leaves(leaves)
         finally:
-            self._outbox.sent(leaves[0].agent)
+            self._batcher.record_sent(leaves[0].agent)
         if child.state in FINAL:  # made by an earlier execution that `attach` did not see
             await self._children.take_over(child)
             return
@@ -388,12 +388,12 @@ class PoolBackend:
 
     async def _conclude_all(self) -> None:
         """Wait for what was asked to stop, then for nothing more."""
-        for leaf in self._desk.asked:
+        for leaf in self._pending.leaves:
             if leaf.index not in self._children.taken:
-                await self._desk.conclude(leaf, "cancelled")
+                await self._pending.conclude(leaf, "cancelled")
         await asyncio.sleep(_STOPPED_S)
-        for leaf in self._desk.asked:
-            await self._desk.conclude(leaf, "cancelled")
+        for leaf in self._pending.leaves:
+            await self._pending.conclude(leaf, "cancelled")
 
     async def _ever_ran(self, child: ChildFlowRun) -> bool:
         """Read whether a child ever ran; where that cannot be known it may have."""
@@ -403,11 +403,11 @@ class PoolBackend:
             return True
         return any(state.type is StateType.RUNNING for state in states)
 
-    def _errand(self, work: Coroutine[Any, Any, None], leaves: Sequence[Leaf]) -> None:
+    def _start_background(self, work: Coroutine[Any, Any, None], leaves: Sequence[Leaf]) -> None:
         async def fail_leaves(error: Exception) -> None:
             for leaf in leaves:
                 self._children.taken.discard(leaf.index)
-                if self._desk.waits(leaf):
-                    await self._desk.conclude(leaf, "failed", error_info(error))
+                if self._pending.waits(leaf):
+                    await self._pending.conclude(leaf, "failed", error_info(error))
 
-        self._errands.run(work, fail_leaves)
+        self._background.run(work, fail_leaves)

@@ -27,12 +27,12 @@ class AgentPools:
 
     Args:
         api: The client of the Prefect API.
-        say: Receives what is wrong, once until it changes.
+        notify: Receives what is wrong, once until it changes.
     """
 
-    def __init__(self, api: PrefectApi, say: Callable[[str], None]):
+    def __init__(self, api: PrefectApi, notify: Callable[[str], None]):
         self._api = api
-        self._say = say
+        self._notify = notify
         self._deployments: dict[str, UUID] = {}
         self._queues: dict[str, UUID | None] = {}
         self._said: dict[str, str] = {}
@@ -64,7 +64,7 @@ class AgentPools:
         elif self._said.get(pool) != found:
             self._said[pool] = found
             _log.info("a pool does not work", extra={"pool": pool, "reason": found})
-            self._say(found)
+            self._notify(found)
         return found
 
     def queue(self, pool: str) -> UUID | None:
@@ -75,7 +75,7 @@ class AgentPools:
         """Note that a pool works."""
         if self._said.pop(pool, None) is not None:
             _log.info("a pool works again", extra={"pool": pool})
-            self._say(f"pool {pool!r} works now")
+            self._notify(f"pool {pool!r} works now")
 
     async def _trouble(self, pool: str) -> str | None:
         deployment = await self._read_deployment(pool)

@@ -14,7 +14,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from genesis.dispatch.child import ChildFlowRun
 from genesis.ledger import Ledger
 from genesis.model import Leaf, Program
-from genesis.prefect_api.claims import says_lost
+from genesis.prefect_api.claims import is_lost_message
 from genesis.prefect_api.client import PrefectApi, PrefectClient
 from genesis.prefect_api.names import run_tag
 
@@ -45,7 +45,7 @@ async def earlier_children(api: PrefectApi, ledger: Ledger, program: Program) ->
             await _add_orders(child, ledger, by_path)
             final = flow_run.state is not None and flow_run.state.is_final()
             message = (flow_run.state.message if flow_run.state is not None else None) or ""
-            lost = message if state is StateType.CRASHED and says_lost(message) else ""
+            lost = message if state is StateType.CRASHED and is_lost_message(message) else ""
             found.append(PreviousDispatch(child, final, lost))
     return sorted(found, key=lambda earlier: -earlier.child.attempt)
 
@@ -85,8 +85,8 @@ def _matching(paths: Sequence[Any], fingerprints: Sequence[Any], by_path: dict[s
 async def _add_orders(child: ChildFlowRun, ledger: Ledger, by_path: dict[str, Leaf]) -> None:
     """Add the leaves that a child was given after its dispatch."""
     number = 1
-    while (order := await ledger.ordered(str(child.id), number)) is not None:
-        child.give(tuple(_matching(order.tasks, order.fingerprints, by_path)), child.heard_at)
+    while (order := await ledger.read_order(str(child.id), number)) is not None:
+        child.add_order(tuple(_matching(order.tasks, order.fingerprints, by_path)), child.heard_at)
         number += 1
 
 

@@ -91,7 +91,7 @@ class Waiter:
                     self.connected = True
                     async for event in subscriber:
                         pause = _FIRST_PAUSE_S
-                        self._hear(event)
+                        self._receive(event)
                 finally:
                     await subscriber.__aexit__(None, None, None)
             except (*API_ERRORS, WebSocketException, orjson.JSONDecodeError) as error:
@@ -132,7 +132,7 @@ class Waiter:
                 news |= self._listener.child_changed(child.id, *found[child.id])
         return news
 
-    def _hear(self, event: Event) -> None:
+    def _receive(self, event: Event) -> None:
         if event.event == _LEAF_ENDED:
             child, path = _uuid(event.payload.get("flow_run_id")), event.payload.get("path")
             if child is not None and isinstance(path, str):

@@ -64,14 +64,14 @@ class Composer:
         match event:
             case yaml.ScalarEvent():
                 value = self._scalar(event)
-                self._keep(event.anchor, value, 1)
+                self._remember(event.anchor, value, 1)
                 self._place(value, 1)
             case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                 self._open(event)
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 frame = self._frames.pop()
                 self._open_anchors.discard(frame.anchor or "")
-                self._keep(frame.anchor, frame.value, frame.size)
+                self._remember(frame.anchor, frame.value, frame.size)
                 self._place(frame.value, frame.size)
             case yaml.AliasEvent():
                 self._alias(event.anchor or "")
@@ -117,7 +117,7 @@ class Composer:
             raise NotPlainError("a key must be text")
         self._place(value, size)
 
-    def _keep(self, anchor: str | None, value: Any, size: int) -> None:
+    def _remember(self, anchor: str | None, value: Any, size: int) -> None:
         if anchor:
             self._anchors[anchor] = (value, size)
 

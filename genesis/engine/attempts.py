@@ -157,12 +157,12 @@ class LeafRun:
             raise
         except Exception as error:
             if getattr(error, "code", None) != RUN_IS_OVER:  # that is no failure of the leaf
-                self.failed(error_info(error))
+                self.record_failure(error_info(error))
             if isinstance(error, MemoryError):  # keeping the error would keep all that was being made
                 traceback.clear_frames(error.__traceback__)
             raise
 
-    def failed(self, error: ErrorInfo) -> None:
+    def record_failure(self, error: ErrorInfo) -> None:
         """Note what the attempt that continues has ended with."""
         begun, now, outcome = self._begun, self._session.now(), self.outcome
         tried = Attempt(
@@ -250,7 +250,7 @@ class LeafRun:
             repeats=self._repeats,
         )
         executor = session.executor(leaf)
-        async with self._guarded(agent), time_limit(work):
+        async with self._guard(agent), time_limit(work):
             result = await executor.execute(work)
         missing = missing_outputs(leaf, result.value)
         if missing and result.state == "completed":
@@ -271,7 +271,7 @@ class LeafRun:
         }
 
     @asynccontextmanager
-    async def _guarded(self, agent: AgentProfile) -> AsyncIterator[None]:
+    async def _guard(self, agent: AgentProfile) -> AsyncIterator[None]:
         """Wait for the agent's turn, then let the attempt through its breaker, which is not held while it waits.
 
         Raises:

@@ -50,13 +50,13 @@ class Stopped:
     """Names of those whose worker has not said yet that they have ended."""
 
 
-async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]) -> Stopped:
+async def cancel_run(run_id: str, settings: Settings, notify: Callable[[str], None]) -> Stopped:
     """Cancel a run, and wait until it has ended.
 
     Args:
         run_id: The run.
         settings: Where its ledger is.
-        say: Tells a person what is waited for.
+        notify: Tells a person what is waited for.
 
     Raises:
         UsageError: There is no such run.
@@ -68,12 +68,12 @@ async def cancel_run(run_id: str, settings: Settings, say: Callable[[str], None]
     if owner is None:
         raise RunError(f"run {run_id!r} has not begun to run its tasks", hint=f"run: genesis runs show {run_id}")
     with service_errors():
-        async with connect(say, give_up_s=_AWAY_S) as api:
-            return await _cancel(api, run_id, UUID(owner.flow_run_id), settings, say)
+        async with connect(notify, give_up_s=_AWAY_S) as api:
+            return await _cancel(api, run_id, UUID(owner.flow_run_id), settings, notify)
 
 
 async def _cancel(
-    api: PrefectApi, run_id: str, flow_run_id: UUID, settings: Settings, say: Callable[[str], None]
+    api: PrefectApi, run_id: str, flow_run_id: UUID, settings: Settings, notify: Callable[[str], None]
 ) -> Stopped:
     flow_run = await _read(api, flow_run_id)
     children = await _children(api, run_id)
@@ -83,15 +83,15 @@ async def _cancel(
     if ended_before and not going:
         raise RunError(f"run {run_id!r} has ended already", hint=f"run: genesis runs show {run_id}")
     if flow_run is not None and not ended_before:
-        say("asking the orchestrator to end the run")
+        notify("asking the orchestrator to end the run")
         await _set_state(api, flow_run.id, Cancelling(message="genesis cancel"))
         answered = await _ends(api, [flow_run], orphans, [flow_run, *going])
         ended_before = not answered or flow_run.id in orphans.ended
     left = [child for child in await _children(api, run_id) if not _is_final(child)]
     if ended_before:
-        say("the run has no orchestrator; what it dispatched is ended directly")
+        notify("the run has no orchestrator; what it dispatched is ended directly")
     elif left:
-        say("waiting for the workers to end what runs")
+        notify("waiting for the workers to end what runs")
     await _end_children(api, left, orphans)
     if ended_before and flow_run is not None and not _is_final(flow_run):
         await _set_state(api, flow_run.id, Cancelled(message="genesis cancel"), force=True)

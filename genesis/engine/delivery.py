@@ -21,7 +21,7 @@ from genesis.model.run import utc_now
 from genesis.model.scalars import canonical
 from genesis.settings import Settings
 
-__all__ = ["can_go_on", "deliver", "find_leaf", "is_worked_on"]
+__all__ = ["can_continue", "deliver", "find_leaf", "is_worked_on"]
 
 _LOOK_S = 0.25
 _SURE_S = 3.0
@@ -121,7 +121,7 @@ def _expect_outputs(leaf: Leaf, result: JsonValue) -> None:
     )
 
 
-def can_go_on(program: Program, known: Mapping[int, Outcome]) -> bool:
+def can_continue(program: Program, known: Mapping[int, Outcome]) -> bool:
     """Whether a run whose work orders are out has something to do: a task that could start, or only its own end."""
     finished = {index for index, outcome in known.items() if outcome.state in FINISHED}
     if len(finished) == len(program.leaves):

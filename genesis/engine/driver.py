@@ -34,7 +34,7 @@ _LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class _News:
+class _LeafEvent:
     """A leaf has ended, or it is known whether it changes the plan."""
 
     leaf: Leaf
@@ -48,19 +48,19 @@ class Driver:
     Args:
         session: What to run and with what.
         control: Asks it to stop.
-        place: Where the leaves run; it has been entered.
+        backend: Where the leaves run; it has been entered.
         outcomes: Outcomes of an earlier execution that are kept, by leaf index. It is added to.
     """
 
-    def __init__(self, session: RunContext, control: Control, place: LeafBackend, outcomes: dict[int, Outcome]):
+    def __init__(self, session: RunContext, control: Control, backend: LeafBackend, outcomes: dict[int, Outcome]):
         self.outcomes = outcomes
         self._session = session
         self._control = control
-        self._place = place
+        self._backend = backend
         self._leaves = session.program.leaves
         self._now: dict[int, Leaf] = {}
         """Leaves that another agent has now."""
-        self._news: asyncio.Queue[_News | None] = asyncio.Queue()
+        self._events: asyncio.Queue[_LeafEvent | None] = asyncio.Queue()
         self._past: dict[int, Outcome] = {}
         """What became of leaves that were put back."""
         self._traced: dict[int, str] = {}
@@ -104,9 +104,9 @@ class Driver:
                         for leaf in self._start():
                             self._work(self._run_leaf(leaf), group, self._working)
                     self._count_ready()
-                    news = await self._news.get()
-                    if news is not None:
-                        self._hear(news, group)
+                    event = await self._events.get()
+                    if event is not None:
+                        self._handle_end(event, group)
                     elif self._stop is not None and not self._halted:
                         self._halt()
         finally:
@@ -164,7 +164,7 @@ class Driver:
                 if leaf.index in self._replanner.joins:
                     outcome = await self._replanner.gather_result(leaf, self.outcomes)
                 else:
-                    outcome = await self._place.run(leaf)
+                    outcome = await self._backend.run(leaf)
                 task_ended(made, outcome)
         except asyncio.CancelledError:
             outcome = outcome.model_copy(update={"state": "cancelled"})
@@ -172,23 +172,23 @@ class Driver:
             outcome = outcome.model_copy(update={"error": error_info(fault)})
             self._abort(Ending("failed", error_info(fault)))
         finally:
-            self._news.put_nowait(_News(leaf, outcome))
+            self._events.put_nowait(_LeafEvent(leaf, outcome))
 
-    def _hear(self, news: _News, group: asyncio.TaskGroup) -> None:
+    def _handle_end(self, event: _LeafEvent, group: asyncio.TaskGroup) -> None:
         """Decide what becomes of a leaf that has ended: another agent, another plan, or nothing more."""
-        leaf, outcome = news.leaf, news.outcome
+        leaf, outcome = event.leaf, event.outcome
         if self._stop is None and self._session.left_s <= 0:  # the leaf's own clock was first
             self._abort(self._too_late())
             self._halt()
-        if news.answer is not None and news.answer.changed:
+        if event.answer is not None and event.answer.changed:
             self._grow(leaf)
             return
-        if news.answer is not None:
+        if event.answer is not None:
             metrics_of_process().count(REPLANS, "unchanged")
-            outcome = self._replanner.note_unchanged(outcome, news.answer)
+            outcome = self._replanner.note_unchanged(outcome, event.answer)
         elif self._stop is None and leaf.index not in self._replanner.joins:
             if outcome.state == "cancelled" and _is_over(outcome):
-                self._hear_of_deadline(leaf, outcome)
+                self._handle_deadline(leaf, outcome)
                 return
             if outcome.state == "failed" and (turn := self._failover.after(leaf, outcome)).kind != "end":
                 self._past[leaf.index] = outcome
@@ -202,7 +202,7 @@ class Driver:
             return
         self._conclude(leaf, outcome)
 
-    def _hear_of_deadline(self, leaf: Leaf, outcome: Outcome) -> None:
+    def _handle_deadline(self, leaf: Leaf, outcome: Outcome) -> None:
         """Decide what becomes of a leaf whose worker says that the run is over, while it is not by the run's own clock.
 
         Its worker has the deadline of an earlier execution: it is done again, with the time that is left now.
@@ -223,7 +223,7 @@ class Driver:
             more = {"task": leaf.path, "code": fault.code}
             _log.warning("no work order could be written for %r: %s", leaf.path, fault, extra=more)
         finally:
-            self._news.put_nowait(_News(leaf, outcome))
+            self._events.put_nowait(_LeafEvent(leaf, outcome))
 
     def _conclude(self, leaf: Leaf, outcome: Outcome) -> None:
         """Tell the scheduler that a leaf is final."""
@@ -252,11 +252,11 @@ class Driver:
     async def _consider_replan(self, leaf: Leaf, outcome: Outcome) -> None:
         answer = ReplanOutcome(changed=False)
         try:
-            answer = await self._replanner.consider(leaf, outcome, self._failover.tried(leaf))
+            answer = await self._replanner.consider(leaf, outcome, self._failover.find_tried(leaf))
         except GenesisError as fault:
             self._abort(Ending("failed", error_info(fault)))
         finally:
-            self._news.put_nowait(_News(leaf, outcome, answer))
+            self._events.put_nowait(_LeafEvent(leaf, outcome, answer))
 
     def _grow(self, leaf: Leaf) -> None:
         """Continue with the plan as it is now: the leaf waits for what was added."""
@@ -307,7 +307,7 @@ class Driver:
             for leaf in left:
                 if leaf.index not in self._waiting:
                     self._waiting.add(leaf.index)
-                    self._tell_of(FailoverDecision("later", leaf))
+                    self._report_diversion(FailoverDecision("later", leaf))
             for leaf in self._failover.find_timed_out(left):
                 self._scheduler.hold(leaf.index)
                 self._give_up(leaf)
@@ -319,7 +319,7 @@ class Driver:
         """Let a leaf wait for its turn again, perhaps with another agent; a running one gives its slot back."""
         index = turn.leaf.index
         self._scheduler.hold(index)
-        self._tell_of(turn)
+        self._report_diversion(turn)
         if turn.after_s > 0:
             timer = asyncio.get_running_loop().call_later(turn.after_s, self._wake, index)
             self._resting[index] = timer
@@ -332,7 +332,7 @@ class Driver:
             self._scheduler.reassign(index, turn.leaf.agent, at_once)
         self._scheduler.release(index)
 
-    def _tell_of(self, turn: FailoverDecision) -> None:
+    def _report_diversion(self, turn: FailoverDecision) -> None:
         observer = self._session.observer
         if turn.kind == "other":
             observer.leaf_diverted(turn.leaf, "other", turn.leaf.note)
@@ -346,7 +346,7 @@ class Driver:
         del self._resting[index]
         if not self._halted:
             self._scheduler.release(index)
-            self._news.put_nowait(None)
+            self._events.put_nowait(None)
 
     def _give_up(self, leaf: Leaf) -> None:
         """End a leaf that has waited for its agent for as long as it may."""
@@ -364,16 +364,16 @@ class Driver:
             "note": leaf.note,
             "ended_at": self._session.now(),
         }
-        self._news.put_nowait(_News(leaf, past.model_copy(update=ended)))
+        self._events.put_nowait(_LeafEvent(leaf, past.model_copy(update=ended)))
 
     def _look_again(self) -> None:
         """Wake the loop: an agent can be used again, or no more."""
         if self._stop is None:
-            self._news.put_nowait(None)
+            self._events.put_nowait(None)
 
     def _suspend(self) -> None:
         """Start nothing for now, or continue."""
-        self._place.suspend(self._control.suspended)
+        self._backend.suspend(self._control.suspended)
         self._look_again()
 
     def _spend(self, outcome: Outcome) -> None:
@@ -406,7 +406,7 @@ class Driver:
         while True:
             await asyncio.sleep(_LOOK_S)
             if self._scheduler.suspended and not self._halted and await self._look_for_deliveries():
-                self._news.put_nowait(None)
+                self._events.put_nowait(None)
 
     async def _look_for_deliveries(self) -> bool:
         """Take up what people have delivered since the last look, and say whether there was any."""
@@ -433,7 +433,7 @@ class Driver:
     def _abort(self, ending: Ending) -> None:
         if self._stop is None:
             self._stop = ending
-            self._news.put_nowait(None)
+            self._events.put_nowait(None)
 
     def _halt(self) -> None:
         """Start nothing more; end what runs, unless it may finish."""
@@ -443,8 +443,8 @@ class Driver:
         for index in self._scheduler.cancel():
             self._drop(index, "cancelled", "the run stopped before it could start")
         if self._stop is not None and not self._stop.lets_end:
-            self._place.cancel(self._stop.error.message if self._stop.error else "the run was cancelled")
-            asyncio.get_running_loop().call_later(self._place.grace_s, self._leave_behind)
+            self._backend.cancel(self._stop.error.message if self._stop.error else "the run was cancelled")
+            asyncio.get_running_loop().call_later(self._backend.grace_s, self._leave_behind)
 
     def _leave_behind(self) -> None:
         """Wait no longer for work that does not end: a blocking call in a thread, a pause before a repeat."""
@@ -454,7 +454,7 @@ class Driver:
     def _drop(self, index: int, state: Any, why: str) -> None:
         leaf = self._leaves[index]
         error = ErrorInfo(code="GEN-SKIPPED", message=why) if state == "skipped" else None
-        lost = self._replanner.lost(leaf, why) if state == "skipped" else None
+        lost = self._replanner.find_lost(leaf, why) if state == "skipped" else None
         outcome = lost or Outcome(id=leaf.path, agent=leaf.agent, state=state, error=error)
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)

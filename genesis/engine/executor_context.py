@@ -10,7 +10,7 @@ from genesis.model import DeploymentSpec, ExecutorSpec, Leaf, Program, Rehearsal
 from genesis.prefect_api.environment import child_environment, secret
 from genesis.settings import Settings
 
-__all__ = ["equipment", "executors"]
+__all__ = ["executors", "make_executor_context"]
 
 
 def _deployment(spec: ExecutorSpec) -> Executor:
@@ -21,7 +21,7 @@ def _deployment(spec: ExecutorSpec) -> Executor:
     return DeploymentRunner(spec)
 
 
-def equipment(settings: Settings, functions: Functions | None = None) -> ExecutorContext:
+def make_executor_context(settings: Settings, functions: Functions | None = None) -> ExecutorContext:
     """Collect what executors may use on this machine."""
     makers: dict[str, ExecutorFactory] = {"deployment": _deployment}
     return ExecutorContext(

@@ -112,7 +112,7 @@ class Failover:
             "end", leaf
         )
 
-    def tried(self, leaf: Leaf) -> frozenset[str]:
+    def find_tried(self, leaf: Leaf) -> frozenset[str]:
         """Return the agents that have failed a leaf."""
         return frozenset(self._way(leaf).tried)
 

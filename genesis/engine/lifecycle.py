@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 _MOST_REPORTS = 10
 
 BackendFactory = Callable[[RunContext, dict[int, Outcome]], LeafBackend]
-"""Makes the place where the leaves of a session run; it sees the outcomes as they come in."""
+"""Makes the backend that runs the leaves of a session; it sees the outcomes as they come in."""
 
 
 class RunRecord:
@@ -51,12 +51,12 @@ class RunRecord:
     Args:
         session: The run.
         ui_url: Its page in the Prefect UI.
-        chronicler: Records what happens, where that is to be kept; the session's observer calls it.
+        journal: Records what happens, if the ledger is to have it; the session's observer calls it.
     """
 
-    def __init__(self, session: RunContext, ui_url: str | None, chronicler: RunJournal | None = None):
+    def __init__(self, session: RunContext, ui_url: str | None, journal: RunJournal | None = None):
         self._session = session
-        self._chronicler = chronicler
+        self._journal = journal
         self._followed = False
         self._ui_url = ui_url
         self._started_at = session.now()
@@ -65,23 +65,23 @@ class RunRecord:
         self.unshown = 0
         """Leaves that the Prefect UI lacks or shows as not final, if that was checked."""
 
-    async def started(self, finished: dict[int, Outcome]) -> None:
+    async def record_start(self, finished: dict[int, Outcome]) -> None:
         """Note that the run runs."""
         run = self._run(Ending("running"), finished, None)
         await self._follow()
         await self._session.ledger.save(run)
         self._session.observer.run_started(self._session.program, run, finished)
 
-    async def ended(self, ending: Ending, outcomes: dict[int, Outcome]) -> Run:
+    async def record_end(self, ending: Ending, outcomes: dict[int, Outcome]) -> Run:
         """Note how the run ended."""
         run = self._run(ending, outcomes, self._session.now())
         await self._follow()
         await self._save_end(run)
         self._session.observer.run_ended(run)
-        await self._keep_moments()
+        await self._write_moments()
         return run
 
-    async def broken(self, error: Exception) -> Run:
+    async def record_fault(self, error: Exception) -> Run:
         """Record that an unexpected error ended the run. What is finished stays so, and a resume continues.
 
         Args:
@@ -96,27 +96,27 @@ class RunRecord:
         step_down(Degradation("execution", "the run", "a saved state", info.message))
         try:
             kept = await self._session.ledger.read_finished(self._session.program.leaves)
-            return await self.ended(Ending("failed", info), kept | self.outcomes)
+            return await self.record_end(Ending("failed", info), kept | self.outcomes)
         except Exception as unsaved:  # what ended the run is what its caller has to know
             raise error from unsaved
 
     async def _follow(self) -> None:
         """Read what earlier executions noted, once; without it, the run continues all the same."""
-        if self._chronicler is None or self._followed:
+        if self._journal is None or self._followed:
             return
         self._followed = True
         ledger = self._session.ledger
         try:
-            self._chronicler.go_on(await ledger.moments(), await ledger.load())
+            self._journal.resume_from(await ledger.moments(), await ledger.load())
         except GenesisError as error:
             _log.warning("what happened in the run before cannot be read", extra={"reason": error.message})
 
-    async def _keep_moments(self) -> None:
+    async def _write_moments(self) -> None:
         """Write down what happened; no run fails because that cannot be done."""
-        if self._chronicler is None:
+        if self._journal is None:
             return
         try:
-            await self._session.ledger.keep_moments(self._chronicler.written())
+            await self._session.ledger.write_moments(self._journal.collect())
         except GenesisError as error:
             _log.warning("what happened in the run cannot be written down", extra={"reason": error.message})
 
@@ -157,7 +157,7 @@ class RunRecord:
 
 
 async def run_leaves(
-    session: RunContext, control: Control, record: RunRecord, place: BackendFactory = LocalBackend
+    session: RunContext, control: Control, record: RunRecord, backend: BackendFactory = LocalBackend
 ) -> Run:
     """Run the leaves of a session inside the current flow run, with its artifacts.
 
@@ -167,10 +167,10 @@ async def run_leaves(
         session: What to run and with what.
         control: Asks it to stop.
         record: Keeps the run's state.
-        place: Makes the place where the leaves run, for the session and the outcomes so far.
+        backend: Makes the backend that runs the leaves, from the session and the outcomes so far.
     """
     program, began = session.program, time.monotonic()
-    known = await session.ledger.known(program.leaves)
+    known = await session.ledger.read_outcomes(program.leaves)
     finished = record.outcomes = {
         leaf.index: known[leaf.index] for leaf in program.leaves if leaf.index in known and is_done(leaf, known)
     }
@@ -179,7 +179,7 @@ async def run_leaves(
     progress = ProgressArtifact(publisher, program, picture, finished, rehearse=session.rehearse)
     until = math.inf if program.deadline_s is None else time.monotonic() + program.deadline_s
     watched = replace(session, observer=Observers(session.observer, progress), tried=tried, until=until)
-    async with place(watched, finished) as where:
+    async with backend(watched, finished) as where:
         attached = await where.attach()
         finished.update(attached)
         for outcome in attached.values():
@@ -188,9 +188,9 @@ async def run_leaves(
             publish_safely("the plan", _publish_plan(publisher, session, picture)),
             publish_safely("progress", progress.publish()),
         )
-        await record.started(finished)
+        await record.record_start(finished)
         driver = Driver(watched, control, where, finished)
-        kept_up = asyncio.create_task(publish_safely("progress", progress.keep()))
+        kept_up = asyncio.create_task(publish_safely("progress", progress.update()))
         try:
             ending = await driver.run()
             shown = _in_graph(program, driver.outcomes, where, record, ran_s=time.monotonic() - began)
@@ -199,7 +199,7 @@ async def run_leaves(
             kept_up.cancel()
             with suppress(asyncio.CancelledError):
                 await kept_up
-    run = await record.ended(ending, driver.outcomes)
+    run = await record.record_end(ending, driver.outcomes)
     await asyncio.gather(
         publish_safely("progress", progress.show()),
         publish_safely("the result", _publish_end(publisher, run, session.program, progress.picture)),
@@ -208,13 +208,13 @@ async def run_leaves(
 
 
 async def _in_graph(
-    program: Program, outcomes: dict[int, Outcome], place: LeafBackend, record: RunRecord, *, ran_s: float
+    program: Program, outcomes: dict[int, Outcome], backend: LeafBackend, record: RunRecord, *, ran_s: float
 ) -> None:
     """Put the leaves that did not run into the UI's graph, and note what it lacks all the same."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
-    graph, left_out = show_unrun(program, outcomes, place.nodes(), context.flow_run.id)
+    graph, left_out = show_unrun(program, outcomes, backend.nodes(), context.flow_run.id)
     missing = await settle_task_runs(program, outcomes, graph, context.flow_run.id, ran_s=ran_s)
     record.unshown = left_out if missing is None else left_out + missing
 

@@ -73,7 +73,7 @@ class LocalBackend:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._tasks.__aexit__(kind, error, trace)
-        await asyncio.to_thread(self._budget.hand_in)
+        await asyncio.to_thread(self._budget.flush)
 
     async def attach(self) -> dict[int, Outcome]:
         """Find nothing: work of this process ends with it."""
@@ -161,7 +161,7 @@ class LocalBackend:
                 return Cancelled(message=_RUN_ENDED)
             hint = "give it more with `timeout_s`"
             message = f"it did not end within {run.limit_s:g} s"
-            run.failed(ErrorInfo(code="GEN-TASK-TIMEOUT", message=message, hint=hint, category="network"))
+            run.record_failure(ErrorInfo(code="GEN-TASK-TIMEOUT", message=message, hint=hint, category="network"))
             return _out_of_time(run)
         except asyncio.CancelledError:
             if (why := self._why()) is None:

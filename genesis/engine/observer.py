@@ -60,25 +60,25 @@ class Observers:
 
     def run_started(self, program: Program, run: Run, finished: Mapping[int, Outcome]) -> None:
         """Tell all."""
-        self._tell(lambda observer: observer.run_started(program, run, finished))
+        self._notify(lambda observer: observer.run_started(program, run, finished))
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Tell all."""
-        self._tell(lambda observer: observer.leaf_changed(outcome))
+        self._notify(lambda observer: observer.leaf_changed(outcome))
 
     def leaf_diverted(self, leaf: Leaf, kind: Literal["other", "later"], reason: str) -> None:
         """Tell all."""
-        self._tell(lambda observer: observer.leaf_diverted(leaf, kind, reason))
+        self._notify(lambda observer: observer.leaf_diverted(leaf, kind, reason))
 
     def plan_changed(self, program: Program) -> None:
         """Tell all."""
-        self._tell(lambda observer: observer.plan_changed(program))
+        self._notify(lambda observer: observer.plan_changed(program))
 
     def run_ended(self, run: Run) -> None:
         """Tell all."""
-        self._tell(lambda observer: observer.run_ended(run))
+        self._notify(lambda observer: observer.run_ended(run))
 
-    def _tell(self, what: Callable[[Observer], None]) -> None:
+    def _notify(self, what: Callable[[Observer], None]) -> None:
         for observer in tuple(self._observers):
             try:
                 what(observer)

@@ -157,7 +157,7 @@ class Replanner:
         run.start()
         return await run.work()
 
-    def lost(self, leaf: Leaf, why: str) -> Outcome | None:
+    def find_lost(self, leaf: Leaf, why: str) -> Outcome | None:
         """Return the end of a leaf whose group did not finish; None where it has no group."""
         amendment = self.joins.get(leaf.index)
         if amendment is None:

@@ -74,7 +74,7 @@ class RunLease:
             return self
         self._owner = owner_here(str(context.flow_run.id), context.flow_run.run_count)
         await self._ledger.take_over(self._owner)
-        self._task = asyncio.create_task(self._keep(context.client, context.flow_run))
+        self._task = asyncio.create_task(self._hold(context.client, context.flow_run))
         return self
 
     async def __aexit__(
@@ -92,7 +92,7 @@ class RunLease:
                 # The run has ended, and nothing is to be kept any more.
                 _log.warning("the lease of this run was not watched", extra={"reason": repr(fault)})
 
-    async def _keep(self, client: PrefectClient, flow_run: FlowRun) -> None:
+    async def _hold(self, client: PrefectClient, flow_run: FlowRun) -> None:
         emitted = looked = -math.inf
         while True:
             now = time.monotonic()
@@ -156,7 +156,7 @@ async def _let_resume(client: PrefectClient, flow_run: FlowRun, suspended: State
         _log.debug("the server does not take the pause of the run", extra={"reason": repr(error)})
 
 
-async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callable[[str], None]) -> None:
+async def take_turn(ledger: Ledger, lock: RunLock, control: Control, notify: Callable[[str], None]) -> None:
     """Lock a run that was given to this process, as soon as its previous orchestrator yields.
 
     One that is frozen (SIGSTOP) cannot, and must not continue later with what is this process's now: on this host it is
@@ -166,7 +166,7 @@ async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callab
         ledger: The run's ledger.
         lock: Its lock. It is held when this returns.
         control: Ends the waiting.
-        say: Tells a person what is waited for.
+        notify: Tells a person what is waited for.
 
     Raises:
         RunError: The run was cancelled while it waited.
@@ -187,7 +187,7 @@ async def take_turn(ledger: Ledger, lock: RunLock, control: Control, say: Callab
         now = time.monotonic()
         if now - reported >= _EVENT_S:
             reported = now
-            say(f"run {ledger.run_id!r} waits until the process that had it yields")
+            notify(f"run {ledger.run_id!r} waits until the process that had it yields")
             if flow_run is not None:
                 _emit_alive(flow_run)
             if (await ledger.owner() or mine) != mine:

@@ -18,7 +18,7 @@ __all__ = [
     "PoolSpec",
     "deployment_name",
     "fleet_of",
-    "mark_of",
+    "make_mark",
     "owner_of",
 ]
 
@@ -80,7 +80,7 @@ def deployment_name(pool: str) -> str:
     return pool.removeprefix(_PREFIX)
 
 
-def mark_of(project: str) -> str:
+def make_mark(project: str) -> str:
     """Return the mark that the pools of a project have in their descriptions."""
     return f"{MARK[:-1]} for {project})" if project else MARK
 
@@ -116,7 +116,7 @@ def fleet_of(registry: Registry, *, orchestrators: int, project: str = "") -> Fl
         )
     whole = PoolSpec(
         name=orchestrator_pool(registry.project),
-        description=f"Orchestrating runs, pre-flight checks and housekeeping {mark_of(project)}",
+        description=f"Orchestrating runs, pre-flight checks and housekeeping {make_mark(project)}",
         isolation="process",
         concurrency_limit=orchestrators,
     )
@@ -130,7 +130,7 @@ def _pool(name: str, agents: list[AgentProfile], project: str) -> PoolSpec:
     short = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1].rstrip()}…"
     return PoolSpec(
         name=name,
-        description=f"{short} {mark_of(project)}",
+        description=f"{short} {make_mark(project)}",
         isolation="thread" if all(map(_only_waits, agents)) else "process",
         concurrency_limit=sum(agent.max_concurrency for agent in agents),
         agents=tuple(agent.name for agent in agents),

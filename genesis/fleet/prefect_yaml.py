@@ -111,10 +111,10 @@ def _edits(found: YamlList, old: list[dict[str, Any]], wanted: tuple[Entry, ...]
             edits += changes
             notes += [f"{entry.flow}/{entry.name}: {', '.join(names)} brought up to date"] if names else []
     gone = [at for at, entry in enumerate(old) if _is_gone(entry, wanted)]
-    edits += found.removed(gone)
+    edits += found.remove(gone)
     notes += [f"{'/'.join(_identity(old[at]))} removed: its agent is gone" for at in gone]
     if missing:
-        edits.append(found.added([_block(entry, found.indent) for entry in missing]))
+        edits.append(found.add([_block(entry, found.indent) for entry in missing]))
         notes += [f"{entry.flow}/{entry.name} added" for entry in missing]
     return edits, notes
 

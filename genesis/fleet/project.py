@@ -18,7 +18,7 @@ from genesis.model import Registry
 from genesis.model.base import Model
 from genesis.planning.playbook import own_playbook_files
 from genesis.routing import load_registry
-from genesis.routing.registry_file import contributed_agents_files
+from genesis.routing.registry_file import find_fleet_agents_files
 from genesis.settings import Limits
 
 __all__ = ["AGENTS_FILE", "FileStep", "Project", "folder_project", "plan_project", "project_name", "write_project"]
@@ -161,14 +161,14 @@ def _agents(
             )
         return load_registry(given or place, limits=limits), FileStep(path=path, action="keep", note="the team's")
     registry = load_registry(given, limits=limits)
-    after = _contributed_agents(registry) if given is None else _read_agents_file(given, limits)
+    after = _read_fleet_agents(registry) if given is None else _read_agents_file(given, limits)
     source = "of the installed fleets" if given is None else f"a copy of {given}"
     return registry, _step(path, before, after, source)
 
 
-def _contributed_agents(registry: Registry) -> str:
+def _read_fleet_agents(registry: Registry) -> str:
     """Return the agents of the installed fleets as a file: where a single fleet has some, its own with its comments."""
-    files = contributed_agents_files()
+    files = find_fleet_agents_files()
     if files is not None and len(files) == 1:
         return files[0].read_text(encoding="utf-8")
     shape = registry.model_dump(mode="json", exclude_defaults=True, by_alias=True)

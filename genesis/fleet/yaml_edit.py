@@ -66,7 +66,7 @@ class YamlList(NamedTuple):
         dash = self._dash(0)
         return dash - _line_start(self.text, dash)
 
-    def removed(self, places: Iterable[int]) -> list[Edit]:
+    def remove(self, places: Iterable[int]) -> list[Edit]:
         """Take items out, each with its lines and an empty line before it."""
         edits = []
         for at in places:
@@ -75,7 +75,7 @@ class YamlList(NamedTuple):
             edits.append(Edit(start, _line_end(self.text, _last(self.text, self.items[at])), ""))
         return edits
 
-    def added(self, blocks: list[str]) -> Edit:
+    def add(self, blocks: list[str]) -> Edit:
         """Add items at the end of the list, before whatever follows it.
 
         Args:

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 
-from genesis.engine.executor_context import equipment, executors
+from genesis.engine.executor_context import executors, make_executor_context
 from genesis.engine.local_backend import LocalBackend
 from genesis.engine.observer import Observers
-from genesis.engine.observers.breaker_events import announced
+from genesis.engine.observers.breaker_events import emit_breaker_events
 from genesis.engine.observers.log import LogObserver
 from genesis.engine.observers.run_logs import lines_in_ui
 from genesis.engine.run_context import RunContext
@@ -28,7 +28,7 @@ from genesis.ledger import Header, Ledger, open_store, parse_amendments, parse_h
 from genesis.ledger.history import files_folder, open_ledger
 from genesis.ledger.program_state import ProgramState
 from genesis.model import FINISHED, KEPT, Leaf, Outcome, Program
-from genesis.observability.correlation import bound
+from genesis.observability.correlation import bind_context
 from genesis.observability.instruments import DISPATCH_SECONDS
 from genesis.observability.metrics import metrics_of_process
 from genesis.pipeline import program_of
@@ -39,7 +39,7 @@ from genesis.resilience.retry import RetryBudget
 from genesis.resilience.scope import agent_scopes
 from genesis.settings import Settings
 
-__all__ = ["Order", "OrderResult", "waited_s", "work_on"]
+__all__ = ["Order", "OrderResult", "measure_wait_s", "work_on"]
 
 _KEPT_PROGRAMS = 8
 
@@ -74,7 +74,7 @@ class Order:
         return math.inf if self.given_s is None else self.given_s - self.waited_s
 
 
-def waited_s(flow_run: FlowRun) -> float:
+def measure_wait_s(flow_run: FlowRun) -> float:
     """Return how long a flow run that runs has waited; both times are of the server's one clock."""
     if flow_run.created is None or flow_run.state is None:
         return 0.0
@@ -116,17 +116,17 @@ async def work_on(order: Order, settings: Settings) -> OrderResult:
     session = _session(program_state, header, ledger, order, settings)
     store = store_of(settings.resilience, settings.home)
     budget = RetryBudget(len(program.leaves), store=store, name=order.run_id)
-    place = LocalBackend(session, outcomes, attempts=order.attempt - 1, budget=budget)
-    with bound(correlation_id=session.correlation_id, run_id=session.run_id), lines_in_ui(settings):
-        async with announced(session), place:
-            worked = await _run_in_order(session, order, leaves, outcomes, place)
+    backend = LocalBackend(session, outcomes, attempts=order.attempt - 1, budget=budget)
+    with bind_context(correlation_id=session.correlation_id, run_id=session.run_id), lines_in_ui(settings):
+        async with emit_breaker_events(session), backend:
+            worked = await _run_in_order(session, order, leaves, outcomes, backend)
             lane = Lane(ledger, order.token, order.lane_s)
             while _is_done(worked) and (further := await lane.next()) is not None:
                 order = replace(order, tasks=further.tasks, fingerprints=further.fingerprints)
                 leaves = _find_leaves(program, order, header)
                 outcomes |= await _upstream(ledger, program, leaves, outcomes)
-                with bound(traceparent=further.trace):
-                    more = await _run_in_order(session, order, leaves, outcomes, place)
+                with bind_context(traceparent=further.trace):
+                    more = await _run_in_order(session, order, leaves, outcomes, backend)
                 worked = OrderResult(worked.ended + more.ended, worked.wanted + more.wanted, more.suspended)
             await lane.close()
     return worked
@@ -138,20 +138,20 @@ def _is_done(worked: OrderResult) -> bool:
 
 
 async def _run_in_order(
-    session: RunContext, order: Order, leaves: Sequence[Leaf], outcomes: dict[int, Outcome], place: LocalBackend
+    session: RunContext, order: Order, leaves: Sequence[Leaf], outcomes: dict[int, Outcome], backend: LocalBackend
 ) -> OrderResult:
     """Run leaves one after the other; those that come after one that failed are left out."""
     ended: list[Outcome] = []
     for leaf in leaves:
         if not _may_start(session, leaf, outcomes):
             continue
-        if await session.ledger.suspended():
+        if await session.ledger.is_suspended():
             return OrderResult(ended, len(leaves), suspended=True)
-        outcome = await place.run(leaf)
+        outcome = await backend.run(leaf)
         _stop_if_cancelled()
         ended.append(outcome)
         session.observer.leaf_changed(outcome)
-        _tell(order, outcome)
+        _emit_outcome(order, outcome)
         if outcome.state in KEPT:
             outcomes[leaf.index] = outcome
     return OrderResult(ended, len(leaves), suspended=False)
@@ -243,7 +243,9 @@ def _session(
         ledger=ledger,
         correlation_id=header.correlation_id,
         settings=settings,
-        executor=executors(program_state.program, equipment(settings), rehearse=header.rehearse, model=header.llm),
+        executor=executors(
+            program_state.program, make_executor_context(settings), rehearse=header.rehearse, model=header.llm
+        ),
         slots=1,
         files=files_folder(ledger, settings),
         observer=Observers(
@@ -259,7 +261,7 @@ def _session(
     )
 
 
-def _tell(order: Order, outcome: Outcome) -> None:
+def _emit_outcome(order: Order, outcome: Outcome) -> None:
     """Notify the orchestrator that an outcome is in the ledger; it would also find it itself a little later."""
     emit_event(
         "genesis.leaf.ended",

@@ -11,11 +11,11 @@ from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 from genesis.server import ApiEndpoint, ensure_api
 from genesis.settings import Settings
 
-__all__ = ["connected", "interruptible", "prefect_api"]
+__all__ = ["connect", "interruptible", "prefect_api"]
 
 
 @contextmanager
-def connected(api: ApiEndpoint) -> Iterator[None]:
+def connect(api: ApiEndpoint) -> Iterator[None]:
     """Use an API. A configured one is used as it is, with the key that belongs to it."""
     if not api.embedded:
         yield
@@ -37,7 +37,7 @@ def prefect_api(settings: Settings | None = None) -> Iterator[ApiEndpoint]:
         ServiceError: It cannot be reached or started.
     """
     api = ensure_api(settings or Settings())
-    with connected(api):
+    with connect(api):
         yield api
 
 

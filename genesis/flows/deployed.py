@@ -8,13 +8,13 @@ from prefect import flow
 from prefect.context import FlowRunContext
 
 from genesis.errors import RunError
-from genesis.flows.agent_work import Order, waited_s, work_on
+from genesis.flows.agent_work import Order, measure_wait_s, work_on
 from genesis.flows.deployed_run import check_asked, make_end_state, run_asked
 from genesis.flows.retention import purge
 from genesis.flows.run_request import RunRequest
 from genesis.settings import Settings
 from genesis.workers.engine import has_time_limit, never_suspended
-from genesis.workers.logs import logged
+from genesis.workers.logs import write_logs
 
 __all__ = ["agent_task", "housekeeping", "orchestrate", "preflight"]
 
@@ -46,7 +46,7 @@ async def orchestrate(
         tenant: For whom it is: runs that wait are taken in turn by tenant.
     """
     asked = RunRequest(request, plan, vars or {}, llm, budget, slots, correlation_id, tenant)
-    with logged("orchestrator"):
+    with write_logs("orchestrator"):
         return await run_asked(asked)
 
 
@@ -109,10 +109,10 @@ async def agent_task(
         agent,
         left_s,
         pool=flow_run.work_pool_name,
-        waited_s=waited_s(flow_run),
+        measure_wait_s=measure_wait_s(flow_run),
         lane_s=0.0 if has_time_limit() else lane_s,
     )
-    with logged("agent"):
+    with write_logs("agent"):
         worked = await work_on(order, Settings())
         return make_end_state(worked.ended, worked.wanted, suspended=worked.suspended)
 

@@ -25,7 +25,7 @@ from genesis.ledger.control import Control
 from genesis.ledger.history import open_ledger
 from genesis.model import KEPT, Outcome, Run
 from genesis.model.tenant import check_tenant, tenant_in_tags
-from genesis.observability.correlation import bound, current, new_id
+from genesis.observability.correlation import bind_context, current, new_id
 from genesis.pipeline import compile_prepared
 from genesis.prefect_api.client import connect
 from genesis.prefect_api.errors import API_ERRORS
@@ -108,9 +108,15 @@ async def run_asked(asked: RunRequest) -> object:
     signals = StopSignals(Control(), _log.warning)
     signals.listen()
     launch = Launch(
-        settings, control=signals.control, observer=signals, pools=True, say=_log.warning, deployed=True, tenant=tenant
+        settings,
+        control=signals.control,
+        observer=signals,
+        pools=True,
+        notify=_log.warning,
+        deployed=True,
+        tenant=tenant,
     )
-    with bound(correlation_id=asked.correlation_id or new_id()):
+    with bind_context(correlation_id=asked.correlation_id or new_id()):
         work = asyncio.create_task(_start_or_resume(asked, launch, flow_run))
     try:
         run = await asyncio.shield(work)

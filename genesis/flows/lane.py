@@ -39,34 +39,34 @@ class Lane:
         """
         if self._idle_s <= 0:
             return None
-        await self._say(is_open=True)
+        await self._answer(is_open=True)
         order = await self._wait_for_order()
         if order is None:
-            await self._say(is_open=False)
-            order = await self._ledger.ordered(self._token, self._orders + 1)
+            await self._answer(is_open=False)
+            order = await self._ledger.read_order(self._token, self._orders + 1)
         if order is None or not order.tasks or order.owner != await self._ledger.owner():
             await self.close()
             return None
         self._orders += 1
         if not self._open:  # it came at the last moment: what was said of it is taken back before it is begun
-            await self._say(is_open=True)
+            await self._answer(is_open=True)
         return order
 
     async def close(self) -> None:
         """Report that no order is taken any more, where something else was said before."""
         if self._open:
-            await self._say(is_open=False)
+            await self._answer(is_open=False)
 
     async def _wait_for_order(self) -> LaneOrder | None:
         until = time.monotonic() + self._idle_s
         while True:
             began = time.monotonic()
-            order = await self._ledger.ordered(self._token, self._orders + 1)
+            order = await self._ledger.read_order(self._token, self._orders + 1)
             now = time.monotonic()
             if order is not None or now >= until:
                 return order
             await asyncio.sleep(max(_LOOK_S, _SHARE * (now - began)))
 
-    async def _say(self, *, is_open: bool) -> None:
+    async def _answer(self, *, is_open: bool) -> None:
         await self._ledger.answer(self._token, LaneState(orders=self._orders, open=is_open))
         self._open = is_open

@@ -15,7 +15,7 @@ from prefect.context import FlowRunContext
 
 from genesis.agents import LocalProbe
 from genesis.agents.functions import Functions
-from genesis.engine.executor_context import equipment, executors
+from genesis.engine.executor_context import executors, make_executor_context
 from genesis.engine.leaf_backend import LeafBackend
 from genesis.engine.lifecycle import BackendFactory
 from genesis.engine.local_backend import LocalBackend
@@ -73,7 +73,7 @@ class Launch:
     """For whom the run is; of a run that continues, who it was for if omitted."""
     overrides: Overrides = field(default_factory=Overrides)
     """Bounds on top of those of the run, when it continues."""
-    say: Callable[[str], None] = _log.warning
+    notify: Callable[[str], None] = _log.warning
     """Tells a person what the run waits for."""
 
 
@@ -154,7 +154,7 @@ async def _hold(held: ExitStack, ledger: Ledger, lock: RunLock, launch: Launch) 
         RunError: Another process works on it; of a deployed run, it was cancelled while it was waited for.
     """
     if launch.deployed:
-        await take_turn(ledger, lock, launch.control or Control(), launch.say)
+        await take_turn(ledger, lock, launch.control or Control(), launch.notify)
         held.push(lock)
     else:
         held.enter_context(lock)
@@ -229,7 +229,7 @@ def _original_folder(header: Header, ledger: Ledger) -> AbstractContextManager[N
 async def _execute(program_state: ProgramState, header: Header, ledger: Ledger, launch: Launch) -> Run:
     settings = launch.settings
     sys.path += [folder for folder in header.python_path if folder not in sys.path]
-    tools = equipment(settings, launch.functions)
+    tools = make_executor_context(settings, launch.functions)
     session = RunContext(
         program_state=program_state,
         ledger=ledger,
@@ -249,22 +249,22 @@ async def _execute(program_state: ProgramState, header: Header, ledger: Ledger, 
         scopes=agent_scopes(header.registry.agents, header.code_folders, settings.resilience.share),
         probe=None if launch.rehearse is not None or launch.pools else LocalProbe(tools),
     )
-    place = _pools(launch.say) if launch.pools else LocalBackend
+    backend = _pools(launch.notify) if launch.pools else LocalBackend
     ledger.reserve.hold(len(program_state.program.leaves))
     try:
-        return await orchestrate(session, launch.control or Control(), launch.restart_server, place)
+        return await orchestrate(session, launch.control or Control(), launch.restart_server, backend)
     finally:
         ledger.reserve.drop()
 
 
-def _pools(say: Callable[[str], None]) -> BackendFactory:
+def _pools(notify: Callable[[str], None]) -> BackendFactory:
     """Make the place on the pools, inside the flow run that orchestrates."""
     from genesis.dispatch import PoolBackend  # noqa: PLC0415  # only where there are pools
 
-    def place(session: RunContext, outcomes: dict[int, Outcome]) -> LeafBackend:
+    def backend(session: RunContext, outcomes: dict[int, Outcome]) -> LeafBackend:
         context = FlowRunContext.get()
         if context is None or context.flow_run is None:
             raise RunError("leaves are dispatched to pools from a flow run only")
-        return PoolBackend(session, context.flow_run.id, outcomes, say=say)
+        return PoolBackend(session, context.flow_run.id, outcomes, notify=notify)
 
-    return place
+    return backend

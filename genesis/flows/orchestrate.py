@@ -22,7 +22,7 @@ from genesis.engine.ending import Ending
 from genesis.engine.lifecycle import BackendFactory, RunRecord, run_leaves
 from genesis.engine.local_backend import LocalBackend
 from genesis.engine.observer import Observers
-from genesis.engine.observers.breaker_events import announced
+from genesis.engine.observers.breaker_events import emit_breaker_events
 from genesis.engine.observers.log import LogObserver
 from genesis.engine.observers.run_events import emit_run_events
 from genesis.engine.observers.run_journal import RunJournal
@@ -38,7 +38,7 @@ from genesis.model import Run
 from genesis.pipeline import refuse_invalid
 from genesis.prefect_api.client import PrefectClient
 from genesis.prefect_api.errors import API_ERRORS, CLIENT_ERRORS, status_of
-from genesis.prefect_api.events_client import keep_events
+from genesis.prefect_api.events_client import retry_events
 from genesis.prefect_api.names import REHEARSAL_TAG
 from genesis.report.explain import explain
 from genesis.resilience.call_retries import call_with_retries
@@ -57,7 +57,7 @@ async def orchestrate(
     session: RunContext,
     control: Control,
     restart_server: RestartServer | None = None,
-    place: BackendFactory = LocalBackend,
+    backend: BackendFactory = LocalBackend,
 ) -> Run:
     """Run a session: in a flow run of its own, or inside the flow run that calls this.
 
@@ -65,14 +65,14 @@ async def orchestrate(
         session: What to run and with what.
         control: Asks it to stop.
         restart_server: Brings the Prefect server back when it has gone; None where it is not ours.
-        place: Makes the place where the leaves run.
+        backend: Makes the backend that runs the leaves.
 
     Raises:
         ServiceError: The Prefect API cannot be reached to begin with. Once leaves run, losing it does not stop them.
     """
     if FlowRunContext.get() is not None:
         with _patient():
-            return await _in_flow_run(session, control, place)
+            return await _in_flow_run(session, control, backend)
     kept: list[Run] = []
     raised: list[BaseException] = []
 
@@ -81,7 +81,7 @@ async def orchestrate(
         del run_id, request  # they are there for the reader of the UI
         try:
             async with ServerWatch(restart_server) as watch:
-                kept.append(await _in_flow_run(session, control, place))
+                kept.append(await _in_flow_run(session, control, backend))
                 await watch.check()
         except BaseException as error:  # Prefect keeps what a flow raises to itself
             raised.append(error)
@@ -113,7 +113,7 @@ async def orchestrate(
 @contextmanager
 def _patient() -> Iterator[None]:
     """Make Prefect's clients retry all status codes of an overloaded server."""
-    keep_events()
+    retry_events()
     asked: set[int] = PREFECT_CLIENT_RETRY_EXTRA_CODES.value()
     with temporary_settings({PREFECT_CLIENT_RETRY_EXTRA_CODES: asked | _OVERLOADED}):
         yield
@@ -177,42 +177,42 @@ async def _mark_flow_run(context: FlowRunContext, session: RunContext) -> None:
     await context.client.update_flow_run(context.flow_run.id, name=_name(session), tags=sorted(tags))
 
 
-async def _in_flow_run(session: RunContext, control: Control, place: BackendFactory) -> Run:
-    async with emit_run_events(session, pools=place is not LocalBackend) as events:
-        return await _run_recorded(replace(session, observer=Observers(session.observer, events)), control, place)
+async def _in_flow_run(session: RunContext, control: Control, backend: BackendFactory) -> Run:
+    async with emit_run_events(session, pools=backend is not LocalBackend) as events:
+        return await _run_recorded(replace(session, observer=Observers(session.observer, events)), control, backend)
 
 
-async def _run_recorded(session: RunContext, control: Control, place: BackendFactory) -> Run:
+async def _run_recorded(session: RunContext, control: Control, backend: BackendFactory) -> Run:
     context = FlowRunContext.get()
     url = url_for("flow-run", obj_id=context.flow_run.id) if context and context.flow_run else None
     told = LogObserver(session.run_id, session.correlation_id, rehearsal=session.rehearse)
-    chronicler = RunJournal.of(session)
+    journal = RunJournal.of(session)
     counts = RunMetrics() if session.rehearse is None else RehearsalMetrics()
-    session = replace(session, observer=Observers(session.observer, counts, told, chronicler))
-    record = RunRecord(session, url, chronicler)
+    session = replace(session, observer=Observers(session.observer, counts, told, journal))
+    record = RunRecord(session, url, journal)
     try:
         with run_span(session, earlier=session.earlier) as made, lines_in_ui(session.settings):
             if context is not None and session.deployed:
                 await _mark_flow_run(context, session)
-            run = await _check_and_run(session, control, place, record)
+            run = await _check_and_run(session, control, backend, record)
             run_ended(made, run)
             return run
     except CLIENT_ERRORS as error:
-        await record.broken(_make_api_error(error, session.run_id))
+        await record.record_fault(_make_api_error(error, session.run_id))
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a run: whatever ends it, its state is saved
-        return await record.broken(error)
+        return await record.record_fault(error)
 
 
-async def _check_and_run(session: RunContext, control: Control, place: BackendFactory, record: RunRecord) -> Run:
+async def _check_and_run(session: RunContext, control: Control, backend: BackendFactory, record: RunRecord) -> Run:
     report = await run_preflight(session.program, session.settings, session.probe)
     try:
         refuse_invalid(report)
     except PlanInvalidError as error:
-        known = await session.ledger.known(session.program.leaves)  # a resume that is refused loses nothing
-        return await record.ended(Ending("failed", error_info(error), report.errors), known)
-    async with announced(session), RunLease(session.ledger, control, alive=session.deployed):
-        return await run_leaves(session, control, record, place)
+        known = await session.ledger.read_outcomes(session.program.leaves)  # a resume that is refused loses nothing
+        return await record.record_end(Ending("failed", error_info(error), report.errors), known)
+    async with emit_breaker_events(session), RunLease(session.ledger, control, alive=session.deployed):
+        return await run_leaves(session, control, record, backend)
 
 
 def final_state(run: Run) -> object:

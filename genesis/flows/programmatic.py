@@ -11,7 +11,7 @@ from prefect.context import FlowRunContext
 
 from genesis.agents import functions_of
 from genesis.engine.observer import NullObserver, Observer
-from genesis.flows.connection import connected
+from genesis.flows.connection import connect
 from genesis.flows.launch import Launch, resume_run, start_run
 from genesis.model import Program, Run
 from genesis.server import ensure_api
@@ -86,5 +86,5 @@ async def _anywhere(launch: Launch, start: Callable[[Launch], Awaitable[Run]]) -
         await asyncio.to_thread(ensure_api, launch.settings)
 
     api = await asyncio.to_thread(ensure_api, launch.settings)
-    with connected(api):
+    with connect(api):
         return await start(replace(launch, restart_server=restart_server) if api.embedded else launch)

@@ -24,9 +24,9 @@ class StopSignals(NullObserver):
     everything where it stands. What the process was started to ignore, as SIGHUP with `nohup`, stays ignored.
     """
 
-    def __init__(self, control: Control, say: Callable[[str], None]):
+    def __init__(self, control: Control, notify: Callable[[str], None]):
         self.control = control
-        self._say = say
+        self._notify = notify
         self._taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         reset_signals_in_forked_children(self._taken)
 
@@ -46,5 +46,5 @@ class StopSignals(NullObserver):
     def _handle_interrupt(self) -> None:
         for number in self._taken:
             asyncio.get_running_loop().remove_signal_handler(number)
-        self._say("Stopping: running tasks are cancelled. Press Ctrl-C again to exit immediately.")
+        self._notify("Stopping: running tasks are cancelled. Press Ctrl-C again to exit immediately.")
         self.control.cancel()

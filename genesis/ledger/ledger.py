@@ -246,10 +246,10 @@ class Ledger:
 
     async def read_finished(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
         """Read the outcomes of all leaves that a resume keeps, by index."""
-        known = await self.known(leaves)
+        known = await self.read_outcomes(leaves)
         return {leaf.index: known[leaf.index] for leaf in leaves if leaf.index in known and is_done(leaf, known)}
 
-    async def known(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
+    async def read_outcomes(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
         """Read the outcomes of all leaves that have one, failed ones as well, by index."""
         listed = await self.store.names(self._name("leaves"))
         names = None if listed is None else set(listed)
@@ -300,7 +300,7 @@ class Ledger:
         """
         await self._write(_order_name(token, number), order.model_dump(mode="json"))
 
-    async def ordered(self, token: str, number: int) -> LaneOrder | None:
+    async def read_order(self, token: str, number: int) -> LaneOrder | None:
         """Read an order for a flow run; None where no whole one of that number is there."""
         raw = await self.store.read(self._name(_order_name(token, number)))
         try:
@@ -322,10 +322,10 @@ class Ledger:
 
     async def suspend(self, *, suspended: bool) -> None:
         """Note whether workers are to begin no leaf for now."""
-        if suspended or await self.suspended():
+        if suspended or await self.is_suspended():
             await self._write("suspended.json", suspended)
 
-    async def suspended(self) -> bool:
+    async def is_suspended(self) -> bool:
         """Whether workers are to begin no leaf for now."""
         return await self.store.read(self._name("suspended.json")) == b"true"
 
@@ -357,7 +357,7 @@ class Ledger:
         """Whether a state was ever written, be it readable or not."""
         return await self.store.read(self._name("state.json")) is not None
 
-    async def keep_moments(self, moments: Moments) -> None:
+    async def write_moments(self, moments: Moments) -> None:
         """Write what happened in the run besides its leaves' outcomes."""
         await self._write("moments.json", moments.model_dump(mode="json"))
 

@@ -20,7 +20,7 @@ from genesis.llm import failures
 from genesis.llm.blocking import run_apart
 from genesis.llm.model import Answer, LanguageModel
 from genesis.llm.name import ModelName, parse_model_name
-from genesis.llm.provider import connected, load, parameters, takes_temperature
+from genesis.llm.provider import connect_model, load, parameters, takes_temperature
 from genesis.settings import LlmSettings
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class _Client:
     async def _call_once(self, question: _Question, use: TokenUsage) -> _Reply:
         base_url = self._settings.base_url
         headers = self._around.headers() if base_url else {}
-        async with connected(self._model, base_url, self._secret, question.timeout_s, headers) as model:
+        async with connect_model(self._model, base_url, self._secret, question.timeout_s, headers) as model:
             from pydantic_ai.direct import model_request  # noqa: PLC0415
             from pydantic_ai.exceptions import AgentRunError, ModelAPIError, UserError  # noqa: PLC0415
             from pydantic_ai.messages import ModelRequest  # noqa: PLC0415

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model as ProviderModel
     from pydantic_ai.models import ModelRequestParameters
 
-__all__ = ["connected", "load", "parameters", "takes_temperature"]
+__all__ = ["connect_model", "load", "parameters", "takes_temperature"]
 
 _CONNECT_S = 10.0
 _ANSWER_BYTES = 8_000_000
@@ -40,7 +40,7 @@ def load(provider: str) -> None:
 
 
 @asynccontextmanager
-async def connected(
+async def connect_model(
     name: ModelName, base_url: str | None, api_key: str | None, timeout_s: float, headers: Mapping[str, str]
 ) -> AsyncIterator[ProviderModel]:
     """Open a model of a provider whose libraries are loaded; its connections are closed at the end.

@@ -24,7 +24,7 @@ __all__ = [
     "TRACE_LABEL",
     "CorrelationContext",
     "RequestOrigin",
-    "bound",
+    "bind_context",
     "build_headers",
     "current",
     "environment",
@@ -80,7 +80,7 @@ def current() -> CorrelationContext:
 
 
 @contextmanager
-def bound(
+def bind_context(
     *,
     correlation_id: str | None = None,
     run_id: str | None = None,

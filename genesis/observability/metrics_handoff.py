@@ -18,13 +18,13 @@ from genesis.document import write_atomic
 from genesis.errors import ResourceError
 from genesis.observability.metrics import Metrics
 
-__all__ = ["MetricsHandoff", "hand_on"]
+__all__ = ["MetricsHandoff", "store_metrics"]
 
 _log = logging.getLogger(__name__)
 _LARGEST = 20_000_000
 
 
-def hand_on(document: Mapping[str, Any], home: Path) -> None:
+def store_metrics(document: Mapping[str, Any], home: Path) -> None:
     """Add what this process has counted to what is kept in a home. One that cannot be written costs the figures only.
 
     None is made for that: where there is no home, nothing has run, and nobody asks.
@@ -38,7 +38,7 @@ def hand_on(document: Mapping[str, Any], home: Path) -> None:
     try:
         if not home.is_dir():
             return
-        with _locked(home / "metrics.lock"):
+        with _lock(home / "metrics.lock"):
             kept = _read(home / "metrics.json")
             kept.take_in({name: rows for name, rows in document.items() if name != "gauges"})
             write_atomic(home / "metrics.json", json.dumps(kept.drain_changes()))
@@ -59,7 +59,7 @@ class MetricsHandoff:
             return metrics
         together = Metrics(metrics.most_series)
         try:
-            with _locked(self._home / "metrics.lock"):
+            with _lock(self._home / "metrics.lock"):
                 together = _read(self._home / "metrics.json", metrics.most_series)
         except OSError as error:
             _log.debug("what is kept of metrics cannot be read", extra={"reason": repr(error)})
@@ -89,7 +89,7 @@ class MetricsHandoff:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _lock(path: Path) -> Iterator[None]:
     with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

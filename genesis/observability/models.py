@@ -13,11 +13,11 @@ from genesis.observability.metrics import metrics_of_process
 from genesis.observability.stages import example
 from genesis.observability.tracing import span
 
-__all__ = ["watched_call"]
+__all__ = ["observe_call"]
 
 
 @contextmanager
-def watched_call(model: ModelName, where: str, max_tokens: int) -> Iterator[TokenUsage]:
+def observe_call(model: ModelName, where: str, max_tokens: int) -> Iterator[TokenUsage]:
     """Make a span and observations around one call to a model.
 
     Args:

@@ -68,7 +68,7 @@ class _Span:
         detach(self._token)
         if error is not None:
             code = error.code if isinstance(error, GenesisError) else type(error).__name__
-            self.failed(code, str(error) if self._content else "")
+            self.mark_failed(code, str(error) if self._content else "")
         self._made.set_attributes(self._attributes)
         self._made.end()
 
@@ -84,11 +84,11 @@ class _Span:
         if value is not None:
             self._attributes[name] = value
 
-    def say(self, name: str, text: str) -> None:
+    def set_text(self, name: str, text: str) -> None:
         if self._content:
             self._attributes[name] = text[:_LONGEST]
 
-    def failed(self, code: str, message: str = "") -> None:
+    def mark_failed(self, code: str, message: str = "") -> None:
         self._attributes["error.type"] = code
         self._made.set_status(trace.StatusCode.ERROR, message[:_LONGEST] if self._content else code)
 

@@ -27,11 +27,11 @@ class Span(Protocol):
         """Set an attribute; None sets none."""
         ...
 
-    def say(self, name: str, text: str) -> None:
+    def set_text(self, name: str, text: str) -> None:
         """Set an attribute that holds what a person or a model wrote: only where the settings ask for that."""
         ...
 
-    def failed(self, code: str, message: str = "") -> None:
+    def mark_failed(self, code: str, message: str = "") -> None:
         """Mark it as failed.
 
         Args:

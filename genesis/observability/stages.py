@@ -84,7 +84,7 @@ def plan_made(made: Span, plan: Plan) -> None:
     made.set("genesis.plan.planner", plan.planner)
     made.set("genesis.plan.tasks", leaves)
     made.set("genesis.plan.depth", depth)
-    made.say("genesis.request", plan.request)
+    made.set_text("genesis.request", plan.request)
 
 
 def plan_routed(made: Span, routed: RoutedPlan, decider: Decider) -> None:

@@ -29,10 +29,10 @@ class _NullSpan:
     def set(self, name: str, value: Value | None) -> None:
         """Set nothing."""
 
-    def say(self, name: str, text: str) -> None:
+    def set_text(self, name: str, text: str) -> None:
         """Say nothing."""
 
-    def failed(self, code: str, message: str = "") -> None:
+    def mark_failed(self, code: str, message: str = "") -> None:
         """Mark nothing."""
 
 

@@ -176,7 +176,7 @@ def _network(wish: _Wish, playbook: Playbook, variables: Variables) -> tuple[tup
     values = variables.take(playbook, wish.texts, wish.chosen)
     if values.missing:
         return (), values.missing
-    variables.keep(values)
+    variables.add(values)
     return fill_parameters(refine_tasks(playbook.tasks, playbook.refine), values.values, values.names), []
 
 

@@ -47,9 +47,9 @@ def make_plan(request: str, *, planners: Sequence[Planner], context: PlanningCon
             passed_over.append(_PassedOver(planner.level, _by_itself(error), error, bug=True))
         else:
             own = [f"{planner.level}: {plan.planner_note}"] if plan.planner_note else []
-            _tell(passed_over, planner.level)
+            _report_fallbacks(passed_over, planner.level)
             return plan.model_copy(update={"planner_note": ". ".join([*map(str, passed_over), *own])})
-    _tell(passed_over, "no plan")
+    _report_fallbacks(passed_over, "no plan")
     notes = [str(level) for level in passed_over]
     raise PlanningError(
         "no planner level could plan the request: " + ("; ".join(notes) or "there are no levels"),
@@ -91,7 +91,7 @@ def _sound(plan: Plan, planner: Planner, context: PlanningContext) -> Plan:
     return plan
 
 
-def _tell(passed_over: Sequence[_PassedOver], last: str) -> None:
+def _report_fallbacks(passed_over: Sequence[_PassedOver], last: str) -> None:
     """Count and log each fallback from a level to the next."""
     if not passed_over:
         return

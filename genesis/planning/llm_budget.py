@@ -49,7 +49,7 @@ class CallBudget:
         self._reserved -= reserved
         self.tokens += used
 
-    def give_back(self, reserved: int) -> None:
+    def release(self, reserved: int) -> None:
         """Release the reservation of a call that was not made."""
         self._reserved -= reserved
         self.calls -= 1

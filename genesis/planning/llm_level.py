@@ -251,11 +251,11 @@ class _Planning:
             return None
         async with gate or asyncio.Semaphore(1):
             if self._down:
-                self._budget.give_back(reserved)
+                self._budget.release(reserved)
                 return None
             used = reserved
             self._asked += 1
-            self.context.tell(PlanningCall(self.model.name, self._asked, self.turns + 1))
+            self.context.on_call(PlanningCall(self.model.name, self._asked, self.turns + 1))
             try:
                 answer = await self.model.ask(prompt, schema=schema, system=system)
                 used = answer.tokens or reserved

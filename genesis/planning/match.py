@@ -142,10 +142,10 @@ def covers(playbook: Playbook, text: str) -> bool:
     "Write a report" is covered by an audit; "write a report about pricing" says more than that and is not.
     """
     clause = _clause(text)
-    return bool(clause.tokens) and any(_says_only(clause, phrase) for phrase in playbook.match.covers)
+    return bool(clause.tokens) and any(_contains_only(clause, phrase) for phrase in playbook.match.covers)
 
 
-def _says_only(clause: _Clause, phrase: str) -> bool:
+def _contains_only(clause: _Clause, phrase: str) -> bool:
     places = _places(clause, _get_phrase_stems(phrase))
     if not places or not _leads(clause, places):
         return False

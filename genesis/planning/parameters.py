@@ -63,7 +63,7 @@ class Variables:
             result.values[name], result.names[name] = self._claim(parameter, value)
         return result
 
-    def keep(self, values: Values) -> None:
+    def add(self, values: Values) -> None:
         """Add a use's variables to the plan's."""
         for parameter, name in values.names.items():
             self.made[name] = values.values[parameter]

@@ -23,7 +23,7 @@ class PlanningCall:
     """Number of the attempt at the top of the plan, from 1; a model is asked again about faults of its answer."""
 
 
-def _skip_tell(_asking: PlanningCall) -> None:
+def _skip_call(_asking: PlanningCall) -> None:
     return None
 
 
@@ -38,7 +38,7 @@ class PlanningContext:
     vars: Mapping[str, str] = field(default_factory=dict)
     """Variables set by the user; they take precedence over those found in the request."""
     limits: Limits = field(default_factory=Limits)
-    tell: Callable[[PlanningCall], None] = _skip_tell
+    on_call: Callable[[PlanningCall], None] = _skip_call
     """Called before each call to a model, the slowest part of planning."""
 
 

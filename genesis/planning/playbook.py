@@ -131,7 +131,7 @@ def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = 
         found[playbook.name], origin[playbook.name] = playbook, str(path)
     owners = NameOwners("playbook")
     contributed: dict[str, Playbook] = {}
-    for fleet in (_packaged(), *find_fleets()):
+    for fleet in (_load_packaged(), *find_fleets()):
         for playbook in _load_of_fleet(fleet, limits):
             if playbook.name not in found:
                 owners.add(playbook.name, fleet)
@@ -141,7 +141,7 @@ def load_playbooks(folder: Path | str | None = None, *, limits: Limits | None = 
 
 def own_playbook_files() -> tuple[Path, ...]:
     """Return the files of the playbooks that come with Genesis, in order of their names."""
-    own = (_packaged(), *(fleet for fleet in find_fleets() if fleet.distribution == DISTRIBUTION))
+    own = (_load_packaged(), *(fleet for fleet in find_fleets() if fleet.distribution == DISTRIBUTION))
     return tuple(sorted((path for fleet in own for path in _files_of_fleet(fleet)), key=lambda path: path.name))
 
 
@@ -160,7 +160,7 @@ def _list_files(folder: Path) -> list[Path]:
     return [path for path in entries if path.suffix in _SUFFIXES and not path.name.startswith(".") and path.is_file()]
 
 
-def _packaged() -> InstalledFleet:
+def _load_packaged() -> InstalledFleet:
     """Return the packaged playbooks as if they belonged to a fleet."""
     folder = Path(str(resources.files("genesis.defaults") / "playbooks"))
     return InstalledFleet("defaults", DISTRIBUTION, "genesis", FleetPlugin(playbooks=folder))

@@ -66,7 +66,7 @@ def check_request(text: str, limits: Limits | None = None) -> str:
             code="GEN-REQUEST-TOO-LONG",
         )
     _check_characters(text)
-    if _asks_nothing(stripped):
+    if _is_empty_request(stripped):
         shown = stripped if len(stripped) <= _SHOWN else f"{stripped[: _SHOWN - 1]}…"
         raise UsageError(
             f"the request {shown!r} asks for nothing to be done", hint=_EXAMPLE, code="GEN-REQUEST-NOTHING"
@@ -88,7 +88,7 @@ def _check_characters(text: str) -> None:
             )
 
 
-def _asks_nothing(text: str) -> bool:
+def _is_empty_request(text: str) -> bool:
     """Whether a text is only a greeting, only punctuation, or asks for nothing to be done."""
     kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in text.lower() if c not in "'\u2019")
     plain = " ".join("".join(kept).split())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-__all__ = ["claim_message", "claimant", "format_lost_message", "last_claimant", "says_lost"]
+__all__ = ["claim_message", "claimant", "format_lost_message", "is_lost_message", "last_claimant"]
 
 _CLAIMED_BY = "claimed by "
 _PENDING = "PENDING"
@@ -36,6 +36,6 @@ def format_lost_message(worker: str) -> str:
     return f"{_LOST_WORKER[0]}{worker!r}{_LOST_WORKER[1]}"
 
 
-def says_lost(message: str | None) -> bool:
+def is_lost_message(message: str | None) -> bool:
     """Whether a crash's message says that a worker has gone silent."""
     return bool(message) and str(message).startswith(_LOST_WORKER[0]) and str(message).endswith(_LOST_WORKER[1])

@@ -22,9 +22,9 @@ __all__ = [
     "find_configured_storage",
     "fix_prefect_paths",
     "get_server_environment",
-    "keep_prefect_off_the_terminal",
     "path_of_user",
     "point_prefect_at",
+    "silence_prefect_on_terminal",
     "ui_address",
 ]
 
@@ -111,7 +111,7 @@ def point_prefect_at(api_url: str) -> None:
     os.environ["PREFECT_API_URL"] = api_url
 
 
-def keep_prefect_off_the_terminal() -> None:
+def silence_prefect_on_terminal() -> None:
     """Keep Prefect's log lines for the UI: the terminal shows progress instead. Call it before Prefect is imported."""
     for handler in ("CONSOLE", "DEBUG"):
         os.environ.setdefault(f"PREFECT_LOGGING_HANDLERS_{handler}_LEVEL", "CRITICAL")

@@ -25,12 +25,12 @@ _OVERLOADED_S = 30.0
 """How long a server is waited for that refuses everything."""
 
 
-def drain(api_url: str, say: Callable[[str], None]) -> bool:
+def drain(api_url: str, notify: Callable[[str], None]) -> bool:
     """Wait while the server answers.
 
     Args:
         api_url: The API that the states are sent to.
-        say: Is given a sentence when it takes longer than a moment.
+        notify: Is given a sentence when it takes longer than a moment.
 
     Returns:
         Whether everything was sent. If not, the interpreter would still try when it exits: leave by `os._exit`.
@@ -40,7 +40,7 @@ def drain(api_url: str, say: Callable[[str], None]) -> bool:
         _, pending = worker.drain_all(timeout=_QUIET_S)  # type: ignore[misc]  # a pair, outside of a running loop
         waiting |= pending
     if waiting:
-        say("Sending the last states to the Prefect UI …")
+        notify("Sending the last states to the Prefect UI …")
     healthy_at = time.monotonic()
     while waiting:
         status = health_status(api_url, _LOOK_S)

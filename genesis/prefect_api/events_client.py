@@ -11,13 +11,13 @@ from prefect.events import clients
 from prefect.events.worker import EventsWorker, emit_events_to_cloud, should_emit_events_to_running_server
 from websockets.exceptions import InvalidHandshake
 
-__all__ = ["keep_events"]
+__all__ = ["retry_events"]
 
 _ATTEMPTS = 60
 """One a second. Events wait for a minute; those behind wait with them."""
 
 
-def keep_events() -> None:
+def retry_events() -> None:
     """Let Prefect repeat this process's events for a minute while the server is away or refuses connections.
 
     A process whose events already go another way is left alone, such as one of Prefect's process pool task runner.

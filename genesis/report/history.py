@@ -30,7 +30,7 @@ async def explain_ledger(
 ) -> tuple[Run, Explanation | None]:
     """Do what `explain_run` does for a run whose program is at hand."""
     run = await ledger.load() or _not_started(header, program)
-    known = await ledger.known(program.leaves)
+    known = await ledger.read_outcomes(program.leaves)
     records = {program.leaves[index].path: outcome for index, outcome in known.items()}
     tasks = tuple(_newest(run, task, records.get(task.id)) for task in run.tasks)
     cost = sum((task.usd or Decimal(0) for task in tasks), Decimal(0))

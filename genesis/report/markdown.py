@@ -13,7 +13,7 @@ from decimal import Decimal
 from genesis.model import FINISHED, Leaf, Outcome, Plan, Program, Report, Run, Severity
 from genesis.report.explain import explain
 from genesis.report.picture import Picture
-from genesis.report.rendering import escape_markdown, render, rounded
+from genesis.report.rendering import escape_markdown, format_rounded, render
 from genesis.structure import list_edges
 from genesis.text import cost, fit_line, money, one_line
 
@@ -45,7 +45,7 @@ def plan_markdown(program: Program, picture: Picture, *, rehearse: float | None 
             (
                 leaf.path,
                 leaf.agent,
-                rounded(leaf.seconds) if leaf.seconds_known else "–",
+                format_rounded(leaf.seconds) if leaf.seconds_known else "–",
                 _names([program.leaves[source].path for source in leaf.after]) or "–",
             )
             for leaf in program.leaves[:_MOST_ROWS]
@@ -60,7 +60,7 @@ def _format_estimates(leaves: Sequence[Leaf]) -> str:
     parts = [
         f"{'' if len(known) == len(leaves) else 'at least '}{said}"
         for known, said in (
-            (timed, f"{rounded(sum(leaf.seconds for leaf in timed))} of work"),
+            (timed, f"{format_rounded(sum(leaf.seconds for leaf in timed))} of work"),
             (priced, money(sum((leaf.usd for leaf in priced), Decimal(0)))),
         )
         if known
@@ -216,4 +216,4 @@ def _names(paths: Sequence[str]) -> str:
 def _format_elapsed(outcome: Outcome) -> str:
     if outcome.started_at is None or outcome.ended_at is None:
         return "–"
-    return rounded(max(0.0, (outcome.ended_at - outcome.started_at).total_seconds()))
+    return format_rounded(max(0.0, (outcome.ended_at - outcome.started_at).total_seconds()))

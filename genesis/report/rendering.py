@@ -21,7 +21,7 @@ from genesis.text import duration, money, one_line, rehearsal, visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["MARKS", "SizeBudget", "escape_markdown", "percent", "render", "rounded"]
+__all__ = ["MARKS", "SizeBudget", "escape_markdown", "format_rounded", "percent", "render"]
 
 MARKS: Mapping[str, str] = {
     "completed": "✓",
@@ -79,13 +79,13 @@ def _environment(is_markdown: bool) -> Environment:
     )
     made.globals |= {"marks": MARKS, "size_budget": SizeBudget, "box_width": BOX_WIDTH, "box_height": BOX_HEIGHT}
     made.filters |= {
-        "bounded": _bounded,
+        "bounded": _shorten,
         "code": _code,
         "count_of": _count_of,
         "curve": curve,
         "data_uri": _data_uri,
-        "elapsed": _elapsed,
-        "fenced": _fenced,
+        "elapsed": _format_elapsed,
+        "fenced": _fence,
         "general": _general,
         "hundredths": _hundredths,
         "limit": _limit,
@@ -96,7 +96,7 @@ def _environment(is_markdown: bool) -> Environment:
         "percent": percent,
         "px": _px,
         "rehearsal": rehearsal,
-        "rounded": rounded,
+        "rounded": format_rounded,
         "sentence": _sentence,
         "timestamp": datetime.timestamp,
         "utc": _utc,
@@ -132,7 +132,7 @@ def _code(text: str) -> Markup:
     return Markup(f"{fence}{edge}{line}{edge}{fence}")  # noqa: S704
 
 
-def _fenced(lines: Sequence[str]) -> Markup:
+def _fence(lines: Sequence[str]) -> Markup:
     """Put lines into a fenced block of Markdown; none of them can end it."""
     return Markup("\n".join(_FENCE.sub(lambda found: "'" * len(found[0]), line) for line in lines))  # noqa: S704
 
@@ -155,12 +155,12 @@ def _count_of(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _elapsed(seconds: float) -> str:
+def _format_elapsed(seconds: float) -> str:
     """Write a duration with three figures at most."""
     return f"{seconds * 1000:.0f} ms" if 0 < seconds < 0.1 else duration(seconds)  # noqa: PLR2004  # below a tenth
 
 
-def rounded(seconds: float) -> str:
+def format_rounded(seconds: float) -> str:
     """Write a duration to about two figures."""
     if 0 < seconds < _LEAST_S:
         return f"< {_LEAST_S} s"
@@ -238,7 +238,7 @@ class SizeBudget:
         return shown, count < len(value)
 
 
-def _bounded(value: str, budget: SizeBudget, most: int) -> Markup:
+def _shorten(value: str, budget: SizeBudget, most: int) -> Markup:
     """Escape the beginning of an untrusted text that there is room for, with an ellipsis if something is missing."""
     shown, is_cut = budget.take(value, most)
     return shown + "…" if is_cut else shown

@@ -139,7 +139,7 @@ class Breaker:
         if machine.state == "closed" and (self._store is None or self._is_fresh()):
             return Permit(machine.epoch)
         answer, change = self._apply(lambda machine, now: machine.admit(now))
-        self._tell(change)
+        self._notify(change)
         if isinstance(answer, Refusal):
             raise BreakerOpenError(
                 f"{self.name} is not called: {answer.reason}",
@@ -159,9 +159,9 @@ class Breaker:
         if self._store is None:  # the usual way of one process, without a detour
             with self._lock:
                 change = self._known.machine.report(permit, verdict, self._clock())
-            self._tell(change)
+            self._notify(change)
         elif not self._count_locally(permit, verdict):
-            self._tell(self._apply(lambda machine, now: machine.report(permit, verdict, now)))
+            self._notify(self._apply(lambda machine, now: machine.report(permit, verdict, now)))
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -209,7 +209,7 @@ class Breaker:
             try:
                 return self._apply_shared(self._store, step)
             except StoreError as error:
-                self._lost(error)
+                self._use_local_state(error)
         with self._lock:
             known = self._known
             return step(known.machine, self._clock() + known.offset_s)
@@ -242,7 +242,7 @@ class Breaker:
         try:
             kept, now = self._store.read(self._key)
         except StoreError as error:
-            self._lost(error)
+            self._use_local_state(error)
             return
         self._learn(self._machine_of(kept), now)
 
@@ -252,11 +252,11 @@ class Breaker:
             self._known = _Known(machine, now - at, at)
             back, self._degraded = self._degraded, False
         if back:
-            self._tell_listener(
+            self._notify_listener(
                 BreakerEvent(self.name, machine.state, machine.state, "its store is back", degraded=True)
             )
 
-    def _lost(self, error: StoreError) -> None:
+    def _use_local_state(self, error: StoreError) -> None:
         """Continue with what is known here, and say so once."""
         with self._lock:
             self._store_again = self._clock() + _STORE_AGAIN_S
@@ -264,7 +264,7 @@ class Breaker:
             state = self._known.machine.state
         if not known:
             reason = f"its state is this process's own now: {error.message}"
-            self._tell_listener(BreakerEvent(self.name, state, state, reason, degraded=True))
+            self._notify_listener(BreakerEvent(self.name, state, state, reason, degraded=True))
 
     def _machine_of(self, kept: str | None) -> Machine:
         """Read a state; what cannot be read counts as a breaker that nobody has used."""
@@ -300,12 +300,12 @@ class Breaker:
         elif not self._count_locally(permit, verdict):
             await asyncio.to_thread(self.report, permit, verdict)
 
-    # ── telling ──
+    # ── notifying ──
 
-    def _tell(self, change: Transition | None) -> None:
+    def _notify(self, change: Transition | None) -> None:
         if change is not None:
-            self._tell_listener(BreakerEvent(self.name, change.before, change.after, change.reason))
+            self._notify_listener(BreakerEvent(self.name, change.before, change.after, change.reason))
 
-    def _tell_listener(self, event: BreakerEvent) -> None:
+    def _notify_listener(self, event: BreakerEvent) -> None:
         if self._listen is not None:
             self._listen(event)

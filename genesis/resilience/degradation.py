@@ -17,7 +17,7 @@ from genesis.foreign import encodable, read_safely
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
 
-__all__ = ["Degradation", "Layer", "describe_error", "heard", "innermost", "step_down"]
+__all__ = ["Degradation", "Layer", "describe_error", "innermost", "listening", "step_down"]
 
 Layer = Literal["planning", "routing", "validation", "execution", "observing"]
 
@@ -39,7 +39,7 @@ _listener: ContextVar[Callable[[Degradation], None] | None] = ContextVar("genesi
 
 
 @contextmanager
-def heard(listener: Callable[[Degradation], None]) -> Iterator[None]:
+def listening(listener: Callable[[Degradation], None]) -> Iterator[None]:
     """Let a listener hear each step that is made inside, in threads that carry the context on as well.
 
     Args:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from genesis.llm import LanguageModel, open_model, parse_model_name
 from genesis.observability.correlation import build_headers
-from genesis.observability.models import watched_call
+from genesis.observability.models import observe_call
 from genesis.resilience.breaker import Breaker
 from genesis.resilience.breakers import Breakers, breakers_of
 from genesis.resilience.call_retries import call_with_retries
@@ -83,7 +83,7 @@ def make_guarded_model(
         soonest_s = min(call_left_s, until - time.monotonic())
         return await call_with_retries(call, left_s=soonest_s, budget=budget, safe=_may_help)
 
-    model = open_model(settings.llm, name, guard=guard, repeat=repeat, watch=watched_call, headers=build_headers)
+    model = open_model(settings.llm, name, guard=guard, repeat=repeat, watch=observe_call, headers=build_headers)
     host = host_of(settings.llm.base_url) if settings.llm.base_url else parse_model_name(model.name).provider
     return model
 

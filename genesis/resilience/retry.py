@@ -162,7 +162,7 @@ class RetryBudget:
             self._left = min(self._size, self._left + 1)
             self._earned += self._store is not None
 
-    def hand_in(self) -> None:
+    def flush(self) -> None:
         """Let other processes have what was earned here. With a store it waits for that."""
         with self._lock:
             earned, self._earned = self._earned, 0

@@ -62,9 +62,9 @@ def _purge(purging: Purging, kind: PurgeKind, files: Iterator[Path], unneeded: C
         except FileNotFoundError:  # another purge was quicker
             continue
         except OSError as error:
-            purging.failed(kind, str(path), why_not(error))
+            purging.record_failed(kind, str(path), why_not(error))
         else:
-            purging.removed(kind, str(path), status.st_size)
+            purging.record_removed(kind, str(path), status.st_size)
 
 
 def _list_folder(folder: Path) -> list[Path]:

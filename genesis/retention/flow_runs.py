@@ -61,7 +61,7 @@ async def purge_flow_runs(purging: Purging, client: PrefectClient, is_open: IsOp
         ):
             left += len(page) - await _purge_page(purging, client, page, is_open, seen)
     except (GenesisError, *API_ERRORS) as error:  # the boundary: the rest is for the next purge
-        purging.failed("flow_runs", "the Prefect API", why_not(error))
+        purging.record_failed("flow_runs", "the Prefect API", why_not(error))
 
 
 async def _purge_page(
@@ -82,12 +82,12 @@ async def _purge_page(
             continue
         below = await _descendants(client, flow_run) if inside else []
         if why := await _stays(purging, flow_run, below, is_open):
-            purging.kept("flow_runs", flow_run.name, why)
+            purging.record_kept("flow_runs", flow_run.name, why)
             continue
         names = {each.id: each.name for each in (flow_run, *below) if each.id not in seen}
         removed = list(names) if purging.dry_run else await _delete(purging, client, list(names))
         for flow_run_id in removed:
-            purging.removed("flow_runs", names[flow_run_id])
+            purging.record_removed("flow_runs", names[flow_run_id])
         seen |= set(removed)
     return 0 if purging.dry_run else sum(flow_run.id in seen for flow_run in page)
 

@@ -94,18 +94,18 @@ class Purging:
         self._failed: list[KeptItem] = []
         self._notes: list[str] = []
 
-    def removed(self, kind: PurgeKind, name: str, size: int = 0) -> None:
+    def record_removed(self, kind: PurgeKind, name: str, size: int = 0) -> None:
         """Note that something is gone, or would be."""
         self._counts[kind] += 1
         self._bytes[kind] += size
         if kind == "runs":
             self._runs.append(name)
 
-    def kept(self, kind: PurgeKind, name: str, why: str) -> None:
+    def record_kept(self, kind: PurgeKind, name: str, why: str) -> None:
         """Note that something old stays."""
         self._kept.append(KeptItem(kind=kind, name=name, why=why))
 
-    def failed(self, kind: PurgeKind, name: str, why: str) -> None:
+    def record_failed(self, kind: PurgeKind, name: str, why: str) -> None:
         """Note that something could not be removed."""
         self._failed.append(KeptItem(kind=kind, name=name, why=why))
 

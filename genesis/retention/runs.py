@@ -109,19 +109,19 @@ async def _purge_folder(purging: Purging, kind: PurgeKind, ledger: Ledger, folde
     except FileNotFoundError:  # another purge was quicker
         return
     except (GenesisError, OSError) as error:
-        purging.failed(kind, ledger.run_id, why_not(error))
+        purging.record_failed(kind, ledger.run_id, why_not(error))
 
 
 async def _is_old(purging: Purging, kind: PurgeKind, ledger: Ledger, folder: Path) -> bool:
     """Whether a run is old; report why one stays although it looks old."""
     status = await asyncio.to_thread(folder.lstat)
     if stat.S_ISLNK(status.st_mode):
-        purging.kept(kind, ledger.run_id, _LINK)
+        purging.record_kept(kind, ledger.run_id, _LINK)
         return False
     found = await standing(ledger, purging.before)
     looks_old = found.why == _DAMAGED or status.st_mtime < purging.before.timestamp()
     if found.why and looks_old and await asyncio.to_thread(folder.exists):
-        purging.kept(kind, ledger.run_id, found.why)
+        purging.record_kept(kind, ledger.run_id, found.why)
     return found.old
 
 
@@ -130,9 +130,9 @@ async def _remove(purging: Purging, kind: PurgeKind, ledger: Ledger, folder: Pat
     lock = run_lock(ledger, settings, existing=True)
     if purging.dry_run:
         if lock.held_elsewhere:
-            purging.kept(kind, ledger.run_id, _LOCKED)
+            purging.record_kept(kind, ledger.run_id, _LOCKED)
         else:
-            purging.removed(kind, ledger.run_id, size)
+            purging.record_removed(kind, ledger.run_id, size)
         return
     try:
         with lock:
@@ -144,10 +144,10 @@ async def _remove(purging: Purging, kind: PurgeKind, ledger: Ledger, folder: Pat
     except RunError as error:
         if error.code != "GEN-RUN-LOCKED":
             raise
-        purging.kept(kind, ledger.run_id, _LOCKED)
+        purging.record_kept(kind, ledger.run_id, _LOCKED)
         return
     await asyncio.to_thread(delete, trash)
-    purging.removed(kind, ledger.run_id, size)
+    purging.record_removed(kind, ledger.run_id, size)
 
 
 async def _leftovers(purging: Purging, folder: Path) -> None:
@@ -158,9 +158,9 @@ async def _leftovers(purging: Purging, folder: Path) -> None:
             if not purging.dry_run:
                 await asyncio.to_thread(delete, trash)
         except OSError as error:
-            purging.failed("leftovers", str(trash), why_not(error))
+            purging.record_failed("leftovers", str(trash), why_not(error))
         else:
-            purging.removed("leftovers", str(trash), size)
+            purging.record_removed("leftovers", str(trash), size)
 
 
 def _ledgers(folder: Path, store: LedgerStore, settings: Settings) -> Iterator[Ledger]:

@@ -14,7 +14,7 @@ from genesis.model import AgentProfile, Registry, Rule
 from genesis.routing.registry_checks import check_registry, parse_registry
 from genesis.settings import Limits
 
-__all__ = ["LoadedRegistry", "contributed_agents_files", "load_registry", "load_registry_with_sources"]
+__all__ = ["LoadedRegistry", "find_fleet_agents_files", "load_registry", "load_registry_with_sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def load_registry_with_sources(
     return LoadedRegistry(registry, dict.fromkeys((agent.name for agent in registry.agents), source))
 
 
-def contributed_agents_files() -> tuple[Path, ...] | None:
+def find_fleet_agents_files() -> tuple[Path, ...] | None:
     """Return the agents files of the installed fleets; None for a fleet with its agents as plain values."""
     given = [fleet.fleet.agents for fleet in find_fleets() if fleet.fleet.agents is not None]
     files = tuple(each for each in given if isinstance(each, Path))

@@ -102,7 +102,7 @@ class ReadyQueue:
             self._offered[before] = _NO_OFFER
             self._offer(before)
 
-    def queued(self, agent: int) -> list[int]:
+    def list_queued(self, agent: int) -> list[int]:
         """Return the places of an agent that are in the queue, best first."""
         return sorted({place for place in self._heaps[agent] if self._waits(place, agent)})
 

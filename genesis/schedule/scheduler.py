@@ -221,7 +221,7 @@ class Scheduler:
         Raises:
             ScheduleError: No job has this agent.
         """
-        return [self._jobs[place] for place in self._queue.queued(self._agent(agent))]
+        return [self._jobs[place] for place in self._queue.list_queued(self._agent(agent))]
 
     def release(self, job: int) -> None:
         """Release a held job: it is ready if its predecessors have finished, and keeps its priority.

@@ -4,8 +4,8 @@ from genesis.prefect_api.configured import (
     ConfiguredApi,
     find_configured_api,
     fix_prefect_paths,
-    keep_prefect_off_the_terminal,
     point_prefect_at,
+    silence_prefect_on_terminal,
 )
 from genesis.server.api import ApiEndpoint, PendingApi, begin_api, ensure_api
 from genesis.server.backends import Backends
@@ -35,10 +35,10 @@ __all__ = [
     "ensure_api",
     "find_configured_api",
     "fix_prefect_paths",
-    "keep_prefect_off_the_terminal",
     "point_prefect_at",
     "revive",
     "server_process",
+    "silence_prefect_on_terminal",
     "space_note",
     "status",
     "up",

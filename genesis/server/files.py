@@ -174,7 +174,7 @@ class ServerFiles:
                 partial.unlink(missing_ok=True)
 
     @contextmanager
-    def locked(self, timeout_s: float) -> Iterator[None]:
+    def lock(self, timeout_s: float) -> Iterator[None]:
         """Hold the lock for starting and stopping. It is freed by the system when its holder dies.
 
         Raises:

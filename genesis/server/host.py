@@ -41,7 +41,7 @@ def shorten(log: str, limit: int) -> bool:
     return True
 
 
-def _keep_short(log: str) -> None:
+def _truncate(log: str) -> None:
     while True:
         time.sleep(_LOOK_EVERY_S)
         try:
@@ -164,7 +164,7 @@ def main(log: str, listening_fd: int = _SOCKET, owner_fd: int = _OWNER_LOCK) -> 
     listening = socket.socket(fileno=listening_fd)
     for descriptor in (listening_fd, owner_fd):  # not for what the server might start
         fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
-    threading.Thread(target=_keep_short, args=(log,), name="log", daemon=True).start()
+    threading.Thread(target=_truncate, args=(log,), name="log", daemon=True).start()
     import uvicorn  # noqa: PLC0415
 
     config = uvicorn.Config(

@@ -102,7 +102,7 @@ def begin_start(settings: Settings, backends: Backends | None = None) -> Startin
     if found is not None and found.prefect == get_prefect_version():
         _refuse_change(files, backends)
         return Starting(settings, found, other_address(found, settings))
-    with files.locked(_LOCK_S):
+    with files.lock(_LOCK_S):
         before = files.read()
         found = _living(files)
         if found is not None and not _makes_way(files, found):
@@ -241,7 +241,7 @@ def down(settings: Settings) -> ServerInfo:
     files = ServerFiles(settings.home)
     if not files.folder.is_dir():
         return _info(files, None, "stopped", "it was not running")
-    with files.locked(_LOCK_S):
+    with files.lock(_LOCK_S):
         record = _living(files)
         if record is None:
             written = files.read()
@@ -330,7 +330,7 @@ def _fail_start(starting: Starting) -> ServiceError:
     files = starting.files
     error = _make_ended_error(files)
     if starting.before is not None:
-        with files.locked(_LOCK_S):
+        with files.lock(_LOCK_S):
             files.remember(starting.before)
             files.write(_mark_stopped(starting.record).model_copy(update=_addresses(starting.before)))
     return error

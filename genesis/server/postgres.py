@@ -148,7 +148,7 @@ def notes_on_postgres(backends: Backends, facts: PostgresFacts) -> Iterator[str]
         )
     if facts.extension is None:
         _refuse_without_extension(where, facts)
-    if facts.revision is not None and not _knows(facts.revision):
+    if facts.revision is not None and not _is_installed(facts.revision):
         raise ServiceError(
             f"{where} was migrated by another version of Prefect: its revision {facts.revision} is unknown here",
             hint="install the version that the other servers on it have, or restore the backup from before the upgrade",
@@ -178,7 +178,7 @@ def _refuse_without_extension(where: str, facts: PostgresFacts) -> None:
         )
 
 
-def _knows(revision: str) -> bool:
+def _is_installed(revision: str) -> bool:
     """Whether a migration is one of the installed Prefect's: some files are not named after what is in them."""
     found = importlib.util.find_spec("prefect")
     if found is None or found.origin is None:

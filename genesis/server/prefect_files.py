@@ -37,7 +37,7 @@ def shut_out_current_folder() -> None:
     fix_prefect_paths()
     with chdir(Path(__file__).parent):
         _trust_no_file_of_the_folder()
-    with _refused_settings_named():
+    with _name_refused_settings():
         from prefect.settings import Settings  # noqa: PLC0415
 
         Settings()
@@ -69,7 +69,7 @@ def _trust_no_file_of_the_folder() -> None:
 
 
 @contextmanager
-def _refused_settings_named() -> Iterator[None]:
+def _name_refused_settings() -> Iterator[None]:
     """Return the settings that Prefect rejects, which it reports only where it first needs one."""
     try:
         yield

@@ -33,7 +33,7 @@ __all__ = [
     "find_unused_base_url",
     "hang_up",
     "html",
-    "says",
+    "reply",
     "slow",
     "status",
     "thousand_tasks",
@@ -61,7 +61,7 @@ class ServerStep:
     """Close the connection without an answer."""
 
 
-def says(text: str) -> ServerStep:
+def reply(text: str) -> ServerStep:
     """The model says a text."""
     return ServerStep(text)
 

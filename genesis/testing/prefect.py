@@ -10,7 +10,7 @@ from typing import Any
 from genesis.agents import Executor, LocalProbe
 from genesis.engine.observer import NullObserver, Observer
 from genesis.engine.run_context import RunContext
-from genesis.flows.connection import connected
+from genesis.flows.connection import connect
 from genesis.flows.orchestrate import orchestrate
 from genesis.ledger import FolderStore, Header, Ledger, new_run_id
 from genesis.ledger.control import Control
@@ -31,7 +31,7 @@ def prefect_server(home: Path) -> Iterator[ApiEndpoint]:
     settings = Settings(home=home)
     try:
         api = ensure_api(settings)
-        with connected(api):
+        with connect(api):
             yield api
     finally:
         down(settings)

@@ -159,7 +159,7 @@ class PostgresService(_Daemon):
         # Other users cannot get into most temporary folders of root's, and a socket's path has to be short.
         self.data = Path(tempfile.mkdtemp(prefix="genesis-pg-"))
         if self._account:
-            _give(self.data, self._account)
+            _chown(self.data, self._account)
 
     @property
     def url(self) -> str:
@@ -207,7 +207,7 @@ class PostgresService(_Daemon):
         password_file = self.data / "password"
         password_file.write_text(self.password)
         if self._account:
-            _give(password_file, self._account)
+            _chown(password_file, self._account)
         made = subprocess.run(
             [
                 *_launcher(self._account),
@@ -347,7 +347,7 @@ def prefect_on(database: PostgresService | str, broker: RedisService | str | Non
         ServiceMissingError: A server with Redis needs a package that is not installed.
         ServiceError: The server does not start, or cannot use them.
     """
-    from genesis.flows.connection import connected  # noqa: PLC0415  # Prefect, for who uses it only
+    from genesis.flows.connection import connect  # noqa: PLC0415  # Prefect, for who uses it only
     from genesis.server import ApiEndpoint, Backends, down, up  # noqa: PLC0415
     from genesis.settings import Settings  # noqa: PLC0415
 
@@ -359,7 +359,7 @@ def prefect_on(database: PostgresService | str, broker: RedisService | str | Non
         try:
             info = up(settings, Backends.of(postgres=urls[0], redis=urls[1]))
             api = ApiEndpoint(info.api_url or "", info.ui_url, embedded=True, note=info.note)
-            with connected(api):
+            with connect(api):
                 yield api
         finally:
             down(settings)
@@ -397,7 +397,7 @@ def _launcher(account: str | None, *, until_death: bool = False) -> list[str]:
     return [tool, *words] if words else []
 
 
-def _give(path: Path, account: str) -> None:
+def _chown(path: Path, account: str) -> None:
     """Make a user the owner of a path.
 
     Raises:

@@ -225,7 +225,7 @@ class PlanFacts:
         found = {leaf.index: phase for leaf in self.leaves if (phase := read(leaf.task, words[leaf.index])) is not None}
         return deliveries(self.outline, self.before, self.order, found)
 
-    def ordered(self, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
+    def find_ordered(self, pairs: list[tuple[int, int]]) -> set[tuple[int, int]]:
         """Return the pairs of vertices whose first must come before the second; none when there is a cycle."""
         return set() if self.order is None else filter_ordered_pairs(self.before, self.order, pairs)
 

@@ -85,7 +85,7 @@ def validate(
         )
     except Exception as error:  # noqa: BLE001  # the boundary of validation
         message = "only the plan's structure was checked: what the checks need could not be worked out"
-        told = _tell_failure("all", message, ("all checks", "structural checks"), error)
+        told = _report_failure("all", message, ("all checks", "structural checks"), error)
         return _report([*_check_structure(routed, registry, shape, set()), told])
     rows, count = _run_checks(facts)
     if any(diagnostic.code == _CHECK_FAILED.code for _, diagnostic in rows):
@@ -98,7 +98,7 @@ def validate(
     except Exception as error:  # noqa: BLE001  # the boundary of scoring
         total, shares = 0.0, NO_SCORE
         message = "the plan could not be scored, which says nothing about its quality"
-        rows.append(_at_top(_tell_failure("score", message, ("score", "no score"), error)))
+        rows.append(_at_top(_report_failure("score", message, ("score", "no score"), error)))
     rows.sort(key=lambda row: row[0])
     return _report([row[1] for row in rows], total, shares)
 
@@ -117,7 +117,7 @@ def _run_checks(facts: PlanFacts) -> tuple[list[_Row], Counter[Severity]]:
             found, number = _rows(check, facts)
         except Exception as error:  # noqa: BLE001  # the boundary of one check
             message = f"the check {check.code} ({check.finds}) failed with an internal error and was skipped"
-            found, number = [_at_top(_tell_failure(check.code, message, ("all checks", "fewer checks"), error))], 1
+            found, number = [_at_top(_report_failure(check.code, message, ("all checks", "fewer checks"), error))], 1
             count[_CHECK_FAILED.severity] += 1
         else:
             count[check.severity] += number
@@ -138,7 +138,7 @@ def _check_structure(routed: RoutedPlan, registry: Registry, shape: Shape, known
         problems = [*find_problems(shape), *_find_unassigned(routed, registry, shape)]
     except Exception as error:  # noqa: BLE001  # the boundary of the last check that there is
         message = "the plan's structure could not be checked in any way"
-        return [_tell_failure("structure", message, ("structural checks", "nothing"), error, _UNCHECKED)]
+        return [_report_failure("structure", message, ("structural checks", "nothing"), error, _UNCHECKED)]
     hint = "correct it; found by a simpler check, since the usual one failed with an internal error"
     return [
         Diagnostic(code=problem.code, severity="error", task=problem.path, message=problem.message, hint=hint)
@@ -160,7 +160,7 @@ def _find_unassigned(routed: RoutedPlan, registry: Registry, shape: Shape) -> It
             yield Problem("GEN-AGENT-UNKNOWN", message, path)
 
 
-def _tell_failure(
+def _report_failure(
     check: str, message: str, step: tuple[str, str], error: Exception, notice: Notice = _CHECK_FAILED
 ) -> Diagnostic:
     """Count and log what failed, and describe it for the report."""

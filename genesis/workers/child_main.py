@@ -27,12 +27,12 @@ from genesis.agents.fork_safety import reset_signals_in_forked_children
 from genesis.agents.processes import kill_all
 from genesis.agents.threads import Threads
 from genesis.errors import ForeignError
-from genesis.observability.correlation import bound
+from genesis.observability.correlation import bind_context
 from genesis.observability.metrics import metrics_of_process
 from genesis.observability.span import Value
 from genesis.observability.tracing import span, tracing_of_process
 from genesis.prefect_api.errors import API_ERRORS
-from genesis.prefect_api.events_client import keep_events
+from genesis.prefect_api.events_client import retry_events
 from genesis.settings import Settings
 from genesis.workers.engine import Stop, run, run_hooks, time_limited
 from genesis.workers.environment import apply_environment
@@ -117,7 +117,7 @@ class _Child:
         settings = Settings()
         metrics_of_process().most_series = settings.observability.most_series
         tracing_of_process().start(settings.observability, role="agent")
-        keep_events()
+        retry_events()
         beat = asyncio.create_task(self._beat())
         async with AsyncExitStack() as stack:
             await self._connect(stack)
@@ -185,12 +185,12 @@ class _Child:
             "genesis.correlation_id": correlation_id,
         }
         with (
-            bound(correlation_id=correlation_id, traceparent=message["trace"]),
+            bind_context(correlation_id=correlation_id, traceparent=message["trace"]),
             span("genesis.flow_run", about) as made,
         ):
             report = await self._run(message, stop)
             if report.get("error"):
-                made.failed("crashed", report["error"])
+                made.mark_failed("crashed", report["error"])
         return report
 
     async def _run(self, message: Message, stop: Stop) -> Message:

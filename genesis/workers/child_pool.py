@@ -32,7 +32,7 @@ class ChildPool:
     Args:
         modules: What children find imported.
         environment: The variables that they start with.
-        say: Is given a sentence when something is wrong that an operator should know.
+        notify: Is given a sentence when something is wrong that an operator should know.
         blocked_s: How long a shared child's loop may stand still.
     """
 
@@ -40,13 +40,13 @@ class ChildPool:
         self,
         modules: Sequence[str],
         environment: Mapping[str, str],
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
         *,
         spares: int = _SPARES,
         blocked_s: float = _BLOCKED_S,
     ):
-        self._server = ForkServer(modules, environment, say)
-        self._say = say
+        self._server = ForkServer(modules, environment, notify)
+        self._notify = notify
         self._spares = spares
         self._blocked_s = blocked_s
         self._children: list[ChildProcess] = []
@@ -177,7 +177,7 @@ class ChildPool:
             self._later(child.kill(text))
         elif child.shared and now - child.beat > self._blocked_s:
             text = f"the event loop that it shared was blocked for {self._blocked_s:g} s"
-            self._say(f"{text}: its process is restarted; use `isolation: process` for CPU-bound agents")
+            self._notify(f"{text}: its process is restarted; use `isolation: process` for CPU-bound agents")
             self._later(child.kill(text))
 
     def _thin_out(self, now: float) -> None:
@@ -198,7 +198,7 @@ class ChildPool:
             try:
                 await work
             except GenesisError as error:
-                self._say(str(error))
+                self._notify(str(error))
 
         task = asyncio.create_task(run_guarded())
         self._tasks.add(task)

@@ -180,9 +180,9 @@ class ChildProcess:
             while data := await loop.sock_recv(self.forked.end, _CHUNK):
                 self.beat = time.monotonic()
                 for message in lines.feed(data):
-                    self._hear(message)
+                    self._receive(message)
 
-    def _hear(self, message: Message) -> None:
+    def _receive(self, message: Message) -> None:
         if "metrics" in message:
             metrics_of_process().take_in(message["metrics"], source=str(self.pid))
         if message["op"] == "ready":

@@ -83,7 +83,7 @@ class Claims:
         flow_run.state = answer.state
         return answer.state is not None and answer.state.is_pending()
 
-    async def keep(self, flow_run: FlowRun, pool: WorkPool) -> bool:
+    async def keep_if_free(self, flow_run: FlowRun, pool: WorkPool) -> bool:
         """Release a claim if it exceeds the pool's limit, and say whether it was kept.
 
         The server looks at a limit when it tells what may run, not when it is claimed: two workers that poll at the
@@ -102,11 +102,11 @@ class Claims:
         )
         claims = sorted((run for run in found if claimant(run.state)), key=_get_claim_key)
         if flow_run.id not in {run.id for run in claims[: max(0, len(claims) - (len(found) - limit))]}:
-            await self._give_back(flow_run)
+            await self._release(flow_run)
             return False
         return True
 
-    async def _give_back(self, flow_run: FlowRun) -> None:
+    async def _release(self, flow_run: FlowRun) -> None:
         again: State[Any] = Scheduled(message="its pool's limit was reached meanwhile")
         await self._api.call(lambda client: client.set_flow_run_state(flow_run.id, again))
         flow_run.state = again

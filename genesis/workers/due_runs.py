@@ -46,19 +46,19 @@ class DueRuns:
     """
 
     def __init__(
-        self, pollers: Mapping[str, Poller], api: PrefectApi, pace: PollInterval, *, hears: Callable[[], bool]
+        self, pollers: Mapping[str, Poller], api: PrefectApi, pace: PollInterval, *, receives_events: Callable[[], bool]
     ):
         self._pollers = pollers
         self._api = api
         self._pace = pace
-        self._hears = hears
+        self._receives_events = receives_events
 
     async def watch(self) -> None:
         """Look forever; often while no event would tell of a new flow run."""
         await repeat_forever(self.look, self._pause_s)
 
     def _pause_s(self) -> float:
-        deaf = self._api.away_s or not self._hears() or any(poller.deaf for poller in self._pollers.values())
+        deaf = self._api.away_s or not self._receives_events() or any(poller.deaf for poller in self._pollers.values())
         return self._pace.deaf_s if deaf else self._pace.look_s
 
     async def look(self) -> None:

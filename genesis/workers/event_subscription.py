@@ -79,11 +79,11 @@ class EventSubscription:
                 for identity in self._pools:  # what came before the subscription
                     self._new(identity)
                 async for event in subscriber:
-                    self._hear(event)
+                    self._receive(event)
         except Exception as error:  # noqa: BLE001  # websockets, HTTP, DNS, authentication: all mean "not connected"
             _log.debug("the event subscription ended", extra={"reason": repr(error)})
 
-    def _hear(self, event: Event) -> None:
+    def _receive(self, event: Event) -> None:
         run = event.resource.id
         if event.event.endswith(f".{_CANCELLING}"):
             if run.startswith(FLOW_RUN):

@@ -55,10 +55,10 @@ class Execution:
         flow_run: The flow run, in the state of the claim.
         pool: Its pool.
         claims: Finds how it is to run.
-        stable: Lends children.
+        child_pool: Lends children.
         endings: Tells the API.
         threads_refused: Deployments that turned out not to be fit for a shared child; shared by all executions.
-        say: Is given a sentence when something is wrong that an operator should know.
+        notify: Is given a sentence when something is wrong that an operator should know.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class Execution:
         pool: WorkPool,
         *,
         claims: Claims,
-        stable: ChildPool,
-        endings: FinalStates,
+        child_pool: ChildPool,
+        final_states: FinalStates,
         threads_refused: set[UUID],
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
     ):
         self.flow_run = flow_run
         self._pool = pool
         self._claims = claims
-        self._stable = stable
-        self._endings = endings
+        self._child_pool = child_pool
+        self._final_states = final_states
         self._threads_refused = threads_refused
-        self._say = say
+        self._notify = notify
         self._reason: StopReason | None = None
         self._ending: asyncio.Task[str] | None = None
         self._child: ChildProcess | None = None
@@ -116,13 +116,13 @@ class Execution:
             await self._run()
             made.set("genesis.outcome", self.outcome)
             if self.outcome in {"failed", "crashed", "lost"}:
-                made.failed(self.outcome)
+                made.mark_failed(self.outcome)
 
     async def _run(self) -> None:
         try:
             job = await self._claims.job(self.flow_run, self._pool)
         except (ValueError, ValidationError) as error:
-            await self._endings.crashed(self.flow_run, f"it cannot be run: {error}")
+            await self._final_states.report_crashed(self.flow_run, f"it cannot be run: {error}")
             return
         try:
             report = await self._in_child(job)
@@ -130,11 +130,11 @@ class Execution:
             self._over = True
             if self._ending is not None:
                 await self._ending
-            await self._lost(job, str(gone))
+            await self._handle_lost_child(job, str(gone))
             return
         except GenesisError as error:
             self._over = True
-            await self._lost(job, str(error))
+            await self._handle_lost_child(job, str(error))
             return
         self._over = True
         self.outcome = str((report["state"] or {"type": "crashed"})["type"]).lower()
@@ -145,13 +145,13 @@ class Execution:
         report = await self._in_one(job, shared=shared)
         if report["refused"] is None:
             return report
-        self._say(f"flow run {self.flow_run.name!r} gets its own process: {report['refused']}")
+        self._notify(f"flow run {self.flow_run.name!r} gets its own process: {report['refused']}")
         if self.flow_run.deployment_id is not None:
             self._threads_refused.add(self.flow_run.deployment_id)
         return await self._in_one(job, shared=False)
 
     async def _in_one(self, job: FlowRunJob, *, shared: bool) -> Message:
-        child = await self._stable.take(job.configuration, shared=shared)
+        child = await self._child_pool.take(job.configuration, shared=shared)
         timer = None
         try:
             if self._reason is not None:  # it was cancelled before it had begun
@@ -166,7 +166,7 @@ class Execution:
             if self._ending is not None:
                 await asyncio.wait({self._ending})
             self._child = None
-            self._stable.release(child, job.configuration)
+            self._child_pool.release(child, job.configuration)
 
     def _limit(self, seconds: float | None) -> asyncio.TimerHandle | None:
         if seconds is None:
@@ -197,50 +197,50 @@ class Execution:
         if "aborted" in report or (state is not None and state["type"] != StateType.CANCELLING.value):
             return
         if self._reason is not None:
-            await self._say_ended(job, self._ending.result() if self._ending is not None else "it had not begun")
+            await self._report_end(job, self._ending.result() if self._ending is not None else "it had not begun")
         elif report["error"] is not None:
-            await self._endings.crashed(self.flow_run, report["error"])
+            await self._final_states.report_crashed(self.flow_run, report["error"])
 
-    async def _say_ended(self, job: FlowRunJob, what: str) -> None:
+    async def _report_end(self, job: FlowRunJob, what: str) -> None:
         reason = self._reason
         if reason is None or reason.kind == "ended elsewhere":
             return
         if reason.kind == "cancelled":
-            await self._endings.cancelled(self.flow_run, what)
+            await self._final_states.report_cancelled(self.flow_run, what)
         elif reason.kind == "worker stops" and job.orchestrates:
-            await self._endings.retry_elsewhere(self.flow_run, reason.text)
+            await self._final_states.retry_elsewhere(self.flow_run, reason.text)
         else:
-            await self._endings.crashed(self.flow_run, f"{reason.text}; {what}")
+            await self._final_states.report_crashed(self.flow_run, f"{reason.text}; {what}")
 
-    async def _lost(self, job: FlowRunJob, why: str) -> None:
+    async def _handle_lost_child(self, job: FlowRunJob, why: str) -> None:
         """Handle a run whose child is gone."""
         if why.endswith(_GAVE_WAY):
             return  # another process has the run and its flow run
         if self._reason is not None:
             what = self._ending.result() if self._ending is not None else why
-            await self._say_ended(job, what)
+            await self._report_end(job, what)
             if self._reason.kind in {"cancelled", "time limit"}:
                 await self._hooks(job, _WHY[self._reason.kind])
             return
         if job.orchestrates:
-            await self._endings.retry_elsewhere(self.flow_run, why)
-        elif await self._endings.crashed(self.flow_run, why):
+            await self._final_states.retry_elsewhere(self.flow_run, why)
+        elif await self._final_states.report_crashed(self.flow_run, why):
             await self._hooks(job, "crashed")
 
     async def _hooks(self, job: FlowRunJob, why: StopCause) -> None:
         """Have another child fire the user's hooks for an ending that the run's own child did not live to see."""
         try:
-            child = await self._stable.take(job.configuration, shared=False)
+            child = await self._child_pool.take(job.configuration, shared=False)
         except GenesisError:
             return
         try:
             async with asyncio.timeout(_HOOKS_S):
                 await child.run(self._message("hooks", job, why=why))
         except (TimeoutError, ChildGoneError):
-            self._say(f"the hooks of flow run {self.flow_run.name!r} did not end within {_HOOKS_S:g} s")
+            self._notify(f"the hooks of flow run {self.flow_run.name!r} did not end within {_HOOKS_S:g} s")
             await child.kill("its hooks did not end")
         finally:
-            self._stable.release(child, job.configuration)
+            self._child_pool.release(child, job.configuration)
 
 
 def _nothing(flow_run: FlowRun) -> Message:

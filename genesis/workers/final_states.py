@@ -25,20 +25,20 @@ class FinalStates:
 
     Args:
         api: The API.
-        say: Is given a sentence when that does not succeed.
+        notify: Is given a sentence when that does not succeed.
     """
 
-    def __init__(self, api: PrefectApi, say: Callable[[str], None]):
+    def __init__(self, api: PrefectApi, notify: Callable[[str], None]):
         self._api = api
-        self._say = say
+        self._notify = notify
         self.give_up_s: float = math.inf
         """How long to wait for an API that is away; forever while the worker serves."""
 
-    async def cancelled(self, flow_run: FlowRun, what: str) -> None:
+    async def report_cancelled(self, flow_run: FlowRun, what: str) -> None:
         """Report that a run was cancelled, and what was done to it."""
         await self._end(flow_run, Cancelled(message=f"cancelled: {what}"))
 
-    async def crashed(self, flow_run: FlowRun, why: str) -> bool:
+    async def report_crashed(self, flow_run: FlowRun, why: str) -> bool:
         """Report that a run crashed; one that was being cancelled is cancelled by that.
 
         Returns:
@@ -49,7 +49,7 @@ class FinalStates:
     async def retry_elsewhere(self, flow_run: FlowRun, why: str) -> None:
         """Schedule an orchestrator again for any worker; after a few times it is crashed instead."""
         if flow_run.run_count >= _TAKEOVERS:
-            await self.crashed(flow_run, f"{why}; it was taken over {_TAKEOVERS} times before")
+            await self.report_crashed(flow_run, f"{why}; it was taken over {_TAKEOVERS} times before")
             return
         again: State[Any] = AwaitingRetry(message=f"{why}; it continues in another process")
         await self._end(flow_run, again, Cancelled(message=f"cancelled: {why}"))
@@ -82,7 +82,7 @@ class FinalStates:
         except ObjectNotFound:
             return False
         except ApiUnavailable:
-            self._say(f"the end of flow run {flow_run.name!r} could not be reported to the API: {state.message}")
+            self._notify(f"the end of flow run {flow_run.name!r} could not be reported to the API: {state.message}")
             return False
 
 

@@ -40,13 +40,13 @@ class ForkServer:
     Args:
         modules: What it imports before it forks.
         environment: Its variables, and those of its children.
-        say: Is given a sentence when something is wrong that an operator should know.
+        notify: Is given a sentence when something is wrong that an operator should know.
     """
 
-    def __init__(self, modules: Sequence[str], environment: Mapping[str, str], say: Callable[[str], None]):
+    def __init__(self, modules: Sequence[str], environment: Mapping[str, str], notify: Callable[[str], None]):
         self._modules = modules
         self._environment = dict(environment)
-        self._say = say
+        self._notify = notify
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._starting = asyncio.Lock()
@@ -55,7 +55,7 @@ class ForkServer:
         self._ends: dict[int, socket.socket] = {}
         self._alive: dict[int, ForkedChild] = {}
         self._tokens = 0
-        self._hearing: asyncio.Task[None] | None = None
+        self._receiving: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
@@ -122,14 +122,14 @@ class ForkServer:
         if self._control is not None:
             self._control.close()  # it kills its children when it hears of that
             self._control = None
-        if self._hearing is not None:
-            self._hearing.cancel()
+        if self._receiving is not None:
+            self._receiving.cancel()
         if self._process is not None:
             try:
                 await asyncio.to_thread(self._process.wait, _END_S)
             except subprocess.TimeoutExpired:
                 self._kill()
-        self._lost()
+        self._fail_waiters()
 
     async def _start(self) -> None:
         self._ready.clear()
@@ -145,9 +145,9 @@ class ForkServer:
             )
         ours.settimeout(0)
         self._control = ours
-        self._hearing = asyncio.create_task(self._hear(ours))
+        self._receiving = asyncio.create_task(self._receive(ours))
 
-    async def _hear(self, control: socket.socket) -> None:
+    async def _receive(self, control: socket.socket) -> None:
         loop, lines = asyncio.get_running_loop(), MessageDecoder()
         with suppress(OSError):
             while data := await loop.sock_recv(control, _CHUNK):
@@ -155,16 +155,16 @@ class ForkServer:
                     self._note(message)
         if not self._closed:
             _log.warning("the fork server is gone")
-            self._say("the fork server is gone; its flow runs are lost, and it is started again")
+            self._notify("the fork server is gone; its flow runs are lost, and it is started again")
         control.close()
         if self._control is control:
             self._control = None
-        self._lost()
+        self._fail_waiters()
 
     def _note(self, message: Message) -> None:
         if message["op"] == "ready":
             for module, reason in message["failed"].items():
-                self._say(f"{module} cannot be imported: {reason}")
+                self._notify(f"{module} cannot be imported: {reason}")
             self._ready.set()
         elif message["op"] == "forked":
             self._register_child(message["token"], message["pid"])
@@ -178,7 +178,7 @@ class ForkServer:
         child = self._alive[pid] = ForkedChild(pid, self._ends[token])
         future.set_result(child)
 
-    def _lost(self) -> None:
+    def _fail_waiters(self) -> None:
         """Notify all waiters that the fork server and its children are gone."""
         for future in self._forking.values():
             if not future.done():

@@ -64,22 +64,22 @@ class _ForkServerLoop:
         self._lines = MessageDecoder()
         self._ends: list[int] = []
         self._children: set[int] = set()
-        self._told, self._tell = os.pipe()
-        for descriptor in (self._told, self._tell):
+        self._wakeup_read, self._wakeup_write = os.pipe()
+        for descriptor in (self._wakeup_read, self._wakeup_write):
             os.set_blocking(descriptor, False)
 
     def serve(self) -> None:
         """Fork and report until the supervisor is gone."""
-        signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        sources: list[socket.socket | int] = [self._control, self._told]
+        sources: list[socket.socket | int] = [self._control, self._wakeup_read]
         while True:
             ready, _, _ = select.select(sources, [], [])
-            if self._told in ready:
+            if self._wakeup_read in ready:
                 with suppress(BlockingIOError):
-                    os.read(self._told, _CHUNK)
+                    os.read(self._wakeup_read, _CHUNK)
                 self._reap()
-            if self._control in ready and not self._hear():
+            if self._control in ready and not self._receive():
                 return
 
     def end_all(self) -> None:
@@ -88,7 +88,7 @@ class _ForkServerLoop:
             kill_all(pid)
         self._sweep()
 
-    def _hear(self) -> bool:
+    def _receive(self) -> bool:
         try:
             data, ends, _, _ = socket.recv_fds(self._control, _CHUNK, _MOST_SOCKETS)
         except OSError:
@@ -105,7 +105,7 @@ class _ForkServerLoop:
             self._become_child(end, message["env"])
         os.close(end)
         self._children.add(pid)
-        self._say({"op": "forked", "token": message["token"], "pid": pid})
+        self._send({"op": "forked", "token": message["token"], "pid": pid})
 
     def _become_child(self, end: int, env: Mapping[str, str]) -> NoReturn:
         """Leave everything of the fork server behind, and work until the end."""
@@ -119,7 +119,7 @@ class _ForkServerLoop:
             adopt_orphans()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for descriptor in (self._told, self._tell, *self._ends):
+            for descriptor in (self._wakeup_read, self._wakeup_write, *self._ends):
                 os.close(descriptor)
             self._control.close()
             self._work(socket.socket(fileno=end), env)
@@ -147,7 +147,7 @@ class _ForkServerLoop:
         if gone:
             self._sweep()
         for pid, status in gone:
-            self._say({"op": "exit", "pid": pid, "status": status, "text": exit_text(status)})
+            self._send({"op": "exit", "pid": pid, "status": status, "text": exit_text(status)})
 
     def _sweep(self) -> None:
         """Kill what dead children left behind: it is ours now, and no child."""
@@ -155,7 +155,7 @@ class _ForkServerLoop:
             if process.pid not in self._children:
                 signal_all([*below(process.pid), process], signal.SIGKILL)
 
-    def _say(self, message: Message) -> None:
+    def _send(self, message: Message) -> None:
         with suppress(OSError):
             self._control.sendall(encode(message))
 
@@ -172,12 +172,12 @@ def main(arguments: list[str]) -> None:
     adopt_orphans()
     gc.collect()
     gc.freeze()  # what was imported is not touched by the collector, so that children share its memory
-    zygote = _ForkServerLoop(control, work)
+    loop = _ForkServerLoop(control, work)
     control.sendall(encode({"op": "ready", "pid": os.getpid(), "failed": failed}))
     try:
-        zygote.serve()
+        loop.serve()
     finally:
-        zygote.end_all()
+        loop.end_all()
         os._exit(0)
 
 

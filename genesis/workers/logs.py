@@ -10,7 +10,7 @@ from genesis.security.secret_names import secret_values
 from genesis.settings import Settings
 from genesis.workers.environment import get_worker_environment
 
-__all__ = ["begin_logs", "logged"]
+__all__ = ["begin_logs", "write_logs"]
 
 _RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
@@ -30,7 +30,7 @@ def begin_logs(role: Role) -> LogSetup | None:
 
 
 @contextmanager
-def logged(role: Role) -> Iterator[None]:
+def write_logs(role: Role) -> Iterator[None]:
     """Write log lines while a flow runs in a process that is not a child of our worker; a child does so anyway."""
     setup = None if is_configured() else begin_logs(role)
     try:

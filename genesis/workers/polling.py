@@ -59,14 +59,14 @@ class Poller:
         api: PrefectApi,
         pace: PollInterval,
         *,
-        hears: Callable[[], bool],
+        receives_events: Callable[[], bool],
         start: Callable[[ServedPool, list[FlowRun]], Awaitable[None]],
     ):
         self.pool = pool
         self._queues = list(queues)
         self._api = api
         self._pace = pace
-        self._hears = hears
+        self._receives_events = receives_events
         self._start = start
         self._wake = asyncio.Event()
         self._found = False
@@ -145,8 +145,8 @@ class Poller:
             return
 
     def _pause_s(self) -> float:
-        hears = self._hears() and not self.deaf and not self._api.away_s
-        if self._expected or (self._found and not hears):
+        receives_events = self._receives_events() and not self.deaf and not self._api.away_s
+        if self._expected or (self._found and not receives_events):
             pause = self._pace.busy_s
         elif self._found or self._may_wait_for_limit():
             pause = self._pace.deaf_s

@@ -71,7 +71,7 @@ class ServedPools:
         api: The API.
         slots: What their flow runs take.
         worker: The worker's name.
-        say: Is given a sentence when a pool cannot be served, and when it can again.
+        notify: Is given a sentence when a pool cannot be served, and when it can again.
         template: Base job template of pools to be created; None to wait for them instead.
     """
 
@@ -83,14 +83,14 @@ class ServedPools:
         *,
         worker: str,
         heartbeat_s: float,
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
         template: dict[str, Any] | None = None,
     ):
         self._api = api
         self._slots = slots
         self._worker = worker
         self._heartbeat_s = heartbeat_s
-        self._say = say
+        self._notify = notify
         self._template = template
         self.all = {
             name: ServedPool(name, slots.of(orchestrates=is_orchestrator_pool(name), shared=False))
@@ -133,7 +133,7 @@ class ServedPools:
         except ApiUnavailable:
             pass  # the next heartbeat follows soon
         except CLIENT_ERRORS as error:
-            self._say(f"the heartbeat for work pool {pool.name!r} was refused: {error!r:.200}")
+            self._notify(f"the heartbeat for work pool {pool.name!r} was refused: {error!r:.200}")
 
     async def leave(self) -> None:
         """Have the server take this worker to be offline soon, instead of after three heartbeats that it misses."""
@@ -156,7 +156,7 @@ class ServedPools:
         wanted = WorkPoolCreate(name=pool.name, type=TYPE, base_job_template=template)
         try:
             self._learn(pool, await client.create_work_pool(wanted))
-            self._say(f"created the work pool {pool.name!r}")
+            self._notify(f"created the work pool {pool.name!r}")
         except ObjectAlreadyExists:
             pass  # another worker was faster; the next refresh reads it
 
@@ -166,17 +166,17 @@ class ServedPools:
         pool.bank = self._slots.of(orchestrates=is_orchestrator_pool(pool.name), shared=pool.shared)
         problem = _problem(pool.name, record)
         if problem != pool.problem:
-            self._tell(pool, problem)
+            self._report(pool, problem)
         pool.problem = problem
         if problem is not None:
             pool.polled = time.monotonic()  # it is looked at: that there is nothing to poll is no fault of the worker's
         return before != (record.id if record is not None else None, problem)
 
-    def _tell(self, pool: ServedPool, problem: str | None) -> None:
+    def _report(self, pool: ServedPool, problem: str | None) -> None:
         if problem is not None:
-            self._say(problem)
+            self._notify(problem)
         elif pool.polled is not None:
-            self._say(f"work pool {pool.name!r} can be served now")
+            self._notify(f"work pool {pool.name!r} can be served now")
 
 
 def _problem(name: str, record: WorkPool | None) -> str | None:

@@ -51,13 +51,13 @@ class LostRuns:
         api: The API.
         pool: Name of the pool.
         every_s: Pause between two looks. Who is found lost twice is scheduled again: the automation is quicker.
-        say: Is given a sentence for each.
+        notify: Is given a sentence for each.
     """
 
-    def __init__(self, api: PrefectApi, pool: str, *, every_s: float, say: Callable[[str], None]):
+    def __init__(self, api: PrefectApi, pool: str, *, every_s: float, notify: Callable[[str], None]):
         self._api = api
         self._every_s = every_s
-        self._say = say
+        self._notify = notify
         self._seen: set[UUID] = set()
         self._named = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
         self._lost = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=[LOST])))
@@ -79,7 +79,7 @@ class LostRuns:
     async def _schedule(self, flow_run: FlowRun) -> None:
         again: State[Any] = AwaitingRetry(message="its orchestrator was lost; it continues in another process")
         await self._api.once(lambda client: client.set_flow_run_state(flow_run.id, again))
-        self._say(f"flow run {flow_run.name!r} was lost, and is scheduled again")
+        self._notify(f"flow run {flow_run.name!r} was lost, and is scheduled again")
 
 
 class LostWorkers:

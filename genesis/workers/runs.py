@@ -42,33 +42,33 @@ class Runs:
 
     Args:
         api: The API.
-        stable: Lends children.
+        child_pool: Lends children.
         worker: The worker's name.
-        say: Is given a sentence when something is wrong that an operator should know.
+        notify: Is given a sentence when something is wrong that an operator should know.
         freed: Called with a pool in which a flow run has ended.
     """
 
     def __init__(
         self,
         api: PrefectApi,
-        stable: ChildPool,
+        child_pool: ChildPool,
         worker: str,
         *,
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
         freed: Callable[[ServedPool], None],
     ):
         self._api = api
-        self._stable = stable
-        self._say = say
+        self._child_pool = child_pool
+        self._notify = notify
         self._freed = freed
         self._claims = Claims(api, worker)
-        self._endings = FinalStates(api, say)
+        self._final_states = FinalStates(api, notify)
         self._stopping = StopReason("worker stops", f"its worker {worker!r} was stopped before it ended")
         self._closed = False
         self._ending = False
         self._executions: dict[UUID, Execution] = {}
         self._claiming: set[UUID] = set()
-        self._turns = TenantRotation()
+        self._rotation = TenantRotation()
         self._held: dict[UUID, tuple[ServedPool, str]] = {}
         """Pool and tenant of each flow run that has a slot."""
         self._ended_elsewhere: dict[UUID, float] = {}
@@ -91,7 +91,7 @@ class Runs:
             pool.started.set()
             self._claiming.add(flow_run.id)
             self._held[flow_run.id] = pool, tenant_of(flow_run)
-            self._turns.mark_served(tenant_of(flow_run))
+            self._rotation.mark_served(tenant_of(flow_run))
             claims.append(asyncio.get_running_loop().create_future())
             self._background(self._one(pool, flow_run, claims[-1]))
         if claims:
@@ -110,7 +110,7 @@ class Runs:
             waiting = await self._waiting(pool, offered) if at_limit else offered
             fresh = [run for run in waiting if run.id not in self._held]
             held = [tenant for other, tenant in self._held.values() if other.bank is pool.bank]
-            chosen += self._turns.ordered(fresh, [*held, *map(tenant_of, chosen)])[: len(offered)]
+            chosen += self._rotation.order(fresh, [*held, *map(tenant_of, chosen)])[: len(offered)]
         return chosen[: 0 if self._closed else pool.bank.free]
 
     async def _waiting(self, pool: ServedPool, offered: list[FlowRun]) -> list[FlowRun]:
@@ -133,18 +133,18 @@ class Runs:
         current = await self._api.once(lambda client: client.read_flow_run(flow_run.id))
         if current.state is None or flow_run.state is None or current.state.id != flow_run.state.id:
             return  # another worker was faster, or it was not lost after all
-        self._say(f"flow run {flow_run.name!r}: {why}")
+        self._notify(f"flow run {flow_run.name!r}: {why}")
         if flow_run.state.is_pending():
-            await self._endings.reschedule(flow_run, why)
+            await self._final_states.reschedule(flow_run, why)
             return
         try:
             orchestrates = (await self._claims.job(flow_run, record)).orchestrates
         except (ValueError, ValidationError):  # its deployment is gone: nobody can run it
             orchestrates = False
         if orchestrates:
-            await self._endings.retry_elsewhere(flow_run, why)
+            await self._final_states.retry_elsewhere(flow_run, why)
         else:
-            await self._endings.crashed(flow_run, why)
+            await self._final_states.report_crashed(flow_run, why)
 
     def cancel(self, identity: UUID) -> None:
         """End a flow run that somebody wants cancelled, if it is here."""
@@ -180,11 +180,11 @@ class Runs:
     async def end_all(self) -> None:
         """End what is left, and tell the API; nothing continues after this."""
         self._closed = self._ending = True
-        self._endings.give_up_s = _TELL_S
+        self._final_states.give_up_s = _TELL_S
         for execution in tuple(self._executions.values()):
             execution.end(self._stopping)
         await self._quiet_within(_END_S)
-        await self._stable.kill_all("its worker was stopped, and it did not end")
+        await self._child_pool.kill_all("its worker was stopped, and it did not end")
         await self._quiet_within(2 * _TELL_S)
         for task in tuple(self._tasks):
             task.cancel()
@@ -201,10 +201,14 @@ class Runs:
         """Claim a flow run and run it. This is the boundary for everything that goes wrong with one."""
         try:
             record = pool.record
-            if record is not None and await self._claims.claim(flow_run) and await self._claims.keep(flow_run, record):
+            if (
+                record is not None
+                and await self._claims.claim(flow_run)
+                and await self._claims.keep_if_free(flow_run, record)
+            ):
                 await self._run(pool, flow_run, claimed)
         except Exception as error:  # noqa: BLE001  # the named boundary of a flow run: the worker continues
-            self._say(f"flow run {flow_run.name!r}: {type(error).__name__}: {error}")
+            self._notify(f"flow run {flow_run.name!r}: {type(error).__name__}: {error}")
         finally:
             self._claiming.discard(flow_run.id)
             self._held.pop(flow_run.id, None)
@@ -223,10 +227,10 @@ class Runs:
             flow_run,
             pool.record,
             claims=self._claims,
-            stable=self._stable,
-            endings=self._endings,
+            child_pool=self._child_pool,
+            final_states=self._final_states,
             threads_refused=self._threads_refused,
-            say=self._say,
+            notify=self._notify,
         )
         self._claiming.discard(flow_run.id)
         claimed.set_result(None)
@@ -244,7 +248,9 @@ class Runs:
             # Its own engine may have said so a moment ago; if it is still there later, it was somebody else.
             since = self._ended_elsewhere.setdefault(current.id, time.monotonic())
             if time.monotonic() - since >= _LOST_TWICE_S:
-                self._say(f"flow run {current.name!r} was ended elsewhere ({current.state.name}); its work is stopped")
+                self._notify(
+                    f"flow run {current.name!r} was ended elsewhere ({current.state.name}); its work is stopped"
+                )
                 execution.end(StopReason("ended elsewhere"))
             else:
                 asyncio.get_running_loop().call_later(_LOST_TWICE_S + 0.1, self.compare_soon)

@@ -69,19 +69,19 @@ _DEAF_S = 2.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def serve(options: ServiceOptions, *, say: Callable[[str], None] = print) -> None:
+async def serve(options: ServiceOptions, *, notify: Callable[[str], None] = print) -> None:
     """Serve work pools until SIGTERM or Ctrl-C: the first lets flow runs end, the second ends them.
 
     Args:
         options: What to serve, and how.
-        say: Called with messages for the operator.
+        notify: Called with messages for the operator.
 
     Raises:
         UsageError: There is no pool to serve, or this system cannot fork.
         ServiceError: The address of the health page is taken.
         ResourceError: No process could be had.
     """
-    await Service(options, say=say).run()
+    await Service(options, notify=notify).run()
 
 
 class Service:
@@ -89,16 +89,16 @@ class Service:
 
     Args:
         options: What to serve, and how.
-        say: Called with messages for the operator.
+        notify: Called with messages for the operator.
     """
 
-    def __init__(self, options: ServiceOptions, *, say: Callable[[str], None] = print):
+    def __init__(self, options: ServiceOptions, *, notify: Callable[[str], None] = print):
         self.options = options
         self.ready = asyncio.Event()
         """Set once it takes flow runs."""
         self.health_port: int | None = None
         """Where the health page is."""
-        self._say = say
+        self._notify = notify
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._started = time.monotonic()
@@ -106,7 +106,7 @@ class Service:
         self._api: PrefectApi
         self._pools: ServedPools
         self._runs: Runs
-        self._stable: ChildPool
+        self._child_pool: ChildPool
         self._wake: EventSubscription
 
     def stop(self) -> None:
@@ -133,7 +133,7 @@ class Service:
             "status": "stale" if not well else "draining" if self._stop.is_set() else "ok",
             "last_poll_s": oldest,
             "running": len(self._runs),
-            "children": len(self._stable.children),
+            "children": len(self._child_pool.children),
             "events": self._wake.healthy,
             "api_away_s": round(self._api.away_s, 3),
             "pools": pools,
@@ -151,7 +151,7 @@ class Service:
             for pool in tuple(self._pools.all.values()):
                 metrics.set(WORKER_RUNNING, pool.name, value=pool.running)
                 metrics.set(WORKER_POLL_AGE, pool.name, value=self._age_s(pool, now))
-            metrics.set(WORKER_CHILDREN, value=len(self._stable.children))
+            metrics.set(WORKER_CHILDREN, value=len(self._child_pool.children))
             metrics.set(WORKER_API_AWAY, value=self._api.away_s)
         refresh_breakers(self.options.resilience, self.options.home)
         return metrics
@@ -162,9 +162,11 @@ class Service:
         environment = get_worker_environment()
         with without_client_retries(), self._signals():
             async with get_client() as client:
-                self._api = PrefectApi(client, self._say, timeout_s=_CALL_S, faulty_s=math.inf, concurrent_calls=None)
-                self._stable = ChildPool(
-                    [*_PRELOADED, *self.options.preload], environment, self._say, blocked_s=self.options.blocked_s
+                self._api = PrefectApi(
+                    client, self._notify, timeout_s=_CALL_S, faulty_s=math.inf, concurrent_calls=None
+                )
+                self._child_pool = ChildPool(
+                    [*_PRELOADED, *self.options.preload], environment, self._notify, blocked_s=self.options.blocked_s
                 )
                 await self._serve()
 
@@ -175,7 +177,7 @@ class Service:
         page = HealthPage(self.health, lambda accept: render_metrics(kept.combine_with(self._update_metrics()), accept))
         if options.health is not None:
             self.health_port = await page.open(*options.health)
-        self._runs = Runs(self._api, self._stable, options.name, say=self._say, freed=self._poll_for_slot)
+        self._runs = Runs(self._api, self._child_pool, options.name, notify=self._notify, freed=self._poll_for_slot)
         self._wake = EventSubscription(self._new_in, self._runs.cancel)
         self._pools = ServedPools(
             options.pools,
@@ -183,14 +185,14 @@ class Service:
             options.slots(),
             worker=options.name,
             heartbeat_s=options.settings.heartbeat_s,
-            say=self._say,
+            notify=self._notify,
             template=options.template,
         )
         background: list[asyncio.Task[None]] = []
         try:
             await self._unless_stopped(self._begin())
             if self.ready.is_set():
-                self._say(f"worker {options.name!r} serves {', '.join(self._pools.all)}")
+                self._notify(f"worker {options.name!r} serves {', '.join(self._pools.all)}")
                 background = [asyncio.create_task(work) for work in self._parts()]
                 await self._until_stopped(background)
                 await self._drain()
@@ -201,14 +203,14 @@ class Service:
             await self._runs.end_all()
             if self.ready.is_set():
                 await self._pools.leave()
-            await self._stable.close()
+            await self._child_pool.close()
             await page.close()
             kept.close()
-        self._say(f"worker {options.name!r} has stopped")
+        self._notify(f"worker {options.name!r} has stopped")
 
     async def _begin(self) -> None:
         """Start the children and learn what the pools are like; the API is waited for."""
-        await self._stable.start()
+        await self._child_pool.start()
         await self._api.call(self._pools.refresh)
         await self._api.call(self._pools.create_missing)
         self._listen()
@@ -218,14 +220,21 @@ class Service:
         self.ready.set()
 
     def _poller(self, pool: ServedPool) -> Poller:
-        return Poller(pool, self.options.queues, self._api, self._pace, hears=self._hears, start=self._runs.take)
+        return Poller(
+            pool,
+            self.options.queues,
+            self._api,
+            self._pace,
+            receives_events=self._receives_events,
+            start=self._runs.take,
+        )
 
     @property
     def _pace(self) -> PollInterval:
         settings = self.options.settings
         return PollInterval(busy_s=settings.busy_poll_s, look_s=settings.idle_poll_s)
 
-    def _hears(self) -> bool:
+    def _receives_events(self) -> bool:
         return self._wake.healthy
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
@@ -233,14 +242,14 @@ class Service:
         if self.options.run_once:
             return [self._once()]
         pools = tuple(self._pools.all.values())
-        due = DueRuns(self._pollers, self._api, self._pace, hears=self._hears)
+        due = DueRuns(self._pollers, self._api, self._pace, receives_events=self._receives_events)
         every_s = self.options.settings.idle_poll_s
-        parts = [self._wake.run(), self._keep_in_step(), due.watch(), self._make_lost_workers().watch()]
+        parts = [self._wake.run(), self._poll_states(), due.watch(), self._make_lost_workers().watch()]
         parts.append(repeat_forever(self._look_at_pools, lambda: every_s))
         orchestrators = filter(is_orchestrator_pool, self._pools.all)
-        parts += [LostRuns(self._api, name, every_s=every_s, say=self._say).watch() for name in orchestrators]
+        parts += [LostRuns(self._api, name, every_s=every_s, notify=self._notify).watch() for name in orchestrators]
         if self.options.restart_server is not None:
-            parts.append(self._keep_server(self.options.restart_server))
+            parts.append(self._restart_server(self.options.restart_server))
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
         return parts + [poller.run() for poller in self._pollers.values()]
 
@@ -256,7 +265,7 @@ class Service:
         await self._runs.quiet()
         self.stop()
 
-    async def _keep_server(self, restart_server: Callable[[], Awaitable[bool]]) -> None:
+    async def _restart_server(self, restart_server: Callable[[], Awaitable[bool]]) -> None:
         """Have the embedded server started again when it has died: where only workers run, nobody else looks."""
         while True:
             await asyncio.sleep(_SERVER_LOOK_S)
@@ -264,10 +273,10 @@ class Service:
                 continue
             try:
                 if await restart_server():
-                    self._say("the Prefect server had died, and was started again")
+                    self._notify("the Prefect server had died, and was started again")
                     continue
             except GenesisError as error:
-                self._say(f"the Prefect server has died and does not start again: {error.message}"[:_LONGEST])
+                self._notify(f"the Prefect server has died and does not start again: {error.message}"[:_LONGEST])
             await asyncio.sleep(_SERVER_AGAIN_S)
 
     async def _beat(self, pool: ServedPool, offset: float) -> None:
@@ -292,7 +301,7 @@ class Service:
             self._listen()
             self._poll_all()
 
-    async def _keep_in_step(self) -> None:
+    async def _poll_states(self) -> None:
         """Look at the states of the own flow runs now and then, since an event can be missed."""
         usual_s = self.options.settings.idle_poll_s
         while True:
@@ -349,7 +358,7 @@ class Service:
         if len(self._runs) == 0:
             return
         grace_s = self.options.grace_s
-        self._say(f"stopping: {len(self._runs)} flow runs may continue for {grace_s:g} s; once more ends them now")
+        self._notify(f"stopping: {len(self._runs)} flow runs may continue for {grace_s:g} s; once more ends them now")
         waits = {asyncio.create_task(self._runs.quiet()), asyncio.create_task(_set(self._stop_now))}
         await asyncio.wait(waits, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

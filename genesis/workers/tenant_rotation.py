@@ -48,7 +48,7 @@ class TenantRotation:
         if len(self._served) > _MOST_KNOWN:
             del self._served[next(iter(self._served))]
 
-    def ordered(self, waiting: Sequence[FlowRun], held: Iterable[str]) -> list[FlowRun]:
+    def order(self, waiting: Sequence[FlowRun], held: Iterable[str]) -> list[FlowRun]:
         """Order flow runs so that tenants take turns.
 
         Next is the tenant that has the fewest flow runs, of those the one that was served longest ago, or never.

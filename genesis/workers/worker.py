@@ -75,7 +75,7 @@ class GenesisWorker(BaseWorker[GenesisJobConfiguration, GenesisVariables, Genesi
             template=template if self._create_pool_if_not_found else None,
             run_once=run_once,
         )
-        self._service = Service(options, say=printer)
+        self._service = Service(options, notify=printer)
         await self._service.run()
 
     def is_worker_still_polling(self, query_interval_seconds: float) -> bool:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.chaos
 
 
 @contextmanager
-def wired(faults=None):
+def use_wire(faults=None):
     """Make Prefect's clients of this test go through a wire."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -40,7 +40,7 @@ async def test_a_cut_of_the_line_in_the_middle_of_a_run_is_not_felt_by_its_leave
         await asyncio.sleep(1.0)
         await asyncio.to_thread(wire.join)
 
-    with wired() as wire:
+    with use_wire() as wire:
         cutting = asyncio.create_task(cut_for_a_moment(wire))
         found = await Scene(tmp_path).run(program_of(plan(4), AGENTS), faults)
         await cutting

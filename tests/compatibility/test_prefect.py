@@ -280,7 +280,7 @@ def test_workers_are_found_by_their_entry_points():
 def test_every_migration_is_known_by_its_revision():
     import prefect
 
-    from genesis.server.postgres import _knows
+    from genesis.server.postgres import _is_installed
 
     folder = Path(prefect.__file__).parent / "server/database/_migrations/versions/postgresql"
     texts = [path.read_text("utf-8") for path in folder.glob("*.py")]
@@ -289,8 +289,8 @@ def test_every_migration_is_known_by_its_revision():
     followed = {found for text in texts for found in re.findall(r'^down_revision.* = "(\w+)"', text, re.MULTILINE)}
     (newest,) = revisions - followed
     for revision in (newest, *sorted(revisions)[:3]):
-        assert _knows(revision)
-    assert not _knows("0123456789ab")
+        assert _is_installed(revision)
+    assert not _is_installed("0123456789ab")
 
 
 def test_the_automations_of_takeovers_are_ones():

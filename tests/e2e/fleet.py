@@ -68,12 +68,12 @@ class Fleet:
         before = {run["run_id"] for run in self.genesis("runs", "--json").document}
         process = self.genesis.start("run", plan, "--agents", "deployments/agents.yaml", "--pools", "--json")
 
-        def begun() -> str | None:
+        def wait_for_begin() -> str | None:
             new = [run["run_id"] for run in self.genesis("runs", "--json").document if run["run_id"] not in before]
             children = self.children(new[0]) if new else []
             return new[0] if sum(child["state_type"] == "RUNNING" for child in children) == running else None
 
-        return process, until(begun, "the tasks run")
+        return process, until(wait_for_begin, "the tasks run")
 
     def set_up(self, agents: Any, work: str) -> None:
         """Write the project's files, and make its pools and deployments."""

@@ -223,24 +223,24 @@ def quickened(rules: str, faster: float) -> str:
         group.pop("interval", None)
         for rule in group["rules"]:
             if "for" in rule:
-                rule["for"] = _shown(_seconds(rule["for"]) / faster)
+                rule["for"] = _render(_seconds(rule["for"]) / faster)
             rule["expr"] = _quick(rule["expr"], faster)
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def _quick(expr: str, faster: float) -> str:
-    def ranged(found: re.Match[str]) -> str:
-        return f"[{_shown(max(_SHORTEST_RANGE_S, _seconds(found[1]) / faster))}]"
+    def query_range(found: re.Match[str]) -> str:
+        return f"[{_render(max(_SHORTEST_RANGE_S, _seconds(found[1]) / faster))}]"
 
-    expr = re.sub(rf"\[({_DURATION})\]", ranged, expr)
-    return re.sub(rf"offset ({_DURATION})", lambda found: f"offset {_shown(_seconds(found[1]) / faster)}", expr)
+    expr = re.sub(rf"\[({_DURATION})\]", query_range, expr)
+    return re.sub(rf"offset ({_DURATION})", lambda found: f"offset {_render(_seconds(found[1]) / faster)}", expr)
 
 
 def _seconds(duration: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|[smhdw])", duration))
 
 
-def _shown(seconds: float) -> str:
+def _render(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
 
 

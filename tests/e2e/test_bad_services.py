@@ -119,7 +119,7 @@ STEPS = {
     "truncated": [llm_server.truncate()],
     "cut short": [llm_server.cut_off()],
     "echo": [llm_server.echo()],
-    "prose": [llm_server.says("Certainly! Here is your plan.")],
+    "prose": [llm_server.reply("Certainly! Here is your plan.")],
     "unauthorised": [llm_server.status(401, "invalid api key")],
     "failing": [llm_server.status(500)],
 }

@@ -135,7 +135,7 @@ def _bars(page: Any, canvas: Any) -> list[tuple[float, float]]:
     """
     box = canvas.bounding_box()
 
-    def drawn() -> list[tuple[float, float]]:
+    def count_drawn() -> list[tuple[float, float]]:
         patches = page.evaluate(_PATCHES, [_steady(canvas), _COMPLETED, 10])
         bars = [
             (box["x"] + x - wide / 2 + min(wide / 2, _LEAST_BAR), box["y"] + y)
@@ -144,10 +144,10 @@ def _bars(page: Any, canvas: Any) -> list[tuple[float, float]]:
         ]
         return bars if len(bars) > len(NAMES) else []
 
-    return _until(drawn, "the graph shows a bar for each task and for the pre-flight")
+    return _until(count_drawn, "the graph shows a bar for each task and for the pre-flight")
 
 
-def _told_about(page: Any, place: tuple[float, float]) -> str:
+def _read_details(page: Any, place: tuple[float, float]) -> str:
     """Click on a place in the graph and read what the page tells about it, until the graph takes the click."""
     panel = page.locator(".flow-run-graph-selection-panel")
 
@@ -165,7 +165,7 @@ def _told_about(page: Any, place: tuple[float, float]) -> str:
     return text
 
 
-def _opened(page: Any, url: str) -> dict[str, Any]:
+def _open_run(page: Any, url: str) -> dict[str, Any]:
     """Open a run's page when the server knows all of it, and give the nodes that the page draws.
 
     The last states reach the server a moment after the run has ended.
@@ -201,7 +201,7 @@ def test_the_runs_page_shows_its_graph_its_tasks_and_its_artifacts(running: Any,
     ran = running("run", plan, "--agents", agents, "--json")
     assert ran.code == 5, ran.err  # somebody is asked
     run = ran.document
-    nodes = _opened(page, run["ui_url"])
+    nodes = _open_run(page, run["ui_url"])
     labels = {key: node["label"] for key, node in nodes.items()}
     edges = {(labels[parent["id"]], labels[key]) for key, node in nodes.items() for parent in node["parents"]}
     assert edges == {
@@ -230,7 +230,7 @@ def test_the_runs_page_shows_its_graph_its_tasks_and_its_artifacts(running: Any,
 
     preflight, *bars = sorted(_bars(page, canvas))
     assert preflight[0] < bars[0][0]
-    told = [_told_about(page, bar) for bar in bars]
+    told = [_read_details(page, bar) for bar in bars]
     for name in NAMES:
         assert any(name in text for text in told), (name, told)
 

@@ -59,14 +59,14 @@ tasks:
 """
 
 
-def listed_commands(help_text):
+def list_commands(help_text):
     return re.findall(r"^  ([a-z]+)  ", help_text.split("Commands:")[1], re.MULTILINE)
 
 
 def test_help_names_every_command_and_each_has_an_example(genesis):
     ran = genesis("--help")
     assert ran.code == 0
-    assert {words[0] for words in COMMANDS} == set(listed_commands(ran.out))
+    assert {words[0] for words in COMMANDS} == set(list_commands(ran.out))
     assert "Example: genesis" in ran.out
 
 

@@ -94,7 +94,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         "PREFECT_LOCAL_STORAGE_PATH": str(folder / "results"),
     }
     try:
-        with postgres(_made(folder / "postgres")) as database, redis(_made(folder / "redis")) as broker:
+        with postgres(_make(folder / "postgres")) as database, redis(_make(folder / "redis")) as broker:
             up = genesis("server", "up", "--postgres", database.url, "--redis", broker.url, "--json")
             assert up.code == 0, up.err
             made = Fleet(genesis, up.document["api_url"])
@@ -207,7 +207,7 @@ def _sleepers() -> list[str]:
     return [line for line in found.splitlines() if line.strip() == "sleep 60"]
 
 
-def _made(folder: Path) -> Path:
+def _make(folder: Path) -> Path:
     folder.mkdir()
     return folder
 

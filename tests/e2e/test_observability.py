@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from genesis.observability.instruments import list_exposed_names
-from genesis.testing.llm_server import FakeLlmServer, says
+from genesis.testing.llm_server import FakeLlmServer, reply
 from genesis.testing.otlp import ReceivedSpan, TraceReceiver
 from genesis.testing.services import ServiceMissingError, free_port
 
@@ -99,7 +99,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, receiver: TraceReceiver) -> 
     folder = tmp_path_factory.mktemp("observed")
     (folder / "project").mkdir()
     genesis = Genesis(folder / "project")
-    with FakeLlmServer([says("It is written.")]) as model:
+    with FakeLlmServer([reply("It is written.")]) as model:
         settings = model.settings()
         genesis.environment |= {
             "GENESIS_HOME": str(folder / "home"),
@@ -305,13 +305,13 @@ def test_every_metric_is_scraped_and_every_query_of_a_dashboard_is_answered(
     assert list_exposed_names() - prometheus.names() == set()
     queries = {query for *_, query in dashboard_queries() if "prefect_" not in query}
 
-    def unanswered() -> set[str]:
+    def find_unanswered() -> set[str]:
         fleet.genesis("plan", "Fetch the news and tell it", "--llm", "off", "--json")  # else there is no rate of plans
         return {query for query in queries if not prometheus.was_answered(filled_in(query))}
 
     with suppress(AssertionError):
-        until(lambda: not unanswered(), "every query is answered")
-    assert unanswered() == set()
+        until(lambda: not find_unanswered(), "every query is answered")
+    assert find_unanswered() == set()
     assert prometheus.problems() == {}
     trace_ids = {each["trace_id"] for each in prometheus.exemplars("genesis_agent_call_duration_seconds_bucket")}
     assert all(len(each) == 32 for each in trace_ids)

@@ -13,10 +13,10 @@ import time
 import pytest
 
 from genesis.compile import compile_program
-from genesis.engine.executor_context import equipment, executors
+from genesis.engine.executor_context import executors, make_executor_context
 from genesis.model import Alternative, Registry, Route, RoutedPlan
 from genesis.settings import LlmSettings
-from genesis.testing.llm_server import FakeLlmServer, answers, html, says, slow, status
+from genesis.testing.llm_server import FakeLlmServer, answers, html, reply, slow, status
 from genesis.testing.plans import a_plan, a_task, an_agent
 from genesis.testing.processes import is_running
 
@@ -46,7 +46,7 @@ async def outcome_of(bench, executor, *, then=None, task=None, functions=(), **h
     route = Route(agent="first", score=1.0, reason="the test says so", alternatives=others)
     program = compile_program(RoutedPlan(plan=plan, routes={"x": route}), Registry(agents=tuple(agents)))
     named = {f"faults:{function.__name__}": function for function in functions}
-    tools = equipment(bench.settings, named)
+    tools = make_executor_context(bench.settings, named)
     run = await bench.run(program, executors(program, tools, rehearse=None, model=bench.settings.llm.model), **how)
     assert run.ended_at is not None
     return run, run.tasks[0]
@@ -71,15 +71,15 @@ async def hangs_on_the_loop():
     await asyncio.sleep(_HANG_S)
 
 
-def gives_what_is_no_json():
+def return_no_json():
     return {"lock": threading.Lock()}
 
 
-def gives_too_much():
+def return_too_much():
     return "x" * 200_000
 
 
-def gives_something_else():
+def return_something_else():
     return {"summary": "yes"}
 
 
@@ -109,9 +109,9 @@ def never_existed():
         (raises, "GEN-TASK", "ValueError: no such customer"),
         (hangs, "GEN-TASK-TIMEOUT", "0.5 s"),
         (hangs_on_the_loop, "GEN-TASK-TIMEOUT", "0.5 s"),
-        (gives_what_is_no_json, "GEN-TASK", "cannot be kept as JSON"),
-        (gives_too_much, "GEN-TASK-RESULT-SIZE", "at most 100,000 are kept"),
-        (gives_something_else, "GEN-TASK-OUTPUTS", "promised 'report', which its result does not have"),
+        (return_no_json, "GEN-TASK", "cannot be kept as JSON"),
+        (return_too_much, "GEN-TASK-RESULT-SIZE", "at most 100,000 are kept"),
+        (return_something_else, "GEN-TASK-OUTPUTS", "promised 'report', which its result does not have"),
         (exits, "GEN-TASK", "exit"),
         (calls_itself, "GEN-TASK", "RecursionError"),
         (is_interrupted, "GEN-TASK", "KeyboardInterrupt"),
@@ -123,7 +123,7 @@ async def test_a_python_function_that(bench, function, code, said):
     limits = bench.settings.limits.model_copy(update={"result_inline_bytes": 1_000, "result_bytes": 100_000})
     bench.settings = bench.settings.model_copy(update={"limits": limits})
     task = {"timeout_s": 0.5} if "hangs" in function.__name__ else {}
-    task |= {"outputs": ["report"]} if function is gives_something_else else {}
+    task |= {"outputs": ["report"]} if function is return_something_else else {}
     given = () if function is never_existed else (function,)
     run, x = await outcome_of(bench, python(function), task=task, functions=given)
     assert (run.state, x.state) == ("failed", "failed")
@@ -213,10 +213,10 @@ async def test_a_program_that_hangs_and_hears_no_signal_is_killed_with_its_child
     run, x = await outcome_of(bench, command(code), task={"timeout_s": 1.0})
     assert (run.state, x.error.code) == ("failed", "GEN-TASK-TIMEOUT")
     for number in map(int, note.read_text().split()):
-        await _gone(number)
+        await _is_gone(number)
 
 
-async def _gone(number):
+async def _is_gone(number):
     async with asyncio.timeout(20):
         while is_running(number):
             await asyncio.sleep(0.05)
@@ -258,7 +258,7 @@ def breaks_off(handler):
     closes(handler)
 
 
-def says_nothing(handler):
+def send_nothing(handler):
     handler.server.released.wait(_HANG_S)
 
 
@@ -299,7 +299,7 @@ def answer(code, body=b"{}", **headers):
         (resets, "GEN-SERVICE", "cannot be reached"),
         (breaks_off, "GEN-SERVICE", "cannot be reached"),
         (speaks_no_http, "GEN-SERVICE", "cannot be reached"),
-        (says_nothing, "GEN-TASK-TIMEOUT", "0.5 s"),
+        (send_nothing, "GEN-TASK-TIMEOUT", "0.5 s"),
         (drips, "GEN-TASK-TIMEOUT", "0.5 s"),
     ],
 )
@@ -307,7 +307,7 @@ async def test_a_web_service_that(bench, service, does, code, said):
     limits = bench.settings.limits.model_copy(update={"output_bytes": 1_000})
     bench.settings = bench.settings.model_copy(update={"limits": limits})
     service.does["/work"] = does
-    task = {"outputs": ["report"], "timeout_s": 0.5 if does in (says_nothing, drips) else 20.0}
+    task = {"outputs": ["report"], "timeout_s": 0.5 if does in (send_nothing, drips) else 20.0}
     run, x = await outcome_of(bench, http(service.url("/work")), task=task)
     assert (run.state, x.state, x.attempts) == ("failed", "failed", 1)
     assert (x.error.code, said in x.error.message) == (code, True), x.error
@@ -365,7 +365,7 @@ async def test_a_refusal_is_not_asked_again(bench, service):
         ([status(401)], "GEN-MODEL-AUTH", "refused the key"),
         ([status(404)], "GEN-MODEL-NOT-FOUND", ""),
         ([html()], "GEN-MODEL-NOT-API", ""),
-        ([says("I would rather not")], "GEN-MODEL-ANSWER", ""),
+        ([reply("I would rather not")], "GEN-MODEL-ANSWER", ""),
         ([answers({"other": "x"})], "GEN-MODEL-ANSWER", ""),
         ([answers({"report": ""})], "GEN-MODEL-ANSWER", "did not return 'report'"),
         ([slow(_HANG_S)], "GEN-TASK-TIMEOUT", "1 s"),
@@ -455,13 +455,13 @@ async def deployment(prefect_api, tmp_path):
         await client.create_deployment(flow_id, name="prod", work_pool_name=unique, entrypoint="x.py:nothing")
         name = f"{unique}/prod"
 
-        async def ended(how):
+        async def make_outcome(how):
             async with asyncio.timeout(60), get_client() as other:
                 while not (found := await other.read_flow_runs(deployment_filter=await _of(other, name))):
                     await asyncio.sleep(0.05)
                 await other.set_flow_run_state(found[0].id, states[how](message="the test says so"), force=True)
 
-        yield name, ended
+        yield name, make_outcome
         await client.delete_work_pool(unique)
 
 
@@ -479,7 +479,7 @@ async def test_another_agent_takes_over_from_a_service_that_fails(bench, service
 
 
 async def test_another_agent_takes_over_from_one_that_hangs(bench, service):
-    service.does["/work"] = says_nothing
+    service.does["/work"] = send_nothing
     then = {"second": python(works)}
     run, x = await outcome_of(bench, http(service.url("/work")), then=then, functions=[works], task={"timeout_s": 0.5})
     assert (run.state, x.agent) == ("completed", "second")

@@ -51,7 +51,7 @@ def registry(**more):
     return Registry.model_validate({"agents": agents, "rules": rules, **more})
 
 
-def routed(*tasks, **more):
+def route_tasks(*tasks, **more):
     return route(a_plan(*tasks), registry(**more)).routes
 
 
@@ -74,7 +74,7 @@ def broken_rule(monkeypatch):
 
 @pytest.mark.usefixtures("broken_rule")
 def test_a_rule_that_raises_gives_way_to_the_profiles():
-    found = routed(a_task("x", type="test", description="Run the test suite"))["x"]
+    found = route_tasks(a_task("x", type="test", description="Run the test suite"))["x"]
     assert (found.agent, found.degraded) == ("tester", True)
     assert found.reason == f"{FAILED}; tester lists 'test' first"
 
@@ -82,28 +82,28 @@ def test_a_rule_that_raises_gives_way_to_the_profiles():
 @pytest.mark.parametrize(("owner", "name"), PARTS)
 def test_whatever_part_fails_a_leaf_gets_the_agent_that_fits_its_type(inject, owner, name):
     inject(owner, name)
-    found = routed(a_task("x", type="check", description="Look at it"))["x"]
+    found = route_tasks(a_task("x", type="check", description="Look at it"))["x"]
     assert (found.agent, found.degraded) == ("tester", True)
     assert found.reason.startswith(f"{FAILED}; ")
 
 
 def test_the_agent_that_lists_the_type_foremost_gets_it(inject):
     inject(Assignment, "_rank_agents")
-    found = routed(a_task("x", type="test"))["x"]  # the builder comes first in the registry, and tests last
+    found = route_tasks(a_task("x", type="test"))["x"]  # the builder comes first in the registry, and tests last
     assert (found.agent, found.score) == ("tester", None)
     assert found.reason == f"{FAILED}; tester lists 'test' first"
 
 
 def test_skills_still_count(inject):
     inject(rules.RuleBook, "for_type")
-    found = routed(a_task("x", type="test", requires=["tests"]), a_task("y", type="content", requires=["tests"]))
+    found = route_tasks(a_task("x", type="test", requires=["tests"]), a_task("y", type="content", requires=["tests"]))
     assert [route.agent for route in found.values()] == ["tester", None]
     assert found["y"].reason == f"{FAILED}; no agent with its skills lists 'content'"
 
 
 def test_what_only_a_rule_would_place_goes_to_the_generalist(inject):
     inject(rules.RuleBook, "for_type")
-    found = routed(a_task("x", type="train", labels={"domain": "ml"}))["x"]
+    found = route_tasks(a_task("x", type="train", labels={"domain": "ml"}))["x"]
     assert (found.agent, found.degraded) == ("builder", True)
     assert found.reason == f"{FAILED}; no agent with its skills lists 'train'; builder takes generic tasks"
 
@@ -112,13 +112,13 @@ def test_an_agent_to_which_a_rule_sends_generic_tasks_is_a_generalist_too(inject
     inject(rules.RuleBook, "for_type")
     agents = [an_agent("builder", task_types=("implement",)), an_agent("anything", task_types=("content",))]
     sent = [{"id": "rest", "when": {"type": "generic"}, "then": "anything"}]
-    found = routed(a_task("x", type="generic"), a_task("y", type="train"), agents=agents, rules=sent)
+    found = route_tasks(a_task("x", type="generic"), a_task("y", type="train"), agents=agents, rules=sent)
     assert [route.agent for route in found.values()] == ["anything", "anything"]
 
 
 def test_without_a_generalist_with_the_skills_a_leaf_is_unassigned_and_says_why(inject):
     inject(rules.RuleBook, "for_type")
-    found = routed(a_task("x", type="train", requires=["gpu"]))["x"]
+    found = route_tasks(a_task("x", type="train", requires=["gpu"]))["x"]
     assert (found.agent, found.degraded) == (None, True)
     assert found.reason == f"{FAILED}; no agent with its skills lists 'train'"
 
@@ -126,7 +126,7 @@ def test_without_a_generalist_with_the_skills_a_leaf_is_unassigned_and_says_why(
 @pytest.mark.parametrize(("owner", "name"), PARTS)
 def test_a_pin_is_honoured_or_refused_and_never_given_to_another_agent(inject, owner, name):
     inject(owner, name)
-    found = routed(
+    found = route_tasks(
         a_task("ok", type="content", agent="writer"),
         a_task("generic", type="generic", agent="writer"),
         a_task("type", type="test", agent="writer"),
@@ -139,7 +139,7 @@ def test_a_pin_is_honoured_or_refused_and_never_given_to_another_agent(inject, o
 def test_a_refused_pin_says_so(inject):
     inject(Assignment, "_rank_agents")
     inject(similarity.SimilarityReader, "read")
-    found = routed(a_task("ok", type="content", agent="writer"), a_task("who", type="test", agent="nobody"))
+    found = route_tasks(a_task("ok", type="content", agent="writer"), a_task("who", type="test", agent="nobody"))
     assert found["ok"].reason == f"{FAILED}; the plan asks for writer"
     assert found["who"].reason == f"{FAILED}; the plan asks for nobody, which does not exist or cannot take the task"
 
@@ -147,7 +147,7 @@ def test_a_refused_pin_says_so(inject):
 def test_a_pin_to_an_agent_that_a_rule_sends_its_type_to_is_honoured(inject):
     inject(similarity.SimilarityReader, "read")
     sent = [{"id": "ml", "when": {"type": "train"}, "then": "writer"}]
-    assert routed(a_task("x", type="train", agent="writer"), rules=sent)["x"].agent == "writer"
+    assert route_tasks(a_task("x", type="train", agent="writer"), rules=sent)["x"].agent == "writer"
 
 
 def test_leaves_that_were_routed_by_a_lesser_way_count_as_load(monkeypatch):
@@ -157,7 +157,7 @@ def test_leaves_that_were_routed_by_a_lesser_way_count_as_load(monkeypatch):
     )
     twins = [an_agent(name, task_types=("test",)) for name in ("first", "second")]
     tasks = [a_task("odd", type="test", description="odd"), a_task("even", type="test", description="even")]
-    found = routed(*tasks, agents=twins, rules=[])
+    found = route_tasks(*tasks, agents=twins, rules=[])
     assert [route.agent for route in found.values()] == ["first", "second"]
 
 
@@ -167,10 +167,10 @@ def test_a_bug_that_meets_one_leaf_leaves_the_others_as_they_are(monkeypatch):
         similarity.SimilarityReader, "read", lambda self, text: boom() if "odd" in text else original(self, text)
     )
     tasks = [a_task("even", type="test", description="Run tests"), a_task("odd", type="test", description="odd tests")]
-    found = routed(*tasks)
+    found = route_tasks(*tasks)
     assert (found["even"].degraded, found["odd"].degraded) == (False, True)
     monkeypatch.undo()
-    assert found["even"] == routed(*tasks)["even"]
+    assert found["even"] == route_tasks(*tasks)["even"]
 
 
 def test_a_faulty_registry_is_an_error_still():
@@ -182,7 +182,7 @@ def test_a_step_down_is_one_line_in_the_log_and_a_count_of_the_leaves(inject, ca
     inject(rules.RuleBook, "for_type")
     before = metrics_of_process().values(STEPS_DOWN)
     with caplog.at_level(logging.WARNING, "genesis"):
-        routed(*[a_task(f"t{n}", type="test") for n in range(5)])
+        route_tasks(*[a_task(f"t{n}", type="test") for n in range(5)])
     assert [record.getMessage() for record in caplog.records] == ["capability gave way to profiles in routing"]
     assert caplog.records[0].reason == BUG
     assert Counter(metrics_of_process().values(STEPS_DOWN)) - Counter(before) == {
@@ -210,6 +210,6 @@ def test_a_plan_that_was_routed_by_a_lesser_way_can_run_and_its_report_warns(inj
 
 def test_a_route_says_that_it_is_degraded_only_where_it_is(inject):
     task = a_task("x", type="test")
-    assert "degraded" not in routed(task)["x"].model_dump()
+    assert "degraded" not in route_tasks(task)["x"].model_dump()
     inject(Assignment, "_rank_agents")
-    assert routed(task)["x"].model_dump()["degraded"] is True
+    assert route_tasks(task)["x"].model_dump()["degraded"] is True

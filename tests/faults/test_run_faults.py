@@ -40,7 +40,7 @@ def chain():
     return a_program(a_task("a"), a_task("b", after=("a",)), a_task("c", after=("b",)))
 
 
-def saved(bench, run):
+def save(bench, run):
     return json.loads((bench.store.root / "genesis" / run.run_id / "state.json").read_text())
 
 
@@ -72,7 +72,7 @@ BREAKS = {
     "entering a place": (LocalBackend, "__aenter__", lambda _: aboom, []),
     "leaving a place": (LocalBackend, "__aexit__", lambda _: aboom, ["a", "b", "c"]),
     "the publisher": (lifecycle, "Publisher", lambda _: boom, []),
-    "the custody of the run": (RunLease, "__aenter__", lambda _: aboom, []),
+    "the run lease": (RunLease, "__aenter__", lambda _: aboom, []),
     "the pre-flight": (preflight, "check_plan", lambda _: boom, []),
 }
 """What breaks: whose, how, and what is done by then at least."""
@@ -88,8 +88,8 @@ async def test_a_bug_of_what_runs_the_plan_ends_the_run_with_its_state_saved(ben
     assert run.state == "failed"
     assert (run.error.code, run.error.message) == ("GEN-INTERNAL", f"Genesis itself failed: {BUG}")
     assert run.error.hint == f"finished tasks are kept: genesis resume {run.run_id}"
-    assert saved(bench, run)["state"] == "failed"
-    assert saved(bench, run)["error"]["code"] == "GEN-INTERNAL"
+    assert save(bench, run)["state"] == "failed"
+    assert save(bench, run)["error"]["code"] == "GEN-INTERNAL"
     done = [task.id for task in run.tasks if task.state == "completed"]
     assert done[: len(least)] == least
     again = await bench.run(chain(), agent, run_id=run.run_id)
@@ -118,7 +118,7 @@ async def test_a_watch_that_fails_does_not_let_the_run_wait_for_ever(bench, monk
     async with asyncio.timeout(30):
         run = await bench.run(chain(), slow, breakers=Breakers())
     assert (run.state, run.error.message) == ("failed", f"Genesis itself failed: {BUG}")
-    assert saved(bench, run)["state"] == "failed"
+    assert save(bench, run)["state"] == "failed"
     monkeypatch.undo()
     assert (await bench.run(chain(), ScriptedAgent(), run_id=run.run_id)).state == "completed"
 
@@ -129,7 +129,7 @@ async def test_a_bug_while_a_run_is_resumed_keeps_what_was_done_before(bench, mo
     with monkeypatch.context() as broken:
         broken.setattr(RunLease, "__aenter__", aboom)
         second = await bench.run(chain(), ScriptedAgent(), run_id=first.run_id)
-    assert second.tasks[0].state == saved(bench, second)["tasks"][0]["state"] == "completed"
+    assert second.tasks[0].state == save(bench, second)["tasks"][0]["state"] == "completed"
     agent = ScriptedAgent()
     third = await bench.run(chain(), agent, run_id=first.run_id)
     assert (third.state, agent.paths) == ("completed", ["b", "c"])
@@ -152,21 +152,21 @@ async def test_where_the_disk_is_full_too_the_run_still_says_what_ended_it(bench
 
 
 async def test_where_saving_is_what_is_broken_what_ended_the_run_is_raised(bench, monkeypatch):
-    async def broken(*_):
+    async def fail(*_):
         raise ZeroDivisionError("in the ledger")
 
-    monkeypatch.setattr(Ledger, "save", after(1, broken)(Ledger.save))
+    monkeypatch.setattr(Ledger, "save", after(1, fail)(Ledger.save))
     monkeypatch.setattr(Driver, "_start", boom)
     with pytest.raises(TypeError, match="a bug"):
         await bench.run(chain(), ScriptedAgent())
 
 
 async def test_without_the_prefect_api_the_call_fails_as_a_service_does_and_the_state_is_saved(bench, monkeypatch):
-    async def gone(*_):
+    async def is_gone(*_):
         raise httpx.ConnectError("connection refused")
 
     with monkeypatch.context() as broken:
-        broken.setattr(importlib.import_module("genesis.flows.orchestrate"), "run_preflight", gone)
+        broken.setattr(importlib.import_module("genesis.flows.orchestrate"), "run_preflight", is_gone)
         with pytest.raises(ServiceError, match="the Prefect API stopped answering") as caught:
             await bench.run(chain(), ScriptedAgent(), run_id="r1")
     assert caught.value.hint.endswith("genesis resume r1")
@@ -181,22 +181,22 @@ class Blind(NullObserver):
     def __init__(self, at):
         self.at, self.told = at, []
 
-    def _hear(self, what):
+    def _fail_in(self, what):
         self.told.append(what)
         if what == self.at:
             boom()
 
     def run_started(self, *_):
-        self._hear("run_started")
+        self._fail_in("run_started")
 
     def leaf_changed(self, *_):
-        self._hear("leaf_changed")
+        self._fail_in("leaf_changed")
 
     def leaf_diverted(self, *_):
-        self._hear("leaf_diverted")
+        self._fail_in("leaf_diverted")
 
     def run_ended(self, *_):
-        self._hear("run_ended")
+        self._fail_in("run_ended")
 
 
 @pytest.mark.parametrize("at", ["run_started", "leaf_changed", "run_ended"])
@@ -227,7 +227,7 @@ async def test_what_cannot_be_shown_is_a_line_in_the_log_and_no_more(bench, monk
     monkeypatch.setattr(*UNSHOWN[lost], boom)
     with caplog.at_level(logging.WARNING, "genesis"):
         run = await bench.run(chain(), ScriptedAgent())
-    assert (run.state, saved(bench, run)["state"]) == ("completed", "completed")
+    assert (run.state, save(bench, run)["state"]) == ("completed", "completed")
     assert any(lost in record.getMessage() and "TypeError" in record.reason for record in caplog.records)
 
 

@@ -54,7 +54,7 @@ FAULTY = {
 """A plan with each fault of structure."""
 
 
-def routed(code):
+def route_tasks(code):
     plan = a_plan(*FAULTY[code], planner="heuristic")
     made, registry = route_to(plan, an_agent())
     if code == "GEN-UNASSIGNED":
@@ -66,7 +66,7 @@ def errors(report):
     return [found.code for found in report.errors]
 
 
-def failed(report):
+def make_failure(report):
     return [found.evidence["check"] for found in report.warnings if found.code == "GEN-CHECK-FAILED"]
 
 
@@ -101,15 +101,15 @@ def test_whichever_check_raises_validation_does_not(inject):
     for check in CHECKS:
         inject(check.code)
         report = validate(made, registry)
-        assert (report.ok, failed(report)) == (True, [check.code])
+        assert (report.ok, make_failure(report)) == (True, [check.code])
 
 
 @pytest.mark.parametrize("code", STRUCTURAL)
 def test_a_structural_check_that_raises_is_made_up_for(inject, code):
     inject(code)
-    report = validate(*routed(code), limits=SMALL)
+    report = validate(*route_tasks(code), limits=SMALL)
     assert not report.ok
-    assert failed(report) == [code]
+    assert make_failure(report) == [code]
     expected = "GEN-CYCLE" if code == "GEN-DEPENDENCY-WITHIN" else code
     (told,) = [found for found in report.errors if found.code == expected]
     assert told.hint == "correct it; found by a simpler check, since the usual one failed with an internal error"
@@ -118,10 +118,10 @@ def test_a_structural_check_that_raises_is_made_up_for(inject, code):
 @pytest.mark.parametrize("code", STRUCTURAL)
 def test_without_any_facts_the_structure_is_still_checked(inject, code):
     inject.part(VALIDATE, "gather")
-    report = validate(*routed(code), limits=SMALL)
+    report = validate(*route_tasks(code), limits=SMALL)
     assert not report.ok
     assert ("GEN-CYCLE" if code == "GEN-DEPENDENCY-WITHIN" else code) in errors(report)
-    assert failed(report) == ["all"]
+    assert make_failure(report) == ["all"]
     assert report.score == 0
 
 
@@ -166,17 +166,17 @@ def test_a_check_and_the_structure_failing_is_an_error_although_the_other_checks
 
 def test_faults_that_the_other_checks_have_found_are_listed_once(inject):
     inject("GEN-CYCLE")
-    report = validate(*routed("GEN-DEPENDENCY-DANGLING"))
+    report = validate(*route_tasks("GEN-DEPENDENCY-DANGLING"))
     assert errors(report) == ["GEN-DEPENDENCY-DANGLING"]
 
 
 @pytest.mark.parametrize("part", ["schedule", "order", "words", "leaves", "given", "executors", "widths", "usd"])
 def test_a_fact_that_cannot_be_worked_out_costs_the_checks_that_need_it_and_no_others(monkeypatch, part):
     monkeypatch.setattr(facts.PlanFacts, part, property(boom))
-    made, registry = routed("GEN-DEPENDENCY-DANGLING")
+    made, registry = route_tasks("GEN-DEPENDENCY-DANGLING")
     report = validate(made, registry)
     assert "GEN-DEPENDENCY-DANGLING" in errors(report)
-    assert 0 < len(failed(report)) < len(CHECKS)
+    assert 0 < len(make_failure(report)) < len(CHECKS)
     assert not any(BUG in found.message for found in report.errors)
 
 
@@ -185,8 +185,8 @@ def test_a_plan_that_cannot_be_scored_is_checked_all_the_same(inject):
     made, registry = route_to(a_plan(a_task("a")), an_agent())
     report = validate(made, registry)
     assert (report.ok, report.score, report.parts.success) == (True, 0.0, 0.0)
-    assert failed(report) == ["score"]
-    assert not validate(*routed("GEN-CYCLE")).ok
+    assert make_failure(report) == ["score"]
+    assert not validate(*route_tasks("GEN-CYCLE")).ok
 
 
 def test_a_probe_that_raises_costs_what_it_was_asked_for():
@@ -197,7 +197,7 @@ def test_a_probe_that_raises_costs_what_it_was_asked_for():
     agent = an_agent(secrets=("KEY",), executor={"kind": "command", "argv": ["true"]})
     report = validate(*route_to(a_plan(a_task("a")), agent), probe=Broken())
     assert report.ok
-    assert set(failed(report)) == {"GEN-EXECUTOR-UNUSABLE", "GEN-SECRET-MISSING"}
+    assert set(make_failure(report)) == {"GEN-EXECUTOR-UNUSABLE", "GEN-SECRET-MISSING"}
 
 
 def test_findings_that_cannot_be_put_into_a_report_cost_their_check(monkeypatch):
@@ -210,15 +210,15 @@ def test_findings_that_cannot_be_put_into_a_report_cost_their_check(monkeypatch)
     monkeypatch.setattr(VALIDATE, "CHECKS", odd)
     report = validate(*route_to(a_plan(a_task("a")), an_agent()))
     assert report.ok
-    assert failed(report) == ["GEN-TYPE-GENERIC"]
+    assert make_failure(report) == ["GEN-TYPE-GENERIC"]
 
 
 def test_all_checks_failing_leaves_a_verdict_on_the_structure(inject):
     inject(*[check.code for check in CHECKS])
-    made, registry = routed("GEN-CYCLE")
+    made, registry = route_tasks("GEN-CYCLE")
     report = validate(made, registry)
     assert errors(report) == ["GEN-CYCLE"]
-    assert len(failed(report)) == len(CHECKS)
+    assert len(make_failure(report)) == len(CHECKS)
     assert validate(*route_to(a_plan(a_task("a")), an_agent())).ok
 
 
@@ -235,6 +235,6 @@ def test_steps_down_are_counted_and_told_in_the_log(inject, caplog):
 
 def test_what_validation_let_through_by_mistake_is_refused_by_compiling():
     made, registry = route_to(a_plan(a_task("a")), an_agent())
-    let_through = Prepared(routed("GEN-CYCLE")[0], validate(made, registry), registry)
+    let_through = Prepared(route_tasks("GEN-CYCLE")[0], validate(made, registry), registry)
     with pytest.raises(PlanInvalidError, match="the plan has a cycle"):
         compile_prepared(let_through, Settings())

@@ -41,7 +41,7 @@ class Run:
             await self.direct.create_flow(agent_task), self.agent, work_pool_name=self.pool
         )
         flow_run = await self.direct.create_flow_run(agent_task, parameters={})
-        return PoolBackend(self.session, flow_run.id, {}, say=self.said.append)
+        return PoolBackend(self.session, flow_run.id, {}, notify=self.said.append)
 
     async def child_of(self, leaf):
         from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags

@@ -29,7 +29,7 @@ from prefect.states import Failed, Running
 from genesis.engine.observers.event_shapes import describe_end, describe_failure, describe_start
 from genesis.engine.observers.event_table import EVENT_TABLE
 from genesis.errors import TaskError
-from genesis.flows.connection import connected
+from genesis.flows.connection import connect
 from genesis.flows.deployed import housekeeping
 from genesis.model import ErrorInfo, Outcome, Run
 from genesis.settings import Settings
@@ -84,7 +84,7 @@ def api(tmp_path_factory) -> Iterator[object]:
 
 @pytest.fixture(autouse=True)
 def _on_it(api):
-    with connected(api):
+    with connect(api):
         yield
 
 
@@ -115,7 +115,7 @@ def made(api, inbox, tmp_path_factory) -> dict[str, UUID]:
         block = CustomWebhookNotificationBlock(name="inbox", url=url, json_data=text)
         return {"deployment": deployment, "tidy": tidy, "block": await block.save("inbox")}
 
-    with connected(api):
+    with connect(api):
         ids = asyncio.run(prepare())
     folder = tmp_path_factory.mktemp("examples")
     for file in _FILES:
@@ -207,16 +207,16 @@ async def test_a_run_that_fails_and_a_plan_that_is_rejected_send_messages(made, 
 
 
 async def test_five_runs_of_a_deployment_that_fail_pause_it_and_four_do_not(made):
-    async def paused() -> bool:
+    async def pause() -> bool:
         async with get_client() as client:
             return (await client.read_deployment(made["deployment"])).paused
 
     for _ in range(4):
         _emit(describe_end(_a_run("GEN-PLAN-INVALID")), deployment=made["deployment"])
     await asyncio.sleep(3)  # for an automation that would fire too early
-    assert not await paused()
+    assert not await pause()
     _emit(describe_end(_a_run("GEN-PLAN-INVALID")), deployment=made["deployment"])
-    await _until(paused, "the deployment is not paused")
+    await _until(pause, "the deployment is not paused")
 
 
 async def test_an_agent_whose_tasks_keep_failing_has_its_pool_paused(made):
@@ -230,10 +230,10 @@ async def test_an_agent_whose_tasks_keep_failing_has_its_pool_paused(made):
             outcome = Outcome(id=f"t{number}", agent="bad_agent", state="failed")
             _emit(describe_failure("r", "c", outcome, "agent-bad", str(pool.id)), work_pool=orchestrators.id)
 
-        async def paused() -> bool:
+        async def pause() -> bool:
             return (await client.read_work_pool("agent-bad")).is_paused
 
-        await _until(paused, "the pool is not paused")
+        await _until(pause, "the pool is not paused")
         assert not (await client.read_work_pool("genesis")).is_paused
 
 
@@ -251,10 +251,10 @@ async def test_a_failed_run_is_scheduled_again_unless_somebody_was_quicker(made)
         async def state(flow_run) -> str:
             return (await client.read_flow_run(flow_run)).state_name
 
-        async def scheduled() -> bool:
+        async def schedule() -> bool:
             return await state(failed) == "AwaitingRetry"
 
-        await _until(scheduled, "the run is not scheduled again")
+        await _until(schedule, "the run is not scheduled again")
         assert [await state(each) for each in (rejected, resumed)] == ["Failed", "Failed"]
 
 

@@ -16,7 +16,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.worker import EventsWorker
 
 from genesis.engine.observers.breaker_events import BreakerEventEmitter
-from genesis.flows.connection import connected
+from genesis.flows.connection import connect
 from genesis.resilience import BreakerEvent, BreakerRules
 from genesis.resilience.breakers import Breakers
 from genesis.settings import Settings
@@ -39,7 +39,7 @@ def api(tmp_path_factory) -> Iterator[object]:
 
 @pytest.fixture(autouse=True)
 def _on_it(api):
-    with connected(api):
+    with connect(api):
         yield
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from genesis.agents.contract import Result
-from genesis.engine.executor_context import equipment, executors
+from genesis.engine.executor_context import executors, make_executor_context
 from genesis.engine.observer import NullObserver
 from genesis.errors import ServiceError
 from genesis.model import HttpSpec
@@ -49,14 +49,14 @@ class Shown(NullObserver):
 
 @pytest.fixture
 def bench(tmp_path):
-    def made(resilience=None, **run):
+    def make(resilience=None, **run):
         settings = Settings(
             home=tmp_path / "home", resilience=ResilienceSettings(**({"share": "memory"} | (resilience or {})))
         )
         run = settings.run.model_copy(update={"retry_delay_s": 0.0} | run)
         return Workbench(tmp_path / "ledger", settings.model_copy(update={"run": run}))
 
-    return made
+    return make
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def asking(service, *tasks, **more):
 
 
 def real(program, bench):
-    return executors(program, equipment(bench.settings), rehearse=None, model=None)
+    return executors(program, make_executor_context(bench.settings), rehearse=None, model=None)
 
 
 async def test_an_agent_with_a_rate_gets_its_calls_one_after_the_other_and_none_fails(bench):

@@ -20,7 +20,7 @@ from genesis.testing import a_program, a_task, an_agent
 pytestmark = pytest.mark.server
 
 
-async def _begun(program, **more) -> Ledger:
+async def _wait_for_begin(program, **more) -> Ledger:
     ledger = open_ledger(await open_store(), f"test-{uuid4().hex[:8]}", Settings())
     header = Header(
         genesis_version="9.9.9",
@@ -46,15 +46,15 @@ def _order(ledger, program, *indexes, attempt=1):
     }
 
 
-async def _worked(order):
+async def _work_on(order):
     state = await agent_task(**order, return_state=True)
     return state, str(state.state_details.flow_run_id)
 
 
 async def test_a_chain_is_worked_on_and_waits_to_be_adopted(prefect_api):
     program = a_program(a_task("a", outputs=["n"]), a_task("b", after=("a",), inputs={"n": "{a.n}"}))
-    ledger = await _begun(program)
-    state, token = await _worked(_order(ledger, program, 0, 1, attempt=3))
+    ledger = await _wait_for_begin(program)
+    state, token = await _work_on(_order(ledger, program, 0, 1, attempt=3))
     assert state.is_completed()
     found = [await ledger.attempt(leaf, token) for leaf in program.leaves]
     assert [(outcome.state, outcome.attempts) for outcome in found] == [("completed", 3), ("completed", 3)]
@@ -63,13 +63,13 @@ async def test_a_chain_is_worked_on_and_waits_to_be_adopted(prefect_api):
 
 async def test_results_of_other_agents_come_from_the_ledger(prefect_api):
     program = a_program(a_task("a", outputs=["n"]), a_task("b", after=("a",), inputs={"n": "{a.n}"}))
-    ledger = await _begun(program)
+    ledger = await _wait_for_begin(program)
     order = _order(ledger, program, 1)
-    state, _ = await _worked(order)
+    state, _ = await _work_on(order)
     assert state.is_failed()
     assert "'a'" in state.message
     await ledger.record(program.leaves[0], Outcome(id="a", agent="worker", state="completed", result={"n": 7}))
-    state, token = await _worked(order)
+    state, token = await _work_on(order)
     assert state.is_completed(), state.message
     assert (await ledger.attempt(program.leaves[1], token)).state == "completed"
 
@@ -78,8 +78,8 @@ async def test_what_comes_after_a_failure_is_left_out_and_the_rest_is_done(prefe
     executors = {"bad": {"kind": "command", "argv": ["false"]}}
     worker = an_agent(executor={"kind": "command", "argv": ["true"]}, executors=executors)
     program = a_program(a_task("a", type="bad"), a_task("b", after=("a",)), a_task("c"), agents=(worker,))
-    ledger = await _begun(program, rehearse=None)
-    state, token = await _worked(_order(ledger, program, 0, 1, 2))
+    ledger = await _wait_for_begin(program, rehearse=None)
+    state, token = await _work_on(_order(ledger, program, 0, 1, 2))
     assert state.is_failed()
     assert "'a' failed" in state.message
     outcomes = [await ledger.attempt(leaf, token) for leaf in program.leaves]
@@ -89,8 +89,8 @@ async def test_what_comes_after_a_failure_is_left_out_and_the_rest_is_done(prefe
 @pytest.mark.parametrize(("left_s", "state"), [(60.0, "completed"), (0.0, "cancelled")])
 async def test_a_deadline_is_kept_to_by_the_seconds_that_are_left(prefect_api, left_s, state):
     program = a_program(a_task("a"))
-    ledger = await _begun(program)
-    _, token = await _worked({**_order(ledger, program, 0), "left_s": left_s})
+    ledger = await _wait_for_begin(program)
+    _, token = await _work_on({**_order(ledger, program, 0), "left_s": left_s})
     outcome = await ledger.attempt(program.leaves[0], token)
     assert outcome.state == state
     assert (outcome.error.code if outcome.error else None) == (None if state == "completed" else "GEN-DEADLINE")
@@ -98,14 +98,14 @@ async def test_a_deadline_is_kept_to_by_the_seconds_that_are_left(prefect_api, l
 
 async def test_a_worker_begins_nothing_of_a_run_that_is_suspended(prefect_api):
     program = a_program(a_task("a"), a_task("b"))
-    ledger = await _begun(program)
+    ledger = await _wait_for_begin(program)
     await ledger.suspend(suspended=True)
-    state, token = await _worked(_order(ledger, program, 0, 1))
+    state, token = await _work_on(_order(ledger, program, 0, 1))
     assert state.is_completed()
     assert state.message == "its run was suspended after 0 of 2 tasks"
     assert await ledger.attempt(program.leaves[0], token) is None
     await ledger.suspend(suspended=False)
-    state, token = await _worked(_order(ledger, program, 0, 1))
+    state, token = await _work_on(_order(ledger, program, 0, 1))
     assert (await ledger.attempt(program.leaves[1], token)).state == "completed"
 
 
@@ -117,9 +117,9 @@ async def test_storage_that_is_not_shared_is_told(prefect_api):
 
 async def test_a_leaf_that_is_understood_otherwise_is_refused(prefect_api):
     program = a_program(a_task("a"))
-    ledger = await _begun(program)
+    ledger = await _wait_for_begin(program)
     order = {**_order(ledger, program, 0), "fingerprints": ["0" * 64]}
-    state, token = await _worked(order)
+    state, token = await _work_on(order)
     assert state.is_failed()
     assert "Genesis 9.9.9" in state.message
     assert await ledger.attempt(program.leaves[0], token) is None
@@ -137,7 +137,7 @@ async def test_preflight_checks_and_publishes(prefect_api):
 
 async def test_housekeeping_says_first_and_removes_then(prefect_api):
     program = a_program(a_task("a"))
-    ledger = await _begun(program)
+    ledger = await _wait_for_begin(program)
     old = datetime.now(UTC) - timedelta(days=90)
     tasks = (Outcome(id="a", agent="worker", state="completed"),)
     run = Run(
@@ -151,7 +151,7 @@ async def test_housekeeping_says_first_and_removes_then(prefect_api):
         tasks=tasks,
     )
     await ledger.save(run)
-    young = await _begun(program)
+    young = await _wait_for_begin(program)
     state = await housekeeping(return_state=True)
     assert "would be removed" in state.message
     assert ledger.folder.is_dir()
@@ -163,7 +163,7 @@ async def test_housekeeping_says_first_and_removes_then(prefect_api):
     assert state.is_failed()
 
 
-async def _given(ledger, token, number, *leaves):
+async def _wait_for_order(ledger, token, number, *leaves):
     """Return an order once the flow run waits for it."""
     async with asyncio.timeout(60):
         while await ledger.read_lane_state(token) != LaneState(orders=number - 1, open=True):
@@ -178,7 +178,7 @@ async def test_further_leaves_have_task_runs_of_their_own_and_the_results_that_t
         a_task("b", after=("a",), inputs={"n": "{a.n}"}, outputs=["m"]),
         a_task("c", after=("b",), inputs={"m": "{b.m}"}),
     )
-    ledger = await _begun(program)
+    ledger = await _wait_for_begin(program)
     async with get_client() as client:
         flow_run = await client.create_flow_run(agent_task, parameters=_order(ledger, program, 0) | {"lane_s": 30.0})
         token = str(flow_run.id)
@@ -186,8 +186,8 @@ async def test_further_leaves_have_task_runs_of_their_own_and_the_results_that_t
         working = asyncio.create_task(engine)
         b = Outcome(id="b", agent="worker", state="completed", result={"m": 7})
         await ledger.record(program.leaves[1], b)  # another agent has done it
-        await _given(ledger, token, 1, program.leaves[2])
-        await _given(ledger, token, 2)
+        await _wait_for_order(ledger, token, 1, program.leaves[2])
+        await _wait_for_order(ledger, token, 2)
         state = await asyncio.wait_for(working, 60)
         assert state.is_completed()
         assert state.message == "2 tasks"
@@ -206,7 +206,7 @@ async def test_further_leaves_have_task_runs_of_their_own_and_the_results_that_t
 async def test_after_a_failure_no_further_leaf_is_waited_for(prefect_api):
     worker = an_agent(executor={"kind": "command", "argv": ["false"]})
     program = a_program(a_task("a", retries=0), agents=(worker,))
-    ledger = await _begun(program, rehearse=None)
-    state, token = await _worked(_order(ledger, program, 0) | {"lane_s": 60.0})
+    ledger = await _wait_for_begin(program, rehearse=None)
+    state, token = await _work_on(_order(ledger, program, 0) | {"lane_s": 60.0})
     assert state.is_failed()
     assert await ledger.read_lane_state(token) is None

@@ -112,7 +112,7 @@ class Hands:
             while await self.do(paths, flow_run) and (order := await lane.next()) is not None:
                 paths = order.tasks
             await lane.close()
-            left = "its run was suspended" if await self._ledger.suspended() else None
+            left = "its run was suspended" if await self._ledger.is_suspended() else None
             await self.reach(flow_run, Completed(message=left))
         except Death as death:
             await self.reach(flow_run, Crashed(message=str(death)))
@@ -148,7 +148,7 @@ class Hands:
         )
 
 
-def ended(leaf, state="completed", result=None):
+def make_outcome(leaf, state="completed", result=None):
     from genesis.model import Outcome
     from genesis.model.run import utc_now
 
@@ -157,7 +157,7 @@ def ended(leaf, state="completed", result=None):
 
 
 async def at_once(leaf, flow_run):
-    return ended(leaf, result=f"{leaf.path} of {flow_run.name}")
+    return make_outcome(leaf, result=f"{leaf.path} of {flow_run.name}")
 
 
 class Bench:
@@ -212,7 +212,9 @@ class Bench:
     def place(self, outcomes=None):
         from genesis.dispatch import PoolBackend
 
-        return PoolBackend(self.session, self.flow_run_id, {} if outcomes is None else outcomes, say=self.said.append)
+        return PoolBackend(
+            self.session, self.flow_run_id, {} if outcomes is None else outcomes, notify=self.said.append
+        )
 
     def hands(self, work=at_once, **more):
         return Hands(self.client, self.ledger, self.program, work, **more)
@@ -246,7 +248,7 @@ async def bench(prefect_api, tmp_path):
 
     async with get_client() as client:
 
-        async def made(*tasks, agents=("qa",), deploy=True, **pools):
+        async def make(*tasks, agents=("qa",), deploy=True, **pools):
             token = uuid4().hex[:6]
             named = {name: f"{name}-{token}" for name in agents}
             tasks = tuple(task.model_copy(update={"agent": named[task.agent or agents[0]]}) for task in tasks)
@@ -257,7 +259,7 @@ async def bench(prefect_api, tmp_path):
             await bench.orchestrate()
             return bench
 
-        yield made
+        yield make
 
 
 async def test_leaves_run_on_pools_chains_share_a_flow_run_and_the_ui_has_links_both_ways(bench):
@@ -305,7 +307,7 @@ async def test_without_events_the_poll_finds_everything(bench):
     outcomes = {}
     place = run.place(outcomes)
     async with place, run.hands(events=False).at_work():
-        place._waiter._hear = lambda _event: None
+        place._waiter._receive = lambda _event: None
         started = time.monotonic()
         assert (await run.drive(place, outcomes)).state == "completed"
     assert time.monotonic() - started < 30
@@ -315,7 +317,7 @@ async def test_a_failed_leaf_keeps_its_error_and_its_child_leaves_out_what_depen
     run = await bench(a_task("a"), a_task("b", after=("a",)))
 
     async def work(leaf, _flow_run):
-        return ended(leaf, "failed") if leaf.path == "a" else None
+        return make_outcome(leaf, "failed") if leaf.path == "a" else None
 
     outcomes = {}
     async with run.place(outcomes) as place, run.hands(work).at_work():
@@ -332,7 +334,7 @@ async def test_a_process_that_dies_has_its_leaf_done_again_and_not_those_that_en
         attempts.append((leaf.path, flow_run.parameters["attempt"]))
         if leaf.path == "b" and flow_run.parameters["attempt"] == 1:
             raise Death("killed by the test")
-        return ended(leaf)
+        return make_outcome(leaf)
 
     outcomes = {}
     async with run.place(outcomes) as place, run.hands(work).at_work():
@@ -468,8 +470,10 @@ async def test_a_worker_that_was_told_of_another_deadline_has_its_leaf_done_agai
     async def over_at_first(leaf, flow_run):
         times.append(flow_run.parameters["attempt"])
         if len(times) > 1:
-            return ended(leaf)
-        return ended(leaf, "cancelled").model_copy(update={"error": ErrorInfo(code="GEN-DEADLINE", message="over")})
+            return make_outcome(leaf)
+        return make_outcome(leaf, "cancelled").model_copy(
+            update={"error": ErrorInfo(code="GEN-DEADLINE", message="over")}
+        )
 
     outcomes = {}
     async with run.place(outcomes) as place, run.hands(over_at_first).at_work():
@@ -486,7 +490,7 @@ async def test_an_execution_that_dies_leaves_its_children_to_the_next_which_repe
         if leaf.path == "b":
             await go.wait()
         done.append(leaf.path)
-        return ended(leaf)
+        return make_outcome(leaf)
 
     async with run.hands(work).at_work():
         with suppress(KeyError):
@@ -516,8 +520,8 @@ async def test_an_execution_that_dies_leaves_its_children_to_the_next_which_repe
 async def test_what_an_attempt_has_written_down_is_kept_even_if_the_server_has_forgotten_its_flow_run(bench):
     run = await bench(a_task("a"), a_task("b"))
     first, second = run.program.leaves
-    await run.ledger.record_attempt(first, ended(first, result="done"), str(uuid4()))
-    await run.ledger.record_attempt(second, ended(second, "failed"), str(uuid4()))
+    await run.ledger.record_attempt(first, make_outcome(first, result="done"), str(uuid4()))
+    await run.ledger.record_attempt(second, make_outcome(second, "failed"), str(uuid4()))
     async with run.place() as place:
         adopted = await place.attach()
     assert {index: outcome.result for index, outcome in adopted.items()} == {first.index: "done"}
@@ -529,7 +533,7 @@ async def test_what_failed_in_an_earlier_execution_is_dispatched_anew_even_if_it
     states = iter(["failed", "completed"])
 
     async def work(leaf, _flow_run):
-        return ended(leaf, next(states))
+        return make_outcome(leaf, next(states))
 
     async with run.hands(work).at_work():
         outcomes = {}
@@ -616,18 +620,18 @@ async def test_a_run_that_is_suspended_begins_no_leaf_and_goes_on_when_it_is_res
     begun, go_on = [], asyncio.Event()
 
     async def slow_at_first(leaf, _flow_run):
-        if await run.ledger.suspended():
+        if await run.ledger.is_suspended():
             return None  # as a worker of Genesis does
         begun.append((leaf.path, time.monotonic()))
         await go_on.wait()
-        return ended(leaf)
+        return make_outcome(leaf)
 
     outcomes, control = {}, Control()
-    custody = RunLease(run.ledger, control, alive=False)
+    lease = RunLease(run.ledger, control, alive=False)
     flow_run = await run.client.read_flow_run(run.flow_run_id)
     await run.client.set_flow_run_state(flow_run.id, Running(), force=True)
-    custody._owner = None
-    keeping = asyncio.create_task(custody._keep(run.client, flow_run))
+    lease._owner = None
+    keeping = asyncio.create_task(lease._hold(run.client, flow_run))
     hands = run.hands(slow_at_first, pools=[run.program.agents[run.program.leaves[0].agent].pool_name])
     async with run.place(outcomes) as place, hands.at_work():
         driving = asyncio.create_task(Driver(run.session, control, place, outcomes).run())
@@ -635,7 +639,7 @@ async def test_a_run_that_is_suspended_begins_no_leaf_and_goes_on_when_it_is_res
             await asyncio.sleep(0.05)
         await run.client.set_flow_run_state(flow_run.id, Paused(), force=True)
         suspended_at = time.monotonic()
-        while not await run.ledger.suspended():
+        while not await run.ledger.is_suspended():
             assert time.monotonic() - suspended_at < 60
             await asyncio.sleep(0.05)
         go_on.set()
@@ -658,7 +662,7 @@ async def test_a_child_with_leaves_that_nobody_wants_any_more_is_stopped_at_the_
     async def work(leaf, _flow_run):
         if leaf.path == "b":
             await asyncio.sleep(1000)
-        return ended(leaf)
+        return make_outcome(leaf)
 
     async with run.hands(work).at_work():
         async with run.place() as place:
@@ -707,7 +711,7 @@ async def test_a_flow_run_that_waits_for_nobody_ends_and_the_next_leaf_has_its_o
     async def work(leaf, _flow_run):
         if leaf.path == "t1":
             await asyncio.wait_for(resting.wait(), 150)
-        return ended(leaf)
+        return make_outcome(leaf)
 
     outcomes = {}
     async with run.place(outcomes) as place, run.hands(work).at_work():
@@ -726,7 +730,7 @@ async def test_a_process_that_dies_with_a_further_leaf_has_that_one_done_again_a
         begun.append((leaf.path, flow_run.parameters["attempt"]))
         if leaf.path == "t2" and flow_run.parameters["attempt"] == 1:
             raise Death("killed by the test")
-        return ended(leaf)
+        return make_outcome(leaf)
 
     outcomes = {}
     async with run.place(outcomes) as place, run.hands(work).at_work():
@@ -743,7 +747,7 @@ async def test_cancelling_ends_a_flow_run_with_a_further_leaf_and_one_that_waits
         if leaf.path == "t2":
             begun.set()
             await asyncio.sleep(1000)
-        return ended(leaf)
+        return make_outcome(leaf)
 
     outcomes = {}
     async with run.place(outcomes) as place, run.hands(work).at_work():
@@ -765,7 +769,7 @@ async def test_an_execution_that_dies_leaves_a_further_leaf_to_the_next_which_re
         if leaf.path == "t2":
             begun.set()
             await asyncio.wait_for(may_end.wait(), 150)
-        return ended(leaf)
+        return make_outcome(leaf)
 
     async with run.hands(work).at_work():
         place, outcomes = run.place(), {}
@@ -798,7 +802,7 @@ async def test_two_runs_share_a_place_although_one_could_keep_it(bench, tmp_path
         begun.set()
         order.append(flow_run.parameters["run_id"])
         await asyncio.sleep(0.25)
-        return ended(leaf)
+        return make_outcome(leaf)
 
     async def driven(run):
         outcomes = {}
@@ -829,7 +833,7 @@ async def test_a_flow_run_never_has_two_leaves_at_work(bench):
         most.append(max(sum(each[0] == flow_run.id for each in at_work), 1))
         await asyncio.sleep(0.2)
         at_work.discard((flow_run.id, leaf.path))
-        return ended(leaf)
+        return make_outcome(leaf)
 
     outcomes = {}
     async with run.place(outcomes) as place, run.hands(work, places=2).at_work():

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.server
 
 
 @contextmanager
-def wired():
+def use_wire():
     """Make Prefect's clients of this test go through a wire."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -38,7 +38,7 @@ async def test_an_outage_fails_nothing_and_records_are_found_meanwhile(prefect_a
         run = Run(direct, tmp_path)
         first, second, third = run.leaves
         async with AsyncExitStack() as opened:
-            wire = opened.enter_context(wired())
+            wire = opened.enter_context(use_wire())
             place = await opened.enter_async_context(await run.place())
             running = [asyncio.create_task(place.run(leaf)) for leaf in (first, second)]
             children = [await run.begin(leaf) for leaf in (first, second)]

@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import (
 )
 
 from genesis.agents import LocalProbe, Result
-from genesis.engine.executor_context import equipment
+from genesis.engine.executor_context import make_executor_context
 from genesis.errors import TaskError
 from genesis.ledger import Ledger
 from genesis.model import Handover
@@ -68,12 +68,12 @@ async def _eventually(ask, good, seconds: float = 20.0):
 async def _leaf_run(flow_run_id: str, name: str):
     """Return a task run of a flow run once it is final."""
 
-    def found(runs):
+    def find(runs):
         return [run for run in runs if run.name == name and run.state and run.state.is_final()]
 
     this_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
     async with get_client() as client:
-        return found(await _eventually(lambda: client.read_task_runs(flow_run_filter=this_run), found))[0]
+        return find(await _eventually(lambda: client.read_task_runs(flow_run_filter=this_run), find))[0]
 
 
 async def test_results_flow_along_the_edges_in_order(workbench: Workbench):
@@ -266,7 +266,7 @@ def _with_orders():
     )
 
 
-async def _delivered(workbench: Workbench, program, run_id: str, path: str, result: object = "done") -> None:
+async def _deliver(workbench: Workbench, program, run_id: str, path: str, result: object = "done") -> None:
     ledger = Ledger(workbench.store, run_id)
     leaf = next(leaf for leaf in program.leaves if leaf.path == path)
     handed = Handover(by="Ada", at=datetime.now(UTC))
@@ -293,14 +293,14 @@ async def test_work_orders_are_all_issued_and_what_needs_their_results_waits(wor
 async def test_a_resume_goes_on_with_what_was_delivered_and_issues_no_order_twice(workbench: Workbench):
     program = _with_orders()
     first = await workbench.run(program, ScriptedAgent(_briefs("text", "design", "last")))
-    await _delivered(workbench, program, first.run_id, "text", {"words": 3})
+    await _deliver(workbench, program, first.run_id, "text", {"words": 3})
     agent = ScriptedAgent(_briefs("last"))
     run = await workbench.run(program, agent, run_id=first.run_id)
     assert run.state == "briefed"
     assert agent.paths == ["count", "last"]
     assert agent.work[0].upstream == {"text": {"words": 3}}
     for path in ("design", "last"):
-        await _delivered(workbench, program, first.run_id, path)
+        await _deliver(workbench, program, first.run_id, path)
     run = await workbench.run(program, ScriptedAgent(), run_id=first.run_id)
     assert run.state == "completed"
     assert set(_states(run).values()) == {"completed"}
@@ -326,13 +326,13 @@ async def test_a_delivery_while_the_run_runs_is_taken_up_at_once(workbench: Work
     agent, watch = Agent(_briefs("text")), Recorder()
     run_id = "20260101-000000-abcdef"
     running = asyncio.create_task(workbench.run(program, agent, observer=watch, run_id=run_id))
-    await _eventually(_said(watch), lambda seen: ("text", "briefed") in seen, 60)
-    await _delivered(workbench, program, run_id, "text")
+    await _eventually(_read_lines(watch), lambda seen: ("text", "briefed") in seen, 60)
+    await _deliver(workbench, program, run_id, "text")
     run = await running
     assert run.state == "completed"
 
 
-def _said(watch: Recorder):
+def _read_lines(watch: Recorder):
     async def seen():
         return list(watch.seen)
 
@@ -358,7 +358,7 @@ async def test_a_work_order_without_a_cache_is_issued_once_and_its_result_is_kep
     first = await workbench.run(program, ScriptedAgent(_briefs("text")))
     again = ScriptedAgent(_briefs("text"))
     assert (await workbench.run(program, again, run_id=first.run_id)).state == "briefed"
-    await _delivered(workbench, program, first.run_id, "text")
+    await _deliver(workbench, program, first.run_id, "text")
     run = await workbench.run(program, again, run_id=first.run_id)
     assert run.state == "completed"
     assert again.paths == []
@@ -380,7 +380,7 @@ async def test_skipped_and_cancelled_tasks_are_in_the_graph_behind_what_they_com
 async def test_a_preflight_error_stops_everything_before_the_first_task(workbench: Workbench):
     agent = an_agent(executor={"kind": "command", "argv": ["no-such-program-here"]}, secrets=["NO_SUCH_SECRET"])
     scripted = ScriptedAgent()
-    probe = LocalProbe(equipment(workbench.settings))
+    probe = LocalProbe(make_executor_context(workbench.settings))
     run = await workbench.run(a_program(a_task("a"), agents=(agent,)), scripted, probe=probe)
     assert run.state == "failed"
     assert run.error.code == "GEN-PLAN-INVALID"

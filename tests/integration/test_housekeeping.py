@@ -19,9 +19,9 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 from prefect.states import Completed, Pending, Running
 from prefect.tasks import task
 
-from genesis.engine.observers import event_emitter as telling
+from genesis.engine.observers import event_emitter
 from genesis.errors import TaskError
-from genesis.flows.connection import connected
+from genesis.flows.connection import connect
 from genesis.flows.deployed import housekeeping
 from genesis.ledger.history import open_ledger
 from genesis.retention import Purge, Purging
@@ -44,7 +44,7 @@ def api(tmp_path_factory) -> Iterator[object]:
 def bench(api, tmp_path: Path, monkeypatch) -> Iterator[Workbench]:
     """A storage and a home of the test's own, on the module's server."""
     monkeypatch.setenv("GENESIS_HOME", str(tmp_path / "home"))
-    with connected(api), temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path}):
+    with connect(api), temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path}):
         yield Workbench(tmp_path)
 
 
@@ -58,7 +58,7 @@ def step():
     """A task that subflows hang on."""
 
 
-async def _purged(*, dry_run=False, before=None, open_=frozenset()) -> Purge:
+async def _purge(*, dry_run=False, before=None, open_=frozenset()) -> Purge:
     async def is_open(flow_run) -> bool:
         return flow_run.id in open_
 
@@ -94,12 +94,12 @@ async def test_flow_runs_go_with_their_subflows_task_runs_and_artifacts_and_what
         running = (await client.create_flow_run(mine, tags=["genesis"], state=Running())).id
         foreign = (await client.create_flow_run(mine, tags=["theirs"], state=Completed())).id
 
-        said = await _purged(dry_run=True)
+        said = await _purge(dry_run=True)
         assert said.amounts["flow_runs"].count == 4
         assert all([await _there(client, each) for each in (*ids, *subflows)])
-        assert (await _purged(before=datetime.now(UTC) - timedelta(hours=1))).amounts["flow_runs"].count == 0
+        assert (await _purge(before=datetime.now(UTC) - timedelta(hours=1))).amounts["flow_runs"].count == 0
 
-        found = await _purged()
+        found = await _purge()
         assert found.amounts == said.amounts
         assert (found.kept, found.failed) == ((), ())
         assert [await _there(client, each) for each in (*ids, *subflows)] == [False] * 4
@@ -118,7 +118,7 @@ async def test_a_parent_of_what_goes_on_stays_and_so_do_flow_runs_of_others_depl
         other = await _subflow(client, parents[1], Completed(), theirs)
         for parent in parents:
             await client.set_flow_run_state(parent, Completed(), force=True)
-        found = await _purged(open_={parents[2]})
+        found = await _purge(open_={parents[2]})
         assert {left.why for left in found.kept} == {
             "a flow run inside it has not ended, or ended later",
             "its run has not ended",
@@ -127,7 +127,7 @@ async def test_a_parent_of_what_goes_on_stays_and_so_do_flow_runs_of_others_depl
         assert [await _there(client, each) for each in (goes_on, deeper, other)] == [True, False, True]
         assert found.amounts["flow_runs"].count == 3
         await client.set_flow_run_state(goes_on, Completed(), force=True)
-        assert (await _purged()).amounts["flow_runs"].count == 3
+        assert (await _purge()).amounts["flow_runs"].count == 3
 
 
 async def test_more_than_a_page_goes_and_nothing_is_counted_twice(bench: Workbench):
@@ -142,17 +142,17 @@ async def test_more_than_a_page_goes_and_nothing_is_counted_twice(bench: Workben
         await client.create_flow_run(mine, tags=["genesis"], parent_task_run_id=run.id, state=Completed())
         await client.set_flow_run_state(parent.id, Completed(), force=True)
     for dry_run in (True, False):
-        found = await _purged(open_=set(kept), dry_run=dry_run)
+        found = await _purge(open_=set(kept), dry_run=dry_run)
         assert (found.amounts["flow_runs"].count, len(found.kept)) == (116, 6)
-    assert (await _purged()).amounts["flow_runs"].count == 6
+    assert (await _purge()).amounts["flow_runs"].count == 6
 
 
 async def test_housekeeping_reports_by_kind_and_tells_an_event(bench: Workbench, monkeypatch):
     told = []
-    monkeypatch.setattr(telling, "emit_event", lambda **event: told.append(event))
+    monkeypatch.setattr(event_emitter, "emit_event", lambda **event: told.append(event))
     run = await bench.run(a_program(a_task("a")), ScriptedAgent())
     waits = await bench.run(a_program(a_task("a")), ScriptedAgent())
-    await _interrupted(bench, waits)
+    await _interrupt(bench, waits)
     told.clear()
     for dry_run in (True, False):
         state = await housekeeping(keep_days=0, dry_run=dry_run, flow_runs=True, return_state=True)
@@ -174,7 +174,7 @@ async def test_housekeeping_reports_by_kind_and_tells_an_event(bench: Workbench,
     assert waits.run_id in artifact.data
 
 
-async def _interrupted(bench: Workbench, run) -> None:
+async def _interrupt(bench: Workbench, run) -> None:
     """Let a run look as one whose process died."""
     ledger = open_ledger(bench.store, run.run_id, bench.settings)
     await ledger.save(run.model_copy(update={"state": "running", "ended_at": None}))
@@ -199,11 +199,11 @@ async def test_a_flow_run_that_is_retried_meanwhile_stays(bench: Workbench, monk
     async with get_client() as client:
         made = await client.create_flow_run(mine, tags=["genesis"], state=Completed())
 
-        async def retried(flow_run) -> bool:
+        async def retry(flow_run) -> bool:
             await client.set_flow_run_state(made.id, Pending(), force=True)
             return False
 
         purging = Purging(datetime.now(UTC) + timedelta(minutes=1), dry_run=False)
-        await purge_flow_runs(purging, client, retried)
+        await purge_flow_runs(purging, client, retry)
         assert purging.purge().failed == ()
         assert await _there(client, made.id)

@@ -24,7 +24,7 @@ from genesis.fleet.automations import takeover
 from genesis.fleet.desired import Fleet, fleet_of
 from genesis.fleet.diff import Change, compare
 from genesis.fleet.server import change_server, look_at_server
-from genesis.flows.connection import connected
+from genesis.flows.connection import connect
 from genesis.model import Registry
 from genesis.routing import load_registry
 from genesis.testing import an_agent
@@ -54,7 +54,7 @@ def api(home) -> Iterator[object]:
 
 @pytest.fixture(autouse=True)
 def _on_it(api):
-    with connected(api):
+    with connect(api):
         yield
 
 
@@ -64,7 +64,7 @@ def a_fleet(*names: str, project: str = "", own_names: bool = True, **values) ->
     return fleet_of(registry.in_project, orchestrators=5, project=project)
 
 
-async def synced(fleet: Fleet, **options) -> tuple[Change, ...]:
+async def sync(fleet: Fleet, **options) -> tuple[Change, ...]:
     """Bring the server in step, and see that a second look finds nothing to do."""
     changes = compare(fleet, takeover(), await look_at_server(fleet), base=_BASE, **options).changes
     await change_server(changes)
@@ -74,7 +74,7 @@ async def synced(fleet: Fleet, **options) -> tuple[Change, ...]:
 
 async def test_fleet_is_made_once(api):
     fleet = a_fleet("once")
-    made = await synced(fleet)
+    made = await sync(fleet)
     assert {"agent-once"} <= {change.name for change in made}
     async with get_client() as client:
         pool = await client.read_work_pool("agent-once")
@@ -87,11 +87,11 @@ async def test_two_at_once_end_in_step():
     fleet = a_fleet("raced", "racing")
     changes = compare(fleet, (), await look_at_server(fleet), base=_BASE).changes
     await asyncio.gather(change_server(changes), change_server(changes))
-    await synced(fleet)
+    await sync(fleet)
 
 
 async def test_changes_of_the_registry_arrive_and_those_of_the_team_stay():
-    await synced(a_fleet("kept", executor={"kind": "llm"}))
+    await sync(a_fleet("kept", executor={"kind": "llm"}))
     async with get_client() as client:
         pool = await client.read_work_pool("agent-kept")
         pool.base_job_template["variables"]["properties"]["memory_mb"]["default"] = 512
@@ -100,7 +100,7 @@ async def test_changes_of_the_registry_arrive_and_those_of_the_team_stay():
         )
         await client.create_work_queue("urgent", work_pool_name="agent-kept", priority=1)
         changed = a_fleet("kept", executor={"kind": "command", "argv": ["true"]}, max_concurrency=4)
-        (change,) = await synced(changed)
+        (change,) = await sync(changed)
         assert {field.name for field in change.fields} == {"isolation", "concurrency_limit"}
         pool = await client.read_work_pool("agent-kept")
         queues = await client.read_work_queues(work_pool_name="agent-kept")
@@ -115,7 +115,7 @@ async def test_pool_of_another_type_with_the_same_name_is_left_alone():
         await client.create_work_pool(WorkPoolCreate(name="agent-boxed", type="process", concurrency_limit=1))
         fleet = a_fleet("boxed")
         notes = compare(fleet, takeover(), await look_at_server(fleet), base=_BASE).notes
-        await synced(fleet)
+        await sync(fleet)
         pool = await client.read_work_pool("agent-boxed")
     assert (pool.type, pool.concurrency_limit, pool.base_job_template) == ("process", 1, {})
     assert any("'agent-boxed' is of type 'process'" in note for note in notes)
@@ -125,7 +125,7 @@ async def test_prune_removes_what_is_gone_once_its_work_is_done():
     @flow(name="agent_task")
     def agent_task() -> None: ...
 
-    await synced(a_fleet("old", "new"))
+    await sync(a_fleet("old", "new"))
     async with get_client() as client:
         flow_id = await client.create_flow(agent_task)
         deployment = await client.create_deployment(flow_id, "old", work_pool_name="agent-old")
@@ -137,7 +137,7 @@ async def test_prune_removes_what_is_gone_once_its_work_is_done():
             change for change in compare(now, (), seen, base=_BASE, prune=True).changes if change.name == "agent-old"
         ]
         await client.set_flow_run_state(run.id, State(type=StateType.CANCELLED), force=True)
-        gone = [change.name for change in await synced(now, prune=True)]
+        gone = [change.name for change in await sync(now, prune=True)]
         assert {"agent_task/old", "agent-old"} <= set(gone)
         names = {pool.name for pool in await client.read_work_pools()}
     assert "agent-old" not in names
@@ -146,13 +146,13 @@ async def test_prune_removes_what_is_gone_once_its_work_is_done():
 
 async def test_projects_on_one_server_do_not_touch_each_other():
     alpha, beta = a_fleet("left", "shared", project="alpha"), a_fleet("right", project="beta")
-    await synced(alpha)
-    made = await synced(beta, prune=True)
+    await sync(alpha)
+    made = await sync(beta, prune=True)
     assert {change.action for change in made if change.kind == "pool"} <= {"create", "update"}
     clashing = (an_agent("shared_agent", pool="alpha-agent-shared"),)
     with pytest.raises(RunError, match="work pool 'alpha-agent-shared' belongs to 'alpha'; this is project 'beta'"):
-        await synced(fleet_of(Registry(agents=clashing), orchestrators=5, project="beta"))
-    gone = await synced(a_fleet("left", project="alpha"), prune=True)
+        await sync(fleet_of(Registry(agents=clashing), orchestrators=5, project="beta"))
+    gone = await sync(a_fleet("left", project="alpha"), prune=True)
     assert [change.name for change in gone if change.action == "delete"] == ["alpha-agent-shared"]
     async with get_client() as client:
         names = {pool.name for pool in await client.read_work_pools()}
@@ -161,14 +161,14 @@ async def test_projects_on_one_server_do_not_touch_each_other():
 
 async def test_automation_that_a_person_changed_is_set_again_and_stays_switched_off():
     fleet = a_fleet("set")
-    await synced(fleet)
+    await sync(fleet)
     async with get_client() as client:
         found = next(each for each in await client.read_automations() if "notice" in each.name)
         before = found.trigger.within
         found.trigger.within = before * 5
         values = found.model_dump(exclude={"id", "owner_resource"}) | {"enabled": False, "tags": ["ops"]}
         await client.update_automation(found.id, AutomationCore(**values))
-        (change,) = await synced(fleet)
+        (change,) = await sync(fleet)
         again = await client.read_automation(found.id)
         assert (change.action, again.enabled, again.tags) == ("update", False, ["ops"])
         assert again.trigger.within == before

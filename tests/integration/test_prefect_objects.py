@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from genesis.agents import functions_of, with_agents
 from genesis.agents.decorator import agent
 from genesis.compile import compile_program
-from genesis.engine.executor_context import equipment, executors
+from genesis.engine.executor_context import executors, make_executor_context
 from genesis.errors import TaskError
 from genesis.model import Program, Registry
 from genesis.testing import a_plan, a_program, a_task, an_agent, route_to
@@ -53,7 +53,7 @@ def _program(function) -> tuple[Program, dict]:
 @pytest.mark.parametrize("function", [double, double_later, double_in_a_flow, double_in_an_async_flow])
 async def test_a_prefect_object_runs_nested_in_the_leaf(workbench: Workbench, function):
     program, functions = _program(function)
-    tools = equipment(workbench.settings, functions)
+    tools = make_executor_context(workbench.settings, functions)
     run = await workbench.run(program, executors(program, tools, rehearse=None, model=None))
     assert run.state == "completed", run.tasks
     assert run.tasks[0].result == {"twice": 42}
@@ -108,30 +108,30 @@ async def _until_deployed(name: str) -> None:
                 return
 
 
-def _deployed(name: str, n: int) -> Program:
+def _deploy(name: str, n: int) -> Program:
     remote = an_agent("remote", executor={"kind": "deployment", "name": name})
     return a_program(a_task("a", inputs={"n": n}), agents=(remote,))
 
 
 async def _run(workbench: Workbench, program: Program):
-    tools = equipment(workbench.settings)
+    tools = make_executor_context(workbench.settings)
     return await workbench.run(program, executors(program, tools, rehearse=None, model=None))
 
 
 async def test_a_deployment_is_run_and_its_result_is_taken(workbench: Workbench, served: str):
-    run = await _run(workbench, _deployed(served, 14))
+    run = await _run(workbench, _deploy(served, 14))
     assert run.state == "completed", run.tasks
     assert run.tasks[0].result["result"] == {"thrice": 42}
 
 
 async def test_a_deployment_whose_run_fails_fails_the_leaf(workbench: Workbench, served: str):
-    run = await _run(workbench, _deployed(served, -1))
+    run = await _run(workbench, _deploy(served, -1))
     assert run.tasks[0].state == "failed"
     assert "ended Failed" in run.tasks[0].error.message
 
 
 async def test_a_deployment_that_does_not_exist_is_named(workbench: Workbench):
-    run = await _run(workbench, _deployed("no/where", 1))
+    run = await _run(workbench, _deploy("no/where", 1))
     assert run.tasks[0].state == "failed"
     assert "'no/where'" in run.tasks[0].error.message
     assert run.tasks[0].error.code == TaskError.code

@@ -78,13 +78,13 @@ def call(redis_server, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GENESIS_RESILIENCE__SHARE", "redis")
     monkeypatch.setenv("GENESIS_RESILIENCE__REDIS_URL", redis_server.url)
 
-    def made(*words):
+    def make(*words):
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main(["agents", "reset", *words, "--agents", str(agents), "--json"])
         return ended.value.code, json.loads(capsys.readouterr().out)
 
-    return made
+    return make
 
 
 def test_agents_that_all_hosts_have_given_up_are_reset_for_all_of_them(stores, call):

@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.flows import flow
 
 from genesis.agents import Result
-from genesis.engine.observers import event_emitter as telling
+from genesis.engine.observers import event_emitter
 from genesis.errors import TaskError
 from genesis.flows.deployed import orchestrate
 from genesis.testing import ScriptedAgent, a_program, a_task, an_agent
@@ -27,13 +27,13 @@ _PATIENCE_S = 90
 def told(monkeypatch):
     """Every event that is handed to Prefect, which gets it all the same."""
     events = []
-    emit = telling.emit_event
+    emit = event_emitter.emit_event
 
     def both(**event):
         events.append(event)
         return emit(**event)
 
-    monkeypatch.setattr(telling, "emit_event", both)
+    monkeypatch.setattr(event_emitter, "emit_event", both)
     return events
 
 
@@ -102,11 +102,11 @@ async def test_a_spent_budget_and_a_deadline_are_told(workbench: Workbench, told
 
 
 async def test_a_check_that_fails_by_itself_is_told(workbench: Workbench, told, monkeypatch):
-    def broken(facts):
+    def fail(facts):
         raise IndexError("a bug")
 
     module = importlib.import_module("genesis.validation.validate")
-    monkeypatch.setattr(module, "CHECKS", (*CHECKS[:-1], replace(CHECKS[-1], find=broken)))
+    monkeypatch.setattr(module, "CHECKS", (*CHECKS[:-1], replace(CHECKS[-1], find=fail)))
     run = await workbench.run(a_program(a_task("a")), ScriptedAgent())
     assert run.state == "completed"
     assert _names(told) == ["plan.degraded", "run.started", "run.completed"]

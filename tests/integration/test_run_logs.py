@@ -21,7 +21,7 @@ from genesis.engine.observers.run_logs import lines_in_ui
 from genesis.observability.log_setup import configure_logs
 from genesis.settings import LogSettings, Settings
 from genesis.testing import a_program, a_task
-from genesis.workers.logs import begin_logs, logged
+from genesis.workers.logs import begin_logs, write_logs
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -45,7 +45,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-async def shown(flow_run_id, wanted):
+async def render(flow_run_id, wanted):
     """Return the lines of a flow run in the API, once as many are there as are wanted."""
     await APILogHandler.aflush()
     async with get_client() as client:
@@ -80,9 +80,9 @@ async def test_lines_made_in_a_run_are_in_the_file_and_in_the_ui(prefect_api, lo
 
     await whole()
     _log.info("outside of a run")
-    found = await shown(flow_runs[0], lambda log: "ours" in log.message or "theirs" in log.message)
+    found = await render(flow_runs[0], lambda log: "ours" in log.message or "theirs" in log.message)
     assert {log.message for log in found} <= {"ours has password=***  n=1", "theirs has token=***"}
-    found = await shown(flow_runs[0], lambda log: log.name.startswith(("genesis", "prefect.task_runs")))
+    found = await render(flow_runs[0], lambda log: log.name.startswith(("genesis", "prefect.task_runs")))
     by_text = {log.message: log for log in found}
     ours = by_text["ours has password=***  n=1"]
     assert (ours.task_run_id, ours.level, ours.name) == (task_runs[0], logging.INFO, "genesis.test.runs")
@@ -145,9 +145,9 @@ async def test_a_run_tells_of_its_tasks_with_its_ids(workbench, logs):
 
 async def test_a_process_of_another_worker_type_writes_while_its_flow_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("GENESIS_HOME", str(tmp_path))
-    with logged("orchestrator"):
+    with write_logs("orchestrator"):
         _log.info("inside")
-        with logged("agent"):
+        with write_logs("agent"):
             _log.info("deeper")
     _log.warning("outside")
     found = lines(tmp_path / "logs" / "genesis.jsonl")

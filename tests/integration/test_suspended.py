@@ -47,8 +47,8 @@ async def test_a_run_on_this_machine_begins_no_leaf_and_goes_on_when_it_is_resum
     program, agent, run_id = a_program(*leaves), Brief(), f"paused-{uuid4().hex[:6]}"
     ledger, slowest_s = Ledger(workbench.store, run_id), 0.0
 
-    async def begun():
-        return len(await ledger.known(program.leaves)) >= 3
+    async def wait_for_begin():
+        return len(await ledger.read_outcomes(program.leaves)) >= 3
 
     async def resumable():
         nonlocal slowest_s
@@ -60,7 +60,7 @@ async def test_a_run_on_this_machine_begins_no_leaf_and_goes_on_when_it_is_resum
 
     running = asyncio.create_task(workbench.run(program, agent, run_id=run_id))
     async with get_client() as client:
-        await _until(begun, running)
+        await _until(wait_for_begin, running)
         flow_run = UUID((await ledger.owner()).flow_run_id)
         state = Suspended(timeout_seconds=300) if forced else Paused()
         if forced:
@@ -69,7 +69,7 @@ async def test_a_run_on_this_machine_begins_no_leaf_and_goes_on_when_it_is_resum
         assert answer.status.value == "ACCEPT"
         await _until(resumable, running)
         await asyncio.sleep(_SOON_S + _LATER_S)
-        known = await ledger.known(program.leaves)
+        known = await ledger.read_outcomes(program.leaves)
         late = max(outcome.started_at for outcome in known.values()) - answer.state.timestamp
         assert late < timedelta(seconds=_SOON_S + slowest_s)
         assert len(known) < _LEAVES

@@ -212,7 +212,7 @@ async def test_a_lost_orchestrator_goes_on_in_another_child(fleet):
     assert "AwaitingRetry" in names
 
 
-async def held_by_a_silent_worker(fleet, deployment, pool, *states):
+async def leave_silent_claim(fleet, deployment, pool, *states):
     """Leave what a worker leaves that dies: its heartbeat, its claim, and states that came after that."""
     await fleet.client.send_worker_heartbeat(pool, "silent", 30)
     run = await fleet.start(deployment)
@@ -224,10 +224,10 @@ async def held_by_a_silent_worker(fleet, deployment, pool, *states):
 async def test_what_a_silent_worker_held_is_taken_by_another_or_ended(fleet):
     pool = await fleet.pool()
     work, run = await fleet.deploy("agent_task", pool), await fleet.deploy("orchestrate", pool)
-    claimed = await held_by_a_silent_worker(fleet, work, pool)
-    begun = await held_by_a_silent_worker(fleet, work, pool, Running())
-    cancelled = await held_by_a_silent_worker(fleet, work, pool, Running(), Cancelling())
-    orchestrating = await held_by_a_silent_worker(fleet, run, pool, Running())
+    claimed = await leave_silent_claim(fleet, work, pool)
+    begun = await leave_silent_claim(fleet, work, pool, Running())
+    cancelled = await leave_silent_claim(fleet, work, pool, Running(), Cancelling())
+    orchestrating = await leave_silent_claim(fleet, run, pool, Running())
     await fleet.serve(pool, settings=PoolSettings(heartbeat_s=0.5, idle_poll_s=2, lost_after_s=2))
     assert (await fleet.reach(begun, "Crashed")).state.message == "its worker 'silent' was lost"
     await fleet.reach(cancelled, "Cancelled")
@@ -433,7 +433,7 @@ async def test_an_idle_worker_asks_once_for_all_its_pools(fleet):
     asked = []
     once = service._api.client._client.send
 
-    async def counted(request, *more, **named):
+    async def count(request, *more, **named):
         asked.append(request.url.path)
         return await once(request, *more, **named)
 
@@ -441,7 +441,7 @@ async def test_an_idle_worker_asks_once_for_all_its_pools(fleet):
         return [path for path in asked if path.endswith(ends)]
 
     await until(lambda: service._wake.healthy)
-    service._api.client._client.send = counted
+    service._api.client._client.send = count
     async with asyncio.timeout(60):  # the polls with which it begins end at some time, however slow the server is
         while not ending("/flow_runs/filter") or ending("get_scheduled_flow_runs", "/heartbeat"):
             asked.clear()

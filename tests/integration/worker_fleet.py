@@ -85,7 +85,7 @@ class Fleet:
     async def serve(self, *pools: str, **options: Any) -> workers.Service:
         """Start a worker in this process."""
         options = {"settings": QUICK, "grace_s": 20.0} | options
-        service = workers.Service(workers.ServiceOptions(pools=pools, **options), say=self.said.append)
+        service = workers.Service(workers.ServiceOptions(pools=pools, **options), notify=self.said.append)
         task = asyncio.create_task(service.run())
         self._services.append((service, task))
         ready = asyncio.create_task(service.ready.wait())

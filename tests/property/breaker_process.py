@@ -22,14 +22,14 @@ class Recorded(SqliteStore):
     def change(self, name, step):
         seen = {}
 
-        def watched(kept, now):
+        def watch(kept, now):
             text, value = step(kept, now)
             seen.clear()
             seen.update(before=json.loads(kept or '{"epoch": 0, "state": "closed", "probe": 0}'), now=now)
             seen["after"] = json.loads(text) if text else seen["before"]
             return text, value
 
-        value = super().change(name, watched)
+        value = super().change(name, watch)
         before, after = seen["before"], seen["after"]
         if before["epoch"] != after["epoch"]:
             note(kind="change", at=seen["now"], epoch=after["epoch"], before=before["state"], after=after["state"])

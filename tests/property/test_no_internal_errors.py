@@ -21,7 +21,7 @@ def test_an_input_is_taken_or_refused_on_purpose(name):
 
 
 def test_what_is_no_error_on_purpose_is_found():
-    def broken(_source):
+    def fail(_source):
         raise ZeroDivisionError
 
-    assert isinstance(fault_of(broken, 0), ZeroDivisionError)
+    assert isinstance(fault_of(fail, 0), ZeroDivisionError)

@@ -45,7 +45,7 @@ def graphs(draw: st.DrawFn, *, cyclic: bool = True) -> list[tuple[int, ...]]:
     return before
 
 
-def _joined(pairs: set[tuple[Any, Any]]) -> set[tuple[Any, Any]]:
+def _join(pairs: set[tuple[Any, Any]]) -> set[tuple[Any, Any]]:
     """Return all pairs that one or more of these pairs lead to, one after the other."""
     steps: dict[Any, set[Any]] = {}
     for early, late in pairs:
@@ -62,7 +62,7 @@ def _joined(pairs: set[tuple[Any, Any]]) -> set[tuple[Any, Any]]:
 
 def _reaches(before: Sequence[Sequence[int]]) -> set[tuple[int, int]]:
     """Return all pairs (early, late) that a path of at least one edge joins."""
-    return _joined({(source, vertex) for vertex, sources in enumerate(before) for source in sources})
+    return _join({(source, vertex) for vertex, sources in enumerate(before) for source in sources})
 
 
 def _respects(order: list[int], before: Sequence[Sequence[int]]) -> bool:
@@ -130,7 +130,7 @@ def test_cycles_share_no_vertex_and_without_them_there_is_none(before: list[tupl
         for early in sources
         if not {early, late}.intersection(on_cycles)
     }
-    assert all(early != late for early, late in _joined(left))
+    assert all(early != late for early, late in _join(left))
 
 
 @PROFILE
@@ -290,7 +290,7 @@ def trees(draw: st.DrawFn) -> Plan:
     return Plan(request="r", tasks=tasks(""))
 
 
-def _implied(plan: Plan) -> set[tuple[str, str]]:
+def _derive_order(plan: Plan) -> set[tuple[str, str]]:
     """Return all pairs of leaves in which the first must finish before the second may start, from the definition.
 
     A task that depends on another has all of its leaves after all of the other's: its entries wait for the other's
@@ -314,10 +314,10 @@ def _implied(plan: Plan) -> set[tuple[str, str]]:
         for sibling, named in names:
             target = sibling if sibling in leaves else named
             pairs |= set(itertools.product(leaves[target], leaves[path]))
-    return _joined(pairs)
+    return _join(pairs)
 
 
-def _routed(plan: Plan, agent: str = "worker") -> RoutedPlan:
+def _route(plan: Plan, agent: str = "worker") -> RoutedPlan:
     return RoutedPlan(plan=plan, routes={node.path: Route(agent=agent) for node in outline(plan).leaf_nodes()})
 
 
@@ -329,9 +329,9 @@ def _registry(**more: Any) -> Registry:
 @PROFILE
 @given(trees())
 def test_compiled_leaves_wait_for_exactly_what_the_hierarchy_implies(plan: Plan):
-    implied = _implied(plan)
+    implied = _derive_order(plan)
     assume(all(early != late for early, late in implied))
-    leaves = compile_program(_routed(plan), _registry()).leaves
+    leaves = compile_program(_route(plan), _registry()).leaves
     reaches = _reaches([leaf.after for leaf in leaves])
     assert {(leaves[early].path, leaves[late].path) for early, late in reaches} == implied
 
@@ -340,7 +340,7 @@ def test_compiled_leaves_wait_for_exactly_what_the_hierarchy_implies(plan: Plan)
 @given(trees())
 def test_a_plan_that_would_wait_for_itself_has_a_cycle_in_its_order(plan: Plan):
     tree = outline(plan)
-    implied = _implied(plan)
+    implied = _derive_order(plan)
     order = junctions(tree, dataflow(plan, tree).edges())
     assert (find_cycle(order.before) is not None) == any(early == late for early, late in implied)
 
@@ -355,7 +355,7 @@ def _prints(
     plan = Plan.model_validate({"request": "r", "tasks": documents, **head})
     return {
         leaf.path: leaf.fingerprint
-        for leaf in compile_program(_routed(plan, agent), _registry(**(registry or {}))).leaves
+        for leaf in compile_program(_route(plan, agent), _registry(**(registry or {}))).leaves
     }
 
 

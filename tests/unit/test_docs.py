@@ -113,7 +113,7 @@ def _calls(line: str) -> Iterator[list[str]]:
             return
 
 
-def _parsed(words: list[str]) -> None:
+def _parse(words: list[str]) -> None:
     """Parse a call as far as it is written; a sentence may leave the arguments out."""
     command, name = _genesis, "genesis"
     parent = click.Context(command, info_name=name)
@@ -130,7 +130,7 @@ def _parsed(words: list[str]) -> None:
 def test_commands_parse(page: Path, capsys):
     for words in _commands(page):
         try:
-            _parsed(words)
+            _parse(words)
         except click.UsageError as error:
             pytest.fail(f"genesis {shlex.join(words)}: {error.format_message()}")
 
@@ -138,7 +138,7 @@ def test_commands_parse(page: Path, capsys):
 @pytest.mark.parametrize("words", [["pln", "x"], ["plan", "x", "--lllm", "off"], ["run", "x", "--slots", "N"]])
 def test_a_wrong_command_would_be_found(words: list[str]):
     with pytest.raises(click.UsageError):
-        _parsed(words)
+        _parse(words)
 
 
 def test_commands_are_found_in_sentences_and_blocks():
@@ -306,7 +306,7 @@ def sample() -> dict[str, Any]:
     return runpy.run_path(str(_DOCS / "tools" / "sample.py"))
 
 
-def _shown_plan(columns: int) -> list[str]:
+def _read_shown_plan(columns: int) -> list[str]:
     settings = Settings()
     prepared = prepare_plan("Audit the repository at .", settings, agents=None, playbooks=None, variables={})
     out = io.StringIO()
@@ -322,7 +322,7 @@ def test_the_sample_of_the_readme_shows_the_plan_that_is_made_now(sample, monkey
         sample["written"]((_ROOT / "README.md").read_text(encoding="utf-8")).partition("\n\n")[0].split("\n", 1)
     )
     assert command == f"$ {sample['COMMAND']}"
-    made = "\n".join(sample["abridged_plan"](_shown_plan(sample["COLUMNS"])))
+    made = "\n".join(sample["abridged_plan"](_read_shown_plan(sample["COLUMNS"])))
     normalised = sample["normalised"]
     assert normalised(plan) == normalised(made), "write it anew: make sample"
 

@@ -21,7 +21,7 @@ def test_errors_survive_pickle_and_json(kind: type[GenesisError]):
     assert again.to_dict() == error.to_dict() == json.loads(json.dumps(error.to_dict()))
 
 
-def raised(error, *, cause=None, context=None):
+def raise_from(error, *, cause=None, context=None):
     """Return an error as Python leaves it that was raised from another one, or while another one was handled."""
     error.__context__ = context
     if cause is not None:
@@ -34,9 +34,9 @@ def again(error):
 
 
 def test_what_an_error_came_from_survives_pickle_and_json():
-    root = raised(FileNotFoundError(2, "No such file", "/x"), context=KeyError("k"))
-    service = raised(errors.ServiceError("away", hint="wait", data={"retry_after_s": 3}), cause=root)
-    for copy in again(raised(errors.TaskError("no"), cause=service)):
+    root = raise_from(FileNotFoundError(2, "No such file", "/x"), context=KeyError("k"))
+    service = raise_from(errors.ServiceError("away", hint="wait", data={"retry_after_s": 3}), cause=root)
+    for copy in again(raise_from(errors.TaskError("no"), cause=service)):
         assert type(copy) is errors.TaskError
         middle = copy.__cause__
         assert (type(middle), middle.hint, middle.data) == (errors.ServiceError, "wait", {"retry_after_s": 3})
@@ -48,7 +48,7 @@ def test_what_an_error_came_from_survives_pickle_and_json():
 
 
 def test_what_python_does_not_show_is_not_kept():
-    error = raised(errors.TaskError("no"), context=KeyError("secret"))
+    error = raise_from(errors.TaskError("no"), context=KeyError("secret"))
     assert "secret" in json.dumps(error.to_dict())
     error.__suppress_context__ = True  # as `from None` does
     assert "causes" not in error.to_dict()
@@ -60,7 +60,7 @@ def test_no_traceback_and_no_local_value_is_kept():
 
     with pytest.raises(ValueError, match="it is wrong") as caught:
         work("sk-very-secret")
-    kept = json.dumps(raised(errors.TaskError("no"), cause=caught.value).to_dict())
+    kept = json.dumps(raise_from(errors.TaskError("no"), cause=caught.value).to_dict())
     assert "it is wrong" in kept
     assert "sk-very-secret" not in kept
     assert __file__ not in kept
@@ -69,7 +69,7 @@ def test_no_traceback_and_no_local_value_is_kept():
 def test_long_chains_and_long_texts_are_cut():
     error = ValueError("x" * 100_000)
     for _ in range(50):
-        error = raised(errors.TaskError("y" * 5_000, data={"z": "z" * 5_000}), cause=error)
+        error = raise_from(errors.TaskError("y" * 5_000, data={"z": "z" * 5_000}), cause=error)
     causes = error.to_dict()["causes"]
     assert len(causes) == 5
     assert len(json.dumps(causes)) < 20_000
@@ -80,7 +80,7 @@ def test_an_exception_that_cannot_say_what_it_is_is_kept_by_its_type():
         def __str__(self):
             raise RuntimeError("no text")
 
-    (cause,) = raised(errors.TaskError("no"), cause=Broken()).to_dict()["causes"]
+    (cause,) = raise_from(errors.TaskError("no"), cause=Broken()).to_dict()["causes"]
     assert cause["type"].endswith("Broken")
     assert cause["message"] == ""
 

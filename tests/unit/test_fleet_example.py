@@ -84,12 +84,12 @@ async def test_its_function_and_its_executor_work(site, tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_text("a telescope, a microscope, and a pen")
     told = {"run_id": "r", "correlation_id": "c", "request": "q", "path": "p", "description": "d", "outputs": ()}
 
-    async def done(task_type):
+    async def make_done(task_type):
         work = Work(**told, type=task_type, inputs={"path": str(tmp_path / "a.txt")}, agent=agent)
         return (await build_executor(agent.executor_for(task_type), ExecutorContext()).execute(work)).value
 
     try:
-        assert await done("count_words") == {"words": 7}
-        assert await done("find_words") == {"words": ["microscope", "telescope"]}
+        assert await make_done("count_words") == {"words": 7}
+        assert await make_done("find_words") == {"words": ["microscope", "telescope"]}
     finally:
         sys.modules.pop("word_fleet", None)

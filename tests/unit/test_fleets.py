@@ -80,7 +80,7 @@ def plugin(name, **options):
     return PluginSpec(kind="plugin", name=name, options=options)
 
 
-def warned(caplog):
+def collect_warnings(caplog):
     return [record.getMessage() for record in caplog.records if record.name == "genesis.fleets"]
 
 
@@ -136,7 +136,7 @@ def test_a_fleet_that_cannot_be_loaded_is_left_out_and_named(install, caplog, co
     install("tea-fleet", code)
     assert len(load_registry().agents) == 15
     load_registry()
-    [said] = warned(caplog)  # once in a process
+    [said] = collect_warnings(caplog)  # once in a process
     assert said.startswith("left out: the fleet 'tea' of the distribution 'tea-fleet': ")
     assert reason in said
     assert said.endswith("remove it: pip uninstall tea-fleet")
@@ -154,7 +154,7 @@ def test_a_fleet_that_cannot_be_loaded_is_left_out_and_named(install, caplog, co
 def test_agents_that_are_wrong_are_left_out_and_the_place_is_named(install, caplog, agents, reason):
     install("tea-fleet", f"fleet = FleetPlugin(agents={agents!r})")
     assert len(load_registry().agents) == 15
-    [said] = warned(caplog)
+    [said] = collect_warnings(caplog)
     assert said.startswith("left out: the agents of the fleet 'tea' of the distribution 'tea-fleet': ")
     assert reason in said
 
@@ -166,7 +166,7 @@ def test_missing_and_wrong_playbooks_are_left_out(install, caplog, tmp_path):
     install("tea-fleet", f"{start}({str(tmp_path)!r}))")
     install("other-fleet", f"{start}('/nowhere/at/all'))")
     assert len(load_playbooks()) == 5
-    other, tea = warned(caplog)
+    other, tea = collect_warnings(caplog)
     assert "the playbook 'a.yaml' of the fleet 'tea'" in tea
     assert "the playbooks of the fleet 'tea' of the distribution 'other-fleet': '/nowhere/at/all'" in other
 
@@ -269,7 +269,7 @@ async def test_an_executor_that_nobody_contributes_is_told_before_and_in_the_tas
     assert "is contributed twice" in probe.executor_problem(plugin("kettle"), agent)
 
 
-def loaded_by(code):
+def find_loaded_modules(code):
     """Run code in a new process, and give the modules that it has loaded then, as far as fleets are concerned."""
     end = "; print([n for n in sys.modules if n.startswith(('genesis_audit', 'genesis.fleets'))], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code + end], capture_output=True, text=True, timeout=60, check=True)
@@ -277,13 +277,14 @@ def loaded_by(code):
 
 
 def test_asking_for_fleets_imports_none_of_the_audits_tools():
-    found = loaded_by("import sys, genesis.fleets; genesis.fleets.find_fleets()")
+    found = find_loaded_modules("import sys, genesis.fleets; genesis.fleets.find_fleets()")
     assert found == {"genesis.fleets", "genesis_audit", "genesis_audit.fleet"}
 
 
 def test_help_looks_for_no_fleets():
     assert (
-        loaded_by("import sys, genesis.cli.app as app; app._genesis.main(['--help'], standalone_mode=False)") == set()
+        find_loaded_modules("import sys, genesis.cli.app as app; app._genesis.main(['--help'], standalone_mode=False)")
+        == set()
     )
 
 

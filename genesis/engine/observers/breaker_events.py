@@ -23,7 +23,7 @@ from genesis.engine.run_context import RunContext
 from genesis.resilience.breaker import BreakerEvent
 from genesis.resilience.breakers import Breakers
 
-__all__ = ["EVENTS", "BreakerEventEmitter", "announced", "event_of"]
+__all__ = ["EVENTS", "BreakerEventEmitter", "emit_breaker_events", "event_of"]
 
 EVENTS = {
     "open": "genesis.breaker.opened",
@@ -86,7 +86,7 @@ def event_of(change: BreakerEvent, pool: str | None = None, pool_id: str | None 
 
 
 @asynccontextmanager
-async def announced(session: RunContext) -> AsyncIterator[None]:
+async def emit_breaker_events(session: RunContext) -> AsyncIterator[None]:
     """Emit events for the breakers of a session, inside its flow run; several runs of a process share an announcer."""
     if session.breakers is None:
         yield

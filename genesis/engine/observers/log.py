@@ -42,7 +42,7 @@ class LogObserver:
         """Log that the run starts."""
         self._leaves = len(program.leaves)
         facts = {"tasks": self._leaves, "finished": len(finished), "planner": run.planner, "ui_url": run.ui_url}
-        self._say(logging.INFO, "run.started", f"{self._run} started; tasks: {self._leaves}", **facts)
+        self._log(logging.INFO, "run.started", f"{self._run} started; tasks: {self._leaves}", **facts)
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Log that a task starts, or how it ended. In the UI only failures: Prefect shows the rest as the task run."""
@@ -51,9 +51,9 @@ class LogObserver:
             failed = outcome.state == "failed"
             text = f"{self._noun} {outcome.id!r} {outcome.state}"
             level = logging.WARNING if failed else logging.INFO
-            self._say(level, f"{self._noun}.ended", text, **ids, **_facts(outcome), send_to_api=failed)
+            self._log(level, f"{self._noun}.ended", text, **ids, **_facts(outcome), send_to_api=failed)
         elif outcome.state == "running":
-            self._say(
+            self._log(
                 logging.DEBUG,
                 f"{self._noun}.started",
                 f"{self._noun} {outcome.id!r} started",
@@ -65,12 +65,12 @@ class LogObserver:
         """Log that a leaf waits for its agent; who gives it to another one says so with a warning."""
         if kind == "later":
             text = f"{self._noun} {leaf.path!r} waits for {leaf.agent}"
-            self._say(logging.INFO, f"{self._noun}.waits", text, task=leaf.path, agent=leaf.agent, reason=reason)
+            self._log(logging.INFO, f"{self._noun}.waits", text, task=leaf.path, agent=leaf.agent, reason=reason)
 
     def plan_changed(self, program: Program) -> None:
         """Log that tasks were added."""
         added, self._leaves = len(program.leaves) - self._leaves, len(program.leaves)
-        self._say(
+        self._log(
             logging.INFO, "plan.changed", f"the plan has grown; new tasks: {added}", tasks=self._leaves, added=added
         )
 
@@ -79,7 +79,7 @@ class LogObserver:
         if run.findings:
             codes = sorted({finding.code for finding in run.findings})
             text = f"the plan was rejected: {run.findings[0].message}"
-            self._say(logging.INFO, "plan.rejected", text, findings=len(run.findings), codes=codes)
+            self._log(logging.INFO, "plan.rejected", text, findings=len(run.findings), codes=codes)
         error = {"code": run.error.code, "message": run.error.message} if run.error is not None else None
         facts = {
             "state": run.state,
@@ -89,9 +89,9 @@ class LogObserver:
             "states": dict(Counter(outcome.state for outcome in run.tasks)),
             "error": error,
         }
-        self._say(logging.INFO, "run.ended", f"{self._run} {run.state.replace('_', ' ')}", **facts)
+        self._log(logging.INFO, "run.ended", f"{self._run} {run.state.replace('_', ' ')}", **facts)
 
-    def _say(self, level: int, event: str, text: str, **facts: Any) -> None:
+    def _log(self, level: int, event: str, text: str, **facts: Any) -> None:
         if _log.isEnabledFor(level):
             known = {name: value for name, value in {**self._ids, **facts}.items() if value is not None}
             _log.log(level, text, extra={"event": event, **known})

@@ -73,7 +73,7 @@ class ProgressArtifact:
         """Publish for the first time."""
         await self._publisher.markdown(_KEY, self._text(), "Progress: how far the run is")
 
-    async def keep(self) -> None:
+    async def update(self) -> None:
         """Update now and then until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)

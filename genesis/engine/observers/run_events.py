@@ -28,7 +28,7 @@ from genesis.engine.observers.event_shapes import (
 from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
 from genesis.model import KEPT, Leaf, Outcome, PlannerLevel, Program, Run
-from genesis.resilience.degradation import Degradation, heard
+from genesis.resilience.degradation import Degradation, listening
 from genesis.retention import Purge
 
 __all__ = ["RunEvents", "degradations", "emit_housekeeping", "emit_refusal", "emit_run_events"]
@@ -83,7 +83,7 @@ class RunEvents:
             "deployed": self._session.deployed,
         }
         self._emit(describe_start(run, payload, again=self._again))
-        self._tell_plan()
+        self._emit_planning_steps()
 
     def leaf_changed(self, outcome: Outcome) -> None:
         """Report of a task that failed permanently, unless too many did."""
@@ -112,7 +112,7 @@ class RunEvents:
 
     def run_ended(self, run: Run) -> None:
         """Report how the run ended: first why, then that it has."""
-        self._tell_plan()
+        self._emit_planning_steps()
         if run.findings:
             for event in describe_rejection(run.run_id, run.correlation_id, run.findings):
                 self._emit(event)
@@ -137,7 +137,7 @@ class RunEvents:
             payload = {"layer": step.layer, "from": step.from_, "to": step.to}
             self._emit(self._about("plan.degraded", payload))
 
-    def _tell_plan(self) -> None:
+    def _emit_planning_steps(self) -> None:
         """Emit what degraded while the plan was made; for a run that continues it was emitted before."""
         if not self._plan_told:
             self._plan_told = True
@@ -173,7 +173,7 @@ async def emit_run_events(session: RunContext, *, pools: bool) -> AsyncIterator[
         again = await session.ledger.load() is not None
     events = RunEvents(session, again=again, pools=pools, emitter=emitter)
     try:
-        with heard(events.report_step_down):
+        with listening(events.report_step_down):
             yield events
     finally:
         await _settle(emitter)

@@ -82,12 +82,12 @@ class RunJournal:
 
     @classmethod
     def of(cls, session: RunContext) -> RunJournal:
-        """Make the chronicler of a session."""
+        """Make the journal of a session."""
         return cls(
             session.run_id, session.program_state, breakers=session.breakers, now=session.now, scopes=session.scopes
         )
 
-    def go_on(self, earlier: Moments, before: Run | None) -> None:
+    def resume_from(self, earlier: Moments, before: Run | None) -> None:
         """Take over what earlier executions of the run noted.
 
         Args:
@@ -101,7 +101,7 @@ class RunJournal:
             self._detours = sum(moment.kind in _DETOURS for moment in self._kept)
         self._before = before
 
-    def written(self) -> Moments:
+    def collect(self) -> Moments:
         """Return all moments, to be kept."""
         with self._lock:
             return Moments(moments=tuple(self._kept), left_out=self._left_out)
@@ -113,7 +113,7 @@ class RunJournal:
         self._agents = {agent.name for agent in program.registry.agents}
         self._watched = {leaf.agent for leaf in program.leaves}
         if self._breakers is not None:
-            self._breakers.listen(self.heard)
+            self._breakers.listen(self.record_breaker)
         self._look()
 
     def leaf_changed(self, outcome: Outcome) -> None:
@@ -141,7 +141,7 @@ class RunJournal:
     def run_ended(self, run: Run) -> None:
         """Note the end, and listen no more."""
         if self._breakers is not None:
-            self._breakers.unlisten(self.heard)
+            self._breakers.unlisten(self.record_breaker)
         self._begin(run)
         self._look()
         if run.state == "budget_exceeded":
@@ -150,7 +150,7 @@ class RunJournal:
         said = run.state.replace("_", " ") + (f": {run.error.message}" if run.error is not None else "")
         self._note("ended", self._run_id, said, at=run.ended_at)
 
-    def heard(self, event: BreakerEvent) -> None:
+    def record_breaker(self, event: BreakerEvent) -> None:
         """Note that this process changed a breaker that the run may use; what is about the breakers' store is none."""
         kind, _, name = event.name.partition(" ")
         if not event.degraded and (kind != "agent" or name in self._agents):

@@ -10,7 +10,7 @@ from typing import Literal
 from genesis.engine.observer import NullObserver
 from genesis.engine.run_context import RunContext
 from genesis.model import Leaf, Outcome, Program, Run
-from genesis.observability.correlation import bound
+from genesis.observability.correlation import bind_context
 from genesis.observability.instruments import (
     BUDGETS_EXCEEDED,
     CACHE_HITS,
@@ -142,10 +142,10 @@ def run_span(session: RunContext, *, earlier: str | None) -> Iterator[Span]:
     }
     links = [earlier] if earlier is not None else []
     with (
-        bound(correlation_id=session.correlation_id, run_id=session.run_id),
+        bind_context(correlation_id=session.correlation_id, run_id=session.run_id),
         span("genesis.run", about, links=links) as made,
     ):
-        made.say("genesis.request", session.program.request)
+        made.set_text("genesis.request", session.program.request)
         yield made
 
 
@@ -153,7 +153,7 @@ def run_ended(made: Span, run: Run) -> None:
     """Tell a run's span how it ended."""
     made.set("genesis.run.state", run.state)
     if run.state not in ("completed", "briefed"):
-        made.failed(
+        made.mark_failed(
             run.error.code if run.error else f"GEN-RUN-{run.state.upper()}", run.error.message if run.error else ""
         )
 
@@ -168,8 +168,8 @@ def task_span(leaf: Leaf, *, again: str | None) -> Iterator[Span]:
     """
     about = {"genesis.task.path": leaf.path, "genesis.task.type": leaf.type, "genesis.agent": leaf.agent}
     links = [again] if again is not None else []
-    with bound(task=leaf.path, agent=leaf.agent), span("genesis.task", about, links=links) as made:
-        made.say("genesis.task.description", leaf.description)
+    with bind_context(task=leaf.path, agent=leaf.agent), span("genesis.task", about, links=links) as made:
+        made.set_text("genesis.task.description", leaf.description)
         yield made
 
 
@@ -181,7 +181,7 @@ def task_ended(made: Span, outcome: Outcome) -> None:
     made.set("genesis.attempt", outcome.attempts)
     if outcome.state == "failed":
         error = outcome.error
-        made.failed(error.code if error else "GEN-TASK", error.message if error else "")
+        made.mark_failed(error.code if error else "GEN-TASK", error.message if error else "")
 
 
 @contextmanager
@@ -218,7 +218,7 @@ def agent_call(session: RunContext, leaf: Leaf, attempt: int, *, again: str | No
         about |= {"genesis.run.id": session.run_id, "genesis.correlation_id": session.correlation_id}
     links = [again] if again is not None else []
     with (
-        bound(task=leaf.path, agent=leaf.agent, attempt=attempt),
+        bind_context(task=leaf.path, agent=leaf.agent, attempt=attempt),
         span(f"invoke_agent {leaf.agent}", about, kind="client", links=links) as made,
     ):
         try:

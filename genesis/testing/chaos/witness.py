@@ -63,7 +63,7 @@ class Witness:
         """Watch an executor: give it the outermost one, to see what Genesis asks for."""
         return _Watched(executor, self)
 
-    def heard(self, event: BreakerEvent) -> None:
+    def record_change(self, event: BreakerEvent) -> None:
         """Note that a breaker has another state."""
         if not event.degraded:
             agent = event.name.removeprefix("agent ")
@@ -105,7 +105,7 @@ class Witness:
             )
             return self._calls
 
-    def ended(self, work: Work, call: int) -> None:
+    def record_end(self, work: Work, call: int) -> None:
         """Note that a call ended, however."""
         self._note(WitnessedEvent("ended", time.monotonic(), work.path, work.agent.name, call=call))
 
@@ -125,7 +125,7 @@ class _Watched:
         try:
             return await self._inner.execute(work)
         finally:
-            self._witness.ended(work, call)
+            self._witness.record_end(work, call)
 
 
 class Effects:

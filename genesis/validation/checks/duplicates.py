@@ -125,7 +125,7 @@ def _find_waiting_pairs(facts: PlanFacts, pairs: list[tuple[int, int]]) -> set[t
         return set()
     forth = {(_end(facts, first), 2 * second): (first, second) for first, second in pairs}
     back = {(_end(facts, second), 2 * first): (first, second) for first, second in pairs}
-    ordered = facts.ordered([*forth, *back])
+    ordered = facts.find_ordered([*forth, *back])
     return {pair for question, pair in (*forth.items(), *back.items()) if question in ordered}
 
 

@@ -59,8 +59,8 @@ def steps_inverted(facts: PlanFacts) -> Iterator[CheckFinding]:
     pairs = [(early, late) for early, late in _candidates(steps) if not _on_trial(facts, early, late)]
     if not pairs:
         return
-    forth = facts.ordered([(2 * early.leaf, 2 * late.leaf) for early, late in pairs])
-    back = facts.ordered([(2 * late.leaf, 2 * early.leaf) for early, late in pairs])
+    forth = facts.find_ordered([(2 * early.leaf, 2 * late.leaf) for early, late in pairs])
+    back = facts.find_ordered([(2 * late.leaf, 2 * early.leaf) for early, late in pairs])
     fine = {(late.leaf, early.stage) for early, late in pairs if (2 * late.leaf, 2 * early.leaf) not in back}
     fine |= {(late.leaf, early.stage) for early, late in pairs if (2 * early.leaf, 2 * late.leaf) in forth}
     seen: set[int] = set()

@@ -24,8 +24,8 @@ def spec(kind, **fields):
     return TypeAdapter(ExecutorSpec).validate_python({"kind": kind, **fields})
 
 
-def problem(made, equipment=EQUIPMENT):
-    return LocalProbe(equipment).executor_problem(made, AGENT)
+def problem(made, make_executor_context=EQUIPMENT):
+    return LocalProbe(make_executor_context).executor_problem(made, AGENT)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_kind_that_is_not_here_is_refused_and_named(made):
 
 def test_kinds_from_above_are_made_by_their_maker():
     executor = BriefExecutor()
-    equipment = ExecutorContext(makers={"deployment": lambda made: executor})
+    make_executor_context = ExecutorContext(makers={"deployment": lambda made: executor})
     made = spec("deployment", name="a/b")
-    assert build_executor(made, equipment) is executor
-    assert problem(made, equipment) is None
+    assert build_executor(made, make_executor_context) is executor
+    assert problem(made, make_executor_context) is None
 
 
 def test_equipment_has_no_secrets_unless_given():
@@ -108,8 +108,8 @@ def test_python_is_found_without_being_run(call, expected, tmp_path, monkeypatch
 
 
 def test_function_that_was_handed_in_is_not_looked_for():
-    equipment = ExecutorContext(functions={"nowhere:f": len})
-    assert problem(spec("python", call="nowhere:f"), equipment) is None
+    make_executor_context = ExecutorContext(functions={"nowhere:f": len})
+    assert problem(spec("python", call="nowhere:f"), make_executor_context) is None
 
 
 def test_program_that_is_missing_is_named(tmp_path):

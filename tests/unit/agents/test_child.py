@@ -17,7 +17,7 @@ def run(code, *, stdin=b"", keep_bytes=1000, argv=None):
     return run_child(argv or [sys.executable, "-c", code], cwd=None, env=ENV, stdin=stdin, keep_bytes=keep_bytes)
 
 
-async def gone(pid):
+async def is_gone(pid):
     for _ in range(100):
         if not is_running(pid):
             return True
@@ -76,7 +76,7 @@ async def test_cancelling_ends_grandchildren_that_ignore_being_asked(tmp_path):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert time.monotonic() - started < 10
-    assert await gone(grandchild)
+    assert await is_gone(grandchild)
 
 
 async def test_second_cancel_does_not_wait_for_the_grace_and_still_kills():
@@ -102,7 +102,7 @@ async def test_what_a_child_leaves_behind_does_not_hold_the_call_and_is_ended():
     ended = await run(code)
     assert time.monotonic() - started < 10
     assert ended.code == 0
-    assert await gone(int(ended.stdout))
+    assert await is_gone(int(ended.stdout))
 
 
 async def test_end_by_a_signal_is_a_negative_code():

@@ -13,7 +13,7 @@ from genesis.agents.contract import Work
 from genesis.errors import SecurityError, TaskError, TaskTimeoutError
 from genesis.model import AgentProfile
 from genesis.model import CommandSpec as Spec
-from genesis.observability.correlation import bound
+from genesis.observability.correlation import bind_context
 from genesis.testing.processes import is_running
 
 
@@ -173,10 +173,10 @@ async def test_hanging_program_times_out_with_what_it_started(tmp_path):
     with pytest.raises(TaskTimeoutError, match="limit of 1 s"):
         await value_of(python(code, str(marker)), work(timeout_s=1))
     assert time.monotonic() - started < 10
-    assert await gone(int(marker.read_text()))
+    assert await is_gone(int(marker.read_text()))
 
 
-async def gone(pid):
+async def is_gone(pid):
     for _ in range(100):
         if not is_running(pid):
             return True
@@ -208,7 +208,7 @@ async def test_a_program_that_ignores_sigterm_is_killed_at_its_time_limit(tmp_pa
     with pytest.raises(TaskTimeoutError, match="limit of 1 s"):
         await value_of(python(code, str(marker)), work(timeout_s=1))
     assert time.monotonic() - started < 15
-    assert await gone(int(marker.read_text()))
+    assert await is_gone(int(marker.read_text()))
 
 
 _DOUBLE_FORK = """
@@ -240,7 +240,7 @@ async def test_a_grandchild_whose_parent_has_gone_neither_holds_the_task_nor_sta
             await value_of(made)
         assert caught.value.code == code
     assert time.monotonic() - started < 15
-    assert await gone(int(marker.read_text()))
+    assert await is_gone(int(marker.read_text()))
 
 
 async def test_a_daemon_that_keeps_the_pipes_open_does_not_hold_the_task(tmp_path):
@@ -299,7 +299,7 @@ def test_child_gets_the_environment_without_its_secrets():
         "HTTPS_PROXY": "http://me:pw@proxy:1",
         "LISTED_TOKEN": "7",
     }
-    with bound(correlation_id="cid-1", run_id="run-1"):
+    with bind_context(correlation_id="cid-1", run_id="run-1"):
         made = child_environment(
             environment, {"LANG": "de", "MY_TOKEN": "given"}, environment.get, work(secrets=["LISTED_TOKEN"])
         )

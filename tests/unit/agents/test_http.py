@@ -15,7 +15,7 @@ from genesis.agents.http import HttpExecutor, secrets_in
 from genesis.errors import BreakerOpenError, ServiceError, TaskError, TaskTimeoutError
 from genesis.model import AgentProfile
 from genesis.model import HttpSpec as Spec
-from genesis.observability.correlation import bound
+from genesis.observability.correlation import bind_context
 from genesis.resilience import Breaker, BreakerRules, RetryBudget
 from genesis.resilience.breakers import breakers_of
 from genesis.resilience.guards import host_guard
@@ -88,7 +88,7 @@ def executor(url, output_bytes=10_000, secrets=None, guard=None, **spec):
 
 async def value_of(made, given=None):
     given = given or work()
-    with bound(correlation_id=given.correlation_id, run_id=given.run_id):
+    with bind_context(correlation_id=given.correlation_id, run_id=given.run_id):
         return (await made.execute(given)).value
 
 

@@ -12,7 +12,7 @@ from genesis.agents.llm import LlmExecutor, work_prompt
 from genesis.errors import ModelError, TaskError, TaskTimeoutError
 from genesis.model import AgentCost, AgentProfile, LlmSpec
 from genesis.settings import LlmSettings, Settings
-from genesis.testing.llm_server import FakeLlmServer, answers, cut_off, says, slow, status
+from genesis.testing.llm_server import FakeLlmServer, answers, cut_off, reply, slow, status
 
 AGENT = AgentProfile(
     name="writer_agent",
@@ -43,7 +43,7 @@ def execute(server: FakeLlmServer, spec: LlmSpec | None = None, **changes):
 
 
 def test_free_text_comes_as_result_with_its_cost():
-    with FakeLlmServer([says("Buses are good.")]) as server:
+    with FakeLlmServer([reply("Buses are good.")]) as server:
         result = execute(server)
     assert result.value == {"result": "Buses are good."}
     assert result.tokens == 150
@@ -68,13 +68,13 @@ def test_missing_output_is_an_error(answer):
 
 
 def test_no_rate_means_no_known_cost():
-    with FakeLlmServer([says("x")]) as server:
+    with FakeLlmServer([reply("x")]) as server:
         assert execute(server, agent=AgentProfile(name="a")).usd is None
 
 
 def test_prompt_has_role_task_inputs_and_earlier_results():
     spec = LlmSpec(kind="llm", instructions="Be brief.", max_tokens=77)
-    with FakeLlmServer([says("x")]) as server:
+    with FakeLlmServer([reply("x")]) as server:
         execute(server, spec, inputs={"path": ".", "n": 3}, upstream={"lint": {"found": 2}, "note": "text"})
     sent = server.requests[0]
     system, prompt = (message["content"] for message in sent["messages"])
@@ -104,7 +104,7 @@ def test_prompt_is_bounded():
 
 
 def test_spec_names_another_model():
-    with FakeLlmServer([says("x")]) as server:
+    with FakeLlmServer([reply("x")]) as server:
         execute(server, LlmSpec(kind="llm", model="openai:other"))
     assert server.requests[0]["model"] == "other"
 

@@ -387,10 +387,10 @@ async def test_bare_value_takes_the_name_of_the_only_promised_output():
 
 
 async def test_result_of_the_function_is_taken_as_it_is():
-    def briefed():
+    def brief():
         return Result({"p": Path("x")}, state="briefed", usd=Decimal("0.1"), tokens=7)
 
-    executor = PythonExecutor(Spec(kind="python", call="here:f"), functions={"here:f": briefed})
+    executor = PythonExecutor(Spec(kind="python", call="here:f"), functions={"here:f": brief})
     assert await executor.execute(work()) == Result({"p": "x"}, "briefed", Decimal("0.1"), 7)
 
 

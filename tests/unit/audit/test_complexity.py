@@ -94,16 +94,16 @@ def test_functions_of_other_languages_are_measured(project, name, text, function
     assert row["nesting"] is None
 
 
-def _branched(name, count=31):
+def _make_branches(name, count=31):
     return f"function {name}(a) {{\n" + "".join(f"  if (a === {number}) {{ b() }}\n" for number in range(count)) + "}\n"
 
 
 def test_findings_come_from_the_projects_own_code_alone(project, titles):
     for path in ("vendor/a.js", "test/b.js", "docs/c.js", "d.min.js", "examples/e.js"):
-        project.write(path, _branched("f"))
-    project.write("f.js", "// @generated\n" + _branched("f"))
+        project.write(path, _make_branches("f"))
+    project.write("f.js", "// @generated\n" + _make_branches("f"))
     assert titles(complexity.run(project.root)) == []
-    project.write("own.js", _branched("f"))
+    project.write("own.js", _make_branches("f"))
     assert titles(complexity.run(project.root)) == ["1 function with a cyclomatic number above 15"]
 
 

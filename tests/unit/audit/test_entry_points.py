@@ -6,7 +6,7 @@ from genesis_audit.entry_points import find_entry_points
 from genesis_audit.scan import scan_of
 
 
-def _found(project):
+def _find(project):
     entries, more = find_entry_points(scan_of(project.root))
     assert more == 0
     return {(entry["kind"], entry["name"], entry["target"]) for entry in entries}
@@ -24,7 +24,7 @@ def test_python_entry_points(project):
     project.write("src/p/__main__.py", "print()\n")
     project.write("tool.py", "x = 1\nif __name__ == '__main__':\n    pass\n")
     project.write("not.py", "print('__main__')\n")
-    assert _found(project) == {
+    assert _find(project) == {
         ("console script", "a", "p.cli:main"),
         ("console script", "b", "p:b"),
         ("console script", "c", "p:c"),
@@ -48,7 +48,7 @@ def test_other_entry_points(project):
     project.write("cmd/main.go", "package main\n\nfunc main() {}\n")
     project.write("src/main.rs", "fn main() {}\n")
     project.write("Cargo.toml", "[[bin]]\nname = 'b'\npath = 'b.rs'\n")
-    assert _found(project) == {
+    assert _find(project) == {
         ("package.json bin", "x", "x.js"),
         ("package.json bin", "n", "y.js"),
         ("package.json script", "build", "tsc"),
@@ -122,7 +122,7 @@ MAIN = "    public static void main(final String[] args) {\n    }\n"
 )
 def test_entry_points_of_a_language(project, name, content, found):
     project.write(name, content)
-    assert {(kind, target) for kind, _, target in _found(project)} == found
+    assert {(kind, target) for kind, _, target in _find(project)} == found
 
 
 def test_further_exports_of_a_package(project):
@@ -131,7 +131,7 @@ def test_further_exports_of_a_package(project):
         '{"name": "n", "exports": {".": "./a.js", "./sub": {"import": "./s.mjs"}, "./x/*": "./x/*.js",'
         ' "./package.json": "./p"}}',
     )
-    assert _found(project) == {("package.json main", "n", "a.js"), ("package.json main", "n/sub", "s.mjs")}
+    assert _find(project) == {("package.json main", "n", "a.js"), ("package.json main", "n/sub", "s.mjs")}
 
 
 def test_exports_of_a_package(project):
@@ -139,7 +139,7 @@ def test_exports_of_a_package(project):
         "package.json",
         '{"name": "n", "main": "a.js", "module": "a.mjs", "exports": {".": {"import": "./a.mjs"}}, "bin": "b.js"}',
     )
-    assert _found(project) == {
+    assert _find(project) == {
         ("package.json bin", "n", "b.js"),
         ("package.json main", "n", "a.js"),
         ("package.json main", "n", "a.mjs"),
@@ -152,7 +152,7 @@ def test_reading_stays_quick_on_hostile_sources(project):
     project.write("A.java", "static " * 90_000 + " main")
     project.write("pom.xml", "<manifest>" * 60_000)
     started = time.process_time()
-    assert _found(project) == set()
+    assert _find(project) == set()
     assert time.process_time() - started < 5
 
 
@@ -164,7 +164,7 @@ def test_broken_and_oddly_shaped_files_give_nothing(project):
     project.write("b/setup.py", "def (\n")
     project.write("setup.cfg", "no section\n")
     project.write("prefect.yaml", "deployments: {a: 1}\n")
-    assert _found(project) == set()
+    assert _find(project) == set()
 
 
 def test_setup_py_is_never_run(project):
@@ -228,13 +228,13 @@ def test_what_is_not_shown_is_counted(project):
 def test_libraries_are_entered_where_they_are_imported(project, files, found):
     for name, text in files.items():
         project.write(name, text)
-    libraries = [(name, target) for kind, name, target in _found(project) if kind == "library"]
+    libraries = [(name, target) for kind, name, target in _find(project) if kind == "library"]
     assert libraries == ([found] if found else [])
 
 
 def test_binaries_with_a_hyphen_are_found(project):
     project.write("src/bin/my-tool.rs", "fn main() {}\n")
-    assert _found(project) == {("main", "src/bin/my-tool.rs", "fn main")}
+    assert _find(project) == {("main", "src/bin/my-tool.rs", "fn main")}
 
 
 @pytest.mark.parametrize(
@@ -249,13 +249,13 @@ def test_binaries_with_a_hyphen_are_found(project):
 )
 def test_workflows_are_named_as_they_name_themselves(project, line, name):
     project.write(".github/workflows/test.yml", f"{line}\n")
-    assert _found(project) == {("ci workflow", name, ".github/workflows/test.yml")}
+    assert _find(project) == {("ci workflow", name, ".github/workflows/test.yml")}
 
 
 def test_copies_of_other_projects_are_no_entry_points(project):
     project.write("vendor/lib/example1.c", "int main(void) {\n}\n")
     project.write("third_party/x/Makefile", "all:\n\ttrue\n")
-    assert _found(project) == set()
+    assert _find(project) == set()
 
 
 def test_conditions_of_an_export_may_be_nested(project):
@@ -265,7 +265,7 @@ def test_conditions_of_an_export_may_be_nested(project):
         '{"name": "n", "main": "./index.js", "exports": {".": {"types": {"require": "./i.d.cts"},'
         ' "browser": {"require": "./web.cjs"}, "default": {"require": "./n.cjs", "default": "./index.js"}}}}',
     )
-    assert _found(project) == {("package.json main", "n", each) for each in ("index.js", "web.cjs", "n.cjs")}
+    assert _find(project) == {("package.json main", "n", each) for each in ("index.js", "web.cjs", "n.cjs")}
 
 
 def test_scripts_of_windows(project):
@@ -273,7 +273,7 @@ def test_scripts_of_windows(project):
     project.write("scripts/run.cmd", "@echo off\n")
     project.write("src/deep/x.ps1", "1\n")
     project.write("gradlew.bat", "@rem\n")
-    assert _found(project) == {("script", "Build.ps1", "powershell"), ("script", "scripts/run.cmd", "cmd")}
+    assert _find(project) == {("script", "Build.ps1", "powershell"), ("script", "scripts/run.cmd", "cmd")}
 
 
 def test_activities_that_a_launcher_starts(project):
@@ -283,20 +283,20 @@ def test_activities_that_a_launcher_starts(project):
         '  android:name=".Start"><intent-filter><category android:name="android.intent.category.LAUNCHER" />'
         "</intent-filter></activity></application></manifest>\n",
     )
-    assert _found(project) == {("application", ".Start", ".Start")}
+    assert _find(project) == {("application", ".Start", ".Start")}
 
 
 def test_a_python_program_may_have_a_further_condition(project):
     project.write("tool.py", 'import sys\n\nif __name__ == "__main__" and sys.argv:\n    print(1)\n')
     project.write("library.py", 'import sys\n\nif sys.argv == ["__main__"]:\n    print(1)\n')
-    assert _found(project) == {("main", "tool.py", "if __name__ == '__main__'")}
+    assert _find(project) == {("main", "tool.py", "if __name__ == '__main__'")}
 
 
 def test_a_file_that_is_started_is_not_listed_as_a_main_module_too(project):
     project.write("package.json", '{"name": "n", "main": "./index.js", "bin": {"n": "cli.js"}}')
     project.write("index.js", "const app = f()\napp.listen(3000)\n")
     project.write("lib/package.json", '{"name": "l", "main": "index.js", "bin": "./index.js"}')
-    assert _found(project) == {
+    assert _find(project) == {
         ("server", "index.js", "listen"),
         ("package.json bin", "n", "cli.js"),
         ("package.json bin", "l", "./index.js"),
@@ -315,4 +315,4 @@ def test_a_file_that_is_started_is_not_listed_as_a_main_module_too(project):
 )
 def test_tasks_of_a_build_tool(project, name, text, kind, names):
     project.write(name, text)
-    assert {(found[0], found[1]) for found in _found(project)} == {(kind, each) for each in names}
+    assert {(found[0], found[1]) for found in _find(project)} == {(kind, each) for each in names}

@@ -43,7 +43,7 @@ def test_numbers_agree_with_git_itself(repository):
         assert row["commits"] == len(named), row
 
 
-def _committed(repository, *authors):
+def _commit(repository, *authors):
     for number, author in enumerate(authors):
         repository.git("commit", "-q", "--allow-empty", "-m", str(number), when=NOW + number, author=author)
     answer = history.run(repository.root, now=NOW)
@@ -51,7 +51,7 @@ def _committed(repository, *authors):
 
 
 def test_people_are_joined_by_name_and_by_address(repository):
-    people, _ = _committed(
+    people, _ = _commit(
         repository,
         "Ada Lovelace <ada@work.example>",
         "Ada Lovelace <ada@home.example>",
@@ -68,12 +68,12 @@ def test_people_are_joined_by_name_and_by_address(repository):
 def test_the_mailmap_of_the_repository_joins_people(repository):
     repository.write(".mailmap", "Ada Lovelace <ada@work.example> Countess <c@king.example>\n")
     repository.commit(author="Countess <c@king.example>")
-    people, _ = _committed(repository, "Ada Lovelace <ada@work.example>")
+    people, _ = _commit(repository, "Ada Lovelace <ada@work.example>")
     assert people == [("Ada Lovelace", 2)]
 
 
 def test_bots_are_no_contributors(repository):
-    people, bots = _committed(
+    people, bots = _commit(
         repository,
         "dependabot[bot] <49699333+dependabot[bot]@users.noreply.github.com>",
         "renovate[bot] <29139614+renovate[bot]@users.noreply.github.com>",
@@ -87,7 +87,7 @@ def test_bots_are_no_contributors(repository):
 
 def test_dominance_is_a_persons_and_leaves_out_bots(repository, titles):
     authors = ["Ada Byron <a@x>", "ada byron <ada@y>", "dependabot[bot] <d@x>"] * 30 + ["Bob <b@x>"]
-    _committed(repository, *authors)
+    _commit(repository, *authors)
     assert "One person made 98 % of the commits" in titles(history.run(repository.root, now=NOW))
 
 
@@ -196,7 +196,7 @@ def test_merge_bots_are_no_people(repository):
 
 def test_people_of_an_imported_history_are_joined(repository):
     uuid = "d779f126-a31b-0410-b53b-1d3aecad763e"
-    people, bots = _committed(
+    people, bots = _commit(
         repository,
         f"ada <ada@{uuid}>",
         f"ada@home.example <ada@home.example@{uuid}>",

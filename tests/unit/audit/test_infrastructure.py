@@ -5,7 +5,7 @@ import pytest
 from genesis_audit import infrastructure
 
 
-def _found(project):
+def _find(project):
     return {(each["severity"], each["title"]) for each in infrastructure.run(project.root)["findings"]}
 
 
@@ -51,7 +51,7 @@ def test_actions_of_github_itself_by_tag_are_of_low_severity(project):
         "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps:\n"
         "    - uses: actions/setup-python@v5\n    - run: echo ${{ github.ref_name }}\n",
     )
-    assert _found(project) == {
+    assert _find(project) == {
         ("low", "An action is not pinned to a commit"),
         ("low", "An expression is expanded inside a script"),
     }
@@ -62,7 +62,7 @@ def test_broken_workflows_are_found_and_the_others_still_checked(project):
     project.write(".github/workflows/b.yml", "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n    - run: make\n")
     project.write(".github/workflows/c.yml", "on: push\njobs: 3\n")
     project.write(".github/workflows/d.yml", "on: push\njobs: {a: {steps: [{run: x}]}}\n")
-    assert _found(project) == {
+    assert _find(project) == {
         ("medium", "A CI workflow cannot be read"),
         ("low", "A workflow's token is not limited to what it needs"),
     }
@@ -81,7 +81,7 @@ def test_what_the_repository_suppresses_is_counted(project, path, text):
     )
     project.write(".github/workflows/a.yml", workflow)
     project.write(path, text)
-    titles = {title for _, title in _found(project)}
+    titles = {title for _, title in _find(project)}
     assert ("An action is not pinned to a commit" in titles) == ("zizmor.yml" not in path)
     assert any(title.startswith("The repository suppresses") for title in titles)
 
@@ -89,13 +89,13 @@ def test_what_the_repository_suppresses_is_counted(project, path, text):
 def test_settings_outside_the_folder_are_not_read(tmp_path, project):
     (tmp_path / "zizmor.yml").write_text("rules:\n  unpinned-uses: {disable: true}\n")
     project.write(".github/workflows/a.yml", _PRIVILEGED)
-    assert ("medium", "An action is not pinned to a commit") in _found(project)
+    assert ("medium", "An action is not pinned to a commit") in _find(project)
 
 
 def test_workflows_are_not_passed_over_in_silence_without_zizmor(project, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     project.write(".github/workflows/a.yml", _PRIVILEGED)
-    assert ("low", "The CI workflows were not checked for security") in _found(project)
+    assert ("low", "The CI workflows were not checked for security") in _find(project)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_other_ci_systems_are_named(project, path, system):
 )
 def test_dockerfiles(project, text, expected):
     project.write("Dockerfile", text)
-    assert {title for _, title in _found(project)} == expected
+    assert {title for _, title in _find(project)} == expected
 
 
 def test_what_only_begins_like_a_dockerfile_is_none(project):
@@ -182,7 +182,7 @@ def test_containers_of_tests_examples_and_development_are_not_judged(project):
     project.write("testdata2/pod.yaml", "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: x}]}\n")
     project.write("examples/compose.yaml", "services: {a: {image: redis}}\n")
     project.write(".devcontainer/Dockerfile", "FROM python\n")
-    assert _found(project) == {("medium", "No continuous integration is set up")}
+    assert _find(project) == {("medium", "No continuous integration is set up")}
 
 
 def test_many_places_of_a_rule_are_one_finding(project):
@@ -221,7 +221,7 @@ def _pod(image):
 def test_images_whose_version_is_set_elsewhere_are_left_alone(project, files, expected):
     for path, text in {**files, ".travis.yml": ""}.items():
         project.write(path, text)
-    titles = [title for _, title in _found(project)]
+    titles = [title for _, title in _find(project)]
     assert titles == ["A deployed image has no fixed version"] * expected
 
 

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from bench import audit
-from bench.audit import TOOLS, _compare, measured, peers
+from bench.audit import TOOLS, _compare, measure, peers
 from bench.report import Bench
 
 
@@ -22,14 +22,14 @@ def test_all_tools_and_the_report_are_run(folder):
 
 def test_processor_time_of_children_counts(tmp_path):
     burn = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(20_000_000))'])"
-    spent = measured([sys.executable, "-c", burn], tmp_path)
+    spent = measure([sys.executable, "-c", burn], tmp_path)
     assert spent.cpu_s > 0.2
     assert spent.peak_mb > 1
 
 
 def test_command_that_fails_ends_the_bench_with_its_words(tmp_path):
     with pytest.raises(SystemExit, match="ended with 7"):
-        measured([sys.executable, "-c", "raise SystemExit(7)"], tmp_path)
+        measure([sys.executable, "-c", "raise SystemExit(7)"], tmp_path)
 
 
 def test_peers_that_are_missing_are_said(folder, monkeypatch, tmp_path):

@@ -4,13 +4,13 @@ import contextlib
 import pytest
 
 from bench import breaker
-from bench.breaker import SIDES, Side, measure
+from bench.breaker import SIDES, BreakerSide, measure
 from bench.report import Bench
 from genesis.errors import BreakerOpenError
 from genesis.resilience import Breaker, BreakerRules
 
 
-class Naive(Side):
+class Naive(BreakerSide):
     """Opens after five failures in a row, and lets everybody through once it has cooled."""
 
     name, module = "naive", "genesis"
@@ -34,7 +34,7 @@ class Naive(Side):
         return lambda: None
 
 
-class Missing(Side):
+class Missing(BreakerSide):
     name, module = "missing", "genesis.no_such_module"
 
 
@@ -55,7 +55,7 @@ def test_another_that_is_better_is_told(monkeypatch):
     class Crowd(Naive):
         name = "genesis"
 
-    class One(Side):
+    class One(BreakerSide):
         name, module = "one", "genesis"
 
         def __init__(self, cooling_s):

@@ -6,7 +6,7 @@ import pytest
 
 from bench import chaos
 from bench.chaos import KINDS, Drawn, cases
-from bench.chaos_runs import AGENTS, Case, plan
+from bench.chaos_runs import AGENTS, ChaosCase, plan
 from bench.report import Bench
 from genesis.model import Registry
 from genesis.pipeline import compile_prepared, prepare
@@ -16,7 +16,7 @@ from genesis.settings import Settings
 
 def _case(**more):
     made = {"run_id": "r", "state": "completed", "kills": 1, "resumed": 0, "recorded": 3, "healed_s": 2.0}
-    return Case(**{**made, "twice": 0, "most_rows": 1, **more})
+    return ChaosCase(**{**made, "twice": 0, "most_rows": 1, **more})
 
 
 def test_cases_are_the_same_for_a_seed_and_kill_each_kind_equally_often():

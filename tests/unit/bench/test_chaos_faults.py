@@ -24,7 +24,7 @@ def _work(agent="first_agent"):
     return Work("r", "c", "", "a", "work", "", {}, ("did",), an_agent(agent))
 
 
-def _disturbed(state="completed", broken=(), seconds=1.0, attempts=1, agent=None):
+def _make_disturbed(state="completed", broken=(), seconds=1.0, attempts=1, agent=None):
     tasks = tuple(
         Outcome(id=leaf.path, agent=agent or leaf.agent, state="completed", attempts=attempts)
         for leaf in PROGRAM.leaves
@@ -36,7 +36,7 @@ def _disturbed(state="completed", broken=(), seconds=1.0, attempts=1, agent=None
     return Disturbed(run, PROGRAM, witness, Faults(1), list(broken), seconds)
 
 
-def _reported(*pairs):
+def _make_report(*pairs):
     bench = Bench("chaos")
     chaos_faults._report(bench, chaos_faults._Setting("all", len(pairs)), list(pairs), 1.0)
     return bench
@@ -54,10 +54,10 @@ def test_plans_have_a_realistic_shape_and_every_leaf_has_someone_else_who_can(se
 
 
 def test_a_campaign_counts_what_completes_what_degrades_and_what_it_costs():
-    bench = _reported(
-        (_disturbed(), _disturbed(seconds=2.0, attempts=2)),
-        (_disturbed(), _disturbed(seconds=4.0, agent="other")),
-        (_disturbed(), _disturbed(seconds=3.0)),
+    bench = _make_report(
+        (_make_disturbed(), _make_disturbed(seconds=2.0, attempts=2)),
+        (_make_disturbed(), _make_disturbed(seconds=4.0, agent="other")),
+        (_make_disturbed(), _make_disturbed(seconds=3.0)),
     )
     first, second = bench.rows
     assert (first["completed"], first["degraded"], first["invariants_broken"]) == (1.0, 0.6667, 0)
@@ -67,11 +67,11 @@ def test_a_campaign_counts_what_completes_what_degrades_and_what_it_costs():
 
 
 def test_a_campaign_misses_its_targets_when_runs_fail_or_an_invariant_is_broken():
-    failed = _reported((_disturbed(), _disturbed(state="failed")))
+    failed = _make_report((_make_disturbed(), _make_disturbed(state="failed")))
     assert [target.name for target in failed.targets if not target.met] == ["part of runs that complete, all"]
-    broken = _reported((_disturbed(broken=["x"]), _disturbed()))
+    broken = _make_report((_make_disturbed(broken=["x"]), _make_disturbed()))
     assert [target.name for target in broken.targets if not target.met] == ["invariants broken, all"]
-    calm = _reported((_disturbed(state="failed"), _disturbed()))
+    calm = _make_report((_make_disturbed(state="failed"), _make_disturbed()))
     assert [target.name for target in calm.targets if not target.met] == [
         "runs without faults that do not complete, all"
     ]
@@ -79,7 +79,7 @@ def test_a_campaign_misses_its_targets_when_runs_fail_or_an_invariant_is_broken(
 
 async def test_a_worker_leaves_one_effect_a_call(tmp_path):
     effects = Effects(tmp_path / "effects")
-    result = await chaos_faults.Worker(effects, 0).execute(_work())
+    result = await chaos_faults.FaultyWorker(effects, 0).execute(_work())
     assert result.value == {"did": "did a"}
     assert effects.of("r") == {"a": 1}
 

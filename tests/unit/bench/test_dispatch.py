@@ -9,15 +9,15 @@ from genesis.fleet.desired import fleet_of
 from genesis.model import Registry
 
 
-def _found(**done):
+def _find(**done):
     given = {side.name: done.get(side.name.replace(" ", "_").replace(",", ""), 100.0) for side in SIDES}
     return {name: [[Sample(value / 2, value * 0.9, value)] * 8] for name, value in given.items()}
 
 
 def test_ratios_are_met_from_their_bounds_on():
     bench = Bench("dispatch")
-    single = _found(stock=6_000.0, stock_polling_each_second=2_000.0, warm_process=400.0)
-    report(bench, single, _found(stock=8_000.0, warm_process=1_000.0))
+    single = _find(stock=6_000.0, stock_polling_each_second=2_000.0, warm_process=400.0)
+    report(bench, single, _find(stock=8_000.0, warm_process=1_000.0))
     assert [target.value for target in bench.targets[:4]] == [15.0, 5.0, 8.0, 8.0]
     assert all(target.met for target in bench.targets)
     (row,) = [row for row in bench.rows if row.get("stock_over") == "warm process"]
@@ -26,7 +26,7 @@ def test_ratios_are_met_from_their_bounds_on():
 
 def test_slow_warm_worker_misses_every_target_of_its_own():
     bench = Bench("dispatch")
-    report(bench, _found(stock=6_000.0, warm_process=600.0), _found(stock=4_000.0, warm_process=1_000.0))
+    report(bench, _find(stock=6_000.0, warm_process=600.0), _find(stock=4_000.0, warm_process=1_000.0))
     assert [target.met for target in bench.targets] == [False, False, False, False, False, True]
 
 
@@ -42,13 +42,13 @@ def test_both_isolations_follow_from_the_agents():
 
 async def test_end_that_is_heard_before_anyone_waits_is_kept():
     watch, flow_run = Watch(client=None), uuid4()
-    watch.heard(flow_run)
-    watch.heard(flow_run)
+    watch.record_end(flow_run)
+    watch.record_end(flow_run)
     assert await watch.done(flow_run) > 0
     waiting = asyncio.create_task(watch.done(flow_run))
     await asyncio.sleep(0)
     assert not waiting.done()
-    watch.heard(flow_run)
+    watch.record_end(flow_run)
     assert await waiting > 0
 
 

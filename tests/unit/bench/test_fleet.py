@@ -4,7 +4,7 @@ import pytest
 
 from bench import fleet
 from bench.fleet import Size
-from bench.plans import converted, recorded
+from bench.plans import convert, read_recorded
 from bench.report import Bench
 
 _RUN = {
@@ -27,14 +27,14 @@ def stub(monkeypatch):
         def __exit__(self, *_):
             return None
 
-    def measured(_stack, plan, **variables):
+    def measure(_stack, plan, **variables):
         runs.append((plan["request"], variables))
         rate = 13.0 if "in a row" in plan["request"] else 7.0
         return {**_RUN, "leaves_a_second": 1.0 if "GENESIS_POOLS__BATCH_LEAVES" in variables else rate}
 
     monkeypatch.setattr(fleet, "_warm_fleet", lambda *_: _Nowhere())
     monkeypatch.setattr(fleet, "run_plan", lambda *_, **__: {})
-    monkeypatch.setattr(fleet, "_measured", measured)
+    monkeypatch.setattr(fleet, "_measure", measure)
     return runs
 
 
@@ -61,7 +61,7 @@ def test_makespan_parts_what_the_scheduler_loses_from_what_the_pools_add(stub, t
     (tmp_path / "wfinstances").mkdir()
     tasks = [{"id": f"a_{n}", "name": f"a_{n}", "parents": [], "runtime_s": 8.0} for n in range(17)]
     (tmp_path / "wfinstances" / "flat.json").write_text(json.dumps({"tasks": tasks}), "utf-8")
-    assert fleet._simulated_s(converted(recorded(tmp_path)[0]), fleet.registry(fleet._TIMER, 16)) == 16.0
+    assert fleet._simulate_s(convert(read_recorded(tmp_path)[0]), fleet.registry(fleet._TIMER, 16)) == 16.0
     bench = Bench("fleet")
     fleet.makespan(bench, Size(10, 1, 0, 0, 1, 1.0, 0, 0), tmp_path)
     (row,) = bench.rows

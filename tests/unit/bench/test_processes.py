@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bench.processes import Seen, below, family, family_cpu_s, marked, snapshot
+from bench.processes import Seen, below, family, family_cpu_s, find_marked, snapshot
 
 _NEST = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
 
@@ -30,8 +30,8 @@ def test_family_is_a_process_and_what_it_has_started(nest):
 
 
 def test_marked_processes_are_found_by_what_their_environment_has(nest):
-    assert {one.pid for one in marked("BENCH_TEST_MARK=nest-1")} == {nest.pid, below(nest.pid)[0].pid}
-    assert marked("BENCH_TEST_MARK=other") == []
+    assert {one.pid for one in find_marked("BENCH_TEST_MARK=nest-1")} == {nest.pid, below(nest.pid)[0].pid}
+    assert find_marked("BENCH_TEST_MARK=other") == []
 
 
 def test_killed_process_lives_no_longer_and_another_with_its_number_is_spared(nest):

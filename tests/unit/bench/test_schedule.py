@@ -48,7 +48,7 @@ def test_chains_count_the_job_itself_and_its_longest_follower(data):
 
 def test_case_compares_both_rules_on_the_same_slots():
     given = ((2, ()), (3, ()), (4, (1,)), (4, ()), (1, (0,)), (4, (4,)))
-    graph = schedule.Graph("hard", tuple(ScheduleJob(float(seconds), after) for seconds, after in given), {2: 9.0})
+    graph = schedule.JobGraph("hard", tuple(ScheduleJob(float(seconds), after) for seconds, after in given), {2: 9.0})
     found = schedule.case(graph, 2)
     assert (found.genesis, found.critical_path, found.listed) == (9.0, 11.0, 9.0)
     assert found.repeated

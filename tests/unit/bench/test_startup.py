@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from bench.server import private_environment
-from bench.startup import genesis, prefect_modules, timed
+from bench.startup import genesis, prefect_modules, time_command
 
 
 def test_planning_imports_nothing_of_prefect(tmp_path):
@@ -11,11 +11,11 @@ def test_planning_imports_nothing_of_prefect(tmp_path):
 
 
 def test_help_runs_to_its_end(tmp_path):
-    wall, cpu = timed(genesis("--help"), private_environment(tmp_path))
+    wall, cpu = time_command(genesis("--help"), private_environment(tmp_path))
     assert 0 < cpu < 60
     assert 0 < wall < 60
 
 
 def test_command_that_fails_ends_the_bench_with_its_words(tmp_path):
     with pytest.raises(SystemExit, match="ended with 3"):
-        timed([sys.executable, "-c", "raise SystemExit(3)"], private_environment(tmp_path))
+        time_command([sys.executable, "-c", "raise SystemExit(3)"], private_environment(tmp_path))

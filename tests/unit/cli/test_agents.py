@@ -12,13 +12,13 @@ AUDIT = "audit (prefect-genesis)"
 
 @pytest.fixture
 def call(capsys):
-    def made(*words):
+    def make(*words):
         with pytest.raises(SystemExit) as ended:
             main(["agents", *words])
         assert ended.value.code == 0
         return capsys.readouterr().out
 
-    return made
+    return make
 
 
 def test_each_agent_of_a_fleet_has_the_fleet_as_its_source(call):

@@ -22,13 +22,13 @@ def call(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GENESIS_RESILIENCE__SHARE", "machine")
     (tmp_path / "agents.yaml").write_text(AGENTS)
 
-    def made(*words):
+    def make(*words):
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main(["agents", "reset", *words, "--agents", str(tmp_path / "agents.yaml"), "--json"])
         return ended.value.code, json.loads(capsys.readouterr().out)
 
-    return made
+    return make
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from genesis.cli import app
 from genesis.cli.app import main
 from genesis.cli.options import is_plan_file, load_settings, variables
-from genesis.cli.output import shown_warnings
+from genesis.cli.output import show_warnings
 from genesis.errors import SecurityError, UsageError
 
 AUDIT = "Audit the repository at ."
@@ -181,7 +181,7 @@ def test_a_group_of_settings_that_is_no_json_is_named_by_its_variable(monkeypatc
 def test_warnings_of_the_log_are_shown_once_with_their_reason():
     said = []
     log = logging.getLogger("genesis.somewhere")
-    with shown_warnings(said.append):
+    with show_warnings(said.append):
         log.info("nothing to see")
         log.warning("the server has gone", extra={"reason": "refused [bold]"})
         log.warning("the server has gone", extra={"reason": "refused again"})

@@ -171,7 +171,7 @@ def test_a_run_that_can_go_on_is_resumed(ledger, monkeypatch):
     from genesis.cli import run as run_module
 
     resumed = []
-    monkeypatch.setattr(run_module, "go_on", lambda run_id, *_, **__: resumed.append(run_id) or 0)
+    monkeypatch.setattr(run_module, "continue_run", lambda run_id, *_, **__: resumed.append(run_id) or 0)
     assert call(RUN, "a", "--result", "one").return_value == 5
     assert call(RUN, "b", "--result", "two").return_value == 0
     assert resumed == [RUN]

@@ -23,10 +23,10 @@ class Watched:
         self.seconds += seconds
 
     def starts(self, an_outcome, name):
-        self.time_left.changed(an_outcome(name, "running").model_copy(update={"started_at": self.wall()}))
+        self.time_left.record_change(an_outcome(name, "running").model_copy(update={"started_at": self.wall()}))
 
     def ends(self, an_outcome, name, state="completed"):
-        self.time_left.changed(an_outcome(name, state).model_copy(update={"ended_at": self.wall()}))
+        self.time_left.record_change(an_outcome(name, state).model_copy(update={"ended_at": self.wall()}))
 
 
 def task(name, seconds, after=()):
@@ -35,19 +35,19 @@ def task(name, seconds, after=()):
 
 def test_at_the_start_it_is_what_the_simulation_says():
     watched = Watched(task("a", 60), task("b", 30), task("c", 100, ("a",)))
-    assert watched.time_left.left() == (160, False)
+    assert watched.time_left.estimate_left() == (160, False)
 
 
 def test_on_work_pools_it_is_what_dispatches_cost_besides():
     pools = PoolCosts(dispatch_s=5.0, server_s=1.0, next_s=1.0)
     watched = Watched(task("a", 60), task("b", 100, ("a",)), pools=pools)
-    assert watched.time_left.left() == (166, False)
+    assert watched.time_left.estimate_left() == (166, False)
 
 
 def test_slots_and_agents_are_kept_to():
     tasks = [task(f"t{n}", 10) for n in range(8)]
-    assert Watched(*tasks, slots=2).time_left.left()[0] == 40
-    assert Watched(*tasks, slots=8, agents=(an_agent("worker", max_concurrency=1),)).time_left.left()[0] == 80
+    assert Watched(*tasks, slots=2).time_left.estimate_left()[0] == 40
+    assert Watched(*tasks, slots=8, agents=(an_agent("worker", max_concurrency=1),)).time_left.estimate_left()[0] == 80
 
 
 def test_it_goes_down_while_nothing_ends(an_outcome):
@@ -56,7 +56,7 @@ def test_it_goes_down_while_nothing_ends(an_outcome):
     seen = []
     for _ in range(5):
         watched.after(10)
-        seen.append(watched.time_left.left())
+        seen.append(watched.time_left.estimate_left())
     assert seen == [(50, False), (40, False), (30, False), (20, False), (10, False)]
 
 
@@ -65,16 +65,16 @@ def test_what_takes_longer_than_expected_is_said_so_and_nothing_is_negative(an_o
     watched.starts(an_outcome, "a")
     for _ in range(50):
         watched.after(7)
-        seconds, _ = watched.time_left.left()
+        seconds, _ = watched.time_left.estimate_left()
         assert seconds >= 0
-    assert watched.time_left.left() == (0, True)
+    assert watched.time_left.estimate_left() == (0, True)
 
 
 def test_an_overdue_task_does_not_hide_what_comes_after_it(an_outcome):
     watched = Watched(task("a", 10), task("b", 600, ("a",)))
     watched.starts(an_outcome, "a")
     watched.after(100)
-    seconds, overdue = watched.time_left.left()
+    seconds, overdue = watched.time_left.estimate_left()
     assert seconds >= 600
     assert not overdue
 
@@ -86,7 +86,7 @@ def test_the_pace_of_what_was_done_counts_for_what_is_left(an_outcome):
         watched.starts(an_outcome, f"t{n}")
         watched.after(30)
         watched.ends(an_outcome, f"t{n}")
-    seconds, _ = watched.time_left.left()
+    seconds, _ = watched.time_left.estimate_left()
     assert watched.time_left.pace == pytest.approx(160 / 60)
     assert seconds == pytest.approx(5 * 10 * 160 / 60)
 
@@ -96,13 +96,13 @@ def test_what_was_kept_or_cached_is_not_left_and_says_nothing_of_the_pace(an_out
     watched.time_left.begin(watched.program, [0])
     watched.starts(an_outcome, "b")
     watched.ends(an_outcome, "b", "cached")
-    assert watched.time_left.left() == (10, False)
+    assert watched.time_left.estimate_left() == (10, False)
     assert watched.time_left.pace == 1
 
 
 def test_a_rehearsal_is_measured_by_its_own_time():
-    assert Watched(task("a", 60), scale=0.1).time_left.left() == (6, False)
-    assert Watched(task("a", 60), scale=0.0).time_left.left() == (0, False)
+    assert Watched(task("a", 60), scale=0.1).time_left.estimate_left() == (6, False)
+    assert Watched(task("a", 60), scale=0.0).time_left.estimate_left() == (0, False)
 
 
 def test_a_task_that_is_put_back_is_still_to_be_done(an_outcome):
@@ -111,28 +111,28 @@ def test_a_task_that_is_put_back_is_still_to_be_done(an_outcome):
     watched.after(50)
     watched.time_left.put_back("a")
     watched.time_left.put_back("nobody")
-    assert watched.time_left.left()[0] == 60
+    assert watched.time_left.estimate_left()[0] == 60
 
 
 def test_a_plan_that_grows_has_more_to_do(an_outcome):
     watched = Watched(task("a", 10))
     watched.starts(an_outcome, "a")
     watched.ends(an_outcome, "a")
-    assert watched.time_left.left()[0] == 0
+    assert watched.time_left.estimate_left()[0] == 0
     watched.time_left.begin(a_program(task("a", 10), task("b", 20)))
-    assert watched.time_left.left()[0] > 0
+    assert watched.time_left.estimate_left()[0] > 0
 
 
 def test_a_run_that_is_done_has_nothing_left(an_outcome):
     watched = Watched(task("a", 10))
     watched.ends(an_outcome, "a", "skipped")
-    assert watched.time_left.left() == (0, False)
-    assert Watched(task("a", 0)).time_left.left() == (0, False)
+    assert watched.time_left.estimate_left() == (0, False)
+    assert Watched(task("a", 0)).time_left.estimate_left() == (0, False)
 
 
 def test_it_is_not_worked_out_more_than_once_a_second():
     watched = Watched(*(task(f"t{n}", 10) for n in range(200)))
-    watched.time_left.left()
+    watched.time_left.estimate_left()
     watched.seconds += 0.5
     assert calls_made_by(watched.time_left.left) < 20
     watched.seconds += 1
@@ -143,7 +143,7 @@ def test_clocks_that_go_back_do_no_harm(an_outcome):
     watched = Watched(task("a", 10))
     watched.starts(an_outcome, "a")
     watched.wall.advance(-timedelta(hours=1).total_seconds())
-    assert watched.time_left.left() == (10, False)
+    assert watched.time_left.estimate_left() == (10, False)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_what_is_left_is_known_of_all_of_some_or_of_none(a_run, an_outcome):
 def test_tasks_that_ended_and_timers_tell_of_the_others(an_outcome):
     left = TimeLeft(2)
     left.begin(a_program(a_task("a"), a_task("b")))
-    left.changed(an_outcome("a", "running"))
-    left.changed(an_outcome("a"))
+    left.record_change(an_outcome("a", "running"))
+    left.record_change(an_outcome("a"))
     assert left.known == "all"
     rehearsed = TimeLeft(2, 0.1)
     rehearsed.begin(a_program(a_task("a")))

@@ -60,7 +60,7 @@ def test_terminal_gets_a_line_that_goes_away_and_whole_messages(program, a_run, 
 def test_sentence_is_shown_as_it_is(program, a_run):
     live, text = watching(terminal=True)
     live.run_started(program, a_run(), {})
-    live.say("Note: [red]gone[/]")
+    live.show_message("Note: [red]gone[/]")
     live.close()
     assert "Note: [red]gone[/]" in text.getvalue()
 

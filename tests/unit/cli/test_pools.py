@@ -47,7 +47,7 @@ def listed(monkeypatch):
     monkeypatch.setattr(server, "look_at_server", found.look)
     monkeypatch.setattr(server, "change_server", found.change)
     monkeypatch.setattr("genesis.cli.pools.before_prefect", lambda: None)
-    monkeypatch.setattr("genesis.flows.connection.connected", nullcontext)
+    monkeypatch.setattr("genesis.flows.connection.connect", nullcontext)
     monkeypatch.setattr(
         "genesis.server.ensure_api", lambda _: ApiEndpoint("http://127.0.0.1:9/api", None, embedded=True)
     )
@@ -179,8 +179,8 @@ def test_registry_with_errors_asks_no_server(call, tmp_path, monkeypatch, text, 
 
 
 def test_no_server_is_exit_code_4(call, monkeypatch):
-    def gone(_):
+    def is_gone(_):
         raise ServiceError("cannot be reached")
 
-    monkeypatch.setattr("genesis.server.ensure_api", gone)
+    monkeypatch.setattr("genesis.server.ensure_api", is_gone)
     assert call("--agents", "mine.yaml")[0] == 4

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from genesis.cli.telemetry import observed, run_with_metrics
+from genesis.cli.telemetry import run_with_metrics, trace_command
 from genesis.errors import UsageError
 from genesis.observability.correlation import current
 from genesis.observability.instruments import PLANS
@@ -37,7 +37,7 @@ def test_the_id_is_that_of_the_call_then_of_the_environment_then_a_new_one(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with observed(settings, "plan", correlation_id=given):
+    with trace_command(settings, "plan", correlation_id=given):
         bound = current().correlation_id
     assert bound == found if found is not None else len(bound) == 16
 
@@ -45,13 +45,13 @@ def test_the_id_is_that_of_the_call_then_of_the_environment_then_a_new_one(
 def test_an_id_that_cannot_be_used_is_said(settings):
     with (
         pytest.raises(UsageError, match="cannot be used"),
-        observed(settings, "run", correlation_id="two\nlines"),
+        trace_command(settings, "run", correlation_id="two\nlines"),
     ):
         pass
 
 
 def test_what_a_command_counted_is_left_for_a_process_that_stays(settings, tmp_path):
-    with observed(settings, "plan"):
+    with trace_command(settings, "plan"):
         metrics_of_process().count(PLANS, "llm")
     kept = json.loads((tmp_path / "metrics.json").read_text())
     assert kept["counts"] == [["genesis_plans_total", ["llm"], 1.0]]

@@ -12,7 +12,7 @@ def _task(name: str, *children: dict, after: tuple[str, ...] = (), **more: objec
     return {"id": name, "description": name, "depends_on": list(after), "subtasks": list(children), **more}
 
 
-def _routed(*tasks: dict, agent: str | None = "worker", **head: object) -> RoutedPlan:
+def _route(*tasks: dict, agent: str | None = "worker", **head: object) -> RoutedPlan:
     plan = Plan.model_validate({"version": 1, "request": "r", "tasks": list(tasks), **head})
     return RoutedPlan(plan=plan, routes={n.path: Route(agent=agent, reason="no") for n in outline(plan).leaf_nodes()})
 
@@ -23,7 +23,7 @@ def _edges(program: Program) -> dict[str, list[str]]:
 
 def test_a_composite_waits_and_is_waited_for_by_its_entries_and_exits():
     program = compile_program(
-        _routed(
+        _route(
             _task("first"),
             _task("c", _task("x"), _task("y", after=("x",)), after=("first",)),
             _task("last", after=("c",)),
@@ -35,7 +35,7 @@ def test_a_composite_waits_and_is_waited_for_by_its_entries_and_exits():
 
 def test_siblings_without_an_edge_have_no_barrier():
     program = compile_program(
-        _routed(_task("a", _task("x"), _task("y")), _task("b", _task("z", after=("a/x",)), _task("w"))), _REGISTRY
+        _route(_task("a", _task("x"), _task("y")), _task("b", _task("z", after=("a/x",)), _task("w"))), _REGISTRY
     )
     assert _edges(program) == {"a/x": [], "a/y": [], "b/z": ["a/x"], "b/w": []}
 
@@ -43,20 +43,20 @@ def test_siblings_without_an_edge_have_no_barrier():
 def test_a_wide_composite_before_another_shares_its_edges():
     left = [_task(f"l{i}") for i in range(300)]
     right = [_task(f"r{i}") for i in range(300)]
-    program = compile_program(_routed(_task("a", *left), _task("b", *right, after=("a",))), _REGISTRY)
+    program = compile_program(_route(_task("a", *left), _task("b", *right, after=("a",))), _REGISTRY)
     assert program.leaves[300].after == tuple(range(300))
     assert program.leaves[300].after is program.leaves[599].after
 
 
 def test_a_reference_makes_an_edge():
-    program = compile_program(_routed(_task("a", outputs=["k"]), _task("b", inputs={"x": "{a.k}"})), _REGISTRY)
+    program = compile_program(_route(_task("a", outputs=["k"]), _task("b", inputs={"x": "{a.k}"})), _REGISTRY)
     assert _edges(program)["b"] == ["a"]
     assert program.leaves[1].sources == {"a.k": 0}
 
 
 def test_estimates_fall_back_to_the_default_and_the_agents_price():
     program = compile_program(
-        _routed(_task("a"), _task("b", estimate={"seconds": 3, "tokens": 1500}), _task("c", estimate={"usd": 0.5})),
+        _route(_task("a"), _task("b", estimate={"seconds": 3, "tokens": 1500}), _task("c", estimate={"usd": 0.5})),
         _REGISTRY,
         default_seconds=7,
     )
@@ -68,7 +68,7 @@ def test_fingerprints_follow_the_work_and_not_the_name():
     def prints(**change: object) -> list[str]:
         head = {"vars": {"path": ".", "unused": "x"}}
         first = {"inputs": {"p": "{path}"}, **change}
-        routed = _routed(_task("a", **first), _task("b", after=("a",)), **head)
+        routed = _route(_task("a", **first), _task("b", after=("a",)), **head)
         return [leaf.fingerprint for leaf in compile_program(routed, _REGISTRY).leaves]
 
     base = prints()
@@ -81,7 +81,7 @@ def test_fingerprints_follow_the_work_and_not_the_name():
 
 def test_a_used_variable_changes_the_fingerprint_and_an_unused_one_does_not():
     def first(**values: str) -> str:
-        routed = _routed(_task("a", inputs={"p": "{path}"}), vars={"path": ".", **values})
+        routed = _route(_task("a", inputs={"p": "{path}"}), vars={"path": ".", **values})
         return compile_program(routed, _REGISTRY).leaves[0].fingerprint
 
     assert first() == first(other="x")
@@ -100,20 +100,20 @@ def test_a_used_variable_changes_the_fingerprint_and_an_unused_one_does_not():
 )
 def test_a_broken_plan_is_refused(tasks: tuple[dict, ...], said: str):
     with pytest.raises(PlanInvalidError) as caught:
-        compile_program(_routed(*tasks), _REGISTRY)
+        compile_program(_route(*tasks), _REGISTRY)
     assert said in caught.value.message
 
 
 def test_a_leaf_without_an_agent_is_refused_with_the_reason():
     with pytest.raises(PlanInvalidError, match="no agent runs task 'a': no"):
-        compile_program(_routed(_task("a"), agent=None), _REGISTRY)
+        compile_program(_route(_task("a"), agent=None), _REGISTRY)
 
 
 def test_a_route_to_an_unknown_agent_is_refused():
     with pytest.raises(PlanInvalidError, match="'ghost', which the registry does not have"):
-        compile_program(_routed(_task("a"), agent="ghost"), _REGISTRY)
+        compile_program(_route(_task("a"), agent="ghost"), _REGISTRY)
 
 
 def test_a_chain_of_thousands_compiles():
     tasks = [_task(f"t{i}", after=(f"t{i - 1}",) if i else ()) for i in range(5_000)]
-    assert compile_program(_routed(*tasks), _REGISTRY).leaves[-1].after == (4_998,)
+    assert compile_program(_route(*tasks), _REGISTRY).leaves[-1].after == (4_998,)

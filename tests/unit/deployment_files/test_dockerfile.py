@@ -30,7 +30,7 @@ def _last(dockerfile):
     return dockerfile[-1].stage
 
 
-def _ignored(path: str, rules: list[str]) -> bool:
+def _is_ignored(path: str, rules: list[str]) -> bool:
     """Return whether the build context leaves a path out; the last rule about it or a folder above it wins."""
     parts = Path(path).parts
     names = ["/".join(parts[: count + 1]) for count in range(len(parts))]
@@ -79,7 +79,7 @@ def test_what_is_copied_is_there_and_in_the_build_context(dockerfile):
     assert "constraints.txt" in sources
     for source in sources:
         assert (_ROOT / source).exists(), f"{source} is not there"
-        assert not _ignored(source.removeprefix("./"), _rules()), f"{source} is left out of the build context"
+        assert not _is_ignored(source.removeprefix("./"), _rules()), f"{source} is left out of the build context"
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_what_is_copied_is_there_and_in_the_build_context(dockerfile):
     ],
 )
 def test_secrets_and_leftovers_are_not_in_the_build_context(path):
-    assert _ignored(path, _rules())
+    assert _is_ignored(path, _rules())
 
 
 @pytest.mark.parametrize("path", ["genesis/cli/app.py", "flows/orchestrate.py", "deployments/playbooks/a.yaml"])
 def test_what_the_image_needs_is_in_the_build_context(path):
-    assert not _ignored(path, _rules())
+    assert not _is_ignored(path, _rules())
 
 
 def test_dependencies_are_installed_at_the_pinned_versions_as_wheels(dockerfile):

@@ -39,7 +39,7 @@ def _queries():
     return [(name, panel, target) for name, panel in _panels() for target in panel["targets"]]
 
 
-def _recorded() -> set[str]:
+def _read_recorded() -> set[str]:
     rules = yaml.safe_load((_RULES / "genesis.recording.yml").read_text("utf-8"))
     return {rule["record"] for group in rules["groups"] for rule in group["rules"]}
 
@@ -109,7 +109,7 @@ def test_titles_on_a_row_of_a_dashboard_differ():
 
 
 def test_queries_ask_only_for_what_is_exposed_or_recorded():
-    known = list_exposed_names() | _recorded() | _OTHERS
+    known = list_exposed_names() | _read_recorded() | _OTHERS
     for name, panel, target in _queries():
         asked = set(_NAME.findall(_plain(target["expr"]).replace('job=~"genesis.*|prefect.*|otel.*"', "")))
         assert asked, target["expr"]
@@ -119,7 +119,7 @@ def test_queries_ask_only_for_what_is_exposed_or_recorded():
 def test_every_metric_is_on_a_dashboard():
     text = " ".join(target["expr"] for _, _, target in _queries())
     used_by_rules = (_RULES / "genesis.recording.yml").read_text("utf-8")
-    recorded = {name for name in _recorded() if name in text}
+    recorded = {name for name in _read_recorded() if name in text}
     missing = [
         each.name
         for each in INSTRUMENTS

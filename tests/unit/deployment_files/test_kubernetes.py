@@ -21,7 +21,7 @@ _ELSEWHERE = {"prefect-server.values.yaml"}
 """Not objects of Kubernetes."""
 
 
-def _named(manifests, kind):
+def _find_named(manifests, kind):
     return {each["metadata"]["name"]: each for each in manifests if each["kind"] == kind}
 
 
@@ -136,11 +136,11 @@ def test_what_the_image_writes_to_can_be_written(workloads, image_environment):
 
 
 def test_what_pods_refer_to_is_there(workloads, manifests):
-    secrets = {name: set(each["stringData"]) for name, each in _named(manifests, "Secret").items()}
-    claims, maps = _named(manifests, "PersistentVolumeClaim"), _named(manifests, "ConfigMap")
+    secrets = {name: set(each["stringData"]) for name, each in _find_named(manifests, "Secret").items()}
+    claims, maps = _find_named(manifests, "PersistentVolumeClaim"), _find_named(manifests, "ConfigMap")
     for pod in workloads.values():
         container = _container(pod)
-        assert pod["serviceAccountName"] in _named(manifests, "ServiceAccount")
+        assert pod["serviceAccountName"] in _find_named(manifests, "ServiceAccount")
         for variable in container["env"]:
             reference = variable["valueFrom"]["secretKeyRef"]
             assert reference["key"] in secrets[reference["name"]]
@@ -153,13 +153,13 @@ def test_what_pods_refer_to_is_there(workloads, manifests):
 
 
 def test_storage_can_be_mounted_by_every_worker(manifests):
-    for claim in _named(manifests, "PersistentVolumeClaim").values():
+    for claim in _find_named(manifests, "PersistentVolumeClaim").values():
         assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
 def test_selectors_find_their_pods(manifests):
-    deployments = _named(manifests, "Deployment")
-    budgets = _named(manifests, "PodDisruptionBudget")
+    deployments = _find_named(manifests, "Deployment")
+    budgets = _find_named(manifests, "PodDisruptionBudget")
     assert set(deployments) == set(budgets) == _WORKERS
     for name, deployment in deployments.items():
         labels = deployment["spec"]["template"]["metadata"]["labels"]
@@ -167,12 +167,14 @@ def test_selectors_find_their_pods(manifests):
             assert selector["matchLabels"].items() <= labels.items()
         minimum = budgets[name]["spec"].get("minAvailable", 0)
         assert deployment["spec"]["replicas"] > minimum, "a node could never be emptied"
-    targets = [each["spec"]["scaleTargetRef"]["name"] for each in _named(manifests, "HorizontalPodAutoscaler").values()]
+    targets = [
+        each["spec"]["scaleTargetRef"]["name"] for each in _find_named(manifests, "HorizontalPodAutoscaler").values()
+    ]
     assert set(targets) <= set(deployments)
 
 
 def test_nobody_calls_a_worker_and_a_worker_calls_no_database(manifests):
-    policies = _named(manifests, "NetworkPolicy")
+    policies = _find_named(manifests, "NetworkPolicy")
     workers = policies["genesis-workers"]["spec"]
     assert workers["ingress"] == []
     assert set(workers["policyTypes"]) == {"Ingress", "Egress"}
@@ -184,21 +186,21 @@ def test_nobody_calls_a_worker_and_a_worker_calls_no_database(manifests):
 
 
 def test_workers_share_breakers_and_rates(manifests, workloads):
-    assert _named(manifests, "ConfigMap")["genesis"]["data"]["GENESIS_RESILIENCE__SHARE"] == "redis"
-    url = urlsplit(_named(manifests, "Secret")["genesis-state"]["stringData"]["redis-url"])
+    assert _find_named(manifests, "ConfigMap")["genesis"]["data"]["GENESIS_RESILIENCE__SHARE"] == "redis"
+    url = urlsplit(_find_named(manifests, "Secret")["genesis-state"]["stringData"]["redis-url"])
     for name in _WORKERS:
         sources = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in _container(workloads[name])["env"]}
         assert sources["GENESIS_RESILIENCE__REDIS_URL"] == {"name": "genesis-state", "key": "redis-url"}
-    (rule,) = _named(manifests, "NetworkPolicy")["genesis-workers-state"]["spec"]["egress"]
+    (rule,) = _find_named(manifests, "NetworkPolicy")["genesis-workers-state"]["spec"]["egress"]
     assert [each["port"] for each in rule["ports"]] == [url.port]
-    assert url.hostname not in _named(manifests, "Secret")["prefect-redis"]["stringData"]["url"]
+    assert url.hostname not in _find_named(manifests, "Secret")["prefect-redis"]["stringData"]["url"]
 
 
 def test_prometheus_finds_the_workers_and_is_let_in(manifests, workloads):
-    monitor = _named(manifests, "PodMonitor")["genesis"]["spec"]
+    monitor = _find_named(manifests, "PodMonitor")["genesis"]["spec"]
     (endpoint,) = monitor["podMetricsEndpoints"]
     assert endpoint["path"] == "/metrics"
-    deployments = _named(manifests, "Deployment")
+    deployments = _find_named(manifests, "Deployment")
     (expression,) = monitor["selector"]["matchExpressions"]
     for name in _WORKERS:
         labels = deployments[name]["spec"]["template"]["metadata"]["labels"]
@@ -206,21 +208,21 @@ def test_prometheus_finds_the_workers_and_is_let_in(manifests, workloads):
         assert labels[expression["key"]] in expression["values"]
         (port,) = _container(workloads[name])["ports"]
         assert port["name"] == endpoint["port"]
-        (rule,) = _named(manifests, "NetworkPolicy")["genesis-metrics"]["spec"]["ingress"]
+        (rule,) = _find_named(manifests, "NetworkPolicy")["genesis-metrics"]["spec"]["ingress"]
         assert [each["port"] for each in rule["ports"]] == [port["containerPort"]]
     jobs = [each for each in endpoint["relabelings"] if each["targetLabel"] == "job"]
     assert jobs[0]["replacement"].startswith("genesis"), "alerts know workers by their jobs"
 
 
 def test_workers_may_send_traces_only_where_the_example_says(manifests):
-    policies = _named(manifests, "NetworkPolicy")
+    policies = _find_named(manifests, "NetworkPolicy")
     (rule,) = policies["genesis-traces"]["spec"]["egress"]
     assert {each["port"] for each in rule["ports"]} == {4317, 4318}
     assert rule["to"] == policies["genesis-metrics"]["spec"]["ingress"][0]["from"]
 
 
 def test_secrets_are_templates_and_not_applied_with_the_rest(manifests):
-    for secret in _named(manifests, "Secret").values():
+    for secret in _find_named(manifests, "Secret").values():
         assert all("change-me" in value for value in secret["stringData"].values())
 
 
@@ -231,7 +233,7 @@ def test_no_image_floats(chart_values):
 
 
 def test_the_chart_runs_the_services_apart_on_a_database_and_redis_outside(chart_values, manifests):
-    secrets = {name: set(each["stringData"]) for name, each in _named(manifests, "Secret").items()}
+    secrets = {name: set(each["stringData"]) for name, each in _find_named(manifests, "Secret").items()}
     services, database = chart_values["backgroundServices"], chart_values["externalDatabase"]
     assert services["runAsSeparateDeployment"] is True
     assert not chart_values["postgresql"]["enabled"]

@@ -56,7 +56,7 @@ def environments(compose, image_environment, workloads, manifests, chart_values)
     for each in manifests:
         if each["kind"] == "ConfigMap":
             found["kubernetes ConfigMap"] = each["data"]
-            found["kubernetes ConfigMap, what is commented out"] = _commented("configuration.yaml")
+            found["kubernetes ConfigMap, what is commented out"] = _read_commented("configuration.yaml")
         if each["metadata"]["name"] == "genesis-agents" and each["kind"] == "Secret":
             found["kubernetes Secret"] = each["stringData"]
     found["chart"] = {each["name"]: each.get("value") for each in chart_values["global"]["prefect"]["env"]}
@@ -64,14 +64,14 @@ def environments(compose, image_environment, workloads, manifests, chart_values)
     return found
 
 
-def _commented(name: str) -> dict[str, str]:
+def _read_commented(name: str) -> dict[str, str]:
     text = (_ROOT / "deployments" / "kubernetes" / name).read_text("utf-8")
     lines = re.findall(r"^  # ([A-Z_]+): (.+)$", text, re.MULTILINE)
     return {name: yaml.safe_load(value) for name, value in lines}
 
 
 def test_variables_that_are_commented_out_are_found():
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in _commented("configuration.yaml")
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in _read_commented("configuration.yaml")
 
 
 def test_every_variable_is_known(environments):
@@ -105,10 +105,10 @@ def test_prefect_reads_what_the_files_say(environments, monkeypatch):
                 patch.setenv(name, value)
             settings = Settings()
         for name, value in given.items():
-            assert _shown(attrgetter(accessors[name])(settings)) == value, f"{where}: {name}"
+            assert _render(attrgetter(accessors[name])(settings)) == value, f"{where}: {name}"
 
 
-def _shown(value: Any) -> str:
+def _render(value: Any) -> str:
     if isinstance(value, set):
         return ",".join(map(str, sorted(value)))
     if isinstance(value, SecretStr):
@@ -129,7 +129,7 @@ def test_any_password_of_the_database_fits(compose, monkeypatch):
 def test_several_server_processes_share_everything_that_prefect_keeps_in_memory_by_default(compose, monkeypatch):
     from prefect.settings import Settings
 
-    def kept() -> list[str]:
+    def keep() -> list[str]:
         server = Settings().server
         return [
             server.events.messaging_broker,
@@ -140,10 +140,10 @@ def test_several_server_processes_share_everything_that_prefect_keeps_in_memory_
             server.docket.url,
         ]
 
-    assert all("memory" in each for each in kept())
+    assert all("memory" in each for each in keep())
     for name, value in compose["services"]["api"]["environment"].items():
         monkeypatch.setenv(name, value)
-    assert not any("memory" in each for each in kept())
+    assert not any("memory" in each for each in keep())
     assert compose["services"]["services"]["environment"].items() <= compose["services"]["api"]["environment"].items()
 
 

@@ -27,7 +27,7 @@ class Watching:
 
 @pytest.fixture
 def make(tmp_path, clock):
-    """Make a session with its desk, its children and what a child needs."""
+    """Make a session with its pending outcomes, its children and what a child needs."""
     from contextvars import copy_context
 
     from genesis.dispatch.background_tasks import BackgroundTasks
@@ -55,12 +55,18 @@ def make(tmp_path, clock):
         )
         again = []
 
-        async def asked_whether_it_ran(_child):
+        async def answer_ever_ran(_child):
             return ever_ran
 
-        desk, errands = PendingOutcomes(session), BackgroundTasks(copy_context())
+        pending, background = PendingOutcomes(session), BackgroundTasks(copy_context())
         children = Children(
-            session, desk, errands, again=again.append, moved=lambda: None, ever_ran=asked_whether_it_ran, clock=clock
+            session,
+            pending,
+            background,
+            again=again.append,
+            moved=lambda: None,
+            ever_ran=answer_ever_ran,
+            clock=clock,
         )
 
         def child(*paths, **more):
@@ -68,7 +74,13 @@ def make(tmp_path, clock):
             return ChildFlowRun(uuid4(), "agent-qa", leaves, 1, clock.now, state_at=clock.now, **more)
 
         return SimpleNamespace(
-            session=session, program=program, desk=desk, children=children, again=again, child=child, errands=errands
+            session=session,
+            program=program,
+            pending=pending,
+            children=children,
+            again=again,
+            child=child,
+            background=background,
         )
 
     return made

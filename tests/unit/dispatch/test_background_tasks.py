@@ -8,44 +8,44 @@ WHERE = ContextVar("where", default="outside")
 
 async def test_errands_run_in_the_given_context():
     WHERE.set("inside")
-    errands, seen = BackgroundTasks(copy_context()), []
+    background, seen = BackgroundTasks(copy_context()), []
     WHERE.set("outside")
 
     async def look():
         seen.append(WHERE.get())
 
-    errands.run(look(), None)
+    background.run(look(), None)
     await asyncio.sleep(0)
     assert seen == ["inside"]
 
 
 async def test_a_fault_is_told_and_logged(caplog):
-    errands, told = BackgroundTasks(copy_context()), []
+    background, told = BackgroundTasks(copy_context()), []
 
-    async def broken():
+    async def fail():
         raise ValueError("no")
 
-    async def failed(error):
+    async def make_failure(error):
         told.append(repr(error))
 
-    errands.run(broken(), failed)
+    background.run(fail(), make_failure)
     await asyncio.sleep(0.01)
     assert told == ["ValueError('no')"]
-    assert "an errand of the dispatch failed" in caplog.text
+    assert "a background task of the dispatch failed" in caplog.text
 
 
 async def test_a_loop_goes_on_after_a_fault_and_ends_with_the_place(monkeypatch, caplog):
     monkeypatch.setattr("genesis.dispatch.background_tasks._AGAIN_S", 0.001)
-    errands, rounds = BackgroundTasks(copy_context()), []
+    background, rounds = BackgroundTasks(copy_context()), []
 
     async def loop():
         rounds.append(1)
         raise ValueError("no")
 
-    errands.keep(loop)
+    background.run_loop(loop)
     await asyncio.sleep(0.05)
     assert len(rounds) > 1
-    await errands.close()
+    await background.close()
     seen = len(rounds)
     await asyncio.sleep(0.02)
     assert len(rounds) == seen
@@ -54,22 +54,22 @@ async def test_a_loop_goes_on_after_a_fault_and_ends_with_the_place(monkeypatch,
 async def test_an_expected_fault_is_told_and_not_logged(caplog):
     from genesis.errors import ServiceError
 
-    errands, told = BackgroundTasks(copy_context()), []
+    background, told = BackgroundTasks(copy_context()), []
 
-    async def refused():
+    async def refuse():
         raise ServiceError("no")
 
-    async def failed(error):
+    async def make_failure(error):
         told.append(error.message)
 
-    errands.run(refused(), failed)
+    background.run(refuse(), make_failure)
     await asyncio.sleep(0.01)
     assert told == ["no"]
     assert caplog.text == ""
 
 
 async def test_an_errand_that_never_began_ends_without_a_word(recwarn):
-    errands = BackgroundTasks(copy_context())
-    errands.run(asyncio.sleep(0), None)
-    await errands.close()
-    assert errands._tasks == set()
+    background = BackgroundTasks(copy_context())
+    background.run(asyncio.sleep(0), None)
+    await background.close()
+    assert background._tasks == set()

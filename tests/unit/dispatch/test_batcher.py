@@ -26,9 +26,9 @@ class Lanes:
 
 @pytest.fixture
 def box():
-    """Make an outbox of short leaves; `long` ones are estimated at a minute."""
+    """Make a batcher of short leaves; `long` ones are estimated at a minute."""
 
-    def made(*long, count=6, agents=("x",), **how):
+    def make(*long, count=6, agents=("x",), **how):
         tasks = [
             a_task(
                 f"t{n}",
@@ -45,7 +45,7 @@ def box():
             (sent if lane is None else given).append([leaf.index for leaf in leaves])
             lanes.waiting = [each for each in lanes.waiting if each is not lane]
 
-        outbox = Batcher(
+        batcher = Batcher(
             program,
             PoolSettings(**how),
             DurationEstimator(),
@@ -57,8 +57,8 @@ def box():
             clock=lambda: clock.now,
         )
         return SimpleNamespace(
-            it=outbox,
-            put=lambda n: outbox.put(program.leaves[n]),
+            it=batcher,
+            put=lambda n: batcher.put(program.leaves[n]),
             sent=sent,
             late=late,
             clock=clock,
@@ -68,7 +68,7 @@ def box():
             given=given,
         )
 
-    return made
+    return make
 
 
 async def moment():
@@ -89,7 +89,7 @@ async def test_short_leaves_gather_while_one_of_their_agent_is_on_its_way(box):
         out.put(n)
         await moment()
     assert out.sent == [[0]]
-    out.it.sent("x")
+    out.it.record_sent("x")
     await moment()
     assert out.sent == [[0], [1, 2]]
 
@@ -121,7 +121,7 @@ async def test_short_leaves_gather_while_children_pile_up_and_go_when_one_begins
     await moment()
     assert out.sent == []
     out.late.pop()
-    out.it.moved()
+    out.it.record_change()
     await moment()
     assert out.sent == [[0]]
 
@@ -142,7 +142,7 @@ async def test_what_is_dropped_or_left_at_the_end_is_not_sent(box):
     out = box()
     out.put(0)
     out.it.drop(out.leaves[0])
-    out.it.moved()
+    out.it.record_change()
     out.put(1)
     out.it.close()
     await moment()
@@ -181,7 +181,7 @@ async def test_a_leaf_waits_for_a_child_that_is_free_before_another_would_have_b
     await moment()
     assert out.sent == [[1]]  # one child takes over one group
     out.lanes.waiting, out.lanes.in_s = [SimpleNamespace(known=6)], []
-    out.it.moved()
+    out.it.record_change()
     await moment()
     assert out.given == [[0]]
 
@@ -193,6 +193,6 @@ async def test_a_leaf_waits_no_longer_for_a_child_than_a_dispatch_takes(box):
     await moment()
     assert out.sent == []
     out.clock.now += 2.1
-    out.it.moved()
+    out.it.record_change()
     await moment()
     assert out.sent == [[0]]

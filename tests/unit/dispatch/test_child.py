@@ -68,11 +68,11 @@ def test_a_child_is_at_its_first_leaf_without_a_record():
 
 def test_news_of_a_child_moves_its_times_and_forgets_a_claim_that_is_over():
     child = ChildFlowRun(uuid4(), "agent-qa", LEAVES, 1, 0.0)
-    child.heard(5.0, StateType.PENDING)
+    child.record_event(5.0, StateType.PENDING)
     child.claimed_by = "w"
-    child.heard(6.0, StateType.RUNNING)
+    child.record_event(6.0, StateType.RUNNING)
     assert (child.heard_at, child.state_at, child.claimed_by, child.began) == (6.0, 6.0, "w", True)
-    child.heard(9.0)
+    child.record_event(9.0)
     assert (child.heard_at, child.state_at) == (9.0, 9.0)
-    child.heard(11.0, StateType.SCHEDULED)
+    child.record_event(11.0, StateType.SCHEDULED)
     assert child.claimed_by is None

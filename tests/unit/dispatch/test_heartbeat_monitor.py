@@ -31,7 +31,7 @@ def child(make, api):
     return make().child(state=StateType.RUNNING)
 
 
-async def lost_after(losses, clock, children, seconds, step=5):
+async def find_first_loss(losses, clock, children, seconds, step=5):
     """Look every few seconds, and give the time of the first loss."""
     for passed in range(0, seconds + 1, step):
         if await losses.look(children):
@@ -42,14 +42,14 @@ async def lost_after(losses, clock, children, seconds, step=5):
 
 async def test_a_heartbeat_that_stays_the_same_is_a_loss_whatever_time_it_tells(losses, api, clock, child):
     api.answers("read_workers_for_work_pool", lambda *_, **__: [worker("w1", 9e9)])
-    assert await lost_after(losses, clock, [child], 60) == 20
+    assert await find_first_loss(losses, clock, [child], 60) == 20
     assert (await losses.look([child]))[0] == (child, "w1")
     assert [name for name, *_ in api.asked].count("read_flow_run_states") == 3  # at first, and before each verdict
 
 
 async def test_a_child_that_another_worker_has_taken_meanwhile_is_not_lost(losses, api, clock, child):
     api.answers("read_workers_for_work_pool", lambda *_, **__: [worker("w1", 1)])
-    assert await lost_after(losses, clock, [child], 15) is None
+    assert await find_first_loss(losses, clock, [child], 15) is None
     again = [state(StateType.PENDING, f"claimed by {name}") for name in ("w1", "w2")]
     api.answers("read_flow_run_states", again)
     assert await losses.look([child]) == []
@@ -59,17 +59,17 @@ async def test_a_child_that_another_worker_has_taken_meanwhile_is_not_lost(losse
 async def test_a_heartbeat_that_moves_is_no_loss_even_backwards(losses, api, clock, child):
     beats = iter(range(1000, 0, -1))
     api.answers("read_workers_for_work_pool", lambda *_, **__: [worker("w1", next(beats)), worker("w2", 1)])
-    assert await lost_after(losses, clock, [child], 100) is None
+    assert await find_first_loss(losses, clock, [child], 100) is None
 
 
 async def test_an_absence_of_the_api_starts_the_time_anew(losses, api, clock, child):
     api.answers("read_workers_for_work_pool", lambda *_, **__: [worker("w1", 1)])
-    assert await lost_after(losses, clock, [child], 15) is None
+    assert await find_first_loss(losses, clock, [child], 15) is None
     api.answers("read_workers_for_work_pool", lambda *_, **__: httpx.ConnectError("x"))
     with pytest.raises(ApiUnavailable):
         await losses.look([child])
     api.answers("read_workers_for_work_pool", lambda *_, **__: [worker("w1", 1)])
-    assert await lost_after(losses, clock, [child], 60) == 20
+    assert await find_first_loss(losses, clock, [child], 60) == 20
 
 
 async def test_a_break_in_the_looking_proves_nothing(losses, api, clock, child):
@@ -81,13 +81,13 @@ async def test_a_break_in_the_looking_proves_nothing(losses, api, clock, child):
 
 async def test_a_worker_that_is_gone_from_its_pool_is_lost_too(losses, api, clock, child):
     api.answers("read_workers_for_work_pool", ObjectNotFound(None))
-    assert await lost_after(losses, clock, [child], 60) == 20
+    assert await find_first_loss(losses, clock, [child], 60) == 20
 
 
 async def test_a_claim_that_names_nobody_is_not_watched(losses, api, clock, make):
     api.answers("read_flow_run_states", [state(StateType.PENDING, None), state(StateType.PENDING, "Submitting")])
     api.answers("read_workers_for_work_pool", [])
-    assert await lost_after(losses, clock, [make().child()], 60) is None
+    assert await find_first_loss(losses, clock, [make().child()], 60) is None
 
 
 async def test_many_workers_are_read_in_pages_and_forgotten_when_none_is_watched(losses, api, clock, child):

@@ -11,7 +11,7 @@ from genesis.model.run import utc_now
 from genesis.testing.plans import a_task
 
 
-def done(leaf):
+def make_done(leaf):
     now = utc_now()
     return Outcome(id=leaf.path, agent=leaf.agent, state="completed", started_at=now, ended_at=now)
 
@@ -30,27 +30,27 @@ def run(make, clock):
     )
     made.one = made.child("a", dispatched_at=clock.now, known=4, lane=True)
     made.children.add(made.one)
-    made.one.heard(clock.now, StateType.RUNNING)
+    made.one.record_event(clock.now, StateType.RUNNING)
 
     async def ends(*indices, orders=None, is_open=True):
         for index in indices:
             leaf = made.program.leaves[index]
-            await made.session.ledger.record_attempt(leaf, done(leaf), str(made.one.id))
+            await made.session.ledger.record_attempt(leaf, make_done(leaf), str(made.one.id))
         if orders is not None:
             await made.session.ledger.answer(str(made.one.id), LaneState(orders=orders, open=is_open))
         await made.lanes._look(made.one)
 
-    async def give(*indices):
+    async def write_order(*indices):
         leaves = [made.program.leaves[index] for index in indices]
-        made.children.give(made.one, leaves)
-        await made.lanes.give(made.one, leaves, None)
+        made.children.add_leaves(made.one, leaves)
+        await made.lanes.write_order(made.one, leaves, None)
 
-    made.ends, made.give = ends, give
+    made.ends, made.write_order = ends, write_order
     return made
 
 
 async def test_a_record_is_found_in_the_ledger_without_any_event(run):
-    waiting = run.desk.ask(run.program.leaves[0])
+    waiting = run.pending.wait_for(run.program.leaves[0])
     await run.ends(0)
     assert (await waiting).state == "completed"
     assert run.lanes.idle("qa_agent") is None  # it has not said that it waits
@@ -61,9 +61,9 @@ async def test_a_child_that_says_so_waits_for_an_order_and_gets_it_once(run, clo
     assert run.moves
     assert run.lanes.idle("qa_agent") is run.one
     assert run.lanes.idle("other") is None
-    await run.give(1, 2)
+    await run.write_order(1, 2)
     assert run.lanes.idle("qa_agent") is None
-    order = await run.session.ledger.ordered(str(run.one.id), 1)
+    order = await run.session.ledger.read_order(str(run.one.id), 1)
     assert order.tasks == ("b", "c")
     assert run.one.current is run.program.leaves[1]
     await run.lanes._look(run.one)  # its old answer counts no more
@@ -73,7 +73,7 @@ async def test_a_child_that_says_so_waits_for_an_order_and_gets_it_once(run, clo
     clock.now += 5.0  # it is kept no longer than that while a dispatch takes a second
     assert run.lanes.idle("qa_agent") is None
     await run.lanes._look(run.one)
-    assert (await run.session.ledger.ordered(str(run.one.id), 2)).tasks == ()
+    assert (await run.session.ledger.read_order(str(run.one.id), 2)).tasks == ()
 
 
 async def test_a_child_that_has_done_its_leaves_waits_soon_until_it_says_so(run):
@@ -102,7 +102,7 @@ async def test_a_child_that_is_to_do_no_more_is_told_to_end(run, clock, why):
         run.one.leaves *= 100
     await run.ends(0, orders=0)
     assert run.lanes.idle("qa_agent") is None
-    assert await run.session.ledger.ordered(str(run.one.id), 1) == LaneOrder()
+    assert await run.session.ledger.read_order(str(run.one.id), 1) == LaneOrder()
 
 
 @pytest.mark.parametrize("which", ["not told to wait", "of an earlier execution", "closed"])
@@ -116,8 +116,8 @@ async def test_some_children_get_no_orders(run, which):
 
 async def test_what_an_order_had_is_done_again_when_its_child_had_ended_before(run):
     await run.ends(0, orders=0)
-    await run.give(1)
-    waiting = run.desk.ask(run.program.leaves[1])
+    await run.write_order(1)
+    waiting = run.pending.wait_for(run.program.leaves[1])
     await run.session.ledger.answer(str(run.one.id), LaneState(orders=0, open=False))
     await run.children.finish(run.one, ChildEnd(StateType.COMPLETED))
     assert run.again == [run.program.leaves[1]]
@@ -128,8 +128,8 @@ async def test_what_an_order_had_is_done_again_when_its_child_had_ended_before(r
 async def test_what_an_order_had_that_was_taken_is_not_done_again_for_a_child_that_completed(run, monkeypatch, answer):
     monkeypatch.setattr("genesis.dispatch.children._LAGS", ())
     await run.ends(0, orders=0)
-    await run.give(1)
-    waiting = run.desk.ask(run.program.leaves[1])
+    await run.write_order(1)
+    waiting = run.pending.wait_for(run.program.leaves[1])
     await run.session.ledger.answer(str(run.one.id), answer)
     await run.children.finish(run.one, ChildEnd(StateType.COMPLETED))
     assert (await waiting).error.code == "GEN-DISPATCH-NO-RECORD"
@@ -138,10 +138,10 @@ async def test_what_an_order_had_that_was_taken_is_not_done_again_for_a_child_th
 
 async def test_a_crash_in_an_order_does_again_what_has_no_record_and_nothing_else(run):
     await run.ends(0, orders=0)
-    await run.give(1, 2)
+    await run.write_order(1, 2)
     await run.ends(1)
-    waiting = [run.desk.ask(leaf) for leaf in run.program.leaves[1:3]]
-    await run.desk.take_early(run.program.leaves[1])
+    waiting = [run.pending.wait_for(leaf) for leaf in run.program.leaves[1:3]]
+    await run.pending.take_early(run.program.leaves[1])
     await run.children.finish(run.one, ChildEnd(StateType.CRASHED, "killed"))
     assert run.again == [run.program.leaves[2]]
     assert (await waiting[0]).state == "completed"

@@ -14,8 +14,8 @@ def outcome(leaf, state="completed", **more):
 async def test_what_is_delivered_is_in_the_ledger_and_the_observer_saw_it_run(make):
     run = make()
     leaf = run.program.leaves[0]
-    waiting = run.desk.ask(leaf)
-    await run.desk.deliver(leaf, outcome(leaf, result=7))
+    waiting = run.pending.wait_for(leaf)
+    await run.pending.deliver(leaf, outcome(leaf, result=7))
     assert (await waiting).result == 7
     assert (await run.session.ledger.outcome(leaf)).result == 7
     assert run.session.observer.seen == [("a", "running")]
@@ -24,21 +24,21 @@ async def test_what_is_delivered_is_in_the_ledger_and_the_observer_saw_it_run(ma
 async def test_what_comes_before_it_is_asked_for_waits_and_is_not_adopted(make):
     run = make()
     leaf = run.program.leaves[0]
-    await run.desk.deliver(leaf, outcome(leaf))
-    assert run.desk.has(leaf.index)
+    await run.pending.deliver(leaf, outcome(leaf))
+    assert run.pending.has(leaf.index)
     assert await run.session.ledger.outcome(leaf) is None
-    waiting = run.desk.ask(leaf)
-    await run.desk.take_early(leaf)
+    waiting = run.pending.wait_for(leaf)
+    await run.pending.take_early(leaf)
     assert (await waiting).state == "completed"
-    assert not run.desk.has(leaf.index)
+    assert not run.pending.has(leaf.index)
 
 
 async def test_a_second_outcome_changes_nothing(make):
     run = make()
     leaf = run.program.leaves[0]
-    waiting = run.desk.ask(leaf)
-    await run.desk.deliver(leaf, outcome(leaf))
-    await run.desk.conclude(leaf, "cancelled")
+    waiting = run.pending.wait_for(leaf)
+    await run.pending.deliver(leaf, outcome(leaf))
+    await run.pending.conclude(leaf, "cancelled")
     assert (await waiting).state == "completed"
     assert (await run.session.ledger.outcome(leaf)).state == "completed"
 
@@ -46,12 +46,12 @@ async def test_a_second_outcome_changes_nothing(make):
 async def test_a_leaf_is_waited_for_once_at_a_time(make):
     run = make()
     leaf = run.program.leaves[0]
-    run.desk.ask(leaf)
-    assert run.desk.asked == [leaf]
+    run.pending.wait_for(leaf)
+    assert run.pending.leaves == [leaf]
     with pytest.raises(RunError, match="'a'"):
-        run.desk.ask(leaf)
-    run.desk.leave(leaf)
-    assert not run.desk.waits(leaf)
+        run.pending.wait_for(leaf)
+    run.pending.leave(leaf)
+    assert not run.pending.waits(leaf)
 
 
 async def test_a_ledger_that_cannot_be_written_is_told_to_who_waits(make, monkeypatch):
@@ -62,8 +62,8 @@ async def test_a_ledger_that_cannot_be_written_is_told_to_who_waits(make, monkey
         raise ResourceError("no space")
 
     monkeypatch.setattr(run.session.ledger, "adopt", full)
-    waiting = run.desk.ask(leaf)
-    await run.desk.deliver(leaf, outcome(leaf))
+    waiting = run.pending.wait_for(leaf)
+    await run.pending.deliver(leaf, outcome(leaf))
     with pytest.raises(ResourceError):
         await waiting
 
@@ -71,7 +71,7 @@ async def test_a_ledger_that_cannot_be_written_is_told_to_who_waits(make, monkey
 async def test_an_adoption_that_ends_too_late_is_left(make, monkeypatch):
     run = make()
     leaf = run.program.leaves[0]
-    waiting = run.desk.ask(leaf)
+    waiting = run.pending.wait_for(leaf)
 
     async def slow(_leaf, given):
         waiting.cancel()
@@ -79,21 +79,21 @@ async def test_an_adoption_that_ends_too_late_is_left(make, monkeypatch):
         return given
 
     monkeypatch.setattr(run.session.ledger, "adopt", slow)
-    await run.desk.deliver(leaf, outcome(leaf))
+    await run.pending.deliver(leaf, outcome(leaf))
     assert waiting.cancelled()
 
     async def failing(_leaf, _given):
         again.cancel()
         raise ResourceError("no space")
 
-    run.desk.leave(leaf)
-    again = run.desk.ask(leaf)
+    run.pending.leave(leaf)
+    again = run.pending.wait_for(leaf)
     monkeypatch.setattr(run.session.ledger, "adopt", failing)
-    await run.desk.deliver(leaf, outcome(leaf))
+    await run.pending.deliver(leaf, outcome(leaf))
     assert again.cancelled()
 
 
-def tried(number, agent="qa_agent"):
+def make_attempt(number, agent="qa_agent"):
     now = datetime(2026, 1, 1, tzinfo=UTC)
     return Attempt(number=number, agent=agent, ended_at=now, code="GEN-TASK", message="it broke")
 
@@ -101,13 +101,13 @@ def tried(number, agent="qa_agent"):
 async def test_what_several_children_tried_is_put_together(make):
     run = make()
     leaf = run.program.leaves[0]
-    waiting = run.desk.ask(leaf)
-    await run.desk.deliver(leaf, outcome(leaf, "failed", attempts=1, history=(tried(1),)))
-    assert (await waiting).history == (tried(1),)
-    run.desk.leave(leaf)
-    run.desk.note(leaf, 2, ErrorInfo(code="GEN-DISPATCH-CRASHED", message="killed"))
-    waiting = run.desk.ask(leaf)
-    await run.desk.deliver(leaf, outcome(leaf, attempts=3, history=(tried(1), tried(3, "other"))))
+    waiting = run.pending.wait_for(leaf)
+    await run.pending.deliver(leaf, outcome(leaf, "failed", attempts=1, history=(make_attempt(1),)))
+    assert (await waiting).history == (make_attempt(1),)
+    run.pending.leave(leaf)
+    run.pending.note(leaf, 2, ErrorInfo(code="GEN-DISPATCH-CRASHED", message="killed"))
+    waiting = run.pending.wait_for(leaf)
+    await run.pending.deliver(leaf, outcome(leaf, attempts=3, history=(make_attempt(1), make_attempt(3, "other"))))
     done = await waiting
     assert [(each.number, each.agent) for each in done.history] == [(1, "qa_agent"), (2, "qa_agent"), (3, "other")]
     assert (await run.session.ledger.outcome(leaf)).history == done.history
@@ -116,8 +116,8 @@ async def test_what_several_children_tried_is_put_together(make):
 async def test_an_end_without_a_record_counts_the_attempts_that_were_noted(make):
     run = make()
     leaf = run.program.leaves[0]
-    waiting = run.desk.ask(leaf)
-    run.desk.note(leaf, 2, ErrorInfo(code="GEN-DISPATCH-CRASHED", message="x" * 5000))
-    await run.desk.conclude(leaf, "failed", ErrorInfo(code="GEN-DISPATCH-CRASHED", message="killed"))
+    waiting = run.pending.wait_for(leaf)
+    run.pending.note(leaf, 2, ErrorInfo(code="GEN-DISPATCH-CRASHED", message="x" * 5000))
+    await run.pending.conclude(leaf, "failed", ErrorInfo(code="GEN-DISPATCH-CRASHED", message="killed"))
     done = await waiting
     assert (done.attempts, len(done.history), len(done.history[0].message)) == (2, 1, 300)

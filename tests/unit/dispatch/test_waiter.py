@@ -49,8 +49,8 @@ def event(name, resource, **payload):
 def test_events_are_understood(waiter, listening):
     child = uuid4()
     state = {"type": "CRASHED", "message": "killed"}
-    waiter._hear(event("genesis.leaf.ended", "genesis.leaf.r1/a", path="a", flow_run_id=str(child)))
-    waiter._hear(event("prefect.flow-run.Crashed", f"prefect.flow-run.{child}", validated_state=state))
+    waiter._receive(event("genesis.leaf.ended", "genesis.leaf.r1/a", path="a", flow_run_id=str(child)))
+    waiter._receive(event("prefect.flow-run.Crashed", f"prefect.flow-run.{child}", validated_state=state))
     assert listening.heard == [(child, "a"), (child, StateType.CRASHED, "killed")]
 
 
@@ -65,11 +65,11 @@ def test_events_are_understood(waiter, listening):
     ],
 )
 def test_strange_events_are_passed_over(waiter, listening, strange):
-    waiter._hear(strange)
+    waiter._receive(strange)
     assert listening.heard == []
 
 
-def found(child, state=StateType.RUNNING, message=None):
+def find(child, state=StateType.RUNNING, message=None):
     return SimpleNamespace(id=child.id, state=SimpleNamespace(type=state, message=message))
 
 
@@ -80,7 +80,7 @@ async def test_a_poll_reads_all_children_in_pages_and_names_the_missing(waiter, 
     def read(flow_run_filter, limit):
         ids = set(flow_run_filter.id.any_)
         assert limit == len(ids)
-        known = [found(child) for child in waiter.children[2:] if child.id in ids]
+        known = [find(child) for child in waiter.children[2:] if child.id in ids]
         return known + ([SimpleNamespace(id=stateless.id, state=None)] if stateless.id in ids else [])
 
     api.answers("read_flow_runs", read)
@@ -112,13 +112,13 @@ async def pauses_of(waiter, monkeypatch, rounds):
 async def test_polls_grow_rare_while_the_socket_is_first_with_all_news(waiter, api, monkeypatch):
     waiter.connected = True
     waiter.children.append(waiter.child())
-    api.answers("read_flow_runs", lambda **_: [found(child) for child in waiter.children])
+    api.answers("read_flow_runs", lambda **_: [find(child) for child in waiter.children])
     assert await pauses_of(waiter, monkeypatch, 8) == [0.5, 0.8, 1.28, 2.05, 3.28, 5.0, 5.0, 5.0, 5.0]
 
 
 async def test_polls_stay_quick_while_they_find_news_or_there_is_no_socket(waiter, api, monkeypatch, listening):
     waiter.children.append(waiter.child())
-    api.answers("read_flow_runs", lambda **_: [found(child) for child in waiter.children])
+    api.answers("read_flow_runs", lambda **_: [find(child) for child in waiter.children])
     assert set(await pauses_of(waiter, monkeypatch, 5)) == {0.5}
     waiter.connected, listening.weighty = True, True
     waiter.children.append(waiter.child())

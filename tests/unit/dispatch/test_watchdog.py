@@ -40,10 +40,10 @@ def over(make, line, api):
         troubles = Troubles(trouble)
         child = run.child()
         run.children.add(child)
-        waiting = [run.desk.ask(leaf) for leaf in run.program.leaves]
-        oversight = Watchdog(line, troubles, run.children, run.session)
+        waiting = [run.pending.wait_for(leaf) for leaf in run.program.leaves]
+        watchdog = Watchdog(line, troubles, run.children, run.session)
         return SimpleNamespace(
-            run=run, child=child, waiting=waiting, tick=oversight.tick, troubles=troubles, it=oversight
+            run=run, child=child, waiting=waiting, tick=watchdog.tick, troubles=troubles, it=watchdog
         )
 
     return made
@@ -91,7 +91,7 @@ async def test_a_dispatch_has_a_deadline_where_one_is_set(over, clock):
 
 async def test_a_leaf_that_outlasts_all_its_limits_fails_and_those_behind_it_go_on_elsewhere(over, clock, api):
     seen = over()
-    seen.child.heard(clock.now, StateType.RUNNING)
+    seen.child.record_event(clock.now, StateType.RUNNING)
     seen.child.heard_at = 1e12
     clock.now += 36
     await seen.tick()
@@ -102,10 +102,10 @@ async def test_a_leaf_that_outlasts_all_its_limits_fails_and_those_behind_it_go_
 
 async def test_each_leaf_of_a_child_has_its_own_time(over, clock):
     seen = over()
-    seen.child.heard(clock.now, StateType.RUNNING)
+    seen.child.record_event(clock.now, StateType.RUNNING)
     clock.now += 30
     seen.child.done.add(0)
-    seen.child.heard(clock.now)
+    seen.child.record_event(clock.now)
     seen.child.heard_at = 1e12
     clock.now += 30
     await seen.tick()
@@ -118,7 +118,7 @@ async def test_each_leaf_of_a_child_has_its_own_time(over, clock):
 
 async def test_a_child_that_was_taken_and_never_begins_is_given_up(over, clock):
     seen = over()
-    seen.child.heard(clock.now, StateType.PENDING)
+    seen.child.record_event(clock.now, StateType.PENDING)
     seen.child.heard_at = 1e12
     clock.now += 601
     await seen.tick()
@@ -128,7 +128,7 @@ async def test_a_child_that_was_taken_and_never_begins_is_given_up(over, clock):
 async def test_while_the_api_is_away_nothing_is_judged_and_the_ledger_is_read(over, clock, line):
     seen = over("no worker; run: this", no_worker="fail")
     leaf = seen.run.program.leaves[0]
-    seen.child.heard(clock.now, StateType.RUNNING)
+    seen.child.record_event(clock.now, StateType.RUNNING)
     line.away_since = clock.now
     await seen.run.session.ledger.record_attempt(
         leaf, Outcome(id="a", agent=leaf.agent, state="completed"), str(seen.child.id)
@@ -143,7 +143,7 @@ async def test_while_the_api_is_away_nothing_is_judged_and_the_ledger_is_read(ov
 
 async def test_an_api_that_stays_away_does_not_keep_a_leaf_for_ever(over, clock, line, api):
     seen = over()
-    seen.child.heard(clock.now, StateType.RUNNING)
+    seen.child.record_event(clock.now, StateType.RUNNING)
     line.away_since = clock.now
     clock.now += 36
     await seen.tick()
@@ -157,7 +157,7 @@ async def test_an_api_that_stays_away_does_not_keep_a_leaf_for_ever(over, clock,
 async def silent(over, api, clock):
     """A running child whose worker's heartbeat does not move."""
     seen = over()
-    seen.child.heard(clock.now, StateType.RUNNING)
+    seen.child.record_event(clock.now, StateType.RUNNING)
     seen.child.leaves = seen.child.leaves[:1]
     api.answers("read_flow_run_states", [SimpleNamespace(type=StateType.PENDING, message="claimed by w1")])
     api.answers("read_workers_for_work_pool", [SimpleNamespace(name="w1", last_heartbeat_time=None)])
@@ -189,7 +189,7 @@ async def test_a_child_that_was_deleted_is_a_crash_too(silent, clock, api):
     api.answers("set_flow_run_state", ObjectNotFound(None))
     silent.child.began_at = 0.0
     await passing(silent, clock, 33)
-    await silent.run.errands.close()
+    await silent.run.background.close()
     assert silent.child.state is StateType.CRASHED
 
 

@@ -90,7 +90,7 @@ def test_a_history_keeps_the_last_attempts_and_no_long_texts():
     run = LeafRun(SimpleNamespace(now=utc_now, settings=Settings()), leaf, {})
     for number in range(1, 51):
         run.outcome = run.outcome.model_copy(update={"attempts": number})
-        run.failed(ErrorInfo(code="GEN-TASK", message="x" * 5000))
+        run.record_failure(ErrorInfo(code="GEN-TASK", message="x" * 5000))
     assert [tried.number for tried in run.outcome.history] == list(range(51 - MOST_KEPT, 51))
     assert len(run.outcome.model_dump_json()) < 20_000
 

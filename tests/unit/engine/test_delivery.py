@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from genesis.engine.delivery import can_go_on, deliver, find_leaf, is_worked_on
+from genesis.engine.delivery import can_continue, deliver, find_leaf, is_worked_on
 from genesis.errors import GenesisError, UsageError
 from genesis.ledger import FolderStore, Header, Ledger, is_done
 from genesis.ledger.history import run_lock
@@ -49,7 +49,7 @@ async def ledger(settings, tmp_path, program):
     return made
 
 
-async def refused(settings, task, value, run=RUN):
+async def refuse(settings, task, value, run=RUN):
     with pytest.raises(GenesisError) as caught:
         await deliver(run, task, value, by="Ada", settings=settings)
     return caught.value
@@ -59,7 +59,7 @@ async def test_a_delivered_result_is_the_leafs_from_then_on(ledger, settings, pr
     value = {"file": "p.pdf", "note": "n"}
     outcome = await deliver(RUN, "shop/design", value, by="Ada", settings=settings)
     assert (outcome.state, outcome.result, outcome.delivered.by) == ("completed", value, "Ada")
-    known = await ledger.known(program.leaves)
+    known = await ledger.read_outcomes(program.leaves)
     assert known[0] == await ledger.outcome(program.leaves[0]) == outcome
     assert is_done(program.leaves[0], known)
     assert sorted(each.state for each in known.values()) == ["briefed", "completed", "completed"]
@@ -72,10 +72,10 @@ async def test_a_text_is_the_one_promised_output(ledger, settings):
 
 
 async def test_missing_outputs_are_named_and_nothing_is_taken_in(ledger, settings, program):
-    error = await refused(settings, "shop/design", {"file": "x"})
+    error = await refuse(settings, "shop/design", {"file": "x"})
     assert (error.code, error.exit_code) == ("GEN-DELIVERY", 2)
     assert "lacks 'note'" in error.message
-    assert "lacks 'file', 'note'" in (await refused(settings, "shop/design", "text")).message
+    assert "lacks 'file', 'note'" in (await refuse(settings, "shop/design", "text")).message
     assert (await ledger.outcome(program.leaves[0])).state == "briefed"
 
 
@@ -91,19 +91,19 @@ async def test_missing_outputs_are_named_and_nothing_is_taken_in(ledger, setting
     ],
 )
 async def test_what_cannot_be_delivered_says_why_and_what_to_do(ledger, settings, task, expected):
-    error, (code, message, hint) = await refused(settings, task, "x"), expected
+    error, (code, message, hint) = await refuse(settings, task, "x"), expected
     assert error.code == code
     assert message in error.message
     assert hint in error.hint
 
 
 async def test_an_unknown_run_is_refused(ledger, settings):
-    assert (await refused(settings, "design", "x", run="20260101-000000-bbbbbb")).code == "GEN-RUN-UNKNOWN"
+    assert (await refuse(settings, "design", "x", run="20260101-000000-bbbbbb")).code == "GEN-RUN-UNKNOWN"
 
 
 async def test_the_second_delivery_is_refused_and_the_first_stands(ledger, settings, program):
     await deliver(RUN, "shop/name", "First", by="Ada", settings=settings)
-    error = await refused(settings, "shop/name", "Second")
+    error = await refuse(settings, "shop/name", "Second")
     assert error.code == "GEN-DELIVERY"
     assert "was delivered before, by Ada" in error.message
     assert (await ledger.outcome(program.leaves[1])).result == {"name": "First"}
@@ -120,13 +120,13 @@ async def test_of_many_deliveries_at_once_one_stands_and_none_to_another_task_is
 
     said = await asyncio.gather(*(asyncio.to_thread(one, number) for number in range(9)))
     assert sorted(said) == ["GEN-DELIVERY"] * 7 + ["taken"] * 2
-    known = await ledger.known(program.leaves)
+    known = await ledger.read_outcomes(program.leaves)
     assert known[1].result == {"name": known[1].delivered.by}
     assert known[0].state == "completed"
 
 
 async def test_what_has_no_json_form_is_refused(ledger, settings):
-    assert (await refused(settings, "shop/name", {"name": object()})).code == "GEN-TASK"
+    assert (await refuse(settings, "shop/name", {"name": object()})).code == "GEN-TASK"
 
 
 async def test_a_large_result_is_kept_beside_the_delivery(ledger, settings):
@@ -144,11 +144,11 @@ def outcomes(program, *states):
 
 def test_a_run_can_go_on_where_a_task_could_start_or_all_are_done():
     program = a_program(a_task("a"), a_task("b", after=("a",)), a_task("c"))
-    assert not can_go_on(program, outcomes(program, "briefed", None, "briefed"))
-    assert not can_go_on(program, outcomes(program, "completed", "briefed", "completed"))
-    assert can_go_on(program, outcomes(program, "completed", None, "briefed"))
-    assert can_go_on(program, outcomes(program, "completed", "completed", "completed"))
-    assert can_go_on(program, outcomes(program, "briefed", None, "cancelled"))
+    assert not can_continue(program, outcomes(program, "briefed", None, "briefed"))
+    assert not can_continue(program, outcomes(program, "completed", "briefed", "completed"))
+    assert can_continue(program, outcomes(program, "completed", None, "briefed"))
+    assert can_continue(program, outcomes(program, "completed", "completed", "completed"))
+    assert can_continue(program, outcomes(program, "briefed", None, "cancelled"))
 
 
 async def test_who_holds_a_run_that_runs_takes_a_delivery_up_and_who_ends_it_is_waited_for(

@@ -138,13 +138,13 @@ async def test_an_agent_on_trial_gets_one_leaf(drive):
     leaves = [a_task(f"t{number}") for number in range(4)]
     program = program_of(*leaves, agents=("first",))
 
-    async def closed_after(leaf, run=backend.run):
+    async def close_after(leaf, run=backend.run):
         outcome = await run(leaf)
         trial.by_agent["first"] = FakeBreaker()
         return outcome
 
     seen = []
-    backend.run = lambda leaf: seen.append(len(seen)) or closed_after(leaf)
+    backend.run = lambda leaf: seen.append(len(seen)) or close_after(leaf)
     ending, *_ = await drive(program, breakers=trial, backend=backend)
     assert ending.state == "completed"
     assert backend.runs[0] == ("t0", "first")

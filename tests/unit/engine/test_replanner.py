@@ -144,10 +144,10 @@ async def test_a_ledger_that_cannot_be_written_is_no_refusal(make, replanned, mo
     leaf = program.leaves[0]
     session = make(program, replans=1)
 
-    async def gone(_amendment):
+    async def is_gone(_amendment):
         raise ServiceError("the ledger is gone")
 
-    monkeypatch.setattr(session.ledger, "amend", gone)
+    monkeypatch.setattr(session.ledger, "amend", is_gone)
     with pytest.raises(ServiceError, match="gone"):
         await Replanner(session).consider(leaf, broke(leaf), ())
     assert session.program_state.amendments == ()
@@ -202,10 +202,10 @@ async def test_the_driver_runs_what_was_added_and_then_the_leaf_is_done(make, re
     program = program_of(a_task("x"), a_task("y", after=("x",)), agents=("first",))
     session, backend = make(program, replans=1), FakeBackend({"x": [failed()]})
 
-    async def recorded(leaf, run=backend.run):
+    async def read_recorded(leaf, run=backend.run):
         return await session.ledger.record(leaf, await run(leaf))
 
-    backend.run = recorded
+    backend.run = read_recorded
     driver = Driver(session, Control(), backend, {})
     async with within():
         ending = await driver.run()

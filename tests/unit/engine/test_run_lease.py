@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from genesis.engine import run_lease as custody
+from genesis.engine import run_lease as lease
 from genesis.engine.run_lease import take_turn
 from genesis.errors import RunError
 from genesis.ledger import FolderStore, Ledger, RunLock
@@ -47,7 +47,7 @@ def _lock(ledger):
 
 
 async def test_who_takes_over_waits_however_long_the_other_one_needs(ledger, holder, tmp_path, monkeypatch):
-    monkeypatch.setattr(custody, "_FROZEN_S", 0.1)
+    monkeypatch.setattr(lease, "_FROZEN_S", 0.1)
     said = []
     turn = asyncio.create_task(take_turn(ledger, _lock(ledger), Control(), said.append))
     await asyncio.sleep(1.0)
@@ -60,7 +60,7 @@ async def test_who_takes_over_waits_however_long_the_other_one_needs(ledger, hol
 
 
 async def test_a_frozen_process_is_ended_and_its_run_goes_on(ledger, holder, monkeypatch):
-    monkeypatch.setattr(custody, "_FROZEN_S", 0.5)
+    monkeypatch.setattr(lease, "_FROZEN_S", 0.5)
     os.kill(holder.pid, signal.SIGSTOP)
     started = time.monotonic()
     await asyncio.wait_for(take_turn(ledger, _lock(ledger), Control(), print), 10)

@@ -20,7 +20,7 @@ def told(monkeypatch):
     return found
 
 
-def skipped(path):
+def skip(path):
     return Outcome(id=path, agent="worker", state="skipped", error=ErrorInfo(code="GEN-SKIPPED", message="because"))
 
 
@@ -29,8 +29,8 @@ def test_each_is_final_and_behind_what_it_comes_after(told):
     node = TaskRunResult(id=uuid4())
     outcomes = {
         0: Outcome(id="a", agent="worker", state="failed"),
-        1: skipped("b"),
-        2: skipped("c"),
+        1: skip("b"),
+        2: skip("c"),
         3: Outcome(id="d", agent="worker", state="cancelled"),
     }
     graph, left_out = show_unrun(program, outcomes, {0: node}, uuid4())
@@ -45,7 +45,7 @@ def test_each_is_final_and_behind_what_it_comes_after(told):
 
 def test_what_runs_waits_or_is_shown_already_is_left_alone(told):
     program = a_program(a_task("a"), a_task("b"), a_task("c"))
-    outcomes = {0: Outcome(id="a", agent="worker", state="completed"), 1: skipped("b")}
+    outcomes = {0: Outcome(id="a", agent="worker", state="completed"), 1: skip("b")}
     nodes = {1: TaskRunResult(id=uuid4())}
     assert show_unrun(program, outcomes, nodes, uuid4()) == (nodes, 0)
     assert told == []
@@ -54,7 +54,7 @@ def test_what_runs_waits_or_is_shown_already_is_left_alone(told):
 def test_of_very_many_the_first_are_shown_and_edges_are_bounded(told):
     names = [f"t{number}" for number in range(1500)]
     program = a_program(*(a_task(name) for name in names[:-1]), a_task(names[-1], after=tuple(names[:-1])))
-    outcomes = {leaf.index: skipped(leaf.path) for leaf in program.leaves}
+    outcomes = {leaf.index: skip(leaf.path) for leaf in program.leaves}
     graph, left_out = show_unrun(program, outcomes, {}, uuid4())
     assert len(graph) == len(told) == 1000
     assert left_out == 500

@@ -51,10 +51,10 @@ def made(monkeypatch):
     monkeypatch.setattr(task_runs, "_LOOK_S", 0.0)
     monkeypatch.setattr(task_runs, "_STALLED_S", 0.0)
 
-    async def settled(nodes=nodes, outcomes=outcomes, *, ran_s=1.0):
+    async def settle(nodes=nodes, outcomes=outcomes, *, ran_s=1.0):
         return await settle_task_runs(program, outcomes, nodes, uuid4(), ran_s=ran_s)
 
-    return SimpleNamespace(outcomes=outcomes, nodes=nodes, server=server, settled=settled)
+    return SimpleNamespace(outcomes=outcomes, nodes=nodes, server=server, settled=settle)
 
 
 async def test_a_run_of_which_nothing_was_lost_is_told_nothing_again(made):

@@ -31,7 +31,7 @@ def entry(text, flow, name):
     )
 
 
-def synced(text, wanted=QA):
+def sync(text, wanted=QA):
     """Bring a text in step, and see that a second time changes nothing."""
     found = in_step(text, wanted)
     assert in_step(found.text, wanted).text == found.text
@@ -80,7 +80,7 @@ def test_nothing_is_written_by_reference():
 
 @pytest.mark.parametrize("text", ["", "\n", "# only a comment\n"])
 def test_empty_file_gets_the_deployments(text):
-    assert len(yaml.safe_load(synced(text).text)["deployments"]) == 4
+    assert len(yaml.safe_load(sync(text).text)["deployments"]) == 4
 
 
 def test_file_in_step_stays_as_it_is():
@@ -89,16 +89,16 @@ def test_file_in_step_stays_as_it_is():
 
 
 def test_new_agent_gets_its_entry_at_the_end_and_a_gone_one_loses_it():
-    found = synced(NEW, fleet("qa", "sales"))
+    found = sync(NEW, fleet("qa", "sales"))
     assert found.text.startswith(NEW)
     assert found.notes == ("agent_task/sales added",)
-    back = synced(found.text)
+    back = sync(found.text)
     assert back.text == NEW
     assert back.notes == ("agent_task/sales removed: its agent is gone",)
 
 
 def test_agent_that_takes_the_place_of_the_last_one():
-    found = synced(NEW, fleet("sales"))
+    found = sync(NEW, fleet("sales"))
     assert found.text == in_step(None, fleet("sales")).text
 
 
@@ -109,7 +109,7 @@ def test_pool_that_changed_is_set_and_comments_and_the_teams_keys_stay():
         "      name: agent-old   # was agent-qa\n    concurrency_limit: 3\n",
     )
     assert mine != NEW
-    found = synced(mine)
+    found = sync(mine)
     assert found.text == mine.replace("name: agent-old ", "name: agent-qa ")
     assert found.notes == ("agent_task/qa: work_pool.name brought up to date",)
 
@@ -136,7 +136,7 @@ def test_pool_that_changed_is_set_and_comments_and_the_teams_keys_stay():
 )
 def test_values_are_mended_however_they_are_written(old, new):
     before, _, after = NEW.rpartition(old)
-    found = synced(f"{before}{new}{after}")
+    found = sync(f"{before}{new}{after}")
     mended = entry(found.text, "agent_task", "qa")
     plain = entry(NEW, "agent_task", "qa")
     assert {**mended, "work_pool": None} == {**plain, "work_pool": None}
@@ -147,8 +147,8 @@ def test_values_are_mended_however_they_are_written(old, new):
 def test_schedules_and_parameters_of_the_team_survive():
     mine = NEW.replace("active: false", "active: true").replace("0 6 * * 1-5", "30 7 * * *")
     mine = mine.replace("    tags:\n      - genesis\n", "    tags: [genesis, nightly]\n    triggers: []\n", 1)
-    assert synced(mine).text == mine
-    both = synced(mine, fleet("qa", "sales"))
+    assert sync(mine).text == mine
+    both = sync(mine, fleet("qa", "sales"))
     assert both.text.startswith(mine)
 
 
@@ -158,8 +158,8 @@ def test_deployments_and_settings_of_the_team_survive():
         "  - name: urgent\n    entrypoint: genesis.flows.deployed.agent_task\n    work_pool: {name: agent-qa}\n"
         "\ndefinitions:\n  x: 1\n"
     )
-    assert synced(mine).text == mine
-    more = synced(mine, fleet("qa", "sales")).text
+    assert sync(mine).text == mine
+    more = sync(mine, fleet("qa", "sales")).text
     assert mine.partition("\ndefinitions")[0] in more
     assert more.endswith("\ndefinitions:\n  x: 1\n")
 
@@ -170,26 +170,26 @@ def test_entry_without_the_mark_is_the_teams():
         "    entrypoint: genesis.flows.deployed.agent_task\n",
     )
     mine = mine.replace("name: agent-qa", "name: elsewhere")
-    found = synced(mine)
+    found = sync(mine)
     assert found.text == mine
     assert found.notes == ("agent_task/qa is yours and stays as it is",)
-    assert synced(mine, fleet("sales")).text.startswith(mine)
+    assert sync(mine, fleet("sales")).text.startswith(mine)
 
 
 def test_pull_steps_turn_the_entry_points_into_files_and_back():
     step = "pull:\n  - prefect.deployments.steps.set_working_directory:\n      directory: /srv/fleet\n"
     mine = NEW.replace("pull: []\n", step, 1)
-    found = synced(mine)
+    found = sync(mine)
     assert entry(found.text, "orchestrate", "default")["entrypoint"] == "flows/orchestrate.py:orchestrate"
     assert entry(found.text, "agent_task", "qa")["entrypoint"] == "flows/agent_task.py:agent_task"
-    assert synced(found.text.replace(step, "pull: []\n", 1)).text == NEW
+    assert sync(found.text.replace(step, "pull: []\n", 1)).text == NEW
 
 
 @pytest.mark.parametrize(
     "rest", ["", "deployments:\n", "deployments: []\n", "deployments: []  # none yet\n", "deployments: null"]
 )
 def test_file_of_the_team_without_deployments_gets_them(rest):
-    found = synced(f"# ours\nname: theirs\n{rest}").text
+    found = sync(f"# ours\nname: theirs\n{rest}").text
     assert found.startswith("# ours\nname: theirs\n")
     assert len(yaml.safe_load(found)["deployments"]) == 4
     assert ("none yet" in found) == ("none yet" in rest)
@@ -197,18 +197,18 @@ def test_file_of_the_team_without_deployments_gets_them(rest):
 
 def test_list_without_indentation_is_kept_so():
     mine = "deployments:\n- name: nightly\n  entrypoint: etl.py:load\nname: x"
-    found = synced(mine).text
+    found = sync(mine).text
     assert found.startswith("deployments:\n- name: nightly\n  entrypoint: etl.py:load\n\n- name: default\n")
     assert found.endswith("name: x")
 
 
 def test_file_without_a_last_line_break():
     mine = "deployments:\n  - name: nightly\n    entrypoint: etl.py:load"
-    assert synced(mine).text.startswith(f"{mine}\n\n  - name: default\n")
+    assert sync(mine).text.startswith(f"{mine}\n\n  - name: default\n")
 
 
 def test_windows_line_ends_stay_readable():
-    assert len(yaml.safe_load(synced(NEW.replace("\n", "\r\n"), fleet("qa", "sales")).text)["deployments"]) == 5
+    assert len(yaml.safe_load(sync(NEW.replace("\n", "\r\n"), fleet("qa", "sales")).text)["deployments"]) == 5
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_what_cannot_be_edited_as_text_is_refused_whole(text):
 def test_any_history_of_registries_ends_in_step_and_keeps_the_teams_entry(history):
     text = NEW + "\n  - name: nightly  # ours\n    entrypoint: etl.py:load\n"
     for names in history:
-        text = synced(text, fleet(*names)).text
+        text = sync(text, fleet(*names)).text
         found = yaml.safe_load(text)["deployments"]
         assert sorted(each["name"] for each in found if each["name"] not in ("default", "nightly")) == sorted(names)
         assert "  - name: nightly  # ours\n    entrypoint: etl.py:load\n" in text

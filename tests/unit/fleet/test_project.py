@@ -16,7 +16,7 @@ _ROOT = Path(__file__).parents[3]
 ONE = "agents:\n  - {name: qa_agent, task_types: [test]}\n"
 
 
-def made(root, **options):
+def make(root, **options):
     project = plan_project(root, **options)
     write_project(project)
     return project
@@ -28,7 +28,7 @@ def actions(project):
 
 @pytest.fixture
 def root(tmp_path):
-    made(tmp_path / "fleet")
+    make(tmp_path / "fleet")
     return tmp_path / "fleet"
 
 
@@ -37,7 +37,7 @@ def test_repository_of_genesis_is_in_step_itself():
 
 
 def test_new_project_gets_everything_and_a_second_time_nothing(tmp_path):
-    first = made(tmp_path / "new" / "fleet")
+    first = make(tmp_path / "new" / "fleet")
     assert set(actions(first).values()) == {"write"}
     assert plan_project(tmp_path / "new" / "fleet").in_step
     assert plan_project(tmp_path / "new" / "fleet", check=True).in_step
@@ -59,7 +59,7 @@ def test_edited_agents_stay_and_prefect_yaml_follows_them(root):
     agents = root / "deployments/agents.yaml"
     agents.write_text(ONE)
     assert not plan_project(root, check=True).in_step
-    project = made(root)
+    project = make(root)
     assert actions(project) == {"prefect.yaml": "write"}
     assert agents.read_text() == ONE
     assert len(yaml.safe_load((root / "prefect.yaml").read_text("utf-8"))["deployments"]) == 4
@@ -77,7 +77,7 @@ def test_flow_file_without_its_line_is_the_teams_and_another_is_set_again(root):
     mine, changed = root / "flows/orchestrate.py", root / "flows/preflight.py"
     mine.write_text("from genesis.flows.deployed import orchestrate\n")
     changed.write_text(changed.read_text() + "\nprint()\n")
-    assert actions(made(root)) == {"flows/preflight.py": "write"}
+    assert actions(make(root)) == {"flows/preflight.py": "write"}
     assert mine.read_text() == "from genesis.flows.deployed import orchestrate\n"
     assert "print" not in changed.read_text()
 
@@ -86,7 +86,7 @@ def test_force_replaces_what_is_the_teams_and_keeps_a_copy(root):
     agents, flow = root / "deployments/agents.yaml", root / "flows/orchestrate.py"
     agents.write_text(ONE)
     flow.write_text("# ours\n")
-    project = made(root, force=True)
+    project = make(root, force=True)
     assert actions(project) == {"deployments/agents.yaml": "replace", "flows/orchestrate.py": "replace"}
     assert load_registry(agents) == load_registry()
     assert (root / "deployments/agents.yaml.bak").read_text() == ONE
@@ -97,7 +97,7 @@ def test_force_replaces_what_is_the_teams_and_keeps_a_copy(root):
 def test_force_keeps_deployments_of_the_team(root):
     prefect = root / "prefect.yaml"
     prefect.write_text(prefect.read_text() + "\n  - {name: nightly, entrypoint: etl.py:load}\n")
-    assert made(root, force=True).in_step
+    assert make(root, force=True).in_step
     assert "nightly" in prefect.read_text()
 
 
@@ -105,9 +105,9 @@ def test_half_written_prefect_yaml_stops_all_and_force_sets_it_aside(root):
     (root / "deployments/agents.yaml").unlink()
     (root / "prefect.yaml").write_text("deployments:\n  - name: [")
     with pytest.raises(DocumentError, match=r"prefect\.yaml is not YAML"):
-        made(root)
+        make(root)
     assert not (root / "deployments/agents.yaml").exists()
-    made(root, force=True)
+    make(root, force=True)
     assert (root / "prefect.yaml.bak").read_text() == "deployments:\n  - name: ["
     assert plan_project(root, check=True).in_step
 
@@ -115,7 +115,7 @@ def test_half_written_prefect_yaml_stops_all_and_force_sets_it_aside(root):
 def test_given_agents_file_begins_the_project(tmp_path):
     given = tmp_path / "mine.yaml"
     given.write_text(ONE)
-    made(tmp_path / "fleet", agents=given)
+    make(tmp_path / "fleet", agents=given)
     assert (tmp_path / "fleet/deployments/agents.yaml").read_text() == ONE
     assert plan_project(tmp_path / "fleet", agents=given).in_step
 
@@ -127,7 +127,7 @@ def test_another_agents_file_than_the_projects_is_a_conflict_that_force_decides(
         plan_project(root, agents=given)
     assert "--force" in caught.value.hint
     assert not plan_project(root, agents=given, check=True).in_step
-    made(root, agents=given, force=True)
+    make(root, agents=given, force=True)
     assert (root / "deployments/agents.yaml").read_text() == ONE
     assert len(load_registry(root / "deployments/agents.yaml.bak").agents) == 15
 
@@ -142,7 +142,7 @@ def test_agents_file_with_errors_writes_nothing(tmp_path, text):
     given = tmp_path / "mine.yaml"
     given.write_text(text)
     with pytest.raises(DocumentError):
-        made(tmp_path / "fleet", agents=given)
+        make(tmp_path / "fleet", agents=given)
     assert not (tmp_path / "fleet").exists()
 
 
@@ -199,7 +199,7 @@ def test_files_have_the_rights_of_new_ones_or_their_own_and_links_stay(root, tmp
     prefect.symlink_to(real)
     real.chmod(0o640)
     (root / "deployments/agents.yaml").write_text(ONE)
-    made(root)
+    make(root)
     assert prefect.is_symlink()
     assert real.stat().st_mode & 0o777 == 0o640
     assert len(yaml.safe_load(real.read_text())["deployments"]) == 4
@@ -222,7 +222,7 @@ def test_diff_of_a_file_without_a_last_line_break_is_whole(root):
 
 
 def test_a_projects_name_is_put_into_pools_and_deployments_and_stays(root):
-    project = made(root, project="shop")
+    project = make(root, project="shop")
     assert actions(project) == {"deployments/agents.yaml": "write", "prefect.yaml": "write"}
     registry = load_registry(root / "deployments/agents.yaml")
     assert registry.project == "shop"
@@ -232,13 +232,13 @@ def test_a_projects_name_is_put_into_pools_and_deployments_and_stays(root):
     assert all(entry["work_pool"]["name"].startswith("shop-") for entry in deployed)
     assert "# The packaged agents" in (root / "deployments/agents.yaml").read_text()
     assert plan_project(root).in_step
-    made(root, project="store")
+    make(root, project="store")
     assert load_registry(root / "deployments/agents.yaml").project == "store"
     assert "shop" not in (root / "prefect.yaml").read_text()
 
 
 def test_a_new_project_can_begin_with_its_name(tmp_path):
-    made(tmp_path / "fleet", project="shop")
+    make(tmp_path / "fleet", project="shop")
     assert load_registry(tmp_path / "fleet/deployments/agents.yaml").project == "shop"
     assert plan_project(tmp_path / "fleet").in_step
 

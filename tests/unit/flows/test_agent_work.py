@@ -8,7 +8,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Running
 
-from genesis.flows.agent_work import Order, waited_s
+from genesis.flows.agent_work import Order, measure_wait_s
 
 
 def _order(**more):
@@ -16,12 +16,12 @@ def _order(**more):
 
 
 def test_without_a_deadline_there_is_all_the_time():
-    assert _order(waited_s=3.0).left_s == math.inf
+    assert _order(measure_wait_s=3.0).left_s == math.inf
 
 
 def test_the_time_that_is_left_is_what_was_given_less_the_wait():
-    assert _order(given_s=30.0, waited_s=12.5).left_s == 17.5
-    assert _order(given_s=1.0, waited_s=12.5).left_s < 0
+    assert _order(given_s=30.0, measure_wait_s=12.5).left_s == 17.5
+    assert _order(given_s=1.0, measure_wait_s=12.5).left_s < 0
 
 
 @pytest.mark.parametrize("skew", [timedelta(hours=-5), timedelta(0), timedelta(hours=5)])
@@ -30,5 +30,5 @@ def test_a_wait_is_measured_by_the_servers_clock_alone(skew):
     state = Running()
     state.timestamp = created + timedelta(seconds=7)
     flow_run = FlowRun(id=uuid4(), flow_id=uuid4(), created=created, state=state)
-    assert waited_s(flow_run) == pytest.approx(7.0)
-    assert waited_s(FlowRun(id=uuid4(), flow_id=uuid4())) == 0.0
+    assert measure_wait_s(flow_run) == pytest.approx(7.0)
+    assert measure_wait_s(FlowRun(id=uuid4(), flow_id=uuid4())) == 0.0

@@ -22,7 +22,7 @@ def lines_of(graph):
     return lines
 
 
-def shown(line):
+def render(line):
     """Read what Mermaid shows of a label."""
     return re.sub(r"#(\d+);", lambda found: chr(int(found[1])), line)
 
@@ -45,15 +45,15 @@ def test_any_text_and_any_id_stay_in_their_label(text, name):
 
 def test_what_is_escaped_is_shown_as_it_was_written():
     (line,) = lines_of(a_plan(a_task("end", description='1. "x" #35; www.a.b _y_ z_z')).graph())
-    assert shown(line).strip() == 't0["end<br/>1. "x" #35; www.a.b _y_ z_z"]'
+    assert render(line).strip() == 't0["end<br/>1. "x" #35; www.a.b _y_ z_z"]'
     assert "1#46;" in line
     assert "#95;y#95; z_z" in line
 
 
 def test_double_dollar_signs_are_no_formula():
     (line,) = lines_of(a_plan(a_task("a", description="$$$x$$")).graph())
-    assert "$$" not in shown(line)
-    assert shown(line).replace("\u200b", "").endswith('$$x$$"]')
+    assert "$$" not in render(line)
+    assert render(line).replace("\u200b", "").endswith('$$x$$"]')
 
 
 def test_composites_are_subgraphs_and_ends_of_edges():

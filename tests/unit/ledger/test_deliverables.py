@@ -33,7 +33,7 @@ def _run(program, results, states=None, began=None) -> Run:
     )
 
 
-def _named(found):
+def _find_named(found):
     return [(item.task, item.name, item.file.name) for item in found]
 
 
@@ -53,7 +53,7 @@ def test_files_of_the_last_leaves_are_found(files):
     run = _run(
         program, {"a": {"x": files("a.md")}, "b": {"report": files("b.md"), "n": 3}, "c": {"out": files("c.csv")}}
     )
-    assert _named(deliverables(run, program.leaves)) == [("b", "report", "b.md"), ("c", "out", "c.csv")]
+    assert _find_named(deliverables(run, program.leaves)) == [("b", "report", "b.md"), ("c", "out", "c.csv")]
 
 
 def test_work_orders_of_all_leaves_are_found(files):
@@ -62,7 +62,7 @@ def test_work_orders_of_all_leaves_are_found(files):
         program, {"a": {"brief": files("a.md")}, "b": {"brief": files("b.md")}}, {"a": "briefed", "b": "briefed"}
     )
     found = deliverables(run, program.leaves)
-    assert _named(found) == [("a", "brief", "a.md"), ("b", "brief", "b.md")]
+    assert _find_named(found) == [("a", "brief", "a.md"), ("b", "brief", "b.md")]
     assert all(item.briefed for item in found)
 
 
@@ -75,14 +75,14 @@ def test_what_the_run_did_not_make_is_not_its_own(files):
 def test_a_result_from_the_cache_names_an_older_file(files):
     program = a_program(a_task("a"))
     run = _run(program, {"a": {"notes": files("report.md", age_s=60)}}, {"a": "cached"})
-    assert _named(deliverables(run, program.leaves)) == [("a", "notes", "report.md")]
+    assert _find_named(deliverables(run, program.leaves)) == [("a", "notes", "report.md")]
 
 
 def test_a_file_that_two_leaves_name_is_listed_once(files):
     program = a_program(a_task("a"), a_task("b"))
     path = files("both.md")
     run = _run(program, {"a": {"x": path}, "b": {"x": path, "y": path}})
-    assert _named(deliverables(run, program.leaves)) == [("a", "x", "both.md")]
+    assert _find_named(deliverables(run, program.leaves)) == [("a", "x", "both.md")]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def _header(run_id: str = "r1") -> Header:
     )
 
 
-def _done(**more: object) -> Outcome:
+def _make_done(**more: object) -> Outcome:
     return Outcome(id="a", agent="worker", state="completed", **{"result": {"x": 1}, **more})
 
 
@@ -96,19 +96,19 @@ def test_what_is_no_run_id_is_refused(tmp_path: Path, name: str):
 
 
 async def test_an_outcome_comes_back_as_it_went(ledger: Ledger):
-    written = await ledger.record(_LEAF, _done())
-    assert await ledger.outcome(_LEAF) == written == _done()
+    written = await ledger.record(_LEAF, _make_done())
+    assert await ledger.outcome(_LEAF) == written == _make_done()
 
 
 async def test_who_reads_a_result_may_change_it(ledger: Ledger):
-    written = await ledger.record(_LEAF, _done(result={"items": [1]}))
+    written = await ledger.record(_LEAF, _make_done(result={"items": [1]}))
     (await ledger.result(written))["items"].append(2)
     assert await ledger.result(written) == {"items": [1]}
 
 
 async def test_a_large_result_is_kept_beside_the_record(ledger: Ledger):
     value = {"text": "ü" * 500, "half": "\ud800"}
-    written = await ledger.record(_LEAF, _done(result={"text": "ü" * 500}))
+    written = await ledger.record(_LEAF, _make_done(result={"text": "ü" * 500}))
     assert written.result is None
     assert written.result_ref == f"results/{leaf_name(_LEAF)}.json"
     assert await ledger.result(written) == {"text": value["text"]}
@@ -117,12 +117,12 @@ async def test_a_large_result_is_kept_beside_the_record(ledger: Ledger):
 async def test_a_result_that_is_too_large_is_refused_and_nothing_is_written(tmp_path: Path):
     ledger = Ledger(FolderStore(tmp_path), "r1", inline_bytes=10, most_bytes=100)
     with pytest.raises(TaskError, match=r"102 characters.*at most 100"):
-        await ledger.record(_LEAF, _done(result="x" * 100))
+        await ledger.record(_LEAF, _make_done(result="x" * 100))
     assert await ledger.outcome(_LEAF) is None
 
 
 async def test_an_attempt_counts_once_it_is_adopted(ledger: Ledger):
-    written = await ledger.record_attempt(_LEAF, _done(result="x" * 200), "one")
+    written = await ledger.record_attempt(_LEAF, _make_done(result="x" * 200), "one")
     assert await ledger.read_finished(_PROGRAM.leaves) == {}
     assert await ledger.attempt(_LEAF, "two") is None
     found = await ledger.attempt(_LEAF, "one")
@@ -133,8 +133,8 @@ async def test_an_attempt_counts_once_it_is_adopted(ledger: Ledger):
 
 
 async def test_attempts_of_one_leaf_do_not_touch_each_other(ledger: Ledger):
-    one = await ledger.record_attempt(_LEAF, _done(result="1" * 200), "one")
-    two = await ledger.record_attempt(_LEAF, _done(result="2" * 200), "two")
+    one = await ledger.record_attempt(_LEAF, _make_done(result="1" * 200), "one")
+    two = await ledger.record_attempt(_LEAF, _make_done(result="2" * 200), "two")
     assert [await ledger.result(outcome) for outcome in (one, two)] == ["1" * 200, "2" * 200]
 
 
@@ -148,14 +148,14 @@ async def test_the_last_owner_has_the_run(ledger: Ledger):
 
 @pytest.mark.parametrize("left", [b"", b'"xx', b"\xff\xfe\x00", b"[" * 100_000, b"[NaN]", b"1e999"])
 async def test_a_result_that_is_damaged_is_an_error(ledger: Ledger, left: bytes):
-    written = await ledger.record(_LEAF, _done(result="x" * 500))
+    written = await ledger.record(_LEAF, _make_done(result="x" * 500))
     (ledger.folder / written.result_ref).write_bytes(left)
     with pytest.raises(RunError, match=r"is damaged: .*results/"):
         await ledger.result(written)
 
 
 async def test_a_result_that_has_gone_is_an_error(ledger: Ledger):
-    written = await ledger.record(_LEAF, _done(result="x" * 500))
+    written = await ledger.record(_LEAF, _make_done(result="x" * 500))
     (ledger.folder / written.result_ref).unlink()
     with pytest.raises(RunError, match="has gone"):
         await ledger.result(written)
@@ -163,28 +163,28 @@ async def test_a_result_that_has_gone_is_an_error(ledger: Ledger):
 
 @pytest.mark.parametrize("content", ["", "{", '{"fingerprint": "x"}', "[]"])
 async def test_a_record_that_is_cut_off_counts_as_not_written(ledger: Ledger, content: str):
-    await ledger.record(_LEAF, _done())
+    await ledger.record(_LEAF, _make_done())
     (ledger.folder / f"leaves/{leaf_name(_LEAF)}.json").write_text(content)
     assert await ledger.outcome(_LEAF) is None
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
 async def test_a_record_with_a_number_that_json_lacks_counts_as_not_written(ledger: Ledger, number: str):
-    await ledger.record(_LEAF, _done(result={"n": [1234.5]}))
+    await ledger.record(_LEAF, _make_done(result={"n": [1234.5]}))
     file = ledger.folder / f"leaves/{leaf_name(_LEAF)}.json"
     file.write_text(file.read_text().replace("1234.5", number))
     assert await ledger.outcome(_LEAF) is None
 
 
 async def test_a_record_of_another_leaf_counts_as_not_written(ledger: Ledger):
-    await ledger.record(_LEAF, _done())
+    await ledger.record(_LEAF, _make_done())
     other = _LEAF.model_copy(update={"fingerprint": "else"})
     assert await ledger.outcome(other) is None
 
 
 async def test_only_leaves_whose_work_is_done_are_finished(ledger: Ledger):
     first, second = _PROGRAM.leaves
-    await ledger.record(first, _done())
+    await ledger.record(first, _make_done())
     await ledger.record(second, Outcome(id="b/c", agent="worker", state="failed"))
     assert list(await ledger.read_finished(_PROGRAM.leaves)) == [0]
 
@@ -198,7 +198,7 @@ async def test_a_state_comes_back_and_a_damaged_one_does_not(ledger: Ledger):
 
 
 async def test_money_is_a_json_number(ledger: Ledger):
-    await ledger.record(_LEAF, _done(usd="0.1"))
+    await ledger.record(_LEAF, _make_done(usd="0.1"))
     stored = json.loads((ledger.folder / f"leaves/{leaf_name(_LEAF)}.json").read_text())
     assert stored["outcome"]["usd"] == 0.1
 
@@ -223,7 +223,7 @@ async def test_a_block_keeps_a_run_as_a_folder_does():
     bucket = _Bucket()
     ledger = Ledger(BlockStore(bucket, "bucket"), "r1")
     await ledger.begin(_header())
-    await ledger.record(_LEAF, _done())
+    await ledger.record(_LEAF, _make_done())
     assert (await ledger.header()).slots == 4
     assert list(await ledger.read_finished(_PROGRAM.leaves)) == [0]
     assert ledger.folder is None
@@ -283,9 +283,9 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_failed_leaves_are_known_too(ledger: Ledger) -> None:
     done, failed = _PROGRAM.leaves
-    await ledger.record(done, _done())
+    await ledger.record(done, _make_done())
     await ledger.record(failed, Outcome(id=failed.path, agent="worker", state="failed"))
-    assert {index: outcome.state for index, outcome in (await ledger.known(_PROGRAM.leaves)).items()} == {
+    assert {index: outcome.state for index, outcome in (await ledger.read_outcomes(_PROGRAM.leaves)).items()} == {
         0: "completed",
         1: "failed",
     }
@@ -296,10 +296,10 @@ async def test_a_record_takes_the_place_of_the_reserve_when_the_disk_is_full(tmp
     ledger = Ledger(_Disk(tmp_path, errno.ENOSPC), "r1")
     ledger.reserve.hold(10)
     assert (tmp_path / "genesis" / "r1" / ".reserve").stat().st_size == 512 * 1024 + 512 * 10
-    await ledger.record(_LEAF, _done())
+    await ledger.record(_LEAF, _make_done())
     assert ledger.full is not None
     assert ledger.full.code == "GEN-RESOURCE"
-    assert await ledger.outcome(_LEAF) == _done()
+    assert await ledger.outcome(_LEAF) == _make_done()
 
 
 def test_room_for_records_is_required_on_the_runs_own_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +316,7 @@ def test_room_for_records_is_required_on_the_runs_own_disk(tmp_path: Path, monke
 async def test_without_a_reserve_a_full_disk_is_told_at_once_and_not_to_be_repeated(tmp_path: Path) -> None:
     store = _Disk(tmp_path, errno.EDQUOT)
     with pytest.raises(ResourceError) as caught:
-        await Ledger(store, "r1").record(_LEAF, _done())
+        await Ledger(store, "r1").record(_LEAF, _make_done())
     assert store.writes == 1
     assert not classify(caught.value).retryable
 
@@ -324,8 +324,8 @@ async def test_without_a_reserve_a_full_disk_is_told_at_once_and_not_to_be_repea
 @pytest.mark.usefixtures("_no_pauses")
 async def test_a_shortage_that_passes_is_waited_for(tmp_path: Path) -> None:
     ledger = Ledger(_Disk(tmp_path, errno.EMFILE, times=2), "r1")
-    await ledger.record(_LEAF, _done())
-    assert await ledger.outcome(_LEAF) == _done()
+    await ledger.record(_LEAF, _make_done())
+    assert await ledger.outcome(_LEAF) == _make_done()
     assert ledger.full is None
 
 
@@ -333,7 +333,7 @@ async def test_a_shortage_that_passes_is_waited_for(tmp_path: Path) -> None:
 async def test_a_shortage_that_stays_is_told_and_the_work_is_not_repeated(tmp_path: Path) -> None:
     store = _Disk(tmp_path, errno.EMFILE)
     with pytest.raises(ResourceError) as caught:
-        await Ledger(store, "r1").record(_LEAF, _done())
+        await Ledger(store, "r1").record(_LEAF, _make_done())
     assert (caught.value.code, store.writes) == ("GEN-RESOURCE-SHORT", 4)
     assert not classify(caught.value).retryable
 
@@ -355,11 +355,11 @@ class _Away(FolderStore):
 @pytest.mark.usefixtures("_no_pauses")
 async def test_a_storage_that_is_away_is_waited_for_and_the_work_is_not_repeated(tmp_path: Path) -> None:
     ledger = Ledger(_Away(tmp_path, 2), "r1")
-    await ledger.record(_LEAF, _done())
-    assert await ledger.outcome(_LEAF) == _done()
+    await ledger.record(_LEAF, _make_done())
+    assert await ledger.outcome(_LEAF) == _make_done()
     away = _Away(tmp_path, 99)
     with pytest.raises(ServiceError) as caught:
-        await Ledger(away, "r2").record(_LEAF, _done())
+        await Ledger(away, "r2").record(_LEAF, _make_done())
     assert away.writes == 4
     assert not classify(caught.value).retryable
 

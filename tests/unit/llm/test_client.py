@@ -22,7 +22,7 @@ from genesis.testing.llm_server import (
     echo,
     find_unused_base_url,
     html,
-    says,
+    reply,
     slow,
     status,
     truncate,
@@ -70,14 +70,14 @@ def test_schema_bounds_and_settings_are_sent():
 
 
 def test_text_is_written_without_a_schema():
-    with FakeLlmServer([says("  plain words \n")]) as server:
+    with FakeLlmServer([reply("  plain words \n")]) as server:
         answer = asyncio.run(open_model(server.settings()).write("Say it", max_tokens=7))
     assert answer.value == "plain words"
     assert "response_format" not in server.requests[0]
 
 
 def test_fenced_object_is_read():
-    with FakeLlmServer([says('```json\n{"name": "red", "shades": []}\n```')]) as server:
+    with FakeLlmServer([reply('```json\n{"name": "red", "shades": []}\n```')]) as server:
         assert ask(server).value.name == "red"
 
 
@@ -127,10 +127,10 @@ def test_anthropic_cut_answer_is_an_error():
         (ServerStep(raw='{"choices": ['), "GEN-MODEL-NOT-API", "did not respond like a model's API"),
         (ServerStep(raw=""), "GEN-MODEL-NOT-API", "did not respond like a model's API"),
         (truncate(), "GEN-MODEL-ANSWER", "not valid JSON"),
-        (says(""), "GEN-MODEL-ANSWER", "it is empty"),
-        (says("<html><p>hi</p></html>"), "GEN-MODEL-ANSWER", "it is HTML"),
+        (reply(""), "GEN-MODEL-ANSWER", "it is empty"),
+        (reply("<html><p>hi</p></html>"), "GEN-MODEL-ANSWER", "it is HTML"),
         (echo(), "GEN-MODEL-ANSWER", "not valid JSON"),
-        (says("[" * 100_000), "GEN-MODEL-ANSWER", "not valid JSON"),
+        (reply("[" * 100_000), "GEN-MODEL-ANSWER", "not valid JSON"),
         (answers({"name": "red"}), "GEN-MODEL-ANSWER", "at shades"),
         (answers([1]), "GEN-MODEL-ANSWER", "at the whole"),
         (answers({"name": "red", "shades": ["a"] * 1000}), "GEN-MODEL-ANSWER", "at shades"),
@@ -306,7 +306,7 @@ def test_known_families_are_asked_without_a_warning(model):
 
 
 def test_empty_text_is_an_error():
-    with FakeLlmServer([says(" \n")]) as server, pytest.raises(ModelError, match="it is empty"):
+    with FakeLlmServer([reply(" \n")]) as server, pytest.raises(ModelError, match="it is empty"):
         asyncio.run(open_model(server.settings()).write("hello"))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from genesis.observability.correlation import (
     RequestOrigin,
-    bound,
+    bind_context,
     build_headers,
     current,
     environment,
@@ -24,8 +24,8 @@ def test_outside_of_a_run_nothing_is_known_and_nothing_is_carried():
 
 
 def test_what_is_bound_holds_inside_and_the_rest_stays():
-    with bound(correlation_id="c", run_id="r"):
-        with bound(task="a/b", agent="qa_agent", attempt=2):
+    with bind_context(correlation_id="c", run_id="r"):
+        with bind_context(task="a/b", agent="qa_agent", attempt=2):
             assert facts() == {"correlation_id": "c", "run_id": "r", "task": "a/b", "agent": "qa_agent", "attempt": 2}
         assert facts() == {"correlation_id": "c", "run_id": "r"}
     assert current().run_id is None
@@ -33,7 +33,7 @@ def test_what_is_bound_holds_inside_and_the_rest_stays():
 
 async def test_tasks_of_one_loop_know_their_own_place():
     async def look(task):
-        with bound(task=task):
+        with bind_context(task=task):
             await asyncio.sleep(0)
             return facts()["task"]
 
@@ -41,7 +41,7 @@ async def test_tasks_of_one_loop_know_their_own_place():
 
 
 def test_what_is_carried_arrives_as_it_was():
-    with bound(correlation_id="Prüfung, 7;x", run_id="r", traceparent=PARENT):
+    with bind_context(correlation_id="Prüfung, 7;x", run_id="r", traceparent=PARENT):
         headers = build_headers()
         assert all(value.isascii() for value in headers.values())
         assert origin_of(headers) == RequestOrigin("Prüfung, 7;x", PARENT)

@@ -29,7 +29,7 @@ def line(made, **how):
     return json.loads(text)
 
 
-def raised(error):
+def raise_from(error):
     try:
         raise error
     except type(error) as caught:
@@ -74,7 +74,7 @@ def test_a_trail_that_fails_costs_the_ids_only():
 
 
 def test_an_error_is_described_with_its_frames():
-    shape = line(record(error=raised(TaskError("it broke", code="GEN-TASK-X")), level=logging.ERROR))
+    shape = line(record(error=raise_from(TaskError("it broke", code="GEN-TASK-X")), level=logging.ERROR))
     error = shape["error"]
     assert error["type"] == "genesis.errors.TaskError"
     assert (error["code"], error["message"]) == ("GEN-TASK-X", "it broke")
@@ -147,7 +147,7 @@ def test_control_characters_and_lone_surrogates_are_escaped():
 @pytest.mark.parametrize("piece", ["x", "ü", "😀", "\x00", '"', "\ud800", "password=abc "])
 def test_a_line_is_bounded(piece):
     huge = piece * 200_000
-    made = record(huge, error=raised(ValueError(huge)), **{f"key{number}": [huge] * 60 for number in range(60)})
+    made = record(huge, error=raise_from(ValueError(huge)), **{f"key{number}": [huge] * 60 for number in range(60)})
     text = JsonLines("cli").format(made)
     assert len(text.encode()) <= MOST_LINE
     shape = json.loads(text)
@@ -218,7 +218,7 @@ def test_people_get_colours_where_they_are_shown():
 
 
 def test_people_get_the_traceback_without_secrets():
-    text = HumanLines().format(record(error=raised(ValueError("password=hunter2"))))
+    text = HumanLines().format(record(error=raise_from(ValueError("password=hunter2"))))
     assert "Traceback" in text
     assert "ValueError: password=***" in text
 
@@ -231,7 +231,7 @@ def test_a_line_for_people_never_raises():
 
 
 def test_a_record_is_struck_for_the_handlers_of_others():
-    made = record("login %s", "password=hunter2", error=raised(ValueError("known-secret")))
+    made = record("login %s", "password=hunter2", error=raise_from(ValueError("known-secret")))
     redact_record(made, ["known-secret"])
     text = logging.Formatter().format(made)
     assert "password=***" in text

@@ -8,7 +8,7 @@ import sys
 import pytest
 from pydantic import SecretStr
 
-from genesis.observability.correlation import bound
+from genesis.observability.correlation import bind_context
 from genesis.observability.instruments import LOG_LINES
 from genesis.observability.log_setup import configure_logs, is_configured
 from genesis.observability.metrics import metrics_of_process
@@ -117,7 +117,7 @@ def test_done_again_it_replaces_what_was_there(logs, tmp_path):
 
 def test_lines_have_the_ids_of_the_run(logs):
     setup = logs()
-    with bound(correlation_id="c-1", run_id="r-1", task="a/b", agent="x_agent", attempt=2):
+    with bind_context(correlation_id="c-1", run_id="r-1", task="a/b", agent="x_agent", attempt=2):
         _log.info("inside")
     _log.info("outside")
     inside, outside = lines(setup)

@@ -54,7 +54,7 @@ def test_an_observation_on_a_bound_is_in_its_bucket():
     assert series.value == pytest.approx(7.2000001)
 
 
-def filled():
+def fill():
     metrics = Metrics()
     metrics.count(TASKS, "qa_agent", "completed", amount=3)
     metrics.set(TASKS_RUNNING, "qa_agent", value=2)
@@ -69,7 +69,7 @@ def filled():
     [("", plain), ("text/plain", plain), ("application/openmetrics-text; version=1.0.0", openmetrics)],
 )
 def test_prometheus_reads_what_is_shown(accept, parse):
-    content_type, text = render_metrics(filled(), accept)
+    content_type, text = render_metrics(fill(), accept)
     assert ("openmetrics" in content_type) == ("openmetrics" in accept)
     found = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample
@@ -89,7 +89,7 @@ def test_prometheus_reads_what_is_shown(accept, parse):
 
 
 def test_what_is_handed_over_arrives_once():
-    child, parent = filled(), Metrics()
+    child, parent = fill(), Metrics()
     for _ in range(3):
         parent.take_in(json.loads(json.dumps(child.drain_changes())), source="7")
     assert parent.value(TASKS, "qa_agent", "completed") == 3

@@ -4,7 +4,7 @@ import sys
 
 from genesis.observability.instruments import STAGE_SECONDS, TASKS, TASKS_RUNNING
 from genesis.observability.metrics import Metrics
-from genesis.observability.metrics_handoff import MetricsHandoff, hand_on
+from genesis.observability.metrics_handoff import MetricsHandoff, store_metrics
 
 PROGRAM = """
 import sys
@@ -19,7 +19,7 @@ for _ in range(20):
 """
 
 
-def counted(**tasks):
+def count(**tasks):
     metrics = Metrics()
     for agent, amount in tasks.items():
         metrics.count(TASKS, agent, "completed", amount=amount)
@@ -28,7 +28,7 @@ def counted(**tasks):
     return metrics
 
 
-def shown(home, metrics=None):
+def render(home, metrics=None):
     page = MetricsHandoff(home)
     try:
         return page.combine_with(metrics or Metrics())
@@ -37,9 +37,9 @@ def shown(home, metrics=None):
 
 
 def test_what_processes_leave_adds_up_and_their_gauges_go_with_them(tmp_path):
-    hand_on(counted(a=1, b=2).drain_changes(), tmp_path)
-    hand_on(counted(a=4).drain_changes(), tmp_path)
-    together = shown(tmp_path, counted(a=10))
+    store_metrics(count(a=1, b=2).drain_changes(), tmp_path)
+    store_metrics(count(a=4).drain_changes(), tmp_path)
+    together = render(tmp_path, count(a=10))
     assert together.values(TASKS) == {("a", "completed"): 15, ("b", "completed"): 2}
     assert together.value(STAGE_SECONDS, "plan") == 3
     assert together.value(TASKS_RUNNING, "a") == 5
@@ -48,11 +48,11 @@ def test_what_processes_leave_adds_up_and_their_gauges_go_with_them(tmp_path):
 def test_processes_that_end_at_the_same_time_lose_nothing(tmp_path):
     started = [subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path)]) for _ in range(4)]
     assert [each.wait(60) for each in started] == [0] * 4
-    assert shown(tmp_path).value(TASKS, "a", "completed") == 80
+    assert render(tmp_path).value(TASKS, "a", "completed") == 80
 
 
 def test_one_process_shows_it_and_the_next_one_when_it_is_gone(tmp_path):
-    hand_on(counted(a=3).drain_changes(), tmp_path)
+    store_metrics(count(a=3).drain_changes(), tmp_path)
     first, second = MetricsHandoff(tmp_path), MetricsHandoff(tmp_path)
     assert first.combine_with(Metrics()).value(TASKS, "a", "completed") == 3
     assert second.combine_with(Metrics()).value(TASKS, "a", "completed") == 0
@@ -63,30 +63,30 @@ def test_one_process_shows_it_and_the_next_one_when_it_is_gone(tmp_path):
 
 def test_a_damaged_document_is_begun_anew(tmp_path, caplog):
     (tmp_path / "metrics.json").write_text('{"counts": [["genesis_tasks_total"')
-    hand_on(counted(a=3).drain_changes(), tmp_path)
+    store_metrics(count(a=3).drain_changes(), tmp_path)
     assert "damaged" in caplog.text
-    assert shown(tmp_path).value(TASKS, "a", "completed") == 3
+    assert render(tmp_path).value(TASKS, "a", "completed") == 3
     (tmp_path / "metrics.json").write_text(json.dumps([1, 2]))
-    assert shown(tmp_path).value(TASKS, "a", "completed") == 0
+    assert render(tmp_path).value(TASKS, "a", "completed") == 0
 
 
 def test_a_home_that_cannot_be_written_costs_the_figures_only(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    hand_on(counted(a=3).drain_changes(), tmp_path / "file")
-    assert shown(tmp_path / "file", counted(a=1)).value(TASKS, "a", "completed") == 1
+    store_metrics(count(a=3).drain_changes(), tmp_path / "file")
+    assert render(tmp_path / "file", count(a=1)).value(TASKS, "a", "completed") == 1
 
 
 def test_nothing_counted_writes_nothing(tmp_path):
-    hand_on(Metrics().drain_changes(), tmp_path)
+    store_metrics(Metrics().drain_changes(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_home_is_made_for_it(tmp_path):
-    hand_on(counted(a=1).drain_changes(), tmp_path / "none")
-    assert shown(tmp_path / "none", counted(a=1)).value(TASKS, "a", "completed") == 1
+    store_metrics(count(a=1).drain_changes(), tmp_path / "none")
+    assert render(tmp_path / "none", count(a=1)).value(TASKS, "a", "completed") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_home_whose_name_is_too_long_costs_the_figures_only(tmp_path):
-    hand_on(counted(a=1).drain_changes(), tmp_path / ("1" * 400))
+    store_metrics(count(a=1).drain_changes(), tmp_path / ("1" * 400))
     assert list(tmp_path.iterdir()) == []

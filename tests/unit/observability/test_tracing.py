@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from genesis.errors import TaskError, UsageError
-from genesis.observability.correlation import bound, build_headers, facts
+from genesis.observability.correlation import bind_context, build_headers, facts
 from genesis.observability.instruments import SPANS_DROPPED
 from genesis.observability.metrics import metrics_of_process
 from genesis.observability.tracing import Tracing
@@ -59,8 +59,8 @@ def test_without_the_standard_variables_nothing_is_recorded():
     with tracing.span("x") as span:
         assert (span.traceparent, span.records) == (None, False)
         span.set("a", 1)
-        span.say("b", "text")
-        span.failed("code")
+        span.set_text("b", "text")
+        span.mark_failed("code")
         assert facts() == {}
     tracing.flush()
     tracing.stop()
@@ -134,7 +134,7 @@ def test_the_standard_sampler_decides_which_traces_are_sent(receiver, start, sam
     tracing = start()
     with tracing.span("root") as span:
         assert span.records == bool(sent)
-        span.failed("GEN-X")
+        span.mark_failed("GEN-X")
     tracing.stop()
     assert len(receiver.spans) == sent
 
@@ -189,7 +189,7 @@ def test_what_there_is_not_is_said(variables, said):
 
 def test_spans_arrive_with_their_parents_and_links(receiver, start):
     tracing = start()
-    with bound(correlation_id="c"), tracing.span("root", {"n": 1, "none": None}, kind="server") as root:
+    with bind_context(correlation_id="c"), tracing.span("root", {"n": 1, "none": None}, kind="server") as root:
         assert build_headers()["traceparent"] == root.traceparent
         assert facts()["trace_id"] == root.traceparent.split("-")[1]
         with tracing.span("inner", links=[PARENT, "garbage"]) as inner:
@@ -214,7 +214,7 @@ def test_spans_arrive_with_their_parents_and_links(receiver, start):
 
 def test_a_call_is_a_part_of_the_trace_that_it_came_with(receiver, start):
     tracing = start()
-    with bound(traceparent=PARENT), tracing.span("root"), tracing.span("inner"):
+    with bind_context(traceparent=PARENT), tracing.span("root"), tracing.span("inner"):
         pass
     tracing.stop()
     by = {each.name: each for each in receiver.spans}
@@ -238,7 +238,7 @@ def test_what_is_raised_marks_the_span_and_goes_on(receiver, start):
 def test_what_people_write_is_in_a_span_only_where_it_is_switched_on(receiver, start, content):
     tracing = start(content=content)
     with tracing.span("x") as span:
-        span.say("genesis.request", "the words of a person" * 1_000)
+        span.set_text("genesis.request", "the words of a person" * 1_000)
     tracing.stop()
     (found,) = receiver.spans
     assert ("genesis.request" in found.attributes) == content

@@ -8,7 +8,7 @@ from genesis.planning import HeuristicPlanner, MinimalPlanner, PlanningContext, 
 from genesis.planning.llm_level import LlmPlanner
 from genesis.planning.llm_refine import basis_of
 from genesis.routing import load_registry
-from genesis.testing.llm_server import FakeLlmServer, ServerStep, answers, says, status
+from genesis.testing.llm_server import FakeLlmServer, ServerStep, answers, reply, status
 
 AUDIT = "Audit the repository at ."
 REGISTRY = load_registry()
@@ -24,7 +24,7 @@ def item(name, *after, **more):
     return {"id": name, "description": f"Do the {name} work of it", "depends_on": list(after), **more}
 
 
-def planned(step: ServerStep, request=AUDIT, context=CONTEXT):
+def plan_with(step: ServerStep, request=AUDIT, context=CONTEXT):
     with FakeLlmServer([step]) as server:
         settings = server.settings()
         model = LlmPlanner(open_model(settings), settings, agents=REGISTRY.agents, playbooks=PLAYBOOKS)
@@ -40,7 +40,7 @@ KEPT = [item(name) for name in TOP]
 
 
 def test_three_generic_tasks_do_not_take_a_playbooks_place():
-    plan, _ = planned(answers({"tasks": [item("look"), item("think", "look"), item("write", "think")]}))
+    plan, _ = plan_with(answers({"tasks": [item("look"), item("think", "look"), item("write", "think")]}))
     assert plan.planner == "heuristic"
     assert plan.tasks == alone().tasks
     assert "refinement of the playbook repository_audit leaves out 'survey', 'quality', 'security' and 2 more" in (
@@ -52,7 +52,7 @@ def test_three_generic_tasks_do_not_take_a_playbooks_place():
 def test_a_model_adds_to_a_playbook_and_says_more():
     tasks = [*KEPT, item("publish", "report", type="reporting")]
     tasks[-2] = {**item("report", "quality"), "description": "Write the report for the board"}
-    plan, (asked,) = planned(answers({"tasks": tasks}))
+    plan, (asked,) = plan_with(answers({"tasks": tasks}))
     assert plan.planner == "llm"
     assert [task.id for task in plan.tasks] == [*TOP, "publish"]
     report, publish = plan.tasks[-2:]
@@ -67,7 +67,7 @@ def test_a_model_adds_to_a_playbook_and_says_more():
 
 
 def test_subtasks_inputs_and_variables_of_the_playbook_stay():
-    plan, _ = planned(answers({"tasks": [{**each, "inputs": [{"name": "path", "value": "/etc"}]} for each in KEPT]}))
+    plan, _ = plan_with(answers({"tasks": [{**each, "inputs": [{"name": "path", "value": "/etc"}]} for each in KEPT]}))
     assert [task.subtasks for task in plan.tasks] == [task.subtasks for task in alone().tasks]
     assert plan.vars == alone().vars
 
@@ -76,7 +76,7 @@ def test_a_parameter_that_the_words_name_replaces_a_default():
     request = "Audit the repository, which is in billing"
     assert alone(request).vars["path"] == "."
     told = [{**KEPT[0], "inputs": [{"name": "path", "value": "billing"}]}, *KEPT[1:]]
-    plan, _ = planned(answers({"tasks": told}), request)
+    plan, _ = plan_with(answers({"tasks": told}), request)
     assert plan.vars["path"] == "billing"
 
 
@@ -86,20 +86,20 @@ def test_a_parameter_that_the_words_name_replaces_a_default():
         answers({"tasks": [*KEPT, item("more", type="generic")]}),
         answers({"tasks": [{**KEPT[0], "depends_on": ["report"]}, *KEPT[1:]]}),
         answers({"tasks": []}),
-        says("I would rather not"),
+        reply("I would rather not"),
         status(500),
     ],
     ids=["generic", "cycle", "empty", "prose", "down"],
 )
 def test_a_worse_answer_leaves_the_playbooks_plan(step):
-    plan, _ = planned(step)
+    plan, _ = plan_with(step)
     assert (plan.planner, plan.tasks) == ("heuristic", alone().tasks)
     assert plan.planner_note.startswith("llm: ")
 
 
 def test_a_request_that_says_much_more_than_a_playbook_is_planned_by_the_model():
     request = "Audit the repository for GDPR compliance of the payment module and its vendors"
-    plan, _ = planned(
+    plan, _ = plan_with(
         answers({"tasks": [item("vendors", type="research"), item("gdpr", "vendors", type="security")]}), request
     )
     assert [task.id for task in plan.tasks] == ["vendors", "gdpr"]

@@ -73,7 +73,7 @@ def test_given_variables_win():
 def test_uses_with_other_values_get_variables_of_their_own():
     variables = Variables({})
     for text in ("Audit ./a", "Audit ./b", "Audit ./a"):
-        variables.keep(variables.take(AUDIT, [text], {}))
+        variables.add(variables.take(AUDIT, [text], {}))
     assert variables.made == {
         "path": "./a", "path_2": "./b", "run_tests": "no",
         "output": "genesis-audit-a.md", "output_2": "genesis-audit-b.md", "output_3": "genesis-audit-a-2.md",
@@ -100,7 +100,7 @@ def test_the_reports_name_is_that_of_the_audited_folder(path, output):
 def test_folders_of_one_name_have_reports_of_their_own():
     variables = Variables({})
     for text in ("Audit ./a/api", "Audit ./b/api"):
-        variables.keep(variables.take(AUDIT, [text], {}))
+        variables.add(variables.take(AUDIT, [text], {}))
     assert (variables.made["output"], variables.made["output_2"]) == ("genesis-audit-api.md", "genesis-audit-api-2.md")
 
 
@@ -130,5 +130,5 @@ def test_several_values_mean_several_uses():
 def test_distinct_values_without_a_suffix_are_numbered():
     tea = playbook({"name": "k", "default": "/", "distinct": True})
     variables = Variables({})
-    variables.keep(variables.take(tea, ["x"], {}))
+    variables.add(variables.take(tea, ["x"], {}))
     assert variables.take(tea, ["x"], {}).values == {"k": "/-2"}

@@ -6,7 +6,7 @@ import pytest
 
 from genesis.errors import UsageError
 from genesis.prefect_api.configured import find_configured_storage, get_server_environment, ui_address
-from genesis.server import find_configured_api, keep_prefect_off_the_terminal, point_prefect_at
+from genesis.server import find_configured_api, point_prefect_at, silence_prefect_on_terminal
 
 PROFILES = """
 active = "mine"
@@ -104,10 +104,10 @@ def test_server_inherits_neither_settings_nor_secrets(monkeypatch):
 
 def test_prefect_is_kept_off_the_terminal_unless_a_level_was_chosen(monkeypatch):
     monkeypatch.delenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", raising=False)
-    keep_prefect_off_the_terminal()
+    silence_prefect_on_terminal()
     assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "CRITICAL"
     monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "DEBUG")
-    keep_prefect_off_the_terminal()
+    silence_prefect_on_terminal()
     assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "DEBUG"
 
 

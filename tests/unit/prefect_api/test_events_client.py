@@ -10,7 +10,7 @@ from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from websockets.asyncio.server import serve
 
-from genesis.prefect_api.events_client import keep_events
+from genesis.prefect_api.events_client import retry_events
 
 
 class Server:
@@ -45,7 +45,7 @@ async def server(monkeypatch):
     async with serve(server.take, "127.0.0.1", 0, process_request=server.refuse, subprotocols=["prefect"]) as opened:
         port = opened.sockets[0].getsockname()[1]
         with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
-            keep_events()
+            retry_events()
             yield server
             await EventsWorker.drain_all(timeout=5)
 
@@ -76,5 +76,5 @@ async def test_an_event_waits_while_the_server_refuses(server):
 
 async def test_events_that_go_another_way_are_left_alone(server):
     EventsWorker.set_client_override(clients.AssertingEventsClient)
-    keep_events()
+    retry_events()
     assert EventsWorker._client_override == (clients.AssertingEventsClient, ())

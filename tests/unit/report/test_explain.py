@@ -31,7 +31,7 @@ def a_run(*tasks, state="failed", error=FAILED, **more):
     )
 
 
-def tried(number, agent="worker", code="GEN-TASK", message="it broke"):
+def make_attempt(number, agent="worker", code="GEN-TASK", message="it broke"):
     start = START + timedelta(seconds=10 * number)
     ended = start + timedelta(seconds=2)
     return Attempt(number=number, agent=agent, started_at=start, ended_at=ended, code=code, message=message)
@@ -80,7 +80,9 @@ def test_a_root_says_what_it_came_from_its_attempts_and_where_its_files_are():
         category="resource",
         causes=(Cause(type="builtins.OSError", message="gone", code="ENOENT"),),
     )
-    task = outcome("a", "failed", error=error, attempts=2, history=(tried(1), tried(2, message="no input")))
+    task = outcome(
+        "a", "failed", error=error, attempts=2, history=(make_attempt(1), make_attempt(2, message="no input"))
+    )
     (root,) = explain(a_run(task), leaves_of(a_task("a")), folders={"a": "/files/a"}).roots
     assert (root.category, root.causes[0].code, root.attempts, len(root.history)) == ("resource", "ENOENT", 2, 2)
     assert root.files == "/files/a"
@@ -103,7 +105,7 @@ def test_what_could_not_be_tried_is_said_where_another_agent_would_have_helped()
     alone = explain(a_run(failure("a", "GEN-SERVICE")), [leaf]).roots[0]
     assert alone.tried == ("no other agent may take it over",)
     with_others = leaf.model_copy(update={"fallbacks": ("second", "third")})
-    task = failure("a", "GEN-SERVICE", history=(tried(1, "second"),))
+    task = failure("a", "GEN-SERVICE", history=(make_attempt(1, "second"),))
     assert explain(a_run(task), [with_others]).roots[0].tried == (
         "not asked, since they could not take it over: third",
     )

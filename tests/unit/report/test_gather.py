@@ -12,7 +12,7 @@ from genesis.report.gather import gather_evidence
 async def test_everything_that_the_ledger_has_is_read(keep, settings, at):
     ledger = await keep("r-1", state="failed", trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
     moment = Moment(at=at(0), kind="started", subject="r-1")
-    await ledger.keep_moments(Moments(moments=(moment,)))
+    await ledger.write_moments(Moments(moments=(moment,)))
     evidence = await gather_evidence("r-1", settings)
     assert evidence.trace_id == "0af7651916cd43dd8448eb211c80319c"
     assert evidence.moments.moments == (moment,)

@@ -50,7 +50,7 @@ def test_each_edge_leads_from_box_to_box_or_by_a_joint(seed):
     at_joint_to: dict = {}
     drawn: list = []
     for points, arrow in zip(plan.edges, plan.arrows, strict=True):
-        first, last = _rounded(points[0]), _rounded(points[-1])
+        first, last = _round(points[0]), _round(points[-1])
         if not arrow:
             at_joint_from.setdefault(last, []).append(ends[first])
         elif first in ends:
@@ -61,15 +61,15 @@ def test_each_edge_leads_from_box_to_box_or_by_a_joint(seed):
     assert sorted(drawn) == sorted((source, box) for box, sources in enumerate(before) for source in sources)
 
 
-def _rounded(point):
+def _round(point):
     return (round(point[0], 3), round(point[1], 3))
 
 
 def _middle(plan, box, *, end):
     x, y = plan.boxes[box]
     if plan.downwards:
-        return _rounded((x + BOX_WIDTH / 2, y + BOX_HEIGHT * end))
-    return _rounded((x + BOX_WIDTH * end, y + BOX_HEIGHT / 2))
+        return _round((x + BOX_WIDTH / 2, y + BOX_HEIGHT * end))
+    return _round((x + BOX_WIDTH * end, y + BOX_HEIGHT / 2))
 
 
 def test_a_few_layers_are_columns_and_more_are_rows():

@@ -41,14 +41,14 @@ def _run_page(run, *, said=None, files=()) -> str:
     return run_markdown(run, Picture(program), said=said or {}, files=files)
 
 
-def _unescaped(page: str) -> str:
+def _unescape(page: str) -> str:
     """Take out what is escaped, data and the text of fences; what is left is what a renderer takes for markup."""
     page = re.sub(r"```text\n.*?\n```", "", page, flags=re.DOTALL)
     return re.sub(r"\(data:[^)]*\)", "()", re.sub(r"\\[!-/:-@\[-`{-~]", "", page))
 
 
 def _assert_plain(page: str) -> None:
-    rest = _unescaped(page)
+    rest = _unescape(page)
     for markup in ("<", "![i", "](javascript", "](http", "# H1", "~~", "&", "\u202e", "```"):
         assert markup not in rest, (markup, rest)
 
@@ -157,7 +157,7 @@ def test_routing_rows_say_who_why_and_who_else():
     assert "\u202e" not in row["reason"]
 
 
-def _found(severity, number=1, **more):
+def _find(severity, number=1, **more):
     fields = {"code": f"GEN-{severity.upper()}", "severity": severity, "message": "something is wrong", **more}
     return [Diagnostic(**fields)] * number
 
@@ -167,7 +167,7 @@ def test_a_report_shows_the_worst_first():
         ok=False,
         score=0.5,
         parts=PARTS,
-        diagnostics=(*_found("info"), *_found("warning"), *_found("error", hint="fix it")),
+        diagnostics=(*_find("info"), *_find("warning"), *_find("error", hint="fix it")),
     )
     page = report_markdown(report)
     assert page.startswith("**The plan cannot run: 1 error.** Quality 0.50 of 1: success 0.80, quality 0.70,")
@@ -186,7 +186,7 @@ def test_an_empty_report_says_so():
 
 
 def test_a_long_report_is_bounded_and_hostile_findings_are_text():
-    found = _found("error", 700, message=HOSTILE) + _found("warning", 2000, message="w" * 400, hint="h" * 400)
+    found = _find("error", 700, message=HOSTILE) + _find("warning", 2000, message="w" * 400, hint="h" * 400)
     page = report_markdown(Report(ok=False, score=0.0, parts=PARTS, diagnostics=tuple(found)))
     assert len(page) < 150_000
     assert "`genesis validate` shows them all" in page

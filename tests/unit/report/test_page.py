@@ -52,7 +52,7 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.said).split())
 
 
-def checked(evidence):
+def check(evidence):
     """Read the page of a run, and check what holds for all of them."""
     raw = report_page(evidence)
     page = Page(raw)
@@ -101,7 +101,7 @@ def failed(evidence_of, an_outcome, a_moment):
 
 
 def test_everything_that_is_known_is_on_the_page(failed):
-    page = checked(failed)
+    page = check(failed)
     for said in (
         "do it", "r-1", "c-1", "2026-01-01 12:00:00", "1 of 4", "$0.50", "120 tokens",
         "it broke badly", "2 tasks skipped because of build/web", "genesis resume r-1",
@@ -155,7 +155,7 @@ def test_hostile_text_is_text_wherever_it_comes_from(evidence_of, an_outcome, a_
 
     program = evidence.program.model_copy(update={"source": source})
     said = explain(evidence.run, program.leaves, ledger=HOSTILE)
-    page = checked(dataclasses.replace(evidence, program=program, explanation=said, large={"a": HOSTILE}))
+    page = check(dataclasses.replace(evidence, program=program, explanation=said, large={"a": HOSTILE}))
     assert "<img src=x onerror=alert(1)>" in page.text
     assert "שלום" in page.text
     assert "👩\u200d💻" in page.text
@@ -168,7 +168,7 @@ def test_hostile_text_is_text_wherever_it_comes_from(evidence_of, an_outcome, a_
 )
 def test_a_run_of_one_task_in_any_state_has_a_page(evidence_of, an_outcome, state):
     outcome = an_outcome("a", state="pending")
-    page = checked(evidence_of([a_task("a")], [outcome], state=state, start=None if state == "pending" else 0))
+    page = check(evidence_of([a_task("a")], [outcome], state=state, start=None if state == "pending" else 0))
     assert state.replace("_", " ") in page.text
     assert "No task has started." in page.text
 
@@ -179,7 +179,7 @@ def test_a_large_result_is_cut_and_says_where_the_whole_is(evidence_of, an_outco
         an_outcome("a", 0, 1, result="y" * 60_000),
         an_outcome("b", 0, 1, result_ref="results/00001-b.json"),
     ]
-    page = checked(evidence_of(tasks, outcomes, end=1, large={"b": "it begins so"}))
+    page = check(evidence_of(tasks, outcomes, end=1, large={"b": "it begins so"}))
     assert "/ledger/r-1/results/00001-b.json" in page.text
     assert "it begins so" in page.text
     assert "y" * 20_000 in page.text
@@ -200,13 +200,13 @@ def test_two_hundred_tasks_at_their_worst_take_less_than_two_megabytes(evidence_
     evidence = evidence_of(tasks, outcomes, state="failed", end=40, request="🙂" * 5_000)
     raw = report_page(evidence)
     assert len(raw.encode()) < 2_000_000
-    checked(evidence)
+    check(evidence)
 
 
 def test_a_thousand_tasks_make_a_page_that_opens(evidence_of, an_outcome):
     tasks = [a_task(f"t{n}", after=tuple(f"t{k}" for k in range(max(0, n - 30), n))) for n in range(1_000)]
     evidence = evidence_of(tasks, [an_outcome(f"t{n}", n, n + 1) for n in range(1_000)], end=1_000)
-    page = checked(evidence)
+    page = check(evidence)
     assert len(page.named("details")) >= 1_000
     assert len(report_page(evidence).encode()) < 4_000_000
 
@@ -219,6 +219,6 @@ def test_a_resumed_run_shows_the_pause(evidence_of, an_outcome, a_moment):
     tasks = [a_task("a"), a_task("b", after=("a",))]
     moments = [a_moment("started", 0), a_moment("ended", 15), a_moment("resumed", 3600), a_moment("ended", 3605)]
     outcomes = [an_outcome("a", 0, 10), an_outcome("b", 3600, 3605)]
-    page = checked(evidence_of(tasks, outcomes, start=3600, end=3605, moments=moments))
+    page = check(evidence_of(tasks, outcomes, start=3600, end=3605, moments=moments))
     assert "nothing ran for 59 min 45 s" in page.text
     assert "the last of 2 times" in page.text

@@ -24,13 +24,13 @@ def succeed(machine, now=0.0):
     return machine.report(permit, "success", now)
 
 
-def counted(machine):
+def count(machine):
     """Return the calls and failures in the window."""
     kept = json.loads(machine.dumps())
     return sum(kept["calls"]), sum(kept["failed"])
 
 
-def opened(machine, now=0.0):
+def open_breaker(machine, now=0.0):
     for _ in range(RULES.failures):
         change = fail(machine, now)
     assert change.after == "open"
@@ -64,20 +64,20 @@ def test_failures_out_of_the_window_do_not_count():
     machine = Machine(BreakerRules(failures=100, minimum_calls=4))
     fail(machine, 0.0)
     fail(machine, 1.0)
-    assert counted(machine) == (2, 2)
+    assert count(machine) == (2, 2)
     assert [succeed(machine, 65.0), succeed(machine, 65.0), fail(machine, 65.0)] == [None] * 3
-    assert counted(machine) == (3, 1)
+    assert count(machine) == (3, 1)
 
 
 def test_what_says_nothing_about_health_changes_nothing(machine):
     for _ in range(20):
         permit, _ = machine.admit(0.0)
         assert machine.report(permit, "neutral", 0.0) is None
-    assert counted(machine) == (0, 0)
+    assert count(machine) == (0, 0)
 
 
 def test_after_the_cooling_time_one_probe_is_let_through(machine):
-    opened(machine)
+    open_breaker(machine)
     answer, change = machine.admit(10.0)
     assert (answer, change) == (Permit(2, 1), Transition("open", "half_open", "the cooling time is over"))
     for _ in range(50):
@@ -86,16 +86,16 @@ def test_after_the_cooling_time_one_probe_is_let_through(machine):
 
 
 def test_it_closes_after_enough_probes_in_a_row(machine):
-    opened(machine)
+    open_breaker(machine)
     assert succeed(machine, 10.0) is None
     assert machine.state == "half_open"
     assert succeed(machine, 10.1) == Transition("half_open", "closed", "2 probes in a row succeeded")
-    assert counted(machine) == (0, 0)
+    assert count(machine) == (0, 0)
     assert [fail(machine, 11.0), fail(machine, 11.0)] == [None, None]
 
 
 def test_a_failed_probe_opens_it_for_longer_up_to_a_bound(machine):
-    opened(machine)
+    open_breaker(machine)
     now, waits = 0.0, []
     for _ in range(4):
         refused, _ = machine.admit(now)
@@ -106,16 +106,16 @@ def test_a_failed_probe_opens_it_for_longer_up_to_a_bound(machine):
 
 
 def test_closing_forgets_how_often_it_opened(machine):
-    opened(machine)
+    open_breaker(machine)
     fail(machine, 10.0)
     succeed(machine, 30.0)
     succeed(machine, 30.0)
-    opened(machine, 40.0)
+    open_breaker(machine, 40.0)
     assert machine.retry_after_s(40.0) == 10.0
 
 
 def test_a_probe_that_says_nothing_makes_room_for_the_next(machine):
-    opened(machine)
+    open_breaker(machine)
     permit, _ = machine.admit(10.0)
     assert machine.report(permit, "neutral", 10.5) is None
     answer, _ = machine.admit(10.5)
@@ -123,7 +123,7 @@ def test_a_probe_that_says_nothing_makes_room_for_the_next(machine):
 
 
 def test_a_probe_that_is_never_heard_of_is_given_up_and_its_late_result_dropped(machine):
-    opened(machine)
+    open_breaker(machine)
     lost, _ = machine.admit(10.0)
     assert isinstance(machine.admit(14.9)[0], Refusal)
     second, _ = machine.admit(15.0)
@@ -135,7 +135,7 @@ def test_a_probe_that_is_never_heard_of_is_given_up_and_its_late_result_dropped(
 
 def test_results_of_calls_from_before_the_last_change_are_dropped(machine):
     early = [machine.admit(0.0)[0] for _ in range(5)]
-    opened(machine)
+    open_breaker(machine)
     assert [machine.report(permit, "success", 9.0) for permit in early] == [None] * 5
     assert machine.state == "open"
     machine.admit(10.0)
@@ -144,7 +144,7 @@ def test_results_of_calls_from_before_the_last_change_are_dropped(machine):
 
 
 def test_a_clock_that_begins_anew_keeps_it_open_for_no_longer_than_its_cooling_time(machine):
-    opened(machine, 5_000.0)
+    open_breaker(machine, 5_000.0)
     assert machine.admit(3.0)[0] == Refusal(10.0, "3 failures in a row")
     assert isinstance(machine.admit(13.0)[0], Permit)
     assert isinstance(machine.admit(0.5)[0], Permit)  # and the lease of that probe is over, too
@@ -152,7 +152,7 @@ def test_a_clock_that_begins_anew_keeps_it_open_for_no_longer_than_its_cooling_t
 
 def test_asking_when_to_come_again_changes_nothing(machine):
     assert machine.retry_after_s(0.0) == 0.0
-    opened(machine)
+    open_breaker(machine)
     assert machine.retry_after_s(4.0) == 6.0
     assert machine.retry_after_s(12.0) == 0.0
     assert machine.state == "open"
@@ -165,7 +165,7 @@ def test_successes_that_were_counted_elsewhere_end_a_row_and_weigh_in():
     fail(machine)
     fail(machine)
     machine.count_successes(7, 0.0)
-    assert counted(machine) == (9, 2)
+    assert count(machine) == (9, 2)
     assert [fail(machine), fail(machine)] == [None, None]
 
 
@@ -196,7 +196,7 @@ def test_a_state_that_was_kept_with_counts_of_slow_calls_is_read():
     )
     machine = Machine.loads(RULES, text)
     assert machine.admit(4.0)[0] == Refusal(10.0, "5 of 5 calls took 2 s or more")
-    assert counted(machine) == (5, 1)
+    assert count(machine) == (5, 1)
     assert machine.admit(14.0)[1] == Transition("open", "half_open", "the cooling time is over")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from genesis.observability.instruments import STEPS_DOWN
 from genesis.observability.metrics import metrics_of_process
-from genesis.resilience.degradation import Degradation, describe_error, heard, step_down
+from genesis.resilience.degradation import Degradation, describe_error, listening, step_down
 
 
 def test_steps_are_counted_by_layer_from_and_to_and_not_by_reason():
@@ -47,9 +47,9 @@ def test_what_was_raised_is_said_briefly():
 async def test_a_step_is_heard_by_whoever_listens_here_in_threads_too_and_by_nobody_else():
     mine, inner = [], []
     step = Degradation("planning", "llm", "heuristic")
-    with heard(mine.append):
+    with listening(mine.append):
         await asyncio.to_thread(step_down, step)
-        with heard(inner.append):
+        with listening(inner.append):
             step_down(step)
         thread = threading.Thread(target=step_down, args=(step,))  # it has a context of its own
         thread.start()

@@ -9,17 +9,17 @@ from genesis.resilience import QuotaError, RetryBudget
 from genesis.resilience.breakers import breakers_of
 from genesis.resilience.guards import host_guard, host_of, make_guarded_model
 from genesis.settings import ResilienceSettings, Settings
-from genesis.testing.llm_server import FakeLlmServer, find_unused_base_url, says, status
+from genesis.testing.llm_server import FakeLlmServer, find_unused_base_url, reply, status
 
 
 @pytest.fixture
 def settings(tmp_path):
-    def made(server, **more):
+    def make(server, **more):
         return Settings(
             home=tmp_path, llm=server.settings(), resilience=ResilienceSettings(**({"share": "memory"} | more))
         )
 
-    return made
+    return make
 
 
 def write(settings, **more):
@@ -42,7 +42,7 @@ def test_the_host_of_an_address(url, host):
 
 @pytest.mark.parametrize("first", [status(500), status(429, retry_after_s=0)])
 def test_a_model_that_is_busy_or_broken_is_asked_once_more(settings, first):
-    with FakeLlmServer([first, says("fine")]) as server:
+    with FakeLlmServer([first, reply("fine")]) as server:
         assert write(settings(server)).value == "fine"
         assert len(server.requests) == 2
 
@@ -60,7 +60,7 @@ def test_no_repeat_begins_after_the_callers_deadline(settings):
 
 
 def test_an_answer_that_cannot_be_used_is_not_asked_for_in_the_same_words(settings):
-    with FakeLlmServer([says(" ")]) as server, pytest.raises(ModelError, match="it is empty"):
+    with FakeLlmServer([reply(" ")]) as server, pytest.raises(ModelError, match="it is empty"):
         write(settings(server))
     assert len(server.requests) == 1
 
@@ -76,7 +76,7 @@ def test_repeats_of_calls_come_out_of_the_runs_budget(settings):
 
 
 def test_a_model_waits_for_its_hosts_turn_within_its_time(settings):
-    with FakeLlmServer([says("fine")]) as server:
+    with FakeLlmServer([reply("fine")]) as server:
         made = settings(server, host_calls={"127.0.0.1": 1})
         assert write(made).value == "fine"
         with pytest.raises(QuotaError, match=r"host 127\.0\.0\.1 may be called 1 times in 60 s"):

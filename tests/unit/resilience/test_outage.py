@@ -25,11 +25,11 @@ PLAN = {"tasks": [{"id": "first", "description": "Do the first thing"}]}
 
 @pytest.fixture
 def settings(tmp_path):
-    def made(server, **more):
+    def make(server, **more):
         how = {"cooling_s": LONG_S, "longest_cooling_s": LONG_S, **more}
         return Settings(home=tmp_path, llm=server.settings(), resilience=ResilienceSettings(**how))
 
-    return made
+    return make
 
 
 def plan(number, settings):

@@ -85,12 +85,12 @@ def test_what_one_process_earns_another_can_spend_once_it_is_handed_in(tmp_path)
     store = SqliteStore(tmp_path / "state")
     first, second = (RetryBudget(0, store=store, name="r") for _ in range(2))
     second.record_success()
-    second.hand_in()  # nothing is spent yet, so nothing is kept
+    second.flush()  # nothing is spent yet, so nothing is kept
     assert store.read("repeats:r")[0] is None
     assert [first.take() for _ in range(4)] == [True, True, True, False]
     second.record_success()
     assert not first.take()
-    second.hand_in()
+    second.flush()
     assert first.take()
     second.record_success()
     assert second.take()  # its own counts at once
@@ -109,7 +109,7 @@ def test_a_store_that_fails_leaves_each_process_with_a_budget_of_its_own():
     budget = RetryBudget(0, store=Broken(), name="r")
     assert sum(budget.take() for _ in range(10)) == 3
     budget.record_success()
-    budget.hand_in()
+    budget.flush()
     assert budget.take()
 
 

@@ -18,7 +18,7 @@ LOAD = an_agent(kind="python", call="ag:load")
 WEB = an_agent(kind="http", url="https://example.com/etl")
 
 
-def opened(breaker):
+def open_breaker(breaker):
     with pytest.raises(OSError, match="down"), breaker.guard():
         raise ConnectionError("down")
 
@@ -38,7 +38,7 @@ def test_the_folder_counts_for_code_of_this_machine_alone():
 def test_breaker_of_one_project_does_not_shut_anothers_agent_of_that_name(tmp_path):
     breakers = Breakers(RULES, store=SqliteStore(tmp_path / "state"))
     one, two = (breakers.of("agent", "etl_agent", agent_scope(LOAD, [folder])) for folder in ("/one", "/two"))
-    opened(one)
+    open_breaker(one)
     assert (one.retry_after_s() > 0, two.retry_after_s()) == (True, 0.0)
     assert one.name == two.name == "agent etl_agent"
 
@@ -47,7 +47,7 @@ def test_reset_closes_a_breaker_for_all_who_share_it(tmp_path):
     stores = [SqliteStore(tmp_path / "state") for _ in range(2)]
     scope = agent_scope(LOAD, ["/one"])
     breaker = Breakers(RULES, store=stores[0]).of("agent", "etl_agent", scope)
-    opened(breaker)
+    open_breaker(breaker)
     found = list_shared_breakers(stores[1], RULES)
     assert [(each.kind, each.name, each.machine.state) for each in found] == [("agent", "etl_agent", "open")]
     assert found[0].key == add_scope("agent etl_agent", scope)
@@ -60,7 +60,7 @@ def test_reset_closes_a_breaker_for_all_who_share_it(tmp_path):
 
 def test_refusal_says_how_to_close_the_breaker():
     breaker = Breakers(RULES).of("host", "api.example.com")
-    opened(breaker)
+    open_breaker(breaker)
     with pytest.raises(Exception, match=r"genesis agents reset api\.example\.com"):
         breaker.admit()
 

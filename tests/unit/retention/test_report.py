@@ -25,11 +25,11 @@ def test_sizes_are_for_readers(size, text):
 
 def test_the_message_counts_by_kind_and_says_what_stays():
     purging = _purging()
-    purging.removed("runs", "r1", 1024)
-    purging.removed("files", "r2")
-    purging.removed("files", "r3")
-    purging.kept("runs", "r4", "it is a link")
-    purging.failed("logs", "/x", "no")
+    purging.record_removed("runs", "r1", 1024)
+    purging.record_removed("files", "r2")
+    purging.record_removed("files", "r3")
+    purging.record_kept("runs", "r4", "it is a link")
+    purging.record_failed("logs", "/x", "no")
     purging.note("s3 cannot list")
     purging.note("s3 cannot list")
     found = purging.purge()
@@ -41,7 +41,7 @@ def test_the_message_counts_by_kind_and_says_what_stays():
 
 def test_a_dry_run_says_would():
     purging = _purging(dry_run=True)
-    purging.removed("leftovers", "x")
+    purging.record_removed("leftovers", "x")
     assert purging.purge().message() == "1 leftover of an earlier purge would be removed"
 
 
@@ -58,8 +58,8 @@ def test_an_age_is_a_time():
 def test_the_page_is_bounded_and_shows_no_markup_of_others():
     purging = _purging()
     for number in range(300):
-        purging.removed("runs", f"r{number}", 10)
-    purging.kept("flow_runs", "![x](http://example.com/x.png)", "<b>no</b>")
+        purging.record_removed("runs", f"r{number}", 10)
+    purging.record_kept("flow_runs", "![x](http://example.com/x.png)", "<b>no</b>")
     text = housekeeping_markdown(purging.purge())
     assert "… and 100 more" in text
     assert "![x](" not in text

@@ -108,12 +108,12 @@ def test_a_run_that_was_resumed_between_two_looks_stays(yard, monkeypatch):
 def test_an_interrupted_purge_leaves_no_half_run_and_the_next_one_finishes_it(yard, monkeypatch):
     yard.run("old")
 
-    def killed(folder):
+    def run_until_killed(folder):
         (folder / "run.json").unlink()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "delete", killed)
+        patch.setattr(runs, "delete", run_until_killed)
         with pytest.raises(KeyboardInterrupt):
             yard.purge()
     (trash,) = yard.left
@@ -197,7 +197,7 @@ def resumes(yard, monkeypatch):
         assert await ledger.exists()
         return "continued"
 
-    async def stored():
+    async def store():
         return yard.store
 
     read = launch.find_run
@@ -209,7 +209,7 @@ def resumes(yard, monkeypatch):
 
     monkeypatch.setattr(launch, "_execute", execute)
     monkeypatch.setattr(launch, "find_run", find_run)
-    monkeypatch.setattr("genesis.ledger.history.open_store", stored)
+    monkeypatch.setattr("genesis.ledger.history.open_store", store)
 
     async def resume(run_id, found):
         hooks["found"] = found
@@ -225,14 +225,14 @@ def resumes(yard, monkeypatch):
 async def test_a_run_that_is_purged_while_somebody_reads_it_is_gone_whole(yard, resumes, deployed):
     folder = await yard.kept("old")
 
-    async def purged():
+    async def purge():
         await yard.purged()
         assert not folder.exists()
         if deployed:  # whoever takes a run over says so in its ledger before it has the lock
             folder.mkdir()
             (folder / "owner.json").write_text("{}")
 
-    assert await resumes("old", purged) == "GEN-RUN-UNKNOWN"
+    assert await resumes("old", purge) == "GEN-RUN-UNKNOWN"
     assert yard.left == []
 
 
@@ -314,13 +314,13 @@ def test_a_lock_that_was_moved_away_is_not_taken_for_the_runs(tmp_path, monkeypa
     lock = RunLock(path, "run")
     opened = os.open
 
-    def moved_after_opening(*arguments):
+    def move_after_opening(*arguments):
         handle = opened(*arguments)
         monkeypatch.undo()
         path.parent.rename(tmp_path / "trash")
         return handle
 
-    monkeypatch.setattr(os, "open", moved_after_opening)
+    monkeypatch.setattr(os, "open", move_after_opening)
     with lock:
         assert path.is_file()
         assert RunLock(path, "run").held_elsewhere
@@ -335,10 +335,10 @@ def test_the_lock_of_a_run_that_is_gone_makes_no_folder(tmp_path):
 
 
 async def test_a_run_can_be_found_until_it_is_purged(yard, monkeypatch):
-    async def stored():
+    async def store():
         return yard.store
 
-    monkeypatch.setattr("genesis.ledger.history.open_store", stored)
+    monkeypatch.setattr("genesis.ledger.history.open_store", store)
     await yard.kept("old")
     assert (await find_run("old", yard.settings))[1].run_id == "old"
     await yard.purged()

@@ -22,7 +22,7 @@ def registry(*agents, rules=()):
     return Registry(agents=agents, rules=tuple(Rule.model_validate(rule) for rule in rules))
 
 
-def routed(task, team, **options):
+def route_tasks(task, team, **options):
     return route(plan(task), team, **options).routes["t0"]
 
 
@@ -40,99 +40,101 @@ TEAM = registry(
 
 class TestPins:
     def test_pin_is_honoured_over_a_better_fit(self):
-        found = routed({"type": "test", "agent": "dev"}, TEAM)
+        found = route_tasks({"type": "test", "agent": "dev"}, TEAM)
         assert found.agent == "dev"
         assert found.reason == "the plan asks for dev (although qa scores higher)"
         assert [other.agent for other in found.alternatives] == ["qa"]
         assert found.alternatives[0].score > found.score
 
     def test_unknown_agent_is_refused_with_the_closest_name(self):
-        found = routed({"type": "test", "agent": "qaa"}, TEAM)
+        found = route_tasks({"type": "test", "agent": "qaa"}, TEAM)
         assert found.agent is None
         assert found.reason == "the plan asks for 'qaa', which does not exist; did you mean 'qa'?"
 
     def test_agent_without_the_type_is_refused(self):
-        assert routed({"type": "ui", "agent": "qa"}, TEAM).agent is None
-        assert "qa, which does not take the type 'ui'" in routed({"type": "ui", "agent": "qa"}, TEAM).reason
+        assert route_tasks({"type": "ui", "agent": "qa"}, TEAM).agent is None
+        assert "qa, which does not take the type 'ui'" in route_tasks({"type": "ui", "agent": "qa"}, TEAM).reason
 
     def test_agent_without_the_skill_is_refused(self):
-        found = routed({"type": "test", "agent": "qa", "requires": ["testing", "coding"]}, TEAM)
+        found = route_tasks({"type": "test", "agent": "qa", "requires": ["testing", "coding"]}, TEAM)
         assert found.agent is None
         assert "qa, which does not have the skill 'coding'" in found.reason
 
     def test_every_agent_may_be_asked_for_a_generic_task(self):
-        assert routed({"agent": "web"}, TEAM).agent == "web"
+        assert route_tasks({"agent": "web"}, TEAM).agent == "web"
 
     def test_type_that_a_rule_grants_may_be_pinned(self):
-        assert routed({"type": "code", "agent": "qa", "labels": {"domain": "ml"}}, TEAM).agent == "qa"
-        assert routed({"type": "code", "agent": "qa"}, TEAM).agent is None
+        assert route_tasks({"type": "code", "agent": "qa", "labels": {"domain": "ml"}}, TEAM).agent == "qa"
+        assert route_tasks({"type": "code", "agent": "qa"}, TEAM).agent is None
 
 
 class TestRules:
     def test_higher_priority_wins_and_may_grant_a_type(self):
-        found = routed({"type": "code", "labels": {"domain": "ml"}}, TEAM)
+        found = route_tasks({"type": "code", "labels": {"domain": "ml"}}, TEAM)
         assert (found.agent, found.reason) == ("qa", "rule 'ml' sends it to qa (although dev, web score higher)")
         assert {other.agent for other in found.alternatives} == {"dev", "web"}
 
     def test_rule_without_a_type_fires(self):
-        found = routed({"type": "code", "requires": ["css"]}, TEAM)
+        found = route_tasks({"type": "code", "requires": ["css"]}, TEAM)
         assert (found.agent, found.reason) == ("web", "rule 'style': it styles")
 
     def test_rule_whose_agent_lacks_a_skill_gives_way(self):
-        found = routed({"type": "code", "labels": {"domain": "ml"}, "requires": ["coding"]}, TEAM)
+        found = route_tasks({"type": "code", "labels": {"domain": "ml"}, "requires": ["coding"]}, TEAM)
         assert found.agent == "dev"
         assert "rule" not in found.reason
 
     def test_rule_can_send_a_type_that_nobody_lists(self):
         team = registry(agent("a"), rules=[{"id": "r", "when": {"type": "odd"}, "then": "a"}])
-        assert routed({"type": "odd"}, team).agent == "a"
+        assert route_tasks({"type": "odd"}, team).agent == "a"
 
 
 class TestCapability:
     def test_best_fit_takes_the_task_and_the_others_are_alternatives(self):
-        found = routed({"type": "test", "description": "Tests of software"}, TEAM)
+        found = route_tasks({"type": "test", "description": "Tests of software"}, TEAM)
         assert found.agent == "qa"
         assert found.reason == "best of 2 that take 'test' (success rate 0.90)"
         assert [other.agent for other in found.alternatives] == ["dev"]
         assert 0 <= found.alternatives[0].score < found.score <= 1
 
     def test_only_taker_is_called_so(self):
-        found = routed({"type": "ui"}, TEAM)
+        found = route_tasks({"type": "ui"}, TEAM)
         assert (found.agent, found.reason) == ("web", "the only agent that takes 'ui'")
         assert found.alternatives == ()
 
     def test_required_skills_are_needed_by_everyone_named(self):
-        found = routed({"type": "test", "requires": ["coding"]}, TEAM)
+        found = route_tasks({"type": "test", "requires": ["coding"]}, TEAM)
         assert found.agent == "dev"
         assert found.alternatives == ()
 
     def test_at_most_three_alternatives_best_first(self):
         team = registry(*[agent(f"a{index}", "x", success_rate=index / 10) for index in range(6)])
-        found = routed({"type": "x"}, team)
+        found = route_tasks({"type": "x"}, team)
         assert [found.agent, *[other.agent for other in found.alternatives]] == ["a5", "a4", "a3", "a2"]
 
     def test_ties_go_by_the_order_of_the_registry(self):
-        found = routed({"type": "x"}, registry(agent("b", "x"), agent("a", "x"), agent("c", "x")))
+        found = route_tasks({"type": "x"}, registry(agent("b", "x"), agent("a", "x"), agent("c", "x")))
         assert [found.agent, *[other.agent for other in found.alternatives]] == ["b", "a", "c"]
 
     def test_description_decides_between_equals(self):
         team = registry(agent("a", "x", description="Cooks soup"), agent("b", "x", description="Paints walls"))
-        assert routed({"type": "x", "description": "Painting the wall"}, team).agent == "b"
+        assert route_tasks({"type": "x", "description": "Painting the wall"}, team).agent == "b"
 
     def test_cheaper_agent_wins_between_equals(self):
         dear, cheap = ({"usd_per_task": usd} for usd in (0.5, 0.1))
-        assert routed({"type": "x"}, registry(agent("a", "x", cost=dear), agent("b", "x", cost=cheap))).agent == "b"
+        assert (
+            route_tasks({"type": "x"}, registry(agent("a", "x", cost=dear), agent("b", "x", cost=cheap))).agent == "b"
+        )
 
     def test_price_of_the_type_counts_before_the_agents_own(self):
         dear = agent("a", "x", cost={"usd_per_task": 0.5}, costs={"x": {"usd_per_task": 0}})
-        assert routed({"type": "x"}, registry(agent("b", "x", cost={"usd_per_task": 0.1}), dear)).agent == "a"
+        assert route_tasks({"type": "x"}, registry(agent("b", "x", cost={"usd_per_task": 0.1}), dear)).agent == "a"
 
     def test_price_for_tokens_depends_on_the_estimate(self):
         team = registry(
             agent("tokens", "x", cost={"usd_per_1k_tokens": 0.1}), agent("task", "x", cost={"usd_per_task": 0.2})
         )
-        assert routed({"type": "x", "estimate": {"tokens": 500}}, team).agent == "tokens"
-        assert routed({"type": "x", "estimate": {"tokens": 9000}}, team).agent == "task"
+        assert route_tasks({"type": "x", "estimate": {"tokens": 500}}, team).agent == "tokens"
+        assert route_tasks({"type": "x", "estimate": {"tokens": 9000}}, team).agent == "task"
 
 
 class TestLoad:
@@ -147,45 +149,45 @@ class TestLoad:
         assert all(found.agent == "a" for found in route(plan(*[{"type": "x"}] * 50), team).routes.values())
 
     def test_running_tasks_of_other_requests_count(self):
-        assert routed({"type": "x"}, self.TWO).agent == "a"
-        assert routed({"type": "x"}, self.TWO, load={"a": 5, "stranger": 9}).agent == "b"
+        assert route_tasks({"type": "x"}, self.TWO).agent == "a"
+        assert route_tasks({"type": "x"}, self.TWO, load={"a": 5, "stranger": 9}).agent == "b"
 
     def test_negative_load_is_no_advantage(self):
-        assert routed({"type": "x"}, registry(agent("a", "x"), agent("b", "x")), load={"b": -50}).agent == "a"
+        assert route_tasks({"type": "x"}, registry(agent("a", "x"), agent("b", "x")), load={"b": -50}).agent == "a"
 
     def test_reason_says_that_a_better_fit_is_busier(self):
         team = registry(agent("a", "x", success_rate=0.81), agent("b", "x", success_rate=0.8))
-        found = routed({"type": "x"}, team, load={"a": 20})
+        found = route_tasks({"type": "x"}, team, load={"a": 20})
         assert found.agent == "b"
         assert found.reason == "takes 'x'; a fits better but already has more to do"
 
     def test_clearly_better_agent_keeps_its_work(self):
         team = registry(agent("a", "x", success_rate=1.0), agent("b", "x", success_rate=0.1))
-        assert routed({"type": "x"}, team, load={"a": 1000}).agent == "a"
+        assert route_tasks({"type": "x"}, team, load={"a": 1000}).agent == "a"
 
 
 class TestGeneric:
     def test_clear_description_wins_over_the_default_rule(self):
-        found = routed({"description": "Make pages with new layouts"}, TEAM)
+        found = route_tasks({"description": "Make pages with new layouts"}, TEAM)
         assert (found.agent, found.reason) == ("web", "the description points at web (although dev scores higher)")
         assert "dev" in [other.agent for other in found.alternatives]
 
     def test_unclear_description_goes_to_the_default_rule(self):
-        found = routed({"description": "Do the needful"}, TEAM)
+        found = route_tasks({"description": "Do the needful"}, TEAM)
         assert (found.agent, found.reason) == ("dev", "rule 'generic': somebody must")
 
     def test_description_never_overrides_a_missing_skill(self):
-        assert routed({"description": "Make pages and layouts", "requires": ["testing"]}, TEAM).agent == "dev"
+        assert route_tasks({"description": "Make pages and layouts", "requires": ["testing"]}, TEAM).agent == "dev"
 
     def test_skill_alone_finds_an_agent(self):
         team = registry(agent("a", "x", skills=["sql"]), agent("b", "y"))
-        assert routed({"requires": ["sql"]}, team).agent == "a"
+        assert route_tasks({"requires": ["sql"]}, team).agent == "a"
 
     def test_agent_that_lists_generic_takes_it_without_a_rule(self):
-        assert routed({}, registry(agent("a", "x"), agent("b", "generic"))).agent == "b"
+        assert route_tasks({}, registry(agent("a", "x"), agent("b", "generic"))).agent == "b"
 
     def test_nothing_to_go_by_is_unassigned(self):
-        found = routed({}, registry(agent("a", "x")))
+        found = route_tasks({}, registry(agent("a", "x")))
         assert found.agent is None
         assert "give the task a type" in found.reason
 
@@ -208,11 +210,11 @@ class TestNobody:
         ],
     )
     def test_reason_says_what_is_missing(self, task, reason):
-        found = routed(task, TEAM)
+        found = route_tasks(task, TEAM)
         assert found == Route(agent=None, reason=reason)
 
     def test_empty_registry_means_nobody(self):
-        found = routed({"type": "test"}, Registry(agents=()))
+        found = route_tasks({"type": "test"}, Registry(agents=()))
         assert found == Route(agent=None, reason="the registry has no agent")
 
 
@@ -300,7 +302,7 @@ def test_faulty_registry_is_refused(faulty):
     ],
 )
 def test_packaged_agents_are_found_by_what_is_asked(description, agent_name):
-    assert routed({"description": description}, load_registry()).agent == agent_name
+    assert route_tasks({"description": description}, load_registry()).agent == agent_name
 
 
 def test_audit_types_go_to_their_specialists():

@@ -17,7 +17,7 @@ YAML = [parse(text) for kind, text in BLOCKS if kind == "yaml"]
 (EXAMPLE,) = [block for block in YAML if "agents" in block]
 
 
-def routed(registry, **task):
+def route_tasks(registry, **task):
     plan = Plan.model_validate({"request": "r", "tasks": [{"id": "t", "description": "Do it", **task}]})
     return route(plan, registry).routes["t"]
 
@@ -32,12 +32,12 @@ def routed(registry, **task):
     ],
 )
 def test_example_file_routes_as_it_says(task, agent):
-    assert routed(load_registry(EXAMPLE), **task).agent == agent
+    assert route_tasks(load_registry(EXAMPLE), **task).agent == agent
 
 
 def test_example_route_is_a_route():
     (shown,) = [block["route"] for block in YAML if "route" in block]
-    found = routed(load_registry(), type="audit_lint", description="Lint the sources")
+    found = route_tasks(load_registry(), type="audit_lint", description="Lint the sources")
     assert Route.model_validate(shown).reason == found.reason
     assert shown["alternatives"][0]["reason"] == found.alternatives[0].reason
 
@@ -46,9 +46,9 @@ def test_messages_are_the_ones_that_routing_writes():
     (shown,) = [text.splitlines() for kind, text in BLOCKS if kind == "text"]
     packaged = load_registry()
     assert shown == [
-        routed(packaged, type="tset").reason,
-        routed(packaged, type="deploy", requires=["css"]).reason,
-        routed(packaged, agent="qa_agnt").reason,
+        route_tasks(packaged, type="tset").reason,
+        route_tasks(packaged, type="deploy", requires=["css"]).reason,
+        route_tasks(packaged, agent="qa_agnt").reason,
     ]
 
 

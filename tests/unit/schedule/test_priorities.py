@@ -25,7 +25,7 @@ def makespan(jobs, limits, priorities=None):
     return simulate_jobs(jobs, limits, priorities).makespan_s
 
 
-def bound(jobs, limits):
+def find_bound(jobs, limits):
     network = Network.of(jobs)
     return lower_bound_s(network, CompiledLimits.of(jobs, limits), network.tails())
 
@@ -117,11 +117,11 @@ def count_passes(monkeypatch):
 
 
 def test_bound_is_the_largest_of_chain_slots_and_agents():
-    assert bound([ScheduleJob(5), ScheduleJob(5, (0,)), ScheduleJob(1)], ScheduleLimits(2)) == 10
-    assert bound([ScheduleJob(5), ScheduleJob(5), ScheduleJob(5)], ScheduleLimits(2)) == 8
-    assert bound([ScheduleJob(5.5), ScheduleJob(5), ScheduleJob(5)], ScheduleLimits(2)) == pytest.approx(7.75)
+    assert find_bound([ScheduleJob(5), ScheduleJob(5, (0,)), ScheduleJob(1)], ScheduleLimits(2)) == 10
+    assert find_bound([ScheduleJob(5), ScheduleJob(5), ScheduleJob(5)], ScheduleLimits(2)) == 8
+    assert find_bound([ScheduleJob(5.5), ScheduleJob(5), ScheduleJob(5)], ScheduleLimits(2)) == pytest.approx(7.75)
     assert (
-        bound(
+        find_bound(
             [ScheduleJob(5, agent="a"), ScheduleJob(5, agent="a"), ScheduleJob(5, agent="a")],
             ScheduleLimits(3, {"a": 1}),
         )

@@ -88,7 +88,7 @@ def behave(settings, mode):
     (files.folder / "mode").write_text(mode)
 
 
-def changed(settings, **fields):
+def change(settings, **fields):
     return settings.model_copy(update={"server": settings.server.model_copy(update=fields)})
 
 
@@ -159,7 +159,7 @@ def test_server_that_dies_says_so_with_the_end_of_its_log(settings):
 def test_server_that_hangs_is_reported_after_the_timeout_and_can_be_stopped(settings):
     behave(settings, "hangs")
     with pytest.raises(ServiceError, match=r"does not answer after 1\.2 s; its log is empty"):
-        up(changed(settings, start_timeout_s=1.2))
+        up(change(settings, start_timeout_s=1.2))
     info = status(settings)
     assert (info.state, info.note) == ("starting", "")
     rewrite(settings, started_at=datetime.now(UTC) - timedelta(hours=1))
@@ -234,7 +234,7 @@ def test_server_of_another_version_is_kept_when_busy(settings):
 
 def test_address_of_a_running_server_is_kept_and_said(settings):
     first = up(settings)
-    note = up(changed(settings, port=1 if first.port != 1 else 2)).note
+    note = up(change(settings, port=1 if first.port != 1 else 2)).note
     assert f"it listens on 127.0.0.1:{first.port}" in note
 
 
@@ -242,7 +242,7 @@ def test_taken_port_is_an_error_only_when_it_was_asked_for(settings):
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         port = foreign.getsockname()[1]
         with pytest.raises(ServiceError, match=f"port {port} on 127.0.0.1 is in use") as caught:
-            up(changed(settings, port=port))
+            up(change(settings, port=port))
         assert caught.value.code == "GEN-SERVER-PORT"
         ServerFiles(settings.home).write(ServerRecord(host="127.0.0.1", port=port))
         info = up(settings)
@@ -253,7 +253,7 @@ def test_taken_port_is_an_error_only_when_it_was_asked_for(settings):
 @pytest.mark.parametrize("host", ["203.0.113.1", "no such host"])
 def test_address_of_another_machine_is_refused(settings, host):
     with pytest.raises((UsageError, OSError)):
-        up(changed(settings, host=host))
+        up(change(settings, host=host))
 
 
 def test_folder_that_cannot_be_made_is_said_with_what_to_do(settings, tmp_path):
@@ -404,7 +404,7 @@ def test_log_is_looked_at_again_and_again_also_after_a_failure(tmp_path, monkeyp
 
     monkeypatch.setattr(host.time, "sleep", sleep)
     with pytest.raises(StopIteration):
-        host._keep_short(str(log))
+        host._truncate(str(log))
     assert "cannot be shortened" in capsys.readouterr().err
     assert log.stat().st_size == 0
 

@@ -41,7 +41,7 @@ def work(path="t", *outputs):
 # ── agents ──
 
 
-async def called(kind, agent=None, **more):
+async def call(kind, agent=None, **more):
     agent = agent or ScriptedAgent({"t": [{"a": 1, "b": 2}]})
     try:
         return agent, await ChaosExecutor(agent, only(kind, **more)).execute(work("t", "a", "b"))
@@ -59,7 +59,7 @@ async def test_an_agent_without_faults_is_left_alone():
     [("error", InjectedError, 0), ("hang", TimeoutError, 0), ("disconnect", ConnectionResetError, 1)],
 )
 async def test_an_agents_call_fails_before_or_after_it_is_done(kind, raised, times):
-    agent, error = await called(kind, hang_s=0.01)
+    agent, error = await call(kind, hang_s=0.01)
     assert type(error) is raised
     assert f"{kind} at agent 'worker t', call 1" in str(error)
     assert len(agent.work) == times
@@ -75,13 +75,13 @@ async def test_an_agents_call_fails_before_or_after_it_is_done(kind, raised, tim
     ],
 )
 async def test_an_agents_call_is_late_or_done_twice_or_in_part(kind, value, times):
-    agent, result = await called(kind, delay_s=0.01)
+    agent, result = await call(kind, delay_s=0.01)
     assert result.value == value
     assert len(agent.work) == times
 
 
 async def test_an_agents_garbage_has_nothing_that_was_promised():
-    _, result = await called("garbage")
+    _, result = await call("garbage")
     assert isinstance(result.value, str)
 
 

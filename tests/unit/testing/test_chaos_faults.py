@@ -12,7 +12,7 @@ from genesis.testing.chaos import FAILING, KINDS, Faults
 _CALLS = [(boundary, key) for boundary in ("agent", "store") for key in "abcd" for _ in range(50)]
 
 
-def _met(faults, calls):
+def _meet(faults, calls):
     for boundary, key in calls:
         faults.draw(boundary, key)
     return set(faults.made)
@@ -20,18 +20,18 @@ def _met(faults, calls):
 
 def test_one_seed_gives_the_same_faults_in_any_order():
     shuffled = random.Random(5).sample(_CALLS, len(_CALLS))
-    assert _met(Faults(1), _CALLS) == _met(Faults(1), shuffled)
-    assert _met(Faults(1), _CALLS) != _met(Faults(2), _CALLS)
+    assert _meet(Faults(1), _CALLS) == _meet(Faults(1), shuffled)
+    assert _meet(Faults(1), _CALLS) != _meet(Faults(2), _CALLS)
 
 
 def test_one_seed_gives_the_same_faults_from_many_threads():
     faults = Faults(3)
-    threads = [threading.Thread(target=_met, args=(faults, _CALLS[part::4])) for part in range(4)]
+    threads = [threading.Thread(target=_meet, args=(faults, _CALLS[part::4])) for part in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(faults.made) == _met(Faults(3), _CALLS)
+    assert set(faults.made) == _meet(Faults(3), _CALLS)
     assert faults.calls == {"agent": 200, "store": 200}
 
 

@@ -31,7 +31,7 @@ def began(path="a", call=1, agent="worker", upstream=()):
     return WitnessedEvent("began", 0.0, path, agent, call=call, upstream=upstream)
 
 
-def ended(path="a", call=1, agent="worker"):
+def make_outcome(path="a", call=1, agent="worker"):
     return WitnessedEvent("ended", 0.0, path, agent, call=call)
 
 
@@ -53,7 +53,7 @@ DONE = (("a", "completed"), ("b", "completed"))
 
 
 def test_order():
-    assert order_is_kept([began(), ended(), leaf("a"), began("b", upstream=("a",))], PROGRAM) == []
+    assert order_is_kept([began(), make_outcome(), leaf("a"), began("b", upstream=("a",))], PROGRAM) == []
     assert order_is_kept([began(), began("b")], PROGRAM) == ["'b' began before 'a' was done"]
     assert order_is_kept([began(), leaf("a", "failed"), began("b")], PROGRAM) != []
 
@@ -99,7 +99,7 @@ def test_what_is_done_is_not_called_again():
 
 def test_limits():
     three = [began("a", 1), began("b", 2), began("c", 3)]
-    assert limits_hold([*three[:2], ended("a", 1), three[2]], PROGRAM, 2) == []
+    assert limits_hold([*three[:2], make_outcome("a", 1), three[2]], PROGRAM, 2) == []
     assert limits_hold(three, PROGRAM, 2) == [
         "3 calls at once in 2 slots",
         "3 calls of 'worker' at once, which takes 2",
@@ -117,7 +117,7 @@ def test_breakers():
 
 def test_probes():
     half = [breaker("closed", "open"), breaker("open", "half_open")]
-    assert one_probe_at_a_time([began(call=1), *half, began(call=2), ended(call=2), began(call=3)]) == []
+    assert one_probe_at_a_time([began(call=1), *half, began(call=2), make_outcome(call=2), began(call=3)]) == []
     assert one_probe_at_a_time([*half, began(call=2), began(call=3)]) == ["2 probes of 'worker' at once"]
     assert one_probe_at_a_time([*half[:1], began()]) == ["'worker' was called while its breaker was open"]
     assert one_probe_at_a_time([began(call=1), began(call=2)]) == []
@@ -143,8 +143,8 @@ async def test_a_witness_sees_calls_leaves_and_breakers_in_order():
     works = [Work("r", "c", "", "a", "g", "", {}, (), an_agent(), attempt=n, upstream={"u": 1}) for n in (1, 2)]
     with pytest.raises(ValueError, match="no"):
         await executor.execute(works[0])
-    witness.heard(BreakerEvent("agent worker", "closed", "open", "because"))
-    witness.heard(BreakerEvent("agent worker", "open", "open", "its store is back", degraded=True))
+    witness.record_change(BreakerEvent("agent worker", "closed", "open", "because"))
+    witness.record_change(BreakerEvent("agent worker", "open", "open", "its store is back", degraded=True))
     assert await executor.execute(works[1]) == Result({"n": 1})
     done = Outcome(id="a", agent="worker", state="completed", ended_at=datetime.now(UTC))
     witness.run_started(PROGRAM, a_run(), {0: done})

@@ -49,39 +49,39 @@ def calling(port):
         yield client
 
 
-def said_back(client, text=b"hello"):
+def send_and_read(client, text=b"hello"):
     client.sendall(text)
     return client.recv(65536)
 
 
-def broken(client):
+def fail(client):
     """Whether nobody answers on a connection any more: it was reset, or closed."""
     try:
-        return said_back(client) == b""
+        return send_and_read(client) == b""
     except ConnectionError:
         return True
 
 
 def test_a_wire_carries():
     with echoing() as port, Wire(port) as wire, calling(wire.port) as client:
-        assert said_back(client) == b"hello"
-        assert said_back(client, b"again") == b"again"
+        assert send_and_read(client) == b"hello"
+        assert send_and_read(client, b"again") == b"again"
 
 
 def test_a_cut_breaks_what_is_open_refuses_what_is_new_and_can_be_mended_on_its_port():
     with echoing() as port, Wire(port) as wire:
         first = wire.port
         with calling(first) as client:
-            assert said_back(client) == b"hello"
+            assert send_and_read(client) == b"hello"
             wire.cut()
-            assert broken(client)
+            assert fail(client)
         with pytest.raises(ConnectionError), calling(first):
             pass
         wire.join()
         wire.join()
         assert wire.port == first
         with calling(first) as client:
-            assert said_back(client) == b"hello"
+            assert send_and_read(client) == b"hello"
 
 
 def test_a_wire_to_nowhere_closes():
@@ -109,7 +109,7 @@ def test_a_wire_can_be_left_while_it_is_cut():
 def test_what_the_server_says_goes_astray(kind, comes):
     faults = Faults(1, share=1, kinds=[kind], delay_s=0.01, hang_s=0.1)
     with echoing() as port, Wire(port, faults) as wire, calling(wire.port) as client:
-        assert said_back(client) == comes
+        assert send_and_read(client) == comes
 
 
 def test_what_the_server_says_breaks_off():

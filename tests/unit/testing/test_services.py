@@ -127,7 +127,7 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
     with pytest.raises(ServiceMissingError, match="no setpriv to become postgres"):
         services._launcher("postgres")
     with pytest.raises(ServiceMissingError, match="there is no user nobody-at-all"):
-        services._give(tmp_path, "nobody-at-all")
+        services._chown(tmp_path, "nobody-at-all")
 
 
 def test_postgres_without_the_extension_that_prefect_needs_counts_as_missing(tmp_path, monkeypatch):

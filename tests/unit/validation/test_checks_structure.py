@@ -113,7 +113,7 @@ def test_request_longer_than_the_limit_is_an_error(find):
     assert not find("GEN-REQUEST-LENGTH", [task("a")], request="x" * 5000)
 
 
-def nested(depth):
+def make_nested(depth):
     node = task(f"d{depth}")
     for level in range(depth - 1, 0, -1):
         node = task(f"d{level}", subtasks=[node])
@@ -122,14 +122,14 @@ def nested(depth):
 
 @pytest.mark.parametrize(("planner", "code"), [("llm", "GEN-PLAN-DEPTH"), ("file", "GEN-NESTING-DEEP")])
 def test_depth_beyond_the_limit_is_an_error_for_planners_and_a_warning_for_people(check, planner, code):
-    found = [d for d in check(nested(6), planner=planner).diagnostics if d.severity != "info"]
+    found = [d for d in check(make_nested(6), planner=planner).diagnostics if d.severity != "info"]
     assert [(d.code, d.severity) for d in found] == [(code, "error" if planner == "llm" else "warning")]
     assert found[0].evidence == {"depth": 6, "limit": 5}
-    assert all(d.severity == "info" for d in check(nested(5), planner=planner).diagnostics)
+    assert all(d.severity == "info" for d in check(make_nested(5), planner=planner).diagnostics)
 
 
 def test_planned_overrides_what_the_plan_says(codes):
-    assert "GEN-PLAN-DEPTH" in codes(nested(6), how={"planned": True})
+    assert "GEN-PLAN-DEPTH" in codes(make_nested(6), how={"planned": True})
 
 
 def test_fan_out_is_limited_for_planners_only(codes):

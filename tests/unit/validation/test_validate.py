@@ -100,14 +100,14 @@ def same(count):
     return [{"id": f"t{n}", "description": "Convert the document"} for n in range(count)]
 
 
-def broken(count):
+def fail(count):
     return [
         {"id": f"t{n}", "description": "Convert", "depends_on": [f"u{n}", "t0"], "inputs": {"x": f"{{t{n}x.y}}"}}
         for n in range(count)
     ]
 
 
-def crossed(count):
+def make_crossed_plan(count):
     """Composites that depend on what is inside of others, half of them inside themselves."""
     return [
         {"id": f"p{n}", "description": f"Part {n}", "depends_on": [f"p{n}/x" if n % 2 else f"p{n - 1}/x"] if n else [],
@@ -116,7 +116,7 @@ def crossed(count):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", [chain, wide, layers, same, broken, crossed])
+@pytest.mark.parametrize("shape", [chain, wide, layers, same, fail, make_crossed_plan])
 def test_work_grows_with_the_tasks_and_not_with_their_square(check, shape):
     how = {"limits": Limits(leaves=10_000)}
 

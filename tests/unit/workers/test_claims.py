@@ -161,6 +161,6 @@ async def test_the_latest_claims_over_the_limit_are_given_back(made, limit, othe
     made.run.state.timestamp = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
     older = [held(state.model_copy(), 9 if (state.message or "").endswith("w9") else 1) for state in others]
     made.client.held = [*older, made.run]
-    assert await made.claims.keep(made.run, pool) is kept
+    assert await made.claims.keep_if_free(made.run, pool) is kept
     assert made.run.state.is_scheduled() is not kept
     assert [state.is_scheduled() for state in made.client.set] == [False] + [True] * (not kept)

@@ -39,12 +39,15 @@ def made():
     client, hearing = Client(), SimpleNamespace(now=True)
     pollers = {name: FakePoller(name) for name in "abc"} | {"d": FakePoller("d", problem="it is paused")}
     due = DueRuns(
-        pollers, PrefectApi(client, lambda _: None), PollInterval(look_s=30.0, deaf_s=0.01), hears=lambda: hearing.now
+        pollers,
+        PrefectApi(client, lambda _: None),
+        PollInterval(look_s=30.0, deaf_s=0.01),
+        receives_events=lambda: hearing.now,
     )
     return SimpleNamespace(client=client, hearing=hearing, pollers=pollers, due=due)
 
 
-def woken(made):
+def is_woken(made):
     return [name for name, poller in made.pollers.items() if poller.woken]
 
 
@@ -53,14 +56,14 @@ async def test_one_request_tells_which_pools_to_poll(made):
     await made.due.look()
     assert len(made.client.asked) == 1
     assert made.client.asked[0][1] == ["a", "b", "c"]
-    assert woken(made) == ["b"]
+    assert is_woken(made) == ["b"]
     assert all(made.pollers[name].pool.polled is not None for name in "abc")
 
 
 async def test_a_full_page_may_hide_any_pool(made):
     made.client.due = ["b"] * 200
     await made.due.look()
-    assert woken(made) == ["a", "b", "c"]
+    assert is_woken(made) == ["a", "b", "c"]
 
 
 async def test_nothing_is_asked_while_no_pool_can_be_served(made):

@@ -43,7 +43,7 @@ class Kept(ForkServer):
         return forked
 
 
-async def gone(*pids):
+async def is_gone(*pids):
     for _ in range(600):
         if not any(map(is_running, pids)):
             return True
@@ -97,7 +97,7 @@ async def test_closing_leaves_no_process(server):
     children = [await server.fork({}) for _ in range(3)]
     pid = server.pid
     await server.close()
-    assert await gone(pid, *(child.pid for child in children))
+    assert await is_gone(pid, *(child.pid for child in children))
     assert children[0].exit.done()
 
 
@@ -106,7 +106,7 @@ async def test_a_fork_server_that_dies_takes_its_children_along_and_is_started_a
     before = server.pid
     os.kill(before, signal.SIGKILL)
     assert await asyncio.wait_for(child.exit, 10) == "was lost with its fork server"
-    assert await gone(child.pid)
+    assert await is_gone(child.pid)
     assert any("the fork server is gone" in text for text in server.said)
     again = await server.fork({})
     assert server.pid != before

@@ -52,7 +52,7 @@ def made():
         ["high"],
         PrefectApi(client, lambda _: None),
         PollInterval(0.2, 45.0, 1.0, 10.0),
-        hears=lambda: hearing.now,
+        receives_events=lambda: hearing.now,
         start=start,
     )
     return SimpleNamespace(client=client, started=started, hearing=hearing, pool=pool, poller=poller)

@@ -52,14 +52,14 @@ def made():
             slots,
             worker="w",
             heartbeat_s=heartbeat_s,
-            say=said.append,
+            notify=said.append,
             template=template,
         )
 
     return SimpleNamespace(client=client, said=said, slots=slots, pools=pools)
 
 
-def refused(code):
+def refuse(code):
     request = httpx.Request("POST", "http://127.0.0.1/api")
     return httpx.HTTPStatusError("no", request=request, response=httpx.Response(code, request=request))
 
@@ -132,7 +132,7 @@ async def test_a_worker_that_stops_is_soon_taken_to_be_offline(made):
     await pools.refresh(made.client)
     await pools.leave()
     assert made.client.beats == [("a", "w", 1)]
-    made.client.fault = refused(503)
+    made.client.fault = refuse(503)
     await pools.leave()
 
 
@@ -152,12 +152,12 @@ async def test_a_heartbeat_that_fails_is_no_end(made):
     pools = made.pools("a")
     await pools.refresh(made.client)
     pool = pools.all["a"]
-    made.client.fault = refused(503)
+    made.client.fault = refuse(503)
     await pools.heartbeat(pool)
-    made.client.fault = refused(422)
+    made.client.fault = refuse(422)
     await pools.heartbeat(pool)
     assert "was refused" in made.said[-1]
-    made.client.fault = ObjectNotFound(http_exc=refused(404))
+    made.client.fault = ObjectNotFound(http_exc=refuse(404))
     await pools.heartbeat(pool)
     assert not pool.open
 
@@ -200,7 +200,7 @@ async def test_a_worker_that_starts_counts_a_failed_call_once(made, monkeypatch)
 
 async def test_another_worker_may_be_faster_to_create_a_pool(made):
     pools = made.pools("a", template={"variables": {}, "job_configuration": {}})
-    made.client.fault = ObjectAlreadyExists(http_exc=refused(409))
+    made.client.fault = ObjectAlreadyExists(http_exc=refuse(409))
     await pools.refresh(made.client)
     await pools.create_missing(made.client)
     assert not pools.all["a"].open

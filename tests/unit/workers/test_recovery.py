@@ -35,7 +35,7 @@ def client():
 
 @pytest.fixture
 def lost(client):
-    return LostRuns(PrefectApi(client, print), "genesis", every_s=0.01, say=print)
+    return LostRuns(PrefectApi(client, print), "genesis", every_s=0.01, notify=print)
 
 
 def a_lost_run() -> FlowRun:
@@ -136,7 +136,7 @@ def a_held_run(state=None) -> FlowRun:
     return FlowRun(id=uuid4(), flow_id=uuid4(), name="r", work_pool_name="p", state=state or Running())
 
 
-async def looked(others, now, seconds):
+async def look(others, now, seconds):
     for _ in range(0, seconds + 1, 2):
         await others.look()
         now.at += 2
@@ -145,9 +145,9 @@ async def looked(others, now, seconds):
 @pytest.mark.parametrize("state", [Running(), Pending(message=claim_message("w1")), Cancelling()])
 async def test_a_flow_run_of_a_silent_worker_is_let_go(others, fleet, own, now, state):
     fleet.held = [a_held_run(state)]
-    await looked(others, now, 6)
+    await look(others, now, 6)
     assert own.let == []
-    await looked(others, now, 4)
+    await look(others, now, 4)
     assert own.let[0] == (fleet.held[0].id, "record", "w1")
 
 
@@ -155,7 +155,7 @@ async def test_a_flow_run_of_a_silent_worker_is_let_go(others, fleet, own, now, 
 async def test_a_flow_run_of_a_worker_that_is_heard_is_left_alone(others, fleet, own, now, workers):
     fleet.held, fleet.others = [a_held_run()], workers
     for _ in range(20):
-        await looked(others, now, 0)
+        await look(others, now, 0)
         fleet.beat += timedelta(seconds=2)
     assert own.let == []
     assert fleet.asked.count("states") == 1
@@ -163,12 +163,12 @@ async def test_a_flow_run_of_a_worker_that_is_heard_is_left_alone(others, fleet,
 
 async def test_an_api_that_was_away_starts_the_time_anew(others, fleet, own, now):
     fleet.held = [a_held_run()]
-    await looked(others, now, 8)
+    await look(others, now, 8)
     fleet.read_workers_for_work_pool, works = _refuse, fleet.read_workers_for_work_pool
     with pytest.raises(ApiUnavailable):
         await others.look()
     fleet.read_workers_for_work_pool = works
-    await looked(others, now, 6)
+    await look(others, now, 6)
     assert own.let == []
 
 
@@ -179,11 +179,11 @@ async def _refuse(*_, **__):
 async def test_where_all_flow_runs_are_the_own_ones_only_their_number_is_read(others, fleet, own, now):
     fleet.held = [a_held_run()]
     own.mine = {fleet.held[0].id}
-    await looked(others, now, 20)
+    await look(others, now, 20)
     assert set(fleet.asked) == {"count"}
 
 
 async def test_the_own_claims_and_those_of_other_kinds_of_workers_are_not_judged(others, fleet, own, now):
     fleet.held = [a_held_run(Pending(message=claim_message("me"))), a_held_run(Pending(message="by a stock worker"))]
-    await looked(others, now, 20)
+    await look(others, now, 20)
     assert own.let == []

@@ -41,26 +41,26 @@ def test_the_tag_counts_before_the_parameter_that_becomes_it():
 
 def test_one_of_another_tenant_passes_thirty_of_one():
     waiting = [flow_run("big") for _ in range(30)] + [flow_run("small")]
-    assert names(TenantRotation().ordered(waiting, []))[:3] == ["big", "small", "big"]
-    assert names(TenantRotation().ordered(waiting, ["big"]))[0] == "small"
+    assert names(TenantRotation().order(waiting, []))[:3] == ["big", "small", "big"]
+    assert names(TenantRotation().order(waiting, ["big"]))[0] == "small"
 
 
 def test_those_without_a_tenant_share_one_turn():
     waiting = [flow_run(), flow_run(), flow_run("a")]
-    assert names(TenantRotation().ordered(waiting, [])) == ["nobody", "a", "nobody"]
+    assert names(TenantRotation().order(waiting, [])) == ["nobody", "a", "nobody"]
 
 
 def test_within_a_tenant_and_between_equals_who_waits_longest_is_next():
     waiting = [flow_run(name) for name in "abab"]
-    assert TenantRotation().ordered(waiting, []) == waiting
-    assert TenantRotation().ordered([], ["a"]) == []
+    assert TenantRotation().order(waiting, []) == waiting
+    assert TenantRotation().order([], ["a"]) == []
 
 
 def test_one_slot_goes_round_the_tenants():
     waiting = [flow_run("big") for _ in range(5)] + [flow_run("small"), flow_run("late")]
     turns, taken = TenantRotation(), []
     while waiting:
-        chosen = turns.ordered(waiting, [])[0]
+        chosen = turns.order(waiting, [])[0]
         turns.mark_served(tenant_of(chosen))
         waiting.remove(chosen)
         taken.append(chosen.name)
@@ -72,7 +72,7 @@ def test_what_is_known_of_tenants_is_bounded():
     for number in range(1_500):
         turns.mark_served(f"t{number}")
     assert len(turns._served) == 1_000
-    assert names(turns.ordered([flow_run("t1400"), flow_run("t3")], [])) == ["t3", "t1400"]
+    assert names(turns.order([flow_run("t1400"), flow_run("t3")], [])) == ["t3", "t1400"]
 
 
 class Client:
@@ -91,8 +91,8 @@ class Client:
 def made():
     def make(waiting, *, limit=None, slots=4):
         client = Client(waiting)
-        stable = SimpleNamespace()
-        runs = Runs(PrefectApi(client, print), stable, "w", say=print, freed=lambda _: None)
+        child_pool = SimpleNamespace()
+        runs = Runs(PrefectApi(client, print), child_pool, "w", notify=print, freed=lambda _: None)
         pool = ServedPool("a", SlotPool(slots), record=SimpleNamespace(concurrency_limit=limit), problem=None)
         return SimpleNamespace(client=client, runs=runs, pool=pool)
 

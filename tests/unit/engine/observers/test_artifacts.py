@@ -163,7 +163,7 @@ async def test_progress_is_kept_up_to_date_until_it_is_cancelled(server, monkeyp
     program = a_program(a_task("a"))
     progress = ProgressArtifact(Publisher(), program, Picture(program), {})
     await progress.publish()
-    keeping = asyncio.create_task(progress.keep())
+    keeping = asyncio.create_task(progress.update())
     progress.leaf_changed(_outcome("a", "running"))
     async with asyncio.timeout(5):
         while not server.updated:

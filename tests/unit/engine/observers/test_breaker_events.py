@@ -1,10 +1,10 @@
-"""Changes of breakers as events: what they say, and that telling never blocks or fails."""
+"""Changes of breakers as events: what they say, and that emitting never blocks or fails."""
 
 import threading
 
 import pytest
 
-from genesis.engine.observers import event_emitter as telling
+from genesis.engine.observers import event_emitter
 from genesis.engine.observers.breaker_events import BreakerEventEmitter, event_of
 from genesis.observability.instruments import BREAKER_CHANGES, BREAKER_STATE
 from genesis.observability.metrics import Metrics
@@ -18,7 +18,7 @@ OPENED = BreakerEvent("agent qa_agent", "closed", "open", "5 failures in a row")
 def emitted(monkeypatch):
     """What is handed to Prefect; there is no server, so no pool has an id."""
     events = []
-    monkeypatch.setattr(telling, "emit_event", lambda **event: events.append(event))
+    monkeypatch.setattr(event_emitter, "emit_event", lambda **event: events.append(event))
     return events
 
 
@@ -78,7 +78,7 @@ def test_whoever_tells_waits_for_nobody_and_a_fault_is_not_theirs(monkeypatch):
         release.wait(20)
         raise RuntimeError("no server")
 
-    monkeypatch.setattr(telling, "emit_event", stuck)
+    monkeypatch.setattr(event_emitter, "emit_event", stuck)
     announcer = BreakerEventEmitter()
     breaker = Breaker("host x", BreakerRules(failures=1), listen=announcer)
     breaker.report(breaker.admit(), "failure")

@@ -5,14 +5,14 @@ from contextvars import ContextVar
 
 import pytest
 
-from genesis.engine.observers import event_emitter as telling
+from genesis.engine.observers import event_emitter
 from genesis.engine.observers.event_emitter import EventEmitter, describe_related_pool, get_process_emitter
 
 
 @pytest.fixture
 def emitted(monkeypatch):
     events = []
-    monkeypatch.setattr(telling, "emit_event", lambda **event: events.append(event))
+    monkeypatch.setattr(event_emitter, "emit_event", lambda **event: events.append(event))
     return events
 
 
@@ -44,7 +44,7 @@ def test_an_event_that_cannot_be_made_or_sent_costs_no_other(monkeypatch):
             raise RuntimeError("too large")
         sent.append(event["event"])
 
-    monkeypatch.setattr(telling, "emit_event", send)
+    monkeypatch.setattr(event_emitter, "emit_event", send)
     emitter = EventEmitter()
     emitter.emit(lambda _pool_id: 1 / 0)
     emitter.emit(lambda _pool_id: {"event": "refused"})
@@ -55,7 +55,7 @@ def test_an_event_that_cannot_be_made_or_sent_costs_no_other(monkeypatch):
 
 def test_whoever_tells_does_not_wait_for_a_server_that_hangs(monkeypatch):
     release = threading.Event()
-    monkeypatch.setattr(telling, "emit_event", lambda **event: release.wait(30))
+    monkeypatch.setattr(event_emitter, "emit_event", lambda **event: release.wait(30))
     emitter = EventEmitter()
     for _ in range(1_000):
         emitter.emit(lambda _pool_id: {"event": "x"})

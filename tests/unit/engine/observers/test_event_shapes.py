@@ -32,7 +32,7 @@ def _finding(code="GEN-CYCLE", task="a", severity="error") -> Diagnostic:
     return Diagnostic(code=code, severity=severity, task=task, message=SECRET)
 
 
-def _failed(**more) -> Outcome:
+def _make_failure(**more) -> Outcome:
     error = ErrorInfo(code="GEN-TASK-EXIT", message=SECRET, hint=SECRET)
     return Outcome(id="q/lint", agent="qa_agent", state="failed", attempts=3, error=error, note=SECRET, **more)
 
@@ -80,14 +80,14 @@ def test_a_rejected_plan_counts_its_codes_and_names_tasks_without_an_agent():
 
 
 def test_a_task_that_failed_is_told_with_its_agent_and_its_pool():
-    event = describe_failure("r1", "c1", _failed(), "agent-qa", "8d7")
+    event = describe_failure("r1", "c1", _make_failure(), "agent-qa", "8d7")
     assert event["resource"]["prefect.resource.id"] == "genesis.task.r1/q/lint"
     assert event["resource"]["genesis.agent"] == "qa_agent"
     assert event["resource"]["genesis.pool"] == "agent-qa"
     assert [each["prefect.resource.role"] for each in event["related"]] == ["tag", "work-pool"]
-    unknown = describe_failure("r1", "c1", _failed(), "agent-qa")
+    unknown = describe_failure("r1", "c1", _make_failure(), "agent-qa")
     assert (unknown["resource"]["genesis.pool"], unknown["payload"]["pool"]) == ("none", "agent-qa")
-    local = describe_failure("r1", "c1", _failed())
+    local = describe_failure("r1", "c1", _make_failure())
     assert (local["resource"]["genesis.pool"], local["payload"]["pool"]) == ("none", None)
     assert len(local["related"]) == 1
 
@@ -118,13 +118,19 @@ def test_a_deployed_plan_that_was_rejected_says_by_what():
 def test_nobodys_words_are_in_an_event():
     group = a_task("again-1", a_task("x", description=SECRET), description=SECRET)
     amendment = Amendment(
-        number=1, kind="replan", task="q/lint", group=group, reason=SECRET, outcome=_failed(), at=datetime.now(UTC)
+        number=1,
+        kind="replan",
+        task="q/lint",
+        group=group,
+        reason=SECRET,
+        outcome=_make_failure(),
+        at=datetime.now(UTC),
     )
     error = ErrorInfo(code="GEN-RUN-FAILED", message=SECRET)
     events = [
         describe_end(_run("failed", error=error, findings=(_finding(),))),
         *describe_rejection("r1", "c1", [_finding("GEN-UNASSIGNED")]),
-        describe_failure("r1", "c1", _failed()),
+        describe_failure("r1", "c1", _make_failure()),
         describe_replan("r1", "c1", amendment, 1),
         *describe_refusal("r1", "c1", SecurityError(SECRET)),
     ]

@@ -15,7 +15,7 @@ from genesis.errors import SecurityError
 from genesis.ledger import FolderStore, Ledger
 from genesis.ledger.program_state import ProgramState
 from genesis.model import Amendment, Diagnostic, ErrorInfo, Outcome, Run
-from genesis.resilience.degradation import Degradation, heard, step_down
+from genesis.resilience.degradation import Degradation, listening, step_down
 from genesis.settings import Settings
 from genesis.testing import a_program, a_task, an_agent
 
@@ -77,7 +77,7 @@ def _events(tmp_path, emitter, program=None, *, again=False, pools=False, **more
     return RunEvents(_session(tmp_path, program, **more), again=again, pools=pools, emitter=emitter)
 
 
-def _failed(path="a", agent="worker") -> Outcome:
+def _make_failure(path="a", agent="worker") -> Outcome:
     return Outcome(id=path, agent=agent, state="failed", attempts=1, error=ErrorInfo(code="GEN-TASK", message="no"))
 
 
@@ -97,7 +97,7 @@ def test_repeats_that_a_storm_forbids_are_told_of_once(tmp_path, emitter):
     program = a_program(*(a_task(f"t{number}", retries=5) for number in range(3)))
     session = _session(tmp_path, program)
     events = RunEvents(session, again=False, pools=False, emitter=emitter)
-    with heard(events.report_step_down):
+    with listening(events.report_step_down):
         for leaf in program.leaves:
             LeafRun(session, leaf, {}).repeat_refused(1)
     assert emitter.names == ["retries.refused"]
@@ -119,7 +119,7 @@ def test_a_repeat_that_a_storm_forbids_is_in_the_hint_and_the_note_of_its_task(t
 
 def test_a_resume_says_how_much_was_kept(tmp_path, emitter):
     events = _events(tmp_path, emitter, again=True)
-    kept = {0: Outcome(id="a", agent="worker", state="completed"), 1: _failed("b")}
+    kept = {0: Outcome(id="a", agent="worker", state="completed"), 1: _make_failure("b")}
     events.run_started(a_program(a_task("a"), a_task("b")), _run("running"), kept)
     assert emitter.names == ["run.resumed"]
     assert emitter.payload("run.resumed")["kept"] == 1
@@ -129,7 +129,7 @@ def test_a_hundred_tasks_that_failed_are_twenty_events_and_one_that_counts(tmp_p
     program = a_program(*(a_task(f"t{number}") for number in range(100)))
     events = _events(tmp_path, emitter, program)
     for leaf in program.leaves:
-        events.leaf_changed(_failed(leaf.path))
+        events.leaf_changed(_make_failure(leaf.path))
     events.run_ended(_run("failed"))
     assert emitter.names == ["task.failed"] * MOST_EMITTED + ["tasks.failed", "run.failed"]
     assert emitter.payload("tasks.failed") == {
@@ -143,7 +143,7 @@ def test_a_hundred_tasks_that_failed_are_twenty_events_and_one_that_counts(tmp_p
 def test_a_task_that_failed_is_related_to_its_pool_only_where_tasks_run_on_pools(tmp_path, emitter):
     program = a_program(a_task("a"), agents=(an_agent("qa_agent"),))
     for pools in (False, True):
-        _events(tmp_path, emitter, program, pools=pools).leaf_changed(_failed(agent="qa_agent"))
+        _events(tmp_path, emitter, program, pools=pools).leaf_changed(_make_failure(agent="qa_agent"))
     assert emitter.pools == [None, "agent-qa"]
     assert "prefect.work-pool.8d7" in str(emitter.events[1]["related"])
 
@@ -208,7 +208,7 @@ def test_routing_that_gave_way_is_told(tmp_path, emitter):
 def test_a_task_that_is_planned_again_is_told_with_its_new_tasks(tmp_path, emitter):
     events = _events(tmp_path, emitter)
     group = a_task("again-1", a_task("x"), a_task("y"))
-    more = {"outcome": _failed(), "at": datetime.now(UTC), "reason": "r", "task": "a", "group": group}
+    more = {"outcome": _make_failure(), "at": datetime.now(UTC), "reason": "r", "task": "a", "group": group}
     events._session.program_state.amendments = (
         Amendment(number=1, kind="replan", planner="llm", **more),
         Amendment(number=2, kind="expand", **more),

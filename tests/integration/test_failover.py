@@ -66,12 +66,12 @@ def breakers(**rules):
 
 @pytest.fixture
 def bench(tmp_path):
-    def made(wait_s=90.0):
+    def make(wait_s=90.0):
         settings = Settings(home=tmp_path / "home")
         resilience = settings.resilience.model_copy(update={"wait_s": wait_s})
         return Workbench(tmp_path / "ledger", settings.model_copy(update={"resilience": resilience}))
 
-    return made
+    return make
 
 
 async def test_a_task_whose_agent_fails_is_done_by_the_next(bench):

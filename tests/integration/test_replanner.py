@@ -70,7 +70,7 @@ def program(*tasks, **more):
 
 @pytest.fixture
 def bench(tmp_path):
-    def made(*, llm=None, limits=None, **resilience):
+    def make(*, llm=None, limits=None, **resilience):
         settings = Settings(home=tmp_path / "home", llm=llm or LlmSettings())
         update = {
             "resilience": settings.resilience.model_copy(update=resilience),
@@ -78,7 +78,7 @@ def bench(tmp_path):
         }
         return Workbench(tmp_path / "ledger", settings.model_copy(update=update))
 
-    return made
+    return make
 
 
 def by_id(run):

@@ -10,7 +10,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.states import Cancelling, Pending, Running
 
 from genesis.agents import Result
-from genesis.engine import run_lease as custody
+from genesis.engine import run_lease as lease
 from genesis.engine.cancel import cancel_run
 from genesis.engine.run_lease import RunLease, owner_here
 from genesis.errors import RunError
@@ -41,8 +41,8 @@ class GaveWayError(Exception):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(custody, "_LOOK_S", 0.2)
-    monkeypatch.setattr(custody, "_OWNER_S", 0.2)
+    monkeypatch.setattr(lease, "_LOOK_S", 0.2)
+    monkeypatch.setattr(lease, "_OWNER_S", 0.2)
 
 
 async def test_a_run_whose_flow_run_is_cancelled_in_the_ui_ends(workbench: Workbench):
@@ -65,13 +65,13 @@ async def test_who_is_succeeded_gives_way(prefect_api, tmp_path):
     ledger = Ledger(FolderStore(tmp_path), "taken-over")
     gave_way = asyncio.Event()
 
-    def give_way():
+    def yield_run():
         gave_way.set()
         raise GaveWayError
 
     @flow(name="mine")
     async def mine() -> None:
-        held = RunLease(ledger, Control(), alive=True, give_way=give_way)
+        held = RunLease(ledger, Control(), alive=True, give_way=yield_run)
         await held.__aenter__()
         assert (await ledger.owner()).pid > 0
         await asyncio.sleep(0.5)
@@ -102,10 +102,10 @@ async def test_a_run_that_has_ended_cannot_be_cancelled(workbench: Workbench, mo
     await workbench.run(a_program(a_task("a")), _Quick(), run_id=run_id)
     ledger = Ledger(workbench.store, run_id)
 
-    async def found(_run_id, _settings):
+    async def find(_run_id, _settings):
         return ledger, await ledger.header()
 
-    monkeypatch.setattr("genesis.engine.cancel.find_run", found)
+    monkeypatch.setattr("genesis.engine.cancel.find_run", find)
     with pytest.raises(RunError, match="has ended already"):
         await cancel_run(run_id, workbench.settings, print)
 
@@ -114,10 +114,10 @@ async def test_a_running_run_is_cancelled_from_outside(workbench: Workbench, mon
     run_id, agent, said = "ended-from-outside", Endless(), []
     ledger = Ledger(workbench.store, run_id)
 
-    async def found(_run_id, _settings):
+    async def find(_run_id, _settings):
         return ledger, await ledger.header()
 
-    monkeypatch.setattr("genesis.engine.cancel.find_run", found)
+    monkeypatch.setattr("genesis.engine.cancel.find_run", find)
     running = asyncio.create_task(workbench.run(a_program(a_task("a")), agent, run_id=run_id))
     await agent.started.wait()
     async with asyncio.timeout(40):
@@ -133,10 +133,10 @@ async def test_a_running_run_is_cancelled_from_outside(workbench: Workbench, mon
 async def test_what_a_lost_worker_held_is_cancelled_and_holds_no_slot(prefect_api, tmp_path, monkeypatch):
     ledger, pool = Ledger(FolderStore(tmp_path), "its-worker-died"), f"agent-{uuid4().hex[:8]}"
 
-    async def found(_run_id, _settings):
+    async def find(_run_id, _settings):
         return ledger, None
 
-    monkeypatch.setattr("genesis.engine.cancel.find_run", found)
+    monkeypatch.setattr("genesis.engine.cancel.find_run", find)
     async with get_client() as client:
         await client.create_work_pool(WorkPoolCreate(name=pool, type="genesis"))
         await client.send_worker_heartbeat(pool, "silent", 30)
