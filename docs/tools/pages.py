@@ -21,7 +21,7 @@ from genesis.observability.instruments import INSTRUMENTS
 from genesis.resilience.taxonomy import BY_CLASS, BY_CODE
 from genesis.settings import Settings
 
-__all__ = ["PARTS", "regenerated", "write"]
+__all__ = ["PARTS", "regenerate", "write"]
 
 _DOCS = Path(__file__).parents[1]
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)

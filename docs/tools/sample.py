@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["COMMAND", "abridged_plan", "abridged_run", "normalised", "sample", "written"]
+__all__ = ["COMMAND", "abridge_plan", "abridge_run", "normalise", "sample", "read_sample"]
 
 ROOT = Path(__file__).parents[2]
 COMMAND = 'genesis run "Audit the repository at ."'
@@ -35,7 +35,7 @@ _VOLATILE = (
 )
 
 
-def abridged_plan(lines: list[str]) -> list[str]:
+def abridge_plan(lines: list[str]) -> list[str]:
     """Keep the top of a plan's tree, its last task, and the totals."""
     total = next(number for number, line in enumerate(lines) if re.match(r"[\d,]+ tasks? on ", line))
     verdict = next(number for number, line in enumerate(lines) if line.startswith(("the plan can", "the plan cannot")))
@@ -43,7 +43,7 @@ def abridged_plan(lines: list[str]) -> list[str]:
     return [*lines[: 1 + _BRANCHES], "…", *lines[last:total], *lines[total : verdict + 1]]
 
 
-def abridged_run(lines: list[str]) -> list[str]:
+def abridge_run(lines: list[str]) -> list[str]:
     """Keep where a run can be watched, some tasks as they end, and how it ended."""
     begun = next(number for number, line in enumerate(lines) if line.startswith("Run "))
     ended = [line for line in lines[begun:] if line[:2] in ("✓ ", "✗ ", "✎ ", "– ")]
@@ -80,7 +80,7 @@ def sample() -> str:
             subprocess.run([*program, "server", "down"], cwd=project, env=environment, check=False, capture_output=True)
         text = done.stdout.replace(home, "/home/ada")
     lines = [line.rstrip() for line in text.splitlines()]
-    return "\n".join([*abridged_plan(lines), "", *map(_cut, abridged_run(lines))])
+    return "\n".join([*abridge_plan(lines), "", *map(_cut, abridge_run(lines))])
 
 
 def _cut(line: str) -> str:
@@ -88,7 +88,7 @@ def _cut(line: str) -> str:
     return line if is_command or len(line) <= COLUMNS else f"{line[: COLUMNS - 1]}…"
 
 
-def written(page: str) -> str:
+def read_sample(page: str) -> str:
     """Return the sample that stands in a page."""
     found = _PART.search(page)
     if found is None:

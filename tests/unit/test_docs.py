@@ -176,8 +176,8 @@ def test_python_examples_compile_and_name_what_there_is(page: Path):
 
 
 def test_generated_parts_are_as_the_code_has_them():
-    regenerated = runpy.run_path(str(_DOCS / "tools" / "pages.py"))["regenerated"]
-    stale = [page.name for page in _PAGES if regenerated(page.read_text(encoding="utf-8")) != page.read_text("utf-8")]
+    regenerate = runpy.run_path(str(_DOCS / "tools" / "pages.py"))["regenerate"]
+    stale = [page.name for page in _PAGES if regenerate(page.read_text(encoding="utf-8")) != page.read_text("utf-8")]
     assert stale == [], "run: make docs"
 
 
@@ -319,17 +319,17 @@ def _read_shown_plan(columns: int) -> list[str]:
 def test_the_sample_of_the_readme_shows_the_plan_that_is_made_now(sample, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(_ROOT)
     command, plan = (
-        sample["written"]((_ROOT / "README.md").read_text(encoding="utf-8")).partition("\n\n")[0].split("\n", 1)
+        sample["read_sample"]((_ROOT / "README.md").read_text(encoding="utf-8")).partition("\n\n")[0].split("\n", 1)
     )
     assert command == f"$ {sample['COMMAND']}"
-    made = "\n".join(sample["abridged_plan"](_read_shown_plan(sample["COLUMNS"])))
-    normalised = sample["normalised"]
-    assert normalised(plan) == normalised(made), "write it anew: make sample"
+    made = "\n".join(sample["abridge_plan"](_read_shown_plan(sample["COLUMNS"])))
+    normalise = sample["normalise"]
+    assert normalise(plan) == normalise(made), "write it anew: make sample"
 
 
 def test_the_sample_of_the_readme_has_the_shape_of_a_run(sample):
-    run = sample["written"]((_ROOT / "README.md").read_text(encoding="utf-8")).partition("\n\n")[2].splitlines()
-    begun, url, *ended = [sample["normalised"](line) for line in run]
+    run = sample["read_sample"]((_ROOT / "README.md").read_text(encoding="utf-8")).partition("\n\n")[2].splitlines()
+    begun, url, *ended = [sample["normalise"](line) for line in run]
     assert (begun, url) == ("Run RUN", "http://127.0.0.1:PORT/runs/flow-run/ID")
     tasks = [line for line in ended if line.startswith("✓ ")]
     assert all(re.fullmatch(r"✓ [\w/]+ \w+ N \S.*", line) for line in tasks), tasks
@@ -353,9 +353,9 @@ def test_the_sample_is_abridged_and_normalised_in_what_changes_from_run_to_run(s
         "a  w",
     ]
     closing = ["completed · 3 of 3 tasks done in 1 min 45 s · $0.00", "Report by 'r': /tmp/x/genesis-audit.md"]
-    shown = sample["abridged_run"](["noise", *lines, *closing])
+    shown = sample["abridge_run"](["noise", *lines, *closing])
     assert shown == [*lines[:4], "…", "✓ c", *closing]
-    assert sample["normalised"]("\n".join(shown)).splitlines() == [
+    assert sample["normalise"]("\n".join(shown)).splitlines() == [
         "Run RUN", "http://x", "✓ a w N N files", "✓ b", "…", "✓ c",
         "completed · N of N tasks done in N · $N", "Report by 'r': FOLDER/genesis-audit.md",
     ]  # fmt: skip
