@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 _MOST_CAUSES = 5
+"""Causes of an exception that are followed: a chain can be circular."""
 _LONGEST = 1000
 """Maximum number of characters kept of a cause's message, and of its data as JSON."""
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})

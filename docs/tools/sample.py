@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["COMMAND", "abridge_plan", "abridge_run", "normalise", "sample", "read_sample"]
+__all__ = ["COMMAND", "abridge_plan", "abridge_run", "normalise", "read_sample", "sample"]
 
 ROOT = Path(__file__).parents[2]
 COMMAND = 'genesis run "Audit the repository at ."'

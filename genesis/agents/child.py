@@ -15,8 +15,11 @@ from genesis.agents.group_guard import guard_of_process
 __all__ = ["Ended", "run_child"]
 
 _CHUNK = 65_536
+"""Bytes of output that are kept before the middle is dropped again."""
 _GRACE_S = 2.0
+"""How long a program that was asked to end has before it is killed."""
 _DRAIN_S = 1.0
+"""How long output is read after the program has ended: processes that it left behind may hold the pipes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ __all__ = ["CommandExecutor"]
 _SHORT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 """Errnos of a failed start that may pass."""
 _SHOWN_LINES = 5
+"""Last lines of stderr in the error of a command that failed."""
 _SHOWN_CHARACTERS = 1_000
+"""Most characters of those lines."""
 
 
 class CommandExecutor:

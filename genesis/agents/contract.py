@@ -20,8 +20,11 @@ from genesis.resilience.retry import RetryBudget
 __all__ = ["Executor", "Result", "Work"]
 
 _LONGEST_NUMBER = 100
+"""Characters of a number that are read and shown: an agent can return any text."""
 _MOST_USD = 10**12
+"""A larger cost is an error of the agent, and would break sums."""
 _MOST_TOKENS = 10**15
+"""The same for tokens."""
 
 
 @dataclass(frozen=True, slots=True)

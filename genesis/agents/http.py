@@ -28,7 +28,9 @@ __all__ = ["HttpExecutor", "secrets_in"]
 
 _SECRET = re.compile(r"\{secret:([^{}]+)\}")
 _MAX_REDIRECTS = 5
+"""As many as common clients follow before they suspect a loop."""
 _CONNECT_S = 10.0
+"""Time limit for a connection, so that an address that is down does not use the whole time of the task."""
 _REFUSED = "GEN-TASK-REFUSED"
 """Code of a rejected request: the service is healthy."""
 _HINTS = {

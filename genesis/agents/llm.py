@@ -22,10 +22,15 @@ from genesis.settings import Settings
 __all__ = ["LlmExecutor", "work_prompt"]
 
 _REQUEST_SHOWN = 5_000
+"""Characters of the request in a prompt: the default limit of a request."""
 _VALUE_SHOWN = 6_000
+"""Most characters of one description or input in a prompt."""
 _ALL_SHOWN = 24_000
+"""Most characters of all inputs in a prompt: about 8,000 tokens."""
 _CHARACTERS_PER_TOKEN = 3
+"""A low estimate for English text, so that an answer of the permitted length fits the token limit."""
 _SHORTEST = 200
+"""Characters that each output may have at least, however small the token limit."""
 _MARKS = ("request", "task", "inputs", "results")
 
 

@@ -31,8 +31,11 @@ __all__ = [
 ]
 
 _PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h: the signal that a process gets when its parent dies."""
 _PR_SET_CHILD_SUBREAPER = 36
+"""From linux/prctl.h: orphaned descendants become children of this process."""
 _ROUNDS = 5
+"""Passes over the process table: a process can fork while its family is being killed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from genesis.cli.limits import EXIT_INTERRUPTED
 from genesis.cli.process_exit import leave
 from genesis.cli.streams import explain_lost_answer, flush, prepare_streams, reserve_stdout
 from genesis.errors import GenesisError, ResourceError, UsageError
@@ -37,7 +38,6 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("genesis.cli.doctor:doctor", "Diagnose problems on this machine and suggest fixes."),
     "schema": ("genesis.cli.schema:schema", "Print the JSON Schema of a document."),
 }
-_EXIT_INTERRUPTED = 130
 _UNUSABLE_PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EISDIR)
 """Errors of an unusable folder that the environment names, such as `PREFECT_HOME`, beside exhausted resources."""
 _HELP = ("-h", "--help", "--version")
@@ -121,7 +121,7 @@ def _invoke(words: list[str]) -> int:
     except click.ClickException as error:
         code = _usage(error, as_json)
     except (KeyboardInterrupt, click.Abort):
-        code = _show(GenesisError("interrupted", code="GEN-INTERRUPTED"), as_json, debug, _EXIT_INTERRUPTED)
+        code = _show(GenesisError("interrupted", code="GEN-INTERRUPTED"), as_json, debug, EXIT_INTERRUPTED)
     except BrokenPipeError:
         code = 1
     except GenesisError as error:

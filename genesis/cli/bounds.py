@@ -23,6 +23,7 @@ _SPAN = re.compile(r"(?:\d{1,9}(?:\.\d{1,6})?[smhd])+", re.ASCII)
 _PART = re.compile(r"([\d.]+)([smhd])", re.ASCII)
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _LONGEST_S = 366 * 86_400.0
+"""A year: a longer deadline is a mistake in the unit."""
 
 
 def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> Budget | None:

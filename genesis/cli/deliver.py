@@ -27,7 +27,9 @@ __all__ = ["deliver", "read_result"]
 
 _FILES = (".json", ".yaml", ".yml", ".md", ".txt", ".csv", ".html", ".pdf")
 _WAITING = 5
+"""Exit code of a run that waits for a person."""
 _TRIES = 5
+"""Attempts to continue the run while other processes begin and end work on it."""
 
 
 @click.command(epilog="Example: genesis deliver 20261122-142530-3f9a1c design --result design.json")

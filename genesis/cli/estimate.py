@@ -16,6 +16,7 @@ from genesis.schedule import PoolCosts, ScheduleJob, ScheduleLimits, rank, simul
 __all__ = ["TimeLeft", "format_time_left"]
 
 _EVERY_S = 1.0
+"""Pause between two simulations of the remaining leaves."""
 _SHARE = 50
 """A simulation may take at most 1/n of the elapsed time, so large programs are simulated less often."""
 _SLOWEST, _FASTEST = 100.0, 0.01

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from genesis.cli.limits import INDENT
 from genesis.cli.render import diagnostics_table, duration
 from genesis.cli.rows import Rows
 from genesis.model import Attempt, Run
@@ -18,11 +19,15 @@ from genesis.report.explain import Explanation, RootCause, Skipped
 __all__ = ["explanation_view", "run_document"]
 
 _MOST_ROOTS = 10
+"""Failed tasks that are shown with their cause."""
 _MOST_IN_SHORT = 3
+"""The same at the end of `genesis run`."""
 _MOST_GROUPS = 5
+"""Groups of skipped tasks that are shown."""
 _NAMED = 5
+"""Task names that are shown of one group."""
 _LONGEST = 600
-_INDENT = 2
+"""Most characters of an error message."""
 
 
 def explanation_view(explanation: Explanation, *, short: bool = False) -> RenderableType:
@@ -116,14 +121,14 @@ def _render_next_steps(explanation: Explanation) -> RenderableType:
     ]
     if explanation.command:
         number = f"{len(steps) + 1}. " if many else ""
-        line = Text.assemble(" " * _INDENT, number, (explanation.command, "bold"), no_wrap=True, overflow="ignore")
+        line = Text.assemble(" " * INDENT, number, (explanation.command, "bold"), no_wrap=True, overflow="ignore")
         parts.append(line)
     kept = f" ({_tasks(explanation.kept)} done before {'is' if explanation.kept == 1 else 'are'} kept)"
     return Group(Text.assemble(("To continue:", "bold"), (kept if explanation.kept else "", "dim")), *parts)
 
 
 def _under(line: RenderableType) -> RenderableType:
-    return Padding(line, (0, 0, 0, _INDENT), expand=False)
+    return Padding(line, (0, 0, 0, INDENT), expand=False)
 
 
 def _format_names(names: Sequence[str], count: int | None = None) -> str:

@@ -29,10 +29,14 @@ _MARKS = {
     "cancelled": ("–", "yellow"),
 }
 _MOST_LINES = 60
+"""Finished leaves that get a line of their own; later ones are only counted."""
 _MOST_NAMES = 3
+"""Running leaves that the status line names."""
 _WIDEST = 40
+"""Most columns of a leaf's path, and of its agent."""
 _BAR, _LEAST_FOR_BAR = 20, 72
 _BELOW = 2
+"""Indent of the lines below a leaf's line, in columns."""
 _FRAMES = "|/-\\"
 
 

@@ -17,6 +17,7 @@ from genesis.planning import PlanningCall
 __all__ = ["PlanningProgress"]
 
 _EVERY_S = 10.0
+"""Pause between two lines while a model plans and no terminal is attached."""
 
 
 class PlanningProgress:

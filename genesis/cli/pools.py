@@ -22,6 +22,7 @@ __all__ = ["pools"]
 
 _SIGNS = {"create": ("+ ", "green"), "update": ("~ ", "yellow"), "delete": ("- ", "red")}
 _LONGEST_VALUE = 60
+"""Most characters of a value in the list of differences."""
 
 
 @click.group(epilog="Example: genesis pools sync --check")

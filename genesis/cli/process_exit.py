@@ -11,14 +11,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
+from genesis.cli.limits import EXIT_INTERRUPTED
 from genesis.cli.streams import are_streams_own, flush
 
 __all__ = ["leave"]
 
 _PATIENCE_S = 3.0
+"""How long threads may end silently before they are named."""
 _LONGEST_S = 30.0
+"""How long threads may take to end; after that the process exits without them."""
 _LOOK_S = 0.2
-_CANCELLED = 130
+"""Poll interval for threads that still run."""
 
 
 def leave(code: int) -> NoReturn:
@@ -33,7 +36,7 @@ def leave(code: int) -> NoReturn:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that needs an orderly shutdown
         end_programs = _program_killer()
-        if code == _CANCELLED:
+        if code == EXIT_INTERRUPTED:
             end_programs()
         threading.Thread(target=_watch, args=(code, end_programs), name="exit watch", daemon=True).start()
     sys.exit(code)

@@ -21,6 +21,7 @@ __all__ = ["purge"]
 _AGE = re.compile(r"(\d{1,9})([hdw])")
 _DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 _LISTED = 20
+"""Most lines of one kind; `--json` has all."""
 _TITLES = {
     "runs": "ledgers of runs",
     "files": "files of agents",

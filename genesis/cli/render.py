@@ -31,9 +31,13 @@ __all__ = [
 ]
 
 _MOST_ROWS = 60
+"""Most leaves and findings in a table; the plan file has all."""
 _MOST_FAILURES = 10
+"""Failed leaves that the summary of a run shows."""
 _BAR_WIDTH = 30
+"""Columns of a bar in the timeline."""
 _MOST_NAMES = 20
+"""Most names in one sentence."""
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 

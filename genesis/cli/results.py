@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from genesis.cli.limits import INDENT
 from genesis.text import visible
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["results_view", "whole_run", "write_results"]
 
 _MOST_LINES = 25
+"""Most lines of a result; `--task` shows one whole."""
 _MOST_CHARACTERS = 2_000
+"""Most characters of a result."""
 _MOST_TASKS = 50
-_INDENT = 2
+"""Most tasks whose results are shown."""
 
 
 async def whole_run(run: Run, ledger: Ledger, task: str | None) -> Run:
@@ -61,10 +64,10 @@ def _result(task: Outcome, *, whole: bool) -> Iterator[RenderableType]:
     text = visible(as_text(task.result)).rstrip()
     lines = text[: None if whole else _MOST_CHARACTERS].split("\n")
     shown = lines if whole else lines[:_MOST_LINES]
-    yield Padding(Text("\n".join(shown)), (0, 0, 0, _INDENT), expand=False)
+    yield Padding(Text("\n".join(shown)), (0, 0, 0, INDENT), expand=False)
     if left := len(text) - len("\n".join(shown)):
         said = f"… {left:,} more characters: --task {task.id}, or all with -o FILE"
-        yield Padding(Text(said, style="dim"), (0, 0, 0, _INDENT), expand=False)
+        yield Padding(Text(said, style="dim"), (0, 0, 0, INDENT), expand=False)
 
 
 def as_text(value: JsonValue) -> str:

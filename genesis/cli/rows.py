@@ -12,14 +12,15 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from genesis.cli.limits import INDENT
 from genesis.cli.output import printable
 
 __all__ = ["Rows", "hanging"]
 
 _GAP = 2
+"""Columns between two cells."""
 _LEAST_LAST = 28
 """Minimum width of the last column at which prose is readable."""
-_INDENT = 2
 
 
 class Rows:
@@ -73,10 +74,10 @@ class Rows:
         ]
         for below in (Text(" · ").join(cells), row[-1]):
             if below:
-                yield from hanging(below, console, width, first=_INDENT)
+                yield from hanging(below, console, width, first=INDENT)
 
 
-def hanging(text: Text, console: Console, width: int, *, first: int = 0, indent: int = _INDENT) -> Iterator[Text]:
+def hanging(text: Text, console: Console, width: int, *, first: int = 0, indent: int = INDENT) -> Iterator[Text]:
     """Wrap a text with an indent, and a different one for the first line; without indents where there is no room."""
     indent = indent if width > 2 * indent else 0
     first = min(first, indent)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["EXIT_CODES", "continue_run", "resume", "run"]
 
 _MOST_FILES = 10
+"""Files left by agents that are listed at the end of a run."""
 _MOST_SEEN = 60
 """Live progress has shown each leaf of runs up to this size."""
 EXIT_CODES = {"completed": 0, "refused": 3, "awaiting_approval": 5, "briefed": 5, "cancelled": 130}

@@ -31,6 +31,7 @@ __all__ = ["runs"]
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _REQUEST = 100
+"""Most characters of a request in the list of runs."""
 
 
 def _since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:

@@ -32,7 +32,9 @@ __all__ = [
 
 _STDOUT, _STDERR = 1, 2
 _CHUNK = 65_536
+"""Bytes that one read takes: the size of a pipe's buffer."""
 _LONGEST_LINE = 10_000
+"""A longer line of foreign output is cut."""
 _ANSWER: ContextVar[TextIO | None] = ContextVar("answer", default=None)
 _NO_CONTROL = dict.fromkeys((*range(9), *range(10, 32), *range(127, 160)))
 """Sequences in agents' output that would move the terminal's cursor."""

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
+from genesis.dispatch.limits import LOOP_RETRY_S
 from genesis.errors import GenesisError
 
 __all__ = ["BackgroundTasks"]
 
 _log = logging.getLogger(__name__)
-_AGAIN_S = 1.0
 
 
 class BackgroundTasks:
@@ -50,7 +50,7 @@ class BackgroundTasks:
                     await loop()
                 except Exception:  # noqa: BLE001  # the named boundary of a loop
                     _log.exception("a loop of the dispatch failed and continues")
-                await asyncio.sleep(_AGAIN_S)
+                await asyncio.sleep(LOOP_RETRY_S)
 
         self._add(run_forever())
 

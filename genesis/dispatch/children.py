@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import StateType
 from genesis.dispatch.background_tasks import BackgroundTasks
 from genesis.dispatch.child import ChildFlowRun
 from genesis.dispatch.duration_estimator import DurationEstimator
+from genesis.dispatch.limits import STORAGE_RETRY_S
 from genesis.dispatch.pending_outcomes import PendingOutcomes
 from genesis.dispatch.retry_decision import ChildEnd, RetryDecision, describe_crash, judge
 from genesis.engine.attempts import error_info
@@ -32,7 +33,7 @@ FINAL = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, Sta
 _LAGS = (0.1, 0.4, 1.0, 2.0)
 """Pauses before a record that should be there is looked for again: shared storage may show it late."""
 _SHORT_LAGS = (0.2,)
-_FAULT_PAUSE_S = 3.0
+"""The same for a record that an event has announced."""
 _MOST_FAULTS = 20
 """A storage that cannot be read is asked for about a minute."""
 _REMEMBERED = 512
@@ -228,7 +229,7 @@ class Children:
                 if faults == _MOST_FAULTS:
                     raise
                 _log.warning("the ledger cannot be read", extra={"reason": error.message})
-                await asyncio.sleep(_FAULT_PAUSE_S)
+                await asyncio.sleep(STORAGE_RETRY_S)
                 continue
             missing = [leaf for leaf in child.leaves if leaf.index not in child.done]
             if missing and len(missing) == len(await self._find_untaken(child, end, missing)):

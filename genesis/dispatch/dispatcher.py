@@ -14,6 +14,7 @@ from prefect.states import Pending, to_state_create
 from prefect.types import KeyValueLabels
 
 from genesis.dispatch.child import ChildFlowRun, batch_name, idempotency_key, parameters
+from genesis.dispatch.limits import DEPLOYMENT_POLL_S
 from genesis.dispatch.pools import AgentPools
 from genesis.engine.observers.telemetry import dispatch_span
 from genesis.engine.run_context import RunContext
@@ -25,9 +26,6 @@ from genesis.prefect_api.errors import ApiRefused, status_of
 from genesis.prefect_api.names import run_tag
 
 __all__ = ["Dispatcher"]
-
-_LOOK_S = 2.0
-"""Pause before a deployment that is missing is looked for again."""
 
 
 class Dispatcher:
@@ -126,7 +124,7 @@ class Dispatcher:
             if trouble is not None and (how.no_worker == "fail" or late):
                 reason, _, hint = trouble.partition("; ")
                 raise ServiceError(reason, hint=hint, code="GEN-DISPATCH-NO-WORKER")
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(DEPLOYMENT_POLL_S)
 
     async def _link(self, link: UUID, leaves: Sequence[Leaf], after: Iterable[UUID]) -> None:
         """Make the task run; asking twice makes one, and the server keeps its state in step with its flow run's."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 
+from genesis.dispatch.limits import OBSERVATIONS
 from genesis.model import Leaf, Outcome
 
 __all__ = ["DurationEstimator"]
 
-_REMEMBERED = 8
 _LEAST_S = 0.001
+"""A leaf that is estimated at nothing counts as this long, so that a ratio exists."""
 
 
 class DurationEstimator:
@@ -19,7 +20,7 @@ class DurationEstimator:
     """
 
     def __init__(self) -> None:
-        self._scales: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        self._scales: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=OBSERVATIONS))
 
     def learn(self, leaf: Leaf, outcome: Outcome) -> None:
         """Remember what a leaf took. Both times are of the one clock of its worker."""

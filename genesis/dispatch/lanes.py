@@ -33,6 +33,7 @@ from prefect.client.schemas.objects import StateType
 
 from genesis.dispatch.child import ChildFlowRun
 from genesis.dispatch.children import FINAL, Children
+from genesis.dispatch.limits import LANE_POLL_S, OBSERVATIONS
 from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
 from genesis.ledger import LaneOrder, Owner
@@ -43,7 +44,6 @@ from genesis.prefect_api.names import OWN_TAG, is_run_tag, run_tag
 __all__ = ["Lanes"]
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 0.1
 _SHARE = 20
 """Looking into the ledger takes at most this fraction (one part in N) of the time."""
 _MARGIN_S = 0.3
@@ -57,9 +57,9 @@ _MOST_LEAVES = 100
 _TURN_S = 3.0
 """How long a lane may run while flow runs of other runs wait for a place, and how often it is asked whether some do."""
 _WAITING = 50
+"""Waiting flow runs of other runs that are read: one is enough to know that some wait."""
 _FIRST_DISPATCH_S = 1.0
 """What a dispatch is taken to last before one was seen."""
-_REMEMBERED = 8
 
 
 class Lanes:
@@ -90,7 +90,7 @@ class Lanes:
         self._moved = moved
         self._clock = clock
         self._idle_s = session.settings.pools.lane_idle_s
-        self._dispatches: deque[float] = deque([_FIRST_DISPATCH_S], maxlen=_REMEMBERED)
+        self._dispatches: deque[float] = deque([_FIRST_DISPATCH_S], maxlen=OBSERVATIONS)
         self._begun: set[UUID] = set()
         self._wake = asyncio.Event()
 
@@ -166,7 +166,7 @@ class Lanes:
             began = self._clock()
             for child in tuple(self._children.living.values()):
                 await self._look(child)
-            await asyncio.sleep(max(_LOOK_S, _SHARE * (self._clock() - began)))
+            await asyncio.sleep(max(LANE_POLL_S, _SHARE * (self._clock() - began)))
 
     async def take_turns(self, api: PrefectApi) -> None:
         """Let children end that keep others' flow runs from a place."""

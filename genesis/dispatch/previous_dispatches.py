@@ -16,11 +16,10 @@ from genesis.ledger import Ledger
 from genesis.model import Leaf, Program
 from genesis.prefect_api.claims import is_lost_message
 from genesis.prefect_api.client import PrefectApi, PrefectClient
+from genesis.prefect_api.limits import PAGE
 from genesis.prefect_api.names import run_tag
 
 __all__ = ["PreviousDispatch", "earlier_children"]
-
-_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +55,14 @@ async def _children(api: PrefectApi, run_id: str) -> AsyncIterator[FlowRun]:
 
     async def page(client: PrefectClient) -> list[FlowRun]:
         return await client.read_flow_runs(
-            flow_run_filter=tagged, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=_PAGE, offset=read
+            flow_run_filter=tagged, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=PAGE, offset=read
         )
 
     while True:
         flow_runs = await api.call(page)
         for flow_run in flow_runs:
             yield flow_run
-        if len(flow_runs) < _PAGE:
+        if len(flow_runs) < PAGE:
             return
         read += len(flow_runs)
 

@@ -13,6 +13,7 @@ from genesis.model import ErrorInfo, Leaf
 __all__ = ["SUSPENDED", "ChildEnd", "RetryDecision", "describe_crash", "judge"]
 
 _LONGEST = 2000
+"""Most characters of an error message."""
 SUSPENDED = "its run was suspended"
 """Begin of the message of a child that has left leaves undone because of that."""
 

@@ -21,8 +21,10 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFil
 from websockets.exceptions import WebSocketException
 
 from genesis.dispatch.child import ChildFlowRun
+from genesis.dispatch.limits import FIRST_POLL_S, LONGEST_POLL_S
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
 from genesis.prefect_api.errors import API_ERRORS
+from genesis.prefect_api.limits import EVENTS_CONNECT_S, PAGE
 from genesis.prefect_api.names import FLOW_RUN, run_tag, tag_resource_id
 
 __all__ = ["ChildListener", "Waiter", "read_children"]
@@ -31,11 +33,6 @@ _log = logging.getLogger(__name__)
 _LEAF_ENDED = "genesis.leaf.ended"
 _UNHEARD = [f"{FLOW_RUN}{name}" for name in ("Scheduled", "Late", "Pending", "heartbeat", "AwaitingConcurrencySlot")]
 """Events without news, which would crowd out others."""
-_CONNECT_S = 20.0
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 5.0
-_PAGE = 200
-"""Most flow runs that the API gives at once."""
 
 
 class ChildListener(Protocol):
@@ -81,16 +78,16 @@ class Waiter:
 
     async def listen(self) -> None:
         """Listen forever, connecting again whenever the connection is lost."""
-        pause = _FIRST_PAUSE_S
+        pause = FIRST_POLL_S
         while True:
             try:
                 subscriber = get_events_subscriber(EventFilter(**self._filter), 0, reconnect_on_clean_close=False)
-                async with asyncio.timeout(_CONNECT_S):
+                async with asyncio.timeout(EVENTS_CONNECT_S):
                     await subscriber.__aenter__()
                 try:
                     self.connected = True
                     async for event in subscriber:
-                        pause = _FIRST_PAUSE_S
+                        pause = FIRST_POLL_S
                         self._receive(event)
                 finally:
                     await subscriber.__aexit__(None, None, None)
@@ -99,31 +96,31 @@ class Waiter:
             finally:
                 self.connected = False
             await asyncio.sleep(pause)
-            pause = min(_LONGEST_PAUSE_S, pause * 2)
+            pause = min(LONGEST_POLL_S, pause * 2)
 
     async def poll(self) -> None:
         """Poll forever while children live."""
-        pause = _FIRST_PAUSE_S
+        pause = FIRST_POLL_S
         while True:
             while not self._living():
                 self._wake.clear()
                 await self._wake.wait()
-                pause = _FIRST_PAUSE_S
+                pause = FIRST_POLL_S
             await asyncio.sleep(pause)
             try:
                 news = await self._look()
             except ApiUnavailable:
-                pause = _FIRST_PAUSE_S
+                pause = FIRST_POLL_S
                 await asyncio.sleep(pause)
                 continue
-            pause = min(_LONGEST_PAUSE_S, pause * 1.6) if self.connected and not news else _FIRST_PAUSE_S
+            pause = min(LONGEST_POLL_S, pause * 1.6) if self.connected and not news else FIRST_POLL_S
 
     async def _look(self) -> bool:
         """Read the states of all living children at once; says whether something was new."""
         news = False
         living = list(self._living())
-        for start in range(0, len(living), _PAGE):
-            asked = living[start : start + _PAGE]
+        for start in range(0, len(living), PAGE):
+            asked = living[start : start + PAGE]
             found = await read_children(self._api, [child.id for child in asked])
             for child in asked:
                 if child.id not in found:

@@ -14,6 +14,7 @@ from prefect.states import Cancelling, Completed, Crashed
 from genesis.dispatch.child import ChildFlowRun, allowance_s
 from genesis.dispatch.children import Children
 from genesis.dispatch.heartbeat_monitor import HeartbeatMonitor
+from genesis.dispatch.limits import LEDGER_POLL_S, POOL_POLL_S, WATCHDOG_TICK_S
 from genesis.dispatch.pools import AgentPools
 from genesis.dispatch.retry_decision import ChildEnd
 from genesis.engine.run_context import RunContext
@@ -24,16 +25,14 @@ from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
 __all__ = ["Watchdog", "close_child", "stop_child"]
 
 _log = logging.getLogger(__name__)
-_TICK_S = 1.0
 _UNTAKEN_S = 3.0
 """A child that no worker took for this long makes its pool suspect; reported within five seconds."""
-_POOL_AGAIN_S = 5.0
 _PENDING_S = 600.0
 """How long a child that was taken may need to begin: pulling an image, waiting for a node."""
 _AWAY_EXTRA_S = 120.0
 """How long past its time a child is left alone while the API is away."""
-_AWAY_LOOK_S = 5.0
 _STOP_S = 10.0
+"""Time limit for setting a state on a child that is given up."""
 
 
 class Watchdog:
@@ -53,7 +52,7 @@ class Watchdog:
         self._children = children
         self._session = session
         self._heartbeats = HeartbeatMonitor(
-            api, lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + 3 * _TICK_S
+            api, lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + 3 * WATCHDOG_TICK_S
         )
         self._quiet_s = min(how.heartbeat_s, how.lost_after_s / 2)
         self._next: dict[str, float] = {}
@@ -69,7 +68,7 @@ class Watchdog:
             while not self._children.living:
                 self._wake.clear()
                 await self._wake.wait()
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(WATCHDOG_TICK_S)
             try:
                 await self.tick()
             except ApiUnavailable:
@@ -103,7 +102,7 @@ class Watchdog:
 
     async def _look_into_ledger(self) -> None:
         """Read records while the API cannot report them: workers continue without it."""
-        if self._due("ledger", _AWAY_LOOK_S):
+        if self._due("ledger", LEDGER_POLL_S):
             for child in self._living(StateType.PENDING, StateType.RUNNING):
                 await self._children.collect(child)
 
@@ -143,7 +142,7 @@ class Watchdog:
         waiting = self._living(StateType.SCHEDULED)
         suspects = [child for child in waiting if self._now() - child.state_at >= _UNTAKEN_S]
         for pool in dict.fromkeys(child.pool for child in suspects):
-            if not self._due(pool, _POOL_AGAIN_S):
+            if not self._due(pool, POOL_POLL_S):
                 continue
             trouble = await self._pools.trouble(pool)
             if trouble is None:

@@ -17,7 +17,9 @@ __all__ = ["close_matches", "normalize_values", "validate_model"]
 
 _M = TypeVar("_M", bound=BaseModel)
 _SHOWN = 5
+"""Problems that one error message lists."""
 _LONGEST = 80
+"""Most characters of a refused value in a message."""
 
 
 def close_matches(word: str, known: Iterable[str]) -> str:

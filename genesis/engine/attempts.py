@@ -47,10 +47,12 @@ __all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info"]
 
 _log = logging.getLogger(__name__)
 _LONGEST_KEPT = 300
+"""Characters of the error message of a failed attempt that the leaf's history keeps."""
 MOST_KEPT = 20
 """Attempts that a leaf's history keeps."""
 
 _WORTH_NOTING_S = 1.0
+"""Shorter waits for a quota are not logged."""
 
 
 def error_info(error: BaseException) -> ErrorInfo:

@@ -15,25 +15,23 @@ from prefect.client.schemas.objects import FlowRun, State, Worker
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
 
+from genesis.engine.limits import CANCEL_POLL_S
 from genesis.errors import RunError
 from genesis.ledger.history import find_run
 from genesis.prefect_api.claims import format_lost_message, last_claimant
 from genesis.prefect_api.client import PrefectApi, PrefectClient, connect
 from genesis.prefect_api.errors import service_errors
 from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
+from genesis.prefect_api.limits import LOOK_SLACK_S, PAGE
 from genesis.prefect_api.names import run_tag
 from genesis.settings import Settings
 
 __all__ = ["Stopped", "cancel_run"]
 
-_LOOK_S = 0.5
 _PATIENCE_S = 45.0
 """How long the orchestrator may take to end its work before it counts as dead."""
 _AWAY_S = 60.0
 """How long an API that does not answer is waited for."""
-_PAGE = 200
-_SLACK_S = 3.0
-"""How much later than planned a look may come and still count as the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ class _Orphans:
         self._pause_s = how.heartbeat_s
         self._looked_at = -math.inf
         self._beats = Heartbeats[tuple[str, str]](
-            lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + _SLACK_S
+            lost_after_s=how.lost_after_s, longest_gap_s=how.heartbeat_s + LOOK_SLACK_S
         )
         self._claimants: dict[UUID, str] = {}
         self.ended: set[UUID] = set()
@@ -173,7 +171,7 @@ async def _ends(api: PrefectApi, flow_runs: list[FlowRun], orphans: _Orphans, ch
                 left.discard(flow_run_id)
         await orphans.look(children)
         if left:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(CANCEL_POLL_S)
     return not left
 
 
@@ -183,12 +181,12 @@ async def _children(api: PrefectApi, run_id: str) -> list[FlowRun]:
     found: list[FlowRun] = []
 
     async def read(client: PrefectClient) -> list[FlowRun]:
-        return await client.read_flow_runs(flow_run_filter=tagged, limit=_PAGE, offset=len(found))
+        return await client.read_flow_runs(flow_run_filter=tagged, limit=PAGE, offset=len(found))
 
     while True:
         page = await api.call(read)
         found += page
-        if len(page) < _PAGE:
+        if len(page) < PAGE:
             return found
 
 

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from genesis.agents.values import plain, wrap_bare_value
 from genesis.document import close_matches
 from genesis.engine.inputs import missing_outputs
+from genesis.engine.limits import DELIVERY_WAIT_S
 from genesis.errors import UsageError
 from genesis.ledger import Ledger
 from genesis.ledger.history import find_run, load_program_state, run_lock
@@ -23,11 +24,12 @@ from genesis.settings import Settings
 
 __all__ = ["can_continue", "deliver", "find_leaf", "is_worked_on"]
 
-_LOOK_S = 0.25
 _SURE_S = 3.0
 """A process that works on the run looks for deliveries every second, and once more before the run ends."""
 _PATIENCE_S = 60.0
+"""How long a delivery waits for a process that holds the run's lock."""
 _NAMED = 5
+"""Work orders that an error message names."""
 
 
 async def deliver(run_id: str, task: str, value: object, *, by: str, settings: Settings) -> Outcome:
@@ -135,9 +137,9 @@ async def is_worked_on(ledger: Ledger, settings: Settings) -> bool:
     running_s = waited_s = 0.0
     while run_lock(ledger, settings).held_elsewhere and waited_s < _PATIENCE_S:
         run = await ledger.load()
-        running_s = running_s + _LOOK_S if run is not None and run.state == "running" else 0.0
+        running_s = running_s + DELIVERY_WAIT_S if run is not None and run.state == "running" else 0.0
         if running_s > _SURE_S:
             return True
-        await asyncio.sleep(_LOOK_S)
-        waited_s += _LOOK_S
+        await asyncio.sleep(DELIVERY_WAIT_S)
+        waited_s += DELIVERY_WAIT_S
     return run_lock(ledger, settings).held_elsewhere

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from genesis.agents.contract import Result, Work
+from genesis.engine.limits import FLOW_RUN_FIRST_POLL_S, FLOW_RUN_LONGEST_POLL_S
 from genesis.errors import TaskError
 from genesis.model import DeploymentSpec
 from genesis.prefect_api.client import PrefectApi, connect
@@ -24,9 +25,8 @@ from genesis.prefect_api.names import OWN_TAG, correlation_tag
 __all__ = ["DeploymentRunner"]
 
 _log = logging.getLogger(__name__)
-_FIRST_POLL_S = 0.25
-_LONGEST_POLL_S = 5.0
 _CANCEL_S = 5.0
+"""Time limit for cancelling the flow run of a cancelled leaf."""
 
 
 class DeploymentRunner:
@@ -77,11 +77,11 @@ class DeploymentRunner:
 
     async def _wait(self, run: FlowRun) -> FlowRun:
         """Wait for the end of a flow run, also while the API is away: a repeat of the leaf would do the work twice."""
-        pause = _FIRST_POLL_S
+        pause = FLOW_RUN_FIRST_POLL_S
         async with connect(_log.info) as api:
             while run.state is None or not run.state.is_final():
                 await asyncio.sleep(pause)
-                pause = min(_LONGEST_POLL_S, pause * 1.5)
+                pause = min(FLOW_RUN_LONGEST_POLL_S, pause * 1.5)
                 run = await self._read(api, run.id)
         return run
 

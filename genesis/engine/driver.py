@@ -15,6 +15,7 @@ from genesis.engine.budget import Spending
 from genesis.engine.ending import Ending, decide
 from genesis.engine.failover import OPEN, Failover, FailoverDecision
 from genesis.engine.leaf_backend import LeafBackend
+from genesis.engine.limits import DELIVERY_POLL_S
 from genesis.engine.observers.telemetry import task_ended, task_span
 from genesis.engine.replanner import Replanner, ReplanOutcome
 from genesis.engine.run_context import RunContext
@@ -29,8 +30,6 @@ from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, r
 __all__ = ["Driver"]
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 1.0
-"""Between looks for results that people have delivered meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +403,7 @@ class Driver:
     async def _watch_deliveries(self) -> None:
         """Continue with leaves that wait for a person, as their results come in."""
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(DELIVERY_POLL_S)
             if self._scheduler.suspended and not self._halted and await self._look_for_deliveries():
                 self._events.put_nowait(None)
 

@@ -10,6 +10,7 @@ from genesis.model import FINISHED, Diagnostic, ErrorInfo, Outcome, RunState, Ta
 __all__ = ["Ending", "decide"]
 
 _NAMED = 3
+"""Leaves that the error of a run names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from genesis.engine.limits import BREAKER_POLL_S
 from genesis.engine.run_context import RunContext
 from genesis.model import ErrorInfo, Leaf, Outcome
 from genesis.resilience.taxonomy import meaning_of
@@ -15,8 +16,6 @@ from genesis.resilience.taxonomy import meaning_of
 __all__ = ["OPEN", "Failover", "FailoverDecision"]
 
 OPEN = "GEN-BREAKER-OPEN"
-_LOOK_S = 0.5
-"""How often shared breakers are looked at while leaves run."""
 _ELSEWHERE = ("reroute", "fall_back", "wait")
 """What is done about errors that another agent may not meet."""
 _LATER = {OPEN, "GEN-QUOTA"}
@@ -124,7 +123,7 @@ class Failover:
         that was named. A rate limit is only rested for: its time comes for certain.
         """
         if error.code != OPEN:
-            return self._resting(leaf, error.retry_after_s or _LOOK_S)
+            return self._resting(leaf, error.retry_after_s or BREAKER_POLL_S)
         if (turn := self.around(leaf)) is not None:
             return turn
         if self.find_timed_out([leaf]):
@@ -132,20 +131,20 @@ class Failover:
         if not self._admits(leaf.agent):
             return FailoverDecision("later", leaf)
         waited_s = self._clock() - (self._way(leaf).waits_since or 0.0)
-        left_s = max(_LOOK_S, self._session.settings.resilience.wait_s - waited_s)
-        return self._resting(leaf, min(error.retry_after_s or _LOOK_S, left_s))
+        left_s = max(BREAKER_POLL_S, self._session.settings.resilience.wait_s - waited_s)
+        return self._resting(leaf, min(error.retry_after_s or BREAKER_POLL_S, left_s))
 
     def _resting(self, leaf: Leaf, seconds: float) -> FailoverDecision:
         """Let a leaf rest, if it can continue before the run's deadline."""
         if seconds >= self._session.left_s:
             return FailoverDecision("end", leaf)
-        return FailoverDecision("later", leaf, after_s=max(_LOOK_S, seconds))
+        return FailoverDecision("later", leaf, after_s=max(BREAKER_POLL_S, seconds))
 
     async def watch(self) -> None:
         """Look at the breakers again and again; those that are shared are read off the event loop."""
         while self._session.breakers is not None:
             await self.look()
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(BREAKER_POLL_S)
 
     async def look(self) -> None:
         """Look once."""
@@ -179,7 +178,7 @@ class Failover:
 
     def _shut(self, agent: str) -> None:
         """Assign nothing to an agent until its breaker has been read again."""
-        self._closed_for[agent] = max(_LOOK_S, self._closed_for.get(agent, 0.0))
+        self._closed_for[agent] = max(BREAKER_POLL_S, self._closed_for.get(agent, 0.0))
 
     def _admits(self, agent: str) -> bool:
         """Whether an agent's breaker is closed, by what is known here."""

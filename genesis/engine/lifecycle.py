@@ -40,6 +40,7 @@ __all__ = ["BackendFactory", "RunRecord", "run_leaves"]
 
 _log = logging.getLogger(__name__)
 _MOST_REPORTS = 10
+"""Reports of last leaves that become artifacts: the page of a run loads all of them."""
 
 BackendFactory = Callable[[RunContext, dict[int, Outcome]], LeafBackend]
 """Makes the backend that runs the leaves of a session; it sees the outcomes as they come in."""

@@ -31,6 +31,7 @@ __all__ = ["ReplanOutcome", "Replanner"]
 _log = logging.getLogger(__name__)
 _OWN_WORK = frozenset({"completed", "cached"})
 _LONGEST_NOTE = 1_000
+"""Most characters of the note on a leaf that was not replanned."""
 _OTHERWISE = frozenset({"reroute", "replan", "fall_back", "wait"})
 """What fixes an error that another way of doing the work can avoid."""
 

@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateTy
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 
+from genesis.engine.limits import ALIVE_EVENT_S, LEASE_CALL_S, LEASE_POLL_S, LOCK_POLL_S, OWNER_POLL_S
 from genesis.errors import GenesisError, RunError
 from genesis.fleet.automations import ALIVE_EVENT
 from genesis.ledger import Ledger, Owner, RunLock
@@ -29,12 +30,6 @@ from genesis.prefect_api.names import FLOW_RUN
 __all__ = ["SUPERSEDED", "RunLease", "owner_here", "take_turn"]
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 1.0
-"""Between two looks at the flow run's state: who suspends it sees nothing start after two seconds."""
-_OWNER_S = 5.0
-_EVENT_S = 10.0
-_ASK_S = 10.0
-_TRY_S = 0.2
 _FROZEN_S = 12.0
 """How long the previous orchestrator may take to yield: more than two looks at who owns it."""
 
@@ -96,11 +91,11 @@ class RunLease:
         emitted = looked = -math.inf
         while True:
             now = time.monotonic()
-            if self._alive and now - emitted >= _EVENT_S:  # by the clock: a busy server makes each look slow
+            if self._alive and now - emitted >= ALIVE_EVENT_S:  # by the clock: a busy server makes each look slow
                 emitted = now
                 _emit_alive(flow_run)
-            await asyncio.sleep(_LOOK_S)
-            if now - looked >= _OWNER_S:
+            await asyncio.sleep(LEASE_POLL_S)
+            if now - looked >= OWNER_POLL_S:
                 looked = now
                 await self._look_at_owner()
             await self._look_at_state(client, flow_run)
@@ -121,7 +116,7 @@ class RunLease:
 
     async def _look_at_state(self, client: PrefectClient, flow_run: FlowRun) -> None:
         try:
-            async with asyncio.timeout(_ASK_S):
+            async with asyncio.timeout(LEASE_CALL_S):
                 state = (await client.read_flow_run(flow_run.id)).state
         except API_ERRORS as error:
             _log.debug("the server does not say whether the run is cancelled", extra={"reason": repr(error)})
@@ -150,7 +145,7 @@ async def _let_resume(client: PrefectClient, flow_run: FlowRun, suspended: State
     details = StateDetails(pause_timeout=suspended.state_details.pause_timeout)
     paused: State[Any] = State(type=StateType.PAUSED, message=suspended.message, state_details=details)
     try:
-        async with asyncio.timeout(_ASK_S):
+        async with asyncio.timeout(LEASE_CALL_S):
             await client.set_flow_run_state(flow_run.id, paused, force=True)
     except API_ERRORS as error:  # the next look tries again
         _log.debug("the server does not take the pause of the run", extra={"reason": repr(error)})
@@ -185,7 +180,7 @@ async def take_turn(ledger: Ledger, lock: RunLock, control: Control, notify: Cal
         else:
             return
         now = time.monotonic()
-        if now - reported >= _EVENT_S:
+        if now - reported >= ALIVE_EVENT_S:
             reported = now
             notify(f"run {ledger.run_id!r} waits until the process that had it yields")
             if flow_run is not None:
@@ -196,7 +191,7 @@ async def take_turn(ledger: Ledger, lock: RunLock, control: Control, notify: Cal
             _log.warning("a frozen orchestrator is ended", extra={"run_id": ledger.run_id, "pid": frozen})
             with suppress(OSError):
                 os.kill(frozen, signal.SIGKILL)
-        await asyncio.sleep(_TRY_S)
+        await asyncio.sleep(LOCK_POLL_S)
 
 
 def owner_here(flow_run_id: str, run_count: int = 0) -> Owner:

@@ -32,9 +32,11 @@ from prefect.client.schemas.objects import (
 from prefect.states import Pending
 from prefect.utilities.engine import emit_task_run_state_change_event
 
+from genesis.engine.limits import TASK_RUN_POLL_S
 from genesis.model import Leaf, Outcome, Program, TaskState
 from genesis.prefect_api.client import PrefectApi, PrefectClient, connect
 from genesis.prefect_api.errors import API_ERRORS
+from genesis.prefect_api.limits import PAGE
 
 __all__ = ["GraphNode", "emit_task_run", "missing_task_runs", "settle_task_runs"]
 
@@ -47,15 +49,16 @@ _FEW = 100
 """A run of fewer leaves that was short does not wait for the server to have recorded them."""
 _SHORT_S = 10.0
 """What such a run would wait, up to a second, is little beside a longer one."""
-_PAGE = 200
 _PORTION = 500
-_LOOK_S = 0.5
+"""Task runs that are emitted again before the next look: a burst would fill the server's queue."""
 _STALLED_S = 10.0
 """How long nothing may arrive before what is missing is emitted again."""
 _TURNS = 3
 """Portions in a row of which nothing arrives."""
 _LONGEST_S = 600.0
+"""How long the end of a run waits for its task runs in all."""
 _MOST_EDGES = 50
+"""Predecessors of one leaf that the UI's graph shows."""
 _TYPES: Mapping[TaskState, StateType] = {
     "completed": StateType.COMPLETED,
     "cached": StateType.COMPLETED,
@@ -118,7 +121,7 @@ async def _wait_for_arrival(api: PrefectApi, portion: set[UUID]) -> set[UUID]:
         elif time.monotonic() - since >= _STALLED_S:
             break
         if left:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(TASK_RUN_POLL_S)
     return portion - left
 
 
@@ -127,15 +130,15 @@ async def missing_task_runs(api: PrefectApi, identities: Iterable[UUID]) -> set[
     left = sorted(identities)
     missing = set(left)
     final = TaskRunFilterState(type=TaskRunFilterStateType(any_=sorted(TERMINAL_STATES)))
-    for start in range(0, len(left), _PAGE):
-        asked = TaskRunFilter(id=TaskRunFilterId(any_=left[start : start + _PAGE]), state=final)
+    for start in range(0, len(left), PAGE):
+        asked = TaskRunFilter(id=TaskRunFilterId(any_=left[start : start + PAGE]), state=final)
         found = await api.call(partial(_read_task_runs, asked))
         missing -= {task_run.id for task_run in found}
     return missing
 
 
 async def _read_task_runs(asked: TaskRunFilter, client: PrefectClient) -> list[TaskRun]:
-    return await client.read_task_runs(task_run_filter=asked, limit=_PAGE)
+    return await client.read_task_runs(task_run_filter=asked, limit=PAGE)
 
 
 def emit_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, GraphNode], flow_run_id: UUID) -> None:

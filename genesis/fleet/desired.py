@@ -33,6 +33,7 @@ _MARKED = re.compile(re.escape(MARK[:-1]) + r"(?: for (?P<project>[^()]+))?\)")
 _RESERVED_START = "prefect"
 _UNNAMEABLE = re.compile(r"[/%&><\x00-\x1f]")
 _LONGEST_TEXT = 300
+"""Most characters of a pool's description."""
 
 Isolation = Literal["process", "thread"]
 

@@ -16,6 +16,7 @@ from genesis.model.base import Model
 __all__ = ["Change", "Difference", "Field", "SeenAutomation", "SeenPool", "SeenServer", "compare"]
 
 _TOLD_TOGETHER = 5
+"""Names of one kind of difference in a sentence."""
 _NAMELESS = "sync the project that owns it; if none does: prefect work-pool delete"
 
 

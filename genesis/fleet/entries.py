@@ -41,6 +41,7 @@ _SCHEDULES: dict[str, list[dict[str, Any]]] = {
     ],
 }
 _AGENT_LONGEST = 300
+"""Most characters of a deployment's description."""
 
 
 class Entry(Model):

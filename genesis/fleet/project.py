@@ -29,6 +29,7 @@ _PREFECT_FILE = Path("prefect.yaml")
 _FLOW_LINE = "# Kept in step by `genesis init`. Without this line the file is yours, state hooks and all.\n"
 _ASIDE = ".bak"
 _LONGEST_NAME = 40
+"""Most characters of a project name that is derived from a folder."""
 _PROJECT_LINE = re.compile(r"^project:.*$", re.MULTILINE)
 _AGENTS_LINE = re.compile(r"^agents:", re.MULTILINE)
 

@@ -25,12 +25,12 @@ from genesis.fleet.desired import Fleet
 from genesis.fleet.diff import Change, SeenAutomation, SeenPool, SeenServer
 from genesis.prefect_api.client import PrefectClient, get_client
 from genesis.prefect_api.errors import service_errors
+from genesis.prefect_api.limits import PAGE
 
 __all__ = ["change_server", "look_at_server"]
 
 _FLOWS = ("orchestrate", "preflight", "agent_task", "housekeeping")
 _UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
-_PAGE = 200
 _OWN_KEYS = frozenset(
     {"id", "name", "enabled", "description", "trigger", "actions", "created", "updated", "owner_resource"}
 )
@@ -56,9 +56,9 @@ async def look_at_server(fleet: Fleet) -> SeenServer:
                 has_workers=pool.status != WorkPoolStatus.NOT_READY,
                 template=pool.base_job_template,
             )
-            for pool in await _pages(lambda at: client.read_work_pools(limit=_PAGE, offset=at))
+            for pool in await _pages(lambda at: client.read_work_pools(limit=PAGE, offset=at))
         ]
-        found = await _pages(lambda at: client.read_automations(limit=_PAGE, offset=at))
+        found = await _pages(lambda at: client.read_automations(limit=PAGE, offset=at))
         automations = [_parse_automation(automation.model_dump(mode="json")) for automation in found]
         wanted = {pool.name for pool in fleet.pools}
         gone = [pool.name for pool in pools if pool.owner == fleet.project and pool.name not in wanted]
@@ -117,7 +117,7 @@ async def _pages(read: Callable[[int], Awaitable[list[_T]]]) -> list[_T]:
     while True:
         page = await read(len(found))
         found += page
-        if len(page) < _PAGE:
+        if len(page) < PAGE:
             return found
 
 
@@ -125,7 +125,7 @@ async def _deployments(client: PrefectClient) -> dict[str, str | None]:
     """Name all deployments of the fleet's flows, and their pools."""
     wanted = FlowFilter(name=FlowFilterName(any_=list(_FLOWS)))
     flows = {flow.id: flow.name for flow in await client.read_flows(flow_filter=wanted)}
-    found = await _pages(lambda at: client.read_deployments(flow_filter=wanted, limit=_PAGE, offset=at))
+    found = await _pages(lambda at: client.read_deployments(flow_filter=wanted, limit=PAGE, offset=at))
     return {f"{flows.get(each.flow_id, '')}/{each.name}": each.work_pool_name for each in found}
 
 

@@ -13,6 +13,7 @@ from genesis.settings import Settings
 __all__ = ["project_on_server"]
 
 _TIMEOUT_S = 2.0
+"""`genesis init` works without a server, and does not wait for a slow one."""
 
 
 def project_on_server(settings: Settings) -> str | None:

@@ -35,7 +35,9 @@ __all__ = ["check_asked", "ledger_of", "make_end_state", "run_asked", "run_id_of
 
 _log = logging.getLogger(__name__)
 _TOKEN_CHARACTERS = 12
+"""Hexadecimal digits of an id that is derived from a flow run: 48 bits."""
 _ASK_S = 5.0
+"""Time limit for reading the flow run's state."""
 _MOST_STARTS = 20
 """A run that is taken over this often is assumed to crash its process."""
 

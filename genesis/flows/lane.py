@@ -10,6 +10,7 @@ from genesis.ledger import LaneOrder, LaneState, Ledger
 __all__ = ["Lane"]
 
 _LOOK_S = 0.05
+"""Poll interval for the next order."""
 _SHARE = 10
 """Polling for an order takes at most 1/n of the time."""
 

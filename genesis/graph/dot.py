@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["dump_dot"]
 
 _TOOLTIP = 300
+"""Most characters of a tooltip."""
 _HEAD = (
     "digraph genesis {",
     "  graph [compound=true, rankdir=LR, fontname=Helvetica];",

@@ -9,6 +9,7 @@ from typing import Any
 __all__ = ["clean_text", "make_label", "plain_attribute", "shorten"]
 
 _LONGEST = 60
+"""Most characters of a label."""
 _JOINERS = "\u200c\u200d"
 """Invisible characters that words and emoji need."""
 _NO_XML = "\ufffe\uffff"

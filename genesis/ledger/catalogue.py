@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["RunFilter", "RunListEntry", "RunLogs", "choose", "find", "logs_of", "one_of"]
 
 _MOST_GUESSES = 3
+"""Run ids that an error suggests."""
 _MOST_LOG_BYTES = 100_000_000
+"""Bytes of log files that are searched for a correlation id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,11 @@ __all__ = ["Deliverable", "deliver_command", "deliverables", "harmless", "short_
 
 _READABLE = (".md", ".markdown", ".txt")
 _MOST_CHARACTERS = 200_000
+"""Characters of that page, and of one file that is read for it."""
 _MOST_ORDERS = 50
+"""Work orders that the page of deliverables includes."""
 _LONGEST_PATH = 1024
+"""A longer text is no path of a file."""
 _CLOCK_SLACK_S = 2.0
 """File systems may keep times in steps of up to two seconds."""
 _HEADING = re.compile(r"#{1,5} ")

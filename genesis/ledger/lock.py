@@ -15,6 +15,7 @@ __all__ = ["RunLock", "describe_interruption", "is_abandoned"]
 
 
 _TRIES = 10
+"""The lock's file can be replaced between opening and locking it: that often it is opened anew."""
 _LOCKS = Path("/proc/locks")
 
 

@@ -12,7 +12,9 @@ from genesis.errors import ResourceError
 __all__ = ["Reserve"]
 
 _LEAST = 512 * 1024
+"""Bytes of the reserve, besides those for each leaf: the run's header and its state."""
 _A_LEAF = 512
+"""Bytes of the reserve for each leaf: the record of one that was skipped or cancelled."""
 _ROOM = 2 * _LEAST
 """What a worker finds on the disk besides, or begins nothing: more than a reserve that was given back leaves."""
 

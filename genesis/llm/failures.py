@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _SHOWN = 200
+"""Characters of a model's answer that are examined or shown."""
 _HTML = re.compile(r"<\s*(?:!doctype|html|head|body)\b", re.IGNORECASE)
 _CHECK_URL = "check GENESIS_LLM__BASE_URL; an OpenAI-compatible address usually ends in /v1"
 

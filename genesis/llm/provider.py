@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["connect_model", "load", "parameters", "takes_temperature"]
 
 _CONNECT_S = 10.0
+"""Time limit for a connection, so that an address that is down fails before the call's own limit."""
 _ANSWER_BYTES = 8_000_000
+"""A longer answer of a model server is refused."""
 
 
 def load(provider: str) -> None:

@@ -24,6 +24,7 @@ DEEPEST = 100
 """Levels of lists and mappings in an input, a result or a model's answer. Readers of JSON give up at 200."""
 
 _MOST_DIGITS = 400
+"""More digits than a float has; Python's own limit is 4,300."""
 
 
 class WrittenInt(int):

@@ -17,6 +17,7 @@ __all__ = ["LineFile"]
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 """Without waiting: a pipe that nobody reads must not hold a run up. For a file it means nothing."""
 _AGAIN_S = 3.0
+"""Pause after a rotation that failed: each attempt costs system calls."""
 
 
 class LineFile(logging.Handler):

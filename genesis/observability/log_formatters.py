@@ -44,7 +44,9 @@ MOST_MESSAGE = 8_000
 MOST_LINE = 32_000
 """Bytes of a line."""
 _MOST_ID = 300
+"""Most characters of an id in a log line."""
 _MOST_FRAMES = 50
+"""Last frames of a traceback that are logged."""
 _OF_RECORDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "send_to_api"})
 _ODD = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON allows in a line, and terminals, editors or UTF-8 do not bear."""

@@ -22,12 +22,18 @@ _MARGIN = 4_096
 _MOST_IN_ALL = 32_000
 """Characters of all values of a line that are looked at."""
 _ITEM = 8
+"""Characters that an item of a collection takes besides its value."""
 _CUT = "… (cut)"
 _MOST_NAME = 300
+"""Most characters of a key."""
 _MOST_ITEMS = 50
+"""Items of one collection that are logged."""
 _DEEPEST = 6
+"""Levels of nesting that are logged; below is text."""
 _LARGEST_NUMBER = 2**63
+"""Log stores index 64-bit integers."""
 _SHORT = 300
+"""Values with longer texts are cut, which the fast path does not do."""
 _SCALARS = frozenset({type(None), bool, int, float, str})
 
 

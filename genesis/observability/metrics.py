@@ -22,6 +22,7 @@ __all__ = ["Exemplar", "Metrics", "Series", "metrics_of_process"]
 _OTHER = "other"
 """The label of what is beyond the bound on series."""
 _MOST_SERIES = 500
+"""Sets of labels of one metric; further ones are counted as `other`."""
 
 _Key = tuple[str, tuple[str, ...]]
 _BY_NAME = {each.name: each for each in INSTRUMENTS}

@@ -22,6 +22,7 @@ __all__ = ["MetricsHandoff", "store_metrics"]
 
 _log = logging.getLogger(__name__)
 _LARGEST = 20_000_000
+"""Bytes of a stored file that are still read; a larger one is damaged."""
 
 
 def store_metrics(document: Mapping[str, Any], home: Path) -> None:

@@ -41,6 +41,7 @@ _KINDS = {
     "consumer": trace.SpanKind.CONSUMER,
 }
 _LONGEST = 2_000
+"""Most characters of an attribute: collectors reject spans that are too large."""
 _EXPORT_S = 5
 """How long one export may take, where `OTEL_EXPORTER_OTLP_TIMEOUT` does not say."""
 

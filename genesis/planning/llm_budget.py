@@ -12,7 +12,9 @@ from genesis.settings import LlmSettings
 __all__ = ["CallBudget"]
 
 _BYTES_PER_TOKEN = 3
+"""A low estimate for text, so that the reservation is never too small."""
 _SCHEMA_BYTES_PER_TOKEN = 4
+"""The same for a JSON Schema."""
 
 
 class CallBudget:

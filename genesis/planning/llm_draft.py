@@ -23,13 +23,21 @@ from genesis.structure.repair import Repair, slug, unique_slugs
 __all__ = ["Draft", "PlanDraft", "TaskDraft", "draft_schema", "letters", "read_drafts"]
 
 _ID = 40
+"""Most characters of an id that a model may write."""
 _DESCRIPTION = 200
+"""Most characters of a task's description."""
 _NAMES = 5
+"""Most dependencies or outputs of a task."""
 _SKILLS = 2
+"""Most skills that a task may require."""
 _PAIRS = 2
+"""Most labels or inputs of a task."""
 _VALUE = 120
+"""Most characters of a label's or an input's value."""
 _LONGEST = 500
+"""Characters of a text that are kept of a model that ignores the schema's limits."""
 _MOST_READ = 2_000
+"""Items of a list that are read of such an answer."""
 
 
 def _text(value: object) -> str:

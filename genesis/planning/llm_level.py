@@ -35,10 +35,15 @@ from genesis.structure.repair import Repair, repair
 __all__ = ["LlmPlanner"]
 
 _REPAIR_TURNS = 2
+"""Questions to the model about its own faults; more rarely improve the plan."""
 _AT_ONCE = 3
+"""Decompositions of one level that are requested concurrently."""
 _TOKENS_PER_TASK = 110
+"""What a task takes of an answer, so that the number of tasks fits the token limit."""
 _FEWEST = 2
+"""Decomposing into one task would change nothing."""
 _NOTED = 5
+"""Repairs that the planner's note lists."""
 _LOSSY = frozenset({"GEN-REPAIR-UNKNOWN", "GEN-REPAIR-CYCLE", "GEN-REPAIR-LIMIT"})
 _WORTH_ANOTHER_TURN = frozenset({"GEN-MODEL-ANSWER", "GEN-MODEL-LENGTH"})
 

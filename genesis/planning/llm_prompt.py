@@ -14,8 +14,11 @@ from genesis.structure.repair import Repair
 __all__ = ["EXAMPLE_DESCRIPTIONS", "again_prompt", "refine_prompt", "split_prompt", "system_prompt", "top_prompt"]
 
 _SHOWN_SIBLINGS = 20
+"""Tasks beside the one to decompose that the prompt lists."""
 _SHOWN_FAULTS = 12
+"""Faults of the last answer that the prompt lists."""
 _SHOWN_ANSWER = 3_000
+"""Characters of the last answer that the prompt repeats."""
 
 EXAMPLE_DESCRIPTIONS = (
     "Find three suppliers of oak shelves",

@@ -21,6 +21,7 @@ from genesis.structure.repair import slug
 __all__ = ["PlaybookPlan", "basis_of", "refine_plan"]
 
 _SHOWN = 3
+"""Tasks that the note names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ MOST_CHOICES = 100
 """Maximum number of words offered as a closed choice; beyond it answers are mapped to the closest word."""
 
 _CUTOFF = 0.8
+"""Similarity at which a word of the model counts as one of the registry's (difflib's ratio)."""
 _GENERIC = "generic"
 
 

@@ -30,6 +30,7 @@ from genesis.planning.words import (
 __all__ = ["PlaybookMatch", "best_playbook", "covers", "is_exact"]
 
 _EXAMPLE_LIKENESS = 0.8
+"""Similarity to an example at which a playbook matches (difflib's ratio)."""
 _MODIFIERS = 3
 """Maximum number of unknown words before the phrase in a noun phrase: "a full, thorough security audit"."""
 _GAP = 3

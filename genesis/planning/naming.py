@@ -10,7 +10,9 @@ from genesis.planning.words import starts_noun_phrase
 __all__ = ["slug", "unique"]
 
 _LENGTH = 40
+"""Most characters of an id."""
 _WORDS = 5
+"""Words of a description that an id is made of."""
 _KEPT = frozenset({"Ll", "Lm", "Lo", "Nd"})
 """Unicode categories of letters and digits, which both Python and the plan's schema take in an id."""
 

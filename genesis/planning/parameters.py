@@ -14,6 +14,7 @@ __all__ = ["Values", "Variables", "several"]
 
 _CLOSERS = ".,;:!?"
 _LONGEST = 1_000
+"""Most characters of a parameter's value."""
 _LAST_PART = re.compile(r"\{-(\w+)\}")
 _RULED_OUT = re.compile(
     r"\b(?:except|excluding|but\s+not|not|without|ignoring|ignore|skip|skipping)\s+(?:for\s+)?$", re.IGNORECASE

@@ -26,6 +26,7 @@ from genesis.settings import Limits
 __all__ = ["Match", "Parameter", "Playbook", "load_playbook", "load_playbooks", "own_playbook_files"]
 
 _SHOWN = 5
+"""Problems of a playbook that one error lists."""
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 

@@ -19,6 +19,7 @@ PROPOSAL = "subtasks"
 """The key of a result that holds a proposal."""
 
 _SHOWN = 3
+"""Faults of a proposal that one error lists."""
 
 
 class _Subtask(Model):

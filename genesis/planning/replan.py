@@ -15,6 +15,7 @@ from genesis.structure import rename_references
 __all__ = ["ReplanProposal", "plan_again"]
 
 _LONGEST_ERROR = 300
+"""Characters of the failure that become part of the new description."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from genesis.settings import Limits
 __all__ = ["check_request"]
 
 _SHOWN = 60
+"""Characters of a request that an error shows."""
 _EXAMPLE = 'describe what is to be done, for example: genesis plan "Audit the repository at ."'
 
 _GREETINGS = frozenset(

@@ -50,6 +50,7 @@ _LABELS = re.compile(
     re.IGNORECASE,
 )
 _LOOK_BACK = 50
+"""Earlier steps among which a reference is resolved: keeps a long request linear."""
 _MEMORY = 8
 """How many steps back a step's words can point."""
 _MAKING = word_set("implement code build develop frontend ui backend api database bug_fix refactor")

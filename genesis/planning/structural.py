@@ -11,6 +11,7 @@ from genesis.structure import Shape, find_problems
 __all__ = ["structural_problems"]
 
 _SHOWN = 8
+"""Problems that a repair turn is about."""
 
 
 def structural_problems(plan: Plan, limits: Limits) -> list[str]:

@@ -27,7 +27,9 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.05
+"""First pause before a call is repeated; it doubles."""
 _LONGEST_PAUSE_S = 3.0
+"""Longest such pause: a server that is back is noticed this late at most."""
 _CALM = 32
 """Answers without a refusal after which one more concurrent call is allowed."""
 _REPORT_AFTER_S = 2.0

@@ -16,11 +16,12 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
 from genesis.prefect_api.health import health_status
+from genesis.prefect_api.limits import DRAIN_POLL_S
 
 __all__ = ["drain"]
 
 _QUIET_S = 1.0
-_LOOK_S = 3.0
+"""How long the drain waits before it reports that it is waiting."""
 _OVERLOADED_S = 30.0
 """How long a server is waited for that refuses everything."""
 
@@ -43,12 +44,12 @@ def drain(api_url: str, notify: Callable[[str], None]) -> bool:
         notify("Sending the last states to the Prefect UI …")
     healthy_at = time.monotonic()
     while waiting:
-        status = health_status(api_url, _LOOK_S)
+        status = health_status(api_url, DRAIN_POLL_S)
         if status is None:
             return False
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             healthy_at = time.monotonic()
         elif time.monotonic() - healthy_at >= _OVERLOADED_S:
             return False
-        _, waiting = wait(waiting, timeout=_LOOK_S)
+        _, waiting = wait(waiting, timeout=DRAIN_POLL_S)
     return True

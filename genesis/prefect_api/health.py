@@ -11,10 +11,10 @@ from pydantic import JsonValue
 
 from genesis.errors import ServiceError
 from genesis.prefect_api.configured import ConfiguredApi
+from genesis.prefect_api.limits import REACH_S
 
 __all__ = ["HealthProbe", "health_status", "server_answer"]
 
-_REACH_S = 10.0
 _STARTING = frozenset({502, 503, 504})
 """Statuses of what stands before an API that is not there yet."""
 
@@ -68,7 +68,7 @@ def health_status(api_url: str, timeout_s: float) -> int | None:
     return asyncio.run(ask())
 
 
-def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = _REACH_S) -> JsonValue:
+def server_answer(configured: ConfiguredApi, path: str, timeout_s: float = REACH_S) -> JsonValue:
     """Ask a configured API without a key. Any answer shows that it is there; whether it lets us in shows later.
 
     Returns:

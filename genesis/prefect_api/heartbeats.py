@@ -15,10 +15,10 @@ from typing import Generic, TypeVar
 from prefect.client.schemas.objects import Worker
 from prefect.exceptions import ObjectNotFound
 
-__all__ = ["WORKERS_PAGE", "Heartbeats", "read_heartbeats"]
+from genesis.prefect_api.limits import PAGE
 
-WORKERS_PAGE = 200
-"""Workers that are read at once."""
+__all__ = ["PAGE", "Heartbeats", "read_heartbeats"]
+
 _Key = TypeVar("_Key", bound=Hashable)
 
 
@@ -75,14 +75,14 @@ async def read_heartbeats(
 
     Args:
         pools: Names of work pools.
-        page: Reads workers of a pool, `WORKERS_PAGE` at the most, from an offset on.
+        page: Reads workers of a pool, `PAGE` at the most, from an offset on.
     """
     said: dict[tuple[str, str], datetime | None] = {}
     for pool in dict.fromkeys(pools):
         offset = 0
         workers: Sequence[Worker] | None = None
         with suppress(ObjectNotFound):
-            while workers is None or len(workers) == WORKERS_PAGE:
+            while workers is None or len(workers) == PAGE:
                 workers = await page(pool, offset)
                 offset += len(workers)
                 said |= {(pool, worker.name): worker.last_heartbeat_time for worker in workers}

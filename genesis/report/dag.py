@@ -14,6 +14,7 @@ from genesis.text import fit_line
 __all__ = ["Dag", "DagBox", "draw_dag"]
 
 _NOTE_CELLS = 26
+"""Columns of the note in a box."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,11 @@ FailureReason = Literal[
 `stopped`: the run could not continue."""
 
 _MOST_ROOTS = 20
+"""Failed leaves that are explained."""
 _MOST_GROUPS = 20
+"""Groups of skipped leaves."""
 _MOST_NAMES = 10
+"""Names in one group."""
 _IN_PLAN = frozenset({"GEN-TASK-TIMEOUT", "GEN-TASK-OUTPUTS"})
 """What is fixed in the plan."""
 _OPEN = "GEN-BREAKER-OPEN"

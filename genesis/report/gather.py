@@ -15,6 +15,7 @@ from genesis.settings import Settings
 __all__ = ["gather_evidence"]
 
 _MOST_LARGE = 40
+"""Results that are read from files of their own: each is a read of the storage."""
 _START = 4_000
 """Characters that are read of a large result."""
 

@@ -18,6 +18,7 @@ _GAP_ACROSS, _GAP_ALONG_WIDE, _GAP_ALONG_HIGH = 12.0, 52.0, 36.0
 _STAND_IN = 8.0
 """Room across that a passing edge takes."""
 _SWEEPS = 6
+"""Passes that order the layers; more barely reduce the crossings (Sugiyama's method)."""
 _MOST_COLUMNS = 6
 """Up to this number of layers are columns; more become rows, because a page scrolls downwards."""
 

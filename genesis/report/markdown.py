@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from genesis.model import FINISHED, Leaf, Outcome, Plan, Program, Report, Run, Severity
 from genesis.report.explain import explain
+from genesis.report.limits import CELL_CHARACTERS
 from genesis.report.picture import Picture
 from genesis.report.rendering import escape_markdown, format_rounded, render
 from genesis.structure import list_edges
@@ -19,12 +20,16 @@ from genesis.text import cost, fit_line, money, one_line
 
 __all__ = ["plan_markdown", "progress_markdown", "report_markdown", "routing_rows", "run_markdown"]
 
-_CELL = 300
 _MOST_ROWS = 500
+"""Most rows of a table: the UI renders a Markdown artifact at once."""
 _MOST_CHARACTERS = 120_000
+"""Most characters of an artifact's list."""
 _TREE_CELLS = 72
+"""Columns of a line in the tree of tasks."""
 _MOST_NAMES = 3
+"""Most names in one cell."""
 _SEPARATORS = len("|  |")
+"""Characters that Markdown needs for a cell besides its text."""
 _SHOWN_SEVERITIES: dict[Severity, str] = {"error": "Errors", "warning": "Warnings", "info": "Notes"}
 
 
@@ -82,7 +87,7 @@ def routing_rows(program: Program) -> list[dict[str, str]]:
             "reason": route.reason,
             "alternatives": others,
         }
-        rows.append({key: one_line(value, _CELL) for key, value in row.items()})
+        rows.append({key: one_line(value, CELL_CHARACTERS) for key, value in row.items()})
         room -= sum(map(len, rows[-1].values()))
         if room < 0:
             break
@@ -197,9 +202,9 @@ def _tree(plan: Plan) -> list[str]:
     while stack and len(lines) < _MOST_ROWS:
         task, path, indent, is_last = stack.pop()
         after = f" (after {_names(edges[path])})" if path in edges else ""
-        text = f"{task.id}{after}: {one_line(task.description, _CELL)}"
+        text = f"{task.id}{after}: {one_line(task.description, CELL_CHARACTERS)}"
         branch = "└─ " if is_last else "├─ "
-        lines.append(fit_line(f"{indent}{branch}{one_line(text, 2 * _CELL)}", _TREE_CELLS))
+        lines.append(fit_line(f"{indent}{branch}{one_line(text, 2 * CELL_CHARACTERS)}", _TREE_CELLS))
         below = f"{indent}{'   ' if is_last else '│  '}"
         children = list(enumerate(task.subtasks))
         stack.extend(

@@ -37,7 +37,9 @@ _SECTIONS: Mapping[str, str] = {
 }
 """The parts of the page in order, each with its title; each is a template of this name."""
 _MOST_AGENTS = 10
+"""Agents that tried a leaf, as far as they are shown."""
 _LONG_CHAIN = 8
+"""A longer chain is shown with a gap in the middle."""
 
 
 def report_page(evidence: Evidence) -> str:

@@ -22,9 +22,11 @@ __all__ = ["Picture", "box_name", "state_of"]
 
 _log = logging.getLogger(__name__)
 _MARGIN = 16.0
+"""Pixels around the picture."""
 _LABEL_CELLS, _NOTE_CELLS = 21, 26
 _LEGEND_LINE, _CELL = 20.0, 6.6
 _LEAST_WIDTH = 320.0
+"""Pixels that the legend needs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from genesis.report.graph_layout import BOX_HEIGHT, BOX_WIDTH, curve
+from genesis.report.limits import CELL_CHARACTERS
 from genesis.text import duration, money, one_line, rehearsal, visible
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ MARKS: Mapping[str, str] = {
     "awaiting_approval": "?",
 }
 """What distinguishes states besides their colours."""
-_CELL = 300
 _LEAST_S, _FEW_S, _MINUTE_S = 0.1, 10, 60
 _PIECES = 500
 """Joined at a time: of some hundred thousand pieces at once the garbage collector would make a third of the time."""
@@ -111,7 +111,7 @@ def _finalize_markdown(value: object) -> Markup:
     return value if isinstance(value, Markup) else Markup(escape_markdown(str(value)))  # noqa: S704
 
 
-def escape_markdown(text: str, most: int = _CELL) -> str:
+def escape_markdown(text: str, most: int = CELL_CHARACTERS) -> str:
     """Make untrusted text safe in one line or table cell of Markdown, and shorten it to a number of characters.
 
     It shows as it was written, wherever in a line it stands: never as markup, HTML, a list, a link or an address.

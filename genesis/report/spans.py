@@ -15,6 +15,7 @@ _BREAK = 0.025
 _SHORT = 0.05
 """A pause that is shorter than this part of the time around it is shown as it is."""
 _MOST_TICKS = 6
+"""Ticks of the time axis that fit without overlap."""
 _STEPS_S = (
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800),
     *(3_600, 7_200, 14_400, 28_800, 43_200, 86_400),

@@ -26,6 +26,7 @@ from genesis.resilience.breaker_machine import (
     Refusal,
     Transition,
 )
+from genesis.resilience.limits import STORE_RETRY_S, WINDOW_PARTS
 from genesis.resilience.store import StateStore, StoreError
 from genesis.resilience.taxonomy import health_of
 
@@ -34,9 +35,6 @@ __all__ = ["Breaker", "BreakerEvent"]
 _T = TypeVar("_T")
 _FRESH_S = 0.25
 """How old what is known of a shared state may be when a call is let through."""
-_PARTS = 10
-_STORE_AGAIN_S = 5.0
-"""How long a store that failed is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +257,7 @@ class Breaker:
     def _use_local_state(self, error: StoreError) -> None:
         """Continue with what is known here, and say so once."""
         with self._lock:
-            self._store_again = self._clock() + _STORE_AGAIN_S
+            self._store_again = self._clock() + STORE_RETRY_S
             known, self._degraded = self._degraded, True
             state = self._known.machine.state
         if not known:
@@ -292,7 +290,7 @@ class Breaker:
 
     def _hands_in(self) -> bool:
         """Whether successes that were counted here are so old that they would soon be counted as too recent."""
-        return self._pending > 0 and self._clock() - self._pending_since > self.rules.window_s / _PARTS
+        return self._pending > 0 and self._clock() - self._pending_since > self.rules.window_s / WINDOW_PARTS
 
     async def _report_off_loop(self, permit: Permit, verdict: CallVerdict) -> None:
         if self._store is None:

@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from genesis.resilience.limits import WINDOW_PARTS
+
 __all__ = ["LEGAL", "BreakerRules", "BreakerState", "CallVerdict", "Machine", "Permit", "Refusal", "Transition"]
 
 BreakerState = Literal["closed", "open", "half_open"]
@@ -23,7 +25,6 @@ LEGAL: frozenset[tuple[BreakerState, BreakerState]] = frozenset(
     {("closed", "open"), ("open", "half_open"), ("half_open", "open"), ("half_open", "closed"), ("open", "closed")}
 )
 """The changes of state that there are; the last is made by a person only."""
-_BUCKETS = 10
 _PROBE_AGAIN_S = 1.0
 """When to ask again while a probe is under way; nobody knows when it ends."""
 
@@ -112,7 +113,7 @@ class Machine:
 
     def __init__(self, rules: BreakerRules):
         self._rules = rules
-        self._bucket_s = rules.window_s / _BUCKETS
+        self._bucket_s = rules.window_s / WINDOW_PARTS
         self.state: BreakerState = "closed"
         self.epoch = 0
         """Counts the changes of state."""
@@ -252,7 +253,7 @@ class Machine:
     # ── the window: counts by bucket, and their sums ──
 
     def _forget(self) -> None:
-        self._calls, self._failed = [0] * _BUCKETS, [0] * _BUCKETS
+        self._calls, self._failed = [0] * WINDOW_PARTS, [0] * WINDOW_PARTS
         self._totals = [0, 0]
 
     def _advance(self, now: float) -> int:
@@ -260,16 +261,16 @@ class Machine:
         index = int(now / self._bucket_s)
         if index != self._index:
             passed = index - self._index
-            if self._index < 0 or not 0 < passed < _BUCKETS:
+            if self._index < 0 or not 0 < passed < WINDOW_PARTS:
                 self._forget()
             else:
                 for step in range(1, passed + 1):
-                    at = (self._index + step) % _BUCKETS
+                    at = (self._index + step) % WINDOW_PARTS
                     for total, buckets in enumerate((self._calls, self._failed)):
                         self._totals[total] -= buckets[at]
                         buckets[at] = 0
             self._index = index
-        return index % _BUCKETS
+        return index % WINDOW_PARTS
 
     def _count(self, number: int, now: float, *, failed: bool = False) -> None:
         at = self._advance(now)
@@ -323,6 +324,6 @@ def _state(value: Any) -> BreakerState:
 
 
 def _buckets(value: Any) -> list[int]:
-    if len(value) != _BUCKETS:
-        raise ValueError(f"a window has {_BUCKETS} buckets, not {len(value)}")
+    if len(value) != WINDOW_PARTS:
+        raise ValueError(f"a window has {WINDOW_PARTS} buckets, not {len(value)}")
     return [int(count) for count in value]

@@ -23,6 +23,7 @@ Layer = Literal["planning", "routing", "validation", "execution", "observing"]
 
 _log = logging.getLogger(__name__)
 _MOST_CHARACTERS = 300
+"""Most characters of the reason."""
 
 
 @dataclass(frozen=True, slots=True)

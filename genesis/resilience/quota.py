@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from genesis.errors import ServiceError
+from genesis.resilience.limits import STORE_RETRY_S
 from genesis.resilience.store import StateStore, StoreError
 
 __all__ = ["Quota", "QuotaError", "QuotaRule"]
 
 _log = logging.getLogger(__name__)
-_STORE_AGAIN_S = 5.0
 _WORTH_SAYING_S = 1.0
+"""Shorter waits are not logged."""
 
 
 class QuotaError(ServiceError):
@@ -115,7 +116,7 @@ class Quota:
             try:
                 return self._store.change(self._key, step)
             except StoreError:
-                self._store_again = self._clock() + _STORE_AGAIN_S
+                self._store_again = self._clock() + STORE_RETRY_S
         with self._lock:
             kept, wait_s = step(self._next, self._clock())
             self._next = kept or self._next

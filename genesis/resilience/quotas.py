@@ -21,7 +21,6 @@ from genesis.settings import ResilienceSettings
 __all__ = ["Quotas", "quotas_of"]
 
 _Kind = Literal["agent", "host"]
-_MINUTE_S = 60.0
 
 
 class Quotas:
@@ -71,7 +70,7 @@ class Quotas:
             return 0.0
         for name in (host.lower(), host.lower().rpartition(":")[0]):
             if name in self._hosts:
-                return await self._turn("host", name, QuotaRule(self._hosts[name], _MINUTE_S), left_s)
+                return await self._turn("host", name, QuotaRule(self._hosts[name], 60.0), left_s)
         return 0.0
 
     async def _turn(self, kind: _Kind, name: str, rule: QuotaRule, left_s: float, scope: str = "") -> float:

@@ -17,8 +17,9 @@ __all__ = ["RedisStore"]
 
 _T = TypeVar("_T")
 _TRIES = 50
+"""Attempts of an optimistic transaction: each failed one means that another process succeeded."""
 _CALL_S = 1.0
-_MICRO = 1e-6
+"""Time limit of one command; without the store the state of this process is used."""
 _KEPT_S = 24 * 3600
 """How long a state is kept that nobody changes."""
 
@@ -144,4 +145,4 @@ class RedisStore:
 
 def _seconds(time_of_redis: Any) -> float:
     seconds, micros = time_of_redis
-    return int(seconds) + int(micros) * _MICRO
+    return int(seconds) + int(micros) / 1e6

@@ -12,6 +12,7 @@ from genesis.model import AgentProfile, CommandSpec, PythonSpec
 __all__ = ["add_scope", "agent_scope", "agent_scopes"]
 
 _LENGTH = 12
+"""Hexadecimal digits of a hash that stands for an address: 48 bits."""
 
 
 def agent_scope(agent: AgentProfile, folders: Sequence[str]) -> str:

@@ -211,6 +211,7 @@ _STATUS_AGAIN = frozenset({408, 425, 500, 502, 503, 504, 507, 509, 520, 521, 522
 """Statuses after which the same request can succeed. 501 and 505 are about the request."""
 _LOWEST_STATUS, _HIGHEST_STATUS = 100, 999
 _LONGEST_PAUSE_S = 24 * 3600.0
+"""A longer `Retry-After` counts as a day."""
 
 
 def classify(error: BaseException, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Meaning:

@@ -13,6 +13,7 @@ __all__ = ["delete", "put_aside", "size_of", "trash_in", "why_not"]
 
 _TRASH = ".trash-"
 _TRIES = 20
+"""Attempts to empty a folder while something still writes into it."""
 
 
 def put_aside(folder: Path) -> Path:

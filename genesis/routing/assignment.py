@@ -12,6 +12,7 @@ from genesis.routing.rules import GENERIC
 __all__ = ["Assignment"]
 
 _ALTERNATIVES = 3
+"""Runners-up that a route records."""
 _CLEAR = 0.2
 """Least similarity at which a description points at an agent."""
 _AHEAD = 1.25

@@ -26,11 +26,17 @@ from genesis.routing.similarity import Pieces, Similarity, SimilarityReader
 __all__ = ["DESCRIPTION_WEIGHT", "LOAD_WEIGHT", "Group", "Team"]
 
 DESCRIPTION_WEIGHT = 0.25
+"""Weight of the similarity of the descriptions. The weights add up to 1."""
 LOAD_WEIGHT = 0.10
+"""Weight of how many leaves the agent has already."""
 _TYPE_WEIGHT = 0.35
+"""Weight of how early the agent lists the task's type."""
 _SUCCESS_WEIGHT = 0.20
+"""Weight of the agent's success rate."""
 _COST_WEIGHT = 0.10
+"""Weight of its price compared with the dearest."""
 _LAST_TYPE = 0.7
+"""Fit of the last of an agent's task types; the first has 1."""
 _TOKENS = 1_000
 """Assumed tokens of a task without an estimate; used only to compare token prices."""
 

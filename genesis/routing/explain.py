@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _NAMED = 3
+"""Agents that one reason names."""
 _PIN, _POINTS = "the plan asks for", "the description points at"
 _RULE = re.compile(r"""rule ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?:: | sends it to )""")
 

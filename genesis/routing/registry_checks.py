@@ -16,6 +16,7 @@ __all__ = ["check_registry", "parse_registry", "routing_problems"]
 _RESERVED = frozenset({"all", "any", "genesis", "none", "null"})
 """Words with another meaning on the command line, in the plan file or in Prefect."""
 _SHOWN = 5
+"""Problems that one error lists."""
 _HINT = "run: genesis schema agents"
 
 

@@ -30,6 +30,7 @@ _LIFT_BEST = 0.1
 _CLOSE = 5e-4
 """The search also ends within this fraction of the lower bound: no estimate of a duration is more accurate."""
 _SEED = 2005
+"""Fixed, so that the same program gets the same schedule everywhere."""
 _TOLERANCE = 1e-9
 """Sums of the same durations in another order differ by less than this part of them."""
 

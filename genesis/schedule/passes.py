@@ -13,6 +13,7 @@ from genesis.schedule.network import Network
 __all__ = ["CompiledLimits", "Direction", "Pass", "list_schedule"]
 
 _UNLIMITED = -1
+"""The number of an agent without a limit."""
 
 
 class CompiledLimits(NamedTuple):

@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 __all__ = ["ReadyQueue"]
 
 _NO_OFFER = -1
+"""No job of the agent is in the heap of offers."""
 
 
 class ReadyQueue:

@@ -138,7 +138,9 @@ KNOWN: tuple[KnownForm, ...] = (
 )
 
 _SHORT = 1_000
+"""Characters; in a longer text only its long words are searched, which is faster."""
 _LEAST_WORD = 14
+"""Characters of the shortest credential that is recognised."""
 _NEAR = 200
 """How far behind a mark a form's `then` is looked for."""
 

@@ -17,7 +17,9 @@ LEAST_CHARACTERS = 6
 _WORD_CHARACTERS = 12
 """A known value that is shorter, and of letters and digits only, counts as a word of its own alone."""
 _DEEPEST = 60
+"""Levels of nesting; what is deeper is replaced as a whole."""
 _PASSES = 4
+"""Most repetitions of the search over one text."""
 
 _T = TypeVar("_T")
 

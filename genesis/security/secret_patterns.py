@@ -77,6 +77,7 @@ _ASSIGNED = re.compile(
 )
 _LEFT = re.compile(r"[A-Za-z0-9_.-]*\Z")
 _LONGEST_NAME = 60
+"""Characters of a name before a value: bounds the work of the patterns."""
 _FLAG = re.compile(
     r"""(?<![\w-])--(?P<name>[A-Za-z][A-Za-z0-9_-]{0,60}+)(?:\\?["'],?)?\s{1,3}+\\?["']?(?!-)(?P<secret>[^\s"'`\\]++)"""
 )

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from genesis.errors import ServiceError
 from genesis.prefect_api.configured import ConfiguredApi, find_configured_api
 from genesis.prefect_api.health import server_answer
+from genesis.prefect_api.limits import REACH_S
 from genesis.server.lifecycle import begin_start, wait_ready
+from genesis.server.limits import API_POLL_S
 from genesis.server.notes import space_note
 from genesis.settings import Settings
 
 __all__ = ["ApiEndpoint", "PendingApi", "begin_api", "ensure_api"]
 
 _log = logging.getLogger(__name__)
-_REACH_S = 10.0
-_PAUSE_S = 0.5
 _TELL_S = 5.0
+"""Pause between two messages about that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _wait_for_api(configured: ConfiguredApi, wait_s: float) -> ApiEndpoint:
     until, told_at = time.monotonic() + wait_s, -math.inf
     while True:
         try:
-            server_answer(configured, "/health", timeout_s=max(1.0, min(_REACH_S, until - time.monotonic())))
+            server_answer(configured, "/health", timeout_s=max(1.0, min(REACH_S, until - time.monotonic())))
             return ApiEndpoint(configured.url, configured.ui_url, embedded=False)
         except ServiceError as error:
             left_s = until - time.monotonic()
@@ -100,4 +101,4 @@ def _wait_for_api(configured: ConfiguredApi, wait_s: float) -> ApiEndpoint:
                 _log.warning(
                     "the Prefect API %s does not answer, and is waited for %.0f s more", configured.url, left_s
                 )
-            time.sleep(min(_PAUSE_S, left_s))
+            time.sleep(min(API_POLL_S, left_s))

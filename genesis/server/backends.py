@@ -19,6 +19,7 @@ _SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 _TLS = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
 _PORT = 5432
+"""PostgreSQL's default port."""
 _MASK = "***"
 _EXAMPLE = "for example: postgresql://prefect@localhost:5432/prefect, or postgresql:///prefect?host=/run/postgresql"
 

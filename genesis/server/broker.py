@@ -9,10 +9,10 @@ from typing import Any
 
 from genesis.errors import ServiceError
 from genesis.server.backends import Backends, Postgres, Redis
+from genesis.server.limits import BACKEND_TIMEOUT_S
 
 __all__ = ["RedisFacts", "ask_redis", "identity_of", "notes_on_redis", "refuse_without_package"]
 
-_TIMEOUT_S = 5.0
 _OWNER_KEY = "genesis:database"
 _REDIS_HINT = "start it, or correct the address; genesis server up --postgres URL without --redis does without"
 
@@ -31,7 +31,7 @@ class RedisFacts:
         return f"Redis {self.version}, {self.bytes / 1e6:.0f} MB in use"
 
 
-def ask_redis(redis: Redis, timeout_s: float = _TIMEOUT_S, claim: str | None = None) -> RedisFacts:
+def ask_redis(redis: Redis, timeout_s: float = BACKEND_TIMEOUT_S, claim: str | None = None) -> RedisFacts:
     """Connect, and ask what it is.
 
     Args:

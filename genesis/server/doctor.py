@@ -36,7 +36,9 @@ REQUIREMENTS = {"python": ">=3.11,<3.14", "prefect": ">=3.8.8,<3.10", "fastapi":
 """What works, as the package's own metadata asks for it."""
 
 _LOW_BYTES = 500_000_000
+"""Free bytes on the disk below which `genesis doctor` warns."""
 _LOCK_WAIT_S = 2.0
+"""How long the doctor waits for a locked SQLite file."""
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 

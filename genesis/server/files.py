@@ -20,11 +20,12 @@ from pydantic import ValidationError
 from genesis.errors import ResourceError, ServiceError, UsageError
 from genesis.model import Model
 from genesis.server.backends import Backends
+from genesis.server.limits import POLL_S
 
 __all__ = ["ServerFiles", "ServerRecord", "explain_os_errors", "take_lock"]
 
 _TAIL_BYTES = 20_000
-_POLL_S = 0.02
+"""Bytes at the end of the server's log in which the cause of a failed start is sought."""
 
 
 class ServerRecord(Model):
@@ -235,6 +236,6 @@ def take_lock(descriptor: int, timeout_s: float) -> bool:
         except BlockingIOError:
             if time.monotonic() >= until:
                 return False
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
         else:
             return True

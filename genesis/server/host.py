@@ -15,14 +15,20 @@ import threading
 import time
 from typing import Any
 
+from genesis.server.limits import LOG_BYTES
+
 __all__ = ["check_schemas_once", "forgiving_app", "main", "one_writer_at_a_time", "shorten", "take_settings"]
 
 _SOCKET = 3
+"""File descriptor of the listening socket, which the parent process hands down."""
 _OWNER_LOCK = 4
-_LOG_BYTES = 2_000_000
+"""File descriptor of the lock that shows that the server lives."""
 _LOOK_EVERY_S = 10.0
+"""Pause between two looks at the size of the log."""
 _SHUTDOWN_S = 3
+"""How long open requests may take after SIGTERM."""
 _MOST_SCHEMAS = 1_000
+"""Parameter schemas that are remembered as valid."""
 
 
 def shorten(log: str, limit: int) -> bool:
@@ -45,7 +51,7 @@ def _truncate(log: str) -> None:
     while True:
         time.sleep(_LOOK_EVERY_S)
         try:
-            shorten(log, _LOG_BYTES)
+            shorten(log, LOG_BYTES)
         except OSError as error:
             sys.stderr.write(f"the log cannot be shortened: {error}\n")
 

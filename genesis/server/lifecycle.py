@@ -20,6 +20,7 @@ from genesis.prefect_api.configured import no_home
 from genesis.server.backends import Backends
 from genesis.server.files import ServerFiles, ServerRecord
 from genesis.server.health import active_flow_runs, has_database, is_healthy, url_host
+from genesis.server.limits import POLL_S
 from genesis.server.notes import backends_note, death_note, other_address, start_note, version_note
 from genesis.server.processes import end, is_running
 from genesis.server.reach import look, require
@@ -28,10 +29,12 @@ from genesis.settings import NO_HOME, Settings
 
 __all__ = ["ServerInfo", "Starting", "begin_start", "down", "revive", "server_process", "status", "up", "wait_ready"]
 
-_POLL_S = 0.03
 _GRACE_S = 8.0
+"""How long the server has to end before it is killed."""
 _LOCK_S = 60.0
+"""How long to wait for another command that starts or stops the server."""
 _DATABASE_S = 3.0
+"""How long a database that does not answer is waited for before an error says so."""
 
 ServerState = Literal["running", "starting", "unresponsive", "stopped"]
 
@@ -149,7 +152,7 @@ def wait_ready(starting: Starting) -> ServerInfo:
                 f"{_format_log_tail(files)}",
                 hint="run: genesis server down, then try again; or raise GENESIS_SERVER__START_TIMEOUT_S",
             )
-        time.sleep(_POLL_S)
+        time.sleep(POLL_S)
 
 
 def up(settings: Settings, backends: Backends | None = None) -> ServerInfo:
@@ -322,7 +325,7 @@ def _wait_for_database(files: ServerFiles, record: ServerRecord) -> None:
         if time.monotonic() >= until:
             require(files.backends(), files.application)
             return  # it responds to us; the server reconnects itself
-        time.sleep(10 * _POLL_S)
+        time.sleep(10 * POLL_S)
 
 
 def _fail_start(starting: Starting) -> ServiceError:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from genesis.errors import ServiceError
 from genesis.server.backends import Backends, Postgres
+from genesis.server.limits import BACKEND_TIMEOUT_S
 
 __all__ = ["NEEDED_CONNECTIONS", "PostgresFacts", "ask_postgres", "notes_on_postgres"]
 
@@ -23,7 +24,7 @@ NEEDED_CONNECTIONS = 17
 """Most connections of one Prefect server: its pool of 5, 10 more under load, and two that listen."""
 
 _LOWEST = 14_00_09
-_TIMEOUT_S = 5.0
+"""14.9, as `server_version_num` has it: Prefect supports PostgreSQL from 14.9 on."""
 _EXTENSION = "pg_trgm"
 _PASSWORD_HINT = "correct the user and the password in the address, in PGPASSWORD or in ~/.pgpass"  # noqa: S105
 _T = TypeVar("_T")
@@ -104,7 +105,7 @@ class PostgresFacts:
         )
 
 
-def ask_postgres(postgres: Postgres, application: str = "", timeout_s: float = _TIMEOUT_S) -> PostgresFacts:
+def ask_postgres(postgres: Postgres, application: str = "", timeout_s: float = BACKEND_TIMEOUT_S) -> PostgresFacts:
     """Connect, and ask what a Prefect server needs to know.
 
     Args:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from genesis.server.limits import POLL_S
+
 __all__ = ["end", "hide_on_command_line", "identity", "is_running"]
 
-_POLL_S = 0.02
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _ARGUMENTS_OF = Path("/proc/self")
 _ARGUMENTS_START = 45
@@ -95,4 +96,4 @@ def _signal(pid: int, known: str, number: signal.Signals, *, whole_group: bool) 
 
 def _wait(pid: int, known: str, until: float, clock: Callable[[], float]) -> None:
     while is_running(pid, known) and clock() < until:
-        time.sleep(_POLL_S)
+        time.sleep(POLL_S)

@@ -20,16 +20,20 @@ from genesis.prefect_api.configured import get_server_environment
 from genesis.server.backends import Backends
 from genesis.server.files import ServerFiles, ServerRecord, explain_os_errors, take_lock
 from genesis.server.health import url_host
+from genesis.server.limits import LOG_BYTES
 from genesis.server.processes import identity
 
 __all__ = ["free_bytes", "get_prefect_version", "listening_socket", "spawn"]
 
 _HOST = Path(__file__).with_name("host.py")
 _BACKLOG = 2_048
+"""Connections that wait to be accepted while the server starts: workers reconnect all at once."""
 _ABOVE_THE_TARGETS = 10
+"""Lowest file descriptor for copies, so that they do not overwrite the ones that are handed down."""
 _NEEDED_BYTES = 50_000_000
-_LOG_BYTES = 2_000_000
+"""Free bytes without which SQLite cannot start."""
 _DYING_S = 5.0
+"""How long a previous server that is dying may hold its lock."""
 _SQLITE = Backends()
 _REDIS = {
     "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": "prefect_redis.messaging",
@@ -193,7 +197,7 @@ def _start(files: ServerFiles, environment: dict[str, str], secrets: str, listen
 
 def _rotate(log: Path) -> None:
     with explain_os_errors(log.parent):
-        if log.exists() and log.stat().st_size > _LOG_BYTES:
+        if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(log.with_name(log.name + ".1"))
 
 

@@ -20,6 +20,7 @@ from genesis.structure.outline import Outline, outline
 __all__ = ["Problem", "Shape", "find_problems"]
 
 _SHOWN = 8
+"""Tasks of a cycle that a message names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,11 @@ from genesis.structure.trim import within_limits
 __all__ = ["Repair", "Repaired", "repair", "slug", "unique_slugs"]
 
 _MATCH_AMONG = 64
+"""Siblings among which a misspelt dependency is sought: difflib is slow."""
 _MATCH_CUTOFF = 0.8
+"""Similarity at which a dependency counts as misspelt (difflib's ratio)."""
 _SLUG_LENGTH = 60
+"""Most characters of an id that is made from a text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,11 @@ if TYPE_CHECKING:
 __all__ = ["PostgresService", "RedisService", "ServiceMissingError", "free_port", "postgres", "prefect_on", "redis"]
 
 _READY_S = 30.0
+"""How long a service may take to start."""
 _STOP_S = 10.0
+"""How long it has to end before it is killed."""
 _POLL_S = 0.02
+"""Poll interval for its start."""
 _USER = "genesis"
 _POSTGRES_ACCOUNT = "postgres"
 _DEBIAN = Path("/usr/lib/postgresql")

@@ -31,6 +31,7 @@ from genesis.validation.words import WordAnalyzer
 __all__ = ["PlanFacts", "Schedule", "gather"]
 
 _CANDIDATES = 400
+"""Words among which a misspelt name is sought: difflib is slow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 __all__ = ["ancestor_bits", "filter_ordered_pairs"]
 
 _BATCH = 2048
+"""Sources of one pass over the graph: bits of one integer."""
 
 
 def ancestor_bits(

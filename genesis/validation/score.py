@@ -25,11 +25,13 @@ __all__ = ["NO_SCORE", "score"]
 
 _WEIGHTS = {"success": 0.4, "quality": 0.3, "cost": 0.2, "time": 0.1}
 _ERROR_WEIGHT = 5
+"""An error counts as much as this many warnings."""
 _TOKENS = 1_000
 """Tokens of a usual task, to compare a price for tokens with a price for tasks."""
 _NO_PRICE = Decimal(1)
 """Scale in dollars where no agent has a price."""
 _DIGITS = 4
+"""Decimals of a score."""
 
 NO_SCORE = ScoreParts(success=0.0, quality=0.0, cost=0.0, time=0.0)
 """Score of a plan that could not be scored."""

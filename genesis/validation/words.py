@@ -47,6 +47,7 @@ _FILLERS = """
     relevant appropriate various system feature functionality
 """
 _MIN_WORDS = 2
+"""A text that has fewer content words keeps its stop words, too."""
 
 
 @cache

@@ -36,6 +36,7 @@ from genesis.prefect_api.events_client import retry_events
 from genesis.settings import Settings
 from genesis.workers.engine import Stop, run, run_hooks, time_limited
 from genesis.workers.environment import apply_environment
+from genesis.workers.limits import CHILD_HEARTBEAT_S
 from genesis.workers.loading import Flows, back_home, is_module
 from genesis.workers.logs import begin_logs
 from genesis.workers.protocol import Message, MessageSocket
@@ -45,11 +46,14 @@ __all__ = ["work"]
 
 _log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_BEAT_S = 1.0
 _FORK_SERVER_S = 3.0
+"""How long a child whose worker is gone waits for the fork server to end it."""
 _DRAIN_S = 10.0
+"""How long a child sends its last states and log lines."""
 _LONGEST_PAUSE_S = 5.0
+"""Longest pause between attempts to reach the API."""
 _TEXT = 2_000
+"""Most characters of an error in a message to the worker."""
 
 
 def work(end: socket.socket, env: Mapping[str, str]) -> None:
@@ -146,7 +150,7 @@ class _Child:
     async def _beat(self) -> None:
         while True:
             self._wire.send({"op": "beat", **_collect_metrics()})
-            await asyncio.sleep(_BEAT_S)
+            await asyncio.sleep(CHILD_HEARTBEAT_S)
 
     def _obey(self, message: Message) -> None:
         if message["op"] == "end":

@@ -12,6 +12,7 @@ from genesis.errors import GenesisError
 from genesis.workers.child_process import ChildProcess
 from genesis.workers.configuration import GenesisJobConfiguration
 from genesis.workers.fork_client import ForkServer
+from genesis.workers.limits import CHILD_POLL_S
 
 __all__ = ["ChildPool"]
 
@@ -19,11 +20,8 @@ _SPARES = 2
 """Idle children that are kept ready, so that a flow run does not wait for a fork."""
 _IDLE_S = 300.0
 """How long more idle children than that are kept."""
-_LOOK_S = 1.0
 _BLOCKED_S = 30.0
 """How long the loop of a shared child may stand still before it is killed."""
-
-_MB = 1_000_000
 
 
 class ChildPool:
@@ -92,7 +90,7 @@ class ChildPool:
         if not shared:
             self._usual_env = job.variables
             self._later(self._restock())
-        limit = job.memory_mb * _MB if job.memory_mb is not None else None
+        limit = job.memory_mb * 1_000_000 if job.memory_mb is not None else None
         self._lent[child] = min((limit, self._lent.get(child)), key=lambda one: one or float("inf"))
         return child
 
@@ -159,7 +157,7 @@ class ChildPool:
     async def _watch(self) -> None:
         """Look at memory, at loops that stand still, and at children that are too many, each second."""
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(CHILD_POLL_S)
             now = time.monotonic()
             seen = await asyncio.to_thread(families, [child.pid for child in self._lent]) if self._lent else {}
             for child in tuple(self._children):
@@ -173,7 +171,7 @@ class ChildPool:
     def _check(self, child: ChildProcess, used: int, now: float) -> None:
         limit = self._lent.get(child)
         if limit is not None and used > limit:
-            text = f"it used {used / _MB:,.0f} MB of memory, more than its limit of {limit / _MB:,.0f} MB"
+            text = f"it used {used / 1e6:,.0f} MB of memory, more than its limit of {limit / 1e6:,.0f} MB"
             self._later(child.kill(text))
         elif child.shared and now - child.beat > self._blocked_s:
             text = f"the event loop that it shared was blocked for {self._blocked_s:g} s"

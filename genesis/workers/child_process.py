@@ -15,6 +15,7 @@ from genesis.agents.processes import below, kill_all, signal_all
 from genesis.observability.metrics import metrics_of_process
 from genesis.workers.engine import StopCause
 from genesis.workers.fork_client import ForkedChild
+from genesis.workers.limits import CHUNK_BYTES
 from genesis.workers.protocol import Message, MessageDecoder, encode
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ASK_S", "ChildGoneError", "ChildProcess"]
 
-_CHUNK = 65_536
 ASK_S = 1.0
 """How long work that was asked to end has before the programs it started are sent SIGTERM."""
 _TERM_S = 2.0
@@ -177,7 +177,7 @@ class ChildProcess:
     async def _listen(self) -> None:
         loop, lines = asyncio.get_running_loop(), MessageDecoder()
         with suppress(OSError):
-            while data := await loop.sock_recv(self.forked.end, _CHUNK):
+            while data := await loop.sock_recv(self.forked.end, CHUNK_BYTES):
                 self.beat = time.monotonic()
                 for message in lines.feed(data):
                     self._receive(message)

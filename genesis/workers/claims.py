@@ -22,6 +22,7 @@ from prefect.workers.base import BaseWorker
 
 from genesis.prefect_api.claims import claim_message, claimant
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
+from genesis.prefect_api.limits import PAGE
 from genesis.workers.configuration import GenesisJobConfiguration
 
 __all__ = ["HELD", "Claims", "FlowRunJob"]
@@ -29,7 +30,7 @@ __all__ = ["HELD", "Claims", "FlowRunJob"]
 _KNOWN_S = 10.0
 """How long a deployment is taken to be as it was read; a new version of it is run after this at the latest."""
 _MOST_KNOWN = 500
-_PAGE = 200
+"""Deployments that are remembered."""
 HELD = FlowRunFilter(
     state=FlowRunFilterState(
         type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
@@ -98,7 +99,7 @@ class Claims:
         if held <= limit:
             return True
         found = await self._api.call(
-            lambda client: client.read_flow_runs(flow_run_filter=HELD, work_pool_filter=named, limit=_PAGE)
+            lambda client: client.read_flow_runs(flow_run_filter=HELD, work_pool_filter=named, limit=PAGE)
         )
         claims = sorted((run for run in found if claimant(run.state)), key=_get_claim_key)
         if flow_run.id not in {run.id for run in claims[: max(0, len(claims) - (len(found) - limit))]}:

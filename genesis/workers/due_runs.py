@@ -27,12 +27,13 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 from genesis.prefect_api.client import PrefectApi, PrefectClient, repeat_forever
+from genesis.prefect_api.limits import PAGE
 from genesis.workers.polling import AHEAD, Poller, PollInterval
 
 __all__ = ["DueRuns", "read_flow_runs", "waiting_beside"]
 
-_PAGE = 200
 _MOST_WAITING = 1_000
+"""Due flow runs that are read at most: bounds one look."""
 
 
 class DueRuns:
@@ -69,9 +70,9 @@ class DueRuns:
         due = _due_before(datetime.now(UTC) + AHEAD)
         served = WorkPoolFilter(name=WorkPoolFilterName(any_=list(pollers)))
         found = await self._api.once(
-            lambda client: client.read_flow_runs(flow_run_filter=due, work_pool_filter=served, limit=_PAGE)
+            lambda client: client.read_flow_runs(flow_run_filter=due, work_pool_filter=served, limit=PAGE)
         )
-        seen = set(pollers) if len(found) == _PAGE else {flow_run.work_pool_name for flow_run in found}
+        seen = set(pollers) if len(found) == PAGE else {flow_run.work_pool_name for flow_run in found}
         for name, poller in pollers.items():
             poller.pool.polled = time.monotonic()
             if name in seen:
@@ -91,19 +92,19 @@ async def waiting_beside(api: PrefectApi, pool: str, offered: Sequence[FlowRun])
     queue = offered[0].work_queue_id
     queues = WorkQueueFilter(id=WorkQueueFilterId(any_=[queue])) if queue is not None else None
     found: dict[UUID, FlowRun] = {}
-    for offset in range(0, _MOST_WAITING, _PAGE):
+    for offset in range(0, _MOST_WAITING, PAGE):
         read = partial(
             read_flow_runs,
             flow_run_filter=due,
             work_pool_filter=named,
             work_queue_filter=queues,
             sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
-            limit=_PAGE,
+            limit=PAGE,
             offset=offset,
         )
         page = await api.once(read)
         found |= {flow_run.id: flow_run for flow_run in page}
-        if len(page) < _PAGE:
+        if len(page) < PAGE:
             break
     return list(found.values()) + [flow_run for flow_run in offered if flow_run.id not in found]
 

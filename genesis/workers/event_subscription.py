@@ -11,6 +11,7 @@ from prefect.events import Event
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
 
+from genesis.prefect_api.limits import EVENTS_CONNECT_S
 from genesis.prefect_api.names import FLOW_RUN, WORK_POOL
 
 __all__ = ["EventSubscription"]
@@ -19,8 +20,8 @@ _log = logging.getLogger(__name__)
 _SCHEDULED = ("Scheduled", "AwaitingRetry", "Resuming", "Late", "AwaitingConcurrencySlot")
 _CANCELLING = "Cancelling"
 _NAMES = [f"{FLOW_RUN}{name}" for name in (*_SCHEDULED, _CANCELLING)]
-_CONNECT_S = 15.0
 _LONGEST_PAUSE_S = 5.0
+"""Longest pause between two attempts to subscribe; polling replaces events meanwhile."""
 
 
 class EventSubscription:
@@ -73,7 +74,7 @@ class EventSubscription:
         )
         try:
             subscriber = get_events_subscriber(filter=wanted, reconnection_attempts=0)
-            async with asyncio.timeout(_CONNECT_S) as limit, subscriber:
+            async with asyncio.timeout(EVENTS_CONNECT_S) as limit, subscriber:
                 limit.reschedule(None)
                 self.healthy = True
                 for identity in self._pools:  # what came before the subscription

@@ -34,6 +34,7 @@ _WHY: dict[StopKind, StopCause] = {
     "worker stops": "moved",
 }
 _HOOKS_S = 30.0
+"""Time limit for the hooks of a flow whose process has died."""
 _GAVE_WAY = exit_text(75 << 8)
 """How a process ends that finds its run taken over: `genesis.engine.run_lease.SUPERSEDED`."""
 _ORCHESTRATOR_S = 60.0

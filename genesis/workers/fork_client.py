@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from genesis.errors import ResourceError
+from genesis.workers.limits import CHUNK_BYTES
 from genesis.workers.protocol import Message, MessageDecoder, encode
 
 __all__ = ["ForkServer", "ForkedChild"]
 
 _log = logging.getLogger(__name__)
-_CHUNK = 65_536
 _START_S = 120.0
+"""Time limit for the fork server's imports."""
 _FORK_S = 60.0
+"""Time limit for one fork: a busy machine can be slow."""
 _END_S = 5.0
+"""How long the fork server has to end."""
 
 
 class ForkedChild:
@@ -150,7 +153,7 @@ class ForkServer:
     async def _receive(self, control: socket.socket) -> None:
         loop, lines = asyncio.get_running_loop(), MessageDecoder()
         with suppress(OSError):
-            while data := await loop.sock_recv(control, _CHUNK):
+            while data := await loop.sock_recv(control, CHUNK_BYTES):
                 for message in lines.feed(data):
                     self._note(message)
         if not self._closed:

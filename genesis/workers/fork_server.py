@@ -24,12 +24,13 @@ from typing import NoReturn
 import psutil
 
 from genesis.agents.processes import adopt_orphans, below, die_with_parent, exit_text, kill_all, signal_all
+from genesis.workers.limits import CHUNK_BYTES
 from genesis.workers.protocol import Message, MessageDecoder, encode
 
 __all__ = ["load_late_parts", "main", "preload"]
 
-_CHUNK = 65_536
 _MOST_SOCKETS = 16
+"""Sockets that one message may carry."""
 
 ChildMain = Callable[[socket.socket, Mapping[str, str]], None]
 
@@ -77,7 +78,7 @@ class _ForkServerLoop:
             ready, _, _ = select.select(sources, [], [])
             if self._wakeup_read in ready:
                 with suppress(BlockingIOError):
-                    os.read(self._wakeup_read, _CHUNK)
+                    os.read(self._wakeup_read, CHUNK_BYTES)
                 self._reap()
             if self._control in ready and not self._receive():
                 return
@@ -90,7 +91,7 @@ class _ForkServerLoop:
 
     def _receive(self) -> bool:
         try:
-            data, ends, _, _ = socket.recv_fds(self._control, _CHUNK, _MOST_SOCKETS)
+            data, ends, _, _ = socket.recv_fds(self._control, CHUNK_BYTES, _MOST_SOCKETS)
         except OSError:
             return False
         self._ends += ends

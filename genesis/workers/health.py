@@ -14,7 +14,9 @@ from genesis.errors import ServiceError
 __all__ = ["HealthPage"]
 
 _LONGEST_HEAD = 8_192
+"""Bytes of a request to the health page."""
 _PATIENCE_S = 5.0
+"""Time limit for one request."""
 
 
 class HealthPage:

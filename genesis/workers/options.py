@@ -18,7 +18,9 @@ from genesis.workers.slots import Slots
 __all__ = ["ServiceOptions", "default_name"]
 
 _AGENTS = 16
+"""Agents' flow runs in processes that run at once by default."""
 _THREADS = 200
+"""Agents' flow runs in threads that run at once by default."""
 
 
 def default_name() -> str:

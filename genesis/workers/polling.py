@@ -16,14 +16,13 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi
+from genesis.workers.limits import DEAF_AFTER_S
 from genesis.workers.pools import ServedPool
 
 __all__ = ["AHEAD", "PollInterval", "Poller"]
 
 AHEAD = timedelta(seconds=60)
 """How far into the future is looked: a run that is due later is then started to the moment."""
-_DEAF_S = 2.0
-"""A run that waited this long without an event shows that events do not arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ class Poller:
             if start is None or start <= now or (created is not None and start <= created):
                 due.append(flow_run)
                 waited = (now - max(start, created)).total_seconds() if start and created else 0.0
-                self.deaf = self.deaf or (waited > _DEAF_S and not told and self.pool.running == 0)
+                self.deaf = self.deaf or (waited > DEAF_AFTER_S and not told and self.pool.running == 0)
             elif self._due is None or start < self._due:
                 self._due = start
         return due

@@ -18,13 +18,13 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from genesis.model.agent import is_orchestrator_pool
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi, PrefectClient
 from genesis.prefect_api.errors import CLIENT_ERRORS
+from genesis.prefect_api.limits import PAGE
 from genesis.workers.slots import SlotPool, Slots
 
 __all__ = ["TYPE", "ServedPool", "ServedPools"]
 
 TYPE = "genesis"
 """The worker type, and that of the pools that it serves."""
-_PAGE = 200
 _IDLE_HEARTBEAT_S = 30.0
 """Pause between two heartbeats to a pool of which nothing runs here: as Prefect's own workers have it."""
 _LEAVE_S = 2.0
@@ -105,8 +105,8 @@ class ServedPools:
         """
         chosen = WorkPoolFilter(name=WorkPoolFilterName(any_=list(self.all)))
         found: dict[str, WorkPool] = {}
-        for offset in range(0, len(self.all), _PAGE):
-            page = await client.read_work_pools(limit=_PAGE, offset=offset, work_pool_filter=chosen)
+        for offset in range(0, len(self.all), PAGE):
+            page = await client.read_work_pools(limit=PAGE, offset=offset, work_pool_filter=chosen)
             found |= {pool.name: pool for pool in page}
         changed = [self._learn(pool, found.get(pool.name)) for pool in self.all.values()]
         return any(changed)

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from genesis.workers.limits import CHUNK_BYTES
+
 __all__ = ["Message", "MessageDecoder", "MessageSocket", "encode"]
 
 Message = dict[str, Any]
-_CHUNK = 65_536
 
 
 def encode(message: Message) -> bytes:
@@ -52,7 +53,7 @@ class MessageSocket:
         lines = MessageDecoder()
         while True:
             try:
-                data = self._end.recv(_CHUNK)
+                data = self._end.recv(CHUNK_BYTES)
             except OSError:
                 return
             if not data:

@@ -29,6 +29,7 @@ from prefect.states import AwaitingRetry
 from genesis.prefect_api.claims import claimant, last_claimant
 from genesis.prefect_api.client import PrefectApi, repeat_forever
 from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
+from genesis.prefect_api.limits import LOOK_SLACK_S
 from genesis.workers.claims import HELD
 from genesis.workers.pools import ServedPool
 from genesis.workers.runs import Runs
@@ -38,10 +39,11 @@ __all__ = ["LOST", "LostRuns", "LostWorkers"]
 LOST = "Lost"
 """Name of the state, as `genesis.fleet.automations` has it."""
 _PAGE = 50
+"""Lost flow runs that one look releases."""
 _MOST_HELD = 200
+"""Flow runs of silent workers that one look reads."""
 _AT_ONCE = 10
-_SLACK_S = 3.0
-"""How much later than planned a look may come and still count as the next one."""
+"""Concurrent calls: a burst would load a server that has just come back."""
 
 
 class LostRuns:
@@ -109,7 +111,7 @@ class LostWorkers:
         self._runs = runs
         self._worker = worker
         self._every_s = every_s
-        self._beats = Heartbeats[tuple[str, str]](lost_after_s=lost_after_s, longest_gap_s=every_s + _SLACK_S)
+        self._beats = Heartbeats[tuple[str, str]](lost_after_s=lost_after_s, longest_gap_s=every_s + LOOK_SLACK_S)
         self._seen: set[UUID] = set()
         self._claimants: dict[tuple[UUID, int], str] = {}
         self._here = WorkPoolFilter(name=WorkPoolFilterName(any_=list(pools)))

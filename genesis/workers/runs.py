@@ -29,6 +29,7 @@ from genesis.workers.tenant_rotation import TenantRotation, tenant_of
 __all__ = ["Runs"]
 
 _PAGE = 100
+"""Ids in one filter: bounds the length of the query."""
 _TELL_S = 10.0
 """How long a worker that stops tries to tell the API how its flow runs ended."""
 _END_S = 8.0

@@ -34,6 +34,7 @@ from genesis.workers.due_runs import DueRuns
 from genesis.workers.environment import get_worker_environment
 from genesis.workers.event_subscription import EventSubscription
 from genesis.workers.health import HealthPage
+from genesis.workers.limits import DEAF_POLL_S, SERVER_POLL_S, SERVER_RETRY_S
 from genesis.workers.options import ServiceOptions
 from genesis.workers.polling import Poller, PollInterval
 from genesis.workers.pools import ServedPool, ServedPools
@@ -59,13 +60,10 @@ _STALE_S = 60.0
 """How long a pool may go without a poll before the health page says that something is wrong."""
 _CALL_S = 30.0
 """Timeout of one call. A worker has time, and a busy server answers late."""
-_SERVER_LOOK_S = 1.0
 _SERVER_AWAY_S = 3.0
 """How long the API may not answer before the embedded server is looked at; one that lives is left alone."""
-_SERVER_AGAIN_S = 10.0
 _LONGEST = 400
-_DEAF_S = 2.0
-"""Pause between two looks at the own flow runs while no event would tell that one is cancelled."""
+"""Most characters of a message."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -268,7 +266,7 @@ class Service:
     async def _restart_server(self, restart_server: Callable[[], Awaitable[bool]]) -> None:
         """Have the embedded server started again when it has died: where only workers run, nobody else looks."""
         while True:
-            await asyncio.sleep(_SERVER_LOOK_S)
+            await asyncio.sleep(SERVER_POLL_S)
             if self._api.away_s < _SERVER_AWAY_S:
                 continue
             try:
@@ -277,7 +275,7 @@ class Service:
                     continue
             except GenesisError as error:
                 self._notify(f"the Prefect server has died and does not start again: {error.message}"[:_LONGEST])
-            await asyncio.sleep(_SERVER_AGAIN_S)
+            await asyncio.sleep(SERVER_RETRY_S)
 
     async def _beat(self, pool: ServedPool, offset: float) -> None:
         """Send heartbeats to one pool; the first as soon as a flow run of it is taken."""
@@ -305,7 +303,7 @@ class Service:
         """Look at the states of the own flow runs now and then, since an event can be missed."""
         usual_s = self.options.settings.idle_poll_s
         while True:
-            await asyncio.sleep(usual_s if self._wake.healthy else min(_DEAF_S, usual_s))
+            await asyncio.sleep(usual_s if self._wake.healthy else min(DEAF_POLL_S, usual_s))
             await self._runs.compare()
 
     def _listen(self) -> None:

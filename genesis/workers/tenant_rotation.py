@@ -18,6 +18,7 @@ from genesis.model.tenant import tenant_in_tags
 __all__ = ["TENANT_PARAMETER", "TenantRotation", "tenant_of"]
 
 _MOST_KNOWN = 1_000
+"""Tenants whose turn is remembered."""
 
 TENANT_PARAMETER = "tenant"
 """Parameter of `orchestrate`: a flow run that nobody has begun has no tag yet."""

@@ -571,7 +571,7 @@ async def test_a_missing_deployment_fails_at_once_where_nobody_waits(bench):
 
 
 async def test_a_missing_deployment_is_waited_for(bench, monkeypatch):
-    monkeypatch.setattr("genesis.dispatch.dispatcher._LOOK_S", 0.1)
+    monkeypatch.setattr("genesis.dispatch.dispatcher.DEPLOYMENT_POLL_S", 0.1)
     run = await bench(a_task("a"), deploy=False)
     async with run.place() as place, run.hands().at_work():
         running = asyncio.create_task(place.run(run.program.leaves[0]))

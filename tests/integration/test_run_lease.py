@@ -41,8 +41,8 @@ class GaveWayError(Exception):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(lease, "_LOOK_S", 0.2)
-    monkeypatch.setattr(lease, "_OWNER_S", 0.2)
+    monkeypatch.setattr(lease, "LEASE_POLL_S", 0.2)
+    monkeypatch.setattr(lease, "OWNER_POLL_S", 0.2)
 
 
 async def test_a_run_whose_flow_run_is_cancelled_in_the_ui_ends(workbench: Workbench):

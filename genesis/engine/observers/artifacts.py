@@ -25,6 +25,7 @@ __all__ = ["Publisher", "publish_safely"]
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
+"""Time limit for one artifact; a server that does not take it is no error of the run."""
 _MOST_CHARACTERS = 500_000
 """The page of a run loads all its artifacts at once. A server of one's own sets no limit: it took 20 MB here."""
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Literal
 
+from genesis.engine.limits import PROGRESS_S
 from genesis.engine.observers.artifacts import Publisher
 from genesis.model import Leaf, Outcome, Program, Run
 from genesis.report.markdown import progress_markdown
@@ -14,7 +15,6 @@ from genesis.report.picture import Picture
 __all__ = ["ProgressArtifact"]
 
 _KEY = "genesis-progress"
-_EVERY_S = 3.0
 
 
 class ProgressArtifact:
@@ -76,7 +76,7 @@ class ProgressArtifact:
     async def update(self) -> None:
         """Update now and then until cancelled."""
         while True:
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(PROGRESS_S)
             await self.show()
 
     async def show(self) -> None:

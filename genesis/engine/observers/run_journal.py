@@ -27,7 +27,9 @@ _MOST = 900
 _MOST_DETOURS = 600
 """A thousand leaves that wait for one agent leave room for what else happens."""
 _MOST_EXECUTIONS = 100
+"""Starts and ends that are kept."""
 _LONGEST = 500
+"""Most characters of a journal entry."""
 _LIFE: frozenset[MomentKind] = frozenset({"started", "resumed", "ended"})
 _DETOURS: frozenset[MomentKind] = frozenset({"other_agent", "waits"})
 _BREAKER: dict[str, MomentKind] = {

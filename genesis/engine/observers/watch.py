@@ -14,15 +14,17 @@ from typing import Self
 
 from prefect.context import FlowRunContext
 
+from genesis.engine.limits import SERVER_POLL_S
 from genesis.errors import GenesisError
 from genesis.prefect_api.health import HealthProbe
 
 __all__ = ["RestartServer", "ServerWatch"]
 
 _log = logging.getLogger(__name__)
-_EVERY_S = 2.0
 _TIMEOUT_S = 2.0
+"""Time limit for the answer to a health request."""
 _STRIKES = 3
+"""Failed health requests in a row before the embedded server is restarted."""
 
 RestartServer = Callable[[], Awaitable[None]]
 """Brings the server back; raises a `GenesisError` when it cannot."""
@@ -69,7 +71,7 @@ class ServerWatch:
         strikes = 0
         async with HealthProbe(url, _TIMEOUT_S) as probe:
             while True:
-                await asyncio.sleep(_EVERY_S)
+                await asyncio.sleep(SERVER_POLL_S)
                 if await probe.answers():
                     strikes, self.gone = 0, False
                     continue

@@ -28,7 +28,9 @@ KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 FAILING: tuple[FaultKind, ...] = ("error", "hang", "garbage", "partial", "disconnect")
 """The kinds with which a call comes to nothing."""
 _PARTS = 3
+"""Independent random numbers that one call needs."""
 _BYTES = 8
+"""Bytes of a random number."""
 
 
 class InjectedError(RuntimeError):

@@ -15,7 +15,9 @@ __all__ = ["Wire"]
 
 _KINDS: tuple[FaultKind, ...] = ("delay", "hang", "garbage", "partial", "disconnect")
 _CHUNK = 65_536
+"""Bytes that one read takes."""
 _WAIT_S = 30.0
+"""How long the proxy's thread may take to do what was asked."""
 
 
 class Wire:

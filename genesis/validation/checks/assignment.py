@@ -8,6 +8,7 @@ from genesis.model import AgentProfile, Condition, Registry
 from genesis.structure import Node
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
+from genesis.validation.limits import GUESSES
 
 __all__ = [
     "generic_type",
@@ -22,8 +23,8 @@ __all__ = [
 ]
 
 _GENERIC = "generic"
-_GUESSES = 10
 _EVEN = 0.5
+"""Failing as often as succeeding."""
 
 
 @check(
@@ -60,7 +61,7 @@ def unknown_agent(facts: PlanFacts) -> Iterator[CheckFinding]:
             continue
         name = route.agent
         if name not in guesses:
-            guesses[name] = facts.guess(name, facts.agents) if len(guesses) < _GUESSES else ""
+            guesses[name] = facts.guess(name, facts.agents) if len(guesses) < GUESSES else ""
         message = f"task {node.path!r} is routed to {name!r}, which the registry does not have"
         yield CheckFinding(node.index, message, hint=guesses[name], evidence={"agent": name})
 

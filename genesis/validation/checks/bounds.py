@@ -22,6 +22,7 @@ __all__ = [
 
 _FREE_KINDS = frozenset({"brief", "rehearsal"})
 _TOP = 3
+"""Largest leaves that a finding about a budget names."""
 
 
 @check(

@@ -11,6 +11,7 @@ from genesis.validation.facts import PlanFacts
 __all__ = ["agent_capacity", "agent_capacity_tight", "slots_tight"]
 
 _MUCH = 2
+"""Ready leaves per slot of an agent from which on it is a bottleneck."""
 
 
 @check(

@@ -16,6 +16,7 @@ _FRAMES = ("i ", "i'd ", "we ", "we'd ")
 _ENOUGH = 5
 """Content words that a request must have before sharing none of them means anything."""
 _SHOWN = 5
+"""Words of the request that a finding lists."""
 
 
 @check(

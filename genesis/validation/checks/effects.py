@@ -20,6 +20,7 @@ __all__ = [
 _BLANK = frozenset({"todo", "tbd", "tba", "fixme", "xxx", "n/a", "none", "null", "placeholder", "lorem ipsum"})
 _WORD = re.compile(r"[^\W_]")
 _SHORT = 20
+"""A longer description with content words is not blank."""
 
 
 @check(

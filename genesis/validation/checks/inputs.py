@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from genesis.structure import Missing, Node, fillable, is_name, references, split, splits
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
+from genesis.validation.limits import GUESSES
 
 __all__ = [
     "implied_order",
@@ -18,7 +19,6 @@ __all__ = [
     "variable_unused",
 ]
 
-_GUESSES = 10
 _TEXTS = 20
 """Maximum number of findings about text that may be a reference."""
 
@@ -33,7 +33,7 @@ def input_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find references that would have no value when the leaf starts."""
     for count, fault in enumerate(facts.flow.missing):
         path = facts.path(fault.node)
-        guess = _guess(facts, fault) if count < _GUESSES else ""
+        guess = _guess(facts, fault) if count < GUESSES else ""
         yield CheckFinding(
             fault.node,
             f"task {path!r} uses {{{fault.reference}}}, but {fault.reason}",

@@ -18,6 +18,7 @@ __all__ = [
 ]
 
 _NEAR = 0.8
+"""Share of a limit from which on the plan is close to it."""
 
 
 @check(

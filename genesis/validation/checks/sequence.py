@@ -36,6 +36,7 @@ _SEQUENCES = (
     ("book reserve", "confirm", "attend"),
 )
 _LAST = 3
+"""The stage of release and deployment."""
 _COMMON = 8
 """Maximum number of leaves that share a word before it is ignored."""
 

@@ -11,6 +11,7 @@ from genesis.graph import find_cycles
 from genesis.structure import Node
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
+from genesis.validation.limits import GUESSES
 from genesis.validation.reachability import ancestor_bits
 
 __all__ = [
@@ -26,10 +27,13 @@ __all__ = [
 ]
 
 _CYCLES = 20
+"""Cycles that are reported."""
 _SHOWN = 8
-_GUESSES = 10
+"""Tasks of a cycle that a message names."""
 _KEPT = 2_000
+"""Tasks of a cycle that the evidence lists."""
 _FEW = 3
+"""Edges that a message names."""
 
 
 @check("GEN-PLAN-EMPTY", "error", finds="a plan without tasks", remedy="add at least one task")
@@ -76,7 +80,7 @@ def dangling_dependency(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find dependencies on tasks that do not exist, with the closest name that does."""
     for count, fault in enumerate(facts.outline.unresolved):
         node = facts.outline.nodes[fault.node]
-        guess = facts.guess(fault.name, _siblings(facts, node), facts.outline.by_path) if count < _GUESSES else ""
+        guess = facts.guess(fault.name, _siblings(facts, node), facts.outline.by_path) if count < GUESSES else ""
         yield CheckFinding(
             fault.node,
             f"task {node.path!r} depends on {fault.name!r}, which does not exist",

@@ -35,7 +35,7 @@ async def test_a_fault_is_told_and_logged(caplog):
 
 
 async def test_a_loop_goes_on_after_a_fault_and_ends_with_the_place(monkeypatch, caplog):
-    monkeypatch.setattr("genesis.dispatch.background_tasks._AGAIN_S", 0.001)
+    monkeypatch.setattr("genesis.dispatch.background_tasks.LOOP_RETRY_S", 0.001)
     background, rounds = BackgroundTasks(copy_context()), []
 
     async def loop():

@@ -15,7 +15,7 @@ CRASHED, COMPLETED, RUNNING = StateType.CRASHED, StateType.COMPLETED, StateType.
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    for name, value in {"_LAGS": (0.001,), "_SHORT_LAGS": (), "_FAULT_PAUSE_S": 0.001, "_MOST_FAULTS": 3}.items():
+    for name, value in {"_LAGS": (0.001,), "_SHORT_LAGS": (), "STORAGE_RETRY_S": 0.001, "_MOST_FAULTS": 3}.items():
         monkeypatch.setattr(f"genesis.dispatch.children.{name}", value)
 
 

@@ -39,7 +39,7 @@ def refusal(code):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr("genesis.dispatch.dispatcher._LOOK_S", 0.001)
+    monkeypatch.setattr("genesis.dispatch.dispatcher.DEPLOYMENT_POLL_S", 0.001)
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ async def test_news_of_a_child_keep_its_worker_from_being_asked_for(silent, cloc
 async def test_the_watch_goes_on_when_the_api_is_away(over, monkeypatch):
     import asyncio
 
-    monkeypatch.setattr("genesis.dispatch.watchdog._TICK_S", 0.001)
+    monkeypatch.setattr("genesis.dispatch.watchdog.WATCHDOG_TICK_S", 0.001)
     seen, ticks = over(), []
 
     async def tick():

@@ -19,8 +19,8 @@ def make(tmp_path, monkeypatch):
     from genesis.ledger.program_state import ProgramState
     from genesis.settings import Settings
 
-    monkeypatch.setattr("genesis.engine.failover._LOOK_S", 0.001)
-    monkeypatch.setattr("genesis.engine.driver._LOOK_S", 0.001)
+    monkeypatch.setattr("genesis.engine.failover.BREAKER_POLL_S", 0.001)
+    monkeypatch.setattr("genesis.engine.driver.DELIVERY_POLL_S", 0.001)
 
     def made(program, *, slots=8, left_s=None, limits=None, **more):
         settings = Settings(home=tmp_path / "home")

@@ -157,7 +157,7 @@ async def test_who_holds_a_run_that_runs_takes_a_delivery_up_and_who_ends_it_is_
     from genesis.engine import delivery
     from genesis.report.history import explain_run
 
-    monkeypatch.setattr(delivery, "_LOOK_S", 0.01)
+    monkeypatch.setattr(delivery, "DELIVERY_WAIT_S", 0.01)
     monkeypatch.setattr(delivery, "_SURE_S", 0.05)
     assert not await is_worked_on(ledger, settings)
     run, _ = await explain_run(RUN, settings)

@@ -37,7 +37,7 @@ def execute(line, flow_run, monkeypatch):
         return flow_run
 
     monkeypatch.setattr("genesis.prefect_api.client._FIRST_PAUSE_S", 0.0)
-    monkeypatch.setattr(deployment, "_FIRST_POLL_S", 0.0)
+    monkeypatch.setattr(deployment, "FLOW_RUN_FIRST_POLL_S", 0.0)
     monkeypatch.setattr(deployment, "connect", connect)
     monkeypatch.setattr(deployment, "arun_deployment", run_deployment)
     work = SimpleNamespace(inputs={}, correlation_id="c", agent=SimpleNamespace(name="a"), path="p")
@@ -79,7 +79,7 @@ async def test_a_refusal_is_an_error_of_the_service(api, execute):
 async def test_a_server_that_does_not_take_the_cancellation_does_not_stop_it(
     api, execute, flow_run, monkeypatch, fault
 ):
-    monkeypatch.setattr(deployment, "_FIRST_POLL_S", 60.0)
+    monkeypatch.setattr(deployment, "FLOW_RUN_FIRST_POLL_S", 60.0)
     monkeypatch.setattr(deployment, "_CANCEL_S", 0.05)
     asked = asyncio.Event()
 

@@ -48,7 +48,7 @@ def made(monkeypatch):
 
     monkeypatch.setattr(task_runs, "connect", connect)
     monkeypatch.setattr(task_runs, "emit_task_run_state_change_event", server.take)
-    monkeypatch.setattr(task_runs, "_LOOK_S", 0.0)
+    monkeypatch.setattr(task_runs, "TASK_RUN_POLL_S", 0.0)
     monkeypatch.setattr(task_runs, "_STALLED_S", 0.0)
 
     async def settle(nodes=nodes, outcomes=outcomes, *, ran_s=1.0):

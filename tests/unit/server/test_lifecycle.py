@@ -349,7 +349,7 @@ def test_number_that_another_process_has_by_now_is_recognised(settings):
 
 
 def test_long_log_is_moved_aside_at_the_start(settings, monkeypatch):
-    monkeypatch.setattr(spawn, "_LOG_BYTES", 10)
+    monkeypatch.setattr(spawn, "LOG_BYTES", 10)
     files = ServerFiles(settings.home)
     files.log.write_text("old " * 10)
     up(settings)

@@ -159,7 +159,7 @@ async def test_progress_is_shown_when_something_changed(server):
 async def test_progress_is_kept_up_to_date_until_it_is_cancelled(server, monkeypatch):
     from genesis.engine.observers import progress as module
 
-    monkeypatch.setattr(module, "_EVERY_S", 0.01)
+    monkeypatch.setattr(module, "PROGRESS_S", 0.01)
     program = a_program(a_task("a"))
     progress = ProgressArtifact(Publisher(), program, Picture(program), {})
     await progress.publish()
