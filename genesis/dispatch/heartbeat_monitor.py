@@ -12,7 +12,8 @@ from prefect.client.schemas.objects import Worker
 from genesis.dispatch.child import ChildFlowRun
 from genesis.prefect_api.claims import last_claimant
 from genesis.prefect_api.client import PrefectApi, PrefectClient
-from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
+from genesis.prefect_api.heartbeats import Heartbeats, read_heartbeats
+from genesis.prefect_api.limits import PAGE
 
 __all__ = ["HeartbeatMonitor"]
 
@@ -68,6 +69,6 @@ class HeartbeatMonitor:
 
     async def _page(self, pool: str, offset: int) -> list[Worker]:
         def read(client: PrefectClient) -> Awaitable[list[Worker]]:
-            return client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
+            return client.read_workers_for_work_pool(pool, offset=offset, limit=PAGE)
 
         return await self._api.once(read)

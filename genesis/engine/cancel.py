@@ -21,7 +21,7 @@ from genesis.ledger.history import find_run
 from genesis.prefect_api.claims import format_lost_message, last_claimant
 from genesis.prefect_api.client import PrefectApi, PrefectClient, connect
 from genesis.prefect_api.errors import service_errors
-from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
+from genesis.prefect_api.heartbeats import Heartbeats, read_heartbeats
 from genesis.prefect_api.limits import LOOK_SLACK_S, PAGE
 from genesis.prefect_api.names import run_tag
 from genesis.settings import Settings
@@ -136,9 +136,7 @@ class _Orphans:
                 await self._end(child_id, key[1])
 
     async def _page(self, pool: str, offset: int) -> list[Worker]:
-        return await self._api.call(
-            lambda client: client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
-        )
+        return await self._api.call(lambda client: client.read_workers_for_work_pool(pool, offset=offset, limit=PAGE))
 
     async def _read_claimant(self, child: FlowRun) -> str:
         states = await self._api.call(lambda client: client.read_flow_run_states(child.id))

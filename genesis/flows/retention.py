@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from functools import partial
 
 from prefect.client.schemas.objects import FlowRun
@@ -16,15 +15,14 @@ from genesis.flows.deployed_run import ledger_of
 from genesis.ledger import LedgerStore, open_store
 from genesis.ledger.history import open_ledger
 from genesis.prefect_api.client import connect
-from genesis.report.rendering import escape_markdown
-from genesis.retention import KeptItem, Purge, Purging, before_days, purge_storage, size_text
+from genesis.report.rendering import render
+from genesis.retention import Purge, Purging, before_days, purge_storage, size_text
 from genesis.retention.flow_runs import purge_flow_runs
 from genesis.settings import Settings
 
 __all__ = ["housekeeping_markdown", "purge"]
 
 _log = logging.getLogger(__name__)
-_LISTED = 200
 _TITLES = {
     "runs": "ledgers of runs",
     "files": "files of agents, where ledgers are elsewhere",
@@ -94,28 +92,5 @@ async def _publish(found: Purge) -> None:
 
 def housekeeping_markdown(found: Purge) -> str:
     """Format a purge as Markdown: a table by kind, then what was removed, kept, and not removable."""
-    did = "would be removed" if found.dry_run else "removed"
-    rows = [
-        f"| {_TITLES[kind]} | {amount.count:,} | {size_text(amount.bytes) if kind != 'flow_runs' else ''} |"
-        for kind, amount in found.amounts.items()
-    ]
-    parts = [
-        f"**{escape_markdown(found.message())}**",
-        f"Old is what ended before {found.before:%Y-%m-%d %H:%M} UTC.",
-        "\n".join([f"| what | {did} | size |", "|---|---:|---:|", *rows]),
-        _list(f"Runs {did}", [f"`{run}`" for run in found.runs]),
-        _list("Old, and kept", [_line(left) for left in found.kept]),
-        _list("Could not be removed", [_line(left) for left in found.failed]),
-    ]
-    return "\n\n".join(filter(None, parts))
-
-
-def _line(left: KeptItem) -> str:
-    return f"{_TITLES[left.kind]}: {escape_markdown(left.name)}: {escape_markdown(left.why)}"
-
-
-def _list(title: str, lines: Sequence[str]) -> str:
-    if not lines:
-        return ""
-    more = [f"- … and {len(lines) - _LISTED:,} more"] if len(lines) > _LISTED else []
-    return "\n".join([f"## {title}", "", *(f"- {line}" for line in lines[:_LISTED]), *more])
+    sizes = {kind: "" if kind == "flow_runs" else size_text(amount.bytes) for kind, amount in found.amounts.items()}
+    return render("housekeeping.md", found=found, titles=_TITLES, sizes=sizes)

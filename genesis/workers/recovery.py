@@ -28,8 +28,8 @@ from prefect.states import AwaitingRetry
 
 from genesis.prefect_api.claims import claimant, last_claimant
 from genesis.prefect_api.client import PrefectApi, repeat_forever
-from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
-from genesis.prefect_api.limits import LOOK_SLACK_S
+from genesis.prefect_api.heartbeats import Heartbeats, read_heartbeats
+from genesis.prefect_api.limits import LOOK_SLACK_S, PAGE
 from genesis.workers.claims import HELD
 from genesis.workers.pools import ServedPool
 from genesis.workers.runs import Runs
@@ -176,6 +176,4 @@ class LostWorkers:
         return self._claimants[key]
 
     async def _page(self, pool: str, offset: int) -> list[Worker]:
-        return await self._api.once(
-            lambda client: client.read_workers_for_work_pool(pool, offset=offset, limit=WORKERS_PAGE)
-        )
+        return await self._api.once(lambda client: client.read_workers_for_work_pool(pool, offset=offset, limit=PAGE))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.chaos_faults import Worker
+from bench.chaos_faults import FaultyWorker
 from genesis.errors import ResourceError, ServiceError
 from genesis.ledger import FolderStore, Ledger
 from genesis.model import FINISHED
@@ -57,7 +57,7 @@ class Killing:
     async def run(self, store=None):
         bench, witness = Workbench(self.place / "ledger"), Witness()
         bench.store = store or self.store
-        executor = witness.around(Worker(self.effects))
+        executor = witness.around(FaultyWorker(self.effects))
         return await bench.run(PROGRAM, executor, run_id=self.run_id, observer=witness), witness
 
     async def killed(self):

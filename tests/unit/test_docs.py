@@ -21,7 +21,8 @@ from rich.console import Console
 
 import genesis
 from genesis import errors
-from genesis.cli.app import _COMMANDS, _EXIT_INTERRUPTED, _genesis
+from genesis.cli.app import _COMMANDS, _genesis
+from genesis.cli.limits import EXIT_INTERRUPTED
 from genesis.cli.planning import forecast_plan, prepare_plan
 from genesis.cli.render import plan_view
 from genesis.document import parse
@@ -234,7 +235,7 @@ def test_command_line_page_has_every_command_and_option(name: str):
 def test_command_line_page_has_every_exit_code():
     rows = re.findall(r"^\| (\d+) \|", (_DOCS / "guide" / "command-line.md").read_text("utf-8"), re.MULTILINE)
     raised = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "exit_code")}
-    assert {int(row) for row in rows} >= raised | {0, _EXIT_INTERRUPTED}
+    assert {int(row) for row in rows} >= raised | {0, EXIT_INTERRUPTED}
 
 
 def _codes_in_the_source() -> set[str]:

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 from prefect.exceptions import ObjectNotFound
 
-from genesis.prefect_api.heartbeats import WORKERS_PAGE, Heartbeats, read_heartbeats
+from genesis.prefect_api.heartbeats import Heartbeats, read_heartbeats
+from genesis.prefect_api.limits import PAGE
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -45,15 +46,15 @@ def test_who_is_no_longer_asked_for_is_not_remembered(beats):
 
 
 async def test_all_workers_of_a_pool_are_read_and_none_of_a_pool_that_is_gone():
-    workers = [SimpleNamespace(name=f"w{number}", last_heartbeat_time=_AT) for number in range(2 * WORKERS_PAGE)]
+    workers = [SimpleNamespace(name=f"w{number}", last_heartbeat_time=_AT) for number in range(2 * PAGE)]
     asked = []
 
     async def page(pool, offset):
         asked.append((pool, offset))
         if pool == "gone":
             raise ObjectNotFound(None)
-        return workers[offset : offset + WORKERS_PAGE]
+        return workers[offset : offset + PAGE]
 
     said = await read_heartbeats(["p", "gone", "p"], page)
     assert said == {("p", worker.name): _AT for worker in workers}
-    assert asked == [("p", 0), ("p", WORKERS_PAGE), ("p", 2 * WORKERS_PAGE), ("gone", 0)]
+    assert asked == [("p", 0), ("p", PAGE), ("p", 2 * PAGE), ("gone", 0)]

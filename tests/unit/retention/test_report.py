@@ -65,3 +65,15 @@ def test_the_page_is_bounded_and_shows_no_markup_of_others():
     assert "![x](" not in text
     assert "<b>" not in text
     assert "| ledgers of runs | 300 | 2.9 kB |" in text
+
+
+def test_the_page_has_a_section_for_each_list_that_is_not_empty():
+    purging = _purging()
+    for number in range(1_200):
+        purging.record_removed("runs", f"r{number}")
+    purging.record_failed("logs", "/x_y", "no")
+    text = housekeeping_markdown(purging.purge())
+    assert "| ledgers of runs | 1,200 | 0 B |\n" in text
+    assert "\n\n## Runs removed\n\n- `r0`\n- `r1`\n" in text
+    assert "- `r199`\n- … and 1,000 more\n\n## Could not be removed\n\n- log files that were put aside: /x\\_y: no\n" in text
+    assert "Old, and kept" not in text
