@@ -4,7 +4,7 @@
 
 The eleven tools and the report run in one process tree, each tool in a thread as a run calls it. Beside them the
 programs whose work they cover, each as its own command: `lizard`, `detect-secrets scan --no-verify`, `ruff check`,
-`zizmor --offline`, `git log`. They are looked for beside this Python and on PATH; one that is missing is said and left
+`zizmor --offline`, `git log`. They are looked for beside this Python and on PATH; one that is missing is reported and left
 out of the sum. Without `--quick` the whole `genesis run` and a generated folder of 10,000 files are measured, too.
 """
 
@@ -63,7 +63,7 @@ class Spent:
 
 
 def audit(path: str) -> dict[str, float]:
-    """Run the tools in threads, then the report, and say how long each was at work."""
+    """Run the tools in threads, then the report, and return how long each took."""
     results: dict[str, object] = {}
     seconds: dict[str, float] = {}
 

@@ -216,7 +216,7 @@ SIDES: tuple[type[BreakerSide], ...] = (_Genesis, _Pybreaker, _Purgatory, _Aiobr
 
 
 async def _try(side: BreakerSide, work: CountedWork) -> bool:
-    """Call, and say whether the work was reached."""
+    """Call, and return whether the work was reached."""
     before = work.begun
     with suppress(Exception):  # a refusal or the work's own error, of any library
         await side.call(work)

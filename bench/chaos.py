@@ -13,7 +13,7 @@ database of its own. At a seeded moment, given as a number of rows and a pause a
 SIGKILL; in some runs a second one later:
 
 - `orchestrator`: the process of `genesis run --pools`; then `genesis resume`, as a person would.
-- `deployed orchestrator`: the process in which a worker runs `orchestrate/default`; it has to be taken over by itself.
+- `deployed orchestrator`: the process in which a worker runs `orchestrate/default`; it has to be taken over without help.
 - `worker`: the worker's process; another one is started, as a service manager does.
 - `server`: the Prefect server; it is started again after a second or three.
 - `database`: PostgreSQL with all its processes; likewise.
@@ -75,7 +75,7 @@ class Drawn:
     pause_s: tuple[float, ...]
     """And how long after them."""
     down_s: float
-    """How long a part that does not come back by itself stays away."""
+    """How long a part that does not restart stays away."""
 
 
 def cases(runs: int, seed: int, kinds: Sequence[str] = KINDS) -> list[Drawn]:

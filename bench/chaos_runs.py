@@ -306,7 +306,7 @@ class _Run:
         return self._storage() / self.run_id if self.run_id else None
 
     def has_begun(self) -> bool:
-        """Whether it orchestrates: it has said so in the ledger."""
+        """Whether it orchestrates: the ledger names it as the owner."""
         return self.ledger is not None and (self.ledger / "owner.json").exists()
 
     def find_recorded(self) -> set[str]:

@@ -13,7 +13,7 @@ On PostgreSQL, in one run, with all workers up and idle. In turns:
   difference that the worker alone makes. Targets are for `agent_task`, which does more than the flow beside it.
 
 *Ready* is the moment before the API is asked to create the flow run. *Started* is the time of its first Running state,
-which the worker's side sets with the clock of this machine. *Done* is when the dispatcher hears that it is final, by
+which the worker's side sets with the clock of this machine. *Done* is when the dispatcher receives its final state, by
 one subscription to events for all sides and a poll each half second beside it, and *ended* the time of that state.
 A pause of random length, up to the interval at which a side polls, keeps dispatches from falling into step with polls.
 Eight at once are created together; *last done* is when the last of them is done. `of_turns` is the median of the ratios
@@ -52,7 +52,7 @@ _SEED = 3
 _POLL_S = 0.5
 _LONGEST_S = 240.0
 _STOCK_S = 10.0
-"""How often Prefect's worker polls by itself."""
+"""How often Prefect's worker polls."""
 
 AGENTS: dict[str, Any] = {
     "agents": [
@@ -128,7 +128,7 @@ class Watch:
     _waited: dict[UUID, _Waited] = field(default_factory=dict)
 
     async def done(self, flow_run: UUID) -> float:
-        """Wait until a flow run is final, and give the monotonic time at which that was heard."""
+        """Wait until a flow run is final, and return the monotonic time at which that was received."""
         waited = self._waited.setdefault(flow_run, _Waited(asyncio.get_running_loop().create_future()))
         try:
             async with asyncio.timeout(_LONGEST_S):

@@ -5,7 +5,7 @@
 The stock side is a flow as one writes it by hand, on Prefect's own process worker where there are workers. Both sides
 use the same server, on PostgreSQL unless the scenario is about SQLite. `--quick` takes smaller sizes: fewer leaves,
 shorter outages, fewer moments. A row is *right* when what the scenario asks for was seen, *wrong* when something else
-was, and *not run* when neither can be said.
+was, and *not run* when neither could be determined.
 
 `--cost` measures the processor time that the server takes for the requests by which a loss is noticed, each alone.
 

@@ -98,7 +98,7 @@ def frozen_genesis(stage: Stage) -> Found:
         with suppress(ProcessLookupError):
             os.kill(one.pid, signal.SIGCONT)
     state = run.wait_for_end()
-    time.sleep(6.0)  # what thawed has time to say something
+    time.sleep(6.0)  # the thawed process has time to write something
     result = run.outcomes().get("one", {}).get("result", {})
     changed = not lost or any(stage.state_of(UUID(one)) != name for one, name in lost.items())
     late = changed or result.get("pid") == first.pid

@@ -27,7 +27,7 @@ __all__ = [
 
 _LONGEST_S = 90.0
 _NOTICE_S = 2.0
-"""How long a request to suspend or cancel may take to be heard."""
+"""How long a request to suspend or cancel may take to arrive."""
 _BLOCKED_S = 3.0
 
 

@@ -10,7 +10,7 @@ how often each thing happened in the run, times what that costs in a loop of its
 
 *Spans*: processor time of the thread that makes one, and of the whole process with its export.
 
-*Soak*: what 10,000 runs of 20 tasks tell spans, metrics and log lines, in one process; the slope of its memory over the
+*Soak*: the spans, metrics and log lines of 10,000 runs of 20 tasks, in one process; the slope of its memory over the
 second half.
 """
 
@@ -130,7 +130,7 @@ def take_turns(turns: int, server: int) -> None:
 
 
 def _run(side: str, program: Any, settings: Any) -> dict[str, float]:
-    """Make one run, and give its processor time and what it told."""
+    """Make one run, and return its processor time and what it emitted."""
     import asyncio
 
     from genesis.flows.launch import Launch, start_run
@@ -288,7 +288,7 @@ def spans(bench: Bench) -> None:
 
 
 def soak_side(number: int) -> None:
-    """Report what many runs tell, and print the memory now and then."""
+    """Emit the telemetry of many runs, and print the memory now and then."""
     from genesis.engine.observers.telemetry import RunMetrics
     from genesis.model import Outcome, Run
     from genesis.observability.correlation import bind_context

@@ -171,5 +171,5 @@ def convert(workflow: Recorded) -> dict[str, Any]:
 
 
 def lower_bound_s(workflow: Recorded, slots: int) -> float:
-    """Return the seconds below which no schedule on so many slots can be."""
+    """Return a lower bound of the makespan on this number of slots, in seconds."""
     return max(workflow.critical_path_s, workflow.work_s / slots)

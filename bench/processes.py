@@ -15,7 +15,7 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Seen:
-    """A process, told from a later one with the same number by the time at which it began."""
+    """A process, distinguished from a later one with the same pid by its start time."""
 
     pid: int
     parent: int

@@ -86,7 +86,7 @@ def arguments(description: str) -> argparse.ArgumentParser:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the smallest of some values that at least so many percent of them do not exceed.
+    """Return the smallest of some values that at least this percentage of them do not exceed.
 
     Args:
         values: At least one, in any order.

@@ -88,7 +88,7 @@ class Stack:
 
     home: Path
     settings: Settings
-    """Of the server: they say where its state is."""
+    """Of the server: where its state is."""
     environment: dict[str, str]
     """For processes that use it."""
     database: PostgresService | None

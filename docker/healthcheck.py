@@ -1,11 +1,11 @@
-"""Return whether what this container was started for works: exit code 0 if so, else 1 and a line that says why.
+"""Return whether what this container was started for works: exit code 0 if so, else 1 and a line with the reason.
 
 The question follows from the command of the container's first process, so that one image has one `HEALTHCHECK`:
 
 - `prefect server start`: does the API answer, and reach its database?
 - `prefect server services start`: was its heartbeat in Redis within the last half minute?
 - `genesis worker --health-port N` and `prefect worker start --with-healthcheck`: does the worker call itself healthy?
-- anything else, a job that ends by itself: nothing is asked.
+- anything else, a job that ends: nothing is checked.
 
 It imports the standard library alone (and Redis's client for the second), because it runs every few seconds.
 """

@@ -1,4 +1,4 @@
-"""The tools behind the repository audit: plain functions that read a folder and say what they found.
+"""The tools behind the repository audit: plain functions that read a folder and return findings.
 
 Each tool is a module with one public function, `run`, that a `python` executor calls with a leaf's inputs as keyword
 arguments and whose answer is a JSON-able dict. Every answer has `summary`, one sentence, and `findings`, a list of

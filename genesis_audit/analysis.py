@@ -1,4 +1,4 @@
-"""Read one file and say all that the tools need to know about it."""
+"""Read one file and return all that the tools need to know about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genesis_audit.syntax import check_document
 __all__ = ["file_facts"]
 
 _LARGE_HEAD = 100_000
-"""How much of a file that is too large to read is looked at, to tell whether it is a text."""
+"""How much of a file that is too large to read is read to decide whether it is a text."""
 
 
 def file_facts(root: Path, file: SourceFile) -> FileFacts:

@@ -11,7 +11,7 @@ __all__ = ["TimeBudget"]
 class TimeBudget:
     """How long a tool may still work.
 
-    A tool that runs out stops, answers with what it has, and says so: a thread cannot be killed from outside, so each
+    A tool that runs out stops, returns what it has, and marks it as partial: a thread cannot be killed from outside, so each
     tool has to bound itself.
 
     Args:

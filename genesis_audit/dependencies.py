@@ -128,7 +128,7 @@ def _manifests(tree: Tree) -> Iterator[Manifest]:
 
 
 def _read_each(tree: Tree) -> Iterator[Manifest]:
-    """Read the files that stand alone, then those whose versions or use are said in others."""
+    """Read the files that stand alone, then those whose versions or use are defined in others."""
     related: dict[SourceFile, str] = {}
     read: set[str] = set()
     includes: set[str] = set()

@@ -75,7 +75,7 @@ _SOURCE_ROOT = re.compile(
     r"(?:^|/)src/(?:main/resources/|\w+/(?:java|kotlin|scala|groovy)/"
     r"|(?=(?:com|org|net|io|dev|edu|me)/\w+/.*\.(?:java|kt|scala|groovy)$))"
 )
-"""Where the packages of a JVM language begin, whose names, such as `com.example`, say nothing of purpose."""
+"""Where the packages of a JVM language begin, whose names, such as `com.example`, do not show a purpose."""
 
 _EXAMPLE_ENVIRONMENT = re.compile(
     r"env[._-](?:examples?|samples?|templates?|dist)\b|^(?:example|sample|template)[._-]+env"

@@ -47,7 +47,7 @@ _SAFE_CONFIGURATION = (
 
 @dataclass(frozen=True)
 class NoRepository:
-    """Why git has nothing to say about a folder, for a person to read."""
+    """Why git has no history of a folder, for a person to read."""
 
     reason: str
 

@@ -138,7 +138,7 @@ def _yaml_files(
 
 
 def _documents(tree: Tree) -> Iterator[tuple[SourceFile, list[object]]]:
-    """Read the YAML files that say how something is deployed."""
+    """Read the YAML files that describe how something is deployed."""
     for file in tree.files:
         if file.suffix not in (".yaml", ".yml"):
             continue

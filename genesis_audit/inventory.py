@@ -24,7 +24,7 @@ def run(path: object = ".", *, top: object = 20, time_limit_s: object = 90) -> T
     Args:
         path: The folder.
         top: How many of the largest files are listed.
-        time_limit_s: When counting stops; what is not counted by then is said so.
+        time_limit_s: When counting stops; what is not counted by then is marked.
 
     Returns:
         `languages` `[{language, files, bytes, code, comment, blank, lines, is_source}]` by code, `totals` `{files,

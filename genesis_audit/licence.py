@@ -247,7 +247,7 @@ def _findings(
             title="The declared licence differs from the licence text",
             detail=f"Declared is {each.licence[:80]}; the text is {texts}.",
             where=each.where,
-            advice="Decide which holds, and make both say so.",
+            advice="Decide which holds, and state it in both.",
         )
     if own and silent and not declared:
         yield AuditFinding(

@@ -156,7 +156,7 @@ def read_setup_cfg(file: SourceFile, text: str) -> Iterator[Manifest]:
 
 
 def read_setup_py(file: SourceFile, text: str) -> Iterator[Manifest]:
-    """Read the literal requirements of a `setup()` call; those that are computed are said to be."""
+    """Read the literal requirements of a `setup()` call; those that are computed are marked as such."""
     manifest = Manifest(file, "python", "setup.py", is_library=True)
     try:
         tree = parse(text.encode("utf-8", "replace"))

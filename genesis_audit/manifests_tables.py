@@ -140,7 +140,7 @@ def read_catalog(file: SourceFile, text: str, scripts: list[str]) -> Iterator[Ma
     Args:
         file: The catalogue.
         text: Its text.
-        scripts: The texts of the build scripts, whose configurations say what a library is used for.
+        scripts: The texts of the build scripts, whose configurations show what a library is used for.
     """
     manifest = Manifest(file, "maven", "version catalog")
     try:

@@ -79,7 +79,7 @@ def _add(
     Args:
         manifest: Where it goes.
         element: What declares it.
-        group: Its group; empty where its scope says so.
+        group: Its group; empty where its scope implies it.
         properties: What may be used in its fields.
         managed: The fields that the pom and its parents set for all dependencies of a name.
     """

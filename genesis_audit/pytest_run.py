@@ -1,4 +1,4 @@
-"""Run a repository's test suite, after a person has said so: in a process group, with caps, and never nested."""
+"""Run a repository's test suite, after a person has allowed it: in a process group, with caps, and never nested."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class _Walk:
             scope.function.decisions += self._decisions(node)
 
     def _import(self, names: Iterable[str]) -> None:
-        """Note the packages that are imported; `unittest.mock` is used with any framework, so it tells of none."""
+        """Note the packages that are imported; `unittest.mock` is used with any framework, so it is no evidence of one."""
         self._reading.imports.update(name.partition(".")[0] for name in names if not _MOCK.match(name))
 
     def _function(self, node: FunctionNode, scope: _Scope) -> None:
@@ -241,11 +241,11 @@ def _decisions_in(node: ast.AST) -> int:
             continue
         kind = each.__class__
         if kind is ast.BoolOp:
-            found += len(each.values) - 1  # type: ignore[attr-defined]  # told by its class
+            found += len(each.values) - 1  # type: ignore[attr-defined]  # its class has it
         elif kind is ast.IfExp:
             found += 1
         elif kind is ast.comprehension:
-            found += 1 + len(each.ifs)  # type: ignore[attr-defined]  # told by its class
+            found += 1 + len(each.ifs)  # type: ignore[attr-defined]  # its class has it
         for name in _CHILDREN[kind]:
             child = getattr(each, name)
             if child.__class__ is list:

@@ -109,7 +109,7 @@ def _table(tree: Tree, path: str) -> dict[str, object] | None:
 
 
 def _chain(tree: Tree, path: str, table: dict[str, object]) -> tuple[list[dict[str, object]], tuple[str, ...]]:
-    """Follow `extend` as long as it stays in the folder, and say where it does not."""
+    """Follow `extend` as long as it stays in the folder, and report where it leaves it."""
     chain, seen = [table], {path}
     while target := string(chain[-1].get("extend")):
         path = _resolve_relative(path, target)

@@ -130,7 +130,7 @@ _ALLOWED = re.compile(
 
 
 class _Context:
-    """A file, and what its place and its kind say about secrets in it."""
+    """A file, and what its path and kind imply for secrets in it."""
 
     def __init__(self, path: str, text: str) -> None:
         file = SourceFile(path, len(text))

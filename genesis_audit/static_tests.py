@@ -38,7 +38,7 @@ class _Rule:
     """How a framework's tests are written."""
 
     framework: str
-    """Empty where the text does not tell it."""
+    """Empty where the text does not show it."""
     expression: str
     """One match a test."""
     anywhere: bool = False
@@ -159,7 +159,7 @@ _SHELL_TEST = re.compile(r"^tests?[_-]|^t\d{2,}|tests?(?:\.\w+)?$", re.IGNORECAS
 def count_tests(file: SourceFile, text: str, language: Language) -> TestCount | None:
     """Count the tests in a file of any language but Python.
 
-    A file is a test file where its name or a folder says so and it has tests, where only its name says so, or where it
+    A file is a test file where its name or a folder marks it and it has tests, where only its name marks it, or where it
     has tests of a form that nothing else has, such as `#[test]` in Rust.
 
     Returns:

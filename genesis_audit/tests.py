@@ -1,4 +1,4 @@
-"""Find a folder's tests and, only when told to, run them."""
+"""Find a folder's tests and, only on request, run them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MANY_SOURCES = 10
 
 
 def run(path: object = ".", *, run_tests: object = "no", timeout_s: object = 300, top: object = 15) -> ToolResult:
-    """Count a folder's tests by reading them; run them with pytest only when `run_tests` says so.
+    """Count a folder's tests by reading them; run them with pytest only when `run_tests` is true.
 
     Args:
         path: The folder.

@@ -136,7 +136,7 @@ def check_workflows(tree: Tree, workflows: Sequence[Workflow]) -> Iterator[Audit
         yield AuditFinding(
             severity="low",
             title=f"The repository suppresses {plural(hidden, 'finding')} about its CI workflows",
-            detail="Its zizmor settings or comments say that they are accepted.",
+            detail="Its zizmor settings or comments accept them.",
             advice="Run `zizmor --no-config --no-ignores .github` to see them.",
         )
 
