@@ -58,7 +58,7 @@ _LONGEST = 1000
 """Maximum number of characters kept of a cause's message, and of its data as JSON."""
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 """Errnos of shortages that can pass: open files, memory, processes."""
-_MENDS = {
+_FIXES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or have the quota raised",
     errno.EFBIG: "have the limit on the size of files raised (ulimit -f)",
@@ -206,7 +206,7 @@ class ResourceError(GenesisError):
     @staticmethod
     def is_meant_by(error: BaseException) -> TypeGuard[OSError | MemoryError]:
         """Whether an exception means that the machine refuses space, memory, files or permission."""
-        return isinstance(error, MemoryError) or errno_of(error) in _MENDS
+        return isinstance(error, MemoryError) or errno_of(error) in _FIXES
 
     @staticmethod
     def is_short(error: BaseException) -> TypeGuard[OSError | MemoryError]:
@@ -229,10 +229,10 @@ class ResourceError(GenesisError):
         said = getattr(error, "strerror", "out of memory")
         said = said if said and isinstance(said, str) else _text(error)
         data = {"errno": errno.errorcode[number]} if number in errno.errorcode else {}
-        mend = _MENDS.get(number, "check the folder and its permissions")
+        fix = _FIXES.get(number, "check the folder and its permissions")
         return cls(
             f"{what}: {said}",
-            hint=f"{mend}, {hint}" if hint else mend,
+            hint=f"{fix}, {hint}" if hint else fix,
             code="GEN-RESOURCE-SHORT" if number in _SHORT else None,
             data=data | ({"path": str(path)} if path is not None else {}),
         )

@@ -26,7 +26,7 @@ _TOGETHER_S = 0.005
 _HELD_S = 0.5
 """What is held is looked at again after this at the latest."""
 _BEHIND = 4
-"""So many children that have not begun mean that the server or the workers are behind."""
+"""Children not begun from which on the server or the workers count as behind."""
 
 
 class Batcher:

@@ -59,7 +59,7 @@ class ChildFlowRun:
     dispatched_at: float | None = None
     """Monotonic time at which its dispatch began; None where an earlier execution did that."""
     known: int = 0
-    """So many leaves the program had when it was dispatched: of those added since it does not know."""
+    """Leaves of the program when it was dispatched: it does not have those added since."""
     orders: list[tuple[Leaf, ...]] = field(default_factory=list)
     """Further leaves that it was given, by order."""
     open_since: float | None = None

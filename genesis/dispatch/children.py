@@ -1,4 +1,4 @@
-"""The living children of a run: what is heard of them, and what becomes of their leaves."""
+"""The living children of a run: the events about them, and what becomes of their leaves."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Children:
 
     async def take_over(self, child: ChildFlowRun) -> None:
         """Take in what a child left that had ended before this execution of the run began: only what succeeded."""
-        self._unknown.pop(child.id, None)  # what is heard of it is older than this execution
+        self._unknown.pop(child.id, None)  # events about it are older than this execution
         await self.finish(child, ChildEnd(child.state, stale=True))
 
     def show(self, leaf: Leaf) -> None:

@@ -83,7 +83,7 @@ class Lanes:
         clock: Callable[[], float],
     ):
         self.owner: Owner | None = None
-        """Who orchestrates, for the orders."""
+        """The id of the orchestrator, for the orders."""
         self._session = session
         self._children = children
         self._wanted = wanted

@@ -1,4 +1,4 @@
-"""Who orchestrates a run: announce it, emit heartbeats, yield to a successor, and receive a request to cancel."""
+"""Ownership of a run: record it, emit heartbeats, yield to a successor, and receive a request to cancel."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def _let_resume(client: PrefectClient, flow_run: FlowRun, suspended: State
     """Turn the suspension of a flow run that has no deployment, which was forced, into a pause.
 
     The server resumes what is suspended by scheduling it anew. Without a deployment it refuses to, and the run's end,
-    too; a pause it lets go on in this process.
+    too; a paused one continues in this process.
     """
     details = StateDetails(pause_timeout=suspended.state_details.pause_timeout)
     paused: State[Any] = State(type=StateType.PAUSED, message=suspended.message, state_details=details)

@@ -72,7 +72,7 @@ class Header(Model):
 
 
 class Owner(Model):
-    """Who orchestrates a run."""
+    """The orchestrator of a run."""
 
     flow_run_id: str
     run_count: int = 0

@@ -1,4 +1,4 @@
-"""What calls to the Prefect API raise, for those who go on without an answer or tell a person why there is none."""
+"""What calls to the Prefect API raise, for callers that continue without an answer or report why there is none."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _BY_STATE: Mapping[str, FailureReason] = {
     "briefed": "briefed",
     "refused": "refused",
 }
-_MENDS: Mapping[Recovery, str] = {
+_FIXES: Mapping[Recovery, str] = {
     "retry": "it may be transient",
     "fall_back": "fix the access to the language model",
     "reroute": "fix what the agent needs, or its code",
@@ -207,7 +207,7 @@ def _root(task: Outcome, leaf: Leaf | None, folders: Mapping[str, str]) -> RootC
         attempts=max(task.attempts, len(task.history)),
         history=task.history,
         tried=tuple(_describe_recovery(task, error, leaf)),
-        mend=error.hint or _MENDS[meaning.recovery],
+        mend=error.hint or _FIXES[meaning.recovery],
         files=folders.get(task.id),
     )
 

@@ -21,7 +21,7 @@ __all__ = ["TimelineChart", "draw_timeline"]
 _MANY = 300
 """With more leaves, groups in which nothing failed are closed at first."""
 _MOST_MARKERS = 200
-"""Markers on the time axis that can be told apart."""
+"""Markers on the time axis that are still distinguishable."""
 _LAST = 0.93
 """A label that begins later would not fit: it stands before its line."""
 _ON_AXIS: dict[MomentKind, tuple[str, str]] = {

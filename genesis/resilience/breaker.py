@@ -39,7 +39,7 @@ _FRESH_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class BreakerEvent:
-    """What listeners are told."""
+    """What listeners receive."""
 
     name: str
     before: BreakerState

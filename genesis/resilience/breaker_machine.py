@@ -34,7 +34,7 @@ class BreakerRules:
     """When a breaker opens, and how it closes again. Times are in seconds."""
 
     failures: int = 5
-    """So many failures in a row open it."""
+    """Failures in a row that open it."""
     failure_rate: float = 0.5
     """This share of failures in the window opens it."""
     minimum_calls: int = 10
@@ -48,9 +48,9 @@ class BreakerRules:
     longest_cooling_s: float = 600.0
     """Never longer than this."""
     successes: int = 2
-    """So many probes in a row that succeed close it."""
+    """Successful probes in a row that close it."""
     probe_s: float = 120.0
-    """A probe of which nothing is heard for so long is given up, and another is let through."""
+    """A probe without a result after this time is given up, and another one is admitted."""
 
     def cooling_for(self, opened: int) -> float:
         """Return the cooling time of the opening with this number, from 1."""

@@ -93,7 +93,7 @@ class Breakers:
             return self._made[key]
 
     def listen(self, listener: BreakerListener) -> None:
-        """Tell one more of changes of state, from whichever thread made them; the same one is told once."""
+        """Add a listener for changes of state, called in the thread that makes them; the same one is added once."""
         with self._lock:
             if listener not in self._listeners:
                 self._listeners = (*self._listeners, listener)
@@ -145,7 +145,7 @@ def refresh_breakers(settings: ResilienceSettings, home: Path, metrics: Metrics 
     """Look at the breakers that the metrics have as not closed: another process may have closed one since.
 
     Args:
-        settings: Who shares them; what one process alone knows is as it was told.
+        settings: Where shared state is kept; the other arguments concern this process.
         home: `Settings.home`.
         metrics: Where the states are shown; those of this process where missing.
     """

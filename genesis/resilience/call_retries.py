@@ -1,8 +1,8 @@
 """Single calls inside an attempt, made again where that is safe and helps.
 
 The loop is stamina's; what is decided is ours, by `RetryPolicy` and the run's budget: stamina's own bounds know neither
-an absolute deadline nor whether the pause that is asked for fits into it. Who runs Genesis inside a program of their
-own sees the repeats by the hooks that stamina offers, as those of their other calls.
+an absolute deadline nor whether the pause that is asked for fits into it. A program that embeds Genesis
+sees the repeats through the hooks that stamina offers, as those of its other calls.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What gave way to what in this process: counted for the metrics, and a line in the log for each.
+"""Fallbacks that this process has used: counted for the metrics, and a line in the log for each.
 
-A layer that has a bug gives way to the next one: the model's plan to a playbook, capability to profiles, all checks to
-the structural ones. The plan says so to its reader; here it is counted for operators.
+A layer that has a bug is replaced by the next one: the model's plan to a playbook, capability to profiles, all checks to
+the structural ones. The plan shows it to its reader; here it is counted for operators.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _listener: ContextVar[Callable[[Degradation], None] | None] = ContextVar("genesi
 
 @contextmanager
 def listening(listener: Callable[[Degradation], None]) -> Iterator[None]:
-    """Let a listener hear each step that is made inside, in threads that carry the context on as well.
+    """Call a listener for each step that is made inside, also in threads that carry the context on.
 
     Args:
-        listener: Is told on the thread that makes the step; it must neither block nor raise.
+        listener: Called on the thread that makes the step; it must neither block nor raise.
     """
     token = _listener.set(listener)
     try:
@@ -66,7 +66,7 @@ def step_down(step: Degradation, *, times: int = 1, error: BaseException | None 
         listener(step)
     details = {"layer": step.layer, "from": step.from_, "to": step.to, "reason": step.reason, "times": times}
     level = logging.INFO if error is None else logging.WARNING
-    _log.log(level, "%s gave way to %s in %s", step.from_, step.to, step.layer, extra=details)
+    _log.log(level, "%s fell back from %s to %s", step.layer, step.from_, step.to, extra=details)
     if error is not None:
         _log.debug("what %s raised", step.from_, exc_info=error)
 

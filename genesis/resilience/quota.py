@@ -29,12 +29,12 @@ class QuotaError(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class QuotaRule:
-    """So many calls in this many seconds."""
+    """Calls permitted in a number of seconds."""
 
     calls: int
     per_s: float = 60.0
     burst: int | None = None
-    """So many may come at once; as many as in the whole time if omitted."""
+    """Calls that may come at once; as many as in the whole time if omitted."""
 
 
 class Quota:

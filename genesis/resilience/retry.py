@@ -90,7 +90,7 @@ class RetryBudget:
     SHARE = 0.2
     LEAST = 3
     FREE = 10
-    """So many leaves are repeated whatever is left."""
+    """Leaves that may be repeated whatever is left."""
 
     def __init__(self, leaves: int, *, store: StateStore | None = None, name: str = ""):
         self._size = max(self.LEAST, int(self.SHARE * leaves))

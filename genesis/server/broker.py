@@ -44,7 +44,7 @@ def ask_redis(redis: Redis, timeout_s: float = BACKEND_TIMEOUT_S, claim: str | N
     """
     if importlib.util.find_spec("redis") is None:
         raise ServiceError("redis is not installed", hint="pip install 'prefect-genesis[redis]'")
-    import redis as library  # noqa: PLC0415  # 0.3 s, for who uses it only
+    import redis as library  # noqa: PLC0415  # 0.3 s, only where it is used
 
     client = library.Redis.from_url(
         redis.url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, decode_responses=True, protocol=2

@@ -89,20 +89,20 @@ def _breakers(settings: Settings) -> Iterator[DoctorFinding]:
         if each.machine.state != "closed":
             when = f"; it is tried again in {each.retry_after_s:.0f} s" if each.retry_after_s > 0 else ""
             detail = f"{each.kind} {each.name} is not called: {each.machine.reason}{when}"
-            mend = f"fix what it needs, then: {reset_command(each.name)}"
-            yield DoctorFinding(name="breaker", ok=False, detail=detail, mend=mend)
+            fix = f"fix what it needs, then: {reset_command(each.name)}"
+            yield DoctorFinding(name="breaker", ok=False, detail=detail, mend=fix)
 
 
 def _versions() -> Iterator[DoctorFinding]:
     for name, wanted in REQUIREMENTS.items():
         found = platform.python_version() if name == "python" else _find_version(name)
         ok = found is not None and SpecifierSet(wanted).contains(found, prereleases=True)
-        mend = "install Python 3.11, 3.12 or 3.13" if name == "python" else f"pip install '{name}{wanted}'"
+        fix = "install Python 3.11, 3.12 or 3.13" if name == "python" else f"pip install '{name}{wanted}'"
         yield DoctorFinding(
             name=name,
             ok=ok,
             detail=(found or "not installed") + ("" if ok else f", and only {wanted} works"),
-            mend="" if ok else mend,
+            mend="" if ok else fix,
         )
 
 
@@ -129,8 +129,8 @@ def _home(home: Path) -> DoctorFinding:
         with tempfile.TemporaryFile(dir=there):
             return DoctorFinding(name="home", ok=True, detail=f"{home} can be written")
     except OSError as error:
-        mend = "make it writable, or set GENESIS_HOME to another folder"
-        return DoctorFinding(name="home", ok=False, detail=f"{there} cannot be written: {error.strerror}", mend=mend)
+        fix = "make it writable, or set GENESIS_HOME to another folder"
+        return DoctorFinding(name="home", ok=False, detail=f"{there} cannot be written: {error.strerror}", mend=fix)
 
 
 def _space(home: Path) -> DoctorFinding:
@@ -138,8 +138,8 @@ def _space(home: Path) -> DoctorFinding:
         return DoctorFinding(name="space", ok=True, detail="there is no home folder")
     left = free_bytes(_existing(home))
     ok = left >= _LOW_BYTES
-    mend = "" if ok else "free some space, or set GENESIS_HOME to a folder on another disk"
-    return DoctorFinding(name="space", ok=ok, detail=f"{left / 1e9:.1f} GB free for {home}", mend=mend)
+    fix = "" if ok else "free some space, or set GENESIS_HOME to a folder on another disk"
+    return DoctorFinding(name="space", ok=ok, detail=f"{left / 1e9:.1f} GB free for {home}", mend=fix)
 
 
 def _existing(path: Path) -> Path:
@@ -176,7 +176,7 @@ def _server(server: ServerInfo) -> DoctorFinding:
     """Distinguish a server that is healthy or not needed from one that died or hangs."""
     where = f" at {server.url}, process {server.pid}" if server.url else ""
     ok = server.state != "unresponsive" and not (server.state == "stopped" and server.note)
-    mend = (
+    fix = (
         ""
         if ok
         else "run: genesis server down"
@@ -184,7 +184,7 @@ def _server(server: ServerInfo) -> DoctorFinding:
         else f"run: genesis server up; its log is {server.log_path}"
     )
     return DoctorFinding(
-        name="server", ok=ok, detail=f"{server.state}{where}" + (f": {server.note}" if server.note else ""), mend=mend
+        name="server", ok=ok, detail=f"{server.state}{where}" + (f": {server.note}" if server.note else ""), mend=fix
     )
 
 
@@ -217,7 +217,7 @@ def _databases(settings: Settings, server: ServerInfo) -> Iterator[DoctorFinding
         if found is not None:
             detail = found.problem or f"{found.address}: {found.said}"
             yield DoctorFinding(
-                name=name, ok=not found.problem, detail=detail, mend=found.mend or "; ".join(found.notes)
+                name=name, ok=not found.problem, detail=detail, mend=found.fix or "; ".join(found.notes)
             )
 
 
@@ -236,17 +236,17 @@ def _sqlite(path: Path, server: ServerInfo) -> DoctorFinding:
             connection.close()
     except sqlite3.Error as error:
         locked = "locked" in str(error)
-        mend = (
+        fix = (
             f"end the process that holds it (try: fuser {path})"
             + ("" if not server.url else ", or: genesis server down")
             if locked
             else f"stop the server, move {path} away, and start it again; a new database without the history is created"
         )
-        return DoctorFinding(name="database", ok=False, detail=f"{path}: {error}", mend=mend)
+        return DoctorFinding(name="database", ok=False, detail=f"{path}: {error}", mend=fix)
     return DoctorFinding(name="database", ok=True, detail=f"{path} can be written ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-def _skew(serving: str | None, mend: str) -> DoctorFinding:
+def _skew(serving: str | None, fix: str) -> DoctorFinding:
     """Compare the server's version with the client's: Prefect keeps them compatible within a minor version."""
     installed = get_prefect_version()
     if serving is None:
@@ -258,7 +258,7 @@ def _skew(serving: str | None, mend: str) -> DoctorFinding:
         name="versions",
         ok=same,
         detail=f"server {serving}, client {installed}",
-        mend="" if serving == installed else mend,
+        mend="" if serving == installed else fix,
     )
 
 

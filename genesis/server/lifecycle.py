@@ -206,7 +206,7 @@ def status(settings: Settings, *, ask: bool = True) -> ServerInfo:
     except ServiceError as error:
         return info.model_copy(update={"note": "; ".join(filter(None, (info.note, str(error))))})
     looks = [one for one in found if one is not None]
-    problems = [f"{one.problem} ({one.mend})" for one in looks if one.problem]
+    problems = [f"{one.problem} ({one.fix})" for one in looks if one.problem]
     notes = dict.fromkeys(filter(None, (info.note, *problems, *(note for one in looks for note in one.notes))))
     details = dict(zip(("database_detail", "redis_detail"), (one.said if one else "" for one in found), strict=False))
     state = "unresponsive" if problems and info.state == "running" else info.state

@@ -1,6 +1,6 @@
 """Ask a PostgreSQL database whether it can carry Prefect's server, and say why not.
 
-Prefect's own start would tell the same with a traceback, after seconds or minutes of trying.
+Prefect's own start would fail for the same reason with a traceback, after seconds or minutes of trying.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _in_a_thread(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 async def _ask_postgres(postgres: Postgres, application: str, timeout_s: float) -> PostgresFacts:
-    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  # 0.2 s, for who uses it only
+    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  # 0.2 s, only where it is used
 
     try:
         async with asyncio.timeout(timeout_s):

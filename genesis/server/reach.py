@@ -20,7 +20,7 @@ class BackendStatus:
     said: str = ""
     """What it says about itself; empty where it does not answer."""
     problem: str = ""
-    mend: str = ""
+    fix: str = ""
     notes: tuple[str, ...] = ()
     """What a person should know although it can be used."""
 
@@ -63,12 +63,12 @@ def look(backends: Backends, application: str = "") -> tuple[BackendStatus | Non
             database = BackendStatus(postgres.shown, facts.shown)
             database = replace(database, notes=tuple(notes_on_postgres(backends, facts)))
         except ServiceError as error:
-            database = replace(database or BackendStatus(postgres.shown), problem=error.message, mend=error.hint)
+            database = replace(database or BackendStatus(postgres.shown), problem=error.message, fix=error.hint)
     if (redis := backends.redis) is not None:
         try:
             found = ask_redis(redis)
             broker = BackendStatus(redis.shown, found.shown, notes=tuple(notes_on_redis(found)))
             refuse_without_package()
         except ServiceError as error:
-            broker = replace(broker or BackendStatus(redis.shown), problem=error.message, mend=error.hint)
+            broker = replace(broker or BackendStatus(redis.shown), problem=error.message, fix=error.hint)
     return database, broker

@@ -50,7 +50,7 @@ class Shape:
 
     @cached_property
     def flow(self) -> DataFlow:
-        """Who uses whose results."""
+        """Which tasks use the results of which."""
         return dataflow(self.plan, self.outline)
 
 

@@ -87,8 +87,8 @@ class Claims:
     async def keep_if_free(self, flow_run: FlowRun, pool: WorkPool) -> bool:
         """Release a claim if it exceeds the pool's limit, and say whether it was kept.
 
-        The server looks at a limit when it tells what may run, not when it is claimed: two workers that poll at the
-        same moment are told of different runs for one slot. Of the claims that have not begun the latest give way, by
+        The server checks a limit when it returns what may run, not when it is claimed: two workers that poll at the
+        same moment get different runs for one slot. Of the claims that have not begun the latest are released, by
         the server's clock, so that workers that look at the same time agree.
         """
         limit = pool.concurrency_limit

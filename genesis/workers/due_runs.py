@@ -55,7 +55,7 @@ class DueRuns:
         self._receives_events = receives_events
 
     async def watch(self) -> None:
-        """Look forever; often while no event would tell of a new flow run."""
+        """Look forever; often while no event would report a new flow run."""
         await repeat_forever(self.look, self._pause_s)
 
     def _pause_s(self) -> float:

@@ -126,7 +126,7 @@ async def run(flow: Flow[Any, Any], flow_run: FlowRun, stop: Stop, threads: Thre
 
 
 def has_hooks(flow: Flow[Any, Any], why: StopCause) -> bool:
-    """Whether anything of the user's wants to hear of this ending."""
+    """Whether a hook of the user's is to be called at this end."""
     hooks = {"cancelled": flow.on_cancellation_hooks, "crashed": flow.on_crashed_hooks, "moved": None}
     return bool(hooks[why])
 

@@ -123,7 +123,7 @@ class ForkServer:
         """End it and every child that is left."""
         self._closed = True
         if self._control is not None:
-            self._control.close()  # it kills its children when it hears of that
+            self._control.close()  # it kills its children when it reads the end of the stream
             self._control = None
         if self._receiving is not None:
             self._receiving.cancel()

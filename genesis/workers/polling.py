@@ -30,9 +30,9 @@ class PollInterval:
     """Pauses between two polls, in seconds."""
 
     busy_s: float = 0.2
-    """After something was found while no event tells of more; after an event that came before what it tells of."""
+    """After something was found while no events arrive; after an event that came before its flow run can be read."""
     idle_s: float = 45.0
-    """While nothing tells of a flow run; the server takes queues that were not polled for 60 s to be not ready."""
+    """While nothing indicates a flow run; the server takes queues that were not polled for 60 s to be not ready."""
     deaf_s: float = 1.0
     """While limits may hold back what waits, or something was found; between two looks while events do not arrive."""
     look_s: float = 10.0

@@ -119,10 +119,10 @@ class ServedPools:
         return self._heartbeat_s if pool.running else max(self._heartbeat_s, _IDLE_HEARTBEAT_S)
 
     async def heartbeat(self, pool: ServedPool) -> None:
-        """Report that this worker is alive: until it is heard, or it is time for the next heartbeat.
+        """Report that this worker is alive: until the API answers, or it is time for the next heartbeat.
 
         Prefect answers 503 when a database in a file is written by somebody else just then. Heartbeats that keep step
-        with each other would hear that each time.
+        with each other would get that answer each time.
         """
         if pool.record is None or pool.record.type != TYPE:
             return

@@ -31,7 +31,7 @@ __all__ = ["Runs"]
 _PAGE = 100
 """Ids in one filter: bounds the length of the query."""
 _TELL_S = 10.0
-"""How long a worker that stops tries to tell the API how its flow runs ended."""
+"""How long a worker that stops tries to report to the API how its flow runs ended."""
 _END_S = 8.0
 """How long flow runs that are ended may take before their processes are killed."""
 _LOST_TWICE_S = 3.0
@@ -179,7 +179,7 @@ class Runs:
             await asyncio.wait(self._tasks)
 
     async def end_all(self) -> None:
-        """End what is left, and tell the API; nothing continues after this."""
+        """End what is left, and report it to the API; nothing continues after this."""
         self._closed = self._ending = True
         self._final_states.give_up_s = _TELL_S
         for execution in tuple(self._executions.values()):

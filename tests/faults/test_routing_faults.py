@@ -183,7 +183,7 @@ def test_a_step_down_is_one_line_in_the_log_and_a_count_of_the_leaves(inject, ca
     before = metrics_of_process().values(STEPS_DOWN)
     with caplog.at_level(logging.WARNING, "genesis"):
         route_tasks(*[a_task(f"t{n}", type="test") for n in range(5)])
-    assert [record.getMessage() for record in caplog.records] == ["capability gave way to profiles in routing"]
+    assert [record.getMessage() for record in caplog.records] == ["routing fell back from capability to profiles"]
     assert caplog.records[0].reason == BUG
     assert Counter(metrics_of_process().values(STEPS_DOWN)) - Counter(before) == {
         ("routing", "capability", "profiles"): 5

@@ -404,7 +404,7 @@ async def test_an_outage_of_the_api_is_waited_for(fleet, monkeypatch):
         await until(lambda: any("does not answer" in text for text in fleet.said))
         waiting = await fleet.start(deployment, label="later")
         await asyncio.sleep(5)
-        cable.mend()
+        cable.repair()
         assert (await fleet.reach(run, "Completed")).run_count == 1
         await fleet.reach(waiting, "Completed")
         assert any("answers again" in text for text in fleet.said)
@@ -474,7 +474,7 @@ class Cable:
         for writer in self._pipes:
             writer.transport.abort()
 
-    def mend(self):
+    def repair(self):
         self._whole = True
 
     async def _carry(self, reader, writer):

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MOST_EMITTED = 20
-"""So many tasks of an execution that failed, and that are planned again, have an event each."""
+"""Failed or replanned tasks of an execution that have an event each."""
 _UNASSIGNED = "GEN-UNASSIGNED"
 _CODE = "genesis.error.code"
 _REHEARSAL = "genesis.rehearsal"

@@ -61,7 +61,7 @@ EVENT_TABLE: tuple[EventKind, ...] = (
     _make_end_kind("refused", "a security rule refused the request of a deployed run"),
     _make_end_kind("awaiting_approval", "reserved: nothing but tasks that wait for a person is left"),
     _run("plan.rejected", "the check before the start found errors", "count", "codes"),
-    _run("plan.degraded", "a part of planning, routing or checking failed and gave way", "layer", "from", "to"),
+    _run("plan.degraded", "a part of planning, routing or validation failed, and its fallback was used", "layer", "from", "to"),
     _run("tasks.unassigned", "the plan was rejected, and some tasks have no agent", "count", "paths"),
     _run("retries.refused", "too many tasks fail, so their retries are refused; once an execution", "reason"),
     _run("budget.exceeded", "the run has ended: its budget is spent", "usd", "tokens", "most_usd", "most_tokens"),

@@ -39,7 +39,7 @@ _NOTHING = "no plan"
 
 
 def degradations(program: Program) -> list[Degradation]:
-    """Read from a plan what gave way before it came here: planner levels that were passed over, and routing.
+    """Read from a plan what degraded before it came here: planner levels that were skipped, and routing.
 
     A plan is made in another process than the one that runs it, or long before, so it has to say so itself. Of routing
     it keeps only that a part failed.
@@ -127,7 +127,7 @@ class RunEvents:
         self._emit(describe_end(run))
 
     def report_step_down(self, step: Degradation) -> None:
-        """Report of a part of planning, routing or validation that gave way, and of repeats that are not made, once."""
+        """Emit an event, once, for a part of planning, routing or validation that degraded, and for a spent retry budget."""
         kind = (step.layer, step.from_, step.to)
         if step.from_ == "a repeat" and kind not in self._steps:
             self._steps.add(kind)

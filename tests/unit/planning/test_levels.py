@@ -77,7 +77,7 @@ def test_a_bug_of_a_level_gives_way_to_the_next_and_the_note_says_so(caplog):
     made = make_plan("do it", planners=[Scripted("llm", ZeroDivisionError("by 0")), Scripted("minimal", good())])
     assert made.planner == "minimal"
     assert made.planner_note == "llm: internal error (ZeroDivisionError: by 0)"
-    assert [record.getMessage() for record in caplog.records] == ["llm gave way to minimal in planning"]
+    assert [record.getMessage() for record in caplog.records] == ["planning fell back from llm to minimal"]
 
 
 def test_a_level_that_gives_no_plan_at_all_gives_way():

@@ -23,7 +23,7 @@ def test_only_a_bug_is_a_warning_in_the_log(caplog, error, level):
     with caplog.at_level(logging.INFO, "genesis"):
         step_down(Degradation("planning", "llm", "heuristic", "why"), error=error)
     (record,) = caplog.records
-    assert (record.levelno, record.getMessage()) == (level, "llm gave way to heuristic in planning")
+    assert (record.levelno, record.getMessage()) == (level, "planning fell back from llm to heuristic")
     assert (record.reason, record.times) == ("why", 1)
     assert metrics_of_process().values(STEPS_DOWN)["planning", "llm", "heuristic"] == before + 1
 
