@@ -13,7 +13,7 @@ database of its own. At a seeded moment, given as a number of rows and a pause a
 SIGKILL; in some runs a second one later:
 
 - `orchestrator`: the process of `genesis run --pools`; then `genesis resume`, as a person would.
-- `deployed orchestrator`: the process in which a worker runs `orchestrate/default`; it has to be taken over without help.
+- `deployed orchestrator`: the process in which a worker runs `orchestrate/default`; a takeover has to follow.
 - `worker`: the worker's process; another one is started, as a service manager does.
 - `server`: the Prefect server; it is started again after a second or three.
 - `database`: PostgreSQL with all its processes; likewise.

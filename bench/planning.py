@@ -10,7 +10,7 @@ precision, recall and F1 count matched nodes. An edge is right when both its end
 between their partners. Counts are pooled over the records of a source, so a planner without edges scores 0 on edges.
 
 **What cannot be found.** Many gold nodes are in no word of the request (`lumos` questions, `os` problems); every
-planner here scores low there. AsyncHow is left out: its requests are titles, and its steps are given, not part of the request.
+planner here scores low there. AsyncHow is left out: its requests are titles, and its steps are not in them.
 """
 
 from __future__ import annotations

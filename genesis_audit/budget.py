@@ -11,8 +11,8 @@ __all__ = ["TimeBudget"]
 class TimeBudget:
     """How long a tool may still work.
 
-    A tool that runs out stops, returns what it has, and marks it as partial: a thread cannot be killed from outside, so each
-    tool has to bound itself.
+    A tool that runs out stops, returns what it has, and marks it as partial: a thread cannot be killed from outside, so
+    each tool has to bound itself.
 
     Args:
         seconds: The time allowed from now on.

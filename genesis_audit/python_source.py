@@ -181,7 +181,7 @@ class _Walk:
             scope.function.decisions += self._decisions(node)
 
     def _import(self, names: Iterable[str]) -> None:
-        """Note the packages that are imported; `unittest.mock` is used with any framework, so it is no evidence of one."""
+        """Note the packages that are imported; `unittest.mock` is used with any framework, and is left out."""
         self._reading.imports.update(name.partition(".")[0] for name in names if not _MOCK.match(name))
 
     def _function(self, node: FunctionNode, scope: _Scope) -> None:

@@ -72,7 +72,7 @@ def run(
 ) -> ToolResult:
     """Write one Markdown report from what the other tools gave.
 
-    Any topic may be missing or have failed; the report then notes that in its place. All text that comes from the audited
+    Any topic may be missing or have failed; the report then notes that in its place. All text from the audited
     folder is escaped.
 
     Args:

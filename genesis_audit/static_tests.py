@@ -159,8 +159,8 @@ _SHELL_TEST = re.compile(r"^tests?[_-]|^t\d{2,}|tests?(?:\.\w+)?$", re.IGNORECAS
 def count_tests(file: SourceFile, text: str, language: Language) -> TestCount | None:
     """Count the tests in a file of any language but Python.
 
-    A file is a test file where its name or a folder marks it and it has tests, where only its name marks it, or where it
-    has tests of a form that nothing else has, such as `#[test]` in Rust.
+    A file is a test file where its name or a folder marks it and it has tests, where only its name marks it, or where
+    it has tests of a form that nothing else has, such as `#[test]` in Rust.
 
     Returns:
         The count, or `None` where it is no test file.

@@ -116,7 +116,7 @@ class TimeLeft:
         return min(_SLOWEST, max(_FASTEST, actual / estimated)) if estimated > 0 else 1.0
 
     @property
-    def read_outcomes(self) -> Literal["", "some", "all"]:
+    def known(self) -> Literal["", "some", "all"]:
         """Number of remaining leaves whose duration is known: all of them once finished leaves have set the pace."""
         if self._scale != 1.0 or self._estimated_s > 0:
             return "all"

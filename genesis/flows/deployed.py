@@ -109,7 +109,7 @@ async def agent_task(
         agent,
         left_s,
         pool=flow_run.work_pool_name,
-        measure_wait_s=measure_wait_s(flow_run),
+        waited_s=measure_wait_s(flow_run),
         lane_s=0.0 if has_time_limit() else lane_s,
     )
     with write_logs("agent"):

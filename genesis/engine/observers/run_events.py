@@ -127,7 +127,7 @@ class RunEvents:
         self._emit(describe_end(run))
 
     def report_step_down(self, step: Degradation) -> None:
-        """Emit an event, once, for a part of planning, routing or validation that degraded, and for a spent retry budget."""
+        """Emit an event, once, for a stage of planning that degraded, and for a spent retry budget."""
         kind = (step.layer, step.from_, step.to)
         if step.from_ == "a repeat" and kind not in self._steps:
             self._steps.add(kind)

@@ -16,12 +16,12 @@ def _order(**more):
 
 
 def test_without_a_deadline_there_is_all_the_time():
-    assert _order(measure_wait_s=3.0).left_s == math.inf
+    assert _order(waited_s=3.0).left_s == math.inf
 
 
 def test_the_time_that_is_left_is_what_was_given_less_the_wait():
-    assert _order(given_s=30.0, measure_wait_s=12.5).left_s == 17.5
-    assert _order(given_s=1.0, measure_wait_s=12.5).left_s < 0
+    assert _order(given_s=30.0, waited_s=12.5).left_s == 17.5
+    assert _order(given_s=1.0, waited_s=12.5).left_s < 0
 
 
 @pytest.mark.parametrize("skew", [timedelta(hours=-5), timedelta(0), timedelta(hours=5)])

@@ -75,5 +75,8 @@ def test_the_page_has_a_section_for_each_list_that_is_not_empty():
     text = housekeeping_markdown(purging.purge())
     assert "| ledgers of runs | 1,200 | 0 B |\n" in text
     assert "\n\n## Runs removed\n\n- `r0`\n- `r1`\n" in text
-    assert "- `r199`\n- … and 1,000 more\n\n## Could not be removed\n\n- log files that were put aside: /x\\_y: no\n" in text
+    assert (
+        "- `r199`\n- … and 1,000 more\n\n## Could not be removed\n\n- log files that were put aside: /x\\_y: no\n"
+        in text
+    )
     assert "Old, and kept" not in text
