@@ -5,7 +5,7 @@
 The eleven tools and the report run in one process tree, each tool in a thread as a run calls it. Beside them the
 programs whose work they cover, each as its own command: `lizard`, `detect-secrets scan --no-verify`, `ruff check`,
 `zizmor --offline`, `git log`. They are looked for beside this Python and on PATH; one that is missing is reported,
-and left out of the sum. Without `--quick` the whole `genesis run` and a generated folder of 10,000 files are measured, too.
+and left out of the sum. Without `--quick` the whole `genesis run` and a folder of 10,000 files are measured, too.
 """
 
 # ruff: noqa: PLC0415

@@ -1,6 +1,6 @@
 """Fallbacks that this process has used: counted for the metrics, and a line in the log for each.
 
-A layer that has a bug is replaced by the next one: the model's plan by a playbook, capability by profiles, all checks by
+A layer that has a bug is replaced by the next one: the model's plan by a playbook, capability by profiles, checks by
 the structural ones. The plan shows it to its reader; here it is counted for operators.
 """
 
