@@ -9,13 +9,13 @@ from genesis.observability.metrics_handoff import MetricsHandoff, store_metrics
 PROGRAM = """
 import sys
 from pathlib import Path
-from genesis.observability.metrics_handoff import hand_on
+from genesis.observability.metrics_handoff import store_metrics
 from genesis.observability.instruments import TASKS
 from genesis.observability.metrics import Metrics
 for _ in range(20):
     metrics = Metrics()
     metrics.count(TASKS, "a", "completed")
-    hand_on(metrics.drain_changes(), Path(sys.argv[1]))
+    store_metrics(metrics.drain_changes(), Path(sys.argv[1]))
 """
 
 
