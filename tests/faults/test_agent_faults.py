@@ -213,10 +213,10 @@ async def test_a_program_that_hangs_and_hears_no_signal_is_killed_with_its_child
     run, x = await outcome_of(bench, command(code), task={"timeout_s": 1.0})
     assert (run.state, x.error.code) == ("failed", "GEN-TASK-TIMEOUT")
     for number in map(int, note.read_text().split()):
-        await _is_gone(number)
+        await _wait_until_gone(number)
 
 
-async def _is_gone(number):
+async def _wait_until_gone(number):
     async with asyncio.timeout(20):
         while is_running(number):
             await asyncio.sleep(0.05)
@@ -455,13 +455,13 @@ async def deployment(prefect_api, tmp_path):
         await client.create_deployment(flow_id, name="prod", work_pool_name=unique, entrypoint="x.py:nothing")
         name = f"{unique}/prod"
 
-        async def make_outcome(how):
+        async def wait_for_outcome(how):
             async with asyncio.timeout(60), get_client() as other:
                 while not (found := await other.read_flow_runs(deployment_filter=await _of(other, name))):
                     await asyncio.sleep(0.05)
                 await other.set_flow_run_state(found[0].id, states[how](message="the test says so"), force=True)
 
-        yield name, make_outcome
+        yield name, wait_for_outcome
         await client.delete_work_pool(unique)
 
 

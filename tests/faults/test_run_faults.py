@@ -162,11 +162,11 @@ async def test_where_saving_is_what_is_broken_what_ended_the_run_is_raised(bench
 
 
 async def test_without_the_prefect_api_the_call_fails_as_a_service_does_and_the_state_is_saved(bench, monkeypatch):
-    async def is_gone(*_):
+    async def raise_unreachable(*_):
         raise httpx.ConnectError("connection refused")
 
     with monkeypatch.context() as broken:
-        broken.setattr(importlib.import_module("genesis.flows.orchestrate"), "run_preflight", is_gone)
+        broken.setattr(importlib.import_module("genesis.flows.orchestrate"), "run_preflight", raise_unreachable)
         with pytest.raises(ServiceError, match="the Prefect API stopped answering") as caught:
             await bench.run(chain(), ScriptedAgent(), run_id="r1")
     assert caught.value.hint.endswith("genesis resume r1")

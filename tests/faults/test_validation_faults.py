@@ -66,7 +66,7 @@ def errors(report):
     return [found.code for found in report.errors]
 
 
-def make_failure(report):
+def find_failed(report):
     return [found.evidence["check"] for found in report.warnings if found.code == "GEN-CHECK-FAILED"]
 
 
@@ -101,7 +101,7 @@ def test_whichever_check_raises_validation_does_not(inject):
     for check in CHECKS:
         inject(check.code)
         report = validate(made, registry)
-        assert (report.ok, make_failure(report)) == (True, [check.code])
+        assert (report.ok, find_failed(report)) == (True, [check.code])
 
 
 @pytest.mark.parametrize("code", STRUCTURAL)
@@ -109,7 +109,7 @@ def test_a_structural_check_that_raises_is_made_up_for(inject, code):
     inject(code)
     report = validate(*route_tasks(code), limits=SMALL)
     assert not report.ok
-    assert make_failure(report) == [code]
+    assert find_failed(report) == [code]
     expected = "GEN-CYCLE" if code == "GEN-DEPENDENCY-WITHIN" else code
     (told,) = [found for found in report.errors if found.code == expected]
     assert told.hint == "correct it; found by a simpler check, since the usual one failed with an internal error"
@@ -121,7 +121,7 @@ def test_without_any_facts_the_structure_is_still_checked(inject, code):
     report = validate(*route_tasks(code), limits=SMALL)
     assert not report.ok
     assert ("GEN-CYCLE" if code == "GEN-DEPENDENCY-WITHIN" else code) in errors(report)
-    assert make_failure(report) == ["all"]
+    assert find_failed(report) == ["all"]
     assert report.score == 0
 
 
@@ -176,7 +176,7 @@ def test_a_fact_that_cannot_be_worked_out_costs_the_checks_that_need_it_and_no_o
     made, registry = route_tasks("GEN-DEPENDENCY-DANGLING")
     report = validate(made, registry)
     assert "GEN-DEPENDENCY-DANGLING" in errors(report)
-    assert 0 < len(make_failure(report)) < len(CHECKS)
+    assert 0 < len(find_failed(report)) < len(CHECKS)
     assert not any(BUG in found.message for found in report.errors)
 
 
@@ -185,7 +185,7 @@ def test_a_plan_that_cannot_be_scored_is_checked_all_the_same(inject):
     made, registry = route_to(a_plan(a_task("a")), an_agent())
     report = validate(made, registry)
     assert (report.ok, report.score, report.parts.success) == (True, 0.0, 0.0)
-    assert make_failure(report) == ["score"]
+    assert find_failed(report) == ["score"]
     assert not validate(*route_tasks("GEN-CYCLE")).ok
 
 
@@ -197,7 +197,7 @@ def test_a_probe_that_raises_costs_what_it_was_asked_for():
     agent = an_agent(secrets=("KEY",), executor={"kind": "command", "argv": ["true"]})
     report = validate(*route_to(a_plan(a_task("a")), agent), probe=Broken())
     assert report.ok
-    assert set(make_failure(report)) == {"GEN-EXECUTOR-UNUSABLE", "GEN-SECRET-MISSING"}
+    assert set(find_failed(report)) == {"GEN-EXECUTOR-UNUSABLE", "GEN-SECRET-MISSING"}
 
 
 def test_findings_that_cannot_be_put_into_a_report_cost_their_check(monkeypatch):
@@ -210,7 +210,7 @@ def test_findings_that_cannot_be_put_into_a_report_cost_their_check(monkeypatch)
     monkeypatch.setattr(VALIDATE, "CHECKS", odd)
     report = validate(*route_to(a_plan(a_task("a")), an_agent()))
     assert report.ok
-    assert make_failure(report) == ["GEN-TYPE-GENERIC"]
+    assert find_failed(report) == ["GEN-TYPE-GENERIC"]
 
 
 def test_all_checks_failing_leaves_a_verdict_on_the_structure(inject):
@@ -218,7 +218,7 @@ def test_all_checks_failing_leaves_a_verdict_on_the_structure(inject):
     made, registry = route_tasks("GEN-CYCLE")
     report = validate(made, registry)
     assert errors(report) == ["GEN-CYCLE"]
-    assert len(make_failure(report)) == len(CHECKS)
+    assert len(find_failed(report)) == len(CHECKS)
     assert validate(*route_to(a_plan(a_task("a")), an_agent())).ok
 
 

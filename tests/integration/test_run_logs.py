@@ -45,7 +45,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-async def render(flow_run_id, wanted):
+async def read_lines(flow_run_id, wanted):
     """Return the lines of a flow run in the API, once as many are there as are wanted."""
     await APILogHandler.aflush()
     async with get_client() as client:
@@ -80,9 +80,9 @@ async def test_lines_made_in_a_run_are_in_the_file_and_in_the_ui(prefect_api, lo
 
     await whole()
     _log.info("outside of a run")
-    found = await render(flow_runs[0], lambda log: "ours" in log.message or "theirs" in log.message)
+    found = await read_lines(flow_runs[0], lambda log: "ours" in log.message or "theirs" in log.message)
     assert {log.message for log in found} <= {"ours has password=***  n=1", "theirs has token=***"}
-    found = await render(flow_runs[0], lambda log: log.name.startswith(("genesis", "prefect.task_runs")))
+    found = await read_lines(flow_runs[0], lambda log: log.name.startswith(("genesis", "prefect.task_runs")))
     by_text = {log.message: log for log in found}
     ours = by_text["ours has password=***  n=1"]
     assert (ours.task_run_id, ours.level, ours.name) == (task_runs[0], logging.INFO, "genesis.test.runs")

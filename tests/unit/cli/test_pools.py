@@ -179,8 +179,8 @@ def test_registry_with_errors_asks_no_server(call, tmp_path, monkeypatch, text, 
 
 
 def test_no_server_is_exit_code_4(call, monkeypatch):
-    def is_gone(_):
+    def raise_unreachable(_):
         raise ServiceError("cannot be reached")
 
-    monkeypatch.setattr("genesis.server.ensure_api", is_gone)
+    monkeypatch.setattr("genesis.server.ensure_api", raise_unreachable)
     assert call("--agents", "mine.yaml")[0] == 4

@@ -25,10 +25,10 @@ async def test_a_fault_is_told_and_logged(caplog):
     async def fail():
         raise ValueError("no")
 
-    async def make_failure(error):
+    async def record_error(error):
         told.append(repr(error))
 
-    background.run(fail(), make_failure)
+    background.run(fail(), record_error)
     await asyncio.sleep(0.01)
     assert told == ["ValueError('no')"]
     assert "a background task of the dispatch failed" in caplog.text
@@ -59,10 +59,10 @@ async def test_an_expected_fault_is_told_and_not_logged(caplog):
     async def refuse():
         raise ServiceError("no")
 
-    async def make_failure(error):
+    async def record_error(error):
         told.append(error.message)
 
-    background.run(refuse(), make_failure)
+    background.run(refuse(), record_error)
     await asyncio.sleep(0.01)
     assert told == ["no"]
     assert caplog.text == ""

@@ -144,10 +144,10 @@ async def test_a_ledger_that_cannot_be_written_is_no_refusal(make, replanned, mo
     leaf = program.leaves[0]
     session = make(program, replans=1)
 
-    async def is_gone(_amendment):
+    async def raise_unreachable(_amendment):
         raise ServiceError("the ledger is gone")
 
-    monkeypatch.setattr(session.ledger, "amend", is_gone)
+    monkeypatch.setattr(session.ledger, "amend", raise_unreachable)
     with pytest.raises(ServiceError, match="gone"):
         await Replanner(session).consider(leaf, broke(leaf), ())
     assert session.program_state.amendments == ()

@@ -147,18 +147,18 @@ def test_pool_of_ours_whose_type_was_changed_keeps_type_and_template():
     assert any("its type and base job template are kept" in note for note in found.notes)
 
 
-def is_gone(**values):
+def make_unwanted_pool(**values):
     return SeenPool(name="agent-old", type="genesis", description=f"old_agent {MARK}", has_workers=True, **values)
 
 
 def test_pool_of_an_agent_that_is_gone_is_named_and_kept():
-    found = difference(server(more=[is_gone()]))
+    found = difference(server(more=[make_unwanted_pool()]))
     assert found.changes == ()
     assert any("'agent-old'" in note and "--prune" in note for note in found.notes)
 
 
 def test_prune_removes_it_with_its_deployment():
-    found = difference(server(more=[is_gone()], deployments=(*DEPLOYMENTS, "agent_task/old")), prune=True)
+    found = difference(server(more=[make_unwanted_pool()], deployments=(*DEPLOYMENTS, "agent_task/old")), prune=True)
     assert [(change.action, change.kind, change.name) for change in found.changes] == [
         ("delete", "deployment", "agent_task/old"),
         ("delete", "pool", "agent-old"),
@@ -166,7 +166,7 @@ def test_prune_removes_it_with_its_deployment():
 
 
 def test_prune_keeps_a_pool_with_work():
-    found = difference(server(more=[is_gone()], busy={"agent-old": 2}), prune=True)
+    found = difference(server(more=[make_unwanted_pool()], busy={"agent-old": 2}), prune=True)
     assert found.changes == ()
     assert any("2 unfinished runs" in note for note in found.notes)
 

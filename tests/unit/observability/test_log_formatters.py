@@ -78,7 +78,7 @@ def test_an_error_is_described_with_its_frames():
     error = shape["error"]
     assert error["type"] == "genesis.errors.TaskError"
     assert (error["code"], error["message"]) == ("GEN-TASK-X", "it broke")
-    assert error["stack"][0].endswith("in raised")
+    assert error["stack"][0].endswith("in raise_from")
     assert "data" not in shape
 
 

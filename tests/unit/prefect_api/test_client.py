@@ -153,10 +153,10 @@ async def test_a_refusal_is_an_answer(api, line, clock):
 
 
 async def test_a_call_can_be_given_up(api, line, clock):
-    async def is_gone(_client):
+    async def raise_unreachable(_client):
         clock.now += 0.1
         raise httpx.ConnectError("gone")
 
     with pytest.raises(ApiUnavailable):
-        await line.call(is_gone, give_up_s=0.3)
+        await line.call(raise_unreachable, give_up_s=0.3)
     assert clock.now < 1001

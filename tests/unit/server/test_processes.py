@@ -108,10 +108,10 @@ def test_identity_without_a_number_of_the_boot_is_the_moment_of_the_start(child,
 
 
 def test_process_that_goes_while_it_is_looked_at_has_no_identity(monkeypatch):
-    def is_gone(self):
+    def raise_unreachable(self):
         raise psutil.NoSuchProcess(self.pid)
 
-    monkeypatch.setattr(psutil.Process, "create_time", is_gone)
+    monkeypatch.setattr(psutil.Process, "create_time", raise_unreachable)
     assert identity(os.getpid()) is None
 
 
