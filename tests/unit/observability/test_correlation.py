@@ -77,6 +77,7 @@ def test_ids_are_new_each_time():
 
 
 def test_knowing_the_place_imports_no_tracing():
-    program = "import sys; from genesis.observability.correlation import facts, bind_context\nwith bind_context(run_id='r'): facts()\n"
+    program = "import sys; from genesis.observability.correlation import bind_context, facts\n"
+    program += "with bind_context(run_id='r'): facts()\n"
     program += "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     assert subprocess.run([sys.executable, "-c", program], env=dict(os.environ), check=False).returncode == 0
