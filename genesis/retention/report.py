@@ -15,6 +15,7 @@ PurgeKind = Literal["runs", "files", "cache", "logs", "leftovers", "flow_runs"]
 """Ledgers with all that is in them; what agents left where ledgers are elsewhere; results for other runs; log files
 that were put aside; what an interrupted purge left; Prefect's flow runs."""
 _STEP = 1024
+"""Factor between two units of size."""
 _MOST_DAYS = 36_500
 """A hundred years, which timedelta can still subtract from today."""
 
