@@ -36,7 +36,7 @@ def test_peers_that_are_missing_are_said(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.setattr(audit, "peers", lambda path: {**peers(path), "nobody": ["no-such-program"]})
     monkeypatch.setattr(
-        audit, "measured", lambda argv, *given: audit.Spent(1.0, 1.0, 1.0, json.dumps({"seconds": {"lint": 1.0}}), "")
+        audit, "measure", lambda argv, *given: audit.Spent(1.0, 1.0, 1.0, json.dumps({"seconds": {"lint": 1.0}}), "")
     )
     bench = Bench("audit")
     _compare(bench, folder, 1)
