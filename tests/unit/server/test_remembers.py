@@ -225,7 +225,7 @@ def test_status_and_doctor_say_what_is_wrong_behind_the_server(settings, monkeyp
     up(settings, BOTH)
     found = (
         BackendStatus("pg", "PostgreSQL 15", notes=("few connections",)),
-        BackendStatus("r", problem="refused", mend="start it"),
+        BackendStatus("r", problem="refused", fix="start it"),
     )
     monkeypatch.setattr(lifecycle, "look", lambda backends, application: found)
     info = status(settings)
