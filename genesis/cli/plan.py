@@ -101,7 +101,7 @@ def _format_of(path: Path) -> str:
 def _format_plan(prepared: Prepared, form: str) -> str:
     """Write the plan, or its graph, in a format."""
     from genesis.document import dump_json, dump_yaml
-    from genesis.graph import GRAPH_FORMATS
+    from genesis.graph.formats import GRAPH_FORMATS
     from genesis.planning import plan_document
 
     if form in GRAPH_FORMATS:

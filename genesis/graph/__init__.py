@@ -1,6 +1,5 @@
-"""Directed graphs: order, cycles, generations, reduction; and graphs of tasks written as DOT, GraphML and Mermaid."""
+"""Directed graphs: order, cycles, generations, reduction. `graph.formats` writes one as DOT, GraphML or Mermaid."""
 
-from genesis.graph.formats import GRAPH_FORMATS
 from genesis.graph.networks import (
     build_digraph,
     find_components,
@@ -13,7 +12,6 @@ from genesis.graph.networks import (
 from genesis.graph.order import Before, find_ancestors, find_longest_chains, find_successors, topological_order
 
 __all__ = [
-    "GRAPH_FORMATS",
     "Before",
     "build_digraph",
     "find_ancestors",

@@ -25,6 +25,7 @@ DEEPEST = 100
 
 _MOST_DIGITS = 400
 """More digits than a float has; Python's own limit is 4,300."""
+_CONTAINERS = (list, dict, tuple)
 
 
 class WrittenInt(int):
@@ -88,7 +89,7 @@ def is_deeper(value: Any, most: int) -> bool:
     """Whether lists and mappings are nested in more levels than these; what contains itself is."""
     row = [value]
     for _ in range(most + 1):
-        holders = {id(item): item for item in row if isinstance(item, list | dict | tuple)}
+        holders = {id(item): item for item in row if isinstance(item, _CONTAINERS)}
         if not holders:
             return False
         row = [item for each in holders.values() for item in (each.values() if isinstance(each, dict) else each)]
@@ -96,6 +97,8 @@ def is_deeper(value: Any, most: int) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is str:  # nearly all inputs are plain texts
+        return encodable(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -10,7 +10,8 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -39,6 +40,8 @@ MARKS: Mapping[str, str] = {
 _LEAST_S, _FEW_S, _MINUTE_S = 0.1, 10, 60
 _PIECES = 500
 """Joined at a time: of some hundred thousand pieces at once the garbage collector would make a third of the time."""
+_LINES = 256
+"""Lines that are kept: the agents and types of a run are few, and each task shows them several times."""
 _SPECIAL = re.compile(
     r"[\\`*_{}\[\]<>|#~&!@]"
     r"|^[-+=]"  # begins a list, or makes a heading of the line above
@@ -59,9 +62,11 @@ def render(template: str, **values: object) -> str:
     Raises:
         jinja2.UndefinedError: It uses a name that is not among them.
     """
-    stream = _environment(template.endswith(".md")).get_template(f"{template}.j2").stream(values)
-    stream.enable_buffering(_PIECES)
-    return "".join(stream)
+    pieces = _environment(template.endswith(".md")).get_template(f"{template}.j2").generate(values)
+    chunks = []
+    while some := tuple(islice(pieces, _PIECES)):
+        chunks.append("".join(some))
+    return "".join(chunks)
 
 
 @cache
@@ -89,7 +94,7 @@ def _environment(is_markdown: bool) -> Environment:
         "general": _general,
         "hundredths": _hundredths,
         "limit": _limit,
-        "line": one_line,
+        "line": lru_cache(_LINES)(one_line),
         "money": money,
         "number": _number,
         "one_space": _one_space,

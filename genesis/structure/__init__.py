@@ -26,7 +26,6 @@ from genesis.structure.references import (
     splits,
     tokens,
 )
-from genesis.structure.task_graphs import build_plan_graph, build_program_graph
 
 __all__ = [
     "WHOLE_RESULT",
@@ -39,8 +38,6 @@ __all__ = [
     "Shape",
     "Unresolved",
     "as_text",
-    "build_plan_graph",
-    "build_program_graph",
     "copy_json",
     "dataflow",
     "estimate_seconds",

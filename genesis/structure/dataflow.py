@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from genesis.model import Plan
 from genesis.structure.outline import Node, Outline
@@ -24,8 +25,7 @@ class Missing:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """The meaning of a name in braces."""
 
     producer: int | None
@@ -47,6 +47,8 @@ class DataFlow:
     """For each leaf that has any: reference whose key holds dots → the key."""
     escaped: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """For each leaf that has any: the names in doubled braces that stand for themselves."""
+    unknown: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """For each leaf that has any: the names in braces that are neither variables nor results, and so are text."""
 
     def edges(self) -> dict[int, tuple[int, ...]]:
         """Return the order that the references imply: leaf → leaves that come before it."""
@@ -58,25 +60,34 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
     flow = DataFlow({}, ())
     missing: list[Missing] = []
     for node in outline.leaf_nodes():
-        if not node.task.inputs:
-            continue
-        escaped: list[str] = []
-        for name, is_reference in dict.fromkeys(tokens(dict(fillable(node.task)))):
-            is_variable = name in plan.vars
-            found = None if is_variable else _meaning(outline, node, name)
-            if not is_reference and (is_variable or found is not None):
+        if node.task.inputs:
+            _read_names(plan, outline, node, flow, missing)
+    return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped, flow.unknown)
+
+
+def _read_names(plan: Plan, outline: Outline, node: Node, flow: DataFlow, missing: list[Missing]) -> None:
+    """Add to the data flow what each name in braces in the inputs of a leaf means."""
+    escaped: list[str] = []
+    unknown: list[str] = []
+    for name, is_reference in dict.fromkeys(tokens(dict(fillable(node.task)))):
+        is_variable = name in plan.vars
+        found = None if is_variable else _meaning(outline, node, name)
+        if not is_reference:
+            if is_variable or found is not None:
                 escaped.append(name)
-            if found is None or not is_reference:
-                continue
-            if found.producer is None:
-                missing.append(Missing(node.index, name, found.task, found.key, found.reason))
-                continue
+        elif found is None:
+            if not is_variable:
+                unknown.append(name)
+        elif found.producer is None:
+            missing.append(Missing(node.index, name, found.task, found.key, found.reason))
+        else:
             flow.sources.setdefault(node.index, {})[name] = found.producer
             if split(name) != (found.task, found.key):
                 flow.keys.setdefault(node.index, {})[name] = found.key
-        if escaped:
-            flow.escaped[node.index] = tuple(escaped)
-    return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped)
+    if escaped:
+        flow.escaped[node.index] = tuple(escaped)
+    if unknown:
+        flow.unknown[node.index] = tuple(unknown)
 
 
 def _meaning(outline: Outline, node: Node, name: str) -> _Found | None:

@@ -42,9 +42,10 @@ def junctions(outline: Outline, extra: Mapping[int, tuple[int, ...]] | None = No
     before: list[tuple[int, ...]] = [()] * (2 * len(nodes))
     for index, node in enumerate(nodes):
         own = outline.before[index]
-        if extra and index in extra:
-            own = tuple(dict.fromkeys((*own, *extra[index])))
         sources = [ends[source] for source in own]
+        if extra and index in extra:
+            known = set(own)
+            sources += [ends[source] for source in dict.fromkeys(extra[index]) if source not in known]
         if node.parent >= 0:
             sources.append(2 * node.parent)
         before[2 * index] = tuple(sources)

@@ -85,8 +85,12 @@ def outline(plan: Plan) -> Outline:
     before: list[tuple[int, ...]] = []
     unresolved: list[Unresolved] = []
     for node in nodes:
+        names = node.task.depends_on
+        if not names:
+            before.append(())
+            continue
         found: dict[int, None] = {}
-        for name in node.task.depends_on:
+        for name in names:
             target = partial.resolve(node, name)
             if target is None:
                 unresolved.append(Unresolved(node.index, name))
@@ -108,12 +112,11 @@ def _collect(tasks: tuple[Task, ...]) -> _Walk:
     walk = _Walk()
     waiting: list[tuple[Task, int, str, int]] = [(task, -1, "", 1) for task in reversed(tasks)]
     rows: list[tuple[Task, str, int, int]] = []
-    children: list[list[int]] = []
+    children: dict[int, list[int]] = {}
     while waiting:
         task, parent, prefix, depth = waiting.pop()
         index, path = len(rows), f"{prefix}{task.id}"
         rows.append((task, path, parent, depth))
-        children.append([])
         if parent >= 0:
             children[parent].append(index)
         if path in walk.by_path:
@@ -121,9 +124,10 @@ def _collect(tasks: tuple[Task, ...]) -> _Walk:
         else:
             walk.by_path[path] = index
         if task.subtasks:
-            waiting.extend((child, index, f"{path}/", depth + 1) for child in reversed(task.subtasks))
+            children[index], inside = [], f"{path}/"
+            waiting += [(child, index, inside, depth + 1) for child in reversed(task.subtasks)]
     walk.nodes = [
-        Node(index, path, task, parent, depth, tuple(children[index]))
+        Node(index, path, task, parent, depth, tuple(children.get(index, ())))
         for index, (task, path, parent, depth) in enumerate(rows)
     ]
     return walk

@@ -53,19 +53,21 @@ def references(value: JsonValue) -> list[str]:
     return [name for name, is_reference in tokens(value) if is_reference]
 
 
-def tokens(value: JsonValue) -> Iterator[tuple[str, bool]]:
+def tokens(value: JsonValue) -> list[tuple[str, bool]]:
     """Find the names in braces, each with whether the braces make a reference, or stand for half of them."""
+    found: list[tuple[str, bool]] = []
     stack: list[JsonValue] = [value]
     while stack:
         item = stack.pop()
         if isinstance(item, str):
             if "{" in item:
-                for match in _TOKEN.finditer(item):
-                    yield canonical(match[2]), _braces(match) % 2 == 1
+                for opening, name, closing in _TOKEN.findall(item):
+                    found.append((canonical(name), min(len(opening), len(closing)) % 2 == 1))
         elif isinstance(item, list):
             stack.extend(reversed(item))
         elif isinstance(item, dict):
             stack.extend(reversed(item.values()))
+    return found
 
 
 def is_name(text: str) -> bool:

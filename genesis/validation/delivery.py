@@ -51,11 +51,13 @@ def deliveries(
     for leaf, phase in phases.items():
         own[2 * leaf] = phase
     earlier, later = [0] * len(before), [0] * len(before)
+    until = list(own)  # the phases that come before a vertex, and its own
     for vertex in order:
         mark = 0
         for source in before[vertex]:
-            mark |= earlier[source] | own[source]
+            mark |= until[source]
         earlier[vertex] = mark
+        until[vertex] |= mark
     for vertex in reversed(order):
         mark = later[vertex] | own[vertex]
         if mark:

@@ -101,7 +101,7 @@ class PlanFacts:
 
     def kind(self, node: Node, agent: AgentProfile) -> str:
         """Return the kind of executor that runs an assigned leaf."""
-        return self.spec(node, agent).kind
+        return self._specs[agent.name, node.task.type][2].kind
 
     @cached_property
     def _specs(self) -> dict[tuple[str, str], tuple[Node, AgentProfile, ExecutorSpec]]:

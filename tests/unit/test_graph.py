@@ -99,3 +99,9 @@ def test_reduction_leaves_out_what_follows_from_other_edges():
 def test_a_graph_without_cycle_does_not_need_networkx(call):
     code = f"import sys; from genesis.graph import *; {call}; sys.exit('networkx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_graphs_and_structure_load_no_format_of_other_tools():
+    unused = "genesis.graph.dot", "genesis.structure.task_graphs"
+    code = f"import sys, genesis.graph, genesis.structure; sys.exit(any(name in sys.modules for name in {unused}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -62,10 +62,9 @@ def _guess(facts: PlanFacts, fault: Missing) -> str:
 def input_text(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find names in braces that are perhaps misspelt references."""
     count = 0
-    for node in facts.leaves:
-        if not node.task.inputs:
-            continue
-        for name in dict.fromkeys(references(dict(fillable(node.task)))):
+    for index, names in facts.flow.unknown.items():
+        node = facts.outline.nodes[index]
+        for name in names:
             if count < _TEXTS and is_name(name) and (hint := _guess_reference(facts, node, name)):
                 count += 1
                 message = f"task {node.path!r} has {{{name}}}, neither a variable nor a result: it is passed as text"
@@ -173,6 +172,8 @@ def placeholder_unfilled(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find descriptions with references."""
     for node in facts.outline.nodes:
         text = node.task.description
+        if "{" not in text:
+            continue
         for name in dict.fromkeys(references(text)):
             if name in facts.plan.vars or _is_result(facts, node.index, name):
                 message = f"the description of task {node.path!r} contains {{{name}}}, which is not resolved there"

@@ -13,7 +13,7 @@ import yaml
 
 from genesis.cli.app import main
 from genesis.cli.plan import FORMATS
-from genesis.graph import GRAPH_FORMATS
+from genesis.graph.formats import GRAPH_FORMATS
 
 PLAN = {
     "version": 1,

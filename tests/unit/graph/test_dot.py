@@ -5,7 +5,7 @@ import re
 import pydot
 import pytest
 
-from genesis.graph import GRAPH_FORMATS
+from genesis.graph.formats import GRAPH_FORMATS
 from genesis.testing import a_plan, a_program, a_task
 
 pytestmark = pytest.mark.filterwarnings("ignore::pyparsing.warnings.PyparsingDeprecationWarning")  # in pydot

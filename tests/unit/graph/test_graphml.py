@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import networkx as nx
 
-from genesis.graph import GRAPH_FORMATS
+from genesis.graph.formats import GRAPH_FORMATS
 from genesis.testing import a_plan, a_program, a_task
 
 dump_graphml = GRAPH_FORMATS["graphml"]

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.graph import GRAPH_FORMATS
+from genesis.graph.formats import GRAPH_FORMATS
 from genesis.testing import a_plan, a_program, a_task
 
 dump_mermaid = GRAPH_FORMATS["mmd"]

@@ -29,7 +29,7 @@ def _task(**more):
 def test_references_are_found_everywhere_in_order():
     value = {"x": "{path} and {a.n}", "y": [{"z": "{b/c.text}"}], "n": 3, "t": "{} {{path}}"}
     assert references(value) == ["path", "a.n", "b/c.text"]
-    assert list(tokens(value))[-1] == ("path", False)
+    assert tokens(value)[-1] == ("path", False)
 
 
 def test_one_reference_alone_keeps_its_type():
@@ -159,6 +159,12 @@ def test_names_in_doubled_braces_are_known_to_stand_for_themselves():
     flow = _meanings({"id": "t", "outputs": ["n"]}, {"id": "use", "inputs": {"v": texts}}, variables={"p": "1"})
     assert flow.escaped == {1: ("p", "t.n", "t.slip")}
     assert not flow.missing
+
+
+def test_names_that_mean_nothing_are_known_as_text():
+    texts = ["{gone.x} {p} {t.n} {t} {{gone.y}} {1.5} {gone.x}"]
+    flow = _meanings({"id": "t", "outputs": ["n"]}, {"id": "use", "inputs": {"v": texts}}, variables={"p": "1"})
+    assert flow.unknown == {1: ("gone.x", "t", "1.5")}
 
 
 def test_literal_inputs_have_no_references():
