@@ -47,7 +47,7 @@ class DataFlow:
     """For each leaf that has any: reference whose key holds dots → the key."""
     escaped: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """For each leaf that has any: the names in doubled braces that stand for themselves."""
-    unknown: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    unknown: dict[int, list[str]] = field(default_factory=dict)
     """For each leaf that has any: the names in braces that are neither variables nor results, and so are text."""
 
     def edges(self) -> dict[int, tuple[int, ...]]:
@@ -67,8 +67,8 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
 
 def _read_names(plan: Plan, outline: Outline, node: Node, flow: DataFlow, missing: list[Missing]) -> None:
     """Add to the data flow what each name in braces in the inputs of a leaf means."""
+    sources: dict[str, int] = {}
     escaped: list[str] = []
-    unknown: list[str] = []
     for name, is_reference in dict.fromkeys(tokens(dict(fillable(node.task)))):
         is_variable = name in plan.vars
         found = None if is_variable else _meaning(outline, node, name)
@@ -77,17 +77,17 @@ def _read_names(plan: Plan, outline: Outline, node: Node, flow: DataFlow, missin
                 escaped.append(name)
         elif found is None:
             if not is_variable:
-                unknown.append(name)
+                flow.unknown.setdefault(node.index, []).append(name)
         elif found.producer is None:
             missing.append(Missing(node.index, name, found.task, found.key, found.reason))
         else:
-            flow.sources.setdefault(node.index, {})[name] = found.producer
+            sources[name] = found.producer
             if split(name) != (found.task, found.key):
                 flow.keys.setdefault(node.index, {})[name] = found.key
+    if sources:
+        flow.sources[node.index] = sources
     if escaped:
         flow.escaped[node.index] = tuple(escaped)
-    if unknown:
-        flow.unknown[node.index] = tuple(unknown)
 
 
 def _meaning(outline: Outline, node: Node, name: str) -> _Found | None:

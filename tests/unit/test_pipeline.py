@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from genesis.errors import ModelError, PlanInvalidError, UsageError
@@ -83,3 +86,9 @@ def test_nothing_to_run_takes_no_time():
     empty = a_program()
     assert simulate(empty).makespan_s == 0
     assert prepare(a_plan(), Registry(agents=()), settings=_SETTINGS).report.ok is False
+
+
+def test_the_pure_stages_load_no_store_of_breakers():
+    unused = "genesis.resilience.breaker", "sqlite3"
+    code = f"import sys, genesis.pipeline; sys.exit(any(name in sys.modules for name in {unused}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

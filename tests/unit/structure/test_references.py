@@ -164,7 +164,7 @@ def test_names_in_doubled_braces_are_known_to_stand_for_themselves():
 def test_names_that_mean_nothing_are_known_as_text():
     texts = ["{gone.x} {p} {t.n} {t} {{gone.y}} {1.5} {gone.x}"]
     flow = _meanings({"id": "t", "outputs": ["n"]}, {"id": "use", "inputs": {"v": texts}}, variables={"p": "1"})
-    assert flow.unknown == {1: ("gone.x", "t", "1.5")}
+    assert flow.unknown == {1: ["gone.x", "t", "1.5"]}
 
 
 def test_literal_inputs_have_no_references():
