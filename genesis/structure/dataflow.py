@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,18 +60,21 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
     """Find the producer of each reference in the inputs of the leaves. Braces around other names are text."""
     flow = DataFlow({}, ())
     missing: list[Missing] = []
+    variables = plan.vars
     for node in outline.leaf_nodes():
         if node.task.inputs:
-            _read_names(plan, outline, node, flow, missing)
+            _read_names(variables, outline, node, flow, missing)
     return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped, flow.unknown)
 
 
-def _read_names(plan: Plan, outline: Outline, node: Node, flow: DataFlow, missing: list[Missing]) -> None:
+def _read_names(
+    variables: Container[str], outline: Outline, node: Node, flow: DataFlow, missing: list[Missing]
+) -> None:
     """Add to the data flow what each name in braces in the inputs of a leaf means."""
     sources: dict[str, int] = {}
     escaped: list[str] = []
     for name, is_reference in dict.fromkeys(tokens(dict(fillable(node.task)))):
-        is_variable = name in plan.vars
+        is_variable = name in variables
         found = None if is_variable else _meaning(outline, node, name)
         if not is_reference:
             if is_variable or found is not None:

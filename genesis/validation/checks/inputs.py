@@ -133,6 +133,8 @@ def implied_order(facts: PlanFacts) -> Iterator[CheckFinding]:
 def _is_stated(facts: PlanFacts, node: int, producer: int) -> bool:
     """Whether the leaf, or a composite that it is in, names the producer or a composite around it."""
     nodes, before = facts.outline.nodes, facts.outline.before
+    if producer in before[node]:
+        return True
     around = {producer}
     while nodes[producer].parent >= 0:
         producer = nodes[producer].parent

@@ -87,7 +87,7 @@ def _steps(facts: PlanFacts) -> list[_Step]:
     places = _places(facts.vocabulary)
     words = facts.words
     placed = [
-        (leaf, places[words[leaf][0]]) for leaf in facts.outline.leaves if words[leaf][:1] and words[leaf][0] in places
+        (leaf, places[words[leaf][0]]) for leaf in facts.outline.leaves if words[leaf] and words[leaf][0] in places
     ]
     stages: dict[int, set[int]] = {}
     for _, spots in placed:

@@ -120,8 +120,9 @@ def _within(facts: PlanFacts) -> Iterator[tuple[int, int]]:
     nodes = facts.outline.nodes
     ends: list[int] | None = None
     for node, targets in enumerate(facts.outline.before):
+        is_composite = bool(nodes[node].children)
         for target in targets:
-            if node != target and (nodes[node].children or nodes[target].children):
+            if node != target and (is_composite or nodes[target].children):
                 ends = ends or _last_inside(facts)
                 low, high = min(node, target), max(node, target)
                 if high <= ends[low]:
