@@ -17,7 +17,7 @@ def test_help_runs_to_its_end(tmp_path):
 
 
 def test_the_least_processor_time_is_measured(tmp_path):
-    spent = [timed([sys.executable, "-c", "pass"], private_environment(tmp_path))[1] for _ in range(3)]
+    spent = [time_command([sys.executable, "-c", "pass"], private_environment(tmp_path))[1] for _ in range(3)]
     assert min(spent) > 0
     assert any(round(each, 2) != round(each, 6) for each in spent)  # finer than the clock tick of `os.times`
 
