@@ -13,6 +13,10 @@ from pathlib import Path
 import certifi
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from forked import ForkingProcess
+
 _KEPT = ("GENESIS_TEST_ROOT", "GENESIS_TEST_MODELS", "GENESIS_AUDIT_NESTED")
 _ROOT = Path(os.environ.get("GENESIS_TEST_ROOT") or tempfile.mkdtemp(prefix="genesis-tests-"))
 os.environ["GENESIS_TEST_ROOT"] = str(_ROOT)
@@ -99,6 +103,14 @@ def _environment() -> Iterator[None]:
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def forking_process() -> Iterator[ForkingProcess]:
+    """What most commands and fork servers are forked from."""
+    process = ForkingProcess()
+    yield process
+    process.close()
 
 
 @pytest.fixture(scope="session")

@@ -101,20 +101,20 @@ class _ForkServerLoop:
 
     def _fork(self, message: Message) -> None:
         end = self._ends.pop(0)
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become_child(end, message["env"])
+            self._become_child(server, end, message["env"])
         os.close(end)
         self._children.add(pid)
         self._send({"op": "forked", "token": message["token"], "pid": pid})
 
-    def _become_child(self, end: int, env: Mapping[str, str]) -> NoReturn:
+    def _become_child(self, server: int, end: int, env: Mapping[str, str]) -> NoReturn:
         """Leave everything of the fork server behind, and work until the end."""
         code = 1
         try:
-            parent = os.getppid()
             die_with_parent()
-            if os.getppid() != parent:  # it died before it could be asked for
+            if os.getppid() != server:  # it died before it could be asked for
                 os._exit(1)
             os.setsid()
             adopt_orphans()

@@ -1,6 +1,6 @@
 """The command line as a user has it: each call is a process of its own, on the shared server.
 
-Most are forked from one process, see `forked.py`; a module with `WHOLE_PROCESSES` starts each from nothing.
+Most are forked from one process, see `tests/forked.py`; those of tests marked `whole_processes` start from nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from forked import ForkingProcess
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -98,6 +95,22 @@ class Genesis:
         self.started.append(process)
         return process
 
+    def prefect(self, *words: str, cwd: Path | None = None, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+        """Call Prefect's own command line and wait."""
+        folder, environment = cwd or self.folder, {**os.environ, **self.environment}
+        if self.forking is not None and self.forking.can_fork(environment):
+            return self.forking.run(words, cwd=folder, environment=environment, timeout=timeout, program="prefect")
+        return subprocess.run(
+            [sys.executable, "-m", "prefect", *words],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
     def wait(self, process: Any, timeout: float, begun: float | None = None) -> Ran:
         """Wait for a call that was started."""
         begun = time.monotonic() if begun is None else begun
@@ -127,18 +140,10 @@ class Genesis:
                 pipe.close()
 
 
-@pytest.fixture(scope="session")
-def forking_process() -> Iterator[ForkingProcess]:
-    """What most commands are forked from."""
-    process = ForkingProcess()
-    yield process
-    process.close()
-
-
 @pytest.fixture
 def genesis(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Genesis]:
     """Call the command line; nothing that it needs is a server."""
-    whole = getattr(request.module, "WHOLE_PROCESSES", False)
+    whole = request.node.get_closest_marker("whole_processes")
     caller = Genesis(tmp_path, forking=None if whole else request.getfixturevalue("forking_process"))
     yield caller
     caller.close()

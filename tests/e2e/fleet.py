@@ -31,16 +31,7 @@ class Fleet:
 
     def prefect(self, *words: str, timeout: float = 180, cwd: Path | None = None) -> str:
         """Call Prefect's own command line in the project folder."""
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *words],
-            cwd=cwd or self.folder,
-            env={**os.environ, **self.genesis.environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        done = self.genesis.prefect(*words, timeout=timeout, cwd=cwd)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

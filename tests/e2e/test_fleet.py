@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from forked import ForkingProcess
 
 from .fleet import Fleet, until  # type: ignore[import-not-found]
 
@@ -78,7 +79,7 @@ def _plan(seconds: float, width: int = 3, *, asks: bool = False) -> dict[str, An
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory, forking_process: ForkingProcess) -> Iterator[Fleet]:
     """The block of the README, command by command."""
     from genesis.testing.services import ServiceMissingError, postgres, redis
 
@@ -87,7 +88,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
     project = folder / "project"
     project.mkdir()
-    genesis = Genesis(project)
+    genesis = Genesis(project, forking=forking_process)
     genesis.environment |= {
         "GENESIS_HOME": str(folder / "home"),
         "PREFECT_HOME": str(folder / "prefect"),
@@ -275,7 +276,7 @@ def far_host(fleet: Fleet, tmp_path: Path) -> Iterator[tuple[Any, Cable, dict[st
     cable = Cable(urlsplit(fleet.api_url).port or 0)
     fleet.save_block("shared", tmp_path / "shared")
     storage = {"PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": "local-file-system/shared"}
-    host = type(fleet.genesis)(tmp_path)
+    host = type(fleet.genesis)(tmp_path, forking=fleet.genesis.forking)
     host.environment |= {
         "GENESIS_HOME": str(tmp_path / "home"),
         "PREFECT_HOME": str(tmp_path / "prefect"),

@@ -12,7 +12,6 @@ import yaml
 from genesis.testing.processes import is_running
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
-WHOLE_PROCESSES = True
 
 LONG = "import os, sys, time; open(sys.argv[1] + '/' + sys.argv[2], 'w').write(str(os.getpid())); time.sleep(600)"
 
@@ -57,6 +56,7 @@ def long_plan(running, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.whole_processes
 def test_signal_cancels_in_order_and_a_resume_completes(running, long_plan, tmp_path, eventually, number):
     process = running.start("run", long_plan, "--agents", "agents.yaml", "--json")
     pids = tmp_path / "pids"
@@ -83,6 +83,7 @@ def test_signal_cancels_in_order_and_a_resume_completes(running, long_plan, tmp_
         assert resumed.document["tasks"][0] == run["tasks"][0]
 
 
+@pytest.mark.whole_processes
 def test_second_ctrl_c_leaves_at_once(running, tmp_path, eventually):
     pids = tmp_path / "pids"
     pids.mkdir()

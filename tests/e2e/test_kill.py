@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(280)]
-WHOLE_PROCESSES = True
 
 KILLS = 4
 """`tests/chaos/test_kill_points.py` kills at every write; here a process is killed as the system does it."""

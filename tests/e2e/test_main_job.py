@@ -12,7 +12,6 @@ from urllib.request import Request, urlopen
 import pytest
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
-WHOLE_PROCESSES = True
 
 RUN_KEYS = {
     "run_id",
@@ -156,6 +155,7 @@ def check_shape(run: dict) -> None:
         assert task["error"] is None or set(task["error"]) >= {"code", "message", "hint"}
 
 
+@pytest.mark.whole_processes
 def test_audit_completes_in_parallel_and_its_numbers_are_right(running, repository, marks, names):
     ran = running("run", f"Audit the repository at {repository}", "--json")
     assert ran.code == 0, ran.err
@@ -222,6 +222,7 @@ def test_audit_completes_in_parallel_and_its_numbers_are_right(running, reposito
     assert git(repository, "ls-files", "--others") == []
 
 
+@pytest.mark.whole_processes
 def test_audit_from_inside_the_repository_takes_nothing_of_it_for_its_own(running, repository, marks, names):
     """Prefect reads settings from files of the current folder; here that is a stranger's repository."""
     (repository / "prefect.toml").write_text(
@@ -255,6 +256,7 @@ def test_tests_are_run_only_when_asked_and_a_failing_one_is_a_finding(running, r
     assert "test_broken" in (running.folder / f"genesis-audit-{repository.name}.md").read_text()
 
 
+@pytest.mark.whole_processes
 def test_person_sees_the_plan_the_progress_and_where_the_results_are(running, repository):
     ran = running("run", f"Audit the repository at {repository}")
     assert ran.code == 0, ran.err

@@ -4,8 +4,6 @@ import asyncio
 import http.server
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -88,10 +86,10 @@ def _on_it(api):
         yield
 
 
-def _create(api, file: Path) -> None:
-    command = [sys.executable, "-m", "prefect", "automation", "create", "--from-file", str(file)]
+def _create(api, forking, file: Path) -> None:
+    words = ["automation", "create", "--from-file", file]
     environment = os.environ | {"PREFECT_API_URL": api.api_url}
-    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    made = forking.run(words, cwd=file.parent, environment=environment, program="prefect")
     assert made.returncode == 0, made.stdout + made.stderr
 
 
@@ -101,7 +99,7 @@ async def theirs():
 
 
 @pytest.fixture(scope="module")
-def made(api, inbox, tmp_path_factory) -> dict[str, UUID]:
+def made(api, inbox, tmp_path_factory, forking_process) -> dict[str, UUID]:
     """Make what the examples need, put its ids into them, and create them as their first lines say."""
 
     async def prepare() -> dict[str, UUID]:
@@ -125,7 +123,7 @@ def made(api, inbox, tmp_path_factory) -> dict[str, UUID]:
             assert text.count("within: 600") == 1
             text = text.replace("within: 600", "within: 10")
         (folder / file.name).write_text(text, encoding="utf-8")
-        _create(api, folder / file.name)
+        _create(api, forking_process, folder / file.name)
     time.sleep(2)  # the server hears of them by itself
     return ids
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,15 +42,15 @@ def _on_it(api):
 
 
 @pytest.fixture(scope="module")
-def _automations(api, tmp_path_factory) -> None:
+def _automations(api, tmp_path_factory, forking_process) -> None:
     """Apply the example as its first lines say, with a shorter cooling time."""
     text = _EXAMPLE.read_text(encoding="utf-8")
     assert text.count("within: 60") == 1
     file = tmp_path_factory.mktemp("example") / _EXAMPLE.name
     file.write_text(text.replace("within: 60", "within: 10"), encoding="utf-8")
-    command = [sys.executable, "-m", "prefect", "automation", "create", "--from-file", str(file)]
+    words = ["automation", "create", "--from-file", file]
     environment = os.environ | {"PREFECT_API_URL": api.api_url}
-    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    made = forking_process.run(words, cwd=file.parent, environment=environment, program="prefect")
     assert made.returncode == 0, made.stdout + made.stderr
     time.sleep(2)  # the server hears of them by itself
 

@@ -91,17 +91,18 @@ REGISTRY = {
 
 
 @pytest.fixture
-def project(tmp_path, prefect_api):
+def project(tmp_path, prefect_api, forking_process):
     """A folder with agents, and how to call the command there on the shared server."""
     del prefect_api
     (tmp_path / "ag_isolation.py").write_text(AGENTS)
     (tmp_path / "agents.json").write_text(json.dumps(REGISTRY))
-    return Project(tmp_path)
+    return Project(tmp_path, forking_process)
 
 
 class Project:
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, forking):
         self.folder = folder
+        self.forking = forking
         self.env = os.environ | {
             "GENESIS_RESILIENCE__SHARE": "memory",
             "GENESIS_RESILIENCE__REPLANS": "0",
@@ -120,9 +121,10 @@ class Project:
     def words(*words: str) -> list[str]:
         return [sys.executable, "-m", "genesis.cli", *words]
 
-    def call(self, argv, *, cwd=None, stdout=subprocess.PIPE):
-        pipes = {"stdout": stdout, "stderr": subprocess.PIPE}
-        return subprocess.run(argv, cwd=cwd or self.folder, env=self.env, text=True, timeout=200, check=False, **pipes)
+    def call(self, argv, *, cwd=None):
+        """Call the command in a forked process; where streams and signals are tested, it is a whole one."""
+        words = argv[len(self.words()) :]
+        return self.forking.run(words, cwd=cwd or self.folder, environment=self.env, timeout=200)
 
     def run(self, *tasks, cwd=None):
         done = self.call(self.argv(*tasks), cwd=cwd)
@@ -206,7 +208,8 @@ def test_outcome_of_a_run_does_not_depend_on_its_streams(project):
             os.close(descriptor)
         os.execv(sys.argv[1], sys.argv[1:])
     """)
-    done = project.call([sys.executable, "-c", closed, *argv])
+    ended = [sys.executable, "-c", closed, *argv]
+    done = subprocess.run(ended, cwd=project.folder, env=project.env, timeout=200, check=False)
     assert done.returncode == 0
 
 

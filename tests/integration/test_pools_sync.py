@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -190,37 +188,26 @@ async def test_what_another_removed_meanwhile_is_no_error():
 class Command:
     """Runs commands in a folder of their own, on the server of this module."""
 
-    def __init__(self, home, folder):
+    def __init__(self, home, folder, forking):
         self._folder = folder
-        self._environment = {
-            **os.environ,
-            "GENESIS_HOME": str(home),
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "PREFECT_HOME": str(home / "prefect"),
-        }
+        self._forking = forking
+        self._environment = {**os.environ, "GENESIS_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
 
-    def __call__(self, *words, folder=None, **more):
-        words = ("-m", "genesis.cli", *words) if words[0] != "-m" else words
-        return subprocess.run(
-            [sys.executable, *words],
-            cwd=folder or self._folder,
-            env=self._environment | more,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-            check=False,
-        )
+    def __call__(self, *words, folder=None):
+        return self._forking.run(words, cwd=folder or self._folder, environment=self._environment)
+
+    def prefect(self, *words, folder=None, **more):
+        """Run Prefect's own command."""
+        environment = self._environment | more
+        return self._forking.run(words, cwd=folder or self._folder, environment=environment, program="prefect")
 
     def spawn(self, *words, folder):
-        quiet = subprocess.DEVNULL
-        argv = [sys.executable, "-m", "genesis.cli", *words]
-        return subprocess.Popen(argv, cwd=folder, env=self._environment, stdin=quiet, stdout=quiet, stderr=quiet)
+        return self._forking.start(words, cwd=folder, environment=self._environment)
 
 
 @pytest.fixture
-def command(home, api, tmp_path):
-    return Command(home, tmp_path)
+def command(home, api, tmp_path, forking_process):
+    return Command(home, tmp_path, forking_process)
 
 
 @pytest.mark.timeout(200)
@@ -233,7 +220,7 @@ def test_from_nothing_to_deployments(command, tmp_path, api):
     done = json.loads(command("pools", "sync", "--json").stdout)
     assert (done["in_step"], done["agents"]) == (True, "deployments/agents.yaml")
     assert any("missing deployments" in note for note in done["notes"])
-    deployed = command("-m", "prefect", "deploy", "--all", PREFECT_API_URL=api.api_url)
+    deployed = command.prefect("deploy", "--all", PREFECT_API_URL=api.api_url)
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     again = json.loads(command("pools", "sync", "--check", "--json").stdout)
     assert (again["in_step"], again["changes"]) == (True, [])
@@ -264,7 +251,7 @@ def test_two_projects_go_from_nothing_to_a_run_beside_each_other(command, tmp_pa
         assert command("init", str(folder), "--agents", "agents.yaml").returncode == 0
         synced = command("pools", "sync", "--yes", folder=folder)
         assert synced.returncode == 0, synced.stdout + synced.stderr
-        deployed = command("-m", "prefect", "deploy", "--all", folder=folder, PREFECT_API_URL=api.api_url)
+        deployed = command.prefect("deploy", "--all", folder=folder, PREFECT_API_URL=api.api_url)
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         names.append(load_registry(folder / "deployments" / "agents.yaml").project or "default")
     assert names[1] == "two"
@@ -298,7 +285,8 @@ async def _runs_on_its_own_pool(command, folder: Path, name: str, plan: dict) ->
                     await asyncio.sleep(0.5)
         finally:
             worker.terminate()
-            await asyncio.to_thread(worker.wait, 30)
+            await asyncio.to_thread(worker.communicate, 30)
+            worker.close()
         done = await client.read_flow_run(flow_run.id)
         tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"cid:of-{folder.name}"]))
         children = await client.read_flow_runs(flow_run_filter=tagged)

@@ -38,7 +38,8 @@ def more_and_more(**_):
 class Machine:
     """Calls the command line with a ledger, a home and limits of its own."""
 
-    def __init__(self, folder, api_url):
+    def __init__(self, folder, api_url, forking):
+        self.forking = forking
         self.folder, self.ran = folder, folder / "ran"
         self.home = folder / "home"
         self.storage = folder / "storage"
@@ -68,17 +69,21 @@ class Machine:
         given = {**os.environ, **known, **environment}
         if limit is not None:  # what measures coverage would meet the limit, too, and say so
             given = {name: value for name, value in given.items() if not name.startswith(("COV_", "COVERAGE_"))}
-        ended = subprocess.run(
-            [sys.executable, "-P", "-m", "genesis.cli", *map(str, words)],
-            cwd=self.folder,
-            env={name: str(value) for name, value in given.items() if value is not None},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            preexec_fn=None if limit is None else partial(resource.setrlimit, limit[0], (limit[1], limit[1])),
-            check=False,
-        )
+        given = {name: str(value) for name, value in given.items() if value is not None}
+        if limit is None:
+            ended = self.forking.run(words, cwd=self.folder, environment=given, timeout=100)
+        else:
+            ended = subprocess.run(
+                [sys.executable, "-P", "-m", "genesis.cli", *map(str, words)],
+                cwd=self.folder,
+                env=given,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=100,
+                preexec_fn=partial(resource.setrlimit, limit[0], (limit[1], limit[1])),
+                check=False,
+            )
         assert "Traceback" not in ended.stderr, ended.stderr
         return ended
 
@@ -98,8 +103,8 @@ def states(run):
 
 
 @pytest.fixture
-def machine(prefect_api, tmp_path):
-    return Machine(tmp_path, prefect_api.api_url)
+def machine(prefect_api, tmp_path, forking_process):
+    return Machine(tmp_path, prefect_api.api_url, forking_process)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -22,8 +21,6 @@ from genesis.testing import ScriptedAgent, a_program, a_task
 from genesis.testing.services import prefect_on
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
-
-COMMAND = (sys.executable, "-P", "-m", "genesis.cli")
 
 
 def ask(port, method, path, body=None):
@@ -52,15 +49,20 @@ def eventually(question, seconds=30):
     return answer
 
 
-def call(home, *words, **more):
+@pytest.fixture(scope="module")
+def call(forking_process):
     """Call the command line with a home of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "GENESIS_"))}
-    environment = kept | {"GENESIS_HOME": str(home), "PREFECT_HOME": str(home / "prefect"), **more}
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=environment, check=False)
+
+    def made(home, *words, **more):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "GENESIS_"))}
+        environment = kept | {"GENESIS_HOME": str(home), "PREFECT_HOME": str(home / "prefect"), **more}
+        return forking_process.run(words, cwd=Path.cwd(), environment=environment)
+
+    return made
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory, postgres_server, redis_server):
+def home(tmp_path_factory, postgres_server, redis_server, call):
     """A home whose server was started by the command line on PostgreSQL and Redis, with what that printed."""
     home = tmp_path_factory.mktemp("home") / "genesis"
     redis_server.ask("FLUSHALL")
@@ -81,7 +83,7 @@ def settings(home, monkeypatch, tmp_path):
     return Settings(home=home[0])
 
 
-def test_server_says_what_it_stands_on_and_never_a_password(home, settings):
+def test_server_says_what_it_stands_on_and_never_a_password(home, settings, call):
     _, printed, postgres, redis = home
     assert printed["database"] == f"postgresql://genesis:***@127.0.0.1:{postgres.port}/on%20both"
     assert printed["redis"] == f"redis://:***@127.0.0.1:{redis.port}/0"
@@ -150,7 +152,7 @@ def test_redis_of_one_database_is_not_given_to_another(home, tmp_path):
         up(Settings(home=tmp_path), Backends.of(postgres=url, redis=redis.url))
 
 
-def test_what_cannot_be_used_is_refused_quickly_and_leaves_nothing(home, tmp_path):
+def test_what_cannot_be_used_is_refused_quickly_and_leaves_nothing(home, tmp_path, call):
     *_, postgres, redis = home
     postgres.execute("CREATE ROLE weak LOGIN PASSWORD 'hushhush'")
     postgres.execute("CREATE DATABASE bare")
@@ -178,7 +180,7 @@ def test_what_cannot_be_used_is_refused_quickly_and_leaves_nothing(home, tmp_pat
         assert [path.name for path in ServerFiles(tmp_path).folder.iterdir()] == ["start.lock"]
 
 
-def test_unix_socket_and_password_of_the_environment(postgres_server, tmp_path):
+def test_unix_socket_and_password_of_the_environment(postgres_server, tmp_path, call):
     postgres_server.create_database("by socket")
     url = f"postgresql://genesis@/by%20socket?host={postgres_server.data}&port={postgres_server.port}"
     try:

@@ -30,7 +30,8 @@ def family():
     )
     shell.stdout.readline()
     deadline = time.monotonic() + 30
-    while not below(shell.pid) and time.monotonic() < deadline:
+    while [child.name() for child in below(shell.pid)] != ["sleep"]:
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     return shell
 
@@ -118,8 +119,10 @@ def test_orphans_can_be_adopted():
         "from genesis.agents.processes import adopt_orphans, below\n"
         "import os, subprocess, time\n"
         "adopt_orphans()\n"
-        "subprocess.run(['sh', '-c', 'sleep 5 &'])\n"
-        "print(len(below(os.getpid())))\n"
+        "subprocess.run(['sh', '-c', 'sleep 300 >/dev/null &'])\n"
+        "found = below(os.getpid())\n"
+        "print(len(found))\n"
+        "[each.kill() for each in found]\n"
     )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "1"

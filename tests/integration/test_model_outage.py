@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -50,14 +48,7 @@ def test_twenty_requests_at_once_make_few_calls_and_then_none(settings, share):
         assert len(server.requests) == calls
 
 
-@pytest.mark.timeout(600)
-def test_processes_one_after_another_make_few_calls_and_then_none(settings, tmp_path):
-    code = """\
-import sys
-from genesis.pipeline import make_plan
-for number in range(int(sys.argv[1])):
-    print(make_plan(f"Water plant number {number}").planner)
-"""
+def test_processes_one_after_another_make_few_calls_and_then_none(settings, tmp_path, forking_process):
     with FakeLlmServer([status(500)]) as server:
         llm = settings(server).llm
         environment = os.environ | {
@@ -68,16 +59,11 @@ for number in range(int(sys.argv[1])):
             "GENESIS_RESILIENCE__COOLING_S": str(LONG_S),
             "GENESIS_RESILIENCE__LONGEST_COOLING_S": str(LONG_S),
         }
-
-        def request():
-            ran = subprocess.run(
-                [sys.executable, "-c", code, "1"], env=environment, capture_output=True, text=True, check=True
-            )
-            return ran.stdout.split()
-
         counts = []
-        for _ in range(PROCESSES):
-            assert request() == ["minimal"]
+        for number in range(PROCESSES):
+            words = ["plan", f"Water plant number {number}", "--json"]
+            ran = forking_process.run(words, cwd=tmp_path, environment=environment)
+            assert json.loads(ran.stdout)["planner"] == "minimal"
             counts.append(len(server.requests))
         assert counts[-1] <= MOST_CALLS
         assert counts[-1] == counts[3]
