@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import certifi
@@ -145,6 +145,24 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object
             yield service
     except ServiceMissingError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: object, forking_process: ForkingProcess) -> Callable[[str], str]:
+    """Make databases with Prefect's tables, as copies of one that is migrated once, and return their URLs."""
+    from genesis.server import Backends
+
+    backends = Backends.of(postgres=postgres_server.create_database("migrated"))
+    environment = {**os.environ, "PREFECT_API_DATABASE_CONNECTION_URL": backends.postgres.sqlalchemy_url}
+    words = ["server", "database", "upgrade", "--yes"]
+    made = forking_process.run(words, cwd=_ROOT, environment=environment, timeout=200, program="prefect")
+    assert made.returncode == 0, made.stderr
+
+    def copy(name: str) -> str:
+        postgres_server.execute(f'CREATE DATABASE "{name}" OWNER genesis TEMPLATE migrated')
+        return postgres_server.database_url(name)
+
+    return copy
 
 
 @pytest.fixture(scope="session")

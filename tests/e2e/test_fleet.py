@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -79,9 +79,13 @@ def _plan(seconds: float, width: int = 3, *, asks: bool = False) -> dict[str, An
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory, forking_process: ForkingProcess) -> Iterator[Fleet]:
+def fleet(
+    tmp_path_factory: pytest.TempPathFactory,
+    forking_process: ForkingProcess,
+    migrated_database: Callable[[str], str],
+) -> Iterator[Fleet]:
     """The block of the README, command by command."""
-    from genesis.testing.services import ServiceMissingError, postgres, redis
+    from genesis.testing.services import ServiceMissingError, redis
 
     from .conftest import Genesis  # type: ignore[import-not-found]
 
@@ -95,8 +99,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, forking_process: ForkingProc
         "PREFECT_LOCAL_STORAGE_PATH": str(folder / "results"),
     }
     try:
-        with postgres(_make(folder / "postgres")) as database, redis(_make(folder / "redis")) as broker:
-            up = genesis("server", "up", "--postgres", database.url, "--redis", broker.url, "--json")
+        with redis(_make(folder / "redis")) as broker:
+            up = genesis("server", "up", "--postgres", migrated_database("fleet"), "--redis", broker.url, "--json")
             assert up.code == 0, up.err
             made = Fleet(genesis, up.document["api_url"])
             try:

@@ -180,8 +180,8 @@ def test_what_cannot_be_used_is_refused_quickly_and_leaves_nothing(home, tmp_pat
         assert [path.name for path in ServerFiles(tmp_path).folder.iterdir()] == ["start.lock"]
 
 
-def test_unix_socket_and_password_of_the_environment(postgres_server, tmp_path, call):
-    postgres_server.create_database("by socket")
+def test_unix_socket_and_password_of_the_environment(postgres_server, migrated_database, tmp_path, call):
+    migrated_database("by socket")
     url = f"postgresql://genesis@/by%20socket?host={postgres_server.data}&port={postgres_server.port}"
     try:
         ran = call(tmp_path, "server", "up", "--postgres", url, PGPASSWORD=postgres_server.password)
@@ -194,12 +194,12 @@ def test_unix_socket_and_password_of_the_environment(postgres_server, tmp_path, 
 
 @pytest.mark.parametrize("victim", ["postgres", "redis"])
 def test_run_completes_although_what_is_behind_the_server_is_killed(
-    victim, postgres_server, redis_server, tmp_path, monkeypatch
+    victim, postgres_server, migrated_database, redis_server, tmp_path
 ):
     from genesis.testing.prefect import Workbench
 
     redis_server.ask("FLUSHALL")
-    database = postgres_server.create_database(f"heals {victim}").replace(" ", "%20")
+    database = migrated_database(f"heals {victim}").replace(" ", "%20")
     service = {"postgres": postgres_server, "redis": redis_server}[victim]
     program = a_program(a_task("a"), a_task("b"), a_task("c", after=("a", "b")), a_task("d", after=("c",)))
     began = threading.Event()
@@ -238,8 +238,8 @@ def test_run_completes_although_what_is_behind_the_server_is_killed(
         assert [task.state for task in run.tasks] == ["completed"] * 4
 
 
-def test_running_server_whose_database_is_away_is_told_and_heals(postgres_server, tmp_path):
-    url = postgres_server.create_database("away")
+def test_running_server_whose_database_is_away_is_told_and_heals(postgres_server, migrated_database, tmp_path):
+    url = migrated_database("away")
     settings = Settings(home=tmp_path)
     try:
         info = up(settings, Backends.of(postgres=url))
