@@ -78,16 +78,26 @@ class ForkingProcess:
         return _read_on_import(environment) == self._variables
 
     def start(
-        self, words: Sequence[str], *, cwd: Path, environment: Mapping[str, str], program: str = "genesis"
+        self,
+        words: Sequence[str],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        program: str = "genesis",
+        output: Path | None = None,
     ) -> ForkedProcess:
-        """Fork a command; its output can be read from the process.
+        """Fork a command.
 
         Args:
             words: Its arguments.
             cwd: Where it runs.
             environment: Its variables.
             program: `genesis`, or `prefect` for Prefect's own.
+            output: A file to which it appends what it prints; without one, that can be read from the process.
         """
+        if output is not None:
+            with output.open("ab") as file:
+                return self._fork(program, words, cwd, environment, file.fileno(), file.fileno())
         (out, its_out), (err, its_err) = os.pipe(), os.pipe()
         try:
             return self._fork(program, words, cwd, environment, its_out, its_err, pipes=(out, err))
@@ -222,7 +232,8 @@ class ForkedProcess:
 
 
 def _read_on_import(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(_READ_ON_IMPORT)}
+    named = {name for name in environment if name.startswith(_READ_ON_IMPORT)} - {"PYTHONPATH"}
+    return {name: environment[name] for name in named}
 
 
 class _HiddenModules(MetaPathFinder, Loader):
@@ -321,6 +332,7 @@ def _become(order: dict[str, Any], hidden: _HiddenModules) -> NoReturn:
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["cwd"])
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = [order["kind"], *order["words"]]
     if order["kind"] == "genesis":
         from genesis.cli.app import main
@@ -334,7 +346,6 @@ def _become(order: dict[str, Any], hidden: _HiddenModules) -> NoReturn:
     hidden.bring_back()
     from genesis.workers import fork_server
 
-    sys.path[:0] = filter(None, order["environment"].get("PYTHONPATH", "").split(os.pathsep))
     fork_server.main([str(_CONTROL), *order["words"]])
     raise AssertionError("a fork server ends by itself")
 

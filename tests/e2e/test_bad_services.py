@@ -9,40 +9,16 @@ import sys
 import time
 
 import pytest
-import yaml
 
 from genesis.testing import llm_server
 from genesis.testing.llm_server import FakeLlmServer
 from genesis.testing.processes import is_running
 
+from .plans import a_task, commands, plan_of
+
 pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
 
 AUDIT = "Audit the repository at ."
-
-
-def commands(**argvs):
-    """Make an agents file with an agent for each command, which takes the type of its own name."""
-    return yaml.safe_dump(
-        {
-            "agents": [
-                {
-                    "name": f"{name}_agent",
-                    "description": f"Does {name}",
-                    "task_types": [name],
-                    "executor": {"kind": "command", "argv": argv},
-                }
-                for name, argv in argvs.items()
-            ]
-        }
-    )
-
-
-def plan_of(*tasks):
-    return {"version": 1, "request": "work", "tasks": list(tasks)}
-
-
-def a_task(name, **more):
-    return {"id": name, "type": name, "description": f"Do {name}", **more}
 
 
 FLOOD = "import sys\nfor _ in range(1000): sys.stdout.write('x' * 1_000_000)\n"

@@ -7,33 +7,19 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from genesis.testing.processes import is_running
+
+from .plans import commands, plan_of
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
 
 LONG = "import os, sys, time; open(sys.argv[1] + '/' + sys.argv[2], 'w').write(str(os.getpid())); time.sleep(600)"
 
 
-def write_plan(genesis, tasks, **agents):
-    genesis.write(
-        "agents.yaml",
-        yaml.safe_dump(
-            {
-                "agents": [
-                    {
-                        "name": f"{name}_agent",
-                        "description": f"Does {name}",
-                        "task_types": [name],
-                        "executor": {"kind": "command", "argv": argv},
-                    }
-                    for name, argv in agents.items()
-                ]
-            }
-        ),
-    )
-    return genesis.write("plan.json", {"version": 1, "request": "work", "tasks": tasks})
+def write_plan(genesis, tasks, **argvs):
+    genesis.write("agents.yaml", commands(**argvs))
+    return genesis.write("plan.json", plan_of(*tasks))
 
 
 def a_task(name, kind, *after, **inputs):

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+
+from .plans import a_task, agents, plan_of
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
 
@@ -20,18 +21,6 @@ def program(path, text):
     path.chmod(0o755)
 
 
-def agents(**executors):
-    made = [
-        {"name": f"{name}_agent", "description": f"Does {name}", "task_types": [name], "executor": executor}
-        for name, executor in executors.items()
-    ]
-    return yaml.safe_dump({"agents": made})
-
-
-def a_task(name, **more):
-    return {"id": name, "type": name, "description": f"Do {name}", **more}
-
-
 def tasks_of(ran):
     return {task["id"]: task for task in ran.document["tasks"]}
 
@@ -42,7 +31,7 @@ def test_a_run_whose_program_fails_goes_and_comes_back_is_resumed_within_its_bou
     first = {"kind": "command", "argv": [sys.executable, "-c", f"open({str(touched)!r}, 'a').write('x')"]}
     running.write("agents.yaml", agents(first=first, second={"kind": "command", "argv": [str(tool)]}))
     tasks = [a_task("first"), a_task("second", depends_on=["first"])]
-    running.write("plan.json", {"version": 1, "request": "work", "tasks": tasks})
+    running.write("plan.json", plan_of(*tasks))
 
     bounds = ("--retries", "1", "--deadline", "1h", "--budget", "2.50,5000tokens")
     ran = running("run", "plan.json", "--agents", "agents.yaml", *bounds, "--json")
@@ -70,7 +59,7 @@ def test_a_run_whose_program_fails_goes_and_comes_back_is_resumed_within_its_bou
 def test_a_run_that_waits_for_a_person_says_so_and_completes_with_what_they_deliver(running):
     running.write("agents.yaml", agents(talk={"kind": "brief"}, sum={"kind": "command", "argv": ["echo", "{said}"]}))
     tasks = [a_task("talk", outputs=["said"]), a_task("sum", depends_on=["talk"], inputs={"said": "{talk.said}"})]
-    running.write("plan.json", {"version": 1, "request": "work", "tasks": tasks})
+    running.write("plan.json", plan_of(*tasks))
     ran = running("run", "plan.json", "--agents", "agents.yaml")
     assert ran.code == 5
     assert "briefed · 1 work order for people, 0 of 2 tasks done" in ran.out

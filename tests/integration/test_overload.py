@@ -92,10 +92,10 @@ async def test_an_orchestrator_waits_an_overload_out(prefect_api, tmp_path, stat
 
 
 @pytest.mark.parametrize("status", [500, 503])
-async def test_a_worker_waits_an_overload_out(prefect_api, tmp_path, monkeypatch, status):
+async def test_a_worker_waits_an_overload_out(prefect_api, tmp_path, monkeypatch, warm_fork_servers, status):
     monkeypatch.setenv("PYTHONPATH", str(FOLDER))
     async with get_client() as direct:
-        fleet = Fleet(direct, tmp_path)
+        fleet = Fleet(direct, tmp_path, warm_fork_servers)
         pool = await fleet.pool()
         deployment = await fleet.deploy("agent_task", pool)
         with overloadable() as line:

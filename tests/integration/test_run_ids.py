@@ -68,7 +68,7 @@ async def _two_of_one_moment(client, deployment):
 
 
 async def test_two_scheduled_runs_of_one_moment_have_a_ledger_each_and_do_all_their_leaves(
-    prefect_api, tmp_path, monkeypatch
+    prefect_api, tmp_path, monkeypatch, warm_fork_servers
 ):
     agent, done = f"qa-{uuid4().hex[:6]}", tmp_path / "done"
     work = {"kind": "command", "argv": ["sh", "-c", f"echo done >> {done}"]}
@@ -77,7 +77,7 @@ async def test_two_scheduled_runs_of_one_moment_have_a_ledger_each_and_do_all_th
     monkeypatch.setenv("GENESIS_AGENTS", str(agents))
     tasks = [{"id": name, "type": "count", "description": f"Count {name}"} for name in _LEAVES]
     async with get_client() as client:
-        fleet = Fleet(client, tmp_path)
+        fleet = Fleet(client, tmp_path, warm_fork_servers)
         pools = await fleet.pool(), await fleet.pool(name=f"agent-{agent}")
         await client.create_deployment(
             await client.create_flow_from_name("agent_task"),

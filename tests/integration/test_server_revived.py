@@ -20,7 +20,7 @@ from worker_fleet import FOLDER, Fleet, until
 pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]
 
 
-async def test_a_worker_has_a_server_that_died_started_again(tmp_path, monkeypatch):
+async def test_a_worker_has_a_server_that_died_started_again(tmp_path, monkeypatch, warm_fork_servers):
     monkeypatch.setenv("PYTHONPATH", str(FOLDER))
     settings = Settings(home=tmp_path / "home")
     with prefect_server(settings.home) as api:
@@ -29,7 +29,7 @@ async def test_a_worker_has_a_server_that_died_started_again(tmp_path, monkeypat
             return await asyncio.to_thread(revive, settings, api.api_url)
 
         async with get_client() as client:
-            fleet = Fleet(client, tmp_path)
+            fleet = Fleet(client, tmp_path, warm_fork_servers)
             try:
                 pool = await fleet.pool()
                 deployment = await fleet.deploy("agent_task", pool)

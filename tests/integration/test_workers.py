@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -12,7 +11,6 @@ from collections import Counter
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -21,7 +19,6 @@ from prefect.states import Cancelling, Crashed, Pending, Running
 
 from genesis.prefect_api.claims import claim_message
 from genesis.settings import PoolSettings
-from genesis.workers import fork_client
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -33,21 +30,10 @@ pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
-def warm_fork_servers(forking_process, monkeypatch):
-    """Fork the fork servers of this process's workers from a process that has imported what they import."""
-
-    def start(command, *, env, **_):
-        control, *modules = command[command.index("genesis.workers.fork_server") + 1 :]
-        return forking_process.start_fork_server(modules, control=int(control), environment=env)
-
-    monkeypatch.setattr(fork_client, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": start}))
-
-
-@pytest.fixture
 async def fleet(prefect_api, tmp_path, monkeypatch, warm_fork_servers):
     monkeypatch.setenv("PYTHONPATH", str(FOLDER))
     async with get_client() as client:
-        made = Fleet(client, tmp_path)
+        made = Fleet(client, tmp_path, warm_fork_servers)
         yield made
         await made.close()
 

@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from forked import ForkingProcess
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun
@@ -23,6 +24,7 @@ from genesis import workers
 from genesis.settings import PoolSettings
 
 FOLDER = Path(__file__).parent
+_WORKER = (sys.executable, "-m", "genesis.cli", "worker")
 QUICK = PoolSettings(heartbeat_s=1, idle_poll_s=2)
 
 
@@ -36,14 +38,21 @@ async def until(check: Callable[[], Any], *, seconds: float = 90.0) -> Any:
 
 
 class Fleet:
-    """What a test needs around a worker."""
+    """What a test needs around a worker.
 
-    def __init__(self, client: PrefectClient, folder: Path):
+    Args:
+        client: Of the API.
+        folder: For what flows note and workers print.
+        forking: What workers in processes of their own are forked from.
+    """
+
+    def __init__(self, client: PrefectClient, folder: Path, forking: ForkingProcess | None = None):
         self.client = client
         self.folder = folder
+        self._forking = forking
         self.said: list[str] = []
         self._services: list[tuple[workers.Service, asyncio.Task[None]]] = []
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Any] = []
 
     async def pool(self, *, limit: int | None = None, kind: str = "genesis", name: str = "", **defaults: Any) -> str:
         """Create a work pool whose variables have these defaults."""
@@ -94,12 +103,23 @@ class Fleet:
             await task
         return service
 
-    def spawn(self, *words: str, program: Iterable[str] = (sys.executable, "-m", "genesis.cli", "worker")) -> Any:
-        """Start a worker in a process of its own; its output is in the file `output`."""
+    def spawn(self, *words: str, program: Sequence[str] = ()) -> Any:
+        """Start a worker in a process of its own; its output is in the file `output`.
+
+        Args:
+            words: Arguments of `genesis worker`, or of the program.
+            program: What to start from nothing instead.
+        """
         env = dict(os.environ) | get_current_settings().to_environment_variables(exclude_unset=True)
-        output = (self.folder / "output").open("ab")
-        process = subprocess.Popen([*program, *words], env=env, stdout=output, stderr=output, start_new_session=True)
-        output.close()
+        path = self.folder / "output"
+        process: Any
+        if program or self._forking is None:
+            with path.open("ab") as output:
+                process = subprocess.Popen(
+                    [*(program or _WORKER), *words], env=env, stdout=output, stderr=output, start_new_session=True
+                )
+        else:
+            process = self._forking.start(["worker", *words], cwd=Path.cwd(), environment=env, output=path)
         self._processes.append(process)
         return process
 
