@@ -1,11 +1,11 @@
 """Commands and fork servers as processes of their own that need not import what all of them import.
 
 A run takes seconds of processor time to import Genesis and Prefect. One process does so for the session; each command
-and each worker's fork server is forked from it, with its own words, variables, folder, streams and session. Prefect,
-and what of Genesis needs it, is hidden from a forked process until it imports the first of these modules: Prefect's
-settings and logging are then set up from the variables at that moment, as they are by a first import. What a command
-imports, and that it starts at all, is tested with whole processes in `tests/e2e/test_main_job.py` and in
-`tests/unit/cli`; a whole fork server in `tests/integration/test_fork_client.py`.
+and each worker's fork server is forked from it, with its own words, variables, folder, streams and session. Prefect is
+hidden from a forked process until that imports it: Prefect's settings and logging are then set up from the variables at
+that moment, as they are by a first import. What a command imports, and that it starts at all, is tested with whole
+processes in `tests/e2e/test_main_job.py` and in `tests/unit/cli`; a whole fork server in
+`tests/integration/test_fork_client.py`.
 """
 
 from __future__ import annotations
@@ -50,13 +50,11 @@ _MODULES = (
     "genesis.schedule.batches", "genesis.validation",
 )  # fmt: skip
 """None of them imports Prefect."""
-_WITH_PREFECT = (
+_OF_PREFECT = (
     "fastapi.encoders", "prefect.cli.automation", "prefect.cli.deploy", "prefect.cli.deployment",
-    "prefect.flow_engine", "prefect.utilities.visualization", "prefect.workers.base",
-    "genesis.dispatch.pool_backend", "genesis.engine.local_backend", "genesis.flows.deployed", "genesis.flows.launch",
-    "genesis.workers.child_main", "genesis.workers.fork_server", "genesis.workers.service",
+    "prefect.events.clients", "prefect.events.worker", "prefect.flow_engine", "prefect.input", "prefect.main",
+    "prefect.task_engine", "prefect.utilities.visualization", "prefect.workers.base",
 )  # fmt: skip
-"""All of them do, and all that they import of Genesis which is not in the list above does."""
 _CONTROL = 3
 """Descriptor of a fork server's socket, after its standard streams."""
 _READ_ON_IMPORT = ("PYTHON", "OTEL_", "LC_", "LANG")
@@ -237,65 +235,50 @@ def _read_on_import(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class _HiddenModules(MetaPathFinder, Loader):
-    """Modules that are taken out of `sys.modules`, until the first of them is imported again."""
+    """Modules of Prefect that are taken out of `sys.modules`, until the first of them is imported again."""
 
     def __init__(self, modules: Mapping[str, ModuleType]):
         self._modules = modules
         for name in modules:
             del sys.modules[name]
-            package, _, last = name.rpartition(".")
-            if package in sys.modules:
-                vars(sys.modules[package]).pop(last, None)
         sys.meta_path.insert(0, self)
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Bring all of them back if it is one of them."""
-        if fullname not in self._modules:
+        """Return the specification of one of them."""
+        if (module := self._modules.get(fullname)) is None or module.__spec__ is None:
             return None
-        self.bring_back()
-        return ModuleSpec(fullname, self)
+        spec = ModuleSpec(fullname, self, origin=module.__spec__.origin)
+        spec.submodule_search_locations = module.__spec__.submodule_search_locations
+        return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Return the module that there is."""
+        """Bring all of them back, and have Prefect read its settings and set up its logging now."""
         self._spec = self._modules[spec.name].__spec__
+        sys.meta_path.remove(self)
+        sys.modules.update(self._modules)
+        from prefect.context import refresh_global_settings_context
+        from prefect.logging.configuration import setup_logging
+
+        refresh_global_settings_context()
+        setup_logging(incremental=False)
         return self._modules[spec.name]
 
     def exec_module(self, module: ModuleType) -> None:
         """Leave it as it is; it has been executed."""
         module.__spec__ = self._spec
 
-    def bring_back(self) -> None:
-        """Make them importable, and have Prefect read its settings and set up its logging now."""
-        if self not in sys.meta_path:
-            return
-        sys.meta_path.remove(self)
-        sys.modules.update(self._modules)
-        for name, module in self._modules.items():
-            package, _, last = name.rpartition(".")
-            if package:
-                setattr(sys.modules[package], last, module)
-        from prefect.context import refresh_global_settings_context
-        from prefect.logging.configuration import setup_logging
 
-        refresh_global_settings_context()
-        setup_logging(incremental=False)
-
-
-def _import_all() -> _HiddenModules:
-    """Import what the forked processes need, and hide what of it they only import when they need it."""
+def _import_all() -> None:
+    """Import what the forked processes need, and hide Prefect, which they only import when they need it."""
     for each in _MODULES:
         importlib.import_module(each)
     assert "prefect" not in sys.modules
-    before = set(sys.modules)
-    for each in _WITH_PREFECT:
+    for each in _OF_PREFECT:
         importlib.import_module(each)
-    new = {name: module for name, module in sys.modules.items() if name not in before}
-    return _HiddenModules(
-        {name: module for name, module in new.items() if name.split(".")[0] in {"genesis", "prefect"}}
-    )
+    _HiddenModules({name: module for name, module in sys.modules.items() if name.partition(".")[0] == "prefect"})
 
 
-def _serve(control: socket.socket, hidden: _HiddenModules) -> None:
+def _serve(control: socket.socket) -> None:
     """Fork a process for each order, until nobody is left to give one."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -304,12 +287,12 @@ def _serve(control: socket.socket, hidden: _HiddenModules) -> None:
             return
         if os.fork() == 0:
             control.close()
-            _watch(json.loads(order), hidden, *ends)
+            _watch(json.loads(order), *ends)
         for end in ends:
             os.close(end)
 
 
-def _watch(order: dict[str, Any], hidden: _HiddenModules, line: int, *ends: int) -> NoReturn:
+def _watch(order: dict[str, Any], line: int, *ends: int) -> NoReturn:
     """Fork the process, and report its number and how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
@@ -318,7 +301,7 @@ def _watch(order: dict[str, Any], hidden: _HiddenModules, line: int, *ends: int)
         for descriptor, end in enumerate(ends, 1):
             os.dup2(end, descriptor)
         os.closerange(len(ends) + 1, 64)
-        _become(order, hidden)
+        _become(order)
     for end in ends:
         os.close(end)
     os.write(line, f"{pid}\n".encode())
@@ -327,7 +310,7 @@ def _watch(order: dict[str, Any], hidden: _HiddenModules, line: int, *ends: int)
     os._exit(0)
 
 
-def _become(order: dict[str, Any], hidden: _HiddenModules) -> NoReturn:
+def _become(order: dict[str, Any]) -> NoReturn:
     """Run a command as `python -P -m genesis.cli` or `python -m prefect` does, or a fork server."""
     os.environ.clear()
     os.environ.update(order["environment"])
@@ -343,7 +326,6 @@ def _become(order: dict[str, Any], hidden: _HiddenModules) -> NoReturn:
 
         sys.path.insert(0, order["cwd"])
         sys.exit(app())
-    hidden.bring_back()
     from genesis.workers import fork_server
 
     fork_server.main([str(_CONTROL), *order["words"]])
@@ -351,6 +333,6 @@ def _become(order: dict[str, Any], hidden: _HiddenModules) -> NoReturn:
 
 
 if __name__ == "__main__":
-    modules = _import_all()
+    _import_all()
     gc.freeze()  # what the forked processes share
-    _serve(socket.socket(fileno=int(sys.argv[1])), modules)
+    _serve(socket.socket(fileno=int(sys.argv[1])))
