@@ -170,7 +170,7 @@ def test_a_deployed_run_audits_a_repository(fleet: Fleet) -> None:
 
 
 def test_a_cancelled_run_ends_its_tasks_where_they_are(fleet: Fleet) -> None:
-    plan = fleet.genesis.write("long.json", _plan(60, width=2))
+    plan = fleet.genesis.write("long.json", _plan(61.5, width=2))
     process, run_id = fleet.begin(plan, running=2)
     ended = fleet.genesis("cancel", run_id, "--json")
     assert ended.code == 0, ended.err
@@ -209,7 +209,7 @@ def test_a_worker_that_dies_leaves_its_tasks_to_another(fleet: Fleet) -> None:
 
 def _sleepers() -> list[str]:
     found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in found.splitlines() if line.strip() == "sleep 60"]
+    return [line for line in found.splitlines() if line.strip() == "sleep 61.5"]
 
 
 def _make(folder: Path) -> Path:
