@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from genesis.importers.expressions import find_expressions
 from genesis.importers.fields import excerpt
 from genesis.importers.literals import UNKNOWN, Duration, evaluate
 from genesis.importers.source import Source
@@ -14,7 +14,7 @@ from genesis.importers.workflow import Command, Loss, Step, Trigger
 
 __all__ = ["make_step"]
 
-_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_OPENINGS = ("{{", "{%")
 _NOTHING = ("EmptyOperator", "DummyOperator")
 _TRIGGERS: dict[str, Trigger] = {
     "all_success": "all_succeeded",
@@ -129,14 +129,14 @@ def _read_bash(step: Step, values: dict[str, Any], given: Mapping[str, ast.expr]
         if name in given and not _is_known(values[name]):
             step.expressions.append(f"{name}={source.segment(given[name])}")
     if isinstance(script, str):
-        step.expressions += [excerpt(match[0]) for match in _TEMPLATE.finditer(script)]
+        step.expressions += map(excerpt, find_expressions(script, *_OPENINGS))
         if script.rstrip(" ").endswith((".sh", ".bash")) and not script.endswith(" "):
             step.expressions.append(f"the template file {script}")
         step.command = Command(("bash", "-c", "--"), script, folder if isinstance(folder, str) else None)
     env = values.get("env")
     for name, value in (env.items() if isinstance(env, dict) else ()):
         text = value if isinstance(value, str) else ""
-        step.expressions += [f"{name}={excerpt(match[0])}" for match in _TEMPLATE.finditer(text)]
+        step.expressions += [f"{name}={excerpt(each)}" for each in find_expressions(text, *_OPENINGS)]
         step.environment[name] = text
     step.losses += [
         Loss(node.lineno, f"{name}={source.segment(node)}", "left out")

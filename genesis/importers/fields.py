@@ -16,6 +16,8 @@ _ISO = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)
 _GO = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SHOWN = 120
+_LONGEST = 40
+"""Characters of a duration."""
 
 
 def text_of(value: Any) -> str:
@@ -45,7 +47,7 @@ def texts_of(value: Any) -> list[str]:
 
 def seconds_of(value: Any) -> float | None:
     """Return a duration in seconds: a number, `1h30m` or ISO 8601 (`PT5M`); None for anything else, and for 0."""
-    text = text_of(value).strip()
+    text = text_of(value).strip()[:_LONGEST]
     found = 0.0
     if iso := _ISO.match(text):
         days, hours, minutes, seconds = (float(part or 0) for part in iso.groups())

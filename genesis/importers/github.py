@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Parameter, Step, Trigger, Workflow
 
 __all__ = ["find_mismatch", "read_workflow"]
 
-_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_OPENING = "${{"
 _SECRET = re.compile(r"\s*secrets\.(\w+)\s*\Z", re.ASCII)
 _SHELLS: dict[str, tuple[str, ...]] = {
     "": ("bash", "-e", "-c", "--"),
@@ -151,8 +152,7 @@ class _Job:
             defaults |= mapping_of(mapping_of(owner.get("defaults")).get("run"))
         shell = text_of(raw.get("shell", defaults.get("shell")))
         folder = text_of(raw.get("working-directory", defaults.get("working-directory")))
-        step.expressions += [match[0] for text in (script, folder) for match in _EXPRESSION.finditer(text)]
-        step.expressions = [excerpt(each) for each in step.expressions]
+        step.expressions += [excerpt(each) for text in (script, folder) for each in find_expressions(text, _OPENING)]
         masked = str(_masked(script))
         if shell in _SHELLS:
             step.command = Command(_SHELLS[shell], masked, folder or None)
@@ -167,7 +167,7 @@ class _Job:
             text = text_of(value)
             if _SECRET.match(text.strip().removeprefix("${{").removesuffix("}}")) and text.strip().startswith("${{"):
                 step.secrets.append(name)
-            elif expressions := [match[0] for match in _EXPRESSION.finditer(text)]:
+            elif expressions := find_expressions(text, _OPENING):
                 step.expressions += [f"{name}={excerpt(each)}" for each in expressions]
             else:
                 step.environment[name] = text
@@ -203,7 +203,7 @@ def _matrix(strategy: dict[str, Any]) -> str:
 def _masked(value: Any) -> Any:
     """Replace the expressions that name a secret."""
     if isinstance(value, str):
-        return _EXPRESSION.sub(lambda match: "<secret>" if "secrets" in match[1] else match[0], value)
+        return fill_expressions(value, _OPENING, lambda found: "<secret>" if "secrets" in found else found)
     if isinstance(value, dict):
         return {key: _masked(item) for key, item in value.items() if item is not None}
     return [_masked(item) for item in value] if isinstance(value, list) else value

@@ -208,7 +208,7 @@ class _PlanWriter:
             reason = f"a credential in the text of the command, replaced by {MARK}"
         elif not isinstance(program, str) or not program.strip() or "{" in program or _has_nul(command):
             reason = "a program that cannot be named in an agents file"
-        slots = [each.name for each in command.argv if isinstance(each, Slot)]
+        slots = [each.name for each in command.argv if isinstance(each, Slot) and each.value is None]
         missing = [name for name in slots if (known := self._parameters.get(name)) is None or known.default is None]
         if missing and not reason:
             reason = f"parameters without a default: {', '.join(map(repr, missing))}"
@@ -248,8 +248,10 @@ def _clean_loss(loss: Loss) -> Loss:
 def _inputs_of(command: Command) -> dict[str, Any]:
     if command.script is not None:
         return {"inputs": {"script": command.script}, "literal_inputs": ["script"]}
-    slots = [each.name for each in command.argv if isinstance(each, Slot)]
-    return {"inputs": {name: f"{{{name}}}" for name in slots}} if slots else {}
+    slots = [each for each in command.argv if isinstance(each, Slot)]
+    inputs = {each.name: f"{{{each.name}}}" if each.value is None else each.value for each in slots}
+    literal = [each.name for each in slots if each.value is not None]
+    return ({"inputs": inputs} if inputs else {}) | ({"literal_inputs": literal} if literal else {})
 
 
 def _has_nul(command: Command) -> bool:
@@ -258,6 +260,6 @@ def _has_nul(command: Command) -> bool:
 
 def _make_id(name: str) -> str:
     """Make a task's id of any text."""
-    words = _NO_NAME.sub("-", canonical(name).strip())
+    words = _NO_NAME.sub("-", canonical(name[: 4 * _LONGEST_ID]).strip())
     kept = "".join(char if char.isalpha() or char.isdecimal() or char in "_.-" else "-" for char in words)
     return re.sub(r"-{2,}", "-", kept)[:_LONGEST_ID].strip("-.") or "task"

@@ -34,11 +34,13 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """An argument of a command that takes its value from a parameter of the workflow."""
+    """An argument of a command that takes its value from an input of its task."""
 
     name: str
     prefix: str = ""
     """Text before the value, in the same argument."""
+    value: str | None = None
+    """The value; if omitted, that of the workflow's parameter of this name."""
 
 
 @dataclass(frozen=True, slots=True)
