@@ -98,7 +98,13 @@ def _document(imported: Imported, report: Report, targets: tuple[Path, Path] | N
         "plan": plan_document(imported.plan, report),
         "agents": imported.registry.model_dump(mode="json", exclude_defaults=True),
         "not_carried_over": [
-            {"file": each.file, "line": each.line, "task": each.task, "construct": each.construct, "outcome": each.outcome}
+            {
+                "file": each.file,
+                "line": each.line,
+                "task": each.task,
+                "construct": each.construct,
+                "outcome": each.outcome,
+            }
             for each in imported.losses
         ],
         "written": [str(path) for path in targets or ()],
@@ -114,11 +120,8 @@ def _show(imported: Imported, report: Report) -> None:
     kinds = {agent.name: agent.executor.kind if agent.executor else "llm" for agent in imported.registry.agents}
     orders = sum(kinds[tasks.nodes[leaf].task.agent or ""] == "brief" for leaf in tasks.leaves)
     out = console()
-    out.print(
-        f"{imported.source} ({FORMATS[imported.format].title}): {len(tasks.leaves)} tasks, {orders} of them work orders, "
-        f"{len(kinds)} agents",
-        soft_wrap=True,
-    )
+    counts = f"{len(tasks.leaves)} tasks, {orders} of them work orders, {len(kinds)} agents"
+    out.print(f"{imported.source} ({FORMATS[imported.format].title}): {counts}", soft_wrap=True)
     if imported.losses:
         table = Rows(("line", "task", "not carried over", "what became of it"))
         for each in imported.losses:
@@ -134,7 +137,8 @@ def _show(imported: Imported, report: Report) -> None:
 
 def _show_next(file: Path, targets: tuple[Path, Path] | None) -> None:
     if targets is None:
-        notes().print(f"Nothing was written. To write it: genesis import {shlex.quote(str(file))} -o DIR", soft_wrap=True)
+        again = f"genesis import {shlex.quote(str(file))} -o DIR"
+        notes().print(f"Nothing was written. To write it: {again}", soft_wrap=True)
         return
     plan, agents = (shlex.quote(str(path)) for path in targets)
     notes().print(f"The plan is in {plan}, its agents are in {agents}.", soft_wrap=True)

@@ -28,9 +28,7 @@ class AgentWriter:
         self._agents: dict[str, dict[str, Any]] = {}
         self._pools: set[str] = set()
 
-    def for_command(
-        self, command: Command, kind: str, environment: dict[str, str], secrets: tuple[str, ...]
-    ) -> str:
+    def for_command(self, command: Command, kind: str, environment: dict[str, str], secrets: tuple[str, ...]) -> str:
         """Return the name of the agent that runs a command."""
         argv = [command.argv[0], *map(_argument, command.argv[1:])]
         if command.script is not None:

@@ -297,12 +297,12 @@ class _Reader:
             return ()
         if name == "TaskGroup":
             return (self._make_group(call, scope).key,)
-        target, changes, mapped = _unwrap(call)
-        function = scope.functions.get(target.id) if isinstance(target, ast.Name) else None
+        made = _unwrap(call)
+        function = scope.functions.get(made.target.id) if isinstance(made.target, ast.Name) else None
         if function is not None:
-            return self._call_function(call, function, scope, changes, mapped, depth)
-        if "task_id" in changes or "task_id" in keywords_of(call):
-            return self._make_task(call, call_name(target), scope, changes, mapped, depth)
+            return self._call_function(made, function, scope, depth)
+        if "task_id" in made.options:
+            return self._make_task(made, scope, depth)
         used = [self._value(each, scope, depth + 1) for each in (*call.args, *keywords_of(call).values())]
         return tuple(key for keys in used for key in keys) if name == "Label" else ()
 
@@ -325,57 +325,76 @@ class _Reader:
             else:
                 self._order(first, then, node)
 
-    def _make_task(
-        self, call: ast.Call, kind: str, scope: _Scope, changes: dict[str, ast.expr], mapped: str, depth: int
-    ) -> _Keys:
+    def _make_task(self, made: _Call, scope: _Scope, depth: int) -> _Keys:
         """Make the step of an operator."""
-        given = changes | keywords_of(call)
-        dag = scope.dags.get(given["dag"].id) if isinstance(given.get("dag"), ast.Name) else None  # type: ignore[union-attr]
+        place = made.options.get("dag")
+        dag = scope.dags.get(place.id) if isinstance(place, ast.Name) else None
         owner = dag or scope.dag or (self._dags[0] if len(self._dags) == 1 else None)
-        step = make_step(self._source, kind, call, given, scope.constants, owner.defaults if owner else {})
-        step.for_each = mapped
+        defaults = owner.defaults if owner else {}
+        kind = call_name(made.target)
+        step = make_step(self._source, kind, made.call, made.options, names=scope.constants, defaults=defaults)
+        step.for_each = made.mapped
         self._place(step, scope, dag)
-        for name, value in given.items():
+        for name, value in made.options.items():
             if name not in ("dag", "task_group"):
                 step.after += [key for key in self._value(value, scope, depth + 1) if key != step.key]
         return (step.key,)
 
     def _call_function(
-        self,
-        call: ast.Call,
-        function: ast.FunctionDef | ast.AsyncFunctionDef,
-        scope: _Scope,
-        changes: dict[str, ast.expr],
-        mapped: str,
-        depth: int,
+        self, made: _Call, function: ast.FunctionDef | ast.AsyncFunctionDef, scope: _Scope, depth: int
     ) -> _Keys:
         """Make the step of a `@task` function, or read the body of a `@task_group`."""
+        call = made.call
         decorators = {_decorator(each): each for each in function.decorator_list}
         values = [self._value(each, scope, depth + 1) for each in (*call.args, *keywords_of(call).values())]
         kind = next((name for name in decorators if name == "task" or name.startswith("task.")), "")
         if kind:
             decorator = decorators[kind]
             own = keywords_of(decorator) if isinstance(decorator, ast.Call) else {}
-            given = {"task_id": ast.copy_location(ast.Constant(function.name), call), **own, **changes}
+            given = {"task_id": ast.copy_location(ast.Constant(function.name), call), **own, **made.changes}
             defaults = scope.dag.defaults if scope.dag else {}
-            step = make_step(self._source, kind, call, given, scope.constants, defaults)
+            step = make_step(self._source, kind, call, given, names=scope.constants, defaults=defaults)
             step.description = (ast.get_docstring(function) or step.name).partition("\n\n")[0]
-            step.for_each = mapped
+            step.for_each = made.mapped
             step.after = [key for keys in values for key in keys]
             return (self._place(step, scope).key,)
         if "task_group" in decorators and scope.depth < _DEEPEST:
-            group = self._make_group(ast.copy_location(ast.Call(call.func, [], []), call), scope, function.name)
-            group.for_each = mapped
-            inner = scope.inner(group=group)
-            names = [each.arg for each in function.args.args]
-            passed = dict(zip([*names[: len(call.args)], *keywords_of(call)], values, strict=False))
-            inner.tasks |= passed
-            self.run_body(function.body, inner)
-            return (group.key,)
+            return self._expand_group(made, function, scope, values)
         if any(self._makes_tasks(node, scope) for node in ast.walk(function)):
             construct = f"tasks made by a function: {self._source.segment(call)}"
             self._workflow.losses.append(Loss(call.lineno, construct, _LEFT_OUT))
         return ()
+
+    def _expand_group(
+        self, made: _Call, function: ast.FunctionDef | ast.AsyncFunctionDef, scope: _Scope, values: list[_Keys]
+    ) -> _Keys:
+        """Read the body of a `@task_group` for one call of it, with the tasks that are passed to it."""
+        call = made.call
+        group = self._make_group(ast.copy_location(ast.Call(call.func, [], []), call), scope, function.name)
+        group.for_each = made.mapped
+        inner = scope.inner(group=group)
+        names = [each.arg for each in function.args.args]
+        inner.tasks |= dict(zip([*names[: len(call.args)], *keywords_of(call)], values, strict=False))
+        self.run_body(function.body, inner)
+        return (group.key,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call, taken apart."""
+
+    call: ast.Call
+    target: ast.expr
+    """What is called."""
+    changes: dict[str, ast.expr]
+    """Options of `override` and `partial`."""
+    mapped: str
+    """What it is mapped over."""
+
+    @property
+    def options(self) -> dict[str, ast.expr]:
+        """All keyword arguments."""
+        return self.changes | keywords_of(self.call)
 
 
 def _decorator(node: ast.expr) -> str:
@@ -386,8 +405,8 @@ def _decorator(node: ast.expr) -> str:
     return call_name(node)
 
 
-def _unwrap(call: ast.Call) -> tuple[ast.expr, dict[str, ast.expr], str]:
-    """Take `f.override(…)(…)`, `f.partial(…).expand(…)` apart: what is called, its options, and what it is mapped over."""
+def _unwrap(call: ast.Call) -> _Call:
+    """Take `f.override(…)(…)` and `f.partial(…).expand(…)` apart."""
     changes: dict[str, ast.expr] = {}
     mapped = ""
     target: ast.expr = call.func
@@ -401,4 +420,4 @@ def _unwrap(call: ast.Call) -> tuple[ast.expr, dict[str, ast.expr], str]:
                 mapped = f"the values of {names} ({target.attr})"
             target = target.value
         else:
-            return target, changes, mapped
+            return _Call(call, target, changes, mapped)

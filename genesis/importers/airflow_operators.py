@@ -34,9 +34,10 @@ _TRIGGERS: dict[str, Trigger] = {
 }
 _OPTIONS = {
     "task_id", "dag", "task_group", "retries", "retry_delay", "retry_exponential_backoff", "max_retry_delay",
-    "execution_timeout", "trigger_rule", "pool", "pool_slots", "priority_weight", "weight_rule", "depends_on_past",
-    "wait_for_downstream", "queue", "executor_config", "on_failure_callback", "on_success_callback", "on_retry_callback",
-    "email", "email_on_failure", "email_on_retry", "owner", "start_date", "end_date", "doc", "doc_md", "python_callable",
+    "execution_timeout", "trigger_rule", "pool", "pool_slots", "priority_weight", "weight_rule",
+    "depends_on_past", "wait_for_downstream", "queue", "executor_config", "on_failure_callback",
+    "on_success_callback", "on_retry_callback", "email", "email_on_failure", "email_on_retry", "owner",
+    "start_date", "end_date", "doc", "doc_md", "python_callable",
 }  # fmt: skip
 _BASH = {"bash_command", "env", "append_env", "cwd"}
 
@@ -46,6 +47,7 @@ def make_step(
     kind: str,
     call: ast.Call,
     given: Mapping[str, ast.expr],
+    *,
     names: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> Step:
@@ -134,7 +136,7 @@ def _read_bash(step: Step, values: dict[str, Any], given: Mapping[str, ast.expr]
             step.expressions.append(f"the template file {script}")
         step.command = Command(("bash", "-c", "--"), script, folder if isinstance(folder, str) else None)
     env = values.get("env")
-    for name, value in (env.items() if isinstance(env, dict) else ()):
+    for name, value in env.items() if isinstance(env, dict) else ():
         text = value if isinstance(value, str) else ""
         step.expressions += [f"{name}={excerpt(each)}" for each in find_expressions(text, *_OPENINGS)]
         step.environment[name] = text
@@ -145,9 +147,7 @@ def _read_bash(step: Step, values: dict[str, Any], given: Mapping[str, ast.expr]
     ]
 
 
-def _read_other(
-    step: Step, kind: str, values: dict[str, Any], given: Mapping[str, ast.expr], source: Source
-) -> None:
+def _read_other(step: Step, kind: str, values: dict[str, Any], given: Mapping[str, ast.expr], source: Source) -> None:
     """Read an operator that runs code of Airflow or of the file: a person does what it stands for."""
     for name, value in values.items():
         if name not in _OPTIONS or name == "python_callable":

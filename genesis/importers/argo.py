@@ -24,13 +24,19 @@ _PARAMETER = re.compile(r"\{\{\s*(inputs|workflow)\.parameters\.([\w\-]+)\s*\}\}
 _LONGEST = 100_000
 _DEPENDS = re.compile(r"[A-Za-z_][\w\-]*(?:\.\w+)?")
 _SHELLS = ("sh", "bash", "ash", "dash", "zsh")
-_SPEC_KEYS = {"entrypoint", "templates", "arguments", "onExit", "activeDeadlineSeconds", "workflowSpec", "schedule",
-              "schedules", "timezone"}  # fmt: skip
-_TEMPLATE_KEYS = {"name", "inputs", "outputs", "container", "script", "dag", "steps", "suspend", "resource", "http",
-                  "retryStrategy", "activeDeadlineSeconds", "timeout", "synchronization", "volumes", "metadata",
-                  "nodeSelector", "containerSet", "data", "plugin", "parallelism"}  # fmt: skip
-_CALL_KEYS = {"name", "template", "templateRef", "arguments", "dependencies", "depends", "when", "withItems", "withParam",
-              "withSequence", "continueOn", "inline"}  # fmt: skip
+_SPEC_KEYS = {
+    "entrypoint", "templates", "arguments", "onExit", "activeDeadlineSeconds", "workflowSpec", "schedule",
+    "schedules", "timezone", "workflowTemplateRef",
+}  # fmt: skip
+_TEMPLATE_KEYS = {
+    "name", "inputs", "outputs", "container", "script", "dag", "steps", "suspend", "resource", "http",
+    "retryStrategy", "activeDeadlineSeconds", "timeout", "synchronization", "volumes", "metadata",
+    "nodeSelector", "containerSet", "data", "plugin", "parallelism",
+}  # fmt: skip
+_CALL_KEYS = {
+    "name", "template", "templateRef", "arguments", "dependencies", "depends", "when", "withItems",
+    "withParam", "withSequence", "continueOn", "inline",
+}  # fmt: skip
 
 
 def find_mismatch(source: Source) -> str | None:
@@ -46,8 +52,11 @@ def find_mismatch(source: Source) -> str | None:
 def read_workflow(source: Source) -> Workflow:
     """Translate a manifest."""
     document: dict[str, Any] = source.document
-    metadata, spec, path = mapping_of(document.get("metadata")), mapping_of(document.get("spec")), ("spec",)
-    workflow = Workflow(text_of(metadata.get("name")) or text_of(metadata.get("generateName")).rstrip("-") or "workflow")
+    metadata, spec = mapping_of(document.get("metadata")), mapping_of(document.get("spec"))
+    path: tuple[str, ...] = ("spec",)
+    workflow = Workflow(
+        text_of(metadata.get("name")) or text_of(metadata.get("generateName")).rstrip("-") or "workflow"
+    )
     for key in ("schedule", "schedules"):
         workflow.schedules += [(source.line("spec", key), f"schedule {each}") for each in texts_of(spec.get(key))]
     if "workflowSpec" in spec:
@@ -55,8 +64,8 @@ def read_workflow(source: Source) -> Workflow:
         spec, path = mapping_of(spec["workflowSpec"]), ("spec", "workflowSpec")
     workflow.losses += source.leftover(spec, _SPEC_KEYS, *path)
     workflow.deadline_s = seconds_of(spec.get("activeDeadlineSeconds"))
-    for place, each in enumerate(items_of(mapping_of(spec.get("arguments")).get("parameters"))):
-        each = mapping_of(each)
+    for place, raw in enumerate(items_of(mapping_of(spec.get("arguments")).get("parameters"))):
+        each = mapping_of(raw)
         default = text_of(each["value"]) if each.get("value") is not None else None
         line = source.line(*path, "arguments", "parameters", place)
         workflow.parameters.append(Parameter(text_of(each.get("name")), line, default))
@@ -76,6 +85,11 @@ class _Reader:
 
     def read(self, workflow: Workflow) -> None:
         """Read the entry point, and what runs at the end."""
+        if "workflowTemplateRef" in self._spec:
+            step = Step("template", "template", self._source.line(*self._path, "workflowTemplateRef"))
+            step.sub_workflow = excerpt(self._spec["workflowTemplateRef"])
+            workflow.steps = [step]
+            return
         entry = text_of(self._spec.get("entrypoint"))
         if not entry and len(self._templates) == 1:
             entry = next(iter(self._templates))
@@ -83,7 +97,9 @@ class _Reader:
             line = self._source.line(*self._path, "entrypoint")
             workflow.losses.append(Loss(line, f"entrypoint {entry!r}", "there is no such template: left out"))
             return
-        first = Step(entry, "template", self._source.line(*self._path, "templates", self._templates[entry][0]), name=entry)
+        first = Step(
+            entry, "template", self._source.line(*self._path, "templates", self._templates[entry][0]), name=entry
+        )
         self._fill(first, entry, {})
         workflow.steps = first.steps or [first]
         if first.steps:
@@ -110,7 +126,9 @@ class _Reader:
         """Fill a step with what its template does."""
         found = self._templates.get(name)
         if found is None:
-            step.losses.append(Loss(step.line, f"template {name!r}, which is not in this file", "the task is a work order"))
+            step.losses.append(
+                Loss(step.line, f"template {name!r}, which is not in this file", "the task is a work order")
+            )
             return
         if name in self._open or len(self._open) >= _DEEPEST:
             step.condition = f"the template {name!r} uses itself"
@@ -149,9 +167,13 @@ class _Reader:
                 step.wait_for = f"a resumption (suspend {excerpt(template['suspend'])})"
             else:
                 step.inputs = {kind: template.get(kind)}
-                step.losses.append(Loss(self._source.line(*path, kind), f"template of {kind}", "the task is a work order"))
+                step.losses.append(
+                    Loss(self._source.line(*path, kind), f"template of {kind}", "the task is a work order")
+                )
 
-    def _read_dag(self, group: Step, dag: dict[str, Any], values: Mapping[str, str], path: tuple[str | int, ...]) -> None:
+    def _read_dag(
+        self, group: Step, dag: dict[str, Any], values: Mapping[str, str], path: tuple[str | int, ...]
+    ) -> None:
         group.kind = "dag"
         tasks = [mapping_of(each) for each in items_of(dag.get("tasks"))]
         names = {text_of(each.get("name")) for each in tasks}

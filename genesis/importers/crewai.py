@@ -31,7 +31,9 @@ def find_mismatch(source: Source) -> str | None:
         names = [
             name
             for node in imports
-            for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])
+            for name in (
+                [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
+            )
         ]
         return None if any(name.startswith("crewai") for name in names) else "it does not import crewai"
     document = source.document
@@ -191,8 +193,8 @@ class _Crew:
 
     def _role(self, step: Step, name: str) -> Role | None:
         if name not in self._agents:
-            outcome = "the task is a work order"
-            step.losses.append(Loss(step.line, f"agent {name!r}, which is not described", outcome))
+            what = f"agent {name!r}, which is not described" if name else "a task without an agent"
+            step.losses.append(Loss(step.line, what, "the task is a work order"))
             return None
         fields, file, line = self._agents[name]
         parts = [text_of(fields.get(key)).strip() for key in ("role", "goal", "backstory")]
@@ -219,7 +221,9 @@ def _named_calls(module: ast.Module) -> list[tuple[str, ast.Call]]:
             for each in ast.walk(node):
                 if isinstance(each, ast.Return) and isinstance(each.value, ast.Call):
                     found.setdefault(id(each.value), (node.name, each.value))
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):
+        elif (
+            isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name)
+        ):
             found.setdefault(id(node.value), (node.targets[0].id, node.value))
         elif isinstance(node, ast.Call) and call_name(node) == "Crew":
             found.setdefault(id(node), ("crew", node))

@@ -19,12 +19,25 @@ __all__ = ["find_mismatch", "read_workflow"]
 
 _DEEPEST = 20
 _CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool", "Operation")
+_LANGUAGE = (
+    "InlineJavascriptRequirement",
+    "StepInputExpressionRequirement",
+    "ScatterFeatureRequirement",
+    "SubworkflowFeatureRequirement",
+    "MultipleInputFeatureRequirement",
+    "SoftwareRequirement",
+)
+"""Requirements of the language itself: what uses them is reported where it is used."""
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
-_WORKFLOW_KEYS = {"cwlVersion", "class", "id", "label", "doc", "inputs", "outputs", "steps", "requirements", "hints",
-                  "$graph", "$namespaces", "$schemas"}  # fmt: skip
+_WORKFLOW_KEYS = {
+    "cwlVersion", "class", "id", "label", "doc", "inputs", "outputs", "steps", "requirements", "hints",
+    "$graph", "$namespaces", "$schemas",
+}  # fmt: skip
 _STEP_KEYS = {"id", "label", "doc", "in", "out", "run", "scatter", "scatterMethod", "when", "requirements", "hints"}
-_TOOL_KEYS = {"cwlVersion", "class", "id", "label", "doc", "inputs", "outputs", "baseCommand", "arguments", "stdin", "stdout",
-              "stderr", "requirements", "hints", "successCodes", "$namespaces", "$schemas"}  # fmt: skip
+_TOOL_KEYS = {
+    "cwlVersion", "class", "id", "label", "doc", "inputs", "outputs", "baseCommand", "arguments", "stdin",
+    "stdout", "stderr", "requirements", "hints", "successCodes", "$namespaces", "$schemas",
+}  # fmt: skip
 
 
 def find_mismatch(source: Source) -> str | None:
@@ -92,19 +105,17 @@ class _Reader:
         """
         entries = list(_entries(process.get("steps")))
         names = {name for name, _ in entries}
-        return [self._step(name, raw, names, values, prefix, depth) for name, raw in entries]
+        return [self._step(name, raw, names, values, prefix=prefix, depth=depth) for name, raw in entries]
 
     def _step(
-        self, name: str, raw: dict[str, Any], names: set[str], values: Mapping[str, _Value], prefix: str, depth: int
+        self, name: str, raw: dict[str, Any], names: set[str], values: Mapping[str, _Value], *, prefix: str, depth: int
     ) -> Step:
         self._count += 1
         self._source.check_size(self._count)
         line = self._line(name, depth)
         step = Step(f"{prefix}{name}", "CWL step", line, name=name)
         step.description = text_of(raw.get("doc")).strip() or text_of(raw.get("label")) or f"CWL step {name}"
-        step.losses += [
-            Loss(line, f"key {key!r}", "left out") for key in raw if key not in _STEP_KEYS
-        ]
+        step.losses += [Loss(line, f"key {key!r}", "left out") for key in raw if key not in _STEP_KEYS]
         step.condition = excerpt(raw["when"]) if "when" in raw else ""
         if "scatter" in raw:
             step.for_each = f"scatter {excerpt(raw['scatter'])} {text_of(raw.get('scatterMethod'))}".strip()
@@ -117,7 +128,10 @@ class _Reader:
         process = self._process(step, raw.get("run"))
         _read_requirements(step, raw)
         if process is not None and process.get("class") == "Workflow" and depth < _DEEPEST:
-            inner = {key: given.get(key, _Value(constant=spec.get("default"))) for key, spec in _entries(process.get("inputs"))}
+            inner = {
+                key: given.get(key, _Value(constant=spec.get("default")))
+                for key, spec in _entries(process.get("inputs"))
+            }
             _read_requirements(step, process)
             step.steps = self.read_steps(process, inner, f"{step.key}/", depth + 1)
         elif process is not None:
@@ -157,7 +171,9 @@ class _Reader:
 
     def read_tool(self, step: Step, tool: dict[str, Any], given: Mapping[str, _Value]) -> None:
         """Read the argument list of a tool."""
-        step.losses += [Loss(step.line, f"key {key!r} of its tool", "left out") for key in tool if key not in _TOOL_KEYS]
+        step.losses += [
+            Loss(step.line, f"key {key!r} of its tool", "left out") for key in tool if key not in _TOOL_KEYS
+        ]
         step.description = step.description or text_of(tool.get("doc")).strip() or step.name
         _read_requirements(step, tool)
         if tool.get("class") != "CommandLineTool":
@@ -232,20 +248,14 @@ def _read_requirements(step: Step, owner: dict[str, Any]) -> None:
                     step.image = excerpt(spec.get("dockerPull") or spec)
                 case "ResourceRequirement":
                     step.resources = excerpt({key: each for key, each in spec.items() if key != "class"})
-                case "InitialWorkDirRequirement":
-                    step.expressions.append("InitialWorkDirRequirement")
-                case "ShellCommandRequirement":
-                    step.expressions.append("ShellCommandRequirement")
+                case "InitialWorkDirRequirement" | "ShellCommandRequirement":
+                    step.expressions.append(name)
                 case "ToolTimeLimit":
                     limit = spec.get("timelimit")
                     step.timeout_s = float(limit) if isinstance(limit, int) and limit > 0 else None
                 case "EnvVarRequirement":
                     _read_environment(step, spec.get("envDef"))
-                case "InlineJavascriptRequirement" | "StepInputExpressionRequirement" | "ScatterFeatureRequirement":
-                    continue
-                case "SubworkflowFeatureRequirement" | "MultipleInputFeatureRequirement" | "SoftwareRequirement":
-                    continue
-                case _:
+                case _ if name not in _LANGUAGE:
                     step.losses.append(Loss(step.line, f"{section[:-1]} {name}", "left out"))
 
 

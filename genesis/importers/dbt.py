@@ -44,18 +44,20 @@ def read_workflow(source: Source) -> Workflow:
             construct = f"node {key} of type {text_of(node.get('resource_type')) or 'unknown'}"
             workflow.losses.append(Loss(source.line(section, key), construct, "left out: dbt does not run it"))
             continue
-        workflow.steps.append(_step(source, section, key, node, runnable, left_out))
+        workflow.steps.append(_step(source, section, key, node, runnable=runnable, left_out=left_out))
     if left_out:
         kinds = ", ".join(f"{count} on a {kind}" for kind, count in sorted(left_out.items()))
         workflow.losses.append(Loss(source.line("nodes"), f"dependencies: {kinds}", "left out: dbt does not run it"))
     for section in ("disabled", "exposures", "metrics", "semantic_models", "saved_queries"):
         if count := len(mapping_of(document.get(section))):
-            workflow.losses.append(Loss(source.line(section), f"{count} of {section}", "left out: nothing runs for them"))
+            workflow.losses.append(
+                Loss(source.line(section), f"{count} of {section}", "left out: nothing runs for them")
+            )
     return workflow
 
 
 def _step(
-    source: Source, section: str, key: str, node: dict[str, Any], runnable: set[str], left_out: Counter[str]
+    source: Source, section: str, key: str, node: dict[str, Any], *, runnable: set[str], left_out: Counter[str]
 ) -> Step:
     kind = text_of(node["resource_type"])
     name = text_of(node.get("name")) or key

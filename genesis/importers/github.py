@@ -29,7 +29,8 @@ _JOB_KEYS = {
     "timeout-minutes", "strategy", "continue-on-error", "container", "services", "uses", "with", "secrets",
 }  # fmt: skip
 _STEP_KEYS = {
-    "id", "if", "name", "uses", "run", "working-directory", "shell", "with", "env", "continue-on-error", "timeout-minutes",
+    "id", "if", "name", "uses", "run", "working-directory", "shell", "with", "env", "continue-on-error",
+    "timeout-minutes",
 }  # fmt: skip
 
 

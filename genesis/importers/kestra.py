@@ -18,12 +18,17 @@ __all__ = ["find_mismatch", "read_workflow"]
 _DEEPEST = 40
 _OPENINGS = ("{{", "{%")
 _SECRET = re.compile(r"\{\{-?\s*secret\(['\"][^'\"]*['\"]\)\s*-?\}\}\Z")
-_FLOW_KEYS = {"id", "namespace", "description", "tasks", "inputs", "triggers", "errors", "finally", "revision", "labels",
-              "disabled"}  # fmt: skip
-_TASK_KEYS = {"id", "type", "description", "retry", "timeout", "allowFailure", "runIf", "disabled", "tasks", "concurrent",
-              "condition", "then", "else", "value", "cases", "defaults", "values", "concurrencyLimit", "errors", "finally",
-              "task", "dependsOn", "env", "taskRunner", "containerImage", "docker", "runner", "inputFiles", "outputFiles",
-              "namespaceFiles", "commands", "script", "beforeCommands", "message", "interpreter", "version"}  # fmt: skip
+_FLOW_KEYS = {
+    "id", "namespace", "description", "tasks", "inputs", "triggers", "errors", "finally", "revision",
+    "labels", "disabled",
+}  # fmt: skip
+_TASK_KEYS = {
+    "id", "type", "description", "retry", "timeout", "allowFailure", "runIf", "disabled", "tasks",
+    "concurrent", "condition", "then", "else", "value", "cases", "defaults", "values", "concurrencyLimit",
+    "errors", "finally", "task", "dependsOn", "env", "taskRunner", "containerImage", "docker", "runner",
+    "inputFiles", "outputFiles", "namespaceFiles", "commands", "script", "beforeCommands", "message",
+    "interpreter", "version",
+}  # fmt: skip
 _IN_ORDER = ("Sequential", "WorkingDirectory", "AllowFailure", "Worker")
 _LOOPS = ("ForEach", "EachSequential", "EachParallel", "LoopUntil")
 _SCRIPTS = {"python": ("python3", "-c"), "node": ("node", "-e"), "shell": ("sh", "-e", "-c", "--")}
@@ -114,14 +119,18 @@ class _Reader:
         step.backoff = excerpt(kept) if kept else ""
         step.timeout_s = seconds_of(raw.get("timeout"))
         if "timeout" in raw and step.timeout_s is None:
-            step.losses.append(Loss(self._source.line(*path, "timeout"), f"timeout {excerpt(raw['timeout'])}", "left out"))
+            step.losses.append(
+                Loss(self._source.line(*path, "timeout"), f"timeout {excerpt(raw['timeout'])}", "left out")
+            )
         step.allow_failure = text_of(raw.get("allowFailure")) == "true" or step.kind.endswith(".AllowFailure")
         step.condition = excerpt(raw["runIf"]) if raw.get("runIf") is not None else ""
         if text_of(raw.get("disabled")) == "true":
             step.condition = "disabled"
         images = [raw.get("containerImage"), mapping_of(raw.get("docker")).get("image"), raw.get("taskRunner")]
         step.image = next((excerpt(each) for each in images if each), "")
-        files = [f"{key} {excerpt(raw[key])}" for key in ("inputFiles", "outputFiles", "namespaceFiles") if raw.get(key)]
+        files = [
+            f"{key} {excerpt(raw[key])}" for key in ("inputFiles", "outputFiles", "namespaceFiles") if raw.get(key)
+        ]
         step.files = ", ".join(files)
         fields = {"retries": "retry", "allow_failure": "allowFailure", "condition": "runIf", "image": "containerImage",
                   "files": "inputFiles", "environment": "env", "expressions": "commands"}  # fmt: skip
@@ -152,7 +161,10 @@ class _Reader:
         """Read the branches of a condition as groups, each with the condition of its own."""
         if kind == "If":
             condition = excerpt(raw.get("condition"))
-            branches = [(("then",), "then", condition), (("else",), "else", f"not {condition}")]
+            branches: list[tuple[tuple[str, ...], str, str]] = [
+                (("then",), "then", condition),
+                (("else",), "else", f"not {condition}"),
+            ]
         else:
             value = excerpt(raw.get("value"))
             cases = mapping_of(raw.get("cases"))

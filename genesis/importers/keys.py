@@ -1,8 +1,8 @@
 """What a plan file says of a step: one function for each of its features.
 
-Each returns the keys of the task, or reports what the plan file has no key for. Where a task without the feature would do
-something that the source would not have done, such as deploy although its condition is false, the task becomes a work
-order: a person decides.
+Each returns the keys of the task, or reports what the plan file has no key for. Where a task without the feature would
+do something that the source would not have done, such as deploy although its condition is false, the task becomes a
+work order: a person decides.
 """
 
 from __future__ import annotations

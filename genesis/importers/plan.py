@@ -26,6 +26,7 @@ __all__ = ["Imported", "write_plan"]
 _LONGEST_ID = 60
 _LONGEST_DESCRIPTION = 300
 _LONGEST_ROLE = 4_000
+_SHOWN = 3
 _DEEPEST = 40
 """Groups in groups: a plan file has two levels of its document for each."""
 _NO_NAME = re.compile(r"[\s/\\]+")
@@ -76,7 +77,7 @@ class _PlanWriter:
 
     def write(self, form: str, title: str) -> Imported:
         if not self._workflow.steps:
-            raise self._fault("it has no tasks", "there is nothing to import", "GEN-DOCUMENT-EMPTY")
+            raise self._no_tasks()
         self._name_steps(self._workflow.steps, "", 1)
         tasks = [self._task(step, "", manual=False) for step in self._workflow.steps]
         plan = load_plan(self._head(title) | {"tasks": tasks}, limits=self._limits)
@@ -84,8 +85,17 @@ class _PlanWriter:
             if problem.code == "GEN-CYCLE":
                 hint = "remove one of these dependencies in the file"
                 raise self._fault(problem.message, hint, "GEN-DOCUMENT-CYCLE")
-        losses = sorted(map(_clean_loss, self._losses), key=lambda loss: (loss.file != self._source, loss.file, loss.line))
+        losses = sorted(
+            map(_clean_loss, self._losses), key=lambda loss: (loss.file != self._source, loss.file, loss.line)
+        )
         return Imported(form, self._source, plan, self._agents.registry(), tuple(dict.fromkeys(losses)))
+
+    def _no_tasks(self) -> DocumentError:
+        """Make the error of a file without tasks that can be imported, with what was left out of it."""
+        shown = [f"line {each.line}: {each.construct} ({each.outcome})" for each in self._losses[:_SHOWN]]
+        why = f"; {'; '.join(shown)}" if shown else ""
+        hint = "there is nothing to import: correct the file, or write the plan by hand"
+        return self._fault(f"it has no tasks that can be imported{why}", hint, "GEN-DOCUMENT-EMPTY")
 
     def _fault(self, problem: str, hint: str, code: str) -> DocumentError:
         return DocumentError(f"{self._source}: {problem}", hint=hint, code=code, data={"source": self._source})
@@ -93,7 +103,9 @@ class _PlanWriter:
     def _name_steps(self, steps: list[Step], parent: str, depth: int) -> None:
         """Give each step an id: unique among its siblings, and none of a task at the top, whose path it would hide."""
         if depth > _DEEPEST:
-            raise self._fault(f"groups are nested deeper than {_DEEPEST} levels", "use fewer levels", "GEN-DOCUMENT-DEPTH")
+            raise self._fault(
+                f"groups are nested deeper than {_DEEPEST} levels", "use fewer levels", "GEN-DOCUMENT-DEPTH"
+            )
         taken = {self._ids[id(step)] for step in self._workflow.steps} if parent else set()
         for step in steps:
             name = _make_id(step.name or step.key)
@@ -109,7 +121,10 @@ class _PlanWriter:
 
     def _head(self, title: str) -> dict[str, Any]:
         name = one_line(redact(self._workflow.title), _LONGEST_DESCRIPTION) or PurePath(self._source).name
-        head: dict[str, Any] = {"version": 1, "request": f"{name} ({title}, imported from {PurePath(self._source).name})"}
+        head: dict[str, Any] = {
+            "version": 1,
+            "request": f"{name} ({title}, imported from {PurePath(self._source).name})",
+        }
         if self._workflow.deadline_s is not None:
             head["deadline_s"] = self._workflow.deadline_s
         variables = {
@@ -161,7 +176,9 @@ class _PlanWriter:
         is_known = True
         for key in dict.fromkeys(step.after):
             if key not in self._paths:
-                self._lose(step, step.line, f"it comes after {key!r}, which is no task", "a work order: a person decides")
+                self._lose(
+                    step, step.line, f"it comes after {key!r}, which is no task", "a work order: a person decides"
+                )
                 is_known = False
                 continue
             path = self._paths[key]
@@ -225,7 +242,9 @@ class _PlanWriter:
         if command is not None and command.script is not None:
             inputs["script"] = command.script
         elif command is not None:
-            inputs["command"] = [each if isinstance(each, str) else f"{each.prefix}<{each.name}>" for each in command.argv]
+            inputs["command"] = [
+                each if isinstance(each, str) else f"{each.prefix}<{each.name}>" for each in command.argv
+            ]
         if environment:
             inputs["environment"] = environment
         try:
@@ -255,7 +274,9 @@ def _inputs_of(command: Command) -> dict[str, Any]:
 
 
 def _has_nul(command: Command) -> bool:
-    return any("\0" in (each if isinstance(each, str) else each.prefix) for each in (*command.argv, command.script or ""))
+    return any(
+        "\0" in (each if isinstance(each, str) else each.prefix) for each in (*command.argv, command.script or "")
+    )
 
 
 def _make_id(name: str) -> str:

@@ -226,7 +226,7 @@ def _lines_of_yaml(text: str) -> dict[Path_, int]:
     """Find the line of each key and item of a document that has been parsed before."""
     cursor = _Cursor()
     for event in yaml.parse(text, Loader=_Loader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1  # type: ignore[union-attr]  # the parser sets it
         match event:
             case yaml.ScalarEvent():
                 cursor.take_scalar(event.value, line)
