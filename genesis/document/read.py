@@ -35,9 +35,7 @@ def read(path: Path | str, limits: Limits | None = None) -> Any:
         DocumentError: It is too large, not UTF-8, not YAML or JSON, or uses what is not allowed.
     """
     source = Path(path)
-    return parse(
-        read_text(source, limits), source=str(source), limits=limits, as_json=source.suffix.lower() == ".json"
-    )
+    return parse(read_text(source, limits), source=str(source), limits=limits, as_json=source.suffix.lower() == ".json")
 
 
 def read_text(path: Path | str, limits: Limits | None = None) -> str:
