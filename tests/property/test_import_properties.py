@@ -197,7 +197,7 @@ def _is_taken_or_refused(text: str, ending: str) -> None:
         assert all(loss.line >= 1 and loss.construct and loss.outcome for loss in found.losses)
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.data())
 def test_any_document_near_a_workflow_is_taken_or_refused_on_purpose(data):
     document = copy.deepcopy(data.draw(st.sampled_from(_SEEDS)))
@@ -249,7 +249,7 @@ lambda: (yield)
 )
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(_LINES | st.text(max_size=20), max_size=12))
 def test_any_python_file_is_taken_or_refused_on_purpose(lines):
     _is_taken_or_refused("import airflow, crewai\n" + "\n".join(lines), ".py")
