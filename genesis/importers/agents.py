@@ -18,7 +18,9 @@ __all__ = ["AgentWriter"]
 _MOST = 1000
 """Tasks of one agent at once: the source has no limit, and --slots is one."""
 _LONGEST_NAME = 40
+"""Characters of an agent's name, which is a part of the name of its work pool."""
 _NO_NAMES = ("", "all", "any", "none", "null")
+"""Names that an agents file refuses."""
 
 
 class AgentWriter:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genesis.importers.airflow_operators import make_step
+from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.literals import UNKNOWN, Duration, call_name, evaluate, keywords_of
 from genesis.importers.source import Source
 from genesis.importers.workflow import Loss, Parameter, Step, Workflow, walk
 
 __all__ = ["find_mismatch", "read_workflow"]
 
-_DEEPEST = 20
 _LEFT_OUT = "not guessed: left out"
 _DAG_NAMES = {"dag_id", "description", "default_args", "start_date", "catchup", "tags", "doc_md"}
 _BRANCHES = ("BranchPythonOperator", "ShortCircuitOperator", "task.branch", "task.short_circuit")
@@ -242,7 +242,7 @@ class _Reader:
 
     def _value(self, node: ast.expr, scope: _Scope, depth: int = 0) -> _Keys:
         """Return the tasks that an expression stands for; makes those that it calls for, and their edges."""
-        if depth > _DEEPEST:
+        if depth > MOST_EXPANSIONS:
             return ()
         match node:
             case ast.Name():
@@ -358,7 +358,7 @@ class _Reader:
             step.for_each = made.mapped
             step.after = [key for keys in values for key in keys]
             return (self._place(step, scope).key,)
-        if "task_group" in decorators and scope.depth < _DEEPEST:
+        if "task_group" in decorators and scope.depth < MOST_EXPANSIONS:
             return self._expand_group(made, function, scope, values)
         if any(self._makes_tasks(node, scope) for node in ast.walk(function)):
             construct = f"tasks made by a function: {self._source.segment(call)}"

@@ -12,16 +12,15 @@ from typing import Any
 
 from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
+from genesis.importers.limits import LONGEST_TEXT, MOST_EXPANSIONS
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
 
 __all__ = ["find_mismatch", "read_workflow"]
 
 _KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")
-_DEEPEST = 20
 _OPENING = "{{"
 _PARAMETER = re.compile(r"\{\{\s*(inputs|workflow)\.parameters\.([\w\-]+)\s*\}\}", re.ASCII)
-_LONGEST = 100_000
 _DEPENDS = re.compile(r"[A-Za-z_][\w\-]*(?:\.\w+)?")
 _SHELLS = ("sh", "bash", "ash", "dash", "zsh")
 _SPEC_KEYS = {
@@ -130,7 +129,7 @@ class _Reader:
                 Loss(step.line, f"template {name!r}, which is not in this file", "the task is a work order")
             )
             return
-        if name in self._open or len(self._open) >= _DEEPEST:
+        if name in self._open or len(self._open) >= MOST_EXPANSIONS:
             step.condition = f"the template {name!r} uses itself"
             return
         self._count += 1
@@ -255,7 +254,7 @@ def _fill_values(text: str, values: Mapping[str, str]) -> str:
         return values.get(found[2], expression) if found and found[1] == "inputs" else expression
 
     filled = fill_expressions(text, _OPENING, fill)
-    return filled if len(filled) <= max(_LONGEST, len(text)) else text
+    return filled if len(filled) <= max(LONGEST_TEXT, len(text)) else text
 
 
 def _read_options(step: Step, template: dict[str, Any]) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 
 from genesis.errors import GenesisError
 from genesis.importers.fields import excerpt, items_of, mapping_of, text_of, texts_of
+from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
 
 __all__ = ["find_mismatch", "read_workflow"]
 
-_DEEPEST = 20
 _CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool", "Operation")
 _LANGUAGE = (
     "InlineJavascriptRequirement",
@@ -92,6 +92,7 @@ class _Reader:
     def __init__(self, source: Source, others: Mapping[str, dict[str, Any]]) -> None:
         self._source = source
         self._others = others
+        self._files: dict[str, Source | str] = {}
         self._count = 0
 
     def read_steps(self, process: dict[str, Any], values: Mapping[str, _Value], prefix: str, depth: int) -> list[Step]:
@@ -127,7 +128,7 @@ class _Reader:
                 step.after += [f"{prefix}{owner}"] if owner else []
         process = self._process(step, raw.get("run"))
         _read_requirements(step, raw)
-        if process is not None and process.get("class") == "Workflow" and depth < _DEEPEST:
+        if process is not None and process.get("class") == "Workflow" and depth < MOST_EXPANSIONS:
             inner = {
                 key: given.get(key, _Value(constant=spec.get("default")))
                 for key, spec in _entries(process.get("inputs"))
@@ -155,7 +156,7 @@ class _Reader:
         name = text_of(run)
         if found := self._others.get(_last(name)):
             return found
-        other = self._source.beside(name.partition("#")[0])
+        other = self._read_beside(name.partition("#")[0])
         reason = other if isinstance(other, str) else ""
         if not isinstance(other, str):
             try:
@@ -168,6 +169,12 @@ class _Reader:
                 reason = error.message
         step.sub_workflow = f"{name}: {reason}"
         return None
+
+    def _read_beside(self, name: str) -> Source | str:
+        """Read a file beside this one, once."""
+        if name not in self._files:
+            self._files[name] = self._source.beside(name)
+        return self._files[name]
 
     def read_tool(self, step: Step, tool: dict[str, Any], given: Mapping[str, _Value]) -> None:
         """Read the argument list of a tool."""

@@ -53,6 +53,8 @@ def read_workflow(source: Source) -> Workflow:
         construct = f"concurrency: {excerpt(document['concurrency'])}"
         workflow.losses.append(Loss(source.line("concurrency"), construct, "left out: runs are not kept apart"))
     _read_triggers(source, document["on"], workflow)
+    steps = [len(items_of(mapping_of(job).get("steps"))) for job in document["jobs"].values()]
+    source.check_size(len(steps) + sum(steps))
     for name, job in document["jobs"].items():
         workflow.steps.append(_Job(source, name, mapping_of(job), document).read())
     return workflow

@@ -16,6 +16,7 @@ from genesis.importers.workflow import Command, Loss, Parameter, Step, Workflow
 __all__ = ["find_mismatch", "read_workflow"]
 
 _DEEPEST = 40
+"""Keys from the root to a flowable task whose tasks are followed, in pairs; documents end at 100 levels."""
 _OPENINGS = ("{{", "{%")
 _SECRET = re.compile(r"\{\{-?\s*secret\(['\"][^'\"]*['\"]\)\s*-?\}\}\Z")
 _FLOW_KEYS = {

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from genesis.importers.limits import LONGEST_TEXT
+
 __all__ = ["UNKNOWN", "Duration", "call_name", "evaluate", "keywords_of"]
 
 _DEEPEST = 40
-_LONGEST = 100_000
+"""Levels of an expression that are evaluated; what people write has fewer."""
 _UNITS = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0, "weeks": 604800.0, "milliseconds": 0.001}
 _POSITIONS = ("days", "seconds")
 
@@ -58,7 +60,7 @@ def evaluate(node: ast.expr, names: Mapping[str, Any], depth: int = 0) -> Any:
             value = -inner if isinstance(inner, int | float) else UNKNOWN
         case ast.Call() if call_name(node) == "timedelta":
             value = _evaluate_duration(node, names, depth)
-    return UNKNOWN if isinstance(value, str) and len(value) > _LONGEST else value
+    return UNKNOWN if isinstance(value, str) and len(value) > LONGEST_TEXT else value
 
 
 def call_name(node: ast.expr) -> str:
@@ -100,7 +102,7 @@ def _evaluate_operation(node: ast.BinOp, names: Mapping[str, Any], depth: int) -
     left, right = evaluate(node.left, names, depth + 1), evaluate(node.right, names, depth + 1)
     if isinstance(left, str) and isinstance(right, str) and isinstance(node.op, ast.Add):
         return left + right
-    if isinstance(left, int | float) and isinstance(right, int | float) and max(abs(left), abs(right)) < _LONGEST:
+    if isinstance(left, int | float) and isinstance(right, int | float) and max(abs(left), abs(right)) < LONGEST_TEXT:
         return left + right if isinstance(node.op, ast.Add) else left * right
     return UNKNOWN
 

@@ -24,9 +24,13 @@ from genesis.text import one_line
 __all__ = ["Imported", "write_plan"]
 
 _LONGEST_ID = 60
+"""Characters of an id; a path has several."""
 _LONGEST_DESCRIPTION = 300
+"""Characters of a type, a title and a construct in the list of losses: a line or two."""
 _LONGEST_ROLE = 4_000
+"""Characters of a description: below the 5,000 at which validation warns."""
 _SHOWN = 3
+"""Losses in the message about a file without tasks."""
 _DEEPEST = 40
 """Groups in groups: a plan file has two levels of its document for each."""
 _NO_NAME = re.compile(r"[\s/\\]+")

@@ -16,16 +16,17 @@ import yaml
 from genesis.document import parse, read_text
 from genesis.errors import DocumentError, GenesisError, UsageError
 from genesis.importers.fields import excerpt
+from genesis.importers.limits import MOST_STEPS
 from genesis.importers.workflow import Loss
 from genesis.settings import Limits
 
 __all__ = ["Source"]
 
-_MOST_STEPS = 10_000
-"""Tasks that a file may stand for: templates that use templates multiply."""
 
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},]|[^\s\[\]{},:"]+')
+_LONGEST_SEGMENT = 1_000
+"""Bytes of a line of Python that are decoded for a message, which shows fewer."""
 _ENDINGS = (".yaml", ".yml", ".json", ".py", ".cwl")
 
 Path_ = tuple[str | int, ...]
@@ -140,9 +141,9 @@ class Source:
         Raises:
             DocumentError: It does.
         """
-        if steps > _MOST_STEPS:
+        if steps > MOST_STEPS:
             raise DocumentError(
-                f"{self.name} stands for more than {_MOST_STEPS:,} tasks",
+                f"{self.name} stands for more than {MOST_STEPS:,} tasks",
                 hint="import a part of it",
                 code="GEN-DOCUMENT-SIZE",
                 data={"source": self.name},
@@ -150,9 +151,9 @@ class Source:
 
     def segment(self, node: ast.expr | ast.stmt) -> str:
         """Return the first line of a part of a Python file, as it is written."""
-        line = self._text_lines[node.lineno - 1].encode()
-        end = node.end_col_offset if node.end_lineno == node.lineno else None
-        return excerpt(line[node.col_offset : end].decode("utf-8", "replace"))
+        line, start = self._text_lines[node.lineno - 1], node.col_offset
+        end = node.end_col_offset if node.end_lineno == node.lineno and node.end_col_offset else len(line)
+        return excerpt(line[start : min(end, start + _LONGEST_SEGMENT)].decode("utf-8", "replace"))
 
     def beside(self, name: str) -> Source | str:
         """Read another file in the folder of this one, or below it.
@@ -170,8 +171,8 @@ class Source:
             return error.message if isinstance(error, GenesisError) else f"{name!r} cannot be read"
 
     @cached_property
-    def _text_lines(self) -> list[str]:
-        return re.split(r"\r\n|\r|\n", self.text)
+    def _text_lines(self) -> list[bytes]:
+        return re.split(rb"\r\n|\r|\n", self.text.encode())
 
     @cached_property
     def _lines(self) -> dict[Path_, int]:
