@@ -6,13 +6,16 @@ import re
 import tempfile
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genesis.agents.arguments import fill_arguments
 from genesis.errors import DocumentError, GenesisError
 from genesis.importers import FORMATS, import_workflow
+from genesis.security.redact import redact
 from genesis.settings import Limits
 from genesis.structure import junctions, outline
 
@@ -367,3 +370,24 @@ def test_limits_of_documents_hold(tmp_path, limits):
     path.write_text(json.dumps({"on": "push", "jobs": {"a": {"steps": [{"run": "x" * 200}]}}}))
     with pytest.raises(DocumentError):
         import_workflow(path, limits=limits)
+
+
+_WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(st.lists(_WORDS | st.sampled_from(["{a}", "{{a}}", "{", "}}", "{script}", "-x", "--", "${HOME}"]), max_size=6))
+def test_program_gets_the_words_of_an_argument_list_as_they_are(words):
+    tool = {
+        "cwlVersion": "v1.2",
+        "class": "CommandLineTool",
+        "baseCommand": ["tool", *words],
+        "inputs": [],
+        "outputs": [],
+    }
+    found = _import(json.dumps(tool), ".json")
+    (task,), (agent,) = found.plan.tasks, found.registry.agents
+    if redact("\n".join(words)) != "\n".join(words):
+        return
+    work = SimpleNamespace(path=task.id, inputs=task.inputs)
+    assert fill_arguments(agent.executor.argv, work) == ["tool", *words]

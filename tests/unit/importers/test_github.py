@@ -135,3 +135,11 @@ def test_unknown_shell_is_a_work_order(imported):
     run = imported("on: push\njobs:\n  a:\n    steps: [{run: Get-Item x, shell: pwsh}]\n")
     assert run.kind("a/run") == "brief"
     assert run.tasks["a/run"].inputs["shell"] == "pwsh"
+
+
+def test_credential_in_a_script_is_struck_and_the_step_is_a_work_order(imported):
+    token = "ghp_" + "a1B2" * 9
+    run = imported(f"on: push\njobs:\n  a:\n    steps: [{{run: 'git push https://{token}@example.org'}}]\n")
+    assert run.kind("a/run") == "brief"
+    assert token not in run.imported.plan.model_dump_json()
+    assert "work order" in run.lost(4, "a credential in the text of the command")
