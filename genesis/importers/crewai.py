@@ -96,8 +96,10 @@ class _Crew:
                 self._read_crew(call)
             elif kind in ("Task", "Agent"):
                 config = known["tasks_config" if kind == "Task" else "agents_config"]
-                entry = self._entry(name, call, config)
-                (self._tasks if kind == "Task" else self._agents)[name] = entry
+                made = self._tasks if kind == "Task" else self._agents
+                if name in made:
+                    self._lose(call.lineno, f"{kind} {name!r}, a second one of this name", "it replaces the first")
+                made[name] = self._entry(name, call, config)
         self._agents = known["agents_config"] | self._agents
         self._lose_dynamic(module)
 

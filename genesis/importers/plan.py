@@ -117,6 +117,8 @@ class _PlanWriter:
             while (chosen := name if number == 1 else f"{name}-{number}") in taken:
                 number += 1
             taken.add(chosen)
+            if step.key in self._paths:
+                raise self._fault(f"two tasks have the name {step.name!r}", "rename one of them", "GEN-DOCUMENT")
             self._ids[id(step)] = chosen
             self._paths[step.key] = f"{parent}{chosen}"
             self._parents[step.key] = parent

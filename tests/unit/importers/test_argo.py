@@ -100,3 +100,8 @@ def test_missing_entry_point_is_named(imported):
         imported("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {entrypoint: nope, templates: []}\n")
     assert error.value.code == "GEN-DOCUMENT-EMPTY"
     assert "entrypoint 'nope'" in error.value.message
+
+
+def test_two_tasks_of_one_name_are_refused(imported):
+    with pytest.raises(DocumentError, match="two tasks have the name 'one'"):
+        imported(_WORKFLOW.replace("name: two", "name: one"))
