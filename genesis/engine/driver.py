@@ -76,7 +76,7 @@ class Driver:
         self._resting: dict[int, asyncio.TimerHandle] = {}
         """Leaves that wait, without a slot, for the time at which they may be tried again."""
         self._working: set[asyncio.Task[None]] = set()
-        self._outliving: set[asyncio.Task[None]] = set()
+        self._uncancelled: set[asyncio.Task[None]] = set()
         """Work that a stop of the run does not end: leaves that always run, and conditions."""
         self._not_met: list[Leaf] = []
         """Leaves that their conditions or rules left out, and that are to be written down."""
@@ -103,7 +103,7 @@ class Driver:
                     self._consider(self._leaves[index], outcome, group)
                 while not await self._is_over(group):
                     for leaf in self._start():
-                        self._work(self._run_leaf(leaf), group, self._outliving if leaf.always else self._working)
+                        self._work(self._run_leaf(leaf), group, self._uncancelled if leaf.always else self._working)
                     self._count_ready()
                     event = await self._events.get()
                     if isinstance(event, Verdict):
@@ -148,7 +148,7 @@ class Driver:
     async def _follow_rules(self, group: asyncio.TaskGroup) -> None:
         """Have the conditions evaluated that can be, and write down what they and the rules have left out."""
         for source in self._rules.take_undecided():
-            self._work(self._evaluate(source), group, self._outliving)
+            self._work(self._evaluate(source), group, self._uncancelled)
         self._take_left_out("what it comes after did not finish")
         leaves, self._not_met = self._not_met, []
         try:

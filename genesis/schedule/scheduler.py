@@ -289,16 +289,16 @@ class Scheduler:
         if self._cancelled:
             return []
         self._cancelled = True
-        open_starts: dict[int, bool] = {}
+        known: dict[int, bool] = {}
         stopped = [job for job, state in enumerate(self._states) if state in _NOT_STARTED]
-        stopped = [job for job in stopped if self._rules[job].kind != "end" and not self._outlives(job, open_starts)]
+        stopped = [job for job in stopped if self._rules[job].kind != "end" and not self._runs_after_cancel(job, known)]
         for job in stopped:
             self._queue.discard(self._places[job])
             self._move(job, JobState.CANCELLED)
         self._settle([job for job in stopped if not self._missing[job]])
         return [job for job in stopped if self._rules[job].kind == "work"]
 
-    def _outlives(self, job: int, known: dict[int, bool]) -> bool:
+    def _runs_after_cancel(self, job: int, known: dict[int, bool]) -> bool:
         """Whether a job that has not started runs although the run is cancelled.
 
         Args:
@@ -310,10 +310,10 @@ class Scheduler:
         while at is not None and at not in known and self._states[at] is not JobState.FINISHED:
             chain.append(at)
             at = self._rules[at].within
-        outlives = at is None or known.get(at, True)
+        runs = at is None or known.get(at, True)
         for each in reversed(chain):
-            outlives = known[each] = outlives and self._is_always(each)
-        return outlives
+            runs = known[each] = runs and self._is_always(each)
+        return runs
 
     def _is_always(self, job: int) -> bool:
         """Whether a job, or a composite around it, has `run_if: always`."""
