@@ -141,7 +141,8 @@ class Driver:
             by_state.setdefault("not met" if outcome.skipped_by else outcome.state, []).append(index)
         finished = [index for state in FINISHED for index in by_state.get(state, ())]
         failed, not_met = by_state.get("failed", ()), by_state.get("not met", ())
-        self._scheduler.restore(finished, failed=failed, not_met=not_met)  # what is skipped follows from what failed
+        # What is skipped follows from what failed. What ran, and may still change the plan, has met its condition.
+        self._scheduler.restore(finished, failed=failed, not_met=not_met, met=self._undecided)
         for index in by_state.get("briefed", ()):
             self._scheduler.suspend(index)
 
@@ -180,7 +181,8 @@ class Driver:
     def _take_left_out(self, why: str) -> None:
         """Note the leaves that have ended without running: since something failed, or by their conditions and rules."""
         for leaf, outcome in self._rules.take_left_out(why):
-            self.outcomes[leaf.index] = found = self._replanner.find_lost(leaf, why) or outcome
+            found = with_allowance(leaf, self._replanner.find_lost(leaf, why) or outcome)
+            self.outcomes[leaf.index] = found
             if found.is_settled:
                 self._not_met.append(leaf)
             else:

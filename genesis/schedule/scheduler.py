@@ -324,7 +324,14 @@ class Scheduler:
             at = self._rules[at].within
         return False
 
-    def restore(self, finished: Iterable[int], *, failed: Iterable[int] = (), not_met: Iterable[int] = ()) -> None:
+    def restore(
+        self,
+        finished: Iterable[int],
+        *,
+        failed: Iterable[int] = (),
+        not_met: Iterable[int] = (),
+        met: Iterable[int] = (),
+    ) -> None:
         """Take over jobs that ended in an earlier run, in any order; all of them or, on an error, none.
 
         A job may be restored although one that it comes after was not: it keeps its result, and the other runs again.
@@ -333,6 +340,7 @@ class Scheduler:
             finished: Jobs that succeeded.
             failed: Jobs that failed permanently.
             not_met: Jobs that their condition or rule left out.
+            met: Jobs that have not ended, whose conditions are known to hold; one that waits for nothing else is held.
 
         Raises:
             ScheduleError: One of the jobs has started or ended here.
@@ -347,8 +355,9 @@ class Scheduler:
         for job, state in ends.items():
             if state is JobState.FAILED and not self._rules[job].allow_failure:
                 self._skip_dependants(job)
-        self._asked = [job for job in self._asked if job not in ends]
         self._settle(sorted(ends))
+        self._decided |= dict.fromkeys(met, True)
+        self._asked = [job for job in self._asked if job not in ends and not self._decided[job]]
 
     def take_over(self, earlier: Scheduler) -> None:
         """Take over the state of a scheduler of the first of these jobs, after jobs or edges were added.

@@ -247,6 +247,20 @@ async def test_a_leaf_that_is_replaced_by_subtasks_keeps_its_rules(drive):
     assert runs == ["a", "b", "more-1/more", "c"]
 
 
+async def test_a_leaf_that_ran_before_a_kill_and_asks_for_subtasks_does_not_run_again(drive):
+    from genesis.testing import an_agent
+
+    asks = {"state": "completed", "result": {"subtasks": [{"id": "more", "description": "do the rest"}]}}
+    agent = an_agent("expands", task_types=["generic"], executor={"kind": "rehearsal", "scale": 0}, expands=True)
+    tasks = (a_task("a"), a_task("b", after=("a",), when="1 == 1", agent="expands"), a_task("c", after=("b",)))
+    kept = {
+        0: Outcome(id="a", agent="first", state="completed"),
+        1: Outcome(id="b", agent="expands", state=asks["state"], result=asks["result"]),
+    }
+    ending, runs, *_ = await drive(program_of(*tasks, agents=("first", agent)), kept=kept)
+    assert (ending.state, runs) == ("completed", ["more-1/more", "c"])
+
+
 def test_an_outcome_of_an_old_ledger_reads_as_before():
     old = {"id": "a", "agent": "x", "state": "completed"}
     outcome = Outcome.model_validate(old)
