@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from genesis.compile.fingerprint import Fingerprints
 from genesis.compile.flatten import Flat, flatten
+from genesis.compile.rules import Rules, compile_rules
 from genesis.errors import PlanInvalidError
 from genesis.model import AgentProfile, Leaf, Plan, Program, Registry, RoutedPlan, Task
 from genesis.structure import (
+    Conditions,
     DataFlow,
     Node,
     Outline,
@@ -16,6 +18,7 @@ from genesis.structure import (
     estimate_seconds,
     estimate_tokens,
     estimate_usd,
+    find_conditions,
     get_known_seconds,
     get_known_usd,
     junctions,
@@ -34,18 +37,20 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         default_seconds: Duration of a leaf without an estimate.
 
     Raises:
-        PlanInvalidError: The plan has a cycle, an unknown name, a duplicate path, an input that nothing produces, or a
-            leaf without an agent. Validate it first to see all of its faults.
+        PlanInvalidError: The plan has a cycle, an unknown name, a duplicate path, an input that nothing produces, a
+            `when` without a meaning, or a leaf without an agent. Validate it first to see all of its faults.
     """
     plan = routed.plan
     tree = outline(plan)
     flow = dataflow(plan, tree)
-    _refuse_broken(tree, flow)
+    conditions = find_conditions(plan, tree)
+    _refuse_broken(tree, flow, conditions)
     try:
         flat = flatten(tree, junctions(tree, flow.edges()))
     except ValueError as error:
         raise _invalid("the plan has a cycle") from error
     number = {leaf: index for index, leaf in enumerate(tree.leaves)}
+    rules = compile_rules(tree, flow, conditions)
     agents = _agents(routed, registry, tree)
     prints = _fingerprints(plan, tree, flow, flat, agents)
     groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
@@ -56,7 +61,8 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         node = tree.nodes[leaf]
         retries = _retries(node.task, plan)
         place = _Place(index, groups[flat.after[leaf]], sources, keys, escaped, prints[leaf], retries)
-        leaves.append(_leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path)))
+        made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path))
+        leaves.append(_with_rule(made, leaf, rules))
     used = {leaf.agent for leaf in leaves}
     return Program(
         request=plan.request,
@@ -66,6 +72,7 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         vars=plan.vars,
         budget=plan.budget,
         deadline_s=plan.deadline_s,
+        gates=rules.gates,
         source=routed,
     )
 
@@ -74,7 +81,20 @@ def _invalid(message: str) -> PlanInvalidError:
     return PlanInvalidError(message, hint="run `genesis validate` on the plan to see all errors")
 
 
-def _refuse_broken(tree: Outline, flow: DataFlow) -> None:
+def _with_rule(leaf: Leaf, node: int, rules: Rules) -> Leaf:
+    """Add what a plan with rules says of a leaf; in others, a leaf starts once all before it have succeeded."""
+    if node not in rules.of_leaf:
+        return leaf
+    update = {
+        "rule": rules.of_leaf[node],
+        "allow_failure": node in rules.allowed,
+        "goes_by_ends": node in rules.by_ends,
+        "always": node in rules.always,
+    }
+    return leaf.model_copy(update=update)
+
+
+def _refuse_broken(tree: Outline, flow: DataFlow, conditions: Conditions) -> None:
     if tree.duplicates:
         raise _invalid(f"two tasks have the path {tree.nodes[tree.duplicates[0]].path!r}")
     if tree.unresolved:
@@ -84,6 +104,9 @@ def _refuse_broken(tree: Outline, flow: DataFlow) -> None:
         missing = flow.missing[0]
         path = tree.nodes[missing.node].path
         raise _invalid(f"task {path!r} uses {{{missing.reference}}}, but {missing.reason}")
+    if conditions.faults:
+        wrong = conditions.faults[0]
+        raise _invalid(f"the `when` of task {tree.nodes[wrong.node].path!r}: {wrong.reason}")
 
 
 def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> list[AgentProfile]:

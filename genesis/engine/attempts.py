@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 import traceback
 from collections.abc import AsyncIterator, Mapping
@@ -42,8 +43,9 @@ from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget
 from genesis.resilience.taxonomy import classify
+from genesis.settings import Settings
 
-__all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info"]
+__all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info", "time_limit_s"]
 
 _log = logging.getLogger(__name__)
 _LONGEST_KEPT = 300
@@ -53,6 +55,11 @@ MOST_KEPT = 20
 
 _WORTH_NOTING_S = 1.0
 """Shorter waits for a quota are not logged."""
+
+
+def time_limit_s(leaf: Leaf, settings: Settings) -> float:
+    """Return how long an attempt at a leaf may take. One that always runs is not bound by the run's deadline."""
+    return leaf.timeout_s or (settings.run.always_timeout_s if leaf.always else settings.run.timeout_s)
 
 
 def error_info(error: BaseException) -> ErrorInfo:
@@ -119,7 +126,7 @@ class LeafRun:
         repeats: RetryBudget | None = None,
     ):
         self.leaf = leaf
-        self.limit_s = leaf.timeout_s or session.settings.run.timeout_s
+        self.limit_s = time_limit_s(leaf, session.settings)
         self._repeats = repeats
         self._until = 0.0
         self._session = session
@@ -131,6 +138,11 @@ class LeafRun:
         self._begun: datetime | None = None
         """When the attempt began that continues."""
         self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
+
+    @property
+    def _run_until(self) -> float:
+        """The run's deadline, which does not bind a leaf that always runs."""
+        return math.inf if self.leaf.always else self._session.until
 
     def start(self) -> Outcome:
         """Report that the leaf runs."""
@@ -145,7 +157,7 @@ class LeafRun:
         """
         attempts = self.outcome.attempts
         self._begun = self._session.now()
-        self._until = min(time.monotonic() + self.limit_s, self._session.until)
+        self._until = min(time.monotonic() + self.limit_s, self._run_until)
         self._tries += 1
         self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
@@ -206,7 +218,11 @@ class LeafRun:
 
     async def _result(self) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
-        upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
+        upstream = {
+            source: await session.ledger.result(self._outcomes[source])
+            for source in leaf.after
+            if leaf.rule is None or self._has_result(source)
+        }
         inputs = resolve_inputs(leaf, session.program.vars, upstream)
         by_path = {
             session.program.leaves[source].path: value
@@ -228,6 +244,10 @@ class LeafRun:
             await cache.put(leaf, key, result.value, session.now())
         return result, state
 
+    def _has_result(self, source: int) -> bool:
+        """Whether a leaf before this one has a result; by the plan's rules this one may run all the same."""
+        return source in self._outcomes and self._outcomes[source].state in KEPT
+
     async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
         agent = session.program.profile(leaf.agent)
@@ -248,7 +268,7 @@ class LeafRun:
             upstream=upstream,
             awaited=self._find_work_orders(),
             until=self._until,
-            run_until=session.until,
+            run_until=self._run_until,
             repeats=self._repeats,
         )
         executor = session.executor(leaf)
@@ -265,7 +285,7 @@ class LeafRun:
 
     def _find_work_orders(self) -> dict[str, str]:
         """Name the leaves before this one that are with a person, with their work orders."""
-        before = [self._outcomes[source] for source in self.leaf.after]
+        before = [self._outcomes[source] for source in self.leaf.after if source in self._outcomes]
         return {
             outcome.id: str(outcome.result.get("brief", "")) if isinstance(outcome.result, dict) else ""
             for outcome in before

@@ -17,7 +17,7 @@ from genesis.engine.limits import DELIVERY_WAIT_S
 from genesis.errors import UsageError
 from genesis.ledger import Ledger
 from genesis.ledger.history import find_run, load_program_state, run_lock
-from genesis.model import FINISHED, KEPT, Handover, Leaf, Outcome, Program
+from genesis.model import Handover, Leaf, Outcome, Program
 from genesis.model.run import utc_now
 from genesis.model.scalars import canonical
 from genesis.settings import Settings
@@ -125,10 +125,11 @@ def _expect_outputs(leaf: Leaf, result: JsonValue) -> None:
 
 def can_continue(program: Program, known: Mapping[int, Outcome]) -> bool:
     """Whether a run whose work orders are out has something to do: a task that could start, or only its own end."""
-    finished = {index for index, outcome in known.items() if outcome.state in FINISHED}
+    finished = {index for index, outcome in known.items() if outcome.is_settled}
     if len(finished) == len(program.leaves):
         return True
-    left = [leaf for leaf in program.leaves if leaf.index not in known or known[leaf.index].state not in KEPT]
+    briefed = {index for index, outcome in known.items() if outcome.state == "briefed"}
+    left = [leaf for leaf in program.leaves if leaf.index not in finished | briefed]
     return any(finished.issuperset(leaf.after) for leaf in left)
 
 

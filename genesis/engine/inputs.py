@@ -9,10 +9,11 @@ from pydantic import JsonValue
 
 from genesis.errors import TaskError
 from genesis.model import Leaf
+from genesis.model.program import WhenCondition
 from genesis.model.scalars import canonical
-from genesis.structure import WHOLE_RESULT, copy_json, fill, split
+from genesis.structure import WHOLE_RESULT, ConditionError, copy_json, fill, parse_condition, split
 
-__all__ = ["missing_outputs", "resolve_inputs"]
+__all__ = ["condition_holds", "missing_outputs", "resolve_inputs"]
 
 
 def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]) -> dict[str, JsonValue]:
@@ -23,7 +24,8 @@ def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[in
     Args:
         leaf: The leaf as it was compiled.
         variables: The plan's variables.
-        results: Results of the leaves that `leaf.sources` names.
+        results: Results of the leaves that `leaf.sources` names. What refers to one that is missing is null: it did
+            not run, or failed, and the plan goes on without it.
 
     Raises:
         TaskError: An upstream result lacks a key that was promised.
@@ -38,7 +40,9 @@ def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[in
         parts, source = split(reference), leaf.sources.get(reference)
         if parts is None or source is None:
             raise TaskError(f"task {leaf.path!r} uses {{{reference}}}, which nothing produces")
-        return _part(leaf, reference, leaf.keys.get(reference, parts[1]), results[source])
+        if source not in results:
+            return None
+        return _part(leaf.path, reference, leaf.keys.get(reference, parts[1]), results[source])
 
     return {
         name: copy_json(value) if name in leaf.literal_inputs else fill(value, is_known, lookup)
@@ -46,7 +50,35 @@ def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[in
     }
 
 
-def _part(leaf: Leaf, reference: str, key: str, result: JsonValue) -> JsonValue:
+def condition_holds(
+    path: str, when: WhenCondition, variables: Mapping[str, str], results: Mapping[int, JsonValue]
+) -> bool:
+    """Whether the condition of a task holds.
+
+    Args:
+        path: The task.
+        when: Its condition.
+        variables: The plan's variables.
+        results: Results of the leaves that `when.sources` names; what refers to one that is missing is null.
+
+    Raises:
+        ConditionError: It has no value for these results.
+        TaskError: An upstream result lacks a key that was promised.
+    """
+
+    def lookup(reference: str) -> JsonValue:
+        if reference in variables:
+            return variables[reference]
+        source = when.sources[reference]
+        return _part(path, reference, when.keys[reference], results[source]) if source in results else None
+
+    try:
+        return bool(parse_condition(when.text).evaluate(lookup))
+    except ConditionError as error:
+        raise ConditionError(f"the `when` of {path!r}: {error.message}", hint=error.hint) from error
+
+
+def _part(path: str, reference: str, key: str, result: JsonValue) -> JsonValue:
     if isinstance(result, dict):
         if key in result:
             return result[key]
@@ -56,7 +88,7 @@ def _part(leaf: Leaf, reference: str, key: str, result: JsonValue) -> JsonValue:
     if key == WHOLE_RESULT:
         return result
     raise TaskError(
-        f"task {leaf.path!r} uses {{{reference}}}, but that result has no {key!r}",
+        f"task {path!r} uses {{{reference}}}, but that result has no {key!r}",
         hint=f"it has {', '.join(result) or 'nothing'}" if isinstance(result, dict) else "it is not a mapping",
     )
 

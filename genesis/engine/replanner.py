@@ -48,8 +48,8 @@ class Replanner:
     """Decides on amendments, and makes them.
 
     A task is not planned again where that could do harm or would not be what was asked for: where it changes something
-    outside of the run, where a person chose its agent or approves it, where its error is for a person to fix, and once
-    the run has had as many changes of this kind as it may.
+    outside of the run, where a person chose its agent or approves it, where it always runs or may fail, where its error
+    is for a person to fix, and once the run has had as many changes of this kind as it may.
     """
 
     def __init__(self, session: RunContext):
@@ -62,7 +62,7 @@ class Replanner:
 
     def considers(self, leaf: Leaf, outcome: Outcome) -> bool:
         """Whether a leaf that has ended may change the plan."""
-        if leaf.index in self.joins:
+        if leaf.index in self.joins or leaf.always or (outcome.state == "failed" and leaf.allow_failure):
             return False
         if outcome.state == "failed":
             return self._may_be_planned_again(leaf, outcome)
@@ -228,6 +228,8 @@ class Replanner:
             description=text,
             depends_on=tuple(leaves[source].path for source in leaf.after),
             subtasks=tasks,
+            # What the task came after has ended, in whatever way its own rule took.
+            run_if="all_succeeded" if leaf.rule is None else "all_done",
         )
         return Amendment(
             number=1, kind=kind, task=leaf.path, group=group, reason=reason, outcome=outcome, at=self._session.now()

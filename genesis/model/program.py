@@ -9,12 +9,46 @@ from pydantic import JsonValue, SkipValidation
 from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
-from genesis.model.task import CacheTtl
+from genesis.model.task import CacheTtl, RunIf
 
 if TYPE_CHECKING:
     from networkx import DiGraph
 
-__all__ = ["Leaf", "Program"]
+__all__ = ["Gate", "Leaf", "Program", "StartRule", "WhenCondition"]
+
+
+class WhenCondition(Model):
+    """The `when` of a task, with what its references mean."""
+
+    text: str
+    """As it is written."""
+    sources: dict[str, int] = {}
+    """For each `{task.key}` in it the leaf that produces it."""
+    keys: dict[str, str] = {}
+    """For each of these the key."""
+
+
+class StartRule(Model):
+    """What decides whether a task starts, in a plan with `run_if`, `when` or `allow_failure`."""
+
+    after: tuple[int, ...] = ()
+    """What comes directly before it: leaves by index, and ends of composites as `-1 - gate`."""
+    within: int | None = None
+    """The start of the composite around it, as `-1 - gate`: unless that has opened, nothing in the composite runs."""
+    run_if: RunIf = "all_succeeded"
+    when: WhenCondition | None = None
+    allow_failure: bool = False
+    """Of the task itself; `Leaf.allow_failure` has that of the composites around it, too."""
+
+
+class Gate(Model):
+    """The start or the end of a composite: no work, only a rule."""
+
+    path: str
+    """Path of the composite."""
+    is_end: bool
+    """The start comes after what the composite comes after; the end after all that is in it."""
+    rule: StartRule
 
 
 class Leaf(Model):
@@ -62,6 +96,14 @@ class Leaf(Model):
     """Agents that may take over if its own fails, best first."""
     note: str = ""
     """Why it has another agent than in the plan."""
+    rule: StartRule | None = None
+    """What decides whether it starts; None in a plan where every task starts once all before it have succeeded."""
+    allow_failure: bool = False
+    """Whether its failure does not fail the run: by its own `allow_failure`, or that of a composite around it."""
+    goes_by_ends: bool = False
+    """Whether it may run although what comes before it has not all succeeded: by its own `run_if`, or one around it."""
+    always: bool = False
+    """Whether it runs although the run was stopped: by its own `run_if: always`, or that of a composite around it."""
 
 
 class Program(Model):
@@ -77,6 +119,8 @@ class Program(Model):
     vars: TextMap = {}
     budget: Budget | None = None
     deadline_s: float | None = None
+    gates: tuple[Gate, ...] = ()
+    """Start and end of each composite in document order, in a plan whose leaves have rules."""
     source: RoutedPlan
     """The routed plan that this program was compiled from."""
 

@@ -8,7 +8,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, Text, TextMap, Usd, empty_map
 
-__all__ = ["Alternative", "CacheTtl", "Estimate", "Route", "Task", "TaskId"]
+__all__ = ["Alternative", "CacheTtl", "Estimate", "Route", "RunIf", "Task", "TaskId"]
+
+RunIf = Literal["all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
+"""How the tasks before a task must have ended so that it runs. A task that was skipped by its own condition has neither
+succeeded nor failed; one that was skipped since another failed counts as failed."""
 
 
 class Estimate(Model):
@@ -98,5 +102,12 @@ class Task(Model):
     """Whether it changes something outside the run."""
     approval: bool = False
     """Whether a person must approve it before it starts."""
+    run_if: RunIf = "all_succeeded"
+    """How the tasks before it must have ended so that it runs; `always`: also after the run was stopped."""
+    when: Text | None = None
+    """A condition on variables and on results of tasks before it, for example `{test.failures} == 0`; if it is false,
+    the task is skipped, which is no failure."""
+    allow_failure: bool = False
+    """Whether its failure fails neither the run nor what comes after it."""
     route: Route | None = None
     """Written by routing."""

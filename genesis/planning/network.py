@@ -10,7 +10,16 @@ from genesis.document import close_matches
 from genesis.model import Plan, Task
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
-from genesis.structure import fillable, is_name, outline, references, rename_references, replace_references, split
+from genesis.structure import (
+    fillable,
+    is_name,
+    outline,
+    references,
+    rename_condition,
+    rename_references,
+    replace_references,
+    split,
+)
 
 __all__ = ["fill_parameters", "nest_tasks", "network_problems", "refine_tasks"]
 
@@ -79,6 +88,7 @@ def fill_parameters(tasks: Iterable[Task], values: Mapping[str, str], variables:
                 "description": replace_references(task.description, values.get),
                 "labels": {key: replace_references(value, values.get) for key, value in task.labels.items()},
                 "inputs": rename_references(task, variables.get, moved=True),
+                "when": task.when and rename_condition(task.when, variables.get),
                 "subtasks": tuple(one(child) for child in task.subtasks),
             }
         )
@@ -112,6 +122,7 @@ def nest_tasks(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
             update={
                 "depends_on": tuple(path_of(index, name) or name for name in task.depends_on),
                 "inputs": rename_references(task, move_reference, moved=True),
+                "when": task.when and rename_condition(task.when, move_reference),
                 "subtasks": tuple(one(child) for child in task.subtasks),
             }
         )

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from genesis.model import FINISHED, Leaf, Outcome, Plan, Program, Report, Run, Severity
+from genesis.model import Leaf, Outcome, Plan, Program, Report, Run, Severity
 from genesis.report.explain import explain
 from genesis.report.limits import CELL_CHARACTERS
 from genesis.report.picture import Picture
@@ -128,7 +128,7 @@ def progress_markdown(
     total = len(program.leaves)
     counts = Counter(outcome.state for outcome in outcomes.values())
     counts["pending"] += total - len(outcomes)
-    done = sum(counts[state] for state in FINISHED)
+    done = sum(outcome.is_settled for outcome in outcomes.values())
     states = {index: outcome.state for index, outcome in outcomes.items()}
     return render(
         "progress.md",
@@ -160,7 +160,7 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
         cost=cost(run),
         counts=Counter(outcome.state for outcome in run.tasks),
         command=explained.command if explained is not None else "",
-        failed=[outcome for outcome in run.tasks if outcome.state == "failed"],
+        failed=[outcome for outcome in run.tasks if outcome.has_failed],
         files=files,
         picture=picture,
         svg=picture.by_state(states),
@@ -168,7 +168,7 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
             (
                 outcome.id,
                 outcome.agent,
-                outcome.state.replace("_", " "),
+                outcome.state.replace("_", " ") + (" (allowed)" if outcome.failure_allowed else ""),
                 str(outcome.attempts),
                 _format_elapsed(outcome),
                 outcome.error.message if outcome.error else said.get(outcome.id, ""),

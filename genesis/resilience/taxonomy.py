@@ -119,6 +119,7 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-SERVICE-BUSY": _BUSY,
     "GEN-TASK-REFUSED": _REFUSED,
     "GEN-TASK-EXIT": _means("network", "high", "fail", again=True, blames=False),
+    "GEN-TASK-CONDITION": _means("validation", "medium", "ask", blames=False),
     "GEN-TASK-INPUT": _means("validation", "medium", "ask"),
     "GEN-TASK-OUTPUTS": _means("validation", "high", "reroute", again=True, blames=False),
     "GEN-TASK-SUBTASK": _means("decomposition", "high", "fail", blames=False),

@@ -1,5 +1,6 @@
 """The structure of a plan: outline, order, data flow, references; shared by planning, validation and compile."""
 
+from genesis.structure.conditions import UNKNOWN, Condition, ConditionError, can_hold, parse_condition, rename_condition
 from genesis.structure.dataflow import DataFlow, Missing, dataflow
 from genesis.structure.edges import list_edges
 from genesis.structure.estimates import (
@@ -26,18 +27,26 @@ from genesis.structure.references import (
     splits,
     tokens,
 )
+from genesis.structure.when import Conditions, ResolvedCondition, WhenFault, find_conditions
 
 __all__ = [
+    "UNKNOWN",
     "WHOLE_RESULT",
+    "Condition",
+    "ConditionError",
+    "Conditions",
     "DataFlow",
     "Junctions",
     "Missing",
     "Node",
     "Outline",
     "Problem",
+    "ResolvedCondition",
     "Shape",
     "Unresolved",
+    "WhenFault",
     "as_text",
+    "can_hold",
     "copy_json",
     "dataflow",
     "estimate_seconds",
@@ -45,6 +54,7 @@ __all__ = [
     "estimate_usd",
     "fill",
     "fillable",
+    "find_conditions",
     "find_problems",
     "get_known_seconds",
     "get_known_usd",
@@ -52,7 +62,9 @@ __all__ = [
     "junctions",
     "list_edges",
     "outline",
+    "parse_condition",
     "references",
+    "rename_condition",
     "rename_references",
     "replace_references",
     "split",

@@ -10,7 +10,7 @@ from genesis.model import Plan
 from genesis.structure.outline import Node, Outline
 from genesis.structure.references import WHOLE_RESULT, fillable, is_name, split, splits, tokens
 
-__all__ = ["DataFlow", "Missing", "dataflow"]
+__all__ = ["DataFlow", "Missing", "ReferenceMeaning", "dataflow", "find_meaning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Missing:
     reason: str
 
 
-class _Found(NamedTuple):
+class ReferenceMeaning(NamedTuple):
     """The meaning of a name in braces."""
 
     producer: int | None
@@ -75,7 +75,7 @@ def _read_names(
     escaped: list[str] = []
     for name, is_reference in dict.fromkeys(tokens(dict(fillable(node.task)))):
         is_variable = name in variables
-        found = None if is_variable else _meaning(outline, node, name)
+        found = None if is_variable else find_meaning(outline, node, name)
         if not is_reference:
             if is_variable or found is not None:
                 escaped.append(name)
@@ -94,22 +94,22 @@ def _read_names(
         flow.escaped[node.index] = tuple(escaped)
 
 
-def _meaning(outline: Outline, node: Node, name: str) -> _Found | None:
+def find_meaning(outline: Outline, node: Node, name: str) -> ReferenceMeaning | None:
     """Find what a name in braces means: a result that a task promises, or else a key that a task does not have.
 
     None where it names no task. A text such as `{1.5}` or `{print.a + 1}` names none either: only what looks like a key
     counts as a typo.
     """
-    fault: _Found | None = None
+    fault: ReferenceMeaning | None = None
     for task, key in splits(name):
         target = outline.resolve(node, task)
         if target is None:
             continue
         producer = _producer(outline, node, target, task, key)
         if isinstance(producer, int):
-            return _Found(producer, task, key)
+            return ReferenceMeaning(producer, task, key)
         if fault is None and is_name(key) and not key.isdecimal():
-            fault = _Found(None, task, key, producer)
+            fault = ReferenceMeaning(None, task, key, producer)
     return fault
 
 

@@ -12,12 +12,14 @@ from genesis.graph import topological_order
 from genesis.model import AgentProfile, ExecutorSpec, Plan, Registry, Route, RoutedPlan
 from genesis.settings import Limits
 from genesis.structure import (
+    Conditions,
     DataFlow,
     Node,
     Outline,
     dataflow,
     estimate_seconds,
     estimate_usd,
+    find_conditions,
     junctions,
     outline,
 )
@@ -76,6 +78,11 @@ class PlanFacts:
     def given(self) -> frozenset[str]:
         """The fields that some task of the plan sets; a check of a field that none sets has nothing to look at."""
         return frozenset().union(*[node.task.model_fields_set for node in self.outline.nodes])
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """The `when` of every task that has one."""
+        return find_conditions(self.plan, self.outline) if "when" in self.given else Conditions({}, ())
 
     @cached_property
     def leaves(self) -> list[Node]:

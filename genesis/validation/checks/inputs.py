@@ -160,6 +160,9 @@ def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
             return
         for name in references({**fillable(node.task), "": node.task.description}):
             left.pop(name, None)
+    for found in facts.conditions.by_node.values():
+        for name in found.condition.references:
+            left.pop(name, None)
     for name in left:
         yield CheckFinding(None, f"no task uses the variable {name!r}", evidence={"variable": name})
 

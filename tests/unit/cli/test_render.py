@@ -142,6 +142,26 @@ def test_run_shows_each_leaf_on_a_line_and_failures_in_full(shown, a_run, an_out
     assert "→ fix the cause and resume" in text
 
 
+def test_timeline_says_what_does_not_run_if_nothing_fails(shown):
+    program = a_program(a_task("a"), a_task("repair", after=("a",), run_if="any_failed"))
+    assert "skipped if nothing fails" in next(
+        line for line in shown(timeline(program, 2)).splitlines() if line.startswith("repair")
+    )
+
+
+def test_run_says_what_its_plan_skipped_and_which_failures_it_allows(shown, a_run, an_outcome):
+    tasks = (
+        an_outcome("a"),
+        an_outcome("b", "skipped").model_copy(update={"skipped_by": "when: {a.n} > 3"}),
+        an_outcome("c", "failed", error="it broke").model_copy(update={"failure_allowed": True}),
+    )
+    text = shown(run_view(a_run(*tasks)))
+    assert "completed · 3 of 3 tasks done in 1 min 35 s · 1 skipped by the plan · 1 failure allowed" in text
+    assert "when: {a.n} > 3" in text
+    assert "failed (allowed)" in text
+    assert "✗" not in text
+
+
 def test_run_whose_leaves_were_seen_shows_the_rest(shown, a_run, an_outcome):
     text = shown(run_view(a_run(an_outcome("a", usd=1)), with_tasks=False))
     assert text == "completed · 1 of 1 task done in 1 min 35 s · $1.50\n"

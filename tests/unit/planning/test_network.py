@@ -134,3 +134,14 @@ def test_names_in_doubled_braces_keep_their_text_where_they_mean_nothing_any_mor
     assert made.subtasks[1].inputs == {"x": "{{b.n}} {a/b.n} {{other}}"}
     (renamed_one,) = fill_parameters((task("t", inputs={"x": "{{v}} {v}"}),), {"v": "value"}, {"v": "w"})
     assert renamed_one.inputs == {"x": "{v} {w}"}
+
+
+def test_conditions_keep_their_meaning_in_a_network_that_is_nested_or_has_its_parameters_renamed():
+    inner = task("x", outputs=("n",))
+    part = task("c", subtasks=(inner, task("y", "x", "first", when="{first.n} > 1 and {x.n} == {v}")))
+    network = (task("first", outputs=("n",)), part)
+    (_, moved) = nest_tasks(network, "p")
+    assert moved.subtasks[1].when == "{p/first.n} > 1 and {x.n} == {v}"
+    (_, renamed) = fill_parameters(network, {"v": "value"}, {"v": "v_2"})
+    assert renamed.subtasks[1].when == "{first.n} > 1 and {x.n} == {v_2}"
+    assert inner.when is None
