@@ -12,6 +12,7 @@ from genesis.structure import (
     DataFlow,
     Node,
     Outline,
+    count_retries,
     dataflow,
     estimate_seconds,
     estimate_tokens,
@@ -138,8 +139,8 @@ def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
 
 def _retries(task: Task, plan: Plan) -> int:
     """Return a leaf's retries: its own, else the plan's, unless a repetition could do harm."""
-    says_itself = "retries" in task.model_fields_set or task.side_effects
-    return task.retries if says_itself else plan.retries or 0
+    says_itself = task.retry is not None or "retries" in task.model_fields_set or task.side_effects
+    return count_retries(task) if says_itself else plan.retries or 0
 
 
 def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float, fallbacks: tuple[str, ...]) -> Leaf:
@@ -169,4 +170,5 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         cache=task.cache,
         side_effects=task.side_effects,
         approval=task.approval,
+        retry=task.retry,
     )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         Run,
     )
     from genesis.model.states import FINISHED, KEPT, RunState, TaskState
-    from genesis.model.task import Alternative, CacheTtl, Estimate, Route, Task, TaskId
+    from genesis.model.task import Alternative, CacheTtl, Estimate, Retry, Route, Task, TaskId
 
 _HOMES = {
     "FINISHED": "genesis.model.states",
@@ -81,6 +81,7 @@ _HOMES = {
     "RehearsalSpec": "genesis.model.agent",
     "RemoteAgentSpec": "genesis.model.agent",
     "Report": "genesis.model.report",
+    "Retry": "genesis.model.task",
     "Route": "genesis.model.task",
     "RoutedPlan": "genesis.model.plan",
     "Rule": "genesis.model.agent",
@@ -131,6 +132,7 @@ __all__ = [
     "RehearsalSpec",
     "RemoteAgentSpec",
     "Report",
+    "Retry",
     "Route",
     "RoutedPlan",
     "Rule",

@@ -9,7 +9,7 @@ from pydantic import JsonValue, SkipValidation
 from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
-from genesis.model.task import CacheTtl
+from genesis.model.task import CacheTtl, Retry
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -62,6 +62,8 @@ class Leaf(Model):
     """Agents that may take over if its own fails, best first."""
     note: str = ""
     """Why it has another agent than in the plan."""
+    retry: Retry | None = None
+    """Delays and errors of its retries, where the plan has them; their number is `retries`."""
 
 
 class Program(Model):

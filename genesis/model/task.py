@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
 
 from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, Text, TextMap, Usd, empty_map
 
-__all__ = ["Alternative", "CacheTtl", "Estimate", "Route", "Task", "TaskId"]
+__all__ = ["Alternative", "CacheTtl", "Estimate", "Retry", "Route", "Task", "TaskId"]
+
+_LONGEST_DELAY_S = 3600.0
 
 
 class Estimate(Model):
@@ -27,6 +29,20 @@ class CacheTtl(Model):
 
     ttl_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """How long a result may be reused, in seconds."""
+
+
+class Retry(Model):
+    """How often a failed attempt is repeated, after which delays, and for which errors."""
+
+    times: Annotated[int, Field(ge=0, le=100)]
+    """Number of retries of a failed attempt."""
+    delay_s: Annotated[float, Field(ge=0, le=_LONGEST_DELAY_S, allow_inf_nan=False)] | None = None
+    """Upper bound on the first delay in seconds, which has full jitter; `GENESIS_RUN__RETRY_DELAY_S` if omitted."""
+    backoff: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] = 2.0
+    """Factor by which the bound grows with each retry; 1 keeps it constant."""
+    on: tuple[Text, ...] = ()
+    """Error codes (`GEN-TASK-EXIT`, or `GEN-TASK` for all that begin with it) or categories (`network`) that are
+    retried; all that can be if empty."""
 
 
 class Alternative(Model):
@@ -59,6 +75,13 @@ class Route(Model):
         if not self.degraded:
             shape.pop("degraded", None)
         return shape
+
+
+def _without_retries(retry: Retry | None, info: ValidationInfo) -> Retry | None:
+    """Refuse two counts of retries; `retries: 0` is the default, which the dump of a task has, too."""
+    if retry is not None and info.data.get("retries"):
+        raise ValueError("the task has both `retries` and `retry`; keep one: `retry: {times: …}`")
+    return retry
 
 
 class Task(Model):
@@ -100,3 +123,5 @@ class Task(Model):
     """Whether a person must approve it before it starts."""
     route: Route | None = None
     """Written by routing."""
+    retry: Annotated[Retry | None, AfterValidator(_without_retries)] = None
+    """Retries with their delays and errors; `retries` is the short form."""

@@ -82,6 +82,7 @@ def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
                 "labels": {**given.labels, **task.labels},
                 "timeout_s": given.timeout_s,
                 "cache": given.cache,
+                "retry": given.retry,
                 **({"retries": given.retries} if "retries" in given.model_fields_set else {}),
             }
         )

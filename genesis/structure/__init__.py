@@ -3,6 +3,7 @@
 from genesis.structure.dataflow import DataFlow, Missing, dataflow
 from genesis.structure.edges import list_edges
 from genesis.structure.estimates import (
+    count_retries,
     estimate_seconds,
     estimate_tokens,
     estimate_usd,
@@ -39,6 +40,7 @@ __all__ = [
     "Unresolved",
     "as_text",
     "copy_json",
+    "count_retries",
     "dataflow",
     "estimate_seconds",
     "estimate_tokens",

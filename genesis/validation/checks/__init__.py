@@ -63,6 +63,7 @@ CHECKS: tuple[Check, ...] = (
     effects.side_effect_cached,
     effects.side_effect_retried,
     effects.composite_settings,
+    effects.retry_on_unknown,
     effects.vague_description,
     bounds.budget_unknown,
     bounds.deadline_assumed,

@@ -117,3 +117,14 @@ def test_a_route_to_an_unknown_agent_is_refused():
 def test_a_chain_of_thousands_compiles():
     tasks = [_task(f"t{i}", after=(f"t{i - 1}",) if i else ()) for i in range(5_000)]
     assert compile_program(_route(*tasks), _REGISTRY).leaves[-1].after == (4_998,)
+    assert compile_program(_routed(*tasks), _REGISTRY).leaves[-1].after == (4_998,)
+
+
+def test_retries_with_delays_replace_the_plans_and_leave_the_fingerprint():
+    long = {"times": 3, "delay_s": 5}
+    plain, own = compile_program(
+        _routed(_task("a"), _task("b", description="a", retry=long), retries=1), _REGISTRY
+    ).leaves
+    assert (plain.retries, plain.retry) == (1, None)
+    assert (own.retries, own.retry.delay_s) == (3, 5.0)
+    assert own.fingerprint == plain.fingerprint

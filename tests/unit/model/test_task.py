@@ -35,6 +35,11 @@ def test_another_id_is_refused(name: object):
         {"retries": -1},
         {"retries": 101},
         {"retries": 1.5},
+        {"retry": {}},
+        {"retry": {"times": 1, "delay_s": -1}},
+        {"retry": {"times": 1, "backoff": 0.5}},
+        {"retry": {"times": 1, "backof": 2}},
+        {"retry": {"times": 1, "on": "network"}},
         {"timeout_s": 0},
         {"timeout_s": float("inf")},
         {"cache": "always"},
@@ -111,3 +116,13 @@ def test_a_route_without_an_agent_says_why_and_nothing_else():
 def test_a_score_is_a_share(score: float):
     with pytest.raises(ValidationError):
         Route(agent="a", score=score)
+
+
+def test_two_counts_of_retries_are_refused():
+    with pytest.raises(ValidationError, match="both `retries` and `retry`"):
+        _task(retries=2, retry={"times": 1})
+
+
+def test_a_dump_of_a_task_with_retry_loads_again():
+    task = _task(retry={"times": 2, "on": ["network"]})
+    assert Task.model_validate(task.model_dump(mode="json", exclude_none=True)).retry == task.retry

@@ -189,6 +189,37 @@ def test_side_effects_are_warned_about(codes):
     assert codes(tasks, "warning") == ["GEN-EFFECT-CACHED", "GEN-EFFECT-RETRIED", "GEN-EFFECT-UNAPPROVED"]
 
 
+def test_the_long_form_of_retries_counts_too(find):
+    [found] = find("GEN-EFFECT-RETRIED", [task("a", side_effects=True, retry={"times": 2})])
+    assert found.evidence["retries"] == 2
+    assert find("GEN-COMPOSITE-SETTINGS", [task("p", retry={"times": 2}, subtasks=[task("x"), task("y")])])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("netwrok", "neither a category nor a code"),
+        ("security", "never retried"),
+        ("GEN-SECURITY", "never retried"),
+        ("GEN-TSK", "no error begins with"),
+    ],
+)
+def test_an_error_that_is_never_retried_is_a_warning(find, name, said):
+    [found] = find("GEN-RETRY-ON", [task("a", retry={"times": 1, "on": [name]})])
+    assert said in found.message
+    assert found.evidence == {"on": name}
+
+
+def test_a_similar_category_is_offered(find):
+    [found] = find("GEN-RETRY-ON", [task("a", retry={"times": 1, "on": ["netwrok"]})])
+    assert found.hint == "did you mean 'network'?"
+
+
+@pytest.mark.parametrize("name", ["network", "GEN-TASK", "GEN-TASK-EXIT", "HTTP-503", "ECONNRESET", "MyError", "X-1"])
+def test_what_may_be_retried_is_no_finding(find, name):
+    assert not find("GEN-RETRY-ON", [task("a", retry={"times": 1, "on": [name]})])
+
+
 def test_an_approval_around_a_side_effect_counts(find):
     tasks = [task("p", approval=True, subtasks=[task("q", subtasks=[task("a", side_effects=True)])])]
     assert not find("GEN-EFFECT-UNAPPROVED", tasks)

@@ -1,0 +1,39 @@
+"""The examples of the guide's pages about keys of the plan file run as their text says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from genesis.compile import compile_program
+from genesis.document import parse
+from genesis.errors import TaskError
+from genesis.planning import load_plan
+from genesis.testing import ScriptedAgent, route_to
+
+_GUIDE = Path(__file__).parents[2] / "docs" / "guide"
+_YAML = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+pytestmark = pytest.mark.server
+
+
+def _example(page):
+    """Return the first plan of a page."""
+    return load_plan(parse(_YAML.findall((_GUIDE / page).read_text(encoding="utf-8"))[0]))
+
+
+def _program(plan):
+    return compile_program(*route_to(plan))
+
+
+async def test_a_task_is_retried_for_the_errors_that_its_retry_lists(workbench):
+    plan = _example("retry.md")
+    fetch, load = plan.tasks
+    at_once = fetch.model_copy(update={"retry": fetch.retry.model_copy(update={"delay_s": 0.0})})
+    program = _program(plan.model_copy(update={"tasks": (at_once, load)}))
+    listed, other = TaskError("away", code="GEN-TASK-EXIT"), TaskError("empty", code="GEN-TASK-OUTPUTS")
+    run = await workbench.run(program, ScriptedAgent({"fetch": [listed, listed, {"file": "x"}]}))
+    assert (run.state, [task.attempts for task in run.tasks]) == ("completed", [3, 1])
+    run = await workbench.run(program, ScriptedAgent({"fetch": [listed, other]}))
+    assert (run.state, [task.attempts for task in run.tasks]) == ("failed", [2, 0])
+    assert run.tasks[0].error.code == "GEN-TASK-OUTPUTS"
