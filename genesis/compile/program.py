@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from genesis.compile.fingerprint import Fingerprints
 from genesis.compile.flatten import Flat, flatten
 from genesis.errors import PlanInvalidError
@@ -20,7 +22,9 @@ from genesis.structure import (
     get_known_seconds,
     get_known_usd,
     junctions,
+    missing_parameters,
     outline,
+    plan_values,
 )
 
 __all__ = ["compile_program"]
@@ -41,14 +45,15 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     plan = routed.plan
     tree = outline(plan)
     flow = dataflow(plan, tree)
-    _refuse_broken(tree, flow)
+    _refuse_broken(plan, tree, flow)
     try:
         flat = flatten(tree, junctions(tree, flow.edges()))
     except ValueError as error:
         raise _invalid("the plan has a cycle") from error
     number = {leaf: index for index, leaf in enumerate(tree.leaves)}
     agents = _agents(routed, registry, tree)
-    prints = _fingerprints(plan, tree, flow, flat, agents)
+    values = plan_values(plan)
+    prints = _fingerprints(values, tree, flow, flat, agents)
     groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
     leaves = []
     for index, (leaf, agent) in enumerate(zip(tree.leaves, agents, strict=True)):
@@ -65,6 +70,7 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         agents={agent.name: agent for agent in registry.agents if agent.name in used},
         registry=registry,
         vars=plan.vars,
+        params={name: values[name] for name in plan.params},
         budget=plan.budget,
         deadline_s=plan.deadline_s,
         source=routed,
@@ -75,7 +81,9 @@ def _invalid(message: str) -> PlanInvalidError:
     return PlanInvalidError(message, hint="run `genesis validate` on the plan to see all errors")
 
 
-def _refuse_broken(tree: Outline, flow: DataFlow) -> None:
+def _refuse_broken(plan: Plan, tree: Outline, flow: DataFlow) -> None:
+    if names := missing_parameters(plan):
+        raise _invalid(f"the parameter {names[0]!r} has no value")
     if tree.duplicates:
         raise _invalid(f"two tasks have the path {tree.nodes[tree.duplicates[0]].path!r}")
     if tree.unresolved:
@@ -101,9 +109,11 @@ def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> list[Agent
     return found
 
 
-def _fingerprints(plan: Plan, tree: Outline, flow: DataFlow, flat: Flat, agents: list[AgentProfile]) -> dict[int, str]:
+def _fingerprints(
+    values: dict[str, JsonValue], tree: Outline, flow: DataFlow, flat: Flat, agents: list[AgentProfile]
+) -> dict[int, str]:
     """Fingerprint each leaf, after those that it comes after."""
-    fingerprints = Fingerprints(plan.vars)
+    fingerprints = Fingerprints(values)
     agent_of = dict(zip(tree.leaves, agents, strict=True))
     prints: dict[int, str] = {}
     joint: dict[int, str] = {}

@@ -207,7 +207,7 @@ class LeafRun:
     async def _result(self) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
         upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
-        inputs = resolve_inputs(leaf, session.program.vars, upstream)
+        inputs = resolve_inputs(leaf, {**session.program.vars, **session.program.params}, upstream)
         by_path = {
             session.program.leaves[source].path: value
             for source, value in upstream.items()

@@ -15,14 +15,16 @@ from genesis.structure import WHOLE_RESULT, copy_json, fill, split
 __all__ = ["missing_outputs", "resolve_inputs"]
 
 
-def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]) -> dict[str, JsonValue]:
+def resolve_inputs(
+    leaf: Leaf, values: Mapping[str, JsonValue], results: Mapping[int, JsonValue]
+) -> dict[str, JsonValue]:
     """Return the inputs with every reference replaced, each value once: what it brings in is not looked at again.
 
     All of it is a copy that the leaf's agent may change.
 
     Args:
         leaf: The leaf as it was compiled.
-        variables: The plan's variables.
+        values: The plan's variables and parameters.
         results: Results of the leaves that `leaf.sources` names.
 
     Raises:
@@ -30,11 +32,11 @@ def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[in
     """
 
     def is_known(name: str) -> bool:
-        return name in variables or name in leaf.sources or name in leaf.escaped
+        return name in values or name in leaf.sources or name in leaf.escaped
 
     def lookup(reference: str) -> JsonValue:
-        if reference in variables:
-            return variables[reference]
+        if reference in values:
+            return values[reference]
         parts, source = split(reference), leaf.sources.get(reference)
         if parts is None or source is None:
             raise TaskError(f"task {leaf.path!r} uses {{{reference}}}, which nothing produces")

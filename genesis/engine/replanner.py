@@ -24,7 +24,7 @@ from genesis.pipeline import amend_program, plan_within, room_left, route_group
 from genesis.planning.proposal import PROPOSAL, parse_proposal
 from genesis.planning.structural import structural_problems
 from genesis.resilience.taxonomy import meaning_of
-from genesis.structure import outline, splits
+from genesis.structure import outline, plan_values, splits
 
 __all__ = ["ReplanOutcome", "Replanner"]
 
@@ -192,7 +192,7 @@ class Replanner:
         }
         everywhere = outline(program.source.plan).by_path
         for name in leaf.escaped:  # names that mean nothing where the new tasks stand
-            if name not in program.vars and not any(task in everywhere for task, _ in splits(name)):
+            if name not in plan_values(program.source.plan) and not any(task in everywhere for task, _ in splits(name)):
                 references.setdefault(name, name)
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
         task, depth = _task(program.source.plan, leaf), self._depth(leaf.path)

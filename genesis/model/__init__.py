@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from genesis.model.amendment import Amendment
     from genesis.model.base import Model
     from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan
+    from genesis.model.plan_parameter import PlanParameter
     from genesis.model.program import Leaf, Program
     from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
     from genesis.model.run import (
@@ -73,6 +74,7 @@ _HOMES = {
     "MomentKind": "genesis.model.run",
     "Outcome": "genesis.model.run",
     "Plan": "genesis.model.plan",
+    "PlanParameter": "genesis.model.plan_parameter",
     "PlannerLevel": "genesis.model.plan",
     "PluginSpec": "genesis.model.agent",
     "Program": "genesis.model.program",
@@ -124,6 +126,7 @@ __all__ = [
     "MomentKind",
     "Outcome",
     "Plan",
+    "PlanParameter",
     "PlannerLevel",
     "PluginSpec",
     "Program",

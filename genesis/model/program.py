@@ -81,6 +81,8 @@ class Program(Model):
     deadline_s: float | None = None
     source: RoutedPlan
     """The routed plan that this program was compiled from."""
+    params: dict[str, JsonValue] = {}
+    """Value of each parameter of the plan."""
 
     def profile(self, agent: str) -> AgentProfile:
         """Return the profile of an agent that a leaf uses, or may fall back to.

@@ -12,6 +12,7 @@ from genesis.structure.estimates import (
 )
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
+from genesis.structure.plan_values import missing_parameters, plan_values
 from genesis.structure.problems import Problem, Shape, find_problems
 from genesis.structure.references import (
     WHOLE_RESULT,
@@ -53,7 +54,9 @@ __all__ = [
     "is_name",
     "junctions",
     "list_edges",
+    "missing_parameters",
     "outline",
+    "plan_values",
     "references",
     "rename_references",
     "replace_references",

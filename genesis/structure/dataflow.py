@@ -60,7 +60,7 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
     """Find the producer of each reference in the inputs of the leaves. Braces around other names are text."""
     flow = DataFlow({}, ())
     missing: list[Missing] = []
-    variables = plan.vars
+    variables = {*plan.vars, *plan.params}
     for node in outline.leaf_nodes():
         if node.task.inputs:
             _read_names(variables, outline, node, flow, missing)

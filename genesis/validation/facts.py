@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from pydantic import JsonValue
+
 from genesis.document import close_matches
 from genesis.graph import topological_order
 from genesis.model import AgentProfile, ExecutorSpec, Plan, Registry, Route, RoutedPlan
@@ -20,6 +22,7 @@ from genesis.structure import (
     estimate_usd,
     junctions,
     outline,
+    plan_values,
 )
 from genesis.validation.delivery import Delivery, deliveries
 from genesis.validation.phases import Phases
@@ -76,6 +79,11 @@ class PlanFacts:
     def given(self) -> frozenset[str]:
         """The fields that some task of the plan sets; a check of a field that none sets has nothing to look at."""
         return frozenset().union(*[node.task.model_fields_set for node in self.outline.nodes])
+
+    @cached_property
+    def values(self) -> dict[str, JsonValue]:
+        """The values of the plan's variables and parameters."""
+        return plan_values(self.plan)
 
     @cached_property
     def leaves(self) -> list[Node]:

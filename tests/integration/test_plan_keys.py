@@ -8,7 +8,7 @@ import pytest
 from genesis.compile import compile_program
 from genesis.document import parse
 from genesis.errors import TaskError
-from genesis.planning import load_plan
+from genesis.planning import load_plan, set_parameters
 from genesis.testing import ScriptedAgent, route_to
 
 _GUIDE = Path(__file__).parents[2] / "docs" / "guide"
@@ -37,3 +37,16 @@ async def test_a_task_is_retried_for_the_errors_that_its_retry_lists(workbench):
     run = await workbench.run(program, ScriptedAgent({"fetch": [listed, other]}))
     assert (run.state, [task.attempts for task in run.tasks]) == ("failed", [2, 0])
     assert run.tasks[0].error.code == "GEN-TASK-OUTPUTS"
+
+
+async def test_parameters_are_handed_over_with_their_types(workbench):
+    plan = set_parameters(_example("parameters.md"), {"station": "KSEA", "year": "2025"}, as_text=True)
+    agent = ScriptedAgent()
+    run = await workbench.run(_program(plan), agent)
+    assert run.state == "completed"
+    assert [work.inputs for work in agent.work] == [
+        {"station": "KSEA", "year": 2025, "target": "KSEA-2025.csv"},
+        {"file": "file", "columns": ["time", "value"]},
+    ]
+    again = await workbench.run(_program(plan), agent, run_id=run.run_id)
+    assert (again.state, len(agent.work)) == ("completed", 2)

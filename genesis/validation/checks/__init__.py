@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     executors.secret_undeclared,
     inputs.input_missing,
     inputs.literal_input_unknown,
+    inputs.parameter_missing,
     bounds.budget_usd,
     bounds.budget_tokens,
     bounds.deadline,

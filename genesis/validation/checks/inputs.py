@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genesis.structure import Missing, Node, fillable, is_name, references, split, splits
+from genesis.structure import Missing, Node, fillable, is_name, missing_parameters, references, split, splits
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 from genesis.validation.limits import GUESSES
@@ -15,6 +15,7 @@ __all__ = [
     "input_text",
     "literal_input_unknown",
     "output_repeated",
+    "parameter_missing",
     "placeholder_unfilled",
     "variable_unused",
 ]
@@ -74,13 +75,19 @@ def input_text(facts: PlanFacts) -> Iterator[CheckFinding]:
 def _guess_reference(facts: PlanFacts, node: Node, name: str) -> str:
     """Find the variable or the task that a name in braces nearly is; nothing where it is one, or is near to none."""
     outline = facts.outline
-    if name in facts.plan.vars or any(outline.resolve(node, task) is not None for task, _ in splits(name)):
+    if (
+        name in facts.plan.vars
+        or name in facts.plan.params
+        or any(outline.resolve(node, task) is not None for task, _ in splits(name))
+    ):
         return ""
     parts = split(name)
     if parts is None and outline.resolve(node, name) is not None:
         return f"did you mean '{name}.result'?"
     siblings = (each.task.id for each in outline.nodes if each.parent == node.parent)
-    return facts.guess(parts[0], siblings, outline.by_path) if parts else facts.guess(name, facts.plan.vars)
+    if parts:
+        return facts.guess(parts[0], siblings, outline.by_path)
+    return facts.guess(name, facts.plan.vars, facts.plan.params)
 
 
 @check(
@@ -149,19 +156,39 @@ def _is_stated(facts: PlanFacts, node: int, producer: int) -> bool:
 @check(
     "GEN-VARIABLE-UNUSED",
     "warning",
-    finds="a variable that no task uses",
+    finds="a variable or a parameter that no task uses",
     remedy="use it as `{name}` in an input, or remove it",
 )
 def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find unused variables, usually misspelt names."""
-    left = dict.fromkeys(facts.plan.vars)
+    """Find unused variables and parameters, usually misspelt names."""
+    left = dict.fromkeys([*facts.plan.vars, *facts.plan.params])
     for node in facts.outline.nodes:
         if not left:
             return
         for name in references({**fillable(node.task), "": node.task.description}):
             left.pop(name, None)
     for name in left:
-        yield CheckFinding(None, f"no task uses the variable {name!r}", evidence={"variable": name})
+        noun = "parameter" if name in facts.plan.params else "variable"
+        yield CheckFinding(None, f"no task uses the {noun} {name!r}", evidence={"variable": name})
+
+
+@check(
+    "GEN-PARAM-MISSING",
+    "error",
+    finds="a parameter of the plan without a default that is given no value",
+    remedy="give it with --param NAME=VALUE or in `params` of the flow run, or give it a default",
+)
+def parameter_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
+    """Find required parameters without a value."""
+    for name in missing_parameters(facts.plan):
+        declared = facts.plan.params[name]
+        about = f": {declared.description}" if declared.description else ""
+        yield CheckFinding(
+            None,
+            f"the parameter {name!r} has no value; expected: {declared.expected()}{about}",
+            hint=f"give it: --param {name}=…",
+            evidence={"parameter": name, "params": [*facts.plan.params]},
+        )
 
 
 @check(
@@ -177,7 +204,7 @@ def placeholder_unfilled(facts: PlanFacts) -> Iterator[CheckFinding]:
         if "{" not in text:
             continue
         for name in dict.fromkeys(references(text)):
-            if name in facts.plan.vars or _is_result(facts, node.index, name):
+            if name in facts.plan.vars or name in facts.plan.params or _is_result(facts, node.index, name):
                 message = f"the description of task {node.path!r} contains {{{name}}}, which is not resolved there"
                 yield CheckFinding(node.index, message, evidence={"placeholder": name})
 

@@ -128,3 +128,20 @@ def test_retries_with_delays_replace_the_plans_and_leave_the_fingerprint():
     assert (plain.retries, plain.retry) == (1, None)
     assert (own.retries, own.retry.delay_s) == (3, 5.0)
     assert own.fingerprint == plain.fingerprint
+
+
+def test_the_values_of_the_parameters_that_a_leaf_uses_are_part_of_its_fingerprint():
+    def prints(value: int) -> list[str]:
+        params = {"n": {"type": "integer", "default": 1, "value": value}}
+        program = compile_program(_routed(_task("a", inputs={"x": "{n}"}), _task("b"), params=params), _REGISTRY)
+        assert program.params == {"n": value}
+        return [leaf.fingerprint for leaf in program.leaves]
+
+    one, two = prints(1), prints(2)
+    assert one[0] != two[0]
+    assert one[1] == two[1]
+
+
+def test_a_parameter_without_a_value_is_refused():
+    with pytest.raises(PlanInvalidError, match="parameter 'n' has no value"):
+        compile_program(_routed(_task("a"), params={"n": {}}), _REGISTRY)

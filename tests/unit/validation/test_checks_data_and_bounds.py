@@ -91,6 +91,22 @@ def test_unused_variable_is_a_warning(find):
     assert [d.evidence["variable"] for d in found] == ["typo"]
 
 
+def test_a_required_parameter_without_a_value_is_an_error(find):
+    tasks = [task("a", inputs={"x": "{n}"})]
+    [found] = find("GEN-PARAM-MISSING", tasks, params={"n": {"type": "integer", "description": "how many"}})
+    assert found.message == "the parameter 'n' has no value; expected: an integer: how many"
+    assert found.hint == "give it: --param n=…"
+    assert not find("GEN-PARAM-MISSING", tasks, params={"n": {"type": "integer", "default": 1}})
+
+
+def test_an_unused_parameter_and_a_misspelt_one_are_warnings(find):
+    tasks = [task("a", inputs={"x": "{yaer}"})]
+    [unused] = find("GEN-VARIABLE-UNUSED", tasks, params={"year": {"default": "1"}})
+    assert unused.message == "no task uses the parameter 'year'"
+    [text] = find("GEN-INPUT-TEXT", tasks, params={"year": {"default": "1"}})
+    assert text.hint == "did you mean 'year'?"
+
+
 def test_placeholder_in_a_description_is_a_warning_only_when_it_means_something(find):
     tasks = [task("a", outputs=["o"]), task("b", "Use {a.o} at {path}, write {json} and {a.no}", depends_on=["a"])]
     found = find("GEN-PLACEHOLDER-UNFILLED", tasks, vars={"path": "."})
