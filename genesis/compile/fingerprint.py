@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import JsonValue
 
 from genesis.model import AgentProfile, Task
-from genesis.structure import fillable, references
+from genesis.structure import fill_text, fillable, references
 
 __all__ = ["SCHEME", "Fingerprints"]
 
@@ -45,7 +45,8 @@ class Fingerprints:
         values = self._values
         used = {name: values[name] for name in references(dict(fillable(task))) if name in values}
         executor = self._executor(agent, task.type)
-        work: list[object] = [task.type, task.description, task.inputs, used, task.outputs, agent.name, executor]
+        description = fill_text(task.description, values)
+        work: list[object] = [task.type, description, task.inputs, used, task.outputs, agent.name, executor]
         if task.literal_inputs or escaped:
             work += [sorted(task.literal_inputs), sorted(escaped)]
         return _digest(self._encode([SCHEME, *work, upstream]))

@@ -19,6 +19,7 @@ from genesis.structure import (
     estimate_seconds,
     estimate_tokens,
     estimate_usd,
+    fill_text,
     get_known_seconds,
     get_known_usd,
     junctions,
@@ -61,7 +62,8 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         escaped, keys = flow.escaped.get(leaf, ()), flow.keys.get(leaf, {})
         node = tree.nodes[leaf]
         retries = _retries(node.task, plan)
-        place = _Place(index, groups[flat.after[leaf]], sources, keys, escaped, prints[leaf], retries)
+        description = fill_text(node.task.description, values)
+        place = _Place(index, groups[flat.after[leaf]], sources, keys, escaped, prints[leaf], retries, description)
         leaves.append(_leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path)))
     used = {leaf.agent for leaf in leaves}
     return Program(
@@ -137,6 +139,7 @@ class _Place:
     escaped: tuple[str, ...]
     fingerprint: str
     retries: int
+    description: str
 
 
 def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
@@ -162,7 +165,7 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         fallbacks=fallbacks,
         after=place.after,
         type=task.type,
-        description=task.description,
+        description=place.description,
         inputs=task.inputs,
         literal_inputs=task.literal_inputs,
         sources=place.sources,

@@ -48,7 +48,7 @@ class Plan(Model):
     retries: Annotated[int, Field(ge=0, le=100)] | None = None
     """Retries of tasks that do not set their own; not of those with side effects."""
     vars: dict[Name, Text] = {}
-    """Values for `{var}` in inputs."""
+    """Values for `{var}` in inputs and descriptions."""
     correlation_id: Text | None = None
     """Id that follows the run through every log line and span."""
     report: Report | None = None

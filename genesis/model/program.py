@@ -30,6 +30,7 @@ class Leaf(Model):
     """Leaves that must be final before this one starts. Not copied: many leaves may share one tuple."""
     type: str
     description: str
+    """With variables and parameters filled in."""
     inputs: dict[str, JsonValue] = {}
     """Arguments as they are written; references are filled in when the leaf starts, each value once."""
     literal_inputs: tuple[str, ...] = ()

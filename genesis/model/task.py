@@ -92,7 +92,7 @@ class Task(Model):
     type: Text = "generic"
     """What kind of work it is; agents declare the types that they take."""
     description: Annotated[str, Field(min_length=1)]
-    """What is to be done, for agents and people."""
+    """What is to be done, for agents and people; `{var}` stands for a variable or a parameter."""
     depends_on: tuple[Name, ...] = ()
     """Siblings by id, or any task by its path (`build/api`)."""
     subtasks: tuple[Task, ...] = ()
@@ -102,7 +102,7 @@ class Task(Model):
     labels: TextMap = empty_map()
     """Free labels; routing rules can ask for them."""
     inputs: JsonMap = empty_map()
-    """Arguments; `{var}` stands for a variable and `{task.key}` for an upstream result."""
+    """Arguments; `{var}` stands for a variable or a parameter and `{task.key}` for an upstream result."""
     literal_inputs: tuple[Text, ...] = ()
     """Names of inputs that hold no references: they are handed over exactly as they are written."""
     outputs: tuple[Name, ...] = ()

@@ -1,9 +1,10 @@
-"""References in inputs: `{var}` stands for a variable, `{task.key}` for an upstream result.
+"""References in inputs: `{var}` stands for a variable or a parameter, `{task.key}` for an upstream result.
 
 `{task.result}` is the whole result of a task. An input that is one reference and nothing else takes the value with its
 type; inside other text it becomes text. Only the name of a variable, or of a task with a key, makes a reference: all
 other braces are text and stay as they are. Around such a name, two braces stand for one, as in Python's format strings:
 `{{x}}` is the text `{x}`, and `{{{x}}}` is the value in braces. Inputs that `literal_inputs` names hold no references.
+In descriptions variables and parameters are references by the same rules, and results are not.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ __all__ = [
     "WHOLE_RESULT",
     "as_text",
     "copy_json",
+    "escape_text",
     "fill",
+    "fill_text",
     "fillable",
     "is_name",
     "references",
@@ -137,6 +140,11 @@ def _fill_text(text: str, known: Callable[[str], bool], lookup: Callable[[str], 
     return _TOKEN.sub(one, text)
 
 
+def fill_text(text: str, values: Mapping[str, JsonValue]) -> str:
+    """Replace the names of variables and parameters in a description, each once; values become text."""
+    return _as_text(_fill_text(text, values.__contains__, values.__getitem__)) if "{" in text else text
+
+
 def _as_text(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -175,12 +183,21 @@ def as_text(task: Task, names: Callable[[str], bool]) -> dict[str, JsonValue]:
     """Write references in the inputs of a task so that they stand for their own characters."""
 
     def one(match: re.Match[str]) -> str:
-        braces = _braces(match)
-        if braces % 2 == 0 or not names(canonical(match[2])):
-            return match[0]
-        return _around(match, f"{'{' * 2 * braces}{match[2]}{'}' * 2 * braces}")
+        return match[0] if _braces(match) % 2 == 0 else _double_braces(match, names)
 
     return _change_references(task, one)
+
+
+def escape_text(text: str, names: Callable[[str], bool]) -> str:
+    """Write a text so that it is what `fill_text` makes of it, whatever the values of these names are."""
+    return _TOKEN.sub(lambda match: _double_braces(match, names), text)
+
+
+def _double_braces(match: re.Match[str], names: Callable[[str], bool]) -> str:
+    if not names(canonical(match[2])):
+        return match[0]
+    braces = 2 * _braces(match)
+    return _around(match, f"{'{' * braces}{match[2]}{'}' * braces}")
 
 
 def replace_references(text: str, lookup: Rename) -> str:

@@ -48,5 +48,6 @@ async def test_parameters_are_handed_over_with_their_types(workbench):
         {"station": "KSEA", "year": 2025, "target": "KSEA-2025.csv"},
         {"file": "file", "columns": ["time", "value"]},
     ]
+    assert agent.work[0].description == "Download the readings of KSEA for 2025"
     again = await workbench.run(_program(plan), agent, run_id=run.run_id)
     assert (again.state, len(agent.work)) == ("completed", 2)

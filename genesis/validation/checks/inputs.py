@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genesis.structure import Missing, Node, fillable, is_name, missing_parameters, references, split, splits
+from genesis.structure import Missing, Node, is_name, fillable, missing_parameters, references, split, splits
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 from genesis.validation.limits import GUESSES
@@ -48,7 +48,7 @@ def _guess(facts: PlanFacts, fault: Missing) -> str:
     target = facts.outline.resolve(facts.outline.nodes[fault.node], fault.task)
     if target is None or target == fault.node:
         return ""
-    outputs = facts.outline.nodes[target].task.outputs
+    outputs = tuple(facts.outline.nodes[target].task.outputs)
     guess = facts.guess(fault.key, outputs)
     promised = f"it promises {', '.join(map(repr, outputs[:5]))}" if outputs else "it promises no outputs"
     return guess or promised
@@ -57,19 +57,30 @@ def _guess(facts: PlanFacts, fault: Missing) -> str:
 @check(
     "GEN-INPUT-TEXT",
     "warning",
-    finds="a name in braces that is similar to a variable or a task; it is passed as text",
-    remedy="correct the name; if it is meant as text, put the input's name into `literal_inputs`",
+    finds="a name in braces that is similar to a variable, a parameter or a task; it is passed as text",
+    remedy="correct the name; if an input is meant as text, put its name into `literal_inputs`",
 )
 def input_text(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find names in braces that are perhaps misspelt references."""
-    count = 0
-    for index, names in facts.flow.unknown.items():
-        node = facts.outline.nodes[index]
-        for name in names:
-            if count < _TEXTS and is_name(name) and (hint := _guess_reference(facts, node, name)):
-                count += 1
-                message = f"task {node.path!r} has {{{name}}}, neither a variable nor a result: it is passed as text"
-                yield CheckFinding(node.index, message, hint=hint, evidence={"text": name})
+    """Find names in braces, of inputs and descriptions, that are perhaps misspelt references."""
+    for count, (node, place, name, hint) in enumerate(_similar_names(facts)):
+        if count == _TEXTS:
+            return
+        message = f"{place} {node.path!r} has {{{name}}}, neither a variable nor a result: it is passed as text"
+        yield CheckFinding(node.index, message, hint=hint, evidence={"text": name})
+
+
+def _similar_names(facts: PlanFacts) -> Iterator[tuple[Node, str, str, str]]:
+    """Find the texts in braces that are nearly a name of the plan: node, location, text and the guess."""
+    known = [*facts.plan.vars, *facts.plan.params]
+    for node in facts.outline.nodes:
+        task = node.task
+        if "{" in task.description:
+            for name in dict.fromkeys(references(task.description)):
+                if is_name(name) and name not in known and (hint := facts.guess(name, known)):
+                    yield node, "the description of task", name, hint
+        for name in facts.flow.unknown.get(node.index, ()):
+            if is_name(name) and (hint := _guess_reference(facts, node, name)):
+                yield node, "task", name, hint
 
 
 def _guess_reference(facts: PlanFacts, node: Node, name: str) -> str:
@@ -165,7 +176,7 @@ def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
     for node in facts.outline.nodes:
         if not left:
             return
-        for name in references({**fillable(node.task), "": node.task.description}):
+        for name in references([dict(fillable(node.task)), node.task.description]):
             left.pop(name, None)
     for name in left:
         noun = "parameter" if name in facts.plan.params else "variable"
@@ -194,17 +205,17 @@ def parameter_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
 @check(
     "GEN-PLACEHOLDER-UNFILLED",
     "warning",
-    finds="a description that contains `{name}` of a variable or a result; references are resolved only in inputs",
-    remedy="write the value into the description, or pass it as an input",
+    finds="a description that contains `{task.key}` of a result; results are resolved only in inputs",
+    remedy="pass the result as an input",
 )
 def placeholder_unfilled(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find descriptions with references."""
+    """Find descriptions with references to results."""
     for node in facts.outline.nodes:
         text = node.task.description
         if "{" not in text:
             continue
         for name in dict.fromkeys(references(text)):
-            if name in facts.plan.vars or name in facts.plan.params or _is_result(facts, node.index, name):
+            if name not in facts.plan.vars and name not in facts.plan.params and _is_result(facts, node.index, name):
                 message = f"the description of task {node.path!r} contains {{{name}}}, which is not resolved there"
                 yield CheckFinding(node.index, message, evidence={"placeholder": name})
 
@@ -228,7 +239,7 @@ def output_repeated(facts: PlanFacts) -> Iterator[CheckFinding]:
     if "outputs" not in facts.given:
         return
     for node in facts.outline.nodes:
-        outputs = node.task.outputs
+        outputs = tuple(node.task.outputs)
         if len(outputs) > 1 and len(set(outputs)) < len(outputs):
             twice = next(name for position, name in enumerate(outputs) if name in outputs[:position])
             message = f"task {node.path!r} promises the output {twice!r} twice"

@@ -145,3 +145,29 @@ def test_the_values_of_the_parameters_that_a_leaf_uses_are_part_of_its_fingerpri
 def test_a_parameter_without_a_value_is_refused():
     with pytest.raises(PlanInvalidError, match="parameter 'n' has no value"):
         compile_program(_routed(_task("a"), params={"n": {}}), _REGISTRY)
+
+
+def test_variables_and_parameters_are_filled_into_descriptions_and_count_in_the_fingerprint():
+    def leaf(year: int):
+        task = _task("a", description="Load {year} of {city} as {{year}}, {json} and {{json}}", outputs=["k"])
+        params = {"year": {"type": "integer", "default": year}}
+        return compile_program(_routed(task, params=params, vars={"city": "{year}"}), _REGISTRY).leaves[0]
+
+    assert leaf(2025).description == "Load 2025 of {year} as {year}, {json} and {{json}}"
+    assert leaf(2025).fingerprint != leaf(2026).fingerprint
+
+
+def test_results_are_not_filled_into_descriptions():
+    tasks = (_task("a", outputs=["k"]), _task("b", description="Use {a.k} and {{a.k}}", after=("a",)))
+    assert compile_program(_routed(*tasks), _REGISTRY).leaves[1].description == "Use {a.k} and {{a.k}}"
+
+
+def test_a_description_without_references_keeps_the_fingerprint_of_earlier_versions():
+    before = "387770af9c8cc8d64f1b4f501af4a80e92a29da2974c39e67d3539aa829fca9a"
+
+    def prints(**head: object) -> str:
+        task = _task("a", description="Write {json} {{x}}", inputs={"x": "{path}"})
+        return compile_program(_routed(task, **head), _REGISTRY).leaves[0].fingerprint
+
+    assert prints(vars={"path": "."}) == before
+    assert prints(vars={"path": "."}, params={"n": {"default": "1"}}) == before

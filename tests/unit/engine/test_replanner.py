@@ -25,11 +25,12 @@ EXPANDS = an_agent("first", task_types=["generic"], expands=True, executor=WORKS
 def replanned(monkeypatch):
     """Let the planner propose these tasks, and keep what it was asked for."""
 
-    def proposes(*tasks):
-        asked = []
+    def proposes(*tasks, described=None):
+        asked, described = [], [] if described is None else described
 
         def plan_within(task, error, program, settings, *, depth, references):
             asked.append((task.id, error.code, depth))
+            described.append(task.description)
             return ReplanProposal(tasks=tuple(tasks), level="llm", note="")
 
         monkeypatch.setattr("genesis.engine.replanner.plan_within", plan_within)
@@ -92,6 +93,16 @@ async def test_a_plan_that_is_made_again_is_in_the_ledger_and_in_force(make, rep
     assert (amendment.kind, amendment.task, amendment.outcome.error.code) == ("replan", "x", "GEN-TASK")
     assert set(it.joins) == {1}
     assert not it.considers(session.program.leaves[1], broke(leaf))
+
+
+async def test_a_plan_is_made_again_for_the_filled_description(make, replanned):
+    described = []
+    replanned(*two_steps(), described=described)
+    program = program_of(a_task("x", description="Load {city}, {{city}}"), vars={"city": "{city}"})
+    leaf = program.leaves[0]
+    await Replanner(make(program, replans=1)).consider(leaf, broke(leaf), ())
+    assert leaf.description == "Load {city}, {city}"
+    assert described == ["Load {{city}}, {{city}}"]
 
 
 async def test_no_more_leaves_are_planned_again_than_the_run_may_have(make, replanned):
@@ -167,6 +178,15 @@ async def test_a_result_that_proposes_subtasks_adds_them(make):
     joined = await it.gather_result(session.program.leaves[0], {1: given})
     assert joined.state == "completed"
     assert joined.result == {"found": 1, PROPOSAL: {"more-1/part": 7}}
+
+
+async def test_descriptions_that_an_agent_proposes_do_not_read_the_plans_values(make):
+    program = program_of(a_task("x"), agents=(EXPANDS,), vars={"city": "Bern"}, params={"n": {"default": "1"}})
+    proposed = [{"id": "part", "description": "Send {city} and {{n}} to {other}"}]
+    done = Outcome(id="x", agent="first", state="completed", result={PROPOSAL: proposed})
+    session = make(program)
+    assert (await Replanner(session).consider(program.leaves[0], done, ())).changed
+    assert session.program.leaves[1].description == "Send {city} and {{n}} to {other}"
 
 
 @pytest.mark.parametrize("proposed", [[], {}])

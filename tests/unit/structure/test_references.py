@@ -4,7 +4,9 @@ from genesis.model import Plan
 from genesis.structure import (
     as_text,
     dataflow,
+    escape_text,
     fill,
+    fill_text,
     is_name,
     outline,
     references,
@@ -172,3 +174,23 @@ def test_literal_inputs_have_no_references():
         {"id": "t", "outputs": ["n"]}, {"id": "use", "inputs": {"v": "{t.n} {{t.n}} {t.slip}"}, "literal_inputs": ["v"]}
     )
     assert (flow.sources, flow.missing, flow.escaped) == ({}, (), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("plain", "plain"),
+        ("{path}", "."),
+        ("{a.n}", "3"),
+        ("{a.list}", '[1, {"k": "v"}]'),
+        ("in {path}: {{path}}, {{{path}}}, {other}, {{other}}", "in .: {path}, {.}, {other}, {{other}}"),
+        ("{b/c.text}", "{path}"),
+    ],
+)
+def test_a_description_stays_text(text, filled):
+    assert fill_text(text, _VALUES) == filled
+
+
+@pytest.mark.parametrize("text", ["{path}", "{{path}} {{{path}}", "{other} {a.n}}", "{{other}}", "plain {"])
+def test_an_escaped_text_is_what_its_filling_gives(text):
+    assert fill_text(escape_text(text, _VALUES.__contains__), _VALUES) == text

@@ -110,7 +110,16 @@ def test_an_unused_parameter_and_a_misspelt_one_are_warnings(find):
 def test_placeholder_in_a_description_is_a_warning_only_when_it_means_something(find):
     tasks = [task("a", outputs=["o"]), task("b", "Use {a.o} at {path}, write {json} and {a.no}", depends_on=["a"])]
     found = find("GEN-PLACEHOLDER-UNFILLED", tasks, vars={"path": "."})
-    assert [d.evidence["placeholder"] for d in found] == ["a.o", "path"]
+    assert [d.evidence["placeholder"] for d in found] == ["a.o"]
+
+
+def test_a_misspelt_name_in_a_description_is_a_warning(find):
+    tasks = [task("p", "Handle {staton}", subtasks=[task("a", "Read {sation}, {station} and {json}")])]
+    found = find("GEN-INPUT-TEXT", tasks, vars={"station": "x"})
+    assert [(d.task, d.evidence["text"], d.hint) for d in found] == [
+        ("p", "staton", "did you mean 'station'?"),
+        ("p/a", "sation", "did you mean 'station'?"),
+    ]
 
 
 def test_repeated_output_is_a_warning(find):
