@@ -171,7 +171,7 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         sources=place.sources,
         keys=place.keys,
         escaped=place.escaped,
-        outputs=task.outputs,
+        outputs=tuple(task.outputs),
         fingerprint=place.fingerprint,
         seconds=estimate_seconds(task, default_seconds),
         seconds_known=get_known_seconds(task) is not None,
@@ -184,4 +184,5 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         side_effects=task.side_effects,
         approval=task.approval,
         retry=task.retry,
+        schemas=task.outputs if isinstance(task.outputs, dict) else {},
     )

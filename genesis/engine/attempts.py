@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import RUN_IS_OVER, time_limit
+from genesis.agents.output_values import find_mismatch
 from genesis.engine.inputs import missing_outputs, resolve_inputs
 from genesis.engine.observers.telemetry import agent_call
 from genesis.engine.run_context import RunContext
@@ -250,18 +251,39 @@ class LeafRun:
             until=self._until,
             run_until=session.until,
             repeats=self._repeats,
+            schemas=leaf.schemas,
         )
         executor = session.executor(leaf)
         async with self._guard(agent), time_limit(work):
             result = await executor.execute(work)
-        missing = missing_outputs(leaf, result.value)
-        if missing and result.state == "completed":
+        if result.state == "completed":
+            await self._check_outputs(agent, result)
+        return result, result.state
+
+    async def _check_outputs(self, agent: AgentProfile, result: Result) -> None:
+        """Check that a result has the promised outputs, and that they fit their schemas; what is rehearsed need not.
+
+        Raises:
+            TaskError: It does not.
+        """
+        leaf, session = self.leaf, self._session
+        if missing := missing_outputs(leaf, result.value):
             raise TaskError(
                 f"task {leaf.path!r} promised {', '.join(map(repr, missing))}, which its result does not have",
                 hint="return a mapping with the promised names, or take them out of `outputs`",
                 code="GEN-TASK-OUTPUTS",
             )
-        return result, result.state
+        is_rehearsed = session.rehearse is not None or agent.executor_for(leaf.type).kind == "rehearsal"
+        if not leaf.schemas or is_rehearsed:
+            return
+        mismatch = await asyncio.to_thread(find_mismatch, leaf.schemas, result.value)
+        if mismatch is not None:
+            raise TaskError(
+                f"task {leaf.path!r} promised other values: {mismatch}",
+                hint="correct what the agent returns, or the schema in `outputs`",
+                code="GEN-TASK-OUTPUT-SCHEMA",
+                data={"output": mismatch.output, "pointer": mismatch.pointer, "expected": mismatch.expected},
+            )
 
     def _find_work_orders(self) -> dict[str, str]:
         """Name the leaves before this one that are with a person, with their work orders."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue
 
 from genesis.agents.brief import BriefExecutor
+from genesis.agents.output_values import find_mismatch
 from genesis.agents.threads import Threads
 from genesis.engine.attempts import LeafRun
 from genesis.engine.run_context import RunContext
@@ -129,10 +130,15 @@ class Replanner:
             ended = own.model_copy(update={**update, "result": merged, "result_ref": None})
             return await session.record(leaf, ended)
         value, missing = _collect_outputs(leaf, given)
-        if missing:
+        mismatch = None if missing else await asyncio.to_thread(find_mismatch, leaf.schemas, value)
+        if missing or mismatch:
             names = ", ".join(map(repr, missing))
-            error = ErrorInfo(
-                code="GEN-TASK-OUTPUTS", message=f"it was planned again, and {names} is not in what that gave"
+            error = (
+                ErrorInfo(
+                    code="GEN-TASK-OUTPUTS", message=f"it was planned again, and {names} is not in what that gave"
+                )
+                if missing
+                else ErrorInfo(code="GEN-TASK-OUTPUT-SCHEMA", message=f"it was planned again, and that gave {mismatch}")
             )
             return await session.record(leaf, own.model_copy(update={**update, "state": "failed", "error": error}))
         return await session.record(leaf, own.model_copy(update={**update, "state": "completed", "result": value}))

@@ -65,6 +65,8 @@ class Leaf(Model):
     """Why it has another agent than in the plan."""
     retry: Retry | None = None
     """Delays and errors of its retries, where the plan has them; their number is `retries`."""
+    schemas: dict[str, dict[str, JsonValue]] = {}
+    """The JSON Schema of each promised output that has one."""
 
 
 class Program(Model):

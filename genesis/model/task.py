@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, ValidationInfo, model_serializer
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    ValidationInfo,
+    model_serializer,
+)
 
 from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, Text, TextMap, Usd, empty_map
+from genesis.model.output_schema import OutputSchema
 
 __all__ = ["Alternative", "CacheTtl", "Estimate", "Retry", "Route", "Task", "TaskId"]
 
@@ -77,6 +86,10 @@ class Route(Model):
         return shape
 
 
+def _form_of_outputs(value: object) -> str:
+    return "schemas" if isinstance(value, dict) else "names"
+
+
 def _without_retries(retry: Retry | None, info: ValidationInfo) -> Retry | None:
     """Refuse two counts of retries; `retries: 0` is the default, which the dump of a task has, too."""
     if retry is not None and info.data.get("retries"):
@@ -105,8 +118,11 @@ class Task(Model):
     """Arguments; `{var}` stands for a variable or a parameter and `{task.key}` for an upstream result."""
     literal_inputs: tuple[Text, ...] = ()
     """Names of inputs that hold no references: they are handed over exactly as they are written."""
-    outputs: tuple[Name, ...] = ()
-    """Names of the results that the task promises."""
+    outputs: Annotated[
+        Annotated[tuple[Name, ...], Tag("names")] | Annotated[dict[Name, OutputSchema], Tag("schemas")],
+        Discriminator(_form_of_outputs),
+    ] = ()
+    """Names of the results that the task promises, or for each name the JSON Schema of its value."""
     agent: str | None = None
     """A pin; routing honours or refuses it."""
     estimate: Estimate | None = None

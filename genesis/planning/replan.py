@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from genesis.errors import PlanningError
 from genesis.model import ErrorInfo, Plan, PlannerLevel, Task
 from genesis.planning.heuristic import HeuristicPlanner
@@ -13,6 +15,8 @@ from genesis.planning.planner import Planner, PlanningContext
 from genesis.structure import rename_references
 
 __all__ = ["ReplanProposal", "plan_again"]
+
+_Outputs = tuple[str, ...] | dict[str, dict[str, JsonValue]]
 
 _LONGEST_ERROR = 300
 """Characters of the failure that become part of the new description."""
@@ -94,7 +98,7 @@ def _keep_literal_inputs(given: Task, task: Task) -> list[str]:
     return [name for name in given.literal_inputs if name not in task.inputs]
 
 
-def _delivering(tasks: tuple[Task, ...], outputs: tuple[str, ...]) -> tuple[Task, ...]:
+def _delivering(tasks: tuple[Task, ...], outputs: _Outputs) -> tuple[Task, ...]:
     """Let the last task promise these outputs, and come after all that nothing else comes after."""
     if not outputs:
         return tasks
@@ -105,5 +109,15 @@ def _delivering(tasks: tuple[Task, ...], outputs: tuple[str, ...]) -> tuple[Task
     if last.subtasks:
         update["subtasks"] = _delivering(last.subtasks, outputs)
     else:
-        update["outputs"] = tuple(dict.fromkeys((*last.outputs, *outputs)))
+        update["outputs"] = _join_outputs(last.outputs, outputs)
     return (*others, last.model_copy(update=update))
+
+
+def _join_outputs(own: _Outputs, inherited: _Outputs) -> _Outputs:
+    """Promise the outputs of both; inherited schemas take precedence."""
+    if not isinstance(own, dict) and not isinstance(inherited, dict):
+        return tuple(dict.fromkeys((*own, *inherited)))
+    joined: dict[str, dict[str, JsonValue]] = {}
+    for each in (own, inherited):
+        joined |= each if isinstance(each, dict) else {name: joined.get(name, {}) for name in each}
+    return joined

@@ -51,3 +51,19 @@ async def test_parameters_are_handed_over_with_their_types(workbench):
     assert agent.work[0].description == "Download the readings of KSEA for 2025"
     again = await workbench.run(_program(plan), agent, run_id=run.run_id)
     assert (again.state, len(agent.work)) == ("completed", 2)
+
+
+async def test_a_result_that_does_not_fit_its_schema_fails_its_task_with_the_place(workbench):
+    program = _program(_example("output-schemas.md"))
+    good = {"stations": [{"code": "KSEA", "readings": 3}], "note": None}
+    agent = ScriptedAgent({"count": [good]})
+    run = await workbench.run(program, agent)
+    assert (run.state, agent.work[1].inputs) == ("completed", {"stations": good["stations"]})
+    bad = {"stations": [{"code": "KSEA", "readings": "many"}], "note": None}
+    run = await workbench.run(program, ScriptedAgent({"count": [bad]}))
+    error = run.tasks[0].error
+    assert (run.state, error.code) == ("failed", "GEN-TASK-OUTPUT-SCHEMA")
+    said = (_GUIDE / "output-schemas.md").read_text(encoding="utf-8")
+    assert error.message in said
+    run = await workbench.run(program, ScriptedAgent({"count": [bad]}), rehearse=0.0)
+    assert run.state == "completed"

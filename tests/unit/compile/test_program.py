@@ -171,3 +171,13 @@ def test_a_description_without_references_keeps_the_fingerprint_of_earlier_versi
 
     assert prints(vars={"path": "."}) == before
     assert prints(vars={"path": "."}, params={"n": {"default": "1"}}) == before
+
+
+def test_schemas_of_outputs_are_in_the_leaf_and_its_fingerprint():
+    def leaf(outputs: object):
+        return compile_program(_routed(_task("a", outputs=outputs)), _REGISTRY).leaves[0]
+
+    listed, mapped = leaf(["n"]), leaf({"n": {"type": "integer"}})
+    assert (listed.outputs, listed.schemas) == (("n",), {})
+    assert (mapped.outputs, mapped.schemas) == (("n",), {"n": {"type": "integer"}})
+    assert len({listed.fingerprint, mapped.fingerprint, leaf({"n": {"type": "string"}}).fingerprint}) == 3

@@ -77,6 +77,14 @@ def test_new_tasks_get_what_the_task_was_given_and_the_last_delivers_what_it_pro
     assert check.depends_on == ("add",)
 
 
+def test_the_last_task_keeps_the_schemas_of_what_it_delivers():
+    task = a_task("sum", type="math", outputs={"total": {"type": "integer"}})
+    assert again(task, Model(a_task("one"), a_task("two", outputs=["note", "total"]))).tasks[1].outputs == {
+        "note": {},
+        "total": {"type": "integer"},
+    }
+
+
 def test_new_tasks_keep_the_delays_of_retries():
     task = a_task("sum", type="math", retry={"times": 2, "delay_s": 5})
     assert [each.retry for each in again(task, Model(a_task("one"), a_task("two"))).tasks] == [task.retry, task.retry]
