@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import JsonValue
 
 from genesis.model import AgentProfile, Task
-from genesis.structure import fill_text, fillable, references
+from genesis.structure import fill_text, references, referring
 
 __all__ = ["SCHEME", "Fingerprints"]
 
@@ -43,12 +43,14 @@ class Fingerprints:
             SHA-256 in hex. A leaf's name, limits and estimates do not change it.
         """
         values = self._values
-        used = {name: values[name] for name in references(dict(fillable(task))) if name in values}
+        used = {name: values[name] for name in references(referring(task)) if name in values}
         executor = self._executor(agent, task.type)
         description = fill_text(task.description, values)
         work: list[object] = [task.type, description, task.inputs, used, task.outputs, agent.name, executor]
         if task.literal_inputs or escaped:
             work += [sorted(task.literal_inputs), sorted(escaped)]
+        if task.env:
+            work.append({"env": task.env})
         return _digest(self._encode([SCHEME, *work, upstream]))
 
     def joint(self, prints: Iterable[str]) -> str:

@@ -185,4 +185,5 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         approval=task.approval,
         retry=task.retry,
         schemas=task.outputs if isinstance(task.outputs, dict) else {},
+        env=task.env,
     )

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import RUN_IS_OVER, time_limit
 from genesis.agents.output_values import find_mismatch
-from genesis.engine.inputs import missing_outputs, resolve_inputs
+from genesis.engine.inputs import missing_outputs, resolve_env, resolve_inputs
 from genesis.engine.observers.telemetry import agent_call
 from genesis.engine.run_context import RunContext
 from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
@@ -208,14 +208,16 @@ class LeafRun:
     async def _result(self) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
         upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
-        inputs = resolve_inputs(leaf, {**session.program.vars, **session.program.params}, upstream)
+        values: dict[str, JsonValue] = {**session.program.vars, **session.program.params}
+        inputs = resolve_inputs(leaf, values, upstream)
+        env = resolve_env(leaf, values, upstream) if leaf.env else {}
         by_path = {
             session.program.leaves[source].path: value
             for source, value in upstream.items()
             if self._outcomes[source].state != "briefed"
         }
         if not ResultCache.serves(leaf):
-            return await self._execute(inputs, by_path)
+            return await self._execute(inputs, env, by_path)
         cache = ResultCache(session.ledger.store)
         agent = session.program.profile(leaf.agent)
         spec = agent.executor_for(leaf.type, model=session.planner_model)
@@ -224,12 +226,14 @@ class LeafRun:
         found = await cache.get(leaf, key, session.now())
         if found is not None:
             return Result(value=found[0]), "cached"
-        result, state = await self._execute(inputs, by_path)
+        result, state = await self._execute(inputs, env, by_path)
         if state == "completed":
             await cache.put(leaf, key, result.value, session.now())
         return result, state
 
-    async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:
+    async def _execute(
+        self, inputs: dict[str, JsonValue], env: dict[str, str], upstream: dict[str, JsonValue]
+    ) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
         agent = session.program.profile(leaf.agent)
         work = Work(
@@ -252,6 +256,7 @@ class LeafRun:
             run_until=session.until,
             repeats=self._repeats,
             schemas=leaf.schemas,
+            env=env,
         )
         executor = session.executor(leaf)
         async with self._guard(agent), time_limit(work):

@@ -1,8 +1,8 @@
-"""Fill the inputs of a leaf from variables and upstream results."""
+"""Fill the inputs and the environment of a leaf from variables, parameters and upstream results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import JsonValue
@@ -10,9 +10,9 @@ from pydantic import JsonValue
 from genesis.errors import TaskError
 from genesis.model import Leaf
 from genesis.model.scalars import canonical
-from genesis.structure import WHOLE_RESULT, copy_json, fill, split
+from genesis.structure import WHOLE_RESULT, as_json_text, copy_json, fill, split
 
-__all__ = ["missing_outputs", "resolve_inputs"]
+__all__ = ["missing_outputs", "resolve_env", "resolve_inputs"]
 
 
 def resolve_inputs(
@@ -30,6 +30,35 @@ def resolve_inputs(
     Raises:
         TaskError: An upstream result lacks a key that was promised.
     """
+    known, lookup = _references(leaf, values, results)
+    return {
+        name: copy_json(value) if name in leaf.literal_inputs else fill(value, known, lookup)
+        for name, value in leaf.inputs.items()
+    }
+
+
+def resolve_env(leaf: Leaf, values: Mapping[str, JsonValue], results: Mapping[int, JsonValue]) -> dict[str, str]:
+    """Return the environment variables with every reference replaced, as `resolve_inputs` does; all values are text.
+
+    Raises:
+        TaskError: An upstream result lacks a key that was promised, or a value has a NUL character.
+    """
+    known, lookup = _references(leaf, values, results)
+    filled = {name: as_json_text(fill(value, known, lookup)) for name, value in leaf.env.items()}
+    for name, value in filled.items():
+        if "\0" in value:
+            raise TaskError(
+                f"the environment variable {name!r} of task {leaf.path!r} has a NUL character",
+                hint="pass the value as an input; a program reads its inputs on stdin",
+                code="GEN-TASK-INPUT",
+            )
+    return filled
+
+
+def _references(
+    leaf: Leaf, values: Mapping[str, JsonValue], results: Mapping[int, JsonValue]
+) -> tuple[Callable[[str], bool], Callable[[str], JsonValue]]:
+    """Return whether a name in braces is a reference of a leaf, and the value of one."""
 
     def is_known(name: str) -> bool:
         return name in values or name in leaf.sources or name in leaf.escaped
@@ -42,10 +71,7 @@ def resolve_inputs(
             raise TaskError(f"task {leaf.path!r} uses {{{reference}}}, which nothing produces")
         return _part(leaf, reference, leaf.keys.get(reference, parts[1]), results[source])
 
-    return {
-        name: copy_json(value) if name in leaf.literal_inputs else fill(value, is_known, lookup)
-        for name, value in leaf.inputs.items()
-    }
+    return is_known, lookup
 
 
 def _part(leaf: Leaf, reference: str, key: str, result: JsonValue) -> JsonValue:

@@ -36,7 +36,7 @@ class Leaf(Model):
     literal_inputs: tuple[str, ...] = ()
     """Names of inputs without references."""
     sources: dict[str, int] = {}
-    """For each `{task.key}` in `inputs`, as written there, the leaf that produces it."""
+    """For each `{task.key}` in `inputs` and `env`, as written there, the leaf that produces it."""
     keys: dict[str, str] = {}
     """The key of each reference that is not what comes after its last dot: keys may hold dots."""
     escaped: tuple[str, ...] = ()
@@ -67,6 +67,8 @@ class Leaf(Model):
     """Delays and errors of its retries, where the plan has them; their number is `retries`."""
     schemas: dict[str, dict[str, JsonValue]] = {}
     """The JSON Schema of each promised output that has one."""
+    env: dict[str, str] = {}
+    """Environment variables as they are written; references are filled in when the leaf starts."""
 
 
 class Program(Model):

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, Text, TextMap, Usd, empty_map
+from genesis.model.env_name import EnvName
 from genesis.model.output_schema import OutputSchema
 
 __all__ = ["Alternative", "CacheTtl", "Estimate", "Retry", "Route", "Task", "TaskId"]
@@ -141,3 +142,5 @@ class Task(Model):
     """Written by routing."""
     retry: Annotated[Retry | None, AfterValidator(_without_retries)] = None
     """Retries with their delays and errors; `retries` is the short form."""
+    env: dict[EnvName, Text] = empty_map()
+    """Environment variables of the program that does the task; references in the values are resolved."""

@@ -51,7 +51,7 @@ def plan_again(
 ) -> ReplanProposal:
     """Plan an alternative to a failed task: by a model if there is one, else from the steps it spells out.
 
-    The new tasks inherit its inputs, labels, retries and time limit. The last one produces the task's
+    The new tasks inherit its inputs, environment, labels, retries and time limit. The last one produces the task's
     outputs, after all others.
 
     Args:
@@ -68,14 +68,14 @@ def plan_again(
     made = make_plan(task.description, planners=[*planners, HeuristicPlanner(())], context=context)
     if len(made.tasks) == 1 and not made.tasks[0].subtasks and made.tasks[0].type == task.type:
         raise PlanningError("the only alternative is one task of the same type")
-    given = task.model_copy(update={"inputs": rename_references(task, references.get, moved=True)})
+    given = task.model_copy(update=rename_references(task, references.get, moved=True))
     return ReplanProposal(
         _delivering(_inherit_inputs(made.tasks, given), task.outputs), made.planner, made.planner_note
     )
 
 
 def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
-    """Return new tasks with the failed task's inputs, labels and limits; what they set themselves takes precedence."""
+    """Return new tasks with the failed task's inputs, environment, labels and limits; their own take precedence."""
     return tuple(
         task.model_copy(update={"subtasks": _inherit_inputs(task.subtasks, given)})
         if task.subtasks
@@ -84,6 +84,7 @@ def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
                 "inputs": {**given.inputs, **task.inputs},
                 "literal_inputs": (*_keep_literal_inputs(given, task), *task.literal_inputs),
                 "labels": {**given.labels, **task.labels},
+                "env": {**given.env, **task.env},
                 "timeout_s": given.timeout_s,
                 "cache": given.cache,
                 "retry": given.retry,

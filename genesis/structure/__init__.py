@@ -16,6 +16,7 @@ from genesis.structure.plan_values import missing_parameters, plan_values
 from genesis.structure.problems import Problem, Shape, find_problems
 from genesis.structure.references import (
     WHOLE_RESULT,
+    as_json_text,
     as_text,
     copy_json,
     escape_text,
@@ -24,6 +25,7 @@ from genesis.structure.references import (
     fillable,
     is_name,
     references,
+    referring,
     rename_references,
     replace_references,
     split,
@@ -41,6 +43,7 @@ __all__ = [
     "Problem",
     "Shape",
     "Unresolved",
+    "as_json_text",
     "as_text",
     "copy_json",
     "count_retries",
@@ -62,6 +65,7 @@ __all__ = [
     "outline",
     "plan_values",
     "references",
+    "referring",
     "rename_references",
     "replace_references",
     "split",

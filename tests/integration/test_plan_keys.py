@@ -67,3 +67,10 @@ async def test_a_result_that_does_not_fit_its_schema_fails_its_task_with_the_pla
     assert error.message in said
     run = await workbench.run(program, ScriptedAgent({"count": [bad]}), rehearse=0.0)
     assert run.state == "completed"
+
+
+async def test_variables_of_the_environment_are_filled_and_reach_the_agent(workbench):
+    agent = ScriptedAgent()
+    run = await workbench.run(_program(_example("environment-variables.md")), agent)
+    assert run.state == "completed"
+    assert agent.work[1].env == {"READINGS_FILE": "file", "READINGS_YEAR": "2026", "LC_ALL": "C.UTF-8"}

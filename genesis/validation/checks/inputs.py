@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genesis.structure import Missing, Node, is_name, fillable, missing_parameters, references, split, splits
+from genesis.structure import Missing, Node, is_name, missing_parameters, references, referring, split, splits
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 from genesis.validation.limits import GUESSES
@@ -176,7 +176,7 @@ def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
     for node in facts.outline.nodes:
         if not left:
             return
-        for name in references([dict(fillable(node.task)), node.task.description]):
+        for name in references([referring(node.task), node.task.description]):
             left.pop(name, None)
     for name in left:
         noun = "parameter" if name in facts.plan.params else "variable"

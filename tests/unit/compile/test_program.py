@@ -181,3 +181,13 @@ def test_schemas_of_outputs_are_in_the_leaf_and_its_fingerprint():
     assert (listed.outputs, listed.schemas) == (("n",), {})
     assert (mapped.outputs, mapped.schemas) == (("n",), {"n": {"type": "integer"}})
     assert len({listed.fingerprint, mapped.fingerprint, leaf({"n": {"type": "string"}}).fingerprint}) == 3
+
+
+def test_the_environment_makes_edges_and_is_part_of_the_fingerprint():
+    def leaf(env: object, **head: object):
+        task = _task("b", env=env)
+        return compile_program(_routed(_task("a", outputs=["k"]), task, vars={"path": "."}), _REGISTRY).leaves[1]
+
+    plain, own, other = leaf({}), leaf({"A": "{a.k}"}), leaf({"A": "x"})
+    assert (own.after, own.env) == ((0,), {"A": "{a.k}"})
+    assert len({plain.fingerprint, own.fingerprint, other.fingerprint}) == 3

@@ -85,6 +85,13 @@ def test_the_last_task_keeps_the_schemas_of_what_it_delivers():
     }
 
 
+def test_new_tasks_keep_the_environment():
+    task = a_task("sum", type="math", env={"A": "{up.rows}", "B": "1"})
+    one, two = again(task, Model(a_task("one"), a_task("two", env={"B": "2"})), {"up.rows": "deep/up.rows"}).tasks
+    assert one.env == {"A": "{deep/up.rows}", "B": "1"}
+    assert two.env == {"A": "{deep/up.rows}", "B": "2"}
+
+
 def test_new_tasks_keep_the_delays_of_retries():
     task = a_task("sum", type="math", retry={"times": 2, "delay_s": 5})
     assert [each.retry for each in again(task, Model(a_task("one"), a_task("two"))).tasks] == [task.retry, task.retry]

@@ -107,13 +107,15 @@ def test_other_text_is_no_name(text: str):
 def test_a_new_name_keeps_the_text_of_doubled_braces():
     task = _task(inputs={"x": ["{a.n} {{a.n}} {{{a.n}}} {b.n}"], "y": "{a.n}"}, literal_inputs=["y"])
     names = {"a.n": "g/a.n"}
-    assert rename_references(task, names.get) == {"x": ["{g/a.n} {{a.n}} {{{g/a.n}}} {b.n}"], "y": "{a.n}"}
-    assert rename_references(task, names.get, moved=True)["x"] == ["{g/a.n} {a.n} {{{g/a.n}}} {b.n}"]
+    renamed = rename_references(task, names.get)
+    assert renamed == {"inputs": {"x": ["{g/a.n} {{a.n}} {{{g/a.n}}} {b.n}"], "y": "{a.n}"}}
+    assert rename_references(task, names.get, moved=True)["inputs"]["x"] == ["{g/a.n} {a.n} {{{g/a.n}}} {b.n}"]
+    assert rename_references(_task(env={"A": "{a.n}"}), names.get) == {"inputs": {}, "env": {"A": "{g/a.n}"}}
 
 
 def test_a_reference_can_be_written_as_text():
     task = _task(inputs={"x": "{path} {{path}} {{{path}}} {a.n}", "y": "{path}"}, literal_inputs=["y"])
-    plain = as_text(task, {"path"}.__contains__)
+    plain = as_text(task, {"path"}.__contains__)["inputs"]
     assert _fill(plain["x"]) == "{path} {path} {{{path}}} 3"
     assert plain["y"] == "{path}"
 
