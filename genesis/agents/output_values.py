@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -61,8 +62,8 @@ def _errors(schema: Mapping[str, JsonValue], value: JsonValue) -> Iterator[Any]:
     """Return jsonschema's errors one by one; it is imported only for a task whose outputs have schemas."""
     from jsonschema import Draft202012Validator, validators  # noqa: PLC0415  # it takes 0.14 s
 
-    linear = validators.extend(Draft202012Validator, {"pattern": _check_pattern})
-    return iter(linear(schema).iter_errors(value))
+    checks = {"pattern": _check_pattern, "multipleOf": _check_multiple}
+    return iter(validators.extend(Draft202012Validator, checks)(schema).iter_errors(value))
 
 
 def _check_pattern(_validator: object, pattern: str, instance: object, _schema: object) -> Iterator[Exception]:
@@ -71,6 +72,18 @@ def _check_pattern(_validator: object, pattern: str, instance: object, _schema: 
 
     if isinstance(instance, str) and not _matches(_pattern(pattern), instance):
         yield SchemaMismatch("it does not match")
+
+
+def _check_multiple(_validator: object, divisor: float, instance: object, _schema: object) -> Iterator[Exception]:
+    """Divide as decimal numbers: 0.3 is a multiple of 0.1, and no number is too large."""
+    from jsonschema import ValidationError as SchemaMismatch  # noqa: PLC0415  # see above
+
+    if isinstance(instance, int | float) and not isinstance(instance, bool) and _exact(instance) % _exact(divisor):
+        yield SchemaMismatch("it is no multiple")
+
+
+def _exact(number: float) -> Fraction:
+    return Fraction(number if isinstance(number, int) else repr(number))
 
 
 def _matches(pattern: SchemaValidator, text: str) -> bool:
@@ -86,8 +99,13 @@ def _escape(part: str | int) -> str:
 
 
 def _show(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    """Write a value as JSON, and no more of it than is shown: it may be large."""
+    text = ""
+    for chunk in json.JSONEncoder(ensure_ascii=False).iterencode(value):
+        text += chunk
+        if len(text) > _SHOWN:
+            return f"{text[: _SHOWN - 1]}…"
+    return text
 
 
 def example_value(schema: Mapping[str, Any], text: str) -> JsonValue:

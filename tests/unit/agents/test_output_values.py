@@ -40,6 +40,13 @@ def test_a_place_is_a_json_pointer():
     assert find_mismatch({"x": schema}, {"x": {"a/b~c": "no"}}).pointer == "/a~1b~0c"
 
 
+@pytest.mark.parametrize(
+    ("divisor", "value", "fits"), [(0.1, 0.3, True), (0.1, 10**400, True), (2, 3, False), (1, 1e300, True)]
+)
+def test_multiples_are_those_of_decimal_numbers(divisor, value, fits):
+    assert (find_mismatch({"x": {"multipleOf": divisor}}, {"x": value}) is None) is fits
+
+
 def test_the_whole_result_is_checked_under_its_name_unless_it_has_a_key_of_it():
     schemas = {"result": {"type": "array"}}
     assert find_mismatch(schemas, [1]) is None
