@@ -60,7 +60,10 @@ def find_mismatch(schemas: Mapping[str, Mapping[str, JsonValue]], value: JsonVal
 
 def _errors(schema: Mapping[str, JsonValue], value: JsonValue) -> Iterator[Any]:
     """Return jsonschema's errors one by one; it is imported only for a task whose outputs have schemas."""
-    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415  # it takes 0.14 s
+    from jsonschema import (  # type: ignore[import-untyped]  # noqa: PLC0415  # it has no types, and takes 0.14 s
+        Draft202012Validator,
+        validators,
+    )
 
     checks = {"pattern": _check_pattern, "multipleOf": _check_multiple}
     return iter(validators.extend(Draft202012Validator, checks)(schema).iter_errors(value))
@@ -143,7 +146,8 @@ def _example_of_type(kind: str, schema: Mapping[str, Any], text: str) -> JsonVal
             rest = [example_value(schema.get("items", {}), text) for _ in range(count - len(first))]
             return [*first, *rest]
         case "object":
-            wanted = {name: {} for name in schema.get("required", ())} | dict(schema.get("properties", {}))
+            wanted: dict[str, Mapping[str, Any]] = {name: {} for name in schema.get("required", ())}
+            wanted |= schema.get("properties", {})
             return {name: example_value(each, text) for name, each in wanted.items()}
         case _:
             return text

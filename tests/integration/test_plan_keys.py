@@ -9,7 +9,7 @@ from genesis.compile import compile_program
 from genesis.document import parse
 from genesis.errors import TaskError
 from genesis.planning import load_plan, set_parameters
-from genesis.testing import ScriptedAgent, route_to
+from genesis.testing import ScriptedAgent, an_agent, route_to
 
 _GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 _YAML = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -23,7 +23,8 @@ def _example(page):
 
 
 def _program(plan):
-    return compile_program(*route_to(plan))
+    types = sorted({task.type for task in plan.tasks})
+    return compile_program(*route_to(plan, an_agent(task_types=types)))
 
 
 async def test_a_task_is_retried_for_the_errors_that_its_retry_lists(workbench):
