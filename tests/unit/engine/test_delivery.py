@@ -82,7 +82,7 @@ async def test_missing_outputs_are_named_and_nothing_is_taken_in(ledger, setting
 
 
 async def test_a_value_that_does_not_fit_its_schema_is_not_taken_in(ledger, settings, program):
-    error = await refused(settings, "shop/name", "!")
+    error = await refuse(settings, "shop/name", "!")
     assert error.code == "GEN-DELIVERY"
     assert "output 'name': expected pattern: " in error.message
     assert error.hint == 'its schema: {"pattern": "^[^!]"}'

@@ -17,7 +17,7 @@ def _pause_s(error, **keys):
     session = SimpleNamespace(program=program, settings=Settings(), now=utc_now, left_s=1000.0)
     backend = LocalBackend(session, {})
     run = backend._runs["a"] = LeafRun(session, program.leaves[0], {})
-    run.failed(error_info(error))
+    run.record_failure(error_info(error))
     return backend._pause_s(program.leaves[0], error, 1)
 
 
