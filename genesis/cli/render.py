@@ -14,7 +14,7 @@ from genesis.cli.output import STATE_STYLES
 from genesis.cli.rows import Rows
 from genesis.ledger.deliverables import short_text
 from genesis.model import Diagnostic, Outcome, Report, Route, RoutedPlan, Run, Task
-from genesis.structure import get_known_seconds, list_edges
+from genesis.structure import fill_text, get_known_seconds, list_edges, plan_values
 from genesis.text import cost, describe_rehearsal, duration
 
 if TYPE_CHECKING:
@@ -55,12 +55,13 @@ def plan_view(
     plan = routed.plan
     head = Text.assemble((" ".join(plan.request.split()), "bold"), (f"  planned by {plan.planner}", "dim"))
     tree = Tree(head, guide_style="dim")
-    edges = list_edges(plan)
+    edges, values = list_edges(plan), plan_values(plan)
     shown = 0
     stack: list[tuple[Task, str, Tree]] = [(task, task.id, tree) for task in reversed(plan.tasks)]
     while stack and shown < most:
         task, path, parent = stack.pop()
-        branch = parent.add(_task_line(task, routed.routes.get(path), edges.get(path, ())))
+        description = fill_text(task.description, values)
+        branch = parent.add(_task_line(task, description, routed.routes.get(path), edges.get(path, ())))
         shown += 1
         stack.extend((child, f"{path}/{child.id}", branch) for child in reversed(task.subtasks))
     parts: list[RenderableType] = [tree]
@@ -74,8 +75,8 @@ def plan_view(
     return Group(*parts)
 
 
-def _task_line(task: Task, route: Route | None, after: Sequence[str]) -> Text:
-    line = Text.assemble((task.id, "bold"), ("  ", ""), task.description)
+def _task_line(task: Task, description: str, route: Route | None, after: Sequence[str]) -> Text:
+    line = Text.assemble((task.id, "bold"), ("  ", ""), description)
     order = f"after {_format_names(after)}" if after else ""
     if task.subtasks:
         return line.append(f"  {order}" if order else "", style="dim")

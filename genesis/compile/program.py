@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from genesis.compile.fingerprint import Fingerprints
 from genesis.compile.flatten import Flat, flatten
 from genesis.compile.rules import Rules, compile_rules
@@ -14,15 +16,19 @@ from genesis.structure import (
     DataFlow,
     Node,
     Outline,
+    count_retries,
     dataflow,
     estimate_seconds,
     estimate_tokens,
     estimate_usd,
+    fill_text,
     find_conditions,
     get_known_seconds,
     get_known_usd,
     junctions,
+    missing_parameters,
     outline,
+    plan_values,
 )
 
 __all__ = ["compile_program"]
@@ -44,7 +50,7 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     tree = outline(plan)
     flow = dataflow(plan, tree)
     conditions = find_conditions(plan, tree)
-    _refuse_broken(tree, flow, conditions)
+    _refuse_broken(plan, tree, flow, conditions)
     try:
         flat = flatten(tree, junctions(tree, flow.edges()))
     except ValueError as error:
@@ -52,7 +58,8 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
     number = {leaf: index for index, leaf in enumerate(tree.leaves)}
     rules = compile_rules(tree, flow, conditions)
     agents = _agents(routed, registry, tree)
-    prints = _fingerprints(plan, tree, flow, flat, agents)
+    values = plan_values(plan)
+    prints = _fingerprints(values, tree, flow, flat, agents)
     groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
     leaves = []
     for index, (leaf, agent) in enumerate(zip(tree.leaves, agents, strict=True)):
@@ -60,7 +67,8 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         escaped, keys = flow.escaped.get(leaf, ()), flow.keys.get(leaf, {})
         node = tree.nodes[leaf]
         retries = _retries(node.task, plan)
-        place = _Place(index, groups[flat.after[leaf]], sources, keys, escaped, prints[leaf], retries)
+        description = fill_text(node.task.description, values)
+        place = _Place(index, groups[flat.after[leaf]], sources, keys, escaped, prints[leaf], retries, description)
         made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path))
         leaves.append(_with_rule(made, leaf, rules))
     used = {leaf.agent for leaf in leaves}
@@ -70,6 +78,7 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         agents={agent.name: agent for agent in registry.agents if agent.name in used},
         registry=registry,
         vars=plan.vars,
+        params={name: values[name] for name in plan.params},
         budget=plan.budget,
         deadline_s=plan.deadline_s,
         gates=rules.gates,
@@ -94,7 +103,9 @@ def _with_rule(leaf: Leaf, node: int, rules: Rules) -> Leaf:
     return leaf.model_copy(update=update)
 
 
-def _refuse_broken(tree: Outline, flow: DataFlow, conditions: Conditions) -> None:
+def _refuse_broken(plan: Plan, tree: Outline, flow: DataFlow, conditions: Conditions) -> None:
+    if names := missing_parameters(plan):
+        raise _invalid(f"the parameter {names[0]!r} has no value")
     if tree.duplicates:
         raise _invalid(f"two tasks have the path {tree.nodes[tree.duplicates[0]].path!r}")
     if tree.unresolved:
@@ -123,9 +134,11 @@ def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> list[Agent
     return found
 
 
-def _fingerprints(plan: Plan, tree: Outline, flow: DataFlow, flat: Flat, agents: list[AgentProfile]) -> dict[int, str]:
+def _fingerprints(
+    values: dict[str, JsonValue], tree: Outline, flow: DataFlow, flat: Flat, agents: list[AgentProfile]
+) -> dict[int, str]:
     """Fingerprint each leaf, after those that it comes after."""
-    fingerprints = Fingerprints(plan.vars)
+    fingerprints = Fingerprints(values)
     agent_of = dict(zip(tree.leaves, agents, strict=True))
     prints: dict[int, str] = {}
     joint: dict[int, str] = {}
@@ -149,6 +162,7 @@ class _Place:
     escaped: tuple[str, ...]
     fingerprint: str
     retries: int
+    description: str
 
 
 def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
@@ -161,8 +175,8 @@ def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
 
 def _retries(task: Task, plan: Plan) -> int:
     """Return a leaf's retries: its own, else the plan's, unless a repetition could do harm."""
-    says_itself = "retries" in task.model_fields_set or task.side_effects
-    return task.retries if says_itself else plan.retries or 0
+    says_itself = task.retry is not None or "retries" in task.model_fields_set or task.side_effects
+    return count_retries(task) if says_itself else plan.retries or 0
 
 
 def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float, fallbacks: tuple[str, ...]) -> Leaf:
@@ -174,13 +188,13 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         fallbacks=fallbacks,
         after=place.after,
         type=task.type,
-        description=task.description,
+        description=place.description,
         inputs=task.inputs,
         literal_inputs=task.literal_inputs,
         sources=place.sources,
         keys=place.keys,
         escaped=place.escaped,
-        outputs=task.outputs,
+        outputs=tuple(task.outputs),
         fingerprint=place.fingerprint,
         seconds=estimate_seconds(task, default_seconds),
         seconds_known=get_known_seconds(task) is not None,
@@ -192,4 +206,7 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         cache=task.cache,
         side_effects=task.side_effects,
         approval=task.approval,
+        retry=task.retry,
+        schemas=task.outputs if isinstance(task.outputs, dict) else {},
+        env=task.env,
     )

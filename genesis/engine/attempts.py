@@ -16,7 +16,8 @@ from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import RUN_IS_OVER, time_limit
-from genesis.engine.inputs import missing_outputs, resolve_inputs
+from genesis.agents.output_values import find_mismatch
+from genesis.engine.inputs import missing_outputs, resolve_env, resolve_inputs
 from genesis.engine.observers.telemetry import agent_call
 from genesis.engine.run_context import RunContext
 from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
@@ -223,14 +224,16 @@ class LeafRun:
             for source in leaf.after
             if leaf.rule is None or self._has_result(source)
         }
-        inputs = resolve_inputs(leaf, session.program.vars, upstream)
+        values = session.program.values
+        inputs = resolve_inputs(leaf, values, upstream)
+        env = resolve_env(leaf, values, upstream) if leaf.env else {}
         by_path = {
             session.program.leaves[source].path: value
             for source, value in upstream.items()
             if self._outcomes[source].state != "briefed"
         }
         if not ResultCache.serves(leaf):
-            return await self._execute(inputs, by_path)
+            return await self._execute(inputs, env, by_path)
         cache = ResultCache(session.ledger.store)
         agent = session.program.profile(leaf.agent)
         spec = agent.executor_for(leaf.type, model=session.planner_model)
@@ -239,7 +242,7 @@ class LeafRun:
         found = await cache.get(leaf, key, session.now())
         if found is not None:
             return Result(value=found[0]), "cached"
-        result, state = await self._execute(inputs, by_path)
+        result, state = await self._execute(inputs, env, by_path)
         if state == "completed":
             await cache.put(leaf, key, result.value, session.now())
         return result, state
@@ -248,7 +251,9 @@ class LeafRun:
         """Whether a leaf before this one has a result; by the plan's rules this one may run all the same."""
         return source in self._outcomes and self._outcomes[source].state in KEPT
 
-    async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:
+    async def _execute(
+        self, inputs: dict[str, JsonValue], env: dict[str, str], upstream: dict[str, JsonValue]
+    ) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
         agent = session.program.profile(leaf.agent)
         work = Work(
@@ -270,18 +275,40 @@ class LeafRun:
             until=self._until,
             run_until=self._run_until,
             repeats=self._repeats,
+            schemas=leaf.schemas,
+            env=env,
         )
         executor = session.executor(leaf)
         async with self._guard(agent), time_limit(work):
             result = await executor.execute(work)
-        missing = missing_outputs(leaf, result.value)
-        if missing and result.state == "completed":
+        if result.state == "completed":
+            await self._check_outputs(agent, result)
+        return result, result.state
+
+    async def _check_outputs(self, agent: AgentProfile, result: Result) -> None:
+        """Check that a result has the promised outputs, and that they fit their schemas; what is rehearsed need not.
+
+        Raises:
+            TaskError: It does not.
+        """
+        leaf, session = self.leaf, self._session
+        if missing := missing_outputs(leaf, result.value):
             raise TaskError(
                 f"task {leaf.path!r} promised {', '.join(map(repr, missing))}, which its result does not have",
                 hint="return a mapping with the promised names, or take them out of `outputs`",
                 code="GEN-TASK-OUTPUTS",
             )
-        return result, result.state
+        is_rehearsed = session.rehearse is not None or agent.executor_for(leaf.type).kind == "rehearsal"
+        if not leaf.schemas or is_rehearsed:
+            return
+        mismatch = await asyncio.to_thread(find_mismatch, leaf.schemas, result.value)
+        if mismatch is not None:
+            raise TaskError(
+                f"task {leaf.path!r} promised other values: {mismatch}",
+                hint="correct what the agent returns, or the schema in `outputs`",
+                code="GEN-TASK-OUTPUT-SCHEMA",
+                data={"output": mismatch.output, "pointer": mismatch.pointer, "expected": mismatch.expected},
+            )
 
     def _find_work_orders(self) -> dict[str, str]:
         """Name the leaves before this one that are with a person, with their work orders."""

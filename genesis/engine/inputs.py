@@ -1,8 +1,8 @@
-"""Fill the inputs of a leaf from variables and upstream results."""
+"""Fill the inputs and the environment of a leaf from variables, parameters and upstream results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import JsonValue
@@ -11,32 +11,63 @@ from genesis.errors import TaskError
 from genesis.model import Leaf
 from genesis.model.program import WhenCondition
 from genesis.model.scalars import canonical
-from genesis.structure import WHOLE_RESULT, ConditionError, copy_json, fill, parse_condition, split
+from genesis.structure import WHOLE_RESULT, ConditionError, as_json_text, copy_json, fill, parse_condition, split
 
-__all__ = ["condition_holds", "missing_outputs", "resolve_inputs"]
+__all__ = ["condition_holds", "missing_outputs", "resolve_env", "resolve_inputs"]
 
 
-def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]) -> dict[str, JsonValue]:
+def resolve_inputs(
+    leaf: Leaf, values: Mapping[str, JsonValue], results: Mapping[int, JsonValue]
+) -> dict[str, JsonValue]:
     """Return the inputs with every reference replaced, each value once: what it brings in is not looked at again.
 
     All of it is a copy that the leaf's agent may change.
 
     Args:
         leaf: The leaf as it was compiled.
-        variables: The plan's variables.
+        values: The plan's variables and parameters.
         results: Results of the leaves that `leaf.sources` names. What refers to one that is missing is null: it did
             not run, or failed, and the plan goes on without it.
 
     Raises:
         TaskError: An upstream result lacks a key that was promised.
     """
+    known, lookup = _references(leaf, values, results)
+    return {
+        name: copy_json(value) if name in leaf.literal_inputs else fill(value, known, lookup)
+        for name, value in leaf.inputs.items()
+    }
+
+
+def resolve_env(leaf: Leaf, values: Mapping[str, JsonValue], results: Mapping[int, JsonValue]) -> dict[str, str]:
+    """Return the environment variables with every reference replaced, as `resolve_inputs` does; all values are text.
+
+    Raises:
+        TaskError: An upstream result lacks a key that was promised, or a value has a NUL character.
+    """
+    known, lookup = _references(leaf, values, results)
+    filled = {name: as_json_text(fill(value, known, lookup)) for name, value in leaf.env.items()}
+    for name, value in filled.items():
+        if "\0" in value:
+            raise TaskError(
+                f"the environment variable {name!r} of task {leaf.path!r} has a NUL character",
+                hint="pass the value as an input; a program reads its inputs on stdin",
+                code="GEN-TASK-INPUT",
+            )
+    return filled
+
+
+def _references(
+    leaf: Leaf, values: Mapping[str, JsonValue], results: Mapping[int, JsonValue]
+) -> tuple[Callable[[str], bool], Callable[[str], JsonValue]]:
+    """Return whether a name in braces is a reference of a leaf, and the value of one."""
 
     def is_known(name: str) -> bool:
-        return name in variables or name in leaf.sources or name in leaf.escaped
+        return name in values or name in leaf.sources or name in leaf.escaped
 
     def lookup(reference: str) -> JsonValue:
-        if reference in variables:
-            return variables[reference]
+        if reference in values:
+            return values[reference]
         parts, source = split(reference), leaf.sources.get(reference)
         if parts is None or source is None:
             raise TaskError(f"task {leaf.path!r} uses {{{reference}}}, which nothing produces")
@@ -44,21 +75,18 @@ def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[in
             return None
         return _part(leaf.path, reference, leaf.keys.get(reference, parts[1]), results[source])
 
-    return {
-        name: copy_json(value) if name in leaf.literal_inputs else fill(value, is_known, lookup)
-        for name, value in leaf.inputs.items()
-    }
+    return is_known, lookup
 
 
 def condition_holds(
-    path: str, when: WhenCondition, variables: Mapping[str, str], results: Mapping[int, JsonValue]
+    path: str, when: WhenCondition, values: Mapping[str, JsonValue], results: Mapping[int, JsonValue]
 ) -> bool:
     """Whether the condition of a task holds.
 
     Args:
         path: The task.
         when: Its condition.
-        variables: The plan's variables.
+        values: The plan's variables and parameters.
         results: Results of the leaves that `when.sources` names; what refers to one that is missing is null.
 
     Raises:
@@ -67,8 +95,8 @@ def condition_holds(
     """
 
     def lookup(reference: str) -> JsonValue:
-        if reference in variables:
-            return variables[reference]
+        if reference in values:
+            return values[reference]
         source = when.sources[reference]
         return _part(path, reference, when.keys[reference], results[source]) if source in results else None
 

@@ -137,8 +137,10 @@ class LocalBackend:
 
     def _pause_s(self, leaf: Leaf, error: BaseException, repeat: int) -> float | None:
         """Return the pause before a retry; None where a retry cannot help, the time is short or the budget refuses."""
-        policy = RetryPolicy(leaf.retries, self._session.settings.run.retry_delay_s)
-        pause_s = policy.pause_s(error, repeat, left_s=self._left_s(leaf))
+        policy = RetryPolicy.of_leaf(leaf, self._session.settings.run.retry_delay_s)
+        reported = self._runs[leaf.path].outcome.error
+        code = reported.code if reported is not None else ""
+        pause_s = policy.pause_s(error, repeat, left_s=self._left_s(leaf), code=code)
         if pause_s is None or self._why(leaf) is not None:
             return None
         made = self._budget.take(leaf.path)

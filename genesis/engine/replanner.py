@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue
 
 from genesis.agents.brief import BriefExecutor
+from genesis.agents.output_values import find_mismatch
 from genesis.agents.threads import Threads
 from genesis.engine.attempts import LeafRun
 from genesis.engine.run_context import RunContext
@@ -24,7 +25,7 @@ from genesis.pipeline import amend_program, plan_within, room_left, route_group
 from genesis.planning.proposal import PROPOSAL, parse_proposal
 from genesis.planning.structural import structural_problems
 from genesis.resilience.taxonomy import meaning_of
-from genesis.structure import outline, splits
+from genesis.structure import escape_text, outline, plan_values, splits
 
 __all__ = ["ReplanOutcome", "Replanner"]
 
@@ -129,10 +130,15 @@ class Replanner:
             ended = own.model_copy(update={**update, "result": merged, "result_ref": None})
             return await session.record(leaf, ended)
         value, missing = _collect_outputs(leaf, given)
-        if missing:
+        mismatch = None if missing else await asyncio.to_thread(find_mismatch, leaf.schemas, value)
+        if missing or mismatch:
             names = ", ".join(map(repr, missing))
-            error = ErrorInfo(
-                code="GEN-TASK-OUTPUTS", message=f"it was planned again, and {names} is not in what that gave"
+            error = (
+                ErrorInfo(
+                    code="GEN-TASK-OUTPUTS", message=f"it was planned again, and {names} is not in what that gave"
+                )
+                if missing
+                else ErrorInfo(code="GEN-TASK-OUTPUT-SCHEMA", message=f"it was planned again, and that gave {mismatch}")
             )
             return await session.record(leaf, own.model_copy(update={**update, "state": "failed", "error": error}))
         return await session.record(leaf, own.model_copy(update={**update, "state": "completed", "result": value}))
@@ -190,12 +196,14 @@ class Replanner:
             written: f"{program.leaves[source].path}.{leaf.keys.get(written, written.rpartition('.')[2])}"
             for written, source in leaf.sources.items()
         }
-        everywhere = outline(program.source.plan).by_path
+        everywhere, values = outline(program.source.plan).by_path, plan_values(program.source.plan)
         for name in leaf.escaped:  # names that mean nothing where the new tasks stand
-            if name not in program.vars and not any(task in everywhere for task, _ in splits(name)):
+            if name not in values and not any(task in everywhere for task, _ in splits(name)):
                 references.setdefault(name, name)
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
-        task, depth = _task(program.source.plan, leaf), self._depth(leaf.path)
+        filled = escape_text(leaf.description, values.__contains__)  # the new tasks' descriptions are filled again
+        task = _task(program.source.plan, leaf).model_copy(update={"description": filled})
+        depth = self._depth(leaf.path)
 
         def work() -> Amendment:
             made = plan_within(task, error, program, self._session.settings, depth=depth, references=references)
@@ -216,7 +224,12 @@ class Replanner:
         room = room_left(program, limits, self._depth(leaf.path))
         if problems := structural_problems(Plan(request=program.request, tasks=tasks), room):
             raise PlanningError(f"the proposed subtasks are not sound: {'; '.join(problems)}")
-        return self._amendment(leaf, outcome, tasks, f"{outcome.agent} asked for it")
+        values = plan_values(program.source.plan)  # an agent's text does not read the plan's values
+        literal = [
+            task.model_copy(update={"description": escape_text(task.description, values.__contains__)})
+            for task in tasks
+        ]
+        return self._amendment(leaf, outcome, tuple(literal), f"{outcome.agent} asked for it")
 
     def _amendment(self, leaf: Leaf, outcome: Outcome, tasks: tuple[Task, ...], reason: str) -> Amendment:
         """Describe a change; its number and the group's name are settled when it comes into force."""

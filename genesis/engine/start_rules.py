@@ -108,10 +108,10 @@ class StartRules:
         if when is None:
             return Verdict(source, holds=True)
         try:
-            variables = self._session.program.vars
+            values = self._session.program.values
             if self._session.rehearse is not None:
-                return Verdict(source, can_hold(parse_condition(when.text), variables))
-            return Verdict(source, condition_holds(self._path(source), when, variables, await self._results(when)))
+                return Verdict(source, can_hold(parse_condition(when.text), values))
+            return Verdict(source, condition_holds(self._path(source), when, values, await self._results(when)))
         except GenesisError as error:
             if source < 0:
                 return Verdict(source, holds=False, unclear=error.message)

@@ -9,7 +9,7 @@ from pydantic import JsonValue, SkipValidation
 from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
-from genesis.model.task import CacheTtl, RunIf
+from genesis.model.task import CacheTtl, Retry, RunIf
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -64,12 +64,13 @@ class Leaf(Model):
     """Leaves that must be final before this one starts. Not copied: many leaves may share one tuple."""
     type: str
     description: str
+    """With variables and parameters filled in."""
     inputs: dict[str, JsonValue] = {}
     """Arguments as they are written; references are filled in when the leaf starts, each value once."""
     literal_inputs: tuple[str, ...] = ()
     """Names of inputs without references."""
     sources: dict[str, int] = {}
-    """For each `{task.key}` in `inputs`, as written there, the leaf that produces it."""
+    """For each `{task.key}` in `inputs` and `env`, as written there, the leaf that produces it."""
     keys: dict[str, str] = {}
     """The key of each reference that is not what comes after its last dot: keys may hold dots."""
     escaped: tuple[str, ...] = ()
@@ -104,6 +105,12 @@ class Leaf(Model):
     """Whether it may run although what comes before it has not all succeeded: by its own `run_if`, or one around it."""
     always: bool = False
     """Whether it runs although the run was stopped: by its own `run_if: always`, or that of a composite around it."""
+    retry: Retry | None = None
+    """Delays and errors of its retries, where the plan has them; their number is `retries`."""
+    schemas: dict[str, dict[str, JsonValue]] = {}
+    """The JSON Schema of each promised output that has one."""
+    env: dict[str, str] = {}
+    """Environment variables as they are written; references are filled in when the leaf starts."""
 
 
 class Program(Model):
@@ -123,6 +130,13 @@ class Program(Model):
     """Start and end of each composite in document order, in a plan whose leaves have rules."""
     source: RoutedPlan
     """The routed plan that this program was compiled from."""
+    params: dict[str, JsonValue] = {}
+    """Value of each parameter of the plan."""
+
+    @property
+    def values(self) -> dict[str, JsonValue]:
+        """The value of each variable and parameter."""
+        return {**self.vars, **self.params}
 
     def profile(self, agent: str) -> AgentProfile:
         """Return the profile of an agent that a leaf uses, or may fall back to.

@@ -15,7 +15,7 @@ from genesis.report.explain import explain
 from genesis.report.limits import CELL_CHARACTERS
 from genesis.report.picture import Picture
 from genesis.report.rendering import escape_markdown, format_rounded, render
-from genesis.structure import list_edges
+from genesis.structure import fill_text, list_edges, plan_values
 from genesis.text import cost, fit_line, money, one_line
 
 __all__ = ["plan_markdown", "progress_markdown", "report_markdown", "routing_rows", "run_markdown"]
@@ -196,13 +196,13 @@ def _room_of(cells: Iterable[str]) -> int:
 def _tree(plan: Plan) -> list[str]:
     """Draw the hierarchy, one task a line."""
     lines: list[str] = []
-    edges = list_edges(plan)
+    edges, values = list_edges(plan), plan_values(plan)
     top = plan.tasks
     stack = [(task, task.id, "", number == len(top) - 1) for number, task in reversed(list(enumerate(top)))]
     while stack and len(lines) < _MOST_ROWS:
         task, path, indent, is_last = stack.pop()
         after = f" (after {_names(edges[path])})" if path in edges else ""
-        text = f"{task.id}{after}: {one_line(task.description, CELL_CHARACTERS)}"
+        text = f"{task.id}{after}: {one_line(fill_text(task.description, values), CELL_CHARACTERS)}"
         branch = "└─ " if is_last else "├─ "
         lines.append(fit_line(f"{indent}{branch}{one_line(text, 2 * CELL_CHARACTERS)}", _TREE_CELLS))
         below = f"{indent}{'   ' if is_last else '│  '}"

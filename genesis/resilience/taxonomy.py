@@ -122,6 +122,7 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-TASK-CONDITION": _means("validation", "medium", "ask", blames=False),
     "GEN-TASK-INPUT": _means("validation", "medium", "ask"),
     "GEN-TASK-OUTPUTS": _means("validation", "high", "reroute", again=True, blames=False),
+    "GEN-TASK-OUTPUT-SCHEMA": _means("validation", "high", "reroute", again=True, blames=False),
     "GEN-TASK-SUBTASK": _means("decomposition", "high", "fail", blames=False),
     "GEN-TASK-RESULT-SIZE": _means("resource", "high", "replan"),
     "GEN-DISPATCH-NO-WORKER": _means("network", "high", "reroute"),

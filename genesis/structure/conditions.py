@@ -71,10 +71,10 @@ class Condition:
         return _evaluate(self.tree, [lookup(name) for name in self.references])
 
 
-def can_hold(condition: Condition, variables: Mapping[str, str]) -> bool:
-    """Whether a condition may be true, by the variables alone: no result is known."""
+def can_hold(condition: Condition, values: Mapping[str, JsonValue]) -> bool:
+    """Whether a condition may be true, by variables and parameters alone: no result is known."""
     try:
-        value = condition.evaluate(lambda name: variables.get(name, UNKNOWN))
+        value = condition.evaluate(lambda name: values.get(name, UNKNOWN))
     except ConditionError:
         return True
     return isinstance(value, Unknown) or bool(value)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from genesis.model import Plan
 from genesis.structure.outline import Node, Outline
-from genesis.structure.references import WHOLE_RESULT, fillable, is_name, split, splits, tokens
+from genesis.structure.references import WHOLE_RESULT, is_name, referring, split, splits, tokens
 
 __all__ = ["DataFlow", "Missing", "ReferenceMeaning", "dataflow", "find_meaning"]
 
@@ -60,9 +60,9 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
     """Find the producer of each reference in the inputs of the leaves. Braces around other names are text."""
     flow = DataFlow({}, ())
     missing: list[Missing] = []
-    variables = plan.vars
+    variables = {*plan.vars, *plan.params}
     for node in outline.leaf_nodes():
-        if node.task.inputs:
+        if node.task.inputs or node.task.env:
             _read_names(variables, outline, node, flow, missing)
     return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped, flow.unknown)
 
@@ -70,10 +70,10 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
 def _read_names(
     variables: Container[str], outline: Outline, node: Node, flow: DataFlow, missing: list[Missing]
 ) -> None:
-    """Add to the data flow what each name in braces in the inputs of a leaf means."""
+    """Add to the data flow what each name in braces in the inputs and the environment of a leaf means."""
     sources: dict[str, int] = {}
     escaped: list[str] = []
-    for name, is_reference in dict.fromkeys(tokens(dict(fillable(node.task)))):
+    for name, is_reference in dict.fromkeys(tokens(referring(node.task))):
         is_variable = name in variables
         found = None if is_variable else find_meaning(outline, node, name)
         if not is_reference:

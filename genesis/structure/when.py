@@ -58,12 +58,12 @@ def find_conditions(plan: Plan, outline: Outline) -> Conditions:
         resolved = ResolvedCondition(condition, {}, {})
         before = len(faults)
         for name in condition.references:
-            if name in plan.vars:
+            if name in plan.vars or name in plan.params:
                 continue
             meaning = find_meaning(outline, node, name)
             if meaning is None:
-                hint = "name a variable of the plan, or a task before it and a result: `{task.key}`"
-                faults.append(WhenFault(node.index, f"{{{name}}} is neither a variable nor a result", hint, name))
+                hint = "name a variable or parameter of the plan, or a task before it and a result: `{task.key}`"
+                faults.append(WhenFault(node.index, f"{{{name}}} is no variable, parameter or result", hint, name))
             elif meaning.producer is None:
                 hint = f"name the result in the `outputs` of {meaning.task!r}"
                 faults.append(WhenFault(node.index, f"it uses {{{name}}}, but {meaning.reason}", hint, name))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from pydantic import JsonValue
+
 from genesis.document import close_matches
 from genesis.graph import topological_order
 from genesis.model import AgentProfile, ExecutorSpec, Plan, Registry, Route, RoutedPlan
@@ -22,6 +24,7 @@ from genesis.structure import (
     find_conditions,
     junctions,
     outline,
+    plan_values,
 )
 from genesis.validation.delivery import Delivery, deliveries
 from genesis.validation.phases import Phases
@@ -83,6 +86,11 @@ class PlanFacts:
     def conditions(self) -> Conditions:
         """The `when` of every task that has one."""
         return find_conditions(self.plan, self.outline) if "when" in self.given else Conditions({}, ())
+
+    @cached_property
+    def values(self) -> dict[str, JsonValue]:
+        """The values of the plan's variables and parameters."""
+        return plan_values(self.plan)
 
     @cached_property
     def leaves(self) -> list[Node]:

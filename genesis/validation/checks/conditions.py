@@ -37,7 +37,7 @@ def _guess(facts: PlanFacts, node: Node, reference: str) -> str:
         return f"did you mean '{reference}.result'?"
     if dot and facts.outline.resolve(node, name) is not None:
         return ""
-    return facts.guess(name, siblings, facts.outline.by_path) if dot else facts.guess(reference, facts.plan.vars)
+    return facts.guess(name, siblings, facts.outline.by_path) if dot else facts.guess(reference, facts.values)
 
 
 @check(
@@ -74,9 +74,9 @@ def when_order(facts: PlanFacts) -> Iterator[CheckFinding]:
     remedy="correct the condition or the variable, or remove the task",
 )
 def when_false(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find conditions that are false by their literals and the plan's variables alone."""
+    """Find conditions that are false by their literals and the plan's variables and parameters alone."""
     for node, found in facts.conditions.by_node.items():
-        if not can_hold(found.condition, facts.plan.vars):
+        if not can_hold(found.condition, facts.values):
             message = f"the `when` of task {facts.path(node)!r} is always false: {found.condition.text}"
             yield CheckFinding(node, message, evidence={"when": found.condition.text})
 

@@ -47,6 +47,11 @@ def test_every_edge_is_shown_those_of_references_too(shown):
     assert "→ worker · after a, b · " in text
 
 
+def test_descriptions_are_shown_with_their_values(shown):
+    plan = a_plan(a_task("a", description="Load {year}"), params={"year": {"type": "integer", "default": 2026}})
+    assert "a  Load 2026" in shown(plan_view(route_to(plan)[0], GOOD))
+
+
 def test_edges_of_a_plan_with_faults_are_shown_as_far_as_they_can_be_found(shown):
     plan = a_plan(
         a_task("a", after=("nobody", "b")), a_task("b", after=("a",), inputs={"x": "{nobody.y}"}), a_task("b")

@@ -16,9 +16,9 @@ COUNT = task("count", outputs=["n"])
         ("{count.n} >", "cannot be read", "write it as"),
         ("open('x')", "cannot have", "it has comparisons"),
         ("{count.m} > 1", "does not promise 'm'", "name the result in the `outputs` of 'count'"),
-        ("{cuont.n} > 1", "neither a variable nor a result", "did you mean 'count'?"),
-        ("{targte} == 'x'", "neither a variable nor a result", "did you mean 'target'?"),
-        ("{count} > 1", "neither a variable nor a result", "did you mean 'count.result'?"),
+        ("{cuont.n} > 1", "no variable, parameter or result", "did you mean 'count'?"),
+        ("{targte} == 'x'", "no variable, parameter or result", "did you mean 'target'?"),
+        ("{count} > 1", "no variable, parameter or result", "did you mean 'count.result'?"),
         ("{few.n} > 1", "cannot use its own result", "name the result"),
     ],
 )
