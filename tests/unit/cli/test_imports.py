@@ -15,6 +15,7 @@ _WORKFLOW = "name: CI\non: push\njobs:\n  a:\n    steps:\n      - run: make\n   
 def call(tmp_path, monkeypatch, capsys):
     """Call the program in a folder of its own with a workflow; gives the exit code and the output."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "ci.yml").write_text(_WORKFLOW)
 
     def run(*words):
