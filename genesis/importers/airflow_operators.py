@@ -131,8 +131,8 @@ def _read_delays(step: Step, values: dict[str, Any], shown: Callable[[str], str]
     delay, growth = values.get("retry_delay"), values.get("retry_exponential_backoff")
     if isinstance(delay, Duration | int | float) and not isinstance(delay, bool):
         step.delay_s = delay.seconds if isinstance(delay, Duration) else float(delay)
-        is_factor = isinstance(growth, int | float) and not isinstance(growth, bool) and growth > 0
-        step.backoff = float(growth) if is_factor and growth is not None else 2.0 if growth is True else 1.0
+        factor = 2.0 if growth is True else growth
+        step.backoff = float(factor) if isinstance(factor, int | float) and factor else 1.0
     unread = ["max_retry_delay"]
     unread += [] if step.delay_s is not None else ["retry_delay"]
     unread += [] if growth is None or isinstance(growth, bool | int | float) else ["retry_exponential_backoff"]

@@ -71,9 +71,9 @@ def read_workflow(source: Source) -> Workflow:
 
 
 def _add_ancestors(jobs: list[Step]) -> None:
-    """Let jobs come after all jobs whose ends their condition asks about: those further back, too.
+    """Add dependencies of dependencies that `success()` and `failure()` of a job look at.
 
-    What comes before a job that has failed has its end, so this matters where a job runs in spite of a failure.
+    The plan looks at direct dependencies. These stand for the ones before them, unless they run in spite of a failure.
     """
     by_key = {job.key: job for job in jobs}
     for job in jobs:

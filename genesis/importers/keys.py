@@ -49,7 +49,10 @@ def write_condition(step: Step) -> Written:
 
 
 def write_trigger(step: Step) -> Written:
-    """Write on which ends of the tasks before it it runs; without any, it runs with all rules but those on an end."""
+    """Write how the tasks before it must have ended so that it runs.
+
+    Without such tasks, a rule that asks for no end says nothing.
+    """
     if step.trigger == "all_succeeded" or (not step.after and step.trigger in ("all_done", "always")):
         return _ALL
     return Written(keys={"run_if": step.trigger})
