@@ -179,10 +179,12 @@ class Execution:
         self, operation: str, job: FlowRunJob, *, shared: bool = False, why: StopCause | None = None
     ) -> Message:
         folder = job.configuration.working_dir
+        # A poll answers with flow runs that lack their pool, which events and metrics name.
+        pool = {"work_pool_id": self._pool.id, "work_pool_name": self._pool.name}
         return {
             "op": operation,
             "id": str(self.flow_run.id),
-            "flow_run": self.flow_run.model_dump(mode="json"),
+            "flow_run": self.flow_run.model_copy(update=pool).model_dump(mode="json"),
             "deployment": job.deployment,
             "queue": job.queue,
             "entrypoint": job.entrypoint,
