@@ -29,6 +29,10 @@ class ScheduleJob:
         after: Indices of the jobs that must finish first, in any order.
         agent: Name of the agent that runs it; `None` when no agent's limit applies.
         early: It may start while jobs that it comes after are suspended.
+        gathers: It starts when all jobs that it comes after have ended, also where some failed or were skipped; it is
+            skipped where all were.
+        in_copies: Names of the copies that it is a part of, as `task/copy`: of those of one task, no more run at once
+            than `ScheduleLimits.parallel` says. A copy runs from its first start until all of its jobs have ended.
 
     Raises:
         ScheduleError: The duration is negative, infinite or not a number.
@@ -38,6 +42,8 @@ class ScheduleJob:
     after: tuple[int, ...] = ()
     agent: str | None = None
     early: bool = False
+    gathers: bool = False
+    in_copies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (isfinite(self.duration_s) and self.duration_s >= 0):
@@ -53,6 +59,7 @@ class ScheduleLimits:
     Args:
         slots: Maximum number of concurrent jobs of the run, at least 1.
         per_agent: Maximum number of concurrent jobs by agent name, each at least 1; other agents have no limit.
+        parallel: Maximum number of concurrent copies by task, each at least 1; other tasks have no limit.
 
     Raises:
         ScheduleError: A limit is below 1, so that nothing could ever run.
@@ -60,6 +67,7 @@ class ScheduleLimits:
 
     slots: int
     per_agent: Mapping[str, int] = field(default_factory=dict)
+    parallel: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.slots < 1:
@@ -67,3 +75,6 @@ class ScheduleLimits:
         for agent, limit in self.per_agent.items():
             if limit < 1:
                 raise ScheduleError(f"agent {agent!r} has a limit of {limit} jobs", hint="use a limit of at least 1")
+        for task, limit in self.parallel.items():
+            if limit < 1:
+                raise ScheduleError(f"task {task!r} has a limit of {limit} copies", hint="use a limit of at least 1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
+from genesis.schedule.copies import CopyLimits
 from genesis.schedule.jobs import ScheduleError, ScheduleJob, ScheduleLimits
 from genesis.schedule.network import Network
 from genesis.schedule.ready import ReadyQueue
@@ -53,8 +54,8 @@ class Scheduler:
     """
 
     __slots__ = (
-        "_agents", "_cancelled", "_counts", "_dependants", "_early", "_free",
-        "_jobs", "_missing", "_places", "_queue", "_states",
+        "_agents", "_cancelled", "_copies", "_counts", "_dependants", "_early", "_free",
+        "_gathers", "_jobs", "_met", "_missing", "_places", "_queue", "_states",
     )  # fmt: skip
 
     def __init__(self, jobs: Sequence[ScheduleJob], limits: ScheduleLimits, priorities: Sequence[float]) -> None:
@@ -66,6 +67,9 @@ class Scheduler:
         self._dependants = network.dependants
         self._missing = [len(earlier) for earlier in network.after]
         self._early = [job.early for job in jobs]
+        self._gathers = {index for index, job in enumerate(jobs) if job.gathers}
+        self._met: set[int] = set()
+        self._copies = CopyLimits(jobs, limits.parallel, self._is_ready) if limits.parallel else None
         self._states = [JobState.WAITING] * len(jobs)
         self._counts = dict.fromkeys(JobState, 0) | {JobState.WAITING: len(jobs)}
         self._free = limits.slots
@@ -122,7 +126,7 @@ class Scheduler:
         return self._states[job]
 
     def take(self) -> list[int]:
-        """Start what may start now: ready jobs, best first, within the slots and their agents' limits.
+        """Start what may start now: ready jobs, best first, within the slots and the limits of agents and copies.
 
         Returns:
             The jobs that are now running, in the order of their priorities; empty when nothing can start.
@@ -130,8 +134,13 @@ class Scheduler:
         taken: list[int] = []
         while self._free and (place := self._queue.pop()) is not None:
             job = self._jobs[place]
+            if self._copies is not None and not self._copies.admit(job, place):
+                self._queue.leave(place)
+                continue
             self._move(job, JobState.RUNNING)
             self._free -= 1
+            if self._copies is not None:
+                self._requeue(self._copies.start(job))
             taken.append(job)
         return taken
 
@@ -157,10 +166,14 @@ class Scheduler:
             self._leave_slot(job)
         self._queue.discard(self._places[job])
         self._move(job, JobState.SUSPENDED)
+        if self._copies is not None:
+            self._requeue(self._copies.pause(job))
         self._pass(job, early=True)
 
     def fail(self, job: int) -> list[int]:
         """Report that a running or held job failed permanently; everything that depends on it is skipped.
+
+        A job that gathers is not: it becomes ready once all before it have ended, unless all of them were skipped.
 
         Returns:
             The jobs that are skipped in consequence, each once over the run's whole life, in document order.
@@ -175,12 +188,27 @@ class Scheduler:
         skipped: list[int] = []
         doomed = [job]
         while doomed:
-            for later in self._dependants[doomed.pop()]:
+            ended = doomed.pop()
+            self._end_copies(ended)
+            for later in self._dependants[ended]:
+                if later in self._gathers and not self._is_lost(later, ended):
+                    continue
                 if self._states[later] in _NOT_STARTED:
                     self._move(later, JobState.SKIPPED)
                     skipped.append(later)
                     doomed.append(later)
         return sorted(skipped)
+
+    def _is_lost(self, job: int, ended: int) -> bool:
+        """Note that a job before one that gathers has failed or was skipped; True if it was the last, and all were."""
+        self._missing[job] -= 1
+        if self._states[ended] is JobState.FAILED:
+            self._met.add(job)
+        if self._missing[job]:
+            return False
+        if job in self._met and self._states[job] is JobState.WAITING:
+            self._make_ready(job)
+        return job not in self._met
 
     def hold(self, job: int) -> None:
         """Hold a job, for an approval or until a retry is due; a running one releases its slot.
@@ -271,12 +299,15 @@ class Scheduler:
         Raises:
             ScheduleError: A job has started or ended here already; or one runs there that may not start here.
         """
-        names = {number: name for name, number in earlier._agents.items()}
         states = list(enumerate(earlier._states))
         self.restore(job for job, state in states if state is JobState.FINISHED)
         for job, state in states:
             if state is JobState.SUSPENDED:
                 self.suspend(job)
+        for job, state in states:
+            if state is JobState.FAILED:
+                self.hold(job)
+                self.fail(job)
         for job, state in states:
             if state is JobState.RUNNING:
                 self._expect(job, "continue with", JobState.READY)
@@ -285,10 +316,13 @@ class Scheduler:
                 self._free -= 1
             elif state is JobState.HELD:
                 self.hold(job)
-        for job, state in states:
-            if state is JobState.FAILED:
-                self.hold(job)
-                self.fail(job)
+        if self._copies is not None and earlier._copies is not None:
+            self._copies.take_over(earlier._copies)
+        self._block_again(earlier)
+
+    def _block_again(self, earlier: Scheduler) -> None:
+        """Block the agents that were blocked in an earlier scheduler."""
+        names = {number: name for name, number in earlier._agents.items()}
         for number in earlier._queue.list_blocked():
             name = names[number]
             if name is not None and name in self._agents:
@@ -327,6 +361,7 @@ class Scheduler:
         self._move(job, JobState.FINISHED)
         if not was_suspended:
             self._pass(job, early=True)
+        self._end_copies(job)
         self._pass(job, early=False)
 
     def _pass(self, job: int, *, early: bool) -> None:
@@ -335,8 +370,24 @@ class Scheduler:
             if self._early[later] is not early:
                 continue
             self._missing[later] -= 1
+            if later in self._gathers:
+                self._met.add(later)
             if not self._missing[later] and self._states[later] is JobState.WAITING:
                 self._make_ready(later)
+
+    def _end_copies(self, job: int) -> None:
+        """Let others run in place of the copies that end with a job."""
+        if self._copies is not None:
+            self._requeue(self._copies.end(job))
+
+    def _requeue(self, jobs: Iterable[int]) -> None:
+        """Let jobs wait for their turn again whose copies may run now."""
+        for job in jobs:
+            if self._states[job] is JobState.READY:
+                self._queue.push(self._places[job])
+
+    def _is_ready(self, job: int) -> bool:
+        return self._states[job] is JobState.READY
 
     def _make_ready(self, job: int) -> None:
         self._move(job, JobState.READY)
