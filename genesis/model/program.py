@@ -25,7 +25,7 @@ class Leaf(Model):
     path: str
     """Full path in the plan, for example `quality/lint`."""
     agent: str
-    """Name of the agent that runs it."""
+    """Name of the agent that runs it; empty for one that gathers."""
     after: Annotated[tuple[int, ...], SkipValidation] = ()
     """Leaves that must be final before this one starts. Not copied: many leaves may share one tuple."""
     type: str
@@ -62,6 +62,14 @@ class Leaf(Model):
     """Agents that may take over if its own fails, best first."""
     note: str = ""
     """Why it has another agent than in the plan."""
+    items: dict[str, JsonValue] = {}
+    """In a copy of a `for_each` task: the value of each `{item}`, `{item.key}` and `{index}` in its inputs."""
+    gathers: Literal["all", "any"] | None = None
+    """For a `for_each` task itself: how many copies must succeed. It has no agent; its result is the list of theirs."""
+    for_each: JsonValue = None
+    """For one whose list is known only while the plan runs: that list, as it is written."""
+    in_copies: tuple[str, ...] = ()
+    """The copies that it is a part of and that `max_parallel` limits, by path; the task's is what comes before `/`."""
 
 
 class Program(Model):
@@ -78,7 +86,9 @@ class Program(Model):
     budget: Budget | None = None
     deadline_s: float | None = None
     source: RoutedPlan
-    """The routed plan that this program was compiled from."""
+    """The routed plan that this program was compiled from, with the copies of its `for_each` tasks."""
+    parallel: dict[str, int] = {}
+    """How many copies of a `for_each` task may run at once, by the task's path, where that is limited."""
 
     def profile(self, agent: str) -> AgentProfile:
         """Return the profile of an agent that a leaf uses, or may fall back to.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, Text, TextMap, Usd, empty_map
+from genesis.model.for_each import ForEach
 
-__all__ = ["Alternative", "CacheTtl", "Estimate", "Route", "Task", "TaskId"]
+__all__ = ["Alternative", "CacheTtl", "Estimate", "ExpandedTask", "Route", "Task", "TaskCopy", "TaskId"]
 
 
 class Estimate(Model):
@@ -100,3 +101,25 @@ class Task(Model):
     """Whether a person must approve it before it starts."""
     route: Route | None = None
     """Written by routing."""
+    for_each: ForEach | None = None
+    """Values, each of which gets a copy of the task: a list, a map of lists (each combination), a reference to one."""
+    max_parallel: Annotated[int, Field(ge=1)] | None = None
+    """How many copies may run at once; only with `for_each`."""
+    on_failure: Literal["all", "any"] = Field(default="all", exclude_if=lambda value: value == "all")
+    """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
+
+
+class TaskCopy(Task):
+    """The copy of a `for_each` task for one value. It is made by `genesis.compile`, and is in no document."""
+
+    item: JsonValue
+    """What `{item}` stands for, in the copy and in its subtasks."""
+    index: int
+    """What `{index}` stands for: its position, from 0."""
+
+
+class ExpandedTask(Task):
+    """A `for_each` task whose copies are its subtasks. It is made by `genesis.compile`, and is in no document."""
+
+    template: Task
+    """The task as it is written."""

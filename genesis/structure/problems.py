@@ -13,6 +13,7 @@ from functools import cached_property
 from genesis.graph import find_cycle
 from genesis.model import Plan
 from genesis.settings import Limits
+from genesis.structure.copies import count_copies
 from genesis.structure.dataflow import DataFlow, dataflow
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Outline, outline
@@ -113,6 +114,7 @@ def _limits(shape: Shape) -> Iterator[Problem]:
         place = f"{path!r}" if path else "its top level"
         message = f"{place} has {widest:,} tasks side by side; the limit is {limits.fan_out}"
         yield Problem("GEN-PLAN-FAN-OUT", message, path)
-    leaves = len(shape.outline.leaves)
+    copies = count_copies(shape.outline, shape.plan.vars)
+    leaves = sum(map(copies.of, shape.outline.leaves))
     if leaves > limits.leaves:
         yield Problem("GEN-LEAF-LIMIT", f"it has {leaves:,} leaves; the limit is {limits.leaves:,}")

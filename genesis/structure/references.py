@@ -20,6 +20,7 @@ from genesis.model.scalars import canonical
 
 __all__ = [
     "WHOLE_RESULT",
+    "as_plain_text",
     "as_text",
     "copy_json",
     "fill",
@@ -131,13 +132,14 @@ def _fill_text(text: str, known: Callable[[str], bool], lookup: Callable[[str], 
         if not known(name):
             return match[0]
         pairs, is_reference = divmod(_braces(match), 2)
-        middle = _as_text(lookup(name)) if is_reference else match[2]
+        middle = as_plain_text(lookup(name)) if is_reference else match[2]
         return _around(match, f"{'{' * pairs}{middle}{'}' * pairs}")
 
     return _TOKEN.sub(one, text)
 
 
-def _as_text(value: JsonValue) -> str:
+def as_plain_text(value: JsonValue) -> str:
+    """Return a value as it stands inside other text: text as it is, all else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -85,7 +85,7 @@ def side_effect_retried(facts: PlanFacts) -> Iterator[CheckFinding]:
 def composite_settings(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find an agent, inputs, a time limit or retries where nothing reads them."""
     for node in facts.outline.nodes:
-        if not node.children:
+        if not node.children or (facts.outline.as_run and node.task.for_each is not None):
             continue
         task = node.task
         found = {"agent": task.agent, "inputs": task.inputs, "timeout_s": task.timeout_s, "retries": task.retries}

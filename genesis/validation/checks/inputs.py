@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genesis.structure import Missing, Node, fillable, is_name, references, split, splits
+from genesis.structure import (
+    Missing,
+    Node,
+    fillable,
+    is_name,
+    list_for_each_names,
+    references,
+    split,
+    splits,
+)
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 from genesis.validation.limits import GUESSES
@@ -158,7 +167,8 @@ def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
     for node in facts.outline.nodes:
         if not left:
             return
-        for name in references({**fillable(node.task), "": node.task.description}):
+        used = references({**fillable(node.task), "": node.task.description})
+        for name in (*used, *list_for_each_names(node.task)):
             left.pop(name, None)
     for name in left:
         yield CheckFinding(None, f"no task uses the variable {name!r}", evidence={"variable": name})
