@@ -10,7 +10,19 @@ from typing import Any, TypeVar
 
 from genesis.compile import apply_amendments, compile_program
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
-from genesis.model import Amendment, ErrorInfo, Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan, Task
+from genesis.model import (
+    Amendment,
+    ErrorInfo,
+    Leaf,
+    Model,
+    Plan,
+    PlannerLevel,
+    Program,
+    Registry,
+    Report,
+    RoutedPlan,
+    Task,
+)
 from genesis.model.base import Usd
 from genesis.observability.stages import plan_checked, plan_made, plan_routed, plan_told, stage
 from genesis.planning import (
@@ -40,6 +52,7 @@ __all__ = [
     "amend_program",
     "check_plan",
     "compile_prepared",
+    "count_work",
     "make_plan",
     "plan_within",
     "prepare",
@@ -47,6 +60,7 @@ __all__ = [
     "refuse_invalid",
     "room_left",
     "route_group",
+    "schedule_job",
     "simulate",
 ]
 
@@ -234,8 +248,9 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
         slots: Maximum number of concurrent leaves; agents' limits also apply.
         pools: Overhead of work pools; None where the leaves run in one process.
     """
-    jobs = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
-    limits = ScheduleLimits(slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
+    jobs = [schedule_job(leaf, program) for leaf in program.leaves]
+    per_agent = {name: agent.max_concurrency for name, agent in program.agents.items()}
+    limits = ScheduleLimits(slots, per_agent, program.parallel)
     timeline = simulate_jobs(jobs, limits, pools=pools)
     return Simulation(
         makespan_s=timeline.makespan_s,
@@ -248,6 +263,14 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
             for leaf, start, end in zip(program.leaves, timeline.start_s, timeline.end_s, strict=True)
         ),
     )
+
+
+def schedule_job(leaf: Leaf, program: Program) -> ScheduleJob:
+    """Return a leaf as the scheduler sees it."""
+    if leaf.gathers is None:
+        return ScheduleJob(leaf.seconds, leaf.after, leaf.agent, in_copies=leaf.in_copies)
+    is_over_copies = any(program.leaves[source].path.startswith(f"{leaf.path}/") for source in leaf.after[:1])
+    return ScheduleJob(leaf.seconds, leaf.after, gathers=is_over_copies, in_copies=leaf.in_copies)
 
 
 def compile_prepared(prepared: Prepared, settings: Settings) -> Program:
@@ -304,11 +327,16 @@ def room_left(program: Program, limits: Bounds, depth: int) -> Bounds:
     Raises:
         PlanningError: The limits are reached.
     """
-    leaves, levels = limits.leaves - len(program.leaves), limits.depth - depth
+    leaves, levels = limits.leaves - count_work(program), limits.depth - depth
     if leaves < 1 or levels < 1:
         what = f"{limits.leaves:,} leaves" if leaves < 1 else f"{limits.depth} levels"
         raise PlanningError(f"the plan has reached its limit: {what}, amendments included")
     return limits.model_copy(update={"leaves": leaves, "depth": levels})
+
+
+def count_work(program: Program) -> int:
+    """Count the leaves that the limit on a plan is about: all but those that only gather what copies gave."""
+    return sum(leaf.gathers is None for leaf in program.leaves)
 
 
 def route_group(program: Program, group: Task) -> Task:
@@ -333,7 +361,7 @@ def amend_program(program: Program, amendment: Amendment, settings: Settings, pr
     """
     routed = apply_amendments(program.source, (amendment,))
     report = check_plan(routed, program.registry, settings, probe, planned=False)
-    inside = f"{amendment.group.id}/"
+    inside = f"{amendment.task if amendment.kind == 'for_each' else amendment.group.id}/"
     new = tuple(
         each
         for each in report.diagnostics

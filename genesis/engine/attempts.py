@@ -207,7 +207,8 @@ class LeafRun:
     async def _result(self) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
         upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
-        inputs = resolve_inputs(leaf, session.program.vars, upstream)
+        gathered = {source for source in leaf.after if session.program.leaves[source].gathers is not None}
+        inputs = resolve_inputs(leaf, session.program.vars, upstream, gathered)
         by_path = {
             session.program.leaves[source].path: value
             for source, value in upstream.items()

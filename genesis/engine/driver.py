@@ -6,12 +6,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from genesis.agents.deadline import RUN_IS_OVER
 from genesis.engine.attempts import error_info, fault_info
 from genesis.engine.budget import Spending
+from genesis.engine.copies import find_forgiven, gather_copies
 from genesis.engine.ending import Ending, decide
 from genesis.engine.failover import OPEN, Failover, FailoverDecision
 from genesis.engine.leaf_backend import LeafBackend
@@ -24,6 +25,7 @@ from genesis.ledger.control import Control
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
+from genesis.pipeline import schedule_job
 from genesis.resilience.breakers import reset_command
 from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, rank
 
@@ -101,7 +103,7 @@ class Driver:
                     if self._stop is None and not self._control.suspended:
                         self._steer()
                         for leaf in self._start():
-                            self._work(self._run_leaf(leaf), group, self._working)
+                            self._begin(leaf, group)
                     self._count_ready()
                     event = await self._events.get()
                     if event is not None:
@@ -118,7 +120,12 @@ class Driver:
 
     def _ending(self) -> Ending:
         leaves = self._session.program.leaves
-        known = (self.outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent) for leaf in leaves)
+        forgiven = find_forgiven(self._session.program_state, self.outcomes)
+        known = (
+            self.outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent)
+            for leaf in leaves
+            if leaf.index not in forgiven
+        )
         return decide(known, self._stop, run_id=self._session.run_id)
 
     async def _is_over(self) -> bool:
@@ -136,16 +143,27 @@ class Driver:
             self._shown_ready = ready
 
     def _schedule(self) -> Scheduler:
-        joins = self._replanner.joins
-        jobs = [
-            ScheduleJob(0.0, leaf.after)
-            if leaf.index in joins
-            else ScheduleJob(leaf.seconds, leaf.after, self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
-            for leaf in self._leaves
-        ]
-        per_agent = {agent.name: agent.max_concurrency for agent in self._session.program.registry.agents}
-        limits = ScheduleLimits(self._session.slots, per_agent)
+        jobs = [self._job(leaf) for leaf in self._leaves]
+        program = self._session.program
+        per_agent = {agent.name: agent.max_concurrency for agent in program.registry.agents}
+        limits = ScheduleLimits(self._session.slots, per_agent, program.parallel)
         return Scheduler(jobs, limits, rank(jobs, limits))
+
+    def _job(self, leaf: Leaf) -> ScheduleJob:
+        job = schedule_job(leaf, self._session.program)
+        if leaf.gathers is not None:
+            return job
+        if leaf.index in self._replanner.joins:
+            return replace(job, duration_s=0.0, agent=None)
+        return replace(job, agent=self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
+
+    def _begin(self, leaf: Leaf, group: asyncio.TaskGroup) -> None:
+        """Run a leaf; one whose list is known now gets its copies, and waits for them without a slot."""
+        if leaf.for_each is None:
+            self._work(self._run_leaf(leaf), group, self._working)
+            return
+        self._scheduler.hold(leaf.index)
+        self._work(self._make_copies(leaf), group, self._considering)
 
     @staticmethod
     def _work(work: Coroutine[Any, Any, None], group: asyncio.TaskGroup, running: set[asyncio.Task[None]]) -> None:
@@ -160,7 +178,9 @@ class Driver:
             with task_span(leaf, again=self._traced.get(leaf.index)) as made:
                 if made.traceparent is not None:
                     self._traced[leaf.index] = made.traceparent
-                if leaf.index in self._replanner.joins:
+                if leaf.gathers is not None:
+                    outcome = await gather_copies(self._session, leaf, self.outcomes)
+                elif leaf.index in self._replanner.joins:
                     outcome = await self._replanner.gather_result(leaf, self.outcomes)
                 else:
                     outcome = await self._backend.run(leaf)
@@ -185,7 +205,7 @@ class Driver:
         if event.answer is not None:
             metrics_of_process().count(REPLANS, "unchanged")
             outcome = self._replanner.note_unchanged(outcome, event.answer)
-        elif self._stop is None and leaf.index not in self._replanner.joins:
+        elif self._stop is None and leaf.index not in self._replanner.joins and leaf.gathers is None:
             if outcome.state == "cancelled" and _is_over(outcome):
                 self._handle_deadline(leaf, outcome)
                 return
@@ -257,6 +277,20 @@ class Driver:
         finally:
             self._events.put_nowait(_LeafEvent(leaf, outcome, answer))
 
+    async def _make_copies(self, leaf: Leaf) -> None:
+        """Give a `for_each` task its copies, or end it where it cannot have them."""
+        outcome, changed = Outcome(id=leaf.path, agent=leaf.agent, state="failed"), False
+        try:
+            failed = await self._replanner.make_copies(leaf, self.outcomes)
+            outcome, changed = failed or outcome, failed is None
+        except asyncio.CancelledError:
+            outcome = outcome.model_copy(update={"state": "cancelled"})
+        except GenesisError as fault:
+            outcome = outcome.model_copy(update={"error": error_info(fault)})
+            self._abort(Ending("failed", error_info(fault)))
+        finally:
+            self._events.put_nowait(_LeafEvent(leaf, outcome, ReplanOutcome(changed=True) if changed else None))
+
     def _grow(self, leaf: Leaf) -> None:
         """Continue with the plan as it is now: the leaf waits for what was added."""
         program = self._session.program
@@ -271,7 +305,7 @@ class Driver:
         scheduler.take_over(self._scheduler)
         scheduler.release(leaf.index)
         self._scheduler = scheduler
-        self._failover.agents |= {each.agent for each in new}
+        self._failover.agents |= {each.agent for each in new if each.agent}
         self._session.observer.plan_changed(program)
 
     def _leaf(self, index: int) -> Leaf:
@@ -281,7 +315,11 @@ class Driver:
         """Take what starts now. An agent that is on trial gets one leaf, and what was taken beyond that goes back."""
         taken = [self._leaf(index) for index in self._scheduler.take()]
         joins = self._replanner.joins
-        started = [leaf for leaf in taken if leaf.index in joins or self._failover.may_start(leaf.agent)]
+        started = [
+            leaf
+            for leaf in taken
+            if leaf.index in joins or leaf.gathers is not None or self._failover.may_start(leaf.agent)
+        ]
         going = {leaf.index for leaf in started}
         self._waiting -= going
         for leaf in taken:

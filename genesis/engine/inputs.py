@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
@@ -12,10 +12,57 @@ from genesis.model import Leaf
 from genesis.model.scalars import canonical
 from genesis.structure import WHOLE_RESULT, copy_json, fill, split
 
-__all__ = ["missing_outputs", "resolve_inputs"]
+__all__ = ["References", "list_upstream", "missing_outputs", "read_output", "resolve_inputs"]
 
 
-def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue]) -> dict[str, JsonValue]:
+class References:
+    """The values of the references of a leaf: of its copy, of variables, of upstream results.
+
+    Args:
+        leaf: The leaf as it was compiled.
+        variables: The plan's variables.
+        results: Results of the leaves that `leaf.sources` names.
+        gathered: Those of them that are `for_each` tasks, whose results are lists with one value a copy.
+    """
+
+    def __init__(
+        self,
+        leaf: Leaf,
+        variables: Mapping[str, str],
+        results: Mapping[int, JsonValue],
+        gathered: Container[int] = (),
+    ) -> None:
+        self._leaf = leaf
+        self._variables = variables
+        self._results = results
+        self._gathered = gathered
+
+    def is_known(self, name: str) -> bool:
+        """Whether a name in braces is a reference, or stands for itself in doubled ones."""
+        leaf = self._leaf
+        return name in leaf.items or name in self._variables or name in leaf.sources or name in leaf.escaped
+
+    def lookup(self, name: str) -> JsonValue:
+        """Return the value of a reference.
+
+        Raises:
+            TaskError: An upstream result lacks a key that was promised.
+        """
+        leaf = self._leaf
+        if name in leaf.items:
+            return leaf.items[name]
+        if name in self._variables:
+            return self._variables[name]
+        parts, source = split(name), leaf.sources.get(name)
+        if parts is None or source is None:
+            raise TaskError(f"task {leaf.path!r} uses {{{name}}}, which nothing produces")
+        key, result = leaf.keys.get(name, parts[1]), self._results[source]
+        return read_output(leaf, name, key, result, is_gathered=source in self._gathered)
+
+
+def resolve_inputs(
+    leaf: Leaf, variables: Mapping[str, str], results: Mapping[int, JsonValue], gathered: Container[int] = ()
+) -> dict[str, JsonValue]:
     """Return the inputs with every reference replaced, each value once: what it brings in is not looked at again.
 
     All of it is a copy that the leaf's agent may change.
@@ -24,29 +71,33 @@ def resolve_inputs(leaf: Leaf, variables: Mapping[str, str], results: Mapping[in
         leaf: The leaf as it was compiled.
         variables: The plan's variables.
         results: Results of the leaves that `leaf.sources` names.
+        gathered: Those of them that are `for_each` tasks, whose results are lists with one value a copy.
 
     Raises:
         TaskError: An upstream result lacks a key that was promised.
     """
-
-    def is_known(name: str) -> bool:
-        return name in variables or name in leaf.sources or name in leaf.escaped
-
-    def lookup(reference: str) -> JsonValue:
-        if reference in variables:
-            return variables[reference]
-        parts, source = split(reference), leaf.sources.get(reference)
-        if parts is None or source is None:
-            raise TaskError(f"task {leaf.path!r} uses {{{reference}}}, which nothing produces")
-        return _part(leaf, reference, leaf.keys.get(reference, parts[1]), results[source])
-
+    references = References(leaf, variables, results, gathered)
     return {
-        name: copy_json(value) if name in leaf.literal_inputs else fill(value, is_known, lookup)
+        name: copy_json(value) if name in leaf.literal_inputs else fill(value, references.is_known, references.lookup)
         for name, value in leaf.inputs.items()
     }
 
 
-def _part(leaf: Leaf, reference: str, key: str, result: JsonValue) -> JsonValue:
+def read_output(leaf: Leaf, reference: str, key: str, result: JsonValue, *, is_gathered: bool = False) -> JsonValue:
+    """Return what a result has under a key; `result` stands for all of it, unless it has that key.
+
+    Args:
+        leaf: The leaf that uses it, for the error.
+        reference: The reference that names it, for the error.
+        key: The key.
+        result: The result.
+        is_gathered: It is that of a `for_each` task: a list with the results of its copies, of which each has the key.
+
+    Raises:
+        TaskError: It has no such key.
+    """
+    if is_gathered and isinstance(result, list):
+        return [None if each is None else read_output(leaf, reference, key, each) for each in result]
     if isinstance(result, dict):
         if key in result:
             return result[key]
@@ -59,6 +110,19 @@ def _part(leaf: Leaf, reference: str, key: str, result: JsonValue) -> JsonValue:
         f"task {leaf.path!r} uses {{{reference}}}, but that result has no {key!r}",
         hint=f"it has {', '.join(result) or 'nothing'}" if isinstance(result, dict) else "it is not a mapping",
     )
+
+
+def list_upstream(leaf: Leaf, leaves: Sequence[Leaf]) -> list[int]:
+    """List the leaves of agents that a leaf comes after: copies in place of the task that gathers them."""
+    found: list[int] = []
+    waiting = list(reversed(leaf.after))
+    while waiting:
+        source = waiting.pop()
+        if leaves[source].gathers is None:
+            found.append(source)
+        else:
+            waiting.extend(reversed(leaves[source].after))
+    return found
 
 
 def missing_outputs(leaf: Leaf, value: Any) -> list[str]:
