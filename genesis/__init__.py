@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from genesis.pipeline import make_plan, simulate
     from genesis.planning import load_plan
     from genesis.routing import load_registry, route
-    from genesis.validation import validate
+    from genesis.validation.validate import validate
 
 _HOMES = {
     "AgentProfile": "genesis.model",

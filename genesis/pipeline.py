@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field
 
 from genesis.compile import apply_amendments, compile_program
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
 from genesis.model import (
     Amendment,
     ErrorInfo,
-    Leaf,
     Model,
     Plan,
     PlannerLevel,
@@ -40,9 +41,10 @@ from genesis.planning import make_plan as planned
 from genesis.planning.replan import ReplanProposal, plan_again
 from genesis.resilience.taxonomy import classify
 from genesis.routing import load_registry, parse_decision, route
-from genesis.schedule import PoolCosts, ScheduleJob, ScheduleLimits, simulate_jobs
+from genesis.schedule import PoolCosts, ScheduleLimits, add_rules, rank_work, schedule_job, simulate_jobs
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
+from genesis.structure import can_hold, parse_condition
 from genesis.validation import Probe, validate
 
 __all__ = [
@@ -60,7 +62,6 @@ __all__ = [
     "refuse_invalid",
     "room_left",
     "route_group",
-    "schedule_job",
     "simulate",
 ]
 
@@ -226,6 +227,8 @@ class SimulatedTask(Model):
     agent: str
     start_s: float
     end_s: float
+    skipped: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
+    """Whether its `run_if` or `when` leaves it out if nothing fails."""
 
 
 class Simulation(Model):
@@ -241,36 +244,43 @@ class Simulation(Model):
 
 
 def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = None) -> Simulation:
-    """Predict the run of a program with the real scheduler on virtual time; a leaf lasts its estimate.
+    """Predict the run of a program with the real scheduler on virtual time; a leaf lasts its estimate, and none fails.
+
+    A condition on variables is evaluated; one on results holds.
 
     Args:
         program: What to run.
         slots: Maximum number of concurrent leaves; agents' limits also apply.
         pools: Overhead of work pools; None where the leaves run in one process.
     """
-    jobs = [schedule_job(leaf, program) for leaf in program.leaves]
+    work = [schedule_job(leaf) for leaf in program.leaves]
+    jobs = add_rules(program, work)
     per_agent = {name: agent.max_concurrency for name, agent in program.agents.items()}
     limits = ScheduleLimits(slots, per_agent, program.parallel)
-    timeline = simulate_jobs(jobs, limits, pools=pools)
+    false = _find_false_conditions(program)
+    timeline = simulate_jobs(jobs, limits, rank_work(work, jobs, limits), pools=pools, false=false)
+    left_out = {job for job in timeline.left_out if job < len(work)}
     return Simulation(
         makespan_s=timeline.makespan_s,
         critical_path_s=timeline.critical_path_s,
         total_work_s=timeline.total_work_s,
-        cost_usd=sum((leaf.usd for leaf in program.leaves), Decimal(0)),
+        cost_usd=sum((leaf.usd for leaf in program.leaves if leaf.index not in left_out), Decimal(0)),
         slots=slots,
         timeline=tuple(
-            SimulatedTask(task=leaf.path, agent=leaf.agent, start_s=start, end_s=end)
+            SimulatedTask(task=leaf.path, agent=leaf.agent, start_s=start, end_s=end, skipped=leaf.index in left_out)
             for leaf, start, end in zip(program.leaves, timeline.start_s, timeline.end_s, strict=True)
         ),
     )
 
 
-def schedule_job(leaf: Leaf, program: Program) -> ScheduleJob:
-    """Return a leaf as the scheduler sees it."""
-    if leaf.gathers is None:
-        return ScheduleJob(leaf.seconds, leaf.after, leaf.agent, in_copies=leaf.in_copies)
-    is_over_copies = any(program.leaves[source].path.startswith(f"{leaf.path}/") for source in leaf.after[:1])
-    return ScheduleJob(leaf.seconds, leaf.after, gathers=is_over_copies, in_copies=leaf.in_copies)
+def _find_false_conditions(program: Program) -> list[int]:
+    """Return the jobs, of leaves and then of gates, whose conditions are false by values that are known before."""
+    rules = [*(leaf.rule for leaf in program.leaves), *(gate.rule for gate in program.gates)]
+    return [
+        job
+        for job, rule in enumerate(rules)
+        if rule and rule.when and not can_hold(parse_condition(rule.when.text), {**program.values, **rule.when.items})
+    ]
 
 
 def compile_prepared(prepared: Prepared, settings: Settings) -> Program:

@@ -124,6 +124,8 @@ class RunSettings(_Group):
     """Duration of a leaf without an estimate."""
     timeout_s: Annotated[float, Field(gt=0)] = 3600.0
     """Time limit of an attempt where neither the task nor its agent sets one."""
+    always_timeout_s: Annotated[float, Field(gt=0)] = 300.0
+    """The same for tasks with `run_if: always`, which run after a deadline and a cancellation, too."""
     retry_delay_s: Annotated[float, Field(ge=0)] = 1.0
     """Maximum delay before the first retry; it doubles up to a minute, with full jitter from zero."""
 

@@ -66,7 +66,7 @@ def _delivery(work: Work) -> str:
     if not work.outputs:
         said = shlex.join([*command, "what was done"])
         return f"## What to deliver\n\nNo named result is expected: a sentence, or a file.\n\n{_fence_text(said, 'sh')}"
-    names = "\n".join(f"- `{name}`" for name in work.outputs)
+    names = "\n".join(f"- `{name}`{_format_schema(work.schemas.get(name))}" for name in work.outputs)
     example = json.dumps(dict.fromkeys(work.outputs, "…"), indent=2, ensure_ascii=False)
     answer = str(folder / RESULT_FILE)
     return (
@@ -75,6 +75,10 @@ def _delivery(work: Work) -> str:
         f"it and name them there:\n\n{_fence_text(example, 'json')}\n\nThen submit it; the run continues:\n\n"
         f"{_fence_text(shlex.join([*command, answer]), 'sh')}"
     )
+
+
+def _format_schema(schema: Mapping[str, JsonValue] | None) -> str:
+    return f": a value of the JSON Schema {_code(json.dumps(schema, ensure_ascii=False))}" if schema else ""
 
 
 def _values(values: Mapping[str, JsonValue], *, level: int = 0) -> str:

@@ -22,14 +22,14 @@ def child_environment(
 
     A variable is removed when its name suggests a key, token, password or the like, or when its value is a URL with
     a login (a proxy's is needed and kept). Tools thus do not get the keys of the language model or of
-    Prefect just because they run beside them. The agent's `secrets` are set by name, and the spec's
-    `env` takes precedence.
+    Prefect just because they run beside them. The task's `env` comes next, then the agent's `secrets` by name, and the
+    spec's `env` takes precedence: the agents file decides over plans.
 
     Args:
         environment: This process's variables.
         extra: The spec's `env`.
         secrets: Returns the agent's secrets.
-        work: The attempt; its ids are passed to the program.
+        work: The attempt; its ids and its task's variables are passed to the program.
 
     Raises:
         TaskError: A secret that the agent lists does not exist.
@@ -44,6 +44,7 @@ def child_environment(
     }
     return {
         **kept,
+        **work.env,
         **about,
         **environment_of(),
         **_look_up_secrets(work.agent.secrets, secrets, work),

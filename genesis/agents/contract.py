@@ -60,6 +60,10 @@ class Work:
     """The run's deadline, by `time.monotonic()`."""
     repeats: RetryBudget | None = field(default=None, repr=False, compare=False)
     """The run's budget of retries, including those of single calls inside an attempt."""
+    schemas: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    """The JSON Schema of each promised output that has one."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that the task sets for the program that does it."""
 
     @property
     def left_s(self) -> float:

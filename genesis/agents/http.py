@@ -53,10 +53,11 @@ def secrets_in(spec: HttpSpec) -> tuple[str, ...]:
 class HttpExecutor:
     """Sends the leaf's inputs to the service of the spec.
 
-    The body is `{inputs, description, type, path, outputs, correlation_id}` as JSON; a GET has the inputs in its query
-    instead. `x-correlation-id` has the correlation id, `traceparent` and `baggage` the trace context, and
-    `idempotency-key` is the same for every attempt of a leaf of a run, so that a service that supports it does the work
-    once. The answer is JSON, an object giving the promised outputs by name, or empty.
+    The body is `{inputs, description, type, path, outputs, correlation_id}` as JSON, with `output_schemas` where the
+    plan has any; a GET has the inputs in its query instead. `x-correlation-id` has the correlation id, `traceparent`
+    and `baggage` the trace context, and `idempotency-key` is the same for every attempt of a leaf of a run, so that a
+    service that supports it does the work once. The answer is JSON, an object giving the promised outputs by name, or
+    empty.
 
     Each call passes the guard of its host. A failed call is retried once in the same attempt if that cannot do
     the work twice: a GET, or a connection that could not be opened. `x-timeout-ms` is the time that the caller waits,
@@ -158,7 +159,7 @@ class HttpExecutor:
         if self._spec.method == "GET":
             query = {key: value if isinstance(value, str) else json.dumps(value) for key, value in work.inputs.items()}
             return client.build_request("GET", self._spec.url, params=query or None, headers=headers)
-        body = {
+        body: dict[str, JsonValue] = {
             "inputs": dict(work.inputs),
             "description": work.description,
             "type": work.type,
@@ -166,6 +167,8 @@ class HttpExecutor:
             "outputs": list(work.outputs),
             "correlation_id": work.correlation_id,
         }
+        if work.schemas:
+            body["output_schemas"] = {name: dict(schema) for name, schema in work.schemas.items()}
         return client.build_request(self._spec.method, self._spec.url, json=body, headers=headers)
 
     async def _answer(self, client: httpx.AsyncClient, request: httpx.Request, redirects: int) -> JsonValue:

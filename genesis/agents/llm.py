@@ -35,7 +35,7 @@ _MARKS = ("request", "task", "inputs", "results")
 
 
 class LlmExecutor:
-    """Lets a model do the work: the promised outputs by name as text, else one text under `result`.
+    """Lets a model do the work: the promised outputs by name, as text or by schema, else one text under `result`.
 
     Args:
         spec: The model, its instructions, and the bound on its answer.
@@ -62,9 +62,9 @@ class LlmExecutor:
             if not work.outputs:
                 text = await model.write(prompt, system=system, max_tokens=most)
                 return _result({"result": text.value}, text, work.agent)
-            answer = await model.ask(prompt, schema=_schema(work.outputs, most), system=system, max_tokens=most)
+            answer = await model.ask(prompt, schema=_schema(work, most), system=system, max_tokens=most)
         found = answer.value.model_extra or {}
-        missing = [name for name in work.outputs if found.get(name) in (None, "")]
+        missing = [name for name in work.outputs if _is_missing(found, name, work)]
         if missing:
             raise ModelError(
                 f"{model.name!r} did not return {', '.join(map(repr, missing))} for {work.path!r}",
@@ -95,13 +95,21 @@ class _Named(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-def _schema(outputs: tuple[str, ...], max_tokens: int) -> type[_Named]:
-    """Ask for each promised output as text; each gets its share of the answer's length, so that the last gets any."""
-    text = {"type": "string", "maxLength": max(_SHORTEST, _CHARACTERS_PER_TOKEN * max_tokens // len(outputs))}
+def _is_missing(found: Mapping[str, Any], name: str, work: Work) -> bool:
+    return name not in found or (name not in work.schemas and found[name] in (None, ""))
+
+
+def _schema(work: Work, max_tokens: int) -> type[_Named]:
+    """Ask for each promised output by its schema, else as text.
+
+    Each text gets its share of the answer's length, so that the last gets any.
+    """
+    longest = max(_SHORTEST, _CHARACTERS_PER_TOKEN * max_tokens // len(work.outputs))
+    text = {"type": "string", "maxLength": longest}
     shape = {
         "type": "object",
-        "properties": dict.fromkeys(outputs, text),
-        "required": list(outputs),
+        "properties": {name: dict(work.schemas.get(name) or text) for name in work.outputs},
+        "required": list(work.outputs),
         "additionalProperties": False,
     }
 
@@ -140,7 +148,8 @@ def work_prompt(work: Work) -> str:
     if work.upstream:
         parts.append(f"<results>\n{_values(work.upstream)}\n</results>")
     if work.outputs:
-        parts.append(f"Give as JSON with texts: {', '.join(work.outputs)}.")
+        kind = "values of the schema" if work.schemas else "texts"
+        parts.append(f"Give as JSON with {kind}: {', '.join(work.outputs)}.")
     return "\n\n".join(parts)
 
 

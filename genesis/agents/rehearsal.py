@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
-from pydantic import JsonValue
-
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import time_limit
+from genesis.agents.output_values import example_value
 
 __all__ = ["RehearsalExecutor"]
 
@@ -27,8 +26,11 @@ class RehearsalExecutor:
         self._sleep = sleep
 
     async def execute(self, work: Work) -> Result:
-        """Wait, and give each promised output a text that says it was rehearsed."""
+        """Wait, and give each promised output a text that says it was rehearsed, or a value of its schema's type."""
         async with time_limit(work):
             await self._sleep(work.seconds * self._scale)
-        outputs: dict[str, JsonValue] = {name: f"(rehearsed {name} of {work.path})" for name in work.outputs}
+        outputs = {
+            name: example_value(work.schemas.get(name, {}), f"(rehearsed {name} of {work.path})")
+            for name in work.outputs
+        }
         return Result(outputs, usd=Decimal(0))

@@ -23,6 +23,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("genesis.cli.plan:plan", "Plan a request: tasks, agents and checks. Runs nothing."),
     "route": ("genesis.cli.stages:route", "Route the tasks of a plan file to agents."),
     "validate": ("genesis.cli.stages:validate", "Check a plan file before anything runs."),
+    "import": ("genesis.cli.imports:import_", "Turn a workflow of another system into a plan file."),
     "simulate": ("genesis.cli.stages:simulate", "Predict the timeline of a plan file."),
     "run": ("genesis.cli.run:run", "Plan and run a request, or run a plan file."),
     "resume": ("genesis.cli.run:resume", "Resume a run; finished tasks are kept."),

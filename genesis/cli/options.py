@@ -21,6 +21,8 @@ __all__ = [
     "is_plan_file",
     "json_option",
     "load_settings",
+    "parameters",
+    "params_option",
     "planning_options",
     "project_agents",
     "slots_option",
@@ -38,6 +40,9 @@ agents_option = click.option(
     default=None,
     metavar="FILE",
     help="Agents file (default: the agents of the installed fleets).",
+)
+params_option = click.option(
+    "--param", "params", multiple=True, metavar="K=V", help="Parameter of the plan file; may be repeated."
 )
 slots_option = click.option(
     "--slots", type=click.IntRange(1, 1000), default=None, help="Maximum number of tasks running at once (default 16)."
@@ -62,6 +67,7 @@ tenant_option = click.option(
 def planning_options(command: _F) -> _F:
     """Add the options of planning."""
     for option in (
+        params_option,
         click.option("--var", "pairs", multiple=True, metavar="K=V", help="Variable for the plan; may be repeated."),
         click.option(
             "--playbooks",
@@ -83,18 +89,33 @@ def planning_options(command: _F) -> _F:
 
 
 def variables(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Parse `k=v` words into variables.
+    """Parse `k=v` words of `--var`.
 
     Raises:
         UsageError: A word has no `=`, or no name before it.
     """
+    return _parse_pairs(pairs, "--var", "run_tests=yes")
+
+
+def parameters(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Parse `k=v` words of `--param`; the plan declares the types of the values.
+
+    Raises:
+        UsageError: A word has no `=`, or no name before it.
+    """
+    return _parse_pairs(pairs, "--param", "limit=3")
+
+
+def _parse_pairs(pairs: tuple[str, ...], option: str, example: str) -> dict[str, str]:
     from genesis.model.scalars import canonical
 
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"--var {pair!r} is not of the form name=value", hint="for example: --var run_tests=yes")
+            raise UsageError(
+                f"{option} {pair!r} is not of the form name=value", hint=f"for example: {option} {example}"
+            )
         found[canonical(encodable(name.strip()))] = encodable(value)
     return found
 

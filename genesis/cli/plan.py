@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from genesis.cli.options import debug_option, is_plan_file, json_option, load_settings, planning_options, variables
+from genesis.cli.options import (
+    debug_option,
+    is_plan_file,
+    json_option,
+    load_settings,
+    parameters,
+    planning_options,
+    variables,
+)
 from genesis.cli.output import console, notes, print_document, print_text
 from genesis.cli.telemetry import trace_command
 from genesis.errors import UsageError
@@ -45,6 +53,7 @@ def plan(
     output: Path | None,
     form: str | None,
     pairs: tuple[str, ...],
+    params: tuple[str, ...],
     playbooks: Path | None,
     agents: Path | None,
     llm: str | None,
@@ -64,7 +73,14 @@ def plan(
         raise UsageError("--json and --format both print on stdout", hint="leave one out, or name a file with -o")
     settings = load_settings(llm=llm)
     with trace_command(settings, "plan"):
-        prepared = prepare_plan(request, settings, agents=agents, playbooks=playbooks, variables=variables(pairs))
+        prepared = prepare_plan(
+            request,
+            settings,
+            agents=agents,
+            playbooks=playbooks,
+            variables=variables(pairs),
+            params=parameters(params),
+        )
     if output is not None and chosen is not None:
         write_output(output, _format_plan(prepared, chosen))
         notes().print(_note(output, chosen), soft_wrap=True)

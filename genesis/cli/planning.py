@@ -12,7 +12,7 @@ from genesis.cli.forecast import SERVER_START_UP, START_UP, Forecast, StartUp, f
 from genesis.cli.options import is_plan_file
 from genesis.cli.output import notes, print_notice, show_warnings
 from genesis.cli.planning_progress import PlanningProgress
-from genesis.errors import ResourceError
+from genesis.errors import ResourceError, UsageError
 from genesis.model import Plan, Program, Registry
 from genesis.pipeline import Prepared, compile_prepared, make_plan, prepare
 from genesis.planning.overrides import Overrides
@@ -50,12 +50,14 @@ def load_agents_with_sources(path: Path | None, settings: Settings) -> LoadedReg
         return load_registry_with_sources(path or settings.agents)
 
 
-def read_plan(word: str, settings: Settings, variables: dict[str, str] | None = None) -> Plan:
-    """Read a plan file; variables of the command line replace those of the file."""
-    from genesis.planning import load_plan
+def read_plan(
+    word: str, settings: Settings, *, variables: dict[str, str] | None = None, params: dict[str, str] | None = None
+) -> Plan:
+    """Read a plan file; variables and parameters of the command line replace those of the file."""
+    from genesis.planning import load_plan, set_parameters, set_variables
 
-    plan = load_plan(word, limits=settings.limits)
-    return plan.model_copy(update={"vars": {**plan.vars, **variables}}) if variables else plan
+    plan = set_variables(load_plan(word, limits=settings.limits), variables or {})
+    return set_parameters(plan, params or {}, as_text=True)
 
 
 def prepare_plan(
@@ -65,6 +67,7 @@ def prepare_plan(
     agents: Path | None,
     playbooks: Path | None,
     variables: dict[str, str],
+    params: dict[str, str] | None = None,
     runs_here: bool = True,
     overrides: Overrides = _NO_OVERRIDES,
 ) -> Prepared:
@@ -76,6 +79,7 @@ def prepare_plan(
         agents: Agents file named on the command line.
         playbooks: Playbooks folder named on the command line.
         variables: Variables of the command line.
+        params: Parameters of the command line, for a plan file.
         runs_here: Whether its tasks run on this machine, so that inputs such as folders are checked.
         overrides: Bounds of the command line.
     """
@@ -86,8 +90,14 @@ def prepare_plan(
 
         silence_stamina()
     if is_plan_file(word):
-        given = overrides.apply(read_plan(word, settings, variables))
+        given = overrides.apply(read_plan(word, settings, variables=variables, params=params))
         return prepare(given, registry, settings=settings, keep=True, probe=probe)
+    if params:
+        raise UsageError(
+            f"--param {next(iter(params))} is for a plan file with `params`, and this is a request",
+            hint="for a variable use --var",
+            code="GEN-PARAM-UNKNOWN",
+        )
     with show_warnings(print_notice, of=_FLEETS), PlanningProgress(notes()) as progress:
         plan = make_plan(
             word,

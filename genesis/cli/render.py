@@ -13,8 +13,8 @@ from genesis.cli.forecast import Forecast, cost_in_words, count, in_words
 from genesis.cli.output import STATE_STYLES
 from genesis.cli.rows import Rows
 from genesis.ledger.deliverables import short_text
-from genesis.model import FINISHED, Diagnostic, Outcome, Report, Route, RoutedPlan, Run, Task
-from genesis.structure import get_known_seconds, list_edges
+from genesis.model import Diagnostic, Outcome, Report, Route, RoutedPlan, Run, Task
+from genesis.structure import fill_text, get_known_seconds, list_edges, plan_values
 from genesis.text import cost, describe_rehearsal, duration
 
 if TYPE_CHECKING:
@@ -55,12 +55,13 @@ def plan_view(
     plan = routed.plan
     head = Text.assemble((" ".join(plan.request.split()), "bold"), (f"  planned by {plan.planner}", "dim"))
     tree = Tree(head, guide_style="dim")
-    edges = list_edges(plan)
+    edges, values = list_edges(plan), plan_values(plan)
     shown = 0
     stack: list[tuple[Task, str, Tree]] = [(task, task.id, tree) for task in reversed(plan.tasks)]
     while stack and shown < most:
         task, path, parent = stack.pop()
-        branch = parent.add(_task_line(task, routed.routes.get(path), edges.get(path, ())))
+        description = fill_text(task.description, values)
+        branch = parent.add(_task_line(task, description, routed.routes.get(path), edges.get(path, ())))
         shown += 1
         stack.extend((child, f"{path}/{child.id}", branch) for child in reversed(task.subtasks))
     parts: list[RenderableType] = [tree]
@@ -74,8 +75,8 @@ def plan_view(
     return Group(*parts)
 
 
-def _task_line(task: Task, route: Route | None, after: Sequence[str]) -> Text:
-    line = Text.assemble((task.id, "bold"), ("  ", ""), task.description)
+def _task_line(task: Task, description: str, route: Route | None, after: Sequence[str]) -> Text:
+    line = Text.assemble((task.id, "bold"), ("  ", ""), description)
     order = " · ".join(filter(None, (_describe_copies(task), f"after {_format_names(after)}" if after else "")))
     if task.subtasks:
         return line.append(f"  {order}" if order else "", style="dim")
@@ -145,7 +146,11 @@ def simulation_view(simulation: Simulation, forecast: Forecast, default_s: float
     for row in simulation.timeline[:_MOST_ROWS]:
         length = min(_BAR_WIDTH, max(1, round(_BAR_WIDTH * (row.end_s - row.start_s) / span)))
         before = min(round(_BAR_WIDTH * row.start_s / span), _BAR_WIDTH - length)
-        bar = Text(" " * before + "█" * length, style="cyan")
+        bar = (
+            Text("skipped if nothing fails", style="dim")
+            if row.skipped
+            else Text(" " * before + "█" * length, style="cyan")
+        )
         table.add(row.task, Text(row.agent, style="dim"), f"{row.start_s:.1f}", f"{row.end_s:.1f}", bar)
     parts: list[RenderableType] = [table]
     if len(simulation.timeline) > _MOST_ROWS:
@@ -175,7 +180,7 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
         parts.append(tasks_table(run))
         if len(run.tasks) > _MOST_ROWS:
             parts.append(Text(f"… and {len(run.tasks) - _MOST_ROWS:,} more in --json", style="dim"))
-    failures = [task for task in run.tasks if task.state == "failed" and task.error is not None and explained is None]
+    failures = [task for task in run.tasks if task.has_failed and task.error is not None and explained is None]
     parts += [_failure(task) for task in failures[:_MOST_FAILURES]]
     if len(failures) > _MOST_FAILURES:
         parts.append(Text(f"… and {len(failures) - _MOST_FAILURES} more in --json", style="dim"))
@@ -192,9 +197,15 @@ def run_view(run: Run, *, with_tasks: bool = True, explained: RenderableType | N
 
 
 def _summary(run: Run) -> Text:
-    done = sum(task.state in FINISHED for task in run.tasks)
+    done = sum(task.is_settled for task in run.tasks)
+    skipped = sum(bool(task.skipped_by) for task in run.tasks)
+    allowed = sum(task.failure_allowed for task in run.tasks)
     orders = sum(task.state == "briefed" for task in run.tasks)
     parts = [f"{done} of {count(len(run.tasks), 'task')} done in {duration(run.duration_s)}", cost(run)]
+    if skipped:
+        parts.append(f"{skipped:,} skipped by the plan")
+    if allowed:
+        parts.append(f"{count(allowed, 'failure')} allowed")
     if orders:
         parts[0] = f"{count(orders, 'work order')} for people, {parts[0]}"
     line = Text(run.state.replace("_", " "), style=f"bold {STATE_STYLES.get(run.state, '')}".strip())
@@ -207,7 +218,8 @@ def tasks_table(run: Run) -> Rows:
     """Show a line per leaf."""
     table = Rows(("task", "agent", "state", "seconds", "what happened"), right=("seconds",), named=("seconds",))
     for task in run.tasks[:_MOST_ROWS]:
-        state = Text(task.state.replace("_", " "), style=STATE_STYLES.get(task.state, ""))
+        words = task.state.replace("_", " ") + (" (allowed)" if task.failure_allowed else "")
+        state = Text(words, style="yellow" if task.failure_allowed else STATE_STYLES.get(task.state, ""))
         said = task.error.message.splitlines()[0] if task.error and task.error.message else short_text(task)
         table.add(task.id, Text(task.agent, style="dim"), state, _seconds(task), said)
     return table

@@ -16,6 +16,7 @@ from genesis.cli.options import (
     debug_option,
     json_option,
     load_settings,
+    parameters,
     planning_options,
     project_agents,
     slots_option,
@@ -84,6 +85,7 @@ def run(
     deadline: float | None,
     retries: int | None,
     pairs: tuple[str, ...],
+    params: tuple[str, ...],
     playbooks: Path | None,
     agents: Path | None,
     llm: str | None,
@@ -110,6 +112,7 @@ def run(
             agents=agents,
             playbooks=playbooks,
             variables=variables(pairs),
+            params=parameters(params),
             runs_here=not pools and rehearse is None,
             overrides=replace(overrides(budget, deadline, retries), correlation_id=correlation_id),
         )

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from genesis.cli.options import agents_option, debug_option, json_option, load_settings, slots_option
+from genesis.cli.options import (
+    agents_option,
+    debug_option,
+    json_option,
+    load_settings,
+    parameters,
+    params_option,
+    slots_option,
+)
 from genesis.cli.output import console, print_document
 
 __all__ = ["route", "simulate", "validate"]
@@ -19,10 +27,11 @@ _plan_file = click.argument("plan", metavar="PLAN")
 
 @click.command(epilog="Example: genesis route plan.yaml --json")
 @_plan_file
+@params_option
 @agents_option
 @json_option
 @debug_option
-def route(plan: str, agents: Path | None, as_json: bool) -> int:
+def route(plan: str, params: tuple[str, ...], agents: Path | None, as_json: bool) -> int:
     """Route every task of PLAN again and print the plan with its routes."""
     from genesis.cli.planning import forecast_plan, load_agents, read_plan
     from genesis.cli.render import plan_view
@@ -30,7 +39,8 @@ def route(plan: str, agents: Path | None, as_json: bool) -> int:
     from genesis.planning import plan_document
 
     settings = load_settings()
-    unrouted = read_plan(plan, settings).model_copy(update={"report": None})  # the old report is about the old routes
+    given = read_plan(plan, settings, params=parameters(params))
+    unrouted = given.model_copy(update={"report": None})  # the old report is about the old routes
     prepared = prepare(unrouted, load_agents(agents, settings), settings=settings)
     if as_json:
         print_document(plan_document(prepared.routed))
@@ -41,10 +51,11 @@ def route(plan: str, agents: Path | None, as_json: bool) -> int:
 
 @click.command(epilog="Example: genesis validate plan.yaml")
 @_plan_file
+@params_option
 @agents_option
 @json_option
 @debug_option
-def validate(plan: str, agents: Path | None, as_json: bool) -> int:
+def validate(plan: str, params: tuple[str, ...], agents: Path | None, as_json: bool) -> int:
     """Check PLAN: structure, agents, inputs, order, budget. Tasks without a route are routed first."""
     from genesis.agents.input_probe import InputProbe
     from genesis.cli.planning import forecast_plan, load_agents, read_plan
@@ -54,7 +65,8 @@ def validate(plan: str, agents: Path | None, as_json: bool) -> int:
 
     settings = load_settings()
     registry = load_agents(agents, settings)
-    prepared = prepare(read_plan(plan, settings), registry, settings=settings, keep=True, probe=InputProbe())
+    given = read_plan(plan, settings, params=parameters(params))
+    prepared = prepare(given, registry, settings=settings, keep=True, probe=InputProbe())
     if as_json:
         print_document(plan_document(prepared.routed, prepared.report))
     else:
@@ -66,11 +78,14 @@ def validate(plan: str, agents: Path | None, as_json: bool) -> int:
 @click.command(epilog="Example: genesis simulate plan.yaml --slots 8")
 @_plan_file
 @slots_option
+@params_option
 @agents_option
 @click.option("--pools", is_flag=True, help="Predict the timeline on work pools, with their overhead on this machine.")
 @json_option
 @debug_option
-def simulate(plan: str, slots: int | None, agents: Path | None, pools: bool, as_json: bool) -> int:
+def simulate(
+    plan: str, slots: int | None, params: tuple[str, ...], agents: Path | None, pools: bool, as_json: bool
+) -> int:
     """Predict the timeline, makespan, cost and critical path of PLAN; each task lasts its estimate."""
     from genesis.cli.forecast import forecast_of
     from genesis.cli.planning import load_agents, pool_costs, read_plan
@@ -79,7 +94,8 @@ def simulate(plan: str, slots: int | None, agents: Path | None, pools: bool, as_
     from genesis.pipeline import simulate as predicted
 
     settings = load_settings(slots=slots)
-    prepared = prepare(read_plan(plan, settings), load_agents(agents, settings), settings=settings, keep=True)
+    given = read_plan(plan, settings, params=parameters(params))
+    prepared = prepare(given, load_agents(agents, settings), settings=settings, keep=True)
     program = compile_prepared(prepared, settings)
     costs = pool_costs(settings) if pools else None
     result = predicted(program, slots=settings.run.slots, pools=costs)

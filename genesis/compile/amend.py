@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from genesis.compile.expand import expand_task, expand_written
 from genesis.errors import PlanInvalidError
 from genesis.model import Amendment, Plan, Route, RoutedPlan, Task
+from genesis.structure import plan_values
 
 __all__ = ["apply_amendments"]
 
@@ -49,7 +50,7 @@ def _with_copies(routed: RoutedPlan, amendment: Amendment) -> RoutedPlan:
     def expand(task: Task) -> Task:
         nonlocal routes
         made, routes = expand_task(
-            task, amendment.task, values if isinstance(values, list) else [], routed.plan.vars, routes
+            task, amendment.task, values if isinstance(values, list) else [], plan_values(routed.plan), routes
         )
         return made
 

@@ -9,9 +9,18 @@ from pydantic import JsonValue
 
 from genesis.errors import PlanInvalidError
 from genesis.model import ExpandedTask, Route, RoutedPlan, Task, TaskCopy
-from genesis.structure import Scope, combine_lists, copy_id, fill_description, written_lists
+from genesis.structure import Scope, combine_lists, copy_id, fill_description, plan_values, written_lists
 
 __all__ = ["expand_task", "expand_written"]
+
+_OF_THE_TASK: dict[str, Any] = {
+    "depends_on": (),
+    "for_each": None,
+    "run_if": "all_succeeded",
+    "when": None,
+    "allow_failure": False,
+}
+"""What counts for all copies at once, and so for none of them alone."""
 
 
 def expand_written(routed: RoutedPlan) -> RoutedPlan:
@@ -22,7 +31,7 @@ def expand_written(routed: RoutedPlan) -> RoutedPlan:
     """
     if not _has_for_each(routed.plan.tasks):
         return routed
-    expander = _Expander(routed.plan.vars, dict(routed.routes))
+    expander = _Expander(plan_values(routed.plan), dict(routed.routes))
     tasks = expander.expand_all(routed.plan.tasks, "", "", None)
     return routed.model_copy(
         update={"plan": routed.plan.model_copy(update={"tasks": tasks}), "routes": expander.routes}
@@ -30,7 +39,7 @@ def expand_written(routed: RoutedPlan) -> RoutedPlan:
 
 
 def expand_task(
-    task: Task, path: str, values: Iterable[JsonValue], variables: Mapping[str, str], routes: Mapping[str, Route]
+    task: Task, path: str, values: Iterable[JsonValue], plan: Mapping[str, JsonValue], routes: Mapping[str, Route]
 ) -> tuple[ExpandedTask, dict[str, Route]]:
     """Make the copies of one `for_each` task whose list is known now.
 
@@ -38,7 +47,7 @@ def expand_task(
         task: The task.
         path: Its path.
         values: The values.
-        variables: Variables of the plan.
+        plan: Values of the plan's variables and parameters.
         routes: Routes of its leaves, by path.
 
     Returns:
@@ -47,7 +56,7 @@ def expand_task(
     Raises:
         PlanInvalidError: A description names a key that a value lacks, or the list of an inner `for_each` is none.
     """
-    expander = _Expander(variables, dict(routes))
+    expander = _Expander(plan, dict(routes))
     return expander.make_copies(task, list(values), path, path), expander.routes
 
 
@@ -64,8 +73,8 @@ def _has_for_each(tasks: Iterable[Task]) -> bool:
 class _Expander:
     """Makes the copies of one plan. The paths of a task: as it runs, and as it is written, where its route is."""
 
-    def __init__(self, variables: Mapping[str, str], routes: dict[str, Route]) -> None:
-        self._variables = variables
+    def __init__(self, plan: Mapping[str, JsonValue], routes: dict[str, Route]) -> None:
+        self._plan = plan
         self.routes = routes
 
     def expand_all(self, tasks: tuple[Task, ...], prefix: str, written: str, scope: Scope | None) -> tuple[Task, ...]:
@@ -77,7 +86,7 @@ class _Expander:
             return task
         if task.for_each is not None:
             try:
-                lists = written_lists(task.for_each, self._variables, scope)
+                lists = written_lists(task.for_each, self._plan, scope)
             except ValueError as error:
                 raise _invalid(f"for_each of task {path!r}: {error}") from error
             if lists is not None:
@@ -95,7 +104,7 @@ class _Expander:
 
     def make_copies(self, task: Task, values: list[JsonValue], path: str, written: str) -> ExpandedTask:
         """Make one copy for each value."""
-        changes: dict[str, Any] = {"item": None, "index": 0, "depends_on": (), "for_each": None}
+        changes: dict[str, Any] = {"item": None, "index": 0, **_OF_THE_TASK}
         plain = TaskCopy.model_construct(**_values(task, changes))
         copies = []
         for index, item in enumerate(values):
@@ -115,7 +124,7 @@ class _Expander:
         if "{" not in task.description:
             return {}
         try:
-            return {"description": fill_description(task.description, scope)}
+            return {"description": fill_description(task.description, scope, self._plan)}
         except ValueError as error:
             raise _invalid(f"the description of task {path!r} names a key that a value lacks: {error}") from error
 

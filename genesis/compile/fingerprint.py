@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import JsonValue
 
 from genesis.model import AgentProfile, Task
-from genesis.structure import fillable, references
+from genesis.structure import fill_text, references, referring
 
 __all__ = ["SCHEME", "Fingerprints"]
 
@@ -20,13 +20,13 @@ SCHEME = "1"
 class Fingerprints:
     """Fingerprints the leaves of one plan; shared parts are computed once."""
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, JsonValue]) -> None:
         """Start a plan.
 
         Args:
-            variables: Variables of the plan; those that a leaf's inputs use count.
+            values: Variables and parameters of the plan; those that a leaf uses count.
         """
-        self._variables = variables
+        self._values = values
         self._encode = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
         self._executors: dict[tuple[str, str], dict[str, JsonValue]] = {}
 
@@ -37,6 +37,8 @@ class Fingerprints:
         upstream: str,
         escaped: Sequence[str] = (),
         items: Mapping[str, JsonValue] | None = None,
+        *,
+        is_filled: bool = False,
     ) -> str:
         """Fingerprint a leaf.
 
@@ -45,17 +47,21 @@ class Fingerprints:
             agent: The agent that runs it; its executor counts, its price and success rate do not.
             upstream: What `joint` gives for the leaves that it comes after.
             escaped: Names in its inputs that stand for themselves.
-            items: In a copy, the values of `{item}`, `{item.key}` and `{index}` that its inputs use.
+            items: In a copy, the values of `{item}`, `{item.key}` and `{index}` that its inputs and environment use.
+            is_filled: Whether its description has its values already, as that of a copy.
 
         Returns:
             SHA-256 in hex. A leaf's name, limits and estimates do not change it.
         """
-        variables = self._variables
-        used = {name: variables[name] for name in references(dict(fillable(task))) if name in variables}
+        values = self._values
+        used = {name: values[name] for name in references(referring(task)) if name in values}
         executor = self._executor(agent, task.type)
-        work: list[object] = [task.type, task.description, task.inputs, used, task.outputs, agent.name, executor]
+        description = task.description if is_filled else fill_text(task.description, values)
+        work: list[object] = [task.type, description, task.inputs, used, task.outputs, agent.name, executor]
         if task.literal_inputs or escaped:
             work += [sorted(task.literal_inputs), sorted(escaped)]
+        if task.env:
+            work.append({"env": task.env})
         if items:
             work.append({"items": dict(items)})
         return _digest(self._encode([SCHEME, *work, upstream]))

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from genesis.compile.expand import expand_written
 from genesis.compile.fingerprint import Fingerprints
 from genesis.compile.flatten import Flat, flatten
+from genesis.compile.rules import Rules, compile_rules
 from genesis.errors import PlanInvalidError
 from genesis.model import (
     AgentProfile,
@@ -23,17 +24,23 @@ from genesis.model import (
     TaskCopy,
 )
 from genesis.structure import (
+    Conditions,
     DataFlow,
     Node,
     Outline,
+    count_retries,
     dataflow,
     estimate_seconds,
     estimate_tokens,
     estimate_usd,
+    fill_text,
+    find_conditions,
     get_known_seconds,
     get_known_usd,
     junctions,
+    missing_parameters,
     outline,
+    plan_values,
 )
 
 __all__ = ["compile_program"]
@@ -48,38 +55,45 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         default_seconds: Duration of a leaf without an estimate.
 
     Raises:
-        PlanInvalidError: The plan has a cycle, an unknown name, a duplicate path, an input that nothing produces, or a
-            leaf without an agent. Validate it first to see all of its faults.
+        PlanInvalidError: The plan has a cycle, an unknown name, a duplicate path, an input that nothing produces, a
+            `when` without a meaning, or a leaf without an agent. Validate it first to see all of its faults.
     """
     routed = expand_written(routed)
     plan = routed.plan
     tree = outline(plan, as_run=True)
     flow = dataflow(plan, tree)
-    _refuse_broken(tree, flow)
+    conditions = find_conditions(plan, tree)
+    _refuse_broken(plan, tree, flow, conditions)
     try:
         flat = flatten(tree, junctions(tree, flow.edges()))
     except ValueError as error:
         raise _invalid("the plan has a cycle") from error
-    order = _list_leaves(routed, tree, flat)
+    rounds = _list_rounds(routed, tree)
+    order = sorted(flat.after, key=lambda leaf: (rounds[leaf], leaf))
     number = {leaf: index for index, leaf in enumerate(order)}
+    added = {node.index: max(rounds[node.index], routed.added.get(node.path, 0)) for node in tree.nodes}
+    rules = compile_rules(tree, flow, conditions, number, added)
     agents = _agents(routed, registry, tree)
-    prints = _fingerprints(plan, tree, flow, flat, agents)
+    values = plan_values(plan)
+    prints = _fingerprints(values, tree, flow, flat, agents)
     groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
     parallel, in_copies = _limit_copies(tree)
     leaves = []
     for index, leaf in enumerate(order):
         sources = {reference: number[source] for reference, source in flow.sources.get(leaf, {}).items()}
         escaped, keys, items = flow.escaped.get(leaf, ()), flow.keys.get(leaf, {}), flow.items.get(leaf, {})
-        node, after = tree.nodes[leaf], groups[flat.after[leaf]]
+        node, after, agent = tree.nodes[leaf], groups[flat.after[leaf]], agents.get(leaf)
         retries = _retries(node.task, plan)
-        place = _Place(index, after, sources, keys, escaped, prints[leaf], retries, items, in_copies.get(leaf, ()))
-        if (agent := agents.get(leaf)) is None:
-            leaves.append(_gathering_leaf(place, node, routed, registry, default_seconds))
+        description = node.task.description  # of a copy it was filled when that was made
+        if agent is None or leaf not in tree.scopes:
+            description = fill_text(description, values)
+        own = prints[leaf]
+        place = _Place(index, after, sources, keys, escaped, own, retries, description, items, in_copies.get(leaf, ()))
+        if agent is None:
+            made = _gathering_leaf(place, node, routed, registry, default_seconds)
         else:
             made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path))
-            if place.items or place.in_copies:
-                made = made.model_copy(update={"items": place.items, "in_copies": place.in_copies})
-            leaves.append(made)
+        leaves.append(_with_rule(made, leaf, rules, place))
     used = {leaf.agent for leaf in leaves}
     return Program(
         request=plan.request,
@@ -87,8 +101,10 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         agents={agent.name: agent for agent in registry.agents if agent.name in used},
         registry=registry,
         vars=plan.vars,
+        params={name: values[name] for name in plan.params},
         budget=plan.budget,
         deadline_s=plan.deadline_s,
+        gates=rules.gates,
         source=routed,
         parallel=parallel,
     )
@@ -98,7 +114,24 @@ def _invalid(message: str) -> PlanInvalidError:
     return PlanInvalidError(message, hint="run `genesis validate` on the plan to see all errors")
 
 
-def _refuse_broken(tree: Outline, flow: DataFlow) -> None:
+def _with_rule(leaf: Leaf, node: int, rules: Rules, place: _Place) -> Leaf:
+    """Add what a plan with rules says of a leaf; in others, a leaf starts once all before it have succeeded."""
+    if node not in rules.of_leaf:
+        return leaf
+    update = {
+        "rule": rules.of_leaf[node],
+        "allow_failure": node in rules.allowed,
+        "goes_by_ends": node in rules.by_ends,
+        "always": node in rules.always,
+        "items": place.items,
+        "in_copies": place.in_copies,
+    }
+    return leaf.model_copy(update=update)
+
+
+def _refuse_broken(plan: Plan, tree: Outline, flow: DataFlow, conditions: Conditions) -> None:
+    if names := missing_parameters(plan):
+        raise _invalid(f"the parameter {names[0]!r} has no value")
     if tree.duplicates:
         raise _invalid(f"two tasks have the path {tree.nodes[tree.duplicates[0]].path!r}")
     if tree.unresolved:
@@ -108,18 +141,19 @@ def _refuse_broken(tree: Outline, flow: DataFlow) -> None:
         missing = flow.missing[0]
         path = tree.nodes[missing.node].path
         raise _invalid(f"task {path!r} uses {{{missing.reference}}}, but {missing.reason}")
+    if conditions.faults:
+        wrong = conditions.faults[0]
+        raise _invalid(f"the `when` of task {tree.nodes[wrong.node].path!r}: {wrong.reason}")
 
 
-def _list_leaves(routed: RoutedPlan, tree: Outline, flat: Flat) -> list[int]:
-    """List the leaves in document order, what amendments added after all that was there before."""
-    if not routed.added:
-        return sorted(flat.after)
-    round_of = [0] * len(tree.nodes)  # of each node, the amendment that added it
-    for node in tree.nodes:
+def _list_rounds(routed: RoutedPlan, tree: Outline) -> list[int]:
+    """List for each node the amendment that added it, 0 for what was there; leaves keep their numbers by it."""
+    rounds = [0] * len(tree.nodes)
+    for node in tree.nodes if routed.added else ():
         if node.parent >= 0:
             above = tree.nodes[node.parent].path
-            round_of[node.index] = max(round_of[node.parent], routed.added.get(above, 0))
-    return sorted(flat.after, key=lambda leaf: (round_of[leaf], leaf))
+            rounds[node.index] = max(rounds[node.parent], routed.added.get(above, 0))
+    return rounds
 
 
 def _limit_copies(tree: Outline) -> tuple[dict[str, int], dict[int, tuple[str, ...]]]:
@@ -157,10 +191,10 @@ def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> dict[int, 
 
 
 def _fingerprints(
-    plan: Plan, tree: Outline, flow: DataFlow, flat: Flat, agents: dict[int, AgentProfile]
+    values: dict[str, JsonValue], tree: Outline, flow: DataFlow, flat: Flat, agents: dict[int, AgentProfile]
 ) -> dict[int, str]:
     """Fingerprint each leaf, after those that it comes after."""
-    fingerprints = Fingerprints(plan.vars)
+    fingerprints = Fingerprints(values)
     prints: dict[int, str] = {}
     joint: dict[int, str] = {}
     for leaf in flat.order:
@@ -172,7 +206,8 @@ def _fingerprints(
             prints[leaf] = fingerprints.gathering(task, joint[group])
         else:
             escaped, items = flow.escaped.get(leaf, ()), flow.items.get(leaf)
-            prints[leaf] = fingerprints.leaf(task, agent, joint[group], escaped, items)
+            is_filled = leaf in tree.scopes
+            prints[leaf] = fingerprints.leaf(task, agent, joint[group], escaped, items, is_filled=is_filled)
     return prints
 
 
@@ -187,6 +222,7 @@ class _Place:
     escaped: tuple[str, ...]
     fingerprint: str
     retries: int
+    description: str
     items: dict[str, JsonValue]
     in_copies: tuple[str, ...]
 
@@ -201,8 +237,8 @@ def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
 
 def _retries(task: Task, plan: Plan) -> int:
     """Return a leaf's retries: its own, else the plan's, unless a repetition could do harm."""
-    says_itself = "retries" in task.model_fields_set or task.side_effects
-    return task.retries if says_itself else plan.retries or 0
+    says_itself = task.retry is not None or "retries" in task.model_fields_set or task.side_effects
+    return count_retries(task) if says_itself else plan.retries or 0
 
 
 def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float, fallbacks: tuple[str, ...]) -> Leaf:
@@ -214,13 +250,13 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         fallbacks=fallbacks,
         after=place.after,
         type=task.type,
-        description=task.description,
+        description=place.description,
         inputs=task.inputs,
         literal_inputs=task.literal_inputs,
         sources=place.sources,
         keys=place.keys,
         escaped=place.escaped,
-        outputs=task.outputs,
+        outputs=tuple(task.outputs),
         fingerprint=place.fingerprint,
         seconds=estimate_seconds(task, default_seconds),
         seconds_known=get_known_seconds(task) is not None,
@@ -232,6 +268,9 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         cache=task.cache,
         side_effects=task.side_effects,
         approval=task.approval,
+        retry=task.retry,
+        schemas=task.outputs if isinstance(task.outputs, dict) else {},
+        env=task.env,
     )
 
 
@@ -251,10 +290,10 @@ def _gathering_leaf(place: _Place, node: Node, routed: RoutedPlan, registry: Reg
         agent="",
         after=place.after,
         type=task.type,
-        description=task.description,
+        description=place.description,
         sources=place.sources if is_open else {},
         keys=place.keys if is_open else {},
-        outputs=task.outputs,
+        outputs=tuple(task.outputs),
         fingerprint=place.fingerprint,
         seconds=sum(estimate_seconds(leaf, default_seconds) for leaf, _ in works),
         seconds_known=all(get_known_seconds(leaf) is not None for leaf, _ in works),

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from prefect.client.schemas.objects import StateType
 
+from genesis.engine.attempts import time_limit_s
 from genesis.model import Leaf
 from genesis.resilience.retry import RetryPolicy
 from genesis.settings import Settings
@@ -159,6 +160,6 @@ def idempotency_key(run_id: str, leaves: Sequence[Leaf], attempt: int) -> str:
 
 def allowance_s(leaf: Leaf, settings: Settings) -> float:
     """Return how long a leaf may take in a child that runs: all its attempts and the pauses between them."""
-    limit_s = leaf.timeout_s or settings.run.timeout_s
-    pauses_s = leaf.retries * RetryPolicy().longest_s
+    limit_s = time_limit_s(leaf, settings)
+    pauses_s = leaf.retries * RetryPolicy.of_leaf(leaf, settings.run.retry_delay_s).longest_s
     return (leaf.retries + 1) * limit_s + pauses_s + _MARGIN_S

@@ -23,6 +23,8 @@ from contextlib import suppress
 from uuid import UUID
 
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterId,
     FlowRunFilterState,
@@ -34,6 +36,7 @@ from prefect.client.schemas.objects import StateType
 from genesis.dispatch.child import ChildFlowRun
 from genesis.dispatch.children import FINAL, Children
 from genesis.dispatch.limits import LANE_POLL_S, OBSERVATIONS
+from genesis.dispatch.pools import FLOW_NAME
 from genesis.engine.run_context import RunContext
 from genesis.errors import GenesisError
 from genesis.ledger import LaneOrder, Owner
@@ -56,8 +59,8 @@ _MOST_LEAVES = 100
 """Most leaves of a lane, for the same reason."""
 _TURN_S = 3.0
 """How long a lane may run while flow runs of other runs wait for a place, and how often it is asked whether some do."""
-_WAITING = 50
-"""Waiting flow runs of other runs that are read: one is enough to know that some wait."""
+_WAITING = 10
+"""Others are looked for among so many flow runs of leaves: runs that wait to be orchestrated hold whole plans."""
 _FIRST_DISPATCH_S = 1.0
 """What a dispatch is taken to last before one was seen."""
 
@@ -246,10 +249,10 @@ class Lanes:
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
             tags=FlowRunFilterTags(all_=[OWN_TAG]),
         )
-        own = run_tag(self._session.run_id)
+        own, leaves = run_tag(self._session.run_id), FlowFilter(name=FlowFilterName(any_=[FLOW_NAME]))
 
         async def read(client: PrefectClient) -> bool:
-            found = await client.read_flow_runs(flow_run_filter=waiting, limit=_WAITING)
+            found = await client.read_flow_runs(flow_filter=leaves, flow_run_filter=waiting, limit=_WAITING)
             return any(own not in flow_run.tags and any(map(is_run_tag, flow_run.tags)) for flow_run in found)
 
         return await api.once(read)

@@ -37,6 +37,7 @@ from genesis.ledger import is_done
 from genesis.model import FINISHED, KEPT, Leaf, Outcome
 from genesis.observability.correlation import here
 from genesis.prefect_api.client import ApiUnavailable, PrefectApi, connect, without_client_retries
+from genesis.schedule import find_unbatched
 
 __all__ = ["PoolBackend"]
 
@@ -90,6 +91,7 @@ class PoolBackend:
         self._outcomes = outcomes
         self._notify = notify
         self._leaves = session.program.leaves
+        self._apart = find_unbatched(session.program)
         self._why: str | None = None
         self._suspended = False
         self._kept_back: list[Leaf] = []
@@ -168,17 +170,17 @@ class PoolBackend:
         try:
             if self._pending.has(leaf.index):
                 await self._pending.take_early(leaf)
-            elif self._why is not None and leaf.index not in self._children.taken:
+            elif self._stops(leaf) and leaf.index not in self._children.taken:
                 await self._pending.conclude(leaf, "cancelled")
             elif leaf.index in self._children.taken:
                 self._children.show(leaf)
-            elif leaf.agent != self._leaves[leaf.index].agent:
+            elif self._why is not None or leaf.agent != self._leaves[leaf.index].agent:
                 self._send_alone(leaf)  # what travels together has the agents of the program
             else:
                 self._batcher.put(leaf)
             return await outcome
         except asyncio.CancelledError:
-            if self._why is None:  # this execution ends, and not the run: its successor finds the child
+            if not self._stops(leaf):  # this execution ends, and not the run: its successor finds the child
                 raise
             known = await self._session.ledger.outcome(leaf)
             if known is not None and known.state in FINISHED:  # it was just being taken in
@@ -204,14 +206,22 @@ class PoolBackend:
         return {index: FlowRunResult(id=flow_run) for index, flow_run in self._children.links.items()}
 
     def cancel(self, why: str) -> None:
-        """Stop all children, and dispatch no more. `run` then returns what came of its leaf: as a rule, cancelled."""
+        """Stop the children, and dispatch no more, but for leaves that always run.
+
+        `run` then returns what came of its leaf: as a rule, cancelled.
+        """
         if self._why is not None:
             return
         self._why = why
         self._batcher.close()
+        self._kept_back.clear()
+        for leaf in self._pending.leaves:
+            if leaf.always and leaf.index not in self._children.taken:
+                self._send_alone(leaf)
         _log.info("the children are stopped", extra={"reason": why})
         for child in self._children.living.values():
-            self._start_background(self._stop(child), child.leaves)
+            if any(map(self._stops, child.leaves)):
+                self._start_background(self._stop(child), child.leaves)
         self._start_background(self._conclude_all(), ())
 
     async def attach(self) -> dict[int, Outcome]:
@@ -270,6 +280,10 @@ class PoolBackend:
     def _is_settled(self, leaf: Leaf, adopted: Mapping[int, Outcome]) -> bool:
         return leaf.index in adopted or leaf.index in _Finished(self._outcomes)
 
+    def _stops(self, leaf: Leaf) -> bool:
+        """Whether a leaf is to end since the run was stopped."""
+        return self._why is not None and not leaf.always
+
     @property
     def _gathered(self) -> set[str]:
         return {amendment.task for amendment in self._session.program_state.amendments}
@@ -285,6 +299,7 @@ class PoolBackend:
         program = self._session.program
         if program.leaves is not self._leaves:
             self._leaves = program.leaves
+            self._apart = find_unbatched(program)
             self._batcher.use(program)
 
     def _is_free(self, index: int) -> bool:
@@ -300,6 +315,7 @@ class PoolBackend:
             and index not in self._outcomes
             and not self._leaves[index].approval
             and not self._leaves[index].in_copies
+            and index not in self._apart
             and not self._waits_for_a_person(self._leaves[index])
         )
 
@@ -313,13 +329,16 @@ class PoolBackend:
         return any(self._session.is_brief(self._leaves[source]) for source in leaf.after if source not in done)
 
     def _send_again(self, leaf: Leaf) -> None:
-        self._batcher.put(leaf)
+        if self._why is None:
+            self._batcher.put(leaf)
+        else:
+            self._send_alone(leaf)
 
     def _send_held(self) -> None:
         self._batcher.record_change()
 
     def _send_alone(self, leaf: Leaf) -> None:
-        if self._suspended:
+        if self._suspended and self._why is None:
             self._kept_back.append(leaf)
         else:
             self._send([leaf])
@@ -354,7 +373,7 @@ class PoolBackend:
         self._lanes.wake()
         self._waiter.wake()
         self._watchdog.wake()
-        if self._why is not None:
+        if any(map(self._stops, child.leaves)):
             await self._stop(child)
 
     async def _dispatch_leaves(self, leaves: Sequence[Leaf]) -> ChildFlowRun:
@@ -393,11 +412,12 @@ class PoolBackend:
     async def _conclude_all(self) -> None:
         """Wait for what was asked to stop, then for nothing more."""
         for leaf in self._pending.leaves:
-            if leaf.index not in self._children.taken:
+            if leaf.index not in self._children.taken and self._stops(leaf):
                 await self._pending.conclude(leaf, "cancelled")
         await asyncio.sleep(_STOPPED_S)
         for leaf in self._pending.leaves:
-            await self._pending.conclude(leaf, "cancelled")
+            if self._stops(leaf):
+                await self._pending.conclude(leaf, "cancelled")
 
     async def _ever_ran(self, child: ChildFlowRun) -> bool:
         """Read whether a child ever ran; where that cannot be known it may have."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from contextlib import suppress
 
 from prefect.client.schemas.objects import State, StateType
@@ -27,6 +28,8 @@ __all__ = ["Watchdog", "close_child", "stop_child"]
 _log = logging.getLogger(__name__)
 _UNTAKEN_S = 3.0
 """A child that no worker took for this long makes its pool suspect; reported within five seconds."""
+_POOL_BUSY_S = 20.0
+"""Longest pause between two looks at a pool with which nothing is wrong: its workers are only busy, and it doubles."""
 _PENDING_S = 600.0
 """How long a child that was taken may need to begin: pulling an image, waiting for a node."""
 _AWAY_EXTRA_S = 120.0
@@ -56,6 +59,10 @@ class Watchdog:
         )
         self._quiet_s = min(how.heartbeat_s, how.lost_after_s / 2)
         self._next: dict[str, float] = {}
+        self._pools_seen: dict[str, float] = {}
+        """When the pools of children that no worker takes were looked at."""
+        self._busy_pools: dict[str, float] = {}
+        """Pools with which nothing was wrong, and the pause until the next look at each."""
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -141,11 +148,18 @@ class Watchdog:
         """Check the pools of children that no worker takes."""
         waiting = self._living(StateType.SCHEDULED)
         suspects = [child for child in waiting if self._now() - child.state_at >= _UNTAKEN_S]
-        for pool in dict.fromkeys(child.pool for child in suspects):
-            if not self._due(pool, POOL_POLL_S):
+        pools = dict.fromkeys(child.pool for child in suspects)
+        self._busy_pools = {pool: pause_s for pool, pause_s in self._busy_pools.items() if pool in pools}
+        for pool in pools:
+            pause_s = self._busy_pools.get(pool, POOL_POLL_S)
+            if self._now() - self._pools_seen.get(pool, -math.inf) < pause_s:
                 continue
+            self._pools_seen[pool] = self._now()
             trouble = await self._pools.trouble(pool)
-            if trouble is None:
+            if trouble is not None:
+                self._busy_pools.pop(pool, None)
+            else:
+                self._busy_pools[pool] = min(_POOL_BUSY_S, 2 * pause_s)
                 for child in suspects:
                     if child.pool == pool and child.queue != self._pools.queue(pool):
                         await self._withdraw(child)

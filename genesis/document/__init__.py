@@ -1,6 +1,6 @@
 """Reading and writing YAML and JSON documents: bounded, safe, and with errors that name the location."""
 
-from genesis.document.read import parse, read
+from genesis.document.read import parse, read, read_text
 from genesis.document.validate import close_matches, normalize_values, validate_model
 from genesis.document.write import dump_json, dump_yaml, write_atomic, write_output
 
@@ -11,6 +11,7 @@ __all__ = [
     "normalize_values",
     "parse",
     "read",
+    "read_text",
     "validate_model",
     "write_atomic",
     "write_output",

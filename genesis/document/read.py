@@ -18,7 +18,7 @@ from genesis.foreign import encodable
 from genesis.model.scalars import is_deeper, number
 from genesis.settings import Limits
 
-__all__ = ["parse", "read"]
+__all__ = ["parse", "read", "read_text"]
 
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -33,6 +33,21 @@ def read(path: Path | str, limits: Limits | None = None) -> Any:
     Raises:
         UsageError: The file does not exist or cannot be opened.
         DocumentError: It is too large, not UTF-8, not YAML or JSON, or uses what is not allowed.
+    """
+    source = Path(path)
+    return parse(read_text(source, limits), source=str(source), limits=limits, as_json=source.suffix.lower() == ".json")
+
+
+def read_text(path: Path | str, limits: Limits | None = None) -> str:
+    """Read a text file within the bounds of a document.
+
+    Args:
+        path: Any file.
+        limits: Bounds on its size; by default those of the settings.
+
+    Raises:
+        UsageError: The file does not exist or cannot be opened.
+        DocumentError: It is too large, or not UTF-8.
     """
     limits = limits or Limits()
     source = Path(path)
@@ -52,12 +67,11 @@ def read(path: Path | str, limits: Limits | None = None) -> Any:
     except OSError as error:
         raise UsageError(f"{str(source)!r} cannot be read: {error.strerror}", hint="check its permissions") from error
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DocumentError(
             f"{str(source)!r} is not UTF-8 (byte {error.start})", hint="save it as UTF-8", data={"source": str(source)}
         ) from error
-    return parse(text, source=str(source), limits=limits, as_json=source.suffix.lower() == ".json")
 
 
 def parse(text: str, *, source: str = "the document", limits: Limits | None = None, as_json: bool = False) -> Any:

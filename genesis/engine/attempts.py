@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 import traceback
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +16,8 @@ from pydantic import JsonValue
 
 from genesis.agents.contract import Result, Work
 from genesis.agents.deadline import RUN_IS_OVER, time_limit
-from genesis.engine.inputs import missing_outputs, resolve_inputs
+from genesis.agents.output_values import find_mismatch
+from genesis.engine.inputs import missing_outputs, resolve_env, resolve_inputs
 from genesis.engine.observers.telemetry import agent_call
 from genesis.engine.run_context import RunContext
 from genesis.errors import BreakerOpenError, ForeignError, GenesisError, ResourceError, TaskError
@@ -42,8 +44,9 @@ from genesis.resilience.guards import is_open
 from genesis.resilience.quota import QuotaError
 from genesis.resilience.retry import RetryBudget
 from genesis.resilience.taxonomy import classify
+from genesis.settings import Settings
 
-__all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info"]
+__all__ = ["MOST_KEPT", "LeafRun", "error_info", "fault_info", "time_limit_s"]
 
 _log = logging.getLogger(__name__)
 _LONGEST_KEPT = 300
@@ -53,6 +56,11 @@ MOST_KEPT = 20
 
 _WORTH_NOTING_S = 1.0
 """Shorter waits for a quota are not logged."""
+
+
+def time_limit_s(leaf: Leaf, settings: Settings) -> float:
+    """Return how long an attempt at a leaf may take. One that always runs is not bound by the run's deadline."""
+    return leaf.timeout_s or (settings.run.always_timeout_s if leaf.always else settings.run.timeout_s)
 
 
 def error_info(error: BaseException) -> ErrorInfo:
@@ -119,7 +127,7 @@ class LeafRun:
         repeats: RetryBudget | None = None,
     ):
         self.leaf = leaf
-        self.limit_s = leaf.timeout_s or session.settings.run.timeout_s
+        self.limit_s = time_limit_s(leaf, session.settings)
         self._repeats = repeats
         self._until = 0.0
         self._session = session
@@ -131,6 +139,11 @@ class LeafRun:
         self._begun: datetime | None = None
         """When the attempt began that continues."""
         self.outcome = Outcome(id=leaf.path, agent=leaf.agent, attempts=attempts, note=leaf.note, history=history)
+
+    @property
+    def _run_until(self) -> float:
+        """The run's deadline, which does not bind a leaf that always runs."""
+        return math.inf if self.leaf.always else self._session.until
 
     def start(self) -> Outcome:
         """Report that the leaf runs."""
@@ -145,7 +158,7 @@ class LeafRun:
         """
         attempts = self.outcome.attempts
         self._begun = self._session.now()
-        self._until = min(time.monotonic() + self.limit_s, self._session.until)
+        self._until = min(time.monotonic() + self.limit_s, self._run_until)
         self._tries += 1
         self.outcome = self.outcome.model_copy(update={"attempts": attempts + 1})
         try:
@@ -206,16 +219,22 @@ class LeafRun:
 
     async def _result(self) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
-        upstream = {source: await session.ledger.result(self._outcomes[source]) for source in leaf.after}
-        gathered = {source for source in leaf.after if session.program.leaves[source].gathers is not None}
-        inputs = resolve_inputs(leaf, session.program.vars, upstream, gathered)
+        leaves = session.program.leaves
+        upstream = {
+            source: await session.ledger.result(self._outcomes[source])
+            for source in leaf.after
+            if leaf.rule is None or self._has_result(source)
+        }
+        values, gathered = session.program.values, {source for source in upstream if leaves[source].gathers is not None}
+        inputs = resolve_inputs(leaf, values, upstream, gathered)
+        env = resolve_env(leaf, values, upstream, gathered) if leaf.env else {}
         by_path = {
             session.program.leaves[source].path: value
             for source, value in upstream.items()
             if self._outcomes[source].state != "briefed"
         }
         if not ResultCache.serves(leaf):
-            return await self._execute(inputs, by_path)
+            return await self._execute(inputs, env, by_path)
         cache = ResultCache(session.ledger.store)
         agent = session.program.profile(leaf.agent)
         spec = agent.executor_for(leaf.type, model=session.planner_model)
@@ -224,12 +243,18 @@ class LeafRun:
         found = await cache.get(leaf, key, session.now())
         if found is not None:
             return Result(value=found[0]), "cached"
-        result, state = await self._execute(inputs, by_path)
+        result, state = await self._execute(inputs, env, by_path)
         if state == "completed":
             await cache.put(leaf, key, result.value, session.now())
         return result, state
 
-    async def _execute(self, inputs: dict[str, JsonValue], upstream: dict[str, JsonValue]) -> tuple[Result, TaskState]:
+    def _has_result(self, source: int) -> bool:
+        """Whether a leaf before this one has a result; by the plan's rules this one may run all the same."""
+        return source in self._outcomes and self._outcomes[source].state in KEPT
+
+    async def _execute(
+        self, inputs: dict[str, JsonValue], env: dict[str, str], upstream: dict[str, JsonValue]
+    ) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
         agent = session.program.profile(leaf.agent)
         work = Work(
@@ -249,24 +274,46 @@ class LeafRun:
             upstream=upstream,
             awaited=self._find_work_orders(),
             until=self._until,
-            run_until=session.until,
+            run_until=self._run_until,
             repeats=self._repeats,
+            schemas=leaf.schemas,
+            env=env,
         )
         executor = session.executor(leaf)
         async with self._guard(agent), time_limit(work):
             result = await executor.execute(work)
-        missing = missing_outputs(leaf, result.value)
-        if missing and result.state == "completed":
+        if result.state == "completed":
+            await self._check_outputs(agent, result)
+        return result, result.state
+
+    async def _check_outputs(self, agent: AgentProfile, result: Result) -> None:
+        """Check that a result has the promised outputs, and that they fit their schemas; what is rehearsed need not.
+
+        Raises:
+            TaskError: It does not.
+        """
+        leaf, session = self.leaf, self._session
+        if missing := missing_outputs(leaf, result.value):
             raise TaskError(
                 f"task {leaf.path!r} promised {', '.join(map(repr, missing))}, which its result does not have",
                 hint="return a mapping with the promised names, or take them out of `outputs`",
                 code="GEN-TASK-OUTPUTS",
             )
-        return result, result.state
+        is_rehearsed = session.rehearse is not None or agent.executor_for(leaf.type).kind == "rehearsal"
+        if not leaf.schemas or is_rehearsed:
+            return
+        mismatch = await asyncio.to_thread(find_mismatch, leaf.schemas, result.value)
+        if mismatch is not None:
+            raise TaskError(
+                f"task {leaf.path!r} promised other values: {mismatch}",
+                hint="correct what the agent returns, or the schema in `outputs`",
+                code="GEN-TASK-OUTPUT-SCHEMA",
+                data={"output": mismatch.output, "pointer": mismatch.pointer, "expected": mismatch.expected},
+            )
 
     def _find_work_orders(self) -> dict[str, str]:
         """Name the leaves before this one that are with a person, with their work orders."""
-        before = [self._outcomes[source] for source in self.leaf.after]
+        before = [self._outcomes[source] for source in self.leaf.after if source in self._outcomes]
         return {
             outcome.id: str(outcome.result.get("brief", "")) if isinstance(outcome.result, dict) else ""
             for outcome in before

@@ -11,7 +11,7 @@ from genesis.engine.inputs import References, read_output
 from genesis.engine.run_context import RunContext
 from genesis.errors import TaskError
 from genesis.ledger.program_state import ProgramState
-from genesis.model import FINISHED, Leaf, Outcome, Program
+from genesis.model import FINISHED, KEPT, Leaf, Outcome, Program
 from genesis.structure import combine_lists, count_values, find_lists, parse_variable
 
 __all__ = ["find_forgiven", "gather_copies", "list_values"]
@@ -31,15 +31,20 @@ async def list_values(session: RunContext, leaf: Leaf, outcomes: Mapping[int, Ou
     Raises:
         TaskError: It is no list, or has more values than leaves may be added.
     """
-    results = {source: await session.ledger.result(outcomes[source]) for source in leaf.sources.values()}
     program = session.program
+    results = {
+        source: await session.ledger.result(outcomes[source])
+        for source in leaf.sources.values()
+        if outcomes[source].state in KEPT
+    }
     gathered = {source for source in results if program.leaves[source].gathers is not None}
-    references = References(leaf, program.vars, results, gathered)
+    values = program.values
+    references = References(leaf, values, results, gathered)
 
     def lookup(name: str) -> JsonValue:
         value = references.lookup(name)
-        if name in program.vars and name not in leaf.items:
-            value = parse_variable(name, program.vars[name])
+        if name in values and name not in leaf.items:
+            value = parse_variable(name, value)
         return [value] if session.rehearse is not None and not isinstance(value, list) else value
 
     try:
@@ -75,8 +80,10 @@ async def _gather(session: RunContext, leaf: Leaf, outcomes: Mapping[int, Outcom
     values: list[JsonValue] = []
     failed: list[str] = []
     copies = _list_copies(session.program, leaf)
+    allowing = _list_allowing(session.program, leaf)
     for name, leaves in copies.items():
-        if all(outcomes[each.index].state in FINISHED for each in leaves):
+        ends = [outcomes[each.index] for each in leaves]
+        if all(end.state in FINISHED or end.skipped_by or allowing.intersection(_list_up(end.id)) for end in ends):
             values.append(await _read_value(session, f"{leaf.path}/{name}", leaves, outcomes))
         else:
             values.append(None)
@@ -118,6 +125,18 @@ def _list_around(path: str, groups: Mapping[str, str]) -> Iterator[str]:
             yield path
 
 
+def _list_allowing(program: Program, leaf: Leaf) -> set[str]:
+    """List the paths inside of the copies of a task whose failure counts for nothing by their own `allow_failure`."""
+    ends = [(gate.path, gate.rule) for gate in program.gates if gate.is_end]
+    rules = [*ends, *((each.path, each.rule) for each in program.leaves)]
+    inside = f"{leaf.path}/"
+    return {path for path, rule in rules if rule is not None and rule.allow_failure and path.startswith(inside)}
+
+
+def _list_up(path: str) -> list[str]:
+    return [path, *_list_around(path, {})]
+
+
 def _list_copies(program: Program, leaf: Leaf) -> dict[str, list[Leaf]]:
     """List the copies of a task by id, in order, each with its leaves but those of copies inside of it."""
     start = len(leaf.path) + 1
@@ -131,7 +150,12 @@ def _list_copies(program: Program, leaf: Leaf) -> dict[str, list[Leaf]]:
 
 
 async def _read_value(session: RunContext, path: str, leaves: list[Leaf], outcomes: Mapping[int, Outcome]) -> JsonValue:
-    """Read the value of a copy: the result of its one leaf, else what its leaves promise, by name."""
+    """Read the value of a copy: the result of its one leaf, else what its leaves promise, by name.
+
+    What a leaf promises that did not run, or failed where that is allowed, is null; so is a copy of which nothing ran.
+    """
+    if not any(outcomes[leaf.index].state in FINISHED for leaf in leaves):
+        return None
     if len(leaves) == 1 and leaves[0].path == path:
         return await session.ledger.result(outcomes[leaves[0].index])
     found: dict[str, JsonValue] = {}
@@ -140,10 +164,13 @@ async def _read_value(session: RunContext, path: str, leaves: list[Leaf], outcom
         names = [name for name in leaf.outputs if promised.count(name) == 1]
         if not names and promised:
             continue
+        if outcomes[leaf.index].state not in FINISHED:
+            found |= dict.fromkeys(names if promised else [leaf.path[len(path) + 1 :]])
+            continue
         result = await session.ledger.result(outcomes[leaf.index])
         if promised:
             gathered = leaf.gathers is not None
-            found |= {name: read_output(leaf, name, name, result, is_gathered=gathered) for name in names}
+            found |= {name: read_output(leaf.path, name, name, result, is_gathered=gathered) for name in names}
         else:
             found[leaf.path[len(path) + 1 :]] = result
     return next(iter(found.values())) if len(found) == 1 and not promised else found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import shlex
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import NoReturn
 
 from pydantic import JsonValue
 
+from genesis.agents.output_values import find_mismatch
 from genesis.agents.values import plain, wrap_bare_value
 from genesis.document import close_matches
 from genesis.engine.inputs import missing_outputs
@@ -17,7 +19,7 @@ from genesis.engine.limits import DELIVERY_WAIT_S
 from genesis.errors import UsageError
 from genesis.ledger import Ledger
 from genesis.ledger.history import find_run, load_program_state, run_lock
-from genesis.model import FINISHED, KEPT, Handover, Leaf, Outcome, Program
+from genesis.model import Handover, Leaf, Outcome, Program
 from genesis.model.run import utc_now
 from genesis.model.scalars import canonical
 from genesis.settings import Settings
@@ -47,7 +49,7 @@ async def deliver(run_id: str, task: str, value: object, *, by: str, settings: S
 
     Raises:
         UsageError: There is no such run or task, it has no work order, its result was delivered before, or the result
-            lacks a promised output.
+            lacks a promised output or does not fit its schema.
         TaskError: The result has no JSON form, or is too large to be kept.
         RunError: The run's ledger is damaged.
     """
@@ -113,6 +115,12 @@ def _refuse(ledger: Ledger, leaf: Leaf, why: str) -> NoReturn:
 def _expect_outputs(leaf: Leaf, result: JsonValue) -> None:
     missing = missing_outputs(leaf, result)
     if not missing:
+        if (mismatch := find_mismatch(leaf.schemas, result)) is not None:
+            raise UsageError(
+                f"the result of {leaf.path!r} does not fit what the task promises: {mismatch}",
+                hint=f"its schema: {json.dumps(leaf.schemas[mismatch.output])}",
+                code="GEN-DELIVERY",
+            )
         return
     has = f"; it has {', '.join(map(repr, result)) or 'nothing'}" if isinstance(result, dict) else ""
     example = ", ".join(f'"{name}": …' for name in leaf.outputs)
@@ -125,10 +133,11 @@ def _expect_outputs(leaf: Leaf, result: JsonValue) -> None:
 
 def can_continue(program: Program, known: Mapping[int, Outcome]) -> bool:
     """Whether a run whose work orders are out has something to do: a task that could start, or only its own end."""
-    finished = {index for index, outcome in known.items() if outcome.state in FINISHED}
+    finished = {index for index, outcome in known.items() if outcome.is_settled}
     if len(finished) == len(program.leaves):
         return True
-    left = [leaf for leaf in program.leaves if leaf.index not in known or known[leaf.index].state not in KEPT]
+    briefed = {index for index, outcome in known.items() if outcome.state == "briefed"}
+    left = [leaf for leaf in program.leaves if leaf.index not in finished | briefed]
     return any(finished.issuperset(leaf.after) for leaf in left)
 
 

@@ -20,14 +20,15 @@ from genesis.engine.limits import DELIVERY_POLL_S
 from genesis.engine.observers.telemetry import task_ended, task_span
 from genesis.engine.replanner import Replanner, ReplanOutcome
 from genesis.engine.run_context import RunContext
+from genesis.engine.start_rules import StartRules, Verdict
 from genesis.errors import GenesisError
 from genesis.ledger.control import Control
+from genesis.ledger.ledger import with_allowance
 from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
-from genesis.pipeline import schedule_job
 from genesis.resilience.breakers import reset_command
-from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, rank
+from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, add_rules, rank_work, schedule_job
 
 __all__ = ["Driver"]
 
@@ -61,7 +62,7 @@ class Driver:
         self._leaves = session.program.leaves
         self._now: dict[int, Leaf] = {}
         """Leaves that another agent has now."""
-        self._events: asyncio.Queue[_LeafEvent | None] = asyncio.Queue()
+        self._events: asyncio.Queue[_LeafEvent | Verdict | None] = asyncio.Queue()
         self._past: dict[int, Outcome] = {}
         """What became of leaves that were put back."""
         self._traced: dict[int, str] = {}
@@ -76,15 +77,17 @@ class Driver:
         self._resting: dict[int, asyncio.TimerHandle] = {}
         """Leaves that wait, without a slot, for the time at which they may be tried again."""
         self._working: set[asyncio.Task[None]] = set()
+        self._uncancelled: set[asyncio.Task[None]] = set()
+        """Work that a stop of the run does not end: leaves that always run, and conditions."""
+        self._not_met: list[Leaf] = []
+        """Leaves that their conditions or rules left out, and that are to be written down."""
         self._considering: set[asyncio.Task[None]] = set()
         self._spending = Spending(session.program.budget, outcomes.values())
         self._replanner = Replanner(session)
         self._undecided = {index: outcomes.pop(index) for index in self._replanner.find_undecided(outcomes)}
+        self._rules = StartRules(session, outcomes)
         self._scheduler = self._schedule()
-        briefed = [index for index, outcome in outcomes.items() if outcome.state == "briefed"]
-        self._scheduler.restore(outcomes.keys() - briefed)
-        for index in briefed:
-            self._scheduler.suspend(index)
+        self._restore()
         self._failover = Failover(session, self._look_again)
         control.when_suspended(self._suspend)
 
@@ -99,14 +102,14 @@ class Driver:
             async with asyncio.TaskGroup() as group:
                 for index, outcome in self._undecided.items():
                     self._consider(self._leaves[index], outcome, group)
-                while not await self._is_over():
-                    if self._stop is None and not self._control.suspended:
-                        self._steer()
-                        for leaf in self._start():
-                            self._begin(leaf, group)
+                while not await self._is_over(group):
+                    for leaf in self._start():
+                        self._begin(leaf, group)
                     self._count_ready()
                     event = await self._events.get()
-                    if event is not None:
+                    if isinstance(event, Verdict):
+                        self._handle_verdict(event)
+                    elif event is not None:
                         self._handle_end(event, group)
                     elif self._stop is not None and not self._halted:
                         self._halt()
@@ -128,12 +131,68 @@ class Driver:
         )
         return decide(known, self._stop, run_id=self._session.run_id)
 
-    async def _is_over(self) -> bool:
+    async def _is_over(self, group: asyncio.TaskGroup) -> bool:
         """Whether nothing runs or can run any more, with all that people have delivered so far."""
+        await self._follow_rules(group)
         while self._scheduler.done:
             if not await self._look_for_deliveries():
                 return True
+            await self._follow_rules(group)
         return False
+
+    def _restore(self) -> None:
+        """Let the scheduler know what an earlier execution has done."""
+        by_state: dict[str, list[int]] = {}
+        for index, outcome in self.outcomes.items():
+            by_state.setdefault("not met" if outcome.skipped_by else outcome.state, []).append(index)
+        finished = [index for state in FINISHED for index in by_state.get(state, ())]
+        failed, not_met = by_state.get("failed", ()), by_state.get("not met", ())
+        # What is skipped follows from what failed. What ran, and may still change the plan, has met its condition.
+        self._scheduler.restore(finished, failed=failed, not_met=not_met, met=self._undecided)
+        for index in by_state.get("briefed", ()):
+            self._scheduler.suspend(index)
+
+    async def _follow_rules(self, group: asyncio.TaskGroup) -> None:
+        """Have the conditions evaluated that can be, and write down what they and the rules have left out."""
+        for source in self._rules.take_undecided():
+            self._work(self._evaluate(source), group, self._uncancelled)
+        self._take_left_out("what it comes after did not finish")
+        leaves, self._not_met = self._not_met, []
+        try:
+            recorded = await self._rules.record([(leaf, self.outcomes[leaf.index]) for leaf in leaves])
+        except GenesisError as fault:
+            self._abort(Ending("failed", error_info(fault)))
+            return
+        for outcome in recorded:
+            self._session.observer.leaf_changed(outcome)
+
+    async def _evaluate(self, source: int) -> None:
+        verdict = Verdict(source, holds=False)
+        try:
+            verdict = await self._rules.evaluate(source)
+        except GenesisError as fault:
+            self._abort(Ending("failed", error_info(fault)))
+        finally:
+            self._events.put_nowait(verdict)
+
+    def _handle_verdict(self, verdict: Verdict) -> None:
+        """Let what has a condition run, or not; a leaf whose condition has no value has failed."""
+        if not self._rules.is_asked(verdict.source):  # the run was stopped meanwhile
+            return
+        if verdict.failed is not None:
+            self._conclude(self._leaf(verdict.source), verdict.failed)
+        else:
+            self._rules.decide(verdict)
+
+    def _take_left_out(self, why: str) -> None:
+        """Note the leaves that have ended without running: since something failed, or by their conditions and rules."""
+        for leaf, outcome in self._rules.take_left_out(why):
+            found = with_allowance(leaf, self._replanner.find_lost(leaf, why) or outcome)
+            self.outcomes[leaf.index] = found
+            if found.is_settled:
+                self._not_met.append(leaf)
+            else:
+                self._session.observer.leaf_changed(found)
 
     def _count_ready(self) -> None:
         """Keep the gauge of leaves that wait for a slot; several runs of a process share it."""
@@ -143,14 +202,17 @@ class Driver:
             self._shown_ready = ready
 
     def _schedule(self) -> Scheduler:
-        jobs = [self._job(leaf) for leaf in self._leaves]
-        program = self._session.program
+        joins, program = self._replanner.joins, self._session.program
+        work = [self._job(leaf) for leaf in self._leaves]
         per_agent = {agent.name: agent.max_concurrency for agent in program.registry.agents}
         limits = ScheduleLimits(self._session.slots, per_agent, program.parallel)
-        return Scheduler(jobs, limits, rank(jobs, limits))
+        jobs = add_rules(program, work, {index: amendment.group.id for index, amendment in joins.items()})
+        scheduler = Scheduler(jobs, limits, rank_work(work, jobs, limits))
+        self._rules.follow(scheduler, self._leaves)
+        return scheduler
 
     def _job(self, leaf: Leaf) -> ScheduleJob:
-        job = schedule_job(leaf, self._session.program)
+        job = schedule_job(leaf)
         if leaf.gathers is not None:
             return job
         if leaf.index in self._replanner.joins:
@@ -160,10 +222,10 @@ class Driver:
     def _begin(self, leaf: Leaf, group: asyncio.TaskGroup) -> None:
         """Run a leaf; one whose list is known now gets its copies, and waits for them without a slot."""
         if leaf.for_each is None:
-            self._work(self._run_leaf(leaf), group, self._working)
+            self._work(self._run_leaf(leaf), group, self._uncancelled if leaf.always else self._working)
             return
         self._scheduler.hold(leaf.index)
-        self._work(self._make_copies(leaf), group, self._considering)
+        self._work(self._make_copies(leaf), group, self._uncancelled if leaf.always else self._considering)
 
     @staticmethod
     def _work(work: Coroutine[Any, Any, None], group: asyncio.TaskGroup, running: set[asyncio.Task[None]]) -> None:
@@ -246,7 +308,7 @@ class Driver:
 
     def _conclude(self, leaf: Leaf, outcome: Outcome) -> None:
         """Tell the scheduler that a leaf is final."""
-        index = leaf.index
+        index, outcome = leaf.index, with_allowance(leaf, outcome)
         self.outcomes[index] = outcome
         self._session.observer.leaf_changed(outcome)
         if self._scheduler.state(index) is JobState.CANCELLED:  # the run was stopped while its plan was considered
@@ -257,8 +319,8 @@ class Driver:
         elif outcome.state == "briefed":
             self._scheduler.suspend(index)
         else:
-            for skipped in self._scheduler.fail(index):
-                self._drop(skipped, "skipped", f"{outcome.id!r} did not finish")
+            self._scheduler.fail(index)
+            self._take_left_out(f"{outcome.id!r} did not finish")
         if (full := self._session.ledger.full) is not None and not self._scheduler.done:
             self._abort(Ending("failed", error_info(full), lets_end=True))
 
@@ -299,12 +361,16 @@ class Driver:
         self._now.pop(leaf.index, None)
         if self._scheduler.state(leaf.index) is JobState.CANCELLED:  # the run was stopped meanwhile
             for each in new:
-                self._drop(each.index, "cancelled", "the run stopped before it could start")
+                self._cancel_unstarted(each.index)
             return
         scheduler = self._schedule()
         scheduler.take_over(self._scheduler)
         scheduler.release(leaf.index)
         self._scheduler = scheduler
+        if self._halted:  # the copies of a task that always runs
+            for index in scheduler.cancel():
+                if index not in self.outcomes:
+                    self._cancel_unstarted(index)
         self._failover.agents |= {each.agent for each in new if each.agent}
         self._session.observer.plan_changed(program)
 
@@ -313,6 +379,11 @@ class Driver:
 
     def _start(self) -> list[Leaf]:
         """Take what starts now. An agent that is on trial gets one leaf, and what was taken beyond that goes back."""
+        if self._halted:
+            return [self._leaf(index) for index in self._scheduler.take()]
+        if self._stop is not None or self._control.suspended:
+            return []
+        self._steer()
         taken = [self._leaf(index) for index in self._scheduler.take()]
         joins = self._replanner.joins
         started = [
@@ -381,9 +452,8 @@ class Driver:
     def _wake(self, index: int) -> None:
         """Let a leaf that rested wait for its turn again."""
         del self._resting[index]
-        if not self._halted:
-            self._scheduler.release(index)
-            self._events.put_nowait(None)
+        self._scheduler.release(index)
+        self._events.put_nowait(None)
 
     def _give_up(self, leaf: Leaf) -> None:
         """End a leaf that has waited for its agent for as long as it may."""
@@ -473,12 +543,19 @@ class Driver:
             self._events.put_nowait(None)
 
     def _halt(self) -> None:
-        """Start nothing more; end what runs, unless it may finish."""
+        """Start nothing more but what always runs; end what runs, unless it may finish."""
         self._halted = True
         for thought in self._considering:
             thought.cancel()
         for index in self._scheduler.cancel():
-            self._drop(index, "cancelled", "the run stopped before it could start")
+            self._cancel_unstarted(index)
+        for index, timer in tuple(self._resting.items()):
+            timer.cancel()
+            if self._scheduler.state(index) is JobState.HELD:
+                self._wake(index)
+        for agent in self._blocked:
+            self._scheduler.unblock(agent)
+        self._blocked.clear()
         if self._stop is not None and not self._stop.lets_end:
             self._backend.cancel(self._stop.error.message if self._stop.error else "the run was cancelled")
             asyncio.get_running_loop().call_later(self._backend.grace_s, self._leave_behind)
@@ -488,13 +565,10 @@ class Driver:
         for leaf in self._working:
             leaf.cancel()
 
-    def _drop(self, index: int, state: Any, why: str) -> None:
+    def _cancel_unstarted(self, index: int) -> None:
         leaf = self._leaves[index]
-        error = ErrorInfo(code="GEN-SKIPPED", message=why) if state == "skipped" else None
-        lost = self._replanner.find_lost(leaf, why) if state == "skipped" else None
-        outcome = lost or Outcome(id=leaf.path, agent=leaf.agent, state=state, error=error)
-        self.outcomes[index] = outcome
-        self._session.observer.leaf_changed(outcome)
+        self.outcomes[index] = Outcome(id=leaf.path, agent=leaf.agent, state="cancelled")
+        self._session.observer.leaf_changed(self.outcomes[index])
 
 
 def _is_over(outcome: Outcome | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from genesis.model import FINISHED, Diagnostic, ErrorInfo, Outcome, RunState, TaskState
+from genesis.model import Diagnostic, ErrorInfo, Outcome, RunState, TaskState
 
 __all__ = ["Ending", "decide"]
 
@@ -61,7 +61,10 @@ _RULES = (
 
 
 def decide(leaves: Iterable[Outcome], stop: Ending | None = None, *, run_id: str = "") -> Ending:
-    """Decide how a run ended: it is completed when every leaf is finished, and in no other case.
+    """Decide how a run ended: it is completed when every leaf is settled, and in no other case.
+
+    Settled is what is finished, what a condition or rule of the plan left out, and what failed where the plan allows
+    that.
 
     Args:
         leaves: What became of every leaf; one that was never begun is pending.
@@ -70,7 +73,7 @@ def decide(leaves: Iterable[Outcome], stop: Ending | None = None, *, run_id: str
     """
     if stop is not None:
         return stop
-    left = [leaf for leaf in leaves if leaf.state not in FINISHED]
+    left = [leaf for leaf in leaves if not leaf.is_settled]
     for rule in _RULES:
         if found := [leaf.id for leaf in left if leaf.state in rule.leaves]:
             hint = f"{rule.hint}: genesis resume {run_id}"

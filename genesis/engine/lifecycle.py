@@ -27,7 +27,7 @@ from genesis.engine.run_context import RunContext
 from genesis.engine.skipped_leaves import show_unrun
 from genesis.engine.task_runs import settle_task_runs
 from genesis.errors import GenesisError, ResourceError
-from genesis.ledger import is_done
+from genesis.ledger import find_kept
 from genesis.ledger.control import Control
 from genesis.ledger.deliverables import deliverables, harmless, short_text, work_orders
 from genesis.model import Outcome, Program, Run
@@ -172,9 +172,7 @@ async def run_leaves(
     """
     program, began = session.program, time.monotonic()
     known = await session.ledger.read_outcomes(program.leaves)
-    finished = record.outcomes = {
-        leaf.index: known[leaf.index] for leaf in program.leaves if leaf.index in known and is_done(leaf, known)
-    }
+    finished = record.outcomes = find_kept(program.leaves, known)
     tried = {index: outcome.history for index, outcome in known.items() if index not in finished}
     publisher, picture = Publisher(), Picture(program)
     progress = ProgressArtifact(publisher, program, picture, finished, rehearse=session.rehearse)

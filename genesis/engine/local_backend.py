@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -122,19 +123,27 @@ class LocalBackend:
         return {index: TaskRunResult(id=task_run) for index, task_run in self._task_runs.items()}
 
     def cancel(self, why: str) -> None:
-        """End all attempts, and make no other."""
+        """End all attempts, and make no other, but for leaves that always run."""
         self._stopped = why
-        self._tasks.cancel()
+        for path, run in tuple(self._runs.items()):
+            if not run.leaf.always:
+                self._tasks.cancel(path)
 
-    def _why(self) -> str | None:
-        """Describe why the work was stopped; asked again after a wait, since it can change meanwhile."""
-        return self._stopped
+    def _why(self, leaf: Leaf) -> str | None:
+        """Describe why a leaf's work was stopped; asked again after a wait, since it can change meanwhile."""
+        return None if leaf.always else self._stopped
+
+    def _left_s(self, leaf: Leaf) -> float:
+        """Return the seconds until the run's deadline, which a leaf that always runs has not."""
+        return math.inf if leaf.always else self._session.left_s
 
     def _pause_s(self, leaf: Leaf, error: BaseException, repeat: int) -> float | None:
         """Return the pause before a retry; None where a retry cannot help, the time is short or the budget refuses."""
-        policy = RetryPolicy(leaf.retries, self._session.settings.run.retry_delay_s)
-        pause_s = policy.pause_s(error, repeat, left_s=self._session.left_s)
-        if pause_s is None or self._why() is not None:
+        policy = RetryPolicy.of_leaf(leaf, self._session.settings.run.retry_delay_s)
+        reported = self._runs[leaf.path].outcome.error
+        code = reported.code if reported is not None else ""
+        pause_s = policy.pause_s(error, repeat, left_s=self._left_s(leaf), code=code)
+        if pause_s is None or self._why(leaf) is not None:
             return None
         made = self._budget.take(leaf.path)
         metrics_of_process().count(REPEATS, "attempt", "made" if made else "refused")
@@ -144,12 +153,12 @@ class LocalBackend:
 
     async def _attempt(self, path: str) -> Any:
         """Make one attempt in its time, and give its ending the name that a person looks for in the UI."""
-        if self._why() is not None:
-            return Cancelled(message="the run was stopped before this attempt")
-        if self._session.left_s <= 0:
-            return Cancelled(message=_RUN_ENDED)
         run = self._runs[path]
-        left_s = min(run.limit_s, self._session.left_s)
+        if self._why(run.leaf) is not None:
+            return Cancelled(message="the run was stopped before this attempt")
+        if self._left_s(run.leaf) <= 0:
+            return Cancelled(message=_RUN_ENDED)
+        left_s = min(run.limit_s, self._left_s(run.leaf))
         try:
             async with asyncio.timeout(left_s + _SETTLE_S) as limit:
                 outcome = await run.work()
@@ -159,14 +168,14 @@ class LocalBackend:
         except TimeoutError:
             if not limit.expired():
                 raise
-            if self._session.left_s <= 0:
+            if self._left_s(run.leaf) <= 0:
                 return Cancelled(message=_RUN_ENDED)
             hint = "give it more with `timeout_s`"
             message = f"it did not end within {run.limit_s:g} s"
             run.record_failure(ErrorInfo(code="GEN-TASK-TIMEOUT", message=message, hint=hint, category="network"))
             return _out_of_time(run)
         except asyncio.CancelledError:
-            if (why := self._why()) is None:
+            if (why := self._why(run.leaf)) is None:
                 raise
             return Cancelled(message=why)
         name = _SPECIAL_NAMES.get(outcome.state)

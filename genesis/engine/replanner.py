@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue
 
 from genesis.agents.brief import BriefExecutor
+from genesis.agents.output_values import find_mismatch
 from genesis.agents.threads import Threads
 from genesis.engine.attempts import LeafRun
 from genesis.engine.copies import list_values
@@ -26,7 +27,7 @@ from genesis.pipeline import amend_program, count_work, plan_within, room_left, 
 from genesis.planning.proposal import PROPOSAL, parse_proposal
 from genesis.planning.structural import structural_problems
 from genesis.resilience.taxonomy import meaning_of
-from genesis.structure import outline, put_in_items, splits
+from genesis.structure import escape_text, outline, plan_values, put_in_items, splits
 
 __all__ = ["ReplanOutcome", "Replanner"]
 
@@ -50,8 +51,8 @@ class Replanner:
     """Decides on amendments, and makes them.
 
     A task is not planned again where that could do harm or would not be what was asked for: where it changes something
-    outside of the run, where a person chose its agent or approves it, where its error is for a person to fix, and once
-    the run has had as many changes of this kind as it may.
+    outside of the run, where a person chose its agent or approves it, where it always runs or may fail, where its error
+    is for a person to fix, and once the run has had as many changes of this kind as it may.
     """
 
     def __init__(self, session: RunContext):
@@ -64,7 +65,12 @@ class Replanner:
 
     def considers(self, leaf: Leaf, outcome: Outcome) -> bool:
         """Whether a leaf that has ended may change the plan."""
-        if leaf.index in self.joins or leaf.gathers is not None:
+        if (
+            leaf.index in self.joins
+            or leaf.gathers is not None
+            or leaf.always
+            or (outcome.state == "failed" and leaf.allow_failure)
+        ):
             return False
         if outcome.state == "failed":
             return self._may_be_planned_again(leaf, outcome)
@@ -179,10 +185,15 @@ class Replanner:
             ended = own.model_copy(update={**update, "result": merged, "result_ref": None})
             return await session.record(leaf, ended)
         value, missing = _collect_outputs(leaf, given)
-        if missing:
+        mismatch = None if missing else await asyncio.to_thread(find_mismatch, leaf.schemas, value)
+        if missing or mismatch:
             names = ", ".join(map(repr, missing))
-            error = ErrorInfo(
-                code="GEN-TASK-OUTPUTS", message=f"it was planned again, and {names} is not in what that gave"
+            error = (
+                ErrorInfo(
+                    code="GEN-TASK-OUTPUTS", message=f"it was planned again, and {names} is not in what that gave"
+                )
+                if missing
+                else ErrorInfo(code="GEN-TASK-OUTPUT-SCHEMA", message=f"it was planned again, and that gave {mismatch}")
             )
             return await session.record(leaf, own.model_copy(update={**update, "state": "failed", "error": error}))
         return await session.record(leaf, own.model_copy(update={**update, "state": "completed", "result": value}))
@@ -242,18 +253,22 @@ class Replanner:
             for written, source in leaf.sources.items()
         }
         everywhere = outline(program.source.plan, as_run=True).by_path
+        values = plan_values(program.source.plan)
 
         def is_known(name: str) -> bool:
-            return name in program.vars or any(task in everywhere for task, _ in splits(name))
+            return name in values or any(task in everywhere for task, _ in splits(name))
 
         for name in leaf.escaped:  # names that mean nothing where the new tasks stand
             if not is_known(name):
                 references.setdefault(name, name)
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
-        task, depth = _task(program.source.plan, leaf), self._depth(leaf.path)
+        filled = escape_text(leaf.description, values.__contains__)  # the new tasks' descriptions are filled again
+        task = _task(program.source.plan, leaf).model_copy(update={"description": filled})
         if leaf.items:
-            inputs = put_in_items(task, leaf.items, lambda name: name in references or is_known(name))
-            task = task.model_copy(update={"inputs": inputs})
+            task = task.model_copy(
+                update=put_in_items(task, leaf.items, lambda name: name in references or is_known(name))
+            )
+        depth = self._depth(leaf.path)
 
         def work() -> Amendment:
             made = plan_within(task, error, program, self._session.settings, depth=depth, references=references)
@@ -274,7 +289,12 @@ class Replanner:
         room = room_left(program, limits, self._depth(leaf.path))
         if problems := structural_problems(Plan(request=program.request, tasks=tasks), room):
             raise PlanningError(f"the proposed subtasks are not sound: {'; '.join(problems)}")
-        return self._amendment(leaf, outcome, tasks, f"{outcome.agent} asked for it")
+        values = plan_values(program.source.plan)  # an agent's text does not read the plan's values
+        literal = [
+            task.model_copy(update={"description": escape_text(task.description, values.__contains__)})
+            for task in tasks
+        ]
+        return self._amendment(leaf, outcome, tuple(literal), f"{outcome.agent} asked for it")
 
     def _amendment(self, leaf: Leaf, outcome: Outcome, tasks: tuple[Task, ...], reason: str) -> Amendment:
         """Describe a change; its number and the group's name are settled when it comes into force."""
@@ -286,6 +306,8 @@ class Replanner:
             description=text,
             depends_on=tuple(leaves[source].path for source in leaf.after),
             subtasks=tasks,
+            # What the task came after has ended, in whatever way its own rule took.
+            run_if="all_succeeded" if leaf.rule is None else "all_done",
         )
         return Amendment(
             number=1, kind=kind, task=leaf.path, group=group, reason=reason, outcome=outcome, at=self._session.now()

@@ -153,8 +153,8 @@ def emit_task_run(leaf: Leaf, outcome: Outcome, nodes: Mapping[int, GraphNode], 
     identity = nodes[leaf.index].id
     details = StateDetails(task_run_id=identity, flow_run_id=flow_run_id)
     before: State[None] = Pending(state_details=details)
-    kind = _TYPES.get(outcome.state, StateType.CANCELLED)
-    message = outcome.error.message if outcome.error is not None else None
+    kind = StateType.COMPLETED if outcome.skipped_by else _TYPES.get(outcome.state, StateType.CANCELLED)
+    message = outcome.error.message if outcome.error is not None else outcome.skipped_by or None
     if kind is StateType.CANCELLED and message is None:
         message = "the run stopped before it could start"
     ended: State[None] = State(type=kind, name=outcome.state.capitalize(), message=message, state_details=details)

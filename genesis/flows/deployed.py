@@ -30,6 +30,7 @@ async def orchestrate(
     slots: int | None = None,
     correlation_id: str | None = None,
     tenant: str | None = None,
+    params: dict[str, Any] | None = None,
 ) -> object:
     """Plan a request, or take a plan, check it, and run its tasks on the work pools of their agents.
 
@@ -44,8 +45,9 @@ async def orchestrate(
         slots: Tasks at once over all agents; 16 if omitted.
         correlation_id: Id that ties this run to what asked for it; a new one if omitted.
         tenant: For whom it is: runs that wait are taken in turn by tenant.
+        params: Values for the parameters that the plan declares.
     """
-    asked = RunRequest(request, plan, vars or {}, llm, budget, slots, correlation_id, tenant)
+    asked = RunRequest(request, plan, vars or {}, llm, budget, slots, correlation_id, tenant, params or {})
     with write_logs("orchestrator"):
         return await run_asked(asked)
 
@@ -59,6 +61,7 @@ async def preflight(
     llm: str | None = None,
     budget: dict[str, float] | None = None,
     slots: int | None = None,
+    params: dict[str, Any] | None = None,
 ) -> object:
     """Plan a request, or take a plan, and check it. Nothing runs; the report is an artifact.
 
@@ -69,8 +72,9 @@ async def preflight(
         llm: Model that plans (openai:…, anthropic:…), or off.
         budget: Hard limits on what a run may spend: usd, tokens.
         slots: Tasks at once over all agents.
+        params: Values for the parameters that the plan declares.
     """
-    return await check_asked(RunRequest(request, plan, vars or {}, llm, budget, slots, None))
+    return await check_asked(RunRequest(request, plan, vars or {}, llm, budget, slots, None, params=params or {}))
 
 
 @flow(name="agent_task", validate_parameters=False, persist_result=False, log_prints=False)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from genesis.document import parse
 from genesis.errors import UsageError
 from genesis.fleet.project import AGENTS_FILE
 from genesis.model import Budget, Plan
 from genesis.pipeline import Prepared, make_plan, prepare
-from genesis.planning import load_plan
+from genesis.planning import load_plan, set_variables
 from genesis.routing import load_registry
 from genesis.settings import RunSettings, Settings
 
@@ -35,6 +35,7 @@ class RunRequest:
     slots: int | None
     correlation_id: str | None
     tenant: str | None = None
+    params: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def settings(self, settings: Settings) -> Settings:
         """Put what is asked for on top of the settings; a project's own agents and playbooks are found in its folder.
@@ -69,6 +70,12 @@ class RunRequest:
         registry = load_registry(settings.agents)
         if self.plan is not None:
             return prepare(self._with_budget(self._load_given_plan(settings)), registry, settings=settings, keep=True)
+        if self.params:
+            raise UsageError(
+                "`params` are for a plan that declares them, and this is a request",
+                hint="for variables use `vars`",
+                code="GEN-PARAM-UNKNOWN",
+            )
         plan = make_plan(self.request or "", registry=registry, settings=settings, variables=self.vars)
         return prepare(self._with_budget(plan), registry, settings=settings)
 
@@ -76,8 +83,7 @@ class RunRequest:
         given = self.plan
         if isinstance(given, str) and "\n" in given.strip():
             given = parse(given, source="the parameter plan", limits=settings.limits)
-        plan = load_plan(given or {}, limits=settings.limits)
-        return plan.model_copy(update={"vars": {**plan.vars, **self.vars}}) if self.vars else plan
+        return set_variables(load_plan(given or {}, limits=settings.limits, params=self.params), self.vars)
 
     def _with_budget(self, plan: Plan) -> Plan:
         update: dict[str, Any] = {}

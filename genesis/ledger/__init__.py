@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genesis.ledger.ledger import Ledger, is_done
+    from genesis.ledger.ledger import Ledger, find_kept, is_done
     from genesis.ledger.lock import RunLock
     from genesis.ledger.records import (
         Header,
@@ -33,6 +33,7 @@ _HOMES = {
     "Owner": "genesis.ledger.records",
     "RunLock": "genesis.ledger.lock",
     "LedgerStore": "genesis.ledger.store",
+    "find_kept": "genesis.ledger.ledger",
     "is_done": "genesis.ledger.ledger",
     "leaf_name": "genesis.ledger.records",
     "list_runs": "genesis.ledger.store",
@@ -54,6 +55,7 @@ __all__ = [
     "Moments",
     "Owner",
     "RunLock",
+    "find_kept",
     "is_done",
     "leaf_name",
     "list_runs",

@@ -45,8 +45,8 @@ class RunListEntry:
     is_rehearsal: bool
     agents: frozenset[str]
     """Who had a task of it, at any time."""
-    tasks: tuple[str, ...]
-    """The state of each of its tasks, as its state says."""
+    settled: tuple[bool, ...]
+    """Whether each of its tasks is settled, as its state says."""
     document: Mapping[str, Any] = field(repr=False)
     """The run as JSON, without its tasks."""
     request: str = ""
@@ -194,7 +194,7 @@ async def _summarize_run(store: LedgerStore, run_id: str, header: dict[str, Any]
     run = saved or _read_run(_not_started(run_id, header, document))
     if run is None:
         return None
-    states = run.tasks if run.ended_at else await _read_states(store, run_id)
+    done = sum(run.settled) if run.ended_at else await _count_settled(store, run_id)
     if run.state in ("running", "pending") and await _is_abandoned(store, run_id):
         failed: RunState = "failed"
         shape = {**run.document, "state": failed, "error": describe_interruption(run_id)}
@@ -202,8 +202,8 @@ async def _summarize_run(store: LedgerStore, run_id: str, header: dict[str, Any]
     return replace(
         run,
         request=str(document.get("request", "")),
-        tasks_done=sum(state in FINISHED for state in states),
-        tasks_total=_leaves(document) if saved is None else len(run.tasks),
+        tasks_done=done,
+        tasks_total=_leaves(document) if saved is None else len(run.settled),
     )
 
 
@@ -225,7 +225,7 @@ def _read_run(values: Any) -> RunListEntry | None:
             cost="" if is_rehearsal else format_known_cost(usd, ((task["state"], task.get("usd")) for task in tasks)),
             is_rehearsal=is_rehearsal,
             agents=frozenset(each["agent"] for task in tasks for each in (task, *task.get("history", ()))),
-            tasks=tuple(str(task["state"]) for task in tasks),
+            settled=tuple(_is_settled(task) for task in tasks),
             document={key: value for key, value in values.items() if key != "tasks"},
         )
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
@@ -239,16 +239,21 @@ def _time(written: Any) -> datetime | None:
     return at
 
 
-async def _read_states(store: LedgerStore, run_id: str) -> list[str]:
-    """Read the states of all tasks that have a record, without looking whether they are of the plan as it is."""
-    found: dict[str, str] = {}
+def _is_settled(outcome: dict[str, Any]) -> bool:
+    """Do what `Outcome.is_settled` does, for an outcome as plain values."""
+    return outcome["state"] in FINISHED or bool(outcome.get("skipped_by") or outcome.get("failure_allowed"))
+
+
+async def _count_settled(store: LedgerStore, run_id: str) -> int:
+    """Count the tasks whose records say that they are settled, be they of the plan as it is or not."""
+    found: set[str] = set()
     for folder in ("leaves", "deliveries"):
         for name in await store.names(f"{ROOT}/{run_id}/{folder}") or ():
             values = await _values(store, f"{run_id}/{folder}/{name}")
             outcome = values.get("outcome") if isinstance(values, dict) else None
-            if isinstance(outcome, dict):
-                found[name] = str(outcome.get("state"))
-    return list(found.values())
+            if isinstance(outcome, dict) and "state" in outcome and _is_settled(outcome):
+                found.add(name)
+    return len(found)
 
 
 async def _is_abandoned(store: LedgerStore, run_id: str) -> bool:

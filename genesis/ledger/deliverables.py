@@ -90,11 +90,13 @@ def deliver_command(run_id: str, briefed: Outcome) -> str:
 
 
 def short_text(outcome: Outcome) -> str:
-    """Return one line about what a leaf found, where its result has a `summary`."""
+    """Return one line about what a leaf found, where its result has a `summary`, or about why it was skipped."""
     if outcome.state == "briefed":
         return "a work order for a person was written"
     if outcome.delivered is not None:
         return f"delivered by {one_line(outcome.delivered.by, 100)}"
+    if outcome.skipped_by:
+        return one_line(outcome.skipped_by, 300)
     summary = outcome.result.get("summary") if isinstance(outcome.result, dict) else None
     return " ".join(summary.split())[:300] if isinstance(summary, str) else ""
 

@@ -43,11 +43,11 @@ from genesis.ledger.records import (
 )
 from genesis.ledger.reserve import Reserve
 from genesis.ledger.store import ROOT, FolderStore, LedgerStore, is_run_id
-from genesis.model import FINISHED, Amendment, Leaf, Outcome, Run
+from genesis.model import Amendment, Leaf, Outcome, Run
 from genesis.model.scalars import plain_value
 from genesis.structure import copy_json
 
-__all__ = ["Ledger", "is_done"]
+__all__ = ["Ledger", "find_kept", "is_done", "with_allowance"]
 
 _NO_SPACE = ("ENOSPC", "EDQUOT")
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
@@ -133,7 +133,7 @@ class Ledger:
         Raises:
             TaskError: The result is too large to be kept.
         """
-        outcome = await self._large_result_aside(leaf_name(leaf), outcome)
+        outcome = await self._large_result_aside(leaf_name(leaf), with_allowance(leaf, outcome))
         await self._write_record(f"leaves/{leaf_name(leaf)}.json", leaf, outcome)
         return outcome
 
@@ -148,7 +148,7 @@ class Ledger:
         Returns:
             The outcome as it was written: with `result_ref` in place of a large `result`.
         """
-        outcome = await self._large_result_aside(f"{leaf_name(leaf)}.{token}", outcome)
+        outcome = await self._large_result_aside(f"{leaf_name(leaf)}.{token}", with_allowance(leaf, outcome))
         await self._write_record(_attempt_name(leaf, token), leaf, outcome)
         return outcome
 
@@ -170,6 +170,7 @@ class Ledger:
 
     async def adopt(self, leaf: Leaf, outcome: Outcome) -> Outcome:
         """Make the outcome of an attempt the leaf's own. Only the run's orchestrator may."""
+        outcome = with_allowance(leaf, outcome)
         await self._write_record(f"leaves/{leaf_name(leaf)}.json", leaf, outcome)
         return outcome
 
@@ -246,8 +247,7 @@ class Ledger:
 
     async def read_finished(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
         """Read the outcomes of all leaves that a resume keeps, by index."""
-        known = await self.read_outcomes(leaves)
-        return {leaf.index: known[leaf.index] for leaf in leaves if leaf.index in known and is_done(leaf, known)}
+        return find_kept(leaves, await self.read_outcomes(leaves))
 
     async def read_outcomes(self, leaves: tuple[Leaf, ...]) -> dict[int, Outcome]:
         """Read the outcomes of all leaves that have one, failed ones as well, by index."""
@@ -418,8 +418,45 @@ def _attempt_name(leaf: Leaf, token: str) -> str:
     return f"attempts/{leaf_name(leaf)}/{token}.json"
 
 
+def with_allowance(leaf: Leaf, outcome: Outcome) -> Outcome:
+    """Return an outcome that says so where it is a failure that the plan allows."""
+    if outcome.state != "failed" or not leaf.allow_failure or outcome.failure_allowed:
+        return outcome
+    return outcome.model_copy(update={"failure_allowed": True})
+
+
 def is_done(leaf: Leaf, known: Mapping[int, Outcome]) -> bool:
-    """Whether a resume keeps a leaf's outcome: its work is done, or is a person's to do."""
+    """Whether a resume keeps a leaf's outcome: its work is done, is a person's to do, or the plan does without it."""
     outcome = known[leaf.index]
     is_a_persons = outcome.state == "briefed" or outcome.delivered is not None
-    return is_a_persons or (outcome.state in FINISHED and leaf.cache != "none")
+    return is_a_persons or (outcome.is_settled and leaf.cache != "none")
+
+
+def find_kept(leaves: Sequence[Leaf], known: Mapping[int, Outcome]) -> dict[int, Outcome]:
+    """Return the outcomes that a resume keeps, by leaf index.
+
+    What ran, or did not, by how the leaves before it ended is kept only with all of those: a leaf that cleans up after
+    one that failed does so again when that one is done again.
+
+    Args:
+        leaves: All leaves.
+        known: The outcomes that are known of them, by index.
+    """
+    kept = {leaf.index: known[leaf.index] for leaf in leaves if leaf.index in known and is_done(leaf, known)}
+    by_rule = [leaf for leaf in leaves if leaf.index in kept and _goes_by_ends(leaf, kept[leaf.index])]
+    dependants: dict[int, list[Leaf]] = {}
+    for leaf in by_rule:
+        for source in leaf.after:
+            dependants.setdefault(source, []).append(leaf)
+    lost = [leaf.index for leaf in leaves if leaf.index not in kept]
+    while lost:
+        found = [leaf.index for leaf in dependants.get(lost.pop(), ()) if leaf.index in kept]
+        for index in found:
+            del kept[index]
+        lost += found
+    return kept
+
+
+def _goes_by_ends(leaf: Leaf, outcome: Outcome) -> bool:
+    """Whether a leaf did what it did because of how the leaves before it ended."""
+    return leaf.goes_by_ends or outcome.state == "skipped"

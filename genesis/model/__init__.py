@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from genesis.model.amendment import Amendment
     from genesis.model.base import Model
     from genesis.model.plan import Budget, Plan, PlannerLevel, RoutedPlan
+    from genesis.model.plan_parameter import PlanParameter
     from genesis.model.program import Leaf, Program
     from genesis.model.report import Diagnostic, Report, ScoreParts, Severity
     from genesis.model.run import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
         Run,
     )
     from genesis.model.states import FINISHED, KEPT, RunState, TaskState
-    from genesis.model.task import Alternative, CacheTtl, Estimate, ExpandedTask, Route, Task, TaskCopy, TaskId
+    from genesis.model.task import Alternative, CacheTtl, Estimate, ExpandedTask, Retry, Route, Task, TaskCopy, TaskId
 
 _HOMES = {
     "FINISHED": "genesis.model.states",
@@ -74,6 +75,7 @@ _HOMES = {
     "MomentKind": "genesis.model.run",
     "Outcome": "genesis.model.run",
     "Plan": "genesis.model.plan",
+    "PlanParameter": "genesis.model.plan_parameter",
     "PlannerLevel": "genesis.model.plan",
     "PluginSpec": "genesis.model.agent",
     "Program": "genesis.model.program",
@@ -82,6 +84,7 @@ _HOMES = {
     "RehearsalSpec": "genesis.model.agent",
     "RemoteAgentSpec": "genesis.model.agent",
     "Report": "genesis.model.report",
+    "Retry": "genesis.model.task",
     "Route": "genesis.model.task",
     "RoutedPlan": "genesis.model.plan",
     "Rule": "genesis.model.agent",
@@ -126,6 +129,7 @@ __all__ = [
     "MomentKind",
     "Outcome",
     "Plan",
+    "PlanParameter",
     "PlannerLevel",
     "PluginSpec",
     "Program",
@@ -134,6 +138,7 @@ __all__ = [
     "RehearsalSpec",
     "RemoteAgentSpec",
     "Report",
+    "Retry",
     "Route",
     "RoutedPlan",
     "Rule",

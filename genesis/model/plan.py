@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from genesis.model.base import Model, Name, Seconds, Text, Usd
+from genesis.model.plan_parameter import PlanParameter
 from genesis.model.report import Report
 from genesis.model.task import Route, Task
 
@@ -47,11 +48,19 @@ class Plan(Model):
     retries: Annotated[int, Field(ge=0, le=100)] | None = None
     """Retries of tasks that do not set their own; not of those with side effects."""
     vars: dict[Name, Text] = {}
-    """Values for `{var}` in inputs."""
+    """Values for `{var}` in inputs and descriptions."""
     correlation_id: Text | None = None
     """Id that follows the run through every log line and span."""
     report: Report | None = None
     """Written by validation."""
+    params: dict[Name, PlanParameter] = {}
+    """Typed parameters, which `{name}` stands for as for variables."""
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Self:
+        if both := [name for name in self.params if name in self.vars]:
+            raise ValueError(f"{both[0]!r} is in both `vars` and `params`; keep one of them")
+        return self
 
     def graph(self) -> DiGraph[str]:
         """Build the graph of the tasks, composites included, as the plan states it.

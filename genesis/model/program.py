@@ -9,12 +9,48 @@ from pydantic import JsonValue, SkipValidation
 from genesis.model.agent import AgentProfile, Registry
 from genesis.model.base import Model, TextMap, Usd
 from genesis.model.plan import Budget, RoutedPlan
-from genesis.model.task import CacheTtl
+from genesis.model.task import CacheTtl, Retry, RunIf
 
 if TYPE_CHECKING:
     from networkx import DiGraph
 
-__all__ = ["Leaf", "Program"]
+__all__ = ["Gate", "Leaf", "Program", "StartRule", "WhenCondition"]
+
+
+class WhenCondition(Model):
+    """The `when` of a task, with what its references mean."""
+
+    text: str
+    """As it is written."""
+    sources: dict[str, int] = {}
+    """For each `{task.key}` in it the leaf that produces it."""
+    keys: dict[str, str] = {}
+    """For each of these the key."""
+    items: dict[str, JsonValue] = {}
+    """In a copy of a `for_each` task: the value of each `{item}`, `{item.key}` and `{index}` in it."""
+
+
+class StartRule(Model):
+    """What decides whether a task starts, in a plan with `run_if`, `when`, `allow_failure` or `for_each`."""
+
+    after: tuple[int, ...] = ()
+    """What comes directly before it: leaves by index, and ends of composites as `-1 - gate`."""
+    within: int | None = None
+    """The start of the composite around it, as `-1 - gate`: unless that has opened, nothing in the composite runs."""
+    run_if: RunIf = "all_succeeded"
+    when: WhenCondition | None = None
+    allow_failure: bool = False
+    """Of the task itself; `Leaf.allow_failure` has that of the composites around it, too."""
+
+
+class Gate(Model):
+    """The start or the end of a composite: no work, only a rule."""
+
+    path: str
+    """Path of the composite."""
+    is_end: bool
+    """The start comes after what the composite comes after; the end after all that is in it."""
+    rule: StartRule
 
 
 class Leaf(Model):
@@ -30,12 +66,13 @@ class Leaf(Model):
     """Leaves that must be final before this one starts. Not copied: many leaves may share one tuple."""
     type: str
     description: str
+    """With variables and parameters filled in."""
     inputs: dict[str, JsonValue] = {}
     """Arguments as they are written; references are filled in when the leaf starts, each value once."""
     literal_inputs: tuple[str, ...] = ()
     """Names of inputs without references."""
     sources: dict[str, int] = {}
-    """For each `{task.key}` in `inputs`, as written there, the leaf that produces it."""
+    """For each `{task.key}` in `inputs` and `env`, as written there, the leaf that produces it."""
     keys: dict[str, str] = {}
     """The key of each reference that is not what comes after its last dot: keys may hold dots."""
     escaped: tuple[str, ...] = ()
@@ -62,8 +99,22 @@ class Leaf(Model):
     """Agents that may take over if its own fails, best first."""
     note: str = ""
     """Why it has another agent than in the plan."""
+    rule: StartRule | None = None
+    """What decides whether it starts; None in a plan where every task starts once all before it have succeeded."""
+    allow_failure: bool = False
+    """Whether its failure does not fail the run: by its own `allow_failure`, or that of a composite around it."""
+    goes_by_ends: bool = False
+    """Whether it may run although what comes before it has not all succeeded: by its own `run_if`, or one around it."""
+    always: bool = False
+    """Whether it runs although the run was stopped: by its own `run_if: always`, or that of a composite around it."""
+    retry: Retry | None = None
+    """Delays and errors of its retries, where the plan has them; their number is `retries`."""
+    schemas: dict[str, dict[str, JsonValue]] = {}
+    """The JSON Schema of each promised output that has one."""
+    env: dict[str, str] = {}
+    """Environment variables as they are written; references are filled in when the leaf starts."""
     items: dict[str, JsonValue] = {}
-    """In a copy of a `for_each` task: the value of each `{item}`, `{item.key}` and `{index}` in its inputs."""
+    """In a copy of a `for_each` task: the value of each `{item}`, `{item.key}` and `{index}` in `inputs` and `env`."""
     gathers: Literal["all", "any"] | None = None
     """For a `for_each` task itself: how many copies must succeed. It has no agent; its result is the list of theirs."""
     for_each: JsonValue = None
@@ -85,10 +136,19 @@ class Program(Model):
     vars: TextMap = {}
     budget: Budget | None = None
     deadline_s: float | None = None
+    gates: tuple[Gate, ...] = ()
+    """Start and end of each composite in document order, in a plan whose leaves have rules."""
     source: RoutedPlan
     """The routed plan that this program was compiled from, with the copies of its `for_each` tasks."""
+    params: dict[str, JsonValue] = {}
+    """Value of each parameter of the plan."""
     parallel: dict[str, int] = {}
     """How many copies of a `for_each` task may run at once, by the task's path, where that is limited."""
+
+    @property
+    def values(self) -> dict[str, JsonValue]:
+        """The value of each variable and parameter."""
+        return {**self.vars, **self.params}
 
     def profile(self, agent: str) -> AgentProfile:
         """Return the profile of an agent that a leaf uses, or may fall back to.

@@ -11,7 +11,7 @@ from genesis.model.base import Model, Seconds, Usd
 from genesis.model.plan import PlannerLevel
 from genesis.model.report import Diagnostic
 from genesis.model.scalars import plain_value
-from genesis.model.states import RunState, TaskState
+from genesis.model.states import FINISHED, RunState, TaskState
 
 __all__ = [
     "RESULT_FILE",
@@ -116,6 +116,20 @@ class Outcome(Model):
     tokens: int = 0
     delivered: Annotated[Handover | None, Field(exclude_if=lambda value: value is None)] = None
     """For a delivered work order: who submitted it."""
+    skipped_by: str = Field(default="", exclude_if=lambda value: not value)
+    """The condition or rule of the plan that skipped it, for example `when: {a.n} > 3`; that is no failure."""
+    failure_allowed: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether it did not complete, and the plan allows that."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a run with this leaf can be completed: its work is done, or the plan does without it."""
+        return self.state in FINISHED or bool(self.skipped_by) or self.failure_allowed
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed, and the plan does not allow that."""
+        return self.state == "failed" and not self.failure_allowed
 
 
 class Run(Model):

@@ -4,12 +4,39 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    Tag,
+    ValidationInfo,
+    model_serializer,
+)
 
 from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, Text, TextMap, Usd, empty_map
+from genesis.model.env_name import EnvName
 from genesis.model.for_each import ForEach
+from genesis.model.output_schema import OutputSchema
 
-__all__ = ["Alternative", "CacheTtl", "Estimate", "ExpandedTask", "Route", "Task", "TaskCopy", "TaskId"]
+__all__ = [
+    "Alternative",
+    "CacheTtl",
+    "Estimate",
+    "ExpandedTask",
+    "Retry",
+    "Route",
+    "RunIf",
+    "Task",
+    "TaskCopy",
+    "TaskId",
+]
+
+RunIf = Literal["all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
+"""How the tasks before a task must have ended so that it runs. A task that was skipped by its own condition has neither
+succeeded nor failed; one that was skipped since another failed counts as failed."""
+_LONGEST_DELAY_S = 3600.0
 
 
 class Estimate(Model):
@@ -28,6 +55,20 @@ class CacheTtl(Model):
 
     ttl_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """How long a result may be reused, in seconds."""
+
+
+class Retry(Model):
+    """How often a failed attempt is repeated, after which delays, and for which errors."""
+
+    times: Annotated[int, Field(ge=0, le=100)]
+    """Number of retries of a failed attempt."""
+    delay_s: Annotated[float, Field(ge=0, le=_LONGEST_DELAY_S, allow_inf_nan=False)] | None = None
+    """Upper bound on the first delay in seconds, which has full jitter; `GENESIS_RUN__RETRY_DELAY_S` if omitted."""
+    backoff: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] = 2.0
+    """Factor by which the bound grows with each retry; 1 keeps it constant."""
+    on: tuple[Text, ...] = ()
+    """Error codes (`GEN-TASK-EXIT`, or `GEN-TASK` for all that begin with it) or categories (`network`) that are
+    retried; all that can be if empty."""
 
 
 class Alternative(Model):
@@ -62,6 +103,17 @@ class Route(Model):
         return shape
 
 
+def _form_of_outputs(value: object) -> str:
+    return "schemas" if isinstance(value, dict) else "names"
+
+
+def _without_retries(retry: Retry | None, info: ValidationInfo) -> Retry | None:
+    """Refuse two counts of retries; `retries: 0` is the default, which the dump of a task has, too."""
+    if retry is not None and info.data.get("retries"):
+        raise ValueError("the task has both `retries` and `retry`; keep one: `retry: {times: …}`")
+    return retry
+
+
 class Task(Model):
     """One task. It is composite when it has `subtasks`; only leaves run."""
 
@@ -70,7 +122,7 @@ class Task(Model):
     type: Text = "generic"
     """What kind of work it is; agents declare the types that they take."""
     description: Annotated[str, Field(min_length=1)]
-    """What is to be done, for agents and people."""
+    """What is to be done, for agents and people; `{var}` stands for a variable or a parameter."""
     depends_on: tuple[Name, ...] = ()
     """Siblings by id, or any task by its path (`build/api`)."""
     subtasks: tuple[Task, ...] = ()
@@ -80,11 +132,14 @@ class Task(Model):
     labels: TextMap = empty_map()
     """Free labels; routing rules can ask for them."""
     inputs: JsonMap = empty_map()
-    """Arguments; `{var}` stands for a variable and `{task.key}` for an upstream result."""
+    """Arguments; `{var}` stands for a variable or a parameter and `{task.key}` for an upstream result."""
     literal_inputs: tuple[Text, ...] = ()
     """Names of inputs that hold no references: they are handed over exactly as they are written."""
-    outputs: tuple[Name, ...] = ()
-    """Names of the results that the task promises."""
+    outputs: Annotated[
+        Annotated[tuple[Name, ...], Tag("names")] | Annotated[dict[Name, OutputSchema], Tag("schemas")],
+        Discriminator(_form_of_outputs),
+    ] = ()
+    """Names of the results that the task promises, or for each name the JSON Schema of its value."""
     agent: str | None = None
     """A pin; routing honours or refuses it."""
     estimate: Estimate | None = None
@@ -99,8 +154,19 @@ class Task(Model):
     """Whether it changes something outside the run."""
     approval: bool = False
     """Whether a person must approve it before it starts."""
+    run_if: RunIf = "all_succeeded"
+    """How the tasks before it must have ended so that it runs; `always`: also after the run was stopped."""
+    when: Text | None = None
+    """A condition on variables and on results of tasks before it, for example `{test.failures} == 0`; if it is false,
+    the task is skipped, which is no failure."""
+    allow_failure: bool = False
+    """Whether its failure fails neither the run nor what comes after it."""
     route: Route | None = None
     """Written by routing."""
+    retry: Annotated[Retry | None, AfterValidator(_without_retries)] = None
+    """Retries with their delays and errors; `retries` is the short form."""
+    env: dict[EnvName, Text] = empty_map()
+    """Environment variables of the program that does the task; references in the values are resolved."""
     for_each: ForEach | None = None
     """Values, each of which gets a copy of the task: a list, a map of lists (each combination), a reference to one."""
     max_parallel: Annotated[int, Field(ge=1)] | None = None

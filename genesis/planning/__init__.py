@@ -7,6 +7,7 @@ from genesis.planning.plan_file import load_plan, plan_document
 from genesis.planning.planner import Planner, PlanningCall, PlanningContext, UnavailablePlanner
 from genesis.planning.playbook import Playbook, load_playbooks
 from genesis.planning.request import check_request
+from genesis.planning.values import set_parameters, set_variables
 
 __all__ = [
     "HeuristicPlanner",
@@ -21,4 +22,6 @@ __all__ = [
     "load_playbooks",
     "make_plan",
     "plan_document",
+    "set_parameters",
+    "set_variables",
 ]

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-
-from pydantic import JsonValue
+from typing import Any
 
 from genesis.document import close_matches
 from genesis.model import Plan, Task
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
-from genesis.structure import fillable, is_name, outline, references, rename_references, replace_references, split
+from genesis.structure import (
+    escape_text,
+    is_name,
+    outline,
+    references,
+    referring,
+    rename_condition,
+    rename_references,
+    replace_references,
+    split,
+)
 
 __all__ = ["fill_parameters", "nest_tasks", "network_problems", "refine_tasks"]
 
 Refinements = Mapping[str, tuple[Task, ...]]
+_NOT_OF_COMPOSITES: Mapping[str, object] = {"inputs": {}, "env": {}, "outputs": (), "estimate": None}
+"""What a task loses when it becomes a composite: its subtasks have it."""
 
 
 def refine_tasks(tasks: Sequence[Task], refine: Refinements) -> tuple[Task, ...]:
@@ -34,17 +45,17 @@ def _refine_level(tasks: Sequence[Task], refine: Refinements, prefix: str, insid
         if task.subtasks:
             result.append(task.model_copy(update={"subtasks": _refine_level(task.subtasks, refine, below, inside)}))
         elif task.type in refine and task.type not in inside:
-            whole = task.model_copy(update={"inputs": _by_path(task, siblings, prefix)})
+            whole = task.model_copy(update=_by_path(task, siblings, prefix))
             parts = tuple(_part(part, whole) for part in refine[task.type])
             children = _refine_level(parts, refine, below, inside | {task.type})
-            result.append(task.model_copy(update={"subtasks": children, "inputs": {}, "outputs": (), "estimate": None}))
+            result.append(task.model_copy(update={"subtasks": children, **_NOT_OF_COMPOSITES}))
         else:
             result.append(task)
     return tuple(result)
 
 
-def _by_path(task: Task, siblings: Container[str], prefix: str) -> dict[str, JsonValue]:
-    """Write references to siblings as paths from the top, so that they hold one level deeper."""
+def _by_path(task: Task, siblings: Container[str], prefix: str) -> dict[str, Any]:
+    """Return the fields with references to siblings as paths from the top, so that they hold one level deeper."""
 
     def absolute(reference: str) -> str | None:
         parts = split(reference)
@@ -59,8 +70,10 @@ def _part(part: Task, whole: Task) -> Task:
     update: dict[str, object] = {"description": part.description.replace("{description}", whole.description)}
     if part.subtasks:
         update["subtasks"] = tuple(_part(child, whole) for child in part.subtasks)
-    elif not part.inputs:
-        update |= {"inputs": dict(whole.inputs), "literal_inputs": whole.literal_inputs}
+    else:
+        update["env"] = {**whole.env, **part.env}
+        if not part.inputs:
+            update |= {"inputs": dict(whole.inputs), "literal_inputs": whole.literal_inputs}
     return part.model_copy(update=update)
 
 
@@ -72,13 +85,19 @@ def fill_parameters(tasks: Iterable[Task], values: Mapping[str, str], variables:
         values: Value by parameter.
         variables: The plan's variable by parameter, where it has another name.
     """
+    names = {*values, *variables.values()}
+
+    def value_of(name: str) -> str | None:
+        """Return a value that stays as it is when the plan's variables are filled into the description."""
+        return escape_text(values[name], names.__contains__) if name in values else None
 
     def one(task: Task) -> Task:
         return task.model_copy(
             update={
-                "description": replace_references(task.description, values.get),
+                "description": replace_references(task.description, value_of),
                 "labels": {key: replace_references(value, values.get) for key, value in task.labels.items()},
-                "inputs": rename_references(task, variables.get, moved=True),
+                "when": task.when and rename_condition(task.when, variables.get),
+                **rename_references(task, variables.get, moved=True),
                 "subtasks": tuple(one(child) for child in task.subtasks),
             }
         )
@@ -111,7 +130,8 @@ def nest_tasks(tasks: Sequence[Task], prefix: str) -> tuple[Task, ...]:
         return task.model_copy(
             update={
                 "depends_on": tuple(path_of(index, name) or name for name in task.depends_on),
-                "inputs": rename_references(task, move_reference, moved=True),
+                "when": task.when and rename_condition(task.when, move_reference),
+                **rename_references(task, move_reference, moved=True),
                 "subtasks": tuple(one(child) for child in task.subtasks),
             }
         )
@@ -129,7 +149,7 @@ def network_problems(
     found = [f"tasks: {problem}" for problem in structural_problems(plan, limits)]
     for node in outline(plan).nodes:
         said = references([node.task.description, *node.task.labels.values()])
-        said += [name for name in references(dict(fillable(node.task))) if close_matches(name, parameters)]
+        said += [name for name in references(referring(node.task)) if close_matches(name, parameters)]
         unknown = [name for name in said if is_name(name) and split(name) is None and name not in variables]
         found += [f"tasks: {node.path!r} says {{{name}}}, which is not a parameter" for name in unknown]
     types = {node.task.type for node in outline(Plan(request="-", tasks=tasks)).nodes if not node.children}

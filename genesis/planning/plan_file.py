@@ -6,23 +6,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from genesis.document import normalize_values, read, validate_model
 from genesis.model import ExpandedTask, Plan, Report, Route, RoutedPlan, Task
+from genesis.planning.values import set_parameters
 from genesis.settings import Limits
 
 __all__ = ["load_plan", "plan_document"]
 
 
-def load_plan(source: Path | str | Mapping[str, Any], *, limits: Limits | None = None) -> Plan:
+def load_plan(
+    source: Path | str | Mapping[str, Any],
+    *,
+    limits: Limits | None = None,
+    params: Mapping[str, JsonValue] | None = None,
+) -> Plan:
     """Load a plan from a YAML or JSON file, or from plain values.
 
+    Args:
+        source: The file, or its content as plain values.
+        limits: Bounds on the size of a file; by default those of the settings.
+        params: Values for the plan's parameters, by name.
+
     Raises:
-        UsageError: There is no such file, or it cannot be read.
+        UsageError: There is no such file, or it cannot be read; or a value does not fit its parameter.
         DocumentError: It is not a valid plan; the message has the path in the document.
     """
     if isinstance(source, Mapping):
-        return validate_model(Plan, normalize_values(source, source="the plan"), source="the plan", noun="plan")
-    return validate_model(Plan, read(source, limits), source=str(source), noun="plan")
+        plan = validate_model(Plan, normalize_values(source, source="the plan"), source="the plan", noun="plan")
+    else:
+        plan = validate_model(Plan, read(source, limits), source=str(source), noun="plan")
+    return set_parameters(plan, params or {})
 
 
 def plan_document(plan: Plan | RoutedPlan, report: Report | None = None, *, terse: bool = False) -> dict[str, Any]:

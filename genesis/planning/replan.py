@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from genesis.errors import PlanningError
 from genesis.model import ErrorInfo, Plan, PlannerLevel, Task
 from genesis.planning.heuristic import HeuristicPlanner
@@ -13,6 +15,8 @@ from genesis.planning.planner import Planner, PlanningContext
 from genesis.structure import rename_references
 
 __all__ = ["ReplanProposal", "plan_again"]
+
+_Outputs = tuple[str, ...] | dict[str, dict[str, JsonValue]]
 
 _LONGEST_ERROR = 300
 """Characters of the failure that become part of the new description."""
@@ -47,7 +51,7 @@ def plan_again(
 ) -> ReplanProposal:
     """Plan an alternative to a failed task: by a model if there is one, else from the steps it spells out.
 
-    The new tasks inherit its inputs, labels, retries and time limit. The last one produces the task's
+    The new tasks inherit its inputs, environment, labels, retries and time limit. The last one produces the task's
     outputs, after all others.
 
     Args:
@@ -64,14 +68,14 @@ def plan_again(
     made = make_plan(task.description, planners=[*planners, HeuristicPlanner(())], context=context)
     if len(made.tasks) == 1 and not made.tasks[0].subtasks and made.tasks[0].type == task.type:
         raise PlanningError("the only alternative is one task of the same type")
-    given = task.model_copy(update={"inputs": rename_references(task, references.get, moved=True)})
+    given = task.model_copy(update=rename_references(task, references.get, moved=True))
     return ReplanProposal(
         _delivering(_inherit_inputs(made.tasks, given), task.outputs), made.planner, made.planner_note
     )
 
 
 def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
-    """Return new tasks with the failed task's inputs, labels and limits; what they set themselves takes precedence."""
+    """Return new tasks with the failed task's inputs, environment, labels and limits; their own take precedence."""
     return tuple(
         task.model_copy(update={"subtasks": _inherit_inputs(task.subtasks, given)})
         if task.subtasks
@@ -80,8 +84,10 @@ def _inherit_inputs(tasks: Sequence[Task], given: Task) -> tuple[Task, ...]:
                 "inputs": {**given.inputs, **task.inputs},
                 "literal_inputs": (*_keep_literal_inputs(given, task), *task.literal_inputs),
                 "labels": {**given.labels, **task.labels},
+                "env": {**given.env, **task.env},
                 "timeout_s": given.timeout_s,
                 "cache": given.cache,
+                "retry": given.retry,
                 **({"retries": given.retries} if "retries" in given.model_fields_set else {}),
             }
         )
@@ -93,7 +99,7 @@ def _keep_literal_inputs(given: Task, task: Task) -> list[str]:
     return [name for name in given.literal_inputs if name not in task.inputs]
 
 
-def _delivering(tasks: tuple[Task, ...], outputs: tuple[str, ...]) -> tuple[Task, ...]:
+def _delivering(tasks: tuple[Task, ...], outputs: _Outputs) -> tuple[Task, ...]:
     """Let the last task promise these outputs, and come after all that nothing else comes after."""
     if not outputs:
         return tasks
@@ -104,5 +110,15 @@ def _delivering(tasks: tuple[Task, ...], outputs: tuple[str, ...]) -> tuple[Task
     if last.subtasks:
         update["subtasks"] = _delivering(last.subtasks, outputs)
     else:
-        update["outputs"] = tuple(dict.fromkeys((*last.outputs, *outputs)))
+        update["outputs"] = _join_outputs(last.outputs, outputs)
     return (*others, last.model_copy(update=update))
+
+
+def _join_outputs(own: _Outputs, inherited: _Outputs) -> _Outputs:
+    """Promise the outputs of both; inherited schemas take precedence."""
+    if not isinstance(own, dict) and not isinstance(inherited, dict):
+        return tuple(dict.fromkeys((*own, *inherited)))
+    joined: dict[str, dict[str, JsonValue]] = {}
+    for each in (own, inherited):
+        joined |= each if isinstance(each, dict) else {name: joined.get(name, {}) for name in each}
+    return joined

@@ -8,16 +8,21 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from typing import TypeVar
+from http import HTTPStatus
+from typing import Any, TypeVar
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 __all__ = [
     "ApiUnavailable",
+    "ClaimedRunClient",
     "PrefectApi",
     "PrefectClient",
+    "ResponseTimes",
     "connect",
     "get_client",
     "is_transient",
@@ -35,6 +40,10 @@ _CALM = 32
 _REPORT_AFTER_S = 2.0
 """Shorter gaps are not reported: a connection that was closed while it was idle makes one."""
 _BUSY = frozenset({408, 429, 502, 503, 504})
+_SMOOTHING = 0.2
+"""Weight of the latest call in the mean response time."""
+_DRIFT = 0.001
+"""How fast the shortest response time follows the mean: a path to the API that got longer is the usual one in time."""
 
 T = TypeVar("T")
 Make = Callable[[PrefectClient], Awaitable[T]]
@@ -59,6 +68,22 @@ def is_transient(error: BaseException) -> bool:
         code = error.response.status_code
         return code in _BUSY or code >= httpx.codes.INTERNAL_SERVER_ERROR
     return isinstance(error, (ApiUnavailable, httpx.TransportError, TimeoutError, OSError))
+
+
+class ResponseTimes:
+    """How long calls take, in seconds, by what was answered or timed out."""
+
+    def __init__(self) -> None:
+        self.mean_s = 0.0
+        """Exponentially weighted mean; 0 before the first call."""
+        self.shortest_s = math.inf
+        """About the shortest: what a call takes when nothing else is to be done."""
+
+    def add(self, seconds: float) -> None:
+        """Take in one call."""
+        self.shortest_s = min(self.shortest_s, seconds)
+        self.mean_s = seconds if not self.mean_s else self.mean_s + _SMOOTHING * (seconds - self.mean_s)
+        self.shortest_s += _DRIFT * (self.mean_s - self.shortest_s)
 
 
 class _Gate:
@@ -123,6 +148,8 @@ class PrefectApi:
         self.failures = 0
         """How many calls were not answered; refusals of a busy server do not count. Whoever measures time by the
         API's answers starts anew when this changes."""
+        self.response_times = ResponseTimes()
+        """Of all calls of this client."""
         self.away_since: float | None = None
         """When the calls began to fail; None while they are answered."""
         self._faulty_s = faulty_s
@@ -151,12 +178,15 @@ class PrefectApi:
             ApiUnavailable: The API does not answer now.
             Exception: What the API refused: `httpx.HTTPStatusError`, or what Prefect's client makes of it.
         """
+        began = self.clock()
         try:
             async with asyncio.timeout(self.timeout_s):
                 value = await make(self.client)
         except ApiUnavailable:  # of a call inside this one, which has counted it
             raise
         except Exception as error:
+            if isinstance(error, (httpx.HTTPStatusError, httpx.TimeoutException, TimeoutError)):
+                self.response_times.add(self.clock() - began)
             if not is_transient(error):
                 self._succeed()
                 raise
@@ -166,6 +196,7 @@ class PrefectApi:
             self.failures += code not in _BUSY
             self._fail(error)
             raise ApiUnavailable(error, fault=code is not None and code not in _BUSY) from error
+        self.response_times.add(self.clock() - began)
         self._succeed()
         return value
 
@@ -213,6 +244,32 @@ class PrefectApi:
         self.away_since, self._reported = None, False
         for call in self._when_back:
             call()
+
+
+class ClaimedRunClient(PrefectClient):
+    """A client that shares the connection of another one, and knows the flow run that its engine begins with.
+
+    Prefect's engine writes the flow's version and number of retries on each flow run of a deployment before it begins
+    it, and reads it when it runs, for what may have changed in between: two requests for each flow run.
+    """
+
+    def __init__(self, client: PrefectClient, flow_run: FlowRun):
+        self.__dict__.update(client.__dict__)
+        self._claimed: FlowRun | None = flow_run
+
+    async def update_flow_run(self, flow_run_id: UUID, *values: Any, **changes: Any) -> httpx.Response:
+        """Change nothing before the flow run is read."""
+        if self._claimed is not None and flow_run_id == self._claimed.id:
+            return httpx.Response(HTTPStatus.NO_CONTENT)
+        return await super().update_flow_run(flow_run_id, *values, **changes)
+
+    async def read_flow_run(self, flow_run_id: UUID) -> FlowRun:
+        """Return the flow run as it is known, the first time."""
+        claimed = self._claimed
+        if claimed is None or flow_run_id != claimed.id:
+            return await super().read_flow_run(flow_run_id)
+        self._claimed = None
+        return claimed
 
 
 async def repeat_forever(work: Callable[[], Awaitable[None]], pause_s: Callable[[], float]) -> None:

@@ -7,11 +7,17 @@ connection by HTTP, as an overloaded server does (500), or a proxy whose server 
 
 from __future__ import annotations
 
-from prefect.events import clients
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.events import clients, related
 from prefect.events.worker import EventsWorker, emit_events_to_cloud, should_emit_events_to_running_server
 from websockets.exceptions import InvalidHandshake
 
-__all__ = ["retry_events"]
+__all__ = ["know_related", "retry_events"]
 
 _ATTEMPTS = 60
 """One a second. Events wait for a minute; those behind wait with them."""
@@ -29,3 +35,33 @@ def retry_events() -> None:
     if InvalidHandshake not in clients.RETRYABLE_EXCEPTIONS:
         clients.RETRYABLE_EXCEPTIONS = (*clients.RETRYABLE_EXCEPTIONS, InvalidHandshake)
     EventsWorker.set_client_override(clients.PrefectEventsClient, reconnection_attempts=_ATTEMPTS)
+
+
+@dataclass(frozen=True)
+class _Related:
+    id: UUID
+    name: str
+
+
+def know_related(flow_run: FlowRun, *, flow: str, deployment: str | None, queue: str | None) -> None:
+    """Let Prefect know what the events of a flow run are related to, which it would ask the API for, one by one.
+
+    The tags of the deployment are those of the flow run, too.
+
+    Args:
+        flow_run: The flow run.
+        flow: Name of its flow.
+        deployment: Name of its deployment.
+        queue: Name of its work queue.
+    """
+    pool = flow_run.work_pool_name
+    known = {
+        ("flow", str(flow_run.flow_id)): (flow_run.flow_id, flow),
+        ("deployment", str(flow_run.deployment_id)): (flow_run.deployment_id, deployment),
+        ("work-queue", str(flow_run.work_queue_id)): (flow_run.work_queue_id, queue),
+        ("work-pool", str(pool)): (flow_run.work_pool_id, pool),
+    }
+    cache: Any = related.RESOURCE_CACHE  # of whole objects: only their ids and names are read
+    for (kind, key), (identity, name) in known.items():
+        if identity is not None and name:
+            cache[f"{kind}.{key}"] = {"kind": kind, "object": _Related(identity, name)}, datetime.now(UTC)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from genesis.graph import topological_order
 from genesis.ledger.deliverables import deliver_command
-from genesis.model import FINISHED, Attempt, Cause, Diagnostic, ErrorInfo, Leaf, Model, Outcome, Run
+from genesis.model import Attempt, Cause, Diagnostic, ErrorInfo, Leaf, Model, Outcome, Run
 from genesis.resilience.taxonomy import Recovery, meaning_of
 
 __all__ = ["Explanation", "FailureReason", "RootCause", "Skipped", "explain", "list_briefed_tasks"]
@@ -24,7 +24,7 @@ _MOST_GROUPS = 20
 """Groups of skipped leaves."""
 _MOST_NAMES = 10
 """Names in one group."""
-_IN_PLAN = frozenset({"GEN-TASK-TIMEOUT", "GEN-TASK-OUTPUTS"})
+_IN_PLAN = frozenset({"GEN-TASK-TIMEOUT", "GEN-TASK-OUTPUTS", "GEN-TASK-OUTPUT-SCHEMA"})
 """What is fixed in the plan."""
 _OPEN = "GEN-BREAKER-OPEN"
 _BY_CODE: Mapping[str, FailureReason] = {
@@ -124,7 +124,7 @@ def explain(
     if run.state in ("completed", "running", "pending"):
         return None
     reason = _reason(run)
-    failed = [task for task in run.tasks if task.state == "failed" and not _is_for_copies(task)]
+    failed = [task for task in run.tasks if task.has_failed and not _is_for_copies(task)]
     by_path = {leaf.path: leaf for leaf in leaves}
     roots = tuple(_root(task, by_path.get(task.id), folders or {}) for task in failed[:_MOST_ROOTS])
     return Explanation(
@@ -135,7 +135,7 @@ def explain(
         skipped=_group_skipped(run, leaves),
         cancelled=sum(task.state == "cancelled" for task in run.tasks),
         findings=run.findings,
-        kept=sum(task.state in FINISHED for task in run.tasks),
+        kept=sum(task.is_settled for task in run.tasks),
         next_steps=_next_steps(run, reason, roots, ledger),
         command=_command(run, reason),
     )
@@ -240,7 +240,7 @@ def _group_skipped(run: Run, leaves: Sequence[Leaf]) -> tuple[Skipped, ...]:
     because = _because(run, leaves)
     groups: dict[tuple[str, ...], list[str]] = {}
     for task in run.tasks:
-        if task.state == "skipped":
+        if task.state == "skipped" and not task.is_settled:
             groups.setdefault(because.get(task.id, ()), []).append(task.id)
     found = [
         Skipped(because=names[:_MOST_NAMES], failed=len(names), count=len(tasks), tasks=tuple(tasks[:_MOST_NAMES]))
@@ -251,7 +251,7 @@ def _group_skipped(run: Run, leaves: Sequence[Leaf]) -> tuple[Skipped, ...]:
 
 def _because(run: Run, leaves: Sequence[Leaf]) -> dict[str, tuple[str, ...]]:
     """Return for each skipped task the failed ones that it comes after, near or far, in document order."""
-    states = {task.id: task.state for task in run.tasks}
+    states = {task.id: task.state for task in run.tasks if not task.is_settled}
     position = {leaf.index: place for place, leaf in enumerate(leaves)}
     before = [[position[source] for source in leaf.after if source in position] for leaf in leaves]
     reached: list[frozenset[int]] = [frozenset()] * len(leaves)

@@ -269,7 +269,7 @@ def _summary(
     return Summary(
         states=dict(sorted(states.items())),
         tasks=len(tasks),
-        done=sum(states[state] for state in FINISHED),
+        done=sum(task.is_settled for task in run.tasks),
         attempts=sum(task.attempts for task in tasks),
         retries=sum(task.retries for task in tasks),
         executions=max(begun, len(axis.spans) if run.started_at else 0),

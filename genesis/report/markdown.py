@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from genesis.model import FINISHED, Leaf, Outcome, Plan, Program, Report, Route, Run, Severity
+from genesis.model import Leaf, Outcome, Plan, Program, Report, Route, Run, Severity
 from genesis.report.explain import explain
 from genesis.report.limits import CELL_CHARACTERS
 from genesis.report.picture import Picture
 from genesis.report.rendering import escape_markdown, format_rounded, render
-from genesis.structure import list_edges
+from genesis.structure import fill_text, list_edges, plan_values
 from genesis.text import cost, fit_line, money, one_line
 
 __all__ = ["plan_markdown", "progress_markdown", "report_markdown", "routing_rows", "run_markdown"]
@@ -129,7 +129,7 @@ def progress_markdown(
     total = len(program.leaves)
     counts = Counter(outcome.state for outcome in outcomes.values())
     counts["pending"] += total - len(outcomes)
-    done = sum(counts[state] for state in FINISHED)
+    done = sum(outcome.is_settled for outcome in outcomes.values())
     states = {index: outcome.state for index, outcome in outcomes.items()}
     return render(
         "progress.md",
@@ -161,7 +161,7 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
         cost=cost(run),
         counts=Counter(outcome.state for outcome in run.tasks),
         command=explained.command if explained is not None else "",
-        failed=[outcome for outcome in run.tasks if outcome.state == "failed"],
+        failed=[outcome for outcome in run.tasks if outcome.has_failed],
         files=files,
         picture=picture,
         svg=picture.by_state(states),
@@ -169,7 +169,7 @@ def run_markdown(run: Run, picture: Picture, *, said: Mapping[str, str], files: 
             (
                 outcome.id,
                 outcome.agent,
-                outcome.state.replace("_", " "),
+                outcome.state.replace("_", " ") + (" (allowed)" if outcome.failure_allowed else ""),
                 str(outcome.attempts),
                 _format_elapsed(outcome),
                 outcome.error.message if outcome.error else said.get(outcome.id, ""),
@@ -197,13 +197,13 @@ def _room_of(cells: Iterable[str]) -> int:
 def _tree(plan: Plan) -> list[str]:
     """Draw the hierarchy, one task a line."""
     lines: list[str] = []
-    edges = list_edges(plan)
+    edges, values = list_edges(plan), plan_values(plan)
     top = plan.tasks
     stack = [(task, task.id, "", number == len(top) - 1) for number, task in reversed(list(enumerate(top)))]
     while stack and len(lines) < _MOST_ROWS:
         task, path, indent, is_last = stack.pop()
         after = f" (after {_names(edges[path])})" if path in edges else ""
-        text = f"{task.id}{after}: {one_line(task.description, CELL_CHARACTERS)}"
+        text = f"{task.id}{after}: {one_line(fill_text(task.description, values), CELL_CHARACTERS)}"
         branch = "└─ " if is_last else "├─ "
         lines.append(fit_line(f"{indent}{branch}{one_line(text, 2 * CELL_CHARACTERS)}", _TREE_CELLS))
         below = f"{indent}{'   ' if is_last else '│  '}"

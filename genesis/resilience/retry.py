@@ -1,6 +1,6 @@
 """Whether and when to try again: one policy for all layers, and one budget for a run.
 
-The pause is drawn at random from zero to a bound that doubles ("full jitter", M. Brooker, *Exponential Backoff And
+The pause is drawn at random from zero to a bound that grows ("full jitter", M. Brooker, *Exponential Backoff And
 Jitter*, AWS Architecture Blog, 2015): of all the usual schemes it spreads a crowd of callers best. The budget keeps a
 run from asking an agent that is down over and over: repeats take from it, and only successes fill it (cf. Finagle's
 retry budget).
@@ -15,12 +15,17 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from genesis.resilience.store import StateStore, StoreError
-from genesis.resilience.taxonomy import classify
+from genesis.resilience.taxonomy import Meaning, classify
+
+if TYPE_CHECKING:
+    from genesis.model import Leaf
 
 __all__ = ["RetryBudget", "RetryPolicy"]
+
+_LONGEST_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +35,27 @@ class RetryPolicy:
     retries: int = 3
     """Repeats after the first try."""
     first_s: float = 1.0
-    """Bound on the first pause; it doubles with each."""
-    longest_s: float = 60.0
+    """Bound on the first pause."""
+    longest_s: float = _LONGEST_S
     """Never longer, whatever the other side asks for."""
+    backoff: float = 2.0
+    """Factor by which the bound grows with each repeat."""
+    on: tuple[str, ...] = ()
+    """Codes, beginnings of codes and categories of the errors that are repeated; empty for all that can be."""
+
+    @classmethod
+    def of_leaf(cls, leaf: Leaf, delay_s: float) -> RetryPolicy:
+        """Return the policy for the attempts of a leaf.
+
+        Args:
+            leaf: The leaf.
+            delay_s: Bound on the first pause where the leaf sets none.
+        """
+        own = leaf.retry
+        if own is None:
+            return cls(leaf.retries, delay_s)
+        first_s = delay_s if own.delay_s is None else own.delay_s
+        return cls(leaf.retries, first_s, max(_LONGEST_S, own.delay_s or 0.0), own.backoff, own.on)
 
     def pause_s(
         self,
@@ -40,6 +63,7 @@ class RetryPolicy:
         repeat: int,
         *,
         left_s: float = math.inf,
+        code: str = "",
         draw: Callable[[], float] = random.random,
     ) -> float | None:
         """Return the pause before a repeat, or None where there is none.
@@ -48,18 +72,25 @@ class RetryPolicy:
             error: What the last try raised.
             repeat: Which repeat it would be, from 1.
             left_s: Until the caller's deadline. A pause that would not leave any time is not made.
+            code: The code that the error is reported under, where it is another than that of its class.
             draw: Gives a number from 0 to 1.
         """
         meaning = classify(error)
-        if not meaning.retryable or repeat > self.retries:
+        if not meaning.retryable or repeat > self.retries or not self._includes(meaning, code):
             return None
-        bound = min(self.longest_s, self.first_s * 2.0 ** min(repeat - 1, 64))
+        bound = min(self.longest_s, self.first_s * self.backoff ** min(repeat - 1, 64))
         pause = draw() * bound
         if meaning.retry_after_s is not None:
             if meaning.retry_after_s > self.longest_s:
                 return None
             pause = max(meaning.retry_after_s, pause)
         return pause if pause < left_s else None
+
+    def _includes(self, meaning: Meaning, code: str) -> bool:
+        codes = [f"{each}-" for each in (meaning.code, code) if each]
+        return not self.on or any(
+            name == meaning.category or any(each.startswith(f"{name}-") for each in codes) for name in self.on
+        )
 
 
 class _Kept(NamedTuple):

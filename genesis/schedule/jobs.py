@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import Literal
 
 from genesis.errors import GenesisError
+from genesis.model.task import RunIf
 
 __all__ = ["ScheduleError", "ScheduleJob", "ScheduleLimits"]
 
@@ -29,8 +31,13 @@ class ScheduleJob:
         after: Indices of the jobs that must finish first, in any order.
         agent: Name of the agent that runs it; `None` when no agent's limit applies.
         early: It may start while jobs that it comes after are suspended.
-        gathers: It starts when all jobs that it comes after have ended, also where some failed or were skipped; it is
-            skipped where all were.
+        kind: `work`, or the start or end of a composite, which takes no time and no slot.
+        run_if: How the jobs before it must have ended so that it starts; not for an end.
+        within: Index of the start of the composite around it, which `after` has, too: it must have succeeded. For an
+            end, the start of the same composite.
+        conditional: Once it could start, it is held until its condition is known; see `Scheduler.take_undecided`.
+        allow_failure: Its own failure counts as success for the jobs after it; for an end, that of all before it.
+        forgives: A failure before it counts as its own.
         in_copies: Names of the copies that it is a part of, as `task/copy`: of those of one task, no more run at once
             than `ScheduleLimits.parallel` says. A copy runs from its first start until all of its jobs have ended.
 
@@ -42,7 +49,12 @@ class ScheduleJob:
     after: tuple[int, ...] = ()
     agent: str | None = None
     early: bool = False
-    gathers: bool = False
+    kind: Literal["work", "start", "end"] = "work"
+    run_if: RunIf = "all_succeeded"
+    within: int | None = None
+    conditional: bool = False
+    allow_failure: bool = False
+    forgives: bool = False
     in_copies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

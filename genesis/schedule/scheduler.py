@@ -9,6 +9,7 @@ from genesis.schedule.copies import CopyLimits
 from genesis.schedule.jobs import ScheduleError, ScheduleJob, ScheduleLimits
 from genesis.schedule.network import Network
 from genesis.schedule.ready import ReadyQueue
+from genesis.schedule.rules import FAILED, NOT_MET, SUCCEEDED, decide_end, decide_start
 
 __all__ = ["JobState", "Scheduler"]
 
@@ -30,11 +31,28 @@ class JobState(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     """A job that it comes after, directly or not, failed."""
+    NOT_MET = "not_met"
+    """Its condition, its `run_if` or that of something around or before it did not hold; that is no failure."""
     CANCELLED = "cancelled"
     """It was not running when the run was cancelled."""
 
 
 _NOT_STARTED = (JobState.WAITING, JobState.READY, JobState.HELD)
+_ENDS = {
+    JobState.FINISHED: SUCCEEDED,
+    JobState.SUSPENDED: SUCCEEDED,
+    JobState.FAILED: FAILED,
+    JobState.SKIPPED: FAILED,
+    JobState.CANCELLED: FAILED,
+    JobState.NOT_MET: NOT_MET,
+}
+_LEFT_OUT = (JobState.SKIPPED, JobState.NOT_MET)
+_NOT_RUN = (*_LEFT_OUT, JobState.CANCELLED)
+_ENDED = frozenset({JobState.FINISHED, JobState.FAILED, *_NOT_RUN})
+_STATES = {FAILED: JobState.SKIPPED, NOT_MET: JobState.NOT_MET}
+"""The state of a job that does not start, by why it does not."""
+_SCOPE = 3
+"""What a job has seen of the start of the composite around it is kept this many bits higher."""
 
 
 class Scheduler:
@@ -42,10 +60,12 @@ class Scheduler:
 
     A driver starts what `take` returns, reports each end by `finish` or `fail`, and calls `take` again, until `done`.
     When nothing runs and `take` returns nothing but the run is not `done`, only `release` or `unblock` continue it.
+    After each step `take_left_out` has what ended without running, and `take_undecided` whose conditions are to be
+    evaluated: `release` those that hold, `skip` the others.
     Any sequence of calls costs O((jobs + edges) log jobs), plus O(log jobs) for each call and job in a result.
 
     Args:
-        jobs: The jobs in document order; all methods name a job by its index here.
+        jobs: The jobs in document order, then starts and ends of composites; all methods name a job by its index here.
         limits: Slots and per-agent limits.
         priorities: One number a job; the larger starts first, ties by document order.
 
@@ -54,8 +74,8 @@ class Scheduler:
     """
 
     __slots__ = (
-        "_agents", "_cancelled", "_copies", "_counts", "_dependants", "_early", "_free",
-        "_gathers", "_jobs", "_met", "_missing", "_places", "_queue", "_states",
+        "_agents", "_asked", "_cancelled", "_copies", "_counts", "_decided", "_dependants", "_free", "_has_rules",
+        "_left_out", "_missing", "_order", "_places", "_queue", "_rules", "_seen", "_states",
     )  # fmt: skip
 
     def __init__(self, jobs: Sequence[ScheduleJob], limits: ScheduleLimits, priorities: Sequence[float]) -> None:
@@ -64,27 +84,29 @@ class Scheduler:
             raise ScheduleError(
                 f"{len(priorities)} priorities for {len(jobs)} jobs", hint="pass one number per job, and no NaN"
             )
+        self._rules = jobs
+        self._has_rules = any(job.run_if != "all_succeeded" or job.kind != "work" or job.conditional for job in jobs)
         self._dependants = network.dependants
         self._missing = [len(earlier) for earlier in network.after]
-        self._early = [job.early for job in jobs]
-        self._gathers = {index for index, job in enumerate(jobs) if job.gathers}
-        self._met: set[int] = set()
+        self._seen = [0] * len(jobs)
         self._copies = CopyLimits(jobs, limits.parallel, self._is_ready) if limits.parallel else None
         self._states = [JobState.WAITING] * len(jobs)
         self._counts = dict.fromkeys(JobState, 0) | {JobState.WAITING: len(jobs)}
         self._free = limits.slots
         self._cancelled = False
-        self._jobs = sorted(range(len(jobs)), key=lambda job: (-priorities[job], job))
+        self._left_out: list[int] = []
+        self._asked: list[int] = []
+        self._decided: dict[int, bool] = {}
+        self._order = sorted(range(len(jobs)), key=lambda job: (-priorities[job], job))
         self._places = [0] * len(jobs)
-        for place, job in enumerate(self._jobs):
+        for place, job in enumerate(self._order):
             self._places[job] = place
         self._agents: dict[str | None, int] = {}
-        of_place = [self._agents.setdefault(jobs[job].agent, len(self._agents)) for job in self._jobs]
+        of_place = [self._agents.setdefault(jobs[job].agent, len(self._agents)) for job in self._order]
         rooms = [limits.slots if name is None else limits.per_agent.get(name, limits.slots) for name in self._agents]
         self._queue = ReadyQueue(of_place, rooms)
-        for job, count in enumerate(self._missing):
-            if not count:
-                self._make_ready(job)
+        for job in [job for job, count in enumerate(self._missing) if not count]:
+            self._settle(self._decide(job))
 
     @property
     def done(self) -> bool:
@@ -133,7 +155,7 @@ class Scheduler:
         """
         taken: list[int] = []
         while self._free and (place := self._queue.pop()) is not None:
-            job = self._jobs[place]
+            job = self._order[place]
             if self._copies is not None and not self._copies.admit(job, place):
                 self._queue.leave(place)
                 continue
@@ -153,7 +175,12 @@ class Scheduler:
         self._expect(job, "finish", JobState.RUNNING, JobState.HELD, JobState.SUSPENDED)
         if self._states[job] is JobState.RUNNING:
             self._leave_slot(job)
-        self._settle(job)
+        was_suspended = self._states[job] is JobState.SUSPENDED
+        self._move(job, JobState.FINISHED)
+        if was_suspended:  # the early ones know
+            self._settle(self._pass(job, self._list_dependants(job, early=False)))
+        else:
+            self._settle([job])
 
     def suspend(self, job: int) -> None:
         """Report that a job waits for an end from outside of the run; only early dependants continue.
@@ -168,15 +195,10 @@ class Scheduler:
         self._move(job, JobState.SUSPENDED)
         if self._copies is not None:
             self._requeue(self._copies.pause(job))
-        self._pass(job, early=True)
+        self._settle(self._pass(job, self._list_dependants(job, early=True)))
 
-    def fail(self, job: int) -> list[int]:
-        """Report that a running or held job failed permanently; everything that depends on it is skipped.
-
-        A job that gathers is not: it becomes ready once all before it have ended, unless all of them were skipped.
-
-        Returns:
-            The jobs that are skipped in consequence, each once over the run's whole life, in document order.
+    def fail(self, job: int) -> None:
+        """Report that a running or held job failed permanently; what can only run if it succeeds is skipped.
 
         Raises:
             ScheduleError: The job is neither running nor held.
@@ -185,39 +207,42 @@ class Scheduler:
         if self._states[job] is JobState.RUNNING:
             self._leave_slot(job)
         self._move(job, JobState.FAILED)
-        skipped: list[int] = []
-        doomed = [job]
-        while doomed:
-            ended = doomed.pop()
-            self._end_copies(ended)
-            for later in self._dependants[ended]:
-                if later in self._gathers and not self._is_lost(later, ended):
-                    continue
-                if self._states[later] in _NOT_STARTED:
-                    self._move(later, JobState.SKIPPED)
-                    skipped.append(later)
-                    doomed.append(later)
-        return sorted(skipped)
+        if not self._rules[job].allow_failure:
+            self._skip_dependants(job)
+        self._settle([job])
 
-    def _is_lost(self, job: int, ended: int) -> bool:
-        """Note that a job before one that gathers has failed or was skipped; True if it was the last, and all were."""
-        self._missing[job] -= 1
-        if self._states[ended] is JobState.FAILED:
-            self._met.add(job)
-        if self._missing[job]:
-            return False
-        if job in self._met and self._states[job] is JobState.WAITING:
-            self._make_ready(job)
-        return job not in self._met
+    def skip(self, job: int) -> None:
+        """Report that the condition of a held job is false: it does not run, which is no failure.
+
+        Raises:
+            ScheduleError: The job is not held.
+        """
+        self._expect(job, "skip", JobState.HELD)
+        self._decided[job] = False
+        self._leave_out(job, JobState.NOT_MET)
+        self._settle([job])
+
+    def take_left_out(self) -> list[int]:
+        """Return the jobs that have ended without running since the last call, in document order; `state` says how.
+
+        Those that `cancel` returned are not among them.
+        """
+        found, self._left_out = sorted(self._left_out), []
+        return found
+
+    def take_undecided(self) -> list[int]:
+        """Return the jobs, and the starts of composites, whose conditions are to be evaluated; each once."""
+        found, self._asked = sorted(self._asked), []
+        return found
 
     def hold(self, job: int) -> None:
         """Hold a job, for an approval or until a retry is due; a running one releases its slot.
 
         Raises:
-            ScheduleError: The job is held already or has ended, or the run is cancelled.
+            ScheduleError: The job is held already or has ended, or the run is cancelled and it does not always run.
         """
         self._expect(job, "hold", JobState.WAITING, JobState.READY, JobState.RUNNING)
-        if self._cancelled:
+        if self._cancelled and not self._is_always(job):
             raise ScheduleError(
                 f"cannot hold job {job}: the run is cancelled", hint="end the job with `finish` or `fail`"
             )
@@ -249,7 +274,7 @@ class Scheduler:
         Raises:
             ScheduleError: No job has this agent.
         """
-        return [self._jobs[place] for place in self._queue.list_queued(self._agent(agent))]
+        return [self._order[place] for place in self._queue.list_queued(self._agent(agent))]
 
     def release(self, job: int) -> None:
         """Release a held job: it is ready if its predecessors have finished, and keeps its priority.
@@ -258,64 +283,132 @@ class Scheduler:
             ScheduleError: The job is not held.
         """
         self._expect(job, "release", JobState.HELD)
+        if job in self._decided:
+            self._decided[job] = True
         self._move(job, JobState.WAITING)
         if not self._missing[job]:
-            self._make_ready(job)
+            self._settle(self._decide(job))
 
     def cancel(self) -> list[int]:
-        """Start nothing more. Running jobs continue until their end is reported; a second call changes nothing.
+        """Start nothing more but `always` jobs. Running jobs continue until their end is reported.
+
+        An `always` job in a composite whose start has not succeeded does not run. Held jobs that are to run stay held.
 
         Returns:
-            The jobs that are now cancelled, held ones too, in document order.
+            The jobs that are now cancelled, held ones too, in document order; a second call changes nothing.
         """
+        if self._cancelled:
+            return []
         self._cancelled = True
-        cancelled = [job for job, state in enumerate(self._states) if state in _NOT_STARTED]
-        for job in cancelled:
+        known: dict[int, bool] = {}
+        stopped = [job for job, state in enumerate(self._states) if state in _NOT_STARTED]
+        stopped = [job for job in stopped if self._rules[job].kind != "end" and not self._runs_after_cancel(job, known)]
+        self._cancel_all(stopped)
+        return [job for job in stopped if self._rules[job].kind == "work"]
+
+    def _cancel_all(self, jobs: list[int]) -> None:
+        for job in jobs:
             self._queue.discard(self._places[job])
             self._move(job, JobState.CANCELLED)
-        return cancelled
+        self._settle([job for job in jobs if not self._missing[job]])
 
-    def restore(self, finished: Iterable[int]) -> None:
-        """Take over jobs that finished in an earlier run, in any order; all of them or, on an error, none.
+    def _runs_after_cancel(self, job: int, known: dict[int, bool]) -> bool:
+        """Whether a job that has not started runs although the run is cancelled.
+
+        Args:
+            job: The job.
+            known: What was found for starts of composites; it is added to.
+        """
+        chain: list[int] = []
+        at: int | None = job
+        while at is not None and at not in known and self._states[at] is not JobState.FINISHED:
+            chain.append(at)
+            at = self._rules[at].within
+        runs = at is None or known.get(at, True)
+        for each in reversed(chain):
+            runs = known[each] = runs and self._is_always(each)
+        return runs
+
+    def _is_always(self, job: int) -> bool:
+        """Whether a job, or a composite around it, has `run_if: always`."""
+        at: int | None = job
+        while at is not None:
+            if self._rules[at].run_if == "always":
+                return True
+            at = self._rules[at].within
+        return False
+
+    def restore(
+        self,
+        finished: Iterable[int],
+        *,
+        failed: Iterable[int] = (),
+        not_met: Iterable[int] = (),
+        met: Iterable[int] = (),
+    ) -> None:
+        """Take over jobs that ended in an earlier run, in any order; all of them or, on an error, none.
 
         A job may be restored although one that it comes after was not: it keeps its result, and the other runs again.
+
+        Args:
+            finished: Jobs that succeeded.
+            failed: Jobs that failed permanently.
+            not_met: Jobs that their condition or rule left out.
+            met: Jobs that have not ended, whose conditions are known to hold; one that waits for nothing else is held.
 
         Raises:
             ScheduleError: One of the jobs has started or ended here.
         """
-        jobs = sorted(set(finished))
-        for job in jobs:
+        groups = ((finished, JobState.FINISHED), (failed, JobState.FAILED), (not_met, JobState.NOT_MET))
+        ends = {job: state for jobs, state in groups for job in jobs if self.state(job) is not state}
+        for job in ends:
             self._expect(job, "restore", *_NOT_STARTED)
-        for job in jobs:
+        for job, state in ends.items():
             self._queue.discard(self._places[job])
-            self._settle(job)
+            self._move(job, state)
+        for job, state in ends.items():
+            if state is JobState.FAILED and not self._rules[job].allow_failure:
+                self._skip_dependants(job)
+        self._settle(sorted(ends))
+        self._decided |= dict.fromkeys(met, True)
+        self._asked = [job for job in self._asked if job not in ends and not self._decided[job]]
 
     def take_over(self, earlier: Scheduler) -> None:
         """Take over the state of a scheduler of the first of these jobs, after jobs or edges were added.
 
         Args:
-            earlier: Its jobs have the same indices and agents here. It is not to be used any more.
+            earlier: Its jobs, and its starts and ends of composites, come first here among their kind, with the same
+                agents. It is not to be used any more.
 
         Raises:
             ScheduleError: A job has started or ended here already; or one runs there that may not start here.
         """
-        states = list(enumerate(earlier._states))
-        self.restore(job for job, state in states if state is JobState.FINISHED)
-        for job, state in states:
-            if state is JobState.SUSPENDED:
-                self.suspend(job)
-        for job, state in states:
-            if state is JobState.FAILED:
+        place = self._find_places(earlier)
+        self._decided |= {place[job]: holds for job, holds in earlier._decided.items() if earlier._settled_by(job)}
+        for job in [job for job, holds in self._decided.items() if holds and self._states[job] is JobState.HELD]:
+            self.release(job)  # it comes after nothing, and waits for its condition
+        of_state: dict[JobState, list[int]] = {state: [] for state in JobState}
+        for job, state in enumerate(earlier._states):
+            is_decided = state is JobState.CANCELLED or (state is JobState.NOT_MET and job in earlier._decided)
+            if self._rules[place[job]].kind == "work" or is_decided:
+                of_state[state].append(place[job])
+        self.restore(of_state[JobState.FINISHED], failed=of_state[JobState.FAILED], not_met=of_state[JobState.NOT_MET])
+        for job in of_state[JobState.SUSPENDED]:
+            self.suspend(job)
+        self._cancel_all([job for job in of_state[JobState.CANCELLED] if self._states[job] in _NOT_STARTED])
+        for job in of_state[JobState.RUNNING]:
+            self._expect(job, "continue with", JobState.READY)
+            self._queue.claim(self._places[job])
+            self._move(job, JobState.RUNNING)
+            self._free -= 1
+        for job in of_state[JobState.HELD]:
+            if self._states[job] is not JobState.HELD:  # else it waits for its condition here, too
                 self.hold(job)
-                self.fail(job)
-        for job, state in states:
-            if state is JobState.RUNNING:
-                self._expect(job, "continue with", JobState.READY)
-                self._queue.claim(self._places[job])
-                self._move(job, JobState.RUNNING)
-                self._free -= 1
-            elif state is JobState.HELD:
-                self.hold(job)
+        asked = {place[job] for job in earlier._decided} - {place[job] for job in earlier._asked}
+        self._asked = [job for job in self._asked if job not in asked]
+        told = {place[job] for job, state in enumerate(earlier._states) if state in _NOT_RUN}
+        untold = {place[job] for job in earlier._left_out}
+        self._left_out = [*untold, *(job for job in self._left_out if job not in told)]
         if self._copies is not None and earlier._copies is not None:
             self._copies.take_over(earlier._copies)
         self._block_again(earlier)
@@ -327,6 +420,15 @@ class Scheduler:
             name = names[number]
             if name is not None and name in self._agents:
                 self.block(name)
+
+    def _find_places(self, earlier: Scheduler) -> list[int]:
+        """Return for each job of an earlier scheduler its index here: composites come behind the work."""
+        before, work = (sum(job.kind == "work" for job in rules) for rules in (earlier._rules, self._rules))
+        return [job if job < before else job - before + work for job in range(len(earlier._rules))]
+
+    def _settled_by(self, job: int) -> bool:
+        """Whether the condition of a job is known, and not only asked for."""
+        return self._decided[job] or self._states[job] is JobState.NOT_MET
 
     def block(self, agent: str) -> None:
         """Start no more jobs of an agent until it is unblocked, as when its circuit breaker is open.
@@ -356,29 +458,97 @@ class Scheduler:
                 f"cannot {verb} job {job}: it is {state}", hint=f"only {' or '.join(allowed)} jobs can do that"
             )
 
-    def _settle(self, job: int) -> None:
-        was_suspended = self._states[job] is JobState.SUSPENDED
-        self._move(job, JobState.FINISHED)
-        if not was_suspended:
-            self._pass(job, early=True)
-        self._end_copies(job)
-        self._pass(job, early=False)
+    def _skip_dependants(self, failed: int) -> None:
+        """Skip all that can only run if a job succeeds, at once: what else it waits for does not matter."""
+        doomed, through = [failed], {failed}
+        while doomed:
+            job = doomed.pop()
+            for later in self._dependants[job]:
+                rule, state = self._rules[later], self._states[later]
+                scope = rule.within == job
+                if rule.kind == "end":
+                    if state is JobState.WAITING and later not in through and (scope or not rule.allow_failure):
+                        through.add(later)
+                        doomed.append(later)
+                elif state in _NOT_STARTED and (scope or (rule.run_if == "all_succeeded" and self._may_open(rule))):
+                    self._leave_out(later, JobState.SKIPPED)
+                    if not rule.forgives:
+                        doomed.append(later)
 
-    def _pass(self, job: int, *, early: bool) -> None:
-        """Let the dependants of one kind wait for this job no more."""
-        for later in self._dependants[job]:
-            if self._early[later] is not early:
-                continue
-            self._missing[later] -= 1
-            if later in self._gathers:
-                self._met.add(later)
-            if not self._missing[later] and self._states[later] is JobState.WAITING:
-                self._make_ready(later)
+    def _may_open(self, rule: ScheduleJob) -> bool:
+        """Whether the start of the composite around a job has opened: one that does not is the reason for all in it."""
+        return rule.within is None or self._states[rule.within] is JobState.FINISHED
 
-    def _end_copies(self, job: int) -> None:
-        """Let others run in place of the copies that end with a job."""
-        if self._copies is not None:
-            self._requeue(self._copies.end(job))
+    def _settle(self, ended: list[int]) -> None:
+        """Tell the dependants of jobs that these have ended, and those of all that ends by it without running.
+
+        A job that ended early, since it cannot run any more, counts as ended for its dependants once all before it
+        have.
+        """
+        waiting = ended
+        while waiting:
+            job = waiting.pop()
+            waiting += self._pass(job, self._dependants[job])
+
+    def _list_dependants(self, job: int, *, early: bool) -> list[int]:
+        return [later for later in self._dependants[job] if self._rules[later].early is early]
+
+    def _pass(self, job: int, dependants: list[int]) -> list[int]:
+        """Let dependants wait for this job no more; return those that end by it without running."""
+        ended: list[int] = []
+        end, missing, states = self._end_of(job), self._missing, self._states
+        if not self._has_rules and end == SUCCEEDED:  # what every plan without rules does for each of its edges
+            for later in dependants:
+                missing[later] -= 1
+                if not missing[later] and states[later] is JobState.WAITING:
+                    self._make_ready(later)
+            return ended
+        for later in dependants:
+            self._seen[later] |= end << _SCOPE if self._rules[later].within == job else end
+            missing[later] -= 1
+            if not missing[later]:
+                ended += self._decide(later)
+        return ended
+
+    def _end_of(self, job: int) -> int:
+        """Return how a job ended, as those after it see it."""
+        state, rule = self._states[job], self._rules[job]
+        if (state is JobState.FAILED and rule.allow_failure) or (state is JobState.SKIPPED and rule.forgives):
+            return SUCCEEDED
+        return _ENDS[state]
+
+    def _decide(self, job: int) -> list[int]:
+        """Decide what becomes of a job when all before it have ended; return it if it has ended now, too."""
+        state, rule = self._states[job], self._rules[job]
+        if state in (JobState.SKIPPED, JobState.CANCELLED):
+            return [job]
+        if state is not JobState.WAITING:
+            return []
+        inside, scope = self._seen[job] & ((1 << _SCOPE) - 1), self._seen[job] >> _SCOPE
+        if rule.kind == "end":
+            end = decide_end(rule, inside, scope)
+            self._move(job, JobState.FINISHED if end == SUCCEEDED else _STATES[end])
+            return [job]
+        end = decide_start(rule.run_if, inside, scope)
+        if end != SUCCEEDED:
+            self._leave_out(job, _STATES[end])
+            return [job]
+        if rule.conditional and not self._decided.get(job):
+            self._decided[job] = False
+            self._asked.append(job)
+            self._move(job, JobState.HELD)
+            return []
+        if rule.kind == "start":
+            self._move(job, JobState.FINISHED)
+            return [job]
+        self._make_ready(job)
+        return []
+
+    def _leave_out(self, job: int, state: JobState) -> None:
+        self._queue.discard(self._places[job])
+        self._move(job, state)
+        if self._rules[job].kind == "work":
+            self._left_out.append(job)
 
     def _requeue(self, jobs: Iterable[int]) -> None:
         """Let jobs wait for their turn again whose copies may run now."""
@@ -401,3 +571,5 @@ class Scheduler:
         self._counts[self._states[job]] -= 1
         self._counts[state] += 1
         self._states[job] = state
+        if self._copies is not None and state in _ENDED:
+            self._requeue(self._copies.end(job))

@@ -24,3 +24,5 @@ class Timeline(BaseModel):
     """Seconds of all jobs together: how long the run takes on one slot."""
     slots: int
     """The number of slots."""
+    left_out: tuple[int, ...] = ()
+    """Jobs that do not run by their rules or conditions."""

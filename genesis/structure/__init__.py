@@ -1,9 +1,11 @@
 """The structure of a plan: outline, order, data flow, references; shared by planning, validation and compile."""
 
+from genesis.structure.conditions import UNKNOWN, Condition, ConditionError, can_hold, parse_condition, rename_condition
 from genesis.structure.copies import Copies, count_copies
 from genesis.structure.dataflow import DataFlow, Missing, dataflow
 from genesis.structure.edges import list_edges
 from genesis.structure.estimates import (
+    count_retries,
     estimate_seconds,
     estimate_tokens,
     estimate_usd,
@@ -25,24 +27,34 @@ from genesis.structure.for_each import (
 )
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
+from genesis.structure.plan_values import missing_parameters, plan_values
 from genesis.structure.problems import Problem, Shape, find_problems
 from genesis.structure.references import (
     WHOLE_RESULT,
+    as_json_text,
     as_text,
     copy_json,
+    escape_text,
     fill,
+    fill_text,
     fillable,
     is_name,
     references,
+    referring,
     rename_references,
     replace_references,
     split,
     splits,
     tokens,
 )
+from genesis.structure.when import Conditions, ResolvedCondition, WhenFault, find_conditions
 
 __all__ = [
+    "UNKNOWN",
     "WHOLE_RESULT",
+    "Condition",
+    "ConditionError",
+    "Conditions",
     "Copies",
     "DataFlow",
     "Junctions",
@@ -50,22 +62,30 @@ __all__ = [
     "Node",
     "Outline",
     "Problem",
+    "ResolvedCondition",
     "Scope",
     "Shape",
     "Unresolved",
+    "WhenFault",
+    "as_json_text",
     "as_text",
+    "can_hold",
     "combine_lists",
     "copy_id",
     "copy_json",
     "count_copies",
+    "count_retries",
     "count_values",
     "dataflow",
+    "escape_text",
     "estimate_seconds",
     "estimate_tokens",
     "estimate_usd",
     "fill",
     "fill_description",
+    "fill_text",
     "fillable",
+    "find_conditions",
     "find_lists",
     "find_problems",
     "get_known_seconds",
@@ -75,10 +95,15 @@ __all__ = [
     "junctions",
     "list_edges",
     "list_for_each_names",
+    "missing_parameters",
     "outline",
+    "parse_condition",
     "parse_variable",
+    "plan_values",
     "put_in_items",
     "references",
+    "referring",
+    "rename_condition",
     "rename_references",
     "replace_references",
     "split",

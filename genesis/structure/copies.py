@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pydantic import JsonValue
+
 from genesis.structure.for_each import (
     Scope,
     combine_lists,
@@ -38,20 +40,25 @@ class Copies:
         return self.times.get(node, 1)
 
 
-def count_copies(outline: Outline, variables: Mapping[str, str]) -> Copies:
-    """Count the copies in a plan as it is written, without making them."""
+def count_copies(outline: Outline, plan: Mapping[str, JsonValue]) -> Copies:
+    """Count the copies in a plan as it is written, without making them.
+
+    Args:
+        outline: The plan's.
+        plan: Values of its variables and parameters.
+    """
     if not outline.scopes:
         return Copies()
-    counter = _Counter(outline, variables)
+    counter = _Counter(outline, plan)
     for index in counter.inner[-1]:
         counter.visit(index, None, 1)
     return Copies(dict(counter.times), tuple(sorted(counter.unknown)), counter.faults)
 
 
 class _Counter:
-    def __init__(self, outline: Outline, variables: Mapping[str, str]) -> None:
+    def __init__(self, outline: Outline, plan: Mapping[str, JsonValue]) -> None:
         self._nodes = outline.nodes
-        self._variables = variables
+        self._plan = plan
         self._members: dict[int, list[int]] = defaultdict(list)
         self.inner: dict[int, list[int]] = defaultdict(list)
         """For each `for_each` task, and -1 for the plan, the nearest ones inside of it."""
@@ -67,7 +74,7 @@ class _Counter:
         """Add the copies of a `for_each` task and of all in it, for one copy around it or for `factor` equal ones."""
         lists = None
         try:
-            lists = written_lists(self._nodes[index].task.for_each, self._variables, scope)
+            lists = written_lists(self._nodes[index].task.for_each, self._plan, scope)
             if lists is None:
                 self.unknown.add(index)
         except ValueError as error:

@@ -11,9 +11,9 @@ from pydantic import JsonValue
 from genesis.model import ExpandedTask, Plan, TaskCopy
 from genesis.structure.for_each import ITEM, Scope, is_item_name, list_for_each_names, promises
 from genesis.structure.outline import Node, Outline
-from genesis.structure.references import WHOLE_RESULT, fillable, is_name, split, splits, tokens
+from genesis.structure.references import WHOLE_RESULT, is_name, referring, split, splits, tokens
 
-__all__ = ["DataFlow", "Missing", "dataflow"]
+__all__ = ["DataFlow", "Missing", "ReferenceMeaning", "dataflow", "find_meaning", "find_scope"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Missing:
     reason: str
 
 
-class _Found(NamedTuple):
+class ReferenceMeaning(NamedTuple):
     """The meaning of a name in braces."""
 
     producer: int | None
@@ -65,14 +65,14 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
     """Find the producer of each reference in the inputs of the leaves. Braces around other names are text."""
     flow = DataFlow({}, ())
     missing: list[Missing] = []
-    variables = plan.vars
+    variables = {*plan.vars, *plan.params}
     for node in outline.nodes:
         task = node.task
         if task.for_each is not None:
             _find_lists(variables, outline, node, flow, missing)
             if outline.as_run:
                 continue
-        if task.inputs and not node.children:
+        if (task.inputs or task.env) and not node.children:
             _read_names(variables, outline, node, flow, missing)
     return DataFlow(flow.sources, tuple(missing), flow.keys, flow.escaped, flow.unknown, flow.items)
 
@@ -86,7 +86,7 @@ def _find_lists(
             if outline.as_run and not isinstance(node.task, ExpandedTask):
                 _find_item(outline, node, name, flow, missing)
             continue
-        found = None if name in variables else _meaning(outline, node, name)
+        found = None if name in variables else find_meaning(outline, node, name)
         if found is not None:
             _add(node, name, found, flow, missing)
 
@@ -94,16 +94,16 @@ def _find_lists(
 def _read_names(
     variables: Container[str], outline: Outline, node: Node, flow: DataFlow, missing: list[Missing]
 ) -> None:
-    """Add to the data flow what each name in braces in the inputs of a leaf means."""
+    """Add to the data flow what each name in braces in the inputs and the environment of a leaf means."""
     escaped: list[str] = []
     is_copied = node.index in outline.scopes
-    for name, is_reference in dict.fromkeys(tokens(dict(fillable(node.task)))):
+    for name, is_reference in dict.fromkeys(tokens(referring(node.task))):
         if is_copied and is_item_name(name):
             if outline.as_run:
                 _find_item(outline, node, name, flow, missing)
             continue
         is_variable = name in variables
-        found = None if is_variable else _meaning(outline, node, name)
+        found = None if is_variable else find_meaning(outline, node, name)
         if not is_reference:
             if is_variable or found is not None:
                 escaped.append(name)
@@ -115,7 +115,7 @@ def _read_names(
         flow.escaped[node.index] = tuple(escaped)
 
 
-def _add(node: Node, name: str, found: _Found, flow: DataFlow, missing: list[Missing]) -> None:
+def _add(node: Node, name: str, found: ReferenceMeaning, flow: DataFlow, missing: list[Missing]) -> None:
     """Add what a reference stands for, or that nothing produces it."""
     if found.producer is None:
         missing.append(Missing(node.index, name, found.task, found.key, found.reason))
@@ -127,30 +127,36 @@ def _add(node: Node, name: str, found: _Found, flow: DataFlow, missing: list[Mis
 
 def _find_item(outline: Outline, node: Node, name: str, flow: DataFlow, missing: list[Missing]) -> None:
     """Add the value of a copy that a name stands for, or that it has none."""
-    copy = outline.nodes[outline.scopes[node.index]].task
-    if isinstance(copy, TaskCopy):
+    scope = find_scope(outline, node.index)
+    if scope is not None:
         try:
-            flow.items.setdefault(node.index, {})[name] = Scope(copy.item, copy.index).lookup(name)
+            flow.items.setdefault(node.index, {})[name] = scope.lookup(name)
         except ValueError as error:
             missing.append(Missing(node.index, name, ITEM, name.partition(".")[2], str(error)))
 
 
-def _meaning(outline: Outline, node: Node, name: str) -> _Found | None:
+def find_scope(outline: Outline, index: int) -> Scope | None:
+    """Find the value of the copy that a task is in; None outside of copies, and in a plan as it is written."""
+    copy = outline.nodes[outline.scopes[index]].task if index in outline.scopes else None
+    return Scope(copy.item, copy.index) if isinstance(copy, TaskCopy) else None
+
+
+def find_meaning(outline: Outline, node: Node, name: str) -> ReferenceMeaning | None:
     """Find what a name in braces means: a result that a task promises, or else a key that a task does not have.
 
     None where it names no task. A text such as `{1.5}` or `{print.a + 1}` names none either: only what looks like a key
     counts as a typo.
     """
-    fault: _Found | None = None
+    fault: ReferenceMeaning | None = None
     for task, key in splits(name):
         target = outline.resolve(node, task)
         if target is None:
             continue
         producer = _producer(outline, node, target, task, key)
         if isinstance(producer, int):
-            return _Found(producer, task, key)
+            return ReferenceMeaning(producer, task, key)
         if fault is None and is_name(key) and not key.isdecimal():
-            fault = _Found(None, task, key, producer)
+            fault = ReferenceMeaning(None, task, key, producer)
     return fault
 
 

@@ -1,4 +1,4 @@
-"""Estimates of a leaf: its own estimate first, then its agent's price."""
+"""Estimates of a leaf: its own estimate first, then its agent's price; and its retries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from genesis.model import AgentProfile, Task
 
-__all__ = ["estimate_seconds", "estimate_tokens", "estimate_usd", "get_known_seconds", "get_known_usd"]
+__all__ = ["count_retries", "estimate_seconds", "estimate_tokens", "estimate_usd", "get_known_seconds", "get_known_usd"]
 
 
 def get_known_seconds(task: Task) -> float | None:
@@ -42,3 +42,8 @@ def get_known_usd(task: Task, agent: AgentProfile | None) -> Decimal | None:
 def estimate_usd(task: Task, agent: AgentProfile | None) -> Decimal:
     """Return the estimated cost of a leaf in US dollars; 0 where nothing is known."""
     return get_known_usd(task, agent) or Decimal(0)
+
+
+def count_retries(task: Task) -> int:
+    """Return the retries that a task asks for, in the long form or in the short one."""
+    return task.retry.times if task.retry is not None else task.retries

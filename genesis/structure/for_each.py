@@ -8,12 +8,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import JsonValue
 
 from genesis.model import ExpandedTask, Task
 from genesis.model.scalars import canonical
-from genesis.structure.references import WHOLE_RESULT, as_plain_text, as_text, fill
+from genesis.structure.references import WHOLE_RESULT, as_json_text, as_text, fill
 
 __all__ = [
     "INDEX",
@@ -103,24 +104,24 @@ def find_lists(for_each: JsonValue, lookup: Callable[[str], JsonValue]) -> Lists
     return lists
 
 
-def written_lists(for_each: JsonValue, variables: Mapping[str, str], scope: Scope | None = None) -> Lists | None:
+def written_lists(for_each: JsonValue, plan: Mapping[str, JsonValue], scope: Scope | None = None) -> Lists | None:
     """Return the lists of a `for_each` that need no result of a task; None where they do.
 
     Args:
         for_each: What the task has.
-        variables: Variables of the plan: a JSON list, or values with commas between them.
+        plan: Values of the plan's variables and parameters; a text is a JSON list, or has commas between its values.
         scope: The copy that the task is a part of.
 
     Raises:
-        ValueError: A variable or a part of the item is no list.
+        ValueError: A variable, a parameter or a part of the item is no list.
     """
     unknown: list[str] = []
 
     def lookup(name: str) -> JsonValue:
         if scope is not None and is_item_name(name):
             return scope.lookup(name)
-        if name in variables:
-            return parse_variable(name, variables[name])
+        if name in plan:
+            return parse_variable(name, plan[name])
         unknown.append(name)
         return []
 
@@ -128,12 +129,16 @@ def written_lists(for_each: JsonValue, variables: Mapping[str, str], scope: Scop
     return None if unknown else lists
 
 
-def parse_variable(name: str, text: str) -> JsonValue:
+def parse_variable(name: str, text: JsonValue) -> JsonValue:
     """Return the list that a variable's text stands for: JSON where it begins with `[`, else what is between commas.
+
+    The value of a parameter that is no text is returned as it is.
 
     Raises:
         ValueError: It begins with `[` and is no JSON list.
     """
+    if not isinstance(text, str):
+        return text
     if not text.lstrip().startswith("["):
         return [part for each in text.split(",") if (part := each.strip())]
     try:
@@ -158,22 +163,28 @@ def count_values(lists: Lists) -> int:
 def copy_id(scope: Scope) -> str:
     """Name a copy by its position and, where the value is a text or a number or a map of these, by that."""
     parts = scope.item.values() if isinstance(scope.item, dict) else [scope.item]
-    text = "-".join(as_plain_text(part)[:_LONGEST_NAME] for part in parts if isinstance(part, str | int | float))
+    text = "-".join(as_json_text(part)[:_LONGEST_NAME] for part in parts if isinstance(part, str | int | float))
     name = _NO_NAME.sub("-", canonical(text))[:_LONGEST_NAME].strip("-.")
     return f"{scope.index}-{name}" if name else str(scope.index)
 
 
-def fill_description(text: str, scope: Scope) -> str:
-    """Put a copy's value into a description.
+def fill_description(text: str, scope: Scope, plan: Mapping[str, JsonValue]) -> str:
+    """Put a copy's value, and those of the plan's variables and parameters, into a description; none is searched.
 
     Raises:
         ValueError: The item lacks a key that the description names.
     """
-    return as_plain_text(fill(text, is_item_name, scope.lookup)) or text
+
+    def lookup(name: str) -> JsonValue:
+        return scope.lookup(name) if is_item_name(name) else plan[name]
+
+    return as_json_text(fill(text, lambda name: is_item_name(name) or name in plan, lookup)) or text
 
 
-def put_in_items(task: Task, items: Mapping[str, JsonValue], is_known: Callable[[str], bool]) -> dict[str, JsonValue]:
-    """Return the inputs of a copy with its values in place of their names, so that they stand where these mean nothing.
+def put_in_items(task: Task, items: Mapping[str, JsonValue], is_known: Callable[[str], bool]) -> dict[str, Any]:
+    """Return the inputs and the environment of a copy with its values in place of their names.
+
+    So they may stand where these names mean nothing.
 
     Args:
         task: The copy, or a task in it.
@@ -182,12 +193,17 @@ def put_in_items(task: Task, items: Mapping[str, JsonValue], is_known: Callable[
     """
 
     def lookup(name: str) -> JsonValue:
-        return as_text(Task(id="-", description="-", inputs={"value": items[name]}), is_known)["value"]
+        written: JsonValue = as_text(Task(id="-", description="-", inputs={"value": items[name]}), is_known)["inputs"][
+            "value"
+        ]
+        return written
 
-    return {
+    inputs = {
         name: value if name in task.literal_inputs else fill(value, items.__contains__, lookup)
         for name, value in task.inputs.items()
     }
+    env = {name: as_json_text(fill(value, items.__contains__, lookup)) for name, value in task.env.items()}
+    return {"inputs": inputs, "env": env}
 
 
 def promises(task: Task, key: str) -> bool:

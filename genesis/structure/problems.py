@@ -17,6 +17,7 @@ from genesis.structure.copies import count_copies
 from genesis.structure.dataflow import DataFlow, dataflow
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Outline, outline
+from genesis.structure.plan_values import plan_values
 
 __all__ = ["Problem", "Shape", "find_problems"]
 
@@ -114,7 +115,7 @@ def _limits(shape: Shape) -> Iterator[Problem]:
         place = f"{path!r}" if path else "its top level"
         message = f"{place} has {widest:,} tasks side by side; the limit is {limits.fan_out}"
         yield Problem("GEN-PLAN-FAN-OUT", message, path)
-    copies = count_copies(shape.outline, shape.plan.vars)
+    copies = count_copies(shape.outline, plan_values(shape.plan))
     leaves = sum(map(copies.of, shape.outline.leaves))
     if leaves > limits.leaves:
         yield Problem("GEN-LEAF-LIMIT", f"it has {leaves:,} leaves; the limit is {limits.leaves:,}")

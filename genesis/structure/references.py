@@ -1,9 +1,10 @@
-"""References in inputs: `{var}` stands for a variable, `{task.key}` for an upstream result.
+"""References in inputs and `env`: `{var}` stands for a variable or a parameter, `{task.key}` for an upstream result.
 
 `{task.result}` is the whole result of a task. An input that is one reference and nothing else takes the value with its
 type; inside other text it becomes text. Only the name of a variable, or of a task with a key, makes a reference: all
 other braces are text and stay as they are. Around such a name, two braces stand for one, as in Python's format strings:
 `{{x}}` is the text `{x}`, and `{{{x}}}` is the value in braces. Inputs that `literal_inputs` names hold no references.
+In descriptions variables and parameters are references by the same rules, and results are not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -20,13 +22,16 @@ from genesis.model.scalars import canonical
 
 __all__ = [
     "WHOLE_RESULT",
-    "as_plain_text",
+    "as_json_text",
     "as_text",
     "copy_json",
+    "escape_text",
     "fill",
+    "fill_text",
     "fillable",
     "is_name",
     "references",
+    "referring",
     "rename_references",
     "replace_references",
     "split",
@@ -105,6 +110,12 @@ def fillable(task: Task) -> Mapping[str, JsonValue]:
     return {name: value for name, value in task.inputs.items() if name not in task.literal_inputs}
 
 
+def referring(task: Task) -> JsonValue:
+    """Return all of a task that may hold references to variables and results: its inputs and its environment."""
+    inputs = dict(fillable(task))
+    return [inputs, dict(task.env)] if task.env else inputs
+
+
 def fill(value: JsonValue, known: Callable[[str], bool], lookup: Callable[[str], JsonValue]) -> JsonValue:
     """Replace the references in a value, each once: what comes in is not searched again.
 
@@ -132,14 +143,19 @@ def _fill_text(text: str, known: Callable[[str], bool], lookup: Callable[[str], 
         if not known(name):
             return match[0]
         pairs, is_reference = divmod(_braces(match), 2)
-        middle = as_plain_text(lookup(name)) if is_reference else match[2]
+        middle = as_json_text(lookup(name)) if is_reference else match[2]
         return _around(match, f"{'{' * pairs}{middle}{'}' * pairs}")
 
     return _TOKEN.sub(one, text)
 
 
-def as_plain_text(value: JsonValue) -> str:
-    """Return a value as it stands inside other text: text as it is, all else as JSON."""
+def fill_text(text: str, values: Mapping[str, JsonValue]) -> str:
+    """Replace the names of variables and parameters in a description, each once; values become text."""
+    return as_json_text(_fill_text(text, values.__contains__, values.__getitem__)) if "{" in text else text
+
+
+def as_json_text(value: JsonValue) -> str:
+    """Return a value as it stands inside of text: text as it is, all others as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -152,8 +168,8 @@ def copy_json(value: JsonValue) -> JsonValue:
     return value
 
 
-def rename_references(task: Task, rename: Rename, *, moved: bool = False) -> dict[str, JsonValue]:
-    """Change references in the inputs of a task.
+def rename_references(task: Task, rename: Rename, *, moved: bool = False) -> dict[str, Any]:
+    """Change references in the inputs and the environment of a task, and return these fields.
 
     Args:
         task: Its literal inputs stay as they are.
@@ -173,16 +189,25 @@ def rename_references(task: Task, rename: Rename, *, moved: bool = False) -> dic
     return _change_references(task, one)
 
 
-def as_text(task: Task, names: Callable[[str], bool]) -> dict[str, JsonValue]:
-    """Write references in the inputs of a task so that they stand for their own characters."""
+def as_text(task: Task, names: Callable[[str], bool]) -> dict[str, Any]:
+    """Write references in a task so that they stand for their own characters, and return the fields that have any."""
 
     def one(match: re.Match[str]) -> str:
-        braces = _braces(match)
-        if braces % 2 == 0 or not names(canonical(match[2])):
-            return match[0]
-        return _around(match, f"{'{' * 2 * braces}{match[2]}{'}' * 2 * braces}")
+        return match[0] if _braces(match) % 2 == 0 else _double_braces(match, names)
 
     return _change_references(task, one)
+
+
+def escape_text(text: str, names: Callable[[str], bool]) -> str:
+    """Write a text so that it is what `fill_text` makes of it, whatever the values of these names are."""
+    return _TOKEN.sub(lambda match: _double_braces(match, names), text)
+
+
+def _double_braces(match: re.Match[str], names: Callable[[str], bool]) -> str:
+    if not names(canonical(match[2])):
+        return match[0]
+    braces = 2 * _braces(match)
+    return _around(match, f"{'{' * braces}{match[2]}{'}' * braces}")
 
 
 def replace_references(text: str, lookup: Rename) -> str:
@@ -196,8 +221,8 @@ def replace_references(text: str, lookup: Rename) -> str:
     return _TOKEN.sub(one, text) if "{" in text else text
 
 
-def _change_references(task: Task, change: Callable[[re.Match[str]], str]) -> dict[str, JsonValue]:
-    def walk(value: JsonValue) -> JsonValue:
+def _change_references(task: Task, change: Callable[[re.Match[str]], str]) -> dict[str, Any]:
+    def walk(value: Any) -> Any:
         if isinstance(value, str):
             return _TOKEN.sub(change, value)
         if isinstance(value, list):
@@ -206,7 +231,8 @@ def _change_references(task: Task, change: Callable[[re.Match[str]], str]) -> di
             return {key: walk(item) for key, item in value.items()}
         return value
 
-    return {name: value if name in task.literal_inputs else walk(value) for name, value in task.inputs.items()}
+    inputs = {name: value if name in task.literal_inputs else walk(value) for name, value in task.inputs.items()}
+    return {"inputs": inputs, "env": walk(task.env)} if task.env else {"inputs": inputs}
 
 
 def _braces(match: re.Match[str]) -> int:

@@ -225,8 +225,8 @@ def _with_known_references(plan: Plan, repairs: list[Repair]) -> Plan:
     for index, names in faults.items():
         task = view.nodes[index].task
         texts = {name for name, better in names.items() if better is None}
-        plain = task.model_copy(update={"inputs": as_text(task, texts.__contains__)})
-        changes.set(index, inputs=rename_references(plain, names.get))
+        plain = task.model_copy(update=as_text(task, texts.__contains__))
+        changes.set(index, **rename_references(plain, names.get))
     return changes.apply(plan, view)
 
 
@@ -288,8 +288,8 @@ def _cut(
         changes.set(target.index, depends_on=kept)
     used = {name for name, producer in sources.get(target.index, {}).items() if producer == source.index}
     if used:
-        task = target.task.model_copy(update={"inputs": earlier.get("inputs", target.task.inputs)})
-        changes.set(target.index, inputs=as_text(task, used.__contains__))
+        task = target.task.model_copy(update={name: earlier[name] for name in ("inputs", "env") if name in earlier})
+        changes.set(target.index, **as_text(task, used.__contains__))
     repairs.append(
         Repair("GEN-REPAIR-CYCLE", target.path, f"{target.path!r} no longer waits for {source.path!r}: it was a cycle")
     )

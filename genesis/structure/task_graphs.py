@@ -79,7 +79,7 @@ def _describe_task(tree: Outline, node: Node, route: Route | None) -> dict[str, 
         "usd": float(estimate.usd) if estimate and estimate.usd is not None else None,
         "tokens": estimate.tokens if estimate else None,
         "requires": task.requires or None,
-        "outputs": task.outputs or None,
+        "outputs": tuple(task.outputs) or None,
         "side_effects": task.side_effects,
         "approval": task.approval,
     }

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from pydantic import JsonValue
+
 from genesis.document import close_matches
 from genesis.graph import topological_order
 from genesis.model import AgentProfile, ExecutorSpec, Plan, Registry, Route, RoutedPlan
 from genesis.settings import Limits
 from genesis.structure import (
+    Conditions,
     Copies,
     DataFlow,
     Node,
@@ -20,8 +23,10 @@ from genesis.structure import (
     dataflow,
     estimate_seconds,
     estimate_usd,
+    find_conditions,
     junctions,
     outline,
+    plan_values,
 )
 from genesis.validation.delivery import Delivery, deliveries
 from genesis.validation.phases import Phases
@@ -80,6 +85,16 @@ class PlanFacts:
         return frozenset().union(*[node.task.model_fields_set for node in self.outline.nodes])
 
     @cached_property
+    def conditions(self) -> Conditions:
+        """The `when` of every task that has one."""
+        return find_conditions(self.plan, self.outline) if "when" in self.given else Conditions({}, ())
+
+    @cached_property
+    def values(self) -> dict[str, JsonValue]:
+        """The values of the plan's variables and parameters."""
+        return plan_values(self.plan)
+
+    @cached_property
     def leaves(self) -> list[Node]:
         """The leaves in document order, without those that only gather what copies of them gave."""
         leaves = self.outline.leaf_nodes()
@@ -88,7 +103,7 @@ class PlanFacts:
     @cached_property
     def copies(self) -> Copies:
         """How often tasks with `for_each` run. A plan that grew has its copies as tasks of their own."""
-        return Copies() if self.outline.as_run else count_copies(self.outline, self.plan.vars)
+        return Copies() if self.outline.as_run else count_copies(self.outline, self.values)
 
     @cached_property
     def leaf_count(self) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from genesis.model import Plan, Task
-from genesis.structure import Outline
+from genesis.structure import Outline, plan_values
 from genesis.validation.words import WordAnalyzer, split_words
 
 __all__ = ["RequestClause", "clauses"]
@@ -171,7 +171,8 @@ def _find_plan_words(
     folded = spoken.union(vocabulary.fold_words(tuple(spoken)))
     if wanted <= folded:
         return folded
-    for text in (*plan.vars.values(), *(_rest(node.task) for node in outline.nodes)):
+    values = [value for value in plan_values(plan).values() if isinstance(value, str)]
+    for text in (*values, *(_rest(node.task) for node in outline.nodes)):
         spoken.update(vocabulary.content(text))
     return spoken.union(vocabulary.fold_words(tuple(spoken)))
 

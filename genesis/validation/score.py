@@ -19,6 +19,7 @@ from collections import Counter
 from decimal import Decimal
 
 from genesis.model import AgentProfile, ScoreParts, Severity
+from genesis.structure import count_retries
 from genesis.validation.facts import PlanFacts
 
 __all__ = ["NO_SCORE", "score"]
@@ -61,7 +62,7 @@ def _round_score(value: float) -> float:
 def _success(facts: PlanFacts) -> float:
     total = 0.0
     for node, agent in facts.assigned:
-        rate, retries = agent.success_rate, node.task.retries
+        rate, retries = agent.success_rate, count_retries(node.task)
         total += 1.0 - (1.0 - rate) ** (retries + 1) if retries else rate
     return total / max(1, len(facts.leaves))
 

@@ -32,7 +32,7 @@ from genesis.observability.metrics import metrics_of_process
 from genesis.observability.span import Value
 from genesis.observability.tracing import span, tracing_of_process
 from genesis.prefect_api.errors import API_ERRORS
-from genesis.prefect_api.events_client import retry_events
+from genesis.prefect_api.events_client import know_related, retry_events
 from genesis.settings import Settings
 from genesis.workers.engine import Stop, run, run_hooks, time_limited
 from genesis.workers.environment import apply_environment
@@ -216,6 +216,7 @@ class _Child:
             return {"error": f"its flow {entrypoint!r} cannot be loaded here: {_describe_error(error)}"[:_TEXT]}
         if message["shared"] and not flow.isasync:
             return {"refused": "it is not async, and a thread cannot be stopped"}
+        know_related(flow_run, flow=flow.name, deployment=message["deployment"], queue=message["queue"])
         return {"state": _shape(await run(flow, flow_run, stop, self._threads))}
 
     async def _hooks(self, message: Message) -> None:

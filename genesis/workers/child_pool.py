@@ -18,7 +18,7 @@ __all__ = ["ChildPool"]
 
 _SPARES = 2
 """Idle children that are kept ready, so that a flow run does not wait for a fork."""
-_IDLE_S = 300.0
+_IDLE_S = 30.0
 """How long more idle children than that are kept."""
 _BLOCKED_S = 30.0
 """How long the loop of a shared child may stand still before it is killed."""

@@ -43,6 +43,10 @@ HELD = FlowRunFilter(
 class FlowRunJob:
     """How a flow run is to run."""
 
+    deployment: str
+    """Name of its deployment."""
+    queue: str | None
+    """Name of its deployment's work queue."""
     entrypoint: str
     pulls: bool
     """Whether its code is fetched by pull steps."""
@@ -131,7 +135,13 @@ class Claims:
         configuration = await GenesisJobConfiguration.from_template_and_values(
             template, values | own, client=self._api.client
         )
-        return FlowRunJob(deployment.entrypoint, bool(deployment.pull_steps), configuration)
+        return FlowRunJob(
+            deployment.name,
+            deployment.work_queue_name if deployment.work_queue_id == flow_run.work_queue_id else None,
+            deployment.entrypoint,
+            bool(deployment.pull_steps),
+            configuration,
+        )
 
     async def _is_ours(self, flow_run: FlowRun) -> bool:
         current = await self._api.call(lambda client: client.read_flow_run(flow_run.id))

@@ -55,16 +55,22 @@ class DueRuns:
         self._receives_events = receives_events
 
     async def watch(self) -> None:
-        """Look forever; often while no event would report a new flow run."""
+        """Look forever; often while no event would report a flow run that can be taken."""
         await repeat_forever(self.look, self._pause_s)
 
     def _pause_s(self) -> float:
-        deaf = self._api.away_s or not self._receives_events() or any(poller.deaf for poller in self._pollers.values())
-        return self._pace.deaf_s if deaf else self._pace.look_s
+        often = any(
+            poller.deaf or (poller.may_hold_back and poller.pool.bank.free) for poller in self._pollers.values()
+        )
+        return self._pace.deaf_s if often or self._api.away_s or not self._receives_events() else self._pace.look_s
 
     async def look(self) -> None:
         """Look once."""
-        pollers = {name: poller for name, poller in self._pollers.items() if poller.pool.open}
+        now = time.monotonic()
+        for poller in self._pollers.values():
+            if poller.pool.open and not poller.pool.bank.free:
+                poller.pool.polled = now  # what waits there cannot be taken now, whatever it is
+        pollers = {name: poller for name, poller in self._pollers.items() if poller.pool.open and poller.pool.bank.free}
         if not pollers:
             return
         due = _due_before(datetime.now(UTC) + AHEAD)

@@ -20,6 +20,7 @@ from prefect.states import Cancelling, Crashed
 from prefect.utilities.callables import get_call_parameters, parameters_to_args_kwargs
 
 from genesis.agents.threads import Threads
+from genesis.prefect_api.client import ClaimedRunClient, PrefectClient
 
 __all__ = ["Stop", "StopCause", "has_hooks", "has_time_limit", "never_suspended", "run", "run_hooks", "time_limited"]
 
@@ -64,6 +65,17 @@ class _Engine(AsyncFlowRunEngine[Any, Any]):
     """
 
     stop: Stop
+    _of_claimed: ClaimedRunClient | None = None
+
+    @property
+    def client(self) -> PrefectClient:
+        """The client of this process, which for a run that nobody suspends knows what was claimed."""
+        client = super().client
+        if self.flow_run is None or not hasattr(self.flow.fn, _NEVER_SUSPENDED):
+            return client
+        if self._of_claimed is None:
+            self._of_claimed = ClaimedRunClient(client, self.flow_run)
+        return self._of_claimed
 
     @property
     def heartbeat_seconds(self) -> int | None:

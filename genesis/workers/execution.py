@@ -183,6 +183,8 @@ class Execution:
             "op": operation,
             "id": str(self.flow_run.id),
             "flow_run": self.flow_run.model_dump(mode="json"),
+            "deployment": job.deployment,
+            "queue": job.queue,
             "entrypoint": job.entrypoint,
             "pulls": job.pulls,
             "shared": shared,

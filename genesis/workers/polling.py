@@ -34,9 +34,9 @@ class PollInterval:
     idle_s: float = 45.0
     """While nothing indicates a flow run; the server takes queues that were not polled for 60 s to be not ready."""
     deaf_s: float = 1.0
-    """While limits may hold back what waits, or something was found; between two looks while events do not arrive."""
+    """Between two looks at all pools while events do not arrive, or while something may wait without an event."""
     look_s: float = 10.0
-    """Between two looks at all pools while events arrive."""
+    """Between two looks at all pools otherwise."""
 
 
 class Poller:
@@ -145,16 +145,12 @@ class Poller:
 
     def _pause_s(self) -> float:
         receives_events = self._receives_events() and not self.deaf and not self._api.away_s
-        if self._expected or (self._found and not receives_events):
-            pause = self._pace.busy_s
-        elif self._found or self._may_wait_for_limit():
-            pause = self._pace.deaf_s
-        else:
-            pause = self._pace.idle_s
+        pause = self._pace.busy_s if self._expected or (self._found and not receives_events) else self._pace.idle_s
         if self._due is not None:
             pause = min(pause, max(0.0, (self._due - datetime.now(UTC)).total_seconds()))
         return pause
 
-    def _may_wait_for_limit(self) -> bool:
-        """Whether runs may wait for a limit: nobody sends an event when another worker's run makes room."""
-        return self.pool.running > 0 and self.pool.limit is not None
+    @property
+    def may_hold_back(self) -> bool:
+        """Whether runs may wait that a limit held back: nobody sends an event when another worker's run makes room."""
+        return self._found or (self.pool.running > 0 and self.pool.limit is not None)

@@ -27,8 +27,9 @@ from genesis.observability.instruments import (
 from genesis.observability.metrics import Metrics, metrics_of_process
 from genesis.observability.metrics_handoff import MetricsHandoff
 from genesis.observability.zero_counters import show_zeros
-from genesis.prefect_api.client import PrefectApi, get_client, repeat_forever, without_client_retries
+from genesis.prefect_api.client import PrefectApi, PrefectClient, get_client, repeat_forever, without_client_retries
 from genesis.resilience.breakers import refresh_breakers
+from genesis.workers.admission import Admission
 from genesis.workers.child_pool import ChildPool
 from genesis.workers.due_runs import DueRuns
 from genesis.workers.environment import get_worker_environment
@@ -40,6 +41,7 @@ from genesis.workers.polling import Poller, PollInterval
 from genesis.workers.pools import ServedPool, ServedPools
 from genesis.workers.recovery import LostRuns, LostWorkers
 from genesis.workers.runs import Runs
+from genesis.workers.slots import Slots
 
 __all__ = ["Service", "serve"]
 
@@ -52,8 +54,9 @@ _PRELOADED = (
     # what Prefect imports for a first flow run with parameters, and for a first task
     "fastapi.encoders",
     "prefect.utilities.visualization",
-    # what the picture of a plan needs
+    # what the picture of a plan and the artifacts of a run need
     "networkx",
+    "jinja2",
 )
 """By name: flows are a higher layer than workers. Modules imported by a child are not shared with others."""
 _STALE_S = 60.0
@@ -104,6 +107,7 @@ class Service:
         self._api: PrefectApi
         self._pools: ServedPools
         self._runs: Runs
+        self._slots: Slots
         self._child_pool: ChildPool
         self._wake: EventSubscription
 
@@ -177,10 +181,11 @@ class Service:
             self.health_port = await page.open(*options.health)
         self._runs = Runs(self._api, self._child_pool, options.name, notify=self._notify, freed=self._poll_for_slot)
         self._wake = EventSubscription(self._new_in, self._runs.cancel)
+        self._slots = options.slots()
         self._pools = ServedPools(
             options.pools,
             self._api,
-            options.slots(),
+            self._slots,
             worker=options.name,
             heartbeat_s=options.settings.heartbeat_s,
             notify=self._notify,
@@ -248,6 +253,7 @@ class Service:
         parts += [LostRuns(self._api, name, every_s=every_s, notify=self._notify).watch() for name in orchestrators]
         if self.options.restart_server is not None:
             parts.append(self._restart_server(self.options.restart_server))
+        parts.append(Admission(self._slots.orchestrators, self._api, admitted=self._poll_all).watch())
         parts += [self._beat(pool, index / len(pools)) for index, pool in enumerate(pools)]
         return parts + [poller.run() for poller in self._pollers.values()]
 
@@ -293,8 +299,13 @@ class Service:
 
     async def _look_at_pools(self) -> None:
         """Look at the pools: they are paused, changed, created and deleted while this continues."""
-        changed = await self._api.once(self._pools.refresh)
-        await self._api.once(self._pools.create_missing)
+
+        async def look(client: PrefectClient) -> bool:
+            changed = await self._pools.refresh(client)
+            await self._pools.create_missing(client)
+            return changed
+
+        changed = await self._api.once(look)
         if changed:
             self._listen()
             self._poll_all()

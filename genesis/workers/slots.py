@@ -13,11 +13,14 @@ class SlotPool:
 
     size: int
     taken: int = 0
+    admitted: int | None = None
+    """How many of them may be taken at present; all if omitted."""
 
     @property
     def free(self) -> int:
         """How many are free."""
-        return max(0, self.size - self.taken)
+        most = self.size if self.admitted is None else min(self.size, self.admitted)
+        return max(0, most - self.taken)
 
 
 class Slots:

@@ -58,6 +58,7 @@ NAMES = (
     Name(f"{_ENGINE}.call_flow_fn", _ENGINE_USER, "async"),
     Name(f"{_ENGINE}.call_hooks", _ENGINE_USER, "async", ("state",)),
     Name(f"{_ENGINE}.state", _ENGINE_USER, "property"),
+    Name(f"{_ENGINE}.client", _ENGINE_USER, "property"),
     Name(f"{_ENGINE}.handle_crash", _ENGINE_USER, "async", ("exc",)),
     Name(f"{_ENGINE}.heartbeat_seconds", _ENGINE_USER, "property"),
     Name(f"{_ENGINE}.setup_flow_run_suspension_request", _ENGINE_USER, "context"),
@@ -133,6 +134,7 @@ NAMES = (
     # events and log lines
     Name("prefect.events.clients.RETRYABLE_EXCEPTIONS", _EVENTS_USER, "object"),
     Name("prefect.events.clients.PrefectEventsClient", _EVENTS_USER, "class", ("reconnection_attempts",)),
+    Name("prefect.events.related.RESOURCE_CACHE", _EVENTS_USER, "object"),
     Name("prefect.events.worker.EventsWorker._client_override", _EVENTS_USER, "object"),
     Name("prefect.events.worker.EventsWorker.set_client_override", _EVENTS_USER, "function", ("client_type",)),
     Name("prefect.events.worker.emit_events_to_cloud", _EVENTS_USER, "function"),

@@ -445,6 +445,43 @@ async def test_cancelling_stops_children_that_run_and_those_that_nobody_took(ben
     assert {child.state.type.value for child in await run.children()} == {"CANCELLED"}
 
 
+async def test_children_get_only_leaves_that_run_and_what_always_runs_does_so_after_a_cancellation(bench):
+    from genesis.engine.driver import Driver
+    from genesis.ledger.control import Control
+
+    run = await bench(
+        a_task("a"),
+        a_task("no", after=("a",), when="{a.result} == 'other'"),
+        a_task("anyway", after=("no",), run_if="all_done"),
+        a_task("long", after=("anyway",)),
+        a_task("never", after=("long",)),
+        a_task("clean", after=("never",), run_if="always"),
+    )
+    begun, asked = asyncio.Event(), []
+
+    async def work(leaf, flow_run):
+        asked.append(leaf.path)
+        if leaf.path == "long":
+            begun.set()
+            await asyncio.sleep(1000)
+        return await at_once(leaf, flow_run)
+
+    outcomes, control = {}, Control()
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        driving = asyncio.create_task(Driver(run.session, control, place, outcomes).run())
+        await asyncio.wait_for(begun.wait(), 150)
+        control.cancel()
+        ending = await driving
+    assert ending.state == "cancelled"
+    states = {outcome.id: outcome.state for outcome in outcomes.values()}
+    assert states == {
+        "a": "completed", "no": "skipped", "anyway": "completed", "long": "cancelled", "never": "cancelled",
+        "clean": "completed",
+    }  # fmt: skip
+    assert asked == ["a", "anyway", "long", "clean"]
+    assert (await run.ledger.outcome(run.program.leaves[1])).skipped_by == "when: {a.result} == 'other'"
+
+
 async def test_a_run_whose_child_somebody_cancels_is_not_completed(bench):
     from prefect.states import Cancelled
 

@@ -54,7 +54,7 @@ def test_json_written_into_an_input_is_what_arrives(value):
 @given(_PIECES)
 def test_any_text_can_be_written_with_doubled_braces(text):
     task = a_task("use", inputs={"v": text})
-    written = as_text(task, _VALUES.__contains__)["v"]
+    written = as_text(task, _VALUES.__contains__)["inputs"]["v"]
     expected = text
     # Braces that are doubled already stand for half of them: only texts without such ones come back as they were.
     if "{{path}}" not in text and "{{t.n}}" not in text:

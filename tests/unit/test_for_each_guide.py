@@ -39,7 +39,14 @@ def program_of(plan):
                 "service/1-mail/suite/0-unit",
             ],
         ),
-        (2, ["changed", "check"]),
+        (
+            2,
+            [
+                "service",
+                *(f"service/{copy}/{task}" for copy in ("0-shop-true", "1-mail-false") for task in ("build", "ship")),
+            ],
+        ),
+        (3, ["changed", "check"]),
     ],
 )
 def test_an_example_has_these_leaves(number, paths):
@@ -48,4 +55,4 @@ def test_an_example_has_these_leaves(number, paths):
 
 
 def test_there_is_no_other_example():
-    assert len(_PLANS) == 3
+    assert len(_PLANS) == 4

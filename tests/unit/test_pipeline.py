@@ -69,6 +69,24 @@ def test_a_document_compiles_to_the_same_program():
     assert again.leaves == program.leaves
 
 
+def test_a_simulation_leaves_out_what_does_not_run_if_nothing_fails():
+    seconds = {"estimate": {"seconds": 2, "usd": 1}}
+    program = a_program(
+        a_task("a", outputs=("n",), **seconds),
+        a_task("repair", a_task("x", **seconds), after=("a",), run_if="any_failed"),
+        a_task("here", after=("a",), when="{target} == 'here'", **seconds),
+        a_task("there", after=("a",), when="{target} == 'there'", **seconds),
+        a_task("maybe", after=("a",), when="{a.n} > 3", **seconds),
+        a_task("end", after=("repair", "there"), run_if="always", **seconds),
+        vars={"target": "here"},
+    )
+    simulation = simulate(program)
+    assert [row.task for row in simulation.timeline if row.skipped] == ["repair/x", "there"]
+    assert (simulation.makespan_s, simulation.total_work_s, simulation.critical_path_s) == (4, 8, 4)
+    assert simulation.cost_usd == 4
+    assert "skipped" not in simulation.model_dump(mode="json")["timeline"][0]
+
+
 def test_a_simulation_holds_agents_limits_and_adds_up():
     program = a_program(
         *[a_task(f"t{i}", estimate={"seconds": 2, "usd": 0.5}) for i in range(4)], agents=(an_agent(max_concurrency=2),)

@@ -20,6 +20,12 @@ except SystemExit as end:
     code = end.code
 print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]), file=sys.stderr)
 """
+_IMPORT_WORKFLOW = """
+import json, sys
+from genesis.importers import import_workflow
+import_workflow("ci.yml")
+print(json.dumps(sorted(sys.modules)))
+"""
 _IMPORT = "import json, sys, genesis; print(json.dumps(sorted(sys.modules)))"
 
 
@@ -59,6 +65,12 @@ def test_genesis_plan_imports_neither_prefect_nor_a_model_library(tmp_path: Path
     assert code == 0
     assert json.loads(done.stdout)["planner"] == "heuristic"
     assert not set(loaded) & {"prefect", "pydantic_ai", "httpx", "fastapi", "uvicorn", "sqlalchemy", "numpy"}
+
+
+def test_importing_a_workflow_imports_neither_prefect_nor_networkx(tmp_path: Path):
+    (tmp_path / "ci.yml").write_text("on: push\njobs: {a: {steps: [{run: make}]}}\n")
+    loaded = set(json.loads(_python(_IMPORT_WORKFLOW, tmp_path).stdout))
+    assert not loaded & {"prefect", "pydantic_ai", "httpx", "networkx"}
 
 
 @pytest.mark.parametrize("name", genesis.__all__)

@@ -49,7 +49,8 @@ class LogObserver:
         ids = {"task": outcome.id, "agent": outcome.agent}
         if outcome.state in _FINAL:
             failed = outcome.state == "failed"
-            text = f"{self._noun} {outcome.id!r} {outcome.state}"
+            allowed = ", which the plan allows" if outcome.failure_allowed else ""
+            text = f"{self._noun} {outcome.id!r} {outcome.state}{allowed}"
             level = logging.WARNING if failed else logging.INFO
             self._log(level, f"{self._noun}.ended", text, **ids, **_facts(outcome), send_to_api=failed)
         elif outcome.state == "running":
@@ -110,4 +111,5 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         "tokens": outcome.tokens,
         "error": error,
         "note": outcome.note or None,
+        "skipped_by": outcome.skipped_by or None,
     }

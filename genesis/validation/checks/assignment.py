@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from genesis.model import AgentProfile, Condition, Registry
-from genesis.structure import Node
+from genesis.structure import Node, count_retries
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 from genesis.validation.limits import GUESSES
@@ -219,7 +219,7 @@ def low_success(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find leaves whose agent fails more often than not."""
     for node, agent in facts.assigned:
         if agent.success_rate < _EVEN:
-            chance = 1.0 - (1.0 - agent.success_rate) ** (node.task.retries + 1)
+            chance = 1.0 - (1.0 - agent.success_rate) ** (count_retries(node.task) + 1)
             if chance < _EVEN:
                 message = f"task {node.path!r} succeeds with a chance of {chance:.0%} on {agent.name!r}"
                 yield CheckFinding(node.index, message, evidence={"chance": round(chance, 4), "agent": agent.name})

@@ -110,13 +110,13 @@ def input_refused(facts: PlanFacts) -> Iterator[CheckFinding]:
 
 
 def _fill_variables(facts: PlanFacts, node: Node) -> dict[str, JsonValue]:
-    """Fill in the variables; an input that waits for another task's result is left out."""
-    variables, awaited = facts.plan.vars, facts.flow.sources.get(node.index, {})
+    """Fill in variables and parameters; an input that waits for another task's result is left out."""
+    values, awaited = facts.values, facts.flow.sources.get(node.index, {})
     escaped = facts.flow.escaped.get(node.index, ())
     return {
         name: value
         if name in node.task.literal_inputs
-        else fill(value, lambda found: found in variables or found in escaped, variables.__getitem__)
+        else fill(value, lambda found: found in values or found in escaped, values.__getitem__)
         for name, value in node.task.inputs.items()
         if name in node.task.literal_inputs or awaited.keys().isdisjoint(references(value))
     }

@@ -9,10 +9,10 @@ from pydantic import JsonValue
 from genesis.structure import (
     Node,
     Scope,
-    fillable,
     is_item_name,
     list_for_each_names,
     references,
+    referring,
     written_lists,
 )
 from genesis.validation.check import CheckFinding, check
@@ -41,8 +41,9 @@ def _tasks(facts: PlanFacts) -> list[Node]:
 @check(
     "GEN-FOR-EACH-LIST",
     "error",
-    finds="a `for_each` that is no list: a name that is neither a variable nor a result, or a value of another kind",
-    remedy="give a list, `{task.key}` of a result that is a list, or `{variable}` whose text is `a, b` or a JSON list",
+    finds="a `for_each` that is no list: a name of neither a variable, a parameter nor a result, or another value",
+    remedy="give a list, `{task.key}` of a result that is a list, a list parameter, or `{variable}` whose text is "
+    "`a, b` or a JSON list",
 )
 def list_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find lists that are none, before the run where that can be known."""
@@ -51,13 +52,16 @@ def list_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
             message = f"for_each of task {node.path!r}: {facts.copies.faults[node.index]}"
             yield CheckFinding(node.index, message)
         missing = {fault.reference for fault in facts.flow.missing if fault.node == node.index}
-        known = facts.flow.sources.get(node.index, {}).keys() | facts.plan.vars.keys() | missing
+        given = [*facts.plan.vars, *facts.plan.params]
+        known = {*facts.flow.sources.get(node.index, ()), *given, *missing}
         for name in list_for_each_names(node.task):
             if name in known or (is_item_name(name) and node.parent in facts.outline.scopes):
                 continue
             outputs = (f"{each.path}.{key}" for each in facts.outline.nodes for key in each.task.outputs)
-            message = f"for_each of task {node.path!r} is {{{name}}}, which is neither a variable nor a result"
-            hint = facts.guess(name, facts.plan.vars, outputs)
+            message = (
+                f"for_each of task {node.path!r} is {{{name}}}, which is neither a variable, a parameter nor a result"
+            )
+            hint = facts.guess(name, given, outputs)
             yield CheckFinding(node.index, message, hint=hint, evidence={"reference": name})
 
 
@@ -83,15 +87,19 @@ def _find_uses(facts: PlanFacts) -> Iterator[tuple[int, int, str]]:
     for index, scope in scopes.items() if not facts.outline.as_run else ():
         texts: list[JsonValue] = [nodes[index].task.description]
         if not nodes[index].children:
-            texts.append(dict(fillable(nodes[index].task)))
+            texts.append(referring(nodes[index].task))
         yield from ((index, scope, name) for name in references(texts) if name.startswith("item."))
+    for index, found in facts.conditions.by_node.items() if not facts.outline.as_run else ():
+        around = scopes.get(nodes[index].parent)  # the `when` of a `for_each` task is about the copy around it
+        if around is not None:
+            yield from ((index, around, name) for name in found.condition.references if name.startswith("item."))
 
 
 def _find_fault(facts: PlanFacts, around: Node, name: str) -> str | None:
     """Return why some copy has no value for a name; None where all have one, or the list depends on an outer value."""
     if any(map(is_item_name, list_for_each_names(around.task))):
         return None
-    lists = written_lists(around.task.for_each, facts.plan.vars) or {}
+    lists = written_lists(around.task.for_each, facts.values) or {}
     for key, values in lists.items():
         items = values if not key else [{key: value} for value in values]
         if key and not (name == f"item.{key}" or name.startswith(f"item.{key}.")):
@@ -108,7 +116,7 @@ def _find_fault(facts: PlanFacts, around: Node, name: str) -> str | None:
 @check(
     "GEN-FOR-EACH-NAME",
     "error",
-    finds="a variable `item` or `index`, or a task `item`, in a plan with `for_each`, where these names are the copy's",
+    finds="a variable or parameter `item` or `index`, or a task `item`, in a plan with `for_each`, which has its own",
     remedy="give it another name",
 )
 def name_taken(facts: PlanFacts) -> Iterator[CheckFinding]:
@@ -116,8 +124,9 @@ def name_taken(facts: PlanFacts) -> Iterator[CheckFinding]:
     if not _tasks(facts):
         return
     for name in _RESERVED:
-        if name in facts.plan.vars:
-            yield CheckFinding(None, f"the variable {name!r} has the name of a copy's value", evidence={"name": name})
+        if name in facts.plan.vars or name in facts.plan.params:
+            noun = "parameter" if name in facts.plan.params else "variable"
+            yield CheckFinding(None, f"the {noun} {name!r} has the name of a copy's value", evidence={"name": name})
     for node in facts.outline.nodes:
         if node.task.id == _RESERVED[0]:
             yield CheckFinding(node.index, f"task {node.path!r} has the name of a copy's value")

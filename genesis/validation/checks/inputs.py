@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from genesis.structure import (
     Missing,
     Node,
-    fillable,
     is_name,
     list_for_each_names,
+    missing_parameters,
     references,
+    referring,
     split,
     splits,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "input_text",
     "literal_input_unknown",
     "output_repeated",
+    "parameter_missing",
     "placeholder_unfilled",
     "variable_unused",
 ]
@@ -56,7 +58,7 @@ def _guess(facts: PlanFacts, fault: Missing) -> str:
     target = facts.outline.resolve(facts.outline.nodes[fault.node], fault.task)
     if target is None or target == fault.node:
         return ""
-    outputs = facts.outline.nodes[target].task.outputs
+    outputs = tuple(facts.outline.nodes[target].task.outputs)
     guess = facts.guess(fault.key, outputs)
     promised = f"it promises {', '.join(map(repr, outputs[:5]))}" if outputs else "it promises no outputs"
     return guess or promised
@@ -65,31 +67,48 @@ def _guess(facts: PlanFacts, fault: Missing) -> str:
 @check(
     "GEN-INPUT-TEXT",
     "warning",
-    finds="a name in braces that is similar to a variable or a task; it is passed as text",
-    remedy="correct the name; if it is meant as text, put the input's name into `literal_inputs`",
+    finds="a name in braces that is similar to a variable, a parameter or a task; it is passed as text",
+    remedy="correct the name; if an input is meant as text, put its name into `literal_inputs`",
 )
 def input_text(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find names in braces that are perhaps misspelt references."""
-    count = 0
-    for index, names in facts.flow.unknown.items():
-        node = facts.outline.nodes[index]
-        for name in names:
-            if count < _TEXTS and is_name(name) and (hint := _guess_reference(facts, node, name)):
-                count += 1
-                message = f"task {node.path!r} has {{{name}}}, neither a variable nor a result: it is passed as text"
-                yield CheckFinding(node.index, message, hint=hint, evidence={"text": name})
+    """Find names in braces, of inputs and descriptions, that are perhaps misspelt references."""
+    for count, (node, place, name, hint) in enumerate(_similar_names(facts)):
+        if count == _TEXTS:
+            return
+        message = f"{place} {node.path!r} has {{{name}}}, neither a variable nor a result: it is passed as text"
+        yield CheckFinding(node.index, message, hint=hint, evidence={"text": name})
+
+
+def _similar_names(facts: PlanFacts) -> Iterator[tuple[Node, str, str, str]]:
+    """Find the texts in braces that are nearly a name of the plan: node, location, text and the guess."""
+    known = [*facts.plan.vars, *facts.plan.params]
+    for node in facts.outline.nodes:
+        task = node.task
+        if "{" in task.description:
+            for name in dict.fromkeys(references(task.description)):
+                if is_name(name) and name not in known and (hint := facts.guess(name, known)):
+                    yield node, "the description of task", name, hint
+        for name in facts.flow.unknown.get(node.index, ()):
+            if is_name(name) and (hint := _guess_reference(facts, node, name)):
+                yield node, "task", name, hint
 
 
 def _guess_reference(facts: PlanFacts, node: Node, name: str) -> str:
     """Find the variable or the task that a name in braces nearly is; nothing where it is one, or is near to none."""
     outline = facts.outline
-    if name in facts.plan.vars or any(outline.resolve(node, task) is not None for task, _ in splits(name)):
+    if (
+        name in facts.plan.vars
+        or name in facts.plan.params
+        or any(outline.resolve(node, task) is not None for task, _ in splits(name))
+    ):
         return ""
     parts = split(name)
     if parts is None and outline.resolve(node, name) is not None:
         return f"did you mean '{name}.result'?"
     siblings = (each.task.id for each in outline.nodes if each.parent == node.parent)
-    return facts.guess(parts[0], siblings, outline.by_path) if parts else facts.guess(name, facts.plan.vars)
+    if parts:
+        return facts.guess(parts[0], siblings, outline.by_path)
+    return facts.guess(name, facts.plan.vars, facts.plan.params)
 
 
 @check(
@@ -158,36 +177,58 @@ def _is_stated(facts: PlanFacts, node: int, producer: int) -> bool:
 @check(
     "GEN-VARIABLE-UNUSED",
     "warning",
-    finds="a variable that no task uses",
+    finds="a variable or a parameter that no task uses",
     remedy="use it as `{name}` in an input, or remove it",
 )
 def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find unused variables, usually misspelt names."""
-    left = dict.fromkeys(facts.plan.vars)
+    """Find unused variables and parameters, usually misspelt names."""
+    left = dict.fromkeys([*facts.plan.vars, *facts.plan.params])
     for node in facts.outline.nodes:
         if not left:
             return
-        used = references({**fillable(node.task), "": node.task.description})
-        for name in (*used, *list_for_each_names(node.task)):
+        for name in (*references([referring(node.task), node.task.description]), *list_for_each_names(node.task)):
+            left.pop(name, None)
+    for found in facts.conditions.by_node.values():
+        for name in found.condition.references:
             left.pop(name, None)
     for name in left:
-        yield CheckFinding(None, f"no task uses the variable {name!r}", evidence={"variable": name})
+        noun = "parameter" if name in facts.plan.params else "variable"
+        yield CheckFinding(None, f"no task uses the {noun} {name!r}", evidence={"variable": name})
+
+
+@check(
+    "GEN-PARAM-MISSING",
+    "error",
+    finds="a parameter of the plan without a default that is given no value",
+    remedy="give it with --param NAME=VALUE or in `params` of the flow run, or give it a default",
+)
+def parameter_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
+    """Find required parameters without a value."""
+    for name in missing_parameters(facts.plan):
+        declared = facts.plan.params[name]
+        about = f": {declared.description}" if declared.description else ""
+        yield CheckFinding(
+            None,
+            f"the parameter {name!r} has no value; expected: {declared.expected()}{about}",
+            hint=f"give it: --param {name}=…",
+            evidence={"parameter": name, "params": [*facts.plan.params]},
+        )
 
 
 @check(
     "GEN-PLACEHOLDER-UNFILLED",
     "warning",
-    finds="a description that contains `{name}` of a variable or a result; references are resolved only in inputs",
-    remedy="write the value into the description, or pass it as an input",
+    finds="a description that contains `{task.key}` of a result; results are resolved only in inputs",
+    remedy="pass the result as an input",
 )
 def placeholder_unfilled(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find descriptions with references."""
+    """Find descriptions with references to results."""
     for node in facts.outline.nodes:
         text = node.task.description
         if "{" not in text:
             continue
         for name in dict.fromkeys(references(text)):
-            if name in facts.plan.vars or _is_result(facts, node.index, name):
+            if name not in facts.plan.vars and name not in facts.plan.params and _is_result(facts, node.index, name):
                 message = f"the description of task {node.path!r} contains {{{name}}}, which is not resolved there"
                 yield CheckFinding(node.index, message, evidence={"placeholder": name})
 
@@ -211,7 +252,7 @@ def output_repeated(facts: PlanFacts) -> Iterator[CheckFinding]:
     if "outputs" not in facts.given:
         return
     for node in facts.outline.nodes:
-        outputs = node.task.outputs
+        outputs = tuple(node.task.outputs)
         if len(outputs) > 1 and len(set(outputs)) < len(outputs):
             twice = next(name for position, name in enumerate(outputs) if name in outputs[:position])
             message = f"task {node.path!r} promises the output {twice!r} twice"

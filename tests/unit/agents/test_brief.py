@@ -53,6 +53,11 @@ def test_work_order_says_what_why_with_what_and_how_to_hand_back(tmp_path):
     assert str(tmp_path / "result.json") in text
 
 
+def test_work_order_has_the_schemas_of_outputs(tmp_path):
+    text = work_order(work(tmp_path, schemas={"title": {"type": "string", "maxLength": 60}}))
+    assert '- `copy`\n- `title`: a value of the JSON Schema `{"type": "string", "maxLength": 60}`' in text
+
+
 def test_work_order_without_inputs_and_outputs_is_short(tmp_path):
     text = work_order(work(tmp_path, outputs=(), description="x" * 300))
     assert "## Inputs" not in text

@@ -3,6 +3,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -322,3 +323,16 @@ async def test_missing_secret_is_named():
         python("import json, os; print(json.dumps([os.environ['KEY']]))", secrets={"KEY": "s"}), work(secrets=["KEY"])
     )
     assert json.dumps(shown) == '["s"]'
+
+
+async def test_variables_of_the_task_reach_the_program_and_the_agents_file_decides():
+    names = ("A", "B", "KEY", "GENESIS_TASK_PATH")
+    code = f"import os, json; print(json.dumps({{name: os.environ[name] for name in {names}}}))"
+    made = python(code, environment={"A": "inherited"}, secrets={"KEY": "agent's"}, env={"B": "spec's"})
+    given = replace(work(secrets=["KEY"]), env={"A": "task's", "B": "task's", "KEY": "task's"})
+    assert await value_of(made, given) == {
+        "A": "task's",
+        "B": "spec's",
+        "KEY": "agent's",
+        "GENESIS_TASK_PATH": "a/b",
+    }

@@ -60,6 +60,16 @@ def test_promised_outputs_come_by_name():
     assert schema["required"] == ["summary", "largest-file"]
 
 
+def test_outputs_with_schemas_are_asked_for_by_them():
+    schemas = {"count": {"type": "integer"}, "gap": {"type": ["integer", "null"]}}
+    with FakeLlmServer([answers({"count": 0, "gap": None})]) as server:
+        result = execute(server, outputs=("count", "gap"), schemas=schemas)
+    assert result.value == {"count": 0, "gap": None}
+    sent = server.requests[0]
+    assert sent["response_format"]["json_schema"]["schema"]["properties"] == schemas
+    assert "Give as JSON with values of the schema: count, gap." in sent["messages"][1]["content"]
+
+
 @pytest.mark.parametrize("answer", [{"summary": "short"}, {"summary": "short", "score": ""}, {}])
 def test_missing_output_is_an_error(answer):
     with FakeLlmServer([answers(answer)]) as server, pytest.raises(ModelError, match="did not return") as caught:

@@ -22,6 +22,12 @@ async def test_rehearsal_waits_for_the_scaled_estimate_and_invents_the_outputs()
     assert result.value == {"a": "(rehearsed a of p/q)", "b": "(rehearsed b of p/q)"}
 
 
+async def test_rehearsed_outputs_have_the_types_of_their_schemas():
+    schemas = {"a": {"type": "integer", "minimum": 2}, "b": {"type": "string"}}
+    result = await RehearsalExecutor(0.0).execute(work(schemas=schemas))
+    assert result.value == {"a": 2, "b": "(rehearsed b of p/q)"}
+
+
 async def test_rehearsal_longer_than_its_limit_times_out():
     with pytest.raises(TaskTimeoutError):
         await RehearsalExecutor(1.0).execute(work(timeout_s=0.01))

@@ -148,3 +148,49 @@ def test_networkx_is_not_imported_where_no_graph_is_written(plan_file, tmp_path,
     )
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0
+
+
+@pytest.fixture
+def with_parameter(tmp_path):
+    path = tmp_path / "with.json"
+    reads = {"id": "read", "type": "research", "description": "Read the pages", "inputs": {"n": "{pages}"}}
+    path.write_text(
+        json.dumps({"request": "Read", "params": {"pages": {"type": "integer"}}, "tasks": [reads]}), "utf-8"
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["plan", "route", "validate"])
+def test_a_parameter_of_the_command_line_is_in_the_document(with_parameter, capsys, command):
+    assert call(command, with_parameter, "--param", "pages=3", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["params"]["pages"]["value"] == 3
+
+
+def test_a_simulation_takes_parameters(with_parameter, capsys):
+    assert call("simulate", with_parameter, "--param", "pages=3", "--json") == 0
+    capsys.readouterr()
+
+
+def test_a_required_parameter_without_a_value_makes_the_plan_invalid(with_parameter, capsys):
+    assert call("validate", with_parameter, "--json") == 1
+    codes = [found["code"] for found in json.loads(capsys.readouterr().out)["report"]["diagnostics"]]
+    assert "GEN-PARAM-MISSING" in codes
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--param", "page=3"], "GEN-PARAM-UNKNOWN"),
+        (["--param", "pages=three"], "GEN-PARAM-TYPE"),
+        (["--param", "pages"], "GEN-USAGE"),
+        (["--var", "pages=3"], "GEN-USAGE"),
+    ],
+)
+def test_a_wrong_parameter_is_a_usage_error(with_parameter, capsys, words, code):
+    assert call("plan", with_parameter, *words, "--json") == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == code
+
+
+def test_a_request_has_no_parameters(capsys):
+    assert call("plan", "Read the pages", "--param", "pages=3", "--json") == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "GEN-PARAM-UNKNOWN"

@@ -59,6 +59,11 @@ def test_a_plan_shows_tasks_with_copies_once_and_of_what_they_have_copies(shown)
     assert "for each of {a.x} · after a (x)" in text
 
 
+def test_descriptions_are_shown_with_their_values(shown):
+    plan = a_plan(a_task("a", description="Load {year}"), params={"year": {"type": "integer", "default": 2026}})
+    assert "a  Load 2026" in shown(plan_view(route_to(plan)[0], GOOD))
+
+
 def test_edges_of_a_plan_with_faults_are_shown_as_far_as_they_can_be_found(shown):
     plan = a_plan(
         a_task("a", after=("nobody", "b")), a_task("b", after=("a",), inputs={"x": "{nobody.y}"}), a_task("b")
@@ -152,6 +157,26 @@ def test_run_shows_each_leaf_on_a_line_and_failures_in_full(shown, a_run, an_out
     assert "  → fix it" in text
     assert "failed · 1 of 3 tasks done in 1 min 35 s\n" in text
     assert "→ fix the cause and resume" in text
+
+
+def test_timeline_says_what_does_not_run_if_nothing_fails(shown):
+    program = a_program(a_task("a"), a_task("repair", after=("a",), run_if="any_failed"))
+    assert "skipped if nothing fails" in next(
+        line for line in shown(timeline(program, 2)).splitlines() if line.startswith("repair")
+    )
+
+
+def test_run_says_what_its_plan_skipped_and_which_failures_it_allows(shown, a_run, an_outcome):
+    tasks = (
+        an_outcome("a"),
+        an_outcome("b", "skipped").model_copy(update={"skipped_by": "when: {a.n} > 3"}),
+        an_outcome("c", "failed", error="it broke").model_copy(update={"failure_allowed": True}),
+    )
+    text = shown(run_view(a_run(*tasks)))
+    assert "completed · 3 of 3 tasks done in 1 min 35 s · 1 skipped by the plan · 1 failure allowed" in text
+    assert "when: {a.n} > 3" in text
+    assert "failed (allowed)" in text
+    assert "✗" not in text
 
 
 def test_run_whose_leaves_were_seen_shows_the_rest(shown, a_run, an_outcome):

@@ -117,3 +117,76 @@ def test_a_route_to_an_unknown_agent_is_refused():
 def test_a_chain_of_thousands_compiles():
     tasks = [_task(f"t{i}", after=(f"t{i - 1}",) if i else ()) for i in range(5_000)]
     assert compile_program(_route(*tasks), _REGISTRY).leaves[-1].after == (4_998,)
+
+
+def test_retries_with_delays_replace_the_plans_and_leave_the_fingerprint():
+    long = {"times": 3, "delay_s": 5}
+    plain, own = compile_program(
+        _route(_task("a"), _task("b", description="a", retry=long), retries=1), _REGISTRY
+    ).leaves
+    assert (plain.retries, plain.retry) == (1, None)
+    assert (own.retries, own.retry.delay_s) == (3, 5.0)
+    assert own.fingerprint == plain.fingerprint
+
+
+def test_the_values_of_the_parameters_that_a_leaf_uses_are_part_of_its_fingerprint():
+    def prints(value: int) -> list[str]:
+        params = {"n": {"type": "integer", "default": 1, "value": value}}
+        program = compile_program(_route(_task("a", inputs={"x": "{n}"}), _task("b"), params=params), _REGISTRY)
+        assert program.params == {"n": value}
+        return [leaf.fingerprint for leaf in program.leaves]
+
+    one, two = prints(1), prints(2)
+    assert one[0] != two[0]
+    assert one[1] == two[1]
+
+
+def test_a_parameter_without_a_value_is_refused():
+    with pytest.raises(PlanInvalidError, match="parameter 'n' has no value"):
+        compile_program(_route(_task("a"), params={"n": {}}), _REGISTRY)
+
+
+def test_variables_and_parameters_are_filled_into_descriptions_and_count_in_the_fingerprint():
+    def leaf(year: int):
+        task = _task("a", description="Load {year} of {city} as {{year}}, {json} and {{json}}", outputs=["k"])
+        params = {"year": {"type": "integer", "default": year}}
+        return compile_program(_route(task, params=params, vars={"city": "{year}"}), _REGISTRY).leaves[0]
+
+    assert leaf(2025).description == "Load 2025 of {year} as {year}, {json} and {{json}}"
+    assert leaf(2025).fingerprint != leaf(2026).fingerprint
+
+
+def test_results_are_not_filled_into_descriptions():
+    tasks = (_task("a", outputs=["k"]), _task("b", description="Use {a.k} and {{a.k}}", after=("a",)))
+    assert compile_program(_route(*tasks), _REGISTRY).leaves[1].description == "Use {a.k} and {{a.k}}"
+
+
+def test_a_description_without_references_keeps_the_fingerprint_of_earlier_versions():
+    before = "387770af9c8cc8d64f1b4f501af4a80e92a29da2974c39e67d3539aa829fca9a"
+
+    def prints(**head: object) -> str:
+        task = _task("a", description="Write {json} {{x}}", inputs={"x": "{path}"})
+        return compile_program(_route(task, **head), _REGISTRY).leaves[0].fingerprint
+
+    assert prints(vars={"path": "."}) == before
+    assert prints(vars={"path": "."}, params={"n": {"default": "1"}}) == before
+
+
+def test_schemas_of_outputs_are_in_the_leaf_and_its_fingerprint():
+    def leaf(outputs: object):
+        return compile_program(_route(_task("a", outputs=outputs)), _REGISTRY).leaves[0]
+
+    listed, mapped = leaf(["n"]), leaf({"n": {"type": "integer"}})
+    assert (listed.outputs, listed.schemas) == (("n",), {})
+    assert (mapped.outputs, mapped.schemas) == (("n",), {"n": {"type": "integer"}})
+    assert len({listed.fingerprint, mapped.fingerprint, leaf({"n": {"type": "string"}}).fingerprint}) == 3
+
+
+def test_the_environment_makes_edges_and_is_part_of_the_fingerprint():
+    def leaf(env: object, **head: object):
+        task = _task("b", env=env)
+        return compile_program(_route(_task("a", outputs=["k"]), task, vars={"path": "."}), _REGISTRY).leaves[1]
+
+    plain, own, other = leaf({}), leaf({"A": "{a.k}"}), leaf({"A": "x"})
+    assert (own.after, own.env) == ((0,), {"A": "{a.k}"})
+    assert len({plain.fingerprint, own.fingerprint, other.fingerprint}) == 3

@@ -53,6 +53,8 @@ def test_an_idempotency_key_tells_runs_batches_and_attempts_apart():
 def test_a_leaf_may_take_all_its_attempts_and_the_pauses_between():
     assert allowance_s(LEAVES[1], Settings()) == pytest.approx(3 * 10 + 2 * 60 + 30)
     assert allowance_s(LEAVES[0], Settings()) == pytest.approx(3600 + 30)
+    (slow,) = a_program(a_task("c", retry={"times": 1, "delay_s": 300}, timeout_s=10)).leaves
+    assert allowance_s(slow, Settings()) == pytest.approx(2 * 10 + 300 + 30)
 
 
 def test_a_child_is_at_its_first_leaf_without_a_record():

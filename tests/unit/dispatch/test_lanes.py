@@ -171,9 +171,10 @@ async def test_what_waits_of_the_run_itself_is_not_asked_for(run, line, api, clo
     run.children.add(waits)
     clock.now += 4.0
     asked = []
-    api.answers("read_flow_runs", lambda **how: asked.append(how["flow_run_filter"]) or [])
+    api.answers("read_flow_runs", lambda **how: asked.append(how) or [])
     await run.lanes.take_turn(line)
-    assert asked[0].id.not_any_ == [waits.id]
+    assert asked[0]["flow_run_filter"].id.not_any_ == [waits.id]
+    assert asked[0]["flow_filter"].name.any_ == ["agent_task"]
 
 
 async def test_nobody_asks_whether_others_wait_while_all_children_are_new(run, line, api):

@@ -65,6 +65,22 @@ async def test_the_pool_of_a_child_that_nobody_takes_is_looked_at_within_five_se
     assert not seen.waiting[0].done()
 
 
+async def test_a_pool_with_which_nothing_is_wrong_is_looked_at_less_and_less(over, clock):
+    seen = over()
+    looks = []
+    for second in range(100):
+        await seen.tick()
+        looks += [second] * (len(seen.troubles.asked) - len(looks))
+        clock.now += 1
+    assert looks == [3, 13, 33, 53, 73, 93]
+    seen.troubles.found = "no worker; run: this"
+    clock.now += 20
+    await seen.tick()
+    clock.now += 5
+    await seen.tick()
+    assert len(seen.troubles.asked) == len(looks) + 2
+
+
 async def test_where_nobody_is_waited_for_all_leaves_fail_with_what_to_run(over, clock, api):
     seen = over("no worker; run: this", no_worker="fail")
     clock.now += 4

@@ -272,7 +272,7 @@ async def test_a_failed_copy_is_planned_again_with_its_value_in_its_inputs(make,
 
     def plan_within(task, *_, references, **__):
         asked.append((task.id, task.description, task.inputs))
-        inputs = rename_references(task, references.get, moved=True)
+        inputs = rename_references(task, references.get, moved=True)["inputs"]
         steps = (a_task("one", type="generic"), a_task("two", after=("one",), inputs=inputs, outputs=task.outputs))
         return ReplanProposal(tasks=steps, level="llm", note="")
 
@@ -287,7 +287,7 @@ async def test_a_failed_copy_is_planned_again_with_its_value_in_its_inputs(make,
         ending = await driver.run()
     assert ending.state == "completed"
     ((name, description, _),) = asked
-    assert (name, description) == ("1-root-no", "Lint {root} {no}")
+    assert (name, description) == ("1-root-no", "Lint {{root}} {no}")
     again = next(leaf for leaf in session.program.leaves if leaf.path == "again-1/two")
     assert resolve_inputs(again, {"root": "/r"}, {}) == {"v": "{root} {no} {item} /r", "whole": "{root} {no}"}
     assert by_id(driver)["lint"].result == [{"n": 1}, {"n": 2}]

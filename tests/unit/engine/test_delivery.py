@@ -29,7 +29,9 @@ def settings(tmp_path):
 @pytest.fixture
 def program():
     return a_program(
-        a_task("shop", a_task("design", outputs=["file", "note"]), a_task("name", outputs=["name"])),
+        a_task(
+            "shop", a_task("design", outputs=["file", "note"]), a_task("name", outputs={"name": {"pattern": "^[^!]"}})
+        ),
         a_task("done"),
         a_task("later", after=("shop",)),
     )
@@ -77,6 +79,14 @@ async def test_missing_outputs_are_named_and_nothing_is_taken_in(ledger, setting
     assert "lacks 'note'" in error.message
     assert "lacks 'file', 'note'" in (await refuse(settings, "shop/design", "text")).message
     assert (await ledger.outcome(program.leaves[0])).state == "briefed"
+
+
+async def test_a_value_that_does_not_fit_its_schema_is_not_taken_in(ledger, settings, program):
+    error = await refuse(settings, "shop/name", "!")
+    assert error.code == "GEN-DELIVERY"
+    assert "output 'name': expected pattern: " in error.message
+    assert error.hint == 'its schema: {"pattern": "^[^!]"}'
+    assert (await ledger.outcome(program.leaves[1])).state == "briefed"
 
 
 @pytest.mark.parametrize(

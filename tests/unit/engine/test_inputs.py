@@ -1,6 +1,6 @@
 import pytest
 
-from genesis.engine.inputs import missing_outputs, resolve_inputs
+from genesis.engine.inputs import missing_outputs, resolve_env, resolve_inputs
 from genesis.errors import TaskError
 from genesis.testing import a_program, a_task
 
@@ -64,3 +64,20 @@ def test_promised_outputs_that_are_missing_are_named():
     assert missing_outputs(leaf, {"x": None}) == ["y"]
     assert missing_outputs(leaf, "text") == ["x", "y"]
     assert missing_outputs(leaf, {"x": 1, "y": 2, "more": 3}) == []
+
+
+def _with_env(**env):
+    return a_program(a_task("a", outputs=("k",)), a_task("b", env=env), vars={"path": "."}).leaves[1]
+
+
+def test_variables_of_the_environment_are_filled_and_become_text():
+    leaf = _with_env(A="{path}", B="{a.k}", C="at {a.k}", D="{{path}} {other}")
+    assert (leaf.sources, leaf.after) == ({"a.k": 0}, (0,))
+    filled = resolve_env(leaf, {"path": 3}, {0: {"k": ["{path}"]}})
+    assert filled == {"A": "3", "B": '["{path}"]', "C": 'at ["{path}"]', "D": "{path} {other}"}
+
+
+def test_a_variable_with_a_nul_character_is_refused():
+    with pytest.raises(TaskError, match="'A' of task 'b' has a NUL character") as caught:
+        resolve_env(_with_env(A="{a.k}"), {}, {0: {"k": "x\0y"}})
+    assert caught.value.code == "GEN-TASK-INPUT"

@@ -25,11 +25,12 @@ EXPANDS = an_agent("first", task_types=["generic"], expands=True, executor=WORKS
 def replanned(monkeypatch):
     """Let the planner propose these tasks, and keep what it was asked for."""
 
-    def proposes(*tasks):
-        asked = []
+    def proposes(*tasks, described=None):
+        asked, described = [], [] if described is None else described
 
         def plan_within(task, error, program, settings, *, depth, references):
             asked.append((task.id, error.code, depth))
+            described.append(task.description)
             return ReplanProposal(tasks=tuple(tasks), level="llm", note="")
 
         monkeypatch.setattr("genesis.engine.replanner.plan_within", plan_within)
@@ -92,6 +93,16 @@ async def test_a_plan_that_is_made_again_is_in_the_ledger_and_in_force(make, rep
     assert (amendment.kind, amendment.task, amendment.outcome.error.code) == ("replan", "x", "GEN-TASK")
     assert set(it.joins) == {1}
     assert not it.considers(session.program.leaves[1], broke(leaf))
+
+
+async def test_a_plan_is_made_again_for_the_filled_description(make, replanned):
+    described = []
+    replanned(*two_steps(), described=described)
+    program = program_of(a_task("x", description="Load {city}, {{city}}"), vars={"city": "{city}"})
+    leaf = program.leaves[0]
+    await Replanner(make(program, replans=1)).consider(leaf, broke(leaf), ())
+    assert leaf.description == "Load {city}, {city}"
+    assert described == ["Load {{city}}, {{city}}"]
 
 
 async def test_no_more_leaves_are_planned_again_than_the_run_may_have(make, replanned):
@@ -169,6 +180,15 @@ async def test_a_result_that_proposes_subtasks_adds_them(make):
     assert joined.result == {"found": 1, PROPOSAL: {"more-1/part": 7}}
 
 
+async def test_descriptions_that_an_agent_proposes_do_not_read_the_plans_values(make):
+    program = program_of(a_task("x"), agents=(EXPANDS,), vars={"city": "Bern"}, params={"n": {"default": "1"}})
+    proposed = [{"id": "part", "description": "Send {city} and {{n}} to {other}"}]
+    done = Outcome(id="x", agent="first", state="completed", result={PROPOSAL: proposed})
+    session = make(program)
+    assert (await Replanner(session).consider(program.leaves[0], done, ())).changed
+    assert session.program.leaves[1].description == "Send {city} and {{n}} to {other}"
+
+
 @pytest.mark.parametrize("proposed", [[], {}])
 async def test_a_result_that_proposes_nothing_changes_nothing(make, proposed):
     program = program_of(a_task("x"), agents=(EXPANDS,))
@@ -176,10 +196,13 @@ async def test_a_result_that_proposes_nothing_changes_nothing(make, proposed):
     assert not (await Replanner(make(program)).consider(program.leaves[0], done, ())).changed
 
 
-@pytest.mark.parametrize(("given", "state"), [({"n": 3}, "completed"), ({"m": 3}, "failed")])
-async def test_a_leaf_that_was_planned_again_needs_the_outputs_that_it_promised(make, replanned, given, state):
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [({"n": 3}, None), ({"m": 3}, "GEN-TASK-OUTPUTS"), ({"n": "three"}, "GEN-TASK-OUTPUT-SCHEMA")],
+)
+async def test_a_leaf_that_was_planned_again_needs_the_outputs_that_it_promised(make, replanned, given, code):
     replanned(*two_steps())
-    program = program_of(a_task("x", outputs=["n"]))
+    program = program_of(a_task("x", outputs={"n": {"type": "integer"}}))
     leaf = program.leaves[0]
     session = make(program, replans=1)
     it = Replanner(session)
@@ -192,8 +215,8 @@ async def test_a_leaf_that_was_planned_again_needs_the_outputs_that_it_promised(
         for each in session.program.leaves[1:]
     }
     joined = await it.gather_result(session.program.leaves[0], outcomes)
-    assert joined.state == state
-    assert (joined.error.code if joined.error else None) == (None if state == "completed" else "GEN-TASK-OUTPUTS")
+    assert joined.state == ("completed" if code is None else "failed")
+    assert (joined.error.code if joined.error else None) == code
     assert "it was planned again: 2 tasks in 'again-1'" in joined.note
 
 

@@ -82,3 +82,14 @@ def test_a_projects_own_agents_and_playbooks_are_found(settings, tmp_path):
     assert found.agents is not None
     assert found.playbooks is not None
     assert make_request(plan=PLAN).prepare_plan(found).routed.routes["a"].agent == "worker"
+
+
+def test_values_of_parameters_are_set_in_a_plan_and_refused_for_a_request(settings):
+    plan = {**PLAN, "params": {"n": {"type": "integer"}}}
+    assert make_request(plan=plan, params={"n": 3}).prepare_plan(settings).routed.plan.params["n"].value == 3
+    with pytest.raises(UsageError) as caught:
+        make_request(plan=plan, params={"n": "x"}).prepare_plan(settings)
+    assert caught.value.code == "GEN-PARAM-TYPE"
+    with pytest.raises(UsageError) as caught:
+        make_request(request="Write the report", params={"n": 3}).prepare_plan(settings)
+    assert caught.value.code == "GEN-PARAM-UNKNOWN"

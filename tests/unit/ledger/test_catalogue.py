@@ -10,8 +10,9 @@ from genesis.errors import UsageError
 from genesis.ledger import Ledger
 from genesis.ledger.catalogue import RunFilter, choose, find, logs_of, one_of
 from genesis.ledger.history import run_lock
-from genesis.model import Run
+from genesis.model import Outcome, Run
 from genesis.settings import LogSettings
+from genesis.testing import a_program, a_task
 
 
 @pytest.fixture
@@ -62,6 +63,22 @@ async def test_what_a_running_run_has_done_is_read_from_its_records(keep, settin
     with run_lock(Ledger(ledger.store, ledger.run_id), settings):
         (listed,) = await choose(RunFilter(states=("running", "failed")))
     assert (listed.tasks_done, listed.tasks_total) == (1, 2)
+
+
+async def test_what_the_plan_skipped_or_allowed_counts_as_done(keep, settings):
+    ledger = await keep("20260104-000000-dddddd", state="running")
+    program = a_program(a_task("a"), a_task("b", after=("a",), when="1 == 2"))
+    skipped = Outcome(id="b", agent="worker", state="skipped", skipped_by="when: 1 == 2")
+    await ledger.record(program.leaves[1], skipped)
+    with run_lock(Ledger(ledger.store, ledger.run_id), settings):
+        (listed,) = await choose(RunFilter(states=("running",)))
+    assert (listed.tasks_done, listed.tasks_total) == (2, 2)
+    run = await ledger.load()
+    failed = Outcome(id="b", agent="worker", state="failed", failure_allowed=True)
+    update = {"state": "completed", "ended_at": datetime.now(UTC), "tasks": (run.tasks[0], failed)}
+    await ledger.save(run.model_copy(update=update))
+    (listed,) = await choose(RunFilter())
+    assert listed.tasks_done == 2
 
 
 async def test_a_run_that_never_got_a_state_is_listed(keep):

@@ -35,6 +35,11 @@ def test_another_id_is_refused(name: object):
         {"retries": -1},
         {"retries": 101},
         {"retries": 1.5},
+        {"retry": {}},
+        {"retry": {"times": 1, "delay_s": -1}},
+        {"retry": {"times": 1, "backoff": 0.5}},
+        {"retry": {"times": 1, "backof": 2}},
+        {"retry": {"times": 1, "on": "network"}},
         {"timeout_s": 0},
         {"timeout_s": float("inf")},
         {"cache": "always"},
@@ -111,3 +116,33 @@ def test_a_route_without_an_agent_says_why_and_nothing_else():
 def test_a_score_is_a_share(score: float):
     with pytest.raises(ValidationError):
         Route(agent="a", score=score)
+
+
+def test_two_counts_of_retries_are_refused():
+    with pytest.raises(ValidationError, match="both `retries` and `retry`"):
+        _task(retries=2, retry={"times": 1})
+
+
+def test_a_dump_of_a_task_with_retry_loads_again():
+    task = _task(retry={"times": 2, "on": ["network"]})
+    assert Task.model_validate(task.model_dump(mode="json", exclude_none=True)).retry == task.retry
+
+
+def test_variables_of_the_environment_are_texts():
+    assert _task(env={"A_1": "x", "_b": 3, "C": True}).env == {"A_1": "x", "_b": "3", "C": "true"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PATH", "Path", "LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "PYTHONPATH", "pythonhome", "PREFECT_API_URL",
+     "GENESIS_TASK_PATH", "BASH_ENV", "ENV", "IFS", "TRACEPARENT", "BAGGAGE"],
+)  # fmt: skip
+def test_variables_that_protect_the_process_are_refused(name):
+    with pytest.raises(ValidationError, match="cannot be set by a task"):
+        _task(env={name: "x"})
+
+
+@pytest.mark.parametrize("name", ["", "1A", "A B", "A=B", "A-B", "Ä", "A\0", "x" * 201])
+def test_a_name_that_no_shell_has_is_refused(name):
+    with pytest.raises(ValidationError):
+        _task(env={name: "x"})

@@ -2,7 +2,7 @@ from genesis.model import Estimate, Plan, Task
 from genesis.planning.network import fill_parameters, nest_tasks, network_problems, refine_tasks
 from genesis.planning.structural import structural_problems
 from genesis.settings import Limits
-from genesis.structure import dataflow, outline
+from genesis.structure import dataflow, fill_text, outline
 
 
 def task(name, *after, **more):
@@ -134,3 +134,29 @@ def test_names_in_doubled_braces_keep_their_text_where_they_mean_nothing_any_mor
     assert made.subtasks[1].inputs == {"x": "{{b.n}} {a/b.n} {{other}}"}
     (renamed_one,) = fill_parameters((task("t", inputs={"x": "{{v}} {v}"}),), {"v": "value"}, {"v": "w"})
     assert renamed_one.inputs == {"x": "{v} {w}"}
+
+
+def test_conditions_keep_their_meaning_in_a_network_that_is_nested_or_has_its_parameters_renamed():
+    inner = task("x", outputs=("n",))
+    part = task("c", subtasks=(inner, task("y", "x", "first", when="{first.n} > 1 and {x.n} == {v}")))
+    network = (task("first", outputs=("n",)), part)
+    (_, moved) = nest_tasks(network, "p")
+    assert moved.subtasks[1].when == "{p/first.n} > 1 and {x.n} == {v}"
+    (_, renamed) = fill_parameters(network, {"v": "value"}, {"v": "v_2"})
+    assert renamed.subtasks[1].when == "{first.n} > 1 and {x.n} == {v_2}"
+    assert inner.when is None
+
+
+def test_a_value_that_names_a_variable_stays_as_it_is_in_the_plan():
+    source = task("a", description="Replace {text} in {path}", env={"P": "{path}"})
+    [done] = fill_parameters((source,), {"text": "{path} and {other}", "path": "x"}, {"path": "path_2"})
+    assert done.env == {"P": "{path_2}"}
+    assert fill_text(done.description, {"path": "x", "text": "y"}) == "Replace {path} and {other} in x"
+
+
+def test_a_refinement_takes_the_environment_of_the_task_that_it_refines():
+    whole = task("b", "a", type="build", env={"A": "{a.k}", "B": "1"})
+    parts = {"build": (task("one"), task("two", env={"B": "2"}))}
+    refined = refine_tasks((task("a", outputs=("k",)), whole), parts)[1]
+    assert refined.env == {}
+    assert [part.env for part in refined.subtasks] == [{"A": "{a.k}", "B": "1"}, {"A": "{a.k}", "B": "2"}]

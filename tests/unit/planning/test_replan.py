@@ -77,6 +77,26 @@ def test_new_tasks_get_what_the_task_was_given_and_the_last_delivers_what_it_pro
     assert check.depends_on == ("add",)
 
 
+def test_the_last_task_keeps_the_schemas_of_what_it_delivers():
+    task = a_task("sum", type="math", outputs={"total": {"type": "integer"}})
+    assert again(task, Model(a_task("one"), a_task("two", outputs=["note", "total"]))).tasks[1].outputs == {
+        "note": {},
+        "total": {"type": "integer"},
+    }
+
+
+def test_new_tasks_keep_the_environment():
+    task = a_task("sum", type="math", env={"A": "{up.rows}", "B": "1"})
+    one, two = again(task, Model(a_task("one"), a_task("two", env={"B": "2"})), {"up.rows": "deep/up.rows"}).tasks
+    assert one.env == {"A": "{deep/up.rows}", "B": "1"}
+    assert two.env == {"A": "{deep/up.rows}", "B": "2"}
+
+
+def test_new_tasks_keep_the_delays_of_retries():
+    task = a_task("sum", type="math", retry={"times": 2, "delay_s": 5})
+    assert [each.retry for each in again(task, Model(a_task("one"), a_task("two"))).tasks] == [task.retry, task.retry]
+
+
 def test_one_task_of_the_same_type_is_no_other_way():
     with pytest.raises(PlanningError, match="one task of the same type"):
         again(a_task("sum"), Model(a_task("sum-again")))

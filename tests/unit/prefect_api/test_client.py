@@ -4,7 +4,7 @@ import httpx
 import pytest
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 
-from genesis.prefect_api.client import ApiUnavailable, PrefectApi, is_transient, without_client_retries
+from genesis.prefect_api.client import ApiUnavailable, PrefectApi, ResponseTimes, is_transient, without_client_retries
 
 
 def status(code):
@@ -160,3 +160,33 @@ async def test_a_call_can_be_given_up(api, line, clock):
     with pytest.raises(ApiUnavailable):
         await line.call(raise_unreachable, give_up_s=0.3)
     assert clock.now < 1001
+
+
+async def test_response_times_are_of_what_was_answered_or_timed_out(api, line, clock):
+    async def take(seconds, error=None):
+        clock.now += seconds
+        if error is not None:
+            raise error
+        return "hi"
+
+    await line.once(lambda _: take(1.0))
+    assert line.response_times.mean_s == line.response_times.shortest_s == 1.0
+    for error in (status(503), TimeoutError(), status(422)):
+        with pytest.raises((ApiUnavailable, httpx.HTTPStatusError)):
+            await line.once(lambda _, error=error: take(3.0, error))
+    assert 1.5 < line.response_times.mean_s < 3.0
+    mean_s = line.response_times.mean_s
+    with pytest.raises(ApiUnavailable):
+        await line.once(lambda _: take(9.0, httpx.ConnectError("x")))
+    assert line.response_times.mean_s == mean_s
+
+
+async def test_the_shortest_response_time_follows_a_path_that_got_longer():
+    times = ResponseTimes()
+    times.add(0.01)
+    for _ in range(20):
+        times.add(0.5)
+    assert times.shortest_s < 0.03
+    for _ in range(5_000):
+        times.add(0.5)
+    assert times.shortest_s > 0.4

@@ -3,14 +3,18 @@
 import asyncio
 import json
 from http import HTTPStatus
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
-from prefect.events import clients, emit_event
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+from prefect.events import clients, emit_event, related
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from websockets.asyncio.server import serve
 
-from genesis.prefect_api.events_client import retry_events
+from genesis.prefect_api.events_client import know_related, retry_events
 
 
 class Server:
@@ -78,3 +82,27 @@ async def test_events_that_go_another_way_are_left_alone(server):
     EventsWorker.set_client_override(clients.AssertingEventsClient)
     retry_events()
     assert EventsWorker._client_override == (clients.AssertingEventsClient, ())
+
+
+async def test_what_events_are_related_to_is_not_asked_for(monkeypatch):
+    monkeypatch.setattr(related, "RESOURCE_CACHE", {})
+    run = FlowRun(
+        id=uuid4(), flow_id=uuid4(), name="a run", deployment_id=uuid4(), work_queue_id=uuid4(), work_pool_id=uuid4(),
+        work_pool_name="agent-qa", tags=["genesis"],
+    )  # fmt: skip
+    know_related(run, flow="agent_task", deployment="qa", queue="default")
+    context = FlowRunContext.__var__.set(SimpleNamespace(flow_run=run))
+    try:
+        found = await related.related_resources_from_run_context(
+            client=SimpleNamespace(read_flow=None, read_deployment=None, read_work_queue=None, read_work_pool=None)
+        )
+    finally:
+        FlowRunContext.__var__.reset(context)
+    assert [(one.id, one.name, one.role) for one in found] == [
+        (f"prefect.flow-run.{run.id}", "a run", "flow-run"),
+        (f"prefect.flow.{run.flow_id}", "agent_task", "flow"),
+        (f"prefect.deployment.{run.deployment_id}", "qa", "deployment"),
+        (f"prefect.work-queue.{run.work_queue_id}", "default", "work-queue"),
+        (f"prefect.work-pool.{run.work_pool_id}", "agent-qa", "work-pool"),
+        ("prefect.tag.genesis", None, "tag"),
+    ]

@@ -37,6 +37,23 @@ def make_attempt(number, agent="worker", code="GEN-TASK", message="it broke"):
     return Attempt(number=number, agent=agent, started_at=start, ended_at=ended, code=code, message=message)
 
 
+def test_what_the_plan_skipped_or_allowed_is_no_reason_and_kept():
+    tasks = (a_task("a"), a_task("b"), a_task("c", after=("a",)), a_task("d"), a_task("e", after=("b",)))
+    said = explain(
+        a_run(
+            failure("a"),
+            failure("b", failure_allowed=True),
+            outcome("c", "skipped"),
+            outcome("d", "skipped", skipped_by="run_if: any_failed"),
+            outcome("e"),
+        ),
+        leaves_of(*tasks),
+    )
+    assert [root.task for root in said.roots] == ["a"]
+    assert [(group.because, group.tasks) for group in said.skipped] == [(("a",), ("c",))]
+    assert (said.failed, said.kept) == (1, 3)
+
+
 @pytest.mark.parametrize("state", ["completed", "running", "pending"])
 def test_nothing_is_said_of_a_run_that_completed_or_goes_on(state):
     assert explain(a_run(outcome("a"), state=state, error=None), ()) is None

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from genesis.errors import SecurityError, ServiceError
+from genesis.errors import SecurityError, ServiceError, TaskError
 from genesis.resilience import SqliteStore, StoreError
 from genesis.resilience.retry import RetryBudget, RetryPolicy
+from genesis.testing.plans import a_program, a_task
 
 POLICY = RetryPolicy(retries=4, first_s=1.0, longest_s=5.0)
 
@@ -24,6 +25,41 @@ def test_the_bound_doubles_up_to_the_longest_and_the_pause_is_drawn_from_zero():
     drawn = {POLICY.pause_s(httpx.ConnectError("x"), 3) for _ in range(50)}
     assert len(drawn) > 40
     assert all(0 <= pause <= 4.0 for pause in drawn)
+
+
+def test_a_backoff_of_one_keeps_the_bound():
+    constant = RetryPolicy(retries=3, first_s=2.0, backoff=1.0)
+    assert [constant.pause_s(httpx.ConnectError("x"), repeat, draw=lambda: 1.0) for repeat in (1, 3)] == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "on", "again"),
+    [
+        (httpx.ConnectError("x"), "", ("network",), True),
+        (httpx.ConnectError("x"), "", ("llm",), False),
+        (httpx.ConnectError("x"), "GEN-TASK", ("GEN-TASK",), True),
+        (httpx.ConnectError("x"), "GEN-TASK", ("ConnectError",), True),
+        (TaskError("x", code="GEN-TASK-EXIT"), "", ("llm", "GEN-TASK"), True),
+        (TaskError("x", code="GEN-TASK-EXIT"), "", ("GEN-TASK-OUTPUTS",), False),
+        (TimeoutError(), "GEN-TASK-TIMEOUT", ("GEN-TASK-TIMEOUT",), True),
+        (TaskError("x", code="GEN-TASKS"), "", ("GEN-TASK",), False),
+        (TypeError("x"), "GEN-TASK", ("GEN-TASK", "validation"), False),
+    ],
+)
+def test_only_the_listed_codes_and_categories_are_repeated(error, code, on, again):
+    policy = RetryPolicy(retries=1, on=on)
+    assert (policy.pause_s(error, 1, code=code) is not None) is again
+
+
+def test_a_leaf_sets_its_own_delays_and_keeps_the_defaults_of_the_others():
+    plain, own, slow = a_program(
+        a_task("plain", retries=2),
+        a_task("own", retry={"times": 3, "delay_s": 5, "backoff": 1, "on": ["llm"]}),
+        a_task("slow", retry={"times": 1, "delay_s": 300}),
+    ).leaves
+    assert RetryPolicy.of_leaf(plain, 0.5) == RetryPolicy(2, 0.5)
+    assert RetryPolicy.of_leaf(own, 0.5) == RetryPolicy(3, 5.0, 60.0, 1.0, ("llm",))
+    assert RetryPolicy.of_leaf(slow, 0.5) == RetryPolicy(1, 300.0, 300.0)
 
 
 def test_repeats_end():

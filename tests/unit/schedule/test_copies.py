@@ -51,7 +51,8 @@ def test_a_copy_that_is_skipped_or_held_or_waits_for_a_person_keeps_no_other_fro
     jobs = [ScheduleJob(1.0, in_copies=("t/0",)), ScheduleJob(1.0, (0,), in_copies=("t/0",)), *copies(3)[1:]]
     machine = scheduler(jobs, parallel={"t": 1})
     assert machine.take() == [0]
-    assert machine.fail(0) == [1]
+    machine.fail(0)
+    assert machine.take_left_out() == [1]
     assert machine.take() == [2]
     machine.suspend(2)
     assert machine.take() == [3]
@@ -101,40 +102,70 @@ def test_copies_keep_their_places_when_jobs_are_added():
     assert later.take() == [1]
 
 
+def gathered(count, *before):
+    """Return jobs that come before a task, its copies, the leaf that gathers them, one after it, and its gates."""
+    start = len(before) + count + 2
+    inner = range(len(before), len(before) + count)
+    gather = ScheduleJob(0.0, (*inner, start), run_if="all_done", within=start)
+    gates = (
+        ScheduleJob(0.0, tuple(range(len(before))), kind="start"),
+        ScheduleJob(0.0, (inner.stop, start), kind="end", within=start),
+    )
+    jobs = [ScheduleJob(1.0, (start,), within=start) for _ in inner]
+    return [*before, *jobs, gather, ScheduleJob(1.0, (start + 1,)), *gates]
+
+
 def test_a_job_that_gathers_starts_once_all_before_it_have_ended():
-    machine = scheduler([*copies(3), ScheduleJob(0.0, (0, 1, 2), gathers=True), ScheduleJob(1.0, (3,))])
+    machine = scheduler(gathered(3))
     machine.take()
-    assert machine.fail(0) == []
+    machine.fail(0)
     machine.finish(1)
     assert machine.take() == []
-    assert machine.fail(2) == []
+    machine.fail(2)
     assert machine.take() == [3]
-    assert machine.fail(3) == [4]
+    assert machine.take_left_out() == []
+    machine.fail(3)
+    assert machine.take_left_out() == [4]
 
 
-def test_a_job_that_gathers_is_skipped_where_all_before_it_were():
-    jobs = [
-        ScheduleJob(1.0),
-        *[ScheduleJob(1.0, (0,))] * 2,
-        ScheduleJob(0.0, (1, 2), gathers=True),
-        ScheduleJob(1.0, (3,)),
-    ]
-    machine = scheduler(jobs)
+def test_a_job_that_gathers_is_skipped_with_all_copies_where_what_their_task_comes_after_failed():
+    machine = scheduler(gathered(2, ScheduleJob(1.0)))
     machine.take()
-    assert machine.fail(0) == [1, 2, 3, 4]
+    machine.fail(0)
+    assert machine.take_left_out() == [1, 2, 3, 4]
     assert machine.done
 
 
 def test_a_job_that_gathers_and_runs_is_taken_over_after_one_before_it_failed():
-    jobs = [*copies(2), ScheduleJob(0.0, (0, 1), gathers=True)]
+    jobs = gathered(2)
     earlier = scheduler(jobs)
     earlier.take()
     earlier.fail(0)
     earlier.finish(1)
     assert earlier.take() == [2]
-    later = scheduler([*jobs, ScheduleJob(1.0)])
+    later = scheduler(jobs)
     later.take_over(earlier)
     assert later.state(2) is JobState.RUNNING
+
+
+def test_copies_that_are_left_out_or_cancelled_count_no_more():
+    jobs = [
+        ScheduleJob(1.0, (4,), in_copies=("t/0",), within=4),
+        ScheduleJob(1.0, (4, 0), in_copies=("t/0",), within=4, conditional=True),
+        ScheduleJob(1.0, (4,), in_copies=("t/1",), within=4),
+        ScheduleJob(1.0, (4,), in_copies=("t/2",), within=4, run_if="always"),
+        ScheduleJob(0.0, kind="start"),
+    ]
+    machine = scheduler(jobs, parallel={"t": 1})
+    assert machine.take() == [0]
+    machine.finish(0)
+    assert machine.take_undecided() == [1]
+    assert machine.take() == []
+    machine.skip(1)
+    assert machine.take() == [2]
+    assert machine.cancel() == []
+    machine.finish(2)
+    assert machine.take() == [3]
 
 
 def test_a_simulation_keeps_to_the_limit():

@@ -64,7 +64,8 @@ def test_failure_skips_every_dependant_once_in_document_order_and_nothing_else()
     jobs = [ScheduleJob(1, (4,)), ScheduleJob(1), ScheduleJob(1, (4, 0)), ScheduleJob(1, (1,)), ScheduleJob(1)]
     scheduler = scheduler_of(jobs)
     assert scheduler.take() == [1, 4]
-    assert scheduler.fail(4) == [0, 2]
+    scheduler.fail(4)
+    assert scheduler.take_left_out() == [0, 2]
     scheduler.finish(1)
     assert scheduler.take() == [3]
     scheduler.finish(3)
@@ -75,14 +76,17 @@ def test_failure_skips_every_dependant_once_in_document_order_and_nothing_else()
 def test_dependant_of_two_failures_is_skipped_by_the_first_alone():
     scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1), ScheduleJob(1, (0, 1))])
     scheduler.take()
-    assert scheduler.fail(1) == [2]
-    assert scheduler.fail(0) == []
+    scheduler.fail(1)
+    assert scheduler.take_left_out() == [2]
+    scheduler.fail(0)
+    assert scheduler.take_left_out() == []
 
 
 def test_failure_at_the_head_of_a_chain_of_50000_needs_no_recursion():
     scheduler = scheduler_of([ScheduleJob(1, (index - 1,) if index else ()) for index in range(50_000)])
     scheduler.take()
-    assert scheduler.fail(0) == list(range(1, 50_000))
+    scheduler.fail(0)
+    assert scheduler.take_left_out() == list(range(1, 50_000))
 
 
 def test_failed_job_gives_its_slot_back():
@@ -132,8 +136,10 @@ def test_held_job_is_skipped_with_the_rest_and_can_fail_itself():
     scheduler.hold(1)
     scheduler.hold(2)
     assert scheduler.take() == [0]
-    assert scheduler.fail(0) == [1]
-    assert scheduler.fail(2) == [3]
+    scheduler.fail(0)
+    assert scheduler.take_left_out() == [1]
+    scheduler.fail(2)
+    assert scheduler.take_left_out() == [3]
     assert scheduler.done
 
 
@@ -154,7 +160,8 @@ def test_second_cancel_changes_nothing_and_a_failure_after_it_skips_nothing():
     scheduler.take()
     scheduler.cancel()
     assert scheduler.cancel() == []
-    assert scheduler.fail(0) == []
+    scheduler.fail(0)
+    assert scheduler.take_left_out() == []
 
 
 def test_hold_after_cancel_is_refused_since_nothing_would_release_it():
@@ -184,7 +191,8 @@ def test_job_restored_before_what_it_waits_for_survives_the_failure_of_that():
     scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1, (0,)), ScheduleJob(1, (1,)), ScheduleJob(1, (0,))])
     scheduler.restore([1])
     assert scheduler.take() == [0, 2]
-    assert scheduler.fail(0) == [3]
+    scheduler.fail(0)
+    assert scheduler.take_left_out() == [3]
     scheduler.finish(2)
     assert states(scheduler, 4) == ["failed", "finished", "finished", "skipped"]
 
@@ -348,7 +356,8 @@ def test_failure_skips_what_waits_for_a_suspended_job_too():
     scheduler = scheduler_of([ScheduleJob(1), ScheduleJob(1), ScheduleJob(1, (0, 1))])
     scheduler.take()
     scheduler.suspend(0)
-    assert scheduler.fail(1) == [2]
+    scheduler.fail(1)
+    assert scheduler.take_left_out() == [2]
     assert scheduler.done
 
 
@@ -385,3 +394,17 @@ def test_ended_job_cannot_be_suspended():
     scheduler.finish(0)
     with pytest.raises(ScheduleError, match="cannot suspend job 0: it is finished"):
         scheduler.suspend(0)
+
+
+def test_in_a_composite_that_its_rule_left_out_nothing_is_skipped_for_a_failure():
+    jobs = [
+        ScheduleJob(1.0),
+        ScheduleJob(1.0, run_if="any_failed"),
+        ScheduleJob(1.0, (0, 3), within=3),
+        ScheduleJob(0.0, (1,), kind="start"),
+        ScheduleJob(0.0, (2, 3), kind="end", within=3),
+    ]
+    scheduler = Scheduler(jobs, ScheduleLimits(1), [0.0] * len(jobs))
+    assert scheduler.take() == [0]
+    scheduler.fail(0)
+    assert scheduler.state(2) is JobState.NOT_MET

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import fcntl
+import gc
 import json
 import os
 import signal
@@ -513,3 +514,16 @@ async def test_transactions_on_sqlite_wait_for_each_other(monkeypatch, tmp_path)
     async with engine.connect() as connection:
         assert (await connection.execute(text("select n from counted"))).scalar_one() in (20, 21)
     await engine.dispose()
+
+
+def test_what_the_server_has_loaded_is_no_matter_of_the_garbage_collector():
+    from genesis.server.host import collect_less
+
+    usual = gc.get_threshold()
+    try:
+        collect_less()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold()[0] > 10 * usual[0]
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*usual)

@@ -22,6 +22,10 @@ def test_a_variable_needs_no_task():
     assert _flow([_task("a", use="{path}")], vars={"path": "."}) == ({}, {})
 
 
+def test_a_parameter_needs_no_task_and_no_value():
+    assert _flow([_task("a", use="{n} {{n}}")], params={"n": {"type": "integer"}}) == ({}, {})
+
+
 def test_the_task_that_promises_the_key_produces_it():
     sources, missing = _flow([_task("a", outputs=("k",)), _task("b", use="see {a.k}")])
     assert sources == {"b": {"a.k": "a"}}

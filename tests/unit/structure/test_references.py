@@ -4,7 +4,9 @@ from genesis.model import Plan
 from genesis.structure import (
     as_text,
     dataflow,
+    escape_text,
     fill,
+    fill_text,
     is_name,
     outline,
     references,
@@ -105,13 +107,15 @@ def test_other_text_is_no_name(text: str):
 def test_a_new_name_keeps_the_text_of_doubled_braces():
     task = _task(inputs={"x": ["{a.n} {{a.n}} {{{a.n}}} {b.n}"], "y": "{a.n}"}, literal_inputs=["y"])
     names = {"a.n": "g/a.n"}
-    assert rename_references(task, names.get) == {"x": ["{g/a.n} {{a.n}} {{{g/a.n}}} {b.n}"], "y": "{a.n}"}
-    assert rename_references(task, names.get, moved=True)["x"] == ["{g/a.n} {a.n} {{{g/a.n}}} {b.n}"]
+    renamed = rename_references(task, names.get)
+    assert renamed == {"inputs": {"x": ["{g/a.n} {{a.n}} {{{g/a.n}}} {b.n}"], "y": "{a.n}"}}
+    assert rename_references(task, names.get, moved=True)["inputs"]["x"] == ["{g/a.n} {a.n} {{{g/a.n}}} {b.n}"]
+    assert rename_references(_task(env={"A": "{a.n}"}), names.get) == {"inputs": {}, "env": {"A": "{g/a.n}"}}
 
 
 def test_a_reference_can_be_written_as_text():
     task = _task(inputs={"x": "{path} {{path}} {{{path}}} {a.n}", "y": "{path}"}, literal_inputs=["y"])
-    plain = as_text(task, {"path"}.__contains__)
+    plain = as_text(task, {"path"}.__contains__)["inputs"]
     assert _fill(plain["x"]) == "{path} {path} {{{path}}} 3"
     assert plain["y"] == "{path}"
 
@@ -172,3 +176,23 @@ def test_literal_inputs_have_no_references():
         {"id": "t", "outputs": ["n"]}, {"id": "use", "inputs": {"v": "{t.n} {{t.n}} {t.slip}"}, "literal_inputs": ["v"]}
     )
     assert (flow.sources, flow.missing, flow.escaped) == ({}, (), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("plain", "plain"),
+        ("{path}", "."),
+        ("{a.n}", "3"),
+        ("{a.list}", '[1, {"k": "v"}]'),
+        ("in {path}: {{path}}, {{{path}}}, {other}, {{other}}", "in .: {path}, {.}, {other}, {{other}}"),
+        ("{b/c.text}", "{path}"),
+    ],
+)
+def test_a_description_stays_text(text, filled):
+    assert fill_text(text, _VALUES) == filled
+
+
+@pytest.mark.parametrize("text", ["{path}", "{{path}} {{{path}}", "{other} {a.n}}", "{{other}}", "plain {"])
+def test_an_escaped_text_is_what_its_filling_gives(text):
+    assert fill_text(escape_text(text, _VALUES.__contains__), _VALUES) == text

@@ -58,6 +58,12 @@ def test_order():
     assert order_is_kept([began(), leaf("a", "failed"), began("b")], PROGRAM) != []
 
 
+def test_order_in_a_plan_with_rules_is_that_of_ends():
+    program = a_program(a_task("a"), a_task("b", after=("a",), run_if="all_done"))
+    assert order_is_kept([began(), leaf("a", "failed"), began("b")], program) == []
+    assert order_is_kept([began(), began("b")], program) != []
+
+
 def test_order_of_a_leaf_that_was_added_later():
     assert order_is_kept([began("new")], PROGRAM) == []
     assert order_is_kept([began("new", upstream=("a",))], PROGRAM) == ["'new' began before 'a' was done"]

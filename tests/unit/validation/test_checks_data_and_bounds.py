@@ -91,10 +91,35 @@ def test_unused_variable_is_a_warning(find):
     assert [d.evidence["variable"] for d in found] == ["typo"]
 
 
+def test_a_required_parameter_without_a_value_is_an_error(find):
+    tasks = [task("a", inputs={"x": "{n}"})]
+    [found] = find("GEN-PARAM-MISSING", tasks, params={"n": {"type": "integer", "description": "how many"}})
+    assert found.message == "the parameter 'n' has no value; expected: an integer: how many"
+    assert found.hint == "give it: --param n=…"
+    assert not find("GEN-PARAM-MISSING", tasks, params={"n": {"type": "integer", "default": 1}})
+
+
+def test_an_unused_parameter_and_a_misspelt_one_are_warnings(find):
+    tasks = [task("a", inputs={"x": "{yaer}"})]
+    [unused] = find("GEN-VARIABLE-UNUSED", tasks, params={"year": {"default": "1"}})
+    assert unused.message == "no task uses the parameter 'year'"
+    [text] = find("GEN-INPUT-TEXT", tasks, params={"year": {"default": "1"}})
+    assert text.hint == "did you mean 'year'?"
+
+
 def test_placeholder_in_a_description_is_a_warning_only_when_it_means_something(find):
     tasks = [task("a", outputs=["o"]), task("b", "Use {a.o} at {path}, write {json} and {a.no}", depends_on=["a"])]
     found = find("GEN-PLACEHOLDER-UNFILLED", tasks, vars={"path": "."})
-    assert [d.evidence["placeholder"] for d in found] == ["a.o", "path"]
+    assert [d.evidence["placeholder"] for d in found] == ["a.o"]
+
+
+def test_a_misspelt_name_in_a_description_is_a_warning(find):
+    tasks = [task("p", "Handle {staton}", subtasks=[task("a", "Read {sation}, {station} and {json}")])]
+    found = find("GEN-INPUT-TEXT", tasks, vars={"station": "x"})
+    assert [(d.task, d.evidence["text"], d.hint) for d in found] == [
+        ("p", "staton", "did you mean 'station'?"),
+        ("p/a", "sation", "did you mean 'station'?"),
+    ]
 
 
 def test_repeated_output_is_a_warning(find):
@@ -187,6 +212,37 @@ def test_time_limit_below_the_estimate_is_a_warning(find, own, agents, bad):
 def test_side_effects_are_warned_about(codes):
     tasks = [task("a", side_effects=True, cache={"ttl_s": 60}, retries=2)]
     assert codes(tasks, "warning") == ["GEN-EFFECT-CACHED", "GEN-EFFECT-RETRIED", "GEN-EFFECT-UNAPPROVED"]
+
+
+def test_the_long_form_of_retries_counts_too(find):
+    [found] = find("GEN-EFFECT-RETRIED", [task("a", side_effects=True, retry={"times": 2})])
+    assert found.evidence["retries"] == 2
+    assert find("GEN-COMPOSITE-SETTINGS", [task("p", retry={"times": 2}, subtasks=[task("x"), task("y")])])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("netwrok", "neither a category nor a code"),
+        ("security", "never retried"),
+        ("GEN-SECURITY", "never retried"),
+        ("GEN-TSK", "no error begins with"),
+    ],
+)
+def test_an_error_that_is_never_retried_is_a_warning(find, name, said):
+    [found] = find("GEN-RETRY-ON", [task("a", retry={"times": 1, "on": [name]})])
+    assert said in found.message
+    assert found.evidence == {"on": name}
+
+
+def test_a_similar_category_is_offered(find):
+    [found] = find("GEN-RETRY-ON", [task("a", retry={"times": 1, "on": ["netwrok"]})])
+    assert found.hint == "did you mean 'network'?"
+
+
+@pytest.mark.parametrize("name", ["network", "GEN-TASK", "GEN-TASK-EXIT", "HTTP-503", "ECONNRESET", "MyError", "X-1"])
+def test_what_may_be_retried_is_no_finding(find, name):
+    assert not find("GEN-RETRY-ON", [task("a", retry={"times": 1, "on": [name]})])
 
 
 def test_an_approval_around_a_side_effect_counts(find):

@@ -33,9 +33,9 @@ def test_lists_of_every_kind_pass(check, for_each):
 @pytest.mark.parametrize(
     ("for_each", "said"),
     [
-        ("{nothing}", "for_each of task 'lint' is {nothing}, which is neither a variable nor a result"),
+        ("{nothing}", "for_each of task 'lint' is {nothing}, which is neither a variable, a parameter nor a result"),
         ("{broken}", "the variable 'broken' begins with `[` and is no JSON list"),
-        ({"a": [1], "b": "{gone.files}"}, "is {gone.files}, which is neither a variable nor a result"),
+        ({"a": [1], "b": "{gone.files}"}, "is {gone.files}, which is neither a variable, a parameter nor a result"),
     ],
 )
 def test_a_name_that_stands_for_no_list_is_an_error(check, for_each, said):
@@ -200,3 +200,35 @@ def test_a_plan_with_copies_that_came_while_it_ran_has_no_other_findings():
         routed = apply_amendments(routed, [amendment])
         after = {each.code for each in validate(routed, registry).diagnostics}
         assert after - before == set()
+
+
+def test_a_condition_of_the_task_itself_has_no_value_of_a_copy(check):
+    (found,) = check([lint(for_each=["a"], when="{item} == 'a'")]).errors
+    assert found.code == "GEN-WHEN-INVALID"
+    assert "{item} has no value in it, since it is about all copies at once" in found.message
+    assert "give the task subtasks" in found.hint
+
+
+def test_a_condition_inside_of_a_copy_may_use_its_value_and_lacks_no_key(check):
+    inner = {"id": "one", "type": "test", "description": "Test the package {item.a}", "when": "{item.a} > {index}"}
+    each = {"id": "each", "description": "Test all packages"}
+    assert errors(check, {**each, "for_each": [{"a": 1}], "subtasks": [inner]}) == []
+    (found,) = errors(check, {**each, "for_each": [{"a": 1}, {}], "subtasks": [{**inner, "description": "Test all"}]})
+    assert found[:2] == ("GEN-FOR-EACH-ITEM", "each/one")
+
+
+def test_an_environment_variable_lacks_no_key(check):
+    (found,) = errors(check, lint(for_each=[{}], description="Lint the package", env={"X": "{item.a}"}))
+    assert found[0] == "GEN-FOR-EACH-ITEM"
+
+
+@pytest.mark.parametrize(("kind", "value", "wrong"), [("array", [1, 2], 0), ("string", "a, b", 0), ("integer", 3, 1)])
+def test_a_parameter_may_be_the_list(check, kind, value, wrong):
+    params = {"names": {"type": kind, "default": value}}
+    found = errors(check, lint(for_each="{names}"), params=params)
+    assert [code for code, *_ in found] == ["GEN-FOR-EACH-LIST"] * wrong
+
+
+def test_a_parameter_without_a_value_is_reported_once(check):
+    found = errors(check, lint(for_each="{names}"), params={"names": {"type": "array"}})
+    assert [code for code, *_ in found] == ["GEN-PARAM-MISSING"]

@@ -56,7 +56,8 @@ def made():
 
 
 def deployment(**more):
-    values = {"name": "d", "entrypoint": "a.b", "pull_steps": None, "job_variables": {}} | more
+    values = {"name": "d", "entrypoint": "a.b", "pull_steps": None, "job_variables": {}}
+    values |= {"work_queue_id": None, "work_queue_name": None} | more
     return SimpleNamespace(**values)
 
 
@@ -133,7 +134,8 @@ async def test_what_cannot_be_run_says_why(made):
     [("genesis.flows.deployed.orchestrate", True), ("flows/orchestrate.py:orchestrate", True), ("a.agent_task", False)],
 )
 def test_a_run_that_goes_on_from_a_ledger_is_known_by_its_flow(entrypoint, orchestrates):
-    assert FlowRunJob(entrypoint, pulls=False, configuration=GenesisJobConfiguration()).orchestrates is orchestrates
+    job = FlowRunJob("x", None, entrypoint, pulls=False, configuration=GenesisJobConfiguration())
+    assert job.orchestrates is orchestrates
 
 
 def held(state, second):

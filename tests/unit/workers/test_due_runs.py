@@ -27,7 +27,7 @@ class Client:
 class FakePoller:
     def __init__(self, name, problem=None):
         self.pool = ServedPool(name, SlotPool(2), problem=problem)
-        self.deaf = False
+        self.deaf = self.may_hold_back = False
         self.woken = 0
 
     def wake(self):
@@ -66,6 +66,17 @@ async def test_a_full_page_may_hide_any_pool(made):
     assert is_woken(made) == ["a", "b", "c"]
 
 
+async def test_pools_without_a_free_slot_are_not_asked_for(made):
+    made.pollers["b"].pool.bank.taken = 2
+    made.pollers["b"].may_hold_back = True
+    await made.due.look()
+    assert made.client.asked[0][1] == ["a", "c"]
+    assert made.pollers["b"].pool.polled is not None
+    assert made.due._pause_s() == 30.0
+    made.pollers["b"].pool.bank.taken = 1
+    assert made.due._pause_s() == 0.01
+
+
 async def test_nothing_is_asked_while_no_pool_can_be_served(made):
     for poller in made.pollers.values():
         poller.pool.problem = "it is paused"
@@ -73,10 +84,11 @@ async def test_nothing_is_asked_while_no_pool_can_be_served(made):
     assert made.client.asked == []
 
 
-@pytest.mark.parametrize("reason", ["no events", "a pool that missed one", "the API is away"])
+@pytest.mark.parametrize("reason", ["no events", "a pool that missed one", "a limit", "the API is away"])
 async def test_while_events_do_not_arrive_it_looks_often(made, reason):
     made.hearing.now = reason != "no events"
     made.pollers["a"].deaf = reason == "a pool that missed one"
+    made.pollers["a"].may_hold_back = reason == "a limit"
     if reason == "the API is away":
         made.client.fault = httpx.ConnectError("gone")
         with pytest.raises(ApiUnavailable):

@@ -64,7 +64,8 @@ async def test_a_quiet_pool_is_polled_seldom_and_a_busy_one_often(made):
     made.client.answers = [[flow_run()]]
     await made.poller.poll()
     assert len(made.started) == 1
-    assert made.poller._pause_s() == 1.0
+    assert made.poller._pause_s() == 45.0
+    assert made.poller.may_hold_back
     made.hearing.now = False
     assert made.poller._pause_s() == 0.2
     assert made.client.asked[0] == ("agent-qa", ["high"])
@@ -116,7 +117,10 @@ async def test_a_poll_that_fails_is_no_poll(made):
     assert made.pool.polled is None
 
 
-async def test_a_limit_is_looked_at_each_second_while_runs_go_on(made):
+async def test_runs_may_be_held_back_by_a_limit_while_others_go_on(made):
+    assert not made.poller.may_hold_back
     made.pool.running = 1
     made.pool.record = SimpleNamespace(concurrency_limit=1)
-    assert made.poller._pause_s() == 1.0
+    assert made.poller.may_hold_back
+    made.pool.record = SimpleNamespace(concurrency_limit=None)
+    assert not made.poller.may_hold_back

@@ -19,3 +19,8 @@ def test_a_limit_that_was_asked_for_counts_all_agents():
 
 def test_there_is_never_less_than_no_slot():
     assert SlotPool(1, taken=4).free == 0
+
+
+def test_slots_that_are_not_admitted_are_not_free():
+    assert SlotPool(5, taken=2, admitted=3).free == 1
+    assert SlotPool(5, taken=2, admitted=9).free == 3

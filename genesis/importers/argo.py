@@ -1,0 +1,339 @@
+"""Argo Workflows: templates of DAGs and steps become groups, those of containers and scripts tasks.
+
+Reference: argo-workflows.readthedocs.io, "Field Reference".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from genesis.importers.expressions import fill_expressions, find_expressions
+from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
+from genesis.importers.limits import LONGEST_TEXT, MOST_EXPANSIONS
+from genesis.importers.source import Source
+from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
+
+__all__ = ["find_mismatch", "read_workflow"]
+
+_KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")
+_OPENING = "{{"
+_PARAMETER = re.compile(r"\{\{\s*(inputs|workflow)\.parameters\.([\w\-]+)\s*\}\}", re.ASCII)
+_DEPENDS = re.compile(r"[A-Za-z_][\w\-]*(?:\.\w+)?")
+_SHELLS = ("sh", "bash", "ash", "dash", "zsh")
+_SPEC_KEYS = {
+    "entrypoint", "templates", "arguments", "onExit", "activeDeadlineSeconds", "workflowSpec", "schedule",
+    "schedules", "timezone", "workflowTemplateRef",
+}  # fmt: skip
+_TEMPLATE_KEYS = {
+    "name", "inputs", "outputs", "container", "script", "dag", "steps", "suspend", "resource", "http",
+    "retryStrategy", "activeDeadlineSeconds", "timeout", "synchronization", "volumes", "metadata",
+    "nodeSelector", "containerSet", "data", "plugin", "parallelism",
+}  # fmt: skip
+_CALL_KEYS = {
+    "name", "template", "templateRef", "arguments", "dependencies", "depends", "when", "withItems",
+    "withParam", "withSequence", "continueOn", "inline",
+}  # fmt: skip
+
+
+def find_mismatch(source: Source) -> str | None:
+    """Return why a file is no manifest of Argo Workflows."""
+    document = source.document
+    if not isinstance(document, dict):
+        return "it is no mapping"
+    if not text_of(document.get("apiVersion")).startswith("argoproj.io/"):
+        return "its apiVersion is not argoproj.io"
+    return None if document.get("kind") in _KINDS else f"its kind is none of {', '.join(_KINDS)}"
+
+
+def read_workflow(source: Source) -> Workflow:
+    """Translate a manifest."""
+    document: dict[str, Any] = source.document
+    metadata, spec = mapping_of(document.get("metadata")), mapping_of(document.get("spec"))
+    path: tuple[str, ...] = ("spec",)
+    workflow = Workflow(
+        text_of(metadata.get("name")) or text_of(metadata.get("generateName")).rstrip("-") or "workflow"
+    )
+    for key in ("schedule", "schedules"):
+        workflow.schedules += [(source.line("spec", key), f"schedule {each}") for each in texts_of(spec.get(key))]
+    if "workflowSpec" in spec:
+        workflow.losses += source.leftover(spec, _SPEC_KEYS, *path)
+        spec, path = mapping_of(spec["workflowSpec"]), ("spec", "workflowSpec")
+    workflow.losses += source.leftover(spec, _SPEC_KEYS, *path)
+    workflow.deadline_s = seconds_of(spec.get("activeDeadlineSeconds"))
+    for place, raw in enumerate(items_of(mapping_of(spec.get("arguments")).get("parameters"))):
+        each = mapping_of(raw)
+        default = text_of(each["value"]) if each.get("value") is not None else None
+        line = source.line(*path, "arguments", "parameters", place)
+        workflow.parameters.append(Parameter(text_of(each.get("name")), line, default))
+    _Reader(source, path, spec).read(workflow)
+    return workflow
+
+
+class _Reader:
+    def __init__(self, source: Source, path: tuple[str, ...], spec: dict[str, Any]) -> None:
+        self._source = source
+        self._path = path
+        self._spec = spec
+        templates = [mapping_of(each) for each in items_of(spec.get("templates"))]
+        self._templates = {text_of(each.get("name")): (place, each) for place, each in enumerate(templates)}
+        self._open: list[str] = []
+        self._count = 0
+
+    def read(self, workflow: Workflow) -> None:
+        """Read the entry point, and what runs at the end."""
+        if "workflowTemplateRef" in self._spec:
+            step = Step("template", "template", self._source.line(*self._path, "workflowTemplateRef"))
+            step.sub_workflow = excerpt(self._spec["workflowTemplateRef"])
+            workflow.steps = [step]
+            return
+        entry = text_of(self._spec.get("entrypoint"))
+        if not entry and len(self._templates) == 1:
+            entry = next(iter(self._templates))
+        if entry not in self._templates:
+            line = self._source.line(*self._path, "entrypoint")
+            workflow.losses.append(Loss(line, f"entrypoint {entry!r}", "there is no such template: left out"))
+            return
+        first = Step(
+            entry, "template", self._source.line(*self._path, "templates", self._templates[entry][0]), name=entry
+        )
+        self._fill(first, entry, {})
+        workflow.steps = first.steps or [first]
+        if first.steps:
+            workflow.losses += [Loss(each.line, each.construct, each.outcome) for each in first.losses]
+            self._lose_group(first, workflow)
+        if last := text_of(self._spec.get("onExit")):
+            line = self._source.line(*self._path, "onExit")
+            step = Step("onExit", "template", line, name=f"exit-{last}", trigger="always")
+            self._fill(step, last, {})
+            step.after = [each.key for each in workflow.steps]
+            workflow.steps = [*workflow.steps, step]
+
+    @staticmethod
+    def _lose_group(first: Step, workflow: Workflow) -> None:
+        """Keep the options of the entry point, which is not a task itself, for each of its tasks."""
+        for step in first.steps:
+            step.image, step.mutex = step.image or first.image, step.mutex or first.mutex
+        if first.timeout_s:
+            workflow.deadline_s = min(first.timeout_s, workflow.deadline_s or first.timeout_s)
+        if first.retries:
+            workflow.losses.append(Loss(first.line, f"{first.retries} retries of the entry point", "left out"))
+
+    def _fill(self, step: Step, name: str, arguments: Mapping[str, str]) -> None:
+        """Fill a step with what its template does."""
+        found = self._templates.get(name)
+        if found is None:
+            step.losses.append(
+                Loss(step.line, f"template {name!r}, which is not in this file", "the task is a work order")
+            )
+            return
+        if name in self._open or len(self._open) >= MOST_EXPANSIONS:
+            step.condition = f"the template {name!r} uses itself"
+            return
+        self._count += 1
+        self._source.check_size(self._count)
+        self._open.append(name)
+        place, template = found
+        self._fill_inline(step, template, arguments, (*self._path, "templates", place))
+        self._open.pop()
+
+    def _fill_inline(
+        self, step: Step, template: dict[str, Any], arguments: Mapping[str, str], path: tuple[str | int, ...]
+    ) -> None:
+        values = _inputs(template, arguments)
+        step.losses += self._source.leftover(template, _TEMPLATE_KEYS, *path)
+        step.losses += [
+            Loss(self._source.line(*path, key), f"{key}: {excerpt(template[key])}", "left out")
+            for key in ("parallelism", "metadata", "nodeSelector", "volumes")
+            if template.get(key)
+        ]
+        _read_options(step, template)
+        if isinstance(template.get("dag"), dict):
+            self._read_dag(step, template["dag"], values, (*path, "dag"))
+        elif isinstance(template.get("steps"), list):
+            self._read_steps(step, template["steps"], values, (*path, "steps"))
+        elif isinstance(template.get("container"), dict):
+            _read_container(step, template["container"], values)
+        elif isinstance(template.get("script"), dict):
+            _read_script(step, template["script"], values)
+        else:
+            kinds = ("suspend", "resource", "http", "containerSet", "data", "plugin")
+            kind = next((key for key in kinds if key in template), "template")
+            step.kind = kind
+            if kind == "suspend":
+                step.wait_for = f"a resumption (suspend {excerpt(template['suspend'])})"
+            else:
+                step.inputs = {kind: template.get(kind)}
+                step.losses.append(
+                    Loss(self._source.line(*path, kind), f"template of {kind}", "the task is a work order")
+                )
+
+    def _read_dag(
+        self, group: Step, dag: dict[str, Any], values: Mapping[str, str], path: tuple[str | int, ...]
+    ) -> None:
+        group.kind = "dag"
+        tasks = [mapping_of(each) for each in items_of(dag.get("tasks"))]
+        names = {text_of(each.get("name")) for each in tasks}
+        for key in ("failFast", "target"):
+            if key in dag:
+                group.losses.append(Loss(self._source.line(*path, key), f"{key}: {excerpt(dag[key])}", "left out"))
+        for place, task in enumerate(tasks):
+            step = self._call(group, task, values, (*path, "tasks", place))
+            before = texts_of(task.get("dependencies"))
+            if depends := text_of(task.get("depends")):
+                found = [each.partition(".") for each in _DEPENDS.findall(depends)]
+                before += [name for name, _, _ in found]
+                plain = all(state in ("", "Succeeded") for _, _, state in found)
+                if not plain or re.search(r"\|\||!", depends):
+                    step.condition = f"depends: {excerpt(depends)}"
+            step.after = [f"{group.key}/{name}" if name in names else name for name in before]
+
+    def _read_steps(self, group: Step, rows: list[Any], values: Mapping[str, str], path: tuple[str | int, ...]) -> None:
+        group.kind = "steps"
+        before: list[str] = []
+        for row_number, row in enumerate(rows):
+            calls = row if isinstance(row, list) else [row]
+            made = []
+            for place, raw in enumerate(calls):
+                at = (*path, row_number, place) if isinstance(row, list) else (*path, row_number)
+                step = self._call(group, mapping_of(raw), values, at)
+                step.after = list(before)
+                made.append(step.key)
+            before = made or before
+
+    def _call(self, group: Step, call: dict[str, Any], values: Mapping[str, str], path: tuple[str | int, ...]) -> Step:
+        """Make the step of a task in a DAG, or of one of several steps, from the template that it uses."""
+        name = text_of(call.get("name")) or f"step-{len(group.steps) + 1}"
+        step = Step(f"{group.key}/{name}", "template", self._source.line(*path), name=name)
+        group.steps.append(step)
+        step.losses += self._source.leftover(call, _CALL_KEYS, *path)
+        arguments = _named_values(mapping_of(call.get("arguments")), values)
+        if artifacts := items_of(mapping_of(call.get("arguments")).get("artifacts")):
+            step.files = f"takes {', '.join(text_of(mapping_of(each).get('name')) for each in artifacts)}"
+        template = text_of(call.get("template"))
+        step.description = f"{name}, by the template {template}" if template else name
+        if isinstance(call.get("inline"), dict):
+            self._fill_inline(step, call["inline"], arguments, (*path, "inline"))
+        elif "templateRef" in call:
+            step.sub_workflow = excerpt(call["templateRef"])
+            step.inputs = {"arguments": dict(arguments)}
+        else:
+            self._fill(step, template, arguments)
+        if "when" in call:
+            step.condition = excerpt(call["when"])
+        loops = [key for key in ("withItems", "withParam", "withSequence") if key in call]
+        step.for_each = ", ".join(f"{key} {excerpt(call[key])}" for key in loops)
+        step.allow_failure = text_of(mapping_of(call.get("continueOn")).get("failed")) == "true"
+        keys = {"condition": "depends" if "depends" in call else "when", "for_each": loops[0] if loops else ""}
+        step.lines |= {field: self._source.line(*path, key) for field, key in keys.items() if key}
+        return step
+
+
+def _inputs(template: dict[str, Any], arguments: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of a template's parameters: those that are handed to it, or its defaults."""
+    found = _named_values(mapping_of(template.get("inputs")), {})
+    return {**found, **arguments}
+
+
+def _named_values(owner: dict[str, Any], values: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in items_of(owner.get("parameters")):
+        spec = mapping_of(each)
+        if spec.get("value") is not None:
+            found[text_of(spec.get("name"))] = _fill_values(text_of(spec["value"]), values)
+    return found
+
+
+def _fill_values(text: str, values: Mapping[str, str]) -> str:
+    """Fill in the parameters whose values are in the file; other expressions stay."""
+
+    def fill(expression: str) -> str:
+        found = _PARAMETER.fullmatch(expression)
+        return values.get(found[2], expression) if found and found[1] == "inputs" else expression
+
+    filled = fill_expressions(text, _OPENING, fill)
+    return filled if len(filled) <= max(LONGEST_TEXT, len(text)) else text
+
+
+def _read_options(step: Step, template: dict[str, Any]) -> None:
+    """Read what templates of all kinds have."""
+    retry = mapping_of(template.get("retryStrategy"))
+    limit = text_of(retry.get("limit", "1" if retry else "0"))
+    step.retries = int(limit[:4]) if limit.isascii() and limit.isdecimal() else 0
+    kept = {key: retry[key] for key in retry if key != "limit"}
+    step.backoff = excerpt(kept) if kept else ""
+    step.timeout_s = seconds_of(template.get("activeDeadlineSeconds", template.get("timeout")))
+    step.mutex = excerpt(template["synchronization"]) if template.get("synchronization") else ""
+    outputs, inputs = mapping_of(template.get("outputs")), mapping_of(template.get("inputs"))
+    step.outputs = ", ".join(text_of(mapping_of(each).get("name")) for each in items_of(outputs.get("parameters")))
+    artifacts = [*items_of(inputs.get("artifacts")), *items_of(outputs.get("artifacts"))]
+    if artifacts:
+        step.files = ", ".join(text_of(mapping_of(each).get("name")) for each in artifacts)
+
+
+def _read_container(step: Step, container: dict[str, Any], values: Mapping[str, str]) -> None:
+    """Read the argument list of a container."""
+    step.kind = "container"
+    _read_machine(step, container, values)
+    argv: list[str | Slot] = []
+    words = [_fill_values(each, values) for key in ("command", "args") for each in texts_of(container.get(key))]
+    for place, word in enumerate(words):
+        before = words[place - 1] if place else ""
+        argv.append(_argument(step, word, is_script=re.fullmatch(r"-\w*c", before) is not None))
+    folder = text_of(container.get("workingDir"))
+    if not texts_of(container.get("command")):
+        step.inputs = {"image": step.image, "args": words}
+        step.losses.append(Loss(step.line, "a container whose image names the program", "the task is a work order"))
+    else:
+        step.command = Command(tuple(argv), cwd=folder or None)
+
+
+def _argument(step: Step, word: str, *, is_script: bool) -> str | Slot:
+    """Return an argument; one that ends in a parameter of the workflow takes its value from there."""
+    found = find_expressions(word, _OPENING)
+    if not found:
+        return word
+    parameter = _PARAMETER.fullmatch(found[0])
+    prefix = word.removesuffix(found[0])
+    is_last = len(found) == 1 and prefix != word and not re.search(r"\s", prefix)
+    if parameter and parameter[1] == "workflow" and parameter[2].isidentifier() and is_last and not is_script:
+        return Slot(parameter[2], prefix)
+    step.expressions += map(excerpt, found)
+    return word
+
+
+def _read_script(step: Step, script: dict[str, Any], values: Mapping[str, str]) -> None:
+    """Read a script, whose text Argo hands to its interpreter as a file."""
+    step.kind = "script"
+    _read_machine(step, script, values)
+    source = _fill_values(text_of(script.get("source")), values)
+    step.expressions += map(excerpt, find_expressions(source, _OPENING))
+    command = texts_of(script.get("command"))
+    program = PurePath(command[0]).name if command else ""
+    if program in _SHELLS:
+        step.command = Command((*command, "-c", "--"), source)
+    elif re.fullmatch(r"python[\d.]*", program):
+        step.command = Command((*command, "-c"), source)
+    else:
+        step.inputs = {"command": command, "script": source}
+        step.losses.append(Loss(step.line, f"a script for {program or 'its image'}", "the task is a work order"))
+
+
+def _read_machine(step: Step, container: dict[str, Any], values: Mapping[str, str]) -> None:
+    """Read image, resources and environment of a container."""
+    step.image = excerpt(container.get("image"))
+    step.resources = excerpt(container["resources"]) if container.get("resources") else ""
+    for each in items_of(container.get("env")):
+        spec = mapping_of(each)
+        name, value = text_of(spec.get("name")), _fill_values(text_of(spec.get("value")), values)
+        if "secretKeyRef" in mapping_of(spec.get("valueFrom")):
+            step.secrets.append(name)
+        elif "valueFrom" in spec or find_expressions(value, _OPENING):
+            step.expressions.append(f"the variable {name}")
+        else:
+            step.environment[name] = value
+    for key in ("envFrom", "volumeMounts"):
+        if container.get(key):
+            step.expressions.append(f"{key}: {excerpt(container[key])}")

@@ -1,0 +1,212 @@
+"""GitHub Actions: jobs become groups, their steps tasks one after another.
+
+Reference: docs.github.com, "Workflow syntax for GitHub Actions".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from genesis.importers.expressions import fill_expressions, find_expressions
+from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
+from genesis.importers.source import Source
+from genesis.importers.workflow import Command, Loss, Parameter, Step, Trigger, Workflow
+
+__all__ = ["find_mismatch", "read_workflow"]
+
+_OPENING = "${{"
+_SECRET = re.compile(r"\s*secrets\.(\w+)\s*\Z", re.ASCII)
+_SHELLS: dict[str, tuple[str, ...]] = {
+    "": ("bash", "-e", "-c", "--"),
+    "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", "--"),
+    "sh": ("sh", "-e", "-c", "--"),
+    "python": ("python3", "-c"),
+}
+_WORKFLOW_KEYS = {"name", "run-name", "on", "env", "defaults", "jobs", "concurrency"}
+_JOB_KEYS = {
+    "name", "needs", "if", "runs-on", "environment", "concurrency", "outputs", "env", "defaults", "steps",
+    "timeout-minutes", "strategy", "continue-on-error", "container", "services", "uses", "with", "secrets",
+}  # fmt: skip
+_STEP_KEYS = {
+    "id", "if", "name", "uses", "run", "working-directory", "shell", "with", "env", "continue-on-error",
+    "timeout-minutes",
+}  # fmt: skip
+
+
+def find_mismatch(source: Source) -> str | None:
+    """Return why a file is no workflow of GitHub Actions."""
+    document = source.document
+    if not isinstance(document, dict):
+        return "it is no mapping"
+    if not isinstance(document.get("jobs"), dict):
+        return "it has no mapping 'jobs'"
+    return None if "on" in document else "it has no key 'on'"
+
+
+def read_workflow(source: Source) -> Workflow:
+    """Translate a workflow."""
+    document: dict[str, Any] = source.document
+    workflow = Workflow(text_of(document.get("name")))
+    workflow.losses += source.leftover(document, _WORKFLOW_KEYS)
+    if document.get("concurrency"):
+        construct = f"concurrency: {excerpt(document['concurrency'])}"
+        workflow.losses.append(Loss(source.line("concurrency"), construct, "left out: runs are not kept apart"))
+    _read_triggers(source, document["on"], workflow)
+    steps = [len(items_of(mapping_of(job).get("steps"))) for job in document["jobs"].values()]
+    source.check_size(len(steps) + sum(steps))
+    for name, job in document["jobs"].items():
+        workflow.steps.append(_Job(source, name, mapping_of(job), document).read())
+    return workflow
+
+
+def _read_triggers(source: Source, value: Any, workflow: Workflow) -> None:
+    """Read what starts the workflow, and the inputs that a person gives."""
+    events = value if isinstance(value, dict) else dict.fromkeys(texts_of(value))
+    for event, options in events.items():
+        line = source.line("on", event) if isinstance(value, dict) else source.line("on")
+        if event == "schedule":
+            workflow.schedules += [
+                (source.line("on", event, place), f"schedule {excerpt(mapping_of(each).get('cron'))}")
+                for place, each in enumerate(items_of(options))
+            ]
+            continue
+        workflow.schedules.append((line, f"event {event}"))
+        inputs = mapping_of(mapping_of(options).get("inputs"))
+        for name, raw in inputs.items():
+            spec = mapping_of(raw)
+            default = text_of(spec["default"]) if "default" in spec else None
+            place = source.line("on", event, "inputs", name)
+            if all(name != known.name for known in workflow.parameters):
+                workflow.parameters.append(Parameter(name, place, default, text_of(spec.get("type"))))
+
+
+class _Job:
+    def __init__(self, source: Source, name: str, job: dict[str, Any], document: dict[str, Any]) -> None:
+        self._source = source
+        self._name = name
+        self._job = job
+        self._document = document
+        self._path: tuple[str | int, ...] = ("jobs", name)
+
+    def read(self) -> Step:
+        job, line = self._job, self._source.line(*self._path)
+        group = Step(self._name, "job", line, name=self._name, description=text_of(job.get("name")) or self._name)
+        group.after = texts_of(job.get("needs"))
+        group.losses += self._source.leftover(job, _JOB_KEYS, *self._path)
+        _read_options(group, job)
+        group.for_each = _matrix(mapping_of(job.get("strategy")))
+        machine = [excerpt(job[key]) for key in ("runs-on", "container") if job.get(key)]
+        group.image = ", ".join(machine)
+        group.mutex = excerpt(job.get("concurrency")) if job.get("concurrency") else ""
+        group.outputs = ", ".join(mapping_of(job.get("outputs")))
+        if job.get("environment"):
+            group.wait_for = f"the environment {excerpt(job['environment'])}, which can need an approval"
+        if services := mapping_of(job.get("services")):
+            group.wait_for = f"services {', '.join(services)}"
+        keys = {"condition": "if", "for_each": "strategy", "image": "runs-on", "mutex": "concurrency",
+                "outputs": "outputs", "wait_for": "services" if services else "environment",
+                "allow_failure": "continue-on-error", "timeout_s": "timeout-minutes", "trigger": "if"}  # fmt: skip
+        group.lines = {field: self._source.line(*self._path, key) for field, key in keys.items()}
+        if "uses" in job:
+            group.kind, group.sub_workflow = "reusable workflow", excerpt(job["uses"])
+            group.inputs = _masked({"uses": job["uses"], "with": job.get("with")})
+            return group
+        group.steps = self._steps()
+        return group
+
+    def _steps(self) -> list[Step]:
+        found: list[Step] = []
+        for place, raw in enumerate(items_of(self._job.get("steps"))):
+            step = self._step(place, mapping_of(raw))
+            step.after = [found[-1].key] if found else []
+            found.append(step)
+        return found
+
+    def _step(self, place: int, raw: dict[str, Any]) -> Step:
+        path = (*self._path, "steps", place)
+        line = self._source.line(*path)
+        uses, script = text_of(raw.get("uses")), text_of(raw.get("run"))
+        kind = uses.partition("@")[0] or "run"
+        first = next(iter(script.strip().splitlines()), "")
+        title = text_of(raw.get("name")) or (f"Use {uses}" if uses else f"Run {first[:100]}")
+        step = Step(f"{self._name}/{place}", kind, line, description=str(_masked(title)))
+        step.name = text_of(raw.get("id")) or (text_of(raw.get("name")) if "name" in raw else kind.rpartition("/")[2])
+        step.losses += self._source.leftover(raw, _STEP_KEYS, *path)
+        _read_options(step, raw)
+        self._read_environment(step, mapping_of(raw.get("env")))
+        if uses:
+            step.inputs = _masked({"uses": uses, "with": raw.get("with")})
+            version = f" with {', '.join(mapping_of(raw.get('with')))}" if raw.get("with") else ""
+            outcome = "no action runs: the task is a work order"
+            step.losses.append(Loss(self._source.line(*path, "uses"), f"action {uses}{version}", outcome))
+        elif script:
+            self._read_script(step, raw, script)
+        else:
+            step.losses.append(Loss(line, "a step without 'run' and 'uses'", "the task is a work order"))
+        keys = {"condition": "if", "trigger": "if", "expressions": "run", "environment": "env", "command": "run",
+                "allow_failure": "continue-on-error", "timeout_s": "timeout-minutes"}  # fmt: skip
+        step.lines = {field: self._source.line(*path, key) for field, key in keys.items()}
+        return step
+
+    def _read_script(self, step: Step, raw: dict[str, Any], script: str) -> None:
+        defaults: dict[str, Any] = {}
+        for owner in (self._document, self._job):
+            defaults |= mapping_of(mapping_of(owner.get("defaults")).get("run"))
+        shell = text_of(raw.get("shell", defaults.get("shell")))
+        folder = text_of(raw.get("working-directory", defaults.get("working-directory")))
+        step.expressions += [excerpt(each) for text in (script, folder) for each in find_expressions(text, _OPENING)]
+        masked = str(_masked(script))
+        if shell in _SHELLS:
+            step.command = Command(_SHELLS[shell], masked, folder or None)
+        else:
+            step.inputs = {"shell": shell, "script": masked}
+            step.losses.append(Loss(step.line, f"shell {shell}", "the task is a work order"))
+
+    def _read_environment(self, step: Step, own: dict[str, Any]) -> None:
+        """Merge the variables of the workflow, the job and the step. Secrets are named, never copied."""
+        variables = mapping_of(self._document.get("env")) | mapping_of(self._job.get("env")) | own
+        for name, value in variables.items():
+            text = text_of(value)
+            if _SECRET.match(text.strip().removeprefix("${{").removesuffix("}}")) and text.strip().startswith("${{"):
+                step.secrets.append(name)
+            elif expressions := find_expressions(text, _OPENING):
+                step.expressions += [f"{name}={excerpt(each)}" for each in expressions]
+            else:
+                step.environment[name] = text
+
+
+def _read_options(step: Step, raw: dict[str, Any]) -> None:
+    """Read what jobs and steps have in common."""
+    step.trigger, step.condition = _condition(text_of(raw.get("if")))
+    allowed = text_of(raw.get("continue-on-error", "false"))
+    step.allow_failure = allowed.lower() != "false"
+    minutes = seconds_of(raw.get("timeout-minutes"))
+    step.timeout_s = minutes * 60 if minutes else None
+
+
+def _condition(text: str) -> tuple[Trigger, str]:
+    """Split a condition into the states of what came before, and the rest."""
+    bare = text.strip()
+    if bare.startswith("${{") and bare.endswith("}}"):
+        bare = bare[3:-2].strip()
+    states: dict[str, Trigger] = {"always()": "always", "!cancelled()": "all_done", "failure()": "any_failed"}
+    if bare in states:
+        return states[bare], ""
+    return "all_succeeded", "" if bare in ("", "success()") else excerpt(bare)
+
+
+def _matrix(strategy: dict[str, Any]) -> str:
+    if not strategy.get("matrix"):
+        return ""
+    options = [f"{key} {excerpt(strategy[key])}" for key in ("max-parallel", "fail-fast") if key in strategy]
+    return ", ".join([f"matrix {excerpt(strategy['matrix'])}", *options])
+
+
+def _masked(value: Any) -> Any:
+    """Replace the expressions that name a secret."""
+    if isinstance(value, str):
+        return fill_expressions(value, _OPENING, lambda found: "<secret>" if "secrets" in found else found)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items() if item is not None}
+    return [_masked(item) for item in value] if isinstance(value, list) else value

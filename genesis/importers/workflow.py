@@ -1,0 +1,159 @@
+"""The intermediate form: a workflow of another system as steps, before it is a plan.
+
+Each importer translates one format into it, and `genesis.importers.plan` writes a plan and an agents file from it. It
+holds more than the plan file can say: what has no key there is reported as a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Command", "Loss", "Parameter", "Role", "Slot", "Step", "Trigger", "Workflow", "walk"]
+
+Trigger = Literal["all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
+"""On which ends of the steps before it a step runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One construct of the source that the plan does not have."""
+
+    line: int
+    """Line in the file, from 1."""
+    construct: str
+    """What it is, in the words of the source."""
+    outcome: str
+    """What became of it."""
+    task: str = ""
+    """Path of the task in the plan; empty for the plan as a whole."""
+    file: str = ""
+    """The file; that of the workflow if empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An argument of a command that takes its value from an input of its task."""
+
+    name: str
+    prefix: str = ""
+    """Text before the value, in the same argument."""
+    value: str | None = None
+    """The value; if omitted, that of the workflow's parameter of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program to run."""
+
+    argv: tuple[str | Slot, ...]
+    """The program and its arguments."""
+    script: str | None = None
+    """The text of a script, which is the last argument."""
+    cwd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """An agent of a language model that the source describes."""
+
+    name: str
+    description: str
+    model: str | None = None
+
+
+@dataclass(slots=True)
+class Step:
+    """One task of the source, or a group of steps. An importer fills it; nothing changes it afterwards."""
+
+    key: str
+    """Unique within the workflow; `after` names it."""
+    kind: str
+    """What the source calls this kind of step: the task's type."""
+    line: int
+    name: str = ""
+    """A readable name, from which the task's id is made; the key if empty."""
+    description: str = ""
+    after: list[str] = field(default_factory=list)
+    """Keys of the steps that come before it."""
+    steps: list[Step] = field(default_factory=list)
+    """Steps of a group; empty for a step that does something."""
+    command: Command | None = None
+    """What it runs; a step without one is done by a person."""
+    role: Role | None = None
+    """The agent of a language model that does it."""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the source's operator, as plain values."""
+    variables: list[str] = field(default_factory=list)
+    """Names in its description that are given when it runs."""
+    environment: dict[str, str] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)
+    """Environment variables whose values are secrets: their names alone."""
+    condition: str = ""
+    """An expression that decides whether it runs."""
+    trigger: Trigger = "all_succeeded"
+    for_each: str = ""
+    """The values of which each makes a copy of the step, as the source writes them."""
+    expressions: list[str] = field(default_factory=list)
+    """Expressions in its texts that the source's system evaluates when it runs."""
+    allow_failure: bool = False
+    retries: int = 0
+    backoff: str = ""
+    """Pauses between attempts, as the source writes them."""
+    timeout_s: float | None = None
+    image: str = ""
+    """The container image, machine or environment that it runs in."""
+    resources: str = ""
+    mutex: str = ""
+    """What keeps it apart from other steps: a pool, a semaphore, a concurrency group."""
+    priority: str = ""
+    files: str = ""
+    """Files that it takes from other steps, or hands on."""
+    wait_for: str = ""
+    """What it waits for, outside of the workflow: a time, an event, another workflow."""
+    outputs: str = ""
+    """Results that it hands on."""
+    sub_workflow: str = ""
+    """A workflow of another file that it stands for."""
+    notify: str = ""
+    losses: list[Loss] = field(default_factory=list)
+    """Further constructs that are not carried over."""
+    lines: dict[str, int] = field(default_factory=dict)
+    """Line of a field above, where it is not the step's own."""
+    file: str = ""
+    """The file that it is in; that of the workflow if empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the workflow."""
+
+    name: str
+    line: int
+    default: str | None = None
+    """The default as text; None where it must be given."""
+    type: str = ""
+    """What the source requires of its values, if anything."""
+
+
+@dataclass(slots=True)
+class Workflow:
+    """A workflow of another system."""
+
+    title: str
+    steps: list[Step] = field(default_factory=list)
+    parameters: list[Parameter] = field(default_factory=list)
+    schedules: list[tuple[int, str]] = field(default_factory=list)
+    """What starts it, with the line: a time table or an event."""
+    deadline_s: float | None = None
+    losses: list[Loss] = field(default_factory=list)
+
+
+def walk(steps: list[Step]) -> Iterator[Step]:
+    """Yield all steps, groups before what is in them, in document order."""
+    stack = list(reversed(steps))
+    while stack:
+        step = stack.pop()
+        yield step
+        stack.extend(reversed(step.steps))

@@ -1,0 +1,22 @@
+"""The values that `{name}` stands for: variables and parameters of a plan."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from genesis.model import Plan
+
+__all__ = ["missing_parameters", "plan_values"]
+
+
+def plan_values(plan: Plan) -> dict[str, JsonValue]:
+    """Return the value of each variable and parameter by name; a parameter without a value is left out."""
+    if not plan.params:
+        return dict(plan.vars)
+    given = {name: each.default if each.value is None else each.value for name, each in plan.params.items()}
+    return {**plan.vars, **{name: value for name, value in given.items() if value is not None}}
+
+
+def missing_parameters(plan: Plan) -> list[str]:
+    """Name the parameters without a value: no default, and none given for this run."""
+    return [name for name, each in plan.params.items() if each.default is None and each.value is None]

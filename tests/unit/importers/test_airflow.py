@@ -1,0 +1,164 @@
+"""Airflow DAG files."""
+
+import pytest
+
+_HEAD = """\
+import airflow
+from airflow import DAG
+from airflow.decorators import dag, task, task_group
+raise SystemExit("a DAG file is never run")
+"""
+
+
+@pytest.fixture
+def read(imported):
+    def make(body):
+        return imported(_HEAD + body, "pipeline.py")
+
+    return make
+
+
+_CLASSIC = """\
+RETRIES = 2
+with DAG("nightly", schedule="@daily", default_args={"retries": RETRIES, "retry_delay": timedelta(minutes=5)}):
+    start = EmptyOperator(task_id="start")
+    first = BashOperator(task_id="first", bash_command="echo 'a b' | wc", env={"MODE": "fast"}, pool="small")
+    second = BashOperator(task_id="second", bash_command="run {{ ds }}", execution_timeout=timedelta(hours=1))
+    with TaskGroup("checks") as checks:
+        PythonOperator(task_id="rows", python_callable=count_rows, op_kwargs={"table": "t", "password": "abc-123-xyz"})
+        BashOperator(task_id="names", bash_command="check names")
+    end = BashOperator(task_id="end", bash_command="rm -r tmp", trigger_rule="all_done")
+    start >> [first, second] >> checks
+    end << checks
+"""
+
+
+def test_operators_groups_and_shifts_keep_their_order(read):
+    run = read(_CLASSIC)
+    assert list(run.tasks) == ["start", "first", "second", "checks/rows", "checks/names", "end"]
+    assert run.runs_in_order("start", "first", "checks/rows", "end")
+    assert run.runs_in_order("start", "second", "checks/names", "end")
+    assert run.runs_beside("first", "second")
+    assert run.runs_beside("checks/rows", "checks/names")
+
+
+def test_bash_runs_as_airflow_runs_it_and_the_rest_are_work_orders(read):
+    run = read(_CLASSIC)
+    assert run.argv("start") == ("true",)
+    assert run.argv("first") == ("bash", "-c", "--", "{script}")
+    assert run.tasks["first"].inputs == {"script": "echo 'a b' | wc"}
+    assert run.agents[run.tasks["first"].agent].executor.env == {"MODE": "fast"}
+    assert [run.kind(path) for path in ("second", "checks/rows")] == ["brief", "brief"]
+    assert run.tasks["checks/rows"].inputs["op_kwargs"] == {"table": "t", "password": "***"}
+    assert run.tasks["first"].retries == 2
+    assert run.tasks["second"].timeout_s == 3600
+    assert "work order" in run.lost(9, "{{ ds }}")
+    assert "apart" in run.lost(8, "pool")
+    assert run.lost(13, "(all_done)") == "it runs if all of them succeeded"
+    assert run.lost(6, 'schedule "@daily"').startswith("left out")
+
+
+def test_taskflow_calls_are_dependencies_by_their_arguments(read):
+    run = read("""\
+@task(retries=3)
+def extract():
+    "Read the rows."
+
+@task
+def clean(rows, more=None): ...
+
+@dag(schedule=None)
+def flow():
+    rows = extract()
+    one = clean(rows["a"])
+    two = clean(rows, more=one)
+    clean.override(task_id="last")(two)
+
+flow()
+""")
+    assert list(run.tasks) == ["extract", "clean", "clean-2", "last"]
+    assert run.runs_in_order("extract", "clean", "clean-2", "last")
+    assert run.tasks["extract"].retries == 3
+    assert run.tasks["extract"].description == "Read the rows."
+
+
+def test_task_group_function_is_read_for_each_call(read):
+    run = read("""\
+with DAG("d"):
+    @task
+    def work(x): ...
+    @task_group
+    def pair(x):
+        return work(work(x))
+    pair(pair(None)) >> BashOperator(task_id="end", bash_command="true")
+""")
+    assert run.runs_in_order("pair/work", "pair/work-2", "pair-2/work", "pair-2/work-2", "end")
+
+
+def test_old_style_dag_argument_chains_and_set_downstream(read):
+    run = read("""\
+dag = DAG(dag_id="old")
+a = BashOperator(task_id="a", bash_command="1", dag=dag)
+b = BashOperator(task_id="b", bash_command="2", dag=dag)
+c = BashOperator(task_id="c", bash_command="3", dag=dag)
+d = BashOperator(task_id="d", bash_command="4", dag=dag)
+a.set_downstream([b])
+c.set_upstream(b)
+chain(c, d)
+""")
+    assert run.runs_in_order("a", "b", "c", "d")
+
+
+def test_tasks_of_a_loop_are_reported_and_what_comes_after_them_is_not_run_by_itself(read):
+    run = read("""\
+with DAG("d"):
+    first = BashOperator(task_id="first", bash_command="true")
+    for name in load_names():
+        each = BashOperator(task_id=name, bash_command="run " + name)
+        first >> each
+    each >> BashOperator(task_id="after", bash_command="true")
+    if DEBUG:
+        BashOperator(task_id="extra", bash_command="true")
+    [BashOperator(task_id=f"t{i}", bash_command="true") for i in range(3)]
+""")
+    assert list(run.tasks) == ["first", "after"]
+    assert [run.kind(path) for path in run.tasks] == ["command", "brief"]
+    assert run.lost(7, "made by a loop: for name in load_names():") == "not guessed: left out"
+    assert run.lost(11, "made by a condition: if DEBUG:") == "not guessed: left out"
+    assert run.lost(13, "made by").startswith("not guessed")
+    assert "a person decides" in run.lost(10, "'each', which is no task")
+
+
+def test_branches_sensors_and_mapping_are_reported(read):
+    run = read("""\
+with DAG("d"):
+    pick = BranchPythonOperator(task_id="pick", python_callable=f)
+    left = BashOperator(task_id="left", bash_command="true")
+    wait = FileSensor(task_id="wait", filepath="x")
+    many = BashOperator.partial(task_id="many").expand(bash_command=["a", "b"])
+    pick >> left
+    wait >> many
+""")
+    assert [run.kind(path) for path in ("left", "wait", "many")] == ["brief"] * 3
+    assert "work order" in run.lost(7, "chosen by pick")
+    assert "work order" in run.lost(8, "waits for FileSensor")
+    assert run.lost(9, "the values of bash_command (expand)").startswith("one task")
+
+
+def test_several_dags_become_groups_without_order(read):
+    run = read("""\
+with DAG("one"):
+    BashOperator(task_id="a", bash_command="1")
+with DAG("two"):
+    BashOperator(task_id="a", bash_command="2")
+""")
+    assert list(run.tasks) == ["one/a", "two/a"]
+    assert run.runs_beside("one/a", "two/a")
+
+
+def test_long_chain_needs_no_recursion(read):
+    names = [f"t{number}" for number in range(900)]
+    lines = [f'{name} = BashOperator(task_id="{name}", bash_command="true")' for name in names]
+    chain = " >> ".join(names[:90])
+    run = read('with DAG("d"):\n' + "".join(f"    {line}\n" for line in lines[:90]) + f"    {chain}\n")
+    assert run.runs_in_order(*names[:90])

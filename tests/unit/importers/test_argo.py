@@ -1,0 +1,107 @@
+"""Manifests of Argo Workflows."""
+
+import pytest
+
+from genesis.errors import DocumentError
+
+_WORKFLOW = """\
+apiVersion: argoproj.io/v1alpha1
+kind: CronWorkflow
+metadata: {name: nightly}
+spec:
+  schedules: ["0 1 * * *"]
+  workflowSpec:
+    entrypoint: main
+    onExit: bye
+    arguments: {parameters: [{name: word, value: hello}, {name: free}]}
+    templates:
+      - name: main
+        dag:
+          tasks:
+            - {name: one, template: say, arguments: {parameters: [{name: text, value: "it's {one}"}]}}
+            - {name: two, template: say, arguments: {parameters: [{name: text, value: "{{workflow.parameters.word}}"}]}}
+            - {name: three, dependencies: [one], template: rows}
+            - {name: four, depends: two && three.Succeeded, template: code, withItems: [1, 2]}
+            - {name: five, depends: four.Failed, template: code}
+      - name: say
+        inputs: {parameters: [{name: text}]}
+        retryStrategy: {limit: 3, retryPolicy: Always}
+        container: {image: alpine, command: [echo, -n], args: ["{{inputs.parameters.text}}"], resources: {cpu: 1}}
+      - name: rows
+        steps:
+          - [{name: a, template: code}, {name: b, template: code}]
+          - [{name: c, template: loop}]
+      - name: loop
+        steps: [[{name: again, template: rows}]]
+      - name: code
+        script:
+          image: python
+          command: [python]
+          source: print("{x}")
+          env: [{name: KEY, valueFrom: {secretKeyRef: {name: s, key: k}}}]
+      - name: bye
+        container: {image: alpine, command: [sh, -c], args: ["echo {{workflow.parameters.word}}"]}
+"""
+
+
+@pytest.fixture
+def run(imported):
+    return imported(_WORKFLOW, "nightly.yaml")
+
+
+def test_dag_and_steps_keep_their_order(run):
+    assert list(run.tasks) == ["one", "two", "three/a", "three/b", "three/c/again", "four", "five", "exit-bye"]
+    assert run.runs_in_order("one", "three/a", "three/c/again", "four", "five", "exit-bye")
+    assert run.starts_after("two", "four")
+    assert run.runs_beside("one", "two")
+    assert run.runs_beside("three/a", "three/b")
+
+
+def test_arguments_stay_a_list_and_parameters_are_values(run):
+    assert run.argv("one") == ("echo", "-n", "it's {{one}}")
+    assert run.argv("two") == ("echo", "-n", "{word}")
+    assert run.tasks["two"].inputs == {"word": "{word}"}
+    assert run.imported.plan.vars == {"word": "hello"}
+    assert run.tasks["one"].retries == 3
+
+
+def test_parameter_is_never_put_into_a_shell_string(run):
+    assert run.kind("exit-bye") == "brief"
+    assert "work order" in run.lost(8, "{{workflow.parameters.word}}")
+
+
+def test_script_goes_to_its_interpreter_with_its_secret_by_name(run):
+    assert run.argv("four") == ("python", "-c", "{script}")
+    assert run.tasks["four"].inputs == {"script": 'print("{x}")'}
+    assert run.agents[run.tasks["four"].agent].secrets == ("KEY",)
+
+
+def test_conditions_and_recursion_are_work_orders(run):
+    assert run.kind("five") == run.kind("three/c/again") == "brief"
+    assert "work order" in run.lost(18, "depends: four.Failed")
+    assert "work order" in run.lost(28, "the template 'rows' uses itself")
+    assert run.lost(17, "withItems [1, 2]").startswith("one task")
+    assert run.lost(5, "schedule 0 1 * * *").startswith("left out")
+
+
+def test_templates_that_multiply_are_refused(imported):
+    calls = "[[{name: a, template: T}, {name: b, template: T}, {name: c, template: T}, {name: d, template: T}]]"
+    templates = "".join(f"  - {{name: t{n}, steps: {calls.replace('T', f't{n + 1}')}}}\n" for n in range(12))
+    with pytest.raises(DocumentError) as error:
+        imported(
+            f"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n  entrypoint: t0\n  templates:\n{templates}"
+            "  - {name: t12, container: {command: [true]}}\n"
+        )
+    assert error.value.code == "GEN-DOCUMENT-SIZE"
+
+
+def test_missing_entry_point_is_named(imported):
+    with pytest.raises(DocumentError) as error:
+        imported("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {entrypoint: nope, templates: []}\n")
+    assert error.value.code == "GEN-DOCUMENT-EMPTY"
+    assert "entrypoint 'nope'" in error.value.message
+
+
+def test_two_tasks_of_one_name_are_refused(imported):
+    with pytest.raises(DocumentError, match="two tasks have the name 'one'"):
+        imported(_WORKFLOW.replace("name: two", "name: one"))

@@ -1,0 +1,97 @@
+"""CWL workflows and tools."""
+
+_WORKFLOW = """\
+cwlVersion: v1.2
+class: Workflow
+inputs:
+  archive: {type: File, default: {class: File, path: in.tar}}
+  count: int
+outputs: []
+steps:
+  unpack:
+    run:
+      class: CommandLineTool
+      baseCommand: [tar, --extract]
+      arguments: ["--verbose", {prefix: -C, valueFrom: out dir}]
+      inputs: {a: {type: File, inputBinding: {prefix: --file=, separate: false, position: 9}}}
+      outputs: {text: {type: File, outputBinding: {glob: "*.txt"}}}
+      requirements: {DockerRequirement: {dockerPull: debian}, ResourceRequirement: {coresMin: 2}}
+    in: {a: archive}
+    out: [text]
+  sort:
+    run: sort.cwl
+    in: {file: unpack/text}
+    out: []
+    when: $(inputs.file)
+  head:
+    run: tools/head.cwl
+    in: {lines: count}
+    out: []
+    scatter: lines
+  outside:
+    run: ../elsewhere.cwl
+    in: {}
+    out: []
+"""
+_TOOL = """\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: {program}
+inputs: {{file: {{type: File, inputBinding: {{position: 1}}}}}}
+outputs: []
+"""
+
+
+def test_steps_run_in_the_order_of_their_files(imported, write):
+    write(_TOOL.format(program="sort"), "sort.cwl")
+    run = imported(_WORKFLOW, "main.cwl")
+    assert list(run.tasks) == ["unpack", "sort", "head", "outside"]
+    assert run.starts_after("unpack", "sort")
+    assert run.runs_beside("unpack", "head")
+
+
+def test_argument_list_stays_a_list_and_takes_parameters_as_values(imported):
+    run = imported(_WORKFLOW, "main.cwl")
+    assert run.argv("unpack") == ("tar", "--extract", "--verbose", "-C", "out dir", "--file={archive}")
+    assert run.tasks["unpack"].inputs == {"archive": "{archive}"}
+    assert run.imported.plan.vars == {"archive": "in.tar"}
+
+
+def test_what_needs_a_file_a_parameter_or_an_expression_is_a_work_order(imported, write):
+    write(_TOOL.format(program="sort"), "sort.cwl")
+    write(_TOOL.format(program="head").replace("file:", "lines:"), "tools/head.cwl")
+    run = imported(_WORKFLOW, "main.cwl")
+    assert [run.kind(path) for path in run.tasks] == ["command", "brief", "brief", "brief"]
+    assert "work order" in run.lost(18, "file from unpack/text")
+    assert "work order" in run.lost(18, "condition: $(inputs.file)")
+    assert run.lost(23, "scatter lines").startswith("one task")
+    assert "work order" in run.lost(23, "parameters without a default: 'count'")
+    assert run.lost(8, 'resources: {"coresMin": 2}') == "left out"
+    assert "outside of the folder" in next(each.construct for each in run.losses if each.task == "outside")
+
+
+def test_link_to_a_file_elsewhere_is_not_read(imported, tmp_path, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other") / "sort.cwl"
+    other.write_text(_TOOL.format(program="sort"))
+    (tmp_path / "sort.cwl").symlink_to(other)
+    run = imported(_WORKFLOW, "main.cwl")
+    assert any("'sort.cwl' is outside of the folder" in each.construct for each in run.losses)
+
+
+def test_braces_of_an_argument_are_text(imported):
+    tool = _TOOL.format(program="awk").replace("baseCommand: awk", "baseCommand: [awk, '{print $1}', '{x}']")
+    tool = tool.replace("{file: {type: File, inputBinding: {position: 1}}}", "{}")
+    run = imported(tool, "tool.cwl")
+    assert run.argv("tool") == ("awk", "{{print $1}}", "{{x}}")
+
+
+def test_packed_workflow_finds_its_tools(imported):
+    run = imported(
+        '{"cwlVersion": "v1.0", "$graph": [{"id": "#main", "class": "Workflow", "inputs": [], "outputs": [], "steps": '
+        '[{"id": "#main/a", "run": "#t", "in": [], "out": ["#main/a/o"]}, {"id": "#main/b", "run": "#t", "in": '
+        '[{"id": "#main/b/i", "source": "#main/a/o"}], "out": []}]}, {"id": "#t", "class": "CommandLineTool", '
+        '"baseCommand": "date", "inputs": [], "outputs": []}]}',
+        "packed.json",
+    )
+    assert run.argv("a") == ("date",)
+    assert run.starts_after("a", "b")
