@@ -246,7 +246,7 @@ class Simulation(Model):
 def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = None) -> Simulation:
     """Predict the run of a program with the real scheduler on virtual time; a leaf lasts its estimate, and none fails.
 
-    A condition on variables is evaluated; one on results holds.
+    A condition on variables and parameters is evaluated; one on results holds.
 
     Args:
         program: What to run.
@@ -274,7 +274,7 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
 
 
 def _find_false_conditions(program: Program) -> list[int]:
-    """Return the jobs, of leaves and then of gates, whose conditions are false by values that are known before."""
+    """Return the jobs, of leaves and then of gates, whose conditions are false by values that the plan itself has."""
     rules = [*(leaf.rule for leaf in program.leaves), *(gate.rule for gate in program.gates)]
     return [
         job

@@ -6,11 +6,13 @@ Reference: airflow.apache.org, "DAGs", "TaskFlow" and "Task groups".
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from genesis.importers.airflow_operators import make_step
+from genesis.importers.fields import excerpt, text_of
 from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.literals import UNKNOWN, Duration, call_name, evaluate, keywords_of
 from genesis.importers.source import Source
@@ -92,7 +94,26 @@ class _Reader:
             branches = [key for key in step.after if key in self._steps and self._steps[key].kind in _BRANCHES]
             if branches:
                 step.condition = f"chosen by {', '.join(self._steps[key].name for key in branches)}"
+        self._check_rules(workflow.steps, is_after=False)
         return workflow
+
+    def _check_rules(self, steps: list[Step], *, is_after: bool) -> None:
+        """Keep trigger rules that mean the same in the plan: those of Airflow are about tasks, not about groups.
+
+        Args:
+            steps: The steps of a group.
+            is_after: Whether a group around them comes after something.
+        """
+        for step in steps:
+            self._check_rules(step.steps, is_after=is_after or bool(step.after))
+            if step.trigger == "all_succeeded":
+                continue
+            before = [self._steps[key] for key in step.after if key in self._steps]
+            is_about_group = is_after or (step.trigger != "all_done" and any(each.steps for each in before))
+            if is_about_group:
+                step.condition = f"trigger rule {step.trigger}, about tasks in another group"
+            if is_about_group or not step.after:  # without tasks, any rule holds
+                step.trigger = "all_succeeded"
 
     def run_body(self, body: Sequence[ast.stmt], scope: _Scope) -> _Keys:
         """Read statements in order; returns the tasks that a `return` among them names."""
@@ -208,9 +229,7 @@ class _Reader:
                 if value is not None:
                     self._workflow.schedules.append((node.lineno, f"schedule {shown} of {title}"))
             elif key == "params" and isinstance(value, dict):
-                for name, default in value.items():
-                    text = str(default) if isinstance(default, str | int | float) else None
-                    self._workflow.parameters.append(Parameter(name, node.lineno, text))
+                self._workflow.parameters += _read_parameters(node, value)
             elif key == "dagrun_timeout" and isinstance(value, Duration) and value.seconds > 0:
                 self._workflow.deadline_s = min(value.seconds, self._workflow.deadline_s or value.seconds)
             elif key == "default_args" and not isinstance(value, dict):
@@ -395,6 +414,42 @@ class _Call:
     def options(self) -> dict[str, ast.expr]:
         """All keyword arguments."""
         return self.changes | keywords_of(self.call)
+
+
+def _read_parameters(node: ast.expr, values: dict[str, Any]) -> Iterator[Parameter]:
+    """Read the parameters of a DAG, with the type and the options that `Param(…)` requires.
+
+    Args:
+        node: The argument `params`.
+        values: What is known of it: the default of each parameter that is no `Param`.
+    """
+    nodes = node.values if isinstance(node, ast.Dict) else []
+    items = dict(zip(values, nodes, strict=True)) if len(nodes) == len(values) else {}
+    for name, value in values.items():
+        item = items.get(name, node)
+        if not isinstance(item, ast.Call) or call_name(item) != "Param":
+            yield Parameter(name, item.lineno, _default_text(value), _type_name(value))
+            continue
+        given = {key: evaluate(each, {}) for key, each in keywords_of(item).items()}
+        default = given.get("default", evaluate(item.args[0], {}) if item.args else UNKNOWN)
+        options = given.get("enum")
+        texts = options if isinstance(options, list) and all(isinstance(each, str) for each in options) else []
+        kind = given.get("type", _type_name(default))
+        others = [key for key in given if key not in ("default", "type", "enum", "description", "title")]
+        shown = excerpt(" with ".join([text_of(_known(kind)), *others]))
+        yield Parameter(name, item.lineno, _default_text(default), shown, tuple(texts))
+
+
+def _known(value: Any) -> Any:
+    return "unknown" if value is UNKNOWN or isinstance(value, list) else value
+
+
+def _type_name(value: Any) -> str:
+    return {bool: "boolean", int: "integer", float: "number"}.get(type(value), "")
+
+
+def _default_text(value: Any) -> str | None:
+    return value if isinstance(value, str) else json.dumps(value) if isinstance(value, int | float) else None
 
 
 def _decorator(node: ast.expr) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from genesis.importers.expressions import find_expressions
@@ -15,23 +16,22 @@ from genesis.importers.workflow import Command, Loss, Step, Trigger
 __all__ = ["make_step"]
 
 _OPENINGS = ("{{", "{%")
+_PARAMETER = re.compile(r"\{\{-?\s*params\.([A-Za-z_]\w*)\s*-?\}\}", re.ASCII)
 _NOTHING = ("EmptyOperator", "DummyOperator")
 _TRIGGERS: dict[str, Trigger] = {
     "all_success": "all_succeeded",
     "all_done": "all_done",
-    "all_failed": "any_failed",
     "one_failed": "any_failed",
     "one_success": "any_succeeded",
-    "one_done": "any_succeeded",
-    "none_failed": "all_done",
-    "none_failed_min_one_success": "all_done",
-    "none_failed_or_skipped": "all_done",
-    "none_skipped": "all_done",
-    "all_done_setup_success": "all_done",
-    "all_done_min_one_success": "all_done",
-    "always": "always",
-    "dummy": "always",
+    "always": "all_done",
+    "dummy": "all_done",
 }
+"""Rules that the plan file has. With `always` the time is free: after all others is one of those."""
+_WIDER = (
+    "none_failed", "none_failed_min_one_success", "none_failed_or_skipped", "none_skipped", "one_done",
+    "all_done_setup_success", "all_done_min_one_success",
+)  # fmt: skip
+"""Rules that hold whenever all have succeeded, and in further cases."""
 _OPTIONS = {
     "task_id", "dag", "task_group", "retries", "retry_delay", "retry_exponential_backoff", "max_retry_delay",
     "execution_timeout", "trigger_rule", "pool", "pool_slots", "priority_weight", "weight_rule",
@@ -106,14 +106,16 @@ def _read_options(step: Step, values: dict[str, Any], given: Mapping[str, ast.ex
     for name, value in (("retries", retries), ("execution_timeout", limit)):
         if value is UNKNOWN:
             step.losses.append(Loss(step.line, f"{name}={shown(name)}", "not known before the file runs: left out"))
-    if step.retries:
-        pauses = [f"{name}={shown(name)}" for name in ("retry_delay", "retry_exponential_backoff") if name in values]
-        step.backoff = ", ".join(pauses)
+    _read_delays(step, values, shown)
     if "trigger_rule" in values:
         rule = values["trigger_rule"]
         name = rule.lower() if isinstance(rule, str) else shown("trigger_rule").rpartition(".")[2].lower()
         step.trigger = _TRIGGERS.get(name, "all_succeeded")
-        step.condition = "" if name in _TRIGGERS else f"trigger_rule={shown('trigger_rule')}"
+        if name in _WIDER:
+            line = step.lines.get("trigger", step.line)
+            step.losses.append(Loss(line, f"trigger rule {name}", "it runs if all before it succeeded"))
+        elif name not in _TRIGGERS:
+            step.condition = f"trigger_rule={shown('trigger_rule')}"
     step.mutex = f"pool {shown('pool')}" if "pool" in values else ""
     step.priority = shown("priority_weight") if "priority_weight" in values else ""
     step.image = f"queue {shown('queue')}" if "queue" in values else ""
@@ -122,6 +124,19 @@ def _read_options(step: Step, values: dict[str, Any], given: Mapping[str, ast.ex
         step.wait_for = "the same task of the run before"
     notices = [name for name in ("on_failure_callback", "on_success_callback", "email_on_failure") if values.get(name)]
     step.notify = ", ".join(f"{name}={shown(name)}" for name in notices)
+
+
+def _read_delays(step: Step, values: dict[str, Any], shown: Callable[[str], str]) -> None:
+    """Read the delays between attempts."""
+    delay, growth = values.get("retry_delay"), values.get("retry_exponential_backoff")
+    if isinstance(delay, Duration | int | float) and not isinstance(delay, bool):
+        step.delay_s = delay.seconds if isinstance(delay, Duration) else float(delay)
+        factor = 2.0 if growth is True else growth
+        step.backoff = float(factor) if isinstance(factor, int | float) and factor else 1.0
+    unread = ["max_retry_delay"]
+    unread += [] if step.delay_s is not None else ["retry_delay"]
+    unread += [] if growth is None or isinstance(growth, bool | int | float) else ["retry_exponential_backoff"]
+    step.pauses = ", ".join(f"{name}={shown(name)}" for name in unread if name in values)
 
 
 def _read_bash(step: Step, values: dict[str, Any], given: Mapping[str, ast.expr], source: Source) -> None:
@@ -138,6 +153,9 @@ def _read_bash(step: Step, values: dict[str, Any], given: Mapping[str, ast.expr]
     env = values.get("env")
     for name, value in env.items() if isinstance(env, dict) else ():
         text = value if isinstance(value, str) else ""
+        if found := _PARAMETER.fullmatch(text.strip()):
+            step.environment_parameters[name] = found[1]
+            continue
         step.expressions += [f"{name}={excerpt(each)}" for each in find_expressions(text, *_OPENINGS)]
         step.environment[name] = text
     step.losses += [

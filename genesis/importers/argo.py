@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from genesis.importers.conditions import add_alternative, translate_condition
 from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
 from genesis.importers.limits import LONGEST_TEXT, MOST_EXPANSIONS
+from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
 
@@ -21,6 +23,11 @@ __all__ = ["find_mismatch", "read_workflow"]
 _KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")
 _OPENING = "{{"
 _PARAMETER = re.compile(r"\{\{\s*(inputs|workflow)\.parameters\.([\w\-]+)\s*\}\}", re.ASCII)
+_NAMED = r"\{\{\s*workflow\.parameters\.([A-Za-z_][\w\-]*)\s*\}\}"
+_TEXT = r"(?!(?:true|false)\b)([A-Za-z][\w\-]*)"
+_UNQUOTED = re.compile(rf"(?<![\w'\"]){_NAMED}\s*([=!]=)\s*(['\"]?){_TEXT}\3(?=\s|\)|\Z)", re.ASCII)
+_QUOTED = re.compile(rf"(['\"]){_NAMED}\1", re.ASCII)
+_WORD = re.compile(rf"([=!]=)\s*{_TEXT}(?=\s|\)|\Z)", re.ASCII)
 _DEPENDS = re.compile(r"[A-Za-z_][\w\-]*(?:\.\w+)?")
 _SHELLS = ("sh", "bash", "ash", "dash", "zsh")
 _SPEC_KEYS = {
@@ -67,16 +74,20 @@ def read_workflow(source: Source) -> Workflow:
         each = mapping_of(raw)
         default = text_of(each["value"]) if each.get("value") is not None else None
         line = source.line(*path, "arguments", "parameters", place)
-        workflow.parameters.append(Parameter(text_of(each.get("name")), line, default))
-    _Reader(source, path, spec).read(workflow)
+        options = tuple(texts_of(each.get("enum")))
+        workflow.parameters.append(Parameter(text_of(each.get("name")), line, default, options=options))
+    _Reader(source, path, spec, workflow.parameters).read(workflow)
     return workflow
 
 
 class _Reader:
-    def __init__(self, source: Source, path: tuple[str, ...], spec: dict[str, Any]) -> None:
+    def __init__(
+        self, source: Source, path: tuple[str, ...], spec: dict[str, Any], parameters: list[Parameter]
+    ) -> None:
         self._source = source
         self._path = path
         self._spec = spec
+        self._parameters = parameters
         templates = [mapping_of(each) for each in items_of(spec.get("templates"))]
         self._templates = {text_of(each.get("name")): (place, each) for place, each in enumerate(templates)}
         self._open: list[str] = []
@@ -179,16 +190,18 @@ class _Reader:
         for key in ("failFast", "target"):
             if key in dag:
                 group.losses.append(Loss(self._source.line(*path, key), f"{key}: {excerpt(dag[key])}", "left out"))
+        waiting: list[tuple[Step, str, set[str]]] = []
         for place, task in enumerate(tasks):
             step = self._call(group, task, values, (*path, "tasks", place))
             before = texts_of(task.get("dependencies"))
             if depends := text_of(task.get("depends")):
                 found = [each.partition(".") for each in _DEPENDS.findall(depends)]
                 before += [name for name, _, _ in found]
-                plain = all(state in ("", "Succeeded") for _, _, state in found)
-                if not plain or re.search(r"\|\||!", depends):
-                    step.condition = f"depends: {excerpt(depends)}"
+                waiting.append((step, depends, {state for _, _, state in found}))
             step.after = [f"{group.key}/{name}" if name in names else name for name in before]
+        for step, depends, states in waiting:
+            _read_depends(step, depends, states, [each for each in group.steps if each.key in step.after])
+        group.steps = [add_alternative(step) if step.when else step for step in group.steps]
 
     def _read_steps(self, group: Step, rows: list[Any], values: Mapping[str, str], path: tuple[str | int, ...]) -> None:
         group.kind = "steps"
@@ -202,6 +215,11 @@ class _Reader:
                 step.after = list(before)
                 made.append(step.key)
             before = made or before
+        group.steps = [add_alternative(step) if step.when else step for step in group.steps]
+
+    def _find(self, name: str) -> Parameter | None:
+        prefix, _, bare = name.rpartition(".")
+        return find_parameter(self._parameters, bare) if prefix == "workflow.parameters" else None
 
     def _call(self, group: Step, call: dict[str, Any], values: Mapping[str, str], path: tuple[str | int, ...]) -> Step:
         """Make the step of a task in a DAG, or of one of several steps, from the template that it uses."""
@@ -222,13 +240,47 @@ class _Reader:
         else:
             self._fill(step, template, arguments)
         if "when" in call:
-            step.condition = excerpt(call["when"])
+            when = _fill_values(text_of(call["when"]), values)
+            step.when = translate_condition(_name_parameters(when), self._find)
+            step.condition = "" if step.when or step.condition else excerpt(call["when"])
         loops = [key for key in ("withItems", "withParam", "withSequence") if key in call]
         step.for_each = ", ".join(f"{key} {excerpt(call[key])}" for key in loops)
-        step.allow_failure = text_of(mapping_of(call.get("continueOn")).get("failed")) == "true"
+        go_on = mapping_of(call.get("continueOn"))
+        step.allow_failure = text_of(go_on.get("failed")) == "true"
+        if not step.allow_failure and text_of(go_on.get("error")) == "true":
+            construct = "its failure is allowed where Argo could not run it"
+            step.losses.append(Loss(self._source.line(*path, "continueOn"), construct, "its failure fails the run"))
         keys = {"condition": "depends" if "depends" in call else "when", "for_each": loops[0] if loops else ""}
         step.lines |= {field: self._source.line(*path, key) for field, key in keys.items() if key}
         return step
+
+
+def _read_depends(step: Step, depends: str, states: set[str], before: list[Step]) -> None:
+    """Read on which ends of the tasks before it one depends.
+
+    Args:
+        step: The task.
+        depends: What it says.
+        states: The ends that it names; an empty one is that of a task without an end: it succeeded, or was skipped.
+        before: The tasks that it names.
+    """
+    operators = set(re.findall(r"&&|\|\||!", depends))
+    if states == {"Failed"} and operators <= {"||"} and not any(each.after or each.allow_failure for each in before):
+        step.trigger = "any_failed"  # a task after another is omitted if that fails, which is not Failed in Argo
+        return
+    is_skippable = "Succeeded" in states and any(each.when for each in before)
+    if operators - {"&&"} or is_skippable or not states <= {"", "Succeeded"}:
+        step.condition = f"depends: {excerpt(depends)}"
+        step.when = ""
+
+
+def _name_parameters(condition: str) -> str:
+    """Write parameters of the workflow as names, and words as texts, as Argo reads both where a condition has them.
+
+    Only words that are texts without quotes, too, are taken: Argo reads others as numbers or truth values.
+    """
+    named = _UNQUOTED.sub(r" workflow.parameters.\1 \2 '\4'", condition)
+    return _WORD.sub(r"\1 '\2'", _QUOTED.sub(r" workflow.parameters.\2 ", named))
 
 
 def _inputs(template: dict[str, Any], arguments: Mapping[str, str]) -> dict[str, str]:
@@ -262,8 +314,14 @@ def _read_options(step: Step, template: dict[str, Any]) -> None:
     retry = mapping_of(template.get("retryStrategy"))
     limit = text_of(retry.get("limit", "1" if retry else "0"))
     step.retries = int(limit[:4]) if limit.isascii() and limit.isdecimal() else 0
-    kept = {key: retry[key] for key in retry if key != "limit"}
-    step.backoff = excerpt(kept) if kept else ""
+    backoff = mapping_of(retry.get("backoff"))
+    step.delay_s = seconds_of(backoff.get("duration"))
+    factor = text_of(backoff.get("factor", "1"))
+    step.backoff = float(factor) if re.fullmatch(r"\d{1,3}(?:\.\d+)?", factor, re.ASCII) else 0.0
+    carried = ("duration", "factor") if step.delay_s else ()
+    kept = {key: retry[key] for key in retry if key not in ("limit", "backoff")}
+    kept |= {f"backoff.{key}": backoff[key] for key in backoff if key not in carried}
+    step.pauses = excerpt(kept) if kept else ""
     step.timeout_s = seconds_of(template.get("activeDeadlineSeconds", template.get("timeout")))
     step.mutex = excerpt(template["synchronization"]) if template.get("synchronization") else ""
     outputs, inputs = mapping_of(template.get("outputs")), mapping_of(template.get("inputs"))
@@ -330,6 +388,8 @@ def _read_machine(step: Step, container: dict[str, Any], values: Mapping[str, st
         name, value = text_of(spec.get("name")), _fill_values(text_of(spec.get("value")), values)
         if "secretKeyRef" in mapping_of(spec.get("valueFrom")):
             step.secrets.append(name)
+        elif (found := _PARAMETER.fullmatch(value.strip())) and found[1] == "workflow":
+            step.environment_parameters[name] = found[2]
         elif "valueFrom" in spec or find_expressions(value, _OPENING):
             step.expressions.append(f"the variable {name}")
         else:

@@ -180,12 +180,11 @@ class _Crew:
             step.description += f"\nExpected output: {expected}"
         agent = text_of(fields.get("agent"))
         step.role = self._role(step, agent)
-        texts = step.description + (step.role.description if step.role else "")
-        step.variables = list(dict.fromkeys(_VARIABLE.findall(texts)))
-        if step.variables:
-            given = " ".join(f"--var {each}=…" for each in step.variables)
-            shown = ", ".join(f"{{{each}}}" for each in step.variables)
-            step.losses.append(Loss(line, f"variables {shown} in texts", f"inputs of the task; give them with {given}"))
+        step.variables = list(dict.fromkeys(_VARIABLE.findall(step.role.description))) if step.role else []
+        if names := dict.fromkeys([*_VARIABLE.findall(step.description), *step.variables]):
+            given = " ".join(f"--var {each}=…" for each in names)
+            shown = ", ".join(f"{{{each}}}" for each in names)
+            step.losses.append(Loss(line, f"values of {shown}", f"not in the file: give them with {given}"))
         if tools := fields.get("tools"):
             step.losses.append(Loss(line, f"tools {excerpt(tools)}", "left out"))
         for key in fields:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from genesis.errors import GenesisError
+from genesis.importers.conditions import add_alternative, translate_condition
 from genesis.importers.fields import excerpt, items_of, mapping_of, text_of, texts_of
 from genesis.importers.limits import MOST_EXPANSIONS
+from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
 
@@ -55,7 +57,7 @@ def read_workflow(source: Source) -> Workflow:
     """Translate a workflow, or a single tool."""
     process, others = _main_process(source)
     workflow = Workflow(text_of(process.get("label")) or _last(text_of(process.get("id"))) or source.path.stem)
-    reader = _Reader(source, others)
+    reader = _Reader(source, others, workflow.parameters)
     values: dict[str, _Value] = {}
     for name, spec in _entries(process.get("inputs")):
         default = _default(spec)
@@ -89,8 +91,9 @@ class _Value:
 
 
 class _Reader:
-    def __init__(self, source: Source, others: Mapping[str, dict[str, Any]]) -> None:
+    def __init__(self, source: Source, others: Mapping[str, dict[str, Any]], parameters: list[Parameter]) -> None:
         self._source = source
+        self._parameters = parameters
         self._others = others
         self._files: dict[str, Source | str] = {}
         self._count = 0
@@ -117,7 +120,6 @@ class _Reader:
         step = Step(f"{prefix}{name}", "CWL step", line, name=name)
         step.description = text_of(raw.get("doc")).strip() or text_of(raw.get("label")) or f"CWL step {name}"
         step.losses += [Loss(line, f"key {key!r}", "left out") for key in raw if key not in _STEP_KEYS]
-        step.condition = excerpt(raw["when"]) if "when" in raw else ""
         if "scatter" in raw:
             step.for_each = f"scatter {excerpt(raw['scatter'])} {text_of(raw.get('scatterMethod'))}".strip()
         given = {key: _read_input(spec, names, values) for key, spec in _entries(raw.get("in"), short="source")}
@@ -126,6 +128,7 @@ class _Reader:
                 parts = _parts(text)
                 owner = next((part for part in parts[:-1] if part in names), "")
                 step.after += [f"{prefix}{owner}"] if owner else []
+        self._read_condition(step, raw, given)
         process = self._process(step, raw.get("run"))
         _read_requirements(step, raw)
         if process is not None and process.get("class") == "Workflow" and depth < MOST_EXPANSIONS:
@@ -137,7 +140,20 @@ class _Reader:
             step.steps = self.read_steps(process, inner, f"{step.key}/", depth + 1)
         elif process is not None:
             self.read_tool(step, process, given)
-        return step
+        return add_alternative(step) if step.when else step
+
+    def _read_condition(self, step: Step, raw: dict[str, Any], given: Mapping[str, _Value]) -> None:
+        """Read a condition, on inputs of the step that are parameters of the workflow."""
+
+        def find(name: str) -> Parameter | None:
+            prefix, _, bare = name.partition(".")
+            value = given.get(bare) if prefix == "inputs" else None
+            return find_parameter(self._parameters, value.parameter) if value and value.parameter else None
+
+        text = text_of(raw.get("when")).strip()
+        if text.startswith("$(") and text.endswith(")"):
+            step.when = translate_condition(text[2:-1], find)
+        step.condition = excerpt(raw["when"]) if "when" in raw and not step.when else ""
 
     def _line(self, name: str, depth: int) -> int:
         """Return the line of a step; that of the workflow's steps inside of another file."""

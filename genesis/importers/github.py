@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from genesis.importers.conditions import add_alternative, translate_condition
 from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
+from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Parameter, Step, Trigger, Workflow
 
@@ -23,6 +25,13 @@ _SHELLS: dict[str, tuple[str, ...]] = {
     "sh": ("sh", "-e", "-c", "--"),
     "python": ("python3", "-c"),
 }
+_DEFAULTS = {"": "", "string": "", "boolean": "false"}
+"""Values of inputs that are neither required nor given, by type."""
+_STATES: dict[str, Trigger] = {
+    "success()": "all_succeeded", "always()": "always", "!cancelled()": "all_done", "failure()": "any_failed",
+}  # fmt: skip
+_STATE = re.compile(r"(success\(\)|always\(\)|!cancelled\(\)|failure\(\))\s*(?:&&(.+))?\Z", re.ASCII | re.DOTALL)
+_INPUT = re.compile(r"(inputs|github\.event\.inputs)\.([\w\-]+)\Z", re.ASCII)
 _WORKFLOW_KEYS = {"name", "run-name", "on", "env", "defaults", "jobs", "concurrency"}
 _JOB_KEYS = {
     "name", "needs", "if", "runs-on", "environment", "concurrency", "outputs", "env", "defaults", "steps",
@@ -56,8 +65,24 @@ def read_workflow(source: Source) -> Workflow:
     steps = [len(items_of(mapping_of(job).get("steps"))) for job in document["jobs"].values()]
     source.check_size(len(steps) + sum(steps))
     for name, job in document["jobs"].items():
-        workflow.steps.append(_Job(source, name, mapping_of(job), document).read())
+        workflow.steps.append(_Job(source, name, mapping_of(job), document, workflow.parameters).read())
+    _add_ancestors(workflow.steps)
     return workflow
+
+
+def _add_ancestors(jobs: list[Step]) -> None:
+    """Add dependencies of dependencies that `success()` and `failure()` of a job look at.
+
+    The plan looks at direct dependencies. These stand for the ones before them, unless they run in spite of a failure.
+    """
+    by_key = {job.key: job for job in jobs}
+    for job in jobs:
+        if job.trigger not in ("all_succeeded", "any_failed"):
+            continue
+        for key in job.after:  # grows
+            before = by_key.get(key)
+            if before is not None and (job.trigger == "any_failed" or before.trigger != "all_succeeded"):
+                job.after += [each for each in before.after if each not in job.after]
 
 
 def _read_triggers(source: Source, value: Any, workflow: Workflow) -> None:
@@ -75,18 +100,30 @@ def _read_triggers(source: Source, value: Any, workflow: Workflow) -> None:
         inputs = mapping_of(mapping_of(options).get("inputs"))
         for name, raw in inputs.items():
             spec = mapping_of(raw)
-            default = text_of(spec["default"]) if "default" in spec else None
+            kind = text_of(spec.get("type"))
+            given = text_of(spec["default"]) if "default" in spec else None
+            is_optional = text_of(spec.get("required", "false")) == "false"
+            default = _DEFAULTS.get(kind) if given is None and is_optional else given
             place = source.line("on", event, "inputs", name)
             if all(name != known.name for known in workflow.parameters):
-                workflow.parameters.append(Parameter(name, place, default, text_of(spec.get("type"))))
+                choices = tuple(texts_of(spec.get("options"))) if kind == "choice" else ()
+                workflow.parameters.append(Parameter(name, place, default, kind, choices))
 
 
 class _Job:
-    def __init__(self, source: Source, name: str, job: dict[str, Any], document: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        name: str,
+        job: dict[str, Any],
+        document: dict[str, Any],
+        parameters: list[Parameter],
+    ) -> None:
         self._source = source
         self._name = name
         self._job = job
         self._document = document
+        self._parameters = parameters
         self._path: tuple[str | int, ...] = ("jobs", name)
 
     def read(self) -> Step:
@@ -94,7 +131,7 @@ class _Job:
         group = Step(self._name, "job", line, name=self._name, description=text_of(job.get("name")) or self._name)
         group.after = texts_of(job.get("needs"))
         group.losses += self._source.leftover(job, _JOB_KEYS, *self._path)
-        _read_options(group, job)
+        self._read_options(group, job, self._path)
         group.for_each = _matrix(mapping_of(job.get("strategy")))
         machine = [excerpt(job[key]) for key in ("runs-on", "container") if job.get(key)]
         group.image = ", ".join(machine)
@@ -119,8 +156,8 @@ class _Job:
         found: list[Step] = []
         for place, raw in enumerate(items_of(self._job.get("steps"))):
             step = self._step(place, mapping_of(raw))
-            step.after = [found[-1].key] if found else []
-            found.append(step)
+            step.after = _find_before(step, found)
+            found.append(add_alternative(step) if step.when else step)
         return found
 
     def _step(self, place: int, raw: dict[str, Any]) -> Step:
@@ -133,7 +170,7 @@ class _Job:
         step = Step(f"{self._name}/{place}", kind, line, description=str(_masked(title)))
         step.name = text_of(raw.get("id")) or (text_of(raw.get("name")) if "name" in raw else kind.rpartition("/")[2])
         step.losses += self._source.leftover(raw, _STEP_KEYS, *path)
-        _read_options(step, raw)
+        self._read_options(step, raw, path)
         self._read_environment(step, mapping_of(raw.get("env")))
         if uses:
             step.inputs = _masked({"uses": uses, "with": raw.get("with")})
@@ -170,30 +207,63 @@ class _Job:
             text = text_of(value)
             if _SECRET.match(text.strip().removeprefix("${{").removesuffix("}}")) and text.strip().startswith("${{"):
                 step.secrets.append(name)
+            elif (parameter := self._find(_bare(text))) is not None and text.strip() != _bare(text):
+                step.environment_parameters[name] = parameter.name
             elif expressions := find_expressions(text, _OPENING):
                 step.expressions += [f"{name}={excerpt(each)}" for each in expressions]
             else:
                 step.environment[name] = text
 
+    def _find(self, name: str) -> Parameter | None:
+        """Return the input that an expression names, if the plan can have it."""
+        found = _INPUT.match(name)
+        return find_parameter(self._parameters, found[2]) if found else None
 
-def _read_options(step: Step, raw: dict[str, Any]) -> None:
-    """Read what jobs and steps have in common."""
-    step.trigger, step.condition = _condition(text_of(raw.get("if")))
-    allowed = text_of(raw.get("continue-on-error", "false"))
-    step.allow_failure = allowed.lower() != "false"
-    minutes = seconds_of(raw.get("timeout-minutes"))
-    step.timeout_s = minutes * 60 if minutes else None
+    def _find_typed(self, name: str) -> Parameter | None:
+        """Return the input that an expression names, if it has its type there: `github.event.inputs` has texts."""
+        found = self._find(name)
+        is_text = found is not None and found.type not in ("boolean", "number")
+        return found if is_text or name.startswith("inputs.") else None
+
+    def _read_options(self, step: Step, raw: dict[str, Any], path: tuple[str | int, ...]) -> None:
+        """Read what jobs and steps have in common."""
+        self._read_condition(step, _bare(text_of(raw.get("if"))))
+        allowed = text_of(raw.get("continue-on-error", "false"))
+        step.allow_failure = allowed.lower() == "true"
+        if allowed.lower() not in ("true", "false"):
+            line = self._source.line(*path, "continue-on-error")
+            construct = f"its failure is allowed if {excerpt(allowed)}"
+            step.losses.append(Loss(line, construct, "its failure fails the run"))
+        minutes = seconds_of(raw.get("timeout-minutes"))
+        step.timeout_s = minutes * 60 if minutes else None
+
+    def _read_condition(self, step: Step, text: str) -> None:
+        """Split a condition into the states of what came before, and what `when` can say of the rest."""
+        found = _STATE.match(text)
+        rest = text if found is None else (found[2] or "").strip()
+        step.when = translate_condition(rest, self._find_typed, ignores_case=True)
+        if rest and (not step.when or (found is not None and "||" in rest)):
+            step.when, step.condition = "", excerpt(text)
+        elif found is not None:
+            step.trigger = _STATES[found[1]]
 
 
-def _condition(text: str) -> tuple[Trigger, str]:
-    """Split a condition into the states of what came before, and the rest."""
+def _find_before(step: Step, steps: list[Step]) -> list[str]:
+    """Name the steps that one comes after: the last that runs after successes alone, and those that run after failures.
+
+    One with `failure()` is none of them for a step that runs after successes: only one of both runs.
+    """
+    usual = [each.key for each in steps if each.trigger == "all_succeeded"][-1:]
+    needs_success = step.trigger == "all_succeeded"
+    found = [each.key for each in steps if each.trigger not in ("all_succeeded", "any_failed")]
+    return usual + (found if needs_success else [each.key for each in steps if each.trigger != "all_succeeded"])
+
+
+def _bare(text: str) -> str:
+    """Return an expression without the braces around all of it."""
     bare = text.strip()
-    if bare.startswith("${{") and bare.endswith("}}"):
-        bare = bare[3:-2].strip()
-    states: dict[str, Trigger] = {"always()": "always", "!cancelled()": "all_done", "failure()": "any_failed"}
-    if bare in states:
-        return states[bare], ""
-    return "all_succeeded", "" if bare in ("", "success()") else excerpt(bare)
+    is_whole = find_expressions(bare, _OPENING) == [bare]
+    return bare.removeprefix(_OPENING).removesuffix("}}").strip() if is_whole else bare
 
 
 def _matrix(strategy: dict[str, Any]) -> str:

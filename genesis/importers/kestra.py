@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from genesis.importers.conditions import add_alternative, negate_condition, translate_condition
 from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
+from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Parameter, Step, Workflow
+from genesis.importers.workflow import Command, Loss, Parameter, Step, Trigger, Workflow
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -34,6 +36,8 @@ _IN_ORDER = ("Sequential", "WorkingDirectory", "AllowFailure", "Worker")
 _LOOPS = ("ForEach", "EachSequential", "EachParallel", "LoopUntil")
 _SCRIPTS = {"python": ("python3", "-c"), "node": ("node", "-e"), "shell": ("sh", "-e", "-c", "--")}
 _Path = tuple[str | int, ...]
+_Branch = tuple[tuple[str, ...], str, str, str]
+"""Keys of its tasks, a name, its `when` or nothing, and its condition as text."""
 
 
 def find_mismatch(source: Source) -> str | None:
@@ -57,27 +61,27 @@ def read_workflow(source: Source) -> Workflow:
         value = spec.get("defaults")
         name = text_of(spec.get("id", spec.get("name")))
         default = None if value is None else text_of(value)
-        workflow.parameters.append(Parameter(name, source.line("inputs", place), default, text_of(spec.get("type"))))
+        line, kind, options = (
+            source.line("inputs", place),
+            text_of(spec.get("type")),
+            tuple(texts_of(spec.get("values"))),
+        )
+        workflow.parameters.append(Parameter(name, line, default, kind, options))
     for place, raw in enumerate(items_of(document.get("triggers"))):
         spec = mapping_of(raw)
         kind = text_of(spec.get("type")).rpartition(".")[2]
         text = f"trigger {kind} {text_of(spec.get('cron'))}".strip()
         workflow.schedules.append((source.line("triggers", place), text))
-    reader = _Reader(source)
+    reader = _Reader(source, workflow.parameters)
     workflow.steps = reader.read_list(document["tasks"], ("tasks",), "", in_order=True)
-    keys = [step.key for step in workflow.steps]
-    for key, trigger in (("errors", "any_failed"), ("finally", "always")):
-        if document.get(key):
-            group = Step(key, key, source.line(key), name=key, description=f"The flow's {key}", after=list(keys))
-            group.trigger = "any_failed" if trigger == "any_failed" else "always"
-            group.steps = reader.read_list(document[key], (key,), f"{key}/", in_order=True)
-            workflow.steps += [group] if group.steps else []
+    reader.add_handlers(workflow.steps, document, (), "", "The flow's ")
     return workflow
 
 
 class _Reader:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, parameters: list[Parameter]) -> None:
         self._source = source
+        self._parameters = parameters
         self._count = 0
 
     def read_list(self, tasks: Any, path: _Path, prefix: str, *, in_order: bool) -> list[Step]:
@@ -109,24 +113,28 @@ class _Reader:
             step.losses += self._source.leftover(raw, _TASK_KEYS, *path)
         else:
             self._read_work(step, raw, kind, path)
-        return step
+        return add_alternative(step) if step.when else step
+
+    def _find(self, name: str) -> Parameter | None:
+        prefix, _, bare = name.partition(".")
+        return find_parameter(self._parameters, bare) if prefix == "inputs" else None
 
     def _read_options(self, step: Step, raw: dict[str, Any], path: _Path) -> None:
         """Read what all tasks have."""
         retry = mapping_of(raw.get("retry"))
         attempts = text_of(retry.get("maxAttempts", retry.get("maxAttempt", "")))
         step.retries = max(int(attempts[:4]) - 1, 0) if attempts.isascii() and attempts.isdecimal() else 0
-        kept = {key: retry[key] for key in retry if key not in ("maxAttempt", "maxAttempts")}
-        step.backoff = excerpt(kept) if kept else ""
+        _read_delays(step, retry)
         step.timeout_s = seconds_of(raw.get("timeout"))
         if "timeout" in raw and step.timeout_s is None:
             step.losses.append(
                 Loss(self._source.line(*path, "timeout"), f"timeout {excerpt(raw['timeout'])}", "left out")
             )
         step.allow_failure = text_of(raw.get("allowFailure")) == "true" or step.kind.endswith(".AllowFailure")
-        step.condition = excerpt(raw["runIf"]) if raw.get("runIf") is not None else ""
+        step.when = translate_condition(_bare(text_of(raw.get("runIf"))), self._find)
+        step.condition = excerpt(raw["runIf"]) if raw.get("runIf") is not None and not step.when else ""
         if text_of(raw.get("disabled")) == "true":
-            step.condition = "disabled"
+            step.when, step.condition = "", "disabled"
         images = [raw.get("containerImage"), mapping_of(raw.get("docker")).get("image"), raw.get("taskRunner")]
         step.image = next((excerpt(each) for each in images if each), "")
         files = [
@@ -155,30 +163,44 @@ class _Reader:
             self._read_choices(step, raw, kind, path)
         else:
             return False
-        self._read_handlers(step, raw, path)
+        self.add_handlers(step.steps, raw, path, inner, f"{step.name}: ")
         return bool(step.steps)
 
     def _read_choices(self, step: Step, raw: dict[str, Any], kind: str, path: _Path) -> None:
         """Read the branches of a condition as groups, each with the condition of its own."""
-        if kind == "If":
-            condition = excerpt(raw.get("condition"))
-            branches: list[tuple[tuple[str, ...], str, str]] = [
-                (("then",), "then", condition),
-                (("else",), "else", f"not {condition}"),
-            ]
-        else:
-            value = excerpt(raw.get("value"))
-            cases = mapping_of(raw.get("cases"))
-            branches = [(("cases", name), name, f"{value} is {name!r}") for name in cases]
-            branches.append((("defaults",), "defaults", f"{value} is none of the cases"))
-        for place, name, condition in branches:
+        branches = self._if_branches(raw) if kind == "If" else self._switch_branches(raw)
+        for place, name, when, condition in branches:
             tasks: Any = raw
             for key in place:
                 tasks = mapping_of(tasks).get(key)
             group = Step(f"{step.key}/{name}", f"{kind} branch", self._source.line(*path, *place), name=name)
-            group.description, group.condition = f"{step.name}: {name}", condition
+            group.description, group.when, group.condition = f"{step.name}: {name}", when, "" if when else condition
             group.steps = self.read_list(tasks, (*path, *place), f"{group.key}/", in_order=True)
-            step.steps += [group] if group.steps else []
+            if group.steps:
+                step.steps.append(group)
+            elif when:
+                group.description, group.command = "Do nothing", Command(("true",))
+                step.steps.append(group)
+
+    def _if_branches(self, raw: dict[str, Any]) -> list[_Branch]:
+        condition = text_of(raw.get("condition"))
+        when = translate_condition(_bare(condition), self._find)
+        opposite = negate_condition(when) if when else ""
+        shown = excerpt(condition)
+        return [(("then",), "then", when, shown), (("else",), "else", opposite, f"not {shown}")]
+
+    def _switch_branches(self, raw: dict[str, Any]) -> list[_Branch]:
+        value, cases = text_of(raw.get("value")), mapping_of(raw.get("cases"))
+        quoted = [name.replace("'", "''") for name in cases]
+        whens = [translate_condition(f"{_bare(value)} == '{name}'", self._find) for name in quoted]
+        if not all(whens) or self._find(_bare(value)) is None:
+            whens = [""] * len(cases)
+        shown = excerpt(value)
+        found: list[_Branch] = [
+            (("cases", name), name, when, f"{shown} is {name!r}") for name, when in zip(cases, whens, strict=True)
+        ]
+        rest = negate_condition(" or ".join(whens)) if any(whens) else ""
+        return [*found, (("defaults",), "defaults", rest, f"{shown} is none of the cases")]
 
     def _read_dag(self, step: Step, raw: dict[str, Any], path: _Path) -> None:
         entries = [mapping_of(each) for each in items_of(raw.get("tasks"))]
@@ -190,16 +212,23 @@ class _Reader:
         for task, entry in zip(step.steps, entries, strict=True):
             task.after = [keys.get(name, name) for name in texts_of(entry.get("dependsOn"))]
 
-    def _read_handlers(self, step: Step, raw: dict[str, Any], path: _Path) -> None:
-        """Read what runs in a group after a failure, and in any case."""
-        own = [each.key for each in step.steps]
-        for key in ("errors", "finally"):
+    def add_handlers(self, steps: list[Step], raw: dict[str, Any], path: _Path, prefix: str, title: str) -> None:
+        """Add to some steps what runs after a failure of them, and then what runs in any case.
+
+        Args:
+            steps: The steps.
+            raw: The flow, or the task that they are in.
+            path: Where it is in the document.
+            prefix: Before the keys of the steps.
+            title: Before the descriptions.
+        """
+        triggers: dict[str, Trigger] = {"errors": "any_failed", "finally": "always"}
+        for key, trigger in triggers.items():
             if raw.get(key):
-                group = Step(f"{step.key}/{key}", key, self._source.line(*path, key), name=key, after=list(own))
-                group.description = f"{step.name}: {key}"
-                group.trigger = "any_failed" if key == "errors" else "always"
+                group = Step(f"{prefix}{key}", key, self._source.line(*path, key), name=key, trigger=trigger)
+                group.description, group.after = f"{title}{key}", [each.key for each in steps]
                 group.steps = self.read_list(raw[key], (*path, key), f"{group.key}/", in_order=True)
-                step.steps += [group] if group.steps else []
+                steps += [group] if group.steps else []
 
     def _read_work(self, step: Step, raw: dict[str, Any], kind: str, path: _Path) -> None:
         """Read a task that does something: a script or commands run, anything else is done by a person."""
@@ -226,6 +255,8 @@ class _Reader:
     def _read_variable(self, step: Step, name: str, value: str) -> None:
         if _SECRET.match(value.strip()):
             step.secrets.append(name)
+        elif (parameter := self._find(_bare(value))) is not None and _bare(value) != value.strip():
+            step.environment_parameters[name] = parameter.name
         elif find_expressions(value, *_OPENINGS):
             step.expressions.append(f"{name}={excerpt(value)}")
         else:
@@ -245,6 +276,25 @@ class _Reader:
         text = "\n".join([*before, *texts_of(raw.get("commands")), text_of(raw.get("script"))])
         step.expressions += [excerpt(_masked(each)) for each in find_expressions(text, *_OPENINGS)]
         step.command = command
+
+
+def _bare(text: str) -> str:
+    """Return an expression without the braces around all of it; an empty text for anything else."""
+    text = text.strip()
+    return text[2:-2].strip() if text.endswith("}}") and find_expressions(text, "{{") == [text] else ""
+
+
+def _read_delays(step: Step, retry: dict[str, Any]) -> None:
+    """Read the delays between attempts."""
+    kind = text_of(retry.get("type"))
+    known = ["maxAttempt", "maxAttempts"]
+    if kind in ("constant", "exponential"):
+        step.delay_s = seconds_of(retry.get("interval"))
+        factor = retry.get("delayFactor", 2)
+        step.backoff = 1.0 if kind == "constant" else float(factor) if isinstance(factor, int | float) else 0.0
+        known += ["type", "interval", "delayFactor"] if step.delay_s else []
+    kept = {key: retry[key] for key in retry if key not in known}
+    step.pauses = excerpt(kept) if kept else ""
 
 
 def _masked(value: Any) -> Any:

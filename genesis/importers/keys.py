@@ -11,11 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from genesis.importers.workflow import Step
+from genesis.model.task import Retry
 
 __all__ = ["STEP_KEYS", "Written"]
 
 _LEFT_OUT = "left out"
+_MOST_RETRIES = 100
+"""Retries that a plan file can say."""
 _ORDER = "not evaluated: the task is a work order, and a person decides"
 
 
@@ -38,17 +43,19 @@ _ALL = Written()
 
 def write_condition(step: Step) -> Written:
     """Write the condition under which it runs."""
-    return Written(construct=f"condition: {step.condition}", outcome=_ORDER, manual=True) if step.condition else _ALL
+    if step.condition:
+        return Written(construct=f"condition: {step.condition}", outcome=_ORDER, manual=True)
+    return Written(keys={"when": step.when}) if step.when else _ALL
 
 
 def write_trigger(step: Step) -> Written:
-    """Write on which ends of the tasks before it it runs."""
-    if step.trigger == "all_succeeded":
+    """Write how the tasks before it must have ended so that it runs.
+
+    Without such tasks, a rule that asks for no end says nothing.
+    """
+    if step.trigger == "all_succeeded" or (not step.after and step.trigger in ("all_done", "always")):
         return _ALL
-    if step.trigger == "any_failed":
-        return Written(construct="it runs only if a task before it failed", outcome=_ORDER, manual=True)
-    construct = f"it runs on other ends of the tasks before it ({step.trigger})"
-    return Written(construct=construct, outcome="it runs if all of them succeeded")
+    return Written(keys={"run_if": step.trigger})
 
 
 def write_for_each(step: Step) -> Written:
@@ -67,18 +74,27 @@ def write_expressions(step: Step) -> Written:
 
 def write_allow_failure(step: Step) -> Written:
     """Write that its failure does not fail the run."""
-    if not step.allow_failure:
-        return _ALL
-    return Written(construct="its failure is allowed", outcome="its failure fails the run")
+    return Written(keys={"allow_failure": True}) if step.allow_failure else _ALL
 
 
 def write_retries(step: Step) -> Written:
-    """Write how often it is repeated, and with which pauses."""
-    keys = {"retries": min(step.retries, 100)} if step.retries > 0 and not step.steps else {}
-    lost = f"pauses between attempts: {step.backoff}" if step.backoff else ""
-    if step.retries > 0 and step.steps:
-        lost = f"{step.retries} retries of the group"
-    return Written(keys=keys, construct=lost, outcome="those of Genesis" if keys else _LEFT_OUT)
+    """Write how often it is repeated, and after which delays."""
+    if step.retries <= 0:
+        return _ALL
+    if step.steps:
+        return Written(construct=f"{step.retries} retries of the group")
+    times = min(step.retries, _MOST_RETRIES)
+    lost = [f"{step.retries} retries"] if step.retries > times else []
+    lost += [step.pauses] if step.pauses else []
+    retry = Retry(times=times)
+    if step.delay_s is not None:
+        try:
+            retry = Retry(times=times, delay_s=step.delay_s, backoff=step.backoff)
+        except ValidationError:
+            lost.append(f"delays of {step.delay_s:g} s with the factor {step.backoff:g}")
+    long = retry.model_dump(exclude_defaults=True)
+    keys = {"retries": times} if set(long) == {"times"} else {"retry": long}
+    return Written(keys=keys, construct=f"retries: {', '.join(lost)}" if lost else "", outcome="those of Genesis")
 
 
 def write_timeout(step: Step) -> Written:

@@ -11,14 +11,17 @@ from genesis.errors import DocumentError
 from genesis.importers.agents import AgentWriter
 from genesis.importers.fields import excerpt
 from genesis.importers.keys import STEP_KEYS
+from genesis.importers.parameters import find_parameter, is_typed, write_parameter
 from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
 from genesis.model import Plan, Registry
+from genesis.model.env_name import is_env_name
 from genesis.model.scalars import canonical, plain_value
 from genesis.planning.plan_file import load_plan
 from genesis.security.redact import MARK, redact, redact_values
-from genesis.security.secret_names import is_secret_variable
+from genesis.security.secret_names import is_secret_name, is_secret_variable
 from genesis.settings import Limits
 from genesis.structure import Shape, find_problems
+from genesis.structure.conditions import parse_condition
 from genesis.text import one_line
 
 __all__ = ["Imported", "write_plan"]
@@ -73,7 +76,9 @@ class _PlanWriter:
         self._limits = limits
         self._losses = [replace(loss, file=loss.file or source) for loss in workflow.losses]
         self._agents = AgentWriter()
-        self._parameters = {each.name: each for each in workflow.parameters}
+        names = [each.name for each in workflow.parameters]
+        known = {name: find_parameter(workflow.parameters, name) for name in names}
+        self._parameters = {name: each for name, each in known.items() if each is not None}
         self._used: set[str] = set()
         self._ids: dict[int, str] = {}
         self._paths: dict[str, str] = {}
@@ -133,24 +138,20 @@ class _PlanWriter:
         }
         if self._workflow.deadline_s is not None:
             head["deadline_s"] = self._workflow.deadline_s
-        variables = {
-            name: each.default
-            for name, each in self._parameters.items()
-            if name in self._used and each.default is not None
-        }
+        parameters = {name: write_parameter(self._parameters[name]) for name in self._parameters if name in self._used}
         for line, text in self._workflow.schedules:
             self._lose(None, line, f"start: {text}", "left out: start the plan with genesis run, or deploy it")
         for parameter in self._workflow.parameters:
             self._lose_parameter(parameter)
-        return head | ({"vars": variables} if variables else {})
+        return head | ({"params": parameters} if parameters else {})
 
     def _lose_parameter(self, parameter: Parameter) -> None:
-        """Report what a variable of the plan does not say of a parameter."""
+        """Report a parameter that the plan does not have, or whose type it does not have."""
         construct = f"parameter {parameter.name!r}" + (f" of type {parameter.type}" if parameter.type else "")
         if parameter.name not in self._used:
-            self._lose(None, parameter.line, construct, "left out: no command takes it as an argument")
-        elif parameter.type not in ("", "string"):
-            self._lose(None, parameter.line, construct, "a variable of the plan: text, whose type is not checked")
+            self._lose(None, parameter.line, construct, "left out: no task takes it")
+        elif not is_typed(parameter):
+            self._lose(None, parameter.line, construct, "a parameter of the plan: text, whose type is not checked")
 
     def _task(self, step: Step, parent: str, *, manual: bool) -> dict[str, Any]:
         """Write one task; `manual` says that a group around it must not run by itself."""
@@ -168,6 +169,7 @@ class _PlanWriter:
         for name, write in STEP_KEYS.items():
             written = write(step)
             task |= written.keys
+            self._used.update(parse_condition(written.keys["when"]).references if "when" in written.keys else ())
             manual = manual or written.manual
             if written.construct:
                 self._lose(step, step.lines.get(name, step.line), written.construct, written.outcome)
@@ -200,8 +202,11 @@ class _PlanWriter:
         environment, secrets = self._environment(step)
         command = self._clean_command(step)
         if command is not None and not manual and self._is_runnable(step, command):
-            agent = self._agents.for_command(command, step.kind, environment, secrets)
-            return {"agent": agent} | _inputs_of(command)
+            own = {name: value for name, value in environment.items() if not self._can_set(step, name, value)}
+            agent = self._agents.for_command(command, step.kind, own, secrets)
+            variables = {name: value for name, value in environment.items() if name not in own}
+            variables |= {name: f"{{{parameter}}}" for name, parameter in step.environment_parameters.items()}
+            return {"agent": agent} | _inputs_of(command) | ({"env": variables} if variables else {})
         return {"agent": self._agents.for_person(step.kind)} | self._order(step, environment)
 
     def _environment(self, step: Step) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -214,6 +219,14 @@ class _PlanWriter:
             outcome = f"its value is not copied: set the environment variable {name} where the task runs"
             self._lose(step, line, f"secret {name}", outcome)
         return {name: value for name, value in step.environment.items() if name not in secrets}, secrets
+
+    def _can_set(self, step: Step, name: str, value: str) -> bool:
+        """Whether a task sets an environment variable; the agents file may set all, and has no references."""
+        if is_env_name(name):
+            return "{" not in value
+        outcome = "in the agents file: a task cannot set it"
+        self._lose(step, step.lines.get("environment", step.line), f"environment variable {name}", outcome)
+        return False
 
     def _clean_command(self, step: Step) -> Command | None:
         """Return the command with credentials struck from its texts; such a step is no longer to be run as it is."""
@@ -232,9 +245,15 @@ class _PlanWriter:
         elif not isinstance(program, str) or not program.strip() or "{" in program or _has_nul(command):
             reason = "a program that cannot be named in an agents file"
         slots = [each.name for each in command.argv if isinstance(each, Slot) and each.value is None]
-        missing = [name for name in slots if (known := self._parameters.get(name)) is None or known.default is None]
+        slots += step.environment_parameters.values()
+        missing = [name for name in slots if name not in self._parameters]
+        refused = [name for name in step.environment_parameters if not is_env_name(name) or is_secret_name(name)]
         if missing and not reason:
-            reason = f"parameters without a default: {', '.join(map(repr, missing))}"
+            given = {each.name for each in self._workflow.parameters if each.default is not None}
+            what = "with a secret for a default" if given.issuperset(missing) else "without a default"
+            reason = f"parameters {what}: {', '.join(map(repr, missing))}"
+        elif refused and not reason:
+            reason = f"a parameter in the environment variable {refused[0]}, which a task cannot set"
         if reason:
             self._lose(step, step.lines.get("command", step.line), reason, "the task is a work order")
         else:
@@ -251,6 +270,7 @@ class _PlanWriter:
             inputs["command"] = [
                 each if isinstance(each, str) else f"{each.prefix}<{each.name}>" for each in command.argv
             ]
+        environment = environment | {name: f"<{each}>" for name, each in step.environment_parameters.items()}
         if environment:
             inputs["environment"] = environment
         try:

@@ -86,12 +86,16 @@ class Step:
     inputs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the source's operator, as plain values."""
     variables: list[str] = field(default_factory=list)
-    """Names in its description that are given when it runs."""
+    """Names in the description of its role that are given when it runs."""
     environment: dict[str, str] = field(default_factory=dict)
+    environment_parameters: dict[str, str] = field(default_factory=dict)
+    """Environment variables that have the value of a parameter, with its name."""
     secrets: list[str] = field(default_factory=list)
     """Environment variables whose values are secrets: their names alone."""
     condition: str = ""
-    """An expression that decides whether it runs."""
+    """An expression that decides whether it runs, and that `when` cannot say."""
+    when: str = ""
+    """A condition on parameters, in the language of the plan file."""
     trigger: Trigger = "all_succeeded"
     for_each: str = ""
     """The values of which each makes a copy of the step, as the source writes them."""
@@ -99,8 +103,12 @@ class Step:
     """Expressions in its texts that the source's system evaluates when it runs."""
     allow_failure: bool = False
     retries: int = 0
-    backoff: str = ""
-    """Pauses between attempts, as the source writes them."""
+    delay_s: float | None = None
+    """Delay before the first retry, in seconds; None if the source does not say."""
+    backoff: float = 1.0
+    """Factor by which the delay grows."""
+    pauses: str = ""
+    """What else the source says of its retries, as it writes it."""
     timeout_s: float | None = None
     image: str = ""
     """The container image, machine or environment that it runs in."""
@@ -135,6 +143,8 @@ class Parameter:
     """The default as text; None where it must be given."""
     type: str = ""
     """What the source requires of its values, if anything."""
+    options: tuple[str, ...] = ()
+    """The texts that it may have, if the source lists them."""
 
 
 @dataclass(slots=True)

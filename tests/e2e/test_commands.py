@@ -13,6 +13,7 @@ COMMANDS = (
     ("plan",),
     ("route",),
     ("validate",),
+    ("import",),
     ("simulate",),
     ("run",),
     ("resume",),

@@ -18,18 +18,32 @@ from genesis.importers import FORMATS, import_workflow
 from genesis.security.redact import redact
 from genesis.settings import Limits
 from genesis.structure import junctions, outline
+from genesis.structure.plan_values import missing_parameters
+from genesis.structure.when import find_conditions
 
 _SEEDS = [
     {
         "name": "n",
         "on": {
             "push": None,
-            "workflow_dispatch": {"inputs": {"x": {"default": "1", "type": "string"}}},
+            "workflow_dispatch": {
+                "inputs": {
+                    "x": {"default": "1", "type": "string"},
+                    "y": {"type": "choice", "options": ["a", "b"], "default": "a"},
+                }
+            },
             "schedule": [],
         },
         "env": {"A": "1"},
         "jobs": {
-            "a": {"runs-on": "x", "strategy": {"matrix": {"p": [1, 2]}}, "steps": [{"run": "x", "env": {"B": 2}}]},
+            "a": {
+                "runs-on": "x",
+                "strategy": {"matrix": {"p": [1, 2]}},
+                "steps": [
+                    {"run": "x", "env": {"B": 2, "C": "${{ inputs.x }}", "PATH": "/"}, "if": "inputs.y == 'a'"},
+                    {"run": "x", "if": "failure()", "continue-on-error": True},
+                ],
+            },
             "b": {
                 "needs": ["a"],
                 "if": "x",
@@ -86,6 +100,13 @@ _SEEDS = [
                                 "arguments": {"parameters": [{"name": "q", "value": "1"}]},
                             },
                             {"name": "b", "template": "s", "depends": "a", "when": "x"},
+                            {
+                                "name": "c",
+                                "template": "e",
+                                "depends": "a.Failed",
+                                "when": "{{workflow.parameters.p}} == x",
+                                "continueOn": {"failed": True},
+                            },
                         ]
                     },
                 },
@@ -93,12 +114,12 @@ _SEEDS = [
                 {
                     "name": "e",
                     "inputs": {"parameters": [{"name": "q"}]},
-                    "retryStrategy": {"limit": 2},
+                    "retryStrategy": {"limit": 2, "backoff": {"duration": "5s", "factor": 2}},
                     "container": {
                         "image": "i",
                         "command": ["c"],
                         "args": ["{{inputs.parameters.q}}"],
-                        "env": [{"name": "E", "value": 1}],
+                        "env": [{"name": "E", "value": 1}, {"name": "P", "value": "{{workflow.parameters.p}}"}],
                     },
                 },
                 {"name": "k", "script": {"command": ["sh"], "source": "x"}},
@@ -108,7 +129,7 @@ _SEEDS = [
     {
         "id": "f",
         "namespace": "n",
-        "inputs": [{"id": "i", "type": "INT", "defaults": 1}],
+        "inputs": [{"id": "i", "type": "INT", "defaults": 1}, {"id": "v", "type": "STRING", "defaults": "c"}],
         "tasks": [
             {"id": "a", "type": "io.kestra.plugin.core.log.Log", "message": "m"},
             {
@@ -119,6 +140,8 @@ _SEEDS = [
                         "id": "x",
                         "type": "io.kestra.plugin.scripts.shell.Commands",
                         "commands": ["x"],
+                        "runIf": "{{ inputs.i > 1 }}",
+                        "retry": {"type": "exponential", "interval": "PT1S", "maxAttempts": 3},
                         "env": {"A": "{{ secret('A') }}"},
                     }
                 ],
@@ -131,7 +154,7 @@ _SEEDS = [
             {
                 "id": "s",
                 "type": "io.kestra.plugin.core.flow.Switch",
-                "value": "v",
+                "value": "{{ inputs.v }}",
                 "cases": {"c": [{"id": "z", "type": "t"}]},
             },
         ],
@@ -194,6 +217,8 @@ def _is_taken_or_refused(text: str, ending: str) -> None:
             assert found.hint
             continue
         tasks = outline(found.plan)
+        assert not find_conditions(found.plan, tasks).faults
+        assert not missing_parameters(found.plan)
         assert not tasks.duplicates
         assert not tasks.unresolved
         assert {tasks.nodes[leaf].task.agent for leaf in tasks.leaves} <= {each.name for each in found.registry.agents}
@@ -229,6 +254,10 @@ import airflow
 import crewai
 with DAG("d", schedule=x, default_args={"retries": 1, **y}) as dag:
     a = BashOperator(task_id="a", bash_command=f"x {y}", env={"A": b})
+    c = BashOperator(task_id="c", bash_command="x", env={"A": "{{ params.p }}"})
+    e = BashOperator(task_id="e", bash_command="x", retries=2, retry_delay=timedelta(days=1))
+with DAG("e", params={"p": Param(1, type="integer"), "q": z, **y}):
+    d = BashOperator(task_id="d", bash_command="x", trigger_rule="one_failed", retry_delay=-1, retries=3)
     b = BashOperator(task_id=name, retries=-1, trigger_rule=TriggerRule.X)
     a >> [b, a] << b >> c
     chain([a, b], [b, a], *z)

@@ -5,6 +5,7 @@ import pytest
 
 from genesis.errors import ModelError, PlanInvalidError, UsageError
 from genesis.model import Registry
+from genesis.model.plan_parameter import PlanParameter
 from genesis.pipeline import compile_prepared, make_plan, prepare, program_of, refuse_invalid, simulate
 from genesis.planning import plan_document
 from genesis.routing import load_registry
@@ -77,11 +78,13 @@ def test_a_simulation_leaves_out_what_does_not_run_if_nothing_fails():
         a_task("here", after=("a",), when="{target} == 'here'", **seconds),
         a_task("there", after=("a",), when="{target} == 'there'", **seconds),
         a_task("maybe", after=("a",), when="{a.n} > 3", **seconds),
+        a_task("many", after=("a",), when="{rows} > 3", **seconds),
         a_task("end", after=("repair", "there"), run_if="always", **seconds),
         vars={"target": "here"},
+        params={"rows": PlanParameter(type="integer", default=3)},
     )
     simulation = simulate(program)
-    assert [row.task for row in simulation.timeline if row.skipped] == ["repair/x", "there"]
+    assert [row.task for row in simulation.timeline if row.skipped] == ["repair/x", "there", "many"]
     assert (simulation.makespan_s, simulation.total_work_s, simulation.critical_path_s) == (4, 8, 4)
     assert simulation.cost_usd == 4
     assert "skipped" not in simulation.model_dump(mode="json")["timeline"][0]

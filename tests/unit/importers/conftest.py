@@ -42,8 +42,21 @@ class Rehearsed:
         executor = self.agents[self.tasks[path].agent].executor
         return executor.kind if executor else "llm"
 
+    def task(self, path):
+        """The task of a path, composites included."""
+        return self._task(self.imported.plan, path)
+
+    def environment(self, path):
+        """The environment variables that the program of a task gets, from its agent and its own."""
+        task = self.tasks[path]
+        return self.agents[task.agent].executor.env | task.env
+
     def argv(self, path):
         return self.agents[self.tasks[path].agent].executor.argv
+
+    def runs(self, path):
+        """Whether a task runs where nothing fails, with the defaults of the parameters."""
+        return not self._spans[path].skipped
 
     def starts_after(self, first, then):
         return self._spans[first].end_s <= self._spans[then].start_s

@@ -2,6 +2,8 @@
 
 import pytest
 
+from genesis.model.task import Retry
+
 _HEAD = """\
 import airflow
 from airflow import DAG
@@ -47,14 +49,15 @@ def test_bash_runs_as_airflow_runs_it_and_the_rest_are_work_orders(read):
     assert run.argv("start") == ("true",)
     assert run.argv("first") == ("bash", "-c", "--", "{script}")
     assert run.tasks["first"].inputs == {"script": "echo 'a b' | wc"}
-    assert run.agents[run.tasks["first"].agent].executor.env == {"MODE": "fast"}
+    assert run.tasks["first"].env == {"MODE": "fast"}
     assert [run.kind(path) for path in ("second", "checks/rows")] == ["brief", "brief"]
     assert run.tasks["checks/rows"].inputs["op_kwargs"] == {"table": "t", "password": "***"}
-    assert run.tasks["first"].retries == 2
+    assert run.tasks["first"].retry == Retry(times=2, delay_s=300, backoff=1)
+    assert not [each for each in run.losses if "retr" in each.construct]
     assert run.tasks["second"].timeout_s == 3600
     assert "work order" in run.lost(9, "{{ ds }}")
     assert "apart" in run.lost(8, "pool")
-    assert run.lost(13, "(all_done)") == "it runs if all of them succeeded"
+    assert run.tasks["end"].run_if == "all_done"
     assert run.lost(6, 'schedule "@daily"').startswith("left out")
 
 
@@ -162,3 +165,79 @@ def test_long_chain_needs_no_recursion(read):
     chain = " >> ".join(names[:90])
     run = read('with DAG("d"):\n' + "".join(f"    {line}\n" for line in lines[:90]) + f"    {chain}\n")
     assert run.runs_in_order(*names[:90])
+
+
+@pytest.mark.parametrize(
+    ("rule", "run_if"),
+    [
+        ("all_success", "all_succeeded"), ("all_done", "all_done"), ("one_failed", "any_failed"),
+        ("one_success", "any_succeeded"), ("always", "all_done"),
+    ],
+)  # fmt: skip
+def test_trigger_rule_that_the_plan_file_has_is_carried_over(read, rule, run_if):
+    run = read(f"""\
+with DAG("d"):
+    a = BashOperator(task_id="a", bash_command="1", trigger_rule="all_done")
+    b = BashOperator(task_id="b", bash_command="2", trigger_rule="{rule}")
+    a >> b
+""")
+    assert (run.tasks["a"].run_if, run.tasks["b"].run_if) == ("all_succeeded", run_if)
+    assert not run.losses
+
+
+def test_trigger_rule_that_the_plan_file_has_not_is_reported(read):
+    run = read("""\
+with DAG("d"):
+    a = BashOperator(task_id="a", bash_command="1")
+    b = BashOperator(task_id="b", bash_command="2", trigger_rule="none_failed")
+    c = BashOperator(task_id="c", bash_command="3", trigger_rule=TriggerRule.ALL_FAILED)
+    a >> [b, c]
+""")
+    assert run.lost(7, "trigger rule none_failed") == "it runs if all before it succeeded"
+    assert "work order" in run.lost(8, "TriggerRule.ALL_FAILED")
+    assert (run.kind("b"), run.kind("c")) == ("command", "brief")
+
+
+def test_delays_between_retries_are_carried_over_and_their_limit_is_reported(read):
+    run = read("""\
+with DAG("d"):
+    own = timedelta(seconds=5)
+    BashOperator(task_id="a", bash_command="1", retries=3, retry_delay=own, retry_exponential_backoff=True)
+    BashOperator(task_id="b", bash_command="2", retries=3, retry_delay=60, max_retry_delay=timedelta(minutes=5))
+    BashOperator(task_id="c", bash_command="3", retries=3, retry_delay=timedelta(days=1))
+""")
+    assert run.tasks["a"].retry == Retry(times=3, delay_s=5, backoff=2)
+    assert run.tasks["b"].retry == Retry(times=3, delay_s=60, backoff=1)
+    assert run.lost(8, "max_retry_delay=timedelta(minutes=5)") == "those of Genesis"
+    assert (run.tasks["c"].retries, run.tasks["c"].retry) == (3, None)
+    assert run.lost(9, "delays of 86400 s") == "those of Genesis"
+
+
+def test_params_are_typed_parameters_of_the_environment(read):
+    run = read("""\
+with DAG("d", params={"day": "mon", "rows": Param(5, type="integer", title="N"), "top": Param(9, minimum=3), "x": 1}):
+    values = {"DAY": "{{ params.day }}", "N": "{{params.rows}}", "T": "{{ params.top }}"}
+    BashOperator(task_id="a", bash_command="1", env=values)
+    BashOperator(task_id="b", bash_command="2", env={"PATH": "{{ params.day }}"})
+""")
+    params = {name: each.model_dump(exclude_defaults=True) for name, each in run.imported.plan.params.items()}
+    assert params == {"day": {"default": "mon"}, "rows": {"type": "integer", "default": 5}, "top": {"default": "9"}}
+    assert run.tasks["a"].env == {"DAY": "{day}", "N": "{rows}", "T": "{top}"}
+    assert run.lost(5, "'top' of type integer with minimum").endswith("whose type is not checked")
+    assert run.kind("b") == "brief"
+    assert "work order" in run.lost(8, "PATH, which a task cannot set")
+
+
+def test_trigger_rule_about_tasks_of_another_group_is_a_work_order(read):
+    run = read("""\
+with DAG("d"):
+    a = BashOperator(task_id="a", bash_command="1")
+    with TaskGroup("g") as g:
+        b = BashOperator(task_id="b", bash_command="2", trigger_rule="all_done")
+    c = BashOperator(task_id="c", bash_command="3", trigger_rule="one_failed")
+    d = BashOperator(task_id="d", bash_command="4", trigger_rule="all_done")
+    a >> g >> [c, d]
+""")
+    assert [run.kind(path) for path in ("g/b", "c", "d")] == ["brief", "brief", "command"]
+    assert "work order" in run.lost(8, "about tasks in another group")
+    assert run.tasks["d"].run_if == "all_done"

@@ -3,6 +3,8 @@
 import pytest
 
 from genesis.errors import DocumentError
+from genesis.model.plan_parameter import PlanParameter
+from genesis.model.task import Retry
 
 _WORKFLOW = """\
 apiVersion: argoproj.io/v1alpha1
@@ -61,7 +63,7 @@ def test_arguments_stay_a_list_and_parameters_are_values(run):
     assert run.argv("one") == ("echo", "-n", "it's {{one}}")
     assert run.argv("two") == ("echo", "-n", "{word}")
     assert run.tasks["two"].inputs == {"word": "{word}"}
-    assert run.imported.plan.vars == {"word": "hello"}
+    assert run.imported.plan.params == {"word": PlanParameter(default="hello")}
     assert run.tasks["one"].retries == 3
 
 
@@ -82,6 +84,71 @@ def test_conditions_and_recursion_are_work_orders(run):
     assert "work order" in run.lost(28, "the template 'rows' uses itself")
     assert run.lost(17, "withItems [1, 2]").startswith("one task")
     assert run.lost(5, "schedule 0 1 * * *").startswith("left out")
+
+
+def test_rules_conditions_and_retries_are_carried_over(imported):
+    run = imported("""\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+spec:
+  entrypoint: main
+  onExit: say
+  arguments: {parameters: [{name: stage, value: dev, enum: [dev, prod]}]}
+  templates:
+    - name: main
+      dag:
+        tasks:
+          - {name: a, template: say}
+          - {name: b, template: say, depends: a.Failed}
+          - {name: c, template: say, when: "{{workflow.parameters.stage}} == prod", continueOn: {failed: true}}
+          - {name: d, template: say, depends: c, when: "'{{workflow.parameters.stage}}' != 'dev'"}
+          - {name: e, template: say, depends: c.Succeeded}
+          - {name: f, template: say, depends: d.Failed}
+    - name: say
+      retryStrategy: {limit: 2, backoff: {duration: 10s, factor: "3", maxDuration: 1h}, retryPolicy: Always}
+      container:
+        command: [date]
+        env: [{name: STAGE, value: "{{workflow.parameters.stage}}"}, {name: N, value: "1"}]
+""")
+    assert run.task("exit-say").run_if == "always"
+    assert (run.task("b").run_if, run.task("b").depends_on) == ("any_failed", ("a",))
+    assert [task.when for task in run.task("c").subtasks] == ['{stage} == "prod"', 'not ({stage} == "prod")']
+    assert run.tasks["c/run"].allow_failure
+    assert run.tasks["d/run"].when == '{stage} != "dev"'
+    assert [run.kind(path) for path in ("e", "f")] == ["brief", "brief"]
+    assert run.tasks["b"].retry == Retry(times=2, delay_s=10, backoff=3)
+    assert run.tasks["b"].env == {"STAGE": "{stage}", "N": "1"}
+    assert run.imported.plan.params == {"stage": PlanParameter(default="dev", enum=("dev", "prod"))}
+    lost = [each.construct for each in run.losses if each.task == "b"]
+    assert lost == ['retries: {"retryPolicy": "Always", "backoff.maxDuration": "1h"}']
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "{{workflow.parameters.word}} == '3'", "{{workflow.parameters.word}} == true", "x == y",
+        "'{{workflow.parameters.word}}' == 3", "{{workflow.parameters.free}} == a", "{{steps.a.outputs.result}} == a",
+    ],
+)  # fmt: skip
+def test_condition_that_cannot_be_said_exactly_is_a_work_order(imported, condition):
+    run = imported(_WORKFLOW.replace("depends: four.Failed", f'when: "{condition}"'))
+    assert run.kind("five") == "brief"
+    assert run.tasks["five"].when is None
+
+
+def test_default_of_a_secret_parameter_is_not_copied(imported):
+    run = imported("""\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+spec:
+  arguments: {parameters: [{name: api_token, value: abc-123-xyz}]}
+  templates:
+    - name: main
+      container: {command: [date], env: [{name: T, value: "{{workflow.parameters.api_token}}"}]}
+""")
+    assert run.kind("main") == "brief"
+    assert "work order" in run.lost(6, "parameters with a secret for a default: 'api_token'")
+    assert "abc-123-xyz" not in run.imported.plan.model_dump_json() + run.imported.registry.model_dump_json()
 
 
 def test_templates_that_multiply_are_refused(imported):

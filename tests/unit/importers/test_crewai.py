@@ -68,7 +68,7 @@ def test_variables_are_inputs_and_the_rest_is_listed(imported, write):
     agents = write(_AGENTS, "agents.yaml")
     run = imported(_TASKS, "tasks.yaml")
     assert run.tasks["look"].inputs == {"topic": "{topic}"}
-    assert "--var topic=…" in run.lost(1, "variables {topic} in texts")
+    assert "--var topic=…" in run.lost(1, "values of {topic}")
     assert run.lost(10, "a task without an agent") == "the task is a work order"
     assert {(each.line, each.construct) for each in run.losses if each.file == str(agents)} == {
         (1, "llm some/model of agent 'researcher'"),

@@ -1,5 +1,7 @@
 """CWL workflows and tools."""
 
+from genesis.model.plan_parameter import PlanParameter
+
 _WORKFLOW = """\
 cwlVersion: v1.2
 class: Workflow
@@ -54,7 +56,7 @@ def test_argument_list_stays_a_list_and_takes_parameters_as_values(imported):
     run = imported(_WORKFLOW, "main.cwl")
     assert run.argv("unpack") == ("tar", "--extract", "--verbose", "-C", "out dir", "--file={archive}")
     assert run.tasks["unpack"].inputs == {"archive": "{archive}"}
-    assert run.imported.plan.vars == {"archive": "in.tar"}
+    assert run.imported.plan.params == {"archive": PlanParameter(default="in.tar")}
 
 
 def test_what_needs_a_file_a_parameter_or_an_expression_is_a_work_order(imported, write):
@@ -95,3 +97,18 @@ def test_packed_workflow_finds_its_tools(imported):
     )
     assert run.argv("a") == ("date",)
     assert run.starts_after("a", "b")
+
+
+def test_condition_on_an_input_is_carried_over(imported):
+    tool = "{class: CommandLineTool, baseCommand: date, inputs: [], outputs: []}"
+    run = imported(
+        "cwlVersion: v1.2\nclass: Workflow\n"
+        "inputs: {fast: {type: boolean, default: true}, mode: {type: string, default: x}}\n"
+        f"outputs: []\nsteps:\n  a: {{run: {tool}, in: {{f: fast, m: mode}}, out: [], "
+        "when: \"$(inputs.f && inputs.m === 'y')\"}\n"
+        f"  b: {{run: {tool}, in: {{f: fast}}, out: [], when: $(inputs.f.length)}}\n",
+        "main.cwl",
+    )
+    assert run.task("a/run").when == '({fast} == true and {mode} == "y")'
+    assert run.kind("a/otherwise") == "command"
+    assert run.kind("b") == "brief"

@@ -70,7 +70,8 @@ def test_script_is_one_argument_of_the_shell_that_github_uses(run):
 def test_secrets_are_named_and_never_copied(run):
     agent = run.agents[run.tasks["notify/Tell"].agent]
     assert agent.secrets == ("HOOK", "API_TOKEN")
-    assert agent.executor.env == {"LEVEL": "high", "WORDS": "shipped {LEVEL}"}
+    assert agent.executor.env == {"WORDS": "shipped {LEVEL}"}
+    assert run.tasks["notify/Tell"].env == {"LEVEL": "high"}
     assert "set the environment variable HOOK" in run.lost(35, "secret HOOK")
     assert "set the environment variable API_TOKEN" in run.lost(35, "secret API_TOKEN")
     written = run.imported.plan.model_dump_json() + run.imported.registry.model_dump_json()
@@ -91,10 +92,14 @@ def test_what_the_plan_cannot_say_is_listed_with_its_line(run):
     assert run.lost(5, "schedule 5 4 * * *").startswith("left out")
     assert run.lost(14, 'matrix {"py": ["3.11", "3.12"]}, max-parallel 1').startswith("one task")
     assert run.lost(16, "time limit of the group: 1800 s") == "left out"
-    assert run.lost(27, "(always)") == "it runs if all of them succeeded"
-    assert run.lost(34, "its failure is allowed") == "its failure fails the run"
     assert "environment of Genesis" in run.lost(22, "environment: self-hosted")
     assert run.tasks["unit/Test"].timeout_s == 120
+
+
+def test_rule_and_allowed_failure_are_carried_over(run):
+    assert run.task("notify").run_if == "always"
+    assert run.tasks["notify/Tell"].allow_failure
+    assert not [each for each in run.losses if "fail" in each.construct + each.outcome]
 
 
 def test_step_with_the_secret_in_its_script_does_not_keep_it(imported):
@@ -103,10 +108,10 @@ def test_step_with_the_secret_in_its_script_does_not_keep_it(imported):
     assert run.tasks["a/run"].inputs["script"] == "curl -u me:<secret> example.org"
 
 
-def test_job_that_runs_when_another_failed_is_a_work_order(imported):
+def test_job_that_runs_when_another_failed_is_carried_over(imported):
     run = imported("on: push\njobs:\n  a: {steps: [{run: x}]}\n  b: {needs: a, if: failure(), steps: [{run: y}]}\n")
-    assert run.kind("b/run") == "brief"
-    assert "work order" in run.lost(4, "only if a task before it failed")
+    assert run.kind("b/run") == "command"
+    assert (run.task("b").run_if, run.task("b").depends_on) == ("any_failed", ("a",))
 
 
 def test_jobs_that_need_each_other_are_a_cycle(imported):
@@ -143,3 +148,120 @@ def test_credential_in_a_script_is_struck_and_the_step_is_a_work_order(imported)
     assert run.kind("a/run") == "brief"
     assert token not in run.imported.plan.model_dump_json()
     assert "work order" in run.lost(4, "a credential in the text of the command")
+
+
+def test_job_after_one_that_always_runs_still_needs_those_before(imported):
+    run = imported(
+        "on: push\njobs:\n  a: {steps: [{run: x}]}\n  b: {needs: a, if: always(), steps: [{run: y}]}\n"
+        "  c: {needs: b, steps: [{run: z}]}\n  d: {needs: c, if: failure(), steps: [{run: z}]}\n"
+    )
+    assert run.task("c").depends_on == ("b", "a")
+    assert set(run.task("d").depends_on) == {"c", "b", "a"}
+
+
+def test_steps_after_one_with_a_state_do_not_depend_on_whether_it_ran(imported):
+    run = imported("""\
+on: push
+jobs:
+  a:
+    steps:
+      - {id: one, run: x}
+      - {id: undo, if: failure(), run: x}
+      - {id: two, run: x}
+      - {id: clean, if: always(), run: x}
+      - {id: three, if: success(), run: x}
+      - {id: mail, if: "${{ failure() }}", run: x}
+      - {id: last, if: "!cancelled()", run: x}
+""")
+    steps = {task.id: (task.run_if, task.depends_on) for task in run.task("a").subtasks}
+    assert steps == {
+        "one": ("all_succeeded", ()),
+        "undo": ("any_failed", ("one",)),
+        "two": ("all_succeeded", ("one",)),
+        "clean": ("always", ("two", "undo")),
+        "three": ("all_succeeded", ("two", "clean")),
+        "mail": ("any_failed", ("three", "undo", "clean")),
+        "last": ("all_done", ("three", "undo", "clean", "mail")),
+    }
+
+
+_INPUTS = """\
+on:
+  workflow_dispatch:
+    inputs:
+      level: {type: choice, options: [low, High], default: low}
+      dry: {type: boolean}
+      name: {default: "4"}
+      token: {default: abc}
+      rows: {type: number, default: 3}
+      must: {required: true}
+jobs:
+  a:
+    if: inputs.level == 'HIGH' && !inputs.dry
+    env: {NAME: "${{ inputs.name }}", DRY: "${{ github.event.inputs.dry }}", PATH: /bin}
+    steps: [{run: x}]
+  b:
+    steps:
+      - {id: one, run: x}
+      - {id: two, if: "always() && inputs.rows > 2", run: x}
+      - {id: three, run: x}
+"""
+
+
+def test_inputs_are_typed_parameters_of_conditions_and_environments(imported):
+    run = imported(_INPUTS)
+    params = {name: each.model_dump(exclude_defaults=True) for name, each in run.imported.plan.params.items()}
+    assert params == {
+        "level": {"default": "low", "enum": ("low", "High")},
+        "dry": {"type": "boolean", "default": False},
+        "name": {"default": "4"},
+        "rows": {"type": "number", "default": 3},
+    }
+    assert run.task("a").when == '({level} in ["High"] and not ({dry} == true))'
+    assert run.tasks["a/run"].env == {"NAME": "{name}", "DRY": "{dry}"}
+    assert run.agents[run.tasks["a/run"].agent].executor.env == {"PATH": "/bin"}
+    assert run.lost(14, "environment variable PATH").startswith("in the agents file")
+
+
+def test_steps_after_one_whose_condition_is_false_run(imported):
+    run = imported(_INPUTS)
+    group = run.task("b/two")
+    assert (group.run_if, group.depends_on) == ("always", ("one",))
+    assert [task.when for task in group.subtasks] == ["{rows} > 2", "not ({rows} > 2)"]
+    assert run.argv("b/two/otherwise") == ("true",)
+    assert run.task("b/three").depends_on == ("one", "two")
+    assert run.starts_after("b/two/run", "b/three")
+    assert (run.runs("b/two/run"), run.runs("b/two/otherwise"), run.runs("b/three")) == (True, False, True)
+    run = imported(_INPUTS.replace("default: 3", "default: 1"))
+    assert (run.runs("b/two/run"), run.runs("b/two/otherwise"), run.runs("b/three")) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "inputs.name == 'abc'", "inputs.must == '1'", "inputs.dry == 'true'", "github.event.inputs.dry == 'true'",
+        "inputs.token == '1'", "inputs.nothing == '1'", "always() && inputs.dry || inputs.dry", "inputs.name",
+        "!inputs.name == '1'", "contains(inputs.name, '1')", "inputs.rows > '2'", "needs.a.result == 'success'", "(",
+        "inputs.dry &&", "inputs.rows < 2 < 3", "'a' == 'a'", "inputs.level == 'a' }} ${{ x",
+    ],
+)  # fmt: skip
+def test_condition_that_cannot_be_said_exactly_is_a_work_order(imported, condition):
+    run = imported(_INPUTS.replace("inputs.level == 'HIGH' && !inputs.dry", f'"{condition}"'))
+    assert run.task("a").when is None
+    assert run.task("a").run_if == "all_succeeded"
+    assert run.kind("a/run") == "brief"
+    assert "work order" in run.lost(12, "condition: ")
+
+
+def test_failure_that_an_expression_allows_is_reported(imported):
+    run = imported("on: push\njobs:\n  a:\n    continue-on-error: ${{ matrix.x }}\n    steps: [{run: x}]\n")
+    assert not run.task("a").allow_failure
+    assert run.lost(4, "its failure is allowed if ${{ matrix.x }}") == "its failure fails the run"
+
+
+def test_default_of_a_secret_parameter_is_not_copied(imported):
+    step = "steps: [{run: x, env: {T: '${{ inputs.token }}'}}]"
+    run = imported(_INPUTS.replace("steps: [{run: x}]", step).replace("abc", "abc-123-xyz"))
+    assert run.kind("a/run") == "brief"
+    assert "work order" in run.lost(14, "expressions: T=${{ inputs.token }}")
+    assert "abc-123-xyz" not in run.imported.plan.model_dump_json() + run.imported.registry.model_dump_json()
