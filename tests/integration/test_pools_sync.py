@@ -234,7 +234,7 @@ async def _see_deployments() -> None:
         agent = await client.read_deployment_by_name("agent_task/qa")
     assert (whole.work_pool_name, whole.enforce_parameter_schema, whole.pull_steps) == ("genesis", True, [])
     described = (whole.parameter_openapi_schema or {})["properties"]
-    assert {"request", "plan", "vars", "llm", "budget", "slots", "correlation_id", "tenant"} == set(described)
+    assert {"request", "plan", "vars", "params", "llm", "budget", "slots", "correlation_id", "tenant"} == set(described)
     assert all(found.get("description") for found in described.values())
     assert {schedule.active for schedule in whole.schedules} == {False}
     assert (agent.work_pool_name, agent.enforce_parameter_schema) == ("agent-qa", False)
