@@ -1,4 +1,4 @@
-"""Time of the pure pipeline: build a plan from a dict, route it, validate it; at four sizes.
+"""Time of the pure pipeline: build a plan from a dict, route it, validate it; at four sizes, and with `for_each`.
 
     python -m bench.pipeline [--quick] [--json] [--data DIR]
 
@@ -6,6 +6,9 @@ The plan is made here, in the shape of a delivery: services in layers, each a co
 types with inputs that use upstream results, every description different. Sizes are interleaved in each repeat, so
 that a busy machine slows all of them alike; rows hold medians. `cpu_ms` is the time that the processor spent on all
 three: on a machine that does nothing else it is the total, on a busy one it is the better measure.
+
+The last two rows are the same 5,000 leaves with one task before and one after, written and as copies of a `for_each`
+task, interleaved; `compile_ms` is the time to compile them, where the copies are made, and part of their total.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.report import Bench, Target, arguments
+from genesis.compile import compile_program
 from genesis.model import Plan
 from genesis.routing import load_registry, route
 from genesis.settings import Limits
@@ -111,6 +115,50 @@ def measure(repeats: int) -> list[dict[str, Any]]:
     return [_row(size, times[size], cpu[size], errors[size]) for size in _SIZES]
 
 
+def copied_document(leaves: int, *, written: bool) -> dict[str, Any]:
+    """Make a plan of as many leaves that differ in one value, each written, or as copies of a `for_each` task."""
+    check = {"type": "test", "outputs": ["result"], "depends_on": ["fetch"]}
+    if written:
+        tasks = [
+            {**check, "id": f"check{number}", "description": f"Check package {number}", "inputs": {"package": number}}
+            for number in range(leaves)
+        ]
+    else:
+        copied = {"id": "check", "description": "Check package {item}", "inputs": {"package": "{item}"}}
+        tasks = [{**check, **copied, "for_each": list(range(leaves))}]
+    fetch = {"id": "fetch", "type": "research", "description": "Fetch the packages"}
+    report = {"id": "report", "type": "support", "description": "Write the report"}
+    after = [task["id"] for task in tasks]
+    return {"version": 1, "request": "Check all packages", "tasks": [fetch, *tasks, {**report, "depends_on": after}]}
+
+
+def measure_copies(repeats: int, leaves: int = max(_SIZES)) -> list[dict[str, Any]]:
+    """Time build, route, validate and compile for written leaves and for copies; medians in milliseconds."""
+    registry = load_registry()
+    limits = Limits(leaves=leaves + 2)
+    documents = {name: copied_document(leaves, written=name == "written") for name in ("written", "for_each")}
+    times: dict[str, list[tuple[float, ...]]] = {name: [] for name in documents}
+    for repeat in range(repeats + 1):
+        for name, document in documents.items():
+            gc.collect()
+            build, plan = _time(lambda: Plan.model_validate(document))  # noqa: B023 - called at once
+            routing, routed = _time(lambda: route(plan, registry))  # noqa: B023 - called at once
+            checking, report = _time(lambda: validate(routed, registry, limits=limits))  # noqa: B023 - called at once
+            making, program = _time(lambda: compile_program(routed, registry))  # noqa: B023 - called at once
+            if not report.ok or sum(leaf.gathers is None for leaf in program.leaves) != leaves + 2:
+                raise RuntimeError(f"the plan of {name} leaves is not the one that was meant")
+            if repeat:
+                times[name].append((build, routing, checking, making))
+    return [_copies_row(name, leaves, samples) for name, samples in times.items()]
+
+
+def _copies_row(name: str, leaves: int, samples: list[tuple[float, ...]]) -> dict[str, Any]:
+    medians = [round(statistics.median(column), 3) for column in zip(*samples, strict=True)]
+    total = round(statistics.median(sum(sample) for sample in samples), 3)
+    columns = dict(zip(("build_ms", "route_ms", "validate_ms", "compile_ms"), medians, strict=True))
+    return {"tasks": leaves, "kind": name, **columns, "total_ms": total}
+
+
 def _time(call: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     value = call()
@@ -136,6 +184,8 @@ def _row(size: int, samples: list[tuple[float, ...]], cpu: list[float], errors: 
 def main() -> None:
     chosen = arguments(__doc__ or "").parse_args()
     bench = Bench("pipeline", rows=measure(7 if chosen.quick else 25))
+    copies = measure_copies(5 if chosen.quick else 15)
+    copied = {row["kind"]: row["total_ms"] for row in copies}
     total = {row["tasks"]: row["total_ms"] for row in bench.rows}
     checking = {row["tasks"]: row["validate_ms"] for row in bench.rows}
     bench.targets = [
@@ -143,7 +193,9 @@ def main() -> None:
         Target.at_most("the same, stretch, ms", 20.0, total[1_000]),
         Target.at_most("5,000 tasks over 1,000, times", 6.0, total[5_000] / total[1_000]),
         Target.at_most("validate at 1,000 tasks, ms", 8.0, checking[1_000]),
+        Target.at_most("5,000 copies over 5,000 written leaves, times", 1.2, copied["for_each"] / copied["written"]),
     ]
+    bench.rows += copies
     bench.show(as_json=chosen.as_json)
 
 

@@ -12,7 +12,18 @@ from pydantic import Field
 
 from genesis.compile import apply_amendments, compile_program
 from genesis.errors import GenesisError, PlanInvalidError, PlanningError
-from genesis.model import Amendment, ErrorInfo, Model, Plan, PlannerLevel, Program, Registry, Report, RoutedPlan, Task
+from genesis.model import (
+    Amendment,
+    ErrorInfo,
+    Model,
+    Plan,
+    PlannerLevel,
+    Program,
+    Registry,
+    Report,
+    RoutedPlan,
+    Task,
+)
 from genesis.model.base import Usd
 from genesis.observability.stages import plan_checked, plan_made, plan_routed, plan_told, stage
 from genesis.planning import (
@@ -30,7 +41,7 @@ from genesis.planning import make_plan as planned
 from genesis.planning.replan import ReplanProposal, plan_again
 from genesis.resilience.taxonomy import classify
 from genesis.routing import load_registry, parse_decision, route
-from genesis.schedule import PoolCosts, ScheduleJob, ScheduleLimits, add_rules, rank_work, simulate_jobs
+from genesis.schedule import PoolCosts, ScheduleLimits, add_rules, rank_work, schedule_job, simulate_jobs
 from genesis.settings import Limits as Bounds
 from genesis.settings import Settings
 from genesis.structure import can_hold, parse_condition
@@ -43,6 +54,7 @@ __all__ = [
     "amend_program",
     "check_plan",
     "compile_prepared",
+    "count_work",
     "make_plan",
     "plan_within",
     "prepare",
@@ -241,9 +253,10 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
         slots: Maximum number of concurrent leaves; agents' limits also apply.
         pools: Overhead of work pools; None where the leaves run in one process.
     """
-    work = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent) for leaf in program.leaves]
+    work = [schedule_job(leaf) for leaf in program.leaves]
     jobs = add_rules(program, work)
-    limits = ScheduleLimits(slots, {name: agent.max_concurrency for name, agent in program.agents.items()})
+    per_agent = {name: agent.max_concurrency for name, agent in program.agents.items()}
+    limits = ScheduleLimits(slots, per_agent, program.parallel)
     false = _find_false_conditions(program)
     timeline = simulate_jobs(jobs, limits, rank_work(work, jobs, limits), pools=pools, false=false)
     left_out = {job for job in timeline.left_out if job < len(work)}
@@ -261,12 +274,12 @@ def simulate(program: Program, *, slots: int = 16, pools: PoolCosts | None = Non
 
 
 def _find_false_conditions(program: Program) -> list[int]:
-    """Return the jobs, of leaves and then of gates, whose conditions are false by variables and parameters alone."""
+    """Return the jobs, of leaves and then of gates, whose conditions are false by values that the plan itself has."""
     rules = [*(leaf.rule for leaf in program.leaves), *(gate.rule for gate in program.gates)]
     return [
         job
         for job, rule in enumerate(rules)
-        if rule and rule.when and not can_hold(parse_condition(rule.when.text), program.values)
+        if rule and rule.when and not can_hold(parse_condition(rule.when.text), {**program.values, **rule.when.items})
     ]
 
 
@@ -324,11 +337,16 @@ def room_left(program: Program, limits: Bounds, depth: int) -> Bounds:
     Raises:
         PlanningError: The limits are reached.
     """
-    leaves, levels = limits.leaves - len(program.leaves), limits.depth - depth
+    leaves, levels = limits.leaves - count_work(program), limits.depth - depth
     if leaves < 1 or levels < 1:
         what = f"{limits.leaves:,} leaves" if leaves < 1 else f"{limits.depth} levels"
         raise PlanningError(f"the plan has reached its limit: {what}, amendments included")
     return limits.model_copy(update={"leaves": leaves, "depth": levels})
+
+
+def count_work(program: Program) -> int:
+    """Count the leaves that the limit on a plan is about: all but those that only gather what copies gave."""
+    return sum(leaf.gathers is None for leaf in program.leaves)
 
 
 def route_group(program: Program, group: Task) -> Task:
@@ -353,7 +371,7 @@ def amend_program(program: Program, amendment: Amendment, settings: Settings, pr
     """
     routed = apply_amendments(program.source, (amendment,))
     report = check_plan(routed, program.registry, settings, probe, planned=False)
-    inside = f"{amendment.group.id}/"
+    inside = f"{amendment.task if amendment.kind == 'for_each' else amendment.group.id}/"
     new = tuple(
         each
         for each in report.diagnostics

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
 from typing import Literal
 
 from genesis.model import Leaf, Outcome, Program
 from genesis.model.run import utc_now
-from genesis.schedule import PoolCosts, ScheduleJob, ScheduleLimits, rank, simulate_jobs
+from genesis.schedule import PoolCosts, ScheduleLimits, rank, schedule_job, simulate_jobs
 
 __all__ = ["TimeLeft", "format_time_left"]
 
@@ -72,10 +72,9 @@ class TimeLeft:
     def begin(self, program: Program, finished: Collection[int] = ()) -> None:
         """Set the program, at the start of the run or after an amendment; the states of known leaves are kept."""
         leaves = program.leaves
-        jobs = [ScheduleJob(leaf.seconds, leaf.after, leaf.agent) for leaf in leaves]
-        self._limits = ScheduleLimits(
-            self._slots, {name: agent.max_concurrency for name, agent in program.agents.items()}
-        )
+        jobs = [schedule_job(leaf) for leaf in leaves]
+        per_agent = {name: agent.max_concurrency for name, agent in program.agents.items()}
+        self._limits = ScheduleLimits(self._slots, per_agent, program.parallel)
         self._priorities = rank(jobs, self._limits)
         self._index = {leaf.path: leaf.index for leaf in leaves}
         self._final |= set(finished)
@@ -150,7 +149,7 @@ class TimeLeft:
                 rest_s -= self._get_elapsed(since, now)
                 overdue |= rest_s < 0
             after = () if since is not None else tuple(place[source] for source in leaf.after if source in place)
-            jobs.append(ScheduleJob(max(0.0, rest_s), after, leaf.agent))
+            jobs.append(replace(schedule_job(leaf), duration_s=max(0.0, rest_s), after=after))
             priorities.append(inf if since is not None else float(self._priorities[leaf.index]))
         seconds = simulate_jobs(jobs, self._limits, priorities, self._pools).makespan_s if jobs else 0.0
         return seconds, overdue and seconds < _SOON_S

@@ -54,6 +54,7 @@ class Forecast:
     """The forecast of a run."""
 
     tasks: int
+    """A `for_each` task whose list is not known yet counts as one."""
     orders: int
     """Tasks that become work orders for people: the run only writes them; the time people take is not counted."""
     agents: int
@@ -89,18 +90,19 @@ def forecast_of(
         pools: Overhead of work pools, where leaves run on them.
     """
     leaves = program.leaves
-    works = [leaf for leaf in leaves if leaf.index not in orders]
+    tasks = [leaf for leaf in leaves if leaf.gathers is None or leaf.for_each is not None]
+    works = [leaf for leaf in tasks if leaf.index not in orders]
     timed = {leaf.index for leaf in works if leaf.seconds_known}
     known = tuple(leaf if leaf.index in timed else leaf.model_copy(update={"seconds": 0.0}) for leaf in leaves)
     if rehearse is not None:
         known = tuple(leaf.model_copy(update={"seconds": leaf.seconds * rehearse}) for leaf in leaves)
     predicted = simulate(program.model_copy(update={"leaves": known}), slots=slots, pools=pools)
     return Forecast(
-        tasks=len(leaves),
-        orders=len(leaves) - len(works),
-        agents=len({leaf.agent for leaf in leaves}),
+        tasks=len(tasks),
+        orders=len(tasks) - len(works),
+        agents=len({leaf.agent for leaf in leaves if leaf.agent}),
         slots=slots,
-        timed=len(leaves) if rehearse is not None else len(timed),
+        timed=len(tasks) if rehearse is not None else len(timed),
         seconds=predicted.makespan_s,
         priced=0 if rehearse is not None else sum(leaf.usd_known for leaf in works),
         usd=sum((leaf.usd for leaf in works), Decimal(0)),

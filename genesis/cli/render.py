@@ -77,7 +77,7 @@ def plan_view(
 
 def _task_line(task: Task, description: str, route: Route | None, after: Sequence[str]) -> Text:
     line = Text.assemble((task.id, "bold"), ("  ", ""), description)
-    order = f"after {_format_names(after)}" if after else ""
+    order = " · ".join(filter(None, (_describe_copies(task), f"after {_format_names(after)}" if after else "")))
     if task.subtasks:
         return line.append(f"  {order}" if order else "", style="dim")
     if route is None or route.agent is None:
@@ -89,6 +89,17 @@ def _task_line(task: Task, description: str, route: Route | None, after: Sequenc
     parts = ["" if seconds is None else f"{seconds:g} s", order, reason]
     line.append(f"\n→ {route.agent}", style="cyan")
     return line.append("".join(f" · {part}" for part in parts if part), style="dim")
+
+
+def _describe_copies(task: Task) -> str:
+    """Say of what a task has copies; empty where it has no `for_each`."""
+    if task.for_each is None:
+        return ""
+    if isinstance(task.for_each, list):
+        return f"for each of {len(task.for_each):,} value{'' if len(task.for_each) == 1 else 's'}"
+    if isinstance(task.for_each, dict):
+        return f"for each combination of {_format_names(list(task.for_each))}"
+    return f"for each of {task.for_each}"
 
 
 def _format_names(names: Sequence[str]) -> str:

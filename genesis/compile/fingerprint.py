@@ -30,7 +30,16 @@ class Fingerprints:
         self._encode = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
         self._executors: dict[tuple[str, str], dict[str, JsonValue]] = {}
 
-    def leaf(self, task: Task, agent: AgentProfile, upstream: str, escaped: Sequence[str] = ()) -> str:
+    def leaf(
+        self,
+        task: Task,
+        agent: AgentProfile,
+        upstream: str,
+        escaped: Sequence[str] = (),
+        items: Mapping[str, JsonValue] | None = None,
+        *,
+        is_filled: bool = False,
+    ) -> str:
         """Fingerprint a leaf.
 
         Args:
@@ -38,6 +47,8 @@ class Fingerprints:
             agent: The agent that runs it; its executor counts, its price and success rate do not.
             upstream: What `joint` gives for the leaves that it comes after.
             escaped: Names in its inputs that stand for themselves.
+            items: In a copy, the values of `{item}`, `{item.key}` and `{index}` that its inputs and environment use.
+            is_filled: Whether its description has its values already, as that of a copy.
 
         Returns:
             SHA-256 in hex. A leaf's name, limits and estimates do not change it.
@@ -45,13 +56,19 @@ class Fingerprints:
         values = self._values
         used = {name: values[name] for name in references(referring(task)) if name in values}
         executor = self._executor(agent, task.type)
-        description = fill_text(task.description, values)
+        description = task.description if is_filled else fill_text(task.description, values)
         work: list[object] = [task.type, description, task.inputs, used, task.outputs, agent.name, executor]
         if task.literal_inputs or escaped:
             work += [sorted(task.literal_inputs), sorted(escaped)]
         if task.env:
             work.append({"env": task.env})
+        if items:
+            work.append({"items": dict(items)})
         return _digest(self._encode([SCHEME, *work, upstream]))
+
+    def gathering(self, task: Task, upstream: str) -> str:
+        """Fingerprint a `for_each` task, which gathers what its copies gave; `upstream` is theirs."""
+        return _digest(self._encode([SCHEME, "for_each", task.on_failure, task.for_each, upstream]))
 
     def joint(self, prints: Iterable[str]) -> str:
         """Join the fingerprints of the leaves that others come after, in document order."""

@@ -14,6 +14,8 @@ __all__ = ["Flat", "flatten"]
 class Flat:
     """The leaves of a plan and the order among them, as nodes of the outline.
 
+    A `for_each` task is a leaf, too, which comes after its copies: it gathers what they gave.
+
     All subtasks of a composite that come after another composite come after the same leaves. Such a group is kept once,
     so that 1,000 leaves after 1,000 others cost 2,000 entries and not a million.
     """
@@ -35,7 +37,11 @@ def flatten(outline: Outline, order: Junctions) -> Flat:
     vertices = topological_order(order.before)
     if vertices is None:
         raise ValueError("the plan has a cycle")
-    leaves = {2 * leaf for leaf in outline.leaves}
+    place = {leaf: 2 * leaf for leaf in outline.leaves}
+    place |= {
+        node.index: 2 * node.index + 1 for node in outline.nodes if node.children and node.task.for_each is not None
+    }
+    leaves = set(place.values())
     groups = _Groups()
     after: dict[int, int] = {}
     for vertex in vertices:
@@ -45,7 +51,7 @@ def flatten(outline: Outline, order: Junctions) -> Flat:
     return Flat(
         order=[Junctions.node_of(vertex) for vertex in vertices if vertex in leaves],
         groups=groups.members,
-        after={leaf: after[2 * leaf] for leaf in outline.leaves},
+        after={leaf: after[vertex] for leaf, vertex in place.items()},
     )
 
 

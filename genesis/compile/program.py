@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pydantic import JsonValue
 
+from genesis.compile.expand import expand_written
 from genesis.compile.fingerprint import Fingerprints
 from genesis.compile.flatten import Flat, flatten
 from genesis.compile.rules import Rules, compile_rules
 from genesis.errors import PlanInvalidError
-from genesis.model import AgentProfile, Leaf, Plan, Program, Registry, RoutedPlan, Task
+from genesis.model import (
+    AgentProfile,
+    ExpandedTask,
+    Leaf,
+    Plan,
+    Program,
+    Registry,
+    RoutedPlan,
+    Task,
+    TaskCopy,
+)
 from genesis.structure import (
     Conditions,
     DataFlow,
@@ -46,8 +58,9 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         PlanInvalidError: The plan has a cycle, an unknown name, a duplicate path, an input that nothing produces, a
             `when` without a meaning, or a leaf without an agent. Validate it first to see all of its faults.
     """
+    routed = expand_written(routed)
     plan = routed.plan
-    tree = outline(plan)
+    tree = outline(plan, as_run=True)
     flow = dataflow(plan, tree)
     conditions = find_conditions(plan, tree)
     _refuse_broken(plan, tree, flow, conditions)
@@ -55,22 +68,32 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         flat = flatten(tree, junctions(tree, flow.edges()))
     except ValueError as error:
         raise _invalid("the plan has a cycle") from error
-    number = {leaf: index for index, leaf in enumerate(tree.leaves)}
-    rules = compile_rules(tree, flow, conditions)
+    rounds = _list_rounds(routed, tree)
+    order = sorted(flat.after, key=lambda leaf: (rounds[leaf], leaf))
+    number = {leaf: index for index, leaf in enumerate(order)}
+    added = {node.index: max(rounds[node.index], routed.added.get(node.path, 0)) for node in tree.nodes}
+    rules = compile_rules(tree, flow, conditions, number, added)
     agents = _agents(routed, registry, tree)
     values = plan_values(plan)
     prints = _fingerprints(values, tree, flow, flat, agents)
     groups = [tuple(number[leaf] for leaf in group) for group in flat.groups]
+    parallel, in_copies = _limit_copies(tree)
     leaves = []
-    for index, (leaf, agent) in enumerate(zip(tree.leaves, agents, strict=True)):
+    for index, leaf in enumerate(order):
         sources = {reference: number[source] for reference, source in flow.sources.get(leaf, {}).items()}
-        escaped, keys = flow.escaped.get(leaf, ()), flow.keys.get(leaf, {})
-        node = tree.nodes[leaf]
+        escaped, keys, items = flow.escaped.get(leaf, ()), flow.keys.get(leaf, {}), flow.items.get(leaf, {})
+        node, after, agent = tree.nodes[leaf], groups[flat.after[leaf]], agents.get(leaf)
         retries = _retries(node.task, plan)
-        description = fill_text(node.task.description, values)
-        place = _Place(index, groups[flat.after[leaf]], sources, keys, escaped, prints[leaf], retries, description)
-        made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path))
-        leaves.append(_with_rule(made, leaf, rules))
+        description = node.task.description  # of a copy it was filled when that was made
+        if agent is None or leaf not in tree.scopes:
+            description = fill_text(description, values)
+        own = prints[leaf]
+        place = _Place(index, after, sources, keys, escaped, own, retries, description, items, in_copies.get(leaf, ()))
+        if agent is None:
+            made = _gathering_leaf(place, node, routed, registry, default_seconds)
+        else:
+            made = _leaf(place, node, agent, default_seconds, _fallbacks(node.task, routed, node.path))
+        leaves.append(_with_rule(made, leaf, rules, place))
     used = {leaf.agent for leaf in leaves}
     return Program(
         request=plan.request,
@@ -83,6 +106,7 @@ def compile_program(routed: RoutedPlan, registry: Registry, *, default_seconds: 
         deadline_s=plan.deadline_s,
         gates=rules.gates,
         source=routed,
+        parallel=parallel,
     )
 
 
@@ -90,7 +114,7 @@ def _invalid(message: str) -> PlanInvalidError:
     return PlanInvalidError(message, hint="run `genesis validate` on the plan to see all errors")
 
 
-def _with_rule(leaf: Leaf, node: int, rules: Rules) -> Leaf:
+def _with_rule(leaf: Leaf, node: int, rules: Rules, place: _Place) -> Leaf:
     """Add what a plan with rules says of a leaf; in others, a leaf starts once all before it have succeeded."""
     if node not in rules.of_leaf:
         return leaf
@@ -99,6 +123,8 @@ def _with_rule(leaf: Leaf, node: int, rules: Rules) -> Leaf:
         "allow_failure": node in rules.allowed,
         "goes_by_ends": node in rules.by_ends,
         "always": node in rules.always,
+        "items": place.items,
+        "in_copies": place.in_copies,
     }
     return leaf.model_copy(update=update)
 
@@ -120,34 +146,68 @@ def _refuse_broken(plan: Plan, tree: Outline, flow: DataFlow, conditions: Condit
         raise _invalid(f"the `when` of task {tree.nodes[wrong.node].path!r}: {wrong.reason}")
 
 
-def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> list[AgentProfile]:
+def _list_rounds(routed: RoutedPlan, tree: Outline) -> list[int]:
+    """List for each node the amendment that added it, 0 for what was there; leaves keep their numbers by it."""
+    rounds = [0] * len(tree.nodes)
+    for node in tree.nodes if routed.added else ():
+        if node.parent >= 0:
+            above = tree.nodes[node.parent].path
+            rounds[node.index] = max(rounds[node.parent], routed.added.get(above, 0))
+    return rounds
+
+
+def _limit_copies(tree: Outline) -> tuple[dict[str, int], dict[int, tuple[str, ...]]]:
+    """Return how many copies of which tasks may run at once, and for each leaf the copies that this concerns."""
+    parallel = {
+        node.path: node.task.max_parallel
+        for node in tree.nodes
+        if node.task.max_parallel is not None and isinstance(node.task, ExpandedTask)
+    }
+    in_copies: dict[int, tuple[str, ...]] = {}
+    if parallel:
+        for node in tree.nodes:
+            around = in_copies.get(node.parent, ())
+            is_copy = isinstance(node.task, TaskCopy) and tree.nodes[node.parent].path in parallel
+            if is_copy or around:
+                in_copies[node.index] = (*around, node.path) if is_copy else around
+    return parallel, in_copies
+
+
+def _agents(routed: RoutedPlan, registry: Registry, tree: Outline) -> dict[int, AgentProfile]:
+    """Find the agents of all leaves that work; a `for_each` task has none itself."""
     known = {agent.name: agent for agent in registry.agents}
-    found: list[AgentProfile] = []
+    found: dict[int, AgentProfile] = {}
     for node in tree.leaf_nodes():
+        if node.task.for_each is not None:
+            continue
         route = routed.routes.get(node.path)
         if route is None or route.agent is None:
             reason = route.reason if route else "it was not routed"
             raise _invalid(f"no agent runs task {node.path!r}: {reason}")
         if route.agent not in known:
             raise _invalid(f"task {node.path!r} is routed to {route.agent!r}, which the registry does not have")
-        found.append(known[route.agent])
+        found[node.index] = known[route.agent]
     return found
 
 
 def _fingerprints(
-    values: dict[str, JsonValue], tree: Outline, flow: DataFlow, flat: Flat, agents: list[AgentProfile]
+    values: dict[str, JsonValue], tree: Outline, flow: DataFlow, flat: Flat, agents: dict[int, AgentProfile]
 ) -> dict[int, str]:
     """Fingerprint each leaf, after those that it comes after."""
     fingerprints = Fingerprints(values)
-    agent_of = dict(zip(tree.leaves, agents, strict=True))
     prints: dict[int, str] = {}
     joint: dict[int, str] = {}
     for leaf in flat.order:
         group = flat.after[leaf]
         if group not in joint:
             joint[group] = fingerprints.joint(prints[source] for source in flat.groups[group])
-        escaped = flow.escaped.get(leaf, ())
-        prints[leaf] = fingerprints.leaf(tree.nodes[leaf].task, agent_of[leaf], joint[group], escaped)
+        task, agent = tree.nodes[leaf].task, agents.get(leaf)
+        if agent is None:
+            prints[leaf] = fingerprints.gathering(task, joint[group])
+        else:
+            escaped, items = flow.escaped.get(leaf, ()), flow.items.get(leaf)
+            is_filled = leaf in tree.scopes
+            prints[leaf] = fingerprints.leaf(task, agent, joint[group], escaped, items, is_filled=is_filled)
     return prints
 
 
@@ -163,6 +223,8 @@ class _Place:
     fingerprint: str
     retries: int
     description: str
+    items: dict[str, JsonValue]
+    in_copies: tuple[str, ...]
 
 
 def _fallbacks(task: Task, routed: RoutedPlan, path: str) -> tuple[str, ...]:
@@ -210,3 +272,44 @@ def _leaf(place: _Place, node: Node, agent: AgentProfile, default_seconds: float
         schemas=task.outputs if isinstance(task.outputs, dict) else {},
         env=task.env,
     )
+
+
+def _gathering_leaf(place: _Place, node: Node, routed: RoutedPlan, registry: Registry, default_seconds: float) -> Leaf:
+    """Make the leaf of a `for_each` task itself; before its list is known it has the estimates of one copy."""
+    task = node.task
+    is_open = not isinstance(task, ExpandedTask)
+    known = {agent.name: agent for agent in registry.agents}
+    copied = _list_leaf_tasks(task.template if isinstance(task, ExpandedTask) else task, node.path)
+    works = [
+        (leaf, known.get(route.agent or "") if (route := routed.routes.get(path)) else None)
+        for path, leaf in (copied if is_open else ())
+    ]
+    return Leaf(
+        index=place.index,
+        path=node.path,
+        agent="",
+        after=place.after,
+        type=task.type,
+        description=place.description,
+        sources=place.sources if is_open else {},
+        keys=place.keys if is_open else {},
+        outputs=tuple(task.outputs),
+        fingerprint=place.fingerprint,
+        seconds=sum(estimate_seconds(leaf, default_seconds) for leaf, _ in works),
+        seconds_known=all(get_known_seconds(leaf) is not None for leaf, _ in works),
+        usd=sum((estimate_usd(leaf, agent) for leaf, agent in works), Decimal(0)),
+        usd_known=all(get_known_usd(leaf, agent) is not None for leaf, agent in works),
+        tokens=sum(estimate_tokens(leaf) for leaf, _ in works),
+        items=place.items,
+        cache="none" if any(leaf.cache == "none" for _, leaf in copied) else "run",
+        gathers=task.on_failure,
+        for_each=task.for_each if is_open else None,
+        in_copies=place.in_copies,
+    )
+
+
+def _list_leaf_tasks(task: Task, path: str) -> list[tuple[str, Task]]:
+    """List the leaves of a task as they are written, with their paths."""
+    if not task.subtasks:
+        return [(path, task)]
+    return [leaf for child in task.subtasks for leaf in _list_leaf_tasks(child, f"{path}/{child.id}")]

@@ -29,6 +29,7 @@ from genesis.dispatch.retry_decision import ChildEnd
 from genesis.dispatch.waiter import Waiter
 from genesis.dispatch.watchdog import Watchdog, close_child, stop_child
 from genesis.engine.attempts import error_info
+from genesis.engine.inputs import list_upstream
 from genesis.engine.run_context import RunContext
 from genesis.engine.task_runs import GraphNode
 from genesis.errors import RunError
@@ -304,7 +305,8 @@ class PoolBackend:
     def _is_free(self, index: int) -> bool:
         """Whether a leaf may share a child.
 
-        It is in none, was in none that went wrong, waits for no person, and is work and not the sum of a group's.
+        It is in none, was in none that went wrong, waits for no person, is work and not the sum of a group's, and is no
+        part of copies of which only some may run at once.
         """
         return (
             index not in self._children.taken
@@ -312,6 +314,7 @@ class PoolBackend:
             and index not in self._attempts
             and index not in self._outcomes
             and not self._leaves[index].approval
+            and not self._leaves[index].in_copies
             and index not in self._apart
             and not self._waits_for_a_person(self._leaves[index])
         )
@@ -376,7 +379,8 @@ class PoolBackend:
     async def _dispatch_leaves(self, leaves: Sequence[Leaf]) -> ChildFlowRun:
         own = {leaf.index for leaf in leaves}
         links = self._children.links
-        after = dict.fromkeys(links[s] for leaf in leaves for s in leaf.after if s in links and s not in own)
+        upstream = [source for leaf in leaves for source in list_upstream(leaf, self._leaves)]
+        after = dict.fromkeys(links[s] for s in upstream if s in links and s not in own)
         attempt = self._attempts.get(leaves[0].index, 0) + 1
         for leaf in leaves:
             self._attempts[leaf.index] = attempt

@@ -219,14 +219,15 @@ class LeafRun:
 
     async def _result(self) -> tuple[Result, TaskState]:
         leaf, session = self.leaf, self._session
+        leaves = session.program.leaves
         upstream = {
             source: await session.ledger.result(self._outcomes[source])
             for source in leaf.after
             if leaf.rule is None or self._has_result(source)
         }
-        values = session.program.values
-        inputs = resolve_inputs(leaf, values, upstream)
-        env = resolve_env(leaf, values, upstream) if leaf.env else {}
+        values, gathered = session.program.values, {source for source in upstream if leaves[source].gathers is not None}
+        inputs = resolve_inputs(leaf, values, upstream, gathered)
+        env = resolve_env(leaf, values, upstream, gathered) if leaf.env else {}
         by_path = {
             session.program.leaves[source].path: value
             for source, value in upstream.items()

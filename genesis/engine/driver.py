@@ -6,12 +6,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from genesis.agents.deadline import RUN_IS_OVER
 from genesis.engine.attempts import error_info, fault_info
 from genesis.engine.budget import Spending
+from genesis.engine.copies import find_forgiven, gather_copies
 from genesis.engine.ending import Ending, decide
 from genesis.engine.failover import OPEN, Failover, FailoverDecision
 from genesis.engine.leaf_backend import LeafBackend
@@ -27,7 +28,7 @@ from genesis.model import FINISHED, ErrorInfo, Leaf, Outcome
 from genesis.observability.instruments import REPLANS, TASKS_READY
 from genesis.observability.metrics import metrics_of_process
 from genesis.resilience.breakers import reset_command
-from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, add_rules, rank_work
+from genesis.schedule import JobState, ScheduleJob, ScheduleLimits, Scheduler, add_rules, rank_work, schedule_job
 
 __all__ = ["Driver"]
 
@@ -103,7 +104,7 @@ class Driver:
                     self._consider(self._leaves[index], outcome, group)
                 while not await self._is_over(group):
                     for leaf in self._start():
-                        self._work(self._run_leaf(leaf), group, self._uncancelled if leaf.always else self._working)
+                        self._begin(leaf, group)
                     self._count_ready()
                     event = await self._events.get()
                     if isinstance(event, Verdict):
@@ -122,7 +123,12 @@ class Driver:
 
     def _ending(self) -> Ending:
         leaves = self._session.program.leaves
-        known = (self.outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent) for leaf in leaves)
+        forgiven = find_forgiven(self._session.program_state, self.outcomes)
+        known = (
+            self.outcomes.get(leaf.index) or Outcome(id=leaf.path, agent=leaf.agent)
+            for leaf in leaves
+            if leaf.index not in forgiven
+        )
         return decide(known, self._stop, run_id=self._session.run_id)
 
     async def _is_over(self, group: asyncio.TaskGroup) -> bool:
@@ -197,18 +203,29 @@ class Driver:
 
     def _schedule(self) -> Scheduler:
         joins, program = self._replanner.joins, self._session.program
-        work = [
-            ScheduleJob(0.0, leaf.after)
-            if leaf.index in joins
-            else ScheduleJob(leaf.seconds, leaf.after, self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
-            for leaf in self._leaves
-        ]
+        work = [self._job(leaf) for leaf in self._leaves]
         per_agent = {agent.name: agent.max_concurrency for agent in program.registry.agents}
-        limits = ScheduleLimits(self._session.slots, per_agent)
+        limits = ScheduleLimits(self._session.slots, per_agent, program.parallel)
         jobs = add_rules(program, work, {index: amendment.group.id for index, amendment in joins.items()})
         scheduler = Scheduler(jobs, limits, rank_work(work, jobs, limits))
         self._rules.follow(scheduler, self._leaves)
         return scheduler
+
+    def _job(self, leaf: Leaf) -> ScheduleJob:
+        job = schedule_job(leaf)
+        if leaf.gathers is not None:
+            return job
+        if leaf.index in self._replanner.joins:
+            return replace(job, duration_s=0.0, agent=None)
+        return replace(job, agent=self._leaf(leaf.index).agent, early=self._session.is_brief(leaf))
+
+    def _begin(self, leaf: Leaf, group: asyncio.TaskGroup) -> None:
+        """Run a leaf; one whose list is known now gets its copies, and waits for them without a slot."""
+        if leaf.for_each is None:
+            self._work(self._run_leaf(leaf), group, self._uncancelled if leaf.always else self._working)
+            return
+        self._scheduler.hold(leaf.index)
+        self._work(self._make_copies(leaf), group, self._uncancelled if leaf.always else self._considering)
 
     @staticmethod
     def _work(work: Coroutine[Any, Any, None], group: asyncio.TaskGroup, running: set[asyncio.Task[None]]) -> None:
@@ -223,7 +240,9 @@ class Driver:
             with task_span(leaf, again=self._traced.get(leaf.index)) as made:
                 if made.traceparent is not None:
                     self._traced[leaf.index] = made.traceparent
-                if leaf.index in self._replanner.joins:
+                if leaf.gathers is not None:
+                    outcome = await gather_copies(self._session, leaf, self.outcomes)
+                elif leaf.index in self._replanner.joins:
                     outcome = await self._replanner.gather_result(leaf, self.outcomes)
                 else:
                     outcome = await self._backend.run(leaf)
@@ -248,7 +267,7 @@ class Driver:
         if event.answer is not None:
             metrics_of_process().count(REPLANS, "unchanged")
             outcome = self._replanner.note_unchanged(outcome, event.answer)
-        elif self._stop is None and leaf.index not in self._replanner.joins:
+        elif self._stop is None and leaf.index not in self._replanner.joins and leaf.gathers is None:
             if outcome.state == "cancelled" and _is_over(outcome):
                 self._handle_deadline(leaf, outcome)
                 return
@@ -320,6 +339,20 @@ class Driver:
         finally:
             self._events.put_nowait(_LeafEvent(leaf, outcome, answer))
 
+    async def _make_copies(self, leaf: Leaf) -> None:
+        """Give a `for_each` task its copies, or end it where it cannot have them."""
+        outcome, changed = Outcome(id=leaf.path, agent=leaf.agent, state="failed"), False
+        try:
+            failed = await self._replanner.make_copies(leaf, self.outcomes)
+            outcome, changed = failed or outcome, failed is None
+        except asyncio.CancelledError:
+            outcome = outcome.model_copy(update={"state": "cancelled"})
+        except GenesisError as fault:
+            outcome = outcome.model_copy(update={"error": error_info(fault)})
+            self._abort(Ending("failed", error_info(fault)))
+        finally:
+            self._events.put_nowait(_LeafEvent(leaf, outcome, ReplanOutcome(changed=True) if changed else None))
+
     def _grow(self, leaf: Leaf) -> None:
         """Continue with the plan as it is now: the leaf waits for what was added."""
         program = self._session.program
@@ -334,7 +367,11 @@ class Driver:
         scheduler.take_over(self._scheduler)
         scheduler.release(leaf.index)
         self._scheduler = scheduler
-        self._failover.agents |= {each.agent for each in new}
+        if self._halted:  # the copies of a task that always runs
+            for index in scheduler.cancel():
+                if index not in self.outcomes:
+                    self._cancel_unstarted(index)
+        self._failover.agents |= {each.agent for each in new if each.agent}
         self._session.observer.plan_changed(program)
 
     def _leaf(self, index: int) -> Leaf:
@@ -349,7 +386,11 @@ class Driver:
         self._steer()
         taken = [self._leaf(index) for index in self._scheduler.take()]
         joins = self._replanner.joins
-        started = [leaf for leaf in taken if leaf.index in joins or self._failover.may_start(leaf.agent)]
+        started = [
+            leaf
+            for leaf in taken
+            if leaf.index in joins or leaf.gathers is not None or self._failover.may_start(leaf.agent)
+        ]
         going = {leaf.index for leaf in started}
         self._waiting -= going
         for leaf in taken:

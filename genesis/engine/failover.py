@@ -64,7 +64,7 @@ class Failover:
         self._closed_for: dict[str, float] = {}
         self._trial: set[str] = set()
         """Agents whose breakers let one call through, to see how it goes."""
-        self.agents = {leaf.agent for leaf in session.program.leaves}
+        self.agents = {leaf.agent for leaf in session.program.leaves if leaf.agent}
         """Agents whose breakers matter: those that leaves have now, and those that they were given."""
 
     def open_agents(self) -> set[str]:

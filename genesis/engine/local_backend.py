@@ -16,6 +16,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from genesis.agents.deadline import RUN_IS_OVER
 from genesis.engine.attempts import LeafRun, error_info
+from genesis.engine.inputs import list_upstream
 from genesis.engine.run_context import RunContext
 from genesis.engine.task_runs import GraphNode
 from genesis.engine.tasks import LeafTasks
@@ -97,7 +98,8 @@ class LocalBackend:
         )
         self._session.observer.leaf_changed(run.start())
         try:
-            after = [self._task_runs[source] for source in leaf.after if source in self._task_runs]
+            upstream = list_upstream(leaf, self._session.program.leaves)
+            after = [self._task_runs[source] for source in upstream if source in self._task_runs]
             task_run = self._task_runs[leaf.index] = uuid4()
             state = await self._tasks.run(leaf, task_run, after)
         except asyncio.CancelledError:

@@ -1,8 +1,9 @@
-"""Plans that change while they run: a failed task is planned again, a result adds subtasks to its task.
+"""Plans that change while they run: a failed task is planned again, a result adds subtasks, or gives a list its copies.
 
-Both are one thing, an amendment: a group of tasks at the end of the plan, after what the task came after, and the task
-itself after the group. It is validated like any plan, written into the ledger as one record, and only then in force.
-The task gets its result from the group. A run that dies before that record is as it was; after it, it has all of it.
+All are one thing, an amendment. The first two add a group of tasks at the end of the plan, after what the task came
+after, and the task itself after the group; the copies of a `for_each` task stand below it. An amendment is validated
+like any plan, written into the ledger as one record, and only then in force. The task gets its result from what was
+added. A run that dies before that record is as it was; after it, it has all of it.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from genesis.agents.brief import BriefExecutor
 from genesis.agents.output_values import find_mismatch
 from genesis.agents.threads import Threads
 from genesis.engine.attempts import LeafRun
+from genesis.engine.copies import list_values
 from genesis.engine.run_context import RunContext
-from genesis.errors import GenesisError, PlanInvalidError, PlanningError
-from genesis.model import Amendment, ErrorInfo, Leaf, Outcome, Plan, Task
-from genesis.pipeline import amend_program, plan_within, room_left, route_group
+from genesis.errors import GenesisError, PlanInvalidError, PlanningError, TaskError
+from genesis.model import Amendment, ErrorInfo, Leaf, Outcome, Plan, Program, Task
+from genesis.pipeline import amend_program, count_work, plan_within, room_left, route_group
 from genesis.planning.proposal import PROPOSAL, parse_proposal
 from genesis.planning.structural import structural_problems
 from genesis.resilience.taxonomy import meaning_of
-from genesis.structure import escape_text, outline, plan_values, splits
+from genesis.structure import escape_text, outline, plan_values, put_in_items, splits
 
 __all__ = ["ReplanOutcome", "Replanner"]
 
@@ -63,7 +65,12 @@ class Replanner:
 
     def considers(self, leaf: Leaf, outcome: Outcome) -> bool:
         """Whether a leaf that has ended may change the plan."""
-        if leaf.index in self.joins or leaf.always or (outcome.state == "failed" and leaf.allow_failure):
+        if (
+            leaf.index in self.joins
+            or leaf.gathers is not None
+            or leaf.always
+            or (outcome.state == "failed" and leaf.allow_failure)
+        ):
             return False
         if outcome.state == "failed":
             return self._may_be_planned_again(leaf, outcome)
@@ -111,6 +118,54 @@ class Replanner:
             _log.exception("changing the plan for %r failed", leaf.path)
             return ReplanOutcome(changed=False, why=f"{type(error).__name__}: {error}"[:300])
 
+    async def make_copies(self, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> Outcome | None:
+        """Give a `for_each` task whose list is a result its copies.
+
+        Args:
+            leaf: The task.
+            outcomes: Those of the leaves that it comes after, by index.
+
+        Returns:
+            None where the plan has the copies now; else the task's failed outcome, which is in the ledger.
+
+        Raises:
+            GenesisError: The ledger cannot be read or written.
+        """
+        session = self._session
+        own = Outcome(id=leaf.path, agent=leaf.agent, started_at=session.now())
+        task = _task(session.program.source.plan, leaf)
+        try:
+            async with self._one_at_a_time:
+                room = session.settings.limits.leaves - count_work(session.program)
+                values = await list_values(session, leaf, outcomes, room)
+                count = len(values)
+                amendment = Amendment(
+                    number=len(session.program_state.amendments) + 1,
+                    kind="for_each",
+                    task=leaf.path,
+                    group=task.model_copy(update={"for_each": values}),
+                    reason=f"{_written(leaf)} has {count} value{'' if count == 1 else 's'}",
+                    outcome=own,
+                    at=session.now(),
+                )
+                program = await asyncio.to_thread(
+                    amend_program, session.program, amendment, session.settings, session.probe
+                )
+                await self._adopt(amendment, program)
+        except (TaskError, PlanInvalidError) as refused:
+            code = refused.code if isinstance(refused, TaskError) else "GEN-TASK-FOR-EACH"
+            error = ErrorInfo(code=code, message=refused.message, hint=refused.hint)
+            ended = own.model_copy(update={"state": "failed", "error": error, "ended_at": session.now()})
+            return await session.record(leaf, ended)
+        return None
+
+    async def _adopt(self, amendment: Amendment, program: Program) -> None:
+        """Write an amendment down, and let it count."""
+        program_state = self._session.program_state
+        await self._session.ledger.amend(amendment)
+        program_state.program, program_state.amendments = program, (*program_state.amendments, amendment)
+        self.joins = self._read_joins()
+
     async def gather_result(self, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> Outcome:
         """Return a leaf the result of its group, all of which is done, and write it down.
 
@@ -145,7 +200,7 @@ class Replanner:
 
     def may_be_written_down(self, leaf: Leaf) -> bool:
         """Whether a leaf that failed permanently may become a work order for a person, once: where its plan says so."""
-        if leaf.index in self._written or leaf.index in self.joins:
+        if leaf.index in self._written or leaf.index in self.joins or leaf.gathers is not None:
             return False
         return _task(self._session.program.source.plan, leaf).labels.get("on_failure") == "brief"
 
@@ -177,7 +232,8 @@ class Replanner:
 
     def _read_joins(self) -> dict[int, Amendment]:
         index = {leaf.path: leaf.index for leaf in self._session.program.leaves}
-        return {index[amendment.task]: amendment for amendment in self._session.program_state.amendments}
+        amendments = self._session.program_state.amendments
+        return {index[each.task]: each for each in amendments if each.kind != "for_each"}
 
     def _may_be_planned_again(self, leaf: Leaf, outcome: Outcome) -> bool:
         if leaf.side_effects or leaf.approval or self._replans_left() <= 0:
@@ -196,13 +252,22 @@ class Replanner:
             written: f"{program.leaves[source].path}.{leaf.keys.get(written, written.rpartition('.')[2])}"
             for written, source in leaf.sources.items()
         }
-        everywhere, values = outline(program.source.plan).by_path, plan_values(program.source.plan)
+        everywhere = outline(program.source.plan, as_run=True).by_path
+        values = plan_values(program.source.plan)
+
+        def is_known(name: str) -> bool:
+            return name in values or any(task in everywhere for task, _ in splits(name))
+
         for name in leaf.escaped:  # names that mean nothing where the new tasks stand
-            if name not in values and not any(task in everywhere for task, _ in splits(name)):
+            if not is_known(name):
                 references.setdefault(name, name)
         error = outcome.error or ErrorInfo(code="GEN-TASK", message="it failed")
         filled = escape_text(leaf.description, values.__contains__)  # the new tasks' descriptions are filled again
         task = _task(program.source.plan, leaf).model_copy(update={"description": filled})
+        if leaf.items:
+            task = task.model_copy(
+                update=put_in_items(task, leaf.items, lambda name: name in references or is_known(name))
+            )
         depth = self._depth(leaf.path)
 
         def work() -> Amendment:
@@ -267,9 +332,7 @@ class Replanner:
         new = program.leaves[len(program_state.program.leaves) :]
         if amendment.kind == "replan":
             self._refuse_the_same(new, tried)
-        await self._session.ledger.amend(amendment)
-        program_state.program, program_state.amendments = program, (*program_state.amendments, amendment)
-        self.joins = self._read_joins()
+        await self._adopt(amendment, program)
         _log.warning("%r: %s", amendment.task, _note(amendment), extra={"task": amendment.task, "kind": amendment.kind})
         return ReplanOutcome(changed=True)
 
@@ -298,7 +361,7 @@ class Replanner:
         depth = path.count("/") + 1
         group = path.partition("/")[0]
         for amendment in self._session.program_state.amendments:
-            if amendment.group.id == group:
+            if amendment.group.id == group and amendment.kind != "for_each":
                 return depth - 1 + self._depth(amendment.task)
         return depth
 
@@ -309,6 +372,10 @@ def _note(amendment: Amendment) -> str:
     if amendment.kind == "expand":
         return f"it asked for {tasks}"
     return f"{amendment.reason}; it was planned again: {tasks}"
+
+
+def _written(leaf: Leaf) -> str:
+    return leaf.for_each if isinstance(leaf.for_each, str) else "its list"
 
 
 def _leaves(task: Task) -> list[Task]:

@@ -37,7 +37,10 @@ def show_unrun(
     unrun = [
         leaf
         for leaf in program.leaves
-        if leaf.index in outcomes and outcomes[leaf.index].state in _STATES and leaf.index not in nodes
+        if leaf.index in outcomes
+        and outcomes[leaf.index].state in _STATES
+        and leaf.index not in nodes
+        and leaf.gathers is None
     ]
     graph = {**nodes, **{leaf.index: TaskRunResult(id=uuid4()) for leaf in unrun[:_MOST]}}
     for leaf in unrun[:_MOST]:

@@ -108,10 +108,12 @@ class StartRules:
         if when is None:
             return Verdict(source, holds=True)
         try:
-            values = self._session.program.values
+            values, leaves = self._session.program.values, self._session.program.leaves
             if self._session.rehearse is not None:
-                return Verdict(source, can_hold(parse_condition(when.text), values))
-            return Verdict(source, condition_holds(self._path(source), when, values, await self._results(when)))
+                return Verdict(source, can_hold(parse_condition(when.text), {**values, **when.items}))
+            results = await self._results(when)
+            gathered = {producer for producer in results if leaves[producer].gathers is not None}
+            return Verdict(source, condition_holds(self._path(source), when, values, results, gathered))
         except GenesisError as error:
             if source < 0:
                 return Verdict(source, holds=False, unclear=error.message)

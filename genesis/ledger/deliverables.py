@@ -62,7 +62,10 @@ def deliverables(run: Run, leaves: tuple[Leaf, ...]) -> list[Deliverable]:
     Only what was written since the run began counts: a result may name any file of this machine, and what the run did
     not make is not its own to show. A result from the cache names a file that an earlier run made.
     """
-    inner = {source for leaf in leaves for source in leaf.after}
+    inner = {source for leaf in leaves if leaf.gathers is None for source in leaf.after}
+    for leaf in leaves:
+        if leaf.gathers is not None and leaf.index in inner:
+            inner.update(leaf.after)
     began = min((task.started_at.timestamp() for task in run.tasks if task.started_at), default=0.0) - _CLOCK_SLACK_S
     found: dict[Path, Deliverable] = {}
     by_path = {outcome.id: outcome for outcome in run.tasks}

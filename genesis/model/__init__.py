@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         Run,
     )
     from genesis.model.states import FINISHED, KEPT, RunState, TaskState
-    from genesis.model.task import Alternative, CacheTtl, Estimate, Retry, Route, Task, TaskId
+    from genesis.model.task import Alternative, CacheTtl, Estimate, ExpandedTask, Retry, Route, Task, TaskCopy, TaskId
 
 _HOMES = {
     "FINISHED": "genesis.model.states",
@@ -65,6 +65,7 @@ _HOMES = {
     "ErrorInfo": "genesis.model.run",
     "Estimate": "genesis.model.task",
     "ExecutorSpec": "genesis.model.agent",
+    "ExpandedTask": "genesis.model.task",
     "Handover": "genesis.model.run",
     "HttpSpec": "genesis.model.agent",
     "Leaf": "genesis.model.program",
@@ -92,6 +93,7 @@ _HOMES = {
     "ScoreParts": "genesis.model.report",
     "Severity": "genesis.model.report",
     "Task": "genesis.model.task",
+    "TaskCopy": "genesis.model.task",
     "TaskId": "genesis.model.task",
     "TaskState": "genesis.model.states",
 }
@@ -117,6 +119,7 @@ __all__ = [
     "ErrorInfo",
     "Estimate",
     "ExecutorSpec",
+    "ExpandedTask",
     "Handover",
     "HttpSpec",
     "Leaf",
@@ -144,6 +147,7 @@ __all__ = [
     "ScoreParts",
     "Severity",
     "Task",
+    "TaskCopy",
     "TaskId",
     "TaskState",
 ]

@@ -85,6 +85,8 @@ class RoutedPlan(Model):
     plan: Plan
     routes: Mapping[str, Route]
     """Route by leaf path, in document order."""
+    added: Mapping[str, int] = {}
+    """What was added while the plan ran: the path of a group or of a `for_each` task → the amendment's number."""
 
     def graph(self) -> DiGraph[str]:
         """Build the graph of the tasks as `Plan.graph` does, with the agents of these routes."""

@@ -26,10 +26,12 @@ class WhenCondition(Model):
     """For each `{task.key}` in it the leaf that produces it."""
     keys: dict[str, str] = {}
     """For each of these the key."""
+    items: dict[str, JsonValue] = {}
+    """In a copy of a `for_each` task: the value of each `{item}`, `{item.key}` and `{index}` in it."""
 
 
 class StartRule(Model):
-    """What decides whether a task starts, in a plan with `run_if`, `when` or `allow_failure`."""
+    """What decides whether a task starts, in a plan with `run_if`, `when`, `allow_failure` or `for_each`."""
 
     after: tuple[int, ...] = ()
     """What comes directly before it: leaves by index, and ends of composites as `-1 - gate`."""
@@ -59,7 +61,7 @@ class Leaf(Model):
     path: str
     """Full path in the plan, for example `quality/lint`."""
     agent: str
-    """Name of the agent that runs it."""
+    """Name of the agent that runs it; empty for one that gathers."""
     after: Annotated[tuple[int, ...], SkipValidation] = ()
     """Leaves that must be final before this one starts. Not copied: many leaves may share one tuple."""
     type: str
@@ -111,6 +113,14 @@ class Leaf(Model):
     """The JSON Schema of each promised output that has one."""
     env: dict[str, str] = {}
     """Environment variables as they are written; references are filled in when the leaf starts."""
+    items: dict[str, JsonValue] = {}
+    """In a copy of a `for_each` task: the value of each `{item}`, `{item.key}` and `{index}` in `inputs` and `env`."""
+    gathers: Literal["all", "any"] | None = None
+    """For a `for_each` task itself: how many copies must succeed. It has no agent; its result is the list of theirs."""
+    for_each: JsonValue = None
+    """For one whose list is known only while the plan runs: that list, as it is written."""
+    in_copies: tuple[str, ...] = ()
+    """The copies that it is a part of and that `max_parallel` limits, by path; the task's is what comes before `/`."""
 
 
 class Program(Model):
@@ -129,9 +139,11 @@ class Program(Model):
     gates: tuple[Gate, ...] = ()
     """Start and end of each composite in document order, in a plan whose leaves have rules."""
     source: RoutedPlan
-    """The routed plan that this program was compiled from."""
+    """The routed plan that this program was compiled from, with the copies of its `for_each` tasks."""
     params: dict[str, JsonValue] = {}
     """Value of each parameter of the plan."""
+    parallel: dict[str, int] = {}
+    """How many copies of a `for_each` task may run at once, by the task's path, where that is limited."""
 
     @property
     def values(self) -> dict[str, JsonValue]:

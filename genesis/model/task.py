@@ -8,6 +8,7 @@ from pydantic import (
     AfterValidator,
     Discriminator,
     Field,
+    JsonValue,
     SerializerFunctionWrapHandler,
     Tag,
     ValidationInfo,
@@ -16,9 +17,21 @@ from pydantic import (
 
 from genesis.model.base import Fraction, JsonMap, Model, Name, Seconds, TaskId, Text, TextMap, Usd, empty_map
 from genesis.model.env_name import EnvName
+from genesis.model.for_each import ForEach
 from genesis.model.output_schema import OutputSchema
 
-__all__ = ["Alternative", "CacheTtl", "Estimate", "Retry", "Route", "RunIf", "Task", "TaskId"]
+__all__ = [
+    "Alternative",
+    "CacheTtl",
+    "Estimate",
+    "ExpandedTask",
+    "Retry",
+    "Route",
+    "RunIf",
+    "Task",
+    "TaskCopy",
+    "TaskId",
+]
 
 RunIf = Literal["all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
 """How the tasks before a task must have ended so that it runs. A task that was skipped by its own condition has neither
@@ -154,3 +167,25 @@ class Task(Model):
     """Retries with their delays and errors; `retries` is the short form."""
     env: dict[EnvName, Text] = empty_map()
     """Environment variables of the program that does the task; references in the values are resolved."""
+    for_each: ForEach | None = None
+    """Values, each of which gets a copy of the task: a list, a map of lists (each combination), a reference to one."""
+    max_parallel: Annotated[int, Field(ge=1)] | None = None
+    """How many copies may run at once; only with `for_each`."""
+    on_failure: Literal["all", "any"] = Field(default="all", exclude_if=lambda value: value == "all")
+    """`all`: the task fails if a copy fails; `any`: one copy that succeeds is enough. Only with `for_each`."""
+
+
+class TaskCopy(Task):
+    """The copy of a `for_each` task for one value. It is made by `genesis.compile`, and is in no document."""
+
+    item: JsonValue
+    """What `{item}` stands for, in the copy and in its subtasks."""
+    index: int
+    """What `{index}` stands for: its position, from 0."""
+
+
+class ExpandedTask(Task):
+    """A `for_each` task whose copies are its subtasks. It is made by `genesis.compile`, and is in no document."""
+
+    template: Task
+    """The task as it is written."""

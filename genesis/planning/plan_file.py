@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from genesis.document import normalize_values, read, validate_model
-from genesis.model import Plan, Report, Route, RoutedPlan, Task
+from genesis.model import ExpandedTask, Plan, Report, Route, RoutedPlan, Task
 from genesis.planning.values import set_parameters
 from genesis.settings import Limits
 
@@ -63,6 +63,8 @@ def plan_document(plan: Plan | RoutedPlan, report: Report | None = None, *, ters
 
 def _task(task: Task, prefix: str, routes: Mapping[str, Route], options: dict[str, Any]) -> dict[str, Any]:
     path = f"{prefix}{task.id}"
+    if isinstance(task, ExpandedTask):
+        task = task.template
     shape: dict[str, Any] = task.model_dump(mode="json", exclude={"subtasks", "route"}, **options)
     if "retries" not in task.model_fields_set:  # otherwise the plan's count, or the call's, which 0 would override
         shape.pop("retries", None)

@@ -124,7 +124,7 @@ def explain(
     if run.state in ("completed", "running", "pending"):
         return None
     reason = _reason(run)
-    failed = [task for task in run.tasks if task.has_failed]
+    failed = [task for task in run.tasks if task.has_failed and not _is_for_copies(task)]
     by_path = {leaf.path: leaf for leaf in leaves}
     roots = tuple(_root(task, by_path.get(task.id), folders or {}) for task in failed[:_MOST_ROOTS])
     return Explanation(
@@ -139,6 +139,11 @@ def explain(
         next_steps=_next_steps(run, reason, roots, ledger),
         command=_command(run, reason),
     )
+
+
+def _is_for_copies(task: Outcome) -> bool:
+    """Whether a task failed because copies of it did, which are told of themselves."""
+    return task.error is not None and task.error.code == "GEN-TASK-COPIES"
 
 
 _SUMMARIES: Mapping[FailureReason, str] = {

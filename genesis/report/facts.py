@@ -144,7 +144,7 @@ def facts_of(evidence: Evidence) -> ReportFacts:
     chain = set(path)
     times = _Times(leaves, outcomes, axis, now, works=run.rehearsal is None)
     tasks = tuple(times.task(leaf, own.get(leaf.path), is_critical=leaf.index in chain) for leaf in leaves)
-    routes = program.source.routes
+    routes, works = program.source.routes, {leaf.path for leaf in leaves if leaf.agent}
     return ReportFacts(
         run=run,
         request=program.request,
@@ -161,6 +161,7 @@ def facts_of(evidence: Evidence) -> ReportFacts:
                 task=path, agent=route.agent, score=route.score, reason=route.reason, alternatives=route.alternatives
             )
             for path, route in routes.items()
+            if path in works
         ),
         moments=tuple(sorted(evidence.moments.moments, key=lambda moment: moment.at)),
         moments_left_out=evidence.moments.left_out,
@@ -287,7 +288,8 @@ def _agents(tasks: Sequence[TaskFacts]) -> tuple[AgentFacts, ...]:
     """Add up by the agent that had each leaf last, the dearest first."""
     by_agent: dict[str, list[TaskFacts]] = {}
     for task in tasks:
-        by_agent.setdefault(task.agent, []).append(task)
+        if task.agent:
+            by_agent.setdefault(task.agent, []).append(task)
     found = [
         AgentFacts(
             agent=agent,

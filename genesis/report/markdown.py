@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from genesis.model import Leaf, Outcome, Plan, Program, Report, Run, Severity
+from genesis.model import Leaf, Outcome, Plan, Program, Report, Route, Run, Severity
 from genesis.report.explain import explain
 from genesis.report.limits import CELL_CHARACTERS
 from genesis.report.picture import Picture
@@ -26,6 +26,7 @@ _MOST_CHARACTERS = 120_000
 """Most characters of an artifact's list."""
 _TREE_CELLS = 72
 """Columns of a line in the tree of tasks."""
+_GATHERS = Route(agent=None, reason="it gathers what its copies gave")
 _MOST_NAMES = 3
 """Most names in one cell."""
 _SEPARATORS = len("|  |")
@@ -78,7 +79,7 @@ def routing_rows(program: Program) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     room = _MOST_CHARACTERS
     for leaf in program.leaves[:_MOST_ROWS]:
-        route = program.source.routes[leaf.path]
+        route = program.source.routes[leaf.path] if leaf.agent else _GATHERS
         others = "; ".join(f"{other.agent} {other.score:.2f}" for other in route.alternatives)
         row = {
             "task": leaf.path,

@@ -88,11 +88,11 @@ class Picture:
         Returns:
             SVG; empty where nothing can be drawn.
         """
-        names = list(dict.fromkeys(leaf.agent for leaf in self._program.leaves))
+        names = list(dict.fromkeys(leaf.agent for leaf in self._program.leaves if leaf.agent))
         colours = {name: _AGENT_COLOURS[number % len(_AGENT_COLOURS)] for number, name in enumerate(names)}
 
         def colour(box: Box) -> _Colour:
-            agents = {self._program.leaves[leaf].agent for leaf in box.leaves}
+            agents = {agent for leaf in box.leaves if (agent := self._program.leaves[leaf].agent)}
             return colours[agents.pop()] if len(agents) == 1 else _MIXED
 
         return self._draw([(box.note, colour(box)) for box in self._boxes], colours)

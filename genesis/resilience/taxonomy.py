@@ -124,6 +124,8 @@ BY_CODE: Mapping[str, Meaning] = {
     "GEN-TASK-OUTPUTS": _means("validation", "high", "reroute", again=True, blames=False),
     "GEN-TASK-OUTPUT-SCHEMA": _means("validation", "high", "reroute", again=True, blames=False),
     "GEN-TASK-SUBTASK": _means("decomposition", "high", "fail", blames=False),
+    "GEN-TASK-COPIES": _means("decomposition", "high", "fail", blames=False),
+    "GEN-TASK-FOR-EACH": _means("validation", "high", "fail", blames=False),
     "GEN-TASK-RESULT-SIZE": _means("resource", "high", "replan"),
     "GEN-DISPATCH-NO-WORKER": _means("network", "high", "reroute"),
     "GEN-DISPATCH-NOT-BEGUN": _AGENT,

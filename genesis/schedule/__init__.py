@@ -10,7 +10,7 @@ from __future__ import annotations
 from genesis.schedule.jobs import ScheduleError, ScheduleJob, ScheduleLimits
 from genesis.schedule.pools import PoolCosts
 from genesis.schedule.priorities import rank
-from genesis.schedule.program_jobs import add_rules, find_unbatched, rank_work
+from genesis.schedule.program_jobs import add_rules, find_unbatched, rank_work, schedule_job
 from genesis.schedule.scheduler import JobState, Scheduler
 from genesis.schedule.simulate import simulate_jobs
 from genesis.schedule.timeline import Timeline
@@ -27,5 +27,6 @@ __all__ = [
     "find_unbatched",
     "rank",
     "rank_work",
+    "schedule_job",
     "simulate_jobs",
 ]

@@ -38,6 +38,8 @@ class ScheduleJob:
         conditional: Once it could start, it is held until its condition is known; see `Scheduler.take_undecided`.
         allow_failure: Its own failure counts as success for the jobs after it; for an end, that of all before it.
         forgives: A failure before it counts as its own.
+        in_copies: Names of the copies that it is a part of, as `task/copy`: of those of one task, no more run at once
+            than `ScheduleLimits.parallel` says. A copy runs from its first start until all of its jobs have ended.
 
     Raises:
         ScheduleError: The duration is negative, infinite or not a number.
@@ -53,6 +55,7 @@ class ScheduleJob:
     conditional: bool = False
     allow_failure: bool = False
     forgives: bool = False
+    in_copies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (isfinite(self.duration_s) and self.duration_s >= 0):
@@ -68,6 +71,7 @@ class ScheduleLimits:
     Args:
         slots: Maximum number of concurrent jobs of the run, at least 1.
         per_agent: Maximum number of concurrent jobs by agent name, each at least 1; other agents have no limit.
+        parallel: Maximum number of concurrent copies by task, each at least 1; other tasks have no limit.
 
     Raises:
         ScheduleError: A limit is below 1, so that nothing could ever run.
@@ -75,6 +79,7 @@ class ScheduleLimits:
 
     slots: int
     per_agent: Mapping[str, int] = field(default_factory=dict)
+    parallel: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.slots < 1:
@@ -82,3 +87,6 @@ class ScheduleLimits:
         for agent, limit in self.per_agent.items():
             if limit < 1:
                 raise ScheduleError(f"agent {agent!r} has a limit of {limit} jobs", hint="use a limit of at least 1")
+        for task, limit in self.parallel.items():
+            if limit < 1:
+                raise ScheduleError(f"task {task!r} has a limit of {limit} copies", hint="use a limit of at least 1")

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from genesis.model import Program
+from genesis.model import Leaf, Program
 from genesis.model.program import StartRule
 from genesis.schedule.jobs import ScheduleJob, ScheduleLimits
 from genesis.schedule.priorities import rank
 
-__all__ = ["add_rules", "find_unbatched", "rank_work"]
+__all__ = ["add_rules", "find_unbatched", "rank_work", "schedule_job"]
+
+
+def schedule_job(leaf: Leaf) -> ScheduleJob:
+    """Return a leaf as the scheduler sees it, without its rule; a leaf that gathers copies has no agent."""
+    return ScheduleJob(leaf.seconds, leaf.after, leaf.agent or None, in_copies=leaf.in_copies)
 
 
 def add_rules(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
+from genesis.schedule.copies import CopyLimits
 from genesis.schedule.jobs import ScheduleError, ScheduleJob, ScheduleLimits
 from genesis.schedule.network import Network
 from genesis.schedule.ready import ReadyQueue
@@ -46,6 +47,8 @@ _ENDS = {
     JobState.NOT_MET: NOT_MET,
 }
 _LEFT_OUT = (JobState.SKIPPED, JobState.NOT_MET)
+_NOT_RUN = (*_LEFT_OUT, JobState.CANCELLED)
+_ENDED = frozenset({JobState.FINISHED, JobState.FAILED, *_NOT_RUN})
 _STATES = {FAILED: JobState.SKIPPED, NOT_MET: JobState.NOT_MET}
 """The state of a job that does not start, by why it does not."""
 _SCOPE = 3
@@ -71,8 +74,8 @@ class Scheduler:
     """
 
     __slots__ = (
-        "_agents", "_asked", "_cancelled", "_counts", "_decided", "_dependants", "_free", "_has_rules", "_left_out",
-        "_missing", "_order", "_places", "_queue", "_rules", "_seen", "_states",
+        "_agents", "_asked", "_cancelled", "_copies", "_counts", "_decided", "_dependants", "_free", "_has_rules",
+        "_left_out", "_missing", "_order", "_places", "_queue", "_rules", "_seen", "_states",
     )  # fmt: skip
 
     def __init__(self, jobs: Sequence[ScheduleJob], limits: ScheduleLimits, priorities: Sequence[float]) -> None:
@@ -86,6 +89,7 @@ class Scheduler:
         self._dependants = network.dependants
         self._missing = [len(earlier) for earlier in network.after]
         self._seen = [0] * len(jobs)
+        self._copies = CopyLimits(jobs, limits.parallel, self._is_ready) if limits.parallel else None
         self._states = [JobState.WAITING] * len(jobs)
         self._counts = dict.fromkeys(JobState, 0) | {JobState.WAITING: len(jobs)}
         self._free = limits.slots
@@ -144,7 +148,7 @@ class Scheduler:
         return self._states[job]
 
     def take(self) -> list[int]:
-        """Start what may start now: ready jobs, best first, within the slots and their agents' limits.
+        """Start what may start now: ready jobs, best first, within the slots and the limits of agents and copies.
 
         Returns:
             The jobs that are now running, in the order of their priorities; empty when nothing can start.
@@ -152,8 +156,13 @@ class Scheduler:
         taken: list[int] = []
         while self._free and (place := self._queue.pop()) is not None:
             job = self._order[place]
+            if self._copies is not None and not self._copies.admit(job, place):
+                self._queue.leave(place)
+                continue
             self._move(job, JobState.RUNNING)
             self._free -= 1
+            if self._copies is not None:
+                self._requeue(self._copies.start(job))
             taken.append(job)
         return taken
 
@@ -184,6 +193,8 @@ class Scheduler:
             self._leave_slot(job)
         self._queue.discard(self._places[job])
         self._move(job, JobState.SUSPENDED)
+        if self._copies is not None:
+            self._requeue(self._copies.pause(job))
         self._settle(self._pass(job, self._list_dependants(job, early=True)))
 
     def fail(self, job: int) -> None:
@@ -228,10 +239,10 @@ class Scheduler:
         """Hold a job, for an approval or until a retry is due; a running one releases its slot.
 
         Raises:
-            ScheduleError: The job is held already or has ended, or the run is cancelled.
+            ScheduleError: The job is held already or has ended, or the run is cancelled and it does not always run.
         """
         self._expect(job, "hold", JobState.WAITING, JobState.READY, JobState.RUNNING)
-        if self._cancelled:
+        if self._cancelled and not self._is_always(job):
             raise ScheduleError(
                 f"cannot hold job {job}: the run is cancelled", hint="end the job with `finish` or `fail`"
             )
@@ -292,11 +303,14 @@ class Scheduler:
         known: dict[int, bool] = {}
         stopped = [job for job, state in enumerate(self._states) if state in _NOT_STARTED]
         stopped = [job for job in stopped if self._rules[job].kind != "end" and not self._runs_after_cancel(job, known)]
-        for job in stopped:
+        self._cancel_all(stopped)
+        return [job for job in stopped if self._rules[job].kind == "work"]
+
+    def _cancel_all(self, jobs: list[int]) -> None:
+        for job in jobs:
             self._queue.discard(self._places[job])
             self._move(job, JobState.CANCELLED)
-        self._settle([job for job in stopped if not self._missing[job]])
-        return [job for job in stopped if self._rules[job].kind == "work"]
+        self._settle([job for job in jobs if not self._missing[job]])
 
     def _runs_after_cancel(self, job: int, known: dict[int, bool]) -> bool:
         """Whether a job that has not started runs although the run is cancelled.
@@ -369,18 +383,19 @@ class Scheduler:
         Raises:
             ScheduleError: A job has started or ended here already; or one runs there that may not start here.
         """
-        names = {number: name for name, number in earlier._agents.items()}
         place = self._find_places(earlier)
         self._decided |= {place[job]: holds for job, holds in earlier._decided.items() if earlier._settled_by(job)}
         for job in [job for job, holds in self._decided.items() if holds and self._states[job] is JobState.HELD]:
             self.release(job)  # it comes after nothing, and waits for its condition
         of_state: dict[JobState, list[int]] = {state: [] for state in JobState}
         for job, state in enumerate(earlier._states):
-            if self._rules[place[job]].kind == "work" or (state is JobState.NOT_MET and job in earlier._decided):
+            is_decided = state is JobState.CANCELLED or (state is JobState.NOT_MET and job in earlier._decided)
+            if self._rules[place[job]].kind == "work" or is_decided:
                 of_state[state].append(place[job])
         self.restore(of_state[JobState.FINISHED], failed=of_state[JobState.FAILED], not_met=of_state[JobState.NOT_MET])
         for job in of_state[JobState.SUSPENDED]:
             self.suspend(job)
+        self._cancel_all([job for job in of_state[JobState.CANCELLED] if self._states[job] in _NOT_STARTED])
         for job in of_state[JobState.RUNNING]:
             self._expect(job, "continue with", JobState.READY)
             self._queue.claim(self._places[job])
@@ -391,9 +406,16 @@ class Scheduler:
                 self.hold(job)
         asked = {place[job] for job in earlier._decided} - {place[job] for job in earlier._asked}
         self._asked = [job for job in self._asked if job not in asked]
-        told = {place[job] for job, state in enumerate(earlier._states) if state in _LEFT_OUT}
+        told = {place[job] for job, state in enumerate(earlier._states) if state in _NOT_RUN}
         untold = {place[job] for job in earlier._left_out}
         self._left_out = [*untold, *(job for job in self._left_out if job not in told)]
+        if self._copies is not None and earlier._copies is not None:
+            self._copies.take_over(earlier._copies)
+        self._block_again(earlier)
+
+    def _block_again(self, earlier: Scheduler) -> None:
+        """Block the agents that were blocked in an earlier scheduler."""
+        names = {number: name for name, number in earlier._agents.items()}
         for number in earlier._queue.list_blocked():
             name = names[number]
             if name is not None and name in self._agents:
@@ -448,10 +470,14 @@ class Scheduler:
                     if state is JobState.WAITING and later not in through and (scope or not rule.allow_failure):
                         through.add(later)
                         doomed.append(later)
-                elif state in _NOT_STARTED and (scope or rule.run_if == "all_succeeded"):
+                elif state in _NOT_STARTED and (scope or (rule.run_if == "all_succeeded" and self._may_open(rule))):
                     self._leave_out(later, JobState.SKIPPED)
                     if not rule.forgives:
                         doomed.append(later)
+
+    def _may_open(self, rule: ScheduleJob) -> bool:
+        """Whether the start of the composite around a job has opened: one that does not is the reason for all in it."""
+        return rule.within is None or self._states[rule.within] is JobState.FINISHED
 
     def _settle(self, ended: list[int]) -> None:
         """Tell the dependants of jobs that these have ended, and those of all that ends by it without running.
@@ -524,6 +550,15 @@ class Scheduler:
         if self._rules[job].kind == "work":
             self._left_out.append(job)
 
+    def _requeue(self, jobs: Iterable[int]) -> None:
+        """Let jobs wait for their turn again whose copies may run now."""
+        for job in jobs:
+            if self._states[job] is JobState.READY:
+                self._queue.push(self._places[job])
+
+    def _is_ready(self, job: int) -> bool:
+        return self._states[job] is JobState.READY
+
     def _make_ready(self, job: int) -> None:
         self._move(job, JobState.READY)
         self._queue.push(self._places[job])
@@ -536,3 +571,5 @@ class Scheduler:
         self._counts[self._states[job]] -= 1
         self._counts[state] += 1
         self._states[job] = state
+        if self._copies is not None and state in _ENDED:
+            self._requeue(self._copies.end(job))

@@ -57,7 +57,8 @@ def simulate_jobs(
             break
         for job in scheduler.take():
             duration_s = jobs[job].duration_s
-            starts[job] = now if in_use is None else in_use.start(jobs[job].agent, now, duration_s)
+            agent = jobs[job].agent
+            starts[job] = now if in_use is None or agent is None else in_use.start(agent, now, duration_s)
             ends[job] = starts[job] + duration_s
             heappush(running, (ends[job], job))
         now = running[0][0]

@@ -1,6 +1,7 @@
 """The structure of a plan: outline, order, data flow, references; shared by planning, validation and compile."""
 
 from genesis.structure.conditions import UNKNOWN, Condition, ConditionError, can_hold, parse_condition, rename_condition
+from genesis.structure.copies import Copies, count_copies
 from genesis.structure.dataflow import DataFlow, Missing, dataflow
 from genesis.structure.edges import list_edges
 from genesis.structure.estimates import (
@@ -10,6 +11,19 @@ from genesis.structure.estimates import (
     estimate_usd,
     get_known_seconds,
     get_known_usd,
+)
+from genesis.structure.for_each import (
+    Scope,
+    combine_lists,
+    copy_id,
+    count_values,
+    fill_description,
+    find_lists,
+    is_item_name,
+    list_for_each_names,
+    parse_variable,
+    put_in_items,
+    written_lists,
 )
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
@@ -41,6 +55,7 @@ __all__ = [
     "Condition",
     "ConditionError",
     "Conditions",
+    "Copies",
     "DataFlow",
     "Junctions",
     "Missing",
@@ -48,33 +63,44 @@ __all__ = [
     "Outline",
     "Problem",
     "ResolvedCondition",
+    "Scope",
     "Shape",
     "Unresolved",
     "WhenFault",
     "as_json_text",
     "as_text",
     "can_hold",
+    "combine_lists",
+    "copy_id",
     "copy_json",
+    "count_copies",
     "count_retries",
+    "count_values",
     "dataflow",
     "escape_text",
     "estimate_seconds",
     "estimate_tokens",
     "estimate_usd",
     "fill",
+    "fill_description",
     "fill_text",
     "fillable",
     "find_conditions",
+    "find_lists",
     "find_problems",
     "get_known_seconds",
     "get_known_usd",
+    "is_item_name",
     "is_name",
     "junctions",
     "list_edges",
+    "list_for_each_names",
     "missing_parameters",
     "outline",
     "parse_condition",
+    "parse_variable",
     "plan_values",
+    "put_in_items",
     "references",
     "referring",
     "rename_condition",
@@ -83,4 +109,5 @@ __all__ = [
     "split",
     "splits",
     "tokens",
+    "written_lists",
 ]

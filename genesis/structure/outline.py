@@ -1,13 +1,14 @@
 """The outline of a plan: every task with its path, parent and resolved dependencies, in document order.
 
 It tolerates every fault (duplicates, unknown names, cycles) and records them, so that checks can report them.
+A plan with `for_each` has two: as it is written, with each such task once, and as it runs, with the copies.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from genesis.model import Plan, Task
+from genesis.model import ExpandedTask, Plan, Task, TaskCopy
 
 __all__ = ["Node", "Outline", "Unresolved", "outline"]
 
@@ -56,14 +57,43 @@ class Outline:
     duplicates: tuple[int, ...] = ()
     """Nodes whose path an earlier node has."""
     unresolved: tuple[Unresolved, ...] = ()
+    scopes: dict[int, int] = field(default_factory=dict)
+    """For each node inside of a `for_each` task, itself included: that task or, as it runs, the copy that it is in."""
+    as_run: bool = False
+    """Whether `for_each` tasks have their copies, and nothing where these are not known yet."""
 
     def resolve(self, node: Node, name: str) -> int | None:
-        """Find the task that a name stands for at a node: a sibling by id, else any task by its path."""
+        """Find the task that a name stands for at a node: a sibling by id, else any task by its path.
+
+        In a copy, a path through the `for_each` task leads into the same copy.
+        """
         if node.parent >= 0:
             sibling = self.by_path.get(f"{self.nodes[node.parent].path}/{name}")
             if sibling is not None:
                 return sibling
-        return self.by_path.get(name)
+        found = self.by_path.get(name)
+        if found is None and self.as_run and node.index in self.scopes:
+            return self._resolve_in_copy(node, name)
+        return found
+
+    def _resolve_in_copy(self, node: Node, name: str) -> int | None:
+        copy = self.scopes.get(node.index)
+        while copy is not None:
+            written = self.written_path(copy)
+            if name.startswith(f"{written}/"):
+                return self.by_path.get(self.nodes[copy].path + name[len(written) :])
+            copy = self.scopes.get(self.nodes[copy].parent)
+        return None
+
+    def written_path(self, index: int) -> str:
+        """Return the path that a task has in the plan as it is written: that of its node without the ids of copies."""
+        ids: list[str] = []
+        while index >= 0:
+            task = self.nodes[index].task
+            if not isinstance(task, TaskCopy):
+                ids.append(task.id)
+            index = self.nodes[index].parent
+        return "/".join(reversed(ids))
 
     def leaf_nodes(self) -> list[Node]:
         """Return the leaves in document order."""
@@ -75,13 +105,19 @@ class _Walk:
     nodes: list[Node] = field(default_factory=list)
     by_path: dict[str, int] = field(default_factory=dict)
     duplicates: list[int] = field(default_factory=list)
+    scopes: dict[int, int] = field(default_factory=dict)
 
 
-def outline(plan: Plan) -> Outline:
-    """Make the outline of a plan, in time linear in its tasks and edges."""
-    walk = _collect(plan.tasks)
+def outline(plan: Plan, *, as_run: bool = False) -> Outline:
+    """Make the outline of a plan, in time linear in its tasks and edges.
+
+    Args:
+        plan: The plan.
+        as_run: List the copies of `for_each` tasks, and none of the task itself; by default the plan as it is written.
+    """
+    walk = _collect(plan.tasks, as_run=as_run)
     nodes, by_path = walk.nodes, walk.by_path
-    partial = Outline(tuple(nodes), by_path, (), ())
+    partial = Outline(tuple(nodes), by_path, (), (), scopes=walk.scopes, as_run=as_run)
     before: list[tuple[int, ...]] = []
     unresolved: list[Unresolved] = []
     for node in nodes:
@@ -104,17 +140,23 @@ def outline(plan: Plan) -> Outline:
         leaves=tuple(node.index for node in nodes if not node.children),
         duplicates=tuple(walk.duplicates),
         unresolved=tuple(unresolved),
+        scopes=walk.scopes,
+        as_run=as_run,
     )
 
 
-def _collect(tasks: tuple[Task, ...]) -> _Walk:
+def _collect(tasks: tuple[Task, ...], *, as_run: bool) -> _Walk:
     """List all tasks depth first, without recursion; a node's children are known once it is left."""
     walk = _Walk()
     waiting: list[tuple[Task, int, str, int]] = [(task, -1, "", 1) for task in reversed(tasks)]
     rows: list[tuple[Task, str, int, int]] = []
     children: dict[int, list[int]] = {}
+    scopes = walk.scopes
     while waiting:
         task, parent, prefix, depth = waiting.pop()
+        is_copied = task.for_each is not None
+        if is_copied and not as_run and isinstance(task, ExpandedTask):
+            task = task.template
         index, path = len(rows), f"{prefix}{task.id}"
         rows.append((task, path, parent, depth))
         if parent >= 0:
@@ -123,7 +165,11 @@ def _collect(tasks: tuple[Task, ...]) -> _Walk:
             walk.duplicates.append(index)
         else:
             walk.by_path[path] = index
-        if task.subtasks:
+        if isinstance(task, TaskCopy) if as_run else is_copied:
+            scopes[index] = index
+        elif scopes and parent in scopes:
+            scopes[index] = scopes[parent]
+        if task.subtasks and not (as_run and is_copied and not isinstance(task, ExpandedTask)):
             children[index], inside = [], f"{path}/"
             waiting += [(child, index, inside, depth + 1) for child in reversed(task.subtasks)]
     walk.nodes = [

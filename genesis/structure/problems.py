@@ -13,9 +13,11 @@ from functools import cached_property
 from genesis.graph import find_cycle
 from genesis.model import Plan
 from genesis.settings import Limits
+from genesis.structure.copies import count_copies
 from genesis.structure.dataflow import DataFlow, dataflow
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Outline, outline
+from genesis.structure.plan_values import plan_values
 
 __all__ = ["Problem", "Shape", "find_problems"]
 
@@ -113,6 +115,7 @@ def _limits(shape: Shape) -> Iterator[Problem]:
         place = f"{path!r}" if path else "its top level"
         message = f"{place} has {widest:,} tasks side by side; the limit is {limits.fan_out}"
         yield Problem("GEN-PLAN-FAN-OUT", message, path)
-    leaves = len(shape.outline.leaves)
+    copies = count_copies(shape.outline, plan_values(shape.plan))
+    leaves = sum(map(copies.of, shape.outline.leaves))
     if leaves > limits.leaves:
         yield Problem("GEN-LEAF-LIMIT", f"it has {leaves:,} leaves; the limit is {limits.leaves:,}")

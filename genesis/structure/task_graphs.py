@@ -54,7 +54,7 @@ def build_program_graph(program: Program) -> DiGraph[str]:
     priorities = find_longest_chains(before, [leaf.seconds for leaf in leaves], order)
     for leaf in leaves:
         graph.add_node(leaf.path, **_present(_describe_leaf(leaf)), priority=priorities[leaf.index])
-    tree = outline(program.source.plan)
+    tree = outline(program.source.plan, as_run=True)
     for leaf in leaves:
         graph.add_edges_from(((leaves[source].path, leaf.path) for source in leaf.after), kind="depends_on")
         for reference, source in leaf.sources.items():

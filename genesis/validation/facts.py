@@ -15,9 +15,11 @@ from genesis.model import AgentProfile, ExecutorSpec, Plan, Registry, Route, Rou
 from genesis.settings import Limits
 from genesis.structure import (
     Conditions,
+    Copies,
     DataFlow,
     Node,
     Outline,
+    count_copies,
     dataflow,
     estimate_seconds,
     estimate_usd,
@@ -94,8 +96,20 @@ class PlanFacts:
 
     @cached_property
     def leaves(self) -> list[Node]:
-        """The leaves in document order."""
-        return self.outline.leaf_nodes()
+        """The leaves in document order, without those that only gather what copies of them gave."""
+        leaves = self.outline.leaf_nodes()
+        return [node for node in leaves if node.task.for_each is None] if self.outline.as_run else leaves
+
+    @cached_property
+    def copies(self) -> Copies:
+        """How often tasks with `for_each` run. A plan that grew has its copies as tasks of their own."""
+        return Copies() if self.outline.as_run else count_copies(self.outline, self.values)
+
+    @cached_property
+    def leaf_count(self) -> int:
+        """How many leaves run, copies included."""
+        times = self.copies.times
+        return sum(times.get(node.index, 1) for node in self.leaves) if times else len(self.leaves)
 
     @cached_property
     def assigned(self) -> list[tuple[Node, AgentProfile]]:
@@ -208,7 +222,7 @@ class PlanFacts:
 
     @cached_property
     def usd(self) -> dict[int, Decimal]:
-        """Expected cost of each leaf."""
+        """Expected cost of each leaf, of one copy where it has several."""
         return {leaf.index: estimate_usd(leaf.task, self.agent_of[leaf.index]) for leaf in self.leaves}
 
     @cached_property
@@ -276,9 +290,12 @@ def gather(
     default_seconds: float,
     model: str | None,
 ) -> PlanFacts:
-    """Compute the facts of a routed plan; see `genesis.validation.validate` for the arguments."""
+    """Compute the facts of a routed plan; see `genesis.validation.validate` for the arguments.
+
+    A plan is looked at as it is written, with each `for_each` task once; one that grew while it ran, as it runs.
+    """
     plan = routed.plan
-    tree = outline(plan)
+    tree = outline(plan, as_run=bool(routed.added))
     agents: dict[str, AgentProfile] = {}
     for agent in registry.agents:
         agents.setdefault(agent.name, agent)

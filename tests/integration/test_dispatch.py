@@ -876,3 +876,31 @@ async def test_a_flow_run_never_has_two_leaves_at_work(bench):
     async with run.place(outcomes) as place, run.hands(work, places=2).at_work():
         assert (await run.drive(place, outcomes)).state == "completed"
     assert max(most) == 1
+
+
+async def test_copies_run_on_pools_with_no_more_at_once_than_may(bench):
+    going, most, done = 0, 0, []
+    two = asyncio.Barrier(2)
+
+    async def work(leaf, _flow_run):
+        nonlocal going, most
+        going, most = going + 1, max(most, going + 1)
+        done.append(leaf.path)
+        if leaf.in_copies:
+            await two.wait()
+        going -= 1
+        return make_outcome(leaf, result=leaf.items.get("item"))
+
+    values = ["x", {"y": None}, [], 4]
+    run = await bench(
+        a_task("first"),
+        a_task("each", after=("first",), for_each=values, max_parallel=2, inputs={"v": "{item}"}),
+        a_task("last", after=("each",)),
+    )
+    outcomes = {}
+    async with run.place(outcomes) as place, run.hands(work).at_work():
+        ending = await run.drive(place, outcomes)
+    assert ending.state == "completed"
+    assert {outcome.id: outcome.result for outcome in outcomes.values()}["each"] == values
+    assert (done[0], sorted(done[1:-1]), done[-1]) == ("first", ["each/0-x", "each/1", "each/2", "each/3-4"], "last")
+    assert most == 2

@@ -113,7 +113,7 @@ class RunJournal:
         self._begin(run)
         self._spending = Spending(program.budget, finished.values())
         self._agents = {agent.name for agent in program.registry.agents}
-        self._watched = {leaf.agent for leaf in program.leaves}
+        self._watched = {leaf.agent for leaf in program.leaves if leaf.agent}
         if self._breakers is not None:
             self._breakers.listen(self.record_breaker)
         self._look()
@@ -134,7 +134,7 @@ class RunJournal:
 
     def plan_changed(self, program: Program) -> None:
         """Note what was added, and for which task."""
-        self._watched |= {leaf.agent for leaf in program.leaves}
+        self._watched |= {leaf.agent for leaf in program.leaves if leaf.agent}
         for amendment in self._program_state.amendments[self._amendments :]:
             kind: MomentKind = "planned_again" if amendment.kind == "replan" else "grown"
             self._note(kind, amendment.task, _describe_amendment(amendment), at=amendment.at)
@@ -211,6 +211,8 @@ class RunJournal:
 
 
 def _describe_amendment(amendment: Amendment) -> str:
+    if amendment.kind == "for_each":
+        return amendment.reason
     count = _leaves(amendment.group)
     return f"{amendment.reason}: {count} task{'' if count == 1 else 's'} in {amendment.group.id!r}"
 

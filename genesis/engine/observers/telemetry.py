@@ -67,7 +67,9 @@ class RunMetrics:
         self._metrics.add(RUNS_ACTIVE, amount=1)
 
     def leaf_changed(self, outcome: Outcome) -> None:
-        """Count a leaf that runs, or that has ended."""
+        """Count a leaf that runs, or that has ended; one without an agent only gathers what others gave."""
+        if not outcome.agent:
+            return
         metrics = self._metrics
         if (agent := self._running.pop(outcome.id, None)) is not None:
             metrics.add(TASKS_RUNNING, agent, amount=-1)

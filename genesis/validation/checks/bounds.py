@@ -36,18 +36,19 @@ def budget_usd(facts: PlanFacts) -> Iterator[CheckFinding]:
     budget = facts.plan.budget
     if budget is None or budget.usd is None:
         return
-    total = sum(facts.usd.values(), Decimal(0))
+    usd = {leaf: facts.copies.of(leaf) * each for leaf, each in facts.usd.items()}
+    total = sum(usd.values(), Decimal(0))
     if total > budget.usd:
-        dearest = sorted(facts.usd, key=lambda leaf: -facts.usd[leaf])[:_TOP]
+        dearest = sorted(usd, key=lambda leaf: -usd[leaf])[:_TOP]
         yield CheckFinding(
             None,
             f"the plan is expected to cost ${_money(total)}; the budget is ${_money(budget.usd)}",
             hint="the most expensive tasks: "
-            + ", ".join(f"{facts.path(leaf)} (${_money(facts.usd[leaf])})" for leaf in dearest),
+            + ", ".join(f"{facts.path(leaf)} (${_money(usd[leaf])})" for leaf in dearest),
             evidence={
                 "expected_usd": float(total),
                 "budget_usd": float(budget.usd),
-                "dearest": {facts.path(leaf): float(facts.usd[leaf]) for leaf in dearest},
+                "dearest": {facts.path(leaf): float(usd[leaf]) for leaf in dearest},
             },
         )
 
@@ -68,7 +69,7 @@ def budget_tokens(facts: PlanFacts) -> Iterator[CheckFinding]:
     budget = facts.plan.budget
     if budget is None or budget.tokens is None:
         return
-    tokens = {leaf.index: estimate_tokens(leaf.task) for leaf in facts.leaves}
+    tokens = {leaf.index: facts.copies.of(leaf.index) * estimate_tokens(leaf.task) for leaf in facts.leaves}
     total = sum(tokens.values())
     if total > budget.tokens:
         largest = sorted(tokens, key=lambda leaf: -tokens[leaf])[:_TOP]
@@ -188,7 +189,7 @@ def _least_duration(facts: PlanFacts, schedule: Schedule, default: float) -> tup
     work = 0.0
     by_agent: dict[str, float] = {}
     for leaf in facts.leaves:
-        seconds = estimate_seconds(leaf.task, default)
+        seconds = facts.copies.of(leaf.index) * estimate_seconds(leaf.task, default)
         work += seconds
         agent = facts.agent_of[leaf.index]
         if agent is not None:

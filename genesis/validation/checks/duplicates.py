@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from genesis.model import Task
+from genesis.model import Task, TaskCopy
 from genesis.structure import Node
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
@@ -67,7 +67,7 @@ def _pairs(facts: PlanFacts) -> tuple[list[tuple[int, int]], list[tuple[int, int
     found: list[tuple[int, int]] = []
     maybe: list[tuple[int, int]] = []
     for node, words in zip(facts.outline.nodes, facts.words, strict=True):
-        if not words:
+        if not words or (facts.outline.scopes and _is_further_copy(facts, node)):
             continue
         same = folded(words)
         turned = not directions.isdisjoint(words) or " to " in node.task.description
@@ -86,6 +86,12 @@ def _pairs(facts: PlanFacts) -> tuple[list[tuple[int, int]], list[tuple[int, int
         elif len(group) < _PER_GROUP:
             group.append(node)
     return found, maybe
+
+
+def _is_further_copy(facts: PlanFacts, node: Node) -> bool:
+    """Whether a task is in another copy than the first one of a `for_each` task: it repeats that one on purpose."""
+    copy = facts.outline.nodes[facts.outline.scopes.get(node.index, node.index)].task
+    return isinstance(copy, TaskCopy) and copy.index > 0
 
 
 def _same_place(first: Node, second: Node, words: _Signature) -> bool:

@@ -92,7 +92,7 @@ def side_effect_retried(facts: PlanFacts) -> Iterator[CheckFinding]:
 def composite_settings(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find an agent, inputs, a time limit or retries where nothing reads them."""
     for node in facts.outline.nodes:
-        if not node.children:
+        if not node.children or (facts.outline.as_run and node.task.for_each is not None):
             continue
         task = node.task
         settings = ("agent", "inputs", "timeout_s", "retries", "retry", "env")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from genesis.structure import Missing, Node, is_name, missing_parameters, references, referring, split, splits
+from genesis.structure import (
+    Missing,
+    Node,
+    is_name,
+    list_for_each_names,
+    missing_parameters,
+    references,
+    referring,
+    split,
+    splits,
+)
 from genesis.validation.check import CheckFinding, check
 from genesis.validation.facts import PlanFacts
 from genesis.validation.limits import GUESSES
@@ -176,7 +186,7 @@ def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
     for node in facts.outline.nodes:
         if not left:
             return
-        for name in references([referring(node.task), node.task.description]):
+        for name in (*references([referring(node.task), node.task.description]), *list_for_each_names(node.task)):
             left.pop(name, None)
     for found in facts.conditions.by_node.values():
         for name in found.condition.references:

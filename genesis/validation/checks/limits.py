@@ -39,11 +39,11 @@ def request_length(facts: PlanFacts) -> Iterator[CheckFinding]:
     "GEN-LEAF-LIMIT",
     "error",
     finds="more leaves than a plan may have",
-    remedy="split the plan into several, or raise GENESIS_LIMITS__LEAVES",
+    remedy="split the plan into several, shorten the lists of `for_each`, or raise GENESIS_LIMITS__LEAVES",
 )
 def leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that is larger than the total allowed."""
-    count, limit = len(facts.outline.leaves), facts.limits.leaves
+    count, limit = facts.leaf_count, facts.limits.leaves
     if count > limit:
         message = f"the plan has {count:,} leaves; the limit is {limit:,}"
         yield CheckFinding(None, message, evidence={"leaves": count, "limit": limit})
@@ -57,7 +57,7 @@ def leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
 )
 def near_leaf_limit(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find a plan that leaves little room for expansion."""
-    count, limit = len(facts.outline.leaves), facts.limits.leaves
+    count, limit = facts.leaf_count, facts.limits.leaves
     if _NEAR * limit < count <= limit:
         message = f"the plan has {count:,} of at most {limit:,} leaves"
         yield CheckFinding(None, message, evidence={"leaves": count, "limit": limit})

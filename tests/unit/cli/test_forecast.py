@@ -86,3 +86,12 @@ def test_what_people_take_is_not_counted():
     assert words(*tasks, orders={0, 1}) == (
         "2 tasks on 1 agent · all work orders for people, whose time and cost are not counted"
     )
+
+
+def test_copies_count_and_what_gathers_them_does_not_and_a_list_that_is_not_known_counts_as_one():
+    tasks = (
+        a_task("scan", outputs=("f",), estimate=KNOWN),
+        a_task("a", for_each=[1, 2, 3], estimate=KNOWN, max_parallel=1),
+        a_task("b", a_task("x", estimate=KNOWN), a_task("y", estimate=KNOWN), for_each="{scan.f}"),
+    )
+    assert words(*tasks) == "5 tasks on 1 agent · about 12 s on 2 slots · about $3.00"

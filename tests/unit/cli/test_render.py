@@ -47,6 +47,18 @@ def test_every_edge_is_shown_those_of_references_too(shown):
     assert "→ worker · after a, b · " in text
 
 
+def test_a_plan_shows_tasks_with_copies_once_and_of_what_they_have_copies(shown):
+    plan = a_plan(
+        a_task("a", for_each=[1, 2], outputs=("x",)),
+        a_task("b", a_task("c"), for_each={"os": [1], "v": [2]}, after=("a",)),
+        a_task("d", for_each="{a.x}"),
+    )
+    text = shown(plan_view(route_to(plan)[0], GOOD))
+    assert "→ worker · for each of 2 values" in text
+    assert "for each combination of os, v · after a" in text
+    assert "for each of {a.x} · after a (x)" in text
+
+
 def test_descriptions_are_shown_with_their_values(shown):
     plan = a_plan(a_task("a", description="Load {year}"), params={"year": {"type": "integer", "default": 2026}})
     assert "a  Load 2026" in shown(plan_view(route_to(plan)[0], GOOD))

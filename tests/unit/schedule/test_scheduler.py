@@ -394,3 +394,17 @@ def test_ended_job_cannot_be_suspended():
     scheduler.finish(0)
     with pytest.raises(ScheduleError, match="cannot suspend job 0: it is finished"):
         scheduler.suspend(0)
+
+
+def test_in_a_composite_that_its_rule_left_out_nothing_is_skipped_for_a_failure():
+    jobs = [
+        ScheduleJob(1.0),
+        ScheduleJob(1.0, run_if="any_failed"),
+        ScheduleJob(1.0, (0, 3), within=3),
+        ScheduleJob(0.0, (1,), kind="start"),
+        ScheduleJob(0.0, (2, 3), kind="end", within=3),
+    ]
+    scheduler = Scheduler(jobs, ScheduleLimits(1), [0.0] * len(jobs))
+    assert scheduler.take() == [0]
+    scheduler.fail(0)
+    assert scheduler.state(2) is JobState.NOT_MET
