@@ -9,11 +9,13 @@ import re
 from typing import Any
 
 from genesis.importers.conditions import add_alternative, translate_condition
+from genesis.importers.copies import read_copies
 from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Parameter, Step, Trigger, Workflow
+from genesis.importers.workflow import Command, Copies, Loss, Parameter, Step, Trigger, Workflow
+from genesis.security.secret_names import is_secret_name
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -32,6 +34,16 @@ _STATES: dict[str, Trigger] = {
 }  # fmt: skip
 _STATE = re.compile(r"(success\(\)|always\(\)|!cancelled\(\)|failure\(\))\s*(?:&&(.+))?\Z", re.ASCII | re.DOTALL)
 _INPUT = re.compile(r"(inputs|github\.event\.inputs)\.([\w\-]+)\Z", re.ASCII)
+_MATRIX = re.compile(r"matrix\.([\w\-]+)\Z", re.ASCII)
+_WORD = re.compile(r"[\w./:@%+,\-]+", re.ASCII)
+"""A text that a shell takes as one word, as it is."""
+_WORDS = re.compile(r"[\w./:@%+,\-= \t\n]*", re.ASCII)
+"""A script without quotes, operators, expansions and continued lines."""
+_NO_PROGRAMS = {
+    "if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac", "select", "in", "time",
+    "function", "coproc", "alias",
+}  # fmt: skip
+"""Words after which a shell does not take the next one as an argument of a program."""
 _WORKFLOW_KEYS = {"name", "run-name", "on", "env", "defaults", "jobs", "concurrency"}
 _JOB_KEYS = {
     "name", "needs", "if", "runs-on", "environment", "concurrency", "outputs", "env", "defaults", "steps",
@@ -125,6 +137,7 @@ class _Job:
         self._document = document
         self._parameters = parameters
         self._path: tuple[str | int, ...] = ("jobs", name)
+        self._copies = _read_matrix(mapping_of(job.get("strategy")), parameters)
 
     def read(self) -> Step:
         job, line = self._job, self._source.line(*self._path)
@@ -132,7 +145,7 @@ class _Job:
         group.after = texts_of(job.get("needs"))
         group.losses += self._source.leftover(job, _JOB_KEYS, *self._path)
         self._read_options(group, job, self._path)
-        group.for_each = _matrix(mapping_of(job.get("strategy")))
+        self._read_strategy(group, mapping_of(job.get("strategy")))
         machine = [excerpt(job[key]) for key in ("runs-on", "container") if job.get(key)]
         group.image = ", ".join(machine)
         group.mutex = excerpt(job.get("concurrency")) if job.get("concurrency") else ""
@@ -151,6 +164,18 @@ class _Job:
             return group
         group.steps = self._steps()
         return group
+
+    def _read_strategy(self, group: Step, strategy: dict[str, Any]) -> None:
+        """Read which copies of the job there are."""
+        group.copies = self._copies
+        if group.copies is None:
+            group.for_each = _matrix(strategy)
+        elif text_of(strategy.get("fail-fast", "true")) != "false" and not self._is_allowed_to_fail():
+            line = self._source.line(*self._path, "strategy")
+            group.losses.append(Loss(line, "fail-fast of the matrix", "the other copies run although one fails"))
+
+    def _is_allowed_to_fail(self) -> bool:
+        return text_of(self._job.get("continue-on-error")).lower() == "true"
 
     def _steps(self) -> list[Step]:
         found: list[Step] = []
@@ -192,13 +217,41 @@ class _Job:
             defaults |= mapping_of(mapping_of(owner.get("defaults")).get("run"))
         shell = text_of(raw.get("shell", defaults.get("shell")))
         folder = text_of(raw.get("working-directory", defaults.get("working-directory")))
-        step.expressions += [excerpt(each) for text in (script, folder) for each in find_expressions(text, _OPENING)]
+        script = self._name_values(step, script) if shell in ("", "bash", "sh") else script
         masked = str(_masked(script))
+        step.expressions += [excerpt(each) for text in (script, folder) for each in find_expressions(text, _OPENING)]
         if shell in _SHELLS:
             step.command = Command(_SHELLS[shell], masked, folder or None)
         else:
             step.inputs = {"shell": shell, "script": masked}
             step.losses.append(Loss(step.line, f"shell {shell}", "the task is a work order"))
+
+    def _name_values(self, step: Step, script: str) -> str:
+        """Put environment variables in place of the values of the matrix, as arguments of programs.
+
+        GitHub puts the values into the script. That is the same only where all of them are words, and all other text
+        is, too: within quotes or beside operators it can be another script. Such scripts stay as they are.
+        """
+        names = {found: self._find_value(_bare(found)) for found in find_expressions(script, _OPENING)}
+        variables = {name: f"MATRIX_{re.sub(r'[^A-Za-z0-9]', '_', name).upper()}" for name in names.values() if name}
+        used = {*step.environment, *step.environment_parameters, *step.secrets}
+        is_free = len(set(variables.values())) == len(variables) and used.isdisjoint(variables.values())
+        values = [value for name in variables for value in self._values(name)]
+        if not all(names.values()) or not is_free or not all(_WORD.fullmatch(text_of(each)) for each in values):
+            return script
+        if not _is_plain(script) or any(is_secret_name(each) or each in script for each in variables.values()):
+            return script
+        step.environment_parameters |= {variable: f"item.{name}" for name, variable in variables.items()}
+        return fill_expressions(script, _OPENING, lambda found: f"${{{variables[names[found]]}}}")
+
+    def _find_value(self, expression: str) -> str:
+        """Return the key of the matrix that an expression names; empty if that has no literal values."""
+        found = _MATRIX.match(expression)
+        return found[1] if found and self._copies is not None and found[1] in self._copies.values else ""
+
+    def _values(self, name: str) -> list[Any]:
+        values = self._copies.values if self._copies is not None else {}
+        return values[name] if isinstance(values, dict) else []
 
     def _read_environment(self, step: Step, own: dict[str, Any]) -> None:
         """Merge the variables of the workflow, the job and the step. Secrets are named, never copied."""
@@ -209,6 +262,8 @@ class _Job:
                 step.secrets.append(name)
             elif (parameter := self._find(_bare(text))) is not None and text.strip() != _bare(text):
                 step.environment_parameters[name] = parameter.name
+            elif (key := self._find_value(_bare(text))) and text.strip() != _bare(text):
+                step.environment_parameters[name] = f"item.{key}"
             elif expressions := find_expressions(text, _OPENING):
                 step.expressions += [f"{name}={excerpt(each)}" for each in expressions]
             else:
@@ -262,8 +317,25 @@ def _find_before(step: Step, steps: list[Step]) -> list[str]:
 def _bare(text: str) -> str:
     """Return an expression without the braces around all of it."""
     bare = text.strip()
-    is_whole = find_expressions(bare, _OPENING) == [bare]
+    is_whole = bare.endswith("}}") and find_expressions(bare, _OPENING) == [bare]
     return bare.removeprefix(_OPENING).removesuffix("}}").strip() if is_whole else bare
+
+
+def _is_plain(script: str) -> bool:
+    """Whether the expressions in a script are, or are parts of, arguments of a program, and all else is plain words."""
+    text = fill_expressions(script, _OPENING, lambda _: "$")
+    if not _WORDS.fullmatch(text.replace("$", "")) or "$" in fill_expressions(script, _OPENING, lambda _: ""):
+        return False
+    programs = [line.split()[0] for line in text.splitlines() if "$" in line]
+    return all(_WORD.fullmatch(each) and each not in _NO_PROGRAMS for each in programs)
+
+
+def _read_matrix(strategy: dict[str, Any], parameters: list[Parameter]) -> Copies | None:
+    """Return the copies that a matrix of literals makes."""
+    matrix = mapping_of(strategy.get("matrix"))
+    if not matrix or not matrix.keys().isdisjoint(("include", "exclude")):
+        return None
+    return read_copies(matrix, parameters, strategy.get("max-parallel"))
 
 
 def _matrix(strategy: dict[str, Any]) -> str:

@@ -60,6 +60,9 @@ def write_trigger(step: Step) -> Written:
 
 def write_for_each(step: Step) -> Written:
     """Write the values of which each makes a copy of it."""
+    if step.copies is not None:
+        most = {} if step.copies.max_parallel is None else {"max_parallel": step.copies.max_parallel}
+        return Written(keys={"for_each": step.copies.values} | most)
     outcome = "one task instead of a copy for each value"
     return Written(construct=f"a copy for each of: {step.for_each}", outcome=outcome) if step.for_each else _ALL
 

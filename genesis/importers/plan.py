@@ -12,7 +12,7 @@ from genesis.importers.agents import AgentWriter
 from genesis.importers.fields import excerpt
 from genesis.importers.keys import STEP_KEYS
 from genesis.importers.parameters import find_parameter, is_typed, write_parameter
-from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
+from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow, walk
 from genesis.model import Plan, Registry
 from genesis.model.env_name import is_env_name
 from genesis.model.scalars import canonical, plain_value
@@ -22,6 +22,8 @@ from genesis.security.secret_names import is_secret_name, is_secret_variable
 from genesis.settings import Limits
 from genesis.structure import Shape, find_problems
 from genesis.structure.conditions import parse_condition
+from genesis.structure.for_each import ITEM, is_item_name
+from genesis.structure.references import escape_text
 from genesis.text import one_line
 
 __all__ = ["Imported", "write_plan"]
@@ -80,6 +82,8 @@ class _PlanWriter:
         known = {name: find_parameter(workflow.parameters, name) for name in names}
         self._parameters = {name: each for name, each in known.items() if each is not None}
         self._used: set[str] = set()
+        self._has_copies = any(step.copies is not None for step in walk(workflow.steps))
+        self._copied: set[str] = set()
         self._ids: dict[int, str] = {}
         self._paths: dict[str, str] = {}
         self._parents: dict[str, str] = {}
@@ -116,6 +120,7 @@ class _PlanWriter:
                 f"groups are nested deeper than {_DEEPEST} levels", "use fewer levels", "GEN-DOCUMENT-DEPTH"
             )
         taken = {self._ids[id(step)] for step in self._workflow.steps} if parent else set()
+        taken |= {ITEM} if self._has_copies else set()
         for step in steps:
             name = _make_id(step.name or step.key)
             number = 1
@@ -127,6 +132,8 @@ class _PlanWriter:
             self._ids[id(step)] = chosen
             self._paths[step.key] = f"{parent}{chosen}"
             self._parents[step.key] = parent
+            if step.copies is not None or parent.rstrip("/") in self._copied:
+                self._copied.add(self._paths[step.key])
         for step in steps:
             self._name_steps(step.steps, f"{self._paths[step.key]}/", depth + 1)
 
@@ -156,10 +163,11 @@ class _PlanWriter:
     def _task(self, step: Step, parent: str, *, manual: bool) -> dict[str, Any]:
         """Write one task; `manual` says that a group around it must not run by itself."""
         path = self._paths[step.key]
+        description = one_line(redact(step.description or step.name or step.key), _LONGEST_ROLE) or path
         task: dict[str, Any] = {
             "id": self._ids[id(step)],
             "type": one_line(step.kind, _LONGEST_DESCRIPTION) or "generic",
-            "description": one_line(redact(step.description or step.name or step.key), _LONGEST_ROLE) or path,
+            "description": escape_text(description, is_item_name) if path in self._copied else description,
         }
         self._losses += [replace(loss, task=path, file=loss.file or step.file or self._source) for loss in step.losses]
         after, is_known = self._dependencies(step, parent)
@@ -246,7 +254,8 @@ class _PlanWriter:
             reason = "a program that cannot be named in an agents file"
         slots = [each.name for each in command.argv if isinstance(each, Slot) and each.value is None]
         slots += step.environment_parameters.values()
-        missing = [name for name in slots if name not in self._parameters]
+        is_copied = self._paths[step.key] in self._copied
+        missing = [name for name in slots if name not in self._parameters and not (is_copied and is_item_name(name))]
         refused = [name for name in step.environment_parameters if not is_env_name(name) or is_secret_name(name)]
         if missing and not reason:
             given = {each.name for each in self._workflow.parameters if each.default is not None}
@@ -278,7 +287,9 @@ class _PlanWriter:
         except ValueError:
             plain = {name: excerpt(value) for name, value in inputs.items()}
         plain = {canonical(name): value for name, value in plain.items()}
-        return {"inputs": plain, "literal_inputs": list(plain)} if plain else {}
+        own = {ITEM: f"{{{ITEM}}}"} if self._paths[step.key] in self._copied else {}
+        literal = {"literal_inputs": list(plain)} if plain else {}
+        return ({"inputs": own | plain} | literal) if own | plain else {}
 
     def _lose(self, step: Step | None, line: int, construct: str, outcome: str) -> None:
         path = self._paths[step.key] if step else ""

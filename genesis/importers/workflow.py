@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Command", "Loss", "Parameter", "Role", "Slot", "Step", "Trigger", "Workflow", "walk"]
+__all__ = ["Command", "Copies", "Loss", "Parameter", "Role", "Slot", "Step", "Trigger", "Workflow", "walk"]
 
 Trigger = Literal["all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
 """On which ends of the steps before it a step runs."""
@@ -37,6 +37,7 @@ class Slot:
     """An argument of a command that takes its value from an input of its task."""
 
     name: str
+    """Name of the input: that of a parameter or, in a copy, `item` or `item.key`."""
     prefix: str = ""
     """Text before the value, in the same argument."""
     value: str | None = None
@@ -52,6 +53,16 @@ class Command:
     script: str | None = None
     """The text of a script, which is the last argument."""
     cwd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The values of which each makes a copy of a step: `item`, or its parts, in the names of slots and parameters."""
+
+    values: list[Any] | dict[str, list[Any]]
+    """Literals; of a map, each combination."""
+    max_parallel: int | None = None
+    """How many copies run at once; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ class Step:
     """Names in the description of its role that are given when it runs."""
     environment: dict[str, str] = field(default_factory=dict)
     environment_parameters: dict[str, str] = field(default_factory=dict)
-    """Environment variables that have the value of a parameter, with its name."""
+    """Environment variables with the value of a parameter or, in a copy, of `item` or `item.key`, with its name."""
     secrets: list[str] = field(default_factory=list)
     """Environment variables whose values are secrets: their names alone."""
     condition: str = ""
@@ -97,8 +108,9 @@ class Step:
     when: str = ""
     """A condition on parameters, in the language of the plan file."""
     trigger: Trigger = "all_succeeded"
+    copies: Copies | None = None
     for_each: str = ""
-    """The values of which each makes a copy of the step, as the source writes them."""
+    """The values of which each makes a copy of the step and that `copies` cannot say, as the source writes them."""
     expressions: list[str] = field(default_factory=list)
     """Expressions in its texts that the source's system evaluates when it runs."""
     allow_failure: bool = False

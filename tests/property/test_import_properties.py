@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from genesis.agents.arguments import fill_arguments
 from genesis.errors import DocumentError, GenesisError
 from genesis.importers import FORMATS, import_workflow
+from genesis.pipeline import prepare
 from genesis.security.redact import redact
-from genesis.settings import Limits
+from genesis.settings import Limits, Settings
 from genesis.structure import junctions, outline
 from genesis.structure.plan_values import missing_parameters
 from genesis.structure.when import find_conditions
 
+_SETTINGS = Settings()
 _SEEDS = [
     {
         "name": "n",
@@ -38,10 +40,11 @@ _SEEDS = [
         "jobs": {
             "a": {
                 "runs-on": "x",
-                "strategy": {"matrix": {"p": [1, 2]}},
+                "strategy": {"matrix": {"p": [1, 2], "q": ["a"]}, "max-parallel": 2},
                 "steps": [
                     {"run": "x", "env": {"B": 2, "C": "${{ inputs.x }}", "PATH": "/"}, "if": "inputs.y == 'a'"},
                     {"run": "x", "if": "failure()", "continue-on-error": True},
+                    {"name": "item", "run": "x ${{ matrix.p }}", "env": {"Q": "${{ matrix.q }}"}},
                 ],
             },
             "b": {
@@ -222,6 +225,9 @@ def _is_taken_or_refused(text: str, ending: str) -> None:
         assert not tasks.duplicates
         assert not tasks.unresolved
         assert {tasks.nodes[leaf].task.agent for leaf in tasks.leaves} <= {each.name for each in found.registry.agents}
+        if any(node.task.for_each is not None for node in tasks.nodes):
+            report = prepare(found.plan, found.registry, settings=_SETTINGS).report
+            assert not [each for each in report.errors if each.code.startswith(("GEN-FOR-EACH", "GEN-INPUT"))]
         assert all(loss.line >= 1 and loss.construct and loss.outcome for loss in found.losses)
 
 

@@ -26,9 +26,10 @@ class Rehearsed:
         prepared = prepare(plan, registry, settings=Settings())
         assert prepared.report.ok, prepared.report.diagnostics
         program = compile_prepared(prepared, Settings())
-        self.tasks = {leaf.path: self._task(plan, leaf.path) for leaf in program.leaves}
+        leaves = [leaf.path for leaf in program.leaves if leaf.gathers is None]
+        self.tasks = {path: self._task(program.source.plan, path) for path in leaves}
         self._spans = {each.task: each for each in simulate(program, slots=1000).timeline}
-        assert set(self._spans) == set(self.tasks)
+        assert set(self.tasks) <= set(self._spans)
 
     @staticmethod
     def _task(plan: Plan, path: str):

@@ -1,7 +1,10 @@
 """GitHub Actions workflows."""
 
+import json
+
 import pytest
 
+from genesis.document import parse
 from genesis.errors import DocumentError
 
 _WORKFLOW = """\
@@ -22,7 +25,7 @@ jobs:
     runs-on: ubuntu-latest
     timeout-minutes: 30
     steps:
-      - {name: Test, run: "tox -e ${{ matrix.py }}", timeout-minutes: 2}
+      - {name: Test, run: "tox -e ${{ matrix.py }} ${{ github.sha }}", timeout-minutes: 2}
   deploy:
     needs: [lint, unit]
     if: github.ref == 'refs/heads/main'
@@ -52,10 +55,11 @@ def run(imported):
 
 
 def test_jobs_run_beside_each_other_and_steps_in_order(run):
-    assert list(run.tasks) == ["lint/checkout", "lint/run", "unit/Test", "deploy/push", "notify/Tell"]
+    copies = ["unit/0-3.11/Test", "unit/1-3.12/Test"]
+    assert list(run.tasks) == ["lint/checkout", "lint/run", *copies, "deploy/push", "notify/Tell"]
     assert run.runs_in_order("lint/checkout", "lint/run", "deploy/push", "notify/Tell")
-    assert run.starts_after("unit/Test", "deploy/push")
-    assert run.runs_beside("lint/checkout", "unit/Test")
+    assert run.runs_in_order(*copies, "deploy/push")
+    assert run.runs_beside("lint/checkout", copies[0])
 
 
 def test_script_is_one_argument_of_the_shell_that_github_uses(run):
@@ -80,26 +84,27 @@ def test_secrets_are_named_and_never_copied(run):
 
 
 def test_action_condition_and_expression_become_work_orders(run):
-    assert [run.kind(path) for path in run.tasks] == ["brief", "command", "brief", "brief", "command"]
+    assert [run.kind(path) for path in run.tasks] == ["brief", "command", "brief", "brief", "brief", "command"]
     assert "work order" in run.lost(11, "action actions/checkout@v4")
-    assert "work order" in run.lost(18, "expressions: ${{ matrix.py }}")
+    assert "work order" in run.lost(18, "expressions: ${{ matrix.py }}, ${{ github.sha }}")
     assert "work order" in run.lost(21, "condition: github.ref == 'refs/heads/main'")
-    assert run.tasks["unit/Test"].inputs["script"] == "tox -e ${{ matrix.py }}"
+    assert run.tasks["unit/1-3.12/Test"].inputs["script"] == "tox -e ${{ matrix.py }} ${{ github.sha }}"
+    assert run.tasks["unit/1-3.12/Test"].inputs["item"] == "{item}"
 
 
 def test_what_the_plan_cannot_say_is_listed_with_its_line(run):
     assert run.lost(3, "event push").startswith("left out")
     assert run.lost(5, "schedule 5 4 * * *").startswith("left out")
-    assert run.lost(14, 'matrix {"py": ["3.11", "3.12"]}, max-parallel 1').startswith("one task")
+    assert run.lost(14, "fail-fast of the matrix") == "the other copies run although one fails"
     assert run.lost(16, "time limit of the group: 1800 s") == "left out"
     assert "environment of Genesis" in run.lost(22, "environment: self-hosted")
-    assert run.tasks["unit/Test"].timeout_s == 120
+    assert run.tasks["unit/0-3.11/Test"].timeout_s == 120
 
 
 def test_rule_and_allowed_failure_are_carried_over(run):
     assert run.task("notify").run_if == "always"
     assert run.tasks["notify/Tell"].allow_failure
-    assert not [each for each in run.losses if "fail" in each.construct + each.outcome]
+    assert not [each for each in run.losses if each.task != "unit" and "fail" in each.construct + each.outcome]
 
 
 def test_step_with_the_secret_in_its_script_does_not_keep_it(imported):
@@ -265,3 +270,99 @@ def test_default_of_a_secret_parameter_is_not_copied(imported):
     assert run.kind("a/run") == "brief"
     assert "work order" in run.lost(14, "expressions: T=${{ inputs.token }}")
     assert "abc-123-xyz" not in run.imported.plan.model_dump_json() + run.imported.registry.model_dump_json()
+
+
+_MATRIX = """\
+on: {workflow_dispatch: {inputs: {level: {default: low}}}}
+jobs:
+  item:
+    strategy:
+      fail-fast: false
+      max-parallel: 2
+      matrix: {node-version: [18, "20"], os: [linux]}
+    env: {OS: "${{ matrix.os }}"}
+    steps:
+      - {name: "Set {item}", run: "npm test --node=${{ matrix.node-version }} ${{ matrix.os }}"}
+      - {uses: "org/action@v1", with: {os: "${{ matrix.os }}"}}
+  after: {needs: item, steps: [{run: x}]}
+"""
+
+
+def test_matrix_of_literals_is_a_copy_for_each_combination(imported):
+    run = imported(_MATRIX)
+    job = run.task("item-2")  # `item` has another meaning in such a plan
+    assert job.for_each == {"node-version": [18, "20"], "os": ["linux"]}
+    assert job.max_parallel == 2
+    step = job.subtasks[0]
+    assert step.env == {
+        "OS": "{item.os}",
+        "MATRIX_NODE_VERSION": "{item.node-version}",
+        "MATRIX_OS": "{item.os}",
+    }
+    assert step.inputs == {"script": "npm test --node=${MATRIX_NODE_VERSION} ${MATRIX_OS}"}
+    assert step.literal_inputs == ("script",)
+    assert step.description == "Set {{item}}"
+    first, second = "item-2/0-18-linux", "item-2/1-20-linux"
+    order = run.tasks[f"{second}/action"]
+    assert order.inputs == {"item": "{item}", "uses": "org/action@v1", "with": {"os": "${{ matrix.os }}"},
+                            "environment": {"OS": "<item.os>"}}  # fmt: skip
+    assert order.literal_inputs == ("uses", "with", "environment")
+    assert run.runs_beside(f"{first}/action", f"{second}/action")
+    assert run.runs_in_order(f"{second}/Set-item", f"{second}/action", "after/run")
+    assert [each.construct for each in run.losses if each.task == "item-2"] == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo '${{ matrix.os }}'", 'echo "${{ matrix.os }}"', "${{ matrix.os }} x", "A=b ${{ matrix.os }}",
+        "echo {a,${{ matrix.os }}}", "echo a; ${{ matrix.os }}", "cat <<EOF\n${{ matrix.os }}\nEOF",
+        "echo $${{ matrix.os }}", "x ${{ matrix.os }}>file", "time ${{ matrix.os }}", "x ${{ matrix['os'] }}",
+        "x ${{ matrix.other }}", "x ${{ matrix.words }}", "x MATRIX_OS ${{ matrix.os }}", "x ${{ matrix.token }}",
+        "x '\nx ${{ matrix.os }}\nx '", "x ${{ matrix.os }} \\\nx", "x ${{ matrix.os",
+    ],
+)  # fmt: skip
+def test_value_in_a_script_that_could_become_another_script_is_a_work_order(imported, script):
+    matrix = "{os: [linux, mac], words: [a b, '*'], token: [a]}"
+    run = imported(
+        json.dumps(
+            {
+                "on": "push",
+                "jobs": {"a": {"strategy": {"matrix": parse(matrix)}, "steps": [{"run": script}]}},
+            }
+        )
+    )
+    assert run.kind("a/0-linux-a-b-a/run") == "brief"
+    assert run.task("a").subtasks[0].inputs["script"] == script
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "{matrix: {os: [linux], include: [{os: mac}]}}", "{matrix: {os: [linux], exclude: [{os: mac}]}}",
+        "{matrix: '${{ fromJSON(inputs.x) }}'}", "{matrix: {os: '${{ fromJSON(inputs.x) }}'}}",
+        "{matrix: {os: ['${{ inputs.x }}']}}", "{matrix: {os: []}}", "{matrix: {os: [{a: 1}]}}",
+        "{matrix: {os: [null]}}", "{matrix: {os: [3.10]}}", "{matrix: {os: [True]}}", "{matrix: {os: [linux]}, max-parallel: '${{ inputs.x }}'}",
+        "{matrix: {os: [linux], a.b: [1]}}", "{matrix: {os: [1e30]}}",
+    ],
+)  # fmt: skip
+def test_matrix_that_is_not_known_exactly_is_one_task(imported, strategy):
+    run = imported(f"on: push\njobs:\n  a:\n    strategy: {strategy}\n    steps: [{{run: 'x ${{{{ matrix.os }}}}'}}]\n")
+    assert run.task("a").for_each is None
+    assert run.kind("a/run") == "brief"
+    assert run.lost(4, "matrix ") == "one task instead of a copy for each value"
+
+
+@pytest.mark.parametrize("name", ["item", "index"])
+def test_matrix_beside_a_parameter_with_the_name_of_a_value_is_one_task(imported, name):
+    run = imported(_MATRIX.replace("level", name))
+    assert run.lost(4, "matrix ") == "one task instead of a copy for each value"
+    assert run.task("item").for_each is None
+
+
+def test_credential_in_a_matrix_is_not_copied(imported):
+    token = "ghp_" + "a1B2" * 9
+    run = imported(f"on: push\njobs:\n  a:\n    strategy: {{matrix: {{x: [{token}]}}}}\n    steps: [{{run: x}}]\n")
+    assert run.task("a").for_each is None
+    assert token not in run.imported.plan.model_dump_json()
+    assert all(token not in each.construct for each in run.losses)
