@@ -11,9 +11,10 @@ from pathlib import PurePath
 from typing import Any
 
 from genesis.importers.conditions import add_alternative, translate_condition
+from genesis.importers.copies import find_item_names, read_copies
 from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
-from genesis.importers.limits import LONGEST_TEXT, MOST_EXPANSIONS
+from genesis.importers.limits import LONGEST_TEXT, MOST_EXPANSIONS, MOST_STEPS
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
 from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
@@ -23,6 +24,7 @@ __all__ = ["find_mismatch", "read_workflow"]
 _KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")
 _OPENING = "{{"
 _PARAMETER = re.compile(r"\{\{\s*(inputs|workflow)\.parameters\.([\w\-]+)\s*\}\}", re.ASCII)
+_ITEM = re.compile(r"\{\{\s*(item(?:\.[A-Za-z_][\w\-]*)?)\s*\}\}", re.ASCII)
 _NAMED = r"\{\{\s*workflow\.parameters\.([A-Za-z_][\w\-]*)\s*\}\}"
 _TEXT = r"(?!(?:true|false)\b)([A-Za-z][\w\-]*)"
 _UNQUOTED = re.compile(rf"(?<![\w'\"]){_NAMED}\s*([=!]=)\s*(['\"]?){_TEXT}\3(?=\s|\)|\Z)", re.ASCII)
@@ -92,6 +94,8 @@ class _Reader:
         self._templates = {text_of(each.get("name")): (place, each) for place, each in enumerate(templates)}
         self._open: list[str] = []
         self._count = 0
+        self._is_in_loop = False
+        self._items: frozenset[str] = frozenset()
 
     def read(self, workflow: Workflow) -> None:
         """Read the entry point, and what runs at the end."""
@@ -166,9 +170,9 @@ class _Reader:
         elif isinstance(template.get("steps"), list):
             self._read_steps(step, template["steps"], values, (*path, "steps"))
         elif isinstance(template.get("container"), dict):
-            _read_container(step, template["container"], values)
+            _read_container(step, template["container"], values, self._items)
         elif isinstance(template.get("script"), dict):
-            _read_script(step, template["script"], values)
+            _read_script(step, template["script"], values, self._items)
         else:
             kinds = ("suspend", "resource", "http", "containerSet", "data", "plugin")
             kind = next((key for key in kinds if key in template), "template")
@@ -232,6 +236,8 @@ class _Reader:
             step.files = f"takes {', '.join(text_of(mapping_of(each).get('name')) for each in artifacts)}"
         template = text_of(call.get("template"))
         step.description = f"{name}, by the template {template}" if template else name
+        around = self._is_in_loop, self._items
+        loops = self._read_loop(step, call)
         if isinstance(call.get("inline"), dict):
             self._fill_inline(step, call["inline"], arguments, (*path, "inline"))
         elif "templateRef" in call:
@@ -239,12 +245,11 @@ class _Reader:
             step.inputs = {"arguments": dict(arguments)}
         else:
             self._fill(step, template, arguments)
+        self._is_in_loop, self._items = around
         if "when" in call:
             when = _fill_values(text_of(call["when"]), values)
             step.when = translate_condition(_name_parameters(when), self._find)
             step.condition = "" if step.when or step.condition else excerpt(call["when"])
-        loops = [key for key in ("withItems", "withParam", "withSequence") if key in call]
-        step.for_each = ", ".join(f"{key} {excerpt(call[key])}" for key in loops)
         go_on = mapping_of(call.get("continueOn"))
         step.allow_failure = text_of(go_on.get("failed")) == "true"
         if not step.allow_failure and text_of(go_on.get("error")) == "true":
@@ -253,6 +258,40 @@ class _Reader:
         keys = {"condition": "depends" if "depends" in call else "when", "for_each": loops[0] if loops else ""}
         step.lines |= {field: self._source.line(*path, key) for field, key in keys.items() if key}
         return step
+
+    def _read_loop(self, step: Step, call: dict[str, Any]) -> list[str]:
+        """Read the values of which each makes a copy of a step, before what is in it; returns the keys that say them.
+
+        A loop in a loop is none of copies: `item` would stand for the values of either.
+        """
+        loops = [key for key in ("withItems", "withParam", "withSequence") if key in call]
+        if not loops:
+            return []
+        if self._is_in_loop:
+            step.expressions += map(excerpt, filter(_ITEM.fullmatch, find_expressions(text_of(call), _OPENING)))
+        elif len(loops) == 1:
+            step.copies = read_copies(_loop_values(call), self._parameters)
+            self._items = find_item_names(step.copies)
+        self._is_in_loop = True
+        if step.copies is None:
+            step.for_each = ", ".join(f"{key} {excerpt(call[key])}" for key in loops)
+        return loops
+
+
+def _loop_values(call: dict[str, Any]) -> list[Any]:
+    """Return the literal values of a loop; none where it has others."""
+    if "withSequence" not in call:
+        return items_of(call.get("withItems"))
+    sequence = {key: text_of(value) for key, value in mapping_of(call["withSequence"]).items()}
+    if sequence.keys() not in ({"count"}, {"end"}, {"start", "end"}) or not all(
+        re.fullmatch(r"0|[1-9]\d{0,8}", each, re.ASCII) for each in sequence.values()
+    ):
+        return []
+    start, end = int(sequence.get("start", 0)), int(sequence.get("end", sequence.get("count", 0)))
+    end -= "count" in sequence
+    if end < 0 or abs(end - start) >= MOST_STEPS:
+        return []
+    return [str(each) for each in (range(start, end + 1) if start <= end else range(start, end - 1, -1))]
 
 
 def _read_depends(step: Step, depends: str, states: set[str], before: list[Step]) -> None:
@@ -331,15 +370,15 @@ def _read_options(step: Step, template: dict[str, Any]) -> None:
         step.files = ", ".join(text_of(mapping_of(each).get("name")) for each in artifacts)
 
 
-def _read_container(step: Step, container: dict[str, Any], values: Mapping[str, str]) -> None:
+def _read_container(step: Step, container: dict[str, Any], values: Mapping[str, str], items: frozenset[str]) -> None:
     """Read the argument list of a container."""
     step.kind = "container"
-    _read_machine(step, container, values)
+    _read_machine(step, container, values, items)
     argv: list[str | Slot] = []
     words = [_fill_values(each, values) for key in ("command", "args") for each in texts_of(container.get(key))]
     for place, word in enumerate(words):
         before = words[place - 1] if place else ""
-        argv.append(_argument(step, word, is_script=re.fullmatch(r"-\w*c", before) is not None))
+        argv.append(_argument(step, word, items, is_script=re.fullmatch(r"-\w*c", before) is not None))
     folder = text_of(container.get("workingDir"))
     if not texts_of(container.get("command")):
         step.inputs = {"image": step.image, "args": words}
@@ -348,24 +387,32 @@ def _read_container(step: Step, container: dict[str, Any], values: Mapping[str, 
         step.command = Command(tuple(argv), cwd=folder or None)
 
 
-def _argument(step: Step, word: str, *, is_script: bool) -> str | Slot:
-    """Return an argument; one that ends in a parameter of the workflow takes its value from there."""
+def _argument(step: Step, word: str, items: frozenset[str], *, is_script: bool) -> str | Slot:
+    """Return an argument; one that ends in a parameter of the workflow or a loop's value takes its value from there."""
     found = find_expressions(word, _OPENING)
     if not found:
         return word
-    parameter = _PARAMETER.fullmatch(found[0])
+    name = _find_name(found[0], items)
     prefix = word.removesuffix(found[0])
     is_last = len(found) == 1 and prefix != word and not re.search(r"\s", prefix)
-    if parameter and parameter[1] == "workflow" and parameter[2].isidentifier() and is_last and not is_script:
-        return Slot(parameter[2], prefix)
+    if (name in items or name.isidentifier()) and is_last and not is_script:
+        return Slot(name, prefix)
     step.expressions += map(excerpt, found)
     return word
 
 
-def _read_script(step: Step, script: dict[str, Any], values: Mapping[str, str]) -> None:
+def _find_name(expression: str, items: frozenset[str]) -> str:
+    """Return the name of a workflow's parameter or a loop's value that an expression is; an empty one for others."""
+    if found := _ITEM.fullmatch(expression):
+        return found[1] if found[1] in items else ""
+    parameter = _PARAMETER.fullmatch(expression)
+    return parameter[2] if parameter and parameter[1] == "workflow" else ""
+
+
+def _read_script(step: Step, script: dict[str, Any], values: Mapping[str, str], items: frozenset[str]) -> None:
     """Read a script, whose text Argo hands to its interpreter as a file."""
     step.kind = "script"
-    _read_machine(step, script, values)
+    _read_machine(step, script, values, items)
     source = _fill_values(text_of(script.get("source")), values)
     step.expressions += map(excerpt, find_expressions(source, _OPENING))
     command = texts_of(script.get("command"))
@@ -379,7 +426,7 @@ def _read_script(step: Step, script: dict[str, Any], values: Mapping[str, str]) 
         step.losses.append(Loss(step.line, f"a script for {program or 'its image'}", "the task is a work order"))
 
 
-def _read_machine(step: Step, container: dict[str, Any], values: Mapping[str, str]) -> None:
+def _read_machine(step: Step, container: dict[str, Any], values: Mapping[str, str], items: frozenset[str]) -> None:
     """Read image, resources and environment of a container."""
     step.image = excerpt(container.get("image"))
     step.resources = excerpt(container["resources"]) if container.get("resources") else ""
@@ -388,8 +435,8 @@ def _read_machine(step: Step, container: dict[str, Any], values: Mapping[str, st
         name, value = text_of(spec.get("name")), _fill_values(text_of(spec.get("value")), values)
         if "secretKeyRef" in mapping_of(spec.get("valueFrom")):
             step.secrets.append(name)
-        elif (found := _PARAMETER.fullmatch(value.strip())) and found[1] == "workflow":
-            step.environment_parameters[name] = found[2]
+        elif reference := _find_name(value.strip(), items):
+            step.environment_parameters[name] = reference
         elif "valueFrom" in spec or find_expressions(value, _OPENING):
             step.expressions.append(f"the variable {name}")
         else:

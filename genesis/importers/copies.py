@@ -11,9 +11,9 @@ from genesis.importers.limits import MOST_STEPS
 from genesis.importers.workflow import Copies, Parameter
 from genesis.model.scalars import restore_text
 from genesis.security.redact import redact
-from genesis.structure.for_each import is_item_name
+from genesis.structure.for_each import ITEM, is_item_name
 
-__all__ = ["read_copies"]
+__all__ = ["find_item_names", "read_copies"]
 
 _KEY = re.compile(r"[A-Za-z_][\w\-]*", re.ASCII)
 _EVALUATED = ("{{", "{%", "$(", "${", "\0")
@@ -42,6 +42,28 @@ def read_copies(values: Any, parameters: Iterable[Parameter], max_parallel: Any 
         is_known = all(_is_exact_map(each) if isinstance(each, dict) else _is_exact(each) for each in items)
         count = len(items)
     return Copies(values, max_parallel) if is_known and 0 < count <= MOST_STEPS else None
+
+
+def find_item_names(copies: Copies | None) -> frozenset[str]:
+    """List the names of values that a program can take as an argument: of all copies, and read as no option.
+
+    These are `item` where the values are scalars, else `item.key` for each key that all of them have.
+    """
+    if copies is None:
+        return frozenset()
+    if isinstance(copies.values, dict):
+        lists = {f"{ITEM}.{key}": values for key, values in copies.values.items()}
+    elif not any(isinstance(each, dict) for each in copies.values):
+        lists = {ITEM: copies.values}
+    else:
+        maps = [each if isinstance(each, dict) else {} for each in copies.values]
+        common = set(maps[0]).intersection(*maps)
+        lists = {f"{ITEM}.{key}": [each[key] for each in maps] for key in common}
+    return frozenset(name for name, values in lists.items() if not any(map(_is_option, values)))
+
+
+def _is_option(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("-")
 
 
 def _is_key(key: object) -> bool:

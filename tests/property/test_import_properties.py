@@ -99,8 +99,8 @@ _SEEDS = [
                             {
                                 "name": "a",
                                 "template": "e",
-                                "withItems": [1],
-                                "arguments": {"parameters": [{"name": "q", "value": "1"}]},
+                                "withItems": [1, "a"],
+                                "arguments": {"parameters": [{"name": "q", "value": "{{item}}"}]},
                             },
                             {"name": "b", "template": "s", "depends": "a", "when": "x"},
                             {

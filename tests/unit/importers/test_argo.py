@@ -52,9 +52,10 @@ def run(imported):
 
 
 def test_dag_and_steps_keep_their_order(run):
-    assert list(run.tasks) == ["one", "two", "three/a", "three/b", "three/c/again", "four", "five", "exit-bye"]
-    assert run.runs_in_order("one", "three/a", "three/c/again", "four", "five", "exit-bye")
-    assert run.starts_after("two", "four")
+    assert list(run.tasks) == ["one", "two", "three/a", "three/b", "three/c/again", "four/0-1", "four/1-2", "five",
+                               "exit-bye"]  # fmt: skip
+    assert run.runs_in_order("one", "three/a", "three/c/again", "four/0-1", "five", "exit-bye")
+    assert run.starts_after("two", "four/1-2")
     assert run.runs_beside("one", "two")
     assert run.runs_beside("three/a", "three/b")
 
@@ -73,16 +74,15 @@ def test_parameter_is_never_put_into_a_shell_string(run):
 
 
 def test_script_goes_to_its_interpreter_with_its_secret_by_name(run):
-    assert run.argv("four") == ("python", "-c", "{script}")
-    assert run.tasks["four"].inputs == {"script": 'print("{x}")'}
-    assert run.agents[run.tasks["four"].agent].secrets == ("KEY",)
+    assert run.argv("four/0-1") == ("python", "-c", "{script}")
+    assert run.tasks["four/0-1"].inputs == {"script": 'print("{x}")'}
+    assert run.agents[run.tasks["four/0-1"].agent].secrets == ("KEY",)
 
 
 def test_conditions_and_recursion_are_work_orders(run):
     assert run.kind("five") == run.kind("three/c/again") == "brief"
     assert "work order" in run.lost(18, "depends: four.Failed")
     assert "work order" in run.lost(28, "the template 'rows' uses itself")
-    assert run.lost(17, "withItems [1, 2]").startswith("one task")
     assert run.lost(5, "schedule 0 1 * * *").startswith("left out")
 
 
@@ -172,3 +172,84 @@ def test_missing_entry_point_is_named(imported):
 def test_two_tasks_of_one_name_are_refused(imported):
     with pytest.raises(DocumentError, match="two tasks have the name 'one'"):
         imported(_WORKFLOW.replace("name: two", "name: one"))
+
+
+_LOOPS = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+spec:
+  entrypoint: main
+  templates:
+    - name: main
+      steps:
+        - - name: a
+            template: say
+            arguments: {parameters: [{name: text, value: "{{item}}"}, {name: more, value: "{{item}}"}]}
+            withItems: [one two, "3", true]
+    - name: say
+      inputs: {parameters: [{name: text}, {name: more}]}
+      container:
+        command: [echo, "--text={{inputs.parameters.text}}", "{{inputs.parameters.more}}"]
+        env: [{name: TEXT, value: "{{inputs.parameters.text}}"}]
+"""
+
+
+def test_loop_over_literals_is_a_copy_for_each_value(imported):
+    run = imported(_LOOPS)
+    task = run.task("a")
+    assert task.for_each == ["one two", "3", True]
+    assert (task.inputs, task.env) == ({"item": "{item}"}, {"TEXT": "{item}"})
+    assert run.argv("a/0-one-two") == ("echo", "--text={item}", "{item}")
+    assert not [each for each in run.losses if each.task == "a" and "copy" in each.outcome]
+
+
+def test_loop_over_maps_takes_their_keys(imported):
+    text = _LOOPS.replace('"{{item}}"', '"{{item.x}}"').replace('[one two, "3", true]', "[{x: 1, y: 2}, {x: a}]")
+    run = imported(text)
+    assert run.task("a").for_each == [{"x": 1, "y": 2}, {"x": "a"}]
+    assert run.argv("a/0-1-2") == ("echo", "--text={item.x}", "{item.x}")
+    assert run.task("a").inputs == {"item.x": "{item.x}"}
+    assert run.kind("a/1-a") == "command"
+    assert imported(text.replace("item.x", "item.y")).kind("a/1-a") == "brief"
+
+
+@pytest.mark.parametrize(
+    ("sequence", "values"),
+    [
+        ("{count: 2}", ["0", "1"]), ('{start: "2", end: "4"}', ["2", "3", "4"]), ("{start: 2, end: 1}", ["2", "1"]),
+        ("{end: 1}", ["0", "1"]), ("{count: 0}", None), ("{count: 2, format: x}", None), ("{count: 2, start: 1}", None),
+        ('{count: "{{workflow.parameters.n}}"}', None), ("{count: 999999999}", None), ("{start: 1}", None),
+    ],
+)  # fmt: skip
+def test_sequence_is_a_list_of_texts(imported, sequence, values):
+    run = imported(_LOOPS.replace('withItems: [one two, "3", true]', f"withSequence: {sequence}"))
+    assert run.task("a").for_each == values
+    assert values or run.lost(11, "withSequence").startswith("one task")
+
+
+@pytest.mark.parametrize("items", ["[-x]", "[[a]]", "['{{workflow.name}}']", "[1.0]", "[null]", "x", "[]", "[{x: 1}]"])
+def test_value_that_is_not_known_exactly_is_a_work_order(imported, items):
+    run = imported(_LOOPS.replace('[one two, "3", true]', items))
+    assert {run.kind(path) for path in run.tasks} == {"brief"}
+
+
+def test_loop_in_a_loop_does_not_mix_their_values(imported):
+    run = imported("""\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+spec:
+  entrypoint: main
+  templates:
+    - {name: main, steps: [[{name: a, template: inner, withItems: [1, 2],
+       arguments: {parameters: [{name: x, value: "{{item}}"}]}}]]}
+    - name: inner
+      inputs: {parameters: [{name: x}]}
+      steps:
+        - - {name: b, template: say, arguments: {parameters: [{name: x, value: "{{inputs.parameters.x}}"}]}}
+          - {name: c, template: say, withItems: [3], arguments: {parameters: [{name: x, value: "{{item}}"}]}}
+    - {name: say, inputs: {parameters: [{name: x}]}, container: {command: [echo, "{{inputs.parameters.x}}"]}}
+""")
+    assert run.task("a").for_each == [1, 2]
+    assert run.argv("a/0-1/b") == ("echo", "{item}")
+    assert run.task("a/c").for_each is None
+    assert run.kind("a/0-1/c") == "brief"

@@ -342,7 +342,8 @@ def test_value_in_a_script_that_could_become_another_script_is_a_work_order(impo
         "{matrix: {os: [linux], include: [{os: mac}]}}", "{matrix: {os: [linux], exclude: [{os: mac}]}}",
         "{matrix: '${{ fromJSON(inputs.x) }}'}", "{matrix: {os: '${{ fromJSON(inputs.x) }}'}}",
         "{matrix: {os: ['${{ inputs.x }}']}}", "{matrix: {os: []}}", "{matrix: {os: [{a: 1}]}}",
-        "{matrix: {os: [null]}}", "{matrix: {os: [3.10]}}", "{matrix: {os: [True]}}", "{matrix: {os: [linux]}, max-parallel: '${{ inputs.x }}'}",
+        "{matrix: {os: [null]}}", "{matrix: {os: [3.10]}}", "{matrix: {os: [True]}}",
+        "{matrix: {os: [linux]}, max-parallel: '${{ inputs.x }}'}",
         "{matrix: {os: [linux], a.b: [1]}}", "{matrix: {os: [1e30]}}",
     ],
 )  # fmt: skip
