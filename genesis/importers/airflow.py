@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genesis.importers.airflow_operators import make_step
-from genesis.importers.fields import excerpt, text_of
+from genesis.importers.copies import read_copies
+from genesis.importers.fields import excerpt, items_of, text_of
 from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.literals import UNKNOWN, Duration, call_name, evaluate, keywords_of
 from genesis.importers.source import Source
-from genesis.importers.workflow import Loss, Parameter, Step, Workflow, walk
+from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow, walk
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -79,10 +80,13 @@ class _Reader:
         self._dags: list[_Dag] = []
         self._steps: dict[str, Step] = {}
         self._loose: list[Step] = []
+        self._mapped: list[tuple[Step, _Call]] = []
 
     def finish(self) -> Workflow:
         """Return the workflow: the tasks of the only DAG, or a group for each of several."""
         workflow = self._workflow
+        for step, made in self._mapped:
+            self._read_mapping(step, made)
         dags = [each.step for each in self._dags if each.step.steps or each.step.name]
         filled = [step for step in dags if step.steps]
         if len(filled) == 1:
@@ -97,6 +101,20 @@ class _Reader:
         self._check_rules(workflow.steps, is_after=False)
         return workflow
 
+    def _read_mapping(self, step: Step, made: _Call) -> None:
+        """Read the values that a task is mapped over, when all parameters of the file are known."""
+        copies = read_copies(made.lists, self._workflow.parameters)
+        commands = items_of(made.lists.get("bash_command"))
+        if step.kind == "BashOperator" and (
+            made.lists.keys() != {"bash_command"} or "cwd" in made.options or not all(map(_is_command, commands))
+        ):
+            copies = None
+        step.copies, step.for_each = copies, "" if copies else made.mapped
+        if copies is not None:
+            step.inputs = {name: value for name, value in step.inputs.items() if name not in made.lists}
+        if copies is not None and step.kind == "BashOperator":
+            step.command = Command(("bash", "-c", "--", Slot("item.bash_command")))
+
     def _check_rules(self, steps: list[Step], *, is_after: bool) -> None:
         """Keep trigger rules that mean the same in the plan: those of Airflow are about tasks, not about groups.
 
@@ -110,9 +128,11 @@ class _Reader:
                 continue
             before = [self._steps[key] for key in step.after if key in self._steps]
             is_about_group = is_after or (step.trigger != "all_done" and any(each.steps for each in before))
-            if is_about_group:
-                step.condition = f"trigger rule {step.trigger}, about tasks in another group"
-            if is_about_group or not step.after:  # without tasks, any rule holds
+            is_about_copies = step.trigger == "any_succeeded" and any(each.copies for each in before)
+            if is_about_group or is_about_copies:
+                what = "tasks in another group" if is_about_group else "one of the mapped tasks"
+                step.condition = f"trigger rule {step.trigger}, about {what}"
+            if is_about_group or is_about_copies or not step.after:  # without tasks, any rule holds
                 step.trigger = "all_succeeded"
 
     def run_body(self, body: Sequence[ast.stmt], scope: _Scope) -> _Keys:
@@ -352,7 +372,7 @@ class _Reader:
         defaults = owner.defaults if owner else {}
         kind = call_name(made.target)
         step = make_step(self._source, kind, made.call, made.options, names=scope.constants, defaults=defaults)
-        step.for_each = made.mapped
+        self._mapped.append((step, made))
         self._place(step, scope, dag)
         for name, value in made.options.items():
             if name not in ("dag", "task_group"):
@@ -374,7 +394,7 @@ class _Reader:
             defaults = scope.dag.defaults if scope.dag else {}
             step = make_step(self._source, kind, call, given, names=scope.constants, defaults=defaults)
             step.description = (ast.get_docstring(function) or step.name).partition("\n\n")[0]
-            step.for_each = made.mapped
+            self._mapped.append((step, made))
             step.after = [key for keys in values for key in keys]
             return (self._place(step, scope).key,)
         if "task_group" in decorators and scope.depth < MOST_EXPANSIONS:
@@ -409,6 +429,8 @@ class _Call:
     """Options of `override` and `partial`."""
     mapped: str
     """What it is mapped over."""
+    lists: dict[str, Any]
+    """Arguments of `expand` that are literals in place; empty if one is none."""
 
     @property
     def options(self) -> dict[str, ast.expr]:
@@ -440,6 +462,11 @@ def _read_parameters(node: ast.expr, values: dict[str, Any]) -> Iterator[Paramet
         yield Parameter(name, item.lineno, _default_text(default), shown, tuple(texts))
 
 
+def _is_command(value: Any) -> bool:
+    """Whether a value is a command for bash, and no name of a file with one."""
+    return isinstance(value, str) and not value.rstrip().endswith((".sh", ".bash"))
+
+
 def _known(value: Any) -> Any:
     return "unknown" if value is UNKNOWN or isinstance(value, list) else value
 
@@ -464,15 +491,18 @@ def _unwrap(call: ast.Call) -> _Call:
     """Take `f.override(…)(…)` and `f.partial(…).expand(…)` apart."""
     changes: dict[str, ast.expr] = {}
     mapped = ""
+    lists: dict[str, Any] = {}
     target: ast.expr = call.func
     while True:
         if isinstance(target, ast.Call):
             changes = keywords_of(target) | changes
             target = target.func
         elif isinstance(target, ast.Attribute) and target.attr in ("expand", "expand_kwargs", "partial", "override"):
+            if target.attr == "expand" and target is call.func and not call.args:
+                lists = {each.arg or "": evaluate(each.value, {}) for each in call.keywords}
             if target.attr.startswith("expand"):
                 names = ", ".join(keywords_of(call)) or "its arguments"
                 mapped = f"the values of {names} ({target.attr})"
             target = target.value
         else:
-            return _Call(call, target, changes, mapped)
+            return _Call(call, target, changes, mapped, lists)

@@ -16,7 +16,7 @@ from genesis.structure.for_each import ITEM, is_item_name
 __all__ = ["find_item_names", "read_copies"]
 
 _KEY = re.compile(r"[A-Za-z_][\w\-]*", re.ASCII)
-_EVALUATED = ("{{", "{%", "$(", "${", "\0")
+_EVALUATED = ("{{", "{%", "{#", "$(", "${", "\0")
 """What a system may evaluate in a text; no program takes NUL."""
 
 

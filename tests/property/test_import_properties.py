@@ -276,6 +276,7 @@ with DAG("e", params={"p": Param(1, type="integer"), "q": z, **y}):
 @task.branch(retries=2)
 def f(a, *b, c=1): return f(f(a), c=a)
     f.override(task_id="o").expand(x=[1])
+    BashOperator.partial(task_id="m").expand(bash_command=["a", "b"])
     x, y = f(1), (a, b)
 f(f(f()))
 class C: agents_config = "a.yaml"

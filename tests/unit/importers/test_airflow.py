@@ -138,7 +138,7 @@ with DAG("d"):
     pick = BranchPythonOperator(task_id="pick", python_callable=f)
     left = BashOperator(task_id="left", bash_command="true")
     wait = FileSensor(task_id="wait", filepath="x")
-    many = BashOperator.partial(task_id="many").expand(bash_command=["a", "b"])
+    many = BashOperator.partial(task_id="many").expand(bash_command=load())
     pick >> left
     wait >> many
 """)
@@ -241,3 +241,66 @@ with DAG("d"):
     assert [run.kind(path) for path in ("g/b", "c", "d")] == ["brief", "brief", "command"]
     assert "work order" in run.lost(8, "about tasks in another group")
     assert run.tasks["d"].run_if == "all_done"
+
+
+def test_task_mapped_over_literals_is_a_copy_for_each_value(read):
+    run = read("""\
+with DAG("d", params={"p": 1}):
+    @task
+    def work(x, y, z): ...
+    many = BashOperator.partial(task_id="many", env={"P": "{{ params.p }}"}).expand(bash_command=["a 'b c'", "-d"])
+    work.partial(z=3).expand(x=[1, "a"], y=[True])
+    many >> BashOperator(task_id="end", bash_command="true")
+""")
+    assert run.task("many").for_each == {"bash_command": ["a 'b c'", "-d"]}
+    assert run.argv("many/1-d") == ("bash", "-c", "--", "{item.bash_command}")
+    assert run.task("many").inputs == {"item.bash_command": "{item.bash_command}"}
+    assert run.task("many").env == {"P": "{p}"}
+    assert run.task("work").for_each == {"x": [1, "a"], "y": [True]}
+    assert run.tasks["work/1-a-true"].inputs == {"item": "{item}", "z": 3}
+    assert run.kind("work/1-a-true") == "brief"
+    assert run.starts_after("many/1-d", "end")
+    assert not [each for each in run.losses if "copy" in each.outcome]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "bash_command=NAMES", "bash_command=load()", "bash_command=['a {{ ds }}']", "bash_command=['a.sh']",
+        "bash_command=['a {# b #}']", "bash_command=[1]", "bash_command=['a'], cwd=['/x']", "bash_command={'a': 'b'}",
+        "env=[{'A': 'b'}]", "bash_command=['a'], **more", "bash_command=[]",
+    ],
+)  # fmt: skip
+def test_mapping_that_is_not_known_exactly_is_one_task(read, values):
+    run = read(f"""\
+NAMES = ["a"]
+NAMES.append("b")
+with DAG("d"):
+    BashOperator.partial(task_id="many").expand({values})
+""")
+    assert run.task("many").for_each is None
+    assert run.kind("many") == "brief"
+    assert run.lost(8, "(expand)").startswith("one task")
+
+
+def test_mapping_beside_a_parameter_with_the_name_of_a_value_is_one_task(read):
+    run = read("""\
+with DAG("d"):
+    BashOperator.partial(task_id="many").expand(bash_command=["a"])
+with DAG("e", params={"item": 1}):
+    BashOperator(task_id="one", bash_command="x", env={"A": "{{ params.item }}"})
+""")
+    assert run.task("d/many").for_each is None
+    assert run.task("e/one").env == {"A": "{item}"}
+
+
+def test_rule_about_one_of_the_mapped_tasks_is_a_work_order(read):
+    run = read("""\
+with DAG("d"):
+    many = BashOperator.partial(task_id="many").expand(bash_command=["a", "b"])
+    many >> BashOperator(task_id="one", bash_command="x", trigger_rule="one_success")
+    many >> BashOperator(task_id="bad", bash_command="x", trigger_rule="one_failed")
+""")
+    assert run.kind("one") == "brief"
+    assert "work order" in run.lost(7, "about one of the mapped tasks")
+    assert run.task("bad").run_if == "any_failed"
