@@ -16,6 +16,10 @@ from genesis.structure.for_each import ITEM, is_item_name
 __all__ = ["find_item_names", "read_copies"]
 
 _KEY = re.compile(r"[A-Za-z_][\w\-]*", re.ASCII)
+_TYPED = re.compile(r"[-+]?\.(inf|nan)|[-+]?0[xob][0-9a-f_]+|~|y|n|yes|no|on|off", re.ASCII | re.IGNORECASE)
+"""Texts that some readers of YAML take for numbers, truth values or nothing, if they are not quoted."""
+_LARGEST = 10**15
+"""Whole numbers from here on have an exponent in some systems."""
 _EVALUATED = ("{{", "{%", "{#", "$(", "${", "\0")
 """What a system may evaluate in a text; no program takes NUL."""
 
@@ -78,5 +82,8 @@ def _is_exact(value: Any) -> bool:
     """Whether a scalar is the same text in all systems: `3.10` is the text `3.1` in some, and `3.10` in others."""
     if type(value) is str:
         is_plain = value.isascii() or value.isprintable()
+        is_plain = is_plain and _TYPED.fullmatch(value) is None
         return is_plain and redact(value) == value and not any(each in value for each in _EVALUATED)
-    return type(value) is bool or (type(value) in (int, float) and f"{value:.15g}" == restore_text(value))
+    if type(value) is float:
+        return math.isfinite(value) and f"{value:.15g}" == restore_text(value)
+    return type(value) is bool or (type(value) is int and abs(value) < _LARGEST)

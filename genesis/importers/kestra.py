@@ -5,15 +5,17 @@ Reference: kestra.io/docs, "Workflow Components" and "Flowable Tasks".
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 from genesis.importers.conditions import add_alternative, negate_condition, translate_condition
+from genesis.importers.copies import find_item_names, read_copies
 from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Parameter, Step, Trigger, Workflow
+from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Trigger, Workflow
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -83,6 +85,8 @@ class _Reader:
         self._source = source
         self._parameters = parameters
         self._count = 0
+        self._items: dict[str, frozenset[str]] = {}
+        """For the beginning of the keys in a loop: names of the values that tasks right inside of it can take."""
 
     def read_list(self, tasks: Any, path: _Path, prefix: str, *, in_order: bool) -> list[Step]:
         """Read a list of tasks.
@@ -157,7 +161,7 @@ class _Reader:
         elif kind == "Dag":
             self._read_dag(step, raw, path)
         elif kind in _LOOPS:
-            step.for_each = f"{kind} {excerpt(raw.get('values', raw.get('condition')))}"
+            self._read_values(step, raw, kind, path)
             step.steps = self.read_list(raw.get("tasks"), (*path, "tasks"), inner, in_order=kind != "EachParallel")
         elif kind in ("If", "Switch"):
             self._read_choices(step, raw, kind, path)
@@ -165,6 +169,39 @@ class _Reader:
             return False
         self.add_handlers(step.steps, raw, path, inner, f"{step.name}: ")
         return bool(step.steps)
+
+    def _read_values(self, step: Step, raw: dict[str, Any], kind: str, path: _Path) -> None:
+        """Read the values of a loop. A loop whose next round needs the success of the one before is none of copies."""
+        values, limit = _literals(raw.get("values")), raw.get("concurrencyLimit", 1) if kind == "ForEach" else None
+        is_limited = raw.get("concurrent") not in (None, 0)
+        if (type(limit) is int and limit != 1) or (kind == "EachParallel" and not is_limited):
+            step.copies = read_copies(values, self._parameters, limit or None)
+        if step.copies is None:
+            step.for_each = f"{kind} {excerpt(raw.get('values', raw.get('condition')))}"
+            return
+        self._items[f"{step.key}/"] = find_item_names(step.copies)
+        if step.copies.max_parallel is not None:
+            line = self._source.line(*path, "concurrencyLimit")
+            construct = f"concurrencyLimit {limit} starts no value after a failure"
+            step.losses.append(Loss(line, construct, "the other copies run although one fails"))
+
+    def _find_name(self, step: Step, text: str) -> str:
+        """Return the name of the input or of the loop's value that a text is; an empty one for others."""
+        name = _bare(text)
+        if name == "taskrun.value":
+            items = self._items.get(f"{step.key.rpartition('/')[0]}/", ())
+            return "item" if "item" in items else ""
+        found = self._find(name)
+        return found.name if found is not None else ""
+
+    def _read_message(self, step: Step, message: str) -> None:
+        """Read a message of the log, which may end in the value of a loop."""
+        found = find_expressions(message, *_OPENINGS)
+        if len(found) == 1 and message.endswith(found[0]) and self._find_name(step, found[0]) == "item":
+            step.command = Command(("printf", "%s\\n", Slot("item", message.removesuffix(found[0]))))
+            return
+        step.command = Command(("printf", "%s\\n", message))
+        step.expressions += map(excerpt, found)
 
     def _read_choices(self, step: Step, raw: dict[str, Any], kind: str, path: _Path) -> None:
         """Read the branches of a condition as groups, each with the condition of its own."""
@@ -238,8 +275,7 @@ class _Reader:
         if kind.startswith("io.kestra.plugin.scripts.") and form in ("Commands", "Script"):
             self._read_script(step, raw, language, form, path)
         elif kind == "io.kestra.plugin.core.log.Log" and isinstance(raw.get("message"), str):
-            step.command = Command(("printf", "%s\\n", raw["message"]))
-            step.expressions += map(excerpt, find_expressions(raw["message"], *_OPENINGS))
+            self._read_message(step, raw["message"])
         elif kind.rpartition(".")[2] in ("Subflow", "ForEachItem") and ".flow." in kind:
             step.sub_workflow = f"{excerpt(raw.get('namespace'))}.{excerpt(raw.get('flowId'))}"
         elif kind.rpartition(".")[2] == "Pause":
@@ -255,8 +291,8 @@ class _Reader:
     def _read_variable(self, step: Step, name: str, value: str) -> None:
         if _SECRET.match(value.strip()):
             step.secrets.append(name)
-        elif (parameter := self._find(_bare(value))) is not None and _bare(value) != value.strip():
-            step.environment_parameters[name] = parameter.name
+        elif reference := self._find_name(step, value):
+            step.environment_parameters[name] = reference
         elif find_expressions(value, *_OPENINGS):
             step.expressions.append(f"{name}={excerpt(value)}")
         else:
@@ -276,6 +312,17 @@ class _Reader:
         text = "\n".join([*before, *texts_of(raw.get("commands")), text_of(raw.get("script"))])
         step.expressions += [excerpt(_masked(each)) for each in find_expressions(text, *_OPENINGS)]
         step.command = command
+
+
+def _literals(values: Any) -> list[Any]:
+    """Return the values of a loop, a list or its JSON; none where one is there twice: Kestra takes it once."""
+    if isinstance(values, str):
+        try:
+            values = json.loads(values)
+        except (ValueError, RecursionError):
+            return []
+    texts = [text_of(each) for each in items_of(values)]
+    return items_of(values) if len(set(texts)) == len(texts) else []
 
 
 def _bare(text: str) -> str:

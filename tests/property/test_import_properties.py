@@ -150,6 +150,13 @@ _SEEDS = [
                 ],
             },
             {
+                "id": "item",
+                "type": "io.kestra.plugin.core.flow.ForEach",
+                "concurrencyLimit": 2,
+                "values": ["a", 1],
+                "tasks": [{"id": "l", "type": "io.kestra.plugin.core.log.Log", "message": "{{ taskrun.value }}"}],
+            },
+            {
                 "id": "d",
                 "type": "io.kestra.plugin.core.flow.Dag",
                 "tasks": [{"task": {"id": "q", "type": "t"}, "dependsOn": ["q"]}],

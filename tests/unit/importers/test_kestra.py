@@ -137,3 +137,57 @@ def test_the_rest_is_listed_with_its_line(run):
     assert "apart" in run.lost(6, "at most 1 at once")
     assert run.lost(30, "Schedule 0 9 * * *").startswith("left out")
     assert run.lost(3, "'day' of type DATE").startswith("left out")
+
+
+_LOOP = """\
+id: f
+namespace: n
+tasks:
+  - id: each
+    type: io.kestra.plugin.core.flow.ForEach
+    concurrencyLimit: 0
+    values: ["a b", 2]
+    tasks:
+      - {id: say, type: io.kestra.plugin.core.log.Log, message: "it is {{ taskrun.value }}"}
+      - id: run
+        type: io.kestra.plugin.scripts.shell.Commands
+        commands: [date]
+        env: {VALUE: "{{ taskrun.value }}"}
+      - id: inner
+        type: io.kestra.plugin.core.flow.Parallel
+        tasks: [{id: deep, type: io.kestra.plugin.core.log.Log, message: "{{ taskrun.value }}"}]
+"""
+
+
+def test_loop_over_literals_is_a_copy_for_each_value(imported):
+    run = imported(_LOOP)
+    assert (run.task("each").for_each, run.task("each").max_parallel) == (["a b", 2], None)
+    assert run.argv("each/0-a-b/say") == ("printf", "%s\\n", "it is {item}")
+    assert run.task("each/say").inputs == {"item": "{item}"}
+    assert run.task("each/run").env == {"VALUE": "{item}"}
+    assert run.kind("each/0-a-b/inner/deep") == "brief"  # there it is the value of another task
+    assert run.runs_in_order("each/1-2/say", "each/1-2/run", "each/1-2/inner/deep")
+    assert run.runs_beside("each/0-a-b/say", "each/1-2/say")
+
+
+def test_limit_of_a_loop_is_carried_over_and_what_a_failure_stops_is_reported(imported):
+    run = imported(_LOOP.replace("concurrencyLimit: 0", "concurrencyLimit: 2").replace('["a b", 2]', "'[\"a\", 2]'"))
+    assert (run.task("each").for_each, run.task("each").max_parallel) == (["a", 2], 2)
+    assert run.lost(6, "concurrencyLimit 2") == "the other copies run although one fails"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("concurrencyLimit: 0", "concurrencyLimit: 1"), ("concurrencyLimit: 0", "description: in order"),
+        ("concurrencyLimit: 0", "concurrencyLimit: x"), ('["a b", 2]', "'[NaN]'"),
+        ("concurrencyLimit: 0", "concurrencyLimit:"),
+        ('["a b", 2]', "'{{ inputs.x }}'"), ('["a b", 2]', "[a, a]"),
+        ('["a b", 2]', "['{{ x }}']"), ('["a b", 2]', "[1, '1']"), ("flow.ForEach", "flow.EachSequential"),
+    ],
+)  # fmt: skip
+def test_loop_that_cannot_be_said_exactly_is_one_group(imported, old, new):
+    run = imported(_LOOP.replace(old, new))
+    assert run.task("each").for_each is None
+    assert run.kind("each/say") == run.kind("each/run") == "brief"
+    assert run.lost(4, "Each").startswith("one task")
