@@ -12,6 +12,7 @@ from typing import Any
 
 from genesis.errors import GenesisError
 from genesis.importers.conditions import add_alternative, translate_condition
+from genesis.importers.copies import find_item_names, read_copies
 from genesis.importers.fields import excerpt, items_of, mapping_of, text_of, texts_of
 from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.parameters import find_parameter
@@ -41,6 +42,9 @@ _TOOL_KEYS = {
     "stdout", "stderr", "requirements", "hints", "successCodes", "$namespaces", "$schemas",
 }  # fmt: skip
 
+_PLAIN_INPUT = {"id", "source", "default", "label"}
+"""Keys of an input of a step that do not change its value."""
+
 
 def find_mismatch(source: Source) -> str | None:
     """Return why a file is no CWL document."""
@@ -62,7 +66,7 @@ def read_workflow(source: Source) -> Workflow:
     for name, spec in _entries(process.get("inputs")):
         default = _default(spec)
         workflow.parameters.append(Parameter(name, source.line("inputs", name), default, _type(spec)))
-        values[name] = _Value(parameter=name)
+        values[name] = _Value(parameter=name, constant=items_of(spec.get("default")) or None)
     if process.get("class") == "Workflow":
         known = _WORKFLOW_KEYS
         workflow.steps = reader.read_steps(process, values, "", 0)
@@ -81,13 +85,13 @@ class _Value:
     """Where the value of an input comes from."""
 
     parameter: str = ""
-    """A parameter of the workflow …"""
+    """A parameter of the workflow, or `item`, the value of a scatter …"""
     output: str = ""
     """… the output of a step …"""
     expression: str = ""
     """… an expression …"""
     constant: Any = None
-    """… or itself."""
+    """… or itself; for a parameter that is a list, its default."""
 
 
 class _Reader:
@@ -97,6 +101,7 @@ class _Reader:
         self._others = others
         self._files: dict[str, Source | str] = {}
         self._count = 0
+        self._is_scattered = False
 
     def read_steps(self, process: dict[str, Any], values: Mapping[str, _Value], prefix: str, depth: int) -> list[Step]:
         """Read the steps of a workflow.
@@ -120,14 +125,14 @@ class _Reader:
         step = Step(f"{prefix}{name}", "CWL step", line, name=name)
         step.description = text_of(raw.get("doc")).strip() or text_of(raw.get("label")) or f"CWL step {name}"
         step.losses += [Loss(line, f"key {key!r}", "left out") for key in raw if key not in _STEP_KEYS]
-        if "scatter" in raw:
-            step.for_each = f"scatter {excerpt(raw['scatter'])} {text_of(raw.get('scatterMethod'))}".strip()
         given = {key: _read_input(spec, names, values) for key, spec in _entries(raw.get("in"), short="source")}
         for _, spec in _entries(raw.get("in"), short="source"):
             for text in texts_of(spec.get("source")):
                 parts = _parts(text)
                 owner = next((part for part in parts[:-1] if part in names), "")
                 step.after += [f"{prefix}{owner}"] if owner else []
+        is_scattered = self._is_scattered
+        self._read_scatter(step, raw, given)
         self._read_condition(step, raw, given)
         process = self._process(step, raw.get("run"))
         _read_requirements(step, raw)
@@ -140,7 +145,29 @@ class _Reader:
             step.steps = self.read_steps(process, inner, f"{step.key}/", depth + 1)
         elif process is not None:
             self.read_tool(step, process, given)
+        self._is_scattered = is_scattered
         return add_alternative(step) if step.when else step
+
+    def _read_scatter(self, step: Step, raw: dict[str, Any], given: dict[str, _Value]) -> None:
+        """Read the list of which each value makes a copy of a step, which then has the value as its input.
+
+        One in a copy of another is none of copies: `item` would stand for the values of either.
+        """
+        if "scatter" not in raw:
+            return
+        names = [_last(each) for each in texts_of(raw["scatter"])]
+        name = names[0] if len(names) == 1 else ""
+        spec = dict(_entries(raw.get("in"), short="source")).get(name, {})
+        value = given.get(name, _Value())
+        copies = read_copies(items_of(value.constant), self._parameters)
+        if self._is_scattered or not spec.keys() <= _PLAIN_INPUT or "item" not in find_item_names(copies):
+            step.for_each = f"scatter {excerpt(raw['scatter'])} {text_of(raw.get('scatterMethod'))}".strip()
+            return
+        step.copies, self._is_scattered = copies, True
+        given[name] = _Value(parameter="item")
+        if value.parameter:
+            construct = f"scatter over the parameter {value.parameter!r}"
+            step.losses.append(Loss(step.line, construct, "the copies are those of its default"))
 
     def _read_condition(self, step: Step, raw: dict[str, Any], given: Mapping[str, _Value]) -> None:
         """Read a condition, on inputs of the step that are parameters of the workflow."""

@@ -63,7 +63,11 @@ _SEEDS = [
     {
         "cwlVersion": "v1.2",
         "class": "Workflow",
-        "inputs": {"x": {"type": "File", "default": {"class": "File", "path": "p"}}, "y": "int"},
+        "inputs": {
+            "x": {"type": "File", "default": {"class": "File", "path": "p"}},
+            "y": "int",
+            "z": {"type": "string[]", "default": ["a", "b"]},
+        },
         "outputs": [],
         "steps": [
             {
@@ -78,6 +82,18 @@ _SEEDS = [
                     "inputs": {"f": {"type": "File", "inputBinding": {"position": 1, "prefix": "-f"}}},
                     "outputs": {},
                     "requirements": {"EnvVarRequirement": {"envDef": {"A": "b"}}, "ToolTimeLimit": {"timelimit": 5}},
+                },
+            },
+            {
+                "id": "c",
+                "in": {"f": "z"},
+                "out": [],
+                "scatter": "f",
+                "run": {
+                    "class": "CommandLineTool",
+                    "baseCommand": "c",
+                    "inputs": {"f": {"type": "string", "inputBinding": {}}},
+                    "outputs": {},
                 },
             },
             {"id": "b", "in": {"i": "a/o"}, "out": [], "run": "other.cwl", "when": "x"},

@@ -1,5 +1,7 @@
 """CWL workflows and tools."""
 
+import pytest
+
 from genesis.model.plan_parameter import PlanParameter
 
 _WORKFLOW = """\
@@ -112,3 +114,86 @@ def test_condition_on_an_input_is_carried_over(imported):
     assert run.task("a/run").when == '({fast} == true and {mode} == "y")'
     assert run.kind("a/otherwise") == "command"
     assert run.kind("b") == "brief"
+
+
+_SCATTER = """\
+cwlVersion: v1.2
+class: Workflow
+inputs: {words: {type: "string[]", default: [one two, "3"]}}
+outputs: []
+steps:
+  say:
+    run:
+      class: CommandLineTool
+      baseCommand: echo
+      inputs: {word: {type: string, inputBinding: {prefix: --word=, separate: false}}}
+      outputs: {}
+    in: {word: words}
+    out: []
+    scatter: word
+"""
+
+
+@pytest.mark.parametrize("word", ["words", "{source: words}", '{default: [one two, "3"]}'])
+def test_scatter_over_a_literal_list_is_a_copy_for_each_value(imported, word):
+    run = imported(_SCATTER.replace("{word: words}", f"{{word: {word}}}"), "main.cwl")
+    assert run.task("say").for_each == ["one two", "3"]
+    assert run.task("say").inputs == {"item": "{item}"}
+    assert run.argv("say/1-3") == ("echo", "--word={item}")
+    assert not [each for each in run.losses if each.outcome.startswith("one task")]
+    if "words" in word:
+        assert run.lost(6, "scatter over the parameter 'words'") == "the copies are those of its default"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{word: words}", "{word: {source: words, linkMerge: merge_nested}}"), ('[one two, "3"]', "[-x]"),
+        ("{word: words}", "{word: {source: words, valueFrom: $(self)}}"), ('[one two, "3"]', "[]"),
+        ('[one two, "3"]', "[{class: File, path: x}]"), ('[one two, "3"]', "['$(x)']"),
+        ("scatter: word", "scatter: [word, word]"), ("scatter: word", "scatter: other"), ("words:", "item:"),
+    ],
+)  # fmt: skip
+def test_scatter_that_is_not_known_exactly_is_one_task(imported, old, new):
+    run = imported(
+        _SCATTER.replace(old, new).replace("word: words}", "word: item}" if new == "item:" else "word: words}")
+    )
+    assert run.task("say").for_each is None
+    assert run.kind("say") == "brief"
+    assert run.lost(6, "scatter ").startswith("one task")
+
+
+def test_scatter_in_a_scatter_does_not_mix_their_values(imported):
+    run = imported("""\
+cwlVersion: v1.2
+class: Workflow
+inputs: []
+outputs: []
+steps:
+  outer:
+    scatter: x
+    in: {x: {default: [1, 2]}}
+    out: []
+    run:
+      class: Workflow
+      inputs: {x: int}
+      outputs: []
+      steps:
+        inner:
+          scatter: y
+          in: {x: x, y: {default: [3]}}
+          out: []
+          run:
+            class: CommandLineTool
+            baseCommand: echo
+            inputs: {x: {type: int, inputBinding: {}}, y: {type: int, inputBinding: {}}}
+            outputs: []
+        other:
+          in: {x: x}
+          out: []
+          run: {class: CommandLineTool, baseCommand: echo, inputs: {x: {type: int, inputBinding: {}}}, outputs: []}
+""")
+    assert run.task("outer").for_each == [1, 2]
+    assert run.task("outer/inner").for_each is None
+    assert run.kind("outer/0-1/inner") == "brief"
+    assert run.argv("outer/1-2/other") == ("echo", "{item}")

@@ -345,7 +345,8 @@ def test_value_in_a_script_that_could_become_another_script_is_a_work_order(impo
         "{matrix: {os: [null]}}", "{matrix: {os: [3.10]}}", "{matrix: {os: [True]}}",
         "{matrix: {os: [linux]}, max-parallel: '${{ inputs.x }}'}",
         "{matrix: {os: [linux], a.b: [1]}}", "{matrix: {os: [1e30]}}",
-        "{matrix: {os: [.nan]}}", "{matrix: {os: [0x1F]}}", "{matrix: {os: [yes]}}", f"{{matrix: {{os: [1{'0' * 350}]}}}}",
+        "{matrix: {os: [.nan]}}", "{matrix: {os: [0x1F]}}", "{matrix: {os: [yes]}}",
+        f"{{matrix: {{os: [1{'0' * 350}]}}}}",
     ],
 )  # fmt: skip
 def test_matrix_that_is_not_known_exactly_is_one_task(imported, strategy):
