@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from genesis.importers.airflow_operators import make_step
-from genesis.importers.copies import read_copies
-from genesis.importers.fields import excerpt, items_of, text_of
+from genesis.importers.airflow_operators import make_step, read_mapping
+from genesis.importers.fields import excerpt, text_of
 from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.literals import UNKNOWN, Duration, call_name, evaluate, keywords_of
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow, walk
+from genesis.importers.workflow import Loss, Parameter, Step, Workflow, walk
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -86,7 +85,7 @@ class _Reader:
         """Return the workflow: the tasks of the only DAG, or a group for each of several."""
         workflow = self._workflow
         for step, made in self._mapped:
-            self._read_mapping(step, made)
+            read_mapping(step, made.lists, made.mapped, made.options, workflow.parameters)
         dags = [each.step for each in self._dags if each.step.steps or each.step.name]
         filled = [step for step in dags if step.steps]
         if len(filled) == 1:
@@ -100,20 +99,6 @@ class _Reader:
                 step.condition = f"chosen by {', '.join(self._steps[key].name for key in branches)}"
         self._check_rules(workflow.steps, is_after=False)
         return workflow
-
-    def _read_mapping(self, step: Step, made: _Call) -> None:
-        """Read the values that a task is mapped over, when all parameters of the file are known."""
-        copies = read_copies(made.lists, self._workflow.parameters)
-        commands = items_of(made.lists.get("bash_command"))
-        if step.kind == "BashOperator" and (
-            made.lists.keys() != {"bash_command"} or "cwd" in made.options or not all(map(_is_command, commands))
-        ):
-            copies = None
-        step.copies, step.for_each = copies, "" if copies else made.mapped
-        if copies is not None:
-            step.inputs = {name: value for name, value in step.inputs.items() if name not in made.lists}
-        if copies is not None and step.kind == "BashOperator":
-            step.command = Command(("bash", "-c", "--", Slot("item.bash_command")))
 
     def _check_rules(self, steps: list[Step], *, is_after: bool) -> None:
         """Keep trigger rules that mean the same in the plan: those of Airflow are about tasks, not about groups.
@@ -460,11 +445,6 @@ def _read_parameters(node: ast.expr, values: dict[str, Any]) -> Iterator[Paramet
         others = [key for key in given if key not in ("default", "type", "enum", "description", "title")]
         shown = excerpt(" with ".join([text_of(_known(kind)), *others]))
         yield Parameter(name, item.lineno, _default_text(default), shown, tuple(texts))
-
-
-def _is_command(value: Any) -> bool:
-    """Whether a value is a command for bash, and no name of a file with one."""
-    return isinstance(value, str) and not value.rstrip().endswith((".sh", ".bash"))
 
 
 def _known(value: Any) -> Any:

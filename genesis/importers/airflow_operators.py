@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from genesis.importers.copies import read_copies
 from genesis.importers.expressions import find_expressions
-from genesis.importers.fields import excerpt
+from genesis.importers.fields import excerpt, items_of
 from genesis.importers.literals import UNKNOWN, Duration, evaluate
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Step, Trigger
+from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Trigger
 
-__all__ = ["make_step"]
+__all__ = ["make_step", "read_mapping"]
 
 _OPENINGS = ("{{", "{%")
 _PARAMETER = re.compile(r"\{\{-?\s*params\.([A-Za-z_]\w*)\s*-?\}\}", re.ASCII)
@@ -176,6 +177,34 @@ def _read_other(step: Step, kind: str, values: dict[str, Any], given: Mapping[st
         step.sub_workflow = excerpt(step.inputs.get("trigger_dag_id", "another DAG"))
     else:
         step.losses.append(Loss(step.line, f"operator {kind}", "nothing of it runs: the task is a work order"))
+
+
+def read_mapping(
+    step: Step, lists: dict[str, Any], shown: str, options: Collection[str], parameters: list[Parameter]
+) -> None:
+    """Read the values that a task is mapped over.
+
+    Args:
+        step: The task.
+        lists: Its arguments in `expand`; empty where one is no literal.
+        shown: What it is mapped over, for a message.
+        options: Names of all its arguments.
+        parameters: All of the file.
+    """
+    copies = read_copies(lists, parameters)
+    commands = items_of(lists.get("bash_command"))
+    is_bash = step.kind == "BashOperator"
+    if is_bash and (lists.keys() != {"bash_command"} or "cwd" in options or not all(map(_is_command, commands))):
+        copies = None
+    step.copies, step.for_each = copies, "" if copies else shown
+    if copies is not None:
+        step.inputs = {name: value for name, value in step.inputs.items() if name not in lists}
+        step.command = Command(("bash", "-c", "--", Slot("item.bash_command"))) if is_bash else step.command
+
+
+def _is_command(value: Any) -> bool:
+    """Whether a value is a command for bash, and no name of a file with one."""
+    return isinstance(value, str) and not value.rstrip().endswith((".sh", ".bash"))
 
 
 def _is_known(value: Any) -> bool:

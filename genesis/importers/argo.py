@@ -264,7 +264,7 @@ class _Reader:
 
         A loop in a loop is none of copies: `item` would stand for the values of either.
         """
-        loops = [key for key in ("withItems", "withParam", "withSequence") if key in call]
+        loops: list[str] = [key for key in ("withItems", "withParam", "withSequence") if key in call]
         if not loops:
             return []
         if self._is_in_loop:

@@ -324,7 +324,11 @@ def _bare(text: str) -> str:
 def _is_plain(script: str) -> bool:
     """Whether the expressions in a script are, or are parts of, arguments of a program, and all else is plain words."""
     text = fill_expressions(script, _OPENING, lambda _: "$")
-    if not _WORDS.fullmatch(text.replace("$", "")) or "$" in fill_expressions(script, _OPENING, lambda _: ""):
+    if (
+        "IFS" in text
+        or not _WORDS.fullmatch(text.replace("$", ""))
+        or "$" in fill_expressions(script, _OPENING, lambda _: "")
+    ):
         return False
     programs = [line.split()[0] for line in text.splitlines() if "$" in line]
     return all(_WORD.fullmatch(each) and each not in _NO_PROGRAMS for each in programs)

@@ -320,6 +320,7 @@ def test_matrix_of_literals_is_a_copy_for_each_combination(imported):
         "echo $${{ matrix.os }}", "x ${{ matrix.os }}>file", "time ${{ matrix.os }}", "x ${{ matrix['os'] }}",
         "x ${{ matrix.other }}", "x ${{ matrix.words }}", "x MATRIX_OS ${{ matrix.os }}", "x ${{ matrix.token }}",
         "x '\nx ${{ matrix.os }}\nx '", "x ${{ matrix.os }} \\\nx", "x ${{ matrix.os",
+        "IFS=,\nx ${{ matrix.os }}",
     ],
 )  # fmt: skip
 def test_value_in_a_script_that_could_become_another_script_is_a_work_order(imported, script):
