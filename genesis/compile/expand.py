@@ -129,7 +129,7 @@ class _Expander:
             raise _invalid(f"the description of task {path!r} names a key that a value lacks: {error}") from error
 
     def _copy_routes(self, task: Task, path: str, written: str) -> None:
-        """Give the leaves of a task whose copies come later their routes at the place where it is in this copy."""
+        """Assign the leaves of a task whose copies come later their routes at the place where it is in this copy."""
         for below in _leaf_paths(task):
             if written + below in self.routes:
                 self.routes[path + below] = self.routes[written + below]

@@ -60,7 +60,7 @@ _MOST_LEAVES = 100
 _TURN_S = 3.0
 """How long a lane may run while flow runs of other runs wait for a place, and how often it is asked whether some do."""
 _WAITING = 10
-"""Others are looked for among so many flow runs of leaves: runs that wait to be orchestrated hold whole plans."""
+"""Others are looked for among this many flow runs of leaves: runs that wait to be orchestrated hold whole plans."""
 _FIRST_DISPATCH_S = 1.0
 """What a dispatch is taken to last before one was seen."""
 

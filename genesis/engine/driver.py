@@ -340,7 +340,7 @@ class Driver:
             self._events.put_nowait(_LeafEvent(leaf, outcome, answer))
 
     async def _make_copies(self, leaf: Leaf) -> None:
-        """Give a `for_each` task its copies, or end it where it cannot have them."""
+        """Create the copies of a `for_each` task, or end it where it cannot have them."""
         outcome, changed = Outcome(id=leaf.path, agent=leaf.agent, state="failed"), False
         try:
             failed = await self._replanner.make_copies(leaf, self.outcomes)

@@ -31,7 +31,7 @@ class References:
         leaf: The leaf as it was compiled.
         values: The plan's variables and parameters.
         results: Results of the leaves that `leaf.sources` names. What refers to one that is missing is null: it did
-            not run, or failed, and the plan goes on without it.
+            not run, or failed, and the plan continues without it.
         gathered: Those of them that are `for_each` tasks, whose results are lists with one value a copy.
     """
 

@@ -119,7 +119,7 @@ class Replanner:
             return ReplanOutcome(changed=False, why=f"{type(error).__name__}: {error}"[:300])
 
     async def make_copies(self, leaf: Leaf, outcomes: Mapping[int, Outcome]) -> Outcome | None:
-        """Give a `for_each` task whose list is a result its copies.
+        """Create the copies of a `for_each` task whose list is a result.
 
         Args:
             leaf: The task.
@@ -144,7 +144,7 @@ class Replanner:
                     kind="for_each",
                     task=leaf.path,
                     group=task.model_copy(update={"for_each": values}),
-                    reason=f"{_written(leaf)} has {count} value{'' if count == 1 else 's'}",
+                    reason=f"{_describe_list(leaf)} has {count} value{'' if count == 1 else 's'}",
                     outcome=own,
                     at=session.now(),
                 )
@@ -374,7 +374,7 @@ def _note(amendment: Amendment) -> str:
     return f"{amendment.reason}; it was planned again: {tasks}"
 
 
-def _written(leaf: Leaf) -> str:
+def _describe_list(leaf: Leaf) -> str:
     return leaf.for_each if isinstance(leaf.for_each, str) else "its list"
 
 

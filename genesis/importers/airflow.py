@@ -16,7 +16,7 @@ from genesis.importers.fields import excerpt, text_of
 from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.literals import UNKNOWN, Duration, call_name, evaluate, keywords_of
 from genesis.importers.source import Source
-from genesis.importers.workflow import Loss, Parameter, Step, Workflow, walk
+from genesis.importers.workflow import Loss, Step, Workflow, WorkflowParameter, walk
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -423,7 +423,7 @@ class _Call:
         return self.changes | keywords_of(self.call)
 
 
-def _read_parameters(node: ast.expr, values: dict[str, Any]) -> Iterator[Parameter]:
+def _read_parameters(node: ast.expr, values: dict[str, Any]) -> Iterator[WorkflowParameter]:
     """Read the parameters of a DAG, with the type and the options that `Param(…)` requires.
 
     Args:
@@ -435,7 +435,7 @@ def _read_parameters(node: ast.expr, values: dict[str, Any]) -> Iterator[Paramet
     for name, value in values.items():
         item = items.get(name, node)
         if not isinstance(item, ast.Call) or call_name(item) != "Param":
-            yield Parameter(name, item.lineno, _default_text(value), _type_name(value))
+            yield WorkflowParameter(name, item.lineno, _default_text(value), _type_name(value))
             continue
         given = {key: evaluate(each, {}) for key, each in keywords_of(item).items()}
         default = given.get("default", evaluate(item.args[0], {}) if item.args else UNKNOWN)
@@ -444,7 +444,7 @@ def _read_parameters(node: ast.expr, values: dict[str, Any]) -> Iterator[Paramet
         kind = given.get("type", _type_name(default))
         others = [key for key in given if key not in ("default", "type", "enum", "description", "title")]
         shown = excerpt(" with ".join([text_of(_known(kind)), *others]))
-        yield Parameter(name, item.lineno, _default_text(default), shown, tuple(texts))
+        yield WorkflowParameter(name, item.lineno, _default_text(default), shown, tuple(texts))
 
 
 def _known(value: Any) -> Any:

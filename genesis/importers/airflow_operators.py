@@ -12,7 +12,7 @@ from genesis.importers.expressions import find_expressions
 from genesis.importers.fields import excerpt, items_of
 from genesis.importers.literals import UNKNOWN, Duration, evaluate
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Trigger
+from genesis.importers.workflow import Command, Loss, Slot, Step, Trigger, WorkflowParameter
 
 __all__ = ["make_step", "read_mapping"]
 
@@ -98,7 +98,7 @@ _FIELDS = {
 def _read_options(step: Step, values: dict[str, Any], given: Mapping[str, ast.expr], source: Source) -> None:
     """Read the options that all operators have."""
 
-    def shown(name: str) -> str:
+    def show(name: str) -> str:
         return source.segment(given[name]) if name in given else excerpt(_plain(values[name]))
 
     retries, limit = values.get("retries"), values.get("execution_timeout")
@@ -106,28 +106,28 @@ def _read_options(step: Step, values: dict[str, Any], given: Mapping[str, ast.ex
     step.timeout_s = limit.seconds if isinstance(limit, Duration) and limit.seconds > 0 else None
     for name, value in (("retries", retries), ("execution_timeout", limit)):
         if value is UNKNOWN:
-            step.losses.append(Loss(step.line, f"{name}={shown(name)}", "not known before the file runs: left out"))
-    _read_delays(step, values, shown)
+            step.losses.append(Loss(step.line, f"{name}={show(name)}", "not known before the file runs: left out"))
+    _read_delays(step, values, show)
     if "trigger_rule" in values:
         rule = values["trigger_rule"]
-        name = rule.lower() if isinstance(rule, str) else shown("trigger_rule").rpartition(".")[2].lower()
+        name = rule.lower() if isinstance(rule, str) else show("trigger_rule").rpartition(".")[2].lower()
         step.trigger = _TRIGGERS.get(name, "all_succeeded")
         if name in _WIDER:
             line = step.lines.get("trigger", step.line)
             step.losses.append(Loss(line, f"trigger rule {name}", "it runs if all before it succeeded"))
         elif name not in _TRIGGERS:
-            step.condition = f"trigger_rule={shown('trigger_rule')}"
-    step.mutex = f"pool {shown('pool')}" if "pool" in values else ""
-    step.priority = shown("priority_weight") if "priority_weight" in values else ""
-    step.image = f"queue {shown('queue')}" if "queue" in values else ""
-    step.resources = shown("executor_config") if "executor_config" in values else ""
+            step.condition = f"trigger_rule={show('trigger_rule')}"
+    step.mutex = f"pool {show('pool')}" if "pool" in values else ""
+    step.priority = show("priority_weight") if "priority_weight" in values else ""
+    step.image = f"queue {show('queue')}" if "queue" in values else ""
+    step.resources = show("executor_config") if "executor_config" in values else ""
     if any(values.get(name) for name in ("depends_on_past", "wait_for_downstream")):
         step.wait_for = "the same task of the run before"
     notices = [name for name in ("on_failure_callback", "on_success_callback", "email_on_failure") if values.get(name)]
-    step.notify = ", ".join(f"{name}={shown(name)}" for name in notices)
+    step.notify = ", ".join(f"{name}={show(name)}" for name in notices)
 
 
-def _read_delays(step: Step, values: dict[str, Any], shown: Callable[[str], str]) -> None:
+def _read_delays(step: Step, values: dict[str, Any], show: Callable[[str], str]) -> None:
     """Read the delays between attempts."""
     delay, growth = values.get("retry_delay"), values.get("retry_exponential_backoff")
     if isinstance(delay, Duration | int | float) and not isinstance(delay, bool):
@@ -137,7 +137,7 @@ def _read_delays(step: Step, values: dict[str, Any], shown: Callable[[str], str]
     unread = ["max_retry_delay"]
     unread += [] if step.delay_s is not None else ["retry_delay"]
     unread += [] if growth is None or isinstance(growth, bool | int | float) else ["retry_exponential_backoff"]
-    step.pauses = ", ".join(f"{name}={shown(name)}" for name in unread if name in values)
+    step.pauses = ", ".join(f"{name}={show(name)}" for name in unread if name in values)
 
 
 def _read_bash(step: Step, values: dict[str, Any], given: Mapping[str, ast.expr], source: Source) -> None:
@@ -180,7 +180,7 @@ def _read_other(step: Step, kind: str, values: dict[str, Any], given: Mapping[st
 
 
 def read_mapping(
-    step: Step, lists: dict[str, Any], shown: str, options: Collection[str], parameters: list[Parameter]
+    step: Step, lists: dict[str, Any], shown: str, options: Collection[str], parameters: list[WorkflowParameter]
 ) -> None:
     """Read the values that a task is mapped over.
 

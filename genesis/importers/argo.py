@@ -17,7 +17,7 @@ from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, 
 from genesis.importers.limits import LONGEST_TEXT, MOST_EXPANSIONS, MOST_STEPS
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
+from genesis.importers.workflow import Command, Loss, Slot, Step, Workflow, WorkflowParameter
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -77,14 +77,14 @@ def read_workflow(source: Source) -> Workflow:
         default = text_of(each["value"]) if each.get("value") is not None else None
         line = source.line(*path, "arguments", "parameters", place)
         options = tuple(texts_of(each.get("enum")))
-        workflow.parameters.append(Parameter(text_of(each.get("name")), line, default, options=options))
+        workflow.parameters.append(WorkflowParameter(text_of(each.get("name")), line, default, options=options))
     _Reader(source, path, spec, workflow.parameters).read(workflow)
     return workflow
 
 
 class _Reader:
     def __init__(
-        self, source: Source, path: tuple[str, ...], spec: dict[str, Any], parameters: list[Parameter]
+        self, source: Source, path: tuple[str, ...], spec: dict[str, Any], parameters: list[WorkflowParameter]
     ) -> None:
         self._source = source
         self._path = path
@@ -221,7 +221,7 @@ class _Reader:
             before = made or before
         group.steps = [add_alternative(step) if step.when else step for step in group.steps]
 
-    def _find(self, name: str) -> Parameter | None:
+    def _find(self, name: str) -> WorkflowParameter | None:
         prefix, _, bare = name.rpartition(".")
         return find_parameter(self._parameters, bare) if prefix == "workflow.parameters" else None
 

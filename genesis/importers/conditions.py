@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 from genesis.importers.parameters import write_parameter
-from genesis.importers.workflow import Command, Parameter, Step
+from genesis.importers.workflow import Command, Step, WorkflowParameter
 from genesis.structure.conditions import ConditionError, parse_condition
 
 __all__ = ["add_alternative", "negate_condition", "translate_condition"]
@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 _WORDS = {"and": "&&", "or": "||", "not": "!", "===": "==", "!==": "!="}
 _OPPOSITE = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _Token = tuple[str, str]
-_Find = Callable[[str], Parameter | None]
+_Find = Callable[[str], WorkflowParameter | None]
 
 
 class _NotSayableError(Exception):
@@ -62,7 +62,7 @@ def negate_condition(when: str) -> str:
 def add_alternative(step: Step) -> Step:
     """Put a step with a `when` into a group with a task that does nothing, which runs where the step does not.
 
-    A plan skips what comes after a skipped task. Where the source goes on, it comes after this group, which has
+    A plan skips what comes after a skipped task. Where the source continues, it comes after this group, which has
     succeeded in both cases.
     """
     otherwise = Step(f"{step.key}/otherwise", "no-op", step.line, name="otherwise", file=step.file)
@@ -144,13 +144,13 @@ class _Parser:
     def _is_parameter(self, token: _Token) -> bool:
         return token[0] == "name" and self._find(token[1]) is not None
 
-    def _parameter(self, token: _Token) -> Parameter:
+    def _parameter(self, token: _Token) -> WorkflowParameter:
         found = self._find(token[1]) if token[0] == "name" else None
         if found is None:
             raise _NotSayableError
         return found
 
-    def _compare(self, parameter: Parameter, operator: str, literal: _Token) -> str:
+    def _compare(self, parameter: WorkflowParameter, operator: str, literal: _Token) -> str:
         """Write a comparison with a literal of the parameter's type: others convert values, each in its own way."""
         (kind, word), name = literal, f"{{{parameter.name}}}"
         document = write_parameter(parameter)

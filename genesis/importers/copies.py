@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from genesis.importers.limits import MOST_STEPS
-from genesis.importers.workflow import Copies, Parameter
+from genesis.importers.workflow import Loop, WorkflowParameter
 from genesis.model.scalars import restore_text
 from genesis.security.redact import redact
 from genesis.structure.for_each import ITEM, is_item_name
@@ -24,7 +24,7 @@ _EVALUATED = ("{{", "{%", "{#", "$(", "${", "\0")
 """What a system may evaluate in a text; no program takes NUL."""
 
 
-def read_copies(values: Any, parameters: Iterable[Parameter], max_parallel: Any = None) -> Copies | None:
+def read_copies(values: Any, parameters: Iterable[WorkflowParameter], max_parallel: Any = None) -> Loop | None:
     """Return the copies that a loop makes; None where they are not known exactly before it runs.
 
     Args:
@@ -45,10 +45,10 @@ def read_copies(values: Any, parameters: Iterable[Parameter], max_parallel: Any 
         items = values if isinstance(values, list) else []
         is_known = all(_is_exact_map(each) if isinstance(each, dict) else _is_exact(each) for each in items)
         count = len(items)
-    return Copies(values, max_parallel) if is_known and 0 < count <= MOST_STEPS else None
+    return Loop(values, max_parallel) if is_known and 0 < count <= MOST_STEPS else None
 
 
-def find_item_names(copies: Copies | None) -> frozenset[str]:
+def find_item_names(copies: Loop | None) -> frozenset[str]:
     """List the names of values that a program can take as an argument: of all copies, and read as no option.
 
     These are `item` where the values are scalars, else `item.key` for each key that all of them have.

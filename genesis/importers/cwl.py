@@ -17,7 +17,7 @@ from genesis.importers.fields import excerpt, items_of, mapping_of, text_of, tex
 from genesis.importers.limits import MOST_EXPANSIONS
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow
+from genesis.importers.workflow import Command, Loss, Slot, Step, Workflow, WorkflowParameter
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -65,7 +65,7 @@ def read_workflow(source: Source) -> Workflow:
     values: dict[str, _Value] = {}
     for name, spec in _entries(process.get("inputs")):
         default = _default(spec)
-        workflow.parameters.append(Parameter(name, source.line("inputs", name), default, _type(spec)))
+        workflow.parameters.append(WorkflowParameter(name, source.line("inputs", name), default, _type(spec)))
         values[name] = _Value(parameter=name, constant=items_of(spec.get("default")) or None)
     if process.get("class") == "Workflow":
         known = _WORKFLOW_KEYS
@@ -95,7 +95,9 @@ class _Value:
 
 
 class _Reader:
-    def __init__(self, source: Source, others: Mapping[str, dict[str, Any]], parameters: list[Parameter]) -> None:
+    def __init__(
+        self, source: Source, others: Mapping[str, dict[str, Any]], parameters: list[WorkflowParameter]
+    ) -> None:
         self._source = source
         self._parameters = parameters
         self._others = others
@@ -172,7 +174,7 @@ class _Reader:
     def _read_condition(self, step: Step, raw: dict[str, Any], given: Mapping[str, _Value]) -> None:
         """Read a condition, on inputs of the step that are parameters of the workflow."""
 
-        def find(name: str) -> Parameter | None:
+        def find(name: str) -> WorkflowParameter | None:
             prefix, _, bare = name.partition(".")
             value = given.get(bare) if prefix == "inputs" else None
             return find_parameter(self._parameters, value.parameter) if value and value.parameter else None

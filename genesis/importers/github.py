@@ -14,7 +14,7 @@ from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Copies, Loss, Parameter, Step, Trigger, Workflow
+from genesis.importers.workflow import Command, Loop, Loss, Step, Trigger, Workflow, WorkflowParameter
 from genesis.security.secret_names import is_secret_name
 
 __all__ = ["find_mismatch", "read_workflow"]
@@ -119,7 +119,7 @@ def _read_triggers(source: Source, value: Any, workflow: Workflow) -> None:
             place = source.line("on", event, "inputs", name)
             if all(name != known.name for known in workflow.parameters):
                 choices = tuple(texts_of(spec.get("options"))) if kind == "choice" else ()
-                workflow.parameters.append(Parameter(name, place, default, kind, choices))
+                workflow.parameters.append(WorkflowParameter(name, place, default, kind, choices))
 
 
 class _Job:
@@ -129,7 +129,7 @@ class _Job:
         name: str,
         job: dict[str, Any],
         document: dict[str, Any],
-        parameters: list[Parameter],
+        parameters: list[WorkflowParameter],
     ) -> None:
         self._source = source
         self._name = name
@@ -269,12 +269,12 @@ class _Job:
             else:
                 step.environment[name] = text
 
-    def _find(self, name: str) -> Parameter | None:
+    def _find(self, name: str) -> WorkflowParameter | None:
         """Return the input that an expression names, if the plan can have it."""
         found = _INPUT.match(name)
         return find_parameter(self._parameters, found[2]) if found else None
 
-    def _find_typed(self, name: str) -> Parameter | None:
+    def _find_typed(self, name: str) -> WorkflowParameter | None:
         """Return the input that an expression names, if it has its type there: `github.event.inputs` has texts."""
         found = self._find(name)
         is_text = found is not None and found.type not in ("boolean", "number")
@@ -334,7 +334,7 @@ def _is_plain(script: str) -> bool:
     return all(_WORD.fullmatch(each) and each not in _NO_PROGRAMS for each in programs)
 
 
-def _read_matrix(strategy: dict[str, Any], parameters: list[Parameter]) -> Copies | None:
+def _read_matrix(strategy: dict[str, Any], parameters: list[WorkflowParameter]) -> Loop | None:
     """Return the copies that a matrix of literals makes."""
     matrix = mapping_of(strategy.get("matrix"))
     if not matrix or not matrix.keys().isdisjoint(("include", "exclude")):

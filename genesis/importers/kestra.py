@@ -15,7 +15,7 @@ from genesis.importers.expressions import fill_expressions, find_expressions
 from genesis.importers.fields import excerpt, items_of, mapping_of, seconds_of, text_of, texts_of
 from genesis.importers.parameters import find_parameter
 from genesis.importers.source import Source
-from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Trigger, Workflow
+from genesis.importers.workflow import Command, Loss, Slot, Step, Trigger, Workflow, WorkflowParameter
 
 __all__ = ["find_mismatch", "read_workflow"]
 
@@ -68,7 +68,7 @@ def read_workflow(source: Source) -> Workflow:
             text_of(spec.get("type")),
             tuple(texts_of(spec.get("values"))),
         )
-        workflow.parameters.append(Parameter(name, line, default, kind, options))
+        workflow.parameters.append(WorkflowParameter(name, line, default, kind, options))
     for place, raw in enumerate(items_of(document.get("triggers"))):
         spec = mapping_of(raw)
         kind = text_of(spec.get("type")).rpartition(".")[2]
@@ -81,7 +81,7 @@ def read_workflow(source: Source) -> Workflow:
 
 
 class _Reader:
-    def __init__(self, source: Source, parameters: list[Parameter]) -> None:
+    def __init__(self, source: Source, parameters: list[WorkflowParameter]) -> None:
         self._source = source
         self._parameters = parameters
         self._count = 0
@@ -119,7 +119,7 @@ class _Reader:
             self._read_work(step, raw, kind, path)
         return add_alternative(step) if step.when else step
 
-    def _find(self, name: str) -> Parameter | None:
+    def _find(self, name: str) -> WorkflowParameter | None:
         prefix, _, bare = name.partition(".")
         return find_parameter(self._parameters, bare) if prefix == "inputs" else None
 

@@ -155,7 +155,7 @@ def write_sub_workflow(step: Step) -> Written:
 
 
 def write_notice(step: Step) -> Written:
-    """Write who is told of its end."""
+    """Return who is notified of its end."""
     return Written(construct=f"notice: {step.notify}") if step.notify else _ALL
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from genesis.importers.workflow import Parameter
+from genesis.importers.workflow import WorkflowParameter
 from genesis.model.plan_parameter import PlanParameter
 from genesis.security.redact import redact
 from genesis.security.secret_names import is_secret_variable
@@ -24,7 +24,7 @@ _TEXTS = ("", "string", "choice", "select", "enum")
 """Types that are texts, perhaps with a list of options."""
 
 
-def find_parameter(parameters: Iterable[Parameter], name: str) -> Parameter | None:
+def find_parameter(parameters: Iterable[WorkflowParameter], name: str) -> WorkflowParameter | None:
     """Return the parameter of a name, if the plan can have it: with a default that is no secret."""
     found = next((each for each in parameters if each.name == name), None)
     if found is None or found.default is None:
@@ -33,7 +33,7 @@ def find_parameter(parameters: Iterable[Parameter], name: str) -> Parameter | No
     return None if is_secret else found
 
 
-def write_parameter(parameter: Parameter) -> dict[str, Any]:
+def write_parameter(parameter: WorkflowParameter) -> dict[str, Any]:
     """Write a parameter with a default for `params`; it is text where its default does not have its type as written."""
     kind = _TYPES.get(parameter.type.lower().removesuffix("?"), "string")
     value = _read_default(parameter.default, kind)
@@ -49,7 +49,7 @@ def write_parameter(parameter: Parameter) -> dict[str, Any]:
     return document
 
 
-def is_typed(parameter: Parameter) -> bool:
+def is_typed(parameter: WorkflowParameter) -> bool:
     """Whether the plan requires of its values what the source does."""
     document = write_parameter(parameter)
     if parameter.options and "enum" not in document:

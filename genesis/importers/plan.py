@@ -12,7 +12,7 @@ from genesis.importers.agents import AgentWriter
 from genesis.importers.fields import excerpt
 from genesis.importers.keys import STEP_KEYS
 from genesis.importers.parameters import find_parameter, is_typed, write_parameter
-from genesis.importers.workflow import Command, Loss, Parameter, Slot, Step, Workflow, walk
+from genesis.importers.workflow import Command, Loss, Slot, Step, Workflow, WorkflowParameter, walk
 from genesis.model import Plan, Registry
 from genesis.model.env_name import is_env_name
 from genesis.model.scalars import canonical, plain_value
@@ -114,7 +114,7 @@ class _PlanWriter:
         return DocumentError(f"{self._source}: {problem}", hint=hint, code=code, data={"source": self._source})
 
     def _name_steps(self, steps: list[Step], parent: str, depth: int) -> None:
-        """Give each step an id: unique among its siblings, and none of a task at the top, whose path it would hide."""
+        """Name each step: unique among its siblings, and none of a task at the top, whose path it would hide."""
         if depth > _DEEPEST:
             raise self._fault(
                 f"groups are nested deeper than {_DEEPEST} levels", "use fewer levels", "GEN-DOCUMENT-DEPTH"
@@ -152,7 +152,7 @@ class _PlanWriter:
             self._lose_parameter(parameter)
         return head | ({"params": parameters} if parameters else {})
 
-    def _lose_parameter(self, parameter: Parameter) -> None:
+    def _lose_parameter(self, parameter: WorkflowParameter) -> None:
         """Report a parameter that the plan does not have, or whose type it does not have."""
         construct = f"parameter {parameter.name!r}" + (f" of type {parameter.type}" if parameter.type else "")
         if parameter.name not in self._used:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Command", "Copies", "Loss", "Parameter", "Role", "Slot", "Step", "Trigger", "Workflow", "walk"]
+__all__ = ["Command", "Loop", "Loss", "Role", "Slot", "Step", "Trigger", "Workflow", "WorkflowParameter", "walk"]
 
 Trigger = Literal["all_succeeded", "all_done", "any_failed", "any_succeeded", "always"]
 """On which ends of the steps before it a step runs."""
@@ -56,7 +56,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Copies:
+class Loop:
     """The values of which each makes a copy of a step: `item`, or its parts, in the names of slots and parameters."""
 
     values: list[Any] | dict[str, list[Any]]
@@ -108,7 +108,7 @@ class Step:
     when: str = ""
     """A condition on parameters, in the language of the plan file."""
     trigger: Trigger = "all_succeeded"
-    copies: Copies | None = None
+    copies: Loop | None = None
     for_each: str = ""
     """The values of which each makes a copy of the step and that `copies` cannot say, as the source writes them."""
     expressions: list[str] = field(default_factory=list)
@@ -146,7 +146,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class WorkflowParameter:
     """A parameter of the workflow."""
 
     name: str
@@ -165,7 +165,7 @@ class Workflow:
 
     title: str
     steps: list[Step] = field(default_factory=list)
-    parameters: list[Parameter] = field(default_factory=list)
+    parameters: list[WorkflowParameter] = field(default_factory=list)
     schedules: list[tuple[int, str]] = field(default_factory=list)
     """What starts it, with the line: a time table or an event."""
     deadline_s: float | None = None

@@ -1,6 +1,13 @@
 """The structure of a plan: outline, order, data flow, references; shared by planning, validation and compile."""
 
-from genesis.structure.conditions import UNKNOWN, Condition, ConditionError, can_hold, parse_condition, rename_condition
+from genesis.structure.conditions import (
+    UNKNOWN,
+    ConditionError,
+    WhenExpression,
+    can_hold,
+    parse_condition,
+    rename_condition,
+)
 from genesis.structure.copies import Copies, count_copies
 from genesis.structure.dataflow import DataFlow, Missing, dataflow
 from genesis.structure.edges import list_edges
@@ -52,7 +59,6 @@ from genesis.structure.when import Conditions, ResolvedCondition, WhenFault, fin
 __all__ = [
     "UNKNOWN",
     "WHOLE_RESULT",
-    "Condition",
     "ConditionError",
     "Conditions",
     "Copies",
@@ -66,6 +72,7 @@ __all__ = [
     "Scope",
     "Shape",
     "Unresolved",
+    "WhenExpression",
     "WhenFault",
     "as_json_text",
     "as_text",

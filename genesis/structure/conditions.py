@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from genesis.errors import GenesisError
 from genesis.model.scalars import canonical
 
-__all__ = ["UNKNOWN", "Condition", "ConditionError", "can_hold", "parse_condition", "rename_condition"]
+__all__ = ["UNKNOWN", "ConditionError", "WhenExpression", "can_hold", "parse_condition", "rename_condition"]
 
 LONGEST = 1_000
 """Characters of a condition."""
@@ -53,7 +53,7 @@ Lookup = Callable[[str], _Value]
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class WhenExpression:
     """A condition that was read."""
 
     text: str
@@ -71,7 +71,7 @@ class Condition:
         return _evaluate(self.tree, [lookup(name) for name in self.references])
 
 
-def can_hold(condition: Condition, values: Mapping[str, JsonValue]) -> bool:
+def can_hold(condition: WhenExpression, values: Mapping[str, JsonValue]) -> bool:
     """Whether a condition may be true, by variables and parameters alone: no result is known."""
     try:
         value = condition.evaluate(lambda name: values.get(name, UNKNOWN))
@@ -80,7 +80,7 @@ def can_hold(condition: Condition, values: Mapping[str, JsonValue]) -> bool:
     return isinstance(value, Unknown) or bool(value)
 
 
-def parse_condition(text: str) -> Condition:
+def parse_condition(text: str) -> WhenExpression:
     """Read a condition, in NFC.
 
     Raises:
@@ -101,7 +101,7 @@ def parse_condition(text: str) -> Condition:
             f"the condition {_short(text)!r} cannot be read: {where}", hint="write it as `{task.key} == 'value'`"
         ) from error
     _check(tree, source, len(references))
-    return Condition(text, tuple(references), tree)
+    return WhenExpression(text, tuple(references), tree)
 
 
 def rename_condition(text: str, rename: Callable[[str], str | None]) -> str:

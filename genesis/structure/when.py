@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from genesis.model import Plan
-from genesis.structure.conditions import Condition, ConditionError, parse_condition
+from genesis.structure.conditions import ConditionError, WhenExpression, parse_condition
 from genesis.structure.dataflow import find_meaning, find_scope
 from genesis.structure.for_each import is_item_name
 from genesis.structure.outline import Node, Outline
@@ -19,7 +19,7 @@ __all__ = ["Conditions", "ResolvedCondition", "WhenFault", "find_conditions"]
 class ResolvedCondition:
     """The `when` of a task, with the meaning of its references."""
 
-    condition: Condition
+    condition: WhenExpression
     sources: dict[str, int]
     """For each reference to a result, the leaf that produces it."""
     keys: dict[str, str]

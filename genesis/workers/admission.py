@@ -16,7 +16,7 @@ __all__ = ["Admission"]
 
 _EVERY_S = 1.0
 _CALM = 3
-"""One slot more is admitted after so many looks at a server that keeps up: what the last one costs is seen by then."""
+"""One slot more is admitted after this many checks of a server that keeps up: by then the last one's cost shows."""
 _LEAST = 2
 """Slots that are always admitted."""
 _SLACK_S = 0.25

@@ -108,7 +108,7 @@ def rule_without_tasks(facts: PlanFacts) -> Iterator[CheckFinding]:
     remedy="let the task handle null, or run it only if the other has succeeded",
 )
 def input_null(facts: PlanFacts) -> Iterator[CheckFinding]:
-    """Find references to results that the plan goes on without."""
+    """Find references to results that may be missing while the plan continues."""
     if facts.given.isdisjoint(("run_if", "allow_failure")):
         return
     for node, found in facts.flow.sources.items():
