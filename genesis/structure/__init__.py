@@ -34,7 +34,7 @@ from genesis.structure.for_each import (
 )
 from genesis.structure.junctions import Junctions, junctions
 from genesis.structure.outline import Node, Outline, Unresolved, outline
-from genesis.structure.plan_values import missing_parameters, plan_values
+from genesis.structure.plan_values import missing_parameters, plan_values, value_names
 from genesis.structure.problems import Problem, Shape, find_problems
 from genesis.structure.references import (
     WHOLE_RESULT,
@@ -116,5 +116,6 @@ __all__ = [
     "split",
     "splits",
     "tokens",
+    "value_names",
     "written_lists",
 ]

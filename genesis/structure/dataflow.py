@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from genesis.model import ExpandedTask, Plan, TaskCopy
 from genesis.structure.for_each import ITEM, Scope, is_item_name, list_for_each_names, promises
 from genesis.structure.outline import Node, Outline
+from genesis.structure.plan_values import value_names
 from genesis.structure.references import WHOLE_RESULT, is_name, referring, split, splits, tokens
 
 __all__ = ["DataFlow", "Missing", "ReferenceMeaning", "dataflow", "find_meaning", "find_scope"]
@@ -65,7 +66,7 @@ def dataflow(plan: Plan, outline: Outline) -> DataFlow:
     """Find the producer of each reference in the inputs of the leaves. Braces around other names are text."""
     flow = DataFlow({}, ())
     missing: list[Missing] = []
-    variables = {*plan.vars, *plan.params}
+    variables = value_names(plan)
     for node in outline.nodes:
         task = node.task
         if task.for_each is not None:

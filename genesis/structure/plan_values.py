@@ -6,7 +6,12 @@ from pydantic import JsonValue
 
 from genesis.model import Plan
 
-__all__ = ["missing_parameters", "plan_values"]
+__all__ = ["missing_parameters", "plan_values", "value_names"]
+
+
+def value_names(plan: Plan) -> dict[str, None]:
+    """Return the names of the variables, then of the parameters."""
+    return dict.fromkeys([*plan.vars, *plan.params])
 
 
 def plan_values(plan: Plan) -> dict[str, JsonValue]:

@@ -11,6 +11,7 @@ from genesis.structure.conditions import ConditionError, WhenExpression, parse_c
 from genesis.structure.dataflow import find_meaning, find_scope
 from genesis.structure.for_each import is_item_name
 from genesis.structure.outline import Node, Outline
+from genesis.structure.plan_values import value_names
 
 __all__ = ["Conditions", "ResolvedCondition", "WhenFault", "find_conditions"]
 
@@ -52,6 +53,7 @@ def find_conditions(plan: Plan, outline: Outline) -> Conditions:
     """Read the `when` of every task, composites included, and resolve its references."""
     found: dict[int, ResolvedCondition] = {}
     faults: list[WhenFault] = []
+    known = value_names(plan)
     for node in outline.nodes:
         if node.task.when is None:
             continue
@@ -64,9 +66,7 @@ def find_conditions(plan: Plan, outline: Outline) -> Conditions:
         wrong = [
             fault
             for name in condition.references
-            if name not in plan.vars
-            and name not in plan.params
-            and (fault := _resolve(outline, node, name, resolved)) is not None
+            if name not in known and (fault := _resolve(outline, node, name, resolved)) is not None
         ]
         faults += wrong
         if not wrong:

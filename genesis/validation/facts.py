@@ -27,6 +27,7 @@ from genesis.structure import (
     junctions,
     outline,
     plan_values,
+    value_names,
 )
 from genesis.validation.delivery import Delivery, deliveries
 from genesis.validation.phases import Phases
@@ -88,6 +89,11 @@ class PlanFacts:
     def conditions(self) -> Conditions:
         """The `when` of every task that has one."""
         return find_conditions(self.plan, self.outline) if "when" in self.given else Conditions({}, ())
+
+    @cached_property
+    def names(self) -> dict[str, None]:
+        """The names of the plan's variables and parameters."""
+        return value_names(self.plan)
 
     @cached_property
     def values(self) -> dict[str, JsonValue]:

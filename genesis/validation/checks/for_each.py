@@ -52,8 +52,7 @@ def list_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
             message = f"for_each of task {node.path!r}: {facts.copies.faults[node.index]}"
             yield CheckFinding(node.index, message)
         missing = {fault.reference for fault in facts.flow.missing if fault.node == node.index}
-        given = [*facts.plan.vars, *facts.plan.params]
-        known = {*facts.flow.sources.get(node.index, ()), *given, *missing}
+        known = {*facts.flow.sources.get(node.index, ()), *facts.names, *missing}
         for name in list_for_each_names(node.task):
             if name in known or (is_item_name(name) and node.parent in facts.outline.scopes):
                 continue
@@ -61,7 +60,7 @@ def list_missing(facts: PlanFacts) -> Iterator[CheckFinding]:
             message = (
                 f"for_each of task {node.path!r} is {{{name}}}, which is neither a variable, a parameter nor a result"
             )
-            hint = facts.guess(name, given, outputs)
+            hint = facts.guess(name, facts.names, outputs)
             yield CheckFinding(node.index, message, hint=hint, evidence={"reference": name})
 
 
@@ -124,7 +123,7 @@ def name_taken(facts: PlanFacts) -> Iterator[CheckFinding]:
     if not _tasks(facts):
         return
     for name in _RESERVED:
-        if name in facts.plan.vars or name in facts.plan.params:
+        if name in facts.names:
             noun = "parameter" if name in facts.plan.params else "variable"
             yield CheckFinding(None, f"the {noun} {name!r} has the name of a copy's value", evidence={"name": name})
     for node in facts.outline.nodes:

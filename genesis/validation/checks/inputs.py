@@ -81,7 +81,7 @@ def input_text(facts: PlanFacts) -> Iterator[CheckFinding]:
 
 def _similar_names(facts: PlanFacts) -> Iterator[tuple[Node, str, str, str]]:
     """Find the texts in braces that are nearly a name of the plan: node, location, text and the guess."""
-    known = [*facts.plan.vars, *facts.plan.params]
+    known = list(facts.names)
     for node in facts.outline.nodes:
         task = node.task
         if "{" in task.description:
@@ -96,11 +96,7 @@ def _similar_names(facts: PlanFacts) -> Iterator[tuple[Node, str, str, str]]:
 def _guess_reference(facts: PlanFacts, node: Node, name: str) -> str:
     """Find the variable or the task that a name in braces nearly is; nothing where it is one, or is near to none."""
     outline = facts.outline
-    if (
-        name in facts.plan.vars
-        or name in facts.plan.params
-        or any(outline.resolve(node, task) is not None for task, _ in splits(name))
-    ):
+    if name in facts.names or any(outline.resolve(node, task) is not None for task, _ in splits(name)):
         return ""
     parts = split(name)
     if parts is None and outline.resolve(node, name) is not None:
@@ -108,7 +104,7 @@ def _guess_reference(facts: PlanFacts, node: Node, name: str) -> str:
     siblings = (each.task.id for each in outline.nodes if each.parent == node.parent)
     if parts:
         return facts.guess(parts[0], siblings, outline.by_path)
-    return facts.guess(name, facts.plan.vars, facts.plan.params)
+    return facts.guess(name, facts.names)
 
 
 @check(
@@ -182,7 +178,7 @@ def _is_stated(facts: PlanFacts, node: int, producer: int) -> bool:
 )
 def variable_unused(facts: PlanFacts) -> Iterator[CheckFinding]:
     """Find unused variables and parameters, usually misspelt names."""
-    left = dict.fromkeys([*facts.plan.vars, *facts.plan.params])
+    left = dict(facts.names)
     for node in facts.outline.nodes:
         if not left:
             return
@@ -228,7 +224,7 @@ def placeholder_unfilled(facts: PlanFacts) -> Iterator[CheckFinding]:
         if "{" not in text:
             continue
         for name in dict.fromkeys(references(text)):
-            if name not in facts.plan.vars and name not in facts.plan.params and _is_result(facts, node.index, name):
+            if name not in facts.names and _is_result(facts, node.index, name):
                 message = f"the description of task {node.path!r} contains {{{name}}}, which is not resolved there"
                 yield CheckFinding(node.index, message, evidence={"placeholder": name})
 
