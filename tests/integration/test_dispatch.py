@@ -369,10 +369,11 @@ async def test_what_may_have_happened_on_a_lost_worker_is_not_repeated_by_the_ne
 
     run = await bench(a_task("a", side_effects=True))
     [leaf] = run.program.leaves
-    begun = []
+    begun, at_work = [], asyncio.Event()
 
     async def work(leaf, _flow_run):
         begun.append(leaf.path)
+        at_work.set()
         await asyncio.sleep(1000)
 
     async with run.hands(work).at_work():
@@ -380,6 +381,7 @@ async def test_what_may_have_happened_on_a_lost_worker_is_not_repeated_by_the_ne
             async with run.place({}) as place:
                 lost = asyncio.create_task(place.run(leaf))
                 child = await run.wait_for_child("RUNNING")
+                await asyncio.wait_for(at_work.wait(), 60)
                 lost.cancel()
                 raise KeyError("a fault, as when the process is killed")
     await run.client.set_flow_run_state(child.id, Crashed(message=format_lost_message("w1")))
@@ -398,10 +400,11 @@ async def test_a_second_resume_does_again_what_was_lost_together_with_a_leaf_tha
     from genesis.prefect_api.claims import format_lost_message
 
     run = await bench(a_task("a", side_effects=True), a_task("b", after=("a",), side_effects=True, retries=1))
-    begun = []
+    begun, at_work = [], asyncio.Event()
 
     async def never(leaf, _flow_run):
         begun.append(leaf.path)
+        at_work.set()
         await asyncio.sleep(1000)
 
     async with run.hands(never).at_work():
@@ -409,6 +412,7 @@ async def test_a_second_resume_does_again_what_was_lost_together_with_a_leaf_tha
             async with run.place({}) as place:
                 lost = asyncio.create_task(place.run(run.program.leaves[0]))
                 child = await run.wait_for_child("RUNNING")
+                await asyncio.wait_for(at_work.wait(), 60)
                 lost.cancel()
                 raise KeyError("a fault, as when the process is killed")
     assert child.parameters["tasks"] == ["a", "b"]

@@ -157,4 +157,5 @@ async def test_a_run_on_this_machine_waits_an_overload_out(workbench, status, be
         shown = []
         while len(shown) < len(run.tasks):  # the server learns of task runs a moment later
             await asyncio.sleep(0.2)
-            shown = [each for each in await direct.read_task_runs(flow_run_filter=of_run) if each.state.is_completed()]
+            found = await direct.read_task_runs(flow_run_filter=of_run)
+            shown = [each for each in found if each.state is not None and each.state.is_completed()]
